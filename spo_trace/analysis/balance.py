@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The balance: what the kernel lists against what the machine says that it uses, and what the difference can be."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["Item", "balance"]
+
+_EARLY = "register_early_stack"
+
+
+class Item(NamedTuple):
+    """Hold one line of the balance, in base pages.
+
+    `kind`: `machine` (what the machine says), `listed` (what the kernel lists), `difference` (machine − listed),
+    `explains` (a named part of the difference), `rest` (what no part explains), `aside` (worth knowing, no part).
+    """
+
+    section: str
+    kind: str
+    item: str
+    pages: int
+    note: str
+
+
+class _Listed(NamedTuple):
+    """Hold what page_owner and swap_page_owner list, in base pages."""
+
+    by_stack: pd.DataFrame
+    by_type: pd.Series
+    early: int
+
+    @property
+    def mem(self) -> int:
+        return int(self.by_stack["mem_pages"].sum())
+
+    @property
+    def swap(self) -> int:
+        return int(self.by_stack["swap_pages"].sum())
+
+
+def balance(snap: Snapshot) -> pd.DataFrame:
+    """Hold what the kernel lists against what the machine uses; columns section, kind, item, pages, bytes, share, note.
+
+    Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
+    (nr_base_pages). `share` is a rest's part of what the machine says. Raise SpoTraceError if the snapshot has none
+    of these.
+    """
+    listed = _listed(snap)
+    items = [*_memory(snap, listed), *_swap(snap, listed), *_stacks(snap, listed)]
+    if not items:
+        raise SpoTraceError(
+            "there is nothing to hold page_owner against",
+            hint="take /proc/meminfo, /proc/swaps and /proc/zoneinfo with the capture (see README.md)",
+        )
+    table = pd.DataFrame(items)
+    table.insert(4, "bytes", table["pages"] * snap.page_size)
+    table.insert(5, "share", _shares(items))
+    return table
+
+
+def _shares(items: list[Item]) -> list[float | None]:
+    used = {item.section: item.pages for item in items if item.kind == "machine"}
+    return [item.pages / max(used[item.section], 1) if item.kind == "rest" else None for item in items]
+
+
+def _listed(snap: Snapshot) -> _Listed:
+    pages = snap.read("pages", ["order", "stack_id"])
+    swap = snap.read("swap", ["swap_type", "stack_id"])
+    by_stack = pd.DataFrame(index=snap.stacks["stack_id"].astype("int64"))
+    by_stack["mem_pages"] = (2 ** pages["order"].astype("int64")).groupby(pages["stack_id"].astype("int64")).sum()
+    by_stack["swap_pages"] = swap.groupby(swap["stack_id"].astype("int64")).size()
+    by_stack = by_stack.fillna(0).astype("int64")
+    by_stack["nr_base_pages"] = snap.stacks["nr_base_pages"].to_numpy()
+    by_stack["early"] = [len(frames) > 0 and frames[0].startswith(_EARLY) for frames in snap.stacks["frames"]]
+    by_type = swap.groupby(swap["swap_type"].astype("int64")).size()
+    return _Listed(by_stack, by_type, int(by_stack.loc[by_stack["early"], "mem_pages"].sum()))
+
+
+def _memory(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
+    used, used_after = (_used(snap, key, "MemTotal", "MemFree") for key in ("meminfo", "meminfo_after"))
+    if used is None or not snap.meta["files"].get("page_owner"):
+        return
+    pcp = sum(zone["pcp"] for zone in snap.meta["zoneinfo"])
+    yield Item("memory", "machine", "MemTotal − MemFree", used, "")
+    yield Item("memory", "listed", "page_owner", listed.mem, "")
+    yield Item("memory", "difference", "difference", used - listed.mem, "")
+    yield Item("memory", "explains", "per-CPU free lists", pcp, "free, but not counted in MemFree; never listed")
+    moved = _moved(used - listed.mem - pcp, used, used_after)
+    yield Item("memory", "explains", "changed while it was read", moved, _moved_note("MemFree", used, used_after))
+    yield Item("memory", "rest", "unexplained", used - listed.mem - pcp - moved, "")
+    yield Item(
+        "memory",
+        "aside",
+        "early pages",
+        listed.early,
+        "listed, but their owner is lost: allocated before page_owner began",
+    )
+    if cached := snap.meta["meminfo"].get("SwapCached", 0) // snap.page_size:
+        yield Item("memory", "aside", "in the swap cache", cached, "in memory and in swap, counted in both")
+
+
+def _swap(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
+    before, after = (_used(snap, key, "SwapTotal", "SwapFree") for key in ("meminfo", "meminfo_after"))
+    for section, used, found in _swap_areas(snap, listed):
+        yield Item(section, "machine", "Used in /proc/swaps", used, "")
+        yield Item(section, "listed", "swap_page_owner", found, "")
+        yield Item(section, "difference", "difference", used - found, "")
+        if snap.meta["swap_owner"]["origin"] is None:
+            yield Item(section, "explains", "owner not known", used - found, str(snap.meta["swap_owner"]["why"]))
+            yield Item(section, "rest", "unexplained", 0, "")
+            continue
+        moved = _moved(used - found, before, after)
+        yield Item(section, "explains", "changed while it was read", moved, _moved_note("SwapFree", before, after))
+        yield Item(section, "rest", "unexplained", used - found - moved, "")
+
+
+# /proc/swaps has the areas in the order of their types, but leaves out unused types: row n is type n only without
+# holes. With holes, types in ascending order take the rows that are left.
+def _swap_areas(snap: Snapshot, listed: _Listed) -> Iterator[tuple[str, int, int]]:
+    areas = snap.meta["swaps"]
+    types = sorted(int(number) for number in listed.by_type.index)
+    if types and types[-1] >= len(areas):
+        if len(types) != len(areas):
+            used = sum(area["used"] for area in areas) // snap.page_size
+            yield "swap, all devices (which type is which can't be told)", used, listed.swap
+            return
+    else:
+        types = list(range(len(areas)))
+    for number, area in zip(types, areas, strict=True):
+        found = int(listed.by_type.get(number, 0))
+        yield f"swap type {number}: {area['filename']}", area["used"] // snap.page_size, found
+
+
+def _stacks(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
+    stacks = listed.by_stack[~listed.by_stack["early"]]
+    counted = stacks["nr_base_pages"].notna()
+    if not counted.any():
+        return
+    section = "page_owner_stacks"
+    owned = stacks["mem_pages"] + stacks["swap_pages"]
+    kernel, found = int(stacks["nr_base_pages"].sum()), int(owned.sum())
+    missing = int(owned[~counted].sum())
+    number = int((owned[~counted] > 0).sum())
+    yield Item(section, "machine", "sum of nr_base_pages", kernel, "")
+    yield Item(
+        section,
+        "listed",
+        "page_owner + swap_page_owner",
+        found,
+        f"without {listed.early} early pages, which it does not count",
+    )
+    yield Item(section, "difference", "difference", kernel - found, "")
+    yield Item(
+        section,
+        "explains",
+        "stacks that it lacks",
+        -missing,
+        f"{number} stacks; 7.2 keeps none whose first allocation could not sleep",
+    )
+    yield Item(section, "rest", "unexplained", kernel - found + missing, "the files are not read at the same moment")
+
+
+def _used(snap: Snapshot, key: str, total: str, free: str) -> int | None:
+    values = snap.meta[key]
+    return (values[total] - values[free]) // snap.page_size if total in values and free in values else None
+
+
+# The text was read at some moment between the two meminfo: whatever of the rest lies in what changed between them
+# is explained by it.
+def _moved(rest: int, before: int | None, after: int | None) -> int:
+    change = 0 if before is None or after is None else before - after
+    return max(min(rest, 0), change) if change < 0 else min(max(rest, 0), change)
+
+
+def _moved_note(name: str, before: int | None, after: int | None) -> str:
+    if before is None or after is None:
+        return "not known: the capture has no second /proc/meminfo"
+    change = before - after
+    return f"{name} {'rose' if change > 0 else 'fell'} by {abs(change):,} pages meanwhile" if change else ""

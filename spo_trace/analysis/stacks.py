@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What an allocation stack means: what kind of memory (category), who asked (caller), which module."""
+
+import re
+from collections.abc import Sequence
+from fnmatch import translate
+from functools import lru_cache
+from typing import NamedTuple
+
+from spo_trace.analysis.stack_rules import CATEGORIES, PLUMBING, RULES, Rule, Where
+
+__all__ = ["CATEGORIES", "StackMeaning", "deciding_rule", "function_name", "meaning", "module_name"]
+
+
+class StackMeaning(NamedTuple):
+    """What one stack says of the pages it allocated."""
+
+    category: str
+    caller: str
+    module: str
+
+
+class _Frame(NamedTuple):
+    name: str
+    module: str
+
+
+# All but the name: "[<address>] " before it (up to 4.9); compiler suffix, offset/size and module after it.
+_NOT_NAME = re.compile(r"^\[<[^>]*>\] ?|(?:\.(?:isra|constprop|part|cold|llvm|lto_priv|__uniq)\b|\+0x| \[).*")
+# Kernels may be built to print the module's build id after its name.
+_MODULE = re.compile(r" \[(?P<name>[^\s\]]+)[^\]]*\]$")
+_ADDRESS = re.compile(r"0x[0-9a-f]+$")
+
+
+def function_name(frame: str) -> str:
+    """
+    Return the function's name alone, the same for every build of a kernel.
+
+    >>> function_name("mas_insert.isra.0+0x44/0x99")
+    'mas_insert'
+    >>> function_name("ttm_dma_populate+0x502/0x900 [ttm]")
+    'ttm_dma_populate'
+
+    Compiler suffixes (.isra.0, .constprop.0, .part.0, .cold, .llvm.123) are dropped: compiler and options
+    decide on them, not the source. An address the kernel could not resolve differs at each boot, so it
+    becomes "[unknown]".
+    """
+    name = _NOT_NAME.sub("", frame.strip())
+    return "[unknown]" if _ADDRESS.match(name) else name
+
+
+def module_name(frame: str) -> str:
+    """
+    Return the name in brackets, without a build id; "" for the kernel itself.
+
+    >>> module_name("ttm_dma_populate+0x502/0x900 [ttm]")
+    'ttm'
+    """
+    match = _MODULE.search(frame.strip())
+    return match["name"] if match else ""
+
+
+def meaning(frames: Sequence[str]) -> StackMeaning:
+    """
+    Tell category, caller and module of a stack, given as the kernel prints it, innermost frame first.
+
+    >>> meaning(["get_page_from_freelist+0x8a0/0x923", "pte_alloc_one+0x16/0x2d", "__pte_alloc+0x1d/0xd0"])
+    StackMeaning(category='page table', caller='pte_alloc_one', module='vmlinux')
+    """
+    parsed = _parse(frames)
+    own = _allocator_part(parsed)
+    rule = _deciding(parsed, own)
+    module = next((frame.module for frame in parsed if frame.module), "vmlinux")
+    return StackMeaning(rule.category if rule else "other", own[-1].name if own else "", module)
+
+
+def deciding_rule(frames: Sequence[str]) -> Rule | None:
+    """Return the row of the table that tells the stack's category, None if no row knows any of its frames."""
+    parsed = _parse(frames)
+    return _deciding(parsed, _allocator_part(parsed))
+
+
+def _parse(frames: Sequence[str]) -> list[_Frame]:
+    return [_parse_frame(frame) for frame in frames]
+
+
+# Cached, as _asker_rule() is: most frames of a machine's stacks are in many of them.
+@lru_cache(maxsize=1 << 16)
+def _parse_frame(frame: str) -> _Frame:
+    return _Frame(function_name(frame), module_name(frame))
+
+
+def _compiled(globs: str) -> re.Pattern[str]:
+    return re.compile("|".join(translate(glob) for glob in globs.split()))
+
+
+_PLUMBING = _compiled(PLUMBING)
+_KIND = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.where is Where.KIND]
+_ASKER = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.where is not Where.KIND]
+
+
+def _key(frame: _Frame) -> str:
+    # Since Linux kernel commit b951aaff5035 ("mm: enable page allocation tagging") (in v6.10), the
+    # allocators' names end in _noprof; the tables name them once, without.
+    return frame.name.removesuffix("_noprof")
+
+
+# The allocator's own frames and its caller; all frames if none is a caller.
+def _allocator_part(frames: Sequence[_Frame]) -> Sequence[_Frame]:
+    for index, frame in enumerate(frames):
+        if not _PLUMBING.match(_key(frame)):
+            return frames[: index + 1]
+    return frames
+
+
+def _deciding(frames: Sequence[_Frame], own: Sequence[_Frame]) -> Rule | None:
+    for rule, pattern in _KIND:
+        if any(pattern.match(_key(frame)) for frame in own):
+            return rule
+    return next((rule for rule in map(_asker_rule, frames) if rule), None)
+
+
+@lru_cache(maxsize=1 << 16)
+def _asker_rule(frame: _Frame) -> Rule | None:
+    for rule, pattern in _ASKER:
+        text = frame.module if rule.where is Where.MODULE else _key(frame)
+        if text and pattern.match(text):
+            return rule
+    return None

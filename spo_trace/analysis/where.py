@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Conditions on rows: `comm == "dd" and order > 0`."""
+
+import ast
+from collections.abc import Iterable
+
+import pandas as pd
+
+from spo_trace import schema
+from spo_trace.analysis.keys import STACK_KEYS, suggest
+from spo_trace.analysis.stack_keys import stack_column
+from spo_trace.errors import UsageError
+from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["Where"]
+
+_EXAMPLE = """for example: --where 'comm == "dd" and order > 0'"""
+
+
+class Where:
+    """Keep the rows of the pages or swap table for which a Python expression over their columns holds."""
+
+    def __init__(self, expression: str | None) -> None:
+        self._expression = expression
+        self._names = _names(expression) if expression else set()
+        known = [*schema.PAGES.names, *schema.SWAP.names, *STACK_KEYS]
+        for name in sorted(self._names):
+            if name not in known:
+                raise UsageError(f"--where: there is no column {name!r}", hint=suggest(name, known))
+
+    def columns(self, table: str, needed: Iterable[str]) -> list[str]:
+        """Return the columns of `table` to read: those `needed` and those that the condition looks at."""
+        stack_id = {"stack_id"} if self._names & set(STACK_KEYS) else set()
+        return [name for name in schema.TABLES[table].names if name in {*needed, *self._names, *stack_id}]
+
+    def keep(self, rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.DataFrame:
+        """Return the rows of `table` for which the condition holds; on what a table does not have it does not."""
+        if self._expression is None:
+            return rows
+        seen = rows[[name for name in self._names if name in rows]].copy()
+        for name in self._names - set(seen):
+            if name in STACK_KEYS:
+                seen[name] = stack_column(snap.stacks, name).take(rows["stack_id"].to_numpy()).to_numpy()
+            else:
+                seen[name] = pd.Series(pd.NA, index=rows.index, dtype=_missing_dtype(name))
+        return rows[self._holds(seen, self._expression)]
+
+    def _holds(self, seen: pd.DataFrame, expression: str) -> pd.Series:
+        try:
+            held = seen.eval(expression, engine="python", local_dict={}, global_dict={})
+            return pd.Series(held, index=seen.index).astype("boolean").fillna(False).astype(bool)
+        except Exception as error:  # whatever pandas makes of a user's expression
+            raise UsageError(f"--where {expression!r}: {error}", hint=_EXAMPLE) from error
+
+
+def _names(expression: str) -> set[str]:
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except (SyntaxError, ValueError) as error:
+        raise UsageError(f"--where {expression!r} is not an expression: {error}", hint=_EXAMPLE) from error
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _missing_dtype(name: str) -> str:
+    fields = [t.field(name).type for t in (schema.PAGES, schema.SWAP) if name in t.names]
+    text = any("string" in str(kind) for kind in fields)
+    return "str" if text else "boolean" if str(fields[0]) == "bool" else "Int64"

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The public interface: what `import spo_trace as spo` offers. The command line is a thin skin over it."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.balance import balance
+from spo_trace.analysis.diff import diff
+from spo_trace.collect import collect
+from spo_trace.counts import Progress
+from spo_trace.private_files import scratch_directory
+from spo_trace.snapshots.reader import Snapshot
+from spo_trace.sources.choose import choose_source
+
+__all__ = ["Snapshot", "attribute", "balance", "diff", "open", "snapshot"]
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def snapshot(
+    output: str | os.PathLike[str],
+    *,
+    from_: Paths | None = None,
+    backend: str | None = None,
+    stage: str | None = None,
+    swap: str = "auto",
+    strict: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """Take a snapshot into the directory `output` and return it open.
+
+    `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource) or
+    `simulator` (`from_` is a scenario, `stage` one of its snapshots, default the last). `swap`: `auto`, `debugfs`
+    or `none`. Raise SpoTraceError with what to do about it.
+
+    >>> spo.snapshot("now.spo")                             # doctest: +SKIP
+    >>> spo.snapshot("then.spo", from_="capture.tar.gz")    # doctest: +SKIP
+    """
+    source = choose_source(backend, _as_list(from_), stage)
+    return collect(source, Path(output), swap=swap, strict=strict, force=force, progress=progress)
+
+
+def open(path: Paths, *, progress: Progress | None = None) -> Snapshot:
+    """Open a snapshot; a raw capture is snapshotted first, to a private directory that lasts as long as the process.
+
+    >>> spo.open("before.spo").pages.head()                 # doctest: +SKIP
+    """
+    paths = _as_list(path)
+    if len(paths) == 1 and (Path(paths[0]) / "snapshot.json").is_file():
+        return Snapshot(Path(paths[0]))
+    directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
+    return snapshot(directory / "capture.spo", from_=paths, progress=progress)
+
+
+def _as_list(paths: Paths | None) -> list[str]:
+    if paths is None:
+        return []
+    if isinstance(paths, str | os.PathLike):
+        return [os.fspath(paths)]
+    return [os.fspath(path) for path in paths]

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The command line: one thin module for each command."""
+
+import sys
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from spo_trace.cli import demo, diff, doctor, export, report, simulate, snapshot, verify
+from spo_trace.version import __version__
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="spo-trace",
+    help="Who owns this Linux machine's memory, including the part that is in swap?",
+    epilog="A first look, without root: spo-trace demo",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+# In the order in which a user meets them.
+for module in (doctor, snapshot, report, diff, verify, export, simulate, demo):
+    app.command(module.__name__.rpartition(".")[2])(module.command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"spo-trace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    # Names that the terminal's encoding lacks are shown escaped, not as an error.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    app()

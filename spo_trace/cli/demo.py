@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""spo-trace demo."""
+
+import sys
+from pathlib import Path
+
+from spo_trace.cli import diff, report, simulate, snapshot, verify
+from spo_trace.cli.guard import guarded
+
+__all__ = ["command"]
+
+
+@guarded
+def command() -> None:
+    """Show the main job in seconds, without root: simulate, snapshot, report, diff, verify.
+
+    The swap_page_owner RFC's experiment: dd fills 256 MiB of tmpfs, DD pushes it out to swap, cat reads it back.
+    First on a modelled machine, then (in a source tree) as real kernels printed it.
+    """
+    from spo_trace.bundled import real_captures
+    from spo_trace.private_files import scratch_directory
+
+    directory = scratch_directory()
+    _say("A modelled machine: 458 MiB of memory, 1 GiB of swap, a kernel with the RFC's patches")
+    _show("simulate rfc-after -o rfc-after")
+    simulate.command("rfc-after", directory / "rfc-after")
+    _tour(directory / "rfc-after", directory, ["1-dd256", "2-swapped"])
+    captures = real_captures()
+    if captures:
+        _say("The same experiment on Linux 7.2, patched: pages that came back from swap are still dd's")
+        _report(captures / "7.2-spo" / "3-back", "fixtures/captures/7.2-spo/3-back")
+        _say("… and on Linux 7.2 as it is: now they are cat's, who only read the file")
+        _report(captures / "7.2-stock" / "3-back", "fixtures/captures/7.2-stock/3-back")
+
+
+def _tour(captures: Path, directory: Path, stages: list[str]) -> None:
+    names = [directory / f"{stage}.spo" for stage in stages]
+    for stage, name in zip(stages, names, strict=True):
+        _show(f"snapshot --from rfc-after/{stage} -o {name.name}")
+        snapshot.command(name, [str(captures / stage)])
+    _show(f"report {names[1].name} --top 5")
+    report.command(str(names[1]), top=5)
+    _show(f"report {names[1].name} --by stack --sort swap --top 1")
+    report.command(str(names[1]), by=["stack"], top=1, sort="swap")
+    _show(f"diff {names[0].name} {names[1].name} --by category,comm --top 5")
+    diff.command(str(names[0]), str(names[1]), by=["category,comm"], top=5)
+    _show(f"verify {names[1].name}")
+    verify.command(str(names[1]))
+
+
+def _report(capture: Path, shown: str) -> None:
+    _show(f"report {shown} --by comm,swapped --top 4")
+    report.command(str(capture), by=["comm,swapped"], top=4)
+
+
+# Data goes to stdout and notes to stderr; here they are to be read together, in order.
+def _say(text: str) -> None:
+    sys.stdout.flush()
+    print(f"\n## {text}", flush=True)
+
+
+def _show(arguments: str) -> None:
+    print(f"\n$ spo-trace {arguments}", flush=True)

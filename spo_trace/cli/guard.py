@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The only place where an error becomes a message and an exit code."""
+
+import errno
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn, ParamSpec, TypeVar
+
+import typer
+
+from spo_trace.errors import EXIT_ERROR, EXIT_INTERRUPTED, SpoTraceError
+
+__all__ = ["fail", "guarded"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """Make a command end in one line on stderr and an exit code, never in a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            result = command(*args, **kwargs)
+            sys.stdout.flush()
+            return result
+        except SpoTraceError as error:
+            fail(error.message, error.hint, error.exit_code)
+        except KeyboardInterrupt:
+            fail("interrupted; nothing was left behind", None, EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            # Whoever read our output (head, less) has enough. Python would complain once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(EXIT_ERROR) from None
+        except OSError as error:
+            fail(*_explain(error), EXIT_ERROR)
+
+    return run
+
+
+def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
+    """Print the error and what to do about it, and leave with `exit_code`."""
+    print(f"spo-trace: error: {message}", file=sys.stderr)
+    if hint:
+        print(f"  hint: {hint}", file=sys.stderr)
+    raise typer.Exit(exit_code)
+
+
+def _explain(error: OSError) -> tuple[str, str | None]:
+    where = f"{error.filename}: " if error.filename else ""
+    hints = {
+        errno.ENOSPC: "free some space, or name another place with -o",
+        errno.EACCES: "do you own it? reading debugfs takes root",
+        errno.EROFS: "name another place with -o",
+    }
+    return where + (error.strerror or str(error)), hints.get(error.errno or 0)

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Open what a command is given, and say what it lacks."""
+
+from typing import TYPE_CHECKING
+
+from spo_trace.cli.output import progress, tell_collected
+
+if TYPE_CHECKING:
+    from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["open_snapshot"]
+
+
+def open_snapshot(path: str) -> "Snapshot":
+    """Open a snapshot or a raw capture, with progress and warnings on stderr."""
+    from spo_trace import api
+
+    snap = api.open(path, progress=progress())
+    tell_collected(snap.meta)
+    return snap

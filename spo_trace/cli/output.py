@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What every command does with its output: data to stdout or a file, all else to stderr."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from spo_trace.counts import FileCounts, Progress
+from spo_trace.errors import SpoTraceError
+from spo_trace.formats.record import KernelText
+from spo_trace.reporters.format import format_size
+
+__all__ = ["note", "opened", "progress", "size_of", "tell_collected", "warn"]
+
+
+def note(text: str) -> None:
+    """Say something that is not data."""
+    print(text, file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Say something that the user should not overlook."""
+    print(f"spo-trace: warning: {text}", file=sys.stderr)
+
+
+@contextmanager
+def opened(output: Path | None, *, force: bool = False) -> Iterator[TextIOWrapper]:
+    """Open stdout, or a file that appears (mode 0600) only when it is whole and replaces another only with `force`."""
+    if output is None or str(output) == "-":
+        assert isinstance(sys.stdout, TextIOWrapper)
+        yield sys.stdout
+        return
+    if output.is_symlink() or (output.exists() and not force):
+        hint = "links are not followed" if output.is_symlink() else "replace it with --force"
+        raise SpoTraceError(f"{output} exists", hint=hint)
+    fd, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
+    try:
+        with TextIOWrapper(os.fdopen(fd, "wb"), encoding="utf-8", newline="") as file:
+            yield file
+        Path(name).rename(output)
+    except BaseException:
+        Path(name).unlink()
+        raise
+    note(f"Wrote {output}")
+
+
+def progress() -> Progress | None:
+    """Return what draws a line of progress, None where stderr is not a terminal."""
+    return _Line().update if sys.stderr.isatty() else None
+
+
+class _Line:
+    """Draw one line over and over, at most ten times a second."""
+
+    def __init__(self) -> None:
+        self._drawn = 0.0
+
+    def update(self, text: KernelText, counts: FileCounts) -> None:
+        done = counts.seconds > 0
+        if not done and monotonic() - self._drawn < 0.1:
+            return
+        self._drawn = monotonic()
+        share = f" {100 * text.position() // text.size:3}%" if text.size and text.position and not done else ""
+        line = "" if done else f"reading {text.name}:{share} {counts.records:,} records"
+        sys.stderr.write(f"\r\033[K{line}")
+        sys.stderr.flush()
+
+
+def tell_collected(meta: dict[str, Any]) -> None:
+    """Say what a snapshot lacks: warnings, records that could not be parsed, input that broke off."""
+    for text in meta["warnings"]:
+        warn(text)
+    for name, counts in meta["files"].items():
+        for text in _shortcomings(counts):
+            warn(f"{name}: {text}")
+
+
+def _shortcomings(counts: dict[str, Any]) -> Iterator[str]:
+    lost, noted = counts.get("malformed", 0), counts.get("notes", 0)
+    first = f"(see rejects.txt; first: {counts.get('first_reject')})"
+    if lost:
+        yield f"{lost:,} of {lost + counts['records']:,} records are malformed and set aside {first}"
+    if noted:
+        yield f"{noted:,} lines were not understood and set aside, their records kept {first}"
+    if "problem" in counts:
+        yield f"{counts['problem']}; what came before it was read"
+    for reason, number in counts.get("skipped", {}).items():
+        yield f"{number:,} skipped: {reason}"
+
+
+def size_of(path: Path) -> str:
+    """Return the size of all files in a directory."""
+    return format_size(sum(file.stat().st_size for file in path.iterdir()))

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""spo-trace report."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spo_trace.cli.guard import guarded
+from spo_trace.cli.opening import open_snapshot
+from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, keys_of
+from spo_trace.cli.showing import show, sort_column
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["command"]
+
+
+@guarded
+def command(
+    snapshot: Source,
+    by: By = None,
+    top: Top = 20,
+    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help="total, mem, swap or a key.")] = "total",
+    where: Where = None,
+    format: Format = "table",
+    output: Output = None,
+    force: Force = False,
+) -> None:
+    """Show who owns how much memory and swap.
+
+    \b
+        spo-trace report now.spo
+        spo-trace report now.spo --by category,comm --sort swap
+        spo-trace report now.spo --by stack --top 5
+        spo-trace report capture.tar.gz --where 'memcg == "web.slice"' --format csv
+    """
+    from spo_trace.analysis.attribution import attribute
+
+    snap = open_snapshot(snapshot)
+    table = attribute(snap, keys_of(by), where=where)
+    column = sort_column(sort, table)
+    if column != "total_bytes":
+        table = table.sort_values(column, ascending=column in keys_of(by), ignore_index=True, kind="stable")
+    show(table, top, format, output, force=force)

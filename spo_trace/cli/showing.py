@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Show a table of amounts in the format that was asked for, the first rows of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spo_trace.cli.output import note, opened
+from spo_trace.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FORMATS", "check_format", "show", "sort_column"]
+
+FORMATS = ("table", "csv", "json", "markdown")
+
+
+def check_format(name: str) -> None:
+    """Raise UsageError if there is no format `name`; before the work, not after it."""
+    if name not in FORMATS:
+        raise UsageError(f"there is no format {name!r}", hint=f"choose one of {', '.join(FORMATS)}")
+
+
+def sort_column(sort: str, table: "pd.DataFrame") -> str:
+    """Return the column that --sort means: its name, or its beginning (total, mem, swap)."""
+    for name in (sort, f"{sort}_bytes", f"{sort}_bytes_delta"):
+        if name in table.columns:
+            return name
+    raise UsageError(f"can't sort by {sort!r}", hint=f"choose total, mem, swap, or one of {', '.join(table.columns)}")
+
+
+def show(table: "pd.DataFrame", top: int, name: str, output: Path | None, *, force: bool = False) -> None:
+    """Write the first `top` rows (0: all) of `table` in format `name` to `output` (default: stdout)."""
+    from spo_trace.reporters.csv_file import render_csv
+    from spo_trace.reporters.json_file import render_json
+    from spo_trace.reporters.table import render_table
+
+    check_format(name)
+    shown = table.head(top) if top else table
+    with opened(output, force=force) as file:
+        if name == "csv":
+            render_csv([shown], file)
+        elif name == "json":
+            render_json([shown], file)
+        else:
+            render_table(shown, file, markdown=name == "markdown")
+    if len(shown) < len(table):
+        note(f"… {len(table) - len(shown):,} more rows: --top 0 shows all")

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""spo-trace snapshot."""
+
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spo_trace.cli.guard import guarded
+from spo_trace.cli.options import Force, Strict
+from spo_trace.cli.output import note, progress, size_of, tell_collected
+
+__all__ = ["command"]
+
+
+@guarded
+def command(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="NAME.spo",
+            help="The snapshot to make. Default: from host or input, and time.",
+        ),
+    ] = None,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            help="A capture: a directory, a tar archive, single files (repeat it), - for stdin; gz, xz, zst, lz4, bz2 "
+            "too. Or the simulator's scenario.",
+            show_default=False,
+        ),
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            "--backend",
+            metavar="NAME",
+            help="live (default), capture (default with --from) or simulator.",
+            show_default=False,
+        ),
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option("--stage", metavar="NAME", help="The simulator's stage; default: the last.")
+    ] = None,
+    swap: Annotated[
+        str,
+        typer.Option("--swap", metavar="MODE", help="Owners of swap: auto, debugfs (must be there) or none."),
+    ] = "auto",
+    strict: Strict = False,
+    force: Force = False,
+) -> None:
+    """Take a snapshot of who owns memory and swap.
+
+    On a machine booted with page_owner=on (as root), or of files that were captured on one:
+
+    \b
+        sudo spo-trace snapshot -o now.spo
+        spo-trace snapshot --from capture.tar.gz -o then.spo
+    """
+    from spo_trace import api
+
+    target = output or _default_name(from_ or [])
+    snap = api.snapshot(
+        target,
+        from_=from_,
+        backend=backend,
+        stage=stage,
+        swap=swap,
+        strict=strict,
+        force=force,
+        progress=progress(),
+    )
+    tell_collected(snap.meta)
+    files = snap.meta["files"]
+    rows = [f"{files[name]['records']:,} {name} records" for name in ("page_owner", "swap_page_owner") if name in files]
+    why = snap.meta["swap_owner"]["why"]
+    note(f"Wrote {target}: {', '.join(rows)}, {len(snap.stacks):,} stacks, {size_of(target)}")
+    if why:
+        note(f"Swap owners: none ({why})")
+
+
+def _default_name(paths: list[str]) -> Path:
+    base = socket.gethostname() if not paths or paths == ["-"] else Path(paths[0]).absolute().name.split(".")[0]
+    return Path(f"{base}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.spo")

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""spo-trace verify."""
+
+from typing import Annotated
+
+import typer
+
+from spo_trace.cli.guard import fail, guarded
+from spo_trace.cli.opening import open_snapshot
+from spo_trace.cli.options import Force, Format, Output, Source
+from spo_trace.cli.output import note, opened
+from spo_trace.cli.showing import check_format, show
+from spo_trace.errors import EXIT_THRESHOLD
+
+__all__ = ["command"]
+
+
+@guarded
+def command(
+    snapshot: Source,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", metavar="PERCENT", min=0, help="How much may stay unexplained.")
+    ] = 2.0,
+    format: Format = "table",
+    output: Output = None,
+    force: Force = False,
+) -> None:
+    """Hold what the kernel lists against what the machine says it uses.
+
+    Memory against MemTotal − MemFree, swap against each device's Used, stacks against nr_base_pages; what the
+    difference is made of is named, with numbers. Exits with 3 if more than --tolerance percent stay unexplained.
+
+    \b
+        spo-trace verify now.spo
+    """
+    check_format(format)
+    from spo_trace.analysis.balance import balance
+    from spo_trace.reporters.balance import render_balance
+
+    table = balance(open_snapshot(snapshot))
+    if format == "table":
+        with opened(output, force=force) as file:
+            render_balance(table, file)
+    else:
+        show(table, 0, format, output, force=force)
+    rests = table[table["kind"] == "rest"]
+    off = rests[rests["share"].abs() * 100 > tolerance]
+    if len(off):
+        fail(f"off by more than {tolerance:g}%: {', '.join(off['section'])}", None, EXIT_THRESHOLD)
+    note(f"Balanced: what is unexplained is within {tolerance:g}%")

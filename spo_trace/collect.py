@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Join a source, the formats and the snapshot writer: the one place where a snapshot is made."""
+
+import datetime
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spo_trace import schema
+from spo_trace.analysis.stacks import function_name, meaning
+from spo_trace.counts import Progress, ReadLog
+from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.facts import address_bits, facts_after, facts_before, wants_swap
+from spo_trace.formats.batch import to_batch
+from spo_trace.formats.page_owner import page_batches
+from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
+from spo_trace.formats.record import KernelText
+from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
+from spo_trace.formats.swap_page_owner import swap_batches
+from spo_trace.snapshots.reader import Snapshot
+from spo_trace.snapshots.writer import SnapshotWriter
+from spo_trace.sources.source import Source
+from spo_trace.version import __version__
+
+__all__ = ["SWAP_MODES", "collect"]
+
+SWAP_MODES = ("auto", "debugfs", "none")
+
+_NO_PATCH = (
+    "the kernel was booted with page_owner=on,swap but has no swap_page_owner: it lacks the patch, and took the"
+    " option for page_owner=on; the owners of swapped pages are not known"
+)
+_STACK_COUNT = "show_stacks prints stack_count, which counts allocations and not pages (6.9-rc): not used"
+_ASSUMED = "nothing in the capture tells the page size: 4096 bytes assumed"
+
+
+def collect(
+    source: Source,
+    target: Path,
+    *,
+    swap: str = "auto",
+    strict: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """Make the snapshot `target` of what `source` gives, and return it open.
+
+    Records that can't be parsed are kept in its rejects.txt and counted; `strict` makes the first one an error.
+    Raise SpoTraceError if the source has no page_owner record at all, or `target` can't be written.
+    """
+    if swap not in SWAP_MODES:
+        raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
+    with SnapshotWriter(target, force=force) as writer:
+        log = ReadLog(writer.reject, strict=strict, progress=progress)
+        writer.commit(_Collection(source, writer, log).run(swap))
+    return Snapshot(target)
+
+
+class _Collection:
+    """Hold what one collection's steps share."""
+
+    def __init__(self, source: Source, writer: SnapshotWriter, log: ReadLog) -> None:
+        self._source = source
+        self._writer = writer
+        self._log = log
+        self._stacks = StackTable()
+        self._warnings: list[str] = []
+
+    def run(self, swap: str) -> dict[str, Any]:
+        """Write all tables, and return what snapshot.json is to hold."""
+        started = datetime.datetime.now(datetime.UTC)
+        facts = facts_before(self._source)
+        if facts["page_size_from"] == "assumed":
+            self._warnings.append(_ASSUMED)
+        self._read_handles()
+        self._read_pages()
+        swap_owner = self._read_swap(swap, facts)
+        self._refuse_empty()
+        self._read_nr_base_pages()
+        self._writer.write("stacks", to_batch(schema.STACKS, [_stack_row(stack) for stack in self._stacks]))
+        return {
+            "schema_version": schema.SCHEMA_VERSION,
+            "tool_version": __version__,
+            "written_at": started.isoformat(timespec="seconds"),
+            "source": {"kind": self._source.kind, **self._source.options},
+            "swap_owner": swap_owner,
+            "files": {name: counts.as_json() for name, counts in self._log.files.items()},
+            "warnings": self._warnings,
+            **facts,
+            **facts_after(self._source),
+        }
+
+    # First, as page_owner may print a handle in place of each stack (print_mode).
+    def _read_handles(self) -> None:
+        for record in self._stack_records("show_stacks_handles"):
+            if record.handle is not None and record.block is not None:
+                self._stacks.know_handle(record.handle, record.block)
+
+    def _read_pages(self) -> None:
+        text = self._source.open("page_owner")
+        if text is not None:
+            self._write_rows("pages", text, page_batches(text, self._stacks, self._log.reject))
+
+    def _read_swap(self, mode: str, facts: dict[str, Any]) -> dict[str, str | None]:
+        if mode == "none":
+            return {"origin": None, "why": "not asked for (--swap none)"}
+        text = self._source.open("swap_page_owner")
+        if text is not None:
+            bits = address_bits(facts["arch"])
+            self._write_rows("swap", text, swap_batches(text, self._stacks, self._log.reject, bits=bits))
+            return {"origin": "debugfs", "why": None}
+        why = self._source.why_missing("swap_page_owner")
+        if mode == "debugfs":
+            raise SpoTraceError(f"no swap_page_owner: {why}", hint="--swap auto goes on without it")
+        if wants_swap(facts["cmdline"]):
+            self._warnings.append(_NO_PATCH)
+        return {"origin": None, "why": why}
+
+    def _refuse_empty(self) -> None:
+        counts = [self._log.files[name] for name in ("page_owner", "swap_page_owner") if name in self._log.files]
+        if any(count.records for count in counts):
+            return
+        if not counts:
+            why = self._source.why_missing("page_owner")
+            raise SpoTraceError(
+                f"there is no page_owner to read: {why}", hint="on the machine itself: spo-trace doctor"
+            )
+        said = [text for count in counts for text in (count.problem, count.first_reject) if text]
+        raise SpoTraceError(
+            "page_owner holds no record that can be read" + (f": {said[0]}" if said else ": it is empty"),
+            hint="the text begins like this: Page allocated via order 0, mask 0x…",
+        )
+
+    def _read_nr_base_pages(self) -> None:
+        counted = False
+        for record in self._stack_records("show_stacks"):
+            if record.block is not None and record.nr_base_pages is not None:
+                self._stacks[self._stacks.intern(record.block)].nr_base_pages = record.nr_base_pages
+                counted = True
+            elif record.stack_count is not None and _STACK_COUNT not in self._warnings:
+                self._warnings.append(_STACK_COUNT)
+        if not counted:
+            for record in self._stack_records("show_handles"):
+                if record.handle is not None and record.nr_base_pages is not None:
+                    self._stacks[self._stacks.intern_handle(record.handle)].nr_base_pages = record.nr_base_pages
+        self._stacks.fill_handles()
+
+    def _write_rows(self, table: str, text: KernelText, batches: Iterable[pa.RecordBatch]) -> None:
+        with self._log.reading(text) as counts:
+            for batch in batches:
+                self._writer.write(table, batch)
+                counts.records += batch.num_rows
+                times = batch.column("ts_nsec")
+                # Time 0 stands for "not known yet" on early pages.
+                counts.see_times(*pc.min_max(times.filter(pc.greater(times, 0))).as_py().values())
+                self._log.progress(text, counts)
+
+    def _stack_records(self, name: str) -> Iterator[StackRecord]:
+        text = self._source.open(name)
+        if text is None:
+            return
+        with self._log.reading(text) as counts:
+            for record in stack_records(text, self._log.reject):
+                counts.records += 1
+                yield record
+
+
+def _stack_row(stack: Stack) -> tuple[Any, ...]:
+    frames = stack.frames
+    # A stack known by its handle alone is still another stack than the next one.
+    named = frames or ((f"handle: {stack.handle}",) if stack.handle is not None else ())
+    symbols = [function_name(frame) for frame in named]
+    row = (
+        stack.stack_id,
+        hash_texts(named),
+        hash_texts(symbols),
+        list(frames),
+        stack.handle,
+        stack.nr_base_pages,
+    )
+    return *row, *meaning(frames)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What was read of each kernel file: records, rejects, time, and a word on it while it goes on."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from spo_trace.errors import MalformedRecord
+from spo_trace.formats.record import KernelText, Reject, RejectSink
+
+__all__ = ["FileCounts", "Progress", "ReadLog"]
+
+
+@dataclass(slots=True)
+class FileCounts:
+    """Count what was read of one kernel file; kept in snapshot.json, what is zero or unknown left out."""
+
+    records: int = 0
+    malformed: int = 0
+    notes: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    first_reject: str | None = None
+    skipped: dict[str, int] = field(default_factory=dict)
+    problem: str | None = None
+    seconds: float = 0.0
+    oldest_ts_nsec: int | None = None
+    newest_ts_nsec: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts as snapshot.json keeps them."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {"records": self.records} | {name: value for name, value in values.items() if value}
+
+    def see_times(self, oldest: int | None, newest: int | None) -> None:
+        """Note the allocation times of some more records, in ns since boot."""
+        if oldest is not None and newest is not None:
+            self.oldest_ts_nsec = min(oldest, self.oldest_ts_nsec or oldest)
+            self.newest_ts_nsec = max(newest, self.newest_ts_nsec or newest)
+
+
+Progress = Callable[[KernelText, FileCounts], None]
+
+
+class ReadLog:
+    """Keep the counts of each file, and pass what can't be parsed on to `keep`, or raise it if `strict`."""
+
+    def __init__(self, keep: RejectSink, *, strict: bool, progress: Progress | None) -> None:
+        self.files: dict[str, FileCounts] = {}
+        self._keep = keep
+        self._strict = strict
+        self._progress = progress
+
+    @contextmanager
+    def reading(self, text: KernelText) -> Iterator[FileCounts]:
+        """Count the reading of `text`; on leaving, note what its source has to say of it."""
+        counts = self.files.setdefault(text.name, FileCounts())
+        started = monotonic()
+        yield counts
+        counts.seconds = round(counts.seconds + monotonic() - started, 3)
+        counts.skipped.update(text.skipped or {})
+        counts.problem = text.problem
+        if self._strict and (text.problem or text.skipped):
+            raise MalformedRecord(f"{text.name}: {text.problem or next(iter(text.skipped or ()))}", hint=_HINT)
+        self.progress(text, counts)
+
+    def progress(self, text: KernelText, counts: FileCounts) -> None:
+        """Tell whoever waits how far the reading of `text` is."""
+        if self._progress:
+            self._progress(text, counts)
+
+    def reject(self, reject: Reject) -> None:
+        """Count and keep text that could not be parsed."""
+        where = f"{reject.file} line {reject.line} byte {reject.offset}: {reject.reason}"
+        if self._strict:
+            raise MalformedRecord(where, hint=_HINT)
+        counts = self.files.setdefault(reject.file, FileCounts())
+        counts.malformed += reject.lost
+        counts.notes += not reject.lost
+        counts.reasons[reject.reason] += 1
+        counts.first_reject = counts.first_reject or where
+        self._keep(reject)
+
+
+_HINT = "without --strict such records are counted and kept in rejects.txt"

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Records to rows, rows to Arrow record batches."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from spo_trace.formats.record import KernelText, Malformed, Record, Reject, RejectSink, frame_records
+
+__all__ = ["parsed_batches", "to_batch"]
+
+Row = tuple[Any, ...]
+
+# Enough that the cost of a batch does not matter, little enough that a batch of rows fits the processor's caches.
+_BATCH_ROWS = 1 << 14
+
+
+def parsed_batches(
+    file: str, schema: pa.Schema, text: KernelText, parse: Callable[[Record], Row], reject: RejectSink
+) -> Iterator[pa.RecordBatch]:
+    """Yield what `parse` makes of each record of `text`, in order; what it calls Malformed goes to `reject`."""
+    rows: list[Row] = []
+    for record in frame_records(text):
+        try:
+            rows.append(_parse_folding(record, parse))
+        except Malformed as malformed:
+            reject(Reject.whole(file, record, malformed.reason, malformed.at))
+        if len(rows) == _BATCH_ROWS:
+            yield to_batch(schema, rows)
+            rows.clear()
+    if rows:
+        yield to_batch(schema, rows)
+
+
+# A capture that went over a serial line or through a mail has CR LF at its line ends.
+def _parse_folding(record: Record, parse: Callable[[Record], Row]) -> Row:
+    try:
+        return parse(record)
+    except Malformed:
+        if b"\r\n" not in record.text:
+            raise
+        return parse(record._replace(text=record.text.replace(b"\r\n", b"\n")))
+
+
+def to_batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:
+    """Return `rows`, whose values stand in the order of `schema`, as a record batch."""
+    columns = zip(*rows, strict=True)
+    return pa.record_batch([_array(field.type, values) for field, values in zip(schema, columns, strict=True)], schema)
+
+
+def _array(kind: pa.DataType, values: Row) -> pa.Array:
+    if pa.types.is_dictionary(kind):
+        return pa.array(values, kind.value_type).dictionary_encode()
+    return pa.array(values, kind)

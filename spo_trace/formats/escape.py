@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Names that any user can choose (comm, memcg), made safe to print, reversibly."""
+
+from functools import lru_cache
+
+__all__ = ["escape", "unescape"]
+
+
+@lru_cache(maxsize=1 << 16)
+def escape(raw: bytes) -> str:
+    r"""Return `raw` as printable text.
+
+    Newline and backslash become ``\n`` and ``\\`` as in /proc/PID/status (proc_task_name(), fs/proc/array.c,
+    Linux 4.0+); every other byte that is not part of printable UTF-8 becomes ``\ooo``.
+
+    >>> escape(b"a\\b\n\x1b[1m\xff")
+    'a\\\\b\\n\\033[1m\\377'
+    """
+    text = raw.decode("utf-8", "surrogateescape")
+    if text.isprintable() and "\\" not in text:
+        return text
+    return "".join(map(_escape_char, text))
+
+
+# Not printable covers C0, C1, surrogates (bytes that are not UTF-8), line separators and bidirectional overrides.
+def _escape_char(char: str) -> str:
+    if char == "\n":
+        return "\\n"
+    if char == "\\":
+        return "\\\\"
+    if char.isprintable():
+        return char
+    return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def unescape(text: str) -> bytes:
+    r"""Return the bytes that `escape` was given.
+
+    >>> unescape("a\\\\b\\n\\033[1m\\377")
+    b'a\\b\n\x1b[1m\xff'
+    """
+    raw = bytearray()
+    position = 0
+    while position < len(text):
+        char = text[position]
+        if char != "\\":
+            raw += char.encode()
+            position += 1
+        elif text[position + 1] in "n\\":
+            raw += b"\n" if text[position + 1] == "n" else b"\\"
+            position += 2
+        else:
+            raw.append(int(text[position + 1 : position + 4], 8))
+            position += 4
+    return bytes(raw)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Stack frames: the lines that the kernel prints for one return address each."""
+
+import re
+
+from spo_trace.formats.escape import escape
+
+__all__ = ["is_frame", "parse_frames"]
+
+_SYMBOL = rb"""
+    [^\s+]+ \+ 0x[0-9a-f]+ / 0x[0-9a-f]+ (?:\ \[[^]\n]+\])?   # %pS: sym+0xoff/0xsize [module]
+  | [^\s+]+ \+ [0-9]+                                         # -mm's 2.6.11 printed the offset in decimal
+  | 0x[0-9a-f]+ (?:\ \[[^]\n]+\])?                            # not resolved
+"""
+
+# Linux 3.19 to 4.9 printed "[<address>] %pS"; 2.6.11-mm "[0xaddress]". The address differs from boot to boot
+# (KASLR) and says nothing that the symbol does not, so a frame's text goes without it.
+_FRAME = re.compile(rb"\ * (?:\[<?(?:0x)?[0-9a-f]+>?\]\ )? (" + _SYMBOL + rb")\Z", re.VERBOSE)
+
+# lx-dump-page-owner (scripts/gdb, Linux 6.6+) lets gdb print each entry: "   0x… <sym+28>:\tmov …".
+_GDB_FRAME = re.compile(rb"\ *(?:=> )?0x[0-9a-f]+ <([^\s>]+)>:")
+
+
+def is_frame(line: bytes) -> bool:
+    """Tell whether a line (without its newline) is a stack frame; copies in mail lose the leading space."""
+    return line.startswith(b" ") or _FRAME.match(line) is not None
+
+
+def parse_frames(block: bytes) -> tuple[str, ...]:
+    """Return the frames of a block of lines, innermost first, as printed by %pS.
+
+    >>> parse_frames(b" [<ffffffff811682c8>] alloc_pages+0x28/0x50\\n ip_rcv+0x1/0x2 [ip]\\n")
+    ('alloc_pages+0x28/0x50', 'ip_rcv+0x1/0x2 [ip]')
+    """
+    return tuple(_frame_text(line) for line in block.split(b"\n") if line)
+
+
+def _frame_text(line: bytes) -> str:
+    match = _FRAME.match(line) or _GDB_FRAME.match(line)
+    return escape(match[1] if match else line.strip())

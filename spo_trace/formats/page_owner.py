@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""/sys/kernel/debug/page_owner: one record for each allocation that is in memory.
+
+This is the reference parser: the grammar of every format that print_page_owner() (mm/page_owner.c) has printed
+since 2.6.11-mm, decided line by line and never by kernel version, because vendors mix them.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from spo_trace import schema
+from spo_trace.formats.batch import parsed_batches
+from spo_trace.formats.body import BodyParser
+from spo_trace.formats.escape import escape
+from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
+from spo_trace.formats.record import KernelText, Malformed, Record, RejectSink
+from spo_trace.formats.stack_table import StackTable
+
+__all__ = ["page_batches"]
+
+FILE = "page_owner"
+
+# The largest order that a kernel can mean: 1 << 30 pages of 4 KiB are 4 TiB. A larger one is a damaged record.
+_MAX_ORDER = 30
+
+_HEADER = re.compile(
+    rb"""Page\ allocated\ via\ order\ (?P<order>\d+)
+    (?:,\ (?:mask|(?P<gdb>gfp_mask:))\ (?:0x)?(?P<gfp_mask>[0-9a-f]{1,8})(?:\((?P<gfp_flags>[^()\n]*)\))?)?
+    (?:,\ pid:?\ (?P<pid>-?\d{1,9})
+        (?:,\ tgid:?\ (?P<tgid>-?\d{1,9}))?
+        (?:\ \((?P<comm>%(comm)s)\)|,\ task_name\ \[(?P<task_name>%(comm)s)\])?
+        ,\ ts\ (?P<ts>\d+)\ ns
+        (?:,\ free_ts\ (?P<free_ts>\d+)\ ns)?
+    )?
+    (?P<swapped>\ \(swapped\))?\n"""
+    % {b"comm": COMM},
+    re.VERBOSE | re.DOTALL,
+)
+
+# Since 4.6; the PFN is hexadecimal since 6.5 or 6.6, and says so by its prefix.
+_PFN = re.compile(
+    rb"PFN (?:0x(?P<hex>[0-9a-f]{1,16})|(?P<dec>\d{1,19})) type (?P<migratetype>\S+) Block \d+"
+    rb" type (?P<pageblock_migratetype>\S+) Flags (?:0x)?(?P<flags>[0-9a-f]{1,16})\((?P<names>[^()\n]*)\)\n"
+)
+
+# 3.19 to 4.5, and vendors' 3.x: numbers for types, a letter or a space for each of twelve flags.
+_PFN_OLD = re.compile(
+    rb"PFN (?P<pfn>\d{1,19}) Block \d+ type (?P<pageblock_migratetype>\d+) (?:Fallback| {8})"
+    rb" Flags (?P<letters>[K ][E ][R ][U ][D ][L ][A ][S ][W ][C ][B ][M ])\n"
+)
+_OLD_FLAGS = {
+    "K": "locked",
+    "E": "error",
+    "R": "referenced",
+    "U": "uptodate",
+    "D": "dirty",
+    "L": "lru",
+    "A": "active",
+    "S": "slab",
+    "W": "writeback",
+    "C": "compound",
+    "B": "swapcache",
+    "M": "mappedtodisk",
+}
+
+_PFN_GDB = re.compile(rb"PFN: (?P<pfn>\d{1,19}), Flags: (?P<flags>0x[0-9a-f]{1,16}|\d{1,19})\n")
+
+
+class _Place(NamedTuple):
+    """Hold what a PFN line says, in the order of the columns."""
+
+    pfn: int | None = None
+    migratetype: str | None = None
+    pageblock_migratetype: str | None = None
+    page_flags: int | None = None
+    page_flag_names: str | None = None
+    node: int | None = None
+    zone: int | None = None
+
+
+def page_batches(text: KernelText, stacks: StackTable, reject: RejectSink) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of `schema.PAGES` of page_owner text, in its order.
+
+    A record that can't be parsed goes to `reject` and does not stop the rest, and so does a line that is not
+    understood in a record that can.
+    """
+    bodies = BodyParser(FILE, stacks, reject)
+    return parsed_batches(FILE, schema.PAGES, text, lambda record: _parse(record, bodies), reject)
+
+
+def _parse(record: Record, bodies: BodyParser) -> tuple[Any, ...]:
+    header = match_header(_HEADER, record)
+    order = bounded(header, "order", _MAX_ORDER)
+    ts_nsec = bounded(header, "ts", MAX_U64)
+    place, end = _parse_place(record.text, header.end())
+    stack_id, tail = bodies.parse(record, end, needs_end=header["gdb"] is None)
+    gfp_mask, gfp_flags = header["gfp_mask"], header["gfp_flags"]
+    pid = integer(header["pid"])
+    comm = header["comm"] if header["comm"] is not None else header["task_name"]
+    return (
+        place.pfn,
+        order,
+        None if gfp_mask is None else int(gfp_mask, 16),
+        None if gfp_flags is None else escape(gfp_flags),
+        tail.pid if pid is None else pid,
+        integer(header["tgid"]),
+        None if comm is None else escape(comm),
+        ts_nsec,
+        bounded(header, "free_ts", MAX_U64),
+        place.migratetype,
+        place.pageblock_migratetype,
+        place.page_flags,
+        place.page_flag_names,
+        place.node,
+        place.zone,
+        stack_id,
+        tail.last_migrate_reason,
+        tail.memcg,
+        tail.memcg_offline,
+        tail.memcg_objcg,
+        tail.slab,
+        tail.module_name,
+        header["swapped"] is not None,
+    )
+
+
+def _parse_place(text: bytes, start: int) -> tuple[_Place, int]:
+    if match := _PFN.match(text, start):
+        pfn = int(match["hex"], 16) if match["hex"] else int(match["dec"])
+        migratetype, pageblock = escape(match["migratetype"]), escape(match["pageblock_migratetype"])
+        names, node, zone = _flag_fields(match["names"])
+        return _Place(pfn, migratetype, pageblock, int(match["flags"], 16), names, node, zone), match.end()
+    if match := _PFN_OLD.match(text, start):
+        names = "|".join(_OLD_FLAGS[letter] for letter in match["letters"].decode() if letter != " ")
+        type_number = match["pageblock_migratetype"].decode()
+        return _Place(int(match["pfn"]), None, type_number, None, names), match.end()
+    if match := _PFN_GDB.match(text, start):
+        return _Place(int(match["pfn"]), page_flags=int(match["flags"], 0)), match.end()
+    # 2.6.11-mm printed no such line.
+    if text.startswith((b"[0x", b" [0x"), start):
+        return _Place(), start
+    raise Malformed("PFN line not understood", start)
+
+
+# Linux 5.13+ prints the node, zone, section, last CPU and KASAN tag that page->flags holds among the flags' names.
+@lru_cache(maxsize=1 << 16)
+def _flag_fields(text: bytes) -> tuple[str, int | None, int | None]:
+    names = []
+    numbers: dict[str, int] = {}
+    for item in escape(text).split("|"):
+        name, equals, value = item.partition("=")
+        if not equals:
+            names.append(name)
+        elif name in ("node", "zone") and value.isdecimal() and int(value) < 1 << 15:
+            numbers[name] = int(value)
+    return "|".join(names), numbers.get("node"), numbers.get("zone")

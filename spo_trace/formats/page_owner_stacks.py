@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""/sys/kernel/debug/page_owner_stacks/: how many base pages the kernel counts for each stack."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from spo_trace.formats.frame import is_frame
+from spo_trace.formats.record import KernelText, Reject, RejectSink, frame_blocks
+
+__all__ = ["StackRecord", "stack_records"]
+
+_NUMBER = re.compile(rb"(nr_base_pages|stack_count|handle): (-?\d{1,19})")
+
+
+class StackRecord(NamedTuple):
+    """Hold one record of show_stacks, show_handles or show_stacks_handles, None for what its file leaves out.
+
+    `stack_count` is that of 6.9-rc kernels: it counts allocations, not pages.
+    """
+
+    block: bytes | None
+    handle: int | None
+    nr_base_pages: int | None
+    stack_count: int | None
+
+
+def stack_records(text: KernelText, reject: RejectSink) -> Iterator[StackRecord]:
+    """Yield the records of one of the three files (stack_print(), mm/page_owner.c, Linux 6.9+; handles 6.19+)."""
+    for record in frame_blocks(text):
+        if not record.text.strip():
+            continue
+        parsed = _parse(record.text)
+        if isinstance(parsed, str):
+            reject(Reject.whole(text.name, record, parsed))
+        else:
+            yield parsed
+
+
+def _parse(text: bytes) -> StackRecord | str:
+    frames = []
+    numbers: dict[str, int] = {}
+    for line in text.splitlines():
+        if match := _NUMBER.fullmatch(line):
+            numbers[match[1].decode()] = int(match[2])
+        elif is_frame(line):
+            frames.append(line)
+        elif line:
+            return "line not understood"
+    if not numbers or not text.endswith(b"\n\n"):
+        return "the record is cut off: it has no number and empty line at its end"
+    if not 0 <= numbers.get("handle", 0) < 1 << 32:
+        return "handle is out of range"
+    block = b"".join(line + b"\n" for line in frames) or None
+    return StackRecord(block, numbers.get("handle"), numbers.get("nr_base_pages"), numbers.get("stack_count"))

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The /proc files (and uname) that a snapshot keeps beside page_owner: what the machine says of itself."""
+
+import re
+from typing import TypedDict
+
+from spo_trace.formats.escape import escape
+
+__all__ = [
+    "SwapArea",
+    "Uname",
+    "Zone",
+    "meminfo",
+    "one_line",
+    "swaps",
+    "uname",
+    "uptime_seconds",
+    "vmstat",
+    "zoneinfo",
+]
+
+
+class SwapArea(TypedDict):
+    """Hold a line of /proc/swaps; `size` and `used` in bytes."""
+
+    filename: str
+    kind: str
+    size: int
+    used: int
+    priority: int
+
+
+class Zone(TypedDict):
+    """Hold a zone of /proc/zoneinfo, in pages; `pcp` is what the per-CPU lists hold, free but not in `free`."""
+
+    node: int
+    name: str
+    free: int
+    managed: int
+    present: int
+    spanned: int
+    start_pfn: int
+    pcp: int
+
+
+class Uname(TypedDict):
+    """Hold the fields of `uname -a` that name a kernel."""
+
+    host: str
+    release: str
+    version: str
+    arch: str
+
+
+_MEMINFO = re.compile(rb"^([^:\n]+):\s+(\d+)( kB)?$", re.MULTILINE)
+_VMSTAT = re.compile(rb"^(\S+) (-?\d+)$", re.MULTILINE)
+# The name column has blanks, tabs, newlines and backslashes as octal escapes (seq_file_path(), mm/swapfile.c).
+_SWAPS = re.compile(rb"^(\S+(?: \(deleted\)|\\040\(deleted\))?)\s+(\S+)\s+(\d+)\s+(\d+)\s+(-?\d+)$", re.MULTILINE)
+_ZONE = re.compile(rb"^Node (\d+), zone\s+(\S+)$", re.MULTILINE)
+_PCP = re.compile(rb"^\s+cpu: \d+\n\s+count:\s+(\d+)$", re.MULTILINE)
+
+
+def meminfo(text: bytes) -> dict[str, int]:
+    """Return /proc/meminfo's values in bytes (counts, such as HugePages_Total, as they are)."""
+    return {escape(m[1]): int(m[2]) * (1024 if m[3] else 1) for m in _MEMINFO.finditer(text)}
+
+
+def vmstat(text: bytes) -> dict[str, int]:
+    """Return /proc/vmstat's counters, most of them in pages or events."""
+    return {escape(m[1]): int(m[2]) for m in _VMSTAT.finditer(text)}
+
+
+def swaps(text: bytes) -> list[SwapArea]:
+    """Return the lines of /proc/swaps, in its order: ascending swap type, unused types left out."""
+    return [
+        SwapArea(
+            filename=escape(m[1]),
+            kind=escape(m[2]),
+            size=int(m[3]) * 1024,
+            used=int(m[4]) * 1024,
+            priority=int(m[5]),
+        )
+        for m in _SWAPS.finditer(text)
+    ]
+
+
+def zoneinfo(text: bytes) -> list[Zone]:
+    """Return the zones of /proc/zoneinfo that hold pages."""
+    starts = list(_ZONE.finditer(text))
+    ends = [m.start() for m in starts[1:]] + [len(text)]
+    zones = [_zone(m, text[m.end() : end]) for m, end in zip(starts, ends, strict=True)]
+    return [zone for zone in zones if zone["managed"] or zone["free"]]
+
+
+def _zone(head: re.Match[bytes], text: bytes) -> Zone:
+    def number(pattern: bytes) -> int:
+        match = re.search(rb"^\s+" + pattern + rb"\s+(\d+)$", text, re.MULTILINE)
+        return int(match[1]) if match else 0
+
+    return Zone(
+        node=int(head[1]),
+        name=escape(head[2]),
+        free=number(rb"pages free"),
+        managed=number(rb"managed"),
+        present=number(rb"present"),
+        spanned=number(rb"spanned"),
+        start_pfn=number(rb"start_pfn:"),
+        pcp=sum(int(count) for count in _PCP.findall(text)),
+    )
+
+
+def uname(text: bytes) -> Uname:
+    """Return the fields of `uname -a` text ("Linux host release version… machine [GNU/Linux]"), empty where it ends.
+
+    The processor and platform that some distributions print twice more after the machine are passed over.
+    """
+    words = [escape(word) for word in text.split()]
+    if words and words[-1] == "GNU/Linux":
+        words.pop()
+    if len(words) < 4:
+        return Uname(host="", release="", version="", arch="")
+    tail = words[3:]
+    arch = tail[-1]
+    while tail and tail[-1] in (arch, "unknown"):
+        tail.pop()
+    return Uname(host=words[1], release=words[2], version=" ".join(tail), arch=arch)
+
+
+def uptime_seconds(text: bytes) -> float | None:
+    """Return the first number of /proc/uptime: seconds since boot."""
+    match = re.match(rb"(\d+(?:\.\d+)?)\b", text)
+    return float(match[1]) if match else None
+
+
+def one_line(text: bytes) -> str:
+    """Return the text of a file of one line (cmdline, boot_id, osrelease), escaped."""
+    return escape(text.strip(b"\n\0 "))

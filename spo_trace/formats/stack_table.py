@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Stacks, each kept once: page_owner prints one for every page, but has only a few thousand distinct ones."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from spo_trace.formats.frame import parse_frames
+
+__all__ = ["Stack", "StackTable", "hash_texts"]
+
+
+@dataclass(slots=True)
+class Stack:
+    """Hold one stack: `frames` innermost first, and what page_owner_stacks says of it."""
+
+    stack_id: int
+    frames: tuple[str, ...]
+    handle: int | None = None
+    nr_base_pages: int | None = None
+
+
+class StackTable:
+    """Number distinct stacks in order of first appearance."""
+
+    def __init__(self) -> None:
+        self._by_block: dict[bytes, int] = {}
+        self._by_frames: dict[tuple[str, ...], int] = {}
+        self._stacks: list[Stack] = []
+        # mode=handle (mm.git after 7.2) prints a handle in place of the stack; show_stacks_handles has both.
+        self._block_of_handle: dict[int, bytes] = {}
+        self._by_handle: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._stacks)
+
+    def __iter__(self) -> Iterator[Stack]:
+        return iter(self._stacks)
+
+    def __getitem__(self, stack_id: int) -> Stack:
+        return self._stacks[stack_id]
+
+    def intern(self, block: bytes) -> int:
+        """Return the stack_id of the stack whose lines are `block`."""
+        stack_id = self._by_block.get(block)
+        if stack_id is None:
+            stack_id = self._by_block[block] = self._intern_frames(parse_frames(block))
+        return stack_id
+
+    def intern_handle(self, handle: int) -> int:
+        """Return the stack_id of the stack with this stack depot handle, its frames empty if they are unknown."""
+        stack_id = self._by_handle.get(handle)
+        if stack_id is None:
+            block = self._block_of_handle.get(handle)
+            stack_id = self._append(()) if block is None else self.intern(block)
+            self.set_handle(stack_id, handle)
+        return stack_id
+
+    def know_handle(self, handle: int, block: bytes) -> None:
+        """Remember which stack a handle stands for, without making a row of it."""
+        self._block_of_handle[handle] = block
+
+    def set_handle(self, stack_id: int, handle: int) -> None:
+        """Note the stack depot handle of a stack."""
+        self._stacks[stack_id].handle = handle
+        self._by_handle[handle] = stack_id
+
+    def fill_handles(self) -> None:
+        """Give each stack in the table the handle that `know_handle` was told for it."""
+        for handle, block in self._block_of_handle.items():
+            stack_id = self._by_frames.get(parse_frames(block))
+            if stack_id is not None:
+                self.set_handle(stack_id, handle)
+
+    def _intern_frames(self, frames: tuple[str, ...]) -> int:
+        stack_id = self._by_frames.get(frames)
+        if stack_id is None:
+            stack_id = self._by_frames[frames] = self._append(frames)
+        return stack_id
+
+    def _append(self, frames: tuple[str, ...]) -> int:
+        self._stacks.append(Stack(len(self._stacks), frames))
+        return len(self._stacks) - 1
+
+
+def hash_texts(texts: Iterable[str]) -> str:
+    """Return 16 hex digits that stand for a sequence of texts, the same on every machine (BLAKE2b, 64 bits)."""
+    return hashlib.blake2b("\n".join(texts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()

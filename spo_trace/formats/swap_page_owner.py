@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""/sys/kernel/debug/swap_page_owner: one record for each swap entry whose owner the kernel kept.
+
+The format is that of the swap_page_owner RFC (linux-mm, December 2025).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from spo_trace import schema
+from spo_trace.formats import swp_entry
+from spo_trace.formats.batch import parsed_batches
+from spo_trace.formats.body import BodyParser
+from spo_trace.formats.escape import escape
+from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
+from spo_trace.formats.record import KernelText, Record, RejectSink
+from spo_trace.formats.stack_table import StackTable
+
+__all__ = ["swap_batches"]
+
+FILE = "swap_page_owner"
+
+_HEADER = re.compile(
+    rb"""Page\ allocated\ via\ pid\ (?P<pid>-?\d{1,9}),\ tgid\ (?P<tgid>-?\d{1,9})
+    \ \((?P<comm>%(comm)s)\),\ ts\ (?P<ts>\d+)\ ns\n
+    SWP\ entry\ 0x(?P<entry>[0-9a-f]{1,16})\n"""
+    % {b"comm": COMM},
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def swap_batches(
+    text: KernelText, stacks: StackTable, reject: RejectSink, *, bits: int = 64
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of `schema.SWAP` of swap_page_owner text of a machine of `bits` bits, in its order.
+
+    A record that can't be parsed goes to `reject` and does not stop the rest.
+    """
+    bodies = BodyParser(FILE, stacks, reject)
+    return parsed_batches(FILE, schema.SWAP, text, lambda record: _parse(record, bodies, bits), reject)
+
+
+def _parse(record: Record, bodies: BodyParser, bits: int) -> tuple[Any, ...]:
+    header = match_header(_HEADER, record)
+    ts_nsec = bounded(header, "ts", MAX_U64)
+    entry = int(header["entry"], 16)
+    swap_type, swap_offset = swp_entry.decode(entry, bits=bits)
+    stack_id, _ = bodies.parse(record, header.end())
+    return (
+        entry,
+        swap_type,
+        swap_offset,
+        integer(header["pid"]),
+        integer(header["tgid"]),
+        escape(header["comm"]),
+        ts_nsec,
+        stack_id,
+        None,
+        "debugfs",
+    )

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The balance as a person reads it: a sum for each section, its notes beside it."""
+
+from collections.abc import Hashable
+from typing import Any, TextIO
+
+import pandas as pd
+
+from spo_trace.reporters.format import format_share, format_size
+
+__all__ = ["render_balance"]
+
+_SIGN = {"machine": " ", "listed": "−", "difference": "=", "explains": "−", "rest": "=", "aside": " "}
+
+
+def render_balance(table: pd.DataFrame, outfile: TextIO) -> None:
+    """Write `table` (of `analysis.balance.balance`), a block for each section."""
+    width = max(len(item) for item in table["item"])
+    for number, (section, rows) in enumerate(table.groupby("section", sort=False)):
+        outfile.write(f"{'' if number == 0 else chr(10)}{section}\n")
+        for row in rows.to_dict("records"):
+            outfile.write(_line(row, width))
+
+
+def _line(row: dict[Hashable, Any], width: int) -> str:
+    amount = f"{row['pages']:>11,} pages {format_size(row['bytes']):>12}"
+    share = f"  {format_share(row['share'])}" if row["kind"] == "rest" else ""
+    note = f"  {row['note']}" if row["note"] else ""
+    return f"  {_SIGN[row['kind']]} {row['item']:<{width}} {amount}{share}{note}\n"

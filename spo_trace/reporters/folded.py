@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Folded stacks: the input of flamegraph.pl, inferno, speedscope and their like."""
+
+from typing import TextIO
+
+import pandas as pd
+
+__all__ = ["render_folded"]
+
+
+def render_folded(table: pd.DataFrame, outfile: TextIO, *, weight: str = "total_bytes") -> None:
+    """Write a line for each comm and stack, outermost frame first, then the column `weight`; rows of 0 are left out.
+
+    `table`: an attribution by comm and stack.
+    """
+    for comm, stack, value in zip(table["comm"], table["stack"], table[weight], strict=True):
+        if value:
+            frames = reversed(stack.split(";"))
+            outfile.write(f"{_name(comm)};{';'.join(frames)} {value}\n")
+
+
+# A semicolon separates frames, so a comm's own becomes a colon.
+def _name(comm: object) -> str:
+    return "(no comm)" if pd.isna(comm) else str(comm).replace(";", ":")  # type: ignore[call-overload]

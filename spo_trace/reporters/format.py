@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Numbers as a person reads and writes them."""
+
+import re
+
+__all__ = ["format_rate", "format_share", "format_size", "parse_size"]
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def format_size(size: float, *, signed: bool = False) -> str:
+    """Return bytes in the unit that leaves at most four digits before the point.
+
+    >>> format_size(269139968), format_size(-4096, signed=True)
+    ('256.67 MiB', '-4.00 KiB')
+    """
+    unit = 0
+    value = float(size)
+    while abs(value) >= 1024 and unit < len(_UNITS) - 1:
+        value /= 1024
+        unit += 1
+    text = f"{value:+.2f}" if signed and size else f"{value:.2f}"
+    return f"{text.removesuffix('.00') if unit == 0 else text} {_UNITS[unit]}"
+
+
+def format_share(share: float) -> str:
+    """Return a part of one in percent."""
+    return f"{100 * share:.1f}%"
+
+
+def format_rate(rate: float) -> str:
+    """Return bytes per second, signed."""
+    return f"{format_size(rate, signed=True)}/s"
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that a size such as 512K, 64MiB or 1.5G means; raise ValueError for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGTPE]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise ValueError(f"{text!r} is not a size")
+    return int(float(match[1]) * 1024 ** ("KMGTPE".find(match[2].upper()) + 1 if match[2] else 0))

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""JSON: an array of objects, with the API's column names and plain numbers."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+import pandas as pd
+
+__all__ = ["json_rows", "render_json"]
+
+
+def render_json(tables: Iterable[pd.DataFrame], outfile: TextIO) -> None:
+    """Write the rows of all `tables` as one array, an object a line; missing values are null.
+
+    swp_entry is a hexadecimal string: it passes 2**53, beyond which JSON readers lose digits.
+    """
+    separator = "[\n"
+    for table in tables:
+        for row in json_rows(table):
+            outfile.write(separator + json.dumps(row, ensure_ascii=False, allow_nan=False))
+            separator = ",\n"
+    outfile.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def json_rows(table: pd.DataFrame) -> Iterable[dict[str, Any]]:
+    """Yield the rows of `table` as objects that JSON can hold."""
+    names = list(table.columns)
+    for values in table.itertuples(index=False, name=None):
+        yield {name: _json_value(name, value) for name, value in zip(names, values, strict=True)}
+
+
+def _json_value(name: str, value: Any) -> Any:
+    if value is None or value is pd.NA or value != value:
+        return None
+    if name == "swp_entry":
+        return hex(value)
+    return value.item() if hasattr(value, "item") else value

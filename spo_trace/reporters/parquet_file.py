@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One Parquet file, for DuckDB, Polars, Spark and their like."""
+
+from collections.abc import Iterable
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+__all__ = ["render_parquet"]
+
+
+def render_parquet(tables: Iterable[pa.Table], schema: pa.Schema, outfile: BinaryIO) -> None:
+    """Write `tables`, all of `schema`, to one file, a row group each."""
+    with pq.ParquetWriter(outfile, schema, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)

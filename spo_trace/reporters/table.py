@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tables for a terminal or a mail: aligned text, or Markdown."""
+
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+import pandas as pd
+
+from spo_trace.reporters.format import format_rate, format_share, format_size
+
+__all__ = ["render_table"]
+
+# Keys of many frames: a line each under the numbers, or no line would fit a screen.
+_STACK_KEYS = ("stack", "symbols")
+
+# Bytes say what pages say; a person reads one of them.
+_LEFT_OUT = ("mem_pages", "swap_pages")
+
+
+def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False) -> None:
+    """Write `table`, its columns formatted by their names: *_bytes, *_delta, share, rate, else a key."""
+    shown = [name for name in table.columns if name not in _LEFT_OUT]
+    stacks = [] if markdown else [name for name in shown if name in _STACK_KEYS]
+    columns = [name for name in shown if name not in stacks]
+    cells = [[_cell(name, value) for value in table[name]] for name in columns]
+    titles = [_title(name) for name in columns]
+    rows = list(zip(*cells, strict=True)) if columns else [()] * len(table)
+    if markdown:
+        return _render_markdown(titles, rows, [_is_number(name) for name in columns], outfile)
+    widths = [max(map(len, [title, *column])) for title, column in zip(titles, cells, strict=True)]
+    right = [_is_number(name) for name in columns]
+    outfile.write(_line(titles, widths, right))
+    for number, row in enumerate(rows):
+        outfile.write(_line(row, widths, right))
+        for name in stacks:
+            frames = _text(table[name].iloc[number]).split(";")
+            outfile.write("".join(f"    {frame}\n" for frame in frames))
+    return None
+
+
+def _cell(name: str, value: Any) -> str:
+    if not _is_number(name):
+        return _text(value)
+    number = float(value)
+    if name == "share":
+        return format_share(number)
+    if name == "rate":
+        return format_rate(number)
+    return format_size(number, signed=name.endswith("_delta"))
+
+
+# What the kernel does not print for a row is missing in it.
+def _text(value: Any) -> str:
+    return "-" if pd.isna(value) else str(value)
+
+
+def _is_number(name: str) -> bool:
+    return name in ("share", "rate") or "_bytes" in name
+
+
+def _title(name: str) -> str:
+    base, _, side = name.partition("_bytes")
+    if not _is_number(name) or name == base:
+        return name
+    return base + {"": "", "_a": " A", "_b": " B", "_delta": " B-A"}[side]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    padded = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(cells, widths, right, strict=True))
+    return "  ".join(padded).rstrip() + "\n"
+
+
+def _render_markdown(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], outfile: TextIO
+) -> None:
+    outfile.write(_markdown_line(titles))
+    outfile.write(_markdown_line(["---:" if r else "---" for r in right]))
+    for row in rows:
+        outfile.write(_markdown_line([_markdown_text(cell) for cell in row]))
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |\n"
+
+
+# A comm is anybody's text: what Markdown or HTML would take for markup is escaped.
+def _markdown_text(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{char}" if char in "\\|`*_[]" else char for char in text)

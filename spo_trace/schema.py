@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every column of a snapshot: its name, type, unit and the kernel file that it comes from."""
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+__all__ = [
+    "PAGES",
+    "PAGES_COLUMNS",
+    "SCHEMA_VERSION",
+    "STACKS",
+    "STACKS_COLUMNS",
+    "SWAP",
+    "SWAP_COLUMNS",
+    "TABLES",
+    "Column",
+]
+
+# Raised whenever a column or a key of snapshot.json changes; snapshot/SCHEMA.md has an entry for each version.
+SCHEMA_VERSION = 1
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+
+
+class Column(NamedTuple):
+    """Describe one column: `source` is a kernel file or what the column is derived from."""
+
+    name: str
+    type: pa.DataType
+    nullable: bool
+    source: str
+    meaning: str
+
+
+_PAGE_OWNER = "page_owner"
+
+PAGES_COLUMNS = (
+    Column("pfn", pa.uint64(), True, _PAGE_OWNER, "page frame number of the head page; null in 2.6.11-mm text"),
+    Column("order", pa.uint8(), False, _PAGE_OWNER, "the allocation is 1 << order base pages"),
+    Column("gfp_mask", pa.uint32(), True, _PAGE_OWNER, "gfp_t of the allocation"),
+    Column("gfp_flags", _NAME, True, _PAGE_OWNER, "the kernel's names for gfp_mask, since 4.6"),
+    Column("pid", pa.int32(), True, _PAGE_OWNER, "thread that allocated, since 5.11"),
+    Column("tgid", pa.int32(), True, _PAGE_OWNER, "process that allocated, since 5.18"),
+    Column("comm", _NAME, True, _PAGE_OWNER, "the thread's name then, escaped, since 5.18"),
+    Column("ts_nsec", pa.uint64(), True, _PAGE_OWNER, "when it allocated: ns since boot, since 5.11"),
+    Column("free_ts_nsec", pa.uint64(), True, _PAGE_OWNER, "the page's previous free: ns since boot, 5.13 to 6.6"),
+    Column("migratetype", _NAME, True, _PAGE_OWNER, "migrate type from gfp_mask, since 4.6"),
+    Column(
+        "pageblock_migratetype",
+        _NAME,
+        True,
+        _PAGE_OWNER,
+        "migrate type of the pageblock; a number before 4.6",
+    ),
+    Column("page_flags", pa.uint64(), True, _PAGE_OWNER, "page->flags, since 4.6"),
+    Column("page_flag_names", _NAME, True, _PAGE_OWNER, "names of the flags, without the node=, zone=… fields"),
+    Column("node", pa.int16(), True, _PAGE_OWNER, "NUMA node, since 5.13"),
+    Column("zone", pa.int16(), True, _PAGE_OWNER, "zone number in the node, since 5.13"),
+    Column("stack_id", pa.uint32(), False, _PAGE_OWNER, "row of stacks"),
+    Column("last_migrate_reason", _NAME, True, _PAGE_OWNER, "why the page was last migrated, since 4.6"),
+    Column(
+        "memcg",
+        _NAME,
+        True,
+        _PAGE_OWNER,
+        "leaf name of the memory cgroup it is charged to, escaped, since 5.18",
+    ),
+    Column("memcg_offline", pa.bool_(), True, _PAGE_OWNER, "that memory cgroup was removed"),
+    Column("memcg_objcg", pa.bool_(), True, _PAGE_OWNER, "charged via an object cgroup (kernel memory)"),
+    Column("slab", pa.bool_(), False, _PAGE_OWNER, "a slab page that is charged object by object"),
+    Column("module_name", _NAME, True, _PAGE_OWNER, "module that allocated, on openEuler OLK-5.10"),
+    Column("swapped", pa.bool_(), False, _PAGE_OWNER, "the page came back from swap with its owner kept"),
+)
+
+_SWAP = "swap_page_owner"
+
+SWAP_COLUMNS = (
+    Column("swp_entry", pa.uint64(), False, _SWAP, "swp_entry_t; above 2**53 from type 1 on"),
+    Column("swap_type", pa.uint8(), False, _SWAP, "number of the swap area"),
+    Column("swap_offset", pa.uint64(), False, _SWAP, "slot in the swap area, in pages"),
+    Column("pid", pa.int32(), True, _SWAP, "thread that allocated the page"),
+    Column("tgid", pa.int32(), True, _SWAP, "process that allocated the page"),
+    Column("comm", _NAME, True, _SWAP, "the thread's name then, escaped"),
+    Column("ts_nsec", pa.uint64(), True, _SWAP, "when it allocated the page: ns since boot"),
+    Column("stack_id", pa.uint32(), False, _SWAP, "row of stacks"),
+    Column("pfn", pa.uint64(), True, "bpf probes", "page frame that was swapped out"),
+    Column("origin", _NAME, False, "", "`debugfs` or `bpf`: who told"),
+)
+
+_STACKS = "page_owner_stacks"
+
+STACKS_COLUMNS = (
+    Column("stack_id", pa.uint32(), False, "", "row number, in order of first appearance"),
+    Column("stack_hash", pa.string(), False, "frames", "16 hex digits, the same on every boot and machine"),
+    Column(
+        "symbol_hash",
+        pa.string(),
+        False,
+        "frames",
+        "of the function names alone: the same across kernel builds",
+    ),
+    Column("frames", pa.list_(pa.string()), False, _PAGE_OWNER, "innermost first, as %pS prints them"),
+    Column("handle", pa.uint32(), True, _STACKS, "stack depot handle, since 6.19"),
+    Column("nr_base_pages", pa.int64(), True, _STACKS, "base pages that the kernel counts, since 6.9"),
+    Column("category", pa.string(), False, "frames", "what the memory is: one of analysis.stacks.CATEGORIES"),
+    Column("caller", pa.string(), False, "frames", "first function that is not allocator plumbing"),
+    Column("module", pa.string(), False, "frames", "first module from the inside, else vmlinux"),
+)
+
+
+def _schema(columns: tuple[Column, ...]) -> pa.Schema:
+    return pa.schema(
+        [pa.field(c.name, c.type, c.nullable, {"source": c.source, "meaning": c.meaning}) for c in columns]
+    )
+
+
+PAGES = _schema(PAGES_COLUMNS)
+SWAP = _schema(SWAP_COLUMNS)
+STACKS = _schema(STACKS_COLUMNS)
+
+TABLES = {"pages": PAGES, "swap": SWAP, "stacks": STACKS}

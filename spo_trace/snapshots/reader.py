@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Read a snapshot: its tables as pandas DataFrames, only the columns that are asked for."""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spo_trace import schema
+from spo_trace.errors import SpoTraceError
+
+__all__ = ["EXACT", "Snapshot"]
+
+# Whole numbers stay whole numbers where a column has nulls: a float64 holds neither a swp_entry nor a PFN exactly.
+EXACT = {
+    pa.uint8(): pd.UInt8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.uint32(): pd.UInt32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.uint64(): pd.UInt64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+
+
+class Snapshot:
+    """Hold a snapshot on disk; its tables are read when they are first asked for.
+
+    >>> snap = Snapshot(Path("before.spo"))        # doctest: +SKIP
+    >>> snap.read("pages", ["comm", "order"])      # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the directory `path`; raise SpoTraceError if it is not a snapshot, or one of a newer spo-trace."""
+        self.path = path
+        self.meta = _read_meta(path)
+
+    def __repr__(self) -> str:
+        return f"Snapshot({str(self.path)!r}, kernel={self.meta['kernel_release']!r})"
+
+    @property
+    def page_size(self) -> int:
+        """Return the machine's page size in bytes."""
+        return int(self.meta["page_size"])
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return `columns` (default: all) of `table` (`pages`, `swap` or `stacks`) as a DataFrame."""
+        path = self.path / f"{table}.parquet"
+        try:
+            arrow = pq.read_table(path, columns=columns, partitioning=None)
+        except (OSError, pa.ArrowException) as error:
+            raise SpoTraceError(f"{path} can't be read: {error}", hint="is the snapshot whole? take it anew") from error
+        frame: pd.DataFrame = arrow.to_pandas(types_mapper=EXACT.get, split_blocks=True, self_destruct=True)
+        return frame
+
+    @cached_property
+    def pages(self) -> pd.DataFrame:
+        """Return one row for each allocation in memory (columns of `schema.PAGES`)."""
+        return self.read("pages")
+
+    @cached_property
+    def swap(self) -> pd.DataFrame:
+        """Return one row for each swap entry (columns of `schema.SWAP`)."""
+        return self.read("swap")
+
+    @cached_property
+    def stacks(self) -> pd.DataFrame:
+        """Return one row for each distinct stack (columns of `schema.STACKS`), row number = stack_id."""
+        return self.read("stacks")
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads((path / "snapshot.json").read_bytes())
+        version = meta["schema_version"]
+    except OSError as error:
+        raise SpoTraceError(
+            f"{path} is not a snapshot: {error.strerror}", hint="make one: spo-trace snapshot"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SpoTraceError(f"{path}/snapshot.json is damaged", hint="take the snapshot anew") from error
+    if not isinstance(version, int) or not 1 <= version <= schema.SCHEMA_VERSION:
+        raise SpoTraceError(
+            f"{path} has schema version {version}; this spo-trace reads up to {schema.SCHEMA_VERSION}",
+            hint="upgrade: pip install -U spo-trace",
+        )
+    assert isinstance(meta, dict)
+    return meta

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Write a snapshot: to a temporary sibling, renamed when it is whole."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spo_trace import schema
+from spo_trace.errors import SpoTraceError
+from spo_trace.formats.escape import escape
+from spo_trace.formats.record import Reject
+
+__all__ = ["SnapshotWriter", "check_target"]
+
+_ROW_GROUP = 1 << 20
+
+# The text itself is where the reject says; a runaway one (a file that is no page_owner text) is kept in part.
+_KEPT_OF_A_REJECT = 1 << 16
+
+
+class SnapshotWriter:
+    """Write the tables of a snapshot as their rows come; nothing is left behind unless `commit` is reached."""
+
+    def __init__(self, target: Path, *, force: bool = False) -> None:
+        check_target(target, force=force)
+        self._target = target
+        self._force = force
+        self._directory = _make_sibling(target)
+        self._tables = {name: _TableWriter(self._directory / f"{name}.parquet", s) for name, s in schema.TABLES.items()}
+        self._rejects: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for table in self._tables.values():
+            table.abandon()
+        if self._rejects:
+            self._rejects.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def write(self, table: str, batch: pa.RecordBatch) -> None:
+        """Add rows to a table."""
+        self._tables[table].write(batch)
+
+    def reject(self, reject: Reject) -> None:
+        """Keep text that could not be parsed, escaped, in rejects.txt."""
+        if self._rejects is None:
+            self._rejects = _create(self._directory / "rejects.txt")
+        lost = "record lost" if reject.lost else "record kept without this"
+        head = f"# {reject.file} line {reject.line} byte {reject.offset}: {reject.reason} ({lost})\n"
+        body = "".join(f"{escape(line)}\n" for line in reject.text[:_KEPT_OF_A_REJECT].split(b"\n"))
+        self._rejects.write((head + body).encode())
+
+    def commit(self, meta: dict[str, Any]) -> None:
+        """Finish the tables, write `meta` as snapshot.json and give the snapshot its name."""
+        for table in self._tables.values():
+            table.close()
+        if self._rejects:
+            self._rejects.close()
+        with _create(self._directory / "snapshot.json") as file:
+            file.write(json.dumps(meta, indent=1, ensure_ascii=True).encode() + b"\n")
+        for path in self._directory.iterdir():
+            _sync(path)
+        _sync(self._directory)
+        self._rename()
+        _sync(self._target.parent)
+
+    # rename(2) replaces only an empty directory: the old snapshot steps aside first, and comes back if it fails.
+    def _rename(self) -> None:
+        check_target(self._target, force=self._force)
+        if not self._target.exists():
+            self._directory.rename(self._target)
+            return
+        aside = Path(tempfile.mkdtemp(prefix=f".{self._target.name}.old-", dir=self._target.parent))
+        self._target.rename(aside / "old")
+        try:
+            self._directory.rename(self._target)
+        except OSError:
+            (aside / "old").rename(self._target)
+            raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+class _TableWriter:
+    """Write one Parquet file in row groups of about 1M rows, in a bounded amount of memory."""
+
+    def __init__(self, path: Path, table_schema: pa.Schema) -> None:
+        self._schema = table_schema
+        self._file = _create(path)
+        self._parquet = pq.ParquetWriter(self._file, table_schema, compression="zstd")
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= _ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        if not self._file.closed:
+            if self._rows:
+                self._flush()
+            self._parquet.close()
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Let go of the file as it is; nothing happens after `close`."""
+        # ParquetWriter would write a footer when it is collected, and fail on the closed file.
+        self._parquet.is_open = False
+        self._batches.clear()
+        self._file.close()
+
+    def _flush(self) -> None:
+        self._parquet.write_table(pa.Table.from_batches(self._batches, self._schema), row_group_size=self._rows)
+        self._batches.clear()
+        self._rows = 0
+
+
+def check_target(target: Path, *, force: bool) -> None:
+    """Raise SpoTraceError if a snapshot can't be given the name `target`."""
+    if target.is_symlink():
+        raise SpoTraceError(f"{target} is a symbolic link", hint="links are not followed: name the directory itself")
+    if not target.exists():
+        return
+    if not target.is_dir() or (any(target.iterdir()) and not (target / "snapshot.json").is_file()):
+        raise SpoTraceError(f"{target} exists and is not a snapshot", hint="choose another name with -o")
+    if not force:
+        raise SpoTraceError(f"{target} exists", hint="choose another name with -o, or replace it with --force")
+
+
+def _make_sibling(target: Path) -> Path:
+    try:
+        # Mode 0700: nobody else can put a file or a link into it.
+        return Path(tempfile.mkdtemp(prefix=f".{target.name}.tmp-", dir=target.parent))
+    except OSError as error:
+        raise SpoTraceError(
+            f"{target} can't be written: {error.strerror}", hint="name a directory of yours with -o"
+        ) from error
+
+
+def _create(path: Path) -> BinaryIO:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return os.fdopen(fd, "wb")
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

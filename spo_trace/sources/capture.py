@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A capture: kernel files that were saved elsewhere, in a directory, a tar archive, single files or on a pipe."""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.formats.escape import escape
+from spo_trace.formats.record import KernelText
+from spo_trace.private_files import scratch_directory
+from spo_trace.sources.compression import SUFFIXES, Rewound, first_bytes, read_chunks
+from spo_trace.sources.source import PATHS
+from spo_trace.sources.tarball import Tarball, is_tar
+
+__all__ = ["CaptureSource"]
+
+_HEAD = 1 << 16
+
+_CONTENT = (
+    (re.compile(rb"^Page allocated via order ", re.MULTILINE), "page_owner"),
+    (re.compile(rb"^Page allocated via pid ", re.MULTILINE), "swap_page_owner"),
+    (re.compile(rb"^(?:nr_base_pages|stack_count): ", re.MULTILINE), "show_stacks"),
+)
+
+Opener = Callable[[], KernelText]
+
+
+class CaptureSource:
+    """Read files that were saved on some machine, each as it is or compressed.
+
+    `paths`: one directory (laid out like the machine, or flat), one tar archive, "-" for standard input (a tar
+    archive or one kernel file's text), or any number of single files.
+    """
+
+    kind = "capture"
+
+    def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
+        self._title = ", ".join(str(path) for path in paths)
+        self._files: dict[str, Opener] = {}
+        self._errors: dict[str, str] = {}
+        for path in paths:
+            self._add(str(path))
+
+    @property
+    def options(self) -> dict[str, str]:
+        return {"from": self._title}
+
+    def open(self, name: str) -> KernelText | None:
+        opener = self._files.get(name)
+        return opener() if opener else None
+
+    def why_missing(self, name: str) -> str:
+        return self._errors.get(name, "not in the capture")
+
+    def _add(self, path: str) -> None:
+        if path == "-":
+            return self._add_stdin()
+        if Path(path).is_dir():
+            return self._add_directory(Path(path))
+        with _open_file(path) as raw:
+            head = raw.read(_HEAD)
+        if is_tar(first_bytes(head)):
+            return self._add_tar(path, partial(_open_file, path))
+        name = _file_name(Path(path).name) or _name_by_content(head)
+        if name is None:
+            raise SpoTraceError(
+                f"{path} is not a page_owner capture: it has no line that begins with 'Page allocated via'",
+                hint="give the text of /sys/kernel/debug/page_owner, or a directory or tar archive that has it",
+            )
+        return self._add_file(name, Path(path))
+
+    def _add_file(self, name: str, path: Path) -> None:
+        self._files[name] = partial(_file_text, name, path)
+
+    def _add_directory(self, root: Path) -> None:
+        for name, laid_out in PATHS.items():
+            for base in (root / laid_out, root / "page_owner_stacks" / name, root / name):
+                path = next((p for p in _spellings(base) if p.is_file()), None)
+                if path is not None:
+                    self._add_file(name, path)
+                    break
+                if (said := base.with_name(base.name + ".err")).is_file():
+                    self._errors[name] = escape(said.read_bytes()[:200].strip())
+        if not self._files.keys() & {"page_owner", "swap_page_owner"}:
+            raise SpoTraceError(f"{root} has no page_owner file", hint=_hint_for(root))
+
+    def _add_tar(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
+        tarball = Tarball(title, reopen)
+        for name in PATHS:
+            if tarball.find(name) is not None:
+                self._files[name] = partial(tarball.text, name)  # type: ignore[assignment]
+        if "page_owner" not in self._files:
+            raise SpoTraceError(f"{title} has no page_owner file", hint="see README.md on how to make a capture")
+
+    def _add_stdin(self) -> None:
+        raw = sys.stdin.buffer
+        head = raw.read(_HEAD)
+        if is_tar(first_bytes(head)):
+            return self._add_tar("standard input", partial(_open_file, _spool(Rewound(head, raw))))
+        name = _name_by_content(head)
+        if name is None:
+            raise SpoTraceError(
+                "standard input holds no page_owner text" if head else "standard input is empty",
+                hint="try: cat /sys/kernel/debug/page_owner | spo-trace snapshot --from - -o NAME.spo",
+            )
+        self._files[name] = partial(_stream_text, name, head, Rewound(head, raw))
+        return None
+
+
+def _open_file(path: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="check the path given to --from") from error
+
+
+def _file_text(name: str, path: Path) -> KernelText:
+    raw = _open_file(str(path))
+    text = KernelText(name, (), size=path.stat().st_size, position=raw.tell)
+
+    def chunks() -> Iterator[bytes]:
+        with raw:
+            head = raw.read(16)
+            raw.seek(0)
+            yield from read_chunks(text, raw, head)
+
+    text.chunks = chunks()
+    return text
+
+
+def _stream_text(name: str, head: bytes, raw: Rewound) -> KernelText:
+    text = KernelText(name, ())
+    text.chunks = read_chunks(text, raw, head)
+    return text
+
+
+# The archive is read more than once, and a pipe only once.
+def _spool(raw: Rewound) -> str:
+    directory = scratch_directory()
+    with tempfile.NamedTemporaryFile(dir=directory, delete=False) as file:
+        shutil.copyfileobj(raw, file)
+    return file.name
+
+
+def _spellings(path: Path) -> Iterator[Path]:
+    yield path
+    for suffix in SUFFIXES:
+        yield path.with_name(path.name + suffix)
+
+
+def _file_name(name: str) -> str | None:
+    return next((known for known in PATHS if name in {known + suffix for suffix in ("", *SUFFIXES)}), None)
+
+
+def _name_by_content(head: bytes) -> str | None:
+    content = first_bytes(head, _HEAD)
+    return next((name for pattern, name in _CONTENT if pattern.search(content)), None)
+
+
+def _hint_for(root: Path) -> str:
+    inside = sorted(
+        p.name for p in root.iterdir() if p.is_dir() and any(s.is_file() for s in _spellings(p / "page_owner"))
+    )
+    if inside:
+        return f"it has captures inside: name one of {', '.join(inside[:6])}"
+    return "a capture has page_owner, or sys/kernel/debug/page_owner, as the README tells to make it"

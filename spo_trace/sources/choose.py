@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Choose a source by what the user asked for."""
+
+from collections.abc import Sequence
+
+from spo_trace.errors import UsageError
+from spo_trace.sources.capture import CaptureSource
+from spo_trace.sources.live import LiveSource
+from spo_trace.sources.source import Source
+
+__all__ = ["BACKENDS", "choose_source"]
+
+BACKENDS = ("live", "capture", "simulator")
+
+
+def choose_source(backend: str | None, paths: Sequence[str], stage: str | None = None) -> Source:
+    """Return the source that `backend` names; without a name, a capture if there are paths, else this machine."""
+    name = backend or ("capture" if paths else "live")
+    if name not in BACKENDS:
+        raise UsageError(f"there is no backend {name!r}", hint=f"choose one of {', '.join(BACKENDS)}")
+    if stage is not None and name != "simulator":
+        raise UsageError("only the simulator has stages", hint="add --backend simulator, or leave out --stage")
+    if name == "live":
+        if paths:
+            raise UsageError("the live backend reads this machine, not --from", hint="leave out --backend or --from")
+        return LiveSource()
+    if not paths:
+        raise UsageError(f"the {name} backend needs --from", hint="name a capture, or a scenario for the simulator")
+    if name == "capture":
+        return CaptureSource(paths)
+    from spo_trace.sources.simulator import SimulatorSource
+
+    return SimulatorSource(paths, stage)

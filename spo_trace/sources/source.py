@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The protocol that every source offers, and the files that it is asked for."""
+
+from typing import Protocol
+
+from spo_trace.formats.record import KernelText
+
+__all__ = ["PATHS", "Source", "read_small"]
+
+# Where each file stands on the machine, relative to its root; a capture may have them flat, under these names.
+PATHS = {
+    "page_owner": "sys/kernel/debug/page_owner",
+    "swap_page_owner": "sys/kernel/debug/swap_page_owner",
+    "show_stacks": "sys/kernel/debug/page_owner_stacks/show_stacks",
+    "show_handles": "sys/kernel/debug/page_owner_stacks/show_handles",
+    "show_stacks_handles": "sys/kernel/debug/page_owner_stacks/show_stacks_handles",
+    "meminfo": "proc/meminfo",
+    "meminfo-after": "proc/meminfo-after",
+    "swaps": "proc/swaps",
+    "zoneinfo": "proc/zoneinfo",
+    "vmstat": "proc/vmstat",
+    "cmdline": "proc/cmdline",
+    "uptime": "proc/uptime",
+    "uptime-after": "proc/uptime-after",
+    "boot_id": "proc/sys/kernel/random/boot_id",
+    "uname": "uname",
+    "date": "date",
+    "pagesize": "pagesize",
+}
+
+
+class Source(Protocol):
+    """Give the kernel's text, file by file."""
+
+    @property
+    def kind(self) -> str:
+        """Return `live`, `capture` or `simulator`."""
+        ...
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Return what snapshot.json keeps of how this source was asked for."""
+        ...
+
+    def open(self, name: str) -> KernelText | None:
+        """Return the text of the file `name` of PATHS, None if this source has no such file.
+
+        Raise SpoTraceError, with the cause and what mends it, if the file is there and cannot be read.
+        """
+        ...
+
+    def why_missing(self, name: str) -> str:
+        """Return why `open` gave None, as far as the source knows."""
+        ...
+
+
+def read_small(source: Source, name: str) -> bytes | None:
+    """Return a small file's whole text, None if the source does not have it."""
+    text = source.open(name)
+    return None if text is None else b"".join(text.chunks)

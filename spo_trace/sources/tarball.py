@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A capture in a tar archive: read in place, nothing is unpacked."""
+
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.formats.record import KernelText
+from spo_trace.sources.compression import READ_ERRORS, Rewound, decompressed, read_chunks, without_suffix
+from spo_trace.sources.source import PATHS
+
+__all__ = ["Tarball", "is_tar"]
+
+_HEAD = 4096
+_MAGIC_AT = 257
+
+
+def is_tar(content: bytes) -> bool:
+    """Tell whether decompressed content begins like a tar archive."""
+    return content[_MAGIC_AT : _MAGIC_AT + 5] == b"ustar"
+
+
+class Tarball:
+    """Find a capture's files in a tar archive, compressed or not, by their names.
+
+    `reopen` gives the archive from its start: each large file is one more pass, so that memory stays bounded.
+    """
+
+    def __init__(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
+        self._title = title
+        self._reopen = reopen
+        self._members = self._index()
+
+    def find(self, name: str) -> str | None:
+        """Return the archive's path of a file of PATHS."""
+        found = self._members.get(name, [])
+        if len(found) > 1:
+            raise SpoTraceError(
+                f"{self._title} has several files {name}: {', '.join(found[:4])}",
+                hint="unpack it and name the directory of one capture",
+            )
+        return found[0] if found else None
+
+    def text(self, name: str) -> KernelText | None:
+        """Return the text of a file of PATHS, None if the archive does not have it."""
+        path = self.find(name)
+        if path is None:
+            return None
+        text = KernelText(name, ())
+        text.chunks = self._member_chunks(text, path)
+        return text
+
+    def _member_chunks(self, text: KernelText, path: str) -> Iterator[bytes]:
+        with self._archive() as archive:
+            for member in archive:
+                if member.name == path and member.isreg():
+                    raw = archive.extractfile(member)
+                    assert raw is not None
+                    head = raw.read(_HEAD)
+                    yield from read_chunks(text, Rewound(head, raw), head)
+                    return
+
+    # An archive that breaks off still has the files before the break; the one it breaks off in says so when read.
+    def _index(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        try:
+            with self._archive() as archive:
+                for member in archive:
+                    name = without_suffix(PurePosixPath(member.name).name)
+                    if member.isreg() and name in PATHS:
+                        self._refuse_empty(name, member)
+                        found.setdefault(name, []).append(member.name)
+        except READ_ERRORS as error:
+            if not found:
+                raise SpoTraceError(
+                    f"{self._title}: the archive is damaged: {error}", hint="was the transfer complete?"
+                ) from error
+        return found
+
+    # tar stores as many bytes as stat(2) says, and debugfs says 0.
+    def _refuse_empty(self, name: str, member: tarfile.TarInfo) -> None:
+        if name == "page_owner" and member.size == 0:
+            raise SpoTraceError(
+                f"{self._title}: {member.name} is empty in the archive",
+                hint="tar stores debugfs files as empty: `cat` them to files first, and archive those",
+            )
+
+    @contextmanager
+    def _archive(self) -> Iterator[tarfile.TarFile]:
+        with self._reopen() as raw:
+            head = raw.read(_HEAD)
+            stream = decompressed(Rewound(head, raw), head)
+            with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
+                yield archive

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Independent answers to what spo-trace computes.
+
+Nothing here imports spo_trace, and no two oracles share a parser: awk over lines (``awk``, ``stacks``),
+Python over framed records (``framed``), and the kernel's own page_owner_sort (``peer``).
+"""
