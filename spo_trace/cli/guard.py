@@ -37,8 +37,17 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(EXIT_ERROR) from None
         except OSError as error:
             fail(*_explain(error), EXIT_ERROR)
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except Exception as error:
+            if os.environ.get("SPO_TRACE_TRACEBACK"):
+                raise
+            fail(f"a bug in spo-trace: {type(error).__name__}: {error}", _REPORT_BUG, EXIT_ERROR)
 
     return run
+
+
+_REPORT_BUG = "please report it with what SPO_TRACE_TRACEBACK=1 spo-trace … prints"
 
 
 def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:

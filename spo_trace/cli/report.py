@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace report."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, keys_of
+from spo_trace.cli.output import note
 from spo_trace.cli.showing import show, sort_column
-
-if TYPE_CHECKING:
-    pass
+from spo_trace.reporters.format import format_size
 
 __all__ = ["command"]
 
@@ -43,3 +42,12 @@ def command(
     if column != "total_bytes":
         table = table.sort_values(column, ascending=column in keys_of(by), ignore_index=True, kind="stable")
     show(table, top, format, output, force=force)
+    mem, swap = (format_size(table[name].sum()) for name in ("mem_bytes", "swap_bytes"))
+    note(f"Total: {mem} in memory, {swap} in swap")
+    if unknown := _swap_without_owner(snap.meta):
+        note(f"Not in it: {unknown} in swap, whose owners are not known ({snap.meta['swap_owner']['why']})")
+
+
+def _swap_without_owner(meta: dict[str, Any]) -> str | None:
+    used = sum(area["used"] for area in meta["swaps"])
+    return format_size(used) if used and meta["swap_owner"]["origin"] is None else None

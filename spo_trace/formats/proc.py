@@ -87,8 +87,8 @@ def swaps(text: bytes) -> list[SwapArea]:
 def zoneinfo(text: bytes) -> list[Zone]:
     """Return the zones of /proc/zoneinfo that hold pages."""
     starts = list(_ZONE.finditer(text))
-    ends = [m.start() for m in starts[1:]] + [len(text)]
-    zones = [_zone(m, text[m.end() : end]) for m, end in zip(starts, ends, strict=True)]
+    ends = [*(m.start() for m in starts[1:]), len(text)]
+    zones = [_zone(m, text[m.end() : end]) for m, end in zip(starts, ends, strict=False)]
     return [zone for zone in zones if zone["managed"] or zone["free"]]
 
 

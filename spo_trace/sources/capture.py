@@ -118,7 +118,7 @@ def _open_file(path: str) -> BinaryIO:
     try:
         return Path(path).open("rb")
     except OSError as error:
-        raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="check the path given to --from") from error
+        raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="check the path") from error
 
 
 def _file_text(name: str, path: Path) -> KernelText:
