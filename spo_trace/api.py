@@ -29,6 +29,7 @@ def snapshot(
     swap: str = "auto",
     strict: bool = False,
     force: bool = False,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Take a snapshot into the directory `output` and return it open.
@@ -41,7 +42,7 @@ def snapshot(
     >>> spo.snapshot("then.spo", from_="capture.tar.gz")    # doctest: +SKIP
     """
     source = choose_source(backend, _as_list(from_), stage)
-    return collect(source, Path(output), swap=swap, strict=strict, force=force, progress=progress)
+    return collect(source, Path(output), swap=swap, strict=strict, force=force, jobs=jobs, progress=progress)
 
 
 def open(path: Paths, *, progress: Progress | None = None) -> Snapshot:

@@ -2,6 +2,7 @@
 """Join a source, the formats and the snapshot writer: the one place where a snapshot is made."""
 
 import datetime
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from spo_trace.counts import Progress, ReadLog
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.facts import address_bits, facts_after, facts_before, wants_swap
 from spo_trace.formats.batch import to_batch
-from spo_trace.formats.page_owner import page_batches
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
+from spo_trace.formats.parser_choice import pages
 from spo_trace.formats.record import KernelText
 from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
 from spo_trace.formats.swap_page_owner import swap_batches
@@ -34,6 +35,7 @@ _NO_PATCH = (
     " option for page_owner=on; the owners of swapped pages are not known"
 )
 _STACK_COUNT = "show_stacks prints stack_count, which counts allocations and not pages (6.9-rc): not used"
+_NO_TIME = pa.scalar(0, pa.uint64())
 _ASSUMED = "nothing in the capture tells the page size: 4096 bytes assumed"
 
 
@@ -44,9 +46,13 @@ def collect(
     swap: str = "auto",
     strict: bool = False,
     force: bool = False,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Make the snapshot `target` of what `source` gives, and return it open.
+
+    `jobs`: how many scanners of text run at once, by default as many as there are processors; the snapshot is the
+    same whatever it is.
 
     Records that can't be parsed are kept in its rejects.txt and counted; `strict` makes the first one an error.
     Raise SpoTraceError if the source has no page_owner record at all, or `target` can't be written.
@@ -55,24 +61,25 @@ def collect(
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
     with SnapshotWriter(target, force=force) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
-        writer.commit(_Collection(source, writer, log).run(swap))
+        writer.commit(_Collection(source, writer, log, jobs or len(os.sched_getaffinity(0))).run(swap))
     return Snapshot(target)
 
 
 class _Collection:
     """Hold what one collection's steps share."""
 
-    def __init__(self, source: Source, writer: SnapshotWriter, log: ReadLog) -> None:
+    def __init__(self, source: Source, writer: SnapshotWriter, log: ReadLog, jobs: int) -> None:
         self._source = source
         self._writer = writer
         self._log = log
+        self._jobs = jobs
         self._stacks = StackTable()
         self._warnings: list[str] = []
 
     def run(self, swap: str) -> dict[str, Any]:
         """Write all tables, and return what snapshot.json is to hold."""
         started = datetime.datetime.now(datetime.UTC)
-        facts = facts_before(self._source)
+        facts = facts_before(self._source, self._warnings)
         if facts["page_size_from"] == "assumed":
             self._warnings.append(_ASSUMED)
         self._read_handles()
@@ -81,6 +88,7 @@ class _Collection:
         self._refuse_empty()
         self._read_nr_base_pages()
         self._writer.write("stacks", to_batch(schema.STACKS, [_stack_row(stack) for stack in self._stacks]))
+        after = facts_after(self._source, self._warnings)
         return {
             "schema_version": schema.SCHEMA_VERSION,
             "tool_version": __version__,
@@ -90,7 +98,7 @@ class _Collection:
             "files": {name: counts.as_json() for name, counts in self._log.files.items()},
             "warnings": self._warnings,
             **facts,
-            **facts_after(self._source),
+            **after,
         }
 
     # First, as page_owner may print a handle in place of each stack (print_mode).
@@ -102,7 +110,7 @@ class _Collection:
     def _read_pages(self) -> None:
         text = self._source.open("page_owner")
         if text is not None:
-            self._write_rows("pages", text, page_batches(text, self._stacks, self._log.reject))
+            self._write_rows("pages", text, pages(text, self._stacks, self._log.reject, jobs=self._jobs))
 
     def _read_swap(self, mode: str, facts: dict[str, Any]) -> dict[str, str | None]:
         if mode == "none":
@@ -155,7 +163,7 @@ class _Collection:
                 counts.records += batch.num_rows
                 times = batch.column("ts_nsec")
                 # Time 0 stands for "not known yet" on early pages.
-                counts.see_times(*pc.min_max(times.filter(pc.greater(times, 0))).as_py().values())
+                counts.see_times(*pc.min_max(times.filter(pc.greater(times, _NO_TIME))).as_py().values())
                 self._log.progress(text, counts)
 
     def _stack_records(self, name: str) -> Iterator[StackRecord]:

@@ -61,6 +61,8 @@ def _check_lockdown(root: Path) -> Check | None:
 def _check_debugfs(root: Path) -> Check:
     mounts = _read(root / "proc/mounts") or ""
     if re.search(rf"^\S+ /{_DEBUGFS} debugfs ", mounts, re.MULTILINE):
+        if not os.access(root / _DEBUGFS, os.X_OK, effective_ids=True):
+            return Check("missing", "debugfs", "mounted, but only root may look into it", "run it with sudo")
         return Check("ok", "debugfs", f"mounted on /{_DEBUGFS}")
     mend = f"mount -t debugfs debugfs /{_DEBUGFS}    (a kernel without CONFIG_DEBUG_FS refuses: it needs another build)"
     return Check("missing", "debugfs", "not mounted", mend)
@@ -69,8 +71,7 @@ def _check_debugfs(root: Path) -> Check:
 def _check_page_owner(root: Path) -> Check:
     if (root / _DEBUGFS / "page_owner").exists():
         try:
-            text = LiveSource(root).open("page_owner")
-            first = next(iter(text.chunks), b"") if text else b""
+            first = _first_record(LiveSource(root), "page_owner")
         except SpoTraceError as error:
             return Check("missing", "page_owner", error.message, error.hint or "")
         found = "can be read" if first else "is empty"
@@ -91,8 +92,11 @@ _BOOT = "add page_owner=on to the kernel's command line (GRUB_CMDLINE_LINUX, the
 
 def _check_swap(root: Path) -> Check:
     source = LiveSource(root)
-    if source.open("swap_page_owner") is not None:
-        return Check("ok", "swap_page_owner", "owners of swapped pages are kept")
+    try:
+        if _first_record(source, "swap_page_owner") is not None:
+            return Check("ok", "swap_page_owner", "owners of swapped pages are kept")
+    except SpoTraceError as error:
+        return Check("optional", "swap_page_owner", error.message, error.hint or "")
     why = source.why_missing("swap_page_owner")
     if (root / _DEBUGFS / "swap_page_owner").exists():
         return Check("optional", "swap_page_owner", why, "boot with page_owner=on,swap")
@@ -106,6 +110,15 @@ def _check_stacks(root: Path) -> Check:
     if (root / _DEBUGFS / "page_owner_stacks/show_stacks").exists():
         return Check("ok", "page_owner_stacks", "base pages are counted for each stack")
     return Check("optional", "page_owner_stacks", "the kernel has none", "it came with Linux 6.9; verify does without")
+
+
+def _first_record(source: LiveSource, name: str) -> bytes | None:
+    text = source.open(name)
+    if text is None:
+        return None
+    first = next(iter(text.chunks), b"")
+    text.chunks = ()  # lets go of the file
+    return first
 
 
 def _configured(root: Path, option: str) -> bool | None:
@@ -125,8 +138,9 @@ def _read(path: Path) -> str | None:
 
 def _read_gz(path: Path) -> str | None:
     import gzip
+    import zlib
 
     try:
         return gzip.decompress(path.read_bytes()).decode(errors="replace")
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return None

@@ -3,6 +3,7 @@
 
 import atexit
 import os
+import pwd
 import shutil
 import tempfile
 from functools import cache
@@ -14,17 +15,36 @@ __all__ = ["cache_directory", "scratch_directory"]
 
 
 def cache_directory() -> Path:
-    """Return this user's cache directory for spo-trace, made if need be (mode 0700)."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    directory = Path(base) / "spo-trace"
+    """Return this user's cache directory for spo-trace, made if need be (mode 0700).
+
+    Raise SpoTraceError if it can't be made, or if somebody else could put files into it.
+    """
+    directory = _cache_base() / "spo-trace"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SpoTraceError(
-            f"the cache directory {directory} can't be made: {error.strerror}",
-            hint="set XDG_CACHE_HOME to a directory of yours",
-        ) from error
+        raise SpoTraceError(f"the cache directory {directory} can't be made: {error.strerror}", hint=_HINT) from error
+    status = directory.stat()
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise SpoTraceError(f"the cache directory {directory} is not yours alone", hint=_HINT)
     return directory
+
+
+_HINT = "set XDG_CACHE_HOME to a directory of yours"
+
+
+# The XDG Base Directory Specification: "If an implementation encounters a relative path … it should … ignore it."
+def _cache_base() -> Path:
+    told = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if told.is_absolute():
+        return told
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home() fails where there is none
+    # sudo may leave HOME as it was: nothing of root's is kept in another user's home.
+    if home.is_dir() and home.stat().st_uid != os.geteuid():
+        home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    if not home.is_absolute():
+        raise SpoTraceError("there is no home directory to keep files in", hint=_HINT)
+    return home / ".cache"
 
 
 @cache

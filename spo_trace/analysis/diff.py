@@ -51,7 +51,7 @@ def _outer_join(left: pd.DataFrame, right: pd.DataFrame, keys: list[str]) -> pd.
         return left.add_suffix("_a").join(right.add_suffix("_b"))
     as_objects = dict.fromkeys(keys, object)
     joined = left.astype(as_objects).merge(right.astype(as_objects), on=keys, how="outer", suffixes=("_a", "_b"))
-    return joined.astype({key: left[key].dtype for key in keys if len(left)})
+    return joined.assign(**joined[keys].convert_dtypes())
 
 
 def relate(a: Snapshot, b: Snapshot) -> Relation:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from spo_trace import schema
 from spo_trace.analysis.stack_keys import stack_column
+from spo_trace.snapshots.frames import to_frame
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["record_tables", "records_schema"]
@@ -35,7 +35,7 @@ def record_tables(snap: Snapshot) -> Iterator[pa.Table]:
     """Yield all records of memory (`where` = memory), then of swap, with their stacks, in tables of bounded size."""
     stacks = {name: pa.array(stack_column(snap.stacks, name), pa.string()) for name in _OF_STACK}
     for table, where in (("pages", "memory"), ("swap", "swap")):
-        for batch in pq.ParquetFile(snap.path / f"{table}.parquet").iter_batches(_BATCH):
+        for batch in snap.batches(table, _BATCH):
             yield _joined(batch, where, stacks)
 
 
@@ -55,7 +55,5 @@ def _joined(batch: pa.RecordBatch, where: str, stacks: dict[str, pa.Array]) -> p
 
 def to_frames(tables: Iterator[pa.Table]) -> Iterator[pd.DataFrame]:
     """Yield the tables as DataFrames, whole numbers kept whole."""
-    from spo_trace.snapshots.reader import EXACT
-
     for table in tables:
-        yield table.to_pandas(types_mapper=EXACT.get)
+        yield to_frame(table)

@@ -14,6 +14,8 @@ from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Where"]
 
+_INT64_MAX = (1 << 63) - 1
+
 _EXAMPLE = """for example: --where 'comm == "dd" and order > 0'"""
 
 
@@ -37,7 +39,7 @@ class Where:
         """Return the rows of `table` for which the condition holds; on what a table does not have it does not."""
         if self._expression is None:
             return rows
-        seen = rows[[name for name in self._names if name in rows]].copy()
+        seen = rows[[name for name in self._names if name in rows]].apply(_signed)
         for name in self._names - set(seen):
             if name in STACK_KEYS:
                 seen[name] = stack_column(snap.stacks, name).take(rows["stack_id"].to_numpy()).to_numpy()
@@ -53,12 +55,44 @@ class Where:
             raise UsageError(f"--where {expression!r}: {error}", hint=_EXAMPLE) from error
 
 
+# pandas would evaluate any attribute and call, `comm.to_pickle("/etc/passwd")` too.
+_ALLOWED = (
+    *(ast.Expression, ast.Name, ast.Load, ast.Constant, ast.List, ast.Tuple),
+    *(ast.BoolOp, ast.boolop, ast.UnaryOp, ast.unaryop, ast.Compare, ast.cmpop, ast.keyword),
+    *(ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.BitAnd, ast.BitOr),
+)
+_METHODS = ("isin", "isna", "notna")
+_TEXT_METHODS = ("contains", "endswith", "fullmatch", "match", "startswith")
+
+
 def _names(expression: str) -> set[str]:
     try:
         tree = ast.parse(expression, mode="eval")
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UsageError(f"--where {expression!r} is not an expression: {error}", hint=_EXAMPLE) from error
+    called = {node for call in ast.walk(tree) if isinstance(call, ast.Call) for node in _known_method(call)}
+    for node in ast.walk(tree):
+        if not isinstance(node, _ALLOWED) and node not in called:
+            what = ast.unparse(node) or type(node).__name__
+            raise UsageError(f"--where {expression!r}: {what!r} is not a condition on columns", hint=_EXAMPLE)
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+# The call's own nodes if it is NAME.isin(…), NAME.str.contains(…) or the like.
+def _known_method(call: ast.Call) -> list[ast.AST]:
+    match call.func:
+        case ast.Attribute(value=ast.Name(), attr=method) if method in _METHODS:
+            return [call, call.func]
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(), attr="str") as text, attr=method):
+            return [call, call.func, text] if method in _TEXT_METHODS else []
+    return []
+
+
+# `order * 64` would pass 255 and start again from 0, `-order` would be positive.
+def _signed(column: pd.Series) -> pd.Series:
+    if not pd.api.types.is_integer_dtype(column) or (column > _INT64_MAX).any():
+        return column
+    return column.astype("Int64")
 
 
 def _missing_dtype(name: str) -> str:

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The command line: one thin module for each command."""
 
+import logging
+import os
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,4 +52,23 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    app()
+    _replace_closed_streams()
+    logging.basicConfig(format="spo-trace: %(message)s", level=logging.WARNING)
+    logging.getLogger("spo_trace").setLevel(logging.INFO)
+    try:
+        app(prog_name="spo-trace")
+    except OSError as error:
+        # Of --help and --version, which answer before any command.
+        sys.exit(f"spo-trace: error: {error.strerror}")
+
+
+# Started with `2>&-` there is no sys.stderr, and print() would take stdout for it; and a file that is opened later
+# would get the number of the stream that is missing.
+def _replace_closed_streams() -> None:
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # open as long as the process

@@ -9,7 +9,7 @@ from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, keys_of
 from spo_trace.cli.output import note
-from spo_trace.cli.showing import check_format, show, sort_column
+from spo_trace.cli.showing import check_format, check_question, show, sort_column
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 
 if TYPE_CHECKING:
@@ -54,8 +54,10 @@ def command(
     limit = _limit(fail_above)
     from spo_trace.analysis.diff import diff, relate
 
+    check_question(keys_of(by), where)
     snap_a, snap_b = open_snapshot(a), open_snapshot(b)
     table = diff(snap_a, snap_b, keys_of(by), where=where)
+    column = sort_column(sort, table)
     relation = relate(snap_a, snap_b)
     if not relation.same_kernel:
         kernels = " and ".join(f"{s.meta['kernel_release']} {s.meta['kernel_version']}" for s in (snap_a, snap_b))
@@ -64,7 +66,6 @@ def command(
         note("Not of one boot, as far as they tell: no rate")
     else:
         note(f"One boot, {relation.seconds:,.1f} s apart")
-    column = sort_column(sort, table)
     if column != "total_bytes_delta":
         table = table.sort_values(column, ascending=column in keys_of(by), ignore_index=True, kind="stable")
     show(_for_people(table, format), top, format, output, force=force)

@@ -33,13 +33,22 @@ def warn(text: str) -> None:
 def opened(output: Path | None, *, force: bool = False) -> Iterator[TextIOWrapper]:
     """Open stdout, or a file that appears (mode 0600) only when it is whole and replaces another only with `force`."""
     if output is None or str(output) == "-":
+        if sys.stdout is None:
+            raise SpoTraceError("standard output is closed", hint="name a file with -o")
         assert isinstance(sys.stdout, TextIOWrapper)
         yield sys.stdout
         return
-    if output.is_symlink() or (output.exists() and not force):
-        hint = "links are not followed" if output.is_symlink() else "replace it with --force"
-        raise SpoTraceError(f"{output} exists", hint=hint)
-    fd, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
+    _check_output(output, force=force)
+    if output.exists() and not output.is_file():
+        # A pipe or a device, such as /dev/null, is written to; a file in its place would break more than this command.
+        with output.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
+    try:
+        fd, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
+    except OSError as error:
+        hint = "name a directory of yours with -o"
+        raise SpoTraceError(f"{output} can't be written: {error.strerror}", hint=hint) from error
     try:
         with TextIOWrapper(os.fdopen(fd, "wb"), encoding="utf-8", newline="") as file:
             yield file
@@ -48,6 +57,15 @@ def opened(output: Path | None, *, force: bool = False) -> Iterator[TextIOWrappe
         Path(name).unlink()
         raise
     note(f"Wrote {output}")
+
+
+def _check_output(output: Path, *, force: bool) -> None:
+    if output.is_symlink():
+        raise SpoTraceError(f"{output} is a symbolic link", hint="links are not followed: name the file itself")
+    if output.is_dir():
+        raise SpoTraceError(f"{output} is a directory", hint="name a file with -o")
+    if output.is_file() and not force:
+        raise SpoTraceError(f"{output} exists", hint="replace it with --force")
 
 
 def progress() -> Progress | None:

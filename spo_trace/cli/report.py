@@ -9,7 +9,7 @@ from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, keys_of
 from spo_trace.cli.output import note
-from spo_trace.cli.showing import show, sort_column
+from spo_trace.cli.showing import check_format, check_question, show, sort_column
 from spo_trace.reporters.format import format_size
 
 __all__ = ["command"]
@@ -34,8 +34,10 @@ def command(
         spo-trace report now.spo --by stack --top 5
         spo-trace report capture.tar.gz --where 'memcg == "web.slice"' --format csv
     """
+    check_format(format)
     from spo_trace.analysis.attribution import attribute
 
+    check_question(keys_of(by), where)
     snap = open_snapshot(snapshot)
     table = attribute(snap, keys_of(by), where=where)
     column = sort_column(sort, table)

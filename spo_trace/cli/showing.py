@@ -10,7 +10,7 @@ from spo_trace.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMATS", "check_format", "show", "sort_column"]
+__all__ = ["FORMATS", "check_format", "check_question", "show", "sort_column"]
 
 FORMATS = ("table", "csv", "json", "markdown")
 
@@ -19,6 +19,15 @@ def check_format(name: str) -> None:
     """Raise UsageError if there is no format `name`; before the work, not after it."""
     if name not in FORMATS:
         raise UsageError(f"there is no format {name!r}", hint=f"choose one of {', '.join(FORMATS)}")
+
+
+def check_question(keys: list[str], where: str | None) -> None:
+    """Raise UsageError for keys or a condition that can't be; reading a raw capture first can take minutes."""
+    from spo_trace.analysis.keys import check_keys
+    from spo_trace.analysis.where import Where
+
+    check_keys(keys)
+    Where(where)
 
 
 def sort_column(sort: str, table: "pd.DataFrame") -> str:

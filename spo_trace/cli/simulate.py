@@ -43,7 +43,11 @@ def command(
 
     machine = load_scenario(scenario_path(scenario))
     _check_output(output, force=force)
-    directory = Path(tempfile.mkdtemp(prefix=f".{output.name}.tmp-", dir=output.parent))
+    try:
+        directory = Path(tempfile.mkdtemp(prefix=f".{output.name}.tmp-", dir=output.parent))
+    except OSError as error:
+        hint = "name a directory of yours with -o"
+        raise SpoTraceError(f"{output} can't be written: {error.strerror}", hint=hint) from error
     try:
         stages = [_write_stage(directory, stage) for stage in run(machine)]
         if output.exists():

@@ -52,6 +52,17 @@ def command(
         str,
         typer.Option("--swap", metavar="MODE", help="Owners of swap: auto, debugfs (must be there) or none."),
     ] = "auto",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N",
+            min=1,
+            help="Readers at once; default: as many as processors.",
+            show_default=False,
+        ),
+    ] = None,
     strict: Strict = False,
     force: Force = False,
 ) -> None:
@@ -72,6 +83,7 @@ def command(
         backend=backend,
         stage=stage,
         swap=swap,
+        jobs=jobs,
         strict=strict,
         force=force,
         progress=progress(),
@@ -80,11 +92,11 @@ def command(
     files = snap.meta["files"]
     rows = [f"{files[name]['records']:,} {name} records" for name in ("page_owner", "swap_page_owner") if name in files]
     why = snap.meta["swap_owner"]["why"]
-    note(f"Wrote {target}: {', '.join(rows)}, {len(snap.stacks):,} stacks, {size_of(target)}")
+    note(f"Wrote {target}: {', '.join(rows)}, {snap.count('stacks'):,} stacks, {size_of(target)}")
     if why:
         note(f"Swap owners: none ({why})")
 
 
 def _default_name(paths: list[str]) -> Path:
-    base = socket.gethostname() if not paths or paths == ["-"] else Path(paths[0]).absolute().name.split(".")[0]
-    return Path(f"{base}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.spo")
+    base = "" if not paths or paths == ["-"] else Path(paths[0]).absolute().name.split(".")[0]
+    return Path(f"{base or socket.gethostname()}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.spo")

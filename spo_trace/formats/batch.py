@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from spo_trace.formats.record import KernelText, Malformed, Record, Reject, RejectSink, frame_records
 
-__all__ = ["parsed_batches", "to_batch"]
+__all__ = ["Row", "parse_or_reject", "parsed_batches", "to_batch"]
 
 Row = tuple[Any, ...]
 
@@ -22,15 +22,24 @@ def parsed_batches(
     """Yield what `parse` makes of each record of `text`, in order; what it calls Malformed goes to `reject`."""
     rows: list[Row] = []
     for record in frame_records(text):
-        try:
-            rows.append(_parse_folding(record, parse))
-        except Malformed as malformed:
-            reject(Reject.whole(file, record, malformed.reason, malformed.at))
+        if (row := parse_or_reject(file, record, parse, reject)) is not None:
+            rows.append(row)
         if len(rows) == _BATCH_ROWS:
             yield to_batch(schema, rows)
             rows.clear()
     if rows:
         yield to_batch(schema, rows)
+
+
+def parse_or_reject(file: str, record: Record, parse: Callable[[Record], Row], reject: RejectSink) -> Row | None:
+    """Return what `parse` makes of a record; None, the record going to `reject`, if that is nothing."""
+    if not record.text.strip():
+        return None
+    try:
+        return _parse_folding(record, parse)
+    except Malformed as malformed:
+        reject(Reject.whole(file, record, malformed.reason, malformed.at))
+        return None
 
 
 # A capture that went over a serial line or through a mail has CR LF at its line ends.
@@ -40,7 +49,11 @@ def _parse_folding(record: Record, parse: Callable[[Record], Row]) -> Row:
     except Malformed:
         if b"\r\n" not in record.text:
             raise
-        return parse(record._replace(text=record.text.replace(b"\r\n", b"\n")))
+    text = record.text.replace(b"\r\n", b"\n")
+    try:
+        return parse(record._replace(text=text, folded=True))
+    except Malformed as malformed:
+        raise Malformed(malformed.reason, malformed.at + text.count(b"\n", 0, malformed.at)) from None
 
 
 def to_batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:

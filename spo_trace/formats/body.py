@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from spo_trace.formats.escape import escape
 from spo_trace.formats.frame import is_frame
-from spo_trace.formats.record import Malformed, Record, Reject, RejectSink
+from spo_trace.formats.record import RECORD_START, Malformed, Record, Reject, RejectSink
 from spo_trace.formats.stack_table import StackTable
 
-__all__ = ["CUT_OFF", "BodyParser", "Tail"]
+__all__ = ["CUT_OFF", "BodyParser", "Tail", "parse_tail"]
 
 CUT_OFF = "the record is cut off: it has no empty line at its end"
 
@@ -24,6 +24,16 @@ _PID = re.compile(rb"PID (-?\d{1,9})")
 
 # Tails are few, but a hostile file can make every one differ.
 _MAX_CACHED = 1 << 16
+_LONGEST_CACHED = 1 << 12
+
+
+class _Unknown(NamedTuple):
+    """Hold where text that is not understood stands in a tail: bytes `start` to `end`, after `lines` lines."""
+
+    start: int
+    end: int
+    lines: int
+    reason: str
 
 
 class Tail(NamedTuple):
@@ -39,7 +49,7 @@ class Tail(NamedTuple):
     module_name: str | None = None
     pid: int | None = None
     terminated: bool = False
-    unknown: tuple[tuple[int, int, str], ...] = ()
+    unknown: tuple[_Unknown, ...] = ()
 
 
 class BodyParser:
@@ -60,9 +70,16 @@ class BodyParser:
         tail = self._tail(record.text[tail_start:])
         if needs_end and not tail.terminated:
             raise Malformed(CUT_OFF)
-        for first, last, reason in tail.unknown:
-            self._reject(Reject.part(self._file, record, reason, tail_start + first, tail_start + last))
+        if tail.unknown:
+            self._reject_unknown(record, tail_start, tail.unknown)
         return self._stack_id(record.text[start:tail_start] + tail.frames, tail.handle), tail
+
+    def _reject_unknown(self, record: Record, tail_start: int, unknown: tuple[_Unknown, ...]) -> None:
+        offset, line = record.place(tail_start)
+        for start, end, lines, reason in unknown:
+            at = offset + start + (lines if record.folded else 0)
+            text = record.text[tail_start + start : tail_start + end]
+            self._reject(Reject(self._file, at, line + lines, reason, text, lost=reason == CUT_OFF))
 
     def _stack_id(self, block: bytes, handle: int | None) -> int:
         if handle is None:
@@ -76,9 +93,11 @@ class BodyParser:
     def _tail(self, text: bytes) -> Tail:
         tail = self._tails.get(text)
         if tail is None:
+            tail = parse_tail(text)
             if len(self._tails) >= _MAX_CACHED:
                 self._tails.clear()
-            tail = self._tails[text] = _parse_tail(text)
+            if len(text) <= _LONGEST_CACHED:
+                self._tails[text] = tail
         return tail
 
 
@@ -87,27 +106,31 @@ def _end_of_frames(text: bytes, start: int) -> int:
     return match.end() if match else start
 
 
-def _parse_tail(text: bytes) -> Tail:
+def parse_tail(text: bytes) -> Tail:
+    """Return what the lines from the frames' end to the record's end say."""
     fields: dict[str, Any] = {}
-    frames = b""
+    frames = []
     unknown = []
-    at = 0
+    at = lines = 0
     while at < len(text):
         end = text.find(b"\n", at) + 1 or len(text)
         line = text[at:end].removesuffix(b"\n")
         if not line:
             fields["terminated"] = True
-            if text[end:].strip():
-                unknown.append((end, len(text), "text after the end of a record"))
+            if rest := text[end:].strip():
+                # What has the first words of a record alone is one that the text ends in.
+                reason = CUT_OFF if RECORD_START.startswith(rest) else "text after the end of a record"
+                unknown.append(_Unknown(end, len(text), lines + 1, reason))
             break
         if (said := _line_fields(line)) is not None:
             fields |= said
         elif is_frame(line):
-            frames += line + b"\n"
+            frames.append(line + b"\n")
         else:
-            unknown.append((at, end, "line not understood"))
+            unknown.append(_Unknown(at, end, lines, "line not understood"))
         at = end
-    return Tail(frames, unknown=tuple(unknown), **fields)
+        lines += 1
+    return Tail(b"".join(frames), unknown=tuple(unknown), **fields)
 
 
 def _line_fields(line: bytes) -> dict[str, Any] | None:
@@ -117,7 +140,7 @@ def _line_fields(line: bytes) -> dict[str, Any] | None:
         return {"memcg": escape(match[3]), "memcg_offline": bool(match[2]), "memcg_objcg": bool(match[1])}
     if match := _MIGRATED.fullmatch(line):
         return {"last_migrate_reason": escape(match[1])}
-    if match := _HANDLE.fullmatch(line):
+    if (match := _HANDLE.fullmatch(line)) and int(match[1]) < 1 << 32:
         return {"handle": int(match[1])}
     if match := _MODULE.fullmatch(line):
         return {"module_name": escape(match[1])}

@@ -23,7 +23,7 @@ _GDB_FRAME = re.compile(rb"\ *(?:=> )?0x[0-9a-f]+ <([^\s>]+)>:")
 
 def is_frame(line: bytes) -> bool:
     """Tell whether a line (without its newline) is a stack frame; copies in mail lose the leading space."""
-    return line.startswith(b" ") or _FRAME.match(line) is not None
+    return line.startswith(b" ") or _FRAME.match(line) is not None or _GDB_FRAME.match(line) is not None
 
 
 def parse_frames(block: bytes) -> tuple[str, ...]:

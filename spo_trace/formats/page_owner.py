@@ -6,21 +6,21 @@ since 2.6.11-mm, decided line by line and never by kernel version, because vendo
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from spo_trace import schema
-from spo_trace.formats.batch import parsed_batches
+from spo_trace.formats.batch import Row, parsed_batches
 from spo_trace.formats.body import BodyParser
 from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
 from spo_trace.formats.record import KernelText, Malformed, Record, RejectSink
 from spo_trace.formats.stack_table import StackTable
 
-__all__ = ["page_batches"]
+__all__ = ["FILE", "flag_fields", "page_batches", "record_parser"]
 
 FILE = "page_owner"
 
@@ -88,14 +88,19 @@ def page_batches(text: KernelText, stacks: StackTable, reject: RejectSink) -> It
     A record that can't be parsed goes to `reject` and does not stop the rest, and so does a line that is not
     understood in a record that can.
     """
+    return parsed_batches(FILE, schema.PAGES, text, record_parser(stacks, reject), reject)
+
+
+def record_parser(stacks: StackTable, reject: RejectSink) -> Callable[[Record], Row]:
+    """Return what parses one record to a row of `schema.PAGES`, or raises Malformed."""
     bodies = BodyParser(FILE, stacks, reject)
-    return parsed_batches(FILE, schema.PAGES, text, lambda record: _parse(record, bodies), reject)
+    return lambda record: _parse(record, bodies)
 
 
-def _parse(record: Record, bodies: BodyParser) -> tuple[Any, ...]:
+def _parse(record: Record, bodies: BodyParser) -> Row:
     header = match_header(_HEADER, record)
     order = bounded(header, "order", _MAX_ORDER)
-    ts_nsec = bounded(header, "ts", MAX_U64)
+    ts_nsec, free_ts_nsec = bounded(header, "ts", MAX_U64), bounded(header, "free_ts", MAX_U64)
     place, end = _parse_place(record.text, header.end())
     stack_id, tail = bodies.parse(record, end, needs_end=header["gdb"] is None)
     gfp_mask, gfp_flags = header["gfp_mask"], header["gfp_flags"]
@@ -110,7 +115,7 @@ def _parse(record: Record, bodies: BodyParser) -> tuple[Any, ...]:
         integer(header["tgid"]),
         None if comm is None else escape(comm),
         ts_nsec,
-        bounded(header, "free_ts", MAX_U64),
+        free_ts_nsec,
         place.migratetype,
         place.pageblock_migratetype,
         place.page_flags,
@@ -132,7 +137,7 @@ def _parse_place(text: bytes, start: int) -> tuple[_Place, int]:
     if match := _PFN.match(text, start):
         pfn = int(match["hex"], 16) if match["hex"] else int(match["dec"])
         migratetype, pageblock = escape(match["migratetype"]), escape(match["pageblock_migratetype"])
-        names, node, zone = _flag_fields(match["names"])
+        names, node, zone = flag_fields(match["names"])
         return _Place(pfn, migratetype, pageblock, int(match["flags"], 16), names, node, zone), match.end()
     if match := _PFN_OLD.match(text, start):
         names = "|".join(_OLD_FLAGS[letter] for letter in match["letters"].decode() if letter != " ")
@@ -148,13 +153,20 @@ def _parse_place(text: bytes, start: int) -> tuple[_Place, int]:
 
 # Linux 5.13+ prints the node, zone, section, last CPU and KASAN tag that page->flags holds among the flags' names.
 @lru_cache(maxsize=1 << 16)
-def _flag_fields(text: bytes) -> tuple[str, int | None, int | None]:
+def flag_fields(text: bytes) -> tuple[str, int | None, int | None]:
+    """Return the names, the node and the zone of the flags' text between its parentheses."""
     names = []
     numbers: dict[str, int] = {}
     for item in escape(text).split("|"):
         name, equals, value = item.partition("=")
         if not equals:
             names.append(name)
-        elif name in ("node", "zone") and value.isdecimal() and int(value) < 1 << 15:
+        elif (
+            name in ("node", "zone")
+            and len(value) <= 5
+            and value.isascii()
+            and value.isdecimal()
+            and int(value) < 1 << 15
+        ):
             numbers[name] = int(value)
     return "|".join(names), numbers.get("node"), numbers.get("zone")

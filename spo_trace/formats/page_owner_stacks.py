@@ -10,7 +10,7 @@ from spo_trace.formats.record import KernelText, Reject, RejectSink, frame_block
 
 __all__ = ["StackRecord", "stack_records"]
 
-_NUMBER = re.compile(rb"(nr_base_pages|stack_count|handle): (-?\d{1,19})")
+_NUMBER = re.compile(rb"(nr_base_pages|stack_count|handle): (-?\d{1,18})")
 
 
 class StackRecord(NamedTuple):

@@ -52,12 +52,18 @@ class Uname(TypedDict):
     arch: str
 
 
-_MEMINFO = re.compile(rb"^([^:\n]+):\s+(\d+)( kB)?$", re.MULTILINE)
-_VMSTAT = re.compile(rb"^(\S+) (-?\d+)$", re.MULTILINE)
+_MEMINFO = re.compile(rb"^([^:\n]+):[ \t]+(\d{1,18})( kB)?\r?$", re.MULTILINE)
+_VMSTAT = re.compile(rb"^(\S+) (-?\d{1,20})\r?$", re.MULTILINE)
 # The name column has blanks, tabs, newlines and backslashes as octal escapes (seq_file_path(), mm/swapfile.c).
-_SWAPS = re.compile(rb"^(\S+(?: \(deleted\)|\\040\(deleted\))?)\s+(\S+)\s+(\d+)\s+(\d+)\s+(-?\d+)$", re.MULTILINE)
-_ZONE = re.compile(rb"^Node (\d+), zone\s+(\S+)$", re.MULTILINE)
-_PCP = re.compile(rb"^\s+cpu: \d+\n\s+count:\s+(\d+)$", re.MULTILINE)
+_SWAPS = re.compile(
+    rb"^(\S+(?: \(deleted\))?)[ \t]+(\S+)[ \t]+(\d{1,18})[ \t]+(\d{1,18})[ \t]+(-?\d{1,9})\r?$", re.MULTILINE
+)
+_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
+_ZONE = re.compile(rb"^Node (\d{1,9}), zone[ \t]+(\S+)\r?$", re.MULTILINE)
+_PCP = re.compile(rb"^[ \t]+cpu: \d+\r?\n[ \t]+count:[ \t]+(\d{1,18})\r?$", re.MULTILINE)
+
+# The operating system: coreutils' and busybox's name for it, Alpine's, and two of Android's; "unknown" is a processor.
+_AFTER_THE_MACHINE = ("GNU/Linux", "Linux", "Toybox", "Android", "unknown")
 
 
 def meminfo(text: bytes) -> dict[str, int]:
@@ -74,7 +80,7 @@ def swaps(text: bytes) -> list[SwapArea]:
     """Return the lines of /proc/swaps, in its order: ascending swap type, unused types left out."""
     return [
         SwapArea(
-            filename=escape(m[1]),
+            filename=escape(_OCTAL.sub(lambda octal: bytes([int(octal[1], 8)]), m[1])),
             kind=escape(m[2]),
             size=int(m[3]) * 1024,
             used=int(m[4]) * 1024,
@@ -94,7 +100,7 @@ def zoneinfo(text: bytes) -> list[Zone]:
 
 def _zone(head: re.Match[bytes], text: bytes) -> Zone:
     def number(pattern: bytes) -> int:
-        match = re.search(rb"^\s+" + pattern + rb"\s+(\d+)$", text, re.MULTILINE)
+        match = re.search(rb"^[ \t]+" + pattern + rb"[ \t]+(\d{1,18})\r?$", text, re.MULTILINE)
         return int(match[1]) if match else 0
 
     return Zone(
@@ -110,28 +116,28 @@ def _zone(head: re.Match[bytes], text: bytes) -> Zone:
 
 
 def uname(text: bytes) -> Uname:
-    """Return the fields of `uname -a` text ("Linux host release version… machine [GNU/Linux]"), empty where it ends.
+    """Return the fields of `uname -a` text ("Linux host release version… machine [system]"), empty where it ends.
 
     The processor and platform that some distributions print twice more after the machine are passed over.
     """
     words = [escape(word) for word in text.split()]
-    if words and words[-1] == "GNU/Linux":
+    while words and words[-1] in _AFTER_THE_MACHINE:
         words.pop()
     if len(words) < 4:
         return Uname(host="", release="", version="", arch="")
     tail = words[3:]
     arch = tail[-1]
-    while tail and tail[-1] in (arch, "unknown"):
+    while tail and tail[-1] == arch:
         tail.pop()
     return Uname(host=words[1], release=words[2], version=" ".join(tail), arch=arch)
 
 
 def uptime_seconds(text: bytes) -> float | None:
     """Return the first number of /proc/uptime: seconds since boot."""
-    match = re.match(rb"(\d+(?:\.\d+)?)\b", text)
+    match = re.match(rb"(\d{1,15}(?:\.\d{1,9})?)\b", text)
     return float(match[1]) if match else None
 
 
 def one_line(text: bytes) -> str:
     """Return the text of a file of one line (cmdline, boot_id, osrelease), escaped."""
-    return escape(text.strip(b"\n\0 "))
+    return escape(text.strip(b"\r\n\0 "))

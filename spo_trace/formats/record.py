@@ -5,15 +5,28 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["KernelText", "Malformed", "Record", "Reject", "RejectSink", "frame_blocks", "frame_records"]
+__all__ = [
+    "LONGEST_PIECE",
+    "RECORD_START",
+    "SEPARATOR",
+    "KernelText",
+    "Malformed",
+    "Record",
+    "Reject",
+    "RejectSink",
+    "bounded_pieces",
+    "frame_blocks",
+    "frame_records",
+    "located",
+]
 
 # A comm (15 bytes) is too short to fake this at the start of a line, and a memcg name cannot hold a newline.
-_START = b"Page allocated via "
-_SEPARATOR = b"\n" + _START
+RECORD_START = b"Page allocated via "
+SEPARATOR = b"\n" + RECORD_START
 
 # Far above what a kernel prints (PAGE_SIZE since Linux 5.0, 788 bytes seen on 7.2): what has no record start for so
 # long is no page_owner text, and is passed on in pieces so that memory stays bounded.
-_LONGEST = 1 << 20
+LONGEST_PIECE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -36,11 +49,20 @@ class KernelText:
 
 
 class Record(NamedTuple):
-    """Hold one record's bytes and where they stand: byte offset from 0, line from 1."""
+    """Hold one record's bytes and where they stand: byte offset from 0, line from 1.
+
+    `folded`: the CR of each of its CR LF line ends was taken out of `text`.
+    """
 
     text: bytes
     offset: int
     line: int
+    folded: bool = False
+
+    def place(self, at: int) -> tuple[int, int]:
+        """Return where byte `at` of `text` stands: byte offset and line."""
+        lines = self.text.count(b"\n", 0, at)
+        return self.offset + at + (lines if self.folded else 0), self.line + lines
 
 
 class Malformed(Exception):
@@ -65,14 +87,7 @@ class Reject(NamedTuple):
     @classmethod
     def whole(cls, file: str, record: Record, reason: str, at: int = 0) -> "Reject":
         """Reject `record` as a whole for what stands at byte `at` of it."""
-        line = record.line + record.text.count(b"\n", 0, at)
-        return cls(file, record.offset + at, line, reason, record.text, lost=True)
-
-    @classmethod
-    def part(cls, file: str, record: Record, reason: str, start: int, end: int) -> "Reject":
-        """Set aside bytes `start` to `end` of `record`, whose rest is kept."""
-        line = record.line + record.text.count(b"\n", 0, start)
-        return cls(file, record.offset + start, line, reason, record.text[start:end], lost=False)
+        return cls(file, *record.place(at), reason, record.text, lost=True)
 
 
 RejectSink = Callable[[Reject], None]
@@ -84,25 +99,32 @@ def frame_records(text: KernelText) -> Iterator[Record]:
     Text that begins no record (before the first one) comes as a record too, for the parser to reject.
     """
     pieces = text.chunks if text.framed else _split_at_starts(text.chunks)
-    return _locate(pieces)
+    return located(pieces)
 
 
 def _split_at_starts(chunks: Iterable[bytes]) -> Iterator[bytes]:
     carry = b""
     for chunk in chunks:
-        *whole, carry = (carry + chunk).split(_SEPARATOR)
+        *whole, carry = (carry + chunk).split(SEPARATOR)
         if whole:
             # The separator's newline ends the record before it; its words begin the one after it.
-            yield whole[0] + b"\n"
+            yield from bounded_pieces(whole[0] + b"\n")
             for piece in whole[1:]:
-                yield _START + piece + b"\n"
-            carry = _START + carry
-        while len(carry) > _LONGEST:
+                yield from bounded_pieces(RECORD_START + piece + b"\n")
+            carry = RECORD_START + carry
+        if len(carry) > LONGEST_PIECE + len(SEPARATOR):
             # The last bytes stay: a separator may begin in them.
-            yield carry[: -len(_SEPARATOR)]
-            carry = carry[-len(_SEPARATOR) :]
-    if carry:
-        yield carry
+            end = (len(carry) - len(SEPARATOR)) // LONGEST_PIECE * LONGEST_PIECE
+            yield from bounded_pieces(carry[:end])
+            carry = carry[end:]
+    yield from bounded_pieces(carry)
+
+
+def bounded_pieces(piece: bytes) -> Iterable[bytes]:
+    """Return a piece of text in parts of at most LONGEST_PIECE bytes, cut where it makes no odds how it was read."""
+    if 0 < len(piece) <= LONGEST_PIECE:
+        return (piece,)
+    return (piece[at : at + LONGEST_PIECE] for at in range(0, len(piece), LONGEST_PIECE))
 
 
 def frame_blocks(text: KernelText) -> Iterator[Record]:
@@ -112,11 +134,11 @@ def frame_blocks(text: KernelText) -> Iterator[Record]:
     """
     whole = b"".join(text.chunks).replace(b"\r\n", b"\n")
     *blocks, rest = whole.split(b"\n\n")
-    return _locate([block + b"\n\n" for block in blocks] + ([rest] if rest else []))
+    return located([block + b"\n\n" for block in blocks] + ([rest] if rest else []))
 
 
-def _locate(pieces: Iterable[bytes]) -> Iterator[Record]:
-    offset, line = 0, 1
+def located(pieces: Iterable[bytes], offset: int = 0, line: int = 1) -> Iterator[Record]:
+    """Yield each piece with where it stands; the first at byte `offset` and `line`."""
     for piece in pieces:
         yield Record(piece, offset, line)
         offset += len(piece)

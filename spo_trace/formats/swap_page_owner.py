@@ -16,7 +16,7 @@ from spo_trace.formats.batch import parsed_batches
 from spo_trace.formats.body import BodyParser
 from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
-from spo_trace.formats.record import KernelText, Record, RejectSink
+from spo_trace.formats.record import KernelText, Malformed, Record, RejectSink
 from spo_trace.formats.stack_table import StackTable
 
 __all__ = ["swap_batches"]
@@ -47,6 +47,8 @@ def _parse(record: Record, bodies: BodyParser, bits: int) -> tuple[Any, ...]:
     header = match_header(_HEADER, record)
     ts_nsec = bounded(header, "ts", MAX_U64)
     entry = int(header["entry"], 16)
+    if entry >> bits:
+        raise Malformed("entry is out of range", header.start("entry"))
     swap_type, swap_offset = swp_entry.decode(entry, bits=bits)
     stack_id, _ = bodies.parse(record, header.end())
     return (

@@ -2,6 +2,7 @@
 """Numbers as a person reads and writes them."""
 
 import re
+from fractions import Fraction
 
 __all__ = ["format_rate", "format_share", "format_size", "parse_size"]
 
@@ -38,4 +39,4 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGTPE]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if not match:
         raise ValueError(f"{text!r} is not a size")
-    return int(float(match[1]) * 1024 ** ("KMGTPE".find(match[2].upper()) + 1 if match[2] else 0))
+    return int(Fraction(match[1]) * 1024 ** ("KMGTPE".find(match[2].upper()) + 1 if match[2] else 0))

@@ -18,7 +18,7 @@ def render_json(tables: Iterable[pd.DataFrame], outfile: TextIO) -> None:
     separator = "[\n"
     for table in tables:
         for row in json_rows(table):
-            outfile.write(separator + json.dumps(row, ensure_ascii=False, allow_nan=False))
+            outfile.write(separator + json.dumps(row, allow_nan=False))
             separator = ",\n"
     outfile.write("[]\n" if separator == "[\n" else "\n]\n")
 

@@ -2,7 +2,8 @@
 """Read a snapshot: its tables as pandas DataFrames, only the columns that are asked for."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,9 @@ import pyarrow.parquet as pq
 
 from spo_trace import schema
 from spo_trace.errors import SpoTraceError
+from spo_trace.snapshots.frames import to_frame
 
-__all__ = ["EXACT", "Snapshot"]
-
-# Whole numbers stay whole numbers where a column has nulls: a float64 holds neither a swp_entry nor a PFN exactly.
-EXACT = {
-    pa.uint8(): pd.UInt8Dtype(),
-    pa.int16(): pd.Int16Dtype(),
-    pa.int32(): pd.Int32Dtype(),
-    pa.uint32(): pd.UInt32Dtype(),
-    pa.int64(): pd.Int64Dtype(),
-    pa.uint64(): pd.UInt64Dtype(),
-    pa.bool_(): pd.BooleanDtype(),
-}
+__all__ = ["Snapshot"]
 
 
 class Snapshot:
@@ -50,13 +41,28 @@ class Snapshot:
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return `columns` (default: all) of `table` (`pages`, `swap` or `stacks`) as a DataFrame."""
+        with self._opening(table) as path:
+            arrow = pq.read_table(path, columns=columns, partitioning=None)
+        return to_frame(arrow)
+
+    def count(self, table: str) -> int:
+        """Return how many rows `table` has."""
+        with self._opening(table) as path:
+            return int(pq.read_metadata(path).num_rows)
+
+    def batches(self, table: str, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield all columns of `table`, at most `rows` rows at a time."""
+        with self._opening(table) as path:
+            yield from pq.ParquetFile(path).iter_batches(rows)
+
+    @contextmanager
+    def _opening(self, table: str) -> Iterator[Path]:
         path = self.path / f"{table}.parquet"
         try:
-            arrow = pq.read_table(path, columns=columns, partitioning=None)
+            yield path
         except (OSError, pa.ArrowException) as error:
-            raise SpoTraceError(f"{path} can't be read: {error}", hint="is the snapshot whole? take it anew") from error
-        frame: pd.DataFrame = arrow.to_pandas(types_mapper=EXACT.get, split_blocks=True, self_destruct=True)
-        return frame
+            said = str(error).partition("\n")[0]
+            raise SpoTraceError(f"{path} can't be read: {said}", hint="is the snapshot whole? take it anew") from error
 
     @cached_property
     def pages(self) -> pd.DataFrame:
@@ -89,5 +95,24 @@ def _read_meta(path: Path) -> dict[str, Any]:
             f"{path} has schema version {version}; this spo-trace reads up to {schema.SCHEMA_VERSION}",
             hint="upgrade: pip install -U spo-trace",
         )
+    if not meta.keys() >= _KEYS:
+        raise SpoTraceError(f"{path}/snapshot.json is damaged", hint="take the snapshot anew")
     assert isinstance(meta, dict)
     return meta
+
+
+# What the analysis asks of every snapshot.
+_KEYS = {
+    "boot_id",
+    "files",
+    "kernel_release",
+    "kernel_version",
+    "meminfo",
+    "meminfo_after",
+    "page_size",
+    "swap_owner",
+    "swaps",
+    "uptime_start",
+    "warnings",
+    "zoneinfo",
+}

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -19,7 +20,7 @@ from spo_trace.formats.record import Reject
 
 __all__ = ["SnapshotWriter", "check_target"]
 
-_ROW_GROUP = 1 << 20
+_ROW_GROUP = 1 << 19
 
 # The text itself is where the reject says; a runaway one (a file that is no page_owner text) is kept in part.
 _KEPT_OF_A_REJECT = 1 << 16
@@ -33,8 +34,12 @@ class SnapshotWriter:
         self._target = target
         self._force = force
         self._directory = _make_sibling(target)
-        self._tables = {name: _TableWriter(self._directory / f"{name}.parquet", s) for name, s in schema.TABLES.items()}
         self._rejects: BinaryIO | None = None
+        try:
+            self._tables = {n: _TableWriter(self._directory / f"{n}.parquet", s) for n, s in schema.TABLES.items()}
+        except BaseException:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +50,7 @@ class SnapshotWriter:
         for table in self._tables.values():
             table.abandon()
         if self._rejects:
-            self._rejects.close()
+            _abandon(self._rejects)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def write(self, table: str, batch: pa.RecordBatch) -> None:
@@ -85,20 +90,21 @@ class SnapshotWriter:
         self._target.rename(aside / "old")
         try:
             self._directory.rename(self._target)
-        except OSError:
-            (aside / "old").rename(self._target)
+        except BaseException:
+            if not self._target.exists():
+                (aside / "old").rename(self._target)
             raise
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
 
 class _TableWriter:
-    """Write one Parquet file in row groups of about 1M rows, in a bounded amount of memory."""
+    """Write one Parquet file in row groups of some 500,000 rows, in a bounded amount of memory."""
 
     def __init__(self, path: Path, table_schema: pa.Schema) -> None:
         self._schema = table_schema
         self._file = _create(path)
-        self._parquet = pq.ParquetWriter(self._file, table_schema, compression="zstd")
+        self._parquet = pq.ParquetWriter(self._file, table_schema, compression="zstd", **_encodings(table_schema))
         self._batches: list[pa.RecordBatch] = []
         self._rows = 0
 
@@ -120,12 +126,27 @@ class _TableWriter:
         # ParquetWriter would write a footer when it is collected, and fail on the closed file.
         self._parquet.is_open = False
         self._batches.clear()
-        self._file.close()
+        _abandon(self._file)
 
     def _flush(self) -> None:
-        self._parquet.write_table(pa.Table.from_batches(self._batches, self._schema), row_group_size=self._rows)
+        table = pa.Table.from_batches(self._batches, self._schema).unify_dictionaries()
+        self._parquet.write_table(table, row_group_size=self._rows)
         self._batches.clear()
         self._rows = 0
+
+
+# Numbers that hardly repeat gain nothing from a dictionary; those that grow from row to row shrink as differences.
+def _encodings(table_schema: pa.Schema) -> dict[str, Any]:
+    differences = [name for name in _GROWING if name in table_schema.names]
+    repeating = [field.name for field in table_schema if field.name not in differences and not _is_list(field)]
+    return {"use_dictionary": repeating, "column_encoding": dict.fromkeys(differences, "DELTA_BINARY_PACKED")}
+
+
+_GROWING = ("pfn", "ts_nsec", "free_ts_nsec", "swp_entry", "swap_offset")
+
+
+def _is_list(field: pa.Field) -> bool:
+    return bool(pa.types.is_list(field.type))
 
 
 def check_target(target: Path, *, force: bool) -> None:
@@ -153,6 +174,12 @@ def _make_sibling(target: Path) -> Path:
 def _create(path: Path) -> BinaryIO:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     return os.fdopen(fd, "wb")
+
+
+# On a full disk, closing fails as writing did: what could not be written is of no interest any more.
+def _abandon(file: BinaryIO) -> None:
+    with suppress(OSError):
+        file.close()
 
 
 def _sync(path: Path) -> None:

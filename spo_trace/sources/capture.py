@@ -7,21 +7,26 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import KernelText
 from spo_trace.private_files import scratch_directory
-from spo_trace.sources.compression import SUFFIXES, Rewound, first_bytes, read_chunks
+from spo_trace.sources.compression import SUFFIXES, Rewound, first_bytes, read_chunks, read_head
 from spo_trace.sources.source import PATHS
 from spo_trace.sources.tarball import Tarball, is_tar
 
 __all__ = ["CaptureSource"]
 
-_HEAD = 1 << 16
+# Enough for the first block of any compression: lz4 has blocks of 4 MiB, bz2 of 900 kB, and nothing before their end.
+_HEAD = 5 << 20
+
+# How much text is searched for what tells which file it is.
+_SNIFFED = 1 << 16
 
 _CONTENT = (
     (re.compile(rb"^Page allocated via order ", re.MULTILINE), "page_owner"),
@@ -61,10 +66,16 @@ class CaptureSource:
 
     def _add(self, path: str) -> None:
         if path == "-":
-            return self._add_stdin()
+            if sys.stdin is None:
+                raise SpoTraceError("standard input is closed", hint="it is read for --from -")
+            return self._add_stream("standard input", sys.stdin.buffer)
         if Path(path).is_dir():
             return self._add_directory(Path(path))
-        with _open_file(path) as raw:
+        raw = _open_file(path)
+        # A named pipe, or <(ssh HOST cat …) of a shell, can be read only once.
+        if not Path(path).is_file():
+            return self._add_stream(path, raw)
+        with raw:
             head = raw.read(_HEAD)
         if is_tar(first_bytes(head)):
             return self._add_tar(path, partial(_open_file, path))
@@ -77,7 +88,12 @@ class CaptureSource:
         return self._add_file(name, Path(path))
 
     def _add_file(self, name: str, path: Path) -> None:
-        self._files[name] = partial(_file_text, name, path)
+        self._put(name, partial(_file_text, name, path), path)
+
+    def _put(self, name: str, opener: Opener, path: object) -> None:
+        if name in self._files:
+            raise UsageError(f"{path} is a second {name}", hint="a snapshot is of one machine at one moment")
+        self._files[name] = opener
 
     def _add_directory(self, root: Path) -> None:
         for name, laid_out in PATHS.items():
@@ -95,23 +111,22 @@ class CaptureSource:
         tarball = Tarball(title, reopen)
         for name in PATHS:
             if tarball.find(name) is not None:
-                self._files[name] = partial(tarball.text, name)  # type: ignore[assignment]
-        if "page_owner" not in self._files:
+                self._put(name, partial(tarball.text, name), title)  # type: ignore[arg-type]
+        self._errors |= tarball.errors
+        if not self._files.keys() & {"page_owner", "swap_page_owner"}:
             raise SpoTraceError(f"{title} has no page_owner file", hint="see README.md on how to make a capture")
 
-    def _add_stdin(self) -> None:
-        raw = sys.stdin.buffer
-        head = raw.read(_HEAD)
+    def _add_stream(self, title: str, raw: BinaryIO) -> None:
+        head = read_head(raw, _HEAD)
         if is_tar(first_bytes(head)):
-            return self._add_tar("standard input", partial(_open_file, _spool(Rewound(head, raw))))
+            return self._add_tar(title, partial(_open_file, _spool(Rewound(head, raw))))
         name = _name_by_content(head)
         if name is None:
             raise SpoTraceError(
-                "standard input holds no page_owner text" if head else "standard input is empty",
+                f"{title} holds no page_owner text" if head else f"{title} is empty",
                 hint="try: cat /sys/kernel/debug/page_owner | spo-trace snapshot --from - -o NAME.spo",
             )
-        self._files[name] = partial(_stream_text, name, head, Rewound(head, raw))
-        return None
+        return self._put(name, partial(_stream_text, name, head, raw), title)
 
 
 def _open_file(path: str) -> BinaryIO:
@@ -123,7 +138,8 @@ def _open_file(path: str) -> BinaryIO:
 
 def _file_text(name: str, path: Path) -> KernelText:
     raw = _open_file(str(path))
-    text = KernelText(name, (), size=path.stat().st_size, position=raw.tell)
+    size = path.stat().st_size
+    text = KernelText(name, (), size=size, position=lambda: size if raw.closed else raw.tell())
 
     def chunks() -> Iterator[bytes]:
         with raw:
@@ -135,9 +151,14 @@ def _file_text(name: str, path: Path) -> KernelText:
     return text
 
 
-def _stream_text(name: str, head: bytes, raw: Rewound) -> KernelText:
+def _stream_text(name: str, head: bytes, raw: BinaryIO) -> KernelText:
     text = KernelText(name, ())
-    text.chunks = read_chunks(text, raw, head)
+
+    def chunks() -> Iterator[bytes]:
+        with nullcontext() if sys.stdin and raw is sys.stdin.buffer else raw:
+            yield from read_chunks(text, Rewound(head, raw), head)
+
+    text.chunks = chunks()
     return text
 
 
@@ -160,14 +181,13 @@ def _file_name(name: str) -> str | None:
 
 
 def _name_by_content(head: bytes) -> str | None:
-    content = first_bytes(head, _HEAD)
+    content = first_bytes(head, _SNIFFED)
     return next((name for pattern, name in _CONTENT if pattern.search(content)), None)
 
 
 def _hint_for(root: Path) -> str:
-    inside = sorted(
-        p.name for p in root.iterdir() if p.is_dir() and any(s.is_file() for s in _spellings(p / "page_owner"))
-    )
-    if inside:
-        return f"it has captures inside: name one of {', '.join(inside[:6])}"
+    captures = [p for p in root.iterdir() if p.is_dir() and any(s.is_file() for s in _spellings(p / "page_owner"))]
+    if captures:
+        names = sorted(escape(os.fsencode(path.name)) for path in captures)
+        return f"it has captures inside: name one of {', '.join(names[:6])}"
     return "a capture has page_owner, or sys/kernel/debug/page_owner, as the README tells to make it"

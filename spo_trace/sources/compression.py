@@ -4,18 +4,22 @@
 import io
 import lzma
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
 from spo_trace.formats.record import KernelText
 
 __all__ = [
+    "READ_ERRORS",
+    "SMALL_STEP",
     "SUFFIXES",
     "Readable",
     "Rewound",
     "decompressed",
     "first_bytes",
+    "is_compressed",
     "read_chunks",
+    "read_head",
     "without_suffix",
 ]
 
@@ -27,9 +31,10 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18":
 # What a file that is damaged or breaks off raises, in whatever it is packed.
 READ_ERRORS = (OSError, EOFError, lzma.LZMAError, tarfile.TarError)
 
-# A plain file is read in large steps; a compressed one in small ones, as a step that fails is lost whole.
-_PLAIN_STEP = 1 << 20
-_COMPRESSED_STEP = 1 << 14
+# A plain file is read in large steps; one that is compressed or in an archive in small ones, as a step that fails is
+# lost whole.
+_LARGE_STEP = 1 << 20
+SMALL_STEP = 1 << 14
 
 
 class Readable(Protocol):
@@ -41,23 +46,34 @@ class Readable(Protocol):
 
 
 class Rewound(io.RawIOBase):
-    """Read `head`, then the rest of `raw`: what was read ahead of a pipe put back."""
+    """Read `head`, then the rest of `raw` as it comes: what was read ahead of a pipe put back."""
 
     def __init__(self, head: bytes, raw: Readable) -> None:
         self._head = head
         self._raw = raw
+        # read() waits, deaf to Ctrl-C, until a pipe has given all that is asked for; read1() takes what there is.
+        self._read_some: Callable[[int], bytes] = getattr(raw, "read1", raw.read)
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1, /) -> bytes:
         if not self._head:
-            return self._raw.read(size)
+            return self._read_some(size) if size > 0 else self._raw.read(size)
         if size < 0:
             head, self._head = self._head, b""
             return head + self._raw.read()
         piece, self._head = self._head[:size], self._head[size:]
         return piece
+
+
+def read_head(raw: Readable, size: int) -> bytes:
+    """Return the first `size` bytes of `raw`, less if there are not so many."""
+    stream = Rewound(b"", raw)
+    head = bytearray()
+    while len(head) < size and (piece := stream.read(size - len(head))):
+        head += piece
+    return bytes(head)
 
 
 def without_suffix(name: str) -> str:
@@ -85,18 +101,18 @@ def is_compressed(head: bytes) -> bool:
 def first_bytes(head: bytes, size: int = 4096) -> bytes:
     """Return the first decompressed bytes of a file whose first bytes are `head`, as many as these hold."""
     stream = decompressed(io.BytesIO(head), head)
-    content = b""
+    content = bytearray()
     try:
         while len(content) < size and (byte := stream.read(1)):
             content += byte
     except READ_ERRORS:
-        return content
-    return content
+        return bytes(content)
+    return bytes(content)
 
 
-def read_chunks(text: KernelText, raw: BinaryIO | Rewound, head: bytes) -> Iterator[bytes]:
+def read_chunks(text: KernelText, raw: BinaryIO | Rewound, head: bytes, *, step: int | None = None) -> Iterator[bytes]:
     """Yield the decompressed content of `raw`; when it breaks off, say so in `text.problem`."""
-    step = _COMPRESSED_STEP if is_compressed(head) else _PLAIN_STEP
+    step = step or (SMALL_STEP if is_compressed(head) else _LARGE_STEP)
     try:
         stream = decompressed(raw, head)
         while chunk := stream.read(step):

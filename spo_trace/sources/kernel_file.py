@@ -96,18 +96,32 @@ def read_records(file: Positioned, text: KernelText) -> Iterator[bytes]:
 
 # The position after a record is pfn + 1 (6.1+), or counts from the lowest PFN (up to 6.0); swap_page_owner's is
 # the entry + 1. The first record tells which.
-def _base(first: bytes | None, position: int) -> int:
-    return 0 if first is None else _number(first) + 1 - position
+def _base(first: bytes | None, position: int) -> int | None:
+    return None if first is None else _number(first) + 1 - position
+
+
+# Where the very first record is too large, no position after a record is known. `record`, found at `position`, is
+# what is read up to its own position; the largest such position is searched for.
+def _base_by_search(file: Positioned, record: bytes, position: int) -> int:
+    number = _number(record)
+    good, bad = position, number + 1
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        found = _record_at(file, middle)
+        good, bad = (middle, bad) if found and _number(found) == number else (good, middle)
+    return number - good
 
 
 def _number(record: bytes) -> int:
     # The last one: a comm with a newline can hold such a line, but stands before the true one.
-    match = list(_PFN.finditer(record))[-1]
-    return int(match[1] or match[2], 0)
+    matches = list(_PFN.finditer(record))
+    if not matches:
+        raise OSError(errno.ENOMEM, "a record is too large, and those before it do not tell how to step over it")
+    return int(matches[-1][1] or matches[-1][2], 0)
 
 
-def _read_past(file: Positioned, text: KernelText, base: int, last: bytes | None) -> Iterator[bytes]:
-    position = file.position() if last is None else _number(last) + 1 - base
+def _read_past(file: Positioned, text: KernelText, base: int | None, last: bytes | None) -> Iterator[bytes]:
+    position = file.position() if last is None or base is None else _number(last) + 1 - base
     while True:
         try:
             record = file.pread(position)
@@ -120,6 +134,8 @@ def _read_past(file: Positioned, text: KernelText, base: int, last: bytes | None
         if not record:
             return
         yield record
+        if base is None:
+            base = _base_by_search(file, record, position)
         position = _number(record) + 1 - base
 
 
@@ -146,10 +162,14 @@ def _first_readable(file: Positioned, bad: int) -> int:
 
 
 def _readable(file: Positioned, position: int) -> bool:
+    return _record_at(file, position) is not None
+
+
+# None for a record that is too large.
+def _record_at(file: Positioned, position: int) -> bytes | None:
     try:
-        file.pread(position)
+        return file.pread(position)
     except OSError as error:
         if error.errno != errno.ENOMEM:
             raise
-        return False
-    return True
+    return None

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from spo_trace.formats.record import KernelText
 
-__all__ = ["PATHS", "Source", "read_small"]
+__all__ = ["PATHS", "Source"]
 
 # Where each file stands on the machine, relative to its root; a capture may have them flat, under these names.
 PATHS = {
@@ -52,9 +52,3 @@ class Source(Protocol):
     def why_missing(self, name: str) -> str:
         """Return why `open` gave None, as far as the source knows."""
         ...
-
-
-def read_small(source: Source, name: str) -> bytes | None:
-    """Return a small file's whole text, None if the source does not have it."""
-    text = source.open(name)
-    return None if text is None else b"".join(text.chunks)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A capture in a tar archive: read in place, nothing is unpacked."""
 
+import io
+import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,14 +10,18 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.formats.escape import escape
 from spo_trace.formats.record import KernelText
-from spo_trace.sources.compression import READ_ERRORS, Rewound, decompressed, read_chunks, without_suffix
+from spo_trace.sources.compression import READ_ERRORS, SMALL_STEP, Rewound, decompressed, read_chunks, without_suffix
 from spo_trace.sources.source import PATHS
 
 __all__ = ["Tarball", "is_tar"]
 
 _HEAD = 4096
 _MAGIC_AT = 257
+
+# Files of a few kB, as /proc has many: kept, or each would be one more pass over the archive.
+_KEPT = 1 << 20
 
 
 def is_tar(content: bytes) -> bool:
@@ -27,11 +33,14 @@ class Tarball:
     """Find a capture's files in a tar archive, compressed or not, by their names.
 
     `reopen` gives the archive from its start: each large file is one more pass, so that memory stays bounded.
+    `errors` has what the archive's NAME.err files say of files that could not be read on the machine.
     """
 
     def __init__(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
         self._title = title
         self._reopen = reopen
+        self.errors: dict[str, str] = {}
+        self._contents: dict[str, bytes] = {}
         self._members = self._index()
 
     def find(self, name: str) -> str | None:
@@ -39,7 +48,7 @@ class Tarball:
         found = self._members.get(name, [])
         if len(found) > 1:
             raise SpoTraceError(
-                f"{self._title} has several files {name}: {', '.join(found[:4])}",
+                f"{self._title} has several files {name}: {', '.join(map(_printable, found[:4]))}",
                 hint="unpack it and name the directory of one capture",
             )
         return found[0] if found else None
@@ -50,7 +59,11 @@ class Tarball:
         if path is None:
             return None
         text = KernelText(name, ())
-        text.chunks = self._member_chunks(text, path)
+        content = self._contents.get(path)
+        if content is None:
+            text.chunks = self._member_chunks(text, path)
+        else:
+            text.chunks = read_chunks(text, io.BytesIO(content), content)
         return text
 
     def _member_chunks(self, text: KernelText, path: str) -> Iterator[bytes]:
@@ -59,8 +72,12 @@ class Tarball:
                 if member.name == path and member.isreg():
                     raw = archive.extractfile(member)
                     assert raw is not None
-                    head = raw.read(_HEAD)
-                    yield from read_chunks(text, Rewound(head, raw), head)
+                    try:
+                        head = raw.read(_HEAD)
+                    except READ_ERRORS as error:
+                        text.problem = f"the input breaks off: {error}"
+                        return
+                    yield from read_chunks(text, Rewound(head, raw), head, step=SMALL_STEP)
                     return
 
     # An archive that breaks off still has the files before the break; the one it breaks off in says so when read.
@@ -73,6 +90,10 @@ class Tarball:
                     if member.isreg() and name in PATHS:
                         self._refuse_empty(name, member)
                         found.setdefault(name, []).append(member.name)
+                        if member.size <= _KEPT and len(found[name]) == 1:
+                            self._contents[member.name] = _content(archive, member)
+                    elif member.isreg() and name.endswith(".err") and name.removesuffix(".err") in PATHS:
+                        self.errors[name.removesuffix(".err")] = escape(_content(archive, member, 200).strip())
         except READ_ERRORS as error:
             if not found:
                 raise SpoTraceError(
@@ -84,7 +105,7 @@ class Tarball:
     def _refuse_empty(self, name: str, member: tarfile.TarInfo) -> None:
         if name == "page_owner" and member.size == 0:
             raise SpoTraceError(
-                f"{self._title}: {member.name} is empty in the archive",
+                f"{self._title}: {_printable(member.name)} is empty in the archive",
                 hint="tar stores debugfs files as empty: `cat` them to files first, and archive those",
             )
 
@@ -95,3 +116,13 @@ class Tarball:
             stream = decompressed(Rewound(head, raw), head)
             with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
                 yield archive
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, size: int = -1) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None
+    return file.read(size)
+
+
+def _printable(name: str) -> str:
+    return escape(os.fsencode(name))

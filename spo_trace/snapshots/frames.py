@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Arrow tables as pandas DataFrames, their numbers exact."""
+
+import pandas as pd
+import pyarrow as pa
+
+__all__ = ["to_frame"]
+
+# Whole numbers stay whole numbers where a column has nulls: a float64 holds neither a swp_entry nor a PFN exactly.
+_EXACT = {
+    pa.uint8(): pd.UInt8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.uint32(): pd.UInt32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.uint64(): pd.UInt64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Return `table` as a DataFrame; the table's own memory is let go."""
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_EXACT.get, split_blocks=True, self_destruct=True)
+    return frame

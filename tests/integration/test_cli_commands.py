@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every command, as a user runs it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from spo_trace.version import __version__
+from tests.support import MACHINE, capture, entry, in_process, meminfo, page, spo_trace, swaps
+
+COMMANDS = ("doctor", "snapshot", "report", "diff", "verify", "export", "simulate", "demo")
+
+FILES = {
+    **MACHINE,
+    "meminfo": meminfo(free=988, swap_total=1000, swap_free=998),
+    "swaps": swaps(vda=2),
+    "page_owner": page(order=3) + page(0x110, 2, b"cat"),
+    "swap_page_owner": entry(1) + entry(2, b"sw"),
+}
+LATER = {**FILES, "uptime": b"110.00 1.0\n", "page_owner": page(order=4) + page(0x110, 2, b"cat")}
+
+REPORT = """\
+comm        mem      swap      total  share
+dd    32.00 KiB  4.00 KiB  36.00 KiB  64.3%
+cat   16.00 KiB       0 B  16.00 KiB  28.6%
+sw          0 B  4.00 KiB   4.00 KiB   7.1%
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with two captures, and a snapshot of each."""
+    directory = tmp_path_factory.mktemp("place")
+    for name, files in (("a", FILES), ("b", LATER)):
+        capture(directory / name, files)
+        run = spo_trace("snapshot", "--from", name, "-o", f"{name}.spo", cwd=directory)
+        assert run.returncode == 0
+        said = run.stderr.decode()
+        assert said.startswith(f"Wrote {name}.spo: 2 page_owner records, 2 swap_page_owner records, 2 stacks, ")
+        assert said.count("\n") == 1
+        assert run.stdout == b""
+    return directory
+
+
+def answer(run: subprocess.CompletedProcess[bytes], code: int = 0) -> str:
+    """Return what a run that ended as it should said on stdout."""
+    assert (run.returncode, b"Traceback" in run.stderr) == (code, False), run.stderr.decode()
+    return run.stdout.decode()
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_help(command: str | None, tmp_path: Path) -> None:
+    arguments = [command, "--help"] if command else ["--help"]
+    lines = answer(spo_trace(*arguments, cwd=tmp_path)).split("\n")
+    assert lines[0].startswith(f"Usage: spo-trace {command or '[OPTIONS] COMMAND'}")
+    assert lines[2].strip()
+    if command is None:
+        assert [line.split()[0] for line in lines if line[:2] == "  " and line.split()[0] in COMMANDS] == [*COMMANDS]
+
+
+def test_version(tmp_path: Path) -> None:
+    assert answer(spo_trace("--version", cwd=tmp_path)) == f"spo-trace {__version__}\n"
+
+
+@pytest.mark.parametrize("given", ["a.spo", "a"])
+def test_report_of_a_snapshot_and_of_a_capture(place: Path, given: str) -> None:
+    run = spo_trace("report", given, cwd=place)
+    assert answer(run) == REPORT
+    assert run.stderr == b"Total: 48.00 KiB in memory, 8.00 KiB in swap\n"
+
+
+def test_report_from_standard_input(place: Path) -> None:
+    run = spo_trace("report", "-", "--where", 'comm == "dd"', cwd=place, stdin=FILES["page_owner"])
+    assert answer(run) == "comm        mem  swap      total   share\ndd    32.00 KiB   0 B  32.00 KiB  100.0%\n"
+    assert run.stderr.startswith(
+        b"spo-trace: warning: nothing in the capture tells the page size: 4096 bytes assumed\n"
+    )
+
+
+def test_report_top_and_sort(place: Path) -> None:
+    run = in_process("report", "a.spo", "--top", 1, "--sort", "swap", "--by", "comm,pid", cwd=place)
+    assert answer(run).split("\n")[1].split()[:2] == ["dd", "7"]
+    assert "… 2 more rows: --top 0 shows all\n" in run.stderr.decode()
+    run = in_process("report", "a.spo", "--top", 0, "--sort", "comm", cwd=place)
+    assert [line.split()[0] for line in answer(run).splitlines()] == ["comm", "cat", "dd", "sw"]
+
+
+def test_report_as_json_csv_and_markdown(place: Path) -> None:
+    rows = json.loads(answer(in_process("report", "a.spo", "-f", "json", "--by", "comm", "--by", "type", cwd=place)))
+    assert rows[0] == {
+        **{"comm": "dd", "type": None, "mem_pages": 8, "swap_pages": 0, "mem_bytes": 32768, "swap_bytes": 0},
+        **{"total_bytes": 32768, "share": 32768 / 57344},
+    }
+    assert answer(in_process("report", "a.spo", "-f", "csv", cwd=place)).split("\n")[:2] == [
+        "comm,mem_pages,swap_pages,mem_bytes,swap_bytes,total_bytes,share",
+        f"dd,8,1,32768,4096,36864,{36864 / 57344}",
+    ]
+    assert answer(in_process("report", "a.spo", "-f", "markdown", "--top", 1, cwd=place)).split("\n")[2] == (
+        "| dd | 32.00 KiB | 4.00 KiB | 36.00 KiB | 64.3% |"
+    )
+
+
+def test_report_to_a_file(place: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.txt"
+    run = in_process("report", "a.spo", "-o", target, cwd=place)
+    assert (answer(run), target.read_text(), target.stat().st_mode & 0o777) == ("", REPORT, 0o600)
+    run = in_process("report", "a.spo", "-o", target, cwd=place)
+    assert run.returncode == 1
+    assert run.stderr.decode().startswith(f"spo-trace: error: {target} exists\n  hint: replace it with --force\n")
+    answer(in_process("report", "a.spo", "-o", target, "--force", "--top", 1, cwd=place))
+    assert target.read_text().count("\n") == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_diff(place: Path) -> None:
+    run = spo_trace("diff", "a.spo", "b.spo", "--top", 1, cwd=place)
+    assert answer(run) == (
+        "comm     mem B-A  swap B-A    total A    total B   total B-A         rate\n"
+        "dd    +32.00 KiB       0 B  36.00 KiB  68.00 KiB  +32.00 KiB  +3.20 KiB/s\n"
+    )
+    assert run.stderr.decode() == "One boot, 10.0 s apart\n… 2 more rows: --top 0 shows all\n"
+
+
+@pytest.mark.parametrize(("limit", "code"), [("31K", 3), ("32K", 0), ("0", 3), ("1GiB", 0)])
+def test_diff_as_a_leak_test(place: Path, limit: str, code: int) -> None:
+    run = in_process("diff", "a.spo", "b.spo", "--fail-above", limit, "-f", "json", cwd=place)
+    assert len(json.loads(answer(run, code))) == 3
+    message = f"spo-trace: error: 1 rows grew by more than {limit}\n"
+    assert run.stderr.decode().endswith(message if code else "s apart\n")
+
+
+def test_verify(place: Path) -> None:
+    run = in_process("verify", "a.spo", cwd=place)
+    assert answer(run).split("\n")[0] == "memory"
+    assert run.stderr.decode() == "Balanced: what is unexplained is within 2%\n"
+    run = in_process("verify", "b.spo", "-f", "json", cwd=place)
+    rests = {row["section"]: row["pages"] for row in json.loads(answer(run, 3)) if row["kind"] == "rest"}
+    assert rests == {"memory": -8, "swap type 0: /dev/vda": 0}
+    assert run.stderr.decode() == "spo-trace: error: off by more than 2%: memory\n"
+    answer(in_process("verify", "b.spo", "--tolerance", 67, cwd=place))
+
+
+def test_export(place: Path, tmp_path: Path) -> None:
+    lines = answer(in_process("export", "a.spo", "--weight", "swap", cwd=place)).splitlines()
+    assert sorted(line.partition(";")[0] + line.rpartition(" ")[2] for line in lines) == ["dd4096", "sw4096"]
+    assert lines[0].startswith("dd;shmem_get_folio_gfp+0x1/0x2;shmem_alloc_folio+0x5c/0x7f;prep_new_page+0x1c/0x48 ")
+    rows = json.loads(answer(in_process("export", "a.spo", "-f", "json", cwd=place)))
+    assert [(row["where"], row["swp_entry"]) for row in rows] == [
+        *[("memory", None)] * 2,
+        *[("swap", "0x1"), ("swap", "0x2")],
+    ]
+    answer(in_process("export", "a.spo", "-f", "parquet", "-o", tmp_path / "x.parquet", cwd=place))
+    assert pq.read_table(tmp_path / "x.parquet").num_rows == 4
+    header, *records = answer(in_process("export", "a.spo", "-f", "csv", cwd=place)).splitlines()
+    assert (header[:19], len(records)) == ("where,pfn,order,gfp", 4)
+
+
+def test_simulate_and_snapshot_of_the_simulator(tmp_path: Path) -> None:
+    run = in_process("simulate", "quick", "-o", "q", cwd=tmp_path)
+    assert answer(run) == ""
+    stages = sorted(path.name for path in (tmp_path / "q").iterdir())
+    assert run.stderr.decode() == f"Wrote q: stages {', '.join(stages)}\n"
+    again = in_process("simulate", "quick", "-o", "q", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (1, b"spo-trace: error: q exists\n  hint: replace it with --force\n")
+    answer(in_process("simulate", "quick", "-o", "q", "--force", cwd=tmp_path))
+    answer(in_process("snapshot", "--backend", "simulator", "--from", "quick", "-o", "q.spo", cwd=tmp_path))
+    by_model = answer(in_process("report", "q.spo", "-f", "csv", cwd=tmp_path))
+    assert by_model == answer(in_process("report", f"q/{stages[-1]}", "-f", "csv", cwd=tmp_path))

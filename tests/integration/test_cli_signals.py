@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A pipe that closes, Ctrl-C in the middle, a terminal."""
+
+import os
+import pty
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support import EXECUTABLE, MACHINE, capture, pack, page, snapshot_of
+
+ANYTHING = [["export", "x.spo", "-f", "csv"], ["export", "x.spo", "-f", "json"], ["export", "x.spo", "-f", "parquet"]]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with a snapshot whose export fills any pipe."""
+    directory = tmp_path_factory.mktemp("place")
+    text = b"".join(page(pfn, ts=pfn * 7919**3, comm=b"%x" % (pfn * 2654435761)) for pfn in range(20_000))
+    snapshot_of(directory, {**MACHINE, "page_owner": text})
+    return directory
+
+
+@pytest.mark.parametrize("arguments", [*ANYTHING, ["report", "x.spo", "--top", "0"]], ids=" ".join)
+def test_a_reader_that_has_enough(place: Path, arguments: list[str]) -> None:
+    with subprocess.Popen(
+        [EXECUTABLE, *arguments], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert len(process.stdout.read(4)) == 4
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(60) == 1
+    # A note that was due before the pipe was seen to be closed may stand there; nothing else.
+    assert said.replace(b"\n", b"")[:5] in (b"", b"Total")
+
+
+@pytest.mark.parametrize(
+    ("command", "suffix"),
+    [
+        ("snapshot --from pipe -o x.spo", ""),
+        ("snapshot --from - -o x.spo", ""),
+        ("report pipe", ""),
+        ("snapshot --from - -o x.spo", "gz"),
+        ("report pipe", "zst"),
+    ],
+)
+def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path: Path, command: str, suffix: str) -> None:
+    # GIVEN a pipe that gives more than is read ahead, and then nothing more, but stays open
+    text = b"".join(page(pfn, ts=pfn * 7919**3) for pfn in range(60_000))
+    packed = pack(text, suffix)[:-100] if suffix else text
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    arguments = [EXECUTABLE, *command.split()]
+    stdin = subprocess.PIPE if "-" in command.split() else subprocess.DEVNULL
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, env=environment, stdin=stdin, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        to = process.stdin if process.stdin else pipe.open("wb")
+        assert to is not None
+        with to:
+            writer = threading.Thread(target=lambda: (to.write(packed), to.flush()), daemon=True)
+            writer.start()
+            writer.join(30)
+            assert not writer.is_alive(), "it does not read"
+            # WHEN Ctrl-C is pressed
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+        said = process.stderr.read() if process.stderr else b""
+    # THEN it says so, and nothing is left
+    assert said == b"spo-trace: error: interrupted; nothing was left behind\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) in (["cache", "pipe"], ["pipe"])
+    assert [path for path in tmp_path.rglob("cache/spo-trace/*") if path.name != "compiled"] == []
+
+
+@pytest.mark.parametrize("arguments", [["report", "c"], ["snapshot", "--from", "c", "-o", "c.spo"]], ids=" ".join)
+def test_on_a_terminal_progress_is_drawn_and_wiped(tmp_path: Path, arguments: list[str]) -> None:
+    capture(tmp_path / "c", {**MACHINE, "page_owner": page()})
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with subprocess.Popen(
+        [EXECUTABLE, *arguments], cwd=tmp_path, env=environment, stderr=theirs, stdout=subprocess.DEVNULL
+    ) as process:
+        os.close(theirs)
+        said = b""
+        while piece := read_terminal(ours):
+            said += piece
+        assert process.wait(60) == 0, said
+    os.close(ours)
+    assert b"reading page_owner: 100% 1 records" in said
+    assert b"error" not in said
+    # What is left on the line when the next text is written is nothing.
+    assert said.rpartition(b"\r\x1b[K")[2].startswith((b"Total: ", b"Wrote c.spo"))
+
+
+def read_terminal(fd: int) -> bytes:
+    """Return what a terminal shows next; the end is an error there."""
+    try:
+        return os.read(fd, 1 << 16)
+    except OSError:
+        return b""

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Small captures, snapshots and command lines for the tests."""
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping, Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from pathlib import Path
+from unittest.mock import patch
+
+import pyarrow as pa
+
+from spo_trace import cli
+from spo_trace.collect import collect
+from spo_trace.formats.record import KernelText
+from spo_trace.private_files import scratch_directory
+from spo_trace.snapshots.reader import Snapshot
+from spo_trace.sources.capture import CaptureSource
+
+__all__ = [
+    "ANON",
+    "CARRIED",
+    "CODECS",
+    "FS",
+    "MACHINE",
+    "SHMEM",
+    "FakeSource",
+    "capture",
+    "entry",
+    "in_process",
+    "meminfo",
+    "pack",
+    "page",
+    "snapshot_of",
+    "spo_trace",
+    "swaps",
+    "tar_of",
+]
+
+CARRIED = Path(__file__).parents[1] / "fixtures" / "captures"
+EXECUTABLE = Path(sys.executable).with_name("spo-trace")
+
+Files = Mapping[str, bytes]
+
+# Stacks of one category each: anon, tmpfs/shmem, page cache.
+ANON = (b"prep_new_page+0x1c/0x48", b"alloc_pages_mpol+0x98/0x157", b"do_anonymous_page+0x10/0x20")
+SHMEM = (b"prep_new_page+0x1c/0x48", b"shmem_alloc_folio+0x5c/0x7f", b"shmem_get_folio_gfp+0x1/0x2")
+FS = (b"prep_new_page+0x1c/0x48", b"page_cache_ra_unbounded+0x1/0x2", b"ext4_readpages+0x1/0x2 [ext4]")
+
+
+def page(
+    pfn: int = 0x100,
+    order: int = 0,
+    comm: bytes = b"dd",
+    *,
+    pid: int = 7,
+    ts: int = 5,
+    stack: Sequence[bytes] = ANON,
+    tail: bytes = b"",
+    swapped: bool = False,
+    node: int = 0,
+) -> bytes:
+    """Return a page_owner record as Linux 7.2 prints it; `tail`: lines after the stack."""
+    mark = b" (swapped)" if swapped else b""
+    return (
+        b"Page allocated via order %d, mask 0xcc0(GFP_KERNEL), pid %d, tgid %d (%b), ts %d ns%b\n"
+        % (order, pid, pid, comm, ts, mark)
+        + b"PFN 0x%x type Movable Block %d type Movable Flags 0x8(lru|node=%d|zone=1)\n" % (pfn, pfn >> 9, node)
+        + b"".join(b" %b\n" % frame for frame in stack)
+        + tail
+        + b"\n"
+    )
+
+
+def entry(number: int, comm: bytes = b"dd", *, pid: int = 7, ts: int = 5, stack: Sequence[bytes] = SHMEM) -> bytes:
+    """Return a swap_page_owner record."""
+    head = b"Page allocated via pid %d, tgid %d (%b), ts %d ns\nSWP entry 0x%x\n" % (pid, pid, comm, ts, number)
+    return head + b"".join(b" %b\n" % frame for frame in stack) + b"\n"
+
+
+def meminfo(*, total: int = 1000, free: int = 900, swap_total: int = 0, swap_free: int = 0, page_kib: int = 4) -> bytes:
+    """Return /proc/meminfo of a machine with so many pages."""
+    pages = {"MemTotal": total, "MemFree": free, "SwapTotal": swap_total, "SwapFree": swap_free}
+    return b"".join(b"%b:  %d kB\n" % (name.encode(), n * page_kib) for name, n in pages.items())
+
+
+def swaps(**used: int) -> bytes:
+    """Return /proc/swaps with a device of 1000 pages for each name, so many of them used."""
+    lines = (b"/dev/%b\tpartition\t4000\t%d\t-2\n" % (name.encode(), n * 4) for name, n in used.items())
+    return b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" + b"".join(lines)
+
+
+# What a capture has beside page_owner, so that nothing is assumed.
+MACHINE: Files = {
+    "uname": b"Linux box 7.2.13 #1 SMP Mon x86_64 GNU/Linux\n",
+    "pagesize": b"4096\n",
+    "boot_id": b"11111111-2222-3333-4444-555555555555\n",
+    "uptime": b"100.00 1.00\n",
+    "cmdline": b"page_owner=on\n",
+}
+
+CODECS = {"gz": "gzip", "xz": "xz", "zst": "zstd", "lz4": "lz4", "bz2": "bz2"}
+
+
+def pack(content: bytes, suffix: str) -> bytes:
+    """Return `content` compressed as a file with this suffix is."""
+    if suffix == "xz":
+        import lzma
+
+        return lzma.compress(content)
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, CODECS[suffix]) as stream:
+        stream.write(content)
+    return bytes(sink.getvalue())
+
+
+def tar_of(files: Files) -> bytes:
+    """Return a tar archive with these files, in this order."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def capture(directory: Path, files: Files) -> Path:
+    """Write files, whose names may have directories, below `directory`."""
+    for name, content in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return directory
+
+
+def snapshot_of(directory: Path, files: Files, *, name: str = "x") -> Snapshot:
+    """Return the snapshot of a flat capture with these files, made in `directory`."""
+    source = CaptureSource([capture(directory / f"{name}.files", files)])
+    return collect(source, directory / f"{name}.spo")
+
+
+class FakeSource:
+    """Give files from memory, with what their reading is to say of them."""
+
+    kind = "capture"
+
+    def __init__(self, files: Files, *, problems: Mapping[str, str] | None = None, why: str = "not there") -> None:
+        """Hold the files' text."""
+        self._files = files
+        self._problems = problems or {}
+        self._why = why
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Return what it was asked for."""
+        return {"from": "memory"}
+
+    def open(self, name: str) -> KernelText | None:
+        """Return a file's text in two chunks."""
+        if name not in self._files:
+            return None
+        content = self._files[name]
+        half = len(content) // 2
+        return KernelText(name, (content[:half], content[half:]), problem=self._problems.get(name))
+
+    def why_missing(self, name: str) -> str:
+        """Return why there is no such file."""
+        return self._why
+
+
+def spo_trace(
+    *arguments: object, cwd: Path, stdin: bytes = b"", env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command line as a user does, in `cwd`, its cache there too."""
+    command = [str(EXECUTABLE), *map(str, arguments)]
+    environment = os.environ | {"XDG_CACHE_HOME": str(cwd / ".cache")} if env is None else dict(env)
+    return subprocess.run(command, cwd=cwd, input=stdin, env=environment, capture_output=True, timeout=60, check=False)
+
+
+def in_process(*arguments: object, cwd: Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run the command line as `spo_trace` does, but in this process, which spares the imports; errors come through."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    command = ["spo-trace", *map(str, arguments)]
+    scratch_directory.cache_clear()
+    with (
+        chdir(cwd),
+        patch.dict(os.environ, XDG_CACHE_HOME=str(cwd / ".cache"), SPO_TRACE_TRACEBACK="1"),
+        patch.object(sys, "argv", command),
+        patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as left:
+            code = left.code
+    scratch_directory.cache_clear()
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.detach().getvalue())  # type: ignore[attr-defined]
+    return subprocess.CompletedProcess(command, code if isinstance(code, int) else 0, *texts)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Attribution: sums that add up by any keys, whatever is missing, in the machine's own page size."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spo_trace.analysis.attribution import AMOUNTS, attribute
+from spo_trace.analysis.keys import KEYS
+from spo_trace.errors import UsageError
+from spo_trace.snapshots.reader import Snapshot
+from tests.support import ANON, CARRIED, FS, MACHINE, SHMEM, entry, page, snapshot_of
+
+TYPE_1 = 0x400000000000000
+OLD = b"Page allocated via order 1, mask 0x0()\nPFN 5 Block 0 type 2          Flags             \n"
+OLD_STACK = b"".join(b" %b\n" % frame for frame in FS) + b"\n"
+
+# dd: 1 + 8 pages in memory, 2 in swap; cat: 4 and 1; of 2 pages nothing is known.
+PAGES = [
+    page(0x100, 0, stack=SHMEM, swapped=True, tail=b"Charged (via objcg) to offline memcg a b (c)\n"),
+    page(0x108, 3, stack=ANON, pid=8),
+    page(0x104, 2, b"cat", stack=FS, tail=b"Slab cache page\n", node=1),
+    OLD + OLD_STACK,
+]
+ENTRIES = [entry(1), entry(TYPE_1 + 2, pid=9), entry(TYPE_1 + 3, b"cat", stack=ANON)]
+
+
+@pytest.fixture(scope="module")
+def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """Return a snapshot in which every key is missing somewhere."""
+    files = {**MACHINE, "page_owner": b"".join(PAGES), "swap_page_owner": b"".join(ENTRIES)}
+    return snapshot_of(tmp_path_factory.mktemp("snap"), files)
+
+
+def rows(table: pd.DataFrame) -> list[list[object]]:
+    """Return a table as lists, None for what is missing."""
+    return [[None if pd.isna(value) else value for value in row] for row in table.to_numpy().tolist()]
+
+
+def test_by_comm(snap: Snapshot) -> None:
+    table = attribute(snap)
+    assert list(table.columns) == ["comm", *AMOUNTS]
+    assert rows(table) == [
+        ["dd", 9, 2, 36864, 8192, 45056, 11 / 18],
+        ["cat", 4, 1, 16384, 4096, 20480, 5 / 18],
+        [None, 2, 0, 8192, 0, 8192, 2 / 18],
+    ]
+    assert [str(table[name].dtype) for name in AMOUNTS[:5]] == ["int64"] * 5
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("pid", {7: (5, 2), 8: (8, 0), 9: (0, 1), None: (2, 0)}),
+        ("tgid", {7: (5, 2), 8: (8, 0), 9: (0, 1), None: (2, 0)}),
+        ("memcg", {"a b (c)": (1, 0), None: (14, 3)}),
+        ("memcg_offline", {True: (1, 0), None: (14, 3)}),
+        ("order", {0: (1, 0), 1: (2, 0), 2: (4, 0), 3: (8, 0), None: (0, 3)}),
+        ("node", {0: (9, 0), 1: (4, 0), None: (2, 3)}),
+        ("slab", {False: (11, 0), True: (4, 0), None: (0, 3)}),
+        ("swapped", {False: (14, 0), True: (1, 0), None: (0, 3)}),
+        ("type", {0: (0, 1), 1: (0, 2), None: (15, 0)}),
+        ("category", {"anon": (8, 1), "tmpfs/shmem": (1, 2), "page cache": (6, 0)}),
+        ("module", {"vmlinux": (9, 3), "ext4": (6, 0)}),
+        (
+            "symbols",
+            {
+                "prep_new_page;alloc_pages_mpol;do_anonymous_page": (8, 1),
+                "prep_new_page;shmem_alloc_folio;shmem_get_folio_gfp": (1, 2),
+                "prep_new_page;page_cache_ra_unbounded;ext4_readpages": (6, 0),
+            },
+        ),
+    ],
+)
+def test_by_each_key(snap: Snapshot, key: str, expected: dict[object, tuple[int, int]]) -> None:
+    table = attribute(snap, key)
+    found = {row[0]: (row[1], row[2]) for row in rows(table[[key, "mem_pages", "swap_pages"]])}
+    assert found == expected
+    assert len(table) == len(expected), "a missing key came twice"
+
+
+def test_stacks_are_joined_innermost_first(snap: Snapshot) -> None:
+    assert attribute(snap, "stack")["stack"].tolist()[0] == b";".join(ANON).decode()
+
+
+def test_without_keys_it_is_one_sum(snap: Snapshot) -> None:
+    assert rows(attribute(snap, [])) == [[15, 3, 61440, 12288, 73728, 1.0]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(by=st.lists(st.sampled_from(KEYS), unique=True, max_size=len(KEYS)))
+def test_the_sums_over_any_keys_are_the_sums_over_none(snap: Snapshot, by: list[str]) -> None:
+    table = attribute(snap, by)
+    assert table[AMOUNTS[:5]].sum().tolist() == [15, 3, 61440, 12288, 73728]
+    assert table["share"].sum() == pytest.approx(1)
+    assert not table.duplicated(by).any() if by else len(table) == 1
+    assert list(table.columns) == [*by, *AMOUNTS]
+
+
+@settings(max_examples=8, deadline=None)
+@given(by=st.lists(st.sampled_from(KEYS), unique=True, min_size=1, max_size=4))
+def test_so_it_is_on_a_real_machine(real: Snapshot, by: list[str]) -> None:
+    table = attribute(real, by)
+    assert table[["mem_pages", "swap_pages"]].sum().tolist() == [24150, 17535]
+    assert table["total_bytes"].is_monotonic_decreasing
+    assert not table.duplicated(by).any()
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """Return a snapshot of a real capture with two swap devices."""
+    from spo_trace import api
+
+    return api.snapshot(tmp_path_factory.mktemp("real") / "x.spo", from_=CARRIED / "7.2-spo-varied/2-swapped")
+
+
+@pytest.mark.parametrize("size", [4096, 16384, 65536])
+def test_bytes_are_of_the_machines_page_size(tmp_path: Path, size: int) -> None:
+    files = {**MACHINE, "pagesize": b"%d\n" % size, "page_owner": page(order=3), "swap_page_owner": entry(1)}
+    table = attribute(snapshot_of(tmp_path, files))
+    assert rows(table) == [["dd", 8, 1, 8 * size, size, 9 * size, 1.0]]
+
+
+def test_the_largest_order_is_no_overflow(tmp_path: Path) -> None:
+    snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": page(0, 30) * 9})
+    assert rows(attribute(snap))[0][1:4] == [9 << 30, 0, 9 << 42]
+
+
+@pytest.mark.parametrize(
+    ("where", "mem", "swap"),
+    [
+        ("order > 0", 14, 0),
+        ("swap_type == 1", 0, 2),
+        ('comm == "dd"', 9, 2),
+        ('category == "anon"', 8, 1),
+        ("swp_entry == 0x400000000000002", 0, 1),
+        ("pfn > 99999999999999", 0, 0),
+    ],
+)
+def test_where(snap: Snapshot, where: str, mem: int, swap: int) -> None:
+    table = attribute(snap, "comm", where=where)
+    assert (table["mem_pages"].sum(), table["swap_pages"].sum()) == (mem, swap)
+    if mem + swap:
+        assert table["share"].sum() == pytest.approx(1)
+
+
+def test_equal_totals_stand_in_the_order_of_their_keys(tmp_path: Path) -> None:
+    names = [b"c", b"a", b"B", b"d", b"b"]
+    snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": b"".join(page(comm=name) for name in names)})
+    assert attribute(snap)["comm"].tolist() == ["B", "a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("by", "message", "hint"),
+    [
+        ("com", "there is no key 'com'", "did you mean 'comm'?"),
+        (["comm", "pid", "comm"], "the key 'comm' stands twice", "name each key once"),
+        (["zzz"], "there is no key 'zzz'", f"choose from {', '.join(KEYS)}"),
+        (["pfn"], "there is no key 'pfn'", None),
+    ],
+)
+def test_keys_that_cannot_be(snap: Snapshot, by: str | list[str], message: str, hint: str | None) -> None:
+    with pytest.raises(UsageError) as caught:
+        attribute(snap, by)
+    assert caught.value.message == message
+    assert hint is None or caught.value.hint == hint

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The balance of hand-made machines, each number of it."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from spo_trace.analysis.balance import balance
+from spo_trace.errors import SpoTraceError
+from spo_trace.snapshots.reader import Snapshot
+from tests.support import ANON, FS, MACHINE, SHMEM, entry, meminfo, page, snapshot_of, swaps
+
+TYPE_1 = 1 << 58
+EARLY = (b"register_early_stack+0x1/0x2", b"init_page_owner+0x1/0x2")
+
+
+def snapshot(tmp_path: Path, **files: bytes) -> Snapshot:
+    """Return the snapshot of a machine with these files beside what every one has."""
+    pages = {"page_owner": page(order=3) + page(0x110, 2, stack=SHMEM)}
+    return snapshot_of(tmp_path, {**MACHINE, **pages, **{n.replace("_after", "-after"): t for n, t in files.items()}})
+
+
+def items(table: pd.DataFrame, section: str) -> list[tuple[str, str, int]]:
+    """Return a section's lines: kind, item, pages."""
+    rows = table[table["section"] == section]
+    return list(zip(rows["kind"], rows["item"], rows["pages"].tolist(), strict=True))
+
+
+def zone(pcp: int) -> bytes:
+    """Return a /proc/zoneinfo with so many pages in the per-CPU lists."""
+    text = b"Node 0, zone   Normal\n  pages free     5\n        managed  1000\n  pagesets\n    cpu: 0\n"
+    return text + b"              count:    %d\n" % pcp
+
+
+def test_memory(tmp_path: Path) -> None:
+    # GIVEN 100 pages in use, of which 12 are listed, 30 in per-CPU lists; 15 more came into use while it was read
+    early = page(0x200, stack=EARLY) + page(0x201, stack=EARLY)
+    pages = page(order=3) + page(0x110, 1, stack=SHMEM) + early
+    info = meminfo(free=900) + b"SwapCached: 28 kB\n"
+    files = {"page_owner": pages, "meminfo": info, "meminfo_after": meminfo(free=885), "zoneinfo": zone(30)}
+    table = balance(snapshot(tmp_path, **files))
+    assert items(table, "memory") == [
+        ("machine", "MemTotal − MemFree", 100),
+        ("listed", "page_owner", 12),
+        ("difference", "difference", 88),
+        ("explains", "per-CPU free lists", 30),
+        ("explains", "changed while it was read", 0),
+        ("rest", "unexplained", 58),
+        ("aside", "early pages", 2),
+        ("aside", "in the swap cache", 7),
+    ]
+    assert table["bytes"].tolist() == [pages * 4096 for pages in table["pages"]]
+    assert table["share"].dropna().tolist() == [0.58]
+    notes = dict(zip(table["item"], table["note"], strict=True))
+    assert notes["changed while it was read"] == "MemFree fell by 15 pages meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("used", "after", "moved"),
+    [(100, 100, 0), (100, 80, 20), (100, 10, 88), (100, 120, 0), (10, 30, -2), (10, 11, -1), (10, 5, 0)],
+)
+def test_what_changed_explains_no_more_than_there_is(tmp_path: Path, used: int, after: int, moved: int) -> None:
+    files = {"meminfo": meminfo(free=1000 - used), "meminfo_after": meminfo(free=1000 - after)}
+    found = {item: pages for _, item, pages in items(balance(snapshot(tmp_path, **files)), "memory")}
+    assert found["changed while it was read"] == moved
+    assert found["unexplained"] == used - 12 - moved
+
+
+def test_without_a_second_meminfo_it_says_so(tmp_path: Path) -> None:
+    table = balance(snapshot(tmp_path, meminfo=meminfo()))
+    assert table["note"].tolist()[4] == "not known: the capture has no second /proc/meminfo"
+
+
+def test_bytes_are_of_the_machines_page_size(tmp_path: Path) -> None:
+    files = {"meminfo": meminfo(free=900, page_kib=64), "pagesize": b"65536\n"}
+    table = balance(snapshot(tmp_path, **files))
+    assert table["pages"].tolist()[:3] == [100, 12, 88]
+    assert table["bytes"].tolist()[:3] == [100 * 65536, 12 * 65536, 88 * 65536]
+
+
+def test_each_swap_device(tmp_path: Path) -> None:
+    text = b"".join(entry(n) for n in (1, 2, 3)) + entry(TYPE_1 + 1)
+    info = meminfo(swap_total=2000, swap_free=1990)
+    later = meminfo(swap_total=2000, swap_free=1991)
+    files = {"swap_page_owner": text, "meminfo": info, "meminfo_after": later, "swaps": swaps(vda=5, zram0=1)}
+    table = balance(snapshot(tmp_path, **files))
+    assert items(table, "swap type 0: /dev/vda") == [
+        ("machine", "Used in /proc/swaps", 5),
+        ("listed", "swap_page_owner", 3),
+        ("difference", "difference", 2),
+        ("explains", "changed while it was read", 1),
+        ("rest", "unexplained", 1),
+    ]
+    assert [pages for *_, pages in items(table, "swap type 1: /dev/zram0")] == [1, 1, 0, 0, 0]
+    assert table.set_index("section")["share"].dropna().to_dict() == {
+        "memory": 0.88,
+        "swap type 0: /dev/vda": 0.2,
+        "swap type 1: /dev/zram0": 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("types", "devices", "sections"),
+    [
+        ([], {"a": 1}, ["swap type 0: /dev/a"]),
+        ([0], {"a": 1, "b": 1}, ["swap type 0: /dev/a", "swap type 1: /dev/b"]),
+        # A lower type was swapped off: rows are no types, but as many types are seen as there are rows.
+        ([1], {"a": 1}, ["swap type 1: /dev/a"]),
+        ([0, 2], {"a": 1, "b": 1}, ["swap type 0: /dev/a", "swap type 2: /dev/b"]),
+        # One of three has nothing listed: which one can't be told.
+        ([0, 3], {"a": 1, "b": 2, "c": 4}, ["swap, all devices (which type is which can't be told)"]),
+        ([0], {}, ["swap, all devices (which type is which can't be told)"]),
+    ],
+)
+def test_holes_in_the_types(tmp_path: Path, types: list[int], devices: dict[str, int], sections: list[str]) -> None:
+    text = b"".join(entry((number << 58) + 1) for number in types)
+    table = balance(snapshot(tmp_path, swap_page_owner=text, swaps=swaps(**devices)))
+    assert list(dict.fromkeys(table["section"])) == sections
+    kinds = table.groupby("kind")["pages"].sum()
+    assert (kinds["machine"], kinds["listed"]) == (sum(devices.values()), len(types))
+
+
+def test_swap_whose_owners_are_not_known_is_explained_by_that(tmp_path: Path) -> None:
+    table = balance(snapshot(tmp_path, swaps=swaps(vda=5)))
+    assert items(table, "swap type 0: /dev/vda") == [
+        ("machine", "Used in /proc/swaps", 5),
+        ("listed", "swap_page_owner", 0),
+        ("difference", "difference", 5),
+        ("explains", "owner not known", 5),
+        ("rest", "unexplained", 0),
+    ]
+    assert table["note"].tolist()[3] == "not in the capture"
+
+
+def test_counts_by_stack(tmp_path: Path) -> None:
+    def block(stack: tuple[bytes, ...], number: int) -> bytes:
+        return b"".join(b" %b\n" % frame for frame in stack) + b"nr_base_pages: %d\n\n" % number
+
+    pages = page(order=3) + page(0x110, 2, stack=FS) + page(0x200, stack=EARLY) + page(0x201, stack=EARLY)
+    counts = block(ANON, 9) + block(SHMEM, 5)
+    table = balance(snapshot(tmp_path, page_owner=pages, swap_page_owner=entry(1), show_stacks=counts))
+    assert items(table, "page_owner_stacks") == [
+        ("machine", "sum of nr_base_pages", 14),
+        ("listed", "page_owner + swap_page_owner", 13),
+        ("difference", "difference", 1),
+        ("explains", "stacks that it lacks", -4),
+        ("rest", "unexplained", 5),
+    ]
+    notes = table[table["section"] == "page_owner_stacks"]["note"].tolist()
+    assert notes[1] == "without 2 early pages, which it does not count"
+    assert notes[3].startswith("1 stacks; ")
+
+
+def test_nothing_to_hold_it_against(tmp_path: Path) -> None:
+    with pytest.raises(SpoTraceError) as caught:
+        balance(snapshot(tmp_path))
+    assert caught.value.message == "there is nothing to hold page_owner against"

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Differences: within one boot, between boots, between kernels; what is new and what is gone."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from spo_trace.analysis.diff import Relation, diff, relate
+from spo_trace.snapshots.reader import Snapshot
+from tests.support import ANON, FS, MACHINE, SHMEM, entry, page, snapshot_of
+
+PAGE = 4096
+A = {"page_owner": page(order=3) + page(0x110, comm=b"gone"), "swap_page_owner": entry(1) + entry(2)}
+B = {"page_owner": page(order=1) + page(0x110, 4, comm=b"new"), "swap_page_owner": entry(1, b"new")}
+
+
+def snapshots(tmp_path: Path, **changed: tuple[bytes, bytes]) -> tuple[Snapshot, Snapshot]:
+    """Return two snapshots of one machine, 10 s apart, in which the files `changed` are others."""
+    files = ({**MACHINE, **A}, {**MACHINE, **B, "uptime": b"110.00 2.0\n"})
+    for number, own in enumerate(files):
+        own.update({key: texts[number] for key, texts in changed.items()})
+    return snapshot_of(tmp_path, files[0], name="a"), snapshot_of(tmp_path, files[1], name="b")
+
+
+def rows(table: pd.DataFrame) -> list[list[object]]:
+    """Return a table as lists, None for what is missing."""
+    return [[None if pd.isna(value) else value for value in row] for row in table.to_numpy().tolist()]
+
+
+def test_who_grew_who_is_new_who_is_gone(tmp_path: Path) -> None:
+    table = diff(*snapshots(tmp_path))
+    assert list(table.columns) == [
+        "comm",
+        *("mem_bytes_a", "mem_bytes_b", "mem_bytes_delta"),
+        *("swap_bytes_a", "swap_bytes_b", "swap_bytes_delta"),
+        *("total_bytes_a", "total_bytes_b", "total_bytes_delta"),
+        "rate",
+    ]
+    amounts = [[row[0], *(value // PAGE for value in row[1:10]), row[10]] for row in table.to_numpy().tolist()]
+    assert amounts == [
+        ["new", 0, 16, 16, 0, 1, 1, 0, 17, 17, 17 * PAGE / 10],
+        ["gone", 1, 0, -1, 0, 0, 0, 1, 0, -1, -1 * PAGE / 10],
+        ["dd", 8, 2, -6, 2, 0, -2, 10, 2, -8, -8 * PAGE / 10],
+    ]
+    assert [str(dtype) for dtype in table.dtypes[1:10]] == ["int64"] * 9
+
+
+def test_without_keys_it_is_the_machines_growth(tmp_path: Path) -> None:
+    assert rows(diff(*snapshots(tmp_path), [])[["total_bytes_a", "total_bytes_b", "total_bytes_delta"]]) == [
+        [11 * PAGE, 19 * PAGE, 8 * PAGE]
+    ]
+
+
+def test_where_holds_for_both(tmp_path: Path) -> None:
+    assert rows(diff(*snapshots(tmp_path), where="order == 1")[["comm", "total_bytes_delta"]]) == [["dd", 2 * PAGE]]
+
+
+def test_itself_has_no_growth(tmp_path: Path) -> None:
+    snap, _ = snapshots(tmp_path)
+    table = diff(snap, snap, ["comm", "stack", "type"])
+    assert (table["total_bytes_delta"] == 0).all()
+    assert len(table) == 3
+    assert "rate" not in table
+
+
+MEMCG = b"Charged to memcg m\n"
+
+
+@pytest.mark.parametrize("key", ["memcg", "memcg_offline", "type", "module_name", "node", "order"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_key_that_only_one_of_them_has(tmp_path: Path, key: str, first: bool) -> None:
+    with_it = page(tail=MEMCG).replace(b"\n prep", b"\nPage allocated by module x\n prep")
+    texts = (with_it, page().replace(b"node=0|", b""))
+    table = diff(*snapshots(tmp_path, page_owner=texts if first else texts[::-1]), key)
+    assert not table[key].duplicated().any()
+    assert table["mem_bytes_a"].sum() == table["mem_bytes_b"].sum() == PAGE
+
+
+def test_missing_keys_are_one_owner(tmp_path: Path) -> None:
+    table = diff(*snapshots(tmp_path, page_owner=(page() + page(tail=MEMCG), page() + page())), "memcg")
+    found = {row[0]: row[1:] for row in rows(table[["memcg", "mem_bytes_a", "mem_bytes_b"]])}
+    assert found == {None: [PAGE, 2 * PAGE], "m": [PAGE, 0]}
+
+
+def test_one_boot_is_told_by_its_id(tmp_path: Path) -> None:
+    assert relate(*snapshots(tmp_path)) == Relation(True, 10.0)
+    assert relate(*snapshots(tmp_path / "x", boot_id=(b"1\n", b"2\n"))) == Relation(True, None)
+
+
+def test_or_else_by_its_oldest_allocation(tmp_path: Path) -> None:
+    texts = (page(ts=5) + page(ts=2_000_000_000), page(ts=5) + page(ts=3_500_000_000))
+    no_id = (b"", b"")
+    same = snapshots(tmp_path, page_owner=texts, boot_id=no_id, uptime=no_id)
+    assert relate(*same) == Relation(True, 1.5)
+    other = snapshots(tmp_path / "x", page_owner=(texts[0], page(ts=6)), boot_id=no_id, uptime=no_id)
+    assert relate(*other) == Relation(True, None)
+
+
+@pytest.mark.parametrize("uname", [b"Linux box 6.12.0 #1 SMP x86_64\n", b"Linux box 7.2.13 #2 SMP Mon x86_64\n"])
+def test_another_build_is_another_kernel(tmp_path: Path, uname: bytes) -> None:
+    pair = snapshots(tmp_path, uname=(MACHINE["uname"], uname))
+    assert relate(*pair) == Relation(False, None)
+    assert "rate" not in diff(*pair)
+
+
+def test_stacks_of_two_kernels_are_compared_by_function_names(tmp_path: Path) -> None:
+    moved = [frame.replace(b"+0x", b"+0x1") for frame in ANON]
+    texts = (page(order=2, stack=ANON) + page(stack=SHMEM), page(order=3, stack=moved) + page(stack=FS))
+    swap = (b"", b"")
+    other = (MACHINE["uname"], b"Linux box 6.12.0 #1 SMP x86_64\n")
+    pair = snapshots(tmp_path, page_owner=texts, swap_page_owner=swap, uname=other)
+    table = diff(*pair, ["stack", "category"])
+    assert list(table.columns[:2]) == ["symbols", "category"]
+    assert [row[0].rpartition(";")[2] for row in table.to_numpy()] == [
+        "do_anonymous_page",
+        "ext4_readpages",
+        "shmem_get_folio_gfp",
+    ]
+    assert [value // PAGE for value in table["total_bytes_delta"]] == [4, 1, -1]
+    assert list(diff(*pair, ["stack", "symbols"]).columns[:2]) == ["symbols", "mem_bytes_a"]
+    same = snapshots(tmp_path / "x", page_owner=texts, swap_page_owner=swap)
+    assert [value // PAGE for value in diff(*same, "stack")["total_bytes_delta"]] == [8, 1, -1, -4]

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""All records in one flat table."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from spo_trace.analysis import records
+from spo_trace.analysis.records import record_tables, records_schema, to_frames
+from spo_trace.errors import SpoTraceError
+from spo_trace.snapshots.reader import Snapshot
+from tests.support import ANON, FS, MACHINE, entry, page, snapshot_of
+
+HUGE = 0x400000000000001
+
+
+@pytest.fixture
+def snap(tmp_path: Path) -> Snapshot:
+    """Return a snapshot with three allocations and two swap entries."""
+    pages = page(0x100, stack=FS) + page(0x101, tail=b"Charged to memcg m\n") + page(0x102, stack=FS)
+    swap = entry(HUGE, stack=ANON) + entry(HUGE + 1, b"cat")
+    return snapshot_of(tmp_path, {**MACHINE, "page_owner": pages, "swap_page_owner": swap})
+
+
+def test_columns_are_those_of_both_tables_and_of_the_stack() -> None:
+    names = records_schema().names
+    assert names[:3] == ["where", "pfn", "order"]
+    assert names[-9:] == [
+        *("swp_entry", "swap_type", "swap_offset", "origin"),
+        *("stack_hash", "caller", "module", "category", "stack"),
+    ]
+    assert len(names) == len(set(names)) == 32
+    assert "stack_id" not in names
+    assert not any(pa.types.is_dictionary(field.type) for field in records_schema())
+
+
+def test_every_record_with_its_stack(snap: Snapshot) -> None:
+    frame = pd.concat(to_frames(record_tables(snap)), ignore_index=True)
+    assert frame["where"].tolist() == ["memory"] * 3 + ["swap"] * 2
+    assert frame["pfn"].tolist() == [0x100, 0x101, 0x102, pd.NA, pd.NA]
+    assert frame["swp_entry"].tolist() == [pd.NA, pd.NA, pd.NA, HUGE, HUGE + 1]
+    assert frame["comm"].tolist() == ["dd"] * 4 + ["cat"]
+    assert frame["memcg"].isna().tolist() == [True, False, True, True, True]
+    assert frame["category"].tolist() == ["page cache", "anon", "page cache", "anon", "tmpfs/shmem"]
+    assert frame["module"].tolist() == ["ext4", "vmlinux", "ext4", "vmlinux", "vmlinux"]
+    assert frame["stack"].tolist()[3] == b";".join(ANON).decode()
+    assert frame["stack_hash"].tolist()[1] == frame["stack_hash"].tolist()[3]
+    assert not [name for name in frame if pd.api.types.is_float_dtype(frame[name])]
+
+
+def test_tables_are_of_bounded_size(snap: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "_BATCH", 2)
+    tables = list(record_tables(snap))
+    assert [table.num_rows for table in tables] == [2, 1, 2]
+    assert {table.schema for table in tables} == {records_schema()}
+
+
+def test_a_damaged_table_is_a_clear_error(snap: Snapshot) -> None:
+    (snap.path / "swap.parquet").write_bytes(b"PAR1")
+    with pytest.raises(SpoTraceError, match=r"/swap\.parquet can't be read: "):
+        list(record_tables(snap))

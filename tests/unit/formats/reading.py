@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Parse text, check what any batch must keep to, and return rows that can be compared."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from spo_trace import schema
+from spo_trace.formats.page_owner import page_batches
+from spo_trace.formats.record import KernelText, Reject
+from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.swap_page_owner import swap_batches
+
+__all__ = ["HEADER", "Parsed", "read_pages", "read_swap"]
+
+# The first two lines of a record, for tests of what follows them.
+HEADER = (
+    b"Page allocated via order 0, mask 0x0(), pid 1, tgid 1 (dd), ts 5 ns\n"
+    b"PFN 0x1 type Movable Block 0 type Movable Flags 0x0()\n"
+)
+
+
+class Parsed(NamedTuple):
+    """Hold the rows (`frames` in place of stack_id), what was rejected, and the stacks."""
+
+    rows: list[dict[str, Any]]
+    rejects: list[Reject]
+    stacks: StackTable
+
+    @property
+    def lost(self) -> list[str]:
+        """Return the reasons for which records were lost."""
+        return [reject.reason for reject in self.rejects if reject.lost]
+
+    @property
+    def notes(self) -> list[tuple[str, bytes]]:
+        """Return the reason and the text of what was set aside of records that were kept."""
+        return [(reject.reason, reject.text) for reject in self.rejects if not reject.lost]
+
+
+def read_pages(text: bytes | Iterable[bytes], *, framed: bool = False, stacks: StackTable | None = None) -> Parsed:
+    """Parse page_owner text, given whole or in chunks."""
+    return _read(page_batches, "page_owner", schema.PAGES, text, framed, stacks)
+
+
+def read_swap(text: bytes | Iterable[bytes], *, framed: bool = False, bits: int = 64) -> Parsed:
+    """Parse swap_page_owner text, given whole or in chunks."""
+
+    def batches(text: KernelText, stacks: StackTable, reject: Callable[[Reject], None]) -> Iterator[pa.RecordBatch]:
+        return swap_batches(text, stacks, reject, bits=bits)
+
+    return _read(batches, "swap_page_owner", schema.SWAP, text, framed, None)
+
+
+def _read(
+    parse: Callable[[KernelText, StackTable, Callable[[Reject], None]], Iterator[pa.RecordBatch]],
+    name: str,
+    table: pa.Schema,
+    text: bytes | Iterable[bytes],
+    framed: bool,
+    stacks: StackTable | None,
+) -> Parsed:
+    chunks = [text] if isinstance(text, bytes) else text
+    parsed = Parsed([], [], StackTable() if stacks is None else stacks)
+    for batch in parse(KernelText(name, chunks, framed), parsed.stacks, parsed.rejects.append):
+        batch.validate(full=True)
+        assert batch.schema.equals(table)
+        assert all(field.nullable or not batch[field.name].null_count for field in table)
+        for row in batch.to_pylist():
+            frames = parsed.stacks[row.pop("stack_id")].frames
+            parsed.rows.append(row | {"frames": frames})
+    return parsed

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Stack frames as every printer prints them."""
+
+import pytest
+
+from spo_trace.formats.frame import is_frame, parse_frames
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (b" alloc_pages+0x28/0x50", "alloc_pages+0x28/0x50"),
+        (b"alloc_pages+0x28/0x50", "alloc_pages+0x28/0x50"),
+        (b"     alloc_pages+0x28/0x50", "alloc_pages+0x28/0x50"),
+        (b" ip_rcv+0x1/0x2 [ip]", "ip_rcv+0x1/0x2 [ip]"),
+        (b" vfs_read.isra.0.cold+0x1/0x2", "vfs_read.isra.0.cold+0x1/0x2"),
+        (b" $x.12+0x1/0x2", "$x.12+0x1/0x2"),
+        (b" 0xffffffffc0123456", "0xffffffffc0123456"),
+        (b" 0xffffffffc0123456 [gone]", "0xffffffffc0123456 [gone]"),
+        (b" [<ffffffff811682c8>] alloc_pages+0x28/0x50", "alloc_pages+0x28/0x50"),
+        (b"[<c013f1a2>] alloc_pages+0x28/0x50 [m]", "alloc_pages+0x28/0x50 [m]"),
+        (b" [<0000000000000000>] 0xffffffffffffffff", "0xffffffffffffffff"),
+        (b"[0xc013f1a2] __alloc_pages+28", "__alloc_pages+28"),
+        (b"   0xffff800080211ac8 <post_alloc_hook+452>:\tmov\tx0, x19", "post_alloc_hook+452"),
+        (b"=> 0xffff800080211ac8 <post_alloc_hook+452>:\tmov\tx0, x19", "post_alloc_hook+452"),
+        (b" _RNvXs_4core+0x1/0x2 [rust_mod abc123]", "_RNvXs_4core+0x1/0x2 [rust_mod abc123]"),
+        (b" (null)", "(null)"),
+        (b" what is this?\x1b[m ", "what is this?\\033[m"),
+        (b" caf\xc3\xa9+0x1/0x2 \xff", "café+0x1/0x2 \\377"),
+    ],
+)
+def test_a_line_and_the_frame_it_stands_for(line: bytes, text: str) -> None:
+    assert is_frame(line)
+    assert parse_frames(line + b"\n") == (text,)
+    assert parse_frames(line) == (text,)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"Slab cache page",
+        b"Charged to memcg a+0x1/0x2",
+        b"handle: 5",
+        b"alloc_pages",
+        b"alloc_pages+0x28",
+        b"alloc_pages+0x28/0x50 trailing",
+        b"alloc_pages+0x28/0x50 []",
+        b"+0x28/0x50",
+        b"[<xyz>] alloc_pages+0x28/0x50 x",
+        b"0x",
+        b"0xffffG",
+        b"\talloc_pages+0x28/0x50",
+        b"a+" * 50_000,
+        b"[<" + b"f" * 100_000,
+        b"a" * 100_000 + b"+0x",
+    ],
+)
+def test_a_line_that_is_no_frame(line: bytes) -> None:
+    assert not is_frame(line)
+
+
+def test_a_block_of_lines() -> None:
+    assert parse_frames(b"") == ()
+    assert parse_frames(b" a+0x1/0x2\n\n [<c0>] b+0x1/0x2\n") == ("a+0x1/0x2", "b+0x1/0x2")

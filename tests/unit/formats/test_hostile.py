@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Text that was made to mislead, or that is no page_owner text at all."""
+
+import pytest
+
+from spo_trace.formats.escape import escape
+from tests.unit.formats.drawing import HOSTILE_COMMS
+from tests.unit.formats.reading import HEADER, read_pages, read_swap
+
+STACK = b" a+0x1/0x2\n\n"
+SWAP = b"Page allocated via pid 1, tgid 1 (dd), ts 5 ns\nSWP entry 0x2e\n" + STACK
+
+
+@pytest.mark.parametrize("comm", HOSTILE_COMMS)
+def test_a_comm_hides_nothing(comm: bytes) -> None:
+    # GIVEN a record of a thread with such a name, between others, in memory and in swap
+    pages = [HEADER + STACK, HEADER.replace(b"(dd)", b"(" + comm + b")") + STACK, HEADER + STACK]
+    entries = [SWAP, SWAP.replace(b"(dd)", b"(" + comm + b")"), SWAP]
+    for parsed in (read_pages(b"".join(pages)), read_pages(pages, framed=True), read_swap(b"".join(entries))):
+        # THEN there are three records, each with its own name and time
+        assert [row["comm"] for row in parsed.rows] == ["dd", escape(comm), "dd"]
+        assert [row["ts_nsec"] for row in parsed.rows] == [5, 5, 5]
+        assert parsed.rejects == []
+
+
+def test_names_are_printable() -> None:
+    comm = b"\x1b[2J\x07\xff\n\\\xc2\x85"
+    (row,) = read_pages(HEADER.replace(b"(dd)", b"(" + comm + b")") + STACK).rows
+    assert row["comm"] == "\\033[2J\\007\\377\\n\\\\\\302\\205"
+
+
+@pytest.mark.parametrize(
+    "comm", [b"x" * 16, b"x" * 200, b"a\0b", b"\nPage allocated via order 0, mask 0x0()\nPFN 0x1 "]
+)
+def test_what_no_comm_can_be_loses_its_record_alone(comm: bytes) -> None:
+    # GIVEN a name that is too long or has a NUL byte
+    bad = HEADER.replace(b"(dd)", b"(" + comm + b")") + STACK
+    # WHEN it stands between two others
+    parsed = read_pages([HEADER + STACK, bad, HEADER + STACK], framed=True)
+    # THEN these are read
+    assert [row["comm"] for row in parsed.rows] == ["dd", "dd"]
+    assert [(reject.text, reject.lost) for reject in parsed.rejects] == [(bad, True)]
+
+
+@pytest.mark.parametrize(
+    "name", [b"Page allocated via order 0, mask 0x0()", b"x Page allocated via pid 1", b") to memcg"]
+)
+def test_a_memcg_hides_nothing(name: bytes) -> None:
+    text = HEADER + b" a+0x1/0x2\nCharged to memcg " + name + b"\n\n"
+    parsed = read_pages(text * 2)
+    assert [row["memcg"] for row in parsed.rows] == [name.decode()] * 2
+    assert parsed.rejects == []
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_line_ends_of_a_serial_line(end: bytes) -> None:
+    # GIVEN records with CR LF line ends, one with a line that nobody knows, one with a bad PFN line
+    plain = (
+        HEADER + b" a+0x1/0x2\nCharged to memcg m\n\n" + HEADER + b" b+0x1/0x2\nSlab cache page\nunknown\n\n" + HEADER
+    )
+    plain += b" c+0x1/0x2\n\n" + HEADER.replace(b"PFN", b"PNF") + b"\n" + SWAP
+    text = plain.replace(b"\n", end)
+    # WHEN they are read
+    parsed = read_pages(text)
+    # THEN what they say is the same, and the rejects point to the very bytes
+    assert [(row["comm"], row["memcg"], row["frames"]) for row in parsed.rows] == [
+        ("dd", "m", ("a+0x1/0x2",)),
+        ("dd", None, ("b+0x1/0x2",)),
+        ("dd", None, ("c+0x1/0x2",)),
+    ]
+    bad_pfn = text.index(b"PNF")
+    assert [(reject.line, reject.offset, reject.reason) for reject in parsed.rejects] == [
+        (10, text.index(b"unknown"), "line not understood"),
+        (17, bad_pfn, "PFN line not understood"),
+        (19, text.index(b"Page allocated via pid"), "first line not understood"),
+    ]
+    assert plain.split(b"\n")[16].startswith(b"PNF")
+    assert len(read_swap(SWAP.replace(b"\n", end) * 3).rows) == 3
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\0" * 3000,
+        bytes(range(256)) * 20,
+        b"MemTotal: 5 kB\nMemFree: 2 kB\n",
+        b"Page allocated via ",
+        b"Page allocated via order\n\n",
+        b"PFN 0x1\n\n",
+        b"\xef\xbb\xbf",
+        b" a+0x1/0x2\n",
+        b"Page allocated via order 0, mask 0x" + b"f" * 100_000,
+        HEADER[:-1] + b" " * 100_000,
+        b"Page allocated via order 0, mask 0x0(" + b"a|" * 50_000,
+    ],
+)
+def test_garbage_before_a_record_is_one_reject(garbage: bytes) -> None:
+    # GIVEN garbage, and a record on the next line
+    parsed = read_pages(garbage + b"\n" + HEADER + STACK)
+    # THEN the record is read, and the garbage is kept
+    assert [row["comm"] for row in parsed.rows] == ["dd"]
+    assert [(reject.text, reject.lost) for reject in parsed.rejects] == [(garbage + b"\n", True)]
+
+
+@pytest.mark.parametrize("text", [b"", b"\n", b"\r\n\r\n", b" \n\n"])
+def test_nothing_is_no_record_and_no_reject(text: bytes) -> None:
+    for parsed in (read_pages(text), read_pages([text], framed=True), read_pages([]), read_swap(text)):
+        assert (parsed.rows, parsed.rejects) == ([], [])
+
+
+def test_very_many_rejects_notes_and_frames_are_all_kept() -> None:
+    # GIVEN a text of bad records, and a record of unknown lines and frames in turn
+    bad, odd = b"Page allocated via x\n\n", b"??\n0x1\n"
+    parsed = read_pages(bad * 20_000 + HEADER + odd * 20_000 + b"\n")
+    # THEN each is told of, at its place
+    assert (len(parsed.rows), len(parsed.lost), len(parsed.notes)) == (1, 20_000, 20_000)
+    assert parsed.rows[0]["frames"] == ("0x1",) * 20_000
+    last = parsed.rejects[-1]
+    assert (last.line, last.offset) == (
+        40_000 + 2 + 2 * 20_000 - 1,
+        len(bad) * 20_000 + len(HEADER) + len(odd) * 19_999,
+    )

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tables as a person sees them, compared whole."""
+
+import io
+
+import pandas as pd
+import pytest
+
+from spo_trace.reporters.balance import render_balance
+from spo_trace.reporters.table import render_table
+
+
+def rendered(table: pd.DataFrame, *, markdown: bool = False) -> str:
+    """Return what is written."""
+    out = io.StringIO()
+    render_table(table, out, markdown=markdown)
+    return out.getvalue()
+
+
+def attribution(**keys: list[object]) -> pd.DataFrame:
+    """Return an attribution of two rows."""
+    amounts = {
+        "mem_pages": [1173, 0],
+        "swap_pages": [64535, 1],
+        "mem_bytes": [4804608, 0],
+        "swap_bytes": [264335360, 4096],
+        "total_bytes": [269139968, 4096],
+        "share": [0.99998, 0.00002],
+    }
+    return pd.DataFrame({**keys, **amounts})
+
+
+def test_an_attribution() -> None:
+    assert rendered(attribution(comm=["dd", None], pid=pd.array([7, None], "Int64").tolist())) == (
+        "comm  pid       mem        swap       total   share\n"
+        "dd    7    4.58 MiB  252.09 MiB  256.67 MiB  100.0%\n"
+        "-     -         0 B    4.00 KiB    4.00 KiB    0.0%\n"
+    )
+
+
+def test_stacks_stand_under_the_numbers() -> None:
+    assert rendered(attribution(comm=["dd", "x"], stack=["a+0x1/0x2;b+0x3/0x4 [m]", "(no stack)"])) == (
+        "comm       mem        swap       total   share\n"
+        "dd    4.58 MiB  252.09 MiB  256.67 MiB  100.0%\n"
+        "    a+0x1/0x2\n"
+        "    b+0x3/0x4 [m]\n"
+        "x          0 B    4.00 KiB    4.00 KiB    0.0%\n"
+        "    (no stack)\n"
+    )
+
+
+def test_a_difference() -> None:
+    table = pd.DataFrame(
+        {
+            "comm": ["new", "gone"],
+            "mem_bytes_delta": [4096, -1024],
+            "swap_bytes_delta": [0, -512],
+            "total_bytes_a": [0, 1536],
+            "total_bytes_b": [4096, 0],
+            "total_bytes_delta": [4096, -1536],
+            "rate": [409.6, -153.6],
+        }
+    )
+    assert rendered(table) == (
+        "comm    mem B-A  swap B-A   total A   total B  total B-A         rate\n"
+        "new   +4.00 KiB       0 B       0 B  4.00 KiB  +4.00 KiB  +409.60 B/s\n"
+        "gone  -1.00 KiB    -512 B  1.50 KiB       0 B  -1.50 KiB  -153.60 B/s\n"
+    )
+
+
+def test_no_rows_and_no_keys() -> None:
+    assert rendered(attribution(comm=["a", "b"]).head(0)) == "comm  mem  swap  total  share\n"
+    assert rendered(attribution().head(1)) == (
+        "     mem        swap       total   share\n4.58 MiB  252.09 MiB  256.67 MiB  100.0%\n"
+    )
+
+
+def test_markdown() -> None:
+    assert rendered(attribution(comm=["dd", None], stack=["a;b", "c"]), markdown=True) == (
+        "| comm | stack | mem | swap | total | share |\n"
+        "| --- | --- | ---: | ---: | ---: | ---: |\n"
+        "| dd | a;b | 4.58 MiB | 252.09 MiB | 256.67 MiB | 100.0% |\n"
+        "| - | c | 0 B | 4.00 KiB | 4.00 KiB | 0.0% |\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("a|b", "a\\|b"),
+        ("\\n", "\\\\n"),
+        ("<img src=x>", "&lt;img src=x>"),
+        ("&lt;", "&amp;lt;"),
+        ("*b* _i_ `c`", "\\*b\\* \\_i\\_ \\`c\\`"),
+        ("[a](http://x)", "\\[a\\](http://x)"),
+    ],
+)
+def test_markdown_has_no_markup_of_others(name: str, cell: str) -> None:
+    last = rendered(attribution(comm=[name, "x"]), markdown=True).split("\n")[2]
+    assert last.startswith(f"| {cell} | 4.58 MiB |")
+
+
+def test_a_balance() -> None:
+    table = pd.DataFrame(
+        [
+            ("memory", "machine", "MemTotal − MemFree", 25052, 25052 * 4096, None, ""),
+            ("memory", "listed", "page_owner", 24150, 24150 * 4096, None, ""),
+            ("memory", "difference", "difference", 902, 902 * 4096, None, ""),
+            ("memory", "explains", "per-CPU free lists", 1072, 1072 * 4096, None, "free, but never listed"),
+            ("memory", "rest", "unexplained", -170, -170 * 4096, -0.0068, ""),
+            ("memory", "aside", "early pages", 1, 4096, None, "listed"),
+            ("swap type 0: /dev/vda", "rest", "unexplained", 0, 0, 0.0, "x"),
+        ],
+        columns=["section", "kind", "item", "pages", "bytes", "share", "note"],
+    )
+    out = io.StringIO()
+    render_balance(table, out)
+    assert out.getvalue() == (
+        "memory\n"
+        "    MemTotal − MemFree      25,052 pages    97.86 MiB\n"
+        "  − page_owner              24,150 pages    94.34 MiB\n"
+        "  = difference                 902 pages     3.52 MiB\n"
+        "  − per-CPU free lists       1,072 pages     4.19 MiB  free, but never listed\n"
+        "  = unexplained               -170 pages  -680.00 KiB  -0.7%\n"
+        "    early pages                  1 pages     4.00 KiB  listed\n"
+        "\n"
+        "swap type 0: /dev/vda\n"
+        "  = unexplained                  0 pages          0 B  0.0%  x\n"
+    )

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Snapshots read back: exact, only what is asked for, and what is said of those that are damaged."""
+
+import json
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from spo_trace import schema
+from spo_trace.errors import SpoTraceError
+from spo_trace.snapshots.reader import Snapshot
+from tests.support import MACHINE, entry, page, snapshot_of
+
+HUGE = 0x400000000000001  # swap type 1; the next float64 is 64 away
+LAST = (1 << 64) - 1
+
+
+@pytest.fixture
+def snap(tmp_path: Path) -> Snapshot:
+    """Return a snapshot whose numbers no float64 holds."""
+    pages = page(0x100, ts=LAST) + page(0x7FFFFFFFFFFFFFF1, 3, b"\xc3\xa9\n", tail=b"Charged to memcg m\n")
+    old = b"Page allocated via order 0, mask 0x0()\n" + page(0x102).split(b"\n", 1)[1]
+    swap = entry(HUGE) + entry(HUGE + 1)
+    return snapshot_of(tmp_path, {**MACHINE, "page_owner": pages + old, "swap_page_owner": swap})
+
+
+def test_whole_numbers_stay_whole_though_some_are_missing(snap: Snapshot) -> None:
+    assert snap.pages["pfn"].tolist() == [0x100, 0x7FFFFFFFFFFFFFF1, 0x102]
+    assert snap.pages["ts_nsec"].tolist() == [LAST, 5, pd.NA]
+    assert snap.pages["ts_nsec"].dtype == "UInt64"
+    assert snap.swap["swp_entry"].tolist() == [HUGE, HUGE + 1]
+    assert snap.swap["swap_type"].tolist() == [1, 1]
+    assert snap.pages["memcg_objcg"].tolist() == [pd.NA, False, pd.NA]
+    assert snap.pages["order"].tolist() == [0, 3, 0]
+
+
+def test_no_column_becomes_a_float(snap: Snapshot) -> None:
+    for name, table in schema.TABLES.items():
+        frame = snap.read(name)
+        assert list(frame.columns) == table.names
+        assert not [column for column in frame if pd.api.types.is_float_dtype(frame[column])]
+
+
+def test_only_the_columns_that_are_asked_for(snap: Snapshot) -> None:
+    assert list(snap.read("pages", ["order", "comm"]).columns) == ["order", "comm"]
+    assert snap.read("swap", ["pid"])["pid"].tolist() == [7, 7]
+    assert snap.read("stacks", []).shape == (2, 0)
+
+
+def test_names_are_escaped_and_missing_ones_missing(snap: Snapshot) -> None:
+    assert snap.pages["comm"].tolist()[:2] == ["dd", "é\\n"]
+    assert pd.isna(snap.pages["comm"].iloc[2])
+    assert snap.stacks["stack_id"].tolist() == list(range(len(snap.stacks)))
+
+
+def test_tables_are_read_once(snap: Snapshot) -> None:
+    assert snap.pages is snap.pages
+    assert (snap.page_size, repr(snap)) == (4096, f"Snapshot('{snap.path}', kernel='7.2.13')")
+
+
+def damaged(snap: Snapshot, **changed: Any) -> None:
+    """Write other values, None to leave a key out, into snapshot.json."""
+    meta = {key: value for key, value in (snap.meta | changed).items() if value is not None}
+    (snap.path / "snapshot.json").write_text(json.dumps(meta))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"{}", b'{"schema_version": 1}', b"7"])
+def test_a_damaged_description(snap: Snapshot, content: bytes) -> None:
+    (snap.path / "snapshot.json").write_bytes(content)
+    with pytest.raises(SpoTraceError) as caught:
+        Snapshot(snap.path)
+    assert caught.value.message == f"{snap.path}/snapshot.json is damaged"
+    assert caught.value.hint == "take the snapshot anew"
+
+
+@pytest.mark.parametrize("version", [2, 0, -1, "1", 1.5])
+def test_a_snapshot_of_a_newer_spo_trace(snap: Snapshot, version: object) -> None:
+    damaged(snap, schema_version=version)
+    with pytest.raises(SpoTraceError) as caught:
+        Snapshot(snap.path)
+    assert caught.value.message == f"{snap.path} has schema version {version}; this spo-trace reads up to 1"
+    assert caught.value.hint == "upgrade: pip install -U spo-trace"
+
+
+def test_no_snapshot(tmp_path: Path) -> None:
+    with pytest.raises(SpoTraceError, match=r"/no is not a snapshot: No such file or directory$"):
+        Snapshot(tmp_path / "no")
+    (tmp_path / "file").touch()
+    with pytest.raises(SpoTraceError, match=r"/file is not a snapshot: Not a directory$"):
+        Snapshot(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("way", "harm"),
+    [*product(("read", "batches"), ("missing", "empty", "cut", "garbage")), ("read", "no such column")],
+)
+def test_a_damaged_table_is_a_clear_error(snap: Snapshot, way: str, harm: str) -> None:
+    path = snap.path / "pages.parquet"
+    content = path.read_bytes()
+    if harm == "missing":
+        path.unlink()
+    elif harm != "no such column":
+        path.write_bytes({"empty": b"", "cut": content[:-9], "garbage": b"\0" * 999}[harm])
+    with pytest.raises(SpoTraceError) as caught:
+        if way == "read":
+            snap.read("pages", ["comm", "nosuch"] if harm == "no such column" else None)
+        else:
+            list(snap.batches("pages", 10))
+    assert caught.value.message.startswith(f"{path} can't be read: ")
+    assert "\n" not in caught.value.message
+    assert caught.value.hint == "is the snapshot whole? take it anew"
+
+
+def test_batches_are_bounded_and_all_there(snap: Snapshot) -> None:
+    assert [batch.num_rows for batch in snap.batches("pages", 2)] == [2, 1]

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A snapshot on disk: whole or not at all, for its owner alone, never in place of anything else."""
+
+import io
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from spo_trace import schema
+from spo_trace.errors import SpoTraceError
+from spo_trace.formats.batch import to_batch
+from spo_trace.formats.record import Reject
+from spo_trace.snapshots import writer as writer_module
+from spo_trace.snapshots.writer import SnapshotWriter, check_target
+
+STACK = (0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
+
+
+def write(target: Path, *, force: bool = False, meta: dict[str, Any] | None = None) -> None:
+    """Write a snapshot with one stack."""
+    with SnapshotWriter(target, force=force) as writer:
+        writer.write("stacks", to_batch(schema.STACKS, [STACK]))
+        writer.commit(meta or {"schema_version": 1})
+
+
+def listing(directory: Path) -> list[str]:
+    """Return the names in a directory, hidden ones too."""
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_a_snapshot_is_whole_and_private(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        write(tmp_path / "a.spo", meta={"schema_version": 1, "x": "é\n"})
+    finally:
+        os.umask(before)
+    target = tmp_path / "a.spo"
+    assert listing(tmp_path) == ["a.spo"]
+    assert listing(target) == ["pages.parquet", "snapshot.json", "stacks.parquet", "swap.parquet"]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in target.iterdir()} == {0o600}
+    assert (target / "snapshot.json").read_bytes() == b'{\n "schema_version": 1,\n "x": "\\u00e9\\n"\n}\n'
+    assert pq.read_table(target / "stacks.parquet").num_rows == 1
+    for name, expected in schema.TABLES.items():
+        assert pq.read_schema(target / f"{name}.parquet").equals(expected, check_metadata=False)
+
+
+def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "_ROW_GROUP", 10)
+    batch = to_batch(schema.STACKS, [STACK] * 4)
+    with SnapshotWriter(tmp_path / "a.spo") as writer:
+        for _ in range(7):
+            writer.write("stacks", batch)
+        writer.commit({})
+    parquet = pq.ParquetFile(tmp_path / "a.spo/stacks.parquet")
+    groups = [parquet.metadata.row_group(n).num_rows for n in range(parquet.metadata.num_row_groups)]
+    assert groups == [12, 12, 4]
+    assert parquet.metadata.row_group(0).column(1).compression == "ZSTD"
+
+
+@pytest.mark.parametrize("error", [SpoTraceError("x"), KeyboardInterrupt(), MemoryError()])
+def test_abandoned_on_an_error_it_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)), SnapshotWriter(tmp_path / "a.spo") as writer:
+        writer.write("stacks", to_batch(schema.STACKS, [STACK]))
+        writer.reject(Reject("page_owner", 0, 1, "why", b"x", lost=True))
+        assert [name[:11] for name in listing(tmp_path)] == [".a.spo.tmp-"]
+        raise error
+    assert listing(tmp_path) == []
+
+
+def test_without_commit_there_is_no_snapshot(tmp_path: Path) -> None:
+    with SnapshotWriter(tmp_path / "a.spo"):
+        pass
+    assert listing(tmp_path) == []
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def close(self) -> None:
+            super().close()
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer_module, "_create", lambda path: Full())
+    with pytest.raises(OSError, match="No space left on device"), SnapshotWriter(tmp_path / "a.spo") as writer:
+        writer.commit({})
+    assert listing(tmp_path) == []
+
+
+def test_a_table_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> io.BytesIO:
+        if path.name == "stacks.parquet":
+            raise OSError(28, "No space left on device")
+        return io.BytesIO()
+
+    monkeypatch.setattr(writer_module, "_create", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        SnapshotWriter(tmp_path / "a.spo")
+    assert listing(tmp_path) == []
+
+
+def test_force_replaces_a_snapshot_and_only_then(tmp_path: Path) -> None:
+    target = tmp_path / "a.spo"
+    write(target, meta={"n": 1})
+    with pytest.raises(SpoTraceError) as caught:
+        write(target, meta={"n": 2})
+    assert caught.value.message == f"{target} exists"
+    assert caught.value.hint == "choose another name with -o, or replace it with --force"
+    assert json.loads((target / "snapshot.json").read_bytes()) == {"n": 1}
+    (target / "extra").touch()
+    write(target, force=True, meta={"n": 3})
+    assert json.loads((target / "snapshot.json").read_bytes()) == {"n": 3}
+    assert not (target / "extra").exists()
+    assert listing(tmp_path) == ["a.spo"]
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_the_old_snapshot_comes_back_if_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    target = tmp_path / "a.spo"
+    write(target, meta={"n": 1})
+    rename = Path.rename
+
+    def failing(path: Path, to: Path) -> Path:
+        if ".tmp-" in path.name:
+            raise error
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(type(error)):
+        write(target, force=True, meta={"n": 2})
+    assert json.loads((target / "snapshot.json").read_bytes()) == {"n": 1}
+    assert listing(tmp_path) == ["a.spo"]
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    for name, to in (("link", "real"), ("dangling", "nowhere")):
+        (tmp_path / name).symlink_to(to)
+        with pytest.raises(SpoTraceError, match=rf"/{name} is a symbolic link$"):
+            check_target(tmp_path / name, force=True)
+
+
+def test_what_is_not_a_snapshot_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/thesis.txt").write_text("x")
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "fake/snapshot.json").mkdir()
+    for name in ("file", "home", "fake"):
+        with pytest.raises(SpoTraceError, match=rf"/{name} exists and is not a snapshot$"):
+            check_target(tmp_path / name, force=True)
+    assert (tmp_path / "home/thesis.txt").read_text() == "x"
+    assert not check_target(tmp_path / "new", force=False)  # type: ignore[func-returns-value]
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(SpoTraceError) as caught:
+        SnapshotWriter(tmp_path / "no/a.spo")
+    assert caught.value.message == f"{tmp_path}/no/a.spo can't be written: No such file or directory"
+    assert caught.value.hint == "name a directory of yours with -o"
+
+
+def test_rejects_are_kept_escaped_with_their_place(tmp_path: Path) -> None:
+    with SnapshotWriter(tmp_path / "a.spo") as writer:
+        writer.reject(Reject("page_owner", 70, 3, "first line not understood", b"Page \x1b[1m\xff\n\\x\r\n", lost=True))
+        writer.reject(Reject("swap_page_owner", 5, 1, "line not understood", b"huh", lost=False))
+        writer.reject(Reject("page_owner", 9, 2, "long", b"x" * 70_000, lost=True))
+        writer.commit({})
+    text = (tmp_path / "a.spo/rejects.txt").read_text()
+    lines = text.split("\n")
+    assert lines[:6] == [
+        "# page_owner line 3 byte 70: first line not understood (record lost)",
+        "Page \\033[1m\\377",
+        "\\\\x\\015",
+        "",
+        "# swap_page_owner line 1 byte 5: line not understood (record kept without this)",
+        "huh",
+    ]
+    assert lines[6] == "# page_owner line 2 byte 9: long (record lost)"
+    assert len(lines[7]) == 65536

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Which source a user's words mean."""
+
+from pathlib import Path
+
+import pytest
+
+from spo_trace.errors import EXIT_USAGE, UsageError
+from spo_trace.sources.choose import choose_source
+from tests.support import capture, page
+
+
+def test_a_path_means_a_capture_and_none_this_machine(tmp_path: Path) -> None:
+    path = str(capture(tmp_path, {"page_owner": page()}))
+    assert choose_source(None, [path]).kind == "capture"
+    assert choose_source("capture", [path]).kind == "capture"
+    assert choose_source(None, []).kind == "live"
+    assert choose_source("live", []).kind == "live"
+
+
+@pytest.mark.parametrize(
+    ("backend", "paths", "stage", "message"),
+    [
+        ("nosuch", ["x"], None, "there is no backend 'nosuch'"),
+        ("live", ["x"], None, "the live backend reads this machine, not --from"),
+        ("capture", [], None, "the capture backend needs --from"),
+        ("simulator", [], None, "the simulator backend needs --from"),
+        (None, ["x"], "2-swapped", "only the simulator has stages"),
+        (None, [], "2-swapped", "only the simulator has stages"),
+    ],
+)
+def test_words_that_make_no_sense(backend: str | None, paths: list[str], stage: str | None, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose_source(backend, paths, stage)
+    assert caught.value.message == message
+    assert caught.value.exit_code == EXIT_USAGE
+    assert caught.value.hint

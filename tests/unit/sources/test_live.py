@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""This machine, as a tree of files that stands for it."""
+
+import errno
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.sources import live
+from spo_trace.sources.live import LiveSource, explain
+from spo_trace.sources.source import PATHS
+from tests.support import capture, page
+
+DEBUGFS = "sys/kernel/debug/"
+
+
+def failing(number: int) -> Any:
+    """Return what stands for os.read or os.pread and fails with `number`."""
+
+    def call(*_: object) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    return call
+
+
+def content(source: LiveSource, name: str) -> bytes | None:
+    """Return a file's whole text."""
+    text = source.open(name)
+    return None if text is None else b"".join(text.chunks)
+
+
+def test_every_file_is_read_where_the_machine_has_it(tmp_path: Path) -> None:
+    made = {name: path for name, path in PATHS.items() if not name.endswith("-after")}
+    capture(tmp_path, {path: name.encode() for name, path in made.items()})
+    source = LiveSource(tmp_path)
+    found = {name: content(source, name) for name in PATHS if name not in ("uname", "date", "pagesize")}
+    # The files "after" are the same ones, read later.
+    assert found == {name: name.removesuffix("-after").encode() for name in found}
+    assert (source.kind, source.options) == ("live", {})
+
+
+def test_the_kernels_framing_is_kept_where_it_matters(tmp_path: Path) -> None:
+    capture(tmp_path, {path: page() for path in PATHS.values()})
+    opened = {name: LiveSource(tmp_path).open(name) for name in PATHS}
+    framed = {name for name, text in opened.items() if text is not None and text.framed}
+    assert framed == {"page_owner", "swap_page_owner"}
+    for text in opened.values():
+        assert text is not None
+        b"".join(text.chunks)
+
+
+def test_python_knows_what_no_file_tells() -> None:
+    source = LiveSource(Path("/nonexistent"))
+    system = os.uname()
+    uname = content(source, "uname")
+    assert uname is not None
+    assert uname.decode() == f"{system.sysname} {system.nodename} {system.release} {system.version} {system.machine}"
+    assert content(source, "pagesize") == str(os.sysconf("SC_PAGESIZE")).encode()
+    date = content(source, "date")
+    assert date is not None
+    assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", date)
+
+
+def test_files_that_the_kernel_lacks(tmp_path: Path) -> None:
+    source = LiveSource(tmp_path)
+    assert source.open("page_owner") is None
+    assert source.why_missing("page_owner") == (
+        "the kernel has no page_owner, or was not booted with page_owner=on; run: spo-trace doctor"
+    )
+    assert source.open("swap_page_owner") is None
+    assert source.why_missing("swap_page_owner") == "the kernel has no swap_page_owner file"
+    assert source.why_missing("zoneinfo") == "the kernel has no /proc/zoneinfo"
+
+
+def test_swap_owners_that_the_boot_did_not_ask_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    capture(tmp_path, {DEBUGFS + "swap_page_owner": b"x"})
+    monkeypatch.setattr(os, "pread", failing(errno.EINVAL))
+    source = LiveSource(tmp_path)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert source.open("swap_page_owner") is None
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert source.why_missing("swap_page_owner") == "page_owner does not track swap: boot with page_owner=on,swap"
+
+
+MENDS = {
+    errno.EPERM: "kernel lockdown forbids it: boot without lockdown= (and without Secure Boot's)",
+    errno.EACCES: "only root may read it: run it with sudo",
+    errno.EINVAL: "page_owner is compiled in but not switched on: boot with page_owner=on",
+    errno.EIO: "run: spo-trace doctor",
+}
+
+
+@pytest.mark.parametrize(("number", "mend"), MENDS.items(), ids=[errno.errorcode[number] for number in MENDS])
+@pytest.mark.parametrize("when", ["open", "read"])
+def test_what_an_error_means(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, mend: str, when: str
+) -> None:
+    path = capture(tmp_path, {DEBUGFS + "page_owner": b"x"}) / DEBUGFS / "page_owner"
+    monkeypatch.setattr(os, when, failing(number))
+    with pytest.raises(SpoTraceError) as caught:
+        content(LiveSource(tmp_path), "page_owner")
+    name = errno.errorcode[number]
+    assert caught.value.message == f"{path} can't be read: {os.strerror(number)} ({name})"
+    assert caught.value.hint == mend
+    assert caught.value.exit_code == 1
+
+
+def test_an_error_without_a_name() -> None:
+    assert explain(Path("/x"), OSError(4095, "")).message == "/x can't be read: Unknown error 4095 (4095)"
+
+
+def test_the_file_is_closed_after_the_last_record(tmp_path: Path) -> None:
+    capture(tmp_path, {DEBUGFS + "page_owner": page()})
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert content(LiveSource(tmp_path), "page_owner") == page()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_default_is_this_machine() -> None:
+    assert live.LiveSource()._root == Path("/")

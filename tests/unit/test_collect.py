@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""From a source to a snapshot: every table, every count, every warning."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spo_trace.collect import collect
+from spo_trace.errors import MalformedRecord, SpoTraceError, UsageError
+from spo_trace.snapshots.reader import Snapshot
+from tests.support import ANON, FS, MACHINE, SHMEM, FakeSource, entry, page
+
+BLOCK = b"".join(b" %b\n" % frame for frame in ANON)
+CUT = b"Page allocated via order 0, mask 0xcc0(GFP_KERNEL), pid 7"
+
+
+def collected(tmp_path: Path, files: dict[str, bytes], **options: Any) -> Snapshot:
+    """Return the snapshot of a source with these files."""
+    problems = options.pop("problems", None)
+    source = FakeSource({**MACHINE, **files}, problems=problems)
+    return collect(source, tmp_path / "x.spo", **options)
+
+
+def counts_of(snap: Snapshot, name: str) -> dict[str, Any]:
+    """Return what was counted of a file, but the time it took."""
+    return {key: value for key, value in snap.meta["files"][name].items() if key != "seconds"}
+
+
+def test_every_table_and_count(tmp_path: Path) -> None:
+    pages = page(0x100, 0, ts=0) + page(0x104, 2, b"cat", ts=9, stack=FS) + page(0x108, 3, ts=7)
+    snap = collected(tmp_path, {"page_owner": pages, "swap_page_owner": entry(1, ts=3) + entry(2, ts=8)})
+    assert snap.pages[["pfn", "order", "comm", "stack_id"]].to_numpy().tolist() == [
+        [0x100, 0, "dd", 0],
+        [0x104, 2, "cat", 1],
+        [0x108, 3, "dd", 0],
+    ]
+    assert snap.swap[["swp_entry", "comm", "stack_id", "origin"]].to_numpy().tolist() == [
+        [1, "dd", 2, "debugfs"],
+        [2, "dd", 2, "debugfs"],
+    ]
+    assert [list(frames) for frames in snap.stacks["frames"]] == [[f.decode() for f in s] for s in (ANON, FS, SHMEM)]
+    assert snap.stacks["category"].tolist() == ["anon", "page cache", "tmpfs/shmem"]
+    # Time 0 stands for "not known yet".
+    assert counts_of(snap, "page_owner") == {"records": 3, "oldest_ts_nsec": 7, "newest_ts_nsec": 9}
+    assert counts_of(snap, "swap_page_owner") == {"records": 2, "oldest_ts_nsec": 3, "newest_ts_nsec": 8}
+    assert snap.meta["swap_owner"] == {"origin": "debugfs", "why": None}
+    assert snap.meta["source"] == {"kind": "capture", "from": "memory"}
+    assert (snap.meta["schema_version"], snap.meta["warnings"]) == (1, [])
+    assert (snap.meta["host"], snap.page_size) == ("box", 4096)
+
+
+def test_the_largest_times_are_no_overflow(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page(ts=(1 << 64) - 1) + page(ts=1 << 63)})
+    assert counts_of(snap, "page_owner")["newest_ts_nsec"] == (1 << 64) - 1
+
+
+def test_text_without_times(tmp_path: Path) -> None:
+    old = b"Page allocated via order 0, mask 0x0()\n" + page().split(b"\n", 1)[1]
+    assert counts_of(collected(tmp_path, {"page_owner": old}), "page_owner") == {"records": 1}
+
+
+def test_rejects_are_counted_and_kept_with_their_place(tmp_path: Path) -> None:
+    garbage, odd = b"what is this\n\n", page(0x102, tail=b"huh\n")
+    snap = collected(tmp_path, {"page_owner": garbage + page() + odd + page(0x104, 40) + CUT})
+    assert snap.pages["pfn"].tolist() == [0x100, 0x102]
+    line = 3 + page().count(b"\n") + odd[: odd.index(b"huh")].count(b"\n")
+    assert counts_of(snap, "page_owner") == {
+        "records": 2,
+        "malformed": 3,
+        "notes": 1,
+        "reasons": {
+            "text before the first record": 1,
+            "line not understood": 1,
+            "order is out of range": 1,
+            "the record is cut off: it has no empty line at its end": 1,
+        },
+        "first_reject": "page_owner line 1 byte 0: text before the first record",
+        "oldest_ts_nsec": 5,
+        "newest_ts_nsec": 5,
+    }
+    rejects = (snap.path / "rejects.txt").read_text()
+    where = f"byte {len(garbage + page()) + odd.index(b'huh')}"
+    assert f"# page_owner line {line} {where}: line not understood (record kept without this)\nhuh\n" in rejects
+    assert rejects.count("(record lost)\n") == 3
+
+
+def test_strict_stops_at_the_first_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(MalformedRecord, match=r"^page_owner line 7 byte \d+: order is out of range$"):
+        collected(tmp_path, {"page_owner": page() + page(0x104, 40)}, strict=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_input_that_breaks_off_is_told(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page()}, problems={"page_owner": "the input breaks off: x"})
+    assert counts_of(snap, "page_owner")["problem"] == "the input breaks off: x"
+    with pytest.raises(MalformedRecord, match=r"^page_owner: the input breaks off: x$"):
+        collected(
+            tmp_path,
+            {"page_owner": page()},
+            problems={"page_owner": "the input breaks off: x"},
+            strict=True,
+            force=True,
+        )
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "there is no page_owner to read: not there"),
+        ({"page_owner": b""}, "page_owner holds no record that can be read: it is empty"),
+        (
+            {"page_owner": b"\x7fELF\1\2\0\xff" * 50},
+            "page_owner holds no record that can be read: page_owner line 1 byte 0: text before the first record",
+        ),
+        (
+            {"page_owner": CUT},
+            "page_owner holds no record that can be read: page_owner line 1 byte 0: the record is cut off: "
+            "it has no empty line at its end",
+        ),
+    ],
+    ids=["nothing", "empty", "garbage", "cut"],
+)
+def test_without_a_record_there_is_no_snapshot(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
+    with pytest.raises(SpoTraceError) as caught:
+        collected(tmp_path, files)
+    assert caught.value.message == message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_swap_owners_and_why(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page()})
+    assert snap.meta["swap_owner"] == {"origin": None, "why": "not there"}
+    assert (len(snap.swap), snap.meta["warnings"]) == (0, [])
+    with pytest.raises(SpoTraceError) as caught:
+        collected(tmp_path, {"page_owner": page()}, swap="debugfs", force=True)
+    assert (caught.value.message, caught.value.hint) == (
+        "no swap_page_owner: not there",
+        "--swap auto goes on without it",
+    )
+
+
+def test_swap_owners_that_nobody_wants(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, swap="none")
+    assert snap.meta["swap_owner"] == {"origin": None, "why": "not asked for (--swap none)"}
+    assert len(snap.swap) == 0
+    with pytest.raises(UsageError, match=r"^there is no swap mode 'bpf2'$"):
+        collected(tmp_path, {"page_owner": page()}, swap="bpf2", force=True)
+
+
+def test_a_kernel_that_took_the_option_for_another(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page(), "cmdline": b"page_owner=on,swap\n"})
+    assert [text[:75] for text in snap.meta["warnings"]] == [
+        "the kernel was booted with page_owner=on,swap but has no swap_page_owner: i"
+    ]
+
+
+def test_an_assumed_page_size_is_told(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page(), "pagesize": b""})
+    assert snap.meta["warnings"] == ["nothing in the capture tells the page size: 4096 bytes assumed"]
+
+
+def test_counts_of_the_kernel_by_stack_or_by_handle(tmp_path: Path) -> None:
+    known = BLOCK + b"handle: 7\n\n"
+    by_stack = {"page_owner": page(), "show_stacks": BLOCK + b"nr_base_pages: 12\n\n", "show_stacks_handles": known}
+    snap = collected(tmp_path, by_stack)
+    assert snap.stacks[["handle", "nr_base_pages"]].to_numpy().tolist() == [[7, 12]]
+    by_handle = {
+        "page_owner": page(),
+        "show_handles": b"handle: 7\nnr_base_pages: 13\n\n",
+        "show_stacks_handles": known,
+    }
+    snap = collected(tmp_path, by_handle, force=True)
+    assert snap.stacks[["handle", "nr_base_pages"]].to_numpy().tolist() == [[7, 13]]
+
+
+def test_handles_in_place_of_stacks(tmp_path: Path) -> None:
+    pages = page(0x100, stack=[], tail=b"handle: 7\n") + page(0x101, stack=[], tail=b"handle: 8\n")
+    snap = collected(tmp_path, {"page_owner": pages, "show_stacks_handles": BLOCK + b"handle: 7\n\n"})
+    assert [list(frames) for frames in snap.stacks["frames"]] == [[frame.decode() for frame in ANON], []]
+    assert snap.stacks["handle"].tolist() == [7, 8]
+    assert snap.stacks["stack_hash"].nunique() == 2
+
+
+def test_counts_of_allocations_are_not_taken_for_pages(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page(), "show_stacks": BLOCK + b"stack_count: 12\n\n"})
+    assert snap.stacks["nr_base_pages"].isna().all()
+    assert snap.meta["warnings"] == [
+        "show_stacks prints stack_count, which counts allocations and not pages (6.9-rc): not used"
+    ]

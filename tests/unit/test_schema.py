@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The columns: their names and types are a promise to whoever reads a snapshot with another tool."""
+
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from spo_trace import schema
+
+DOCUMENT = Path(schema.__file__).parent / "snapshots" / "SCHEMA.md"
+
+# A change here is a new SCHEMA_VERSION and an entry in SCHEMA.md.
+NAME = "dictionary<values=string, indices=int32, ordered=0>"
+PAGES = {
+    "pfn": "uint64?",
+    "order": "uint8",
+    "gfp_mask": "uint32?",
+    "gfp_flags": NAME + "?",
+    "pid": "int32?",
+    "tgid": "int32?",
+    "comm": NAME + "?",
+    "ts_nsec": "uint64?",
+    "free_ts_nsec": "uint64?",
+    "migratetype": NAME + "?",
+    "pageblock_migratetype": NAME + "?",
+    "page_flags": "uint64?",
+    "page_flag_names": NAME + "?",
+    "node": "int16?",
+    "zone": "int16?",
+    "stack_id": "uint32",
+    "last_migrate_reason": NAME + "?",
+    "memcg": NAME + "?",
+    "memcg_offline": "bool?",
+    "memcg_objcg": "bool?",
+    "slab": "bool",
+    "module_name": NAME + "?",
+    "swapped": "bool",
+}
+SWAP = {
+    "swp_entry": "uint64",
+    "swap_type": "uint8",
+    "swap_offset": "uint64",
+    "pid": "int32?",
+    "tgid": "int32?",
+    "comm": NAME + "?",
+    "ts_nsec": "uint64?",
+    "stack_id": "uint32",
+    "pfn": "uint64?",
+    "origin": NAME,
+}
+STACKS = {
+    "stack_id": "uint32",
+    "stack_hash": "string",
+    "symbol_hash": "string",
+    "frames": "list<item: string>",
+    "handle": "uint32?",
+    "nr_base_pages": "int64?",
+    "category": "string",
+    "caller": "string",
+    "module": "string",
+}
+
+
+def types(table: pa.Schema) -> dict[str, str]:
+    return {field.name: str(field.type) + "?" * field.nullable for field in table}
+
+
+@pytest.mark.parametrize(("name", "columns"), [("pages", PAGES), ("swap", SWAP), ("stacks", STACKS)])
+def test_columns_and_their_order(name: str, columns: dict[str, str]) -> None:
+    assert list(types(schema.TABLES[name]).items()) == list(columns.items())
+    assert list(schema.TABLES) == ["pages", "swap", "stacks"]
+    assert schema.SCHEMA_VERSION == 1
+
+
+@pytest.mark.parametrize("name", schema.TABLES)
+def test_each_column_tells_its_meaning(name: str) -> None:
+    for field in schema.TABLES[name]:
+        assert set(field.metadata) == {b"source", b"meaning"}
+        assert field.metadata[b"meaning"].strip()
+
+
+def test_the_same_column_has_one_type_in_all_tables() -> None:
+    for name, kind in SWAP.items():
+        assert PAGES.get(name, kind) == kind
+    assert STACKS["stack_id"] == SWAP["stack_id"] == PAGES["stack_id"]
+
+
+def test_the_document_has_every_column() -> None:
+    documented = re.findall(r"^\| (\w+) \| ", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    for columns in (PAGES, SWAP, STACKS):
+        assert set(columns) <= set(documented)
