@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -39,9 +40,11 @@ def _cache_base() -> Path:
     if told.is_absolute():
         return told
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home() fails where there is none
-    # sudo may leave HOME as it was: nothing of root's is kept in another user's home.
+    # sudo may leave HOME as it was: nothing of root's is kept in another user's home. In a container, the user may
+    # have no entry in /etc/passwd.
     if home.is_dir() and home.stat().st_uid != os.geteuid():
-        home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
+        with suppress(KeyError):
+            home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
     if not home.is_absolute():
         raise SpoTraceError("there is no home directory to keep files in", hint=_HINT)
     return home / ".cache"

@@ -203,5 +203,5 @@ def in_process(*arguments: object, cwd: Path, stdin: bytes = b"") -> subprocess.
     texts = []
     for stream in (out, err):
         stream.flush()
-        texts.append(stream.detach().getvalue())  # type: ignore[attr-defined]
+        texts.append(stream.detach().getvalue())
     return subprocess.CompletedProcess(command, code if isinstance(code, int) else 0, *texts)

@@ -3,6 +3,7 @@
 
 import logging
 import os
+import signal
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -53,6 +54,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     _replace_closed_streams()
+    _leave_nothing_when_ended()
     logging.basicConfig(format="spo-trace: %(message)s", level=logging.WARNING)
     logging.getLogger("spo_trace").setLevel(logging.INFO)
     try:
@@ -60,6 +62,13 @@ def main() -> None:
     except OSError as error:
         # Of --help and --version, which answer before any command.
         sys.exit(f"spo-trace: error: {error.strerror}")
+
+
+# A time limit (SIGTERM) or a terminal that closes (SIGHUP) ends a command as Ctrl-C does; nohup's SIG_IGN is kept.
+def _leave_nothing_when_ended() -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 # Started with `2>&-` there is no sys.stderr, and print() would take stdout for it; and a file that is opened later

@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import tempfile
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from spo_trace.private_files import cache_directory
 
 __all__ = ["use_cache"]
 
-_SOURCES = ("bytescan.py", "intern_table.py", "page_scanner.py")
+_SOURCES = ("bytescan.py", "intern_table.py", "page_scanner.py", "record.py")
 
 
 def use_cache() -> bool:
@@ -28,12 +29,23 @@ def use_cache() -> bool:
     try:
         directory = cache_directory() / f"numba-{_key()}"
         directory.mkdir(mode=0o700, exist_ok=True)
+        status = directory.stat()
+        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            raise SpoTraceError(f"the cache directory {directory} is not yours alone")
+        # numba would look elsewhere, in directories that it does not check.
+        tempfile.TemporaryFile(dir=directory).close()
     except (SpoTraceError, OSError) as error:
         logging.getLogger(__name__).info("the compiled scanner can't be kept: %s", error)
-        directory = Path(tempfile.mkdtemp(prefix="spo-trace-"))
-        atexit.register(shutil.rmtree, directory, ignore_errors=True)
+        directory = _passing_directory()
     os.environ["NUMBA_CACHE_DIR"] = str(directory)
     return any(directory.rglob("*.nbc"))
+
+
+@cache
+def _passing_directory() -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="spo-trace-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
 
 
 # numba looks at the one file that a function stands in, not at those whose functions it calls.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """page_owner text by the compiled scanner, block by block, with the reference parser for whatever it leaves."""
 
-from collections.abc import Iterator
-from queue import SimpleQueue
+from collections.abc import Iterator, Mapping
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from spo_trace.formats.ordered import ordered
 from spo_trace.formats.page_owner import FILE, record_parser
 from spo_trace.formats.page_scanner import COLUMNS, DONE, NO_ROWS, scan
 from spo_trace.formats.record import KernelText, RejectSink, bounded_pieces, located
-from spo_trace.formats.scanned_pages import ScannedStrings, page_batch
+from spo_trace.formats.scanned_pages import Names, ScannedStrings, new_names, page_batch
 from spo_trace.formats.stack_table import StackTable
 
 __all__ = ["fast_page_batches"]
@@ -39,12 +39,12 @@ class _Scanned(NamedTuple):
 class _Scanner:
     """Scan blocks one at a time, with a table of strings of its own; several run in threads (numba has no GIL)."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[str, Names]) -> None:
         self._table = InternTable()
         self._rows = np.zeros((_ROWS, len(COLUMNS)), np.int64)
         self._left = np.zeros((_ROWS, 4), np.int64)
         # What its strings mean: filled and read by the one thread that puts the blocks in order.
-        self.meanings = ScannedStrings()
+        self.meanings = ScannedStrings(names)
         self.stack_ids = np.full(1 << 10, -1, np.int64)
 
     def scan(self, block: Block) -> _Scanned:
@@ -60,7 +60,7 @@ class _Scanner:
                 self._table.grow()
         strings = [self._table[number] for number in range(known, len(self._table))]
         count, left = int(state[0]), int(state[1])
-        rows = np.ascontiguousarray(self._rows[:count].T)
+        rows = self._rows[:count].T.copy()
         return _Scanned(self, block, rows, self._left[:left].copy(), strings, int(state[3]))
 
     def _go_on(self, base: int, size: int, state: npt.NDArray[np.int64]) -> int:
@@ -73,19 +73,13 @@ def fast_page_batches(
     text: KernelText, stacks: StackTable, reject: RejectSink, *, jobs: int = 1, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[pa.RecordBatch]:
     """Yield what `page_owner.page_batches` yields, the same rows, stack ids and rejects, whatever `jobs` is."""
-    idle: SimpleQueue[_Scanner] = SimpleQueue()
-    for _ in range(jobs):
-        idle.put(_Scanner())
-
-    def scan_block(block: Block) -> _Scanned:
-        scanner = idle.get()
-        try:
-            return scanner.scan(block)
-        finally:
-            idle.put(scanner)
+    # In turn: what a scanner numbers in a block is joined before it goes on to its next one.
+    names = new_names()
+    scanners = cycle([_Scanner(names) for _ in range(1 if jobs == 1 else jobs + 1)])
+    work = zip(scanners, record_blocks(text.chunks, block_bytes), strict=False)
 
     join = _Joiner(stacks, reject)
-    for scanned in ordered(scan_block, record_blocks(text.chunks, block_bytes), jobs):
+    for scanned in ordered(lambda item: item[0].scan(item[1]), work, jobs):
         batch = join.batch(scanned)
         if batch.num_rows:
             yield batch

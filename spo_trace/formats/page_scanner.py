@@ -11,6 +11,7 @@ from numba import njit
 
 from spo_trace.formats.bytescan import count_newlines, digits, find, hex_digits, load8, load64, word
 from spo_trace.formats.intern_table import FULL, NEWLINES, intern
+from spo_trace.formats.record import LONGEST_PIECE
 
 __all__ = ["COLUMNS", "COMM", "DONE", "FLAGS", "GFP", "MIGRATETYPE", "NO_ROWS", "NO_STRINGS", "STACK", "TAIL", "scan"]
 
@@ -33,7 +34,6 @@ _COMM_LENGTH = 15
 
 _SPACE, _NEWLINE, _OPEN, _CLOSE, _MINUS = 32, 10, 40, 41, 45
 _NEWLINES = word(b"\n" * 8)
-_CLOSES = word(b")" * 8)
 
 _PAGE_ALL, _OCATED_V, _IA = word(b"Page all"), word(b"ocated v"), word(b"ia ")
 _ORDER, _MASK_0X, _PID, _TGID, _TS = (
@@ -66,11 +66,14 @@ def _pid(at: int) -> tuple[int, int]:
 # Names in parentheses: the address of the closing one, 0 if another parenthesis or a newline comes before it.
 @njit(cache=True, nogil=True)
 def _names_end(at: int, end: int) -> int:
-    close = find(at, end, _CLOSES)
-    for position in range(at, close):
-        if load8(position) == _OPEN or load8(position) == _NEWLINE:
+    while at < end:
+        byte = load8(at)
+        if byte == _CLOSE:
+            return at
+        if byte in (_OPEN, _NEWLINE):
             return 0
-    return close if close < end else 0
+        at += 1
+    return 0
 
 
 # The comm's end: the last `), ts ` that it can have within its 15 bytes; 0 if there is none, or a NUL before it.
@@ -136,6 +139,7 @@ def _record(
 ) -> int:
     if not (_starts_record(at) and load64(at + 19) & _M6 == _ORDER):
         return 0
+    longest_end = at + LONGEST_PIECE
     order, at = digits(at + 25)
     if at == 0 or order > _MAX_ORDER or load64(at) != _MASK_0X or load8(at + 8) != 120:
         return 0
@@ -201,7 +205,7 @@ def _record(
     if stack_end >= end:
         return 0
     tail_end = _tail_end(stack_end, end)
-    if tail_end == 0 or (tail_end < end and not _starts_record(tail_end)):
+    if tail_end == 0 or tail_end > longest_end or (tail_end < end and not _starts_record(tail_end)):
         return 0
     row[0], row[1], row[2], row[3], row[4], row[5], row[6] = pfn, order, pid, tgid, ts_nsec, free_ts_nsec, swapped
     row[7] = intern(GFP, gfp, gfp_end - gfp, slots, hashes, spans, arena, room, used)

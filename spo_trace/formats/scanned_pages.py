@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the compiled scanner found, as the columns of `schema.PAGES`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from spo_trace.formats.escape import escape
 from spo_trace.formats.page_owner import flag_fields
 from spo_trace.formats.page_scanner import COMM, FLAGS, GFP, MIGRATETYPE, STACK, TAIL
 
-__all__ = ["ScannedStrings", "page_batch"]
+__all__ = ["Names", "ScannedStrings", "new_names", "page_batch"]
 
 Rows = dict[str, npt.NDArray[np.int64]]
 
@@ -21,11 +22,11 @@ MISSING = -1
 
 
 class ScannedStrings:
-    """Hold what each string of one scanner's table means, by its number."""
+    """Hold what each string of one scanner's table means, by its number; all scanners share `names`."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[str, "Names"]) -> None:
         self.numbers = {name: _Lookup() for name in ("gfp_mask", "page_flags", "node", "zone")}
-        self.names = {name: _Names() for name in _NAMES}
+        self.names = {name: _NameLookup(shared) for name, shared in names.items()}
         self.flags = {name: _Lookup() for name in ("memcg_offline", "memcg_objcg", "slab")}
         # Whether a tail says something that only the reference parser can tell.
         self.odd = _Lookup()
@@ -93,22 +94,42 @@ class _Lookup:
         return self._values[numbers]
 
 
-class _Names:
-    """Hold a name for each string's number, each distinct name once."""
+class Names:
+    """Hold the distinct names of a column in order of first appearance, whichever scanner met them."""
 
     def __init__(self) -> None:
-        self._index = _Lookup()
-        self._names: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
         self._array = pa.array([], pa.string())
 
+    def number(self, name: str | None) -> int:
+        """Return a name's number, MISSING for None."""
+        return MISSING if name is None else self._numbers.setdefault(name, len(self._numbers))
+
+    def array(self) -> pa.Array:
+        """Return the names in the order of their numbers."""
+        if len(self._array) != len(self._numbers):
+            self._array = pa.array(list(self._numbers), pa.string())
+        return self._array
+
+
+def new_names() -> dict[str, Names]:
+    """Return a place for the names of each column that has names."""
+    return {name: Names() for name in _NAMES}
+
+
+class _NameLookup:
+    """Hold a name for each string's number."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._index = _Lookup()
+
     def put(self, number: int, name: str | None) -> None:
-        self._index.put(number, MISSING if name is None else self._names.setdefault(name, len(self._names)))
+        self._index.put(number, self._names.number(name))
 
     def of(self, numbers: npt.NDArray[np.int64]) -> pa.Array:
-        if len(self._array) != len(self._names):
-            self._array = pa.array(list(self._names), pa.string())
         indices = self._index.of(numbers).astype(np.int32)
-        return pa.DictionaryArray.from_arrays(pa.array(indices, mask=indices == MISSING), self._array)
+        return pa.DictionaryArray.from_arrays(pa.array(indices, mask=indices == MISSING), self._names.array())
 
 
 def page_batch(rows: Rows, strings: ScannedStrings, stack_ids: npt.NDArray[np.int64]) -> pa.RecordBatch:

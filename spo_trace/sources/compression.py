@@ -28,12 +28,13 @@ SUFFIXES = (".gz", ".xz", ".zst", ".lz4", ".bz2")
 _XZ = b"\xfd7zXZ\x00"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"BZh": "bz2"}
 
-# What a file that is damaged or breaks off raises, in whatever it is packed.
-READ_ERRORS = (OSError, EOFError, lzma.LZMAError, tarfile.TarError)
+# What a file that is damaged or breaks off raises, in whatever it is packed; tarfile believes numbers of PAX headers.
+READ_ERRORS = (OSError, EOFError, ValueError, OverflowError, lzma.LZMAError, tarfile.TarError)
 
 # A plain file is read in large steps; one that is compressed or in an archive in small ones, as a step that fails is
 # lost whole.
 _LARGE_STEP = 1 << 20
+_PIPE = 1 << 16
 SMALL_STEP = 1 << 14
 
 
@@ -71,7 +72,7 @@ def read_head(raw: Readable, size: int) -> bytes:
     """Return the first `size` bytes of `raw`, less if there are not so many."""
     stream = Rewound(b"", raw)
     head = bytearray()
-    while len(head) < size and (piece := stream.read(size - len(head))):
+    while len(head) < size and (piece := stream.read(min(size - len(head), _PIPE))):
         head += piece
     return bytes(head)
 

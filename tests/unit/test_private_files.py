@@ -30,6 +30,32 @@ def test_without_a_sound_xdg_it_is_in_the_home(tmp_path: Path, monkeypatch: pyte
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
+def test_nothing_is_kept_in_the_home_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a HOME that sudo left as it was
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/proc/1")
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_dir=str(tmp_path / str(uid))))
+    # WHEN the cache is made, it is in the home that /etc/passwd tells
+    with pytest.raises(SpoTraceError, match=rf"{tmp_path}/{os.getuid() + 1}/\.cache/spo-trace is not yours alone$"):
+        cache_directory()
+    # THEN or, without an entry there, in none that could be made
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    with pytest.raises(SpoTraceError, match=r"^the cache directory /proc/1/\.cache/spo-trace can't be made: "):
+        cache_directory()
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
+def test_a_cache_that_others_may_write_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "spo-trace").mkdir()
+    (tmp_path / "spo-trace").chmod(mode)
+    with pytest.raises(SpoTraceError, match=r"/spo-trace is not yours alone$"):
+        cache_directory()
+
+
 def test_without_any_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("HOME", raising=False)

@@ -148,6 +148,16 @@ def test_a_damaged_header_is_an_error_or_the_text_never_a_crash(tmp_path: Path, 
         assert content(source, "page_owner")[0] in (PAGE, bytes(plain))
 
 
+def test_a_header_with_a_size_that_is_no_number(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("page_owner")
+        member.pax_headers = {"GNU.sparse.size": "many"}
+        archive.addfile(member)
+    with pytest.raises(SpoTraceError, match=r"/x\.tar: the archive is damaged: invalid literal"):
+        CaptureSource([path])
+
+
 def test_is_tar() -> None:
     assert is_tar(tar_of({"x": b""}))
     assert not is_tar(page())
