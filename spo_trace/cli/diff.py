@@ -8,7 +8,7 @@ import typer
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, keys_of
-from spo_trace.cli.output import note
+from spo_trace.cli.output import check_output, note
 from spo_trace.cli.showing import check_format, check_question, show, sort_column
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 
@@ -51,6 +51,7 @@ def command(
     Snapshots of different kernels are compared too: stacks then by function names, without offsets.
     """
     check_format(format)
+    check_output(output, force=force)
     limit = _limit(fail_above)
     from spo_trace.analysis.diff import diff, relate
 

@@ -11,7 +11,7 @@ import typer
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import Force, Source, Where
-from spo_trace.cli.output import opened
+from spo_trace.cli.output import check_output, opened
 from spo_trace.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def command(
         raise UsageError("--where goes with folded stacks", hint="the flat table can be filtered by whatever reads it")
     if format == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("Parquet is no text for a terminal", hint="name a file with -o")
+    check_output(output, force=force)
     snap = open_snapshot(snapshot)
     with opened(output, force=force) as file:
         if format == "folded":

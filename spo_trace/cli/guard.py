@@ -11,6 +11,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 import typer
 
 from spo_trace.errors import EXIT_ERROR, EXIT_INTERRUPTED, SpoTraceError
+from spo_trace.reporters.format import printable
 
 __all__ = ["fail", "guarded"]
 
@@ -53,9 +54,9 @@ _REPORT_BUG = "please report it with what SPO_TRACE_TRACEBACK=1 spo-trace … pr
 
 def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
     """Print the error and what to do about it, and leave with `exit_code`."""
-    print(f"spo-trace: error: {message}", file=sys.stderr)
+    print(f"spo-trace: error: {printable(message)}", file=sys.stderr)
     if hint:
-        print(f"  hint: {hint}", file=sys.stderr)
+        print(f"  hint: {printable(hint)}", file=sys.stderr)
     raise typer.Exit(exit_code)
 
 

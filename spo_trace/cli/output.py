@@ -14,19 +14,31 @@ from typing import Any
 from spo_trace.counts import FileCounts, Progress
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.record import KernelText
-from spo_trace.reporters.format import format_size
+from spo_trace.reporters.format import format_size, printable
 
-__all__ = ["note", "opened", "progress", "size_of", "tell_collected", "warn"]
+__all__ = ["check_output", "note", "opened", "progress", "size_of", "tell_collected", "warn"]
 
 
 def note(text: str) -> None:
     """Say something that is not data."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
 
 
 def warn(text: str) -> None:
     """Say something that the user should not overlook."""
-    print(f"spo-trace: warning: {text}", file=sys.stderr)
+    print(f"spo-trace: warning: {printable(text)}", file=sys.stderr)
+
+
+def check_output(output: Path | None, *, force: bool) -> None:
+    """Raise SpoTraceError if `output` can't be written to; before the work, not after it."""
+    if output is None:
+        return
+    if output.is_symlink():
+        raise SpoTraceError(f"{output} is a symbolic link", hint="links are not followed: name the file itself")
+    if output.is_dir():
+        raise SpoTraceError(f"{output} is a directory", hint="name a file with -o")
+    if output.is_file() and not force:
+        raise SpoTraceError(f"{output} exists", hint="replace it with --force")
 
 
 @contextmanager
@@ -38,7 +50,7 @@ def opened(output: Path | None, *, force: bool = False) -> Iterator[TextIOWrappe
         assert isinstance(sys.stdout, TextIOWrapper)
         yield sys.stdout
         return
-    _check_output(output, force=force)
+    check_output(output, force=force)
     if output.exists() and not output.is_file():
         # A pipe or a device, such as /dev/null, is written to; a file in its place would break more than this command.
         with output.open("w", encoding="utf-8", newline="") as file:
@@ -57,15 +69,6 @@ def opened(output: Path | None, *, force: bool = False) -> Iterator[TextIOWrappe
         Path(name).unlink()
         raise
     note(f"Wrote {output}")
-
-
-def _check_output(output: Path, *, force: bool) -> None:
-    if output.is_symlink():
-        raise SpoTraceError(f"{output} is a symbolic link", hint="links are not followed: name the file itself")
-    if output.is_dir():
-        raise SpoTraceError(f"{output} is a directory", hint="name a file with -o")
-    if output.is_file() and not force:
-        raise SpoTraceError(f"{output} exists", hint="replace it with --force")
 
 
 def progress() -> Progress | None:

@@ -8,7 +8,7 @@ import typer
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, keys_of
-from spo_trace.cli.output import note
+from spo_trace.cli.output import check_output, note
 from spo_trace.cli.showing import check_format, check_question, show, sort_column
 from spo_trace.reporters.format import format_size
 
@@ -35,6 +35,7 @@ def command(
         spo-trace report capture.tar.gz --where 'memcg == "web.slice"' --format csv
     """
     check_format(format)
+    check_output(output, force=force)
     from spo_trace.analysis.attribution import attribute
 
     check_question(keys_of(by), where)

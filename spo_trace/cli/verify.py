@@ -8,7 +8,7 @@ import typer
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import Force, Format, Output, Source
-from spo_trace.cli.output import note, opened
+from spo_trace.cli.output import check_output, note, opened
 from spo_trace.cli.showing import check_format, show
 from spo_trace.errors import EXIT_THRESHOLD
 
@@ -34,6 +34,7 @@ def command(
         spo-trace verify now.spo
     """
     check_format(format)
+    check_output(output, force=force)
     from spo_trace.analysis.balance import balance
     from spo_trace.reporters.balance import render_balance
 

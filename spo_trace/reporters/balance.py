@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from spo_trace.reporters.format import format_share, format_size
+from spo_trace.reporters.format import format_share, format_size, printable
 
 __all__ = ["render_balance"]
 
@@ -17,13 +17,13 @@ def render_balance(table: pd.DataFrame, outfile: TextIO) -> None:
     """Write `table` (of `analysis.balance.balance`), a block for each section."""
     width = max(len(item) for item in table["item"])
     for number, (section, rows) in enumerate(table.groupby("section", sort=False)):
-        outfile.write(f"{'' if number == 0 else chr(10)}{section}\n")
+        outfile.write(f"{'' if number == 0 else chr(10)}{printable(str(section))}\n")
         for row in rows.to_dict("records"):
-            outfile.write(_line(row, width))
+            outfile.write(printable(_line(row, width)) + "\n")
 
 
 def _line(row: dict[Hashable, Any], width: int) -> str:
     amount = f"{row['pages']:>11,} pages {format_size(row['bytes']):>12}"
     share = f"  {format_share(row['share'])}" if row["kind"] == "rest" else ""
     note = f"  {row['note']}" if row["note"] else ""
-    return f"  {_SIGN[row['kind']]} {row['item']:<{width}} {amount}{share}{note}\n"
+    return f"  {_SIGN[row['kind']]} {row['item']:<{width}} {amount}{share}{note}"

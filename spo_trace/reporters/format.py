@@ -4,7 +4,7 @@
 import re
 from fractions import Fraction
 
-__all__ = ["format_rate", "format_share", "format_size", "parse_size"]
+__all__ = ["format_rate", "format_share", "format_size", "parse_size", "printable"]
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -32,6 +32,13 @@ def format_share(share: float) -> str:
 def format_rate(rate: float) -> str:
     """Return bytes per second, signed."""
     return f"{format_size(rate, signed=True)}/s"
+
+
+def printable(text: str) -> str:
+    """Return `text` with what a terminal would act on escaped: a snapshot may come from anywhere."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def parse_size(text: str) -> int:

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from spo_trace.reporters.format import format_rate, format_share, format_size
+from spo_trace.reporters.format import format_rate, format_share, format_size, printable
 
 __all__ = ["render_table"]
 
@@ -51,7 +51,7 @@ def _cell(name: str, value: Any) -> str:
 
 # What the kernel does not print for a row is missing in it.
 def _text(value: Any) -> str:
-    return "-" if pd.isna(value) else str(value)
+    return "-" if pd.isna(value) else printable(str(value))
 
 
 def _is_number(name: str) -> bool:

@@ -29,6 +29,10 @@ def is_tar(content: bytes) -> bool:
     return content[_MAGIC_AT : _MAGIC_AT + 5] == b"ustar"
 
 
+def _laid_out(path: str, name: str) -> bool:
+    return f"/{without_suffix(path)}".endswith(f"/{PATHS[name]}")
+
+
 class Tarball:
     """Find a capture's files in a tar archive, compressed or not, by their names.
 
@@ -46,6 +50,9 @@ class Tarball:
     def find(self, name: str) -> str | None:
         """Return the archive's path of a file of PATHS."""
         found = self._members.get(name, [])
+        # An archive of a whole machine has other files of that name; one laid out like the machine tells by its path.
+        if len(found) > 1 and len(laid_out := [path for path in found if _laid_out(path, name)]) == 1:
+            found = laid_out
         if len(found) > 1:
             raise SpoTraceError(
                 f"{self._title} has several files {name}: {', '.join(map(_printable, found[:4]))}",

@@ -212,3 +212,16 @@ def test_closed_streams(place: Path, closed: str, arguments: str, said: str) -> 
     assert run.stderr.decode().partition("\n")[0] == said
     assert run.returncode == (1 if said else 0)
     assert not said.startswith("2") and b"Total" not in run.stdout
+
+
+@pytest.mark.parametrize("command", [["report"], ["verify"], ["export"], ["diff", "missing.spo"]])
+def test_an_output_that_exists_is_refused_before_the_work(tmp_path: Path, command: list[str]) -> None:
+    # GIVEN an output that exists, and an input that does not
+    (tmp_path / "out").write_text("mine")
+    # WHEN a command would write there
+    done = in_process(*command, "missing.spo", "-o", "out", cwd=tmp_path)
+    # THEN the output is what it stumbles over first
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"spo-trace: error: out exists\n  hint: replace it with --force\n",
+    )

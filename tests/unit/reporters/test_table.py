@@ -127,3 +127,10 @@ def test_a_balance() -> None:
         "swap type 0: /dev/vda\n"
         "  = unexplained                  0 pages          0 B  0.0%  x\n"
     )
+
+
+def test_a_snapshot_made_by_others_moves_no_terminal() -> None:
+    # GIVEN names that no capture of ours would hold unescaped
+    table = attribution(comm=["\x1b[2J", "a\nb\u202e"])
+    # THEN what a terminal would act on is escaped
+    assert [line.split("  ")[0] for line in rendered(table).splitlines()] == ["comm", "\\x1b[2J", "a\\nb\\u202e"]

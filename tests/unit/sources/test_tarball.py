@@ -162,3 +162,12 @@ def test_is_tar() -> None:
     assert is_tar(tar_of({"x": b""}))
     assert not is_tar(page())
     assert not is_tar(b"")
+
+
+def test_of_several_files_of_a_name_the_one_laid_out_like_the_machine_is_meant(tmp_path: Path) -> None:
+    # GIVEN an archive of a whole machine, as support tools make it
+    files = {"host/etc/cmdline": b"no\n", "host/proc/cmdline": MEM, "host/sys/kernel/debug/page_owner": PAGE}
+    # WHEN it is read
+    source = source_of(tmp_path / "x.tar", tar_of(files))
+    # THEN the kernel's own file is taken
+    assert content(source, "cmdline") == (MEM, None)
