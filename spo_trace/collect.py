@@ -123,7 +123,7 @@ class _Collection:
         why = self._source.why_missing("swap_page_owner")
         if mode == "debugfs":
             raise SpoTraceError(f"no swap_page_owner: {why}", hint="--swap auto goes on without it")
-        if wants_swap(facts["cmdline"]):
+        if wants_swap(facts["cmdline"]) and (self._source.kind != "capture" or "No such file" in why):
             self._warnings.append(_NO_PATCH)
         return {"origin": None, "why": why}
 

@@ -89,8 +89,19 @@ def _line(read: _Read, name: str) -> str | None:
 
 def _whole(source: Source, warnings: list[str], name: str) -> bytes:
     text = source.open(name)
-    content = b"" if text is None else b"".join(text.chunks)
-    if text is None or text.problem is None:
-        return content
+    if text is None:
+        return b""
+    content = bytearray()
+    for chunk in text.chunks:
+        content += chunk
+        if len(content) > _LARGEST:
+            text.problem = f"it has more than {_LARGEST >> 20} MiB"
+            break
+    if text.problem is None:
+        return bytes(content)
     warnings.append(f"{name}: {text.problem}; it is left out")
     return b""
+
+
+# A zoneinfo of 1,000 zones and processors has less: what is larger is no /proc file.
+_LARGEST = 16 << 20

@@ -28,9 +28,6 @@ class Check(NamedTuple):
 def check_machine(root: Path = Path("/"), *, euid: int | None = None) -> Iterator[Check]:
     """Yield what the machine at `root` has of all that a snapshot needs, and how to get what it has not."""
     yield _check_root(os.geteuid() if euid is None else euid)
-    lockdown = _check_lockdown(root)
-    if lockdown:
-        yield lockdown
     debugfs = _check_debugfs(root)
     yield debugfs
     if debugfs.state != "ok":
@@ -46,16 +43,6 @@ def _check_root(euid: int) -> Check:
     if euid == 0:
         return Check("ok", "root", "yes")
     return Check("missing", "root", f"no, this is uid {euid}", "run it with sudo: only root may read debugfs")
-
-
-# security/lockdown: "none [integrity] confidentiality"; from integrity on, debugfs files of mode 0400 can't be opened.
-def _check_lockdown(root: Path) -> Check | None:
-    text = _read(root / "sys/kernel/security/lockdown")
-    mode = re.search(r"\[(\w+)\]", text or "")
-    if not mode or mode[1] == "none":
-        return None
-    mend = "boot without lockdown= and with Secure Boot off: lockdown keeps everybody from debugfs"
-    return Check("missing", "lockdown", mode[1], mend)
 
 
 def _check_debugfs(root: Path) -> Check:

@@ -17,7 +17,7 @@ __all__ = [
     "Column",
 ]
 
-# Raised whenever a column or a key of snapshot.json changes; snapshot/SCHEMA.md has an entry for each version.
+# Raised whenever a column or a key of snapshot.json changes; snapshots/SCHEMA.md has an entry for each version.
 SCHEMA_VERSION = 1
 
 _NAME = pa.dictionary(pa.int32(), pa.string())

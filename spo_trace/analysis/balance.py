@@ -93,48 +93,73 @@ def _memory(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
     yield Item("memory", "explains", "per-CPU free lists", pcp, "free, but not counted in MemFree; never listed")
     moved = _moved(used - listed.mem - pcp, used, used_after)
     yield Item("memory", "explains", "changed while it was read", moved, _moved_note("MemFree", used, used_after))
-    yield Item("memory", "rest", "unexplained", used - listed.mem - pcp - moved, "")
-    yield Item(
-        "memory",
-        "aside",
-        "early pages",
-        listed.early,
-        "listed, but their owner is lost: allocated before page_owner began",
-    )
+    rest = used - listed.mem - pcp - moved
+    yield Item("memory", "rest", "unexplained", rest, _rest_note(rest))
+    early = "listed, but their owner is lost: allocated before page_owner began"
+    yield Item("memory", "aside", "early pages", listed.early, early)
+    if since := _allocated_since(snap):
+        yield Item(
+            "memory", "aside", "allocated while it was read", since, "listed: the snapshot's own memory, and all else"
+        )
     if cached := snap.meta["meminfo"].get("SwapCached", 0) // snap.page_size:
         yield Item("memory", "aside", "in the swap cache", cached, "in memory and in swap, counted in both")
 
 
+def _rest_note(rest: int) -> str:
+    if rest > 0:
+        return "used, but not listed: without an owner (reserved, misaligned blocks), or freed before it was read"
+    return "listed, but not used: allocated after /proc/meminfo was read, the reader's own pages too" if rest else ""
+
+
+def _allocated_since(snap: Snapshot) -> int:
+    started = snap.meta["uptime_start"]
+    if started is None:
+        return 0
+    pages = snap.read("pages", ["order", "ts_nsec"])
+    return int((2 ** pages["order"][pages["ts_nsec"].fillna(0) > int(started * 1e9)].astype("int64")).sum())
+
+
 def _swap(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
     before, after = (_used(snap, key, "SwapTotal", "SwapFree") for key in ("meminfo", "meminfo_after"))
-    for section, used, found in _swap_areas(snap, listed):
-        yield Item(section, "machine", "Used in /proc/swaps", used, "")
+    known = snap.meta["swap_owner"]["origin"] is not None
+    areas = snap.meta["swaps"]
+    if areas:
+        said = "Used in /proc/swaps"
+        sections = _by_device(snap, listed, abs((before or 0) - (after or before or 0)) if known else None)
+    elif before is not None and (before or listed.swap):
+        said, sections = "SwapTotal − SwapFree", [("swap", before, listed.swap)]
+    else:
+        return
+    for section, used, found in sections:
+        yield Item(section, "machine", said, used, "")
         yield Item(section, "listed", "swap_page_owner", found, "")
         yield Item(section, "difference", "difference", used - found, "")
-        if snap.meta["swap_owner"]["origin"] is None:
+        if not known:
             yield Item(section, "explains", "owner not known", used - found, str(snap.meta["swap_owner"]["why"]))
             yield Item(section, "rest", "unexplained", 0, "")
             continue
         moved = _moved(used - found, before, after)
         yield Item(section, "explains", "changed while it was read", moved, _moved_note("SwapFree", before, after))
         yield Item(section, "rest", "unexplained", used - found - moved, "")
+        # What one device's difference takes of the machine's change is not there for the next one.
+        after = None if after is None else after + moved
 
 
-# /proc/swaps has the areas in the order of their types, but leaves out unused types: row n is type n only without
-# holes. With holes, types in ascending order take the rows that are left.
-def _swap_areas(snap: Snapshot, listed: _Listed) -> Iterator[tuple[str, int, int]]:
+# /proc/swaps has the areas in the order of their types, but leaves out types that are not used: row n is type n only
+# without holes. Where the numbers do not fit that (`change`: by how much swap changed meanwhile), nothing is claimed.
+def _by_device(snap: Snapshot, listed: _Listed, change: int | None) -> list[tuple[str, int, int]]:
     areas = snap.meta["swaps"]
+    used = [area["used"] // snap.page_size for area in areas]
     types = sorted(int(number) for number in listed.by_type.index)
-    if types and types[-1] >= len(areas):
-        if len(types) != len(areas):
-            used = sum(area["used"] for area in areas) // snap.page_size
-            yield "swap, all devices (which type is which can't be told)", used, listed.swap
-            return
-    else:
-        types = list(range(len(areas)))
-    for number, area in zip(types, areas, strict=True):
-        found = int(listed.by_type.get(number, 0))
-        yield f"swap type {number}: {area['filename']}", area["used"] // snap.page_size, found
+    numbers = types if types and types[-1] >= len(areas) else list(range(len(areas)))
+    found = [int(listed.by_type.get(number, 0)) for number in numbers]
+    fits = len(numbers) == len(areas) and (
+        change is None or all(abs(u - f) <= change + max(_SLACK, u // 10) for u, f in zip(used, found, strict=True))
+    )
+    if not fits:
+        return [("swap, all devices together: which type is which device can't be told", sum(used), listed.swap)]
+    named = [f"swap type {number}: {area['filename']}" for number, area in zip(numbers, areas, strict=True)]
+    return list(zip(named, used, found, strict=True))
 
 
 def _stacks(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
@@ -145,25 +170,40 @@ def _stacks(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
     section = "page_owner_stacks"
     owned = stacks["mem_pages"] + stacks["swap_pages"]
     kernel, found = int(stacks["nr_base_pages"].sum()), int(owned.sum())
-    missing = int(owned[~counted].sum())
-    number = int((owned[~counted] > 0).sum())
+    missing = owned[~counted & (owned > 0)]
+    no_reclaim = missing.index.isin(_first_without_reclaim(snap, missing.index))
     yield Item(section, "machine", "sum of nr_base_pages", kernel, "")
-    yield Item(
-        section,
-        "listed",
-        "page_owner + swap_page_owner",
-        found,
-        f"without {listed.early} early pages, which it does not count",
-    )
+    uncounted = f"without {listed.early} early pages, which it does not count"
+    yield Item(section, "listed", "page_owner + swap_page_owner", found, uncounted)
     yield Item(section, "difference", "difference", kernel - found, "")
-    yield Item(
-        section,
-        "explains",
-        "stacks that it lacks",
-        -missing,
-        f"{number} stacks; 7.2 keeps none whose first allocation could not sleep",
-    )
-    yield Item(section, "rest", "unexplained", kernel - found + missing, "the files are not read at the same moment")
+    for lacking, why in (
+        (missing[no_reclaim], "first allocated without __GFP_RECLAIM: Linux 6.18+ keeps no count for such a stack"),
+        (missing[~no_reclaim], "below count_threshold, freed meanwhile, or wholly in swap, where no gfp mask tells"),
+    ):
+        if len(lacking):
+            item = "stacks that it lacks" if "RECLAIM" in why else "other stacks that it lacks"
+            yield Item(section, "explains", item, -int(lacking.sum()), f"{len(lacking)} stacks: {why}")
+    rest = kernel - found + int(missing.sum())
+    yield Item(section, "rest", "unexplained", rest, "the files are not read at the same moment")
+    off = (stacks["nr_base_pages"] - owned)[counted].abs()
+    apart = f"{int((off > 0).sum())} stacks; the largest difference is {int(off.max())} pages"
+    yield Item(section, "aside", "sum of differences, unsigned", int(off.sum()), apart)
+
+
+# Pages by which a device and the entries of its type may differ though nothing is known to have changed.
+_SLACK = 64
+
+
+# ___GFP_DIRECT_RECLAIM | ___GFP_KSWAPD_RECLAIM (include/linux/gfp_types.h, since 5.17 at these bits).
+_GFP_RECLAIM = 0xC00
+
+
+# The stack's oldest page stands for its first allocation, which may be gone.
+def _first_without_reclaim(snap: Snapshot, stack_ids: pd.Index) -> pd.Index:
+    pages = snap.read("pages", ["stack_id", "ts_nsec", "gfp_mask"])
+    pages = pages[pages["stack_id"].isin(stack_ids)].sort_values("ts_nsec", kind="stable")
+    first = pages.groupby(pages["stack_id"].astype("int64"))["gfp_mask"].first().fillna(_GFP_RECLAIM).astype("int64")
+    return first[first & _GFP_RECLAIM == 0].index
 
 
 def _used(snap: Snapshot, key: str, total: str, free: str) -> int | None:
@@ -182,4 +222,5 @@ def _moved_note(name: str, before: int | None, after: int | None) -> str:
     if before is None or after is None:
         return "not known: the capture has no second /proc/meminfo"
     change = before - after
-    return f"{name} {'rose' if change > 0 else 'fell'} by {abs(change):,} pages meanwhile" if change else ""
+    way = "rose" if change > 0 else "fell"
+    return f"{name} {way} by {abs(change):,} pages meanwhile: so much, at most" if change else ""

@@ -16,24 +16,32 @@ _AMOUNTS = ("mem_bytes", "swap_bytes", "total_bytes")
 
 
 class Relation(NamedTuple):
-    """Tell how two snapshots relate; `seconds` from the first to the second is None unless both are of one boot."""
+    """Tell how two snapshots relate.
 
-    same_kernel: bool
+    `same_kernel`: None if one of them does not tell its kernel. `seconds` from the first to the second is None unless
+    both are of one boot. `swap_known`: the owners of swap are known to both, or to none.
+    """
+
+    same_kernel: bool | None
     seconds: float | None
+    swap_known: bool
 
 
 def diff(a: Snapshot, b: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None = None) -> pd.DataFrame:
     """Set the attribution of `b` against that of `a`, largest growth first.
 
     Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (of
-    the total, bytes per second) if both are of one boot. A key that one of them lacks counts as 0 there. Where the
-    kernels differ, `stack` is replaced by `symbols`: offsets in functions differ between builds.
+    the total, bytes per second) if both are of one boot. A key that one of them lacks counts as 0 there. Unless
+    both are of one kernel, `stack` is replaced by `symbols`: offsets in functions differ between builds. Where only
+    one knows the owners of swap, swap counts as 0 in both: it would seem to come from nowhere.
     """
     keys = check_keys(by)
     relation = relate(a, b)
     if not relation.same_kernel:
         keys = list(dict.fromkeys("symbols" if key == "stack" else key for key in keys))
     left, right = (attribute(snap, keys, where=where)[[*keys, *_AMOUNTS]] for snap in (a, b))
+    if not relation.swap_known:
+        left, right = (side.assign(swap_bytes=0, total_bytes=side["mem_bytes"]) for side in (left, right))
     joined = _outer_join(left, right, keys)
     table = joined[keys].copy()
     for amount in _AMOUNTS:
@@ -41,8 +49,9 @@ def diff(a: Snapshot, b: Snapshot, by: str | Iterable[str] = "comm", *, where: s
             table[f"{amount}_{side}"] = joined[f"{amount}_{side}"].fillna(0).astype("int64")
         table[f"{amount}_delta"] = table[f"{amount}_b"] - table[f"{amount}_a"]
     if relation.seconds:
-        table["rate"] = table["total_bytes_delta"] / relation.seconds
-    return table.sort_values(["total_bytes_delta", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)
+        table["rate"] = table["total_bytes_delta"] / abs(relation.seconds)
+    order = ["total_bytes_delta", "swap_bytes_delta", *keys]
+    return table.sort_values(order, ascending=[False, False, *[True] * len(keys)], ignore_index=True)
 
 
 # pandas matches missing keys with each other, which is what is wanted: "no memcg" is one owner.
@@ -57,8 +66,11 @@ def _outer_join(left: pd.DataFrame, right: pd.DataFrame, keys: list[str]) -> pd.
 def relate(a: Snapshot, b: Snapshot) -> Relation:
     """Tell whether two snapshots are of one kernel build and one boot, and how far apart."""
     # Two builds of one release have other offsets; uname -v tells them apart.
-    same_kernel = all(a.meta[key] == b.meta[key] for key in ("kernel_release", "kernel_version"))
-    return Relation(same_kernel, _seconds(a, b) if same_kernel and _same_boot(a, b) else None)
+    kernels = [(snap.meta["kernel_release"], snap.meta["kernel_version"]) for snap in (a, b)]
+    same_kernel = kernels[0] == kernels[1] if kernels[0][0] and kernels[1][0] else None
+    known = [snap.meta["swap_owner"]["origin"] is not None for snap in (a, b)]
+    seconds = _seconds(a, b) if same_kernel is not False and _same_boot(a, b) else None
+    return Relation(same_kernel, seconds, known[0] == known[1])
 
 
 # A capture made by hand may have no boot_id. Its oldest allocation (page_owner's own first pages) then tells: no two

@@ -25,8 +25,9 @@ class _Frame(NamedTuple):
     module: str
 
 
-# All but the name: "[<address>] " before it (up to 4.9); compiler suffix, offset/size and module after it.
-_NOT_NAME = re.compile(r"^\[<[^>]*>\] ?|(?:\.(?:isra|constprop|part|cold|llvm|lto_priv|__uniq)\b|\+0x| \[).*")
+# All but the name: "[<address>] " before it (up to 4.9); compiler suffix, offset/size (gdb
+# and 2.6.11-mm: a decimal offset) and module after it.
+_NOT_NAME = re.compile(r"^\[<[^>]*>\] ?|(?:\.(?:isra|constprop|part|cold|llvm|lto_priv|__uniq)\b|\+(?:0x|\d+$)| \[).*")
 # Kernels may be built to print the module's build id after its name.
 _MODULE = re.compile(r" \[(?P<name>[^\s\]]+)[^\]]*\]$")
 _ADDRESS = re.compile(r"0x[0-9a-f]+$")

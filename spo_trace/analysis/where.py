@@ -25,7 +25,7 @@ class Where:
     def __init__(self, expression: str | None) -> None:
         self._expression = expression
         self._names = _names(expression) if expression else set()
-        known = [*schema.PAGES.names, *schema.SWAP.names, *STACK_KEYS]
+        known = list(dict.fromkeys([*schema.PAGES.names, *schema.SWAP.names, *STACK_KEYS]))
         for name in sorted(self._names):
             if name not in known:
                 raise UsageError(f"--where: there is no column {name!r}", hint=suggest(name, known))
@@ -36,10 +36,10 @@ class Where:
         return [name for name in schema.TABLES[table].names if name in {*needed, *self._names, *stack_id}]
 
     def keep(self, rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.DataFrame:
-        """Return the rows of `table` for which the condition holds; on what a table does not have it does not."""
+        """Return the rows of `table` for which the condition holds; on a value that is missing it does not."""
         if self._expression is None:
             return rows
-        seen = rows[[name for name in self._names if name in rows]].apply(_signed)
+        seen = rows[[name for name in self._names if name in rows]].apply(_comparable)
         for name in self._names - set(seen):
             if name in STACK_KEYS:
                 seen[name] = stack_column(snap.stacks, name).take(rows["stack_id"].to_numpy()).to_numpy()
@@ -72,6 +72,8 @@ def _names(expression: str) -> set[str]:
         raise UsageError(f"--where {expression!r} is not an expression: {error}", hint=_EXAMPLE) from error
     called = {node for call in ast.walk(tree) if isinstance(call, ast.Call) for node in _known_method(call)}
     for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value is None:
+            raise UsageError(f"--where {expression!r}: nothing equals None", hint="NAME.isna() asks for missing values")
         if not isinstance(node, _ALLOWED) and node not in called:
             what = ast.unparse(node) or type(node).__name__
             raise UsageError(f"--where {expression!r}: {what!r} is not a condition on columns", hint=_EXAMPLE)
@@ -88,8 +90,11 @@ def _known_method(call: ast.Call) -> list[ast.AST]:
     return []
 
 
-# `order * 64` would pass 255 and start again from 0, `-order` would be positive.
-def _signed(column: pd.Series) -> pd.Series:
+# Missing names are to match nothing, as missing numbers do. `order * 64` would pass 255 and start again from 0, and
+# `-order` would be positive.
+def _comparable(column: pd.Series) -> pd.Series:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.astype("string")
     if not pd.api.types.is_integer_dtype(column) or (column > _INT64_MAX).any():
         return column
     return column.astype("Int64")
@@ -98,4 +103,4 @@ def _signed(column: pd.Series) -> pd.Series:
 def _missing_dtype(name: str) -> str:
     fields = [t.field(name).type for t in (schema.PAGES, schema.SWAP) if name in t.names]
     text = any("string" in str(kind) for kind in fields)
-    return "str" if text else "boolean" if str(fields[0]) == "bool" else "Int64"
+    return "string" if text else "boolean" if str(fields[0]) == "bool" else "Int64"

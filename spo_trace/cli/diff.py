@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace diff."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, keys_of
+from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, condition_of, keys_of
 from spo_trace.cli.output import check_output, note
 from spo_trace.cli.showing import check_format, check_question, show, sort_column
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from spo_trace.analysis.diff import Relation
 
 __all__ = ["command"]
 
@@ -55,23 +58,33 @@ def command(
     limit = _limit(fail_above)
     from spo_trace.analysis.diff import diff, relate
 
-    check_question(keys_of(by), where)
+    condition = condition_of(where)
+    check_question(keys_of(by), condition)
     snap_a, snap_b = open_snapshot(a), open_snapshot(b)
-    table = diff(snap_a, snap_b, keys_of(by), where=where)
+    table = diff(snap_a, snap_b, keys_of(by), where=condition)
     column = sort_column(sort, table)
     relation = relate(snap_a, snap_b)
-    if not relation.same_kernel:
-        kernels = " and ".join(f"{s.meta['kernel_release']} {s.meta['kernel_version']}" for s in (snap_a, snap_b))
-        note(f"Different kernels ({kernels}): stacks are compared by function names (symbol_hash), no rate")
-    elif relation.seconds is None:
-        note("Not of one boot, as far as they tell: no rate")
-    else:
-        note(f"One boot, {relation.seconds:,.1f} s apart")
+    for text in _relation_notes(snap_a.meta, snap_b.meta, relation):
+        note(text)
     if column != "total_bytes_delta":
         table = table.sort_values(column, ascending=column in keys_of(by), ignore_index=True, kind="stable")
     show(_for_people(table, format), top, format, output, force=force)
     if limit is not None and (over := table[table["total_bytes_delta"] > limit]).size:
         fail(f"{len(over)} rows grew by more than {fail_above}", None, EXIT_THRESHOLD)
+
+
+def _relation_notes(a: dict[str, Any], b: dict[str, Any], relation: "Relation") -> Iterator[str]:
+    if relation.same_kernel is None:
+        yield "Not both tell their kernel (uname): stacks are compared by function names (symbol_hash)"
+    elif not relation.same_kernel:
+        kernels = " and ".join(f"{meta['kernel_release']} {meta['kernel_version']}" for meta in (a, b))
+        yield f"Different kernels ({kernels}): stacks are compared by function names (symbol_hash), no rate"
+    if relation.seconds is not None:
+        yield f"One boot, {abs(relation.seconds):,.1f} s apart" + (", B before A" if relation.seconds < 0 else "")
+    elif relation.same_kernel is not False:
+        yield "Not of one boot, as far as they tell: no rate"
+    if not relation.swap_known:
+        yield "Only one of them knows who owns what is in swap: swap is left out"
 
 
 def _limit(text: str | None) -> int | None:
@@ -83,8 +96,10 @@ def _limit(text: str | None) -> int | None:
         raise UsageError(f"--fail-above: {error}", hint="such as 512K, 64MiB or 1.5G") from error
 
 
-# A and B of memory and of swap apart would make lines too long to read; csv and json have them.
+# A and B of memory and of swap apart would make lines too long to read, and rows that did not change hide those that
+# did; csv and json have all.
 def _for_people(table: "pd.DataFrame", format: str) -> "pd.DataFrame":
     if format in ("csv", "json"):
         return table
-    return table.drop(columns=["mem_bytes_a", "mem_bytes_b", "swap_bytes_a", "swap_bytes_b"])
+    changed = table[["mem_bytes_delta", "swap_bytes_delta"]].any(axis=1)
+    return table[changed].drop(columns=["mem_bytes_a", "mem_bytes_b", "swap_bytes_a", "swap_bytes_b"])

@@ -10,7 +10,7 @@ import typer
 
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Force, Source, Where
+from spo_trace.cli.options import Force, Source, Where, condition_of
 from spo_trace.cli.output import check_output, opened
 from spo_trace.errors import UsageError
 
@@ -51,15 +51,16 @@ def command(
         raise UsageError(f"there is no format {format!r}", hint=f"choose one of {', '.join(_FORMATS)}")
     if weight not in _WEIGHTS:
         raise UsageError(f"there is no weight {weight!r}", hint=f"choose one of {', '.join(_WEIGHTS)}")
-    if where and format != "folded":
-        raise UsageError("--where goes with folded stacks", hint="the flat table can be filtered by whatever reads it")
+    if (where or weight != "total") and format != "folded":
+        hint = "the flat table has all: whatever reads it can choose"
+        raise UsageError("--where and --weight go with folded stacks", hint=hint)
     if format == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("Parquet is no text for a terminal", hint="name a file with -o")
     check_output(output, force=force)
     snap = open_snapshot(snapshot)
     with opened(output, force=force) as file:
         if format == "folded":
-            _write_folded(snap, file, weight, where)
+            _write_folded(snap, file, weight, condition_of(where))
         else:
             _write_records(snap, file, format)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["By", "Force", "Format", "Output", "Source", "Strict", "Top", "Where", "keys_of"]
+__all__ = ["By", "Force", "Format", "Output", "Source", "Strict", "Top", "Where", "condition_of", "keys_of"]
 
 Source = Annotated[
     str,
@@ -28,9 +28,13 @@ By = Annotated[
 ]
 Top = Annotated[int, typer.Option("--top", metavar="N", min=0, help="Rows to show; 0 for all.")]
 Where = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        "--where", metavar="EXPR", help="""Keep only rows for which it holds: 'comm == "dd" and order > 0'."""
+        "--where",
+        metavar="EXPR",
+        help="""Keep only rows for which it holds: 'comm == "dd" and order > 0'. A row without a value matches no """
+        "comparison: NAME.isna() asks for it. Given several times, all must hold.",
+        show_default=False,
     ),
 ]
 Format = Annotated[str, typer.Option("--format", "-f", metavar="NAME", help="table, csv, json or markdown.")]
@@ -43,4 +47,11 @@ Strict = Annotated[
 
 def keys_of(by: list[str] | None) -> list[str]:
     """Return the keys of --by, given once with commas or several times."""
-    return [key for part in by or ["comm"] for key in part.split(",") if key]
+    return [key.strip() for part in by or ["comm"] for key in part.split(",") if key.strip()]
+
+
+def condition_of(where: list[str] | None) -> str | None:
+    """Return the one condition that all of --where are."""
+    if not where:
+        return None
+    return where[0] if len(where) == 1 else " and ".join(f"({part})" for part in where)

@@ -13,6 +13,7 @@ from typing import Any
 
 from spo_trace.counts import FileCounts, Progress
 from spo_trace.errors import SpoTraceError
+from spo_trace.formats.body import CUT_OFF
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import format_size, printable
 
@@ -104,15 +105,17 @@ def tell_collected(meta: dict[str, Any]) -> None:
 
 def _shortcomings(counts: dict[str, Any]) -> Iterator[str]:
     lost, noted = counts.get("malformed", 0), counts.get("notes", 0)
-    first = f"(see rejects.txt; first: {counts.get('first_reject')})"
+    first = f"(a snapshot keeps them in rejects.txt; first: {counts.get('first_reject')})"
     if lost:
         yield f"{lost:,} of {lost + counts['records']:,} records are malformed and set aside {first}"
     if noted:
         yield f"{noted:,} lines were not understood and set aside, their records kept {first}"
+    if CUT_OFF in counts.get("reasons", {}):
+        yield "a record is cut off: is the text complete?"
     if "problem" in counts:
         yield f"{counts['problem']}; what came before it was read"
     for reason, number in counts.get("skipped", {}).items():
-        yield f"{number:,} skipped: {reason}"
+        yield f"at least {number:,} skipped: {reason}"
 
 
 def size_of(path: Path) -> str:

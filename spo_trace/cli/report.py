@@ -7,7 +7,7 @@ import typer
 
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, keys_of
+from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, condition_of, keys_of
 from spo_trace.cli.output import check_output, note
 from spo_trace.cli.showing import check_format, check_question, show, sort_column
 from spo_trace.reporters.format import format_size
@@ -38,15 +38,17 @@ def command(
     check_output(output, force=force)
     from spo_trace.analysis.attribution import attribute
 
-    check_question(keys_of(by), where)
+    condition = condition_of(where)
+    check_question(keys_of(by), condition)
     snap = open_snapshot(snapshot)
-    table = attribute(snap, keys_of(by), where=where)
+    table = attribute(snap, keys_of(by), where=condition)
     column = sort_column(sort, table)
     if column != "total_bytes":
         table = table.sort_values(column, ascending=column in keys_of(by), ignore_index=True, kind="stable")
     show(table, top, format, output, force=force)
     mem, swap = (format_size(table[name].sum()) for name in ("mem_bytes", "swap_bytes"))
-    note(f"Total: {mem} in memory, {swap} in swap")
+    known = snap.meta["swap_owner"]["origin"] is not None
+    note(f"Total: {mem} in memory" + (f", {swap} in swap" if known else "; the owners of swap are not known"))
     if unknown := _swap_without_owner(snap.meta):
         note(f"Not in it: {unknown} in swap, whose owners are not known ({snap.meta['swap_owner']['why']})")
 

@@ -11,6 +11,7 @@ import typer
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.options import Force, Strict
 from spo_trace.cli.output import note, progress, size_of, tell_collected
+from spo_trace.errors import UsageError
 
 __all__ = ["command"]
 
@@ -59,7 +60,7 @@ def command(
             "-j",
             metavar="N",
             min=1,
-            help="Readers at once; default: as many as processors.",
+            help="Scanners of large texts at once; default: as many as processors.",
             show_default=False,
         ),
     ] = None,
@@ -76,6 +77,8 @@ def command(
     """
     from spo_trace import api
 
+    if str(output) == "-":
+        raise UsageError("a snapshot is a directory, and can't go to standard output", hint="name it: -o NAME.spo")
     target = output or _default_name(from_ or [])
     snap = api.snapshot(
         target,
@@ -98,5 +101,11 @@ def command(
 
 
 def _default_name(paths: list[str]) -> Path:
-    base = "" if not paths or paths == ["-"] else Path(paths[0]).absolute().name.split(".")[0]
+    base = "" if not paths or paths == ["-"] else _without_endings(Path(paths[0]).absolute().name)
     return Path(f"{base or socket.gethostname()}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.spo")
+
+
+def _without_endings(name: str) -> str:
+    for ending in (".gz", ".xz", ".zst", ".lz4", ".bz2", ".tgz", ".tar", ".txt", ".toml"):
+        name = name.removesuffix(ending)
+    return name

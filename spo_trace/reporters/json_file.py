@@ -13,7 +13,8 @@ __all__ = ["json_rows", "render_json"]
 def render_json(tables: Iterable[pd.DataFrame], outfile: TextIO) -> None:
     """Write the rows of all `tables` as one array, an object a line; missing values are null.
 
-    swp_entry is a hexadecimal string: it passes 2**53, beyond which JSON readers lose digits.
+    swp_entry and page_flags are hexadecimal strings: they pass 2**53, beyond which JSON readers lose digits. (ts_nsec
+    does after 104 days of uptime.)
     """
     separator = "[\n"
     for table in tables:
@@ -33,6 +34,6 @@ def json_rows(table: pd.DataFrame) -> Iterable[dict[str, Any]]:
 def _json_value(name: str, value: Any) -> Any:
     if value is None or value is pd.NA or value != value:
         return None
-    if name == "swp_entry":
+    if name in ("swp_entry", "page_flags"):
         return hex(value)
     return value.item() if hasattr(value, "item") else value

@@ -41,6 +41,8 @@ def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False
 def _cell(name: str, value: Any) -> str:
     if not _is_number(name):
         return _text(value)
+    if pd.isna(value):
+        return ""
     number = float(value)
     if name == "share":
         return format_share(number)

@@ -95,11 +95,16 @@ def _read_meta(path: Path) -> dict[str, Any]:
             f"{path} has schema version {version}; this spo-trace reads up to {schema.SCHEMA_VERSION}",
             hint="upgrade: pip install -U spo-trace",
         )
-    if not meta.keys() >= _KEYS:
+    if not meta.keys() >= _KEYS or not all(isinstance(meta[key], kind) for key, kind in _TYPES.items()):
         raise SpoTraceError(f"{path}/snapshot.json is damaged", hint="take the snapshot anew")
     assert isinstance(meta, dict)
     return meta
 
+
+_TYPES = {
+    "files": dict, "meminfo": dict, "meminfo_after": dict, "page_size": int, "swap_owner": dict, "swaps": list,
+    "warnings": list, "zoneinfo": list,
+}  # fmt: skip
 
 # What the analysis asks of every snapshot.
 _KEYS = {

@@ -26,6 +26,10 @@ _ROW_GROUP = 1 << 19
 _KEPT_OF_A_REJECT = 1 << 16
 
 
+# All that a snapshot may hold: whatever holds more is not removed.
+_FILES = {"snapshot.json", "rejects.txt", *(f"{name}.parquet" for name in schema.TABLES)}
+
+
 class SnapshotWriter:
     """Write the tables of a snapshot as their rows come; nothing is left behind unless `commit` is reached."""
 
@@ -86,16 +90,19 @@ class SnapshotWriter:
         if not self._target.exists():
             self._directory.rename(self._target)
             return
-        aside = Path(tempfile.mkdtemp(prefix=f".{self._target.name}.old-", dir=self._target.parent))
-        self._target.rename(aside / "old")
+        # A sibling by its full name: `.` and `x/..` have none that could be renamed.
+        target = self._target.resolve()
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
         try:
-            self._directory.rename(self._target)
+            target.rename(aside / "old")
+            self._directory.rename(target)
         except BaseException:
-            if not self._target.exists():
-                (aside / "old").rename(self._target)
+            if (aside / "old").exists() and not target.exists():
+                (aside / "old").rename(target)
+            # Not emptied: if putting it back failed too, the old snapshot is still in there.
+            aside.rmdir()
             raise
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 class _TableWriter:
@@ -155,7 +162,7 @@ def check_target(target: Path, *, force: bool) -> None:
         raise SpoTraceError(f"{target} is a symbolic link", hint="links are not followed: name the directory itself")
     if not target.exists():
         return
-    if not target.is_dir() or (any(target.iterdir()) and not (target / "snapshot.json").is_file()):
+    if not target.is_dir() or not {path.name for path in target.iterdir()} <= _FILES:
         raise SpoTraceError(f"{target} exists and is not a snapshot", hint="choose another name with -o")
     if not force:
         raise SpoTraceError(f"{target} exists", hint="choose another name with -o, or replace it with --force")

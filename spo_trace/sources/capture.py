@@ -59,7 +59,13 @@ class CaptureSource:
 
     def open(self, name: str) -> KernelText | None:
         opener = self._files.get(name)
-        return opener() if opener else None
+        if opener is None:
+            return None
+        text = opener()
+        # `cat page_owner` ends at the first record that does not fit the kernel's buffer (ENOMEM), and says so.
+        if name in self._errors:
+            text.problem = f"it was cut off on the machine: {self._errors[name]}"
+        return text
 
     def why_missing(self, name: str) -> str:
         return self._errors.get(name, "not in the capture")
@@ -98,14 +104,15 @@ class CaptureSource:
     def _add_directory(self, root: Path) -> None:
         for name, laid_out in PATHS.items():
             for base in (root / laid_out, root / "page_owner_stacks" / name, root / name):
+                if (said := base.with_name(base.name + ".err")).is_file():
+                    self._errors[name] = escape(said.read_bytes()[:200].strip())
                 path = next((p for p in _spellings(base) if p.is_file()), None)
                 if path is not None:
                     self._add_file(name, path)
                     break
-                if (said := base.with_name(base.name + ".err")).is_file():
-                    self._errors[name] = escape(said.read_bytes()[:200].strip())
         if not self._files.keys() & {"page_owner", "swap_page_owner"}:
-            raise SpoTraceError(f"{root} has no page_owner file", hint=_hint_for(root))
+            why = f": {self._errors['page_owner']}" if "page_owner" in self._errors else ""
+            raise SpoTraceError(f"{root} has no page_owner file{why}", hint=_hint_for(root))
 
     def _add_tar(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
         tarball = Tarball(title, reopen)
@@ -114,7 +121,8 @@ class CaptureSource:
                 self._put(name, partial(tarball.text, name), title)  # type: ignore[arg-type]
         self._errors |= tarball.errors
         if not self._files.keys() & {"page_owner", "swap_page_owner"}:
-            raise SpoTraceError(f"{title} has no page_owner file", hint="see README.md on how to make a capture")
+            why = f": {self._errors['page_owner']}" if "page_owner" in self._errors else ""
+            raise SpoTraceError(f"{title} has no page_owner file{why}", hint="see README.md on how to make a capture")
 
     def _add_stream(self, title: str, raw: BinaryIO) -> None:
         head = read_head(raw, _HEAD)
@@ -186,6 +194,8 @@ def _name_by_content(head: bytes) -> str | None:
 
 
 def _hint_for(root: Path) -> str:
+    if (root / "snapshot.json").is_file():
+        return f"it is a snapshot already: spo-trace report {escape(os.fsencode(root))}"
     captures = [p for p in root.iterdir() if p.is_dir() and any(s.is_file() for s in _spellings(p / "page_owner"))]
     if captures:
         names = sorted(escape(os.fsencode(path.name)) for path in captures)

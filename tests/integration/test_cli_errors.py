@@ -103,7 +103,7 @@ USAGE = [
     (["diff", "x.spo", "x.spo", "--sort", "rate"], "can't sort by 'rate'\n"),
     (["export", "x.spo", "-f", "svg"], "there is no format 'svg'\n  hint: choose one of folded, "),
     (["export", "x.spo", "--weight", "x"], "there is no weight 'x'\n"),
-    (["export", "x.spo", "-f", "csv", "--where", "slab"], "--where goes with folded stacks\n"),
+    (["export", "x.spo", "-f", "csv", "--where", "slab"], "--where and --weight go with folded stacks\n"),
     (["snapshot", "--backend", "x"], "there is no backend 'x'\n"),
     (["snapshot", "--backend", "live", "--from", "text"], "the live backend reads this machine, not --from\n"),
     (["snapshot", "--from", "stages/1-a", "--stage", "x", "-o", "n.spo"], "only the simulator has stages\n"),

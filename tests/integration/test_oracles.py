@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What spo-trace says of every carried capture is what independent oracles say, exactly."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -162,14 +163,24 @@ def test_bytes_and_shares_follow_from_pages(carried: Carried) -> None:
     assert table["share"].sum() == pytest.approx(1)
 
 
+# page_owner_sort has no name for a comm with a newline, nor for an empty one.
+def named_owners(carried: Carried) -> dict[str, int]:
+    """Return base pages in memory by comm, as far as page_owner_sort can name them."""
+    owners = carried.owners("comm")
+    return {comm: pages for comm, (pages, _) in owners.items() if pages and comm and "\\n" not in comm}
+
+
+def test_what_page_owner_sort_printed(carried: Carried) -> None:
+    printed = json.loads((CARRIED.parent / "page_owner_sort.json").read_text())["comm_pages"]
+    assert named_owners(carried) == printed[carried.id]
+
+
 @pytest.mark.skipif(peer.available() is not None, reason=str(peer.available()))
 def test_page_owner_sort(carried: Carried, tmp_path: Path) -> None:
     text = tmp_path / "page_owner"
     text.write_bytes(carried.texts[0])
     named = {framed.escape(comm): pages for comm, pages in peer.comm_totals(text).items() if comm}
-    mem = {comm: pages for comm, (pages, _) in carried.owners("comm").items() if pages and comm}
-    # page_owner_sort has no name for a comm with a newline, nor for an empty one
-    assert {comm: pages for comm, pages in mem.items() if "\\n" not in comm} == named
+    assert named_owners(carried) == named
 
 
 def column(carried: Carried, table: str, name: str) -> list[Any]:

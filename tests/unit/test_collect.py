@@ -18,7 +18,7 @@ CUT = b"Page allocated via order 0, mask 0xcc0(GFP_KERNEL), pid 7"
 def collected(tmp_path: Path, files: dict[str, bytes], **options: Any) -> Snapshot:
     """Return the snapshot of a source with these files."""
     problems = options.pop("problems", None)
-    source = FakeSource({**MACHINE, **files}, problems=problems)
+    source = FakeSource({**MACHINE, **files}, problems=problems, why=options.pop("why", "not there"))
     return collect(source, tmp_path / "x.spo", **options)
 
 
@@ -149,10 +149,14 @@ def test_swap_owners_that_nobody_wants(tmp_path: Path) -> None:
 
 
 def test_a_kernel_that_took_the_option_for_another(tmp_path: Path) -> None:
-    snap = collected(tmp_path, {"page_owner": page(), "cmdline": b"page_owner=on,swap\n"})
+    said = "cat: /sys/kernel/debug/swap_page_owner: No such file or directory"
+    files = {"page_owner": page(), "cmdline": b"page_owner=on,swap\n"}
+    snap = collected(tmp_path, files, why=said)
     assert [text[:75] for text in snap.meta["warnings"]] == [
         "the kernel was booted with page_owner=on,swap but has no swap_page_owner: i"
     ]
+    # A capture that merely lacks the file says nothing of the kernel.
+    assert collected(tmp_path, files, force=True).meta["warnings"] == []
 
 
 def test_an_assumed_page_size_is_told(tmp_path: Path) -> None:

@@ -50,9 +50,11 @@ def test_no_root(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["integrity", "confidentiality"])
-def test_lockdown(tmp_path: Path, mode: str) -> None:
+def test_lockdown_allows_what_can_only_be_read(tmp_path: Path, mode: str) -> None:
+    # Since Linux commit 358fcf5ddbec (v5.17, stable 5.15): debugfs files of mode 0400 opened for reading.
     text = "none integrity confidentiality\n".replace(mode, f"[{mode}]").encode()
-    assert states(tmp_path, ON | {"sys/kernel/security/lockdown": text})["lockdown"] == ("missing", mode)
+    found = states(tmp_path, ON | {"sys/kernel/security/lockdown": text})
+    assert all(state != "missing" for state, _ in found.values())
 
 
 @pytest.mark.parametrize(

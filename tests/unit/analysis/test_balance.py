@@ -53,7 +53,7 @@ def test_memory(tmp_path: Path) -> None:
     assert table["bytes"].tolist() == [pages * 4096 for pages in table["pages"]]
     assert table["share"].dropna().tolist() == [0.58]
     notes = dict(zip(table["item"], table["note"], strict=True))
-    assert notes["changed while it was read"] == "MemFree fell by 15 pages meanwhile"
+    assert notes["changed while it was read"] == "MemFree fell by 15 pages meanwhile: so much, at most"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,9 @@ def test_each_swap_device(tmp_path: Path) -> None:
     }
 
 
+TOGETHER = "swap, all devices together: which type is which device can't be told"
+
+
 @pytest.mark.parametrize(
     ("types", "devices", "sections"),
     [
@@ -109,8 +112,7 @@ def test_each_swap_device(tmp_path: Path) -> None:
         ([1], {"a": 1}, ["swap type 1: /dev/a"]),
         ([0, 2], {"a": 1, "b": 1}, ["swap type 0: /dev/a", "swap type 2: /dev/b"]),
         # One of three has nothing listed: which one can't be told.
-        ([0, 3], {"a": 1, "b": 2, "c": 4}, ["swap, all devices (which type is which can't be told)"]),
-        ([0], {}, ["swap, all devices (which type is which can't be told)"]),
+        ([0, 3], {"a": 1, "b": 2, "c": 4}, [TOGETHER]),
     ],
 )
 def test_holes_in_the_types(tmp_path: Path, types: list[int], devices: dict[str, int], sections: list[str]) -> None:
@@ -119,6 +121,33 @@ def test_holes_in_the_types(tmp_path: Path, types: list[int], devices: dict[str,
     assert list(dict.fromkeys(table["section"])) == sections
     kinds = table.groupby("kind")["pages"].sum()
     assert (kinds["machine"], kinds["listed"]) == (sum(devices.values()), len(types))
+
+
+def test_numbers_that_fit_no_device_are_not_put_down_to_one(tmp_path: Path) -> None:
+    # GIVEN types 1 and 2 in use, entries of type 1 alone: row 1 of /proc/swaps is not type 1
+    text = b"".join(entry(TYPE_1 + n) for n in range(1, 101))
+    table = balance(snapshot(tmp_path, swap_page_owner=text, swaps=swaps(a=100, b=90)))
+    # THEN the devices are balanced together
+    assert [pages for *_, pages in items(table, TOGETHER)] == [190, 100, 90, 0, 90]
+
+
+def test_without_proc_swaps_meminfo_tells(tmp_path: Path) -> None:
+    info = meminfo(swap_total=2000, swap_free=1995)
+    table = balance(snapshot(tmp_path, swap_page_owner=entry(1) + entry(2), meminfo=info))
+    assert items(table, "swap")[:3] == [
+        ("machine", "SwapTotal − SwapFree", 5),
+        ("listed", "swap_page_owner", 2),
+        ("difference", "difference", 3),
+    ]
+
+
+def test_a_change_explains_one_device_alone(tmp_path: Path) -> None:
+    # GIVEN two devices with 10 pages each that nothing lists, and 10 pages that were freed meanwhile
+    info = {"meminfo": meminfo(swap_total=99, swap_free=79), "meminfo_after": meminfo(swap_total=99, swap_free=89)}
+    table = balance(snapshot(tmp_path, swap_page_owner=b"", swaps=swaps(a=10, b=10), **info))
+    # THEN they explain the first device's difference, and not the second's once more
+    moved = table[table["item"] == "changed while it was read"]
+    assert moved["pages"].tolist()[-2:] == [10, 0]
 
 
 def test_swap_whose_owners_are_not_known_is_explained_by_that(tmp_path: Path) -> None:
@@ -144,12 +173,25 @@ def test_counts_by_stack(tmp_path: Path) -> None:
         ("machine", "sum of nr_base_pages", 14),
         ("listed", "page_owner + swap_page_owner", 13),
         ("difference", "difference", 1),
-        ("explains", "stacks that it lacks", -4),
+        ("explains", "other stacks that it lacks", -4),
         ("rest", "unexplained", 5),
+        ("aside", "sum of differences, unsigned", 5),
     ]
     notes = table[table["section"] == "page_owner_stacks"]["note"].tolist()
     assert notes[1] == "without 2 early pages, which it does not count"
-    assert notes[3].startswith("1 stacks; ")
+    assert notes[3].startswith("1 stacks: below count_threshold")
+    assert notes[5] == "2 stacks; the largest difference is 4 pages"
+
+
+def test_stacks_that_may_not_sleep_or_wake_are_not_counted(tmp_path: Path) -> None:
+    # GIVEN a stack whose first allocation had no __GFP_RECLAIM bit, and one whose later ones had none
+    bare = page(0x110, stack=FS, ts=1).replace(b"mask 0xcc0(", b"mask 0xc0(") + page(0x120, stack=FS, ts=2)
+    later = page(0x130, stack=SHMEM, ts=1) + page(0x140, stack=SHMEM, ts=2).replace(b"mask 0xcc0(", b"mask 0xc0(")
+    count = b"".join(b" %b\n" % frame for frame in ANON) + b"nr_base_pages: 1\n\n"
+    table = balance(snapshot(tmp_path, page_owner=page() + bare + later, show_stacks=count))
+    # THEN the first is what Linux 6.18+ does not count
+    found = [(item, pages) for kind, item, pages in items(table, "page_owner_stacks") if kind == "explains"]
+    assert found == [("stacks that it lacks", -2), ("other stacks that it lacks", -2)]
 
 
 def test_nothing_to_hold_it_against(tmp_path: Path) -> None:

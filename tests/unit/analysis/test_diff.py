@@ -84,23 +84,23 @@ def test_missing_keys_are_one_owner(tmp_path: Path) -> None:
 
 
 def test_one_boot_is_told_by_its_id(tmp_path: Path) -> None:
-    assert relate(*snapshots(tmp_path)) == Relation(True, 10.0)
-    assert relate(*snapshots(tmp_path / "x", boot_id=(b"1\n", b"2\n"))) == Relation(True, None)
+    assert relate(*snapshots(tmp_path)) == Relation(True, 10.0, True)
+    assert relate(*snapshots(tmp_path / "x", boot_id=(b"1\n", b"2\n"))) == Relation(True, None, True)
 
 
 def test_or_else_by_its_oldest_allocation(tmp_path: Path) -> None:
     texts = (page(ts=5) + page(ts=2_000_000_000), page(ts=5) + page(ts=3_500_000_000))
     no_id = (b"", b"")
     same = snapshots(tmp_path, page_owner=texts, boot_id=no_id, uptime=no_id)
-    assert relate(*same) == Relation(True, 1.5)
+    assert relate(*same) == Relation(True, 1.5, True)
     other = snapshots(tmp_path / "x", page_owner=(texts[0], page(ts=6)), boot_id=no_id, uptime=no_id)
-    assert relate(*other) == Relation(True, None)
+    assert relate(*other) == Relation(True, None, True)
 
 
 @pytest.mark.parametrize("uname", [b"Linux box 6.12.0 #1 SMP x86_64\n", b"Linux box 7.2.13 #2 SMP Mon x86_64\n"])
 def test_another_build_is_another_kernel(tmp_path: Path, uname: bytes) -> None:
     pair = snapshots(tmp_path, uname=(MACHINE["uname"], uname))
-    assert relate(*pair) == Relation(False, None)
+    assert relate(*pair) == Relation(False, None, True)
     assert "rate" not in diff(*pair)
 
 
@@ -121,3 +121,20 @@ def test_stacks_of_two_kernels_are_compared_by_function_names(tmp_path: Path) ->
     assert list(diff(*pair, ["stack", "symbols"]).columns[:2]) == ["symbols", "mem_bytes_a"]
     same = snapshots(tmp_path / "x", page_owner=texts, swap_page_owner=swap)
     assert [value // PAGE for value in diff(*same, "stack")["total_bytes_delta"]] == [8, 1, -1, -4]
+
+
+def test_swap_that_only_one_of_them_knows_has_come_from_nowhere(tmp_path: Path) -> None:
+    # GIVEN the same machine taken without and with the owners of swap
+    without = snapshot_of(tmp_path / "a", {**MACHINE, "page_owner": page()})
+    with_it = snapshot_of(tmp_path / "b", {**MACHINE, "page_owner": page(), "swap_page_owner": entry(1)})
+    # THEN nothing grew, and the relation says why
+    assert relate(without, with_it).swap_known is False
+    for pair in ((without, with_it), (with_it, without)):
+        table = diff(*pair)
+        assert not table[["swap_bytes_delta", "total_bytes_delta"]].to_numpy().any()
+
+
+def test_a_kernel_that_is_not_told_may_be_another(tmp_path: Path) -> None:
+    pair = snapshots(tmp_path, uname=(MACHINE["uname"], b""))
+    assert relate(*pair).same_kernel is None
+    assert diff(*pair, "stack").columns[0] == "symbols"

@@ -162,7 +162,7 @@ def test_exact_words(expression: str, message: str, hint: str | None) -> None:
     assert hint is None or caught.value.hint == hint
 
 
-@pytest.mark.parametrize("expression", ["order == 'a' + 1", "comm > 'a'", "order.str.contains('a')", "1 / 0 > order"])
+@pytest.mark.parametrize("expression", ["order == 'a' + 1", "order.str.contains('a')", "1 / 0 > order"])
 def test_conditions_that_do_not_fit_the_columns(snap: Snapshot, expression: str) -> None:
     with pytest.raises(UsageError) as caught:
         attribute(snap, where=expression)

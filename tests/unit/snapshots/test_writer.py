@@ -111,10 +111,47 @@ def test_force_replaces_a_snapshot_and_only_then(tmp_path: Path) -> None:
     assert caught.value.message == f"{target} exists"
     assert caught.value.hint == "choose another name with -o, or replace it with --force"
     assert json.loads((target / "snapshot.json").read_bytes()) == {"n": 1}
-    (target / "extra").touch()
+    (target / "rejects.txt").touch()
     write(target, force=True, meta={"n": 3})
     assert json.loads((target / "snapshot.json").read_bytes()) == {"n": 3}
-    assert not (target / "extra").exists()
+    assert not (target / "rejects.txt").exists()
+    assert listing(tmp_path) == ["a.spo"]
+
+
+def test_what_holds_more_than_a_snapshot_is_not_removed(tmp_path: Path) -> None:
+    target = tmp_path / "project"
+    write(target)
+    (target / "thesis.txt").write_text("x")
+    with pytest.raises(SpoTraceError, match=r"/project exists and is not a snapshot$"):
+        write(target, force=True)
+    assert (target / "thesis.txt").read_text() == "x"
+
+
+def test_if_nothing_can_be_renamed_the_old_snapshot_is_still_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "a.spo"
+    write(target, meta={"n": 1})
+    rename = Path.rename
+
+    def failing(path: Path, to: Path) -> Path:
+        if path != target:
+            raise OSError(5, "Input/output error")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        write(target, force=True, meta={"n": 2})
+    (kept,) = tmp_path.glob(".a.spo.old-*/old/snapshot.json")
+    assert json.loads(kept.read_bytes()) == {"n": 1}
+
+
+def test_force_from_inside_the_snapshot_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.spo", meta={"n": 1})
+    monkeypatch.chdir(tmp_path / "a.spo")
+    with pytest.raises(SpoTraceError, match="not a snapshot"):
+        write(Path(), force=True, meta={"n": 2})
+    assert json.loads((tmp_path / "a.spo/snapshot.json").read_bytes()) == {"n": 1}
     assert listing(tmp_path) == ["a.spo"]
 
 
@@ -151,7 +188,7 @@ def test_what_is_not_a_snapshot_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home/thesis.txt").write_text("x")
     (tmp_path / "fake").mkdir()
-    (tmp_path / "fake/snapshot.json").mkdir()
+    (tmp_path / "fake/src").mkdir()
     for name in ("file", "home", "fake"):
         with pytest.raises(SpoTraceError, match=rf"/{name} exists and is not a snapshot$"):
             check_target(tmp_path / name, force=True)

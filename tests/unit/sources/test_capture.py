@@ -169,3 +169,14 @@ def test_progress_is_known_while_a_file_is_read_and_after(tmp_path: Path) -> Non
     assert (text.size, text.position()) == (len(PAGE) * 10_000, 0)
     b"".join(text.chunks)
     assert text.position() == text.size
+
+
+def test_a_file_that_the_kernel_cut_off_is_not_whole(tmp_path: Path) -> None:
+    # GIVEN what `cat page_owner` wrote before a record that did not fit the kernel's buffer, and what it said
+    said = b"cat: /sys/kernel/debug/page_owner: Cannot allocate memory\n"
+    source = CaptureSource([capture(tmp_path, {"page_owner": PAGE, "page_owner.err": said})])
+    # WHEN it is read
+    text = source.open("page_owner")
+    # THEN its text is there, and that it breaks off is told
+    assert text is not None and b"".join(text.chunks) == PAGE
+    assert text.problem == "it was cut off on the machine: cat: /sys/kernel/debug/page_owner: Cannot allocate memory"

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The benchmark's result as a Markdown table, which reads well in a terminal too."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from tests.bench.measure import Runs
+from tests.bench.tools import BASELINE
+
+__all__ = ["markdown"]
+
+_HEAD = ("tool", "median s", "min–max s", "CPU s", "MB/s", "peak MiB", "× page_owner_sort", "answer right?")
+
+_NOTES = """\
+Each command as a whole process, all in turn in each round; one round before them is not counted. MB/s: the text's
+bytes by the median time, for snapshots the text that they were made of. × page_owner_sort: how many times the
+throughput of `{baseline}` in the same round, the median of the rounds.
+CPU s: user and system, median. Peak: largest resident memory of all runs; what is below {floor:.0f} MiB is lost in
+that of the measuring process. The answer is right if the pages of every comm, or stack, are those that the generator
+counted.
+"""
+
+
+def markdown(
+    facts: Mapping[str, str], results: Mapping[str, Runs], answers: Mapping[str, str], text_bytes: int, floor: float
+) -> str:
+    """Return the table of `results`, with the facts above and what the columns mean below it."""
+    rows = [_row(name, runs, results.get(BASELINE), answers[name], text_bytes) for name, runs in results.items()]
+    lines = [*(f"- {name}: {value}" for name, value in facts.items()), "", *_aligned([_HEAD, *rows])]
+    return "\n".join(lines) + "\n\n" + _NOTES.format(baseline=BASELINE, floor=floor)
+
+
+def _row(name: str, runs: Runs, baseline: Runs | None, answer: str, text_bytes: int) -> tuple[str, ...]:
+    seconds = median(runs.seconds)
+    return (
+        f"`{name}`",
+        f"{seconds:.2f}",
+        f"{min(runs.seconds):.2f}–{max(runs.seconds):.2f}",
+        f"{runs.cpu_seconds:.2f}",
+        f"{text_bytes / seconds / 1e6:,.0f}",
+        f"{runs.peak_bytes / 2**20:,.0f}",
+        f"{_ratio(runs, baseline):.1f}" if baseline else "–",
+        answer,
+    )
+
+
+def _ratio(runs: Runs, baseline: Runs) -> float:
+    return median(theirs / ours for ours, theirs in zip(runs.seconds, baseline.seconds, strict=True))
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    # Names and answers to the left, numbers to the right.
+    left = (0, len(widths) - 1)
+    rule = ["-" * width if n in left else "-" * (width - 1) + ":" for n, width in enumerate(widths)]
+    cells = [
+        [
+            cell.ljust(width) if n in left else cell.rjust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        for row in rows
+    ]
+    return ["| " + " | ".join(row) + " |" for row in (cells[0], rule, *cells[1:])]

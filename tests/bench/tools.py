@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The commands that are measured, and how each one's result is judged."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.bench.answers import Truth, diff_answer, peer_comm_answer, peer_stack_answer, report_answer, snapshot_answer
+from tests.oracle import peer
+from tests.oracle.compare import spo_trace
+
+__all__ = ["BASELINE", "Tool", "tools"]
+
+BASELINE = "page_owner_sort -m --cull=stacktrace"
+
+Command = list[str | Path]
+
+_ALL = ("--top", "0", "--format", "json")
+
+
+class Tool(NamedTuple):
+    """Hold one command: `answer` judges its result once it has run, given what it wrote to standard output."""
+
+    name: str
+    command: Command
+    answer: Callable[[Path], str]
+    one_processor: bool = False
+
+
+def tools(text: Path, truth: Truth, directory: Path, *, with_peer: bool) -> list[Tool]:
+    """Return the commands for a text, in the order in which each round runs them; they write into `directory`."""
+    peers = [_peer("stacktrace", text, truth, directory), _peer("name", text, truth, directory)] if with_peer else []
+    return [*_from_text(text, truth, directory), *_from_snapshots(truth, directory), *peers, *_limits(text)]
+
+
+def _from_text(text: Path, truth: Truth, directory: Path) -> list[Tool]:
+    by_stack: Command = [spo_trace(), "report", text, "--by", "stack", *_ALL]
+    return [
+        _snapshot(text, truth, directory, 1),
+        _snapshot(text, truth, directory, 2),
+        Tool(
+            "spo-trace report --by stack TEXT (one processor)",
+            by_stack,
+            lambda out: report_answer(out.read_text("utf-8"), "stack", truth),
+            one_processor=True,
+        ),
+    ]
+
+
+def _snapshot(text: Path, truth: Truth, directory: Path, jobs: int) -> Tool:
+    target = directory / f"{jobs}.spo"
+    command: Command = [spo_trace(), "snapshot", "--from", text, "-o", target, "--force", "--jobs", str(jobs)]
+    return Tool(
+        f"spo-trace snapshot --jobs {jobs}",
+        command,
+        lambda _: snapshot_answer(_report(target, "comm"), _report(target, "stack"), truth),
+    )
+
+
+def _report(target: Path, by: str) -> str:
+    command: Command = [spo_trace(), "report", target, "--by", by, *_ALL]
+    return subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout
+
+
+def _from_snapshots(truth: Truth, directory: Path) -> list[Tool]:
+    one, two = directory / "1.spo", directory / "2.spo"
+    reports = [
+        Tool(f"spo-trace report --by {by} SNAPSHOT", [spo_trace(), "report", one, "--by", by, *_ALL], _judge(by, truth))
+        for by in ("comm", "stack")
+    ]
+    difference = Tool(
+        "spo-trace diff --by stack A B",
+        [spo_trace(), "diff", one, two, "--by", "stack", *_ALL],
+        lambda out: diff_answer(out.read_text("utf-8"), truth),
+    )
+    return [*reports, difference]
+
+
+def _judge(by: str, truth: Truth) -> Callable[[Path], str]:
+    return lambda out: report_answer(out.read_text("utf-8"), by, truth)
+
+
+def _peer(cull: str, text: Path, truth: Truth, directory: Path) -> Tool:
+    groups = directory / f"page_owner_sort.{cull}"
+    judge = peer_stack_answer if cull == "stacktrace" else peer_comm_answer
+    return Tool(
+        f"page_owner_sort -m --cull={cull}",
+        [peer.BINARY, "-m", f"--cull={cull}", text, groups],
+        lambda _: judge(groups.read_text("utf-8"), truth),
+    )
+
+
+# What no reader of the text can be faster than.
+def _limits(text: Path) -> list[Tool]:
+    return [Tool(f"{' '.join(command)} TEXT", [*command, text], lambda _: "–") for command in (["wc", "-l"], ["cat"])]

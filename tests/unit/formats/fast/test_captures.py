@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What real kernels printed: the scanner says what the reference parser says, and needs no help from it."""
+
+import lzma
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support import CARRIED
+from tests.unit.formats.fast.comparing import assert_same, in_chunks, left_records, read_by_reference
+
+CAPTURES = sorted(CARRIED.glob("*/*/page_owner.xz"))
+SMALL = [path for path in CAPTURES if path.stat().st_size < 60_000]
+SLICE = 2_500_000
+# A few records, and what is left over of one at either end.
+MIDDLE = slice(1_000_001, 1_060_001)
+
+
+def name(path: Path) -> str:
+    return "/".join(path.parts[-3:-1])
+
+
+@cache
+def text_of(path: Path) -> bytes:
+    return lzma.decompress(path.read_bytes())
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=name)
+def test_first_and_last_of_a_capture(path: Path) -> None:
+    # GIVEN the begin and the end of a capture, cut where it may be
+    text = lzma.decompress(path.read_bytes())
+    for part in (text[:SLICE], text[-SLICE:]):
+        # WHEN both parsers read it
+        same = assert_same(in_chunks(part, 1 << 17), jobs=2, block_bytes=1_000_003)
+        # THEN they say the same, and what was lost is what was cut
+        assert same.table.num_rows > SLICE // 1000
+        assert len(same.rejects) <= 1
+        # AND the scanner left nothing else to the reference parser
+        assert len(left_records(part)) == len(same.rejects)
+
+
+@pytest.mark.parametrize("path", SMALL, ids=name)
+@pytest.mark.parametrize(("jobs", "block_bytes"), [(1, 4_099), (2, 30_011), (3, 1 << 22)])
+def test_whole_captures_in_blocks_of_odd_sizes(path: Path, jobs: int, block_bytes: int) -> None:
+    # GIVEN a whole capture, in chunks as they are read
+    text = text_of(path)
+    # WHEN both parsers read it
+    same = assert_same(in_chunks(text, 65_537), jobs=jobs, block_bytes=block_bytes)
+    # THEN they say the same, and every record is in it
+    assert same.table.num_rows == text.count(b"\nPage allocated via ") + 1
+    assert same.rejects == []
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 2, 19, 20, 21, 500, 4096])
+def test_tiny_blocks_and_chunks(size: int, jobs: int) -> None:
+    # GIVEN some records out of the middle of a capture
+    text = text_of(SMALL[0])[MIDDLE]
+    expected = read_by_reference([text])
+    assert expected.table.num_rows > 50
+    # WHEN they come in blocks, and in chunks, of a few bytes
+    assert_same(in_chunks(text, 4096), jobs=jobs, block_bytes=size, expected=expected)
+    assert_same(in_chunks(text, size), jobs=jobs, block_bytes=3 * size, expected=expected)
