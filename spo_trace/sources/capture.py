@@ -55,9 +55,11 @@ class CaptureSource:
 
     @property
     def options(self) -> dict[str, str]:
+        """Return what snapshot.json keeps of how this source was asked for."""
         return {"from": self._title}
 
     def open(self, name: str) -> KernelText | None:
+        """Return the text of the file `name` of PATHS, None if there is none; raise SpoTraceError if unreadable."""
         opener = self._files.get(name)
         if opener is None:
             return None
@@ -68,6 +70,7 @@ class CaptureSource:
         return text
 
     def why_missing(self, name: str) -> str:
+        """Return why `open` gave None."""
         return self._errors.get(name, "not in the capture")
 
     def _add(self, path: str) -> None:

@@ -59,12 +59,15 @@ class KernelFile:
         os.close(self._fd)
 
     def read(self) -> bytes:
+        """Return the next record, empty at the end."""
         return os.read(self._fd, _BUFFER)
 
     def pread(self, position: int) -> bytes:
+        """Return the first record at or after `position`, which is left where it was."""
         return os.pread(self._fd, _BUFFER, position)
 
     def position(self) -> int:
+        """Return the file's position."""
         # lseek(2) is refused up to 6.0, which has no .llseek; fdinfo tells on every version.
         first_line = Path(f"/proc/self/fdinfo/{self._fd}").read_text().split("\n", 1)[0]
         return int(first_line.removeprefix("pos:"))

@@ -35,9 +35,11 @@ class LiveSource:
 
     @property
     def options(self) -> dict[str, str]:
+        """Return what snapshot.json keeps of how this source was asked for."""
         return {}
 
     def open(self, name: str) -> KernelText | None:
+        """Return the text of the file `name` of PATHS, None if there is none; raise SpoTraceError if unreadable."""
         if name in ("uname", "date", "pagesize"):
             return KernelText(name, [_from_python(name)])
         path = self._root / PATHS[_SAME_FILE_LATER.get(name, name)]
@@ -55,6 +57,7 @@ class LiveSource:
         return text
 
     def why_missing(self, name: str) -> str:
+        """Return why `open` gave None."""
         if name in self._why:
             return self._why[name]
         if name == "page_owner":

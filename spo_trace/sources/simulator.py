@@ -27,15 +27,18 @@ class SimulatorSource:
 
     @property
     def options(self) -> dict[str, str]:
+        """Return what snapshot.json keeps of how this source was asked for."""
         return {"scenario": self._scenario, "stage": self._stage.name}
 
     def open(self, name: str) -> KernelText | None:
+        """Return the text of the file `name` of PATHS, None if there is none; raise SpoTraceError if unreadable."""
         # Nothing moves while the model is read: the second reading of a file gives what the first gave.
         read = self._stage.files.get(PATHS[name.removesuffix("-after")])
         framed = name in ("page_owner", "swap_page_owner")
         return None if read is None else KernelText(name, read(), framed=framed)
 
     def why_missing(self, name: str) -> str:
+        """Return why `open` gave None."""
         return f"the scenario's kernel has no {name}"
 
 
