@@ -50,12 +50,31 @@ def _from_text(text: Path, truth: Truth, directory: Path) -> list[Tool]:
 
 def _snapshot(text: Path, truth: Truth, directory: Path, jobs: int) -> Tool:
     target = directory / f"{jobs}.spo"
-    command: Command = [spo_trace(), "snapshot", "--from", text, "-o", target, "--force", "--jobs", str(jobs)]
+    command: Command = [
+        spo_trace(),
+        "snapshot",
+        "--from",
+        text,
+        "--from",
+        _uname(directory),
+        "-o",
+        target,
+        "--force",
+        "--jobs",
+        str(jobs),
+    ]
     return Tool(
         f"spo-trace snapshot --jobs {jobs}",
         command,
         lambda _: snapshot_answer(_report(target, "comm"), _report(target, "stack"), truth),
     )
+
+
+# Stacks are compared as they stand only where both snapshots tell that they are of one kernel.
+def _uname(directory: Path) -> Path:
+    path = directory / "uname"
+    path.write_text("Linux bench 7.2.0 #1 SMP x86_64 GNU/Linux\n", "utf-8")
+    return path
 
 
 def _report(target: Path, by: str) -> str:
