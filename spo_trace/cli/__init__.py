@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from spo_trace.cli import demo, diff, doctor, export, report, simulate, snapshot, verify
+from spo_trace.cli.guard import drop_unwritable_output
 from spo_trace.version import __version__
 
 __all__ = ["app", "main"]
@@ -33,7 +34,7 @@ for module in (doctor, snapshot, report, diff, verify, export, simulate, demo):
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"spo-trace {__version__}")
+        print(f"spo-trace {__version__}", flush=True)
         raise typer.Exit
 
 
@@ -61,6 +62,7 @@ def main() -> None:
         app(prog_name="spo-trace")
     except OSError as error:
         # Of --help and --version, which answer before any command.
+        drop_unwritable_output()
         sys.exit(f"spo-trace: error: {error.strerror}")
 
 

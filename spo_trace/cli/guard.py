@@ -3,9 +3,11 @@
 
 import errno
 import functools
+import io
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
@@ -13,7 +15,7 @@ import typer
 from spo_trace.errors import EXIT_ERROR, EXIT_INTERRUPTED, SpoTraceError
 from spo_trace.reporters.format import printable
 
-__all__ = ["fail", "guarded"]
+__all__ = ["drop_unwritable_output", "fail", "guarded"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,10 +36,11 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except KeyboardInterrupt:
             fail("interrupted; nothing was left behind", None, EXIT_INTERRUPTED)
         except BrokenPipeError:
-            # Whoever read our output (head, less) has enough. Python would complain once more at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Whoever read our output (head, less) has enough.
+            drop_unwritable_output()
             raise typer.Exit(EXIT_ERROR) from None
         except OSError as error:
+            drop_unwritable_output()
             fail(*_explain(error), EXIT_ERROR)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
@@ -50,6 +53,17 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
 
 _REPORT_BUG = "please report it with what SPO_TRACE_TRACEBACK=1 spo-trace … prints"
+
+
+def drop_unwritable_output() -> None:
+    """Let go of what standard output does not take: Python would try once more at exit, and leave with 120."""
+    if sys.stdout is None:
+        return
+    with suppress(OSError):
+        sys.stdout.flush()
+    # Not a file, in a test: nothing is written at exit then.
+    with suppress(io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
