@@ -12,7 +12,7 @@ from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
 
-__all__ = ["cache_directory", "scratch_directory"]
+__all__ = ["cache_directory", "make_sibling", "refuse_shared", "scratch_directory", "take_place"]
 
 
 def cache_directory() -> Path:
@@ -25,10 +25,45 @@ def cache_directory() -> Path:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SpoTraceError(f"the cache directory {directory} can't be made: {error.strerror}", hint=_HINT) from error
+    refuse_shared(directory)
+    return directory
+
+
+def refuse_shared(directory: Path) -> None:
+    """Raise SpoTraceError if somebody else could put files into a cache directory."""
     status = directory.stat()
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise SpoTraceError(f"the cache directory {directory} is not yours alone", hint=_HINT)
-    return directory
+
+
+def make_sibling(target: Path) -> Path:
+    """Make a temporary directory (mode 0700: nobody else can put a file or a link into it) beside `target`."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=f".{target.name}.tmp-", dir=target.parent))
+    except OSError as error:
+        hint = "name a directory of yours with -o"
+        raise SpoTraceError(f"{target} can't be written: {error.strerror}", hint=hint) from error
+
+
+def take_place(directory: Path, target: Path) -> None:
+    """Give `directory` the name `target`; a directory of that name is removed, but comes back if that fails."""
+    # rename(2) replaces only an empty directory: the old one steps aside first.
+    if not target.exists():
+        directory.rename(target)
+        return
+    # A sibling by its full name: `.` and `x/..` have none that could be renamed.
+    target = target.resolve()
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
+    try:
+        target.rename(aside / "old")
+        directory.rename(target)
+    except BaseException:
+        if (aside / "old").exists() and not target.exists():
+            (aside / "old").rename(target)
+        # Not emptied: if putting it back failed too, the old directory is still in there.
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 _HINT = "set XDG_CACHE_HOME to a directory of yours"

@@ -176,12 +176,11 @@ def _stacks(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
     uncounted = f"without {listed.early} early pages, which it does not count"
     yield Item(section, "listed", "page_owner + swap_page_owner", found, uncounted)
     yield Item(section, "difference", "difference", kernel - found, "")
-    for lacking, why in (
-        (missing[no_reclaim], "first allocated without __GFP_RECLAIM: Linux 6.18+ keeps no count for such a stack"),
-        (missing[~no_reclaim], "below count_threshold, freed meanwhile, or wholly in swap, where no gfp mask tells"),
+    for item, lacking, why in (
+        ("stacks that it lacks", missing[no_reclaim], _NO_RECLAIM),
+        ("other stacks that it lacks", missing[~no_reclaim], _OTHERWISE),
     ):
         if len(lacking):
-            item = "stacks that it lacks" if "RECLAIM" in why else "other stacks that it lacks"
             yield Item(section, "explains", item, -int(lacking.sum()), f"{len(lacking)} stacks: {why}")
     rest = kernel - found + int(missing.sum())
     yield Item(section, "rest", "unexplained", rest, "the files are not read at the same moment")
@@ -189,6 +188,9 @@ def _stacks(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
     apart = f"{int((off > 0).sum())} stacks; the largest difference is {int(off.max())} pages"
     yield Item(section, "aside", "sum of differences, unsigned", int(off.sum()), apart)
 
+
+_NO_RECLAIM = "first allocated without __GFP_RECLAIM: Linux 6.18+ keeps no count for such a stack"
+_OTHERWISE = "below count_threshold, freed meanwhile, or wholly in swap, where no gfp mask tells"
 
 # Pages by which a device and the entries of its type may differ though nothing is known to have changed.
 _SLACK = 64

@@ -10,7 +10,7 @@ from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, condition_of, keys_of
 from spo_trace.cli.output import check_output, note
-from spo_trace.cli.showing import check_format, check_question, show, sort_column
+from spo_trace.cli.showing import check_format, check_question, show, sorted_by
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 
 if TYPE_CHECKING:
@@ -61,13 +61,10 @@ def command(
     condition = condition_of(where)
     check_question(keys_of(by), condition)
     snap_a, snap_b = open_snapshot(a), open_snapshot(b)
-    table = diff(snap_a, snap_b, keys_of(by), where=condition)
-    column = sort_column(sort, table)
+    table = sorted_by(sort, diff(snap_a, snap_b, keys_of(by), where=condition), keys_of(by))
     relation = relate(snap_a, snap_b)
     for text in _relation_notes(snap_a.meta, snap_b.meta, relation):
         note(text)
-    if column != "total_bytes_delta":
-        table = table.sort_values(column, ascending=column in keys_of(by), ignore_index=True, kind="stable")
     show(_for_people(table, format), top, format, output, force=force)
     if limit is not None and (over := table[table["total_bytes_delta"] > limit]).size:
         fail(f"{len(over)} rows grew by more than {fail_above}", None, EXIT_THRESHOLD)

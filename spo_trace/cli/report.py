@@ -9,7 +9,7 @@ from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, condition_of, keys_of
 from spo_trace.cli.output import check_output, note
-from spo_trace.cli.showing import check_format, check_question, show, sort_column
+from spo_trace.cli.showing import check_format, check_question, show, sorted_by
 from spo_trace.reporters.format import format_size
 
 __all__ = ["command"]
@@ -42,9 +42,7 @@ def command(
     check_question(keys_of(by), condition)
     snap = open_snapshot(snapshot)
     table = attribute(snap, keys_of(by), where=condition)
-    column = sort_column(sort, table)
-    if column != "total_bytes":
-        table = table.sort_values(column, ascending=column in keys_of(by), ignore_index=True, kind="stable")
+    table = sorted_by(sort, table, keys_of(by))
     show(table, top, format, output, force=force)
     mem, swap = (format_size(table[name].sum()) for name in ("mem_bytes", "swap_bytes"))
     known = snap.meta["swap_owner"]["origin"] is not None

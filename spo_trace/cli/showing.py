@@ -10,7 +10,7 @@ from spo_trace.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMATS", "check_format", "check_question", "show", "sort_column"]
+__all__ = ["FORMATS", "check_format", "check_question", "show", "sorted_by"]
 
 FORMATS = ("table", "csv", "json", "markdown")
 
@@ -30,8 +30,16 @@ def check_question(keys: list[str], where: str | None) -> None:
     Where(where)
 
 
-def sort_column(sort: str, table: "pd.DataFrame") -> str:
-    """Return the column that --sort means: its name, or its beginning (total, mem, swap)."""
+def sorted_by(sort: str, table: "pd.DataFrame", keys: list[str]) -> "pd.DataFrame":
+    """Return `table` by the column that --sort means, largest first; a key from its first value on."""
+    column = _sort_column(sort, table)
+    # As the analysis sorts it, with its order of equal rows.
+    if column in ("total_bytes", "total_bytes_delta"):
+        return table
+    return table.sort_values(column, ascending=column in keys, ignore_index=True, kind="stable")
+
+
+def _sort_column(sort: str, table: "pd.DataFrame") -> str:
     for name in (sort, f"{sort}_bytes", f"{sort}_bytes_delta"):
         if name in table.columns:
             return name

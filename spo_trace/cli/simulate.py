@@ -2,7 +2,6 @@
 """spo-trace simulate."""
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ from spo_trace.cli.guard import guarded
 from spo_trace.cli.options import Force
 from spo_trace.cli.output import note
 from spo_trace.errors import SpoTraceError
+from spo_trace.private_files import make_sibling, take_place
 
 if TYPE_CHECKING:
     from spo_trace.simulator import Stage
@@ -43,16 +43,10 @@ def command(
 
     machine = load_scenario(scenario_path(scenario))
     _check_output(output, force=force)
-    try:
-        directory = Path(tempfile.mkdtemp(prefix=f".{output.name}.tmp-", dir=output.parent))
-    except OSError as error:
-        hint = "name a directory of yours with -o"
-        raise SpoTraceError(f"{output} can't be written: {error.strerror}", hint=hint) from error
+    directory = make_sibling(output)
     try:
         stages = [_write_stage(directory, stage) for stage in run(machine)]
-        if output.exists():
-            shutil.rmtree(output)
-        directory.rename(output)
+        take_place(directory, output)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     note(f"Wrote {output}: stages {', '.join(stages)}")

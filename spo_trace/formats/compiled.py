@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.private_files import cache_directory
+from spo_trace.private_files import cache_directory, refuse_shared
 
 __all__ = ["use_cache"]
 
@@ -29,9 +29,7 @@ def use_cache() -> bool:
     try:
         directory = cache_directory() / f"numba-{_key()}"
         directory.mkdir(mode=0o700, exist_ok=True)
-        status = directory.stat()
-        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-            raise SpoTraceError(f"the cache directory {directory} is not yours alone")
+        refuse_shared(directory)
         # numba would look elsewhere, in directories that it does not check.
         tempfile.TemporaryFile(dir=directory).close()
     except (SpoTraceError, OSError) as error:

@@ -4,7 +4,6 @@
 import json
 import os
 import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from spo_trace import schema
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import Reject
+from spo_trace.private_files import make_sibling, take_place
 
 __all__ = ["SnapshotWriter", "check_target"]
 
@@ -37,7 +37,7 @@ class SnapshotWriter:
         check_target(target, force=force)
         self._target = target
         self._force = force
-        self._directory = _make_sibling(target)
+        self._directory = make_sibling(target)
         self._rejects: BinaryIO | None = None
         try:
             self._tables = {n: _TableWriter(self._directory / f"{n}.parquet", s) for n, s in schema.TABLES.items()}
@@ -81,28 +81,9 @@ class SnapshotWriter:
         for path in self._directory.iterdir():
             _sync(path)
         _sync(self._directory)
-        self._rename()
-        _sync(self._target.parent)
-
-    # rename(2) replaces only an empty directory: the old snapshot steps aside first, and comes back if it fails.
-    def _rename(self) -> None:
         check_target(self._target, force=self._force)
-        if not self._target.exists():
-            self._directory.rename(self._target)
-            return
-        # A sibling by its full name: `.` and `x/..` have none that could be renamed.
-        target = self._target.resolve()
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-        try:
-            target.rename(aside / "old")
-            self._directory.rename(target)
-        except BaseException:
-            if (aside / "old").exists() and not target.exists():
-                (aside / "old").rename(target)
-            # Not emptied: if putting it back failed too, the old snapshot is still in there.
-            aside.rmdir()
-            raise
-        shutil.rmtree(aside, ignore_errors=True)
+        take_place(self._directory, self._target)
+        _sync(self._target.parent)
 
 
 class _TableWriter:
@@ -166,16 +147,6 @@ def check_target(target: Path, *, force: bool) -> None:
         raise SpoTraceError(f"{target} exists and is not a snapshot", hint="choose another name with -o")
     if not force:
         raise SpoTraceError(f"{target} exists", hint="choose another name with -o, or replace it with --force")
-
-
-def _make_sibling(target: Path) -> Path:
-    try:
-        # Mode 0700: nobody else can put a file or a link into it.
-        return Path(tempfile.mkdtemp(prefix=f".{target.name}.tmp-", dir=target.parent))
-    except OSError as error:
-        raise SpoTraceError(
-            f"{target} can't be written: {error.strerror}", hint="name a directory of yours with -o"
-        ) from error
 
 
 def _create(path: Path) -> BinaryIO:

@@ -113,9 +113,7 @@ class CaptureSource:
                 if path is not None:
                     self._add_file(name, path)
                     break
-        if not self._files.keys() & {"page_owner", "swap_page_owner"}:
-            why = f": {self._errors['page_owner']}" if "page_owner" in self._errors else ""
-            raise SpoTraceError(f"{root} has no page_owner file{why}", hint=_hint_for(root))
+        self._refuse_without_owners(str(root), lambda: _hint_for(root))
 
     def _add_tar(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
         tarball = Tarball(title, reopen)
@@ -123,9 +121,12 @@ class CaptureSource:
             if tarball.find(name) is not None:
                 self._put(name, partial(tarball.text, name), title)  # type: ignore[arg-type]
         self._errors |= tarball.errors
+        self._refuse_without_owners(title, lambda: "see README.md on how to make a capture")
+
+    def _refuse_without_owners(self, title: str, hint: Callable[[], str]) -> None:
         if not self._files.keys() & {"page_owner", "swap_page_owner"}:
             why = f": {self._errors['page_owner']}" if "page_owner" in self._errors else ""
-            raise SpoTraceError(f"{title} has no page_owner file{why}", hint="see README.md on how to make a capture")
+            raise SpoTraceError(f"{title} has no page_owner file{why}", hint=hint())
 
     def _add_stream(self, title: str, raw: BinaryIO) -> None:
         head = read_head(raw, _HEAD)
