@@ -103,9 +103,9 @@ def _first_record(source: LiveSource, name: str) -> bytes | None:
     text = source.open(name)
     if text is None:
         return None
-    first = next(iter(text.chunks), b"")
-    text.chunks = ()  # lets go of the file
-    return first
+    first = next(iter(text.records or ()), None)
+    text.records = None  # lets go of the file
+    return first.text if first else b""
 
 
 def _configured(root: Path, option: str) -> bool | None:

@@ -23,7 +23,7 @@ def pages(text: KernelText, stacks: StackTable, reject: RejectSink, *, jobs: int
 
     `jobs`: how many scanners run at once. What can't be parsed goes to `reject`.
     """
-    if text.framed or find_spec("numba") is None:
+    if text.records is not None or find_spec("numba") is None:
         return page_owner.page_batches(text, stacks, reject)
     chunks = iter(text.chunks)
     head, size = _first(chunks, _WORTH_IT)

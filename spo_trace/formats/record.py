@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Records: where one ends and the next begins, and what is kept of those that can't be parsed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import accumulate, chain, pairwise
+from typing import NamedTuple, Self
 
 __all__ = [
     "LONGEST_PIECE",
@@ -12,11 +14,13 @@ __all__ = [
     "KernelText",
     "Malformed",
     "Record",
+    "Records",
     "Reject",
     "RejectSink",
     "bounded_pieces",
     "frame_blocks",
     "frame_records",
+    "gathered",
     "located",
 ]
 
@@ -29,19 +33,35 @@ SEPARATOR = b"\n" + RECORD_START
 LONGEST_PIECE = 1 << 20
 
 
+class Records(NamedTuple):
+    """Hold many records, one after the other in `text`; the n-th ends at byte `ends[n]` (int64)."""
+
+    text: bytes
+    ends: "array[int]"
+
+    @classmethod
+    def of(cls, records: Sequence[bytes]) -> Self:
+        """Put single records together."""
+        return cls(b"".join(records), array("q", accumulate(map(len, records))))
+
+    def split(self) -> Iterator[bytes]:
+        """Yield the records one by one."""
+        return (self.text[start:end] for start, end in pairwise(chain((0,), self.ends)))
+
+
 @dataclass(slots=True)
 class KernelText:
-    """One kernel file's text as a source gives it.
+    """One kernel file's text as a source gives it: `records` where the source knows where each ends, else `chunks`.
 
-    `framed`: each chunk is exactly one record, as read(2) on the kernel's file returned it; else chunks are any
-    pieces of the text. `problem` is set by the source when the text ended early, and says why; `skipped` counts
-    records that the kernel could not hand over, by reason. `size` is the text's length in bytes as stored, and
-    `position` how far the source has read in it, both for progress alone.
+    `chunks`: any pieces of the text. `records`: the same in blocks of whole records, framed as read(2) on the
+    kernel's file returned them. `problem` is set by the source when the text ended early, and says why; `skipped`
+    counts records that the kernel could not hand over, by reason. `size` is the text's length in bytes as stored,
+    and `position` how far the source has read in it, both for progress alone.
     """
 
     name: str
-    chunks: Iterable[bytes]
-    framed: bool = False
+    chunks: Iterable[bytes] = ()
+    records: Iterable[Records] | None = None
     size: int | None = None
     position: Callable[[], int] | None = None
     problem: str | None = None
@@ -93,13 +113,28 @@ class Reject(NamedTuple):
 RejectSink = Callable[[Reject], None]
 
 
+def gathered(records: Iterable[bytes], size: int = 1 << 21) -> Iterator[Records]:
+    """Yield single records in blocks of about `size` bytes."""
+    kept: list[bytes] = []
+    bytes_kept = 0
+    for record in records:
+        kept.append(record)
+        bytes_kept += len(record)
+        if bytes_kept >= size:
+            yield Records.of(kept)
+            kept, bytes_kept = [], 0
+    if kept:
+        yield Records.of(kept)
+
+
 def frame_records(text: KernelText) -> Iterator[Record]:
     """Yield the records of page_owner or swap_page_owner text, each with the empty line that ends it.
 
     Text that begins no record (before the first one) comes as a record too, for the parser to reject.
     """
-    pieces = text.chunks if text.framed else _split_at_starts(text.chunks)
-    return located(pieces)
+    if text.records is None:
+        return located(_split_at_starts(text.chunks))
+    return located(chain.from_iterable(block.split() for block in text.records))
 
 
 def _split_at_starts(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.record import KernelText, gathered
 from spo_trace.sources.kernel_file import KernelFile, read_records
-from spo_trace.sources.source import PATHS
+from spo_trace.sources.source import PATHS, RECORD_FILES
 
 __all__ = ["LiveSource", "explain"]
 
-_FRAMED = ("page_owner", "swap_page_owner")
 _SAME_FILE_LATER = {"meminfo-after": "meminfo", "uptime-after": "uptime"}
 
 _MEND = {
@@ -52,8 +51,11 @@ class LiveSource:
         if name == "swap_page_owner" and not _tracks_swap(file):
             self._why[name] = "page_owner does not track swap: boot with page_owner=on,swap"
             return None
-        text = KernelText(name, (), framed=name in _FRAMED, skipped={})
-        text.chunks = _chunks(text, file)
+        text = KernelText(name, skipped={})
+        if name in RECORD_FILES:
+            text.records = gathered(_closing(file, read_records(file, text)))
+        else:
+            text.chunks = _closing(file, iter(lambda: file.read(), b""))
         return text
 
     def why_missing(self, name: str) -> str:
@@ -87,13 +89,10 @@ def _tracks_swap(file: KernelFile) -> bool:
     return True
 
 
-def _chunks(text: KernelText, file: KernelFile) -> Iterator[bytes]:
+def _closing(file: KernelFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
     with file:
         try:
-            if text.framed:
-                yield from read_records(file, text)
-            else:
-                yield from iter(lambda: file.read(), b"")
+            yield from pieces
         except OSError as error:
             raise explain(file.path, error) from error
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from spo_trace.bundled import scenario_path
 from spo_trace.errors import UsageError
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.record import KernelText, gathered
 from spo_trace.simulator import Scenario, Stage, load_scenario, run
 from spo_trace.simulator.steps import Snapshot
-from spo_trace.sources.source import PATHS
+from spo_trace.sources.source import PATHS, RECORD_FILES
 
 __all__ = ["SimulatorSource", "stage_names"]
 
@@ -34,8 +34,11 @@ class SimulatorSource:
         """Return the text of the file `name` of PATHS, None if there is none; raise SpoTraceError if unreadable."""
         # Nothing moves while the model is read: the second reading of a file gives what the first gave.
         read = self._stage.files.get(PATHS[name.removesuffix("-after")])
-        framed = name in ("page_owner", "swap_page_owner")
-        return None if read is None else KernelText(name, read(), framed=framed)
+        if read is None:
+            return None
+        if name in RECORD_FILES:
+            return KernelText(name, records=gathered(read()))
+        return KernelText(name, read())
 
     def why_missing(self, name: str) -> str:
         """Return why `open` gave None."""

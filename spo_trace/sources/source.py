@@ -5,7 +5,10 @@ from typing import Protocol
 
 from spo_trace.formats.record import KernelText
 
-__all__ = ["PATHS", "Source"]
+__all__ = ["PATHS", "RECORD_FILES", "Source"]
+
+# Files of which read(2) gives one record at a time, so that a comm cannot fake where one ends.
+RECORD_FILES = ("page_owner", "swap_page_owner")
 
 # Where each file stands on the machine, relative to its root; a capture may have them flat, under these names.
 PATHS = {

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.formats.page_owner import page_batches
-from spo_trace.formats.record import KernelText, Reject
+from spo_trace.formats.record import KernelText, Reject, gathered
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.swap_page_owner import swap_batches
 
@@ -63,7 +63,8 @@ def _read(
 ) -> Parsed:
     chunks = [text] if isinstance(text, bytes) else text
     parsed = Parsed([], [], StackTable() if stacks is None else stacks)
-    for batch in parse(KernelText(name, chunks, framed), parsed.stacks, parsed.rejects.append):
+    given = KernelText(name, records=gathered(chunks, 1000)) if framed else KernelText(name, chunks)
+    for batch in parse(given, parsed.stacks, parsed.rejects.append):
         batch.validate(full=True)
         assert batch.schema.equals(table)
         assert all(field.nullable or not batch[field.name].null_count for field in table)

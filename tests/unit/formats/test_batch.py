@@ -6,7 +6,7 @@ import pytest
 
 from spo_trace.formats import batch
 from spo_trace.formats.batch import parsed_batches, to_batch
-from spo_trace.formats.record import KernelText, Malformed, Record, Reject
+from spo_trace.formats.record import KernelText, Malformed, Record, Reject, gathered
 
 SCHEMA = pa.schema([("number", pa.uint64()), ("name", pa.dictionary(pa.int32(), pa.string()))])
 
@@ -19,7 +19,9 @@ def parse(record: Record) -> tuple[int, str]:
 
 def batches_of(texts: list[bytes]) -> tuple[list[pa.RecordBatch], list[Reject]]:
     rejects: list[Reject] = []
-    return list(parsed_batches("file", SCHEMA, KernelText("name", texts, True), parse, rejects.append)), rejects
+    return list(
+        parsed_batches("file", SCHEMA, KernelText("name", records=gathered(texts)), parse, rejects.append)
+    ), rejects
 
 
 def test_types_are_those_of_the_schema() -> None:

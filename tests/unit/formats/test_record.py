@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spo_trace.formats import record
-from spo_trace.formats.record import KernelText, Record, Reject, frame_blocks, frame_records
+from spo_trace.formats.record import KernelText, Record, Records, Reject, frame_blocks, frame_records, gathered
 from tests.unit.formats.drawing import cut_anywhere
 
 START = b"Page allocated via "
@@ -16,7 +16,11 @@ PIECES = st.sampled_from([START, b"\n", b"\n\n", b"Page allocated via", b"order 
 
 
 def texts(chunks: Iterable[bytes], *, framed: bool = False) -> list[bytes]:
-    return [found.text for found in frame_records(KernelText("page_owner", chunks, framed))]
+    return [found.text for found in frame_records(_text(chunks, framed=framed))]
+
+
+def _text(chunks: Iterable[bytes], *, framed: bool) -> KernelText:
+    return KernelText("page_owner", records=gathered(chunks, 50)) if framed else KernelText("page_owner", chunks)
 
 
 def test_a_record_begins_with_its_words_at_the_start_of_a_line() -> None:
@@ -38,8 +42,16 @@ def test_framed_chunks_are_the_records() -> None:
     chunks = [START + b"1\n" + START + b"\n\n", b"", b"\n", START + b"2\n\n"]
     # THEN the kernel's framing stays, and places are counted through
     assert texts(chunks, framed=True) == chunks
-    places = [(found.offset, found.line) for found in frame_records(KernelText("page_owner", chunks, True))]
+    places = [(found.offset, found.line) for found in frame_records(_text(chunks, framed=True))]
     assert places == [(0, 1), (42, 4), (42, 4), (43, 5)]
+
+
+def test_records_are_gathered_in_blocks() -> None:
+    blocks = list(gathered([b"abc", b"", b"de", b"f", b"ghij"], 5))
+    assert [(block.text, block.ends.tolist()) for block in blocks] == [(b"abcde", [3, 3, 5]), (b"fghij", [1, 5])]
+    assert [list(block.split()) for block in blocks] == [[b"abc", b"", b"de"], [b"f", b"ghij"]]
+    assert list(gathered([])) == []
+    assert list(Records.of([]).split()) == []
 
 
 @given(st.lists(PIECES, max_size=30).map(b"".join), st.data())

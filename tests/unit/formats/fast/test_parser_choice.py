@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from spo_trace.formats import compiled, fast_pages, page_owner, parser_choice
-from spo_trace.formats.record import KernelText, Reject
+from spo_trace.formats.record import KernelText, Reject, gathered
 from spo_trace.formats.stack_table import StackTable
 from tests.support import page
 
@@ -80,7 +80,7 @@ def test_no_more_is_read_ahead_than_decides(parsers: list[str], monkeypatch: pyt
 
 def test_framed_text_is_for_the_reference_parser(parsers: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parser_choice, "_WORTH_IT", 1)
-    assert len(read(KernelText("page_owner", RECORDS, framed=True))) == 50
+    assert len(read(KernelText("page_owner", records=gathered(RECORDS)))) == 50
     assert parsers == ["reference"]
 
 
