@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.vm import qemu
+
+
+def after(words: list[str], option: str) -> list[str]:
+    """Return what follows each `option`."""
+    return [words[i + 1] for i, word in enumerate(words) if word == option]
+
+
+def test_the_hosts_root_is_read_only_and_only_the_share_is_writable(tmp_path: Path) -> None:
+    words = qemu.command(qemu.Machine(Path("/k/bzImage")), tmp_path, [], "tcg")
+
+    root, share = after(words, "-virtfs")
+    assert "path=/,mount_tag=rootfs," in root and root.endswith(",readonly=on")
+    assert f"path={tmp_path},mount_tag=out," in share and "readonly" not in share
+
+
+def test_size_kernel_and_command_line_are_the_machines() -> None:
+    machine = qemu.Machine(Path("/k/bzImage"), "page_owner=on,swap", memory_mib=700, processors=1)
+
+    words = qemu.command(machine, Path("/out"), [], "tcg")
+
+    assert after(words, "-kernel") == ["/k/bzImage"]
+    assert after(words, "-m") == ["700"]
+    assert after(words, "-smp") == ["1"]
+    (append,) = after(words, "-append")
+    assert append.endswith(f" init={qemu.INIT} page_owner=on,swap")
+    assert os.access(qemu.INIT, os.X_OK)
+
+
+def test_each_disk_is_an_open_file() -> None:
+    words = qemu.command(qemu.Machine(Path("k"), disks_mib=(64, 128)), Path("/out"), [7, 9], "tcg")
+
+    files = [option.split(",")[0] for option in after(words, "-drive")]
+    assert files == ["file=/proc/self/fd/7", "file=/proc/self/fd/9"]
+
+
+def test_a_comma_in_the_shares_path_is_doubled() -> None:
+    words = qemu.command(qemu.Machine(Path("k")), Path("/a,b"), [], "tcg")
+
+    assert "path=/a,,b," in after(words, "-virtfs")[1]
+
+
+def test_kvm_takes_the_hosts_processor_and_tcg_all_that_it_emulates() -> None:
+    machine = qemu.Machine(Path("k"))
+
+    assert after(qemu.command(machine, Path("/o"), [], "kvm"), "-cpu") == ["host"]
+    assert after(qemu.command(machine, Path("/o"), [], "tcg"), "-cpu") == ["max"]
+
+
+class TestAccelerator:
+    @pytest.fixture(autouse=True)
+    def untold(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.delenv("SPO_TRACE_ACCEL", raising=False)
+        monkeypatch.setattr(os, "access", lambda *_: True)
+        qemu.accelerator.cache_clear()
+        yield
+        qemu.accelerator.cache_clear()
+
+    @pytest.fixture
+    def trial(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Return the file of a script that stands for QEMU."""
+        script = tmp_path / "qemu"
+        monkeypatch.setattr(qemu, "QEMU", str(script))
+        monkeypatch.setattr(qemu, "_KVM_TRIAL_SECONDS", 0.5)
+        return script
+
+    @pytest.mark.parametrize(
+        ("does", "expected"),
+        [
+            ("echo 'Kernel panic - not syncing: VFS'", "kvm"),
+            ("echo 'failed to set MSR 0x10a'; exit 1", "tcg"),
+            ("true", "tcg"),
+            ("exec sleep 60", "tcg"),
+        ],
+        ids=["comes up", "QEMU gives up", "no sign of a kernel", "hangs"],
+    )
+    def test_only_a_guest_that_came_up_shows_that_kvm_works(self, trial: Path, does: str, expected: str) -> None:
+        trial.write_text(f"#!/bin/sh\n{does}\n")
+        trial.chmod(0o755)
+
+        assert qemu.accelerator(Path("k")) == expected
+
+    def test_what_the_environment_says_needs_no_trial(self, trial: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SPO_TRACE_ACCEL", "kvm")
+
+        assert not trial.exists()
+        assert qemu.accelerator(Path("k")) == "kvm"

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Run one job in one guest, from boot to power-off."""
+
+import fcntl
+import os
+import selectors
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tests.vm import kernels
+from tests.vm.qemu import Machine, accelerator, command
+
+__all__ = ["GuestError", "Outcome", "run"]
+
+LIBRARY = Path(__file__).resolve().parent / "guest" / "lib.sh"
+TIME_LIMIT = 300
+
+
+class GuestError(RuntimeError):
+    """The guest did not come to its end, or its job failed; the message has the end of its console."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job left: its log, and its files in the directory `out`."""
+
+    out: Path
+    log: str
+    seconds: float
+
+
+def run(
+    machine: Machine,
+    job: str,
+    out: Path,
+    *,
+    time_limit: float = TIME_LIMIT,
+    environment: Mapping[str, str] | None = None,
+    echo: IO[bytes] | None = None,
+) -> Outcome:
+    """Boot `machine`, run the shell script `job` in it as root, return when the guest is off.
+
+    The job has the helpers of guest/lib.sh, this Python's directory first in PATH, and `out` as $OUT. `out` gets
+    job.log, dmesg, console.log and what the job writes; `echo` gets the console as it comes. Raise GuestError if the
+    job's exit status is not 0, or if it is not done after `time_limit` seconds.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "status").unlink(missing_ok=True)
+    _write_job(out, job, environment or {})
+    start = time.monotonic()
+    with _turn():
+        whole = _boot(machine, out, time_limit, echo)
+    log = out / "job.log"
+    text = log.read_text("utf-8", "backslashreplace") if log.exists() else ""
+    if not whole:
+        raise GuestError(f"the guest was not done after {time_limit:g} s\n{_end_of_console(out)}")
+    status = (out / "status").read_text().strip() if (out / "status").exists() else "none: the guest died"
+    if status != "0":
+        raise GuestError(f"the job's exit status: {status}\n{text[-2000:]}\n--- console\n{_end_of_console(out)}")
+    return Outcome(out, text, time.monotonic() - start)
+
+
+def _write_job(out: Path, job: str, environment: Mapping[str, str]) -> None:
+    path = f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    variables = {"PATH": path, "OUT": "/run/out", "VM": str(LIBRARY.parent.parent), **environment}
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+    (out / "job.sh").write_text(f"{exports}. {shlex.quote(str(LIBRARY))}\n{job}")
+
+
+# Emulated guests are as fast as the processors that they have: they run one after the other, also across processes.
+@contextmanager
+def _turn() -> Iterator[None]:
+    path = Path(os.environ.get("SPO_TRACE_GUEST_LOCK") or kernels.cache_directory() / "guest.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _boot(machine: Machine, out: Path, time_limit: float, echo: IO[bytes] | None) -> bool:
+    with ExitStack() as stack:
+        # Files without a name: nothing is left of them, however this process ends.
+        disks = [stack.enter_context(tempfile.TemporaryFile()) for _ in machine.disks_mib]
+        for disk, mib in zip(disks, machine.disks_mib, strict=True):
+            disk.truncate(mib << 20)
+        fds = [disk.fileno() for disk in disks]
+        arguments = command(machine, out, fds, accelerator(machine.kernel))
+        console = stack.enter_context((out / "console.log").open("wb"))
+        process = subprocess.Popen(
+            # QEMU ends with this process, even if that is killed.
+            ["setpriv", "--pdeathsig", "KILL", "--", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=fds,
+        )
+        try:
+            return _follow(process, console, time.monotonic() + time_limit, echo)
+        finally:
+            process.kill()
+            process.wait()
+
+
+# Copies the console until QEMU closes it (True) or the deadline is over (False).
+def _follow(process: subprocess.Popen[bytes], console: IO[bytes], deadline: float, echo: IO[bytes] | None) -> bool:
+    assert process.stdout is not None
+    with process.stdout as pipe, selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while (left := deadline - time.monotonic()) > 0:
+            if not selector.select(left):
+                continue
+            chunk = os.read(pipe.fileno(), 65536)
+            if not chunk:
+                return True
+            for sink in (console, echo):
+                if sink is not None:
+                    sink.write(chunk)
+                    sink.flush()
+    return False
+
+
+def _end_of_console(out: Path) -> str:
+    return (out / "console.log").read_bytes()[-2000:].decode("utf-8", "backslashreplace")

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Helpers of the jobs; every job has them.
+# shellcheck shell=bash disable=SC2034
+D=/sys/kernel/debug
+
+# The cover letter's own lines.
+page_owner_mib() { cat $D/page_owner | awk -F '[ ,]' '/^Page allocated/ { PAGES+=2^$5 } END { print PAGES*4096/1024^2 " MiB" }'; }
+swap_page_owner_mib() { cat $D/swap_page_owner | awk -F '[ ,]' '/^Page allocated/ { PAGES+=1 } END { print PAGES*4096/1024^2 " MiB" }'; }
+comm_mib() { cat $D/page_owner | awk -F '[ ,]' '/^Page allocated .* \('"$1"'\)/ { PAGES+=2^$5 } END { print PAGES*4096/1024^2 " MiB" }'; }
+
+# swap_on DEVICE [PRIORITY]
+swap_on() { mkswap "$1" > /dev/null && swapon ${2:+-p "$2"} "$1"; }
+# zram_on SIZE [PRIORITY]
+zram_on() { echo "$1" > /sys/block/zram0/disksize && swap_on /dev/zram0 "$2"; }
+
+# At the default min_free_kbytes a guest this small runs out of memory in the swap code; the rest steadies what reclaim does.
+steady_reclaim() { sysctl -q vm.min_free_kbytes=8192 vm.watermark_boost_factor=0 vm.percpu_pagelist_high_fraction=64; }
+
+# capture STAGE: the kernel's files into $OUT/captures/STAGE, compressed on the way; a file that can't be read leaves FILE.err.
+capture() {
+    local to=$OUT/captures/$1 file
+    mkdir -p "$to"
+    for file in /proc/{meminfo,swaps,zoneinfo,vmstat,cmdline,uptime} /proc/sys/kernel/random/boot_id; do capture_file $file "$to"; done
+    uname -a > "$to/uname"
+    getconf PAGESIZE > "$to/pagesize"
+    date -u +%FT%TZ > "$to/date"
+    for file in page_owner swap_page_owner page_owner_stacks/show_{stacks,handles,stacks_handles}; do capture_file $D/$file "$to"; done
+    cat /proc/meminfo > "$to/meminfo-after"
+    cat /proc/uptime > "$to/uptime-after"
+}
+capture_file() {
+    local name=$2/${1##*/}
+    { cat "$1" 2> /run/err; } | gzip -1n > "$name.gz"
+    if [ -s /run/err ]; then cat /run/err > "$name.err"; rm "$name.gz"; fi
+}
