@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(READY): pyproject.toml spo_trace/version.py
+$(READY): pyproject.toml hatch_build.py spo_trace/version.py $(wildcard spo_trace/native/*.[ch])
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("spo-trace needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'

@@ -6,23 +6,35 @@
 >>> spo.attribute(snap, by=["comm"])                             # doctest: +SKIP
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.version import __version__
 
 if TYPE_CHECKING:
-    from spo_trace.api import Snapshot, attribute, balance, diff, open, snapshot
+    from spo_trace.analysis.attribution import attribute
+    from spo_trace.analysis.balance import balance
+    from spo_trace.analysis.diff import diff
+    from spo_trace.api import open, snapshot
+    from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Snapshot", "SpoTraceError", "__version__", "attribute", "balance", "diff", "open", "snapshot"]
 
+_HOMES = {
+    "Snapshot": "snapshots.reader",
+    "attribute": "analysis.attribution",
+    "balance": "analysis.balance",
+    "diff": "analysis.diff",
+    "open": "api",
+    "snapshot": "api",
+}
 
-# `spo-trace --help` imports this package, and must not wait for pandas.
+
+# `spo-trace --help` imports this package and must not wait for pyarrow, nor `spo-trace snapshot` for pandas.
 def __getattr__(name: str) -> object:
-    if name in __all__:
-        from spo_trace import api
-
-        return getattr(api, name)
+    if name in _HOMES:
+        return getattr(import_module(f"spo_trace.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'spo_trace' has no attribute {name!r}")
 
 

@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The public interface: what `import spo_trace as spo` offers. The command line is a thin skin over it."""
+"""The public interface: take a snapshot, or open one. The command line is a thin skin over it."""
 
 import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from spo_trace.analysis.attribution import attribute
-from spo_trace.analysis.balance import balance
-from spo_trace.analysis.diff import diff
 from spo_trace.collect import collect
 from spo_trace.counts import Progress
 from spo_trace.private_files import scratch_directory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.choose import choose_source
 
-__all__ = ["Snapshot", "attribute", "balance", "diff", "open", "snapshot"]
+__all__ = ["open", "snapshot"]
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 

@@ -17,10 +17,9 @@ from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.facts import address_bits, facts_after, facts_before, wants_swap
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
-from spo_trace.formats.parser_choice import pages
+from spo_trace.formats.parser_choice import page_batches, swap_batches
 from spo_trace.formats.record import KernelText
 from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
-from spo_trace.formats.swap_page_owner import swap_batches
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.writer import SnapshotWriter
 from spo_trace.sources.source import Source
@@ -110,7 +109,7 @@ class _Collection:
     def _read_pages(self) -> None:
         text = self._source.open("page_owner")
         if text is not None:
-            self._write_rows("pages", text, pages(text, self._stacks, self._log.reject, jobs=self._jobs))
+            self._write_rows("pages", text, page_batches(text, self._stacks, self._log.reject, jobs=self._jobs))
 
     def _read_swap(self, mode: str, facts: dict[str, Any]) -> dict[str, str | None]:
         if mode == "none":
@@ -118,7 +117,8 @@ class _Collection:
         text = self._source.open("swap_page_owner")
         if text is not None:
             bits = address_bits(facts["arch"])
-            self._write_rows("swap", text, swap_batches(text, self._stacks, self._log.reject, bits=bits))
+            batches = swap_batches(text, self._stacks, self._log.reject, bits=bits, jobs=self._jobs)
+            self._write_rows("swap", text, batches)
             return {"origin": "debugfs", "why": None}
         why = self._source.why_missing("swap_page_owner")
         if mode == "debugfs":

@@ -1,48 +1,65 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which parser reads page_owner: the reference parser at once, or the compiled scanner where it pays."""
+"""Which parser reads the owners' text: the compiled scanner where there is one, else the reference parser."""
 
-import logging
-from collections.abc import Iterable, Iterator
-from importlib.util import find_spec
-from itertools import chain
+from collections.abc import Iterator
+from contextlib import nullcontext
+from functools import partial
 
 import pyarrow as pa
 
-from spo_trace.formats import page_owner
+from spo_trace import schema
+from spo_trace.formats import page_owner, swap_page_owner
+from spo_trace.formats.blocks import Block, file_blocks, framed_blocks, stream_blocks
+from spo_trace.formats.fast_batches import TextFormat, fast_batches
 from spo_trace.formats.record import KernelText, RejectSink
+from spo_trace.formats.scanned_pages import PAGE_NAMES, ScannedPages
+from spo_trace.formats.scanned_swap import SWAP_NAMES, ScannedSwap
+from spo_trace.formats.scanner import PAGE_ROW, SWAP_ROW
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.native import library
+from spo_trace.native.library import Library
 
-__all__ = ["pages"]
+__all__ = ["PAGES", "SWAP", "page_batches", "swap_batches"]
 
-# The scanner takes about half a second to load; the reference parser has read this much by then.
-_WORTH_IT = 24 << 20
+PAGES = TextFormat(page_owner.FILE, schema.PAGES, PAGE_ROW, PAGE_NAMES, ScannedPages, page_owner.record_parser)
+SWAP = TextFormat(
+    swap_page_owner.FILE, schema.SWAP, SWAP_ROW, SWAP_NAMES, ScannedSwap, partial(swap_page_owner.entry_parser, bits=64)
+)
 
 
-def pages(text: KernelText, stacks: StackTable, reject: RejectSink, *, jobs: int = 1) -> Iterator[pa.RecordBatch]:
+def page_batches(
+    text: KernelText, stacks: StackTable, reject: RejectSink, *, jobs: int = 1
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows of `schema.PAGES` of page_owner text, in its order: the same by either parser.
 
     `jobs`: how many scanners run at once. What can't be parsed goes to `reject`.
     """
-    if text.records is not None or find_spec("numba") is None:
+    compiled = library.load()
+    if compiled is None:
         return page_owner.page_batches(text, stacks, reject)
-    chunks = iter(text.chunks)
-    head, size = _first(chunks, _WORTH_IT)
-    text.chunks = chain(head, chunks)
-    if size < _WORTH_IT:
-        return page_owner.page_batches(text, stacks, reject)
-    from spo_trace.formats.compiled import use_cache
-
-    if not use_cache():
-        logging.getLogger(__name__).info("compiling the scanner, once on this machine: some 10 seconds")
-    from spo_trace.formats.fast_pages import fast_page_batches
-
-    return fast_page_batches(text, stacks, reject, jobs=jobs)
+    return _scanned(compiled, PAGES, text, stacks, reject, jobs)
 
 
-def _first(chunks: Iterator[bytes], enough: int) -> tuple[Iterable[bytes], int]:
-    head: list[bytes] = []
-    size = 0
-    while size < enough and (chunk := next(chunks, None)) is not None:
-        head.append(chunk)
-        size += len(chunk)
-    return head, size
+def swap_batches(
+    text: KernelText, stacks: StackTable, reject: RejectSink, *, bits: int = 64, jobs: int = 1
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of `schema.SWAP` of swap_page_owner text of a machine of `bits` bits, as `page_batches` does."""
+    compiled = library.load()
+    if compiled is None or bits != 64:
+        return swap_page_owner.swap_batches(text, stacks, reject, bits=bits)
+    return _scanned(compiled, SWAP, text, stacks, reject, jobs)
+
+
+def _scanned(
+    compiled: Library, of: TextFormat, text: KernelText, stacks: StackTable, reject: RejectSink, jobs: int
+) -> Iterator[pa.RecordBatch]:
+    with text.file or nullcontext():
+        yield from fast_batches(compiled, of, _blocks(text), stacks, reject, jobs=jobs)
+
+
+def _blocks(text: KernelText) -> Iterator[Block]:
+    if text.records is not None:
+        return framed_blocks(text.records)
+    if text.file is not None:
+        return file_blocks(text, text.file)
+    return stream_blocks(text.chunks)

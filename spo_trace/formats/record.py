@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
-from typing import NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
 __all__ = [
     "LONGEST_PIECE",
@@ -54,14 +54,16 @@ class KernelText:
     """One kernel file's text as a source gives it: `records` where the source knows where each ends, else `chunks`.
 
     `chunks`: any pieces of the text. `records`: the same in blocks of whole records, framed as read(2) on the
-    kernel's file returned them. `problem` is set by the source when the text ended early, and says why; `skipped`
-    counts records that the kernel could not hand over, by reason. `size` is the text's length in bytes as stored,
-    and `position` how far the source has read in it, both for progress alone.
+    kernel's file returned them. `file`: the plain file that the chunks come from, for who reads its parts in another
+    order than theirs, and closes it then. `problem` is set by the source when the text ended early, and says why;
+    `skipped` counts records that the kernel could not hand over, by reason. `size` is the text's length in bytes as
+    stored, and `position` how far the source has read in it, both for progress alone.
     """
 
     name: str
     chunks: Iterable[bytes] = ()
     records: Iterable[Records] | None = None
+    file: BinaryIO | None = None
     size: int | None = None
     position: Callable[[], int] | None = None
     problem: str | None = None

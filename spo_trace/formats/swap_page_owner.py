@@ -5,21 +5,20 @@ The format is that of the swap_page_owner RFC (linux-mm, December 2025).
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.formats import swp_entry
-from spo_trace.formats.batch import parsed_batches
+from spo_trace.formats.batch import Row, parsed_batches
 from spo_trace.formats.body import BodyParser
 from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
 from spo_trace.formats.record import KernelText, Malformed, Record, RejectSink
 from spo_trace.formats.stack_table import StackTable
 
-__all__ = ["swap_batches"]
+__all__ = ["FILE", "entry_parser", "swap_batches"]
 
 FILE = "swap_page_owner"
 
@@ -39,11 +38,16 @@ def swap_batches(
 
     A record that can't be parsed goes to `reject` and does not stop the rest.
     """
+    return parsed_batches(FILE, schema.SWAP, text, entry_parser(stacks, reject, bits=bits), reject)
+
+
+def entry_parser(stacks: StackTable, reject: RejectSink, *, bits: int = 64) -> Callable[[Record], Row]:
+    """Return what parses one record to a row of `schema.SWAP`, or raises Malformed."""
     bodies = BodyParser(FILE, stacks, reject)
-    return parsed_batches(FILE, schema.SWAP, text, lambda record: _parse(record, bodies, bits), reject)
+    return lambda record: _parse(record, bodies, bits)
 
 
-def _parse(record: Record, bodies: BodyParser, bits: int) -> tuple[Any, ...]:
+def _parse(record: Record, bodies: BodyParser, bits: int) -> Row:
     header = match_header(_HEADER, record)
     ts_nsec = bounded(header, "ts", MAX_U64)
     entry = int(header["entry"], 16)

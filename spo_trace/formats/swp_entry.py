@@ -3,11 +3,11 @@
 
 from typing import NamedTuple
 
-__all__ = ["SwpEntry", "decode", "encode"]
+__all__ = ["TYPE_SHIFT_64", "SwpEntry", "decode", "encode"]
 
 # include/linux/swapops.h, Linux 4.20+: SWP_TYPE_SHIFT = BITS_PER_XA_VALUE - MAX_SWAPFILES_SHIFT, that is 63 - 5;
 # on 32-bit machines 31 - 5. The same on every architecture (this is not the form that stands in a pte).
-_TYPE_SHIFT_64 = 58
+TYPE_SHIFT_64 = 58
 _TYPE_SHIFT_32 = 26
 
 
@@ -24,10 +24,10 @@ def decode(swp_entry: int, *, bits: int = 64) -> SwpEntry:
     >>> decode(0x400000000000002e)
     SwpEntry(swap_type=16, swap_offset=46)
     """
-    shift = _TYPE_SHIFT_64 if bits == 64 else _TYPE_SHIFT_32
+    shift = TYPE_SHIFT_64 if bits == 64 else _TYPE_SHIFT_32
     return SwpEntry(swp_entry >> shift, swp_entry & ((1 << shift) - 1))
 
 
 def encode(swap_type: int, swap_offset: int) -> int:
     """Join a swap area's number and an offset to the swp_entry_t of a 64-bit machine (swp_entry())."""
-    return swap_type << _TYPE_SHIFT_64 | swap_offset
+    return swap_type << TYPE_SHIFT_64 | swap_offset

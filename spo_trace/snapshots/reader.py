@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spo_trace import schema
 from spo_trace.errors import SpoTraceError
-from spo_trace.snapshots.frames import to_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Snapshot"]
 
@@ -39,8 +40,10 @@ class Snapshot:
         """Return the machine's page size in bytes."""
         return int(self.meta["page_size"])
 
-    def read(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def read(self, table: str, columns: Sequence[str] | None = None) -> "pd.DataFrame":
         """Return `columns` (default: all) of `table` (`pages`, `swap` or `stacks`) as a DataFrame."""
+        from spo_trace.snapshots.frames import to_frame
+
         with self._opening(table) as path:
             arrow = pq.read_table(path, columns=columns, partitioning=None)
         return to_frame(arrow)
@@ -65,17 +68,17 @@ class Snapshot:
             raise SpoTraceError(f"{path} can't be read: {said}", hint="is the snapshot whole? take it anew") from error
 
     @cached_property
-    def pages(self) -> pd.DataFrame:
+    def pages(self) -> "pd.DataFrame":
         """Return one row for each allocation in memory (columns of `schema.PAGES`)."""
         return self.read("pages")
 
     @cached_property
-    def swap(self) -> pd.DataFrame:
+    def swap(self) -> "pd.DataFrame":
         """Return one row for each swap entry (columns of `schema.SWAP`)."""
         return self.read("swap")
 
     @cached_property
-    def stacks(self) -> pd.DataFrame:
+    def stacks(self) -> "pd.DataFrame":
         """Return one row for each distinct stack (columns of `schema.STACKS`), row number = stack_id."""
         return self.read("stacks")
 

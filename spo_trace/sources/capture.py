@@ -16,7 +16,7 @@ from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import KernelText
 from spo_trace.private_files import scratch_directory
-from spo_trace.sources.compression import SUFFIXES, Rewound, first_bytes, read_chunks, read_head
+from spo_trace.sources.compression import SUFFIXES, Rewound, first_bytes, is_compressed, read_chunks, read_head
 from spo_trace.sources.source import PATHS
 from spo_trace.sources.tarball import Tarball, is_tar
 
@@ -152,11 +152,14 @@ def _file_text(name: str, path: Path) -> KernelText:
     raw = _open_file(str(path))
     size = path.stat().st_size
     text = KernelText(name, (), size=size, position=lambda: size if raw.closed else raw.tell())
+    head = raw.read(16)
+    raw.seek(0)
+    # debugfs says that its files have no size.
+    if size and not is_compressed(head):
+        text.file = raw
 
     def chunks() -> Iterator[bytes]:
         with raw:
-            head = raw.read(16)
-            raw.seek(0)
             yield from read_chunks(text, raw, head)
 
     text.chunks = chunks()

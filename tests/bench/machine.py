@@ -14,7 +14,7 @@ __all__ = ["facts"]
 
 def facts() -> dict[str, str]:
     """Return what to know of this machine and of the tools, by name."""
-    tools = {name: _version(name) for name in ("spo-trace", "numba", "pyarrow", "pandas")}
+    tools = {name: _version(name) for name in ("spo-trace", "pyarrow", "pandas")}
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} usable, load average {os.getloadavg()[0]:.1f}",

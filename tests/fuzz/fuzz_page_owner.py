@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Fuzz page_owner text: the compiled scanner must say what the reference parser says.
+"""Fuzz page_owner and swap_page_owner text: the compiled scanner must say what the reference parsers say.
 
     python tests/fuzz/fuzz_page_owner.py --seconds 60
 
@@ -24,11 +24,6 @@ FOUND = Path(__file__).with_name("found")
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-    # Before numba is imported, as in tests/conftest.py.
-    from spo_trace.formats.compiled import use_cache
-
-    use_cache()
-
 _CHUNK_SIZES = (1, 7, 64, 1000, 1 << 16)
 _BLOCK_SIZES = (1, 30, 400, 1000, 1 << 22)
 
@@ -37,12 +32,16 @@ _WORDS = (
     b"\nPFN 0x", b" type Movable", b" Block 1", b" Flags 0x0()", b"\n a+0x1/0x2", b"\n\n", b"\r\n", b"\0",
     b"handle: 1\n",
     b"Page has been migrated, last migrate reason: x\n", b"Charged (via objcg) to offline memcg ", b"Slab cache page\n",
-    b"Page allocated by module x\n", b"PID 1\n", b"Page allocated via pid 1", b"9" * 19, b"f" * 16, b"node=1|zone=",
+    b"Page allocated by module x\n", b"PID 1\n", b"Page allocated via pid 1", b"\nSWP entry 0x",
+    b"9" * 19, b"f" * 16, b"node=1|zone=",
 )  # fmt: skip
 
 
 class Input(NamedTuple):
-    """Hold a text and how it is read. As bytes: one that tells chunk size, block size and jobs, then the text."""
+    """Hold a text and how it is read. As bytes: one that tells chunk size, block size and jobs, then the text.
+
+    It is read as page_owner and as swap_page_owner, as it comes and with each chunk for a record.
+    """
 
     chunk_size: int
     block_bytes: int
@@ -59,22 +58,25 @@ class Input(NamedTuple):
 
 def compare(given: Input) -> None:
     """Raise AssertionError if the two parsers do not say the same."""
-    from tests.unit.formats.fast.comparing import assert_same, in_chunks
+    from tests.unit.formats.fast.comparing import PAGES, SWAP, assert_same, in_chunks
 
-    assert_same(in_chunks(given.text, given.chunk_size), block_bytes=given.block_bytes, jobs=given.jobs)
+    chunks = in_chunks(given.text, given.chunk_size)
+    for text_format in (PAGES, SWAP):
+        for framed in (False, True):
+            assert_same(chunks, text_format, framed=framed, block_bytes=given.block_bytes, jobs=given.jobs)
 
 
 def seeds() -> list[bytes]:
     """Return texts to begin with: records of real kernels, of each variant, and hostile ones."""
     from tests.unit.formats.reading import HEADER
-    from tests.unit.formats.test_cuts import PAGES
+    from tests.unit.formats.test_cuts import ENTRIES, PAGES
     from tests.unit.formats.test_page_owner_vendors import RECORDS
 
-    texts = [*PAGES, *(text for text, _ in RECORDS.values()), HEADER + b" a+0x1/0x2\nunknown\nhandle: 5\n\n"]
+    texts = [*PAGES, *ENTRIES, *(text for text, _ in RECORDS.values()), HEADER + b" a+0x1/0x2\nunknown\nhandle: 5\n\n"]
     for path in sorted((ROOT / "fixtures" / "captures").glob("*/0-*/page_owner.xz")):
         with lzma.open(path) as file:
             texts.append(file.read(3000))
-    texts.append(b"".join(texts[: len(PAGES)]))
+    texts += [b"".join(PAGES), b"".join(ENTRIES)]
     return [bytes([number * 11 % 75]) + text for number, text in enumerate(texts)]
 
 
@@ -118,11 +120,9 @@ def _try(data: bytes) -> None:
 
 def _with_atheris(seconds: int, seed: int) -> None:
     atheris = importlib.import_module("atheris")
-    # numba can't compile what is instrumented: that comes first and as it is. The reference parser's branches are what
-    # leads to new inputs.
-    importlib.import_module("spo_trace.formats.page_scanner")
+    # The reference parsers' branches are what leads to new inputs.
     with atheris.instrument_imports(include=["spo_trace.formats"]):
-        importlib.import_module("spo_trace.formats.fast_pages")
+        importlib.import_module("spo_trace.formats.parser_choice")
     with tempfile.TemporaryDirectory(prefix="spo-trace-fuzz-") as scratch:
         corpus = Path(scratch) / "corpus"
         corpus.mkdir()

@@ -1,28 +1,27 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Read page_owner text by the reference parser and by the compiled scanner, and compare all that they say."""
+"""Read kernel text by the reference parser and by the compiled scanner, and compare all that they say."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
 
-from spo_trace import schema
-from spo_trace.formats import fast_pages
+from spo_trace.formats import fast_batches, page_owner, swap_page_owner
 from spo_trace.formats.batch import parse_or_reject
-from spo_trace.formats.page_owner import page_batches
-from spo_trace.formats.record import KernelText, Record, Reject
+from spo_trace.formats.blocks import framed_blocks, stream_blocks
+from spo_trace.formats.fast_batches import TextFormat
+from spo_trace.formats.parser_choice import PAGES, SWAP
+from spo_trace.formats.record import KernelText, Record, Reject, gathered
 from spo_trace.formats.stack_table import Stack, StackTable
+from spo_trace.native import library
 
-__all__ = ["Read", "assert_same", "in_chunks", "left_records", "read_by_reference", "read_by_scanner"]
+__all__ = ["PAGES", "SWAP", "Read", "assert_same", "in_chunks", "left_records", "read_by_reference", "read_by_scanner"]
 
-# Dictionaries may differ where their values do not.
-_PLAIN = pa.schema(
-    [
-        (field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
-        for field in schema.PAGES
-    ]
-)
+_REFERENCE: dict[str, Callable[..., Iterator[pa.RecordBatch]]] = {
+    PAGES.file: page_owner.page_batches,
+    SWAP.file: swap_page_owner.swap_batches,
+}
 
 
 class Read(NamedTuple):
@@ -33,44 +32,68 @@ class Read(NamedTuple):
     rejects: list[Reject]
 
 
-def read_by_reference(chunks: Iterable[bytes]) -> Read:
+def read_by_reference(chunks: Iterable[bytes], of: TextFormat = PAGES, *, framed: bool = False) -> Read:
     """Return what the reference parser says."""
     stacks, rejects = StackTable(), list[Reject]()
-    return _read(page_batches(KernelText("page_owner", chunks), stacks, rejects.append), stacks, rejects)
+    text = KernelText(of.file, records=gathered(chunks)) if framed else KernelText(of.file, chunks)
+    return read(_REFERENCE[of.file](text, stacks, rejects.append), of, stacks, rejects)
 
 
-def read_by_scanner(chunks: Iterable[bytes], *, jobs: int = 1, block_bytes: int = 1 << 22) -> Read:
+def read_by_scanner(
+    chunks: Iterable[bytes],
+    of: TextFormat = PAGES,
+    *,
+    framed: bool = False,
+    jobs: int = 1,
+    block_bytes: int = 1 << 22,
+) -> Read:
     """Return what the compiled scanner says."""
+    compiled = library.load()
+    assert compiled is not None
     stacks, rejects = StackTable(), list[Reject]()
-    text = KernelText("page_owner", chunks)
-    batches = fast_pages.fast_page_batches(text, stacks, rejects.append, jobs=jobs, block_bytes=block_bytes)
-    return _read(batches, stacks, rejects)
+    blocks = framed_blocks(gathered(chunks, block_bytes)) if framed else stream_blocks(chunks, block_bytes)
+    batches = fast_batches.fast_batches(compiled, of, blocks, stacks, rejects.append, jobs=jobs)
+    return read(batches, of, stacks, rejects)
 
 
-def _read(batches: Iterator[pa.RecordBatch], stacks: StackTable, rejects: list[Reject]) -> Read:
+def read(batches: Iterator[pa.RecordBatch], of: TextFormat, stacks: StackTable, rejects: list[Reject]) -> Read:
+    """Return what a parser yields, and has put into `stacks` and `rejects` by then."""
+    # Dictionaries may differ where their values do not.
+    plain = pa.schema([(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in of.schema])
     tables = []
     for batch in batches:
         batch.validate(full=True)
         assert batch.num_rows
-        assert batch.schema.equals(schema.PAGES)
-        assert all(field.nullable or not batch[field.name].null_count for field in schema.PAGES)
-        tables.append(pa.Table.from_batches([batch]).cast(_PLAIN))
-    return Read(pa.concat_tables([_PLAIN.empty_table(), *tables]), list(stacks), rejects)
+        assert batch.schema.equals(of.schema)
+        assert all(field.nullable or not batch[field.name].null_count for field in of.schema)
+        tables.append(pa.Table.from_batches([batch]).cast(plain))
+    return Read(pa.concat_tables([plain.empty_table(), *tables]), list(stacks), rejects)
 
 
 def assert_same(
-    text: bytes | Sequence[bytes], *, jobs: int = 1, block_bytes: int = 1 << 22, expected: Read | None = None
+    text: bytes | Sequence[bytes],
+    of: TextFormat = PAGES,
+    *,
+    framed: bool = False,
+    jobs: int = 1,
+    block_bytes: int = 1 << 22,
+    expected: Read | None = None,
 ) -> Read:
     """Assert that both parsers say the same of a text; return it. A block is no smaller than its last chunk."""
     chunks = in_chunks(text, max(64, block_bytes // 4)) if isinstance(text, bytes) else text
-    reference = read_by_reference(chunks) if expected is None else expected
-    scanned = read_by_scanner(chunks, jobs=jobs, block_bytes=block_bytes)
+    reference = read_by_reference(chunks, of, framed=framed) if expected is None else expected
+    scanned = read_by_scanner(chunks, of, framed=framed, jobs=jobs, block_bytes=block_bytes)
+    assert_equal(scanned, reference)
+    return reference
+
+
+def assert_equal(scanned: Read, reference: Read) -> None:
+    """Assert that both say the same."""
     if not scanned.table.equals(reference.table):
         assert scanned.table.to_pylist() == reference.table.to_pylist()
         pytest.fail("the tables differ")
     assert scanned.stacks == reference.stacks
     assert scanned.rejects == reference.rejects
-    return reference
 
 
 def in_chunks(text: bytes, size: int) -> list[bytes]:
@@ -78,7 +101,7 @@ def in_chunks(text: bytes, size: int) -> list[bytes]:
     return [text[at : at + size] for at in range(0, len(text), size)]
 
 
-def left_records(text: bytes) -> list[bytes]:
+def left_records(text: bytes, of: TextFormat = PAGES) -> list[bytes]:
     """Return the records that the scanner leaves to the reference parser."""
     left = []
 
@@ -87,6 +110,6 @@ def left_records(text: bytes) -> list[bytes]:
         return parse_or_reject(file, record, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fast_pages, "parse_or_reject", note)
-        read_by_scanner([text])
+        patch.setattr(fast_batches, "parse_or_reject", note)
+        read_by_scanner([text], of)
     return left

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The tests of the compiled scanner, where there is a compiler."""
 
-from importlib.util import find_spec
+from spo_trace.native import library
 
-if find_spec("numba") is None:
+if library.load() is None:
     collect_ignore_glob = ["test_*.py"]

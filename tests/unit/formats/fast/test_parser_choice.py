@@ -1,117 +1,130 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The scanner reads what is large; the reference parser what is small or framed, and all where there is no numba."""
+"""The compiled scanner reads all texts, however they come; without it the reference parser does, to the same end."""
 
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from spo_trace.formats import compiled, fast_pages, page_owner, parser_choice
+from spo_trace.formats import page_owner, parser_choice, swap_page_owner
+from spo_trace.formats.parser_choice import page_batches, swap_batches
 from spo_trace.formats.record import KernelText, Reject, gathered
 from spo_trace.formats.stack_table import StackTable
-from tests.support import page
+from spo_trace.native import library
+from tests.support import entry, page
 
-RECORDS = [page(number, comm=b"c%d" % number) for number in range(50)]
-SIZE = sum(map(len, RECORDS))
-
-
-@pytest.fixture(autouse=True)
-def parsers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Tell which parsers were used."""
-    used: list[str] = []
-
-    def noting(name: str, parser: Callable[..., Iterator[pa.RecordBatch]]) -> Callable[..., Iterator[pa.RecordBatch]]:
-        def parse(*given: Any, **options: Any) -> Iterator[pa.RecordBatch]:
-            used.append(" ".join([name, *(f"{key}={value}" for key, value in options.items())]))
-            return parser(*given, **options)
-
-        return parse
-
-    monkeypatch.setattr(page_owner, "page_batches", noting("reference", page_owner.page_batches))
-    monkeypatch.setattr(fast_pages, "fast_page_batches", noting("scanner", fast_pages.fast_page_batches))
-    monkeypatch.setattr(compiled, "use_cache", lambda: True)
-    monkeypatch.setattr(parser_choice, "_WORTH_IT", SIZE)
-    return used
+PAGES = [page(number, comm=b"c%d" % number) for number in range(50)]
+ENTRIES = [entry(number, comm=b"c%d" % number) for number in range(50)]
+COMMS = [f"c{number}" for number in range(50)]
 
 
-def read(text: KernelText, jobs: int = 1) -> list[str]:
+def comms(batches: Iterator[pa.RecordBatch]) -> list[str]:
     """Return the comms of all rows."""
-    rejects: list[Reject] = []
-    batches = list(parser_choice.pages(text, StackTable(), rejects.append, jobs=jobs))
-    assert rejects == []
     return [row["comm"] for batch in batches for row in batch.to_pylist()]
 
 
-@pytest.mark.parametrize("split", [1, 7, 100, SIZE, 2 * SIZE])
-@pytest.mark.parametrize(("more", "used"), [(0, "scanner jobs=3"), (1, "reference")])
-def test_size_decides(parsers: list[str], monkeypatch: pytest.MonkeyPatch, split: int, more: int, used: str) -> None:
-    # GIVEN a text as large as is worth it, or a byte less, in chunks that are read once
-    monkeypatch.setattr(parser_choice, "_WORTH_IT", SIZE + more)
-    whole = b"".join(RECORDS)
-    chunks = (whole[at : at + split] for at in range(0, SIZE, split))
-    # WHEN it is read
-    comms = read(KernelText("page_owner", chunks), jobs=3)
-    # THEN by that parser, from its first byte to its last
-    assert parsers == [used]
-    assert comms == [f"c{number}" for number in range(50)]
+@pytest.fixture
+def no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the reference parsers fail."""
+
+    def fail(*_: object, **__: object) -> Iterator[pa.RecordBatch]:
+        raise AssertionError("the reference parser was asked")
+
+    monkeypatch.setattr(page_owner, "page_batches", fail)
+    monkeypatch.setattr(swap_page_owner, "swap_batches", fail)
 
 
-def test_no_more_is_read_ahead_than_decides(parsers: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN a text of which chunks are counted
-    taken: list[bytes] = []
+@pytest.mark.usefixtures("no_reference")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_scanner_reads_text_however_it_comes(tmp_path: Path, jobs: int) -> None:
     rejects: list[Reject] = []
+    path = tmp_path / "page_owner"
+    path.write_bytes(b"".join(PAGES))
+    # GIVEN a stream, records that read(2) framed, and a plain file, which is read in parts and not as chunks
+    file = path.open("rb")
+    texts = [
+        KernelText("page_owner", iter(PAGES)),
+        KernelText("page_owner", records=gathered(PAGES, 1000)),
+        KernelText("page_owner", iter([b"not read"]), file=file),
+    ]
+    # WHEN each is read, THEN all is there
+    for text in texts:
+        assert comms(page_batches(text, StackTable(), rejects.append, jobs=jobs)) == COMMS
+    assert rejects == []
+    assert file.closed
 
-    def chunks() -> Iterator[bytes]:
-        for record in RECORDS:
-            taken.append(record)
-            yield record
 
-    monkeypatch.setattr(parser_choice, "_WORTH_IT", sum(map(len, RECORDS[:3])))
-    # WHEN the parser was chosen, and nothing read yet
-    batches = parser_choice.pages(KernelText("page_owner", chunks()), StackTable(), rejects.append)
-    # THEN that many were
-    assert parsers == ["scanner jobs=1"]
-    assert len(taken) == 3
-    assert sum(batch.num_rows for batch in batches) == 50
+@pytest.mark.usefixtures("no_reference")
+def test_the_scanner_reads_swap_entries() -> None:
+    rejects: list[Reject] = []
+    texts = [
+        KernelText("swap_page_owner", iter(ENTRIES)),
+        KernelText("swap_page_owner", records=gathered(ENTRIES, 1000)),
+    ]
+    for text in texts:
+        assert comms(swap_batches(text, StackTable(), rejects.append, jobs=2)) == COMMS
     assert rejects == []
 
 
-def test_framed_text_is_for_the_reference_parser(parsers: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parser_choice, "_WORTH_IT", 1)
-    assert len(read(KernelText("page_owner", records=gathered(RECORDS)))) == 50
-    assert parsers == ["reference"]
+def test_entries_of_a_32_bit_machine_are_for_the_reference_parser() -> None:
+    # GIVEN an entry of area 1 of a 32-bit machine
+    rejects: list[Reject] = []
+    text = KernelText("swap_page_owner", [entry(1 << 26 | 5)])
+    (batch,) = swap_batches(text, StackTable(), rejects.append, bits=32)
+    assert (batch["swap_type"].to_pylist(), batch["swap_offset"].to_pylist()) == ([1], [5])
 
 
-def test_without_numba_the_reference_parser_reads_all(parsers: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parser_choice, "_WORTH_IT", 1)
-    monkeypatch.setattr(parser_choice, "find_spec", {"numba": None}.__getitem__)
-    assert len(read(KernelText("page_owner", iter(RECORDS)))) == 50
-    assert parsers == ["reference"]
+def test_without_the_library_the_reference_parser_reads_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "load", lambda: None)
+    rejects: list[Reject] = []
+    assert comms(page_batches(KernelText("page_owner", iter(PAGES)), StackTable(), rejects.append)) == COMMS
+    assert comms(swap_batches(KernelText("swap_page_owner", iter(ENTRIES)), StackTable(), rejects.append)) == COMMS
 
 
-def test_nothing_is_read_by_the_reference_parser(parsers: list[str]) -> None:
-    assert read(KernelText("page_owner", [])) == []
-    assert read(KernelText("page_owner", [b"", b""])) == []
-    assert parsers == ["reference"] * 2
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_a_first_run_says_that_it_compiles(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, there: bool
+@pytest.mark.parametrize("content", [None, b"not a library", b""])
+def test_a_library_that_can_not_be_loaded_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, content: bytes | None
 ) -> None:
+    # GIVEN no library, or one that is damaged
+    path = tmp_path / "libspo.so"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setattr(library, "PATH", path)
+    library.load.cache_clear()
     caplog.set_level(logging.INFO)
-    # GIVEN a cache with or without compiled code
-    monkeypatch.setattr(compiled, "use_cache", lambda: there)
-    # WHEN the scanner is used, THEN it is told if it has to be compiled, and only then
-    read(KernelText("page_owner", RECORDS))
-    assert [record.getMessage() for record in caplog.records] == (
-        [] if there else ["compiling the scanner, once on this machine: some 10 seconds"]
-    )
+    # WHEN it is asked for, THEN there is none, and that is said
+    try:
+        assert library.load() is None
+        assert library.load() is None
+    finally:
+        library.load.cache_clear()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the compiled scanner is missing: large texts take some ten times longer"
+    ]
 
 
-def test_the_threshold_is_some_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Small captures are not to wait for numba, nor large ones for the reference parser.
-    monkeypatch.undo()
-    assert 4 << 20 < parser_choice._WORTH_IT < 100 << 20
+def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "_VERSION", 0)
+    library.load.cache_clear()
+    try:
+        assert library.load() is None
+    finally:
+        library.load.cache_clear()
+
+
+def test_what_can_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a plain file of which no part can be read
+    path = tmp_path / "page_owner"
+    path.write_bytes(b"".join(PAGES))
+    text = KernelText("page_owner", (), file=path.open("rb"))
+
+    def fail(*_: object) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("os.preadv", fail)
+    rejects: list[Reject] = []
+    # WHEN it is read, THEN the text says so
+    assert list(parser_choice.page_batches(text, StackTable(), rejects.append)) == []
+    assert text.problem == "part of it can't be read: Input/output error"

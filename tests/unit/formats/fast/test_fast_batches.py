@@ -9,14 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spo_trace.formats import fast_pages, intern_table
-from spo_trace.formats.blocks import Block
-from spo_trace.formats.bytescan import PADDING
-from spo_trace.formats.record import LONGEST_PIECE, KernelText, Reject
-from spo_trace.formats.scanned_pages import new_names
+from spo_trace.formats import fast_batches, scanner
+from spo_trace.formats.blocks import stream_blocks
+from spo_trace.formats.record import LONGEST_PIECE, Reject
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.native import library
 from tests.support import page
-from tests.unit.formats.fast.comparing import assert_same, in_chunks, left_records, read_by_reference
+from tests.unit.formats.fast.comparing import PAGES, assert_same, in_chunks, read_by_reference
 from tests.unit.formats.reading import HEADER
 
 FRAME = b" a+0x1/0x2\n"
@@ -64,21 +63,19 @@ def test_a_record_about_as_long_as_a_piece(more: int, after: bytes) -> None:
     assert same.table.num_rows == (3 if more <= 0 else 2)
 
 
-def test_tables_that_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN room for hardly a string and a row
+def test_rows_that_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN room for hardly a row
     text = many(3000)
     expected = read_by_reference([text])
-    monkeypatch.setattr(intern_table, "_STRINGS", 1)
-    monkeypatch.setattr(intern_table, "_ARENA", 1)
-    monkeypatch.setattr(fast_pages, "_ROWS", 1)
-    # WHEN it is scanned, THEN each makes room as it is needed
+    monkeypatch.setattr(scanner, "_ROWS", 1)
+    # WHEN it is scanned, THEN it makes room as it is needed
     for jobs, block_bytes in ((1, 1 << 22), (1, 3000), (2, 20_000)):
         assert_same(text, jobs=jobs, block_bytes=block_bytes, expected=expected)
 
 
 def test_more_strings_and_rows_than_there_is_room_for_at_first() -> None:
     # GIVEN a block of more records than fit at once, each with strings of its own, then as many that are left
-    count = fast_pages._ROWS + 10
+    count = scanner._ROWS + 10
     bare = HEADER.replace(b"(dd)", b"(%x)") + b" a\n\n"
     text = b"".join(bare % n for n in range(count)) + b"Page allocated via x\n" * count
     # WHEN both parsers read it
@@ -117,7 +114,7 @@ def _backwards(function: Callable[[Any], Any], inputs: Iterable[Any], jobs: int)
 @pytest.mark.parametrize("jobs", [2, 3])
 def test_whichever_thread_is_first(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
     # GIVEN threads that take their blocks in the worst order
-    monkeypatch.setattr(fast_pages, "ordered", _backwards)
+    monkeypatch.setattr(fast_batches, "ordered", _backwards)
     # THEN it makes no difference
     for block_bytes in (1, 1000):
         assert_same(many(300), jobs=jobs, block_bytes=block_bytes)
@@ -128,9 +125,11 @@ def test_dictionaries_do_not_tell_how_many_jobs_there_were() -> None:
     text = many(300) + many(200) + many(500)
 
     def dictionaries(jobs: int) -> list[list[str]]:
-        kernel_text = KernelText("page_owner", in_chunks(text, 1000))
+        compiled = library.load()
+        assert compiled is not None
         rejects: list[Reject] = []
-        batches = fast_pages.fast_page_batches(kernel_text, StackTable(), rejects.append, jobs=jobs, block_bytes=9000)
+        blocks = stream_blocks(in_chunks(text, 1000), 9000)
+        batches = fast_batches.fast_batches(compiled, PAGES, blocks, StackTable(), rejects.append, jobs=jobs)
         return [
             column.dictionary.to_pylist()
             for batch in batches
@@ -146,11 +145,12 @@ def test_dictionaries_do_not_tell_how_many_jobs_there_were() -> None:
 def test_damaged_text_takes_no_longer_than_it_is(start: bytes) -> None:
     # GIVEN a block of nothing but records without an end
     text = start * ((4 << 20) // len(start))
-    left_records(RECORD)
+    compiled = library.load()
+    assert compiled is not None
     started = time.process_time()
     # WHEN it is scanned
-    scanner = fast_pages._Scanner(new_names())
-    scanned = scanner.scan(Block(text + bytes(PADDING), len(text), 0))
+    (block,) = stream_blocks([text])
+    scanned = scanner.Scanner(compiled, scanner.PAGE_ROW).scan(block)
     # THEN the time does not grow with its square: that would be minutes
     assert time.process_time() - started < 2
     assert len(scanned.left) == text.count(b"Page allocated via ")

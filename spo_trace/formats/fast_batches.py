@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Kernel text by the compiled scanner, block by block, with the reference parser for whatever it leaves."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import cycle
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from spo_trace.formats.batch import Row, parse_or_reject, to_batch
+from spo_trace.formats.blocks import Block
+from spo_trace.formats.ordered import ordered
+from spo_trace.formats.record import Record, RejectSink, bounded_pieces, located
+from spo_trace.formats.scanned_names import Names, Numbers
+from spo_trace.formats.scanner import STACK, Rows, Scanned, Scanner
+from spo_trace.formats.stack_table import StackTable
+from spo_trace.native.library import Library
+
+__all__ = ["TextFormat", "fast_batches"]
+
+
+class Meanings(Protocol):
+    """Tell what one scanner's strings mean, and make columns of rows."""
+
+    def add(self, number: int, kind: int, text: bytes) -> None:
+        """Note what string `number` means."""
+        ...
+
+    def odd(self, rows: Rows) -> Numbers:
+        """Tell which rows are for the reference parser after all."""
+        ...
+
+    def batch(self, rows: Rows, stack_ids: Numbers) -> pa.RecordBatch:
+        """Return `rows` as a record batch."""
+        ...
+
+
+class TextFormat(NamedTuple):
+    """Hold what differs between page_owner and swap_page_owner; `names` are the columns whose names are shared."""
+
+    file: str
+    schema: pa.Schema
+    row: np.dtype[np.void]
+    names: tuple[str, ...]
+    meanings: Callable[[Mapping[str, Names]], Meanings]
+    parser: Callable[[StackTable, RejectSink], Callable[[Record], Row]]
+
+
+class _Lane:
+    """Hold a scanner and what its strings mean, filled and read by the one thread that puts the blocks in order."""
+
+    def __init__(self, library: Library, text_format: TextFormat, names: Mapping[str, Names]) -> None:
+        self.scanner = Scanner(library, text_format.row)
+        self.meanings = text_format.meanings(names)
+        self.stacks: dict[int, bytes] = {}
+        self.stack_ids = np.full(1 << 10, -1, np.int64)
+        self._strings = 0
+
+    def learn(self, strings: Iterable[tuple[int, bytes]]) -> None:
+        """Note what the next strings mean."""
+        for kind, text in strings:
+            if kind == STACK:
+                self.stacks[self._strings] = text
+            else:
+                self.meanings.add(self._strings, kind, text)
+            self._strings += 1
+        while len(self.stack_ids) < self._strings:
+            self.stack_ids = np.concatenate([self.stack_ids, np.full_like(self.stack_ids, -1)])
+
+
+def fast_batches(
+    library: Library,
+    text_format: TextFormat,
+    blocks: Iterable[Block],
+    stacks: StackTable,
+    reject: RejectSink,
+    *,
+    jobs: int = 1,
+) -> Iterator[pa.RecordBatch]:
+    """Yield what the reference parser yields: the same rows, stack ids and rejects, whatever `jobs` is."""
+    names = {name: Names() for name in text_format.names}
+    # In turn: what a scanner numbers in a block is joined before it goes on to its next one.
+    lanes = cycle([_Lane(library, text_format, names) for _ in range(1 if jobs == 1 else jobs + 1)])
+    work = zip(lanes, blocks, strict=False)
+    join = _Joiner(text_format, stacks, reject)
+    for lane, block, scanned in ordered(lambda item: (*item, item[0].scanner.scan(item[1])), work, jobs):
+        batch = join.batch(lane, block, scanned)
+        if batch.num_rows:
+            yield batch
+
+
+class _Joiner:
+    """Put what scanners found in order: rows, the records that they left, and the stacks of both."""
+
+    def __init__(self, text_format: TextFormat, stacks: StackTable, reject: RejectSink) -> None:
+        self._format = text_format
+        self._stacks = stacks
+        self._reject = reject
+        self._parse = text_format.parser(stacks, reject)
+        self._line = 1
+
+    def batch(self, lane: _Lane, block: Block, scanned: Scanned) -> pa.RecordBatch:
+        """Return a block's rows, those of the reference parser at their places among them."""
+        lane.learn(scanned.strings)
+        rows, left = _without_odd(lane, scanned)
+        numbers = rows["stack"].astype(np.intp)
+        parsed, places = self._parse_left(lane, block, scanned, numbers, left)
+        self._number_stacks(lane, numbers)
+        batch = lane.meanings.batch(rows, lane.stack_ids[numbers].astype(np.uint32))
+        self._line += scanned.lines
+        return self._merged(batch, parsed, places)
+
+    # A stack's number is its place in the order of first appearance: the rows before a record come first.
+    def _parse_left(
+        self, lane: _Lane, block: Block, scanned: Scanned, numbers: npt.NDArray[np.intp], left: Rows
+    ) -> tuple[list[Row], list[int]]:
+        parsed: list[Row] = []
+        places: list[int] = []
+        done = 0
+        for start, line, place, end in left.tolist():
+            self._number_stacks(lane, numbers[done:place])
+            done = place
+            text = bytes(scanned.text[start:end])
+            pieces = bounded_pieces(text) if block.ends is None else [text]
+            for record in located(pieces, block.offset + start, self._line + line):
+                if (row := parse_or_reject(self._format.file, record, self._parse, self._reject)) is not None:
+                    parsed.append(row)
+                    places.append(place)
+        return parsed, places
+
+    def _number_stacks(self, lane: _Lane, numbers: npt.NDArray[np.intp]) -> None:
+        unknown = numbers[lane.stack_ids[numbers] < 0]
+        for number in dict.fromkeys(unknown.tolist()):
+            lane.stack_ids[number] = self._stacks.intern(lane.stacks[number])
+
+    def _merged(self, batch: pa.RecordBatch, parsed: list[Row], places: list[int]) -> pa.RecordBatch:
+        if not parsed:
+            return batch
+        both = pa.Table.from_batches([batch, to_batch(self._format.schema, parsed)])
+        order = np.argsort(np.concatenate([np.arange(batch.num_rows), np.array(places) - 0.5]), kind="stable")
+        merged: Any = both.unify_dictionaries().combine_chunks().take(pa.array(order)).combine_chunks()
+        return merged.to_batches()[0]
+
+
+# A record whose tail says something out of the ordinary is as good as not recognised.
+def _without_odd(lane: _Lane, scanned: Scanned) -> tuple[Rows, Rows]:
+    rows, left = scanned.rows, scanned.left
+    odd = lane.meanings.odd(rows)
+    if not odd.any():
+        return rows, left
+    # Records left stand between rows too: a record ends where the next row or record left begins.
+    borders = np.sort(np.concatenate([rows["start"], left["start"], [len(scanned.text)]]))
+    now_left = np.zeros(int(odd.sum()), left.dtype)
+    now_left["start"], now_left["line"], now_left["row"] = rows["start"][odd], rows["line"][odd], np.flatnonzero(odd)
+    now_left["end"] = borders[np.searchsorted(borders, now_left["start"], side="right")]
+    left = np.concatenate([left, now_left])
+    left = left[np.argsort(left["start"])]
+    kept_before = np.concatenate([[0], np.cumsum(~odd)])
+    left["row"] = kept_before[left["row"]]
+    return rows[~odd], left

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the strings of the compiled scanner mean: a name or a number in place of each string's number."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+__all__ = ["Lookup", "NameLookup", "Names", "Numbers", "to_record_batch"]
+
+Numbers = npt.NDArray[Any]
+
+_MISSING = -1
+
+
+class Lookup:
+    """Hold a value for each string's number."""
+
+    def __init__(self, kind: npt.DTypeLike) -> None:
+        self._values = np.zeros(1 << 10, kind)
+        self._missing = np.zeros(1 << 10, np.bool_)
+        self._any_missing = False
+
+    def put(self, number: int, value: int | None) -> None:
+        """Note the value of string `number`; None if it has none."""
+        while number >= len(self._values):
+            self._values = np.concatenate([self._values, np.zeros_like(self._values)])
+            self._missing = np.concatenate([self._missing, np.zeros_like(self._missing)])
+        if value is None:
+            self._any_missing = self._missing[number] = True
+        else:
+            self._values[number] = value
+
+    def of(self, numbers: Numbers) -> pa.Array:
+        """Return the values of strings."""
+        return pa.array(self._values[numbers], mask=self._missing[numbers] if self._any_missing else None)
+
+    def numbers(self, numbers: Numbers) -> Numbers:
+        """Return the values of strings that all have one."""
+        return self._values[numbers]
+
+
+class Names:
+    """Hold the distinct names of a column in order of first appearance, whichever scanner met them."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._new: list[str] = []
+        self._array = pa.array([], pa.string())
+
+    def number(self, name: str | None) -> int | None:
+        """Return a name's number, None for None."""
+        if name is None or name in self._numbers:
+            return self._numbers.get(name) if name is not None else None
+        self._new.append(name)
+        return self._numbers.setdefault(name, len(self._numbers))
+
+    def array(self) -> pa.Array:
+        """Return the names in the order of their numbers."""
+        if self._new:
+            self._array = pa.concat_arrays([self._array, pa.array(self._new, pa.string())])
+            self._new.clear()
+        return self._array
+
+
+class NameLookup:
+    """Hold a name for each string's number."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._index = Lookup(np.int32)
+
+    def put(self, number: int, name: str | None) -> None:
+        """Note the name that string `number` means; None if it means none."""
+        self._index.put(number, self._names.number(name))
+
+    def of(self, numbers: Numbers) -> pa.Array:
+        """Return the names of strings."""
+        return pa.DictionaryArray.from_arrays(self._index.of(numbers), self._names.array())
+
+
+def to_record_batch(columns: Mapping[str, Any], schema: pa.Schema) -> pa.RecordBatch:
+    """Return numpy and Arrow arrays, by their columns' names, as a record batch."""
+    arrays = [columns[field.name] for field in schema]
+    return pa.record_batch([a if isinstance(a, pa.Array) else pa.array(a) for a in arrays], schema)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The compiled library, made by hatch_build.py when spo-trace is installed on a machine with a C compiler."""
+
+import ctypes
+import logging
+from functools import cache
+from pathlib import Path
+
+__all__ = ["PATH", "Library", "load"]
+
+Library = ctypes.CDLL
+
+PATH = Path(__file__).with_name("libspo.so")
+
+# SPO_VERSION of scan.h: a library of another version has other structs.
+_VERSION = 1
+
+
+@cache
+def load() -> Library | None:
+    """Return the library, None if there is none that fits: then the reference parsers do all the work."""
+    try:
+        library = Library(str(PATH))
+        version = int(library.spo_version())
+    except (OSError, AttributeError):
+        version = 0
+    if version == _VERSION:
+        return library
+    logging.getLogger(__name__).info("the compiled scanner is missing: large texts take some ten times longer")
+    return None

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Records of page_owner as print_page_owner() (mm/page_owner.c) prints them since Linux 5.18 (formats E and F). */
+#include "record.h"
+
+#define MAX_ORDER 30
+
+/* Where the strings of a record stand. */
+struct spans {
+	place gfp, gfp_end;
+	place comm, comm_end;
+	place migratetype, migratetype_end;
+	place pageblock, pageblock_end;
+	place flags, flags_end;
+};
+
+/* "Page allocated via order 0, mask 0x…(GFP_…), pid 1, tgid 1 (comm), ts 1 ns[, free_ts 1 ns][ (swapped)]\n" */
+static place first_line(place p, place end, struct spo_page_row *row, struct spans *spans)
+{
+	uint64_t order, gfp_mask, free_ts_nsec;
+
+	p = AFTER(p, "Page allocated via order ");
+	if (!p || !(p = decimal(p, &order)) || order > MAX_ORDER || !(p = AFTER(p, ", mask 0x")))
+		return NULL;
+	row->order = (uint8_t)order;
+	spans->gfp = p;
+	p = hexadecimal(p, &gfp_mask);
+	if (!p || p - spans->gfp > 8 || *p != '(' || !(p = names_end(p + 1, end)))
+		return NULL;
+	spans->gfp_end = p;
+	if (!(p = AFTER(p, "), pid ")) || !(p = pid_number(p, &row->pid)))
+		return NULL;
+	if (!(p = AFTER(p, ", tgid ")) || !(p = pid_number(p, &row->tgid)) || !(p = AFTER(p, " (")))
+		return NULL;
+	spans->comm = p;
+	if (!(spans->comm_end = p = comm_end(p)))
+		return NULL;
+	if (!(p = decimal(p + sizeof("), ts ") - 1, &row->ts_nsec)) || !(p = AFTER(p, " ns")))
+		return NULL;
+	row->free_ts_nsec = -1;
+	if (IS_AT(p, ", free_ts ")) {
+		if (!(p = decimal(p + sizeof(", free_ts ") - 1, &free_ts_nsec)) || !(p = AFTER(p, " ns")))
+			return NULL;
+		row->free_ts_nsec = (int64_t)free_ts_nsec;
+	}
+	row->swapped = IS_AT(p, " (swapped)");
+	if (row->swapped)
+		p += sizeof(" (swapped)") - 1;
+	return AFTER(p, "\n");
+}
+
+/* "PFN 0x1 type Movable Block 1 type Movable Flags 0x…(…)\n"; the PFN is decimal up to 6.4 or 6.5. */
+static place pfn_line(place p, place end, struct spo_page_row *row, struct spans *spans)
+{
+	uint64_t ignored;
+
+	if (!(p = AFTER(p, "PFN ")))
+		return NULL;
+	p = IS_AT(p, "0x") ? hexadecimal(p + 2, &row->pfn) : decimal(p, &row->pfn);
+	if (!p || !(p = AFTER(p, " type ")))
+		return NULL;
+	spans->migratetype = p;
+	spans->migratetype_end = p = word_end(p);
+	if (p == spans->migratetype || !(p = AFTER(p, " Block ")))
+		return NULL;
+	if (!(p = decimal(p, &ignored)) || !(p = AFTER(p, " type ")))
+		return NULL;
+	spans->pageblock = p;
+	spans->pageblock_end = p = word_end(p);
+	if (p == spans->pageblock || !(p = AFTER(p, " Flags 0x")))
+		return NULL;
+	spans->flags = p;
+	if (!(p = hexadecimal(p, &ignored)) || *p != '(' || !(p = names_end(p + 1, end)))
+		return NULL;
+	spans->flags_end = p;
+	return AFTER(p, ")\n");
+}
+
+static bool number_strings(struct spo_strings *strings, struct spo_page_row *row, const struct spans *spans)
+{
+	return number_string(strings, SPO_GFP, spans->gfp, spans->gfp_end, &row->gfp) &&
+	       number_string(strings, SPO_COMM, spans->comm, spans->comm_end, &row->comm) &&
+	       number_string(strings, SPO_MIGRATETYPE, spans->migratetype, spans->migratetype_end, &row->migratetype) &&
+	       number_string(strings, SPO_MIGRATETYPE, spans->pageblock, spans->pageblock_end,
+			     &row->pageblock_migratetype) &&
+	       number_string(strings, SPO_FLAGS, spans->flags, spans->flags_end, &row->flags);
+}
+
+static enum answer page_record(struct spo_strings *strings, place start, place end, void *to, struct body *body)
+{
+	struct spo_page_row *row = to;
+	struct spans spans;
+	place p;
+
+	p = first_line(start, end, row, &spans);
+	if (!p || !(p = pfn_line(p, end, row, &spans)) || !find_body(start, p, end, body))
+		return LEFT;
+	if (!number_strings(strings, row, &spans) || !number_body(strings, body, &row->stack, &row->tail))
+		return NO_MEMORY;
+	body->newlines += 2 + strings_newlines(strings, row->comm);
+	return RECOGNISED;
+}
+
+int spo_scan_pages(struct spo_strings *strings, const struct spo_block *block, struct spo_scan *scan)
+{
+	return scan_block(strings, block, scan, sizeof(struct spo_page_row), page_record);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPO_STRINGS_H
+#define SPO_STRINGS_H
+
+#include "scan.h"
+#include "text.h"
+
+/* The number of a string, a new one if it was not there; equal strings of two kinds are two. -1: no memory. */
+int64_t strings_number(struct spo_strings *strings, enum spo_kind kind, place start, place end);
+
+int64_t strings_newlines(const struct spo_strings *strings, uint32_t number);
+
+#endif
