@@ -43,13 +43,16 @@ def _page_counts(snap: Snapshot, table: str, keys: list[str], condition: Where) 
     through_stack = [key for key in keys if key in STACK_KEYS]
     group_by = [*own, *(["stack_id"] if through_stack else [])]
     size = "order" if table == "pages" else "swap_type"
-    rows = condition.keep(snap.read(table, condition.columns(table, [*group_by, size])), table, snap)
-    counted = rows[group_by].copy()
-    counted["mem_pages"] = 2 ** rows["order"].astype("int64") if table == "pages" else 0
-    counted["swap_pages"] = 0 if table == "pages" else 1
-    counts = _sums(counted, group_by).rename(columns=own)
+    parts = []
+    for frame in snap.frames(table, condition.columns(table, [*group_by, size])):
+        rows = condition.keep(frame, table, snap)
+        counted = rows[group_by].copy()
+        counted["mem_pages"] = 2 ** rows["order"].astype("int64") if table == "pages" else 0
+        counted["swap_pages"] = 0 if table == "pages" else 1
+        parts.append(_plain(_sums(counted, group_by)))
+    counts = _sums(pd.concat(parts, ignore_index=True), group_by).rename(columns=own)
     for key in through_stack:
-        counts[key] = stack_column(snap.stacks, key).take(counts["stack_id"].to_numpy()).to_numpy()
+        counts[key] = stack_column(snap.stacks, key).take(counts["stack_id"].to_numpy(int)).to_numpy()
     return _plain(counts.reindex(columns=[*keys, *_PAGES]))
 
 
@@ -59,7 +62,7 @@ def _sums(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return rows.groupby(keys, observed=True, dropna=False, sort=False)[_PAGES].sum().reset_index()
 
 
-# Each table's names are categories of its own; to be joined they become plain values.
+# Each part's names are categories of its own; to be joined they become plain values.
 def _plain(counts: pd.DataFrame) -> pd.DataFrame:
     return counts.astype({name: object for name in counts.columns if name not in _PAGES})
 

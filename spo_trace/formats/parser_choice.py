@@ -11,6 +11,7 @@ from spo_trace import schema
 from spo_trace.formats import page_owner, swap_page_owner
 from spo_trace.formats.blocks import Block, file_blocks, framed_blocks, stream_blocks
 from spo_trace.formats.fast_batches import TextFormat, fast_batches
+from spo_trace.formats.read_ahead import read_ahead
 from spo_trace.formats.record import KernelText, RejectSink
 from spo_trace.formats.scanned_pages import PAGE_NAMES, ScannedPages
 from spo_trace.formats.scanned_swap import SWAP_NAMES, ScannedSwap
@@ -54,12 +55,12 @@ def _scanned(
     compiled: Library, of: TextFormat, text: KernelText, stacks: StackTable, reject: RejectSink, jobs: int
 ) -> Iterator[pa.RecordBatch]:
     with text.file or nullcontext():
-        yield from fast_batches(compiled, of, _blocks(text), stacks, reject, jobs=jobs)
+        yield from fast_batches(compiled, of, _blocks(text, jobs), stacks, reject, jobs=jobs)
 
 
-def _blocks(text: KernelText) -> Iterator[Block]:
+def _blocks(text: KernelText, jobs: int) -> Iterator[Block]:
     if text.records is not None:
         return framed_blocks(text.records)
     if text.file is not None:
         return file_blocks(text, text.file)
-    return stream_blocks(text.chunks)
+    return stream_blocks(text.chunks if jobs == 1 else read_ahead(text.chunks))

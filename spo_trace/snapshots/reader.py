@@ -48,6 +48,16 @@ class Snapshot:
             arrow = pq.read_table(path, columns=columns, partitioning=None)
         return to_frame(arrow)
 
+    def frames(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
+        """Yield `columns` of `table` in DataFrames of some 500,000 rows, at least one: memory stays bounded."""
+        from spo_trace.snapshots.frames import to_frame
+
+        with self._opening(table) as path, pq.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                yield to_frame(file.read_row_group(number, columns=list(columns)))
+            if not file.num_row_groups:
+                yield to_frame(file.read(columns=list(columns)))
+
     def count(self, table: str) -> int:
         """Return how many rows `table` has."""
         with self._opening(table) as path:

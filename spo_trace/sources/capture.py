@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A capture: kernel files that were saved elsewhere, in a directory, a tar archive, single files or on a pipe."""
 
+import io
 import os
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.escape import escape
@@ -75,9 +75,7 @@ class CaptureSource:
 
     def _add(self, path: str) -> None:
         if path == "-":
-            if sys.stdin is None:
-                raise SpoTraceError("standard input is closed", hint="it is read for --from -")
-            return self._add_stream("standard input", sys.stdin.buffer)
+            return self._add_stream("standard input", _standard_input())
         if Path(path).is_dir():
             return self._add_directory(Path(path))
         raw = _open_file(path)
@@ -141,6 +139,16 @@ class CaptureSource:
         return self._put(name, partial(_stream_text, name, head, raw), title)
 
 
+# Not sys.stdin.buffer: a thread may still wait in a read of it when the process ends, and its lock would abort Python.
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise SpoTraceError("standard input is closed", hint="it is read for --from -")
+    try:
+        return cast(BinaryIO, os.fdopen(os.dup(sys.stdin.buffer.fileno()), "rb", buffering=0))
+    except io.UnsupportedOperation:  # a program has put something else in its place
+        return sys.stdin.buffer
+
+
 def _open_file(path: str) -> BinaryIO:
     try:
         return Path(path).open("rb")
@@ -170,7 +178,7 @@ def _stream_text(name: str, head: bytes, raw: BinaryIO) -> KernelText:
     text = KernelText(name, ())
 
     def chunks() -> Iterator[bytes]:
-        with nullcontext() if sys.stdin and raw is sys.stdin.buffer else raw:
+        with raw:
             yield from read_chunks(text, Rewound(head, raw), head)
 
     text.chunks = chunks()

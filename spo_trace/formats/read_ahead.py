@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A stream read, and decompressed, in a thread of its own while what it gave before is worked on."""
+
+from collections.abc import Iterable, Iterator
+from queue import Full, Queue
+from threading import Event, Thread
+
+__all__ = ["read_ahead"]
+
+# Some 8 MB: what a decompressor gives at once, a few times over.
+_DEPTH = 8
+
+_SOON = 0.1
+
+
+def read_ahead(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield `chunks`, a few of them read in advance; raise what reading them raised.
+
+    Who stops asking stops the thread too, with the read that it is in.
+    """
+    waiting: Queue[bytes | BaseException | None] = Queue(_DEPTH)
+    stopped = Event()
+    # A thread that waits for a pipe must not keep the process from ending.
+    Thread(target=_read, args=(chunks, waiting, stopped), daemon=True).start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+
+
+def _read(chunks: Iterable[bytes], waiting: "Queue[bytes | BaseException | None]", stopped: Event) -> None:
+    try:
+        for chunk in chunks:
+            if not _put(chunk, waiting, stopped):
+                return
+    except BaseException as error:  # noqa: BLE001  # raised again where the chunks are asked for
+        _put(error, waiting, stopped)
+    _put(None, waiting, stopped)
+
+
+def _put(item: bytes | BaseException | None, waiting: "Queue[bytes | BaseException | None]", stopped: Event) -> bool:
+    while not stopped.is_set():
+        try:
+            waiting.put(item, timeout=_SOON)
+        except Full:
+            continue
+        return True
+    return False
