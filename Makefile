@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench fuzz clean help
+.PHONY: demo test lint docs bench fuzz clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(READY) ## docs/commands.md, from the help texts of all commands
+	$(BIN)/python -m tests.docs.reference > docs/commands.md
 
 bench: $(READY) ## spo-trace against page_owner_sort on a large text (BENCH_RECORDS, default 1000000)
 	$(BIN)/python -m tests.bench.bench --markdown bench.md

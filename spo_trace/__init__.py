@@ -17,17 +17,36 @@ if TYPE_CHECKING:
     from spo_trace.analysis.balance import balance
     from spo_trace.analysis.diff import diff
     from spo_trace.api import open, snapshot
+    from spo_trace.sampling.api import series, trend, watch
+    from spo_trace.sampling.samples import Sample
     from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Snapshot", "SpoTraceError", "__version__", "attribute", "balance", "diff", "open", "snapshot"]
+__all__ = [
+    "Sample",
+    "Snapshot",
+    "SpoTraceError",
+    "__version__",
+    "attribute",
+    "balance",
+    "diff",
+    "open",
+    "series",
+    "snapshot",
+    "trend",
+    "watch",
+]
 
 _HOMES = {
+    "Sample": "sampling.samples",
     "Snapshot": "snapshots.reader",
     "attribute": "analysis.attribution",
     "balance": "analysis.balance",
     "diff": "analysis.diff",
     "open": "api",
+    "series": "sampling.api",
     "snapshot": "api",
+    "trend": "sampling.api",
+    "watch": "sampling.api",
 }
 
 

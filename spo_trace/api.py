@@ -12,7 +12,7 @@ from spo_trace.private_files import scratch_directory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.choose import choose_source
 
-__all__ = ["open", "snapshot"]
+__all__ = ["Paths", "as_list", "open", "snapshot"]
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -38,7 +38,7 @@ def snapshot(
     >>> spo.snapshot("now.spo")                             # doctest: +SKIP
     >>> spo.snapshot("then.spo", from_="capture.tar.gz")    # doctest: +SKIP
     """
-    source = choose_source(backend, _as_list(from_), stage)
+    source = choose_source(backend, as_list(from_), stage)
     return collect(source, Path(output), swap=swap, strict=strict, force=force, jobs=jobs, progress=progress)
 
 
@@ -47,14 +47,15 @@ def open(path: Paths, *, progress: Progress | None = None) -> Snapshot:
 
     >>> spo.open("before.spo").pages.head()                 # doctest: +SKIP
     """
-    paths = _as_list(path)
+    paths = as_list(path)
     if len(paths) == 1 and (Path(paths[0]) / "snapshot.json").is_file():
         return Snapshot(Path(paths[0]))
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
     return snapshot(directory / "capture.spo", from_=paths, progress=progress)
 
 
-def _as_list(paths: Paths | None) -> list[str]:
+def as_list(paths: Paths | None) -> list[str]:
+    """Return one path or several as a list of texts."""
     if paths is None:
         return []
     if isinstance(paths, str | os.PathLike):

@@ -2,7 +2,7 @@
 """The difference of two snapshots: who grew, by how much, how fast."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -10,7 +10,7 @@ from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.keys import check_keys
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Relation", "diff", "relate"]
+__all__ = ["Relation", "diff", "relate", "seconds_between"]
 
 _AMOUNTS = ("mem_bytes", "swap_bytes", "total_bytes")
 
@@ -69,23 +69,28 @@ def relate(a: Snapshot, b: Snapshot) -> Relation:
     kernels = [(snap.meta["kernel_release"], snap.meta["kernel_version"]) for snap in (a, b)]
     same_kernel = kernels[0] == kernels[1] if kernels[0][0] and kernels[1][0] else None
     known = [snap.meta["swap_owner"]["origin"] is not None for snap in (a, b)]
-    seconds = _seconds(a, b) if same_kernel is not False and _same_boot(a, b) else None
+    seconds = seconds_between(a.meta, b.meta) if same_kernel is not False else None
     return Relation(same_kernel, seconds, known[0] == known[1])
+
+
+def seconds_between(a: dict[str, Any], b: dict[str, Any]) -> float | None:
+    """Return the seconds from snapshot.json `a` to `b`, None unless both are of one boot and tell when they are of."""
+    return _seconds(a, b) if _same_boot(a, b) else None
 
 
 # A capture made by hand may have no boot_id. Its oldest allocation (page_owner's own first pages) then tells: no two
 # boots reach it in the same nanosecond.
-def _same_boot(a: Snapshot, b: Snapshot) -> bool:
-    if a.meta["boot_id"] and b.meta["boot_id"]:
-        return bool(a.meta["boot_id"] == b.meta["boot_id"])
-    oldest = [snap.meta["files"].get("page_owner", {}).get("oldest_ts_nsec") for snap in (a, b)]
+def _same_boot(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    if a["boot_id"] and b["boot_id"]:
+        return bool(a["boot_id"] == b["boot_id"])
+    oldest = [meta["files"].get("page_owner", {}).get("oldest_ts_nsec") for meta in (a, b)]
     return oldest[0] is not None and oldest[0] == oldest[1]
 
 
-def _seconds(a: Snapshot, b: Snapshot) -> float | None:
-    uptimes = [snap.meta["uptime_start"] for snap in (a, b)]
+def _seconds(a: dict[str, Any], b: dict[str, Any]) -> float | None:
+    uptimes = [meta["uptime_start"] for meta in (a, b)]
     if None not in uptimes:
         return float(uptimes[1] - uptimes[0])
     # The reader itself allocates while it reads: the newest allocation is the time of the capture.
-    newest = [snap.meta["files"].get("page_owner", {}).get("newest_ts_nsec") for snap in (a, b)]
+    newest = [meta["files"].get("page_owner", {}).get("newest_ts_nsec") for meta in (a, b)]
     return None if None in newest else (newest[1] - newest[0]) / 1e9

@@ -4,7 +4,7 @@
 import re
 from fractions import Fraction
 
-__all__ = ["format_rate", "format_share", "format_size", "parse_size", "printable"]
+__all__ = ["format_rate", "format_share", "format_size", "parse_rate", "parse_size", "printable"]
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -47,3 +47,18 @@ def parse_size(text: str) -> int:
     if not match:
         raise ValueError(f"{text!r} is not a size")
     return int(Fraction(match[1]) * 1024 ** ("KMGTPE".find(match[2].upper()) + 1 if match[2] else 0))
+
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
+
+
+def parse_rate(text: str) -> float:
+    """Return the bytes per second that a rate such as 10K/s, 1MiB/h or 512 means; raise ValueError for anything else.
+
+    >>> parse_rate("36K/h")
+    10.24
+    """
+    size, slash, unit = text.partition("/")
+    if slash and unit.strip() not in _SECONDS:
+        raise ValueError(f"{unit.strip()!r} is not one of {', '.join(_SECONDS)}")
+    return parse_size(size) / _SECONDS[unit.strip() if slash else "s"]

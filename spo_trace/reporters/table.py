@@ -13,12 +13,16 @@ __all__ = ["render_table"]
 # Keys of many frames: a line each under the numbers, or no line would fit a screen.
 _STACK_KEYS = ("stack", "symbols")
 
+_SHARES = ("share", "steadiness")
+_RATES = ("rate", "rate_error", "rate_low")
+_TITLES = {"rate_error": "error", "rate_low": "at least"}
+
 # Bytes say what pages say; a person reads one of them.
 _LEFT_OUT = ("mem_pages", "swap_pages")
 
 
 def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False) -> None:
-    """Write `table`, its columns formatted by their names: *_bytes, *_delta, share, rate, else a key."""
+    """Write `table`, its columns formatted by their names: *_bytes, *_delta, shares, rates, else a key."""
     shown = [name for name in table.columns if name not in _LEFT_OUT]
     stacks = [] if markdown else [name for name in shown if name in _STACK_KEYS]
     columns = [name for name in shown if name not in stacks]
@@ -44,9 +48,11 @@ def _cell(name: str, value: Any) -> str:
     if pd.isna(value):
         return ""
     number = float(value)
-    if name == "share":
+    if name in _SHARES:
         return format_share(number)
-    if name == "rate":
+    if name == "rate_error":
+        return f"±{format_size(number)}/s"
+    if name in _RATES:
         return format_rate(number)
     return format_size(number, signed=name.endswith("_delta"))
 
@@ -57,10 +63,12 @@ def _text(value: Any) -> str:
 
 
 def _is_number(name: str) -> bool:
-    return name in ("share", "rate") or "_bytes" in name
+    return name in (*_SHARES, *_RATES) or "_bytes" in name
 
 
 def _title(name: str) -> str:
+    if name in _TITLES:
+        return _TITLES[name]
     base, _, side = name.partition("_bytes")
     if not _is_number(name) or name == base:
         return name

@@ -8,26 +8,32 @@ from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.live import LiveSource
 from spo_trace.sources.source import Source
 
-__all__ = ["BACKENDS", "choose_source"]
+__all__ = ["BACKENDS", "backend_name", "choose_source"]
 
 BACKENDS = ("live", "capture", "simulator")
 
 
-def choose_source(backend: str | None, paths: Sequence[str], stage: str | None = None) -> Source:
-    """Return the source that `backend` names; without a name, a capture if there are paths, else this machine."""
+def backend_name(backend: str | None, paths: Sequence[str]) -> str:
+    """Return the backend that a user means; raise UsageError if it does not exist, or `paths` do not go with it."""
     name = backend or ("capture" if paths else "live")
     if name not in BACKENDS:
         raise UsageError(f"there is no backend {name!r}", hint=f"choose one of {', '.join(BACKENDS)}")
-    if stage is not None and name != "simulator":
-        raise UsageError("only the simulator has stages", hint="add --backend simulator, or leave out --stage")
-    if name == "live":
-        if paths:
-            raise UsageError("the live backend reads this machine, not --from", hint="leave out --backend or --from")
-        return LiveSource()
-    if not paths:
+    if name == "live" and paths:
+        raise UsageError("the live backend reads this machine, not --from", hint="leave out --backend or --from")
+    if name != "live" and not paths:
         raise UsageError(f"the {name} backend needs --from", hint="name a capture, or a scenario for the simulator")
+    return name
+
+
+def choose_source(backend: str | None, paths: Sequence[str], stage: str | None = None) -> Source:
+    """Return the source that `backend` names; without a name, a capture if there are paths, else this machine."""
+    if stage is not None and backend != "simulator":
+        raise UsageError("only the simulator has stages", hint="add --backend simulator, or leave out --stage")
+    name = backend_name(backend, paths)
+    if name == "live":
+        return LiveSource()
     if name == "capture":
         return CaptureSource(paths)
-    from spo_trace.sources.simulator import SimulatorSource
+    from spo_trace.sources.simulator import simulated_stage
 
-    return SimulatorSource(paths, stage)
+    return simulated_stage(paths, stage)

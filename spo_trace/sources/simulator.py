@@ -1,29 +1,26 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A modelled machine as a source: no root, no kernel, and every figure known beforehand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from spo_trace.bundled import scenario_path
 from spo_trace.errors import UsageError
 from spo_trace.formats.record import KernelText, gathered
-from spo_trace.simulator import Scenario, Stage, load_scenario, run
+from spo_trace.simulator import Stage, load_scenario, run
 from spo_trace.simulator.steps import Snapshot
 from spo_trace.sources.source import PATHS, RECORD_FILES
 
-__all__ = ["SimulatorSource", "stage_names"]
+__all__ = ["SimulatorSource", "simulated_stage", "simulated_stages"]
 
 
 class SimulatorSource:
-    """Run a scenario (a TOML file, or the name of a bundled one) up to a stage, and read the machine there."""
+    """Read the machine of a scenario (as the user named it) as it is at a stage."""
 
     kind = "simulator"
 
-    def __init__(self, scenarios: Sequence[str], stage: str | None = None) -> None:
-        if len(scenarios) != 1:
-            raise UsageError("the simulator runs one scenario", hint="give --from once")
-        scenario = load_scenario(scenario_path(scenarios[0]))
-        self._scenario = scenarios[0]
-        self._stage = _run_to(scenario, stage)
+    def __init__(self, scenario: str, stage: Stage) -> None:
+        self._scenario = scenario
+        self._stage = stage
 
     @property
     def options(self) -> dict[str, str]:
@@ -45,14 +42,23 @@ class SimulatorSource:
         return f"the scenario's kernel has no {name}"
 
 
-def stage_names(scenario: Scenario) -> list[str]:
-    """Return the names of a scenario's snapshots, in order."""
-    return [step.name for step in scenario.steps if isinstance(step, Snapshot)]
-
-
-def _run_to(scenario: Scenario, stage: str | None) -> Stage:
-    names = stage_names(scenario)
+def simulated_stage(scenarios: Sequence[str], stage: str | None = None) -> SimulatorSource:
+    """Run a scenario (a TOML file, or the name of a bundled one) up to `stage`, by default the last."""
+    scenario = load_scenario(scenario_path(_only(scenarios)))
+    names = [step.name for step in scenario.steps if isinstance(step, Snapshot)]
     wanted = names[-1] if stage is None else stage
     if wanted not in names:
         raise UsageError(f"the scenario has no stage {wanted!r}", hint=f"its stages: {', '.join(names)}")
-    return next(reached for reached in run(scenario) if reached.name == wanted)
+    return next(SimulatorSource(scenarios[0], reached) for reached in run(scenario) if reached.name == wanted)
+
+
+def simulated_stages(scenarios: Sequence[str]) -> Iterator[SimulatorSource]:
+    """Yield the machine at each stage of a scenario: read one before asking for the next."""
+    for stage in run(load_scenario(scenario_path(_only(scenarios)))):
+        yield SimulatorSource(scenarios[0], stage)
+
+
+def _only(scenarios: Sequence[str]) -> str:
+    if len(scenarios) != 1:
+        raise UsageError("the simulator runs one scenario", hint="give --from once")
+    return scenarios[0]

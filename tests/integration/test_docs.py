@@ -11,20 +11,24 @@ import pytest
 
 from spo_trace import schema
 from spo_trace.cli import app
+from tests.docs.reference import commands, options_of, reference
+from tests.support import in_process
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 SCHEMA = (ROOT / "spo_trace/snapshots/SCHEMA.md").read_text()
 BIN = Path(sys.executable).parent
+REFERENCE = ROOT / "docs" / "commands.md"
+PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").glob("*.md") if path != REFERENCE)]
 
 # How large a Parquet file gets depends on pyarrow's version.
 FILE_SIZE = re.compile(r", [\d.]+ [KM]iB$")
 
 
-def tour() -> list[tuple[str, list[str]]]:
-    """Return the commands of the README's console blocks, each with the lines that it is shown to print."""
+def tour(text: str) -> list[tuple[str, list[str]]]:
+    """Return the commands of a document's console blocks, each with the lines that it is shown to print."""
     steps: list[tuple[str, list[str]]] = []
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         for line in block.splitlines():
             if line.startswith("$ "):
                 steps.append((line.removeprefix("$ "), []))
@@ -38,21 +42,55 @@ def shell(script: str, directory: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["sh", "-c", script], cwd=directory, env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.xdist_group("readme")
-def test_the_readmes_tour_prints_what_it_shows(tmp_path: Path) -> None:
-    # GIVEN the tour, started where it says
-    steps = tour()
-    assert steps[0][0] == "cd fixtures/captures/7.2-spo" and len(steps) > 8
-    where = ROOT / "fixtures/captures/7.2-spo"
-    for command, shown in steps[1:]:
-        # WHEN a command is run as it stands (its snapshots elsewhere, and without a tool that is not ours)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_a_tour_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
+    # GIVEN a document's commands, started in the directory that the first one goes to
+    (first, _), *steps = tour(page.read_text())
+    where = ROOT / first.removeprefix("cd ")
+    assert first.startswith("cd ") and where.is_dir() and len(steps) > 1
+    for command, shown in steps:
+        # WHEN a command is run as it stands (its files elsewhere, and without a tool that is not ours)
         ours = command.partition(" | ")[0].replace("/tmp/", f"{tmp_path}/")
-        result = shell(f"cd {where} && {ours} 2>&1", tmp_path)
+        result = shell(f"cd {where} && {{ {ours}\n}} 2>&1", tmp_path)
         printed = [FILE_SIZE.sub("", line) for line in result.stdout.replace(f"{tmp_path}/", "/tmp/").splitlines()]
         # THEN it prints every line that is shown
         assert result.returncode == 0, result.stdout
         for line in shown:
             assert FILE_SIZE.sub("", line) in printed, (command, result.stdout)
+
+
+@pytest.mark.parametrize("page", [*PAGES, REFERENCE], ids=lambda path: path.stem)
+def test_documents_name_no_option_that_does_not_exist(page: Path) -> None:
+    known = commands()
+    named = re.findall(r"(?:spo-trace|\.venv/bin/spo-trace) (\w+)((?: (?!spo-trace)[^\n|`;#&()]*)?)", page.read_text())
+    for name, rest in named:
+        if name in known:
+            # Quoted words are an expression's, not the command line's.
+            words = re.sub(r"'[^']*'|\"[^\"]*\"", "", rest).split()
+            options = [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]
+            assert set(options) <= set(options_of(known[name])), (name, rest)
+    # An option that is named by itself is one of some command's.
+    every = {option for command in known.values() for option in options_of(command)} | {"--help", "--version"}
+    alone = set(re.findall(r"`(--[a-z][a-z-]*)", page.read_text()))
+    assert alone <= every
+
+
+def test_the_reference_is_what_help_says() -> None:
+    assert REFERENCE.read_text() == reference(), "make docs"
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_option_has_a_help_text(name: str, tmp_path: Path) -> None:
+    shown = in_process(name, "--help", cwd=tmp_path).stdout.decode()
+    for param in commands()[name].params:
+        assert len(param.help or "") > 10, param.name
+        assert all(word in shown for word in [*param.opts, *param.secondary_opts] if word.startswith("-"))
+
+
+@pytest.mark.parametrize("page", [*PAGES, REFERENCE], ids=lambda path: path.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
 def test_the_one_line_of_shell_captures_what_there_is(tmp_path: Path) -> None:

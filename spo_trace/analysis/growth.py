@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Growth: who has how much now, since the last sample and since the first one."""
+
+import numpy as np
+import pandas as pd
+
+from spo_trace.analysis.history import history
+
+__all__ = ["growth"]
+
+
+def growth(series: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Set the last sample against the one before it and the first one, largest growth since the first one first.
+
+    `series`: samples in long form, with the columns sample, seconds, the keys, mem_bytes, swap_bytes and total_bytes.
+    Columns of the result: the keys, mem_bytes and swap_bytes (missing where the samples do not tell them apart),
+    total_bytes, interval_delta, growth_delta, rate (bytes per second since the first sample; missing at the first
+    one) and past (total_bytes of each sample, the oldest first). Who had something once stays, with 0.
+    """
+    owners, seconds, amounts = history(series, keys, ["mem_bytes", "swap_bytes", "total_bytes"])
+    table, totals = owners.copy(), amounts["total_bytes"]
+    for name in ("mem_bytes", "swap_bytes"):
+        table[name] = pd.Series(amounts[name][:, -1], dtype="Int64")
+        if series[name].isna().all():
+            table[name] = pd.NA
+    table["total_bytes"] = totals[:, -1].astype("int64")
+    table["interval_delta"] = (totals[:, -1] - totals[:, max(totals.shape[1] - 2, 0)]).astype("int64")
+    table["growth_delta"] = (totals[:, -1] - totals[:, 0]).astype("int64")
+    passed = seconds[-1] - seconds[0]
+    table["rate"] = table["growth_delta"] / passed if passed else np.nan
+    table["past"] = totals.tolist()
+    order = ["growth_delta", "total_bytes", *keys]
+    return table.sort_values(order, ascending=[False, False, *[True] * len(keys)], ignore_index=True)

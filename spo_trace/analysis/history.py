@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Samples one after another as one row for each owner."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+__all__ = ["History", "history", "rows_of"]
+
+
+class History(NamedTuple):
+    """Hold what each owner had at each sample.
+
+    `owners`: the keys, a row for each combination of them. `seconds`: when each sample was taken. `amounts`: for each
+    column asked for, bytes, a row for each owner and a column for each sample; 0 where a sample does not have it.
+    """
+
+    owners: pd.DataFrame
+    seconds: npt.NDArray[np.float64]
+    amounts: dict[str, npt.NDArray[np.float64]]
+
+
+def history(series: pd.DataFrame, keys: list[str], columns: Sequence[str]) -> History:
+    """Return the history of `columns`; `series` has the columns sample, seconds, the keys and these.
+
+    Owners that have nothing in any sample are left out.
+    """
+    samples = series.drop_duplicates("sample").sort_values("sample", ignore_index=True)
+    place = samples["sample"].searchsorted(series["sample"])
+    row = series.groupby(keys, sort=False, dropna=False, observed=True).ngroup() if keys else series["sample"] * 0
+    owners = series[~row.duplicated()][keys].reset_index(drop=True)
+    amounts = {name: np.zeros((len(owners), len(samples))) for name in columns}
+    for name, matrix in amounts.items():
+        # Bytes of one owner stay exact in a float64: below 2**53.
+        np.add.at(matrix, (row.to_numpy(), place), series[name].fillna(0).to_numpy("float64"))
+    has = np.any([matrix.any(axis=1) for matrix in amounts.values()], axis=0)
+    kept = {name: matrix[has] for name, matrix in amounts.items()}
+    return History(owners[has].reset_index(drop=True), samples["seconds"].to_numpy("float64"), kept)
+
+
+def rows_of(found: History, owners: pd.DataFrame) -> list[int]:
+    """Return which rows of a history are those of `owners`, which has its keys as columns."""
+    keys = list(found.owners.columns)
+    if not keys:
+        return [0] * len(owners)
+    # pandas matches missing keys with each other, which is what is wanted.
+    numbered = found.owners.astype(object).assign(row=range(len(found.owners)))
+    return owners[keys].astype(object).merge(numbered, on=keys, how="left")["row"].tolist()

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""spo-trace trend."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+
+import typer
+
+from spo_trace.cli.guard import fail, guarded
+from spo_trace.cli.options import Force, Format, Output, Top, Where, condition_of, keys_of
+from spo_trace.cli.output import check_output, note, opened
+from spo_trace.cli.showing import check_format, show
+from spo_trace.errors import EXIT_THRESHOLD, SpoTraceError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from spo_trace.sampling.opening import Series
+
+__all__ = ["command"]
+
+_PANELS = 6
+
+
+@guarded
+def command(
+    samples: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="A recording (of watch --record), or a directory of snapshots (NAME.spo) of one boot.",
+            show_default=False,
+        ),
+    ],
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="KEYS",
+            help="What to group by, as for report. Default: what it was recorded by; stack for snapshots. A recording "
+            "by stack tells symbols, caller, module and category too.",
+            show_default=False,
+        ),
+    ] = None,
+    weight: Annotated[str, typer.Option("--weight", metavar="NAME", help="What grows: total, mem or swap.")] = "total",
+    top: Top = 20,
+    where: Where = None,
+    format: Format = "table",
+    output: Output = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw the first rows (six at most) with their lines: FILE.png, .svg or .html. Needs matplotlib.",
+            show_default=False,
+        ),
+    ] = None,
+    fail_above: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-above",
+            metavar="RATE",
+            help="Exit with 3 if any row surely (column `at least`) grows faster, such as 10K/s, 1MiB/h or 0.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Show who grows steadily, how fast, and how sure that is.
+
+    A straight line is fitted to each owner's samples. The rate has its standard error; `at least` is the growth that
+    is sure (95 %), and is what rows are ranked by; `steadiness` is R². What grew in one step, or is still filling up,
+    is no sure growth.
+
+    \b
+        spo-trace trend day
+        spo-trace trend day --by caller --plot day.svg
+        spo-trace trend nightly/ --by stack --fail-above 1MiB/h    # a leak test for CI
+    """
+    check_format(format)
+    check_output(output, force=force)
+    _check_plot(plot, force=force)
+    limit = _limit(fail_above)
+    from spo_trace.analysis.trend import trend
+    from spo_trace.sampling.opening import open_series
+
+    series = open_series(samples, keys_of(by) if by else None, condition_of(where))
+    table = trend(series.table, series.keys, weight=weight)
+    times = series.table["seconds"].drop_duplicates()
+    note(f"{len(times)} samples of one boot, over {times.max():,.1f} s")
+    show(_for_people(table, format), top, format, output, force=force)
+    if plot:
+        _draw(table[table["steadiness"].notna()].head(min(top or _PANELS, _PANELS)), series, weight, plot, force=force)
+    if limit is not None and (over := table[table["rate_low"] > limit]).size:
+        fail(f"{len(over)} rows surely grow faster than {fail_above}", None, EXIT_THRESHOLD)
+
+
+def _check_plot(plot: Path | None, *, force: bool) -> None:
+    if plot is None:
+        return
+    from spo_trace.reporters.trend_plot import SUFFIXES
+
+    if plot.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"can't draw {plot}", hint=f"its name decides what it is: one of {', '.join(SUFFIXES)}")
+    if find_spec("matplotlib") is None:
+        raise SpoTraceError("--plot needs matplotlib", hint="install it: pip install 'spo-trace[plot]'")
+    check_output(plot, force=force)
+
+
+def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, force: bool) -> None:
+    from spo_trace.analysis.history import history, rows_of
+    from spo_trace.analysis.labels import owner_labels
+    from spo_trace.reporters.trend_plot import Amounts, render_trend
+
+    found = history(series.table, series.keys, [f"{weight}_bytes"])
+    amounts = Amounts(found.seconds, found.amounts[f"{weight}_bytes"][rows_of(found, table)])
+    labels = owner_labels(table, series.keys)
+    title = f"Who grows steadily, by {', '.join(series.keys)}"
+    with opened(plot, force=force) as file:
+        outfile = cast(BinaryIO, file.buffer)
+        render_trend(table, labels, amounts, outfile, suffix=plot.suffix.lower(), title=title)
+
+
+def _limit(text: str | None) -> float | None:
+    from spo_trace.reporters.format import parse_rate
+
+    try:
+        return None if text is None else parse_rate(text)
+    except ValueError as error:
+        raise UsageError(f"--fail-above: {error}", hint="such as 10K/s, 1MiB/h or 0") from error
+
+
+# Rows that did not change hide those that did; csv and json have all.
+def _for_people(table: "pd.DataFrame", format: str) -> "pd.DataFrame":
+    return table if format in ("csv", "json") else table[table["steadiness"].notna()]

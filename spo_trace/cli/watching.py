@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Where watch shows its samples: a live view on a terminal, or plain lines."""
+
+import sys
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from spo_trace.cli.output import progress, tell_collected
+from spo_trace.counts import FileCounts, Progress
+from spo_trace.formats.record import KernelText
+from spo_trace.reporters.format import format_size
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.live import Live
+
+    from spo_trace.reporters.watch_view import WatchView
+    from spo_trace.sampling.samples import Sample
+
+__all__ = ["SORTS", "Lines", "Terminal"]
+
+SORTS = ("growth", "interval", "total", "mem", "swap")
+
+# Samples that are kept beside the first one: the sparklines go back so far.
+_REMEMBERED = 40
+
+_ROWS_IN_LINES = 10
+
+
+class _Display:
+    """Keep the samples that growth is told from; `taken` counts all that were shown."""
+
+    def __init__(self, keys: list[str], sort: str, top: int | None) -> None:
+        self.taken = 0
+        self._keys = keys
+        self._sort = sort
+        self._top = top
+        self._first: Sample | None = None
+        self._recent: deque[Sample] = deque(maxlen=_REMEMBERED)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def progress(self) -> Progress | None:
+        """Return what tells how far the reading of a sample is."""
+        return progress()
+
+    def show(self, sample: "Sample") -> None:
+        """Show one more sample."""
+        if self._first is None:
+            self._first = sample
+            tell_collected(sample.meta)
+        else:
+            self._recent.append(sample)
+        self.taken += 1
+        self._draw(sample)
+
+    def leave(self) -> None:
+        """Do what is left when no more samples come."""
+
+    def _draw(self, sample: "Sample") -> None:
+        raise NotImplementedError
+
+    # Of each owner in the order to show, and of all together.
+    def _growth(self) -> "tuple[pd.DataFrame, pd.DataFrame]":
+        from spo_trace.analysis.growth import growth
+        from spo_trace.analysis.labels import owner_labels
+        from spo_trace.sampling.opening import series_of
+
+        assert self._first is not None
+        table = series_of([self._first, *self._recent], self._keys).table
+        rows = growth(table, self._keys)
+        column = f"{self._sort}_delta" if self._sort in ("growth", "interval") else f"{self._sort}_bytes"
+        rows = rows.sort_values(column, ascending=False, kind="stable", ignore_index=True)
+        return rows.assign(label=owner_labels(rows, self._keys)), growth(table, []).assign(label="all")
+
+
+class Lines(_Display):
+    """Print a line for each owner and sample: for a pipe, a file, a log."""
+
+    def _draw(self, sample: "Sample") -> None:
+        import pandas as pd
+
+        from spo_trace.reporters.watch_view import render_lines
+
+        rows, everything = self._growth()
+        top = _ROWS_IN_LINES if self._top is None else self._top
+        shown = pd.concat([everything, rows.head(top) if top else rows], ignore_index=True)
+        render_lines(shown, sample.seconds, sys.stdout, header=self.taken == 1)
+
+
+class Terminal(_Display):
+    """Draw a view on the whole terminal, again and again; what it showed last stays when it ends."""
+
+    _live: "Live | None" = None
+    _view: "WatchView | None" = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the terminal back as it was."""
+        if self._live:
+            self._live.stop()
+
+    # Of the first sample alone: later ones are waited for with something to look at.
+    def progress(self) -> Progress | None:
+        """Return what tells how far the reading of a sample is."""
+        draw = progress()
+
+        def update(text: KernelText, counts: FileCounts) -> None:
+            if draw and not self.taken:
+                draw(text, counts)
+
+        return update
+
+    def leave(self) -> None:
+        """Print the last view, to stay."""
+        from rich.console import Console
+
+        if self._view:
+            Console().print(self._view)
+
+    def _draw(self, sample: "Sample") -> None:
+        from rich.live import Live
+
+        from spo_trace.reporters.watch_view import WatchView
+
+        rows, everything = self._growth()
+        self._view = WatchView(rows, everything, _heading(sample), _footing(sample, self._keys), self._top or 0)
+        if self._live is None:
+            # Refreshed between samples too: a terminal may change its size.
+            self._live = Live(self._view, screen=True, refresh_per_second=2, redirect_stdout=False)
+            self._live.start()
+        self._live.update(self._view, refresh=True)
+
+
+def _heading(sample: "Sample") -> str:
+    meta = sample.meta
+    parts = [meta["host"] or "", meta["kernel_release"] or "", _clock(sample.seconds)]
+    for title, total, free in (("memory", "MemTotal", "MemFree"), ("swap", "SwapTotal", "SwapFree")):
+        parts.append(_used(meta["meminfo"], title, total, free))
+    return "  ".join(part for part in parts if part)
+
+
+def _used(meminfo: dict[str, Any], title: str, total: str, free: str) -> str:
+    if not meminfo.get(total) or free not in meminfo:
+        return ""
+    return f"{title} {format_size(meminfo[total] - meminfo[free])} of {format_size(meminfo[total])}"
+
+
+def _footing(sample: "Sample", keys: list[str]) -> str:
+    what = {"counts": "the kernel's counts, memory and swap in one", "full": "every record"}[sample.method]
+    return f"Sample {sample.number} by {', '.join(keys)}: {what}, read in {sample.took:.2f} s. Ctrl-C ends."
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

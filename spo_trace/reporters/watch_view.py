@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The live view of watch: a table that fits the terminal; and its plain lines, for anything else."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import pandas as pd
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from spo_trace.reporters.format import format_rate, format_size, printable
+from spo_trace.reporters.sparkline import sparkline
+
+__all__ = ["WatchView", "render_lines"]
+
+# Lines that are no rows: two above the table, its head, one below it.
+_OTHER_LINES = 5
+
+_WIDE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class WatchView:
+    """Draw one moment of a watch on a rich console.
+
+    `rows`: of `analysis.growth`, in the order to show, with a column `label`; `total`: one such row, of all owners.
+    `heading` and `footing`: a line each above and below. `top`: as many rows at most (0: as many as fit).
+    """
+
+    rows: pd.DataFrame
+    total: pd.DataFrame
+    heading: str
+    footing: str
+    top: int = 0
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield what fits the terminal as it is now."""
+        fit = max((options.height or console.height) - _OTHER_LINES, 1)
+        plain = not options.encoding.startswith("utf")
+        shown = self.rows.head(min(self.top or fit, fit))
+        yield _one_line(self.heading, "bold")
+        yield self._table(pd.concat([self.total, shown], ignore_index=True), options.max_width, plain)
+        hidden = len(self.rows) - len(shown)
+        yield _one_line(f"{hidden:,} more. {self.footing}" if hidden else self.footing, "dim")
+
+    def _table(self, rows: pd.DataFrame, width: int, plain: bool) -> Table:
+        split = bool(rows["mem_bytes"].notna().all())
+        names = ["mem", "swap"] if split else []
+        names += ["total"] if not split or width >= _WIDE else []
+        names += ["interval", "growth", *(["rate"] if width >= _WIDE else [])]
+        table = Table(box=None, padding=(0, 1, 0, 0), expand=True)
+        for name in names:
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("past", no_wrap=True, min_width=8, max_width=20 if width >= _WIDE else 10)
+        table.add_column("owner", no_wrap=True, overflow="ellipsis", ratio=1)
+        for number, row in enumerate(rows.to_dict("records")):
+            cells = [_cell(name, row) for name in names]
+            past = sparkline(row["past"], 20 if width >= _WIDE else 10, ascii_only=plain)
+            table.add_row(*cells, Text(past), Text(printable(row["label"])), style="bold" if number == 0 else "")
+        return table
+
+
+def render_lines(rows: pd.DataFrame, elapsed: float, outfile: TextIO, *, header: bool) -> None:
+    """Write a line for each of `rows` (as WatchView has them), and before them, if asked for, what the columns are."""
+    names = ["mem", "swap"] if rows["mem_bytes"].notna().all() else []
+    names += ["total", "interval", "growth", "rate"]
+    if header:
+        outfile.write(_line("seconds", names, "owner"))
+    for row in rows.to_dict("records"):
+        outfile.write(_line(f"{elapsed:.1f}", [_plain(name, row) for name in names], printable(row["label"])))
+    outfile.flush()
+
+
+def _line(first: str, cells: Sequence[str], last: str) -> str:
+    return f"{first:>9}{''.join(f' {cell:>12}' for cell in cells)}  {last}\n"
+
+
+def _plain(name: str, row: dict[Hashable, Any]) -> str:
+    value = row[_COLUMN[name]]
+    if pd.isna(value):
+        return "-"
+    number = float(value)
+    return format_rate(number) if name == "rate" else format_size(number, signed=name in ("interval", "growth"))
+
+
+_COLUMN = {
+    **{"mem": "mem_bytes", "swap": "swap_bytes", "total": "total_bytes"},
+    **{"interval": "interval_delta", "growth": "growth_delta", "rate": "rate"},
+}
+
+
+# Growth is told by its sign; colour only makes it easier to find.
+def _cell(name: str, row: dict[Hashable, Any]) -> Text:
+    text = _plain(name, row)
+    return Text(
+        text, style="yellow" if text.startswith("+") else "cyan" if text.startswith("-") and len(text) > 1 else ""
+    )
+
+
+def _one_line(text: str, style: str) -> Text:
+    return Text(printable(text), style=style, no_wrap=True, overflow="ellipsis")

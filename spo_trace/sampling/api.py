@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The public interface over time: watch, the series of what was recorded, and its trend."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from spo_trace.analysis.keys import check_keys
+from spo_trace.analysis.trend import trend as fit_trend
+from spo_trace.api import Paths, as_list
+from spo_trace.counts import Progress
+from spo_trace.sampling.opening import Samples, open_series
+from spo_trace.sampling.recording import Recording
+from spo_trace.sampling.samples import Question, Sample, take_samples
+from spo_trace.sources.series import choose_series, paced
+
+__all__ = ["series", "trend", "watch"]
+
+
+def watch(
+    by: str | Sequence[str] = "comm",
+    *,
+    where: str | None = None,
+    method: str = "auto",
+    interval: float | None = None,
+    count: int | None = None,
+    from_: Paths | None = None,
+    backend: str | None = None,
+    record: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Sample]:
+    """Yield samples of who owns memory and swap, `interval` seconds apart, `count` of them (None: without end).
+
+    The samples are of this machine (5 seconds apart by default), or of the captures or directories of captures
+    `from_`, or of a simulator's scenario's stages. `method`: `counts` (the kernel's own count for each stack: cheap,
+    memory and swap in one, for keys of the stack alone), `full` (every record), or `auto` (counts where they can
+    answer). `record`: a directory to keep each sample in as it comes, for `series` and `trend`.
+
+    >>> for sample in spo.watch("caller", count=10, record="day"):    # doctest: +SKIP
+    ...     print(sample.seconds, sample.table.head(3))
+    """
+    question = Question(check_keys(by), where, method)
+    recording = None if record is None else Recording(Path(record), question, force=force)
+    pause = (0.0 if from_ else 5.0) if interval is None else interval
+    sources = paced(choose_series(backend, as_list(from_)), pause, count)
+    for sample in take_samples(sources, question, progress=progress):
+        if recording:
+            recording.add(sample)
+        yield sample
+
+
+def series(
+    samples: Samples,
+    by: str | Sequence[str] | None = None,
+    *,
+    where: str | None = None,
+) -> pd.DataFrame:
+    """Return the samples of a recording, a directory of snapshots or snapshots, of one boot, in long form.
+
+    Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes and total_bytes. `by`: by default what
+    it was recorded by, else stack.
+    """
+    return open_series(samples, None if by is None else check_keys(by), where).table
+
+
+def trend(
+    samples: Samples,
+    by: str | Sequence[str] | None = None,
+    *,
+    where: str | None = None,
+    weight: str = "total",
+) -> pd.DataFrame:
+    """Fit a straight line to each owner's samples, surest growth first; `samples` as for `series`.
+
+    Columns: the keys, first_bytes, last_bytes, rate (bytes per second), rate_error (its standard error), rate_low (it
+    grows at least so fast, with 95 % confidence) and steadiness (R²). `weight`: total, mem or swap.
+
+    >>> spo.trend("day", by="caller").head(3)               # doctest: +SKIP
+    """
+    found = open_series(samples, None if by is None else check_keys(by), where)
+    return fit_trend(found.table, found.keys, weight=weight)

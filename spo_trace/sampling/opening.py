@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Open samples that were taken before: a recording of watch, or snapshots of one boot."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.diff import seconds_between
+from spo_trace.analysis.keys import STACK_KEYS, check_keys
+from spo_trace.analysis.stacks import function_name, meaning
+from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.sampling.recording import is_recording, read_recording
+from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample
+from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["Samples", "Series", "open_series", "series_of"]
+
+Samples = str | os.PathLike[str] | Sequence["str | os.PathLike[str] | Snapshot"]
+
+
+class Series(NamedTuple):
+    """Hold samples in long form: `table` has sample, seconds (since the first), the keys, mem_, swap_, total_bytes."""
+
+    keys: list[str]
+    table: pd.DataFrame
+
+
+def series_of(samples: Sequence[Sample], keys: list[str]) -> Series:
+    """Return samples as they were just taken in long form."""
+    tables = [s.table.assign(sample=s.number, seconds=s.seconds) for s in samples]
+    return Series(keys, _joined(tables, keys))
+
+
+def open_series(given: Samples, by: list[str] | None = None, where: str | None = None) -> Series:
+    """Open a recording, a directory of snapshots, or snapshots, all of one boot.
+
+    `by`: the keys, by default those of the recording, else stack. A recording has no others but what they tell: by
+    stack it tells symbols, caller, module and category too. `where` is for snapshots: a recording's rows are chosen
+    when it is made.
+    """
+    check_keys(by or [])
+    if isinstance(given, str | os.PathLike):
+        directory = Path(given)
+        if not directory.is_dir():
+            raise SpoTraceError(
+                f"{directory} is not a directory", hint="make a recording: spo-trace watch --record DIR"
+            )
+        if is_recording(directory):
+            return _recorded(directory, by, where)
+        given = sorted(path for path in directory.iterdir() if (path / "snapshot.json").is_file())
+        if not given:
+            raise SpoTraceError(
+                f"{directory} is no recording, and has no snapshots inside",
+                hint="make a recording: spo-trace watch --record DIR; or several snapshots: spo-trace snapshot -o "
+                "DIR/1.spo",
+            )
+    snaps = [item if isinstance(item, Snapshot) else Snapshot(Path(item)) for item in given]
+    return _of_snapshots(snaps, ["stack"] if by is None else by, where)
+
+
+def _recorded(directory: Path, by: list[str] | None, where: str | None) -> Series:
+    if where is not None:
+        raise UsageError("a recording keeps no rows to choose from", hint="give --where to watch --record")
+    keys, table = read_recording(directory)
+    wanted = keys if by is None else by
+    for key in wanted:
+        if key not in keys:
+            if key not in STACK_KEYS or "stack" not in keys:
+                told = [*keys, *(STACK_KEYS if "stack" in keys else ())]
+                hint = f"it tells {', '.join(dict.fromkeys(told))}"
+                raise UsageError(f"{directory} was not recorded by {key}", hint=hint)
+            table[key] = table["stack"].map(_told_by_stack(table["stack"], key))
+    groups = table.groupby(["sample", "seconds", *wanted], dropna=False, sort=False, observed=True)
+    return Series(wanted, _joined([groups[SERIES_AMOUNTS].sum(min_count=1).reset_index()], wanted))
+
+
+def _told_by_stack(stacks: pd.Series, key: str) -> dict[str, str]:
+    frames = {stack: stack.split(";") for stack in stacks.dropna().unique()}
+    if key == "symbols":
+        return {stack: ";".join(map(function_name, names)) for stack, names in frames.items()}
+    return {stack: getattr(meaning(names), key) for stack, names in frames.items()}
+
+
+def _of_snapshots(snaps: list[Snapshot], keys: list[str], where: str | None) -> Series:
+    timed = sorted(((_seconds(snaps[0], snap), snap) for snap in snaps), key=lambda pair: pair[0])
+    if len({seconds for seconds, _ in timed}) < len(timed):
+        raise SpoTraceError("two of the snapshots are of the same moment", hint="is one a copy of another?")
+    tables = [
+        attribute(snap, keys, where=where).assign(sample=number, seconds=seconds - timed[0][0])
+        for number, (seconds, snap) in enumerate(timed, 1)
+    ]
+    # Where only some know the owners of swap, it would seem to come from nowhere.
+    if len({snap.meta["swap_owner"]["origin"] is None for snap in snaps}) > 1:
+        tables = [table.assign(swap_bytes=0, total_bytes=table["mem_bytes"]) for table in tables]
+    return Series(keys, _joined(tables, keys))
+
+
+def _seconds(first: Snapshot, snap: Snapshot) -> float:
+    seconds = seconds_between(first.meta, snap.meta)
+    if seconds is None:
+        raise SpoTraceError(
+            f"{snap.path} is not of the boot that {first.path} is of, or does not tell when it was taken",
+            hint="a trend is of one boot; two boots are compared by: spo-trace diff",
+        )
+    return seconds
+
+
+# Keys that one sample has in part, or not at all, are of one type in the whole.
+def _joined(tables: Sequence[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
+    plain = [table.astype(dict.fromkeys(keys, object) | dict.fromkeys(SERIES_AMOUNTS, "Int64")) for table in tables]
+    joined = pd.concat(plain, ignore_index=True)
+    joined[keys] = joined[keys].convert_dtypes()
+    return joined[["sample", "seconds", *keys, *SERIES_AMOUNTS]]

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Take samples: who owns memory and swap, again and again."""
+
+import datetime
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.diff import seconds_between
+from spo_trace.analysis.keys import STACK_KEYS, check_keys
+from spo_trace.analysis.where import Where
+from spo_trace.collect import collect
+from spo_trace.counts import Progress
+from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.facts import facts_before
+from spo_trace.formats.record import Reject
+from spo_trace.private_files import scratch_directory
+from spo_trace.sampling.kernel_counts import KernelCounts
+from spo_trace.sources.source import Source
+
+__all__ = ["METHODS", "SERIES_AMOUNTS", "Question", "Sample", "take_samples"]
+
+METHODS = ("auto", "counts", "full")
+
+SERIES_AMOUNTS = ["mem_bytes", "swap_bytes", "total_bytes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Say what each sample is to tell: the keys, a condition on rows, and how it is read (one of METHODS)."""
+
+    keys: list[str]
+    where: str | None = None
+    method: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a key, a condition or a method that can't be."""
+        check_keys(self.keys)
+        Where(self.where)
+        if self.method not in METHODS:
+            raise UsageError(f"there is no method {self.method!r}", hint=f"choose one of {', '.join(METHODS)}")
+        if self.method == "counts" and not self.for_counts:
+            raise UsageError(
+                "the kernel counts by stack alone: not by other keys, and without --where",
+                hint=f"--by with some of {', '.join(STACK_KEYS)}, or --method full",
+            )
+
+    @property
+    def for_counts(self) -> bool:
+        """Tell whether the kernel's counts for each stack can answer it."""
+        return self.where is None and set(self.keys) <= set(STACK_KEYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Hold one sample.
+
+    `number` counts from 1, `seconds` from the first one. `table`: the keys, then mem_bytes, swap_bytes (both missing
+    where `method` is `counts`) and total_bytes. `took`: seconds that reading it took. `meta`: as in snapshot.json.
+    """
+
+    number: int
+    seconds: float
+    taken_at: str
+    method: str
+    took: float
+    table: pd.DataFrame
+    meta: dict[str, Any]
+
+
+def take_samples(
+    sources: Iterable[Source], question: Question, *, progress: Progress | None = None
+) -> Iterator[Sample]:
+    """Yield a sample of each source, all of one boot.
+
+    `auto` reads the kernel's own count for each stack where it has them and the question is about stacks alone, else
+    every record. Raise SpoTraceError if two are not of one boot, or in the wrong order.
+    """
+    rejects: Counter[str] = Counter()
+    counts = KernelCounts(lambda reject: _count(rejects, reject))
+    first: dict[str, Any] | None = None
+    last = -1.0
+    for number, source in enumerate(sources, 1):
+        started = time.monotonic()
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        rejects.clear()
+        method, table, meta = _read(source, question, counts, progress)
+        # Two ways of counting in one series would look like growth.
+        question = replace(question, method=method)
+        meta["warnings"] += [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
+        first = first or meta
+        seconds = seconds_between(first, meta)
+        _check_order(number, seconds, last)
+        assert seconds is not None
+        last = seconds
+        took = time.monotonic() - started
+        yield Sample(number, seconds, meta["taken_at"] or now, method, took, _never_empty(table), meta)
+
+
+# A sample in which nobody owns anything is a sample too.
+def _never_empty(table: pd.DataFrame) -> pd.DataFrame:
+    nobody = {name: [0 if name in SERIES_AMOUNTS else None] for name in table.columns}
+    return pd.DataFrame(nobody) if table.empty else table
+
+
+def _count(rejects: Counter[str], reject: Reject) -> None:
+    rejects[reject.file] += 1
+
+
+def _read(
+    source: Source, question: Question, counts: KernelCounts, progress: Progress | None
+) -> tuple[str, pd.DataFrame, dict[str, Any]]:
+    if question.method != "full" and question.for_counts:
+        warnings: list[str] = []
+        meta = facts_before(source, warnings) | {"files": {}, "warnings": warnings}
+        table = counts.read(source, question.keys, meta["page_size"]) if _tells_time(meta) else None
+        if table is not None:
+            return "counts", table, meta
+        if question.method == "counts":
+            why = source.why_missing("show_stacks") if _tells_time(meta) else "no boot_id and uptime with it"
+            raise SpoTraceError(f"no counts of stacks: {why}", hint="--method auto reads page_owner then")
+    return "full", *_read_in_full(source, question, progress)
+
+
+# Which boot, and when: page_owner's records tell too, the counts do not.
+def _tells_time(meta: dict[str, Any]) -> bool:
+    return meta["boot_id"] is not None and meta["uptime_start"] is not None
+
+
+def _read_in_full(source: Source, question: Question, progress: Progress | None) -> tuple[pd.DataFrame, dict[str, Any]]:
+    directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
+    try:
+        snap = collect(source, directory / "sample.spo", progress=progress)
+        table = attribute(snap, question.keys, where=question.where)
+    finally:
+        shutil.rmtree(directory)
+    return table[[*question.keys, *SERIES_AMOUNTS]], snap.meta
+
+
+def _check_order(number: int, seconds: float | None, last: float) -> None:
+    if seconds is None:
+        raise SpoTraceError(
+            f"sample {number} is not of the boot that sample 1 is of, or does not tell when it was taken",
+            hint="samples are of one boot, with boot_id and uptime; two boots are compared by: spo-trace diff",
+        )
+    if seconds <= last:
+        raise SpoTraceError(
+            f"sample {number} was not taken after the one before it", hint="name the captures in the order of time"
+        )

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""watch and trend, as a user runs them."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from tests.support import EXECUTABLE, MACHINE, capture, in_process, page, spo_trace
+
+LEAK = ("--from", "leak", "--backend", "simulator")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with a recording of the leaking machine by comm, and one by stack."""
+    directory = tmp_path_factory.mktemp("place")
+    for key in ("comm", "stack"):
+        run = in_process("watch", *LEAK, "--by", key, "--record", key, cwd=directory)
+        assert run.returncode == 0
+        assert run.stderr.decode() == f"Wrote {key}: 10 samples; next: spo-trace trend {key}\n"
+    return directory
+
+
+def test_plain_lines(tmp_path: Path) -> None:
+    run = in_process("watch", *LEAK, "--count", 3, "--top", 2, "--sort", "total", cwd=tmp_path)
+    lines = run.stdout.decode().splitlines()
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert lines[0].split() == ["seconds", "mem", "swap", "total", "interval", "growth", "rate", "owner"]
+    assert [(line.split()[0], line.split()[-1]) for line in lines[1:]] == [
+        *[("0.0", "all"), ("0.0", "web"), ("0.0", "worker")],
+        *[("60.0", "all"), ("60.0", "web"), ("60.0", "backup")],
+        *[("120.0", "all"), ("120.0", "web"), ("120.0", "backup")],
+    ]
+
+
+def test_a_line_says_what_report_and_diff_say(tmp_path: Path) -> None:
+    in_process("simulate", "leak", "-o", "leak", cwd=tmp_path)
+    first, last = "leak/minute-00", "leak/minute-09"
+    rows = json.loads(in_process("diff", first, last, "--format", "json", cwd=tmp_path).stdout)
+    truth = {row["comm"]: row for row in rows}["worker"]
+    run = in_process("watch", "--from", first, "--from", last, "--top", 0, cwd=tmp_path)
+    line = next(line for line in run.stdout.decode().splitlines()[::-1] if line.endswith("worker"))
+    mib = [f"{truth[name] / (1 << 20):.2f} MiB" for name in ("mem_bytes_b", "swap_bytes_b", "total_bytes_b")]
+    growth = [f"{truth['total_bytes_delta'] / (1 << 20):+.2f} MiB"] * 2
+    assert line.split() == ["540.0", *" ".join([*mib, *growth, f"{truth['rate'] / 1024:+.2f} KiB/s"]).split(), "worker"]
+
+
+def test_the_leaks_come_first_and_the_largest_growth_does_not(place: Path) -> None:
+    run = in_process("trend", "comm", cwd=place)
+    lines = run.stdout.decode().splitlines()
+    assert lines[0].split() == ["comm", "first", "last", "rate", "error", "at", "least", "steadiness"]
+    assert [line.split()[0] for line in lines[1:3]] == ["sampler", "worker"]
+    assert run.stderr.decode() == "10 samples of one boot, over 540.0 s\n"
+    # The leak that hides in swap is none to who looks at memory alone.
+    rows = json.loads(in_process("trend", "comm", "--weight", "mem", "--format", "json", cwd=place).stdout)
+    low = {row["comm"]: row["rate_low"] for row in rows}
+    assert low["worker"] <= 0 < low["sampler"]
+
+
+def test_a_recording_by_stack_tells_callers(place: Path) -> None:
+    run = in_process("trend", "stack", "--by", "caller", "--top", 1, cwd=place)
+    assert run.stdout.decode().splitlines()[1].startswith("sample_ring_alloc")
+
+
+def test_snapshots_give_the_same_trend(place: Path, tmp_path: Path) -> None:
+    in_process("simulate", "leak", "-o", "leak", cwd=tmp_path)
+    (tmp_path / "spo").mkdir()
+    for stage in (tmp_path / "leak").iterdir():
+        in_process("snapshot", "--from", stage, "-o", f"spo/{stage.name}.spo", cwd=tmp_path)
+    of_snapshots = in_process("trend", tmp_path / "spo", "--by", "comm", "-f", "csv", cwd=tmp_path)
+    assert of_snapshots.stdout == in_process("trend", "comm", "-f", "csv", cwd=place).stdout
+    some = in_process("trend", "spo", "--by", "comm", "--where", 'comm == "web"', cwd=tmp_path).stdout.decode()
+    assert [line.split()[0] for line in some.splitlines()] == ["comm", "web"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"), [("8K", 3), ("9K", 0), ("20M/h", 3), ("1G/day", 0), ("0", 3), ("490K/min", 3)]
+)
+def test_a_leak_test_for_ci(place: Path, limit: str, code: int) -> None:
+    run = in_process("trend", "comm", "--fail-above", limit, cwd=place)
+    assert run.returncode == code
+    assert run.stderr.decode().endswith(f" rows surely grow faster than {limit}\n" if code else "540.0 s\n")
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "html"])
+def test_plot(place: Path, tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"x.{suffix}"
+    run = in_process("trend", "comm", "--plot", target, cwd=place)
+    assert run.stderr.decode().endswith(f"\nWrote {target}\n")
+    drawn = target.read_bytes()
+    assert drawn[:4] == {"png": b"\x89PNG", "svg": b"<svg", "html": b"<!DO"}[suffix]
+    assert target.stat().st_mode & 0o777 == 0o600
+    if suffix != "png":
+        # Its numbers are those of the table, and of the API.
+        rows = in_process("trend", "comm", "--top", 3, cwd=place).stdout.decode().splitlines()[1:]
+        for row in rows:
+            comm, *words = row.split()
+            rate, error, low = (" ".join(words[at : at + 2]) for at in (4, 6, 8))
+            assert f"{rate} ± {error.removeprefix('±')}: at least {low}" in drawn.decode()
+            assert f">{comm}<" in drawn.decode()
+    assert in_process("trend", "comm", "--plot", target, cwd=place).returncode == 1
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_plot_without_matplotlib(place: Path) -> None:
+    with patch.dict(sys.modules, {"matplotlib": None}), patch("spo_trace.cli.trend.find_spec", lambda name: None):
+        run = in_process("trend", "comm", "--plot", "x.png", cwd=place)
+    assert run.returncode == 1
+    assert run.stderr.decode() == (
+        "spo-trace: error: --plot needs matplotlib\n  hint: install it: pip install 'spo-trace[plot]'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("trend nosuch", 1, "nosuch is not a directory\n  hint: make a recording: spo-trace watch --record DIR\n"),
+        ("trend .", 1, ". is no recording, and has no snapshots inside\n"),
+        ("trend comm --by pid", 2, "comm was not recorded by pid\n  hint: it tells comm\n"),
+        ("trend comm --weight pages", 2, "there is no weight 'pages'\n  hint: choose one of total, mem, swap\n"),
+        ("trend stack --weight swap", 2, "the kernel's counts do not tell memory from swap\n"),
+        ("trend comm --fail-above 3K/week", 2, "--fail-above: 'week' is not one of s, min, h, day\n"),
+        ("trend comm --fail-above fast", 2, "--fail-above: 'fast' is not a size\n"),
+        (
+            "trend comm --plot x.gif",
+            2,
+            "can't draw x.gif\n  hint: its name decides what it is: one of .png, .svg, .html\n",
+        ),
+        ("watch --sort name", 2, "can't sort by 'name'\n"),
+        ("watch --method fast", 2, "there is no method 'fast'\n"),
+        ("watch --method counts", 2, "the kernel counts by stack alone: not by other keys, and without --where\n"),
+        ("watch --record comm", 1, "comm exists\n  hint: choose another name, or replace it with --force\n"),
+        ("watch --record . --force", 1, ". exists and is not a recording\n"),
+        ("watch --by com", 2, "there is no key 'com'\n"),
+        ("watch --from nosuch", 1, "nosuch"),
+    ],
+)
+def test_errors(place: Path, command: str, code: int, said: str) -> None:
+    run = in_process(*command.split(), cwd=place)
+    assert (run.returncode, run.stdout) == (code, b"")
+    assert run.stderr.decode().startswith(f"spo-trace: error: {said}")
+
+
+def test_two_samples_are_too_few(tmp_path: Path) -> None:
+    in_process("watch", *LEAK, "--count", 2, "--record", "r", cwd=tmp_path)
+    run = in_process("trend", "r", cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith(b"spo-trace: error: 2 samples are too few for a trend with an error\n")
+
+
+def test_hostile_names(tmp_path: Path) -> None:
+    for number in range(3):
+        text = b"".join(
+            page(0x100 + n, number, comm) for n, comm in enumerate((b"[red]x[/]", b"\x1b[2J\n$x^2$", b"<b>"))
+        )
+        capture(tmp_path / f"c/{number}", {**MACHINE, "uptime": b"%d.0 1\n" % (100 + number), "page_owner": text})
+    run = in_process("watch", "--from", "c", "--record", "r", cwd=tmp_path)
+    assert {line.split("  ")[-1] for line in run.stdout.decode().splitlines()[1:]} == {
+        *("all", "[red]x[/]", "\\033[2J\\n$x^2$", "<b>")
+    }
+    run = in_process("trend", "r", "--plot", "x.html", cwd=tmp_path)
+    assert run.returncode == 0
+    assert "\\033[2J\\n$x^2$" in run.stdout.decode()
+    drawn = (tmp_path / "x.html").read_text()
+    assert "&lt;b&gt;" in drawn and "<b>" not in drawn
+
+
+# What a terminal of 100 by 24 is sent, until the command ends or `until` is there.
+def in_terminal(arguments: list[str], directory: Path, *, until: bytes = b"", number: int = 0) -> tuple[int, bytes]:
+    master, slave = pty.openpty()
+    environment = os.environ | {
+        "XDG_CACHE_HOME": str(directory / ".cache"),
+        "TERM": "xterm",
+        "COLUMNS": "100",
+        "LINES": "24",
+    }
+    with subprocess.Popen(
+        [EXECUTABLE, *arguments], cwd=directory, env=environment, stdin=slave, stdout=slave, stderr=slave
+    ) as process:
+        os.close(slave)
+        guard = threading.Timer(60, process.kill)
+        guard.start()
+        seen = b""
+        try:
+            while chunk := os.read(master, 1 << 16):
+                seen += chunk
+                if until and until in seen:
+                    process.send_signal(number)
+                    until = b""
+        except OSError:
+            # The other end is closed: the command has ended.
+            pass
+        code = process.wait()
+        guard.cancel()
+    os.close(master)
+    return code, seen
+
+
+def test_the_live_view_gives_the_terminal_back(tmp_path: Path) -> None:
+    code, seen = in_terminal(["watch", *LEAK, "--top", "3"], tmp_path)
+    assert code == 0
+    # The alternate screen and the cursor are as before, and the last view stays.
+    assert seen.count(b"\x1b[?1049h") == seen.count(b"\x1b[?1049l") == 1
+    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
+    stays = seen[seen.index(b"\x1b[?1049l") :].decode()
+    assert "Sample 10 by comm" in stays and "sampler" in stays
+    assert not list((tmp_path / ".cache/spo-trace").iterdir())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_end_in_the_middle_keeps_what_was_recorded(tmp_path: Path, number: int, code: int) -> None:
+    arguments = ["watch", *LEAK, "-n", "1000", "--record", "r"]
+    left, seen = in_terminal(arguments, tmp_path, until=b"Sample 1 by comm", number=number)
+    assert left == code, seen.decode()
+    assert sorted(path.name for path in (tmp_path / "r").iterdir()) == ["000001.parquet", "series.json"]
+    assert b"Traceback" not in seen and seen.count(b"\x1b[?1049l") == 1
+    assert (b"Wrote r: 1 samples" in seen) == (number == signal.SIGINT)
+    assert not list((tmp_path / ".cache/spo-trace").iterdir())
+
+
+def test_interrupted_before_the_first_sample_nothing_is_left(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (
+        subprocess.Popen(
+            [EXECUTABLE, "watch", "--from", "pipe", "--record", "r"],
+            cwd=tmp_path,
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / ".cache")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process,
+        (tmp_path / "pipe").open("wb") as pipe,
+    ):
+        pipe.write(page() * 30)
+        pipe.flush()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == b"spo-trace: error: interrupted; nothing was left behind\n"
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_reader_that_has_enough(tmp_path: Path) -> None:
+    command = f"{EXECUTABLE} watch {' '.join(LEAK)} --top 0 | head -1"
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / ".cache")}
+    run = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert run.stdout.split()[0] == b"seconds"
+    assert run.stderr == b""
+
+
+def test_without_page_owner_it_says_what_to_do(tmp_path: Path) -> None:
+    if Path("/sys/kernel/debug/page_owner").exists():
+        pytest.skip("this machine has page_owner")
+    run = spo_trace("watch", "--count", "1", cwd=tmp_path)
+    assert run.returncode == 1
+    assert b"spo-trace doctor" in run.stderr

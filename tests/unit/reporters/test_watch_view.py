@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The live view in terminals of several sizes, and the plain lines."""
+
+import io
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from spo_trace.reporters.sparkline import sparkline
+from spo_trace.reporters.watch_view import WatchView, render_lines
+
+MIB = 1 << 20
+
+
+def rows(*labels: str, split: bool = True) -> pd.DataFrame:
+    """Return a row for each owner, with 8 MiB of memory and 2 MiB of swap, 1 MiB more than a minute ago."""
+    amount = pd.array([8 * MIB if split else None] * len(labels), "Int64")
+    swap = pd.array([2 * MIB if split else None] * len(labels), "Int64")
+    return pd.DataFrame(
+        {
+            **{"label": labels, "mem_bytes": amount, "swap_bytes": swap, "total_bytes": 10 * MIB},
+            **{
+                "interval_delta": -4096,
+                "growth_delta": MIB,
+                "rate": MIB / 60,
+                "past": [[9 * MIB, 10 * MIB]] * len(labels),
+            },
+        }
+    )
+
+
+def drawn(view: WatchView, width: int, height: int, encoding: str = "utf-8") -> list[str]:
+    """Return the lines of a view in a terminal of that size."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    console = Console(file=out, width=width, height=height, force_terminal=True, color_system=None)
+    console.print(view)
+    out.flush()
+    lines: list[str] = out.buffer.getvalue().decode(encoding).splitlines()
+    return [line.rstrip() for line in lines]
+
+
+def view(*labels: str, split: bool = True, top: int = 0) -> WatchView:
+    """Return a view of these owners."""
+    return WatchView(rows(*labels, split=split), rows("all", split=split), "box 7.2", "Ctrl-C ends.", top)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 9), (120, 30), (40, 12), (20, 5), (200, 60)])
+def test_it_fits_the_terminal(width: int, height: int) -> None:
+    lines = drawn(view(*(f"owner-{n}" for n in range(40))), width, height)
+    assert len(lines) <= max(height, 6)
+    assert max(map(len, lines)) <= width
+
+
+def test_what_is_shown() -> None:
+    lines = drawn(view("dd", "cat"), 100, 24)
+    assert lines[0] == "box 7.2"
+    assert lines[1].split() == ["mem", "swap", "total", "interval", "growth", "rate", "past", "owner"]
+    numbers = "8.00 MiB 2.00 MiB 10.00 MiB -4.00 KiB +1.00 MiB +17.07 KiB/s ▁█"
+    assert [" ".join(line.split()) for line in lines[2:]] == [
+        *(f"{numbers} {name}" for name in ("all", "dd", "cat")),
+        "Ctrl-C ends.",
+    ]
+
+
+def test_counts_have_no_memory_and_swap() -> None:
+    assert drawn(view("dd", split=False), 80, 24)[1].split() == ["total", "interval", "growth", "past", "owner"]
+
+
+def test_what_does_not_fit_is_told() -> None:
+    lines = drawn(view(*"abcdefgh"), 80, 9)
+    assert [line[-1] for line in lines[3:-1]] == ["a", "b", "c", "d"]
+    assert lines[-1] == "4 more. Ctrl-C ends."
+    assert drawn(view(*"abcdefgh", top=1), 80, 40)[-1] == "7 more. Ctrl-C ends."
+
+
+def test_a_terminal_without_unicode() -> None:
+    assert "_#" in drawn(view("dd"), 80, 24, "ascii")[2]
+
+
+def test_names_are_text() -> None:
+    # GIVEN names that a terminal, or rich's markup, would act on
+    lines = drawn(view("[red]x[/red]", "\x1b[2J", "[/]"), 100, 24)
+    assert [line.split()[-1] for line in lines[3:6]] == ["[red]x[/red]", "\\x1b[2J", "[/]"]
+    out = io.StringIO()
+    render_lines(rows("a\nb"), 1.0, out, header=False)
+    assert out.getvalue().endswith("  a\\nb\n")
+
+
+def test_plain_lines() -> None:
+    out = io.StringIO()
+    render_lines(rows("all", "dd"), 60.0, out, header=True)
+    lines = out.getvalue().splitlines()
+    assert lines[0].split() == ["seconds", "mem", "swap", "total", "interval", "growth", "rate", "owner"]
+    assert lines[2].split("  ")[-1] == "dd"
+    assert len({line.index(end) for line, end in zip(lines, ["owner", "all", "dd"], strict=True)}) == 1
+    out = io.StringIO()
+    render_lines(rows("dd", split=False).assign(rate=float("nan")), 0.0, out, header=False)
+    assert out.getvalue().split() == ["0.0", "10.00", "MiB", "-4.00", "KiB", "+1.00", "MiB", "-", "dd"]
+
+
+def test_sparklines() -> None:
+    assert sparkline([], 8) == ""
+    assert sparkline([5], 8) == "▁"
+    assert sparkline([0, 0, 0], 8) == "▁▁▁"
+    assert sparkline(range(16), 8) == "▁▂▃▄▅▆▇█"
+    # A page more in a gigabyte is nothing to be seen.
+    assert sparkline([1 << 30, (1 << 30) + 4096], 8) == "▁▁"
+    assert sparkline([0, 1], 8, ascii_only=True) == "_#"

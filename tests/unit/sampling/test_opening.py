@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a trend may be of: recordings, and snapshots of one boot."""
+
+from pathlib import Path
+
+import pytest
+
+import spo_trace as spo
+from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.sampling.opening import open_series
+from tests.support import FS, MACHINE, SHMEM, Files, entry, page, snapshot_of
+
+FILES = {**MACHINE, "page_owner": page() + page(0x110, 2, b"cat", stack=FS), "swap_page_owner": entry(1)}
+
+
+def snapshots(directory: Path, *changes: Files) -> Path:
+    """Make snapshots of one machine, a minute apart, with what is different in each; the last one first."""
+    for number, files in enumerate(changes):
+        uptime = b"%d.00 1.00\n" % (100 + 60 * number)
+        snapshot_of(directory, {**FILES, "uptime": uptime, **files}, name=f"{9 - number}")
+    return directory
+
+
+def test_snapshots_stand_in_the_order_of_time(tmp_path: Path) -> None:
+    later = page(order=3) + page(0x110, 2, b"cat", stack=FS)
+    series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), ["comm"])
+    assert series.table.drop(columns="total_bytes").to_numpy().tolist() == [
+        *[[1, 0.0, "cat", 16384, 0], [1, 0.0, "dd", 4096, 4096]],
+        *[[2, 60.0, "dd", 32768, 4096], [2, 60.0, "cat", 16384, 0]],
+    ]
+
+
+def test_snapshots_are_by_stack_unless_told(tmp_path: Path) -> None:
+    series = open_series(snapshots(tmp_path, {}))
+    assert series.keys == ["stack"]
+    assert series.table["stack"].str.startswith(SHMEM[0].decode()).any()
+
+
+def test_a_list_of_snapshots_and_a_condition(tmp_path: Path) -> None:
+    snapshots(tmp_path, {}, {})
+    given: list[spo.Snapshot | Path] = [spo.open(tmp_path / "9.spo"), tmp_path / "8.spo"]
+    table = spo.series(given, "comm", where='comm == "cat"')
+    assert table[["sample", "comm", "total_bytes"]].to_numpy().tolist() == [[1, "cat", 16384], [2, "cat", 16384]]
+
+
+def test_where_only_some_know_the_owners_of_swap_it_is_left_out(tmp_path: Path) -> None:
+    snapshot_of(tmp_path, {name: text for name, text in FILES.items() if name != "swap_page_owner"}, name="a")
+    snapshots(tmp_path, {"uptime": b"160.00 1.00\n"})
+    assert open_series(tmp_path, []).table["total_bytes"].tolist() == [20480, 20480]
+
+
+def test_snapshots_of_two_boots_or_of_one_moment(tmp_path: Path) -> None:
+    other = {"boot_id": b"99999999-2222-3333-4444-555555555555\n"}
+    with pytest.raises(SpoTraceError, match=r"9\.spo is not of the boot that .*8\.spo is of"):
+        open_series(snapshots(tmp_path / "boots", {}, other))
+    with pytest.raises(SpoTraceError, match="two of the snapshots are of the same moment"):
+        open_series(snapshots(tmp_path / "moment", {}, {"uptime": b"100.00 1.00\n"}))
+
+
+def test_a_recording_by_stack_tells_what_stacks_tell(tmp_path: Path) -> None:
+    sources = snapshots(tmp_path / "s", {}, {}, {})
+    captures = sorted(sources.glob("*.files"), reverse=True)
+    list(spo.watch("stack", from_=captures, record=tmp_path / "r"))
+    for key in ("caller", "category", "module", "symbols"):
+        recorded = spo.series(tmp_path / "r", key).sort_values(["sample", key], ignore_index=True)
+        direct = spo.series(sources, key).sort_values(["sample", key], ignore_index=True)
+        assert recorded.to_numpy().tolist() == direct.to_numpy().tolist()
+    with pytest.raises(UsageError, match="was not recorded by comm") as caught:
+        open_series(tmp_path / "r", ["comm"])
+    assert caught.value.hint == "it tells stack, symbols, caller, module, category"
+    with pytest.raises(UsageError, match="a recording keeps no rows to choose from"):
+        open_series(tmp_path / "r", where="order > 0")
+
+
+def test_what_is_no_series(tmp_path: Path) -> None:
+    with pytest.raises(SpoTraceError, match="is not a directory"):
+        open_series(tmp_path / "nosuch")
+    with pytest.raises(SpoTraceError, match="is no recording, and has no snapshots inside"):
+        open_series(tmp_path)
+    with pytest.raises(UsageError, match="there is no key 'com'"):
+        open_series(tmp_path, ["com"])

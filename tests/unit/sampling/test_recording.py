@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Recordings: private, whole at any moment, and never in the place of something else."""
+
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.sampling.recording import Recording, is_recording, read_recording
+from spo_trace.sampling.samples import Question, Sample
+
+META = {"host": "box", "kernel_release": "7.2", "page_size": 4096, "boot_id": "1-2", "meminfo": {}}
+
+
+def sample(number: int, comm: object = "dd", total: int = 8192) -> Sample:
+    """Return a sample with one owner."""
+    table = pd.DataFrame({"comm": [comm], "mem_bytes": [total], "swap_bytes": [0], "total_bytes": [total]})
+    return Sample(number, (number - 1) * 5.0, "2026-01-01T00:00:00+00:00", "full", 0.1, table, META)
+
+
+def made(directory: Path, *samples: Sample, force: bool = False) -> Path:
+    """Record samples."""
+    recording = Recording(directory, Question(["comm"]), force=force)
+    for each in samples:
+        recording.add(each)
+    return directory
+
+
+def test_it_is_private_and_any_parquet_reader_reads_it(tmp_path: Path) -> None:
+    os.umask(old := os.umask(0))
+    directory = made(tmp_path / "r", sample(1), sample(2, None))
+    assert directory.stat().st_mode & 0o777 == 0o700
+    files = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
+    assert files == dict.fromkeys(["series.json", "000001.parquet", "000002.parquet"], 0o600)
+    row = {"taken_at": "2026-01-01T00:00:00+00:00", "comm": "dd", "mem_bytes": 8192, "swap_bytes": 0}
+    assert pq.read_table(directory / "000001.parquet").to_pylist() == [
+        {"sample": 1, "seconds": 0.0, **row, "total_bytes": 8192}
+    ]
+    meta = json.loads((directory / "series.json").read_bytes())
+    assert (meta["by"], meta["method"], meta["host"], meta["page_size"]) == (["comm"], "full", "box", 4096)
+    os.umask(old)
+
+
+def test_it_reads_back(tmp_path: Path) -> None:
+    keys, table = read_recording(made(tmp_path / "r", sample(1), sample(2, None), sample(3, "cat", 5)))
+    assert keys == ["comm"]
+    assert table[["sample", "seconds", "total_bytes"]].to_numpy().tolist() == [[1, 0, 8192], [2, 5, 8192], [3, 10, 5]]
+    assert table["comm"].isna().tolist() == [False, True, False]
+
+
+def test_it_may_be_read_while_it_is_made(tmp_path: Path) -> None:
+    directory = made(tmp_path / "r", sample(1))
+    (directory / ".tmp1234").write_bytes(b"half a sample")
+    assert len(read_recording(directory)[1]) == 1
+
+
+def test_before_the_first_sample_there_is_nothing(tmp_path: Path) -> None:
+    made(tmp_path / "r")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(AttributeError):
+        made(tmp_path / "r", Sample(1, 0.0, "", "full", 0.0, pd.DataFrame(), None))  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_recording_is_replaced_and_only_by_force(tmp_path: Path) -> None:
+    directory = made(tmp_path / "r", sample(1), sample(2))
+    with pytest.raises(SpoTraceError, match=r"r exists$"):
+        made(directory)
+    made(directory, sample(1, "cat"), force=True)
+    assert sorted(path.name for path in directory.iterdir()) == ["000001.parquet", "series.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+    (directory / "mine.txt").write_text("dear to me")
+    with pytest.raises(SpoTraceError, match="exists and is not a recording"):
+        made(directory, sample(1), force=True)
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    made(tmp_path / "r", sample(1))
+    (tmp_path / "link").symlink_to("r")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for name in ("link", "dangling"):
+        with pytest.raises(SpoTraceError, match="is a symbolic link"):
+            made(tmp_path / name, sample(1), force=True)
+
+
+def test_a_planted_link_in_place_of_a_sample_is_replaced_not_followed(tmp_path: Path) -> None:
+    directory = tmp_path / "r"
+    recording = Recording(directory, Question(["comm"]))
+    recording.add(sample(1))
+    (tmp_path / "victim").write_text("untouched")
+    (directory / "000002.parquet").symlink_to(tmp_path / "victim")
+    recording.add(sample(2))
+    assert (tmp_path / "victim").read_text() == "untouched"
+    assert len(read_recording(directory)[1]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("series.json", b"{"),
+        ("series.json", b"[]"),
+        ("series.json", b'{"series_version": 1}'),
+        ("series.json", b'{"series_version": 1, "by": ["pid"]}'),
+        ("000001.parquet", b""),
+        ("000002.parquet", b"PAR1 and no more"),
+    ],
+)
+def test_damage_is_told(tmp_path: Path, name: str, content: bytes) -> None:
+    directory = made(tmp_path / "r", sample(1))
+    (directory / name).write_bytes(content)
+    with pytest.raises(SpoTraceError, match="r is damaged"):
+        read_recording(directory)
+
+
+def test_one_of_a_newer_version(tmp_path: Path) -> None:
+    directory = made(tmp_path / "r", sample(1))
+    (directory / "series.json").write_text('{"series_version": 99, "by": []}')
+    assert is_recording(directory)
+    with pytest.raises(SpoTraceError, match="is of a newer spo-trace"):
+        read_recording(directory)
