@@ -15,6 +15,8 @@ PATH = Path(__file__).with_name("libspo.so")
 # SPO_VERSION of scan.h: a library of another version has other structs.
 _VERSION = 1
 
+_MISSING = "the compiled scanner is missing, and large texts take ten times as long: install anew where there is a cc"
+
 
 @cache
 def load() -> Library | None:
@@ -26,5 +28,5 @@ def load() -> Library | None:
         version = 0
     if version == _VERSION:
         return library
-    logging.getLogger(__name__).info("the compiled scanner is missing: large texts take some ten times longer")
+    logging.getLogger(__name__).info(_MISSING)
     return None
