@@ -13,10 +13,12 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.version import __version__
 
 if TYPE_CHECKING:
+    from spo_trace.analysis.ages import ages
     from spo_trace.analysis.attribution import attribute
     from spo_trace.analysis.balance import balance
     from spo_trace.analysis.diff import diff
     from spo_trace.api import open, snapshot
+    from spo_trace.exporting import export, export_diff
     from spo_trace.sampling.api import series, trend, watch
     from spo_trace.sampling.samples import Sample
     from spo_trace.snapshots.reader import Snapshot
@@ -26,9 +28,12 @@ __all__ = [
     "Snapshot",
     "SpoTraceError",
     "__version__",
+    "ages",
     "attribute",
     "balance",
     "diff",
+    "export",
+    "export_diff",
     "open",
     "series",
     "snapshot",
@@ -39,9 +44,12 @@ __all__ = [
 _HOMES = {
     "Sample": "sampling.samples",
     "Snapshot": "snapshots.reader",
+    "ages": "analysis.ages",
     "attribute": "analysis.attribution",
     "balance": "analysis.balance",
     "diff": "analysis.diff",
+    "export": "exporting",
+    "export_diff": "exporting",
     "open": "api",
     "series": "sampling.api",
     "snapshot": "api",

@@ -51,7 +51,8 @@ def open(path: Paths, *, progress: Progress | None = None) -> Snapshot:
     if len(paths) == 1 and (Path(paths[0]) / "snapshot.json").is_file():
         return Snapshot(Path(paths[0]))
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
-    return snapshot(directory / "capture.spo", from_=paths, progress=progress)
+    # Named as the capture is: pages and profiles show it.
+    return snapshot(directory / f"{Path(paths[0]).absolute().name[:60]}.spo", from_=paths, progress=progress)
 
 
 def as_list(paths: Paths | None) -> list[str]:

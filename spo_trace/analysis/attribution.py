@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Attribution: who owns how much memory and swap."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
@@ -10,11 +10,13 @@ from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.where import Where
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["AMOUNTS", "attribute"]
+__all__ = ["AMOUNTS", "attribute", "counts", "sum_pages", "with_bytes"]
 
 AMOUNTS = ["mem_pages", "swap_pages", "mem_bytes", "swap_bytes", "total_bytes", "share"]
 
 _PAGES = ["mem_pages", "swap_pages"]
+
+Derived = Mapping[str, tuple[str, Callable[[pd.Series], pd.Series]]]
 
 
 def attribute(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None = None) -> pd.DataFrame:
@@ -32,47 +34,63 @@ def attribute(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | 
     """
     keys = check_keys(by)
     condition = Where(where)
-    memory = _page_counts(snap, "pages", keys, condition)
-    swap = _page_counts(snap, "swap", keys, condition)
-    return _with_bytes(_sums(pd.concat([memory, swap], ignore_index=True), keys), keys, snap.page_size)
+    memory = counts(snap, "pages", keys, condition)
+    swap = counts(snap, "swap", keys, condition)
+    return _largest_first(sum_pages(pd.concat([memory, swap], ignore_index=True), keys), keys, snap.page_size)
 
 
-def _page_counts(snap: Snapshot, table: str, keys: list[str], condition: Where) -> pd.DataFrame:
+def counts(
+    snap: Snapshot, table: str, keys: list[str], condition: Where, derived: Derived | None = None
+) -> pd.DataFrame:
+    """Return mem_pages and swap_pages of one table's rows, summed by `keys` and by the columns `derived` from another.
+
+    `derived`: name → (column of both tables, what makes its values into groups).
+    """
+    derived = derived or {}
     column_of = PAGE_KEYS if table == "pages" else SWAP_KEYS
     own = {column_of[key]: key for key in keys if key in column_of}
     through_stack = [key for key in keys if key in STACK_KEYS]
     group_by = [*own, *(["stack_id"] if through_stack else [])]
-    size = "order" if table == "pages" else "swap_type"
+    needed = [*group_by, "order" if table == "pages" else "swap_type", *(column for column, _ in derived.values())]
     parts = []
-    for frame in snap.frames(table, condition.columns(table, [*group_by, size])):
+    for frame in snap.frames(table, condition.columns(table, needed)):
         rows = condition.keep(frame, table, snap)
         counted = rows[group_by].copy()
+        for name, (column, group) in derived.items():
+            counted[name] = group(rows[column])
         counted["mem_pages"] = 2 ** rows["order"].astype("int64") if table == "pages" else 0
         counted["swap_pages"] = 0 if table == "pages" else 1
-        parts.append(_plain(_sums(counted, group_by)))
-    counts = _sums(pd.concat(parts, ignore_index=True), group_by).rename(columns=own)
+        parts.append(_plain(sum_pages(counted, [*group_by, *derived])))
+    sums = sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=own)
     for key in through_stack:
-        counts[key] = stack_column(snap.stacks, key).take(counts["stack_id"].to_numpy(int)).to_numpy()
-    return _plain(counts.reindex(columns=[*keys, *_PAGES]))
+        sums[key] = stack_column(snap.stacks, key).take(sums["stack_id"].to_numpy(int)).to_numpy()
+    return _plain(sums.reindex(columns=[*keys, *derived, *_PAGES]))
 
 
-def _sums(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def sum_pages(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return the sums of mem_pages and swap_pages for each combination of the keys; one row without keys."""
     if not keys:
         return rows[_PAGES].sum().to_frame().T
     return rows.groupby(keys, observed=True, dropna=False, sort=False)[_PAGES].sum().reset_index()
 
 
 # Each part's names are categories of its own; to be joined they become plain values.
-def _plain(counts: pd.DataFrame) -> pd.DataFrame:
-    return counts.astype({name: object for name in counts.columns if name not in _PAGES})
+def _plain(sums: pd.DataFrame) -> pd.DataFrame:
+    return sums.astype({name: object for name in sums.columns if name not in _PAGES})
 
 
-def _with_bytes(sums: pd.DataFrame, keys: list[str], page_size: int) -> pd.DataFrame:
+def with_bytes(sums: pd.DataFrame, keys: list[str], page_size: int) -> pd.DataFrame:
+    """Return the keys, mem_pages and swap_pages, and these in bytes, with their total."""
     table = sums[keys].convert_dtypes()
     table[_PAGES] = sums[_PAGES].astype("int64")
     table["mem_bytes"] = table["mem_pages"] * page_size
     table["swap_bytes"] = table["swap_pages"] * page_size
     table["total_bytes"] = table["mem_bytes"] + table["swap_bytes"]
+    return table
+
+
+def _largest_first(sums: pd.DataFrame, keys: list[str], page_size: int) -> pd.DataFrame:
+    table = with_bytes(sums, keys, page_size)
     table["share"] = table["total_bytes"] / max(int(table["total_bytes"].sum()), 1)
     # Equal totals stand in the order of their keys, so that the same snapshot always prints the same.
     return table.sort_values(["total_bytes", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)

@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace diff."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, condition_of, keys_of
-from spo_trace.cli.output import check_output, note
+from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, Where, condition_of, keys_of
+from spo_trace.cli.output import check_output, check_page, note, opened
 from spo_trace.cli.showing import check_format, check_question, show, sorted_by
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from spo_trace.analysis.diff import Relation
 
 __all__ = ["command"]
 
@@ -33,6 +30,7 @@ def command(
     where: Where = None,
     format: Format = "table",
     output: Output = None,
+    html: Html = None,
     force: Force = False,
     fail_above: Annotated[
         str | None,
@@ -50,38 +48,29 @@ def command(
         spo-trace diff before.spo after.spo
         spo-trace diff before.spo after.spo --by stack --top 5
         spo-trace diff before.spo after.spo --by caller --fail-above 1MiB    # a leak test for CI
+        spo-trace diff before.spo after.spo --html growth.html
 
     Snapshots of different kernels are compared too: stacks then by function names, without offsets.
     """
     check_format(format)
     check_output(output, force=force)
+    check_page(html, force=force)
     limit = _limit(fail_above)
     from spo_trace.analysis.diff import diff, relate
+    from spo_trace.exporting import export_diff, relation_notes
 
     condition = condition_of(where)
     check_question(keys_of(by), condition)
     snap_a, snap_b = open_snapshot(a), open_snapshot(b)
     table = sorted_by(sort, diff(snap_a, snap_b, keys_of(by), where=condition), keys_of(by))
-    relation = relate(snap_a, snap_b)
-    for text in _relation_notes(snap_a.meta, snap_b.meta, relation):
+    for text in relation_notes(snap_a, snap_b, relate(snap_a, snap_b)):
         note(text)
     show(_for_people(table, format), top, format, output, force=force)
+    if html:
+        with opened(html, force=force) as file:
+            export_diff(snap_a, snap_b, file, where=condition)
     if limit is not None and (over := table[table["total_bytes_delta"] > limit]).size:
         fail(f"{len(over)} rows grew by more than {fail_above}", None, EXIT_THRESHOLD)
-
-
-def _relation_notes(a: dict[str, Any], b: dict[str, Any], relation: "Relation") -> Iterator[str]:
-    if relation.same_kernel is None:
-        yield "Not both tell their kernel (uname): stacks are compared by function names (symbol_hash)"
-    elif not relation.same_kernel:
-        kernels = " and ".join(f"{meta['kernel_release']} {meta['kernel_version']}" for meta in (a, b))
-        yield f"Different kernels ({kernels}): stacks are compared by function names (symbol_hash), no rate"
-    if relation.seconds is not None:
-        yield f"One boot, {abs(relation.seconds):,.1f} s apart" + (", B before A" if relation.seconds < 0 else "")
-    elif relation.same_kernel is not False:
-        yield "Not of one boot, as far as they tell: no rate"
-    if not relation.swap_known:
-        yield "Only one of them knows who owns what is in swap: swap is left out"
 
 
 def _limit(text: str | None) -> int | None:

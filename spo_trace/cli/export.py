@@ -2,9 +2,8 @@
 """spo-trace export."""
 
 import sys
-from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+from typing import Annotated
 
 import typer
 
@@ -14,21 +13,18 @@ from spo_trace.cli.options import Force, Source, Where, condition_of
 from spo_trace.cli.output import check_output, opened
 from spo_trace.errors import UsageError
 
-if TYPE_CHECKING:
-    from spo_trace.snapshots.reader import Snapshot
-
 __all__ = ["command"]
 
-_FORMATS = ("folded", "csv", "json", "parquet")
+_FORMATS = ("folded", "speedscope", "pprof", "html", "csv", "json", "parquet")
+_WHOLE = ("csv", "json", "parquet")
+_BINARY = ("pprof", "parquet")
 _WEIGHTS = ("total", "mem", "swap")
 
 
 @guarded
 def command(
     snapshot: Source,
-    format: Annotated[
-        str, typer.Option("--format", "-f", metavar="NAME", help="folded, csv, json or parquet.")
-    ] = "folded",
+    format: Annotated[str, typer.Option("--format", "-f", metavar="NAME", help=f"{', '.join(_FORMATS)}.")] = "folded",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to stdout.")
     ] = None,
@@ -40,47 +36,36 @@ def command(
 ) -> None:
     """Write a snapshot for other tools.
 
-    folded: stacks with bytes, for flamegraph.pl, inferno or speedscope. csv, json, parquet: every record of memory
-    and swap in one flat table.
+    folded: stacks with bytes, for flamegraph.pl, inferno or speedscope. speedscope: memory, swap and total as three
+    profiles, for speedscope.app. pprof: mem_bytes, swap_bytes and pages, with comm, memcg and order as tags. html: a
+    page to look at, in one file. csv, json, parquet: every record of memory and swap in one flat table.
 
     \b
         spo-trace export now.spo | flamegraph.pl --countname bytes > now.svg
+        spo-trace export now.spo --format html -o now.html
+        spo-trace export now.spo --format pprof -o now.pb.gz
+        go tool pprof -top -cum -sample_index=swap_bytes now.pb.gz
+        go tool pprof -top -cum -diff_base before.pb.gz now.pb.gz
         spo-trace export now.spo --format parquet -o now.parquet
     """
+    _check_usage(format, weight, where, output)
+    check_output(output, force=force)
+    from spo_trace.exporting import export
+
+    snap = open_snapshot(snapshot)
+    with opened(output, force=force) as file:
+        export(snap, format, file, where=condition_of(where), weight=weight)
+
+
+def _check_usage(format: str, weight: str, where: list[str] | None, output: Path | None) -> None:
     if format not in _FORMATS:
         raise UsageError(f"there is no format {format!r}", hint=f"choose one of {', '.join(_FORMATS)}")
     if weight not in _WEIGHTS:
         raise UsageError(f"there is no weight {weight!r}", hint=f"choose one of {', '.join(_WEIGHTS)}")
-    if (where or weight != "total") and format != "folded":
+    if weight != "total" and format != "folded":
+        raise UsageError("--weight goes with folded stacks", hint=f"{format} has memory and swap apart")
+    if where and format in _WHOLE:
         hint = "the flat table has all: whatever reads it can choose"
-        raise UsageError("--where and --weight go with folded stacks", hint=hint)
-    if format == "parquet" and output is None and sys.stdout.isatty():
-        raise UsageError("Parquet is no text for a terminal", hint="name a file with -o")
-    check_output(output, force=force)
-    snap = open_snapshot(snapshot)
-    with opened(output, force=force) as file:
-        if format == "folded":
-            _write_folded(snap, file, weight, condition_of(where))
-        else:
-            _write_records(snap, file, format)
-
-
-def _write_folded(snap: "Snapshot", file: TextIOWrapper, weight: str, where: str | None) -> None:
-    from spo_trace.analysis.attribution import attribute
-    from spo_trace.reporters.folded import render_folded
-
-    render_folded(attribute(snap, ["comm", "stack"], where=where), file, weight=f"{weight}_bytes")
-
-
-def _write_records(snap: "Snapshot", file: TextIOWrapper, format: str) -> None:
-    from spo_trace.analysis.records import record_tables, records_schema, to_frames
-    from spo_trace.reporters.csv_file import render_csv
-    from spo_trace.reporters.json_file import render_json
-    from spo_trace.reporters.parquet_file import render_parquet
-
-    if format == "parquet":
-        render_parquet(record_tables(snap), records_schema(), cast(BinaryIO, file.buffer))
-    elif format == "csv":
-        render_csv(to_frames(record_tables(snap)), file)
-    else:
-        render_json(to_frames(record_tables(snap)), file)
+        raise UsageError(f"--where does not go with {format}", hint=hint)
+    if format in _BINARY and output is None and sys.stdout.isatty():
+        raise UsageError(f"{format} is no text for a terminal", hint="name a file with -o")

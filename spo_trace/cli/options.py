@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["By", "Force", "Format", "Output", "Source", "Strict", "Top", "Where", "condition_of", "keys_of"]
+__all__ = ["By", "Force", "Format", "Html", "Output", "Source", "Strict", "Top", "Where", "condition_of", "keys_of"]
 
 Source = Annotated[
     str,
@@ -35,6 +35,12 @@ Where = Annotated[
         help="""Keep only rows for which it holds: 'comm == "dd" and order > 0'. A row without a value matches no """
         "comparison: NAME.isna() asks for it. Given several times, all must hold.",
         show_default=False,
+    ),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", metavar="FILE", help="Write a page to look at, too: one file, all in it.", show_default=False
     ),
 ]
 Format = Annotated[str, typer.Option("--format", "-f", metavar="NAME", help="table, csv, json or markdown.")]

@@ -12,12 +12,12 @@ from time import monotonic
 from typing import Any
 
 from spo_trace.counts import FileCounts, Progress
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.body import CUT_OFF
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import format_size, printable
 
-__all__ = ["check_output", "note", "opened", "progress", "size_of", "tell_collected", "warn"]
+__all__ = ["check_output", "check_page", "note", "opened", "progress", "size_of", "tell_collected", "warn"]
 
 
 def note(text: str) -> None:
@@ -40,6 +40,15 @@ def check_output(output: Path | None, *, force: bool) -> None:
         raise SpoTraceError(f"{output} is a directory", hint="name a file with -o")
     if output.is_file() and not force:
         raise SpoTraceError(f"{output} exists", hint="replace it with --force")
+
+
+def check_page(page: Path | None, *, force: bool) -> None:
+    """Raise SpoTraceError if the page of --html can't be written to; standard output is the table's."""
+    if str(page) == "-":
+        raise UsageError(
+            "--html writes beside the table, which goes to standard output", hint="name a file: --html FILE"
+        )
+    check_output(page, force=force)
 
 
 @contextmanager

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace report."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import By, Force, Format, Output, Source, Top, Where, condition_of, keys_of
-from spo_trace.cli.output import check_output, note
+from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, Where, condition_of, keys_of
+from spo_trace.cli.output import check_output, check_page, note, opened
 from spo_trace.cli.showing import check_format, check_question, show, sorted_by
 from spo_trace.reporters.format import format_size
 
@@ -24,6 +24,7 @@ def command(
     where: Where = None,
     format: Format = "table",
     output: Output = None,
+    html: Html = None,
     force: Force = False,
 ) -> None:
     """Show who owns how much memory and swap.
@@ -33,10 +34,13 @@ def command(
         spo-trace report now.spo --by category,comm --sort swap
         spo-trace report now.spo --by stack --top 5
         spo-trace report capture.tar.gz --where 'memcg == "web.slice"' --format csv
+        spo-trace report now.spo --html now.html
     """
     check_format(format)
     check_output(output, force=force)
+    check_page(html, force=force)
     from spo_trace.analysis.attribution import attribute
+    from spo_trace.exporting import export, swap_note
 
     condition = condition_of(where)
     check_question(keys_of(by), condition)
@@ -47,10 +51,8 @@ def command(
     mem, swap = (format_size(table[name].sum()) for name in ("mem_bytes", "swap_bytes"))
     known = snap.meta["swap_owner"]["origin"] is not None
     note(f"Total: {mem} in memory" + (f", {swap} in swap" if known else "; the owners of swap are not known"))
-    if unknown := _swap_without_owner(snap.meta):
-        note(f"Not in it: {unknown} in swap, whose owners are not known ({snap.meta['swap_owner']['why']})")
-
-
-def _swap_without_owner(meta: dict[str, Any]) -> str | None:
-    used = sum(area["used"] for area in meta["swaps"])
-    return format_size(used) if used and meta["swap_owner"]["origin"] is None else None
+    if unknown := swap_note(snap):
+        note(unknown)
+    if html:
+        with opened(html, force=force) as file:
+            export(snap, "html", file, where=condition)

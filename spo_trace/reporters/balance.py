@@ -8,9 +8,10 @@ import pandas as pd
 
 from spo_trace.reporters.format import format_share, format_size, printable
 
-__all__ = ["render_balance"]
+__all__ = ["SIGN", "render_balance"]
 
-_SIGN = {"machine": " ", "listed": "−", "difference": "=", "explains": "−", "rest": "=", "aside": " "}
+# What a line of the balance does to the sum.
+SIGN = {"machine": " ", "listed": "−", "difference": "=", "explains": "−", "rest": "=", "aside": " "}
 
 
 def render_balance(table: pd.DataFrame, outfile: TextIO) -> None:
@@ -26,4 +27,4 @@ def _line(row: dict[Hashable, Any], width: int) -> str:
     amount = f"{row['pages']:>11,} pages {format_size(row['bytes']):>12}"
     share = f"  {format_share(row['share'])}" if row["kind"] == "rest" else ""
     note = f"  {row['note']}" if row["note"] else ""
-    return f"  {_SIGN[row['kind']]} {row['item']:<{width}} {amount}{share}{note}"
+    return f"  {SIGN[row['kind']]} {row['item']:<{width}} {amount}{share}{note}"

@@ -5,6 +5,8 @@ from typing import TextIO
 
 import pandas as pd
 
+from spo_trace.reporters.frames import name_of
+
 __all__ = ["render_folded"]
 
 
@@ -16,9 +18,5 @@ def render_folded(table: pd.DataFrame, outfile: TextIO, *, weight: str = "total_
     for comm, stack, value in zip(table["comm"], table["stack"], table[weight], strict=True):
         if value:
             frames = reversed(stack.split(";"))
-            outfile.write(f"{_name(comm)};{';'.join(frames)} {value}\n")
-
-
-# A semicolon separates frames, so a comm's own becomes a colon.
-def _name(comm: object) -> str:
-    return "(no comm)" if pd.isna(comm) else str(comm).replace(";", ":")  # type: ignore[call-overload]
+            # A semicolon separates frames, so a comm's own becomes a colon.
+            outfile.write(f"{name_of(comm).replace(';', ':')};{';'.join(frames)} {value}\n")

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The place that joins analysis and reporters: a snapshot, or the difference of two, in the formats of other tools."""
+
+from typing import TextIO
+
+from spo_trace.analysis.ages import AGES, ages
+from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.balance import balance
+from spo_trace.analysis.diff import Relation, diff, relate
+from spo_trace.analysis.records import record_tables, records_schema, to_frames
+from spo_trace.analysis.stack_rules import CATEGORIES
+from spo_trace.errors import SpoTraceError
+from spo_trace.reporters.format import format_size
+from spo_trace.snapshots.reader import Snapshot
+from spo_trace.version import __version__
+
+__all__ = ["export", "export_diff", "relation_notes", "swap_note"]
+
+
+def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = None, weight: str = "total") -> None:
+    """Write a snapshot to `outfile` (UTF-8; of pprof and parquet, to its `.buffer`).
+
+    `format`: folded, speedscope, pprof or html, of the rows for which `where` holds; csv, json or parquet, of all.
+    `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for a condition that can't be.
+
+    >>> with open("now.html", "w") as file:              # doctest: +SKIP
+    ...     spo.export(snap, "html", file)
+    """
+    match format:
+        case "folded":
+            from spo_trace.reporters.folded import render_folded
+
+            render_folded(attribute(snap, ["comm", "stack"], where=where), outfile, weight=f"{weight}_bytes")
+        case "speedscope":
+            from spo_trace.reporters.speedscope import render_speedscope
+
+            table = attribute(snap, ["comm", "stack", "symbols"], where=where)
+            render_speedscope(table, outfile, name=_machine(snap))
+        case "pprof":
+            from spo_trace.reporters.pprof import render_pprof
+
+            table = attribute(snap, ["stack", "symbols", "comm", "memcg", "order"], where=where)
+            comments = [f"{name}: {value}" for name, value in _facts(snap, where) if value]
+            render_pprof(table, outfile.buffer, taken_at=snap.meta["taken_at"], comments=comments)
+        case "html":
+            _export_html(snap, outfile, where)
+        case _:
+            _export_records(snap, format, outfile)
+
+
+def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
+    from spo_trace.reporters.csv_file import render_csv
+    from spo_trace.reporters.json_file import render_json
+    from spo_trace.reporters.parquet_file import render_parquet
+
+    if format == "parquet":
+        render_parquet(record_tables(snap), records_schema(), outfile.buffer)
+    elif format == "csv":
+        render_csv(to_frames(record_tables(snap)), outfile)
+    else:
+        render_json(to_frames(record_tables(snap)), outfile)
+
+
+def _export_html(snap: Snapshot, outfile: TextIO, where: str | None) -> None:
+    from spo_trace.reporters.html.report import STACK_KEYS, ReportTables, render_report
+
+    try:
+        balanced = balance(snap)
+    except SpoTraceError:
+        # A page_owner file alone: there is nothing to hold it against.
+        balanced = None
+    tables = ReportTables(
+        attribute(snap, STACK_KEYS, where=where),
+        attribute(snap, ["memcg", "comm"], where=where),
+        ages(snap, where=where),
+        balanced,
+        AGES,
+        CATEGORIES,
+    )
+    facts, notes = _facts(snap, where), [note for note in [swap_note(snap)] if note]
+    render_report(tables, outfile, title=f"Memory of {_machine(snap)}", facts=facts, notes=notes, version=__version__)
+
+
+def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, *, where: str | None = None) -> None:
+    """Write the difference of two snapshots, of the rows for which `where` holds, as an HTML page.
+
+    >>> with open("growth.html", "w") as file:           # doctest: +SKIP
+    ...     spo.export_diff(before, after, file)
+    """
+    from spo_trace.reporters.html.diff import render_diff
+    from spo_trace.reporters.html.report import STACK_KEYS
+
+    relation = relate(a, b)
+    facts = [[(side, _name(snap)), *_facts(snap, None)[1:]] for side, snap in (("A", a), ("B", b))]
+    render_diff(
+        diff(a, b, STACK_KEYS, where=where),
+        outfile,
+        title=f"Growth from {_name(a)} (A) to {_name(b)} (B)",
+        facts=[*facts, [("only", where)]],
+        notes=relation_notes(a, b, relation),
+        seconds=relation.seconds and abs(relation.seconds),
+        version=__version__,
+    )
+
+
+def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[str]:
+    """Return what to know of how two snapshots compare, a sentence each."""
+    notes = []
+    if relation.same_kernel is None:
+        notes.append("Not both tell their kernel (uname): stacks are compared by function names (symbol_hash)")
+    elif not relation.same_kernel:
+        kernels = " and ".join(f"{snap.meta['kernel_release']} {snap.meta['kernel_version']}" for snap in (a, b))
+        notes.append(f"Different kernels ({kernels}): stacks are compared by function names (symbol_hash), no rate")
+    if relation.seconds is not None:
+        back = ", B before A" if relation.seconds < 0 else ""
+        notes.append(f"One boot, {abs(relation.seconds):,.1f} s apart{back}")
+    elif relation.same_kernel is not False:
+        notes.append("Not of one boot, as far as they tell: no rate")
+    if not relation.swap_known:
+        notes.append("Only one of them knows who owns what is in swap: swap is left out")
+    return notes
+
+
+def swap_note(snap: Snapshot) -> str | None:
+    """Return a sentence on swap that is used but whose owners are not known, None if there is none."""
+    used = sum(area["used"] for area in snap.meta["swaps"])
+    if not used or snap.meta["swap_owner"]["origin"] is not None:
+        return None
+    return f"Not in it: {format_size(used)} in swap, whose owners are not known ({snap.meta['swap_owner']['why']})"
+
+
+def _name(snap: Snapshot) -> str:
+    return snap.path.absolute().name.removesuffix(".spo")
+
+
+# "(none)" is what a kernel calls itself that nobody named.
+def _machine(snap: Snapshot) -> str:
+    host, release = snap.meta["host"], snap.meta["kernel_release"]
+    named = host if host and host != "(none)" else _name(snap)
+    return f"{named}, Linux {release}" if release else named
+
+
+def _facts(snap: Snapshot, where: str | None) -> list[tuple[str, str | None]]:
+    uptime = snap.meta["uptime_start"]
+    kernel = " ".join(filter(None, (snap.meta[key] for key in ("kernel_release", "kernel_version", "arch"))))
+    return [
+        ("snapshot", _name(snap)),
+        ("kernel", kernel),
+        ("taken", snap.meta["taken_at"]),
+        ("uptime", f"{uptime:,.0f} s" if uptime is not None else None),
+        ("records", f"{snap.count('pages'):,} of memory, {snap.count('swap'):,} of swap"),
+        ("only", where),
+    ]

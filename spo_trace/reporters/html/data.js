@@ -1,0 +1,48 @@
+// What the page is given (spo_trace/reporters/html/page.py), and what the reader has chosen to see.
+//
+// DATA.rows: [stack, comm, mem, swap] in bytes; of a diff [stack, comm, mem A, swap A, mem B, swap B].
+const DATA = JSON.parse(byId("data").textContent);
+DATA.functions = DATA.frames.map(functionOf);
+const IS_DIFF = DATA.kind === "diff";
+
+const state = { weight: "total", search: "", comm: null };
+const views = [];
+
+// Redraw everything that shows rows.
+function show(change) {
+  Object.assign(state, change);
+  for (const view of views) view();
+}
+
+const WEIGH = { mem: (mem) => mem, swap: (mem, swap) => swap, total: (mem, swap) => mem + swap };
+const weighed = (mem, swap) => WEIGH[state.weight](mem, swap);
+// Before and after; a report has no before.
+const before = (sums) => (IS_DIFF ? weighed(sums[0], sums[1]) : 0);
+const after = (sums) => (IS_DIFF ? weighed(sums[2], sums[3]) : weighed(sums[0], sums[1]));
+const noSums = () => (IS_DIFF ? [0, 0, 0, 0] : [0, 0]);
+
+// Amounts of a row stand after its stack and comm.
+function addTo(sums, amounts, at = 0) {
+  for (let i = 0; i < sums.length; i += 1) sums[i] += amounts[at + i];
+}
+
+const sizeOf = (row) => weighed(row[2], row[3]) + (IS_DIFF ? weighed(row[4], row[5]) : 0);
+
+const frameTexts = (stack) => DATA.stacks.frames[stack].map((frame) => DATA.frames[frame]);
+
+const textOf = (() => {
+  const texts = [];
+  return (stack) => {
+    texts[stack] ??= [...frameTexts(stack), DATA.stacks.category[stack], DATA.stacks.caller[stack], DATA.stacks.module[stack]]
+      .join("\n").toLowerCase();
+    return texts[stack];
+  };
+})();
+
+const COMM_TEXTS = DATA.comms.map((comm) => nameOf(comm, "comm").toLowerCase());
+
+function matches(row) {
+  return !state.search || textOf(row[0]).includes(state.search) || COMM_TEXTS[row[1]].includes(state.search);
+}
+
+const chosen = (row) => state.comm === null || row[1] === state.comm;

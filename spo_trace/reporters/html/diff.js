@@ -1,0 +1,31 @@
+// The page of two snapshots.
+const change = (row) => after(row.sums) - before(row.sums);
+const AMOUNTS = [
+  { title: "Change", change },
+  { title: "Memory", change: (row) => row.sums[2] - row.sums[0], wide: true },
+  { title: "Swap", change: (row) => row.sums[3] - row.sums[1], wide: true },
+  { title: "A", size: (row) => before(row.sums), wide: true },
+  { title: "B", size: (row) => after(row.sums) },
+  ...(DATA.seconds ? [{ title: "Rate", change: (row) => change(row) / DATA.seconds, unit: "/s", wide: true }] : []),
+];
+
+function startGrowth() {
+  const table = makeTable(byId("growth"), {
+    caption: "Growth of each process",
+    columns: [{ title: "Process", text: (row) => nameOf(DATA.comms[row.comm], "comm") }, ...AMOUNTS],
+    sort: 1,
+  });
+  views.push(() => table.show(sumByComm().filter((one) => change(one) && matchesComm(one.comm)), 1));
+}
+
+function sumByComm() {
+  const comms = DATA.comms.map((name, comm) => ({ comm, sums: noSums() }));
+  for (const row of DATA.rows) addTo(comms[row[1]].sums, row, 2);
+  return comms.filter(({ sums }) => sums.some(Boolean));
+}
+
+const matchesComm = (comm) => !state.search || DATA.rows.some((row) => row[1] === comm && matches(row));
+
+startFlame();
+startGrowth();
+startStacks([...AMOUNTS, ...OF_STACK], () => 0);

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The page of two snapshots: differential flame graph and growth tables."""
+
+from collections.abc import Sequence
+from typing import TextIO
+
+import pandas as pd
+
+from spo_trace.reporters.html.page import amount, facts_list, notes_list, text, tiles, write_page
+from spo_trace.reporters.html.rows import Numbers, stack_rows
+
+__all__ = ["render_diff"]
+
+_AMOUNTS = ("mem_bytes_a", "swap_bytes_a", "mem_bytes_b", "swap_bytes_b")
+
+
+def render_diff(
+    table: pd.DataFrame,
+    outfile: TextIO,
+    *,
+    title: str,
+    facts: Sequence[Sequence[tuple[str, object]]],
+    notes: Sequence[str],
+    seconds: float | None,
+    version: str,
+) -> None:
+    """Write the page of `table`: a difference by stack (or symbols), category, caller, module and comm.
+
+    `facts` of A, of B and of the comparison stand on top. `seconds` between the snapshots, None unless both are of
+    one boot, are what rates are told from.
+    """
+    comms = Numbers()
+    stack_key = "stack" if "stack" in table else "symbols"
+    rows = stack_rows(table, stack_key, _AMOUNTS, comms)
+    mem_a, swap_a, mem_b, swap_b = (int(table[name].sum()) for name in _AMOUNTS)
+    mem, swap = mem_b - mem_a, swap_b - swap_a
+    grown = [("change of memory", mem), ("change of swap", swap), ("together", mem + swap)]
+    parts = {
+        "title": text(title),
+        "version": text(version),
+        "facts": "".join(map(facts_list, facts)),
+        "notes": notes_list(notes),
+        "balance": "",
+        "tiles": tiles([(name, amount(size, signed=True)) for name, size in grown]),
+    }
+    data = {"kind": "diff", **rows, "comms": comms.values(), "seconds": seconds}
+    write_page(outfile, "diff", parts, data)

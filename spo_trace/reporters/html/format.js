@@ -1,0 +1,36 @@
+// Numbers as the command line prints them (spo_trace/reporters/format.py).
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+
+// Halves go to the even neighbour, as in Python: 1.125 is 1.12.
+function twoDigits(value) {
+  const cents = Math.abs(value) * 100;
+  let whole = Math.round(cents);
+  if (cents % 1 === 0.5 && whole % 2) whole -= 1;
+  return (whole / 100).toFixed(2);
+}
+
+function formatSize(bytes, signed = false) {
+  let unit = 0;
+  let value = bytes;
+  while (Math.abs(value) >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const sign = bytes < 0 ? "-" : signed && bytes > 0 ? "+" : "";
+  return sign + (unit ? twoDigits(value) : twoDigits(value).replace(/\.00$/, "")) + " " + UNITS[unit];
+}
+
+const formatShare = (share) => (100 * share).toFixed(1) + "%";
+const formatCount = (count, one, many = one + "s") => count.toLocaleString("en") + " " + (count === 1 ? one : many);
+
+function formatSeconds(seconds) {
+  for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60]]) {
+    if (seconds >= size) return seconds / size + " " + unit;
+  }
+  return seconds + " s";
+}
+
+// null: the kernel printed none; an empty name is one, too.
+const nameOf = (name, what) => (name === null ? `(no ${what})` : name === "" ? '""' : name);
+// A flame graph joins the call sites of one function.
+const functionOf = (frame) => frame.replace(/\+(0x[0-9a-f]+\/0x[0-9a-f]+|[0-9]+)/, "");

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Put a page together: template, styles, scripts, vendored libraries and data, in one file that loads nothing."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any, TextIO
+
+from spo_trace.reporters.format import format_size, printable
+
+__all__ = ["amount", "facts_list", "notes_list", "text", "tiles", "write_page"]
+
+_HERE = files("spo_trace.reporters.html")
+_VENDORED = files("spo_trace.reporters.vendor")
+
+_LIBRARIES = ("d3.min.js", "d3-flamegraph.umd.min.js")
+_SCRIPTS = ("dom.js", "format.js", "data.js", "tree.js", "flame.js", "table.js", "treemap.js", "stacks.js", "ages.js")
+
+
+def write_page(outfile: TextIO, kind: str, parts: dict[str, str], data: dict[str, Any]) -> None:
+    """Write the page `kind` (`report` or `diff`): `parts` are HTML for its places, `data` is for its scripts.
+
+    Places are filled in one pass, so what stands in one is never taken for another.
+    """
+    filled = parts | {"kind": kind, "style": _read("style.css"), "scripts": _scripts(kind), "data": _json(data)}
+    body = _fill(_read(f"{kind}.html"), filled)
+    outfile.write(_fill(_read("page.html"), filled | {"body": body}))
+
+
+def text(value: object) -> str:
+    """Return `value` as text for HTML, what is not printable escaped: a snapshot may come from anywhere."""
+    return escape(printable(str(value)))
+
+
+def amount(size: int, *, signed: bool = False) -> str:
+    """Return an element with bytes as a person reads them, and exactly for programs."""
+    return f'<data value="{size}" title="{size:,} bytes">{format_size(size, signed=signed)}</data>'
+
+
+def facts_list(facts: Iterable[tuple[str, object]]) -> str:
+    """Return a line of names and values; what is not known is left out."""
+    known = (f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in facts if value)
+    return f'<dl class="facts">{"".join(known)}</dl>'
+
+
+def notes_list(notes: Iterable[str]) -> str:
+    """Return a paragraph for each thing that the reader should not overlook."""
+    return "".join(f'<p class="note">{text(note)}</p>' for note in notes)
+
+
+def tiles(amounts: Sequence[tuple[str, str]]) -> str:
+    """Return large figures (HTML), each with its title."""
+    each = (f"<div>{figure}<span>{text(title)}</span></div>" for title, figure in amounts)
+    return f'<div class="tiles">{"".join(each)}</div>'
+
+
+def _read(name: str) -> str:
+    return _HERE.joinpath(name).read_text(encoding="utf-8")
+
+
+def _fill(template: str, parts: dict[str, str]) -> str:
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
+
+
+# One function around our scripts keeps their names to themselves.
+def _scripts(kind: str) -> str:
+    libraries = [_VENDORED.joinpath(name).read_text(encoding="utf-8") for name in _LIBRARIES]
+    ours = "\n".join(_read(name) for name in (*_SCRIPTS, f"{kind}.js", "app.js"))
+    return "\n".join([*libraries, f'(() => {{\n"use strict";\n{ours}\n}})();'])
+
+
+# In a script element only "</script" and "<!--" mean anything to HTML: without "<" there is neither.
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The page of one snapshot: flame graph, treemap, ages, stacks and balance."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple, TextIO
+
+import pandas as pd
+
+from spo_trace.reporters.balance import SIGN
+from spo_trace.reporters.format import format_share
+from spo_trace.reporters.html.page import amount, facts_list, notes_list, text, tiles, write_page
+from spo_trace.reporters.html.rows import OF_STACK, Numbers, name_or_none, stack_rows
+
+__all__ = ["STACK_KEYS", "ReportTables", "render_report"]
+
+# What `ReportTables.stacks` is an attribution by.
+STACK_KEYS = ("stack", *OF_STACK, "comm")
+
+_AMOUNTS = ("mem_bytes", "swap_bytes")
+
+
+class ReportTables(NamedTuple):
+    """Hold the tables of a page.
+
+    `stacks`: an attribution by STACK_KEYS; `owners`: one by memcg and comm; `ages` by comm, in the classes that
+    begin at `age_classes` seconds; `balance`: None if there is nothing to hold the kernel's list against;
+    `categories`: all that there are, in the order of the legend.
+    """
+
+    stacks: pd.DataFrame
+    owners: pd.DataFrame
+    ages: pd.DataFrame
+    balance: pd.DataFrame | None
+    age_classes: Sequence[int]
+    categories: Sequence[str]
+
+
+def render_report(
+    tables: ReportTables,
+    outfile: TextIO,
+    *,
+    title: str,
+    facts: Sequence[tuple[str, object]],
+    notes: Sequence[str],
+    version: str,
+) -> None:
+    """Write the page; `facts` (name, value) and `notes` stand on top, under `title`."""
+    mem, swap = (int(tables.stacks[name].sum()) for name in _AMOUNTS)
+    comms = Numbers()
+    data = {
+        "kind": "report",
+        **stack_rows(tables.stacks, "stack", _AMOUNTS, comms),
+        "owners": _owners(tables.owners, comms),
+        "ages": _ages(tables.ages, tables.age_classes, comms),
+        "categories": list(tables.categories),
+        "comms": comms.values(),
+    }
+    parts = {
+        "title": text(title),
+        "version": text(version),
+        "facts": facts_list(facts),
+        "notes": notes_list(notes),
+        "tiles": tiles([("in memory", amount(mem)), ("in swap", amount(swap)), ("together", amount(mem + swap))]),
+        "balance": _balance(tables.balance),
+    }
+    write_page(outfile, "report", parts, data)
+
+
+def _owners(table: pd.DataFrame, comms: Numbers) -> list[list[Any]]:
+    columns = table[["memcg", "comm", *_AMOUNTS]].itertuples(index=False, name=None)
+    return [[name_or_none(memcg), comms.of(name_or_none(comm)), mem, swap] for memcg, comm, mem, swap in columns]
+
+
+# Rows point at the class by its number; None: the kernel told no time.
+def _ages(table: pd.DataFrame, classes: Sequence[int], comms: Numbers) -> dict[str, Any]:
+    number_of = {begin: number for number, begin in enumerate(classes)}
+    columns = table[["comm", "age_from", *_AMOUNTS]].itertuples(index=False, name=None)
+    rows = [
+        [comms.of(name_or_none(comm)), None if pd.isna(begin) else number_of[begin], mem, swap]
+        for comm, begin, mem, swap in columns
+    ]
+    return {"begins": list(classes), "rows": rows}
+
+
+def _balance(table: pd.DataFrame | None) -> str:
+    if table is None:
+        return notes_list(["Nothing to hold the list against: the capture has neither /proc/meminfo nor /proc/swaps"])
+    rests = table[table["kind"] == "rest"].to_dict("records")
+    said = "; ".join(f"{row['section']}: {format_share(row['share'])} unexplained" for row in rests)
+    sections = "".join(_section(str(section), rows) for section, rows in table.groupby("section", sort=False))
+    summary = f"<summary><h2>Does it add up?</h2>{text(said)}</summary>"
+    body = f'<div class="scroll"><table>{sections}</table></div>'
+    return f'<section class="balance"><details>{summary}{body}</details></section>'
+
+
+def _section(title: str, rows: pd.DataFrame) -> str:
+    lines = "".join(map(_line, rows.to_dict("records")))
+    return f'<tbody><tr><th colspan="6" scope="rowgroup">{text(title)}</th></tr>{lines}</tbody>'
+
+
+def _line(row: dict[Hashable, Any]) -> str:
+    share = format_share(row["share"]) if row["kind"] == "rest" else ""
+    cells = [f"<td>{SIGN[row['kind']].strip()}</td>", f"<td>{text(row['item'])}</td>"]
+    cells += [f'<td class="number">{row["pages"]:,} pages</td>', f'<td class="number">{amount(row["bytes"])}</td>']
+    cells += [f'<td class="number">{share}</td>', f'<td class="why">{text(row["note"])}</td>']
+    return f'<tr class="{row["kind"]}">{"".join(cells)}</tr>'

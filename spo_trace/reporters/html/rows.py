@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Rows as the pages' scripts take them: texts once, and numbers that point at them."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from spo_trace.reporters.format import printable
+
+__all__ = ["OF_STACK", "Numbers", "name_or_none", "stack_rows"]
+
+# Keys that a stack's text decides, shown beside it.
+OF_STACK = ("category", "caller", "module")
+
+
+class Numbers:
+    """Number values in the order of their first appearance."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Hashable, int] = {}
+
+    def of(self, value: Hashable) -> int:
+        """Return the number of `value`."""
+        return self._numbers.setdefault(value, len(self._numbers))
+
+    def values(self) -> list[Any]:
+        """Return the values by their numbers."""
+        return list(self._numbers)
+
+
+def name_or_none(value: Any) -> str | None:
+    """Return a name as JSON has it: None for what the kernel did not print."""
+    return None if pd.isna(value) else printable(str(value))
+
+
+def stack_rows(table: pd.DataFrame, stack_key: str, amounts: Sequence[str], comms: Numbers) -> dict[str, Any]:
+    """Return frames, stacks (by column) and rows [stack, comm, *amounts] of `table`.
+
+    `table` has `stack_key` (frames joined by ";", innermost first), comm, the keys OF_STACK and the columns `amounts`.
+    """
+    frames, stacks = Numbers(), Numbers()
+    keys = [stack_key, *OF_STACK]
+    rows = [
+        [stacks.of(row[: len(keys)]), comms.of(name_or_none(row[len(keys)])), *row[len(keys) + 1 :]]
+        for row in table[[*keys, "comm", *amounts]].itertuples(index=False, name=None)
+    ]
+    split = [[frames.of(printable(frame)) for frame in stack[0].split(";")] for stack in stacks.values()]
+    of_stack = {key: [name_or_none(stack[at]) for stack in stacks.values()] for at, key in enumerate(OF_STACK, 1)}
+    return {"frames": frames.values(), "stacks": {"frames": split, **of_stack}, "rows": rows}

@@ -1,0 +1,57 @@
+// The table of stacks, and what a search finds.
+const MOST_NAMES = 3;
+
+function sumByStack(rows) {
+  const stacks = new Map();
+  for (const row of rows) {
+    if (!stacks.has(row[0])) stacks.set(row[0], { stack: row[0], sums: noSums(), comms: new Map() });
+    const one = stacks.get(row[0]);
+    addTo(one.sums, row, 2);
+    addSize(one.comms, row[1], sizeOf(row));
+  }
+  return [...stacks.values()];
+}
+
+function commNames({ comms }) {
+  const names = [...comms].sort((a, b) => b[1] - a[1]).map(([comm]) => nameOf(DATA.comms[comm], "comm"));
+  const rest = names.length - MOST_NAMES;
+  return names.slice(0, MOST_NAMES).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+const OF_STACK = [
+  { title: "Category", text: (row) => DATA.stacks.category[row.stack], nowrap: true },
+  { title: "Caller", text: (row) => DATA.stacks.caller[row.stack] },
+  { title: "Module", text: (row) => DATA.stacks.module[row.stack], wide: true },
+  { title: "Processes", text: commNames, wide: true },
+];
+
+function framesList(row) {
+  const list = el("ol", {});
+  for (const frame of frameTexts(row.stack)) list.append(el("li", {}, ...withMarks(frame)));
+  return list;
+}
+
+function withMarks(text) {
+  const at = state.search ? text.toLowerCase().indexOf(state.search) : -1;
+  if (at < 0) return [text];
+  const end = at + state.search.length;
+  return [text.slice(0, at), el("mark", {}, text.slice(at, end)), text.slice(end)];
+}
+
+function startStacks(columns, sortBy) {
+  const table = makeTable(byId("stacks"), { caption: "Every stack", columns, sort: 0, detail: framesList });
+  views.push(() => {
+    const rows = DATA.rows.filter((row) => chosen(row) && matches(row));
+    const stacks = sumByStack(rows).filter((one) => (IS_DIFF ? after(one.sums) !== before(one.sums) : after(one.sums)));
+    table.show(stacks, sortBy());
+    tellFound(stacks);
+  });
+}
+
+function tellFound(stacks) {
+  const was = d3.sum(stacks, (one) => before(one.sums));
+  const is = d3.sum(stacks, (one) => after(one.sums));
+  const amount = IS_DIFF ? formatSize(is - was, true) : formatSize(is);
+  const found = el("data", { value: is - was }, amount);
+  byId("found").replaceChildren(`${formatCount(stacks.length, "stack")}${IS_DIFF ? " changed" : ""}, `, found);
+}

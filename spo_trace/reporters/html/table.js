@@ -1,0 +1,80 @@
+// A table that sorts by its headings, shows some rows at a time, and opens a row for its details.
+const ROWS_AT_A_TIME = 50;
+
+// columns: {title, text(row) | size(row) | change(row) | share(row), wide: not on a phone, nowrap}; `detail(row)`: what an opened row shows.
+function makeTable(place, { caption, columns, sort, detail }) {
+  const table = { rows: [], shown: ROWS_AT_A_TIME, sort, descending: true };
+  const body = el("tbody");
+  const more = el("button", { type: "button", class: "more", onclick: () => { table.shown += 10 * ROWS_AT_A_TIME; draw(); } });
+  const heads = columns.map((column, index) => heading(column, () => {
+    table.descending = table.sort === index ? !table.descending : !column.text;
+    table.sort = index;
+    table.shown = ROWS_AT_A_TIME;
+    draw();
+  }));
+  place.replaceChildren(
+    el("div", { class: "scroll" }, el("table", {}, el("caption", { class: "said" }, caption),
+      el("thead", {}, el("tr", {}, ...(detail ? [el("td", { class: "open" })] : []), ...heads)), body)),
+    more,
+  );
+
+  function draw() {
+    heads.forEach((head, index) => {
+      head.setAttribute("aria-sort", table.sort === index ? (table.descending ? "descending" : "ascending") : "none");
+      head.querySelector("i").textContent = table.sort === index ? (table.descending ? " ▾" : " ▴") : "";
+    });
+    const rows = sorted(table.rows, columns[table.sort], table.descending);
+    body.replaceChildren(...rows.slice(0, table.shown).map((row) => tableRow(row, columns, detail)));
+    if (!rows.length) body.append(el("tr", {}, el("td", { colspan: columns.length + 1 }, "Nothing matches.")));
+    more.hidden = rows.length <= table.shown;
+    more.textContent = `Show more: ${(rows.length - table.shown).toLocaleString("en")} rows are left`;
+  }
+
+  return {
+    show(rows, sortBy = table.sort) {
+      Object.assign(table, { rows, shown: ROWS_AT_A_TIME, sort: sortBy });
+      draw();
+    },
+  };
+}
+
+function heading(column, onclick) {
+  const classes = [column.text ? "" : "number", column.wide ? "wide" : ""].join(" ").trim();
+  return el("th", { scope: "col", class: classes || null }, el("button", { type: "button", onclick }, column.title, el("i")));
+}
+
+const valueOf = (column) => column.size ?? column.change ?? column.share ?? column.text;
+
+function sorted(rows, column, descending) {
+  const value = valueOf(column);
+  const keyed = rows.map((row) => [value(row), row]);
+  keyed.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0) * (descending ? -1 : 1));
+  return keyed.map(([, row]) => row);
+}
+
+function cell(column, row) {
+  const value = valueOf(column)(row);
+  if (column.text) return el("td", { class: [column.nowrap ? "name" : "", column.wide ? "wide" : ""].join(" ").trim() || null }, value);
+  const text = column.share ? formatShare(value) : formatSize(value, Boolean(column.change));
+  const way = column.change && value ? (value > 0 ? " grew" : " shrank") : "";
+  const exact = column.share ? value : Math.round(value);
+  return el("td", { class: `number${way}${column.wide ? " wide" : ""}` }, el("data", { value: exact }, text, column.unit ?? ""));
+}
+
+function tableRow(row, columns, detail) {
+  const cells = columns.map((column) => cell(column, row));
+  const line = el("tr", {}, ...cells);
+  if (!detail) return line;
+  let opened = null;
+  const opener = el("button", { type: "button", "aria-expanded": "false", "aria-label": "Frames", onclick: toggle }, "▸");
+  line.prepend(el("td", { class: "open" }, opener));
+  return line;
+
+  function toggle() {
+    if (opened) opened.remove();
+    opened = opened ? null : el("tr", {}, el("td", { class: "frames", colspan: columns.length + 1 }, detail(row)));
+    if (opened) line.after(opened);
+    opener.setAttribute("aria-expanded", String(Boolean(opened)));
+    opener.textContent = opened ? "▾" : "▸";
+  }
+}

@@ -1,0 +1,65 @@
+// The treemap of memory cgroups and processes.
+const SMALLEST = 4;
+
+function drawTreemap() {
+  const place = byId("treemap");
+  const root = treemapLayout(place.clientWidth, place.clientHeight);
+  place.replaceChildren();
+  for (const node of root.descendants().slice(1)) {
+    if (!node.value || node.x1 - node.x0 < SMALLEST || node.y1 - node.y0 < SMALLEST) continue;
+    place.append(node.children ? memcgBox(node) : commCell(node));
+  }
+}
+
+function treemapLayout(width, height) {
+  const memcgs = d3.group(DATA.owners, (owner) => owner[0]);
+  const children = [...memcgs].map(([memcg, owners]) => ({
+    memcg,
+    children: owners.map(([, comm, mem, swap]) => ({ memcg, comm, mem, swap })),
+  }));
+  const root = d3.hierarchy({ children }).sum((owner) => ("mem" in owner ? weighed(owner.mem, owner.swap) : 0));
+  root.sort((a, b) => b.value - a.value);
+  return d3.treemap().size([width, height]).paddingInner(2).paddingOuter(2).paddingTop((node) => (node.depth ? 18 : 2)).round(true)(root);
+}
+
+const position = (node) =>
+  `left:${node.x0}px;top:${node.y0}px;width:${node.x1 - node.x0}px;height:${node.y1 - node.y0}px`;
+
+function memcgBox(node) {
+  const text = `${nameOf(node.data.memcg, "memcg")} ${formatSize(node.value)}`;
+  return el("div", { class: "memcg", style: position(node), title: text }, text);
+}
+
+function commCell(node) {
+  const { comm, mem, swap, memcg } = node.data;
+  const inSwap = { mem: 0, swap: 1, total: swap / (mem + swap) }[state.weight];
+  const name = nameOf(DATA.comms[comm], "comm");
+  const text = `${name} in ${nameOf(memcg, "memcg")}: ${formatSize(mem)} in memory, ${formatSize(swap)} in swap`;
+  const roomy = node.x1 - node.x0 > 30 && node.y1 - node.y0 > 15;
+  const classes = ["cell", inSwap && "swapped", state.comm === comm && "chosen", state.comm !== null && state.comm !== comm && "away"];
+  return el(
+    "button",
+    {
+      type: "button", class: classes.filter(Boolean).join(" "), title: text, "aria-label": text,
+      style: `${position(node)};--in-swap:${inSwap}`, onclick: () => show({ comm: state.comm === comm ? null : comm }),
+    },
+    ...(roomy ? [el("span", {}, name), el("span", {}, formatSize(node.value))] : []),
+  );
+}
+
+function startTreemap() {
+  const owners = DATA.owners.map(([memcg, comm, mem, swap]) => ({ memcg, comm, mem, swap }));
+  const table = makeTable(byId("owners"), {
+    caption: "Memory and swap of each memory cgroup and process",
+    columns: [
+      { title: "Memory cgroup", text: (row) => nameOf(row.memcg, "memcg") },
+      { title: "Process", text: (row) => nameOf(DATA.comms[row.comm], "comm") },
+      { title: "Memory", size: (row) => row.mem },
+      { title: "Swap", size: (row) => row.swap },
+      { title: "Both", size: (row) => row.mem + row.swap },
+    ],
+    sort: 4,
+  });
+  table.show(owners);
+  views.push(drawTreemap);
+}

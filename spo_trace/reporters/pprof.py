@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""pprof's gzipped profile.proto: mem_bytes, swap_bytes and pages, labelled with comm, memcg and order."""
+
+import gzip
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, BinaryIO
+
+import pandas as pd
+from pure_protobuf.annotations import uint
+
+from spo_trace.reporters.frames import Frame, frames_of
+from spo_trace.reporters.profile_proto import Function, Label, Line, Location, Mapping, Profile, Sample, ValueType
+
+__all__ = ["render_pprof"]
+
+_SAMPLE_TYPES = (("mem_bytes", "bytes"), ("swap_bytes", "bytes"), ("pages", "count"))
+
+
+def render_pprof(
+    table: pd.DataFrame, outfile: BinaryIO, *, taken_at: str | None = None, comments: Sequence[str] = ()
+) -> None:
+    """Write a sample for each row of `table`: an attribution by stack, symbols, comm, memcg and order.
+
+    Functions have names without offsets, so that `-diff_base` compares kernel builds too; their file is the module.
+    What the kernel does not print for a row (memcg and order of swap) has no label. `taken_at`: UTC, ISO 8601.
+    """
+    builder = _Builder()
+    columns = [*("stack", "symbols", "comm", "memcg", "order"), *("mem_bytes", "swap_bytes", "mem_pages", "swap_pages")]
+    for stack, symbols, comm, memcg, order, mem, swap, *pages in table[columns].itertuples(index=False, name=None):
+        builder.add_sample(frames_of(stack, symbols), (mem, swap, sum(pages)), comm=comm, memcg=memcg, order=order)
+    profile = builder.profile
+    profile.time_nanos = int(datetime.fromisoformat(taken_at).timestamp() * 1e9) if taken_at else 0
+    profile.comment = [builder.string(text) for text in comments]
+    # Nothing in the file tells when it was written: the same snapshot gives the same bytes.
+    with gzip.GzipFile(filename="", fileobj=outfile, mode="wb", mtime=0) as packed:
+        packed.write(bytes(profile))
+
+
+class _Builder:
+    """Number strings, mappings, functions and locations while samples come in; one location for each frame text."""
+
+    def __init__(self) -> None:
+        self._strings = {"": 0}
+        self._mappings: dict[str, uint] = {}
+        self._locations: dict[Frame, uint] = {}
+        self.profile = Profile(string_table=[""])
+        self.profile.sample_type = [ValueType(self.string(name), self.string(unit)) for name, unit in _SAMPLE_TYPES]
+        self.profile.default_sample_type = self.string("mem_bytes")
+        # pprof takes the first mapping for the main program.
+        self._mapping("vmlinux")
+
+    def string(self, text: str) -> int:
+        """Return the index of `text` in the string table."""
+        if text not in self._strings:
+            self._strings[text] = len(self._strings)
+            self.profile.string_table.append(text)
+        return self._strings[text]
+
+    def add_sample(self, frames: Iterable[Frame], values: Iterable[int], **labels: Any) -> None:
+        """Add a stack, innermost frame first; labels that are missing (NA) are left out."""
+        locations = [self._location(frame) for frame in frames]
+        told = [self._label(key, value) for key, value in labels.items() if not pd.isna(value)]
+        self.profile.sample.append(Sample(locations, [int(value) for value in values], told))
+
+    def _label(self, key: str, value: Any) -> Label:
+        if isinstance(value, str):
+            return Label(self.string(key), self.string(value))
+        return Label(self.string(key), num=int(value), num_unit=self.string(key))
+
+    def _location(self, frame: Frame) -> uint:
+        if frame not in self._locations:
+            number = uint(len(self._locations) + 1)
+            self._locations[frame] = number
+            names = (self.string(text) for text in (frame.function, frame.text, frame.module))
+            self.profile.function.append(Function(number, *names))
+            self.profile.location.append(Location(number, self._mapping(frame.module), [Line(number)]))
+        return self._locations[frame]
+
+    def _mapping(self, module: str) -> uint:
+        if module not in self._mappings:
+            self._mappings[module] = uint(len(self._mappings) + 1)
+            mapping = Mapping(self._mappings[module], self.string(module), has_functions=True, has_filenames=True)
+            self.profile.mapping.append(mapping)
+        return self._mappings[module]

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""speedscope's own JSON (https://www.speedscope.app/file-format-schema.json): memory, swap and both as profiles."""
+
+import json
+from typing import Any, TextIO
+
+import pandas as pd
+
+from spo_trace.reporters.frames import frames_of, name_of
+
+__all__ = ["render_speedscope"]
+
+_PROFILES = {"memory": "mem_bytes", "swap": "swap_bytes", "total": "total_bytes"}
+
+
+def render_speedscope(table: pd.DataFrame, outfile: TextIO, *, name: str) -> None:
+    """Write a profile in bytes for each of memory, swap and total; a comm is the outermost frame of its stacks.
+
+    `table`: an attribution by comm, stack and symbols. `name` is shown as the file's title.
+    """
+    frames: dict[tuple[str, str | None], int] = {}
+    stacks = [
+        [frames.setdefault(frame, len(frames)) for frame in _outermost_first(comm, stack, symbols)]
+        for comm, stack, symbols in zip(table["comm"], table["stack"], table["symbols"], strict=True)
+    ]
+    content = {
+        "$schema": "https://www.speedscope.app/file-format-schema.json",
+        "exporter": "spo-trace",
+        "name": name,
+        "activeProfileIndex": list(_PROFILES).index("total"),
+        "shared": {"frames": [{"name": n} if file is None else {"name": n, "file": file} for n, file in frames]},
+        "profiles": [_profile(title, table[column], stacks) for title, column in _PROFILES.items()],
+    }
+    json.dump(content, outfile, separators=(",", ":"))
+    outfile.write("\n")
+
+
+def _outermost_first(comm: object, stack: str, symbols: str) -> list[tuple[str, str | None]]:
+    frames = [(frame.function, frame.module) for frame in frames_of(stack, symbols)]
+    return [(name_of(comm), None), *reversed(frames)]
+
+
+def _profile(title: str, weights: pd.Series, stacks: list[list[int]]) -> dict[str, Any]:
+    kept = [(stack, int(weight)) for stack, weight in zip(stacks, weights, strict=True) if weight]
+    return {
+        "type": "sampled",
+        "name": title,
+        "unit": "bytes",
+        "startValue": 0,
+        "endValue": sum(weight for _, weight in kept),
+        "samples": [stack for stack, _ in kept],
+        "weights": [weight for _, weight in kept],
+    }
