@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint docs bench fuzz clean help
+.PHONY: demo test lint docs bench vendor consumers fuzz clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,12 @@ docs: $(READY) ## docs/commands.md, from the help texts of all commands
 
 bench: $(READY) ## spo-trace against page_owner_sort on a large text (BENCH_RECORDS, default 1000000)
 	$(BIN)/python -m tests.bench.bench --markdown bench.md
+
+vendor: ## fetch the libraries of the HTML pages anew, from npm
+	$(PYTHON) -m tests.vendor
+
+consumers: ## fetch programs that read the exports, for the tests: speedscope, a decoder of pprof
+	npm install --silent --no-audit --no-fund --prefix .consumers speedscope@1.25.0 pprof-format@2
 
 fuzz: $(READY) ## a minute of damaged text: do both parsers say the same?
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'

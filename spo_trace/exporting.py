@@ -3,6 +3,8 @@
 
 from typing import TextIO
 
+import pandas as pd
+
 from spo_trace.analysis.ages import AGES, ages
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.balance import balance
@@ -64,21 +66,24 @@ def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
 def _export_html(snap: Snapshot, outfile: TextIO, where: str | None) -> None:
     from spo_trace.reporters.html.report import STACK_KEYS, ReportTables, render_report
 
-    try:
-        balanced = balance(snap)
-    except SpoTraceError:
-        # A page_owner file alone: there is nothing to hold it against.
-        balanced = None
     tables = ReportTables(
         attribute(snap, STACK_KEYS, where=where),
         attribute(snap, ["memcg", "comm"], where=where),
         ages(snap, where=where),
-        balanced,
+        _balance(snap) if where is None else None,
         AGES,
         CATEGORIES,
     )
     facts, notes = _facts(snap, where), [note for note in [swap_note(snap)] if note]
     render_report(tables, outfile, title=f"Memory of {_machine(snap)}", facts=facts, notes=notes, version=__version__)
+
+
+# None of a page_owner file alone: there is nothing to hold it against.
+def _balance(snap: Snapshot) -> pd.DataFrame | None:
+    try:
+        return balance(snap)
+    except SpoTraceError:
+        return None
 
 
 def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, *, where: str | None = None) -> None:

@@ -11,6 +11,7 @@ from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import Force, Source, Where, condition_of
 from spo_trace.cli.output import check_output, opened
+from spo_trace.cli.showing import check_question
 from spo_trace.errors import UsageError
 
 __all__ = ["command"]
@@ -50,6 +51,7 @@ def command(
     """
     _check_usage(format, weight, where, output)
     check_output(output, force=force)
+    check_question([], condition_of(where))
     from spo_trace.exporting import export
 
     snap = open_snapshot(snapshot)

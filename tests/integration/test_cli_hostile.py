@@ -72,6 +72,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "export c.spo",
         "export c.spo -f csv",
         "export c.spo -f json",
+        "export c.spo -f speedscope",
+        "export c.spo -f html",
     ],
 )
 def test_nothing_of_it_reaches_a_terminal_raw(hostile: Path, arguments: str) -> None:

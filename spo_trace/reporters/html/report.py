@@ -23,7 +23,7 @@ class ReportTables(NamedTuple):
     """Hold the tables of a page.
 
     `stacks`: an attribution by STACK_KEYS; `owners`: one by memcg and comm; `ages` by comm, in the classes that
-    begin at `age_classes` seconds; `balance`: None if there is nothing to hold the kernel's list against;
+    begin at `age_classes` seconds; `balance` may be None;
     `categories`: all that there are, in the order of the legend.
     """
 
@@ -84,7 +84,7 @@ def _ages(table: pd.DataFrame, classes: Sequence[int], comms: Numbers) -> dict[s
 
 def _balance(table: pd.DataFrame | None) -> str:
     if table is None:
-        return notes_list(["Nothing to hold the list against: the capture has neither /proc/meminfo nor /proc/swaps"])
+        return ""
     rests = table[table["kind"] == "rest"].to_dict("records")
     said = "; ".join(f"{row['section']}: {format_share(row['share'])} unexplained" for row in rests)
     sections = "".join(_section(str(section), rows) for section, rows in table.groupby("section", sort=False))

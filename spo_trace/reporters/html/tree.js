@@ -6,7 +6,8 @@ const FIRST_LEVEL = {
 };
 
 // `own` is what ends in a node, `sums` what ends there or below.
-const newNode = (name) => ({ name, own: noSums(), sums: noSums(), hit: false, categories: new Map(), below: new Map() });
+// A tree may have 100,000 nodes: what most of them lack is made where it is needed.
+const newNode = (name) => ({ name, own: null, sums: null, hit: false, categories: null, below: null, children: [] });
 
 // `measure` of `own`, in bytes, gives a node its width.
 function buildTree(rows, level, measure) {
@@ -17,6 +18,7 @@ function buildTree(rows, level, measure) {
 }
 
 function child(node, name) {
+  node.below ??= new Map();
   let found = node.below.get(name);
   if (!found) node.below.set(name, (found = newNode(name)));
   return found;
@@ -25,6 +27,8 @@ function child(node, name) {
 function addRow(node, row) {
   const frames = DATA.stacks.frames[row[0]];
   for (let i = frames.length - 1; i >= 0; i -= 1) node = child(node, DATA.functions[frames[i]]);
+  node.own ??= noSums();
+  node.categories ??= new Map();
   addTo(node.own, row, 2);
   node.hit ||= matches(row);
   addSize(node.categories, DATA.stacks.category[row[0]], sizeOf(row));
@@ -33,17 +37,33 @@ function addRow(node, row) {
 const addSize = (sizes, name, size) => sizes.set(name, (sizes.get(name) ?? 0) + size);
 
 function finish(node, measure) {
-  node.value = measure(node.own);
-  addTo(node.sums, node.own);
-  node.children = [];
-  for (const below of node.below.values()) {
-    finish(below, measure);
-    node.value += below.value;
-    addTo(node.sums, below.sums);
-    node.hit ||= below.hit;
-    for (const [name, size] of below.categories) addSize(node.categories, name, size);
-    if (below.value) node.children.push(below);
+  node.sums = noSums();
+  node.value = 0;
+  if (node.own) {
+    addTo(node.sums, node.own);
+    node.value = measure(node.own);
   }
+  for (const below of node.below?.values() ?? []) addBelow(node, below, measure);
   node.children.sort((a, b) => b.value - a.value);
-  node.category = [...node.categories].reduce((most, one) => (one[1] > most[1] ? one : most), ["other", -1])[0];
+  node.category = largest(node.categories);
+}
+
+function addBelow(node, below, measure) {
+  finish(below, measure);
+  node.value += below.value;
+  addTo(node.sums, below.sums);
+  node.hit ||= below.hit;
+  if (below.value) node.children.push(below);
+  if (!node.own && node.below.size === 1) {
+    node.categories = below.categories;
+    return;
+  }
+  node.categories ??= new Map();
+  for (const [name, size] of below.categories) addSize(node.categories, name, size);
+}
+
+function largest(sizes) {
+  let [most, name] = [-1, "other"];
+  for (const [one, size] of sizes ?? []) if (size > most) [most, name] = [size, one];
+  return name;
 }

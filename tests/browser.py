@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A headless Chromium for the tests that look at pages, and for the README's pictures."""
+
+import base64
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+__all__ = ["WHY_NOT", "console_errors", "look", "opened", "picture"]
+
+_CHROMIUM, _DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
+
+# None where there is a browser.
+WHY_NOT = None if _CHROMIUM and _DRIVER else "needs chromium and chromedriver (Debian: chromium, chromium-driver)"
+
+_ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-prefers-reduced-motion")
+
+
+@contextmanager
+def opened() -> Iterator["Chrome"]:
+    """Open a browser that animates nothing, and close it."""
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
+    assert _CHROMIUM and _DRIVER
+    options = ChromeOptions()
+    options.binary_location = _CHROMIUM
+    for argument in _ARGUMENTS:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=Service(_DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def look(driver: "Chrome", page: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+    """Open `page` at a size, in light or dark; a narrow one as a phone does."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    driver.get(page.as_uri())
+
+
+def console_errors(driver: "Chrome") -> list[str]:
+    """Return what the browser's console has to complain of since it was last asked."""
+    entries: list[dict[str, Any]] = driver.get_log("browser")  # type: ignore[no-untyped-call]
+    return [entry["message"] for entry in entries if entry["level"] in ("WARNING", "SEVERE")]
+
+
+def picture(driver: "Chrome", *, width: int, height: int) -> bytes:
+    """Return the upper left part of the page, however far it goes below the window, as PNG."""
+    clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+    return base64.b64decode(shot["data"])

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""--html and the export formats, as a user asks for them."""
+
+import json
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import CARRIED, in_process
+
+SWAPPED = CARRIED / "7.2-spo" / "2-swapped"
+BEFORE = CARRIED / "7.2-spo" / "1-dd256"
+STOCK = CARRIED / "7.2-stock" / "2-swapped"
+
+
+def data_of(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def test_report_writes_a_page_beside_its_table(tmp_path: Path) -> None:
+    # WHEN a report is asked for a page, too
+    plain = in_process("report", SWAPPED, "--where", 'comm == "dd"', cwd=tmp_path)
+    run = in_process("report", SWAPPED, "--where", 'comm == "dd"', "--html", "dd.html", cwd=tmp_path)
+    # THEN the table is as ever, and the page is private, and of the same rows
+    assert (run.returncode, run.stdout) == (0, plain.stdout)
+    assert run.stderr == plain.stderr + b"Wrote dd.html\n"
+    assert stat.S_IMODE((tmp_path / "dd.html").stat().st_mode) == 0o600
+    page = (tmp_path / "dd.html").read_text()
+    assert data_of(page)["comms"] == ["dd"]
+    assert "<dt>only</dt><dd>comm == &quot;dd&quot;</dd>" in page
+    # AND nothing else is left there
+    assert {path.name for path in tmp_path.iterdir()} == {"dd.html", ".cache"}
+
+
+def test_a_page_is_never_replaced_unasked(tmp_path: Path) -> None:
+    (tmp_path / "x.html").write_text("mine")
+    for command in (["report", "missing"], ["diff", "missing", "missing"]):
+        run = in_process(*command, "--html", "x.html", cwd=tmp_path)
+        assert (run.returncode, run.stderr) == (
+            1,
+            b"spo-trace: error: x.html exists\n  hint: replace it with --force\n",
+        )
+    assert in_process("report", SWAPPED, "--html", "x.html", "--force", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "x.html").read_text().startswith("<!doctype html>")
+    (tmp_path / "link.html").symlink_to("x.html")
+    run = in_process("report", SWAPPED, "--html", "link.html", "--force", cwd=tmp_path)
+    assert (run.returncode, b"link.html is a symbolic link" in run.stderr) == (1, True)
+
+
+def test_diff_writes_its_page_before_it_fails(tmp_path: Path) -> None:
+    run = in_process("diff", BEFORE, SWAPPED, "--html", "d.html", "--fail-above", "1MiB", cwd=tmp_path)
+    assert run.returncode == 3
+    page = (tmp_path / "d.html").read_text()
+    assert "<h1>Growth from 1-dd256 (A) to 2-swapped (B)</h1>" in page
+    assert "One boot, 102.7 s apart" in page
+    assert data_of(page)["seconds"] == pytest.approx(102.7, abs=0.1)
+
+
+def test_what_is_not_known_is_told_on_the_page(tmp_path: Path) -> None:
+    page = in_process("export", STOCK, "-f", "html", cwd=tmp_path).stdout.decode()
+    assert "Not in it: 250.41 MiB in swap, whose owners are not known" in page
+    in_process("diff", STOCK, SWAPPED, "--html", "d.html", cwd=tmp_path)
+    page = (tmp_path / "d.html").read_text()
+    assert "stacks are compared by function names (symbol_hash), no rate" in page
+    assert "Only one of them knows who owns what is in swap: swap is left out" in page
+    assert "swap, whose" not in page and data_of(page)["seconds"] is None
+
+
+def test_a_page_owner_file_alone_makes_a_page(tmp_path: Path) -> None:
+    run = in_process("export", SWAPPED / "page_owner.xz", "-f", "html", cwd=tmp_path)
+    assert run.returncode == 0
+    page = run.stdout.decode()
+    assert "<h1>Memory of page_owner.xz</h1>" in page and "Does it add up?" not in page
+
+
+@pytest.mark.parametrize("format", ["speedscope", "pprof"])
+def test_exports_keep_to_the_condition(format: str, tmp_path: Path) -> None:
+    everything = in_process("export", SWAPPED, "-f", format, cwd=tmp_path).stdout
+    some = in_process("export", SWAPPED, "-f", format, "--where", 'comm == "dd"', cwd=tmp_path).stdout
+    assert 0 < len(some) < len(everything) / 5
+    wrong = in_process("export", "missing", "-f", format, "--where", "com == 1", cwd=tmp_path)
+    assert wrong.stderr.startswith(b"spo-trace: error: --where: there is no column 'com'")

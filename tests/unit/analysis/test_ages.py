@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Ages: the time from an allocation to the snapshot, in classes."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import spo_trace as spo
+from spo_trace.analysis.ages import AGES, ages
+from tests.support import CARRIED, MACHINE, entry, page, snapshot_of
+
+SECOND = 1_000_000_000
+
+# MACHINE has been up for 100 s.
+FILES = {
+    **MACHINE,
+    "page_owner": page(0x100, comm=b"old", ts=10 * SECOND, order=1)
+    + page(0x102, comm=b"young", ts=99 * SECOND + 1)
+    + page(0x103, comm=b"young", ts=99 * SECOND)
+    + page(0x104, comm=b"later", ts=101 * SECOND),
+    "swap_page_owner": entry(1, b"old", ts=20 * SECOND) + entry(2, b"old", ts=10 * SECOND),
+}
+
+
+def rows(table: pd.DataFrame) -> list[tuple[object, ...]]:
+    shown = table[["comm", "age_from", "age_to", "mem_pages", "swap_pages"]].astype(object)
+    return list(shown.itertuples(index=False, name=None))
+
+
+def test_ages_are_told_by_uptime(tmp_path: Path) -> None:
+    # WHEN pages of known times are attributed to their ages
+    table = ages(snapshot_of(tmp_path, FILES))
+    # THEN the largest owner comes first, its youngest first; a class begins where the one before it ends
+    assert rows(table) == [
+        ("old", 60, 120, 2, 2),
+        ("young", 0, 1, 1, 0),
+        ("young", 1, 2, 1, 0),
+        ("later", 0, 1, 1, 0),
+    ]
+    assert list(table["total_bytes"]) == [16384, 4096, 4096, 4096]
+
+
+def test_without_an_uptime_the_newest_allocation_is_now(tmp_path: Path) -> None:
+    files = {name: content for name, content in FILES.items() if name != "uptime"}
+    assert rows(ages(snapshot_of(tmp_path, files)))[-1] == ("later", 0, 1, 1, 0)
+
+
+def test_what_has_no_time_has_no_age(tmp_path: Path) -> None:
+    # GIVEN a record of Linux 5.10, which prints no ts
+    old = (
+        b"Page allocated via order 0, mask 0xcc0(GFP_KERNEL)\n"
+        b"PFN 256 type Movable Block 0 type Movable Flags 0x8(lru)\n prep_new_page+0x1c/0x48\n\n"
+    )
+    table = ages(snapshot_of(tmp_path, {**MACHINE, "page_owner": old}))
+    # THEN its age is missing, and it is counted all the same
+    assert rows(table) == [(pd.NA, pd.NA, pd.NA, 1, 0)]
+
+
+@pytest.mark.parametrize("by", [[], ["comm"], ["category", "memcg"], ["stack"]])
+def test_ages_sum_to_the_attribution(by: list[str]) -> None:
+    # GIVEN what a real kernel printed
+    snap = spo.open(CARRIED / "7.2-spo-varied" / "3-partial")
+    # THEN the ages of a group sum to what the group owns
+    amounts = ["mem_pages", "swap_pages", "mem_bytes", "swap_bytes", "total_bytes"]
+    table, owned = ages(snap, by), spo.attribute(snap, by)
+    assert table[amounts].sum().to_dict() == owned[amounts].sum().to_dict()
+    if by:
+        sums = table.groupby(by, dropna=False)["total_bytes"].sum().sort_values(ascending=False)
+        assert list(sums) == list(owned["total_bytes"])
+
+
+def test_a_condition_holds_for_ages_too(tmp_path: Path) -> None:
+    table = ages(snapshot_of(tmp_path, FILES), where='comm == "young"')
+    assert set(table["comm"]) == {"young"} and table["mem_pages"].sum() == 2
+
+
+def test_classes_begin_in_order() -> None:
+    assert list(AGES) == sorted(set(AGES)) and AGES[0] == 0

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A page is whole in itself, and what stands in it is text: whatever its names try to be."""
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from spo_trace.analysis.ages import AGES
+from spo_trace.analysis.stack_rules import CATEGORIES
+from spo_trace.reporters.html.diff import render_diff
+from spo_trace.reporters.html.page import amount, facts_list, notes_list, text
+from spo_trace.reporters.html.report import ReportTables, render_report
+
+EVIL = "</script><script>x()</script><!--{{data}}"
+
+STACKS = pd.DataFrame(
+    {
+        "stack": [f"in+0x1/0x2;{EVIL}", "in+0x1/0x2"],
+        "category": ["anon", "slab"],
+        "caller": ["in", "in"],
+        "module": [EVIL, "vmlinux"],
+        "comm": [EVIL, pd.NA],
+        "mem_bytes": [4096, 1 << 60],
+        "swap_bytes": [8192, 0],
+    }
+)
+OWNERS = pd.DataFrame({"memcg": [EVIL, pd.NA], "comm": [EVIL, pd.NA], "mem_bytes": [1, 2], "swap_bytes": [3, 4]})
+AGE = pd.DataFrame({"comm": [EVIL], "age_from": [pd.NA], "age_to": [pd.NA], "mem_bytes": [1], "swap_bytes": [2]})
+BALANCE = pd.DataFrame(
+    {
+        "section": [EVIL],
+        "kind": ["rest"],
+        "item": [EVIL],
+        "pages": [-1234],
+        "bytes": [-1234 * 4096],
+        "share": [-0.25],
+        "note": [EVIL],
+    }
+)
+
+
+class Structure(HTMLParser):
+    """Note the elements of a page, its JSON, and its attributes that would load something."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loads: list[str] = []
+        self.data = ""
+        self._in_data = False
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loads += [str(value) for name, value in attrs if name in ("src", "href", "srcset", "action")]
+        self._in_data = ("id", "data") in attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_data = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_data:
+            self.data += data
+
+
+def report(balance: pd.DataFrame | None = BALANCE) -> str:
+    out = io.StringIO()
+    tables = ReportTables(STACKS, OWNERS, AGE, balance, AGES, CATEGORIES)
+    render_report(tables, out, title=EVIL, facts=[("name", EVIL), ("none", None)], notes=[EVIL], version="0")
+    return out.getvalue()
+
+
+def difference() -> str:
+    amounts = {name: [0, 4096] for name in ("mem_bytes_a", "swap_bytes_a", "mem_bytes_b", "swap_bytes_b")}
+    table = STACKS.rename(columns={"stack": "symbols"}).assign(**amounts)
+    out = io.StringIO()
+    render_diff(table, out, title=EVIL, facts=[[("A", EVIL)]], notes=[EVIL], seconds=None, version="0")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("page", [report(), difference()], ids=["report", "diff"])
+def test_a_page_is_one_file_and_names_are_text(page: str) -> None:
+    structure = Structure(page)
+    # THEN it has the two scripts of its own, every place is filled, and nothing is loaded
+    assert structure.tags.count("script") == 2 and structure.tags.count("style") == 1
+    assert not {"img", "link rel=stylesheet", "iframe"} & set(structure.tags)
+    assert structure.loads == ["data:,"]
+    assert "default-src 'none'" in page
+    assert set(re.findall(r"\{\{\w+\}\}", page)) == {"{{data}}"}
+    # AND its data is what it was given, as JSON without an angle bracket
+    assert "<" not in structure.data
+    assert EVIL in json.loads(structure.data)["comms"]
+
+
+def test_the_data_of_a_report() -> None:
+    data = json.loads(Structure(report()).data)
+    assert data["frames"] == ["in+0x1/0x2", EVIL]
+    assert data["stacks"] == {
+        "frames": [[0, 1], [0]],
+        "category": ["anon", "slab"],
+        "caller": ["in", "in"],
+        "module": [EVIL, "vmlinux"],
+    }
+    assert data["comms"] == [EVIL, None]
+    assert data["rows"] == [[0, 0, 4096, 8192], [1, 1, 1 << 60, 0]]
+    assert data["owners"] == [[EVIL, 0, 1, 3], [None, 1, 2, 4]]
+    assert data["ages"] == {"begins": list(AGES), "rows": [[0, None, 1, 2]]}
+    assert data["categories"] == list(CATEGORIES)
+
+
+def test_the_data_of_a_difference_of_two_kernels() -> None:
+    data = json.loads(Structure(difference()).data)
+    assert data["rows"] == [[0, 0, 0, 0, 0, 0], [1, 1, 4096, 4096, 4096, 4096]]
+    assert data["seconds"] is None
+
+
+def test_the_balance_is_told_in_words_and_signs() -> None:
+    page = report()
+    assert "-25.0% unexplained" in page and "-1,234 pages" in page
+    assert 'title="-5,054,464 bytes">-4.82 MiB' in page
+    assert "unexplained" not in report(None)
+
+
+def test_pieces() -> None:
+    assert text('<a "\x1b\u202e&') == "&lt;a &quot;\\x1b\\u202e&amp;"
+    assert amount(4096, signed=True) == '<data value="4096" title="4,096 bytes">+4.00 KiB</data>'
+    assert facts_list([("a", "b"), ("c", None)]) == '<dl class="facts"><div><dt>a</dt><dd>b</dd></div></dl>'
+    assert notes_list(["<"]) == '<p class="note">&lt;</p>'
+
+
+def test_a_large_machine_gives_a_small_page() -> None:
+    # GIVEN 10,000 stacks of 16 frames, out of 4,000 functions
+    stacks = [";".join(f"some_function_{(i * 7 + d * d) % 4000}+0x1/0x2" for d in range(16)) for i in range(10_000)]
+    table = STACKS.head(1).loc[[0] * len(stacks)].assign(stack=stacks, comm=[f"comm-{i % 300}" for i in range(10_000)])
+    out = io.StringIO()
+    tables = ReportTables(table, OWNERS, AGE, None, AGES, CATEGORIES)
+    render_report(tables, out, title="", facts=[], notes=[], version="0")
+    assert len(out.getvalue()) < 3_000_000

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""speedscope's JSON: a profile each for memory, swap and total."""
+
+import io
+import json
+
+import pandas as pd
+
+from spo_trace.reporters.speedscope import render_speedscope
+
+TABLE = pd.DataFrame(
+    {
+        "comm": ["dd", None],
+        "stack": ["in+0x1/0x2;out+0x1/0x2 [m]", "in+0x1/0x2"],
+        "symbols": ["in;out", "in"],
+        "mem_bytes": [0, 4096],
+        "swap_bytes": [8192, 0],
+        "total_bytes": [8192, 4096],
+    }
+)
+
+
+def test_three_profiles_share_their_frames() -> None:
+    # WHEN two stacks are written
+    out = io.StringIO()
+    render_speedscope(TABLE, out, name="box")
+    content = json.loads(out.getvalue())
+    # THEN a comm is the outermost frame, a module the file, and a frame stands once
+    frames = content["shared"]["frames"]
+    assert frames == [
+        {"name": "dd"},
+        {"name": "out", "file": "m"},
+        {"name": "in", "file": "vmlinux"},
+        {"name": "(no comm)"},
+    ]
+    # AND each profile has the stacks that have such bytes, outermost frame first
+    profiles = {profile["name"]: (profile["samples"], profile["weights"]) for profile in content["profiles"]}
+    assert profiles == {
+        "memory": ([[3, 2]], [4096]),
+        "swap": ([[0, 1, 2]], [8192]),
+        "total": ([[0, 1, 2], [3, 2]], [8192, 4096]),
+    }
+    assert [profile["endValue"] for profile in content["profiles"]] == [4096, 8192, 12288]
+    assert content["name"] == "box" and content["activeProfileIndex"] == 2

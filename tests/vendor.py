@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""`make vendor`: fetch the libraries of the HTML pages from npm, with their licences, and write down what they are."""
+
+import hashlib
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+VENDORED = Path(__file__).parents[1] / "spo_trace" / "reporters" / "vendor"
+
+
+class Library(NamedTuple):
+    """Name a package of npm, its version, its licence and the file that is taken."""
+
+    package: str
+    version: str
+    licence: str
+    file: str
+
+
+# To take a newer one, change its version here and run `make vendor`.
+LIBRARIES = (
+    Library("d3", "7.9.2", "ISC", "dist/d3.min.js"),
+    Library("d3-flame-graph", "5.0.0", "Apache-2.0", "dist/d3-flamegraph.umd.min.js"),
+)
+
+README = """\
+# Vendored libraries
+
+Other people's code, as it is in its npm package, each under its own licence; the HTML pages carry it along, so that
+they load nothing. `make vendor` writes this directory anew (versions: `tests/vendor.py`).
+
+| file | package | version | licence | its text | SHA-256 |
+|---|---|---|---|---|---|
+"""
+
+
+def main() -> None:
+    """Write the libraries, their licences and README.md."""
+    rows = [_fetch(library) for library in LIBRARIES]
+    (VENDORED / "README.md").write_text(README + "".join(rows), encoding="utf-8")
+
+
+def _fetch(library: Library) -> str:
+    with tempfile.TemporaryDirectory() as directory:
+        name = f"{library.package}@{library.version}"
+        subprocess.run(["npm", "pack", "--silent", name, "--pack-destination", directory], check=True)
+        (archive,) = Path(directory).glob("*.tgz")
+        with tarfile.open(archive) as packed:
+            content, licence = (_member(packed, path) for path in (library.file, "LICENSE"))
+    file, text = Path(library.file).name, f"{library.package}.LICENSE"
+    (VENDORED / file).write_bytes(content)
+    (VENDORED / text).write_bytes(licence)
+    checksum = hashlib.sha256(content).hexdigest()
+    return f"| `{file}` | {library.package} | {library.version} | {library.licence} | `{text}` | `{checksum}` |\n"
+
+
+def _member(packed: tarfile.TarFile, path: str) -> bytes:
+    file = packed.extractfile(f"package/{path}")
+    assert file is not None
+    return file.read()
+
+
+if __name__ == "__main__":
+    main()
