@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +16,7 @@ from spo_trace.analysis.stacks import function_name, meaning
 from spo_trace.counts import Progress, ReadLog
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.facts import address_bits, facts_after, facts_before, wants_swap
+from spo_trace.formats.arrays import numbers
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.parser_choice import page_batches, swap_batches
@@ -34,7 +36,7 @@ _NO_PATCH = (
     " option for page_owner=on; the owners of swapped pages are not known"
 )
 _STACK_COUNT = "show_stacks prints stack_count, which counts allocations and not pages (6.9-rc): not used"
-_NO_TIME = pa.scalar(0, pa.uint64())
+_NO_TIME = numbers(np.zeros(1, np.uint64))[0]
 _ASSUMED = "nothing in the capture tells the page size: 4096 bytes assumed"
 
 

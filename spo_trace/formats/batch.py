@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from spo_trace.formats.arrays import array_of, record_batch
 from spo_trace.formats.record import KernelText, Malformed, Record, Reject, RejectSink, frame_records
 
 __all__ = ["Row", "parse_or_reject", "parsed_batches", "to_batch"]
@@ -58,11 +59,5 @@ def _parse_folding(record: Record, parse: Callable[[Record], Row]) -> Row:
 
 def to_batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:
     """Return `rows`, whose values stand in the order of `schema`, as a record batch."""
-    columns = zip(*rows, strict=True)
-    return pa.record_batch([_array(field.type, values) for field, values in zip(schema, columns, strict=True)], schema)
-
-
-def _array(kind: pa.DataType, values: Row) -> pa.Array:
-    if pa.types.is_dictionary(kind):
-        return pa.array(values, kind.value_type).dictionary_encode()
-    return pa.array(values, kind)
+    columns = zip(schema, zip(*rows, strict=True), strict=True)
+    return record_batch({field.name: array_of(field.type, values) for field, values in columns}, schema)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from spo_trace.formats.arrays import numbers
 from spo_trace.formats.batch import Row, parse_or_reject, to_batch
 from spo_trace.formats.blocks import Block
 from spo_trace.formats.ordered import ordered
@@ -105,10 +106,10 @@ class _Joiner:
         """Return a block's rows, those of the reference parser at their places among them."""
         lane.learn(scanned.strings)
         rows, left = _without_odd(lane, scanned)
-        numbers = rows["stack"].astype(np.intp)
-        parsed, places = self._parse_left(lane, block, scanned, numbers, left)
-        self._number_stacks(lane, numbers)
-        batch = lane.meanings.batch(rows, lane.stack_ids[numbers].astype(np.uint32))
+        stacks = rows["stack"].astype(np.intp)
+        parsed, places = self._parse_left(lane, block, scanned, stacks, left)
+        self._number_stacks(lane, stacks)
+        batch = lane.meanings.batch(rows, lane.stack_ids[stacks].astype(np.uint32))
         self._line += scanned.lines
         return self._merged(batch, parsed, places)
 
@@ -140,7 +141,7 @@ class _Joiner:
             return batch
         both = pa.Table.from_batches([batch, to_batch(self._format.schema, parsed)])
         order = np.argsort(np.concatenate([np.arange(batch.num_rows), np.array(places) - 0.5]), kind="stable")
-        merged: Any = both.unify_dictionaries().combine_chunks().take(pa.array(order)).combine_chunks()
+        merged: Any = both.unify_dictionaries().combine_chunks().take(numbers(order)).combine_chunks()
         return merged.to_batches()[0]
 
 

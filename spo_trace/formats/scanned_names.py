@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the strings of the compiled scanner mean: a name or a number in place of each string's number."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["Lookup", "NameLookup", "Names", "Numbers", "to_record_batch"]
+from spo_trace.formats import arrays
+from spo_trace.formats.arrays import strings
+
+__all__ = ["Lookup", "NameLookup", "Names", "Numbers"]
 
 Numbers = npt.NDArray[Any]
 
@@ -35,7 +37,7 @@ class Lookup:
 
     def of(self, numbers: Numbers) -> pa.Array:
         """Return the values of strings."""
-        return pa.array(self._values[numbers], mask=self._missing[numbers] if self._any_missing else None)
+        return arrays.numbers(self._values[numbers], self._missing[numbers] if self._any_missing else None)
 
     def numbers(self, numbers: Numbers) -> Numbers:
         """Return the values of strings that all have one."""
@@ -48,7 +50,7 @@ class Names:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._new: list[str] = []
-        self._array = pa.array([], pa.string())
+        self._array = strings([])
 
     def number(self, name: str | None) -> int | None:
         """Return a name's number, None for None."""
@@ -60,7 +62,7 @@ class Names:
     def array(self) -> pa.Array:
         """Return the names in the order of their numbers."""
         if self._new:
-            self._array = pa.concat_arrays([self._array, pa.array(self._new, pa.string())])
+            self._array = pa.concat_arrays([self._array, strings(self._new)])
             self._new.clear()
         return self._array
 
@@ -79,9 +81,3 @@ class NameLookup:
     def of(self, numbers: Numbers) -> pa.Array:
         """Return the names of strings."""
         return pa.DictionaryArray.from_arrays(self._index.of(numbers), self._names.array())
-
-
-def to_record_batch(columns: Mapping[str, Any], schema: pa.Schema) -> pa.RecordBatch:
-    """Return numpy and Arrow arrays, by their columns' names, as a record batch."""
-    arrays = [columns[field.name] for field in schema]
-    return pa.record_batch([a if isinstance(a, pa.Array) else pa.array(a) for a in arrays], schema)

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from spo_trace import schema
+from spo_trace.formats.arrays import numbers, record_batch
 from spo_trace.formats.body import Tail, parse_tail
 from spo_trace.formats.escape import escape
 from spo_trace.formats.page_owner import flag_fields
-from spo_trace.formats.scanned_names import Lookup, NameLookup, Names, Numbers, to_record_batch
+from spo_trace.formats.scanned_names import Lookup, NameLookup, Names, Numbers
 from spo_trace.formats.scanner import COMM, FLAGS, GFP, MIGRATETYPE, TAIL, Rows
 
 __all__ = ["PAGE_NAMES", "ScannedPages"]
@@ -35,6 +36,9 @@ _STRING_OF = {
     "slab": "tail",
 }
 
+_NUMBERS_OF_ROWS = ("pfn", "order", "pid", "tgid", "ts_nsec", "swapped")
+
+# Those that a string tells.
 _NUMBERS = {
     "gfp_mask": np.uint32,
     "page_flags": np.uint64,
@@ -78,16 +82,16 @@ class ScannedPages:
     def batch(self, rows: Rows, stack_ids: Numbers) -> pa.RecordBatch:
         """Return `rows` as a record batch of `schema.PAGES`."""
         columns: dict[str, Any] = {
-            name: np.ascontiguousarray(rows[name]) for name in ("pfn", "order", "pid", "tgid", "ts_nsec", "swapped")
+            name: rows[name].copy() for name in ("pfn", "order", "pid", "tgid", "ts_nsec", "swapped")
         }
         strings = {name: rows[name].astype(np.intp) for name in set(_STRING_OF.values())}
         columns |= {name: lookup.of(strings[_STRING_OF[name]]) for name, lookup in self._lookups.items()}
         columns["pageblock_migratetype"] = self._lookups["migratetype"].of(rows["pageblock_migratetype"])
         free = rows["free_ts_nsec"]
-        columns["free_ts_nsec"] = pa.array(free.astype(np.uint64), mask=free < 0)
+        columns["free_ts_nsec"] = numbers(free.astype(np.uint64), free < 0)
         columns["stack_id"] = stack_ids
         columns["module_name"] = pa.nulls(len(rows), schema.PAGES.field("module_name").type)
-        return to_record_batch(columns, schema.PAGES)
+        return record_batch(columns, schema.PAGES)
 
     def _put(self, number: int, **values: Any) -> None:
         for name, value in values.items():

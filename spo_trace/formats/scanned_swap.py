@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from spo_trace import schema
+from spo_trace.formats.arrays import numbers, record_batch, strings
 from spo_trace.formats.body import Tail, parse_tail
 from spo_trace.formats.escape import escape
-from spo_trace.formats.scanned_names import Lookup, NameLookup, Names, Numbers, to_record_batch
+from spo_trace.formats.scanned_names import Lookup, NameLookup, Names, Numbers
 from spo_trace.formats.scanner import COMM, TAIL, Rows
 from spo_trace.formats.swp_entry import TYPE_SHIFT_64
 
@@ -18,7 +19,7 @@ __all__ = ["SWAP_NAMES", "ScannedSwap"]
 
 SWAP_NAMES = ("comm",)
 
-_ORIGIN = pa.array(["debugfs"], pa.string())
+_ORIGIN = strings(["debugfs"])
 
 
 class ScannedSwap:
@@ -42,7 +43,7 @@ class ScannedSwap:
 
     def batch(self, rows: Rows, stack_ids: Numbers) -> pa.RecordBatch:
         """Return `rows` as a record batch of `schema.SWAP`."""
-        entries = np.ascontiguousarray(rows["swp_entry"])
+        entries = rows["swp_entry"].copy()
         columns: dict[str, Any] = {
             "swp_entry": entries,
             "swap_type": (entries >> TYPE_SHIFT_64).astype(np.uint8),
@@ -50,7 +51,7 @@ class ScannedSwap:
             "comm": self._comm.of(rows["comm"]),
             "stack_id": stack_ids,
             "pfn": pa.nulls(len(rows), pa.uint64()),
-            "origin": pa.DictionaryArray.from_arrays(np.zeros(len(rows), np.int32), _ORIGIN),
+            "origin": pa.DictionaryArray.from_arrays(numbers(np.zeros(len(rows), np.int32)), _ORIGIN),
         }
-        columns |= {name: np.ascontiguousarray(rows[name]) for name in ("pid", "tgid", "ts_nsec")}
-        return to_record_batch(columns, schema.SWAP)
+        columns |= {name: rows[name].copy() for name in ("pid", "tgid", "ts_nsec")}
+        return record_batch(columns, schema.SWAP)

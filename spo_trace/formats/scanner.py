@@ -83,7 +83,7 @@ class _Scan(ctypes.Structure):
 
 
 class Scanned(NamedTuple):
-    """Hold what is in a block, good until its scanner gets the next one.
+    """Hold what is in a block; its bytes and rows are the scanner's own, and good until it gets the next block.
 
     `text`: the bytes; `left`: where records stand that are not recognised (fields of struct spo_left); `strings`: those
     new in the scanner's table, each with its kind; `lines`: newlines in the block.

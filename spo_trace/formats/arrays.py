@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Arrow arrays out of what the parsers have, by their buffers.
+
+pyarrow.array() would import pandas: a quarter of a second, and 50 MB on a machine whose memory is being looked at.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+__all__ = ["array_of", "numbers", "record_batch", "strings"]
+
+Values = npt.NDArray[Any]
+
+_LARGEST_OFFSET = 2**31 - 1
+
+
+def numbers(values: Values, missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+    """Return whole numbers or truth values as an array of their own type, null where they are `missing`.
+
+    Values that stand one after the other are not copied: they must stay what they are.
+    """
+    kind = pa.from_numpy_dtype(values.dtype)
+    data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
+    return pa.Array.from_buffers(kind, len(values), [_validity(missing), pa.py_buffer(data)])
+
+
+def strings(values: Sequence[str | None]) -> pa.Array:
+    """Return texts as an array, null for None."""
+    texts = [b"" if value is None else value.encode() for value in values]
+    missing = np.fromiter((value is None for value in values), np.bool_, len(values))
+    buffers = [_validity(missing), pa.py_buffer(_offsets(texts)), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(pa.string(), len(values), buffers)
+
+
+def array_of(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
+    """Return Python values as an array of a type that a snapshot has, null for None."""
+    if pa.types.is_list(kind):
+        return pa.ListArray.from_arrays(numbers(_offsets(values)), strings(list(chain.from_iterable(values))))
+    if pa.types.is_dictionary(kind):
+        return strings(values).dictionary_encode()
+    if pa.types.is_string(kind):
+        return strings(values)
+    dtype = kind.to_pandas_dtype()
+    missing = np.fromiter((value is None for value in values), np.bool_, len(values))
+    return numbers(np.array([0 if value is None else value for value in values], dtype), missing)
+
+
+def record_batch(columns: Mapping[str, pa.Array | Values], schema: pa.Schema) -> pa.RecordBatch:
+    """Return arrays, by their columns' names, as a record batch."""
+    arrays = [columns[field.name] for field in schema]
+    return pa.RecordBatch.from_arrays([a if isinstance(a, pa.Array) else numbers(a) for a in arrays], schema=schema)
+
+
+def _validity(missing: npt.NDArray[np.bool_] | None) -> pa.Buffer | None:
+    if missing is None or not missing.any():
+        return None
+    return pa.py_buffer(np.packbits(~missing, bitorder="little"))
+
+
+def _offsets(values: Iterable[Sequence[Any]]) -> npt.NDArray[np.int32]:
+    ends = np.cumsum([0, *map(len, values)])
+    if ends[-1] > _LARGEST_OFFSET:
+        raise MemoryError("more than 2 GiB of names")
+    return ends.astype(np.int32)
