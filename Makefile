@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint docs bench vendor consumers fuzz clean help
+.PHONY: demo test lint docs bench pictures vendor consumers fuzz clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ docs: $(READY) ## docs/commands.md, from the help texts of all commands
 
 bench: $(READY) ## spo-trace against page_owner_sort on a large text (BENCH_RECORDS, default 1000000)
 	$(BIN)/python -m tests.bench.bench --markdown bench.md
+
+pictures: $(READY) ## take the README's pictures anew; needs chromium and chromedriver
+	$(BIN)/python -m tests.pictures
 
 vendor: ## fetch the libraries of the HTML pages anew, from npm
 	$(PYTHON) -m tests.vendor

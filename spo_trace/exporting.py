@@ -74,8 +74,15 @@ def _export_html(snap: Snapshot, outfile: TextIO, where: str | None) -> None:
         AGES,
         CATEGORIES,
     )
-    facts, notes = _facts(snap, where), [note for note in [swap_note(snap)] if note]
-    render_report(tables, outfile, title=f"Memory of {_machine(snap)}", facts=facts, notes=notes, version=__version__)
+    render_report(
+        tables,
+        outfile,
+        title=f"Memory of {_machine(snap)}",
+        facts=_facts(snap, where),
+        notes=[note for note in [swap_note(snap)] if note],
+        version=__version__,
+        swap_known=snap.meta["swap_owner"]["origin"] is not None,
+    )
 
 
 # None of a page_owner file alone: there is nothing to hold it against.

@@ -1,5 +1,6 @@
 // The flame graph: drawn by d3-flame-graph; here are its colours, its details and its keys.
 const ROW_HEIGHT = 20;
+const STILL = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const flame = { chart: null, cursor: null, root: null };
 
 const MEASURES = {
@@ -24,19 +25,30 @@ function drawFlame() {
     .cellHeight(ROW_HEIGHT)
     .minFrameSize(2)
     .inverted(true)
-    .transitionDuration(window.matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 250)
+    .transitionDuration(STILL ? 0 : 250)
     .setColorMapper(IS_DIFF ? diffColour : categoryColour)
     .setSearchMatch((node, term) => node.data.name.toLowerCase().includes(term))
     .setSearchHandler(() => {})
     .setLabelHandler((node) => nodeText(node.data).join(" "))
     .getName((node) => marked(node.data))
     .onHover((node) => tellNode(node.data))
-    .onClick((node) => setCursor(node));
+    .onClick((node) => {
+      if (STILL) settle();
+      setCursor(node);
+    });
   d3.select(place).datum(tree).call(flame.chart);
   d3.select(place).select("svg").attr("height", ROW_HEIGHT * (depthOf(tree) + 1)).attr("aria-hidden", "true");
   flame.root = d3.select(place).datum();
   if (state.search) flame.chart.search(state.search);
+  settle();
   setCursor(flame.root);
+}
+
+// d3-flame-graph lets new frames grow from nothing: only a zoom is to move.
+function settle() {
+  const frames = d3.select("#flame").selectAll("g");
+  frames.select("rect").interrupt().attr("width", function () { return this.parentNode.getAttribute("width"); });
+  frames.select("foreignObject div").interrupt().text((node) => marked(node.data));
 }
 
 const depthOf = (node) => node.children.reduce((deepest, child) => Math.max(deepest, 1 + depthOf(child)), 0);

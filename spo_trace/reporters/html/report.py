@@ -43,8 +43,12 @@ def render_report(
     facts: Sequence[tuple[str, object]],
     notes: Sequence[str],
     version: str,
+    swap_known: bool = True,
 ) -> None:
-    """Write the page; `facts` (name, value) and `notes` stand on top, under `title`."""
+    """Write the page; `facts` (name, value) and `notes` stand on top, under `title`.
+
+    `swap_known`: the owners of swap are known; else 0 bytes would be a wrong answer.
+    """
     mem, swap = (int(tables.stacks[name].sum()) for name in _AMOUNTS)
     comms = Numbers()
     data = {
@@ -60,7 +64,13 @@ def render_report(
         "version": text(version),
         "facts": facts_list(facts),
         "notes": notes_list(notes),
-        "tiles": tiles([("in memory", amount(mem)), ("in swap", amount(swap)), ("together", amount(mem + swap))]),
+        "tiles": tiles(
+            [
+                ("in memory", amount(mem)),
+                ("in swap", amount(swap) if swap_known else "<b>not known</b>"),
+                ("together", amount(mem + swap)),
+            ]
+        ),
         "balance": _balance(tables.balance),
     }
     write_page(outfile, "report", parts, data)

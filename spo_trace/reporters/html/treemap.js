@@ -35,7 +35,8 @@ function commCell(node) {
   const inSwap = { mem: 0, swap: 1, total: swap / (mem + swap) }[state.weight];
   const name = nameOf(DATA.comms[comm], "comm");
   const text = `${name} in ${nameOf(memcg, "memcg")}: ${formatSize(mem)} in memory, ${formatSize(swap)} in swap`;
-  const roomy = node.x1 - node.x0 > 30 && node.y1 - node.y0 > 15;
+  const [width, height] = [node.x1 - node.x0, node.y1 - node.y0];
+  const lines = width > 30 && height > 16 ? [name, ...(width > 64 && height > 34 ? [formatSize(node.value)] : [])] : [];
   const classes = ["cell", inSwap && "swapped", state.comm === comm && "chosen", state.comm !== null && state.comm !== comm && "away"];
   return el(
     "button",
@@ -43,7 +44,7 @@ function commCell(node) {
       type: "button", class: classes.filter(Boolean).join(" "), title: text, "aria-label": text,
       style: `${position(node)};--in-swap:${inSwap}`, onclick: () => show({ comm: state.comm === comm ? null : comm }),
     },
-    ...(roomy ? [el("span", {}, name), el("span", {}, formatSize(node.value))] : []),
+    ...lines.map((line) => el("span", {}, line)),
   );
 }
 
