@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint docs bench pictures vendor consumers fuzz clean help
+.PHONY: demo test lint docs notebooks bench pictures vendor consumers fuzz clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ lint: $(READY) ## ruff and mypy --strict
 
 docs: $(READY) ## docs/commands.md, from the help texts of all commands
 	$(BIN)/python -m tests.docs.reference > docs/commands.md
+
+notebooks: $(READY) ## run the notebooks, and keep what they print and draw
+	$(BIN)/python -m tests.docs.notebooks
 
 bench: $(READY) ## spo-trace against page_owner_sort on a large text (BENCH_RECORDS, default 1000000)
 	$(BIN)/python -m tests.bench.bench --markdown bench.md
