@@ -38,7 +38,7 @@ def snapshot(
     >>> spo.snapshot("now.spo")                             # doctest: +SKIP
     >>> spo.snapshot("then.spo", from_="capture.tar.gz")    # doctest: +SKIP
     """
-    source = choose_source(backend, as_list(from_), stage)
+    source = choose_source(backend, as_list(from_), stage, jobs)
     return collect(source, Path(output), swap=swap, strict=strict, force=force, jobs=jobs, progress=progress)
 
 

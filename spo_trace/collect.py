@@ -35,6 +35,7 @@ _NO_PATCH = (
     "the kernel was booted with page_owner=on,swap but has no swap_page_owner: it lacks the patch, and took the"
     " option for page_owner=on; the owners of swapped pages are not known"
 )
+_NAMELESS = "stacks are known by their handle alone: page_owner printed it in their place, and nothing told the stack"
 _STACK_COUNT = "show_stacks prints stack_count, which counts allocations and not pages (6.9-rc): not used"
 _NO_TIME = numbers(np.zeros(1, np.uint64))[0]
 _ASSUMED = "nothing in the capture tells the page size: 4096 bytes assumed"
@@ -88,6 +89,8 @@ class _Collection:
         swap_owner = self._read_swap(swap, facts)
         self._refuse_empty()
         self._read_nr_base_pages()
+        if self._stacks.nameless:
+            self._warnings.append(f"{self._stacks.nameless:,} {_NAMELESS}")
         self._writer.write("stacks", to_batch(schema.STACKS, [_stack_row(stack) for stack in self._stacks]))
         after = facts_after(self._source, self._warnings)
         return {

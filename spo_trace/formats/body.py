@@ -86,9 +86,7 @@ class BodyParser:
             return self._stacks.intern(block)
         if not block:
             return self._stacks.intern_handle(handle)
-        stack_id = self._stacks.intern(block)
-        self._stacks.set_handle(stack_id, handle)
-        return stack_id
+        return self._stacks.intern_with_handle(block, handle)
 
     def _tail(self, text: bytes) -> Tail:
         tail = self._tails.get(text)

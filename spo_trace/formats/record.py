@@ -44,6 +44,10 @@ class Records(NamedTuple):
         """Put single records together."""
         return cls(b"".join(records), array("q", accumulate(map(len, records))))
 
+    def last(self) -> bytes:
+        """Return the last record."""
+        return self.text[self.ends[-2] if len(self.ends) > 1 else 0 :]
+
     def split(self) -> Iterator[bytes]:
         """Yield the records one by one."""
         return (self.text[start:end] for start, end in pairwise(chain((0,), self.ends)))
@@ -57,7 +61,7 @@ class KernelText:
     kernel's file returned them. `file`: the plain file that the chunks come from, for who reads its parts in another
     order than theirs, and closes it then. `problem` is set by the source when the text ended early, and says why;
     `skipped` counts records that the kernel could not hand over, by reason. `size` is the text's length in bytes as
-    stored, and `position` how far the source has read in it, both for progress alone.
+    stored (live: the last PFN), and `position` how far the source has come, both for progress alone.
     """
 
     name: str

@@ -40,11 +40,28 @@ class StackTable:
     def __getitem__(self, stack_id: int) -> Stack:
         return self._stacks[stack_id]
 
+    @property
+    def nameless(self) -> int:
+        """Return how many stacks are known by their handle alone."""
+        return sum(stack.handle is not None and not stack.frames for stack in self)
+
     def intern(self, block: bytes) -> int:
         """Return the stack_id of the stack whose lines are `block`."""
         stack_id = self._by_block.get(block)
         if stack_id is None:
             stack_id = self._by_block[block] = self._intern_frames(parse_frames(block))
+        return stack_id
+
+    def intern_with_handle(self, block: bytes, handle: int) -> int:
+        """Return the stack_id of the stack whose lines are `block` and whose handle is `handle`."""
+        stack_id = self._by_handle.get(handle)
+        if stack_id is not None and not self._stacks[stack_id].frames:
+            # The handle alone was known so far: now its row has a stack.
+            frames = self._stacks[stack_id].frames = parse_frames(block)
+            self._by_frames.setdefault(frames, stack_id)
+            return stack_id
+        stack_id = self.intern(block)
+        self.set_handle(stack_id, handle)
         return stack_id
 
     def intern_handle(self, handle: int) -> int:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Choose a source by what the user asked for."""
 
+import os
 from collections.abc import Sequence
 
 from spo_trace.errors import UsageError
@@ -11,6 +12,9 @@ from spo_trace.sources.source import Source
 __all__ = ["BACKENDS", "backend_name", "choose_source"]
 
 BACKENDS = ("live", "capture", "simulator")
+
+# The one thread that puts their text together can't keep up with more.
+_MOST_READERS = 8
 
 
 def backend_name(backend: str | None, paths: Sequence[str]) -> str:
@@ -25,13 +29,18 @@ def backend_name(backend: str | None, paths: Sequence[str]) -> str:
     return name
 
 
-def choose_source(backend: str | None, paths: Sequence[str], stage: str | None = None) -> Source:
-    """Return the source that `backend` names; without a name, a capture if there are paths, else this machine."""
+def choose_source(
+    backend: str | None, paths: Sequence[str], stage: str | None = None, jobs: int | None = None
+) -> Source:
+    """Return the source that `backend` names; without a name, a capture if there are paths, else this machine.
+
+    `jobs`: how many read this machine's page_owner at once, by default as many as there are processors, 8 at most.
+    """
     if stage is not None and backend != "simulator":
         raise UsageError("only the simulator has stages", hint="add --backend simulator, or leave out --stage")
     name = backend_name(backend, paths)
     if name == "live":
-        return LiveSource()
+        return LiveSource(jobs=jobs or min(len(os.sched_getaffinity(0)), _MOST_READERS))
     if name == "capture":
         return CaptureSource(paths)
     from spo_trace.sources.simulator import simulated_stage

@@ -4,13 +4,19 @@
 import datetime
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.formats.record import KernelText, gathered
-from spo_trace.sources.kernel_file import KernelFile, read_records
-from spo_trace.sources.source import PATHS, RECORD_FILES
+from spo_trace.formats import proc
+from spo_trace.formats.record import KernelText, Records
+from spo_trace.sources.kernel_file import KernelFile
+from spo_trace.sources.many_readers import positions_are_pfns, read_ranges
+from spo_trace.sources.one_reader import read_records
+from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, handles_of, prints_handles, with_stacks
+from spo_trace.sources.source import PATHS
 
 __all__ = ["LiveSource", "explain"]
 
@@ -22,14 +28,23 @@ _MEND = {
     errno.EINVAL: "page_owner is compiled in but not switched on: boot with page_owner=on",
 }
 
+T = TypeVar("T")
+
+# Opens the file once more, in a print mode if one is given.
+Opener = Callable[..., KernelFile]
+
 
 class LiveSource:
-    """Read the kernel's files of the machine whose root directory is `root`."""
+    """Read the kernel's files of the machine whose root directory is `root`, page_owner by `jobs` readers at once.
+
+    One reads it where the kernel does not let it be read from any page frame on (before Linux 6.1).
+    """
 
     kind = "live"
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(self, root: Path = Path("/"), jobs: int = 1) -> None:
         self._root = root
+        self._jobs = jobs
         self._why: dict[str, str] = {}
 
     @property
@@ -41,21 +56,25 @@ class LiveSource:
         """Return the text of the file `name` of PATHS, None if there is none; raise SpoTraceError if unreadable."""
         if name in ("uname", "date", "pagesize"):
             return KernelText(name, [_from_python(name)])
-        path = self._root / PATHS[_SAME_FILE_LATER.get(name, name)]
-        try:
-            file = KernelFile(path)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise explain(path, error) from error
-        if name == "swap_page_owner" and not _tracks_swap(file):
-            self._why[name] = "page_owner does not track swap: boot with page_owner=on,swap"
-            return None
+        path = self._path(name)
         text = KernelText(name, skipped={})
-        if name in RECORD_FILES:
-            text.records = gathered(_closing(file, read_records(file, text)))
-        else:
-            text.chunks = _closing(file, iter(lambda: file.read(), b""))
+        with ExitStack() as files:
+
+            def opener(print_mode: bytes | None = None) -> KernelFile:
+                return files.enter_context(KernelFile(path, print_mode))
+
+            try:
+                there = self._give(text, opener)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise explain(path, error) from error
+            if not there:
+                return None
+            opened = files.pop_all()
+        text.chunks = _closing(path, opened, text.chunks)
+        if text.records is not None:
+            text.records = _closing(path, opened, text.records)
         return text
 
     def why_missing(self, name: str) -> str:
@@ -67,6 +86,45 @@ class LiveSource:
         if name == "swap_page_owner":
             return "the kernel has no swap_page_owner file"
         return f"the kernel has no /{PATHS[name]}"
+
+    def _path(self, name: str) -> Path:
+        return self._root / PATHS[_SAME_FILE_LATER.get(name, name)]
+
+    # False if the file is there, but has nothing to say.
+    def _give(self, text: KernelText, opener: Opener) -> bool:
+        if text.name == "page_owner":
+            text.records = self._pages(text, opener)
+        elif text.name == "swap_page_owner":
+            file = opener()
+            if not _tracks_swap(file):
+                self._why[text.name] = "page_owner does not track swap: boot with page_owner=on,swap"
+                return False
+            text.records = read_records(file, text)
+        else:
+            text.chunks = iter(opener().read, b"")
+        return True
+
+    def _pages(self, text: KernelText, opener: Opener) -> Iterator[Records]:
+        known = handles_of(self._content("show_stacks_handles"))
+        mode = HANDLE if known and prints_handles(self._path(text.name)) else None
+        files = [opener(mode)]
+        if not positions_are_pfns(files[0]):
+            return read_records(opener(), text)
+        files += [opener(mode) for _ in range(self._jobs - 1)]
+        text.size = self._last_pfn()
+        blocks = read_ranges(files, text)
+        return with_stacks(blocks, known, opener(STACK_HANDLE)) if mode else blocks
+
+    def _last_pfn(self) -> int | None:
+        zones = proc.zoneinfo(self._content("zoneinfo"))
+        return max((zone["start_pfn"] + zone["spanned"] for zone in zones), default=None)
+
+    def _content(self, name: str) -> bytes:
+        try:
+            with KernelFile(self._path(name)) as file:
+                return b"".join(iter(file.read, b""))
+        except OSError:
+            return b""
 
 
 def explain(path: Path, error: OSError) -> SpoTraceError:
@@ -84,17 +142,16 @@ def _tracks_swap(file: KernelFile) -> bool:
         file.pread(0)
     except OSError as error:
         if error.errno == errno.EINVAL:
-            file.close()
             return False
     return True
 
 
-def _closing(file: KernelFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    with file:
+def _closing(path: Path, files: ExitStack, pieces: Iterable[T]) -> Iterator[T]:
+    with files:
         try:
             yield from pieces
         except OSError as error:
-            raise explain(file.path, error) from error
+            raise explain(path, error) from error
 
 
 def _from_python(name: str) -> bytes:

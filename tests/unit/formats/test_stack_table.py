@@ -41,6 +41,14 @@ def test_a_handle_printed_with_its_stack_is_known_from_then_on() -> None:
     assert table[0].handle == 7
 
 
+def test_a_row_that_had_a_handle_alone_gets_its_stack() -> None:
+    table = StackTable()
+    assert [table.intern_handle(7), table.intern_handle(8), table.nameless] == [0, 1, 2]
+    assert [table.intern_with_handle(A, 7), table.intern(A), table.intern_with_handle(A, 7)] == [0, 0, 0]
+    assert [table.intern_with_handle(B, 9), table.intern_handle(9), table.nameless] == [2, 2, 1]
+    assert table[0] == Stack(0, ("a+0x1/0x2", "b+0x3/0x4"), handle=7)
+
+
 def test_filling_in_handles_makes_no_rows() -> None:
     # GIVEN a table with one of two stacks whose handles are known
     table = StackTable()

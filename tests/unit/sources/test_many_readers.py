@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Readers of disjoint PFN ranges: nothing is lost, nothing comes twice, all in order, however many they are."""
+
+import errno
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spo_trace.formats.record import KernelText, Records
+from spo_trace.sources import kernel_file, many_readers
+from spo_trace.sources.kernel_file import Batch
+from spo_trace.sources.many_readers import positions_are_pfns, read_ranges
+from spo_trace.sources.one_reader import read_records
+from tests.support import page
+from tests.unit.sources.fake_kernel import FakeFile, FakeKernel
+
+JOBS = [1, 2, 3, 8]
+
+
+@pytest.fixture(autouse=True)
+def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make ranges of 8 to 32 PFNs, so that a few hundred have many seams."""
+    for name, size in {"_LEAST": 8, "_FIRST": 8, "_MOST": 32}.items():
+        monkeypatch.setattr(many_readers, name, size)
+
+
+def read(kernel: FakeKernel, jobs: int) -> tuple[list[bytes], dict[str, int]]:
+    """Return the records and what was skipped."""
+    text = KernelText("page_owner")
+    blocks = list(read_ranges([kernel.open() for _ in range(jobs)], text))
+    assert all(len(block.ends) for block in blocks)
+    return [record for block in blocks for record in block.split()], text.skipped or {}
+
+
+@pytest.mark.parametrize("jobs", JOBS)
+@pytest.mark.parametrize(
+    "pfns",
+    [[], [0], [1], range(100), range(0x1000, 0x1200), [7, 8, 15, 16, 17, 31, 32, 4095, 4096, 1 << 30, (1 << 30) + 1]],
+    ids=["none", "0", "1", "dense", "from 0x1000", "at seams and over holes"],
+)
+def test_every_record_once_and_in_order(pfns: list[int], jobs: int) -> None:
+    assert read(FakeKernel(pfns), jobs) == ([page(pfn) for pfn in pfns], {})
+
+
+@given(st.sets(st.integers(1, 300), min_size=1), st.sampled_from(JOBS), st.data())
+@settings(deadline=None, max_examples=150)
+def test_records_that_are_too_large_wherever_the_seams_are(pfns: set[int], jobs: int, data: st.DataObject) -> None:
+    # GIVEN any layout, and any of its records too large
+    bad = data.draw(st.sets(st.sampled_from(sorted(pfns))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(many_readers, "_FIRST", data.draw(st.integers(1, 8)))
+        patch.setattr(many_readers, "_MOST", data.draw(st.integers(1, 32)))
+        # WHEN it is read in ranges
+        records, skipped = read(FakeKernel(pfns, bad), jobs)
+    # THEN each other record comes once, and as many are counted as one reader counts
+    assert records == [page(pfn) for pfn in sorted(pfns - bad)]
+    text = KernelText("page_owner")
+    assert [record for block in read_records(FakeKernel(pfns, bad).open(), text) for record in block.split()] == records
+    assert skipped == (text.skipped or {})
+
+
+@pytest.mark.parametrize("jobs", JOBS)
+def test_a_page_that_spans_a_seam(jobs: int) -> None:
+    # GIVEN a page of order 9 across many ranges: it has one record, at its head
+    kernel = FakeKernel([1, 512, 1024], record=lambda pfn: page(pfn, 9 if pfn == 512 else 0))
+    assert read(kernel, jobs)[0] == [page(1), page(512, 9), page(1024)]
+
+
+@pytest.mark.parametrize("jobs", JOBS)
+def test_blocks_are_bounded(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    monkeypatch.setattr(kernel_file, "BATCH_BYTES", kernel_file.LONGEST_RECORD + 1000)
+    blocks = list(read_ranges([FakeKernel(range(500)).open() for _ in range(jobs)], KernelText("page_owner")))
+    assert max(len(block.text) for block in blocks) <= 1000 + len(page())
+    assert b"".join(block.text for block in blocks) == b"".join(map(page, range(500)))
+
+
+def test_ranges_grow_where_there_is_little_and_shrink_where_there_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many_readers, "_MOST", 1 << 15)
+    monkeypatch.setattr(many_readers, "_FIRST", 1 << 12)
+    sizes: list[int] = []
+    read_range = many_readers._read_range
+
+    def noted(file: FakeFile, span: range) -> many_readers._Part:
+        sizes.append(len(span))
+        return read_range(file, span)
+
+    monkeypatch.setattr(many_readers, "_read_range", noted)
+    assert len(read(FakeKernel(range(0, 1 << 18, 512)), 1)[0]) == 512
+    assert max(sizes) == 1 << 15
+    sizes.clear()
+    monkeypatch.setattr(many_readers, "_WANTED_BYTES", 4 * len(page()))
+    read(FakeKernel(range(1 << 15)), 1)
+    assert min(sizes) == 8
+
+
+@pytest.mark.parametrize("jobs", JOBS)
+def test_a_large_hole_is_searched_few_times(jobs: int) -> None:
+    kernel = FakeKernel([*range(100), 1 << 40])
+    read(kernel, jobs)
+    assert kernel.reads < 400
+
+
+def test_memory_that_ran_out_for_a_moment_loses_nothing() -> None:
+    # GIVEN an ENOMEM that comes once for a record, and is gone at the next try
+    class Short(FakeKernel):
+        def find(self, position: int) -> tuple[bytes, int]:
+            if position == 40 and self.large:
+                self.large.clear()
+                raise OSError(errno.ENOMEM, "Cannot allocate memory")
+            return super().find(position)
+
+    assert read(Short(range(100), [99]), 1) == ([page(pfn) for pfn in range(100)], {})
+
+
+@pytest.mark.parametrize("jobs", JOBS)
+def test_pages_that_come_and_go_meanwhile(jobs: int) -> None:
+    # GIVEN a kernel whose odd pages are freed and allocated by every read
+    class Moving(FakeKernel):
+        def find(self, position: int) -> tuple[bytes, int]:
+            with lock:
+                self.pfns = [pfn for pfn in range(400) if pfn % 2 == 0 or (pfn + self.reads) % 3]
+                return super().find(position)
+
+    lock = threading.Lock()
+    records, skipped = read(Moving([]), jobs)
+    # THEN what stayed is there once, and nothing twice
+    assert [record for record in records if record in stayed] == [page(pfn) for pfn in range(0, 400, 2)]
+    assert len(set(records)) == len(records)
+    assert skipped == {}
+
+
+stayed = {page(pfn) for pfn in range(0, 400, 2)}
+
+
+@pytest.mark.parametrize("jobs", JOBS)
+def test_readers_work_at_the_same_time(jobs: int) -> None:
+    # GIVEN readers that go on only when all of them are reading
+    barrier = threading.Barrier(jobs, timeout=20)
+
+    class Waiting(FakeFile):
+        def read_many(self, end: int | None = None) -> Batch:
+            if end is not None and end <= jobs * 8:
+                barrier.wait()
+            return super().read_many(end)
+
+    kernel = FakeKernel(range(jobs * 64))
+    text = KernelText("page_owner")
+    blocks = list(read_ranges([Waiting(kernel) for _ in range(jobs)], text))
+    assert sum(len(block.ends) for block in blocks) == jobs * 64
+
+
+@pytest.mark.parametrize("jobs", JOBS)
+def test_an_error_ends_all_readers(jobs: int) -> None:
+    def failing(pfn: int) -> bytes:
+        if pfn > 200:
+            raise OSError(errno.EIO, "no")
+        return page(pfn)
+
+    with pytest.raises(OSError, match=r"no"):
+        read(FakeKernel(range(5000), record=failing), jobs)
+    assert not readers()
+
+
+def test_who_stops_listening_ends_all_readers() -> None:
+    blocks = read_ranges([FakeKernel(range(10_000)).open() for _ in range(3)], KernelText("page_owner"))
+    assert next(blocks)
+    assert isinstance(blocks, Iterator)
+    blocks.close()  # type: ignore[attr-defined]
+    assert not readers()
+
+
+def readers() -> list[threading.Thread]:
+    """Return the threads that read."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("page_owner")]
+
+
+def test_how_far_it_is() -> None:
+    text = KernelText("page_owner")
+    seen = []
+    for _ in read_ranges([FakeKernel(range(0, 50_000, 10)).open()], text):
+        assert text.position is not None
+        seen.append(text.position())
+    assert seen == sorted(seen)
+    assert seen[-1] > 40_000
+
+
+def test_a_kernel_whose_positions_are_pfns() -> None:
+    file = FakeKernel([5, 6]).open()
+    assert positions_are_pfns(file)
+    assert file.read() == page(5)
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        FakeKernel([0x1000, 0x1001], lowest=0x1000),
+        FakeKernel([]),
+        FakeKernel([5, 6], [5]),
+        FakeKernel([5], record=lambda pfn: page(pfn + 1)),
+        FakeKernel([5], record=lambda _: b"what is no page_owner\n"),
+    ],
+    ids=["up to 6.0", "empty", "first is too large", "counts otherwise", "something else"],
+)
+def test_a_kernel_whose_positions_can_not_be_relied_on(kernel: FakeKernel) -> None:
+    file = kernel.open()
+    assert not positions_are_pfns(file)
+    assert file.position() == 0
+
+
+def test_other_errors_are_passed_on() -> None:
+    def failing(_: int) -> bytes:
+        raise OSError(errno.EIO, "no")
+
+    with pytest.raises(OSError, match=r"no"):
+        positions_are_pfns(FakeKernel([5], record=failing).open())
+
+
+def test_the_last_record_of_a_block() -> None:
+    assert Records.of([b"ab", b"c"]).last() == b"c"
+    assert Records.of([b"ab"]).last() == b"ab"

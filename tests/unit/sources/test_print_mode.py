@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Handles in place of stacks, against a model of the print_mode series: no kernel in a release has it yet."""
+
+import errno
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spo_trace.collect import collect
+from spo_trace.sources import live, print_mode
+from spo_trace.sources.kernel_file import KernelFile
+from spo_trace.sources.live import LiveSource
+from spo_trace.sources.print_mode import HANDLE, prints_handles
+from tests.support import ANON, FS, MACHINE, SHMEM, capture, page
+from tests.unit.sources.fake_kernel import FakeFile, FakeKernel
+
+DEBUGFS = "sys/kernel/debug"
+STACKS = {1: ANON, 2: SHMEM, 4000000000: FS}
+# Which handle each page's stack has.
+PAGES = {pfn: list(STACKS)[pfn % 3] for pfn in range(0x100, 0x400)}
+
+
+class ModeFile(FakeFile):
+    """Print in the mode of its descriptor, as read_page_owner() of that series does."""
+
+    def __init__(self, kernel: FakeKernel, mode: bytes | None) -> None:
+        """Take the mode, or refuse what is none."""
+        super().__init__(kernel)
+        if mode not in (None, b"mode=stack", b"mode=handle", b"mode=stack_handle"):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        self.mode = mode or b"mode=stack"
+
+    def _in_mode(self, record: bytes) -> bytes:
+        if not record:
+            return record
+        stack, handle = re.search(rb"(?:^ .*\n)+", record, re.MULTILINE), record[-11:-1]
+        assert stack is not None
+        if self.mode == b"mode=handle":
+            record = record.replace(stack[0], b"")
+        tail = b"" if self.mode == b"mode=stack" else b"handle: %d\n" % int(handle)
+        return record[:-12] + tail + b"\n"
+
+    def read(self) -> bytes:
+        """Return the next record."""
+        return self._in_mode(super().read())
+
+    def pread(self, position: int) -> bytes:
+        """Return the record at or after a position."""
+        return self._in_mode(super().pread(position))
+
+
+def with_handle(pfn: int, handles: dict[int, int] = PAGES) -> bytes:
+    """Return a record whose last line, of 10 digits, tells the model its handle."""
+    handle = handles[pfn]
+    return page(pfn, stack=STACKS[handle], tail=b"%010d\n" % handle)[:-1] + b"\n"
+
+
+def show_stacks_handles(*handles: int) -> bytes:
+    """Return what the file of that name prints of these."""
+    return b"".join(
+        b"".join(b" %b\n" % frame for frame in STACKS[handle]) + b"handle: %d\n\n" % handle for handle in handles
+    )
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return what makes a machine whose page_owner is a model."""
+
+    def make(kernel: FakeKernel, listed: bytes) -> Path:
+        def opened(path: Path, mode: bytes | None = None) -> ModeFile | KernelFile:
+            return ModeFile(kernel, mode) if path.name == "page_owner" else KernelFile(path, mode)
+
+        for module in (live, print_mode):
+            monkeypatch.setattr(module, "KernelFile", opened)
+        files = {f"{DEBUGFS}/page_owner": b"", f"{DEBUGFS}/page_owner_stacks/show_stacks_handles": listed}
+        return capture(tmp_path / "root", files | {"proc/uptime": MACHINE["uptime"]})
+
+    return make
+
+
+def stacks_of(root: Path, target: Path) -> tuple[dict[int, list[str]], list[str]]:
+    """Return the frames of each page in a live snapshot, and its warnings."""
+    snap = collect(LiveSource(root, jobs=2), target)
+    joined = snap.pages.merge(snap.stacks, on="stack_id")
+    return dict(zip(joined["pfn"], map(list, joined["frames"]), strict=True)), snap.meta["warnings"]
+
+
+EXPECTED = {pfn: [frame.decode() for frame in STACKS[handle]] for pfn, handle in PAGES.items()}
+
+
+@pytest.mark.parametrize("listed", [(1, 2, 4000000000), (1,), (2, 4000000000)], ids=["all", "one", "two"])
+def test_no_stack_is_lost(machine: Callable[..., Path], tmp_path: Path, listed: tuple[int, ...]) -> None:
+    # GIVEN a kernel that prints handles, and whose list lacks some stacks
+    kernel = FakeKernel(PAGES, record=with_handle)
+    # WHEN it is read
+    stacks, warnings = stacks_of(machine(kernel, show_stacks_handles(*listed)), tmp_path / "x.spo")
+    # THEN each page has its stack all the same
+    assert stacks == EXPECTED
+    assert not [warning for warning in warnings if "handle" in warning]
+
+
+def test_few_records_are_read_twice(machine: Callable[..., Path], tmp_path: Path) -> None:
+    kernel = FakeKernel(PAGES, record=with_handle)
+    stacks_of(machine(kernel, show_stacks_handles(1)), tmp_path / "x.spo")
+    assert kernel.reads < len(PAGES) + 20
+
+
+def test_a_page_that_changed_hands_before_its_stack_was_asked_for(machine: Callable[..., Path], tmp_path: Path) -> None:
+    # GIVEN a page that is the first of its handle, and has another owner when it is read again
+    first = min(pfn for pfn, handle in PAGES.items() if handle == 2)
+    seen = []
+
+    def moving(pfn: int) -> bytes:
+        seen.append(pfn)
+        # Its first reads are the look at what positions count, and its turn.
+        return with_handle(pfn, PAGES | {first: 1}) if pfn == first and seen.count(first) > 2 else with_handle(pfn)
+
+    kernel = FakeKernel(PAGES, record=moving)
+    # THEN the next page with that handle tells the stack of both
+    assert stacks_of(machine(kernel, show_stacks_handles(1, 4000000000)), tmp_path / "x.spo")[0] == EXPECTED
+    assert seen.count(first) == 3
+
+
+def test_a_stack_that_stays_unknown_is_told(machine: Callable[..., Path], tmp_path: Path) -> None:
+    # GIVEN pages of which none is the same when it is read again
+    count: Counter[int] = Counter()
+
+    def moving(pfn: int) -> bytes:
+        count[pfn] += 1
+        return with_handle(pfn, PAGES | {pfn: 1} if count[pfn] > 1 + (pfn == 0x100) else PAGES)
+
+    kernel = FakeKernel(PAGES, record=moving)
+    stacks, warnings = stacks_of(machine(kernel, show_stacks_handles(1)), tmp_path / "x.spo")
+    assert stacks == {pfn: EXPECTED[pfn] if handle == 1 else [] for pfn, handle in PAGES.items()}
+    assert [warning for warning in warnings if "handle" in warning] == [
+        "2 stacks are known by their handle alone: page_owner printed it in their place, and nothing told the stack"
+    ]
+
+
+def test_a_comm_cannot_fake_a_handle(machine: Callable[..., Path], tmp_path: Path) -> None:
+    def lying(pfn: int) -> bytes:
+        return with_handle(pfn).replace(b"(dd)", b"(\nhandle: 7\n)")
+
+    stacks, warnings = stacks_of(machine(FakeKernel(PAGES, record=lying), show_stacks_handles(1)), tmp_path / "x.spo")
+    assert stacks == EXPECTED
+    assert warnings == []
+
+
+def test_without_a_list_of_stacks_they_are_printed(machine: Callable[..., Path], tmp_path: Path) -> None:
+    kernel = FakeKernel(PAGES, record=with_handle)
+    assert stacks_of(machine(kernel, b""), tmp_path / "x.spo")[0] == EXPECTED
+
+
+def test_a_kernel_without_print_modes_is_asked_and_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "page_owner"
+    path.touch()
+    asked = []
+
+    def refused(_: int, data: bytes) -> int:
+        asked.append(data)
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "write", refused)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert not prints_handles(path)
+    assert asked == [HANDLE]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not prints_handles(tmp_path / "not there")
+
+
+def test_a_copy_is_not_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "page_owner"
+    path.write_bytes(page())
+    assert not prints_handles(path)
+    assert path.read_bytes() == page()
