@@ -10,12 +10,15 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from spo_trace.formats.record import Records
+from spo_trace.native.library import load
+from spo_trace.sources.read_loop import END, FULL, PAST, ReadLoop
 
 __all__ = ["BATCH_BYTES", "Batch", "KernelFile", "Positioned", "Stop", "number_of", "read_in_turn"]
 
 # page_owner gives at most a page (PAGE_SIZE, up to 64 KiB) for each read since 5.0, and at most what is asked before.
 LONGEST_RECORD = 1 << 16
 
+# Some 6,000 records. Each reader has a buffer of so much.
 BATCH_BYTES = 4 << 20
 
 _NUMBER = re.compile(rb"\nPFN (0x[0-9a-f]+|\d+) |\nSWP entry (0x[0-9a-f]+)\n")
@@ -28,6 +31,9 @@ class Stop(Enum):
     PAST = "the next record is of a PFN past the end that was given"
     END = "there are no more records"
     TOO_LARGE = "the next record does not fit the kernel's buffer (ENOMEM)"
+
+
+_STOPS = {FULL: Stop.FULL, PAST: Stop.PAST, END: Stop.END, -errno.ENOMEM: Stop.TOO_LARGE}
 
 
 class Batch(NamedTuple):
@@ -70,6 +76,7 @@ class KernelFile:
 
     def __init__(self, path: Path, print_mode: bytes | None = None) -> None:
         self.path = path
+        self._loop: ReadLoop | None = None
         self._fd = os.open(path, (os.O_RDONLY if print_mode is None else os.O_RDWR) | os.O_CLOEXEC)
         if print_mode is not None:
             try:
@@ -96,7 +103,13 @@ class KernelFile:
 
     def read_many(self, end: int | None = None) -> Batch:
         """Return the next records, those before PFN `end` if one is given: then the position must count in PFNs."""
-        return read_in_turn(self, end)
+        library = load()
+        if library is None:
+            return read_in_turn(self, end)
+        if self._loop is None:
+            self._loop = ReadLoop(library, self._fd, BATCH_BYTES, LONGEST_RECORD)
+        records, stop, position = self._loop.read(end)
+        return Batch(records, _STOPS[stop], position - 1 if stop == PAST else 0)
 
     def pread(self, position: int) -> bytes:
         """Return the first record at or after `position`; the file's own position stays."""

@@ -1,9 +1,29 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""An open file that gives one record for each read(2)."""
+"""An open file that gives one record for each read(2), read by the compiled loop and by Python."""
 
+import errno
+import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
-from spo_trace.sources.kernel_file import KernelFile
+import pytest
+
+from spo_trace.formats.record import Records
+from spo_trace.native import library
+from spo_trace.sources import kernel_file
+from spo_trace.sources.kernel_file import Batch, KernelFile, Stop, number_of
+from spo_trace.sources.read_loop import END, FULL, ReadLoop
+from tests.support import entry, page
+
+
+@pytest.fixture(params=["compiled", "Python"])
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read by the compiled loop, and by Python."""
+    if request.param == "Python":
+        monkeypatch.setattr(kernel_file, "load", lambda: None)
+    else:
+        assert library.load() is not None
 
 
 def test_a_real_descriptor(tmp_path: Path) -> None:
@@ -14,7 +34,88 @@ def test_a_real_descriptor(tmp_path: Path) -> None:
         assert (len(file.pread(69_990)), file.position()) == (10, 0)
         assert (len(file.read()), file.position()) == (65536, 65536)
         assert (len(file.read()), file.read()) == (4464, b"")
+        file.seek(69_999)
+        assert file.read() == b"x"
     assert open_files() == before
+
+
+def test_many_records_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, either: None) -> None:
+    # GIVEN a file that gives 10 bytes for each read, and room for three such records
+    monkeypatch.setattr(kernel_file, "LONGEST_RECORD", 10)
+    monkeypatch.setattr(kernel_file, "BATCH_BYTES", 39)
+    path = tmp_path / "page_owner"
+    path.write_bytes(b"".join(b"%09d\n" % number for number in range(11)))
+
+    def expected(first: int, last: int) -> Records:
+        return Records.of([b"%09d\n" % number for number in range(first, last)])
+
+    with KernelFile(path) as file:
+        # THEN they come in order, each once, until the room, or the end, or the PFN that is given (here a byte)
+        assert file.read_many() == Batch(expected(0, 3), Stop.FULL)
+        assert file.read_many(60) == Batch(expected(3, 6), Stop.FULL)
+        assert file.read_many(79) == Batch(expected(6, 7), Stop.PAST, 79)
+        assert file.position() == 80
+        file.seek(70)
+        assert file.read_many() == Batch(expected(7, 10), Stop.FULL)
+        assert file.read_many() == Batch(expected(10, 11), Stop.END)
+        assert file.read_many() == Batch(expected(0, 0), Stop.END)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOMEM])
+def test_errors_of_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def failing(*_: object) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(kernel_file, "load", lambda: None)
+    path = tmp_path / "page_owner"
+    path.touch()
+    with KernelFile(path) as file:
+        monkeypatch.setattr(os, "read", failing)
+        if number == errno.ENOMEM:
+            assert file.read_many() == Batch(Records.of([]), Stop.TOO_LARGE)
+        else:
+            with pytest.raises(OSError, match=r"Input/output error"):
+                file.read_many()
+
+
+@pytest.fixture
+def loop() -> Iterator[ReadLoop]:
+    """Return the compiled loop on a descriptor that frames as debugfs does, with three records in it."""
+    compiled = library.load()
+    assert compiled is not None
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with here, there:
+        for record in (page(1), page(2, comm=b"\n\nPage allocat"), entry(3)):
+            here.send(record)
+        here.shutdown(socket.SHUT_WR)
+        yield ReadLoop(compiled, there.fileno(), 1 << 17, 1 << 16)
+
+
+def test_the_kernels_framing_is_kept(loop: ReadLoop) -> None:
+    records, stop, _ = loop.read(None)
+    assert list(records.split()) == [page(1), page(2, comm=b"\n\nPage allocat"), entry(3)]
+    assert stop == END
+
+
+def test_a_descriptor_that_has_no_position(loop: ReadLoop) -> None:
+    with pytest.raises(OSError, match=r"Illegal seek"):
+        loop.read(1 << 40)
+
+
+def test_no_descriptor() -> None:
+    compiled = library.load()
+    assert compiled is not None
+    with pytest.raises(OSError, match=r"Bad file descriptor"):
+        ReadLoop(compiled, -1, 1 << 17, 1 << 16).read(None)
+    assert ReadLoop(compiled, -1, 1, 1 << 16).read(None) == (Records.of([]), FULL, 0)
+
+
+def test_the_number_that_a_record_prints() -> None:
+    assert number_of(page(0x123)) == 0x123
+    assert number_of(page(0x123).replace(b"0x123", b"291")) == 291
+    assert number_of(page(0x123, comm=b"\nPFN 0x5 ")) == 0x123
+    assert number_of(entry(0x400000000000000)) == 0x400000000000000
+    assert number_of(b"Page allocated via nothing") is None
 
 
 def open_files() -> int:
