@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Can this machine be snapshotted? What is missing, and the step that mends it."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from spo_trace.errors import SpoTraceError
 from spo_trace.facts import wants_swap
-from spo_trace.sources.live import LiveSource
+from spo_trace.sources.kernel_file import KernelFile
+from spo_trace.sources.live import MEND, explain
 
 __all__ = ["Check", "check_machine"]
 
@@ -32,6 +33,7 @@ def check_machine(root: Path = Path("/"), *, euid: int | None = None) -> Iterato
     yield debugfs
     if debugfs.state != "ok":
         return
+    yield from _check_lockdown(root)
     page_owner = _check_page_owner(root)
     yield page_owner
     if page_owner.state == "ok":
@@ -51,26 +53,45 @@ def _check_debugfs(root: Path) -> Check:
         if not os.access(root / _DEBUGFS, os.X_OK, effective_ids=True):
             return Check("missing", "debugfs", "mounted, but only root may look into it", "run it with sudo")
         return Check("ok", "debugfs", f"mounted on /{_DEBUGFS}")
-    mend = f"mount -t debugfs debugfs /{_DEBUGFS}    (a kernel without CONFIG_DEBUG_FS refuses: it needs another build)"
-    return Check("missing", "debugfs", "not mounted", mend)
+    if "debugfs" in (_read(root / "proc/filesystems") or "debugfs").split():
+        return Check("missing", "debugfs", "not mounted", f"mount -t debugfs debugfs /{_DEBUGFS}")
+    if asked := re.search(r"\bdebugfs=(?:off|no-mount)\b", _read(root / "proc/cmdline") or ""):
+        found = f"switched off by {asked[0]} on the kernel's command line"
+        return Check("missing", "debugfs", found, f"take {asked[0]} off the command line, and reboot")
+    mend = "this kernel is built without it: use one with CONFIG_DEBUG_FS=y"
+    return Check("missing", "debugfs", "the kernel has none", mend)
+
+
+# Since Linux commit 358fcf5ddbec (v5.17, stable 5.15) debugfs files of mode 0400 can be read all the same.
+def _check_lockdown(root: Path) -> Iterator[Check]:
+    mode = _lockdown(root)
+    if mode:
+        yield Check("ok", "lockdown", f"{mode}: page_owner can be read if the kernel lets nobody write to it")
 
 
 def _check_page_owner(root: Path) -> Check:
-    if (root / _DEBUGFS / "page_owner").exists():
-        try:
-            first = _first_record(LiveSource(root), "page_owner")
-        except SpoTraceError as error:
-            return Check("missing", "page_owner", error.message, error.hint or "")
-        found = "can be read" if first else "is empty"
-        return Check("ok" if first else "missing", "page_owner", found, "" if first else "boot with page_owner=on")
-    configured = _configured(root, "CONFIG_PAGE_OWNER")
-    if configured is False:
+    path = root / _DEBUGFS / "page_owner"
+    if not path.exists():
+        return _explain_missing(root)
+    try:
+        found = _has_record(path)
+    except OSError as error:
+        return Check("missing", "page_owner", *_explain(root, path, error))
+    if found:
+        return Check("ok", "page_owner", "can be read")
+    return Check("missing", "page_owner", "is empty", "boot with page_owner=on")
+
+
+def _explain_missing(root: Path) -> Check:
+    built_in = _built_in(root)
+    if built_in is False:
         mend = "this kernel is built without it: use one with CONFIG_PAGE_OWNER=y, booted with page_owner=on"
         return Check("missing", "page_owner", "CONFIG_PAGE_OWNER is not set", mend)
-    asked = "page_owner=" in (_read(root / "proc/cmdline") or "")
-    found = "the kernel has no such file" + (", though the command line asks for it" if asked else "")
-    if configured:
-        return Check("missing", "page_owner", "built in, but not switched on", _BOOT)
+    asked = re.search(r"\bpage_owner=\S*", _read(root / "proc/cmdline") or "")
+    but = f", though the command line has {asked[0]}" if asked else ""
+    if built_in:
+        return Check("missing", "page_owner", f"built in, but not switched on{but}", _BOOT)
+    found = f"the kernel has no such file{but}"
     return Check("missing", "page_owner", found, f"a kernel with CONFIG_PAGE_OWNER=y is needed; {_BOOT}")
 
 
@@ -78,19 +99,21 @@ _BOOT = "add page_owner=on to the kernel's command line (GRUB_CMDLINE_LINUX, the
 
 
 def _check_swap(root: Path) -> Check:
-    source = LiveSource(root)
-    try:
-        if _first_record(source, "swap_page_owner") is not None:
-            return Check("ok", "swap_page_owner", "owners of swapped pages are kept")
-    except SpoTraceError as error:
-        return Check("optional", "swap_page_owner", error.message, error.hint or "")
-    why = source.why_missing("swap_page_owner")
-    if (root / _DEBUGFS / "swap_page_owner").exists():
-        return Check("optional", "swap_page_owner", why, "boot with page_owner=on,swap")
+    path = root / _DEBUGFS / "swap_page_owner"
+    boot = "boot with page_owner=on,swap"
+    if path.exists():
+        try:
+            _has_record(path)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return Check("optional", "swap_page_owner", "page_owner does not track swap", boot)
+            return Check("optional", "swap_page_owner", *_explain(root, path, error))
+        return Check("ok", "swap_page_owner", "owners of swapped pages are kept")
+    found = "the kernel has no such file"
     if wants_swap(_read(root / "proc/cmdline")):
-        why = "booted with page_owner=on,swap, but this kernel took it for page_owner=on"
+        found = "booted with page_owner=on,swap, but this kernel took it for page_owner=on"
     mend = "a kernel with the swap_page_owner patches, booted with page_owner=on,swap"
-    return Check("optional", "swap_page_owner", why, mend)
+    return Check("optional", "swap_page_owner", found, mend)
 
 
 def _check_stacks(root: Path) -> Check:
@@ -99,13 +122,36 @@ def _check_stacks(root: Path) -> Check:
     return Check("optional", "page_owner_stacks", "the kernel has none", "it came with Linux 6.9; verify does without")
 
 
-def _first_record(source: LiveSource, name: str) -> bytes | None:
-    text = source.open(name)
-    if text is None:
-        return None
-    first = next(iter(text.records or ()), None)
-    text.records = None  # lets go of the file
-    return first.text if first else b""
+def _explain(root: Path, path: Path, error: OSError) -> tuple[str, str]:
+    if error.errno == errno.EPERM and (mode := _lockdown(root)):
+        return f"kernel lockdown ({mode}) forbids to read it", "boot without lockdown=, and without Secure Boot"
+    said = explain(path, error)
+    # Not "run: spo-trace doctor", which this is.
+    return said.message, MEND.get(error.errno or 0, "")
+
+
+def _has_record(path: Path) -> bool:
+    with KernelFile(path) as file:
+        try:
+            return bool(file.read())
+        except OSError as error:
+            # There is one, and it is too large to be printed.
+            if error.errno != errno.ENOMEM:
+                raise
+    return True
+
+
+# "integrity" or "confidentiality"; None where it is off, or securityfs is not mounted.
+def _lockdown(root: Path) -> str | None:
+    found = re.search(r"\[(\w+)\]", _read(root / "sys/kernel/security/lockdown") or "")
+    return found[1] if found and found[1] != "none" else None
+
+
+def _built_in(root: Path) -> bool | None:
+    configured = _configured(root, "CONFIG_PAGE_OWNER")
+    if configured is None and (symbols := _read(root / "proc/kallsyms")):
+        return " __set_page_owner\n" in symbols
+    return configured
 
 
 def _configured(root: Path, option: str) -> bool | None:

@@ -18,12 +18,12 @@ from spo_trace.sources.one_reader import read_records
 from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, handles_of, prints_handles, with_stacks
 from spo_trace.sources.source import PATHS
 
-__all__ = ["LiveSource", "explain"]
+__all__ = ["MEND", "LiveSource", "explain"]
 
 _SAME_FILE_LATER = {"meminfo-after": "meminfo", "uptime-after": "uptime"}
 
-_MEND = {
-    errno.EPERM: "kernel lockdown forbids it: boot without lockdown= (and without Secure Boot's)",
+MEND = {
+    errno.EPERM: "kernel lockdown (see /sys/kernel/security/lockdown) or this container forbids it",
     errno.EACCES: "only root may read it: run it with sudo",
     errno.EINVAL: "page_owner is compiled in but not switched on: boot with page_owner=on",
 }
@@ -130,7 +130,7 @@ class LiveSource:
 def explain(path: Path, error: OSError) -> SpoTraceError:
     """Return the error that tells a user what `error` means for the kernel's file `path`, and what mends it."""
     number = error.errno or 0
-    mend = _MEND.get(number, "run: spo-trace doctor")
+    mend = MEND.get(number, "run: spo-trace doctor")
     return SpoTraceError(
         f"{path} can't be read: {os.strerror(number)} ({errno.errorcode.get(number, number)})", hint=mend
     )

@@ -86,7 +86,7 @@ def test_swap_owners_that_the_boot_did_not_ask_for(tmp_path: Path, monkeypatch: 
 
 
 MENDS = {
-    errno.EPERM: "kernel lockdown forbids it: boot without lockdown= (and without Secure Boot's)",
+    errno.EPERM: "kernel lockdown (see /sys/kernel/security/lockdown) or this container forbids it",
     errno.EACCES: "only root may read it: run it with sudo",
     errno.EINVAL: "page_owner is compiled in but not switched on: boot with page_owner=on",
     errno.EIO: "run: spo-trace doctor",
