@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from spo_trace import schema
 from spo_trace.analysis.stacks import function_name, meaning
+from spo_trace.cost import Cost
 from spo_trace.counts import Progress, ReadLog
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.facts import address_bits, facts_after, facts_before, wants_swap
@@ -77,6 +78,7 @@ class _Collection:
         self._jobs = jobs
         self._stacks = StackTable()
         self._warnings: list[str] = []
+        self._cost = Cost() if source.kind == "live" else None
 
     def run(self, swap: str) -> dict[str, Any]:
         """Write all tables, and return what snapshot.json is to hold."""
@@ -86,13 +88,15 @@ class _Collection:
             self._warnings.append(_ASSUMED)
         self._read_handles()
         self._read_pages()
+        # At once: they are held against each other.
+        self._read_nr_base_pages()
         swap_owner = self._read_swap(swap, facts)
         self._refuse_empty()
-        self._read_nr_base_pages()
+        after = facts_after(self._source, self._warnings)
+        self._stacks.fill_handles()
         if self._stacks.nameless:
             self._warnings.append(f"{self._stacks.nameless:,} {_NAMELESS}")
         self._writer.write("stacks", to_batch(schema.STACKS, [_stack_row(stack) for stack in self._stacks]))
-        after = facts_after(self._source, self._warnings)
         return {
             "schema_version": schema.SCHEMA_VERSION,
             "tool_version": __version__,
@@ -100,6 +104,7 @@ class _Collection:
             "source": {"kind": self._source.kind, **self._source.options},
             "swap_owner": swap_owner,
             "files": {name: counts.as_json() for name, counts in self._log.files.items()},
+            "cost": self._cost.as_json(self._log.files) if self._cost else None,
             "warnings": self._warnings,
             **facts,
             **after,
@@ -159,12 +164,13 @@ class _Collection:
             for record in self._stack_records("show_handles"):
                 if record.handle is not None and record.nr_base_pages is not None:
                     self._stacks[self._stacks.intern_handle(record.handle)].nr_base_pages = record.nr_base_pages
-        self._stacks.fill_handles()
 
     def _write_rows(self, table: str, text: KernelText, batches: Iterable[pa.RecordBatch]) -> None:
         with self._log.reading(text) as counts:
             for batch in batches:
                 self._writer.write(table, batch)
+                if self._cost and table == "pages":
+                    self._cost.see(batch)
                 counts.records += batch.num_rows
                 times = batch.column("ts_nsec")
                 # Time 0 stands for "not known yet" on early pages.

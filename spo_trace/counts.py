@@ -25,6 +25,7 @@ class FileCounts:
     first_reject: str | None = None
     skipped: dict[str, int] = field(default_factory=dict)
     problem: str | None = None
+    began: float = 0.0
     seconds: float = 0.0
     oldest_ts_nsec: int | None = None
     newest_ts_nsec: int | None = None
@@ -49,6 +50,7 @@ class ReadLog:
 
     def __init__(self, keep: RejectSink, *, strict: bool, progress: Progress | None) -> None:
         self.files: dict[str, FileCounts] = {}
+        self._started = monotonic()
         self._keep = keep
         self._strict = strict
         self._progress = progress
@@ -56,8 +58,9 @@ class ReadLog:
     @contextmanager
     def reading(self, text: KernelText) -> Iterator[FileCounts]:
         """Count the reading of `text`; on leaving, note what its source has to say of it."""
-        counts = self.files.setdefault(text.name, FileCounts())
         started = monotonic()
+        counts = self.files.setdefault(text.name, FileCounts())
+        counts.began = counts.began or round(started - self._started, 3)
         yield counts
         counts.seconds = round(counts.seconds + monotonic() - started, 3)
         counts.skipped.update(text.skipped or {})

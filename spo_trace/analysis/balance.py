@@ -101,6 +101,8 @@ def _memory(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
         yield Item(
             "memory", "aside", "allocated while it was read", since, "listed: the snapshot's own memory, and all else"
         )
+    if own := (snap.meta.get("cost") or {}).get("own_pages"):
+        yield Item("memory", "aside", "the snapshot's own", own, "listed: allocated by who took it")
     if cached := snap.meta["meminfo"].get("SwapCached", 0) // snap.page_size:
         yield Item("memory", "aside", "in the swap cache", cached, "in memory and in swap, counted in both")
 

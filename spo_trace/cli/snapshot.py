@@ -12,6 +12,7 @@ from spo_trace.cli.guard import guarded
 from spo_trace.cli.options import Force, Strict
 from spo_trace.cli.output import note, progress, size_of, tell_collected
 from spo_trace.errors import UsageError
+from spo_trace.reporters.format import format_size
 
 __all__ = ["command"]
 
@@ -95,7 +96,12 @@ def command(
     files = snap.meta["files"]
     rows = [f"{files[name]['records']:,} {name} records" for name in ("page_owner", "swap_page_owner") if name in files]
     why = snap.meta["swap_owner"]["why"]
+    cost = snap.meta["cost"]
     note(f"Wrote {target}: {', '.join(rows)}, {snap.count('stacks'):,} stacks, {size_of(target)}")
+    if cost:
+        own = (cost["own_pages"] or 0) * snap.page_size
+        listed = f"; {format_size(own)} of what is listed are its own" if own else ""
+        note(f"It took {cost['seconds']:.1f} s, the files {cost['skew_seconds']:.1f} s of it{listed}")
     if why:
         note(f"Swap owners: none ({why})")
 
