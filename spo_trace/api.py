@@ -52,7 +52,8 @@ def open(path: Paths, *, progress: Progress | None = None) -> Snapshot:
         return Snapshot(Path(paths[0]))
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
     # Named as the capture is: pages and profiles show it.
-    return snapshot(directory / f"{Path(paths[0]).absolute().name[:60]}.spo", from_=paths, progress=progress)
+    name = "stdin" if paths[0] == "-" else Path(paths[0]).absolute().name[:60]
+    return snapshot(directory / f"{name}.spo", from_=paths, progress=progress)
 
 
 def as_list(paths: Paths | None) -> list[str]:

@@ -11,8 +11,8 @@ from spo_trace.analysis.balance import balance
 from spo_trace.analysis.diff import Relation, diff, relate
 from spo_trace.analysis.records import record_tables, records_schema, to_frames
 from spo_trace.analysis.stack_rules import CATEGORIES
-from spo_trace.errors import SpoTraceError
-from spo_trace.reporters.format import format_size
+from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.reporters.format import format_size, printable
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.version import __version__
 
@@ -23,7 +23,7 @@ def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = 
     """Write a snapshot to `outfile` (UTF-8; of pprof and parquet, to its `.buffer`).
 
     `format`: folded, speedscope, pprof or html, of the rows for which `where` holds; csv, json or parquet, of all.
-    `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for a condition that can't be.
+    `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for a format or condition that can't be.
 
     >>> with open("now.html", "w") as file:              # doctest: +SKIP
     ...     spo.export(snap, "html", file)
@@ -42,12 +42,14 @@ def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = 
             from spo_trace.reporters.pprof import render_pprof
 
             table = attribute(snap, ["stack", "symbols", "comm", "memcg", "order"], where=where)
-            comments = [f"{name}: {value}" for name, value in _facts(snap, where) if value]
+            comments = [printable(f"{name}: {value}") for name, value in _facts(snap, where) if value]
             render_pprof(table, outfile.buffer, taken_at=snap.meta["taken_at"], comments=comments)
         case "html":
             _export_html(snap, outfile, where)
-        case _:
+        case "csv" | "json" | "parquet":
             _export_records(snap, format, outfile)
+        case _:
+            raise UsageError(f"there is no format {format!r}", hint="choose one that spo-trace export --help names")
 
 
 def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:

@@ -3,7 +3,7 @@
 
 import gzip
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import pandas as pd
@@ -23,18 +23,27 @@ def render_pprof(
     """Write a sample for each row of `table`: an attribution by stack, symbols, comm, memcg and order.
 
     Functions have names without offsets, so that `-diff_base` compares kernel builds too; their file is the module.
-    What the kernel does not print for a row (memcg and order of swap) has no label. `taken_at`: UTC, ISO 8601.
+    What the kernel does not print for a row (memcg and order of swap) has no label. `taken_at`: ISO 8601, UTC.
     """
     builder = _Builder()
     columns = [*("stack", "symbols", "comm", "memcg", "order"), *("mem_bytes", "swap_bytes", "mem_pages", "swap_pages")]
     for stack, symbols, comm, memcg, order, mem, swap, *pages in table[columns].itertuples(index=False, name=None):
         builder.add_sample(frames_of(stack, symbols), (mem, swap, sum(pages)), comm=comm, memcg=memcg, order=order)
     profile = builder.profile
-    profile.time_nanos = int(datetime.fromisoformat(taken_at).timestamp() * 1e9) if taken_at else 0
+    profile.time_nanos = _nanoseconds(taken_at)
     profile.comment = [builder.string(text) for text in comments]
     # Nothing in the file tells when it was written: the same snapshot gives the same bytes.
     with gzip.GzipFile(filename="", fileobj=outfile, mode="wb", mtime=0) as packed:
         packed.write(bytes(profile))
+
+
+# A capture made by hand may have any date, or none: then pprof shows no time.
+def _nanoseconds(taken_at: str | None) -> int:
+    try:
+        moment = datetime.fromisoformat(taken_at or "")
+    except ValueError:
+        return 0
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()) * 1_000_000_000
 
 
 class _Builder:

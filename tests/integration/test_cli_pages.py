@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """--html and the export formats, as a user asks for them."""
 
+import io
 import json
 import re
 import stat
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
+import spo_trace as spo
 from tests.support import CARRIED, in_process
+from tests.support import page as page_record
 
 SWAPPED = CARRIED / "7.2-spo" / "2-swapped"
 BEFORE = CARRIED / "7.2-spo" / "1-dd256"
@@ -78,6 +81,26 @@ def test_a_page_owner_file_alone_makes_a_page(tmp_path: Path) -> None:
     assert run.returncode == 0
     page = run.stdout.decode()
     assert "<h1>Memory of page_owner.xz</h1>" in page and "Does it add up?" not in page
+
+
+@pytest.mark.parametrize("format", ["folded", "speedscope", "pprof", "html"])
+def test_nothing_is_exported_whole(format: str, tmp_path: Path) -> None:
+    run = in_process("export", SWAPPED, "-f", format, "--where", 'comm == "nobody"', cwd=tmp_path)
+    assert run.returncode == 0
+    if format == "speedscope":
+        assert [profile["weights"] for profile in json.loads(run.stdout)["profiles"]] == [[], [], []]
+    if format == "html":
+        assert data_of(run.stdout.decode())["rows"] == []
+
+
+def test_a_page_of_standard_input_is_named_so(tmp_path: Path) -> None:
+    run = in_process("export", "-", "-f", "html", cwd=tmp_path, stdin=page_record())
+    assert run.returncode == 0 and b"<h1>Memory of stdin</h1>" in run.stdout
+
+
+def test_a_format_that_there_is_not() -> None:
+    with pytest.raises(spo.SpoTraceError, match="there is no format 'svg'"):
+        spo.export(spo.open(SWAPPED), "svg", io.StringIO())
 
 
 @pytest.mark.parametrize("format", ["speedscope", "pprof"])

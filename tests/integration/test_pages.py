@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 
 import spo_trace as spo
+from spo_trace.analysis.ages import AGES
+from spo_trace.analysis.stack_rules import CATEGORIES
 from spo_trace.reporters.format import format_size
+from spo_trace.reporters.html.report import ReportTables, render_report
 from tests import browser
 from tests.support import CARRIED, MACHINE, SHMEM, capture, entry, meminfo, page
 
@@ -25,6 +28,7 @@ pytestmark = [
 ]
 
 SWAPPED = CARRIED / "7.2-spo" / "2-swapped"
+STOCK = CARRIED / "7.2-stock" / "2-swapped"
 WEIGHTS = {"total": "total_bytes", "mem": "mem_bytes", "swap": "swap_bytes"}
 
 # A comm of 15 bytes can hold no more than the first half of an attack, a memcg all of it.
@@ -49,7 +53,7 @@ def chromium() -> Iterator["Chrome"]:
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     directory = tmp_path_factory.mktemp("pages")
-    names = {"report": SWAPPED, "hostile": capture(directory / "hostile", HOSTILE)}
+    names = {"report": SWAPPED, "stock": STOCK, "hostile": capture(directory / "hostile", HOSTILE)}
     written = {name: directory / f"{name}.html" for name in (*names, "diff")}
     for name, source in names.items():
         with written[name].open("w", encoding="utf-8") as file:
@@ -224,8 +228,44 @@ def test_it_is_used_by_keyboard_alone(chromium: "Chrome", pages: dict[str, Path]
     assert texts(chromium, "#only") == ["Only DD ✕"]
     dd = spo.attribute(spo.open(SWAPPED), "stack", where='comm == "DD"')
     assert values(chromium, "#found data") == [dd["total_bytes"].sum()]
+    assert ", 100.0% · " in texts(chromium, "#flame g title")[0]
     chromium.find_element("id", "only").send_keys(Keys.ENTER)
     assert not chromium.find_element("id", "only").is_displayed()
+
+
+def test_what_is_0_cannot_be_chosen(chromium: "Chrome", pages: dict[str, Path]) -> None:
+    # GIVEN a kernel that does not tell the owners of swap
+    browser.look(chromium, pages["stock"])
+    # THEN only memory and both can be chosen
+    found = "return [...document.querySelectorAll('input[name=weight]')].filter((e) => !e.disabled).map((e) => e.value)"
+    assert chromium.execute_script(found) == ["total", "mem"]
+    browser.look(chromium, pages["report"])
+    assert chromium.execute_script(found) == ["total", "mem", "swap"]
+
+
+def test_ten_thousand_stacks_draw_only_what_can_be_seen(chromium: "Chrome", tmp_path: Path) -> None:
+    # GIVEN 10,000 stacks of 16 frames, 12 of them their own
+    frames = [";".join(f"f{i * 5 % 3989 if d < 12 else i % 7}_{d}+0x1/0x2" for d in range(16)) for i in range(10_000)]
+    named = {"category": "slab", "caller": "f", "module": "vmlinux", "comm": [f"comm-{i % 300}" for i in range(10_000)]}
+    bytes_of = {"mem_bytes": [4096 * (1 + i % 97) for i in range(10_000)], "swap_bytes": 0}
+    stacks = pd.DataFrame({"stack": frames, **named, **bytes_of})
+    owners = stacks.groupby("comm", as_index=False)[["mem_bytes", "swap_bytes"]].sum().assign(memcg="/")
+    tables = ReportTables(stacks, owners, owners.assign(age_from=60, age_to=120), None, AGES, CATEGORIES)
+    with (tmp_path / "large.html").open("w") as file:
+        render_report(tables, file, title="large", facts=[], notes=[], version="0")
+    # WHEN it is opened, searched and zoomed
+    browser.look(chromium, tmp_path / "large.html")
+    assert values(chromium, "#found data") == [stacks["mem_bytes"].sum()]
+    search(chromium, "f5_0", finds=found_text(stacks[stacks["stack"].str.contains("f5_0")]))
+    frame(chromium, "slab").click()
+    # THEN frames that are too narrow to see, and rows that nobody asked for, are not drawn
+    assert browser.console_errors(chromium) == []
+    assert len(texts(chromium, "#flame g")) < 1280 / 2 * 18
+    assert len(texts(chromium, "#stacks tbody tr")) <= 50
+
+
+def found_text(stacks: pd.DataFrame) -> str:
+    return f"{len(stacks)} stacks, {format_size(stacks['mem_bytes'].sum())}"
 
 
 def test_headings_sort(chromium: "Chrome", pages: dict[str, Path]) -> None:

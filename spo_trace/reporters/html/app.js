@@ -14,6 +14,7 @@ function drawOnly() {
 }
 
 for (const input of document.querySelectorAll("input[name=weight]")) {
+  input.disabled = !DATA.rows.some((row) => sizeOf(row, WEIGH[input.value]));
   input.addEventListener("change", () => show({ weight: input.value }));
 }
 byId("search").addEventListener("input", later(() => show({ search: byId("search").value.trim().toLowerCase() }), 150));

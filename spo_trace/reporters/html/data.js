@@ -26,7 +26,7 @@ function addTo(sums, amounts, at = 0) {
   for (let i = 0; i < sums.length; i += 1) sums[i] += amounts[at + i];
 }
 
-const sizeOf = (row) => weighed(row[2], row[3]) + (IS_DIFF ? weighed(row[4], row[5]) : 0);
+const sizeOf = (row, weigh = weighed) => weigh(row[2], row[3]) + (IS_DIFF ? weigh(row[4], row[5]) : 0);
 
 const frameTexts = (stack) => DATA.stacks.frames[stack].map((frame) => DATA.frames[frame]);
 

@@ -1,18 +1,18 @@
 // The page of two snapshots.
 const change = (row) => after(row.sums) - before(row.sums);
-const AMOUNTS = [
+const amounts = (bIsWide) => [
   { title: "Change", change },
   { title: "Memory", change: (row) => row.sums[2] - row.sums[0], wide: true },
   { title: "Swap", change: (row) => row.sums[3] - row.sums[1], wide: true },
   { title: "A", size: (row) => before(row.sums), wide: true },
-  { title: "B", size: (row) => after(row.sums) },
+  { title: "B", size: (row) => after(row.sums), wide: bIsWide },
   ...(DATA.seconds ? [{ title: "Rate", change: (row) => change(row) / DATA.seconds, unit: "/s", wide: true }] : []),
 ];
 
 function startGrowth() {
   const table = makeTable(byId("growth"), {
     caption: "Growth of each process",
-    columns: [{ title: "Process", text: (row) => nameOf(DATA.comms[row.comm], "comm") }, ...AMOUNTS],
+    columns: [{ title: "Process", text: (row) => nameOf(DATA.comms[row.comm], "comm") }, ...amounts(false)],
     sort: 1,
   });
   views.push(() => table.show(sumByComm().filter((one) => change(one) && matchesComm(one.comm)), 1));
@@ -28,4 +28,4 @@ const matchesComm = (comm) => !state.search || DATA.rows.some((row) => row[1] ==
 
 startFlame();
 startGrowth();
-startStacks([...AMOUNTS, ...OF_STACK], () => 0);
+startStacks([...amounts(true), ...OF_STACK], () => 0);

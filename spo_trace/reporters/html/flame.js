@@ -1,7 +1,7 @@
 // The flame graph: drawn by d3-flame-graph; here are its colours, its details and its keys.
 const ROW_HEIGHT = 20;
 const STILL = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-const flame = { chart: null, cursor: null, root: null };
+const flame = { chart: null, cursor: null, total: 0 };
 
 const MEASURES = {
   change: (own) => Math.abs(after(own) - before(own)),
@@ -15,6 +15,7 @@ function drawFlame() {
   const tree = buildTree(rows, byId("group").value, MEASURES[IS_DIFF ? byId("mode").value : "b"]);
   place.replaceChildren();
   flame.chart = flame.cursor = null;
+  flame.total = after(tree.sums);
   if (!tree.value) {
     place.append(el("p", { class: "hint" }, "There is nothing to draw: the amounts are 0."));
     byId("flame-details").replaceChildren();
@@ -38,10 +39,9 @@ function drawFlame() {
     });
   d3.select(place).datum(tree).call(flame.chart);
   d3.select(place).select("svg").attr("height", ROW_HEIGHT * (depthOf(tree) + 1)).attr("aria-hidden", "true");
-  flame.root = d3.select(place).datum();
   if (state.search) flame.chart.search(state.search);
   settle();
-  setCursor(flame.root);
+  setCursor(d3.select(place).datum());
 }
 
 // d3-flame-graph lets new frames grow from nothing: only a zoom is to move.
@@ -81,7 +81,7 @@ function nodeText(data) {
     return [data.name, `${formatSize(is - was, true)}: from ${formatSize(was)} to ${formatSize(is)} · ${categoryOf(data)}`];
   }
   const [mem, swap] = data.sums;
-  const share = formatShare(after(data.sums) / Math.max(after(flame.root?.data?.sums ?? data.sums), 1));
+  const share = formatShare(after(data.sums) / Math.max(flame.total, 1));
   return [data.name, `${formatSize(after(data.sums))}, ${share} · ${formatSize(mem)} in memory, ${formatSize(swap)} in swap · ${categoryOf(data)}`];
 }
 
@@ -136,7 +136,7 @@ function addPatterns() {
       const pattern = defs.append("pattern").attr("id", `${way}-${step + 1}`).attr("patternUnits", "userSpaceOnUse")
         .attr("width", 7).attr("height", 7).attr("patternTransform", "rotate(45)");
       pattern.append("rect").attr("width", 7).attr("height", 7).attr("fill", colour);
-      if (way === "shrank") pattern.append("rect").attr("width", 2).attr("height", 7).attr("fill", "rgb(255 255 255 / 55%)");
+      if (way === "shrank") pattern.append("rect").attr("width", 2).attr("height", 7).attr("fill", "rgb(255 255 255 / 30%)");
     });
   }
 }

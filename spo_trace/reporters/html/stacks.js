@@ -20,7 +20,7 @@ function commNames({ comms }) {
 
 const OF_STACK = [
   { title: "Category", text: (row) => DATA.stacks.category[row.stack], nowrap: true },
-  { title: "Caller", text: (row) => DATA.stacks.caller[row.stack] },
+  { title: "Caller", text: (row) => DATA.stacks.caller[row.stack], roomy: true },
   { title: "Module", text: (row) => DATA.stacks.module[row.stack], wide: true },
   { title: "Processes", text: commNames, wide: true },
 ];

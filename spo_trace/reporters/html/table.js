@@ -1,7 +1,7 @@
 // A table that sorts by its headings, shows some rows at a time, and opens a row for its details.
 const ROWS_AT_A_TIME = 50;
 
-// columns: {title, text(row) | size(row) | change(row) | share(row), wide: not on a phone, nowrap}; `detail(row)`: what an opened row shows.
+// columns: {title, text(row) | size(row) | change(row) | share(row), wide: not on a phone, nowrap, roomy}; `detail(row)`: what an opened row shows.
 function makeTable(place, { caption, columns, sort, detail }) {
   const table = { rows: [], shown: ROWS_AT_A_TIME, sort, descending: true };
   const body = el("tbody");
@@ -39,10 +39,10 @@ function makeTable(place, { caption, columns, sort, detail }) {
 }
 
 function heading(column, onclick) {
-  const classes = [column.text ? "" : "number", column.wide ? "wide" : ""].join(" ").trim();
-  return el("th", { scope: "col", class: classes || null }, el("button", { type: "button", onclick }, column.title, el("i")));
+  return el("th", { scope: "col", class: column.text ? classes(column, "wide") : `number ${classes(column, "wide") ?? ""}` }, el("button", { type: "button", onclick }, column.title, el("i")));
 }
 
+const classes = (column, ...names) => names.filter((name) => column[name]).join(" ") || null;
 const valueOf = (column) => column.size ?? column.change ?? column.share ?? column.text;
 
 function sorted(rows, column, descending) {
@@ -54,7 +54,7 @@ function sorted(rows, column, descending) {
 
 function cell(column, row) {
   const value = valueOf(column)(row);
-  if (column.text) return el("td", { class: [column.nowrap ? "name" : "", column.wide ? "wide" : ""].join(" ").trim() || null }, value);
+  if (column.text) return el("td", { class: classes(column, "nowrap", "roomy", "wide") }, value);
   const text = column.share ? formatShare(value) : formatSize(value, Boolean(column.change));
   const way = column.change && value ? (value > 0 ? " grew" : " shrank") : "";
   const exact = column.share ? value : Math.round(value);

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 
 import pandas as pd
+import pytest
 
 from spo_trace.reporters.pprof import render_pprof
 
@@ -108,6 +109,17 @@ def test_the_same_table_gives_the_same_bytes() -> None:
     for out in outs:
         render_pprof(TABLE, out)
     assert outs[0].getvalue() == outs[1].getvalue()
+
+
+@pytest.mark.parametrize(
+    ("taken_at", "seconds"),
+    [("1970-01-01T00:01:00+00:00", 60), ("1970-01-01T01:01:00+01:00", 60), ("1970-01-01 00:01", 60)]
+    + [(text, 0) for text in (None, "", "Thu Jan  1 00:01:00 UTC 1970", "1970-13-01")],
+)
+def test_a_date_of_any_kind_is_no_error(taken_at: str | None, seconds: int) -> None:
+    out = io.BytesIO()
+    render_pprof(TABLE, out, taken_at=taken_at)
+    assert dict(fields(gzip.decompress(out.getvalue())))[9] == seconds * 1_000_000_000
 
 
 def test_an_empty_table_is_a_whole_profile() -> None:
