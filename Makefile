@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint docs notebooks bench pictures vendor consumers fuzz clean help
+.PHONY: demo test lint docs notebooks bench vm-bench pictures vendor consumers fuzz clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ vendor: ## fetch the libraries of the HTML pages anew, from npm
 
 consumers: ## fetch programs that read the exports, for the tests: speedscope, a decoder of pprof
 	npm install --silent --no-audit --no-fund --prefix .consumers speedscope@1.25.0 pprof-format@2
+
+vm-bench: $(READY) ## live collection against `cat page_owner` in a guest, into docs/live-speed.md
+	$(BIN)/python -m tests.vm.bench docs/live-speed.md
 
 fuzz: $(READY) ## a minute of damaged text: do both parsers say the same?
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'

@@ -7,7 +7,7 @@ from statistics import median
 from tests.bench.measure import Runs
 from tests.bench.tools import BASELINE
 
-__all__ = ["markdown"]
+__all__ = ["aligned", "markdown"]
 
 _HEAD = ("tool", "median s", "min–max s", "CPU s", "MB/s", "peak MiB", "× page_owner_sort", "answer right?")
 
@@ -26,7 +26,7 @@ def markdown(
 ) -> str:
     """Return the table of `results`, with the facts above and what the columns mean below it."""
     rows = [_row(name, runs, results.get(BASELINE), answers[name], text_bytes) for name, runs in results.items()]
-    lines = [*(f"- {name}: {value}" for name, value in facts.items()), "", *_aligned([_HEAD, *rows])]
+    lines = [*(f"- {name}: {value}" for name, value in facts.items()), "", *aligned([_HEAD, *rows])]
     return "\n".join(lines) + "\n\n" + _NOTES.format(baseline=BASELINE, floor=floor)
 
 
@@ -48,7 +48,8 @@ def _ratio(runs: Runs, baseline: Runs) -> float:
     return median(theirs / ours for ours, theirs in zip(runs.seconds, baseline.seconds, strict=True))
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the lines of a Markdown table; the first of `rows` is its head, its first and last columns are words."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     # Names and answers to the left, numbers to the right.
     left = (0, len(widths) - 1)
