@@ -61,7 +61,7 @@ def command(
             "-j",
             metavar="N",
             min=1,
-            help="Scanners of large texts at once; default: as many as processors.",
+            help="Readers of page_owner, scanners of its text; default: one for each processor.",
             show_default=False,
         ),
     ] = None,
