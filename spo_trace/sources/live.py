@@ -15,7 +15,7 @@ from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.many_readers import positions_are_pfns, read_ranges
 from spo_trace.sources.one_reader import read_records
-from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, handles_of, prints_handles, with_stacks
+from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, prints_handles, stacks_by_handle, with_stacks
 from spo_trace.sources.source import PATHS
 
 __all__ = ["MEND", "LiveSource", "explain"]
@@ -105,7 +105,7 @@ class LiveSource:
         return True
 
     def _pages(self, text: KernelText, opener: Opener) -> Iterator[Records]:
-        known = handles_of(self._content("show_stacks_handles"))
+        known = stacks_by_handle(self._content("show_stacks_handles"))
         mode = HANDLE if known and prints_handles(self._path(text.name)) else None
         files = [opener(mode)]
         if not positions_are_pfns(files[0]):

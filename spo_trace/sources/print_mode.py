@@ -5,14 +5,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from spo_trace.formats.record import Records
+from spo_trace.formats.page_owner_stacks import stack_records
+from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources.kernel_file import KernelFile, Positioned, number_of
 
-__all__ = ["HANDLE", "STACK_HANDLE", "handles_of", "prints_handles", "with_stacks"]
+__all__ = ["HANDLE", "STACK_HANDLE", "prints_handles", "stacks_by_handle", "with_stacks"]
 
 HANDLE, STACK_HANDLE = b"mode=handle", b"mode=stack_handle"
 
-_HANDLE = re.compile(rb"\nhandle: (\d{1,10})\n")
+# A comm (15 bytes) is too short to fake these two lines. Frames stand between them in mode STACK_HANDLE alone.
+_STACK = re.compile(rb"\nPFN [^\n]*\n((?: [^\n]*\n)*)handle: (\d{1,10})\n")
 
 
 def prints_handles(path: Path) -> bool:
@@ -30,37 +32,35 @@ def prints_handles(path: Path) -> bool:
     return True
 
 
-def handles_of(show_stacks_handles: bytes) -> set[bytes]:
-    """Return the handles whose stacks the file page_owner_stacks/show_stacks_handles prints."""
-    return set(_HANDLE.findall(show_stacks_handles))
+def stacks_by_handle(show_stacks_handles: bytes) -> dict[bytes, bytes]:
+    """Return the lines of each stack that the file page_owner_stacks/show_stacks_handles prints, by its handle."""
+    found = stack_records(KernelText("show_stacks_handles", [show_stacks_handles]), lambda _: None)
+    return {b"%d" % record.handle: record.block for record in found if record.block and record.handle is not None}
 
 
-def with_stacks(blocks: Iterator[Records], known: set[bytes], asked: Positioned) -> Iterator[Records]:
-    """Yield `blocks`, each record whose handle is not `known` with its stack: then its handle is known.
+def with_stacks(blocks: Iterator[Records], known: dict[bytes, bytes], asked: Positioned) -> Iterator[Records]:
+    """Yield `blocks` of mode HANDLE as they would be with stacks.
 
-    show_stacks_handles lacks stacks that came after it was read, and those that page_owner could not put on its list.
-    `asked`: page_owner open in mode STACK_HANDLE, its positions PFNs; a page that has changed hands since keeps the
-    handle alone, and the next page with that handle is asked for.
+    `known` has stacks by their handles. It lacks those that came after it was read, and those that page_owner could
+    not put on its list: they are `asked` for (page_owner open in mode STACK_HANDLE, its positions PFNs). A page that
+    has changed hands since keeps the handle alone, and the next page with that handle is asked for.
     """
     for block in blocks:
-        if known.issuperset(_HANDLE.findall(block.text)):
-            yield block
-        else:
-            yield Records.of([_with_stack(record, known, asked) for record in block.split()])
+        yield Records.of([_with_stack(record, known, asked) for record in block.split()])
 
 
-def _with_stack(record: bytes, known: set[bytes], asked: Positioned) -> bytes:
-    handle, pfn = _handle(record), number_of(record)
-    if handle is None or handle in known or pfn is None:
+def _with_stack(record: bytes, known: dict[bytes, bytes], asked: Positioned) -> bytes:
+    match = _STACK.search(record)
+    if match is None:
         return record
-    full = asked.pread(pfn)
-    if number_of(full) != pfn or _handle(full) != handle:
+    handle = match[2]
+    if (stack := known.get(handle)) is not None:
+        return record[: match.start(1)] + stack + record[match.end() :]
+    pfn = number_of(record)
+    full = b"" if pfn is None else asked.pread(pfn)
+    found = _STACK.search(full)
+    if number_of(full) != pfn or found is None or found[2] != handle:
         return record
-    known.add(handle)
+    known[handle] = found[1]
+    # With its handle, so that whoever has that alone has a stack now.
     return full
-
-
-# The last one: a comm with newlines can hold such a line, but stands before the true one.
-def _handle(record: bytes) -> bytes | None:
-    found = _HANDLE.findall(record)
-    return found[-1] if found else None
