@@ -19,7 +19,9 @@ README = (ROOT / "README.md").read_text()
 SCHEMA = (ROOT / "spo_trace/snapshots/SCHEMA.md").read_text()
 BIN = Path(sys.executable).parent
 REFERENCE = ROOT / "docs" / "commands.md"
-PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").glob("*.md") if path != REFERENCE)]
+# What was measured, as a whole: nothing in it is typed in, and nothing to type.
+MEASURED = [path for path in (ROOT / "docs").glob("*.md") if "\nWritten by `make " in path.read_text()]
+PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {REFERENCE, *MEASURED})]
 
 # How large a Parquet file gets depends on pyarrow's version.
 FILE_SIZE = re.compile(r", [\d.]+ [KM]iB$")
