@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """In a guest: page_owner by one reader of this script's own, by 1 to 8 of spo-trace's, and again by its own.
 
-Prints a JSON object for each number of readers: how many records were there before and after, and how many of them are
-`lost`; how many page frames come `twice`, and whether all are `in_order`.
+Each number of readers reads it as it is, and with a buffer that one record in twenty does not fit, for which the kernel
+answers ENOMEM as for those larger than a page. Prints a JSON object for each: how many records were there before and
+after (`stayed`), how many of them that fit are `lost`, how many that do not are `kept`, how many page frames come
+`twice`, whether all are `in_order`, and how many were counted as `too_large`.
 """
 
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 
+from spo_trace.sources import kernel_file
 from spo_trace.sources.live import LiveSource
 
 Key = tuple[int, int]
+
+ALL = kernel_file.LONGEST_RECORD
+# What else is printed of a page may change by this much while it stays allocated.
+CHANGE = 64
 
 # The last such lines: a comm may fake the first ones.
 _TIME = re.compile(rb", ts (\d+) ns")
@@ -22,35 +28,49 @@ _PFN = re.compile(rb"\nPFN (0x[0-9a-f]+|\d+) ")
 
 def main() -> None:
     """Print what each number of readers found."""
-    before = set(map(key_of, records()))
-    found = {jobs: [key_of(record) for record in live_records(jobs)] for jobs in (1, 2, 3, 8)}
-    stayed = before & set(map(key_of, records()))
-    for jobs, keys in found.items():
+    before = sizes_by_key()
+    few = sorted(before.values())[len(before) * 19 // 20]
+    found = {(room, jobs): live_keys(jobs, room) for room in (ALL, few) for jobs in (1, 2, 3, 8)}
+    after = sizes_by_key()
+    for (room, jobs), (keys, too_large) in found.items():
+        stayed = {key: size for key, size in before.items() if key in after}
         pfns = [pfn for pfn, _ in keys]
-        twice = sum(number > 1 for number in Counter(pfns).values())
-        said = {"stayed": len(stayed), "lost": len(stayed.difference(keys)), "twice": twice}
-        print(json.dumps({"jobs": jobs, **said, "in_order": pfns == sorted(pfns)}), flush=True)
+        has = set(keys)
+        said = {
+            "jobs": jobs,
+            "room": room,
+            "stayed": len(stayed),
+            "lost": sum(size < room - CHANGE and key not in has for key, size in stayed.items()),
+            "kept": sum(size >= room + CHANGE and key in has for key, size in stayed.items()),
+            "twice": sum(number > 1 for number in Counter(pfns).values()),
+            "in_order": pfns == sorted(pfns),
+            "too_large": too_large,
+        }
+        print(json.dumps(said), flush=True)
+
+
+def sizes_by_key() -> dict[Key, int]:
+    """Return the size of each record that read(2) gives."""
+    fd = os.open("/sys/kernel/debug/page_owner", os.O_RDONLY)
+    sizes = {}
+    while record := os.read(fd, ALL):
+        sizes[key_of(record)] = len(record)
+    os.close(fd)
+    return sizes
+
+
+def live_keys(jobs: int, room: int) -> tuple[list[Key], int]:
+    """Return the keys of what so many readers give, and how many records they say are too large."""
+    kernel_file.LONGEST_RECORD = room
+    text = LiveSource(jobs=jobs).open("page_owner")
+    assert text is not None and text.records is not None
+    keys = [key_of(record) for block in text.records for record in block.split()]
+    return keys, sum((text.skipped or {}).values())
 
 
 def key_of(record: bytes) -> Key:
-    """Return a record's PFN and time of allocation: the rest may change while the page stays allocated."""
+    """Return a record's PFN and time of allocation."""
     return int(_PFN.findall(record)[-1], 0), int(_TIME.findall(record)[-1])
-
-
-def records() -> Iterator[bytes]:
-    """Yield what read(2) gives."""
-    fd = os.open("/sys/kernel/debug/page_owner", os.O_RDONLY)
-    while record := os.read(fd, 1 << 16):
-        yield record
-    os.close(fd)
-
-
-def live_records(jobs: int) -> Iterator[bytes]:
-    """Yield what so many readers give."""
-    text = LiveSource(jobs=jobs).open("page_owner")
-    assert text is not None and text.records is not None and not text.skipped
-    for block in text.records:
-        yield from block.split()
 
 
 if __name__ == "__main__":
