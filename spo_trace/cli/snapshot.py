@@ -101,7 +101,7 @@ def command(
     if cost:
         own = (cost["own_pages"] or 0) * snap.page_size
         listed = f"; {format_size(own)} of what is listed are its own" if own else ""
-        note(f"It took {cost['seconds']:.1f} s, the files {cost['skew_seconds']:.1f} s of it{listed}")
+        note(f"It took {cost['seconds']:.1f} s, and read its files within {cost['skew_seconds']:.1f} s{listed}")
     if why:
         note(f"Swap owners: none ({why})")
 

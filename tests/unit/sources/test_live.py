@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
+from spo_trace.collect import collect
 from spo_trace.errors import SpoTraceError
-from spo_trace.sources import live
+from spo_trace.sources import live, many_readers
+from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.live import LiveSource, explain
+from spo_trace.sources.one_reader import TOO_LARGE
 from spo_trace.sources.source import PATHS
 from tests.support import capture, page
+from tests.unit.sources.fake_kernel import FakeFile, FakeKernel
 
 DEBUGFS = "sys/kernel/debug/"
 
@@ -121,3 +125,40 @@ def test_the_file_is_closed_after_the_last_record(tmp_path: Path) -> None:
 
 def test_the_default_is_this_machine() -> None:
     assert live.LiveSource()._root == Path("/")
+
+
+@pytest.fixture
+def many_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a machine whose page_owner, a model, has 3000 records and some that are too large."""
+    kernel = FakeKernel(range(0x100, 0x2000, 2), range(0x200, 0x1000, 38), record=one_of_many)
+
+    def opened(path: Path, mode: bytes | None = None) -> FakeFile | KernelFile:
+        return kernel.open() if path.name == "page_owner" else KernelFile(path, mode)
+
+    monkeypatch.setattr(live, "KernelFile", opened)
+    for name in ("_LEAST", "_FIRST", "_MOST"):
+        monkeypatch.setattr(many_readers, name, 64)
+    return capture(tmp_path / "root", {DEBUGFS + "page_owner": b""})
+
+
+def one_of_many(pfn: int) -> bytes:
+    """Return a record of a few processes and stacks."""
+    return page(pfn, pfn % 5, b"dd%d" % (pfn % 11), stack=(b"f%d+0x1/0x2" % (pfn % 7),), ts=pfn)
+
+
+def test_snapshots_are_the_same_whatever_the_number_of_readers(many_pages: Path, tmp_path: Path) -> None:
+    tables = []
+    for jobs in (1, 2, 5):
+        snap = collect(LiveSource(many_pages, jobs), tmp_path / f"{jobs}.spo", jobs=jobs)
+        assert snap.count("pages") + snap.meta["files"]["page_owner"]["skipped"][TOO_LARGE] == 0x1F00 // 2
+        tables.append([(tmp_path / f"{jobs}.spo" / f"{name}.parquet").read_bytes() for name in ("pages", "stacks")])
+    assert tables[0] == tables[1] == tables[2]
+
+
+def test_progress_is_told_in_page_frames(many_pages: Path) -> None:
+    zoneinfo = b"Node 0, zone   Normal\n  pages free     1\n        spanned  7936\n  start_pfn:           256\n"
+    text = LiveSource(capture(many_pages, {"proc/zoneinfo": zoneinfo}), 2).open("page_owner")
+    assert text is not None and text.records is not None
+    assert text.size == 0x2000
+    next(iter(text.records))
+    assert text.position is not None and 0 < text.position() <= 0x2000
