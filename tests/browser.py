@@ -2,7 +2,9 @@
 """A headless Chromium for the tests that look at pages, and for the README's pictures."""
 
 import base64
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,11 +35,13 @@ def opened() -> Iterator["Chrome"]:
     for argument in _ARGUMENTS:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Chrome(options=options, service=Service(_DRIVER))
-    try:
-        yield driver
-    finally:
-        driver.quit()
+    # Chromium leaves directories behind when it is told to go.
+    with tempfile.TemporaryDirectory(prefix="spo-trace-chromium-", ignore_cleanup_errors=True) as directory:
+        driver = Chrome(options=options, service=Service(_DRIVER, env=os.environ | {"TMPDIR": directory}))
+        try:
+            yield driver
+        finally:
+            driver.quit()
 
 
 def look(driver: "Chrome", page: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:

@@ -54,7 +54,7 @@ def command(
     """
     check_format(format)
     check_output(output, force=force)
-    check_page(html, force=force)
+    check_page(html, output, force=force)
     limit = _limit(fail_above)
     from spo_trace.analysis.diff import diff, relate
     from spo_trace.exporting import export_diff, relation_notes

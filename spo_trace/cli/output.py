@@ -42,12 +42,14 @@ def check_output(output: Path | None, *, force: bool) -> None:
         raise SpoTraceError(f"{output} exists", hint="replace it with --force")
 
 
-def check_page(page: Path | None, *, force: bool) -> None:
-    """Raise SpoTraceError if the page of --html can't be written to; standard output is the table's."""
+def check_page(page: Path | None, output: Path | None, *, force: bool) -> None:
+    """Raise SpoTraceError if the page of --html can't be written to; `output` (default: stdout) is the table's."""
     if str(page) == "-":
         raise UsageError(
             "--html writes beside the table, which goes to standard output", hint="name a file: --html FILE"
         )
+    if page and output and page.absolute() == output.absolute():
+        raise UsageError(f"{page} can't be table and page", hint="name two files")
     check_output(page, force=force)
 
 

@@ -38,7 +38,7 @@ def command(
     """
     check_format(format)
     check_output(output, force=force)
-    check_page(html, force=force)
+    check_page(html, output, force=force)
     from spo_trace.analysis.attribution import attribute
     from spo_trace.exporting import export, swap_note
 

@@ -105,6 +105,7 @@ USAGE = [
     (["export", "x.spo", "--weight", "x"], "there is no weight 'x'\n"),
     (["export", "x.spo", "-f", "csv", "--where", "slab"], "--where does not go with csv\n"),
     (["export", "x.spo", "-f", "pprof", "--weight", "mem"], "--weight goes with folded stacks\n  hint: pprof has "),
+    (["report", "x.spo", "--html", "n", "-o", "./n"], "n can't be table and page\n  hint: name two files\n"),
     (["report", "x.spo", "--html", "-"], "--html writes beside the table, which goes to standard output\n"),
     (["snapshot", "--backend", "x"], "there is no backend 'x'\n"),
     (["snapshot", "--backend", "live", "--from", "text"], "the live backend reads this machine, not --from\n"),

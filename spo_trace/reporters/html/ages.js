@@ -4,9 +4,21 @@ const MOST_ROWS = 12;
 function drawAges() {
   const classes = usedClasses();
   const rows = ageRows();
-  const table = el("table", { class: "age" }, el("caption", { class: "said" }, "Bytes by age of the allocation and process"),
-    el("col", { class: "name" }), el("col", { class: "sum" }), ...classes.map(() => el("col", { class: "bin" })));
-  table.append(el("thead", {}, el("tr", {}, el("td"), el("td"), ...classes.map((bin) => el("th", { scope: "col" }, ageTitle(bin))))));
+  const table = el(
+    "table",
+    { class: "age" },
+    el("caption", { class: "said" }, "Bytes by age of the allocation and process"),
+    el("col", { class: "name" }),
+    el("col", { class: "sum" }),
+    ...classes.map(() => el("col", { class: "bin" })),
+  );
+  table.append(
+    el(
+      "thead",
+      {},
+      el("tr", {}, el("td"), el("td"), ...classes.map((bin) => el("th", { scope: "col" }, ageTitle(bin)))),
+    ),
+  );
   table.append(el("tbody", {}, ...rows.map((row) => ageRow(row, classes))));
   byId("ages").replaceChildren(table);
 }
@@ -23,11 +35,20 @@ const ageTitle = (bin) => (bin === null ? "not told" : formatSeconds(DATA.ages.b
 
 function ageRows() {
   const comms = d3.group(DATA.ages.rows, ([comm]) => comm);
-  const rows = [...comms].map(([comm, parts]) => ageSums(nameOf(DATA.comms[comm], "comm"), parts, comm)).filter((row) => row.total);
+  const rows = [...comms]
+    .map(([comm, parts]) => ageSums(nameOf(DATA.comms[comm], "comm"), parts, comm))
+    .filter((row) => row.total);
   rows.sort((a, b) => b.total - a.total);
   const kept = rows.filter((row, index) => index < MOST_ROWS || row.comm === state.comm);
   const rest = rows.filter((row) => !kept.includes(row));
-  const others = rest.length ? [ageSums(formatCount(rest.length, "other"), rest.flatMap((row) => row.parts))] : [];
+  const others = rest.length
+    ? [
+        ageSums(
+          formatCount(rest.length, "other"),
+          rest.flatMap((row) => row.parts),
+        ),
+      ]
+    : [];
   return [ageSums("all", DATA.ages.rows), ...kept, ...others];
 }
 
@@ -43,8 +64,13 @@ function ageSums(name, parts, comm = null) {
 
 function ageRow(row, classes) {
   const cells = classes.map((bin) => ageCell(row, bin));
-  return el("tr", {}, el("th", { scope: "row", title: row.name }, row.name),
-    el("td", { class: "sum" }, el("data", { value: row.total }, formatSize(row.total))), ...cells);
+  return el(
+    "tr",
+    {},
+    el("th", { scope: "row", title: row.name }, row.name),
+    el("td", { class: "sum" }, el("data", { value: row.total }, formatSize(row.total))),
+    ...cells,
+  );
 }
 
 function ageCell(row, bin) {
@@ -53,9 +79,19 @@ function ageCell(row, bin) {
   if (!size) return el("td", { class: "bin" });
   const part = (amount) => `height:${(100 * amount) / row.most}%`;
   const shown = { mem: state.weight === "swap" ? 0 : mem, swap: state.weight === "mem" ? 0 : swap };
-  const to = bin === null ? null : DATA.ages.begins[bin + 1] ?? null;
-  const range = bin === null ? "age not told" : to === null ? `${ageTitle(bin)} or more` : `${ageTitle(bin)} to ${formatSeconds(to)}`;
-  const text = `${row.name}, ${range}: ${formatSize(size)}` + (shown.swap ? `, ${formatSize(shown.swap)} of it in swap` : "");
-  return el("td", { class: "bin", title: text }, el("span", { class: "said" }, formatSize(size)),
-    el("div", { "aria-hidden": "true" }, el("i", { style: part(shown.swap) }), el("b", { style: part(shown.mem) })));
+  const to = bin === null ? null : (DATA.ages.begins[bin + 1] ?? null);
+  const range =
+    bin === null
+      ? "age not told"
+      : to === null
+        ? `${ageTitle(bin)} or more`
+        : `${ageTitle(bin)} to ${formatSeconds(to)}`;
+  const text =
+    `${row.name}, ${range}: ${formatSize(size)}` + (shown.swap ? `, ${formatSize(shown.swap)} of it in swap` : "");
+  return el(
+    "td",
+    { class: "bin", title: text },
+    el("span", { class: "said" }, formatSize(size)),
+    el("div", { "aria-hidden": "true" }, el("i", { style: part(shown.swap) }), el("b", { style: part(shown.mem) })),
+  );
 }

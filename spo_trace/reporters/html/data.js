@@ -33,8 +33,14 @@ const frameTexts = (stack) => DATA.stacks.frames[stack].map((frame) => DATA.fram
 const textOf = (() => {
   const texts = [];
   return (stack) => {
-    texts[stack] ??= [...frameTexts(stack), DATA.stacks.category[stack], DATA.stacks.caller[stack], DATA.stacks.module[stack]]
-      .join("\n").toLowerCase();
+    texts[stack] ??= [
+      ...frameTexts(stack),
+      DATA.stacks.category[stack],
+      DATA.stacks.caller[stack],
+      DATA.stacks.module[stack],
+    ]
+      .join("\n")
+      .toLowerCase();
     return texts[stack];
   };
 })();

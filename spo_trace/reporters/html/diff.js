@@ -15,7 +15,7 @@ function startGrowth() {
     columns: [{ title: "Process", text: (row) => nameOf(DATA.comms[row.comm], "comm") }, ...amounts(false)],
     sort: 1,
   });
-  views.push(() => table.show(sumByComm().filter((one) => change(one) && matchesComm(one.comm)), 1));
+  views.push(() => table.show(sumByComm().filter((one) => change(one) && matchesComm(one.comm))));
 }
 
 function sumByComm() {

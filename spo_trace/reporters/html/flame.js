@@ -21,7 +21,8 @@ function drawFlame() {
     byId("flame-details").replaceChildren();
     return;
   }
-  flame.chart = window.flamegraph.default()
+  flame.chart = window.flamegraph
+    .default()
     .width(place.clientWidth)
     .cellHeight(ROW_HEIGHT)
     .minFrameSize(2)
@@ -38,7 +39,10 @@ function drawFlame() {
       setCursor(node);
     });
   d3.select(place).datum(tree).call(flame.chart);
-  d3.select(place).select("svg").attr("height", ROW_HEIGHT * (depthOf(tree) + 1)).attr("aria-hidden", "true");
+  d3.select(place)
+    .select("svg")
+    .attr("height", ROW_HEIGHT * (depthOf(tree) + 1))
+    .attr("aria-hidden", "true");
   if (state.search) flame.chart.search(state.search);
   settle();
   setCursor(d3.select(place).datum());
@@ -47,8 +51,16 @@ function drawFlame() {
 // d3-flame-graph lets new frames grow from nothing: only a zoom is to move.
 function settle() {
   const frames = d3.select("#flame").selectAll("g");
-  frames.select("rect").interrupt().attr("width", function () { return this.parentNode.getAttribute("width"); });
-  frames.select("foreignObject div").interrupt().text((node) => marked(node.data));
+  frames
+    .select("rect")
+    .interrupt()
+    .attr("width", function () {
+      return this.parentNode.getAttribute("width");
+    });
+  frames
+    .select("foreignObject div")
+    .interrupt()
+    .text((node) => marked(node.data));
 }
 
 const depthOf = (node) => node.children.reduce((deepest, child) => Math.max(deepest, 1 + depthOf(child)), 0);
@@ -78,11 +90,15 @@ function marked(data) {
 function nodeText(data) {
   if (IS_DIFF) {
     const [was, is] = [before(data.sums), after(data.sums)];
-    return [data.name, `${formatSize(is - was, true)}: from ${formatSize(was)} to ${formatSize(is)} · ${categoryOf(data)}`];
+    return [
+      data.name,
+      `${formatSize(is - was, true)}: from ${formatSize(was)} to ${formatSize(is)} · ${categoryOf(data)}`,
+    ];
   }
   const [mem, swap] = data.sums;
   const share = formatShare(after(data.sums) / Math.max(flame.total, 1));
-  return [data.name, `${formatSize(after(data.sums))}, ${share} · ${formatSize(mem)} in memory, ${formatSize(swap)} in swap · ${categoryOf(data)}`];
+  const parts = `${formatSize(mem)} in memory, ${formatSize(swap)} in swap`;
+  return [data.name, `${formatSize(after(data.sums))}, ${share} · ${parts} · ${categoryOf(data)}`];
 }
 
 const categoryOf = (data) => (data.categories.size > 1 ? "mostly " : "") + data.category;
@@ -94,7 +110,9 @@ function tellNode(data) {
 
 function setCursor(node) {
   flame.cursor = node;
-  d3.select("#flame").selectAll("g").classed("cursor", (other) => other === node);
+  d3.select("#flame")
+    .selectAll("g")
+    .classed("cursor", (other) => other === node);
   tellNode(node.data);
 }
 
@@ -108,11 +126,16 @@ function neighbour(key) {
   const siblings = cursor.parent ? visible(cursor.parent.children) : [];
   const at = siblings.indexOf(cursor);
   switch (key) {
-    case "ArrowDown": return visible(cursor.children ?? [])[0];
-    case "ArrowUp": return cursor.parent;
-    case "ArrowLeft": return siblings[at - 1];
-    case "ArrowRight": return siblings[at + 1];
-    default: return undefined;
+    case "ArrowDown":
+      return visible(cursor.children ?? [])[0];
+    case "ArrowUp":
+      return cursor.parent;
+    case "ArrowLeft":
+      return siblings[at - 1];
+    case "ArrowRight":
+      return siblings[at + 1];
+    default:
+      return undefined;
   }
 }
 
@@ -128,15 +151,24 @@ function onFlameKey(event) {
 
 // Colours of growth; what shrank is hatched as well.
 function addPatterns() {
-  const steps = { grew: ["#fddbc7", "#f6b497", "#ef8a62", "#e2633f"], shrank: ["#d1e5f0", "#a6cfe6", "#67a9cf", "#4a8fc0"] };
-  const defs = d3.select(document.body).append("svg").attr("width", 0).attr("height", 0).attr("aria-hidden", "true")
-    .style("position", "absolute").append("defs");
+  const steps = {
+    grew: ["#fddbc7", "#f6b497", "#ef8a62", "#e2633f"],
+    shrank: ["#d1e5f0", "#a6cfe6", "#67a9cf", "#4a8fc0"],
+  };
+  const hidden = d3.select(document.body).append("svg").attr("width", 0).attr("height", 0).attr("aria-hidden", "true");
+  const defs = hidden.style("position", "absolute").append("defs");
   for (const [way, colours] of Object.entries(steps)) {
     colours.forEach((colour, step) => {
-      const pattern = defs.append("pattern").attr("id", `${way}-${step + 1}`).attr("patternUnits", "userSpaceOnUse")
-        .attr("width", 7).attr("height", 7).attr("patternTransform", "rotate(45)");
+      const pattern = defs
+        .append("pattern")
+        .attr("id", `${way}-${step + 1}`)
+        .attr("patternUnits", "userSpaceOnUse")
+        .attr("width", 7)
+        .attr("height", 7)
+        .attr("patternTransform", "rotate(45)");
       pattern.append("rect").attr("width", 7).attr("height", 7).attr("fill", colour);
-      if (way === "shrank") pattern.append("rect").attr("width", 2).attr("height", 7).attr("fill", "rgb(255 255 255 / 30%)");
+      if (way === "shrank")
+        pattern.append("rect").attr("width", 2).attr("height", 7).attr("fill", "rgb(255 255 255 / 30%)");
     });
   }
 }

@@ -24,7 +24,11 @@ const formatShare = (share) => (100 * share).toFixed(1) + "%";
 const formatCount = (count, one, many = one + "s") => count.toLocaleString("en") + " " + (count === 1 ? one : many);
 
 function formatSeconds(seconds) {
-  for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60]]) {
+  for (const [unit, size] of [
+    ["d", 86400],
+    ["h", 3600],
+    ["min", 60],
+  ]) {
     if (seconds >= size) return seconds / size + " " + unit;
   }
   return seconds + " s";

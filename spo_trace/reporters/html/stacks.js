@@ -40,10 +40,13 @@ function withMarks(text) {
 
 function startStacks(columns, sortBy) {
   const table = makeTable(byId("stacks"), { caption: "Every stack", columns, sort: 0, detail: framesList });
+  let weight = null;
   views.push(() => {
+    if (weight !== state.weight) table.sortBy(sortBy());
+    weight = state.weight;
     const rows = DATA.rows.filter((row) => chosen(row) && matches(row));
-    const stacks = sumByStack(rows).filter((one) => (IS_DIFF ? after(one.sums) !== before(one.sums) : after(one.sums)));
-    table.show(stacks, sortBy());
+    const stacks = sumByStack(rows).filter((one) => after(one.sums) !== before(one.sums));
+    table.show(stacks);
     tellFound(stacks);
   });
 }

@@ -1,22 +1,39 @@
 // A table that sorts by its headings, shows some rows at a time, and opens a row for its details.
 const ROWS_AT_A_TIME = 50;
 
-// columns: {title, text(row) | size(row) | change(row) | share(row), wide: not on a phone, nowrap, roomy}; `detail(row)`: what an opened row shows.
+// A column: {title, text(row) | size(row) | change(row) | share(row), wide: not on a phone, nowrap, roomy}.
+// `detail(row)`: what an opened row shows.
 function makeTable(place, { caption, columns, sort, detail }) {
   const table = { rows: [], shown: ROWS_AT_A_TIME, sort, descending: true };
   const body = el("tbody");
-  const more = el("button", { type: "button", class: "more", onclick: () => { table.shown += 10 * ROWS_AT_A_TIME; draw(); } });
-  const heads = columns.map((column, index) => heading(column, () => {
-    table.descending = table.sort === index ? !table.descending : !column.text;
-    table.sort = index;
-    table.shown = ROWS_AT_A_TIME;
-    draw();
-  }));
+  const more = el("button", { type: "button", class: "more", onclick: showMore });
+  const heads = columns.map((column, index) =>
+    heading(column, () => {
+      table.descending = table.sort === index ? !table.descending : !column.text;
+      table.sort = index;
+      table.shown = ROWS_AT_A_TIME;
+      draw();
+    }),
+  );
   place.replaceChildren(
-    el("div", { class: "scroll" }, el("table", {}, el("caption", { class: "said" }, caption),
-      el("thead", {}, el("tr", {}, ...(detail ? [el("td", { class: "open" })] : []), ...heads)), body)),
+    el(
+      "div",
+      { class: "scroll" },
+      el(
+        "table",
+        {},
+        el("caption", { class: "said" }, caption),
+        el("thead", {}, el("tr", {}, ...(detail ? [el("td", { class: "open" })] : []), ...heads)),
+        body,
+      ),
+    ),
     more,
   );
+
+  function showMore() {
+    table.shown += 10 * ROWS_AT_A_TIME;
+    draw();
+  }
 
   function draw() {
     heads.forEach((head, index) => {
@@ -31,15 +48,19 @@ function makeTable(place, { caption, columns, sort, detail }) {
   }
 
   return {
-    show(rows, sortBy = table.sort) {
-      Object.assign(table, { rows, shown: ROWS_AT_A_TIME, sort: sortBy });
+    show(rows) {
+      Object.assign(table, { rows, shown: ROWS_AT_A_TIME });
       draw();
+    },
+    sortBy(index) {
+      Object.assign(table, { sort: index, descending: true });
     },
   };
 }
 
 function heading(column, onclick) {
-  return el("th", { scope: "col", class: column.text ? classes(column, "wide") : `number ${classes(column, "wide") ?? ""}` }, el("button", { type: "button", onclick }, column.title, el("i")));
+  const names = [column.text ? "" : "number", classes(column, "wide")].filter(Boolean).join(" ") || null;
+  return el("th", { scope: "col", class: names }, el("button", { type: "button", onclick }, column.title, el("i")));
 }
 
 const classes = (column, ...names) => names.filter((name) => column[name]).join(" ") || null;
@@ -58,7 +79,11 @@ function cell(column, row) {
   const text = column.share ? formatShare(value) : formatSize(value, Boolean(column.change));
   const way = column.change && value ? (value > 0 ? " grew" : " shrank") : "";
   const exact = column.share ? value : Math.round(value);
-  return el("td", { class: `number${way}${column.wide ? " wide" : ""}` }, el("data", { value: exact }, text, column.unit ?? ""));
+  return el(
+    "td",
+    { class: `number${way}${column.wide ? " wide" : ""}` },
+    el("data", { value: exact }, text, column.unit ?? ""),
+  );
 }
 
 function tableRow(row, columns, detail) {
@@ -66,7 +91,11 @@ function tableRow(row, columns, detail) {
   const line = el("tr", {}, ...cells);
   if (!detail) return line;
   let opened = null;
-  const opener = el("button", { type: "button", "aria-expanded": "false", "aria-label": "Frames", onclick: toggle }, "▸");
+  const opener = el(
+    "button",
+    { type: "button", "aria-expanded": "false", "aria-label": "Frames", onclick: toggle },
+    "▸",
+  );
   line.prepend(el("td", { class: "open" }, opener));
   return line;
 

@@ -19,7 +19,13 @@ function treemapLayout(width, height) {
   }));
   const root = d3.hierarchy({ children }).sum((owner) => ("mem" in owner ? weighed(owner.mem, owner.swap) : 0));
   root.sort((a, b) => b.value - a.value);
-  return d3.treemap().size([width, height]).paddingInner(2).paddingOuter(2).paddingTop((node) => (node.depth ? 18 : 2)).round(true)(root);
+  return d3
+    .treemap()
+    .size([width, height])
+    .paddingInner(2)
+    .paddingOuter(2)
+    .paddingTop((node) => (node.depth ? 18 : 2))
+    .round(true)(root);
 }
 
 const position = (node) =>
@@ -37,12 +43,21 @@ function commCell(node) {
   const text = `${name} in ${nameOf(memcg, "memcg")}: ${formatSize(mem)} in memory, ${formatSize(swap)} in swap`;
   const [width, height] = [node.x1 - node.x0, node.y1 - node.y0];
   const lines = width > 30 && height > 16 ? [name, ...(width > 64 && height > 34 ? [formatSize(node.value)] : [])] : [];
-  const classes = ["cell", inSwap && "swapped", state.comm === comm && "chosen", state.comm !== null && state.comm !== comm && "away"];
+  const classes = [
+    "cell",
+    inSwap && "swapped",
+    state.comm === comm && "chosen",
+    state.comm !== null && state.comm !== comm && "away",
+  ];
   return el(
     "button",
     {
-      type: "button", class: classes.filter(Boolean).join(" "), title: text, "aria-label": text,
-      style: `${position(node)};--in-swap:${inSwap}`, onclick: () => show({ comm: state.comm === comm ? null : comm }),
+      type: "button",
+      class: classes.filter(Boolean).join(" "),
+      title: text,
+      "aria-label": text,
+      style: `${position(node)};--in-swap:${inSwap}`,
+      onclick: () => show({ comm: state.comm === comm ? null : comm }),
     },
     ...lines.map((line) => el("span", {}, line)),
   );
