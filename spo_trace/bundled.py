@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
 
-__all__ = ["real_captures", "scenario_path", "scenarios"]
+__all__ = ["bpf_program", "real_captures", "scenario_path", "scenarios"]
 
 _PACKAGE = Path(__file__).parent
 _FIXTURES = _PACKAGE.parent / "fixtures"
@@ -32,3 +32,9 @@ def real_captures() -> Path | None:
     """Return the directory of captures from real kernels, None where they are not shipped (in a wheel)."""
     directory = _FIXTURES / "captures"
     return directory if directory.is_dir() else None
+
+
+def bpf_program() -> Path:
+    """Return the C source of the BPF program."""
+    packed = _PACKAGE / "bpf"
+    return (packed if packed.is_dir() else _PACKAGE.parent / "bpf") / "swap_owner.c"

@@ -4,8 +4,10 @@
 import datetime
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +30,12 @@ from spo_trace.snapshots.writer import SnapshotWriter
 from spo_trace.sources.source import Source
 from spo_trace.version import __version__
 
+if TYPE_CHECKING:
+    from spo_trace.probes.running import RunningTrace
+
 __all__ = ["SWAP_MODES", "collect"]
 
-SWAP_MODES = ("auto", "debugfs", "none")
+SWAP_MODES = ("auto", "debugfs", "bpf", "none")
 
 _NO_PATCH = (
     "the kernel was booted with page_owner=on,swap but has no swap_page_owner: it lacks the patch, and took the"
@@ -87,10 +92,11 @@ class _Collection:
         if facts["page_size_from"] == "assumed":
             self._warnings.append(_ASSUMED)
         self._read_handles()
-        self._read_pages()
-        # At once: they are held against each other.
-        self._read_nr_base_pages()
-        swap_owner = self._read_swap(swap, facts)
+        with self._choose_trace(swap) as trace:
+            self._read_pages(trace)
+            # At once: they are held against each other.
+            self._read_nr_base_pages()
+            swap_owner = self._read_probes(trace) if trace else self._read_swap(swap, facts)
         self._refuse_empty()
         after = facts_after(self._source, self._warnings)
         self._stacks.fill_handles()
@@ -116,15 +122,38 @@ class _Collection:
             if record.handle is not None and record.block is not None:
                 self._stacks.know_handle(record.handle, record.block)
 
-    def _read_pages(self) -> None:
+    # A kernel that keeps the owners of swap itself is asked first.
+    def _choose_trace(self, mode: str) -> "RunningTrace | AbstractContextManager[None]":
+        live = self._source.kind == "live"
+        if mode == "bpf" and not live:
+            raise UsageError(
+                f"--swap bpf asks this machine's kernel, not a {self._source.kind}", hint="leave --from, or --swap"
+            )
+        if not live or mode not in ("auto", "bpf") or (mode == "auto" and self._swap_text is not None):
+            return nullcontext()
+        from spo_trace.probes.running import running_trace
+
+        return running_trace(mode, self._stacks) or nullcontext()
+
+    def _read_pages(self, trace: "RunningTrace | None") -> None:
         text = self._source.open("page_owner")
         if text is not None:
-            self._write_rows("pages", text, page_batches(text, self._stacks, self._log.reject, jobs=self._jobs))
+            batches: Iterable[pa.RecordBatch] = page_batches(text, self._stacks, self._log.reject, jobs=self._jobs)
+            self._write_rows("pages", text, trace.restore(batches) if trace else batches)
 
-    def _read_swap(self, mode: str, facts: dict[str, Any]) -> dict[str, str | None]:
+    def _read_probes(self, trace: "RunningTrace") -> dict[str, Any]:
+        self._write_rows("swap", KernelText("bpf"), trace.batches())
+        self._warnings += trace.warnings()
+        return trace.facts()
+
+    @cached_property
+    def _swap_text(self) -> KernelText | None:
+        return self._source.open("swap_page_owner")
+
+    def _read_swap(self, mode: str, facts: dict[str, Any]) -> dict[str, Any]:
         if mode == "none":
             return {"origin": None, "why": "not asked for (--swap none)"}
-        text = self._source.open("swap_page_owner")
+        text = self._swap_text
         if text is not None:
             bits = address_bits(facts["arch"])
             batches = swap_batches(text, self._stacks, self._log.reject, bits=bits, jobs=self._jobs)

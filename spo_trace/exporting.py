@@ -137,10 +137,15 @@ def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[str]:
 
 def swap_note(snap: Snapshot) -> str | None:
     """Return a sentence on swap that is used but whose owners are not known, None if there is none."""
-    used = sum(area["used"] for area in snap.meta["swaps"])
-    if not used or snap.meta["swap_owner"]["origin"] is not None:
+    swap_owner = snap.meta["swap_owner"]
+    if swap_owner["origin"] is None:
+        unknown, why = sum(area["used"] for area in snap.meta["swaps"]), swap_owner["why"]
+    else:
+        unknown = swap_owner.get("unknown_pages", 0) * snap.page_size
+        why = "there before the probes were attached"
+    if not unknown:
         return None
-    return f"Not in it: {format_size(used)} in swap, whose owners are not known ({snap.meta['swap_owner']['why']})"
+    return f"Not in it: {format_size(unknown)} in swap, whose owners are not known ({why})"
 
 
 def _name(snap: Snapshot) -> str:

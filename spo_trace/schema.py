@@ -6,6 +6,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 __all__ = [
+    "KERNEL_OWNER",
+    "KERNEL_OWNER_COLUMNS",
     "PAGES",
     "PAGES_COLUMNS",
     "SCHEMA_VERSION",
@@ -18,7 +20,7 @@ __all__ = [
 ]
 
 # Raised whenever a column or a key of snapshot.json changes; snapshots/SCHEMA.md has an entry for each version.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -73,6 +75,16 @@ PAGES_COLUMNS = (
     Column("swapped", pa.bool_(), False, _PAGE_OWNER, "the page came back from swap with its owner kept"),
 )
 
+_KERNEL = "page_owner, of a page whose owner the probes restored"
+
+KERNEL_OWNER_COLUMNS = (
+    Column("kernel_pid", pa.int32(), True, _KERNEL, "thread that brought it back from swap: the kernel's own pid"),
+    Column("kernel_tgid", pa.int32(), True, _KERNEL, "the kernel's own tgid"),
+    Column("kernel_comm", _NAME, True, _KERNEL, "the kernel's own comm, escaped"),
+    Column("kernel_ts_nsec", pa.uint64(), True, _KERNEL, "when it came back from swap: the kernel's own time"),
+    Column("kernel_stack_id", pa.uint32(), True, _KERNEL, "row of stacks: the kernel's own stack"),
+)
+
 _SWAP = "swap_page_owner"
 
 SWAP_COLUMNS = (
@@ -115,8 +127,10 @@ def _schema(columns: tuple[Column, ...]) -> pa.Schema:
     )
 
 
+# What page_owner's text gives; a snapshot's table has KERNEL_OWNER after it, null where no page was restored.
 PAGES = _schema(PAGES_COLUMNS)
+KERNEL_OWNER = _schema(KERNEL_OWNER_COLUMNS)
 SWAP = _schema(SWAP_COLUMNS)
 STACKS = _schema(STACKS_COLUMNS)
 
-TABLES = {"pages": PAGES, "swap": SWAP, "stacks": STACKS}
+TABLES = {"pages": pa.schema([*PAGES, *KERNEL_OWNER]), "swap": SWAP, "stacks": STACKS}

@@ -123,28 +123,46 @@ def _allocated_since(snap: Snapshot) -> int:
 
 def _swap(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
     before, after = (_used(snap, key, "SwapTotal", "SwapFree") for key in ("meminfo", "meminfo_after"))
-    known = snap.meta["swap_owner"]["origin"] is not None
+    swap_owner = snap.meta["swap_owner"]
+    known = swap_owner["origin"] is not None
+    # Of the probes: in swap since before they were attached.
+    unknown = swap_owner.get("unknown_pages", 0)
     areas = snap.meta["swaps"]
     if areas:
         said = "Used in /proc/swaps"
-        sections = _by_device(snap, listed, abs((before or 0) - (after or before or 0)) if known else None)
+        change = abs((before or 0) - (after or before or 0)) + unknown
+        sections = _by_device(snap, listed, change if known else None)
     elif before is not None and (before or listed.swap):
         said, sections = "SwapTotal − SwapFree", [("swap", before, listed.swap)]
     else:
         return
     for section, used, found in sections:
         yield Item(section, "machine", said, used, "")
-        yield Item(section, "listed", "swap_page_owner", found, "")
+        yield Item(section, "listed", _LISTED.get(swap_owner["origin"], "swap_page_owner"), found, "")
         yield Item(section, "difference", "difference", used - found, "")
         if not known:
-            yield Item(section, "explains", "owner not known", used - found, str(snap.meta["swap_owner"]["why"]))
+            yield Item(section, "explains", "owner not known", used - found, str(swap_owner["why"]))
             yield Item(section, "rest", "unexplained", 0, "")
             continue
-        moved = _moved(used - found, before, after)
+        since_before = min(max(used - found, 0), unknown)
+        unknown -= since_before
+        if swap_owner["origin"] == "bpf":
+            yield Item(section, "explains", "unknown (before attach)", since_before, _BEFORE_ATTACH)
+        missing = used - found - since_before
+        ready = min(max(missing, 0), swap_owner.get("slot_cache_pages", 0))
+        if ready:
+            yield Item(section, "explains", "slots kept ready", ready, _SLOT_CACHE)
+        missing -= ready
+        moved = _moved(missing, before, after)
         yield Item(section, "explains", "changed while it was read", moved, _moved_note("SwapFree", before, after))
-        yield Item(section, "rest", "unexplained", used - found - moved, "")
+        yield Item(section, "rest", "unexplained", missing - moved, "")
         # What one device's difference takes of the machine's change is not there for the next one.
         after = None if after is None else after + moved
+
+
+_LISTED = {"bpf": "swap entries of the probes"}
+_SLOT_CACHE = "used, but nothing is in them yet: up to 64 for each processor, up to Linux 6.14"
+_BEFORE_ATTACH = "in swap already when the probes were attached: nobody saw whose it was"
 
 
 # /proc/swaps has the areas in the order of their types, but leaves out types that are not used: row n is type n only

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from spo_trace.cli import demo, diff, doctor, export, report, simulate, snapshot, trend, verify, watch
+from spo_trace.cli import demo, diff, doctor, export, report, simulate, snapshot, trace, trend, verify, watch
 from spo_trace.cli.guard import drop_unwritable_output
 from spo_trace.version import __version__
 
@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 
 # In the order in which a user meets them.
-for module in (doctor, snapshot, report, diff, watch, trend, verify, export, simulate, demo):
+for module in (doctor, snapshot, trace, report, diff, watch, trend, verify, export, simulate, demo):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
 

@@ -52,7 +52,11 @@ def command(
     ] = None,
     swap: Annotated[
         str,
-        typer.Option("--swap", metavar="MODE", help="Owners of swap: auto, debugfs (must be there) or none."),
+        typer.Option(
+            "--swap",
+            metavar="MODE",
+            help="Owners of swap: auto (debugfs, else bpf), debugfs, bpf (of a running spo-trace trace) or none.",
+        ),
     ] = "auto",
     jobs: Annotated[
         int | None,
@@ -95,15 +99,19 @@ def command(
     tell_collected(snap.meta)
     files = snap.meta["files"]
     rows = [f"{files[name]['records']:,} {name} records" for name in ("page_owner", "swap_page_owner") if name in files]
-    why = snap.meta["swap_owner"]["why"]
-    cost = snap.meta["cost"]
+    swap_owner = snap.meta["swap_owner"]
+    if swap_owner["origin"] == "bpf":
+        rows.append(f"{files['bpf']['records']:,} swap entries from the probes")
     note(f"Wrote {target}: {', '.join(rows)}, {snap.count('stacks'):,} stacks, {size_of(target)}")
-    if cost:
+    if cost := snap.meta["cost"]:
         own = (cost["own_pages"] or 0) * snap.page_size
         listed = f"; {format_size(own)} of what is listed are its own" if own else ""
         note(f"It took {cost['seconds']:.1f} s, and read its files within {cost['skew_seconds']:.1f} s{listed}")
-    if why:
-        note(f"Swap owners: none ({why})")
+    if swap_owner["why"]:
+        note(f"Swap owners: none ({swap_owner['why']})")
+    if unknown := swap_owner.get("unknown_pages"):
+        size = format_size(unknown * snap.page_size)
+        note(f"Swap owners: unknown for {size}, in swap since before the probes were attached")
 
 
 def _default_name(paths: list[str]) -> Path:

@@ -45,18 +45,20 @@ class Snapshot:
         from spo_trace.snapshots.frames import to_frame
 
         with self._opening(table) as path:
-            arrow = pq.read_table(path, columns=columns, partitioning=None)
-        return to_frame(arrow)
+            there = _present(pq.read_schema(path), table, columns)
+            arrow = pq.read_table(path, columns=there, partitioning=None)
+        return to_frame(_completed(arrow, table, columns))
 
     def frames(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
         """Yield `columns` of `table` in DataFrames of some 500,000 rows, at least one: memory stays bounded."""
         from spo_trace.snapshots.frames import to_frame
 
         with self._opening(table) as path, pq.ParquetFile(path) as file:
+            there = _present(file.schema_arrow, table, columns)
             for number in range(file.num_row_groups):
-                yield to_frame(file.read_row_group(number, columns=list(columns)))
+                yield to_frame(_completed(file.read_row_group(number, columns=there), table, columns))
             if not file.num_row_groups:
-                yield to_frame(file.read(columns=list(columns)))
+                yield to_frame(_completed(file.read(columns=there), table, columns))
 
     def count(self, table: str) -> int:
         """Return how many rows `table` has."""
@@ -91,6 +93,22 @@ class Snapshot:
     def stacks(self) -> "pd.DataFrame":
         """Return one row for each distinct stack (columns of `schema.STACKS`), row number = stack_id."""
         return self.read("stacks")
+
+
+# A snapshot of an older schema version lacks columns that came later: they are null.
+def _present(found: pa.Schema, table: str, columns: Sequence[str] | None) -> list[str] | None:
+    later = set(schema.TABLES[table].names) - set(found.names)
+    return None if columns is None else [name for name in columns if name not in later]
+
+
+def _completed(arrow: pa.Table, table: str, columns: Sequence[str] | None) -> pa.Table:
+    names = schema.TABLES[table].names if columns is None else columns
+    if arrow.column_names == list(names):
+        return arrow
+    for name in set(names) - set(arrow.column_names):
+        field = schema.TABLES[table].field(name)
+        arrow = arrow.append_column(field, pa.nulls(arrow.num_rows, field.type))
+    return arrow.select(list(names))
 
 
 def _read_meta(path: Path) -> dict[str, Any]:

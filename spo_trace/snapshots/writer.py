@@ -58,8 +58,8 @@ class SnapshotWriter:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def write(self, table: str, batch: pa.RecordBatch) -> None:
-        """Add rows to a table."""
-        self._tables[table].write(batch)
+        """Add rows to a table; columns that `batch` does not have, at the end of the table's, are null."""
+        self._tables[table].write(_padded(batch, schema.TABLES[table]))
 
     def reject(self, reject: Reject) -> None:
         """Keep text that could not be parsed, escaped, in rejects.txt."""
@@ -130,7 +130,15 @@ def _encodings(table_schema: pa.Schema) -> dict[str, Any]:
     return {"use_dictionary": repeating, "column_encoding": dict.fromkeys(differences, "DELTA_BINARY_PACKED")}
 
 
-_GROWING = ("pfn", "ts_nsec", "free_ts_nsec", "swp_entry", "swap_offset")
+_GROWING = ("pfn", "ts_nsec", "free_ts_nsec", "kernel_ts_nsec", "swp_entry", "swap_offset")
+
+
+def _padded(batch: pa.RecordBatch, table_schema: pa.Schema) -> pa.RecordBatch:
+    missing = list(table_schema)[batch.num_columns :]
+    if not missing:
+        return batch
+    columns = [*batch.columns, *(pa.nulls(batch.num_rows, field.type) for field in missing)]
+    return pa.record_batch(columns, table_schema)
 
 
 def _is_list(field: pa.Field) -> bool:

@@ -56,7 +56,7 @@ ERRORS = [
     ),
     (["report", "bad.tar"], "bad.tar: page_owner is empty in the archive\n"),
     (["report", "broken.spo"], f"broken.spo/{DAMAGED}"),
-    (["report", "newer.spo"], "newer.spo has schema version 99; this spo-trace reads up to 1\n"),
+    (["report", "newer.spo"], "newer.spo has schema version 99; this spo-trace reads up to 2\n"),
     (["report", "-"], "standard input is empty\n"),
     (["report", "x.spo", "-o", "no/such"], "no/such can't be written: No such file or directory\n"),
     (["report", "x.spo", "-o", "none"], "none is a directory\n"),

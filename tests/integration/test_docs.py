@@ -21,7 +21,9 @@ BIN = Path(sys.executable).parent
 REFERENCE = ROOT / "docs" / "commands.md"
 # What was measured, as a whole: nothing in it is typed in, and nothing to type.
 MEASURED = [path for path in (ROOT / "docs").glob("*.md") if "\nWritten by `make " in path.read_text()]
-PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {REFERENCE, *MEASURED})]
+# What it shows takes root and a kernel with page_owner: tests/vm runs it.
+TRACE = ROOT / "docs" / "trace.md"
+PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {REFERENCE, TRACE, *MEASURED})]
 
 # How large a Parquet file gets depends on pyarrow's version.
 FILE_SIZE = re.compile(r", [\d.]+ [KM]iB$")

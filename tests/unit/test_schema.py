@@ -37,6 +37,11 @@ PAGES = {
     "slab": "bool",
     "module_name": NAME + "?",
     "swapped": "bool",
+    "kernel_pid": "int32?",
+    "kernel_tgid": "int32?",
+    "kernel_comm": NAME + "?",
+    "kernel_ts_nsec": "uint64?",
+    "kernel_stack_id": "uint32?",
 }
 SWAP = {
     "swp_entry": "uint64",
@@ -71,7 +76,7 @@ def types(table: pa.Schema) -> dict[str, str]:
 def test_columns_and_their_order(name: str, columns: dict[str, str]) -> None:
     assert list(types(schema.TABLES[name]).items()) == list(columns.items())
     assert list(schema.TABLES) == ["pages", "swap", "stacks"]
-    assert schema.SCHEMA_VERSION == 1
+    assert schema.SCHEMA_VERSION == 2
 
 
 @pytest.mark.parametrize("name", schema.TABLES)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from spo_trace import schema
@@ -76,12 +77,12 @@ def test_a_damaged_description(snap: Snapshot, content: bytes) -> None:
     assert caught.value.hint == "take the snapshot anew"
 
 
-@pytest.mark.parametrize("version", [2, 0, -1, "1", 1.5])
+@pytest.mark.parametrize("version", [3, 0, -1, "1", 1.5])
 def test_a_snapshot_of_a_newer_spo_trace(snap: Snapshot, version: object) -> None:
     damaged(snap, schema_version=version)
     with pytest.raises(SpoTraceError) as caught:
         Snapshot(snap.path)
-    assert caught.value.message == f"{snap.path} has schema version {version}; this spo-trace reads up to 1"
+    assert caught.value.message == f"{snap.path} has schema version {version}; this spo-trace reads up to 2"
     assert caught.value.hint == "upgrade: pip install -U spo-trace"
 
 
@@ -116,3 +117,18 @@ def test_a_damaged_table_is_a_clear_error(snap: Snapshot, way: str, harm: str) -
 
 def test_batches_are_bounded_and_all_there(snap: Snapshot) -> None:
     assert [batch.num_rows for batch in snap.batches("pages", 2)] == [2, 1]
+
+
+def test_columns_that_an_older_version_lacks_are_null(snap: Snapshot) -> None:
+    path = snap.path / "pages.parquet"
+    old = pq.read_table(path)
+    later = [name for name in old.column_names if name.startswith("kernel_")]
+    pq.write_table(old.drop_columns(later), path)
+    damaged(snap, schema_version=1)
+    again = Snapshot(snap.path)
+    assert later == schema.KERNEL_OWNER.names
+    assert list(again.pages.columns) == schema.TABLES["pages"].names
+    assert again.pages[later].isna().all().all()
+    asked = ["kernel_comm", "pfn"]
+    assert list(again.read("pages", asked).columns) == asked
+    assert [list(frame.columns) for frame in again.frames("pages", asked)] == [asked]

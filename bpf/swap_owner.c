@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * swap_owner - keep the owner of each page in swap, as the swap_page_owner RFC does, on an unpatched kernel
+ *
+ * At swap-out the page's owner is read from page_ext and kept under its swp_entry; at swap-in the new page is noted
+ * as continuing that owner; when the entry is freed its owner is dropped. spo_trace/probes/loader.py appends a hook for
+ * each function that the kernel has, and fills in `layouts`: where its structures hold what. Until then nothing is
+ * recorded. Defined by it: MAX_ENTRIES, MAX_RESTORED, and FENTRY where there is BTF, else kprobes are used.
+ */
+#include <uapi/linux/ptrace.h>
+
+#define MAX_FRAMES 16
+/* Base pages of the largest folio: a THP of 2 MiB in pages of 4 KiB. */
+#define MAX_PAGES 512
+
+/* All u64, in the order of probes/layout.py. */
+struct layout {
+	u64 ready, events, owners;
+	u64 vmemmap, page_bytes, swap_offset, head_bit, order_offset;
+	u64 mem_section, section_shift, section_bytes, section_page_ext, root_shift;
+	u64 ext_bytes, owner_offset, allocated_bit;
+	u64 order, handle, ts_nsec, pid, comm;
+	u64 pools, pool_mask, pool_bias, offset_shift, offset_mask;
+	u64 record_size, record_handle, record_entries;
+	u64 vma_mm, mm_owner, task_comm;
+};
+
+struct owner {
+	u64 ts_nsec;
+	u64 pfn;
+	u32 handle;
+	s32 pid;
+	s32 tgid;
+	char comm[16];
+	u32 unused;
+};
+
+/* The page that continues an owner; `ts_nsec` is of its own allocation, and tells when it has become another page. */
+struct restored {
+	u64 ts_nsec;
+	struct owner owner;
+};
+
+struct stack {
+	u32 handle;
+	u32 size;
+	u64 entries[MAX_FRAMES];
+};
+
+/*
+ * KNOWN_OWNER: comm and stack (a stack depot handle) are the owner's. Else stack is a row of `callers`, and comm that of
+ * the process that had the page mapped (KNOWN_MAPPER), or of the current task.
+ */
+enum { KNOWN_TASK, KNOWN_OWNER, KNOWN_MAPPER };
+
+struct event {
+	u32 kind;
+	u32 known;
+	s64 stack;
+	char comm[16];
+};
+
+struct comm {
+	char text[16];
+};
+
+struct memory {
+	char bytes[256];
+};
+
+/* In the order of probes/counters.py. */
+enum {
+	OUT_CALLS, OUT_PAGES, OUT_AGAIN, OUT_CONTINUED, NO_ENTRY, NO_OWNER, ENTRIES_FULL, STACKS_FULL, BAD_STACK,
+	IN_CALLS, IN_PAGES, IN_UNKNOWN, RESTORED_FULL, FREE_CALLS, FREED, FREE_UNKNOWN, TOO_LARGE, MIGRATED,
+	EVENTS_FULL, NR_COUNTERS
+};
+
+enum { EVENT_OUT, EVENT_IN, EVENT_FREE };
+
+BPF_ARRAY(layouts, struct layout, 1);
+BPF_PERCPU_ARRAY(counters, u64, NR_COUNTERS);
+BPF_PERCPU_ARRAY(scratch, struct stack, 1);
+/* Preallocated: memory is short when pages are swapped out. */
+BPF_HASH(entries, u64, struct owner, MAX_ENTRIES);
+BPF_F_TABLE("hash", u32, struct stack, stacks, 16384, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u64, struct restored, restored, MAX_RESTORED, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct event, u64, events, 16384, BPF_F_NO_PREALLOC);
+BPF_STACK_TRACE(callers, 4096);
+/* Between a page's unmapping and its swap-out, which reclaim does one after the other. */
+BPF_TABLE("lru_hash", u64, struct comm, mappers, 1024);
+BPF_ARRAY(peeked, struct memory, 1);
+
+static __always_inline void count(int which, u64 n)
+{
+	u64 *value = counters.lookup(&which);
+
+	if (value)
+		lock_xadd(value, n);
+}
+
+static __always_inline struct layout *layout_if_ready(void)
+{
+	int zero = 0;
+	struct layout *l = layouts.lookup(&zero);
+
+	return l && l->ready ? l : NULL;
+}
+
+/* One read of kernel memory: 0 where it fails, as a pointer that is not there. */
+static __always_inline u64 read_u64(u64 address)
+{
+	u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+static __always_inline u64 pfn_of(struct layout *l, u64 page)
+{
+	return l->page_bytes ? (page - l->vmemmap) / l->page_bytes : 0;
+}
+
+/* lookup_page_ext() and get_page_owner() of mm/; 0 for a page without an owner. */
+static __always_inline u64 owner_address(struct layout *l, u64 pfn)
+{
+	u64 number = pfn >> (l->section_shift & 63);
+	u64 root = read_u64(l->mem_section + (number >> (l->root_shift & 63)) * sizeof(u64));
+	u64 section = root + (number & ((1ULL << (l->root_shift & 63)) - 1)) * l->section_bytes;
+	u64 ext = root ? read_u64(section + l->section_page_ext) : 0;
+
+	/* Bit 0 is PAGE_EXT_INVALID, since 6.1. */
+	if (!ext || ext & 1)
+		return 0;
+	ext += pfn * l->ext_bytes;
+	return read_u64(ext) & (1ULL << (l->allocated_bit & 63)) ? ext + l->owner_offset : 0;
+}
+
+static __always_inline int read_owner(struct layout *l, u64 pfn, struct owner *owner)
+{
+	u64 address = l->owners ? owner_address(l, pfn) : 0;
+
+	if (!address)
+		return 0;
+	bpf_probe_read_kernel(&owner->handle, sizeof(owner->handle), (void *)(address + l->handle));
+	bpf_probe_read_kernel(&owner->ts_nsec, sizeof(owner->ts_nsec), (void *)(address + l->ts_nsec));
+	/* tgid follows pid. */
+	bpf_probe_read_kernel(&owner->pid, 2 * sizeof(owner->pid), (void *)(address + l->pid));
+	bpf_probe_read_kernel(&owner->comm, sizeof(owner->comm), (void *)(address + l->comm));
+	owner->pfn = pfn;
+	return owner->handle != 0;
+}
+
+/* folio_nr_pages(), or from page_owner's order where there is no BTF to tell the folio's own. */
+static __always_inline u32 pages_of(struct layout *l, u64 folio)
+{
+	u32 order = 0;
+
+	if (l->order_offset) {
+		if (read_u64(folio) & (1ULL << (l->head_bit & 63)))
+			order = read_u64(folio + l->order_offset) & 0xff;
+	} else if (l->owners) {
+		u64 address = owner_address(l, pfn_of(l, folio));
+
+		order = address ? read_u64(address + l->order) & 0xff : 0;
+	}
+	if (order > 9) {
+		count(TOO_LARGE, 1);
+		order = 9;
+	}
+	return 1U << (order & 15);
+}
+
+static __always_inline void keep_stack(struct layout *l, u32 handle)
+{
+	int zero = 0;
+	struct stack *stack;
+	u64 record, pool, bytes;
+
+	if (stacks.lookup(&handle))
+		return;
+	stack = scratch.lookup(&zero);
+	if (!stack)
+		return;
+	pool = read_u64(l->pools + ((handle & l->pool_mask) - l->pool_bias) * sizeof(u64));
+	record = pool + (((handle >> (l->offset_shift & 31)) & l->offset_mask) << 4);
+	bpf_probe_read_kernel(&stack->size, sizeof(u32), (void *)(record + l->record_size));
+	bpf_probe_read_kernel(&stack->handle, sizeof(u32), (void *)(record + l->record_handle));
+	bytes = stack->size * sizeof(u64);
+	/* The verifier must see the very value checked that is used. */
+	asm volatile("" : "+r"(bytes));
+	if (!pool || stack->handle != handle || bytes > sizeof(stack->entries)) {
+		count(BAD_STACK, 1);
+		return;
+	}
+	if (bpf_probe_read_kernel(&stack->entries, bytes, (void *)(record + l->record_entries)))
+		count(BAD_STACK, 1);
+	else if (stacks.update(&handle, stack))
+		count(STACKS_FULL, 1);
+}
+
+static __always_inline void count_event(void *ctx, struct layout *l, int kind, struct owner *owner, u64 folio, u64 pages)
+{
+	struct event event = {.kind = kind};
+	struct comm *mapper;
+	u64 *value, zero = 0;
+
+	if (!l->events)
+		return;
+	mapper = folio ? mappers.lookup(&folio) : NULL;
+	if (owner->handle) {
+		event.known = KNOWN_OWNER;
+		event.stack = owner->handle;
+		__builtin_memcpy(event.comm, owner->comm, sizeof(event.comm));
+	} else if (mapper) {
+		event.known = KNOWN_MAPPER;
+		event.stack = callers.get_stackid(ctx, 0);
+		__builtin_memcpy(event.comm, mapper->text, sizeof(event.comm));
+		mappers.delete(&folio);
+	} else {
+		event.stack = callers.get_stackid(ctx, 0);
+		bpf_get_current_comm(&event.comm, sizeof(event.comm));
+	}
+	value = events.lookup_or_try_init(&event, &zero);
+	if (value)
+		lock_xadd(value, pages);
+	else
+		count(EVENTS_FULL, pages);
+}
+
+/* A page is about to be written to its entry. The same entry may be written again, by a page that has changed. */
+static __always_inline void keep_owner(struct layout *l, u64 entry, u64 pfn, struct owner *owner)
+{
+	struct restored *before;
+
+	if (!read_owner(l, pfn, owner)) {
+		entries.delete(&entry);
+		count(NO_OWNER, 1);
+		return;
+	}
+	before = restored.lookup(&pfn);
+	if (before && before->ts_nsec == owner->ts_nsec) {
+		*owner = before->owner;
+		owner->pfn = pfn;
+		count(OUT_CONTINUED, 1);
+	} else {
+		keep_stack(l, owner->handle);
+	}
+	if (entries.lookup(&entry))
+		count(OUT_AGAIN, 1);
+	if (entries.update(&entry, owner)) {
+		/* What is there, if anything, is of another page. */
+		entries.delete(&entry);
+		count(ENTRIES_FULL, 1);
+	}
+}
+
+static __always_inline int swap_out(void *ctx, u64 folio)
+{
+	struct layout *l = layout_if_ready();
+	struct owner owner = {};
+	u64 entry, pfn;
+	u32 i, nr;
+
+	if (!l)
+		return 0;
+	entry = read_u64(folio + l->swap_offset);
+	pfn = pfn_of(l, folio);
+	nr = pages_of(l, folio);
+	count(OUT_CALLS, 1);
+	count(OUT_PAGES, nr);
+	if (!entry)
+		count(NO_ENTRY, nr);
+	if (entry && l->owners) {
+#pragma clang loop unroll(disable)
+		for (i = 0; i < MAX_PAGES; i++) {
+			if (i >= nr)
+				break;
+			keep_owner(l, entry + i, pfn + i, &owner);
+		}
+	}
+	count_event(ctx, l, EVENT_OUT, &owner, folio, nr);
+	return 0;
+}
+
+/* A new page is about to be filled from its entry. */
+static __always_inline int swap_in(void *ctx, u64 folio)
+{
+	struct layout *l = layout_if_ready();
+	struct restored now = {};
+	struct owner own = {}, *old;
+	u64 entry, pfn, key;
+	u32 i, nr;
+
+	if (!l)
+		return 0;
+	entry = read_u64(folio + l->swap_offset);
+	pfn = pfn_of(l, folio);
+	nr = pages_of(l, folio);
+	count(IN_CALLS, 1);
+	count(IN_PAGES, nr);
+	if (l->owners) {
+#pragma clang loop unroll(disable)
+		for (i = 0; i < MAX_PAGES; i++) {
+			if (i >= nr)
+				break;
+			key = entry + i;
+			old = entries.lookup(&key);
+			key = pfn + i;
+			if (!old || !read_owner(l, key, &own)) {
+				count(IN_UNKNOWN, 1);
+				continue;
+			}
+			now.ts_nsec = own.ts_nsec;
+			now.owner = *old;
+			if (restored.update(&key, &now))
+				count(RESTORED_FULL, 1);
+		}
+	}
+	count_event(ctx, l, EVENT_IN, &now.owner, 0, nr);
+	return 0;
+}
+
+static __always_inline int free_entries(void *ctx, u64 entry, u64 nr)
+{
+	struct layout *l = layout_if_ready();
+	struct owner owner = {}, *old;
+	u64 key;
+	u32 i;
+
+	if (!l)
+		return 0;
+	count(FREE_CALLS, 1);
+	if (nr > MAX_PAGES)
+		count(TOO_LARGE, 1);
+#pragma clang loop unroll(disable)
+	for (i = 0; i < MAX_PAGES; i++) {
+		if (i >= nr)
+			break;
+		key = entry + i;
+		old = entries.lookup(&key);
+		if (old) {
+			owner = *old;
+			entries.delete(&key);
+			count(FREED, 1);
+		} else {
+			count(FREE_UNKNOWN, 1);
+		}
+	}
+	count_event(ctx, l, EVENT_FREE, &owner, 0, nr);
+	return 0;
+}
+
+/* page_owner's record moves to another page, ts_nsec and all: so does what is known of it here. */
+static __always_inline int migrate(u64 new_folio, u64 old_folio)
+{
+	struct layout *l = layout_if_ready();
+	struct owner own = {};
+	struct restored moved, *before;
+	u64 from, to, key;
+	u32 i, nr;
+
+	if (!l || !l->owners)
+		return 0;
+	from = pfn_of(l, old_folio);
+	to = pfn_of(l, new_folio);
+	nr = pages_of(l, old_folio);
+#pragma clang loop unroll(disable)
+	for (i = 0; i < MAX_PAGES; i++) {
+		if (i >= nr)
+			break;
+		key = from + i;
+		before = restored.lookup(&key);
+		if (!before || !read_owner(l, key, &own) || before->ts_nsec != own.ts_nsec)
+			continue;
+		moved = *before;
+		key = to + i;
+		if (restored.update(&key, &moved))
+			count(RESTORED_FULL, 1);
+		else
+			count(MIGRATED, 1);
+	}
+	return 0;
+}
+
+/* Reclaim takes a page from a process, and may write it to swap next: without page_owner, all that tells whose it is. */
+static __always_inline int unmap(u64 folio, u64 vma)
+{
+	struct layout *l = layout_if_ready();
+	struct comm comm = {};
+	u64 task;
+
+	if (!l || l->owners || !l->mm_owner)
+		return 0;
+	task = read_u64(read_u64(vma + l->vma_mm) + l->mm_owner);
+	if (task && !bpf_probe_read_kernel(&comm.text, sizeof(comm.text), (void *)(task + l->task_comm)))
+		mappers.update(&folio, &comm);
+	return 0;
+}
+
+/* Run by BPF_PROG_TEST_RUN: how the loader reads the kernel's memory before it trusts a layout. */
+int peek(struct bpf_raw_tracepoint_args *ctx)
+{
+	int zero = 0;
+	struct memory *memory = peeked.lookup(&zero);
+
+	u32 size = ctx->args[1];
+
+	if (!memory || size > sizeof(memory->bytes))
+		return -1;
+	return bpf_probe_read_kernel(memory->bytes, size, (void *)ctx->args[0]);
+}
+
+/* The functions that the loader chose follow as HOOK(name, body). A swp_entry_t by value is one word. */
+#ifdef FENTRY
+#define HOOK(name, body) int kfunc__##name(unsigned long long *ctx) { return body; }
+/* Read as plain numbers: to the verifier the arguments are pointers, with which there is no arithmetic. */
+#define FIRST read_u64((u64)&ctx[0])
+#define SECOND read_u64((u64)&ctx[1])
+#define THIRD read_u64((u64)&ctx[2])
+#else
+/* Attached by the loader, which knows where. */
+#define HOOK(name, body) int on_##name(struct pt_regs *ctx) { return body; }
+#define FIRST PT_REGS_PARM1(ctx)
+#define SECOND PT_REGS_PARM2(ctx)
+#define THIRD PT_REGS_PARM3(ctx)
+#endif

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""spo-trace trace."""
+
+from collections import Counter
+from datetime import datetime
+from select import select
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spo_trace.cli.guard import guarded
+from spo_trace.cli.output import note, warn
+from spo_trace.errors import UsageError
+from spo_trace.reporters.format import format_size, printable
+
+if TYPE_CHECKING:
+    from spo_trace.probes.capacity import Capacity
+    from spo_trace.probes.events import Rates, Whose
+    from spo_trace.probes.probes import Probes
+    from spo_trace.probes.server import TraceServer
+
+__all__ = ["command"]
+
+_BY = ("comm", "stack")
+
+
+@guarded
+def command(
+    interval: Annotated[
+        float | None,
+        typer.Argument(metavar="INTERVAL", min=0.1, help="Print events every so many seconds.", show_default=False),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Argument(metavar="COUNT", min=1, help="End after so many intervals.", show_default=False),
+    ] = None,
+    by: Annotated[str, typer.Option("--by", metavar="KEY", help="Events by comm or stack.")] = "comm",
+    top: Annotated[int, typer.Option("--top", metavar="N", min=0, help="Rows an interval; 0 for all.")] = 10,
+    max_entries: Annotated[
+        int | None,
+        typer.Option(
+            "--max-entries",
+            metavar="N",
+            min=1,
+            help="Room for so many swap entries, some 120 bytes each. Default: all of swap, within 1/32 of memory.",
+            show_default=False,
+        ),
+    ] = None,
+    ebpf: Annotated[bool, typer.Option("--ebpf", help="Print the BPF program and exit.")] = False,
+) -> None:
+    """Keep the owners of swapped pages, on a kernel without the RFC's patches.
+
+    Attaches BPF probes to the kernel's swap functions (bcc, as root) and keeps them until it ends. Meanwhile
+    `spo-trace snapshot` has the owners of swap, and pages that came back from swap keep theirs. With INTERVAL it
+    prints who swaps, in pages a second.
+
+    \b
+        sudo spo-trace trace &
+        sudo spo-trace snapshot --swap bpf -o now.spo
+        sudo spo-trace trace 1 10 --by stack
+    """
+    if ebpf:
+        from spo_trace.bundled import bpf_program
+
+        print(bpf_program().read_text(), end="")
+        return
+    if by not in _BY:
+        raise UsageError(f"can't count events by {by!r}", hint=f"choose {' or '.join(_BY)}")
+    from spo_trace.probes.tracing import attached, room
+
+    size = room(max_entries)
+    _warn_of_room(size)
+    note("Compiling the probes; that takes some seconds …")
+    with attached(size, events=interval is not None) as (probes, server):
+        _tell_attached(probes)
+        try:
+            _run(probes, server, interval, count, by_stack=by == "stack", top=top)
+        except KeyboardInterrupt:
+            # The way to end it.
+            note("")
+        finally:
+            _tell_counters(probes)
+
+
+def _warn_of_room(size: "Capacity") -> None:
+    if size.entries < size.swap_pages:
+        warn(f"room for {size.entries:,} of {size.swap_pages:,} pages of swap; what is beyond is counted as lost")
+        note("  hint: --max-entries makes more room")
+
+
+def _tell_attached(probes: "Probes") -> None:
+    from os import sysconf
+
+    facts = probes.facts
+    how = "fentry" if facts["fentry"] else "kprobes"
+    note(f"Attached to {', '.join(facts['hooks'].values())} ({how})")
+    if facts["owners"]:
+        note(f"{facts['checked_pages']} pages read from memory say what page_owner prints of them")
+        unknown = facts["used_at_attach"] * sysconf("SC_PAGE_SIZE")
+        note(f"In swap already, unknown (before attach): {format_size(unknown)}")
+        note("Owners of swap from now on: sudo spo-trace snapshot --swap bpf. Ctrl-C ends it.")
+    else:
+        warn("page_owner is not on: no owners of swap, events only, with the stack of the swap-out itself")
+        note(
+            "Names are of processes that had the page mapped; with ? of the task that swapped it, as nobody knows whose"
+        )
+
+
+def _run(
+    probes: "Probes", server: "TraceServer", interval: float | None, count: int | None, *, by_stack: bool, top: int
+) -> None:
+    if interval is None:
+        _serve(server, None)
+    from spo_trace.probes.events import rates_between, total_events
+
+    assert interval is not None
+    before: Counter[tuple[Whose, int]] = Counter()
+    shown, began = 0, monotonic()
+    last = began
+    print(f"{'time':8}  {'comm':16}  {'out/s':>9}  {'in/s':>9}  {'freed/s':>9}", flush=True)
+    while count is None or shown < count:
+        _serve(server, began + (shown + 1) * interval)
+        after, now = total_events(probes, by_stack=by_stack), monotonic()
+        rows = list(rates_between(before, after, now - last))
+        _show(rows[: top or None], probes, by_stack=by_stack)
+        if top and len(rows) > top:
+            note(f"… {len(rows) - top:,} more rows: --top 0 shows all")
+        before, last, shown = after, now, shown + 1
+
+
+# Answers those who ask for the maps until `deadline`, for ever without one.
+def _serve(server: "TraceServer", deadline: float | None) -> None:
+    while deadline is None or monotonic() < deadline:
+        ready, _, _ = select([server], [], [], None if deadline is None else max(deadline - monotonic(), 0))
+        if ready:
+            server.answer()
+
+
+def _show(rows: "list[Rates]", probes: "Probes", *, by_stack: bool) -> None:
+    from spo_trace.probes.events import stack_lines
+    from spo_trace.probes.symbols import live_symbolizer
+
+    symbols = live_symbolizer() if by_stack else None
+    time = f"{datetime.now():%H:%M:%S}"
+    for row in rows:
+        # What was counted for the task that swapped, as nobody knows whose page it was.
+        comm = printable(row.whose.comm) + ("" if row.whose.known else " ?")
+        print(f"{time}  {comm:16}  {row.out:9,.0f}  {row.in_:9,.0f}  {row.freed:9,.0f}")
+        if symbols:
+            print("".join(f"    {frame}\n" for frame in stack_lines(probes, symbols, row.whose)), end="")
+    if not rows:
+        print(f"{time}  -")
+    print(end="", flush=True)
+
+
+def _tell_counters(probes: "Probes") -> None:
+    from spo_trace.probes.counters import COUNTERS
+
+    counted = {name: number for name, number in probes.counters().items() if number}
+    note("Detached. Counted:" if counted else "Detached. Nothing was swapped.")
+    for name, number in counted.items():
+        note(f"{number:14,} {COUNTERS[name]}")

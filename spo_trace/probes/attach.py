@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Attach the probes: run the loader under a Python that has bcc, and take over what it opened."""
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from spo_trace.bundled import bpf_program
+from spo_trace.errors import SpoTraceError
+from spo_trace.probes.probes import Probes
+from spo_trace.probes.server import RUN, own_directory
+
+__all__ = ["attach"]
+
+# bcc belongs to the system's Python, which is not the one of a virtual environment. Not looked for along PATH: it
+# runs as root.
+_PYTHONS = ("/usr/bin/python3", sys.executable)
+
+_START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.probes.loader import main; main(int(sys.argv[2]))"
+# What the loader needs; its own code is for 3.10 and later.
+_ASK = "import bcc, sys; sys.exit(sys.version_info < (3, 10))"
+
+_MOST_DESCRIPTORS = 64
+_SHOWN_LINES = 12
+
+_logger = logging.getLogger(__name__)
+_LONGEST_ANSWER = 1 << 16
+
+
+def attach(*, max_entries: int, max_restored: int, last_pfn: int, events: bool) -> Probes:
+    """Compile and attach the probes; they stay for as long as what is returned is open.
+
+    Raise SpoTraceError with what mends it if this kernel or machine does not let them.
+    """
+    _require_root()
+    request = {
+        "program": str(bpf_program()),
+        "defines": {"MAX_ENTRIES": max_entries, "MAX_RESTORED": max_restored},
+        "last_pfn": last_pfn,
+        "events": events,
+    }
+    answer, descriptors = _ask(_python(), request)
+    if "error" in answer:
+        raise SpoTraceError(answer["error"], hint=answer["hint"])
+    return Probes(answer, descriptors)
+
+
+def _require_root() -> None:
+    if os.geteuid() != 0:
+        raise SpoTraceError("only root may attach probes to the kernel", hint="run it with sudo")
+
+
+def _python() -> str:
+    for python in _PYTHONS:
+        # Isolated, as the loader is: neither the environment nor the directory it is run in has a say.
+        command = [python, "-I", "-c", _ASK]
+        with contextlib.suppress(OSError):
+            if subprocess.run(command, capture_output=True, check=False).returncode == 0:  # noqa: S603
+                return python
+    raise SpoTraceError(f"no bcc for Python 3.10 or later in {' or '.join(_PYTHONS)}", hint=_NO_BCC)
+
+
+_NO_BCC = (
+    "install it for the system's own Python: apt install python3-bpfcc (Debian, Ubuntu), dnf install python3-bcc"
+    " (Fedora), pacman -S python-bcc (Arch)"
+)
+
+
+def _ask(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, _scratch() as scratch:
+        package = str(Path(__file__).parents[2])
+        # bcc unpacks the kernel's headers there, and would do so under a name known in advance in /tmp.
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": str(scratch)}
+        command = [python, "-I", "-c", _START, package, str(theirs.fileno())]
+        with (
+            (scratch / "log").open("w+b") as log,
+            subprocess.Popen(  # noqa: S603
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, pass_fds=[theirs.fileno()]
+            ) as loader,
+        ):
+            theirs.close()
+            try:
+                message, descriptors = _converse(ours, request)
+            except BaseException:
+                loader.kill()
+                raise
+        answer = json.loads(message) if message else _died(loader.returncode)
+        if "error" in answer:
+            _show(scratch / "log")
+    return answer, descriptors
+
+
+def _converse(peer: socket.socket, request: dict[str, Any]) -> tuple[bytes, list[int]]:
+    # Killed, it resets the connection or ends it.
+    with contextlib.suppress(ConnectionError):
+        peer.sendall(json.dumps(request).encode() + b"\n")
+        message, descriptors, _, _ = socket.recv_fds(peer, _LONGEST_ANSWER, _MOST_DESCRIPTORS)
+        return message, list(descriptors)
+    return b"", []
+
+
+def _died(status: int) -> dict[str, str]:
+    return {"error": f"the loader of the probes ended without an answer (status {status})", "hint": _DIED}
+
+
+# The end of what the compiler and the verifier said is where they say why.
+def _show(log: Path) -> None:
+    for line in log.read_text(errors="backslashreplace").splitlines()[-_SHOWN_LINES:]:
+        _logger.warning("bcc: %s", line)
+
+
+_DIED = "was it killed, or short of memory? bcc's compiler takes some 200 MB"
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="loader-", dir=own_directory(RUN)))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

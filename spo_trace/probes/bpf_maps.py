@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""bpf(2), as far as open maps are read and a program is run by hand: without bcc, in whatever process holds them."""
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+
+__all__ = ["lookup", "lookup_all", "run_program", "update"]
+
+# __NR_bpf; those not named have the generic number.
+_SYSCALL = {"x86_64": 321, "ppc64le": 361, "ppc64": 361, "s390x": 351}.get(platform.machine(), 280)
+
+_MAP_LOOKUP_ELEM = 1
+_MAP_UPDATE_ELEM = 2
+_PROG_TEST_RUN = 10
+_MAP_LOOKUP_BATCH = 24
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
+    """Return the value of `key`, of `value_size` bytes in all (for all processors), None if there is none."""
+    value = ctypes.create_string_buffer(value_size)
+    held = ctypes.create_string_buffer(key, len(key))
+    try:
+        _bpf(_MAP_LOOKUP_ELEM, struct.pack("<IIQQQ", fd, 0, _address(held), _address(value), 0))
+    except FileNotFoundError:
+        return None
+    return value.raw
+
+
+def update(fd: int, key: bytes, value: bytes) -> None:
+    """Give `key` the value `value`."""
+    keys, values = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
+    _bpf(_MAP_UPDATE_ELEM, struct.pack("<IIQQQ", fd, 0, _address(keys), _address(values), 0))
+
+
+def lookup_all(fd: int, key_size: int, value_size: int, *, step: int = 1 << 14) -> tuple[bytes, bytes]:
+    """Return all keys and all values of a hash map, one after the other (BPF_MAP_LOOKUP_BATCH, Linux 5.6+).
+
+    What is added or removed meanwhile may be in it or not.
+    """
+    keys, values = bytearray(), bytearray()
+    position = ctypes.create_string_buffer(4)
+    first = True
+    while True:
+        key_part = ctypes.create_string_buffer(step * key_size)
+        value_part = ctypes.create_string_buffer(step * value_size)
+        where = 0 if first else _address(position)
+        attributes = bytearray(
+            struct.pack(
+                "<QQQQIIQQ", where, _address(position), _address(key_part), _address(value_part), step, fd, 0, 0
+            )
+        )
+        end = False
+        try:
+            _bpf(_MAP_LOOKUP_BATCH, attributes)
+        except FileNotFoundError:
+            end = True
+        except OSError as error:
+            # A bucket holds more than a whole step.
+            if error.errno != errno.ENOSPC:
+                raise
+            step *= 2
+            continue
+        found = struct.unpack_from("<I", attributes, 32)[0]
+        keys += key_part.raw[: found * key_size]
+        values += value_part.raw[: found * value_size]
+        if end:
+            return bytes(keys), bytes(values)
+        first = False
+
+
+def run_program(fd: int, context: bytes) -> int:
+    """Run a raw tracepoint program once with `context` as its arguments, return its result (Linux 5.10+)."""
+    held = ctypes.create_string_buffer(context, len(context))
+    # prog_fd, retval, data_size_in, data_size_out, data_in, data_out, repeat, duration, ctx_size_in, ctx_size_out,
+    # ctx_in, ctx_out, flags, cpu, batch_size
+    fields = (fd, 0, 0, 0, 0, 0, 0, 0, len(context), 0, _address(held), 0, 0, 0, 0)
+    attributes = bytearray(struct.pack("<IIIIQQIIIIQQIIIxxxx", *fields))
+    _bpf(_PROG_TEST_RUN, attributes)
+    return int(struct.unpack_from("<i", attributes, 4)[0])
+
+
+def _address(buffer: "ctypes.Array[ctypes.c_char]") -> int:
+    return ctypes.addressof(buffer)
+
+
+# `attributes` are changed in place if they are a bytearray.
+def _bpf(command: int, attributes: "bytes | bytearray") -> None:
+    size = len(attributes)
+    buffer = (ctypes.c_char * size).from_buffer(
+        attributes if isinstance(attributes, bytearray) else bytearray(attributes)
+    )
+    if _libc.syscall(ctypes.c_long(_SYSCALL), ctypes.c_int(command), buffer, ctypes.c_uint(size)) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

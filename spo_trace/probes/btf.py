@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""BTF (/sys/kernel/btf/vmlinux): where a kernel's structures have their members, and which functions it knows."""
+
+import struct
+
+__all__ = ["Btf"]
+
+_HEADER = struct.Struct("<HBBIIIII")
+_TYPE = struct.Struct("<III")
+_MAGIC = 0xEB9F
+
+_INT, _ARRAY, _STRUCT, _UNION, _ENUM, _FUNC, _FUNC_PROTO, _VAR, _DATASEC, _DECL_TAG, _ENUM64 = (
+    1, 3, 4, 5, 6, 12, 13, 14, 15, 17, 19,
+)  # fmt: skip
+
+# Bytes that follow a type of each kind: once, or for each of its vlen members.
+_ONCE = {_INT: 4, _ARRAY: 12, _VAR: 4, _DECL_TAG: 4}
+_EACH = {_STRUCT: 12, _UNION: 12, _ENUM: 8, _FUNC_PROTO: 8, _DATASEC: 12, _ENUM64: 12}
+
+
+class Btf:
+    """Look members up by name, through anonymous structures and unions too; offsets are in bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        """Index the BTF `data`; raise ValueError if it is none."""
+        magic, _, _, header, type_start, type_size, string_start, _ = _HEADER.unpack_from(data)
+        if magic != _MAGIC:
+            raise ValueError("not BTF")
+        self._data = data
+        self._strings = header + string_start
+        self.functions: set[str] = set()
+        # Types are numbered from 1 on; 0 is void.
+        self._at = [0]
+        self._structs: dict[str, int] = {}
+        self._enums: list[int] = []
+        self._index(header + type_start, header + type_start + type_size)
+
+    def size(self, name: str) -> int | None:
+        """Return the size of struct or union `name`, None if there is none."""
+        position = self._structs.get(name)
+        return None if position is None else int(_TYPE.unpack_from(self._data, position)[2])
+
+    def offset(self, name: str, member: str) -> int | None:
+        """Return where `member` is in struct or union `name`, None if there is no such thing."""
+        position = self._structs.get(name)
+        bits = None if position is None else self._bits(position, member)
+        return None if bits is None else bits // 8
+
+    def enumerator(self, name: str) -> int | None:
+        """Return the value of an enumerator (of the 32-bit enums), None if there is none."""
+        for position in self._enums:
+            vlen = _TYPE.unpack_from(self._data, position)[1] & 0xFFFF
+            for number in range(vlen):
+                name_at, value = struct.unpack_from("<Ii", self._data, position + 12 + 8 * number)
+                if self._text(name_at) == name:
+                    return int(value)
+        return None
+
+    def _index(self, position: int, end: int) -> None:
+        while position < end:
+            name_at, info, _ = _TYPE.unpack_from(self._data, position)
+            kind, vlen = info >> 24 & 0x1F, info & 0xFFFF
+            self._at.append(position)
+            if kind in (_STRUCT, _UNION) and name_at and vlen:
+                self._structs.setdefault(self._text(name_at), position)
+            elif kind == _FUNC:
+                self.functions.add(self._text(name_at))
+            elif kind == _ENUM:
+                self._enums.append(position)
+            position += 12 + _ONCE.get(kind, 0) + _EACH.get(kind, 0) * vlen
+
+    def _bits(self, position: int, member: str) -> int | None:
+        info = _TYPE.unpack_from(self._data, position)[1]
+        for number in range(info & 0xFFFF):
+            name_at, type_id, offset = _TYPE.unpack_from(self._data, position + 12 + 12 * number)
+            # With kind_flag, the upper byte is the size of a bit field.
+            at = offset & 0xFFFFFF if info >> 31 else offset
+            if self._text(name_at) == member:
+                return int(at)
+            if not name_at:
+                inner = self._anonymous(self._at[type_id], member)
+                if inner is not None:
+                    return int(at) + inner
+        return None
+
+    def _anonymous(self, position: int, member: str) -> int | None:
+        kind = _TYPE.unpack_from(self._data, position)[1] >> 24 & 0x1F
+        return self._bits(position, member) if kind in (_STRUCT, _UNION) else None
+
+    def _text(self, offset: int) -> str:
+        start = self._strings + offset
+        return self._data[start : self._data.index(b"\0", start)].decode()

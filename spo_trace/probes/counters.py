@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the probes count, in the order of the enum of bpf/swap_owner.c."""
+
+__all__ = ["COUNTERS", "LOSSES"]
+
+# Name and meaning. Pages are base pages.
+COUNTERS = {
+    "out_calls": "folios written to swap",
+    "out_pages": "pages written to swap",
+    "out_again": "pages written to an entry that was in the map already",
+    "out_continued": "of these, pages that came back from swap before: their first owner was kept",
+    "no_entry": "pages written without a swap entry",
+    "no_owner": "pages written for which page_owner has no owner",
+    "entries_full": "owners lost: the map of swap entries was full",
+    "stacks_full": "stacks lost: the map of stacks was full",
+    "bad_stack": "stacks that could not be read from the stack depot",
+    "in_calls": "folios read from swap",
+    "in_pages": "pages read from swap",
+    "in_unknown": "pages read from swap whose owner was not in the map (written before the attach, or lost)",
+    "restored_full": "restored pages lost: the map of restored pages was full, or memory short",
+    "free_calls": "calls that freed swap entries",
+    "freed": "swap entries freed whose owner was in the map",
+    "free_unknown": "swap entries freed whose owner was not in the map",
+    "too_large": "folios or ranges of more than 512 pages, of which only 512 were seen",
+    "migrated": "restored pages that moved to another page frame",
+    "events_full": "pages not counted by name: the map of events was full",
+}
+
+# Those that mean that the answer lacks something it could have.
+LOSSES = ("no_entry", "entries_full", "stacks_full", "bad_stack", "restored_full", "too_large", "events_full")

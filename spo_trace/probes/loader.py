@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Compile, check and attach the probes under a Python that has bcc; hand over what is open, and end.
+
+Whoever holds the descriptors afterwards keeps the probes attached: when it closes them, or dies, the kernel is clean.
+"""
+
+import json
+import os
+import socket
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from spo_trace.probes import bpf_maps
+from spo_trace.probes.btf import Btf
+from spo_trace.probes.hooks import FUNCTIONS, Hook, choose_hooks, past_ftrace_site
+from spo_trace.probes.kernel_symbols import VARIABLES, KernelSymbols
+from spo_trace.probes.layout import Layout, find_layout
+from spo_trace.probes.layout_checks import check_layout, symbols_in, take_samples
+from spo_trace.probes.problem import Problem
+
+__all__ = ["MAPS", "main"]
+
+MAPS = ("entries", "restored", "stacks", "events", "callers", "counters", "layouts")
+
+_PAGE_OWNER = Path("/sys/kernel/debug/page_owner")
+_BTF = Path("/sys/kernel/btf/vmlinux")
+
+_NO_BCC = (
+    "install it for the system's own Python: apt install python3-bpfcc (Debian, Ubuntu), dnf install python3-bcc"
+    " (Fedora), pacman -S python-bcc (Arch)"
+)
+_NO_COMPILE = (
+    "bcc needs the running kernel's headers: apt install linux-headers-$(uname -r), or a kernel with CONFIG_IKHEADERS"
+    " (modprobe kheaders); what the compiler said stands above"
+)
+_NO_LOAD = (
+    "it takes root (CAP_BPF, CAP_PERFMON), a kernel with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS, and no lockdown"
+)
+
+
+def main(channel: int) -> None:
+    """Answer the one request that comes over the socket `channel`, and leave without undoing what was attached."""
+    with socket.socket(fileno=channel) as peer:
+        try:
+            answer, descriptors = _load(json.loads(peer.makefile().readline()))
+        except Problem as problem:
+            answer, descriptors = {"error": problem.message, "hint": problem.hint}, []
+        socket.send_fds(peer, [json.dumps(answer).encode() + b"\n"], descriptors)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # bcc would detach at exit.
+    os._exit(0)
+
+
+def _load(request: "dict[str, Any]") -> "tuple[dict[str, Any], list[int]]":
+    _refuse_lockdown()
+    btf = _read_btf()
+    page_owner = _open_page_owner()
+    samples = take_samples(page_owner, int(request["last_pfn"])) if page_owner is not None else []
+    with Path("/proc/kallsyms").open() as lines:
+        symbols = KernelSymbols(lines, {*VARIABLES, *FUNCTIONS, *symbols_in(samples)})
+    hooks = choose_hooks(symbols.names(), None if btf is None else btf.functions, owners=page_owner is not None)
+    program = _Program(Path(request["program"]), hooks, request["defines"], fentry=btf is not None)
+    layout = find_layout(symbols, btf, program if page_owner is not None else None)
+    checked = 0
+    if page_owner is not None:
+        checked = check_layout(layout, symbols, program, samples, page_owner)
+    layout.events = int(request["events"])
+    if btf is None:
+        program.attach_kprobes(hooks, symbols)
+    program.start(layout)
+    answer = {
+        "hooks": {hook.role: hook.function for hook in hooks},
+        "fentry": btf is not None,
+        "owners": bool(layout.owners),
+        "checked_pages": checked,
+        "maps": list(MAPS),
+    }
+    return answer, program.descriptors()
+
+
+def _refuse_lockdown() -> None:
+    with suppress(OSError):
+        if "[confidentiality]" in Path("/sys/kernel/security/lockdown").read_text():
+            raise Problem(
+                "kernel lockdown (confidentiality) does not let BPF read the kernel's memory",
+                "boot without lockdown=confidentiality",
+            )
+
+
+def _read_btf() -> Btf | None:
+    try:
+        return Btf(_BTF.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, struct.error) as error:
+        raise Problem(f"{_BTF} can't be read: {error}", "it takes root") from error
+
+
+def _open_page_owner() -> int | None:
+    try:
+        return os.open(_PAGE_OWNER, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Problem(f"{_PAGE_OWNER} can't be read: {error.strerror}", "run it as root, without lockdown") from error
+
+
+class _Program:
+    """Hold the compiled program, and read the kernel's memory through it."""
+
+    def __init__(self, source: Path, hooks: "list[Hook]", defines: "dict[str, int]", *, fentry: bool) -> None:
+        try:
+            from bcc import BPF
+        except ImportError as error:
+            raise Problem(f"{sys.executable} has no bcc: {error}", _NO_BCC) from error
+        text = source.read_text() + "".join(f"{hook.source}\n" for hook in hooks)
+        flags = [f"-D{name}={value}" for name, value in defines.items()] + (["-DFENTRY"] if fentry else [])
+        try:
+            self._bpf = BPF(text=text, cflags=flags)
+            self._peek = self._bpf.load_func("peek", BPF.RAW_TRACEPOINT).fd
+        except Exception as error:
+            # bcc raises nothing more specific.
+            compiled = "compile" not in str(error)
+            raise Problem(f"the BPF program can't be loaded: {error}", _NO_LOAD if compiled else _NO_COMPILE) from error
+        self._peeked = self._fd("peeked")
+
+    def _fd(self, name: str) -> int:
+        return int(self._bpf[name].map_fd)
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return `size` bytes (at most 256) of the kernel's memory; raise Problem if they can't be read."""
+        failed = bpf_maps.run_program(self._peek, struct.pack("=QQ", address, size))
+        raw = bpf_maps.lookup(self._peeked, struct.pack("=I", 0), 256)
+        if failed or raw is None:
+            raise Problem(f"the kernel's memory at {address:#x} can't be read", "is the kernel locked down?")
+        return raw[:size]
+
+    def u64(self, address: int) -> int:
+        """Return one word."""
+        return int(struct.unpack("=Q", self.read(address, 8))[0])
+
+    def attach_kprobes(self, hooks: list[Hook], symbols: KernelSymbols) -> None:
+        """Attach the programs behind the functions' ftrace sites; with fentry they are attached as they are loaded."""
+        for hook in hooks:
+            offset = past_ftrace_site(self.read(symbols.address(hook.function), 9))
+            try:
+                self._bpf.attach_kprobe(
+                    event=hook.function.encode(), event_off=offset, fn_name=f"on_{hook.function}".encode()
+                )
+            except Exception as error:
+                # bcc raises nothing more specific.
+                raise Problem(f"{hook.function} can't be hooked: {error}", "CONFIG_KPROBES=y is needed") from error
+
+    def start(self, layout: Layout) -> None:
+        """Let the attached programs run."""
+        layout.ready = 1
+        bpf_maps.update(self._fd("layouts"), struct.pack("=I", 0), layout.pack())
+
+    def descriptors(self) -> "list[int]":
+        """Return the maps of MAPS, then what keeps the programs attached."""
+        kprobes = [fd for by_name in self._bpf.kprobe_fds.values() for fd in by_name.values()]
+        links = [*self._bpf.kfunc_entry_fds.values(), *kprobes]
+        return [*(self._fd(name) for name in MAPS), *links]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The probes' open maps: whoever holds them open keeps the probes attached."""
+
+import contextlib
+import os
+import struct
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from spo_trace.probes import bpf_maps
+from spo_trace.probes.counters import COUNTERS
+
+__all__ = ["KNOWN_MAPPER", "KNOWN_OWNER", "Event", "Probes"]
+
+# Of keys and values, in bytes; a stack is its handle, its size and 16 addresses: see bpf/swap_owner.c.
+_SIZES = {"entries": (8, 48), "restored": (8, 56), "stacks": (4, 136), "events": (32, 8)}
+KNOWN_OWNER, KNOWN_MAPPER = 1, 2
+
+_STACK = struct.Struct("=II16Q")
+_EVENT = struct.Struct("=IIq16s")
+_CALLER = struct.Struct("=127Q")
+
+
+class Event(NamedTuple):
+    """Count the pages of one kind of event; `known`: whose comm it is, and what `stack` is.
+
+    KNOWN_OWNER: the owner's, and a stack depot handle. Else a stack taken at the hook, and the comm of the process that
+    had the page mapped (KNOWN_MAPPER) or of the task that swapped (0).
+    """
+
+    kind: int
+    known: int
+    stack: int
+    comm: bytes
+    pages: int
+
+
+class Probes:
+    """Hold the descriptors of the maps and of what keeps the programs attached."""
+
+    def __init__(self, answer: dict[str, Any], descriptors: list[int]) -> None:
+        """Take over the loader's descriptors; `answer` is what it says of them."""
+        self.facts = answer
+        self.descriptors = descriptors
+        self._maps = dict(zip(answer["maps"], descriptors, strict=False))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything: with the last holder the programs are detached."""
+        for fd in self.descriptors:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self.descriptors = []
+
+    @property
+    def maps(self) -> list[int]:
+        """Return the descriptors of the maps alone, in the order of the facts' `maps`."""
+        return list(self._maps.values())
+
+    def read(self, name: str) -> tuple[bytes, bytes]:
+        """Return all keys and all values of the map `name`, one after the other."""
+        return bpf_maps.lookup_all(self._maps[name], *_SIZES[name], step=1 << 12)
+
+    def stacks(self) -> dict[int, tuple[int, ...]]:
+        """Return the return addresses of each stack depot handle, innermost first."""
+        rows = _STACK.iter_unpack(self.read("stacks")[1])
+        return {handle: tuple(entries[:size]) for handle, size, *entries in rows}
+
+    def events(self) -> list[Event]:
+        """Return what happened since the attach."""
+        keys, values = self.read("events")
+        pages = struct.unpack(f"={len(values) // 8}Q", values)
+        return [
+            Event(kind, known, stack, comm.split(b"\0", 1)[0], number)
+            for (kind, known, stack, comm), number in zip(_EVENT.iter_unpack(keys), pages, strict=True)
+        ]
+
+    def caller(self, number: int) -> tuple[int, ...]:
+        """Return the addresses of one of the stacks that were taken at a hook; none if it could not be taken."""
+        if number < 0:
+            return ()
+        raw = bpf_maps.lookup(self._maps["callers"], struct.pack("=I", number), _CALLER.size)
+        return tuple(address for address in _CALLER.unpack(raw) if address) if raw else ()
+
+    def counters(self) -> dict[str, int]:
+        """Return what was counted since the attach, summed over processors."""
+        processors = _possible_processors()
+        values = {}
+        for number, name in enumerate(COUNTERS):
+            raw = bpf_maps.lookup(self._maps["counters"], struct.pack("=I", number), 8 * processors)
+            values[name] = sum(struct.unpack(f"={processors}Q", raw or bytes(8 * processors)))
+        return values
+
+
+# A per-CPU value has a slot for each possible processor, not for each that is there.
+def _possible_processors() -> int:
+    ranges = Path("/sys/devices/system/cpu/possible").read_text()
+    return int(ranges.strip().replace("-", ",").split(",")[-1]) + 1

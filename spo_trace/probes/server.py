@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A socket of root's own, over which `spo-trace trace` hands its open maps to whoever takes a snapshot."""
+
+import json
+import os
+import socket
+import stat
+import struct
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.probes.probes import Probes
+
+__all__ = ["RUN", "TraceServer", "connect", "own_directory"]
+
+# Root's own, and gone after a boot.
+RUN = Path("/run/spo-trace")
+
+_SOCKET = "trace.sock"
+_TIMEOUT_SECONDS = 10
+_LONGEST = 1 << 16
+_MOST_DESCRIPTORS = 16
+# pid, uid, gid of SO_PEERCRED.
+_CREDENTIALS = struct.Struct("=iii")
+
+
+class TraceServer:
+    """Listen while probes are attached; `fileno` becomes readable when somebody asks for the maps."""
+
+    def __init__(self, probes: Probes, directory: Path = RUN) -> None:
+        """Listen in `directory`; raise SpoTraceError if another trace does so already."""
+        self._probes = probes
+        self._path = own_directory(directory) / _SOCKET
+        refuse_second(directory)
+        # Nobody listens there any more.
+        self._path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.bind(str(self._path))
+            self._path.chmod(0o600)
+            self._socket.listen()
+        except OSError as error:
+            self._socket.close()
+            raise SpoTraceError(f"{self._path} can't be listened at: {error.strerror}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._path.unlink(missing_ok=True)
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self._socket.fileno()
+
+    def answer(self) -> None:
+        """Hand the maps to one who asked, if that is root; one who went away is nobody's loss."""
+        peer, _ = self._socket.accept()
+        with peer:
+            peer.settimeout(_TIMEOUT_SECONDS)
+            credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            if _CREDENTIALS.unpack(credentials)[1] not in (0, os.geteuid()):
+                return
+            try:
+                socket.send_fds(peer, [json.dumps(self._probes.facts).encode()], self._probes.maps)
+            except OSError:
+                return
+
+
+def connect(directory: Path = RUN) -> Probes | None:
+    """Return the maps of the trace that is running, None if none is.
+
+    Raise SpoTraceError if it can't be asked.
+    """
+    path = directory / _SOCKET
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(_TIMEOUT_SECONDS)
+        try:
+            peer.connect(str(path))
+            message, descriptors, _, _ = socket.recv_fds(peer, _LONGEST, _MOST_DESCRIPTORS)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        except OSError as error:
+            why = error.strerror or "it does not answer"
+            raise SpoTraceError(f"the running trace can't be asked: {why}", hint="run it as root") from error
+    if not message:
+        return None
+    return Probes(json.loads(message), list(descriptors))
+
+
+def refuse_second(directory: Path = RUN) -> None:
+    """Raise SpoTraceError if a trace is running; before the work, not after it."""
+    running = connect(directory)
+    if running is not None:
+        pid = running.facts.get("pid")
+        running.close()
+        raise SpoTraceError(
+            f"the probes are attached already, by process {pid}", hint="one trace serves any number of snapshots"
+        )
+
+
+def own_directory(directory: Path) -> Path:
+    """Return `directory`, made if need be; raise SpoTraceError if others could put something into it."""
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        status = directory.lstat()
+    except OSError as error:
+        raise SpoTraceError(f"{directory} can't be made: {error.strerror}", hint="run it with sudo") from error
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise SpoTraceError(f"{directory} is not a directory of root's alone", hint=f"remove it: rm -r {directory}")
+    return directory

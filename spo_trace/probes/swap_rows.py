@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the probes know, as rows of a snapshot: swap entries with their owners, and pages that came back from swap."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spo_trace import schema
+from spo_trace.formats import swp_entry
+from spo_trace.formats.escape import escape
+from spo_trace.formats.stack_table import StackTable
+from spo_trace.probes.symbols import Symbolizer
+
+__all__ = ["OWNER", "RESTORED", "Known", "SwapRows"]
+
+_ROWS = 1 << 16
+
+Array = npt.NDArray[Any]
+
+
+# struct owner and struct restored of bpf/swap_owner.c.
+OWNER = np.dtype(
+    [("ts_nsec", "=u8"), ("pfn", "=u8"), ("handle", "=u4"), ("pid", "=i4"), ("tgid", "=i4"), ("comm", "V16"),
+     ("unused", "=u4")]
+)  # fmt: skip
+RESTORED = np.dtype([("new_ts_nsec", "=u8"), ("owner", OWNER)])
+
+
+class Known(Protocol):
+    """Give what the probes' maps hold: see probes.Probes."""
+
+    def read(self, name: str) -> tuple[bytes, bytes]:
+        """Return all keys and all values of a map: `entries` (OWNER), `restored` (RESTORED)."""
+        ...
+
+    def stacks(self) -> dict[int, tuple[int, ...]]:
+        """Return the addresses of each stack depot handle."""
+        ...
+
+    def counters(self) -> dict[str, int]:
+        """Return what was counted."""
+        ...
+
+
+class _Restored(NamedTuple):
+    pfns: Array
+    values: Array
+    seen: tuple[int, int]
+
+
+class SwapRows:
+    """Make rows of what `known` holds, their stacks symbolised and interned in `stacks`."""
+
+    def __init__(self, known: Known, symbols: Symbolizer, stacks: StackTable) -> None:
+        self._known = known
+        self._symbols = symbols
+        self._stacks = stacks
+        self._addresses: dict[int, tuple[int, ...]] = {}
+        self._stack_ids: dict[int, int] = {}
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of `schema.SWAP`, entries ascending."""
+        entries, owners = self._sorted("entries", OWNER)
+        for start in range(0, len(entries), _ROWS):
+            yield self._batch(entries[start : start + _ROWS], owners[start : start + _ROWS])
+
+    def _batch(self, entries: Array, owners: Array) -> pa.RecordBatch:
+        one = swp_entry.encode(1, 0)
+        columns = {
+            "swp_entry": entries,
+            "swap_type": (entries // one).astype("u1"),
+            "swap_offset": entries % one,
+            "origin": pa.array(["bpf"] * len(entries)).dictionary_encode(),
+            "pfn": owners["pfn"],
+            "comm": _comms(owners["comm"]).dictionary_encode(),
+            "stack_id": self._ids(owners["handle"]),
+            **{name: owners[name] for name in ("pid", "tgid", "ts_nsec")},
+        }
+        return pa.record_batch([pa.array(columns[name]) for name in schema.SWAP.names], schema.SWAP)
+
+    def restore(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield rows of page_owner, those of pages that came back from swap with the owner that they had before.
+
+        Such a row is `swapped`, as the RFC's kernel would mark it; what the kernel itself says of it, the swap-in's
+        owner, goes to the columns of `schema.KERNEL_OWNER`.
+        """
+        restored = self._read_restored()
+        for batch in batches:
+            if self._seen() != restored.seen:
+                restored = self._read_restored()
+            yield self._restored_batch(batch, restored)
+
+    # Whether any page came back, or moved, since the map was read.
+    def _seen(self) -> tuple[int, int]:
+        counters = self._known.counters()
+        return counters["in_pages"], counters["migrated"]
+
+    def _read_restored(self) -> _Restored:
+        seen = self._seen()
+        return _Restored(*self._sorted("restored", RESTORED), seen)
+
+    def _restored_batch(self, batch: pa.RecordBatch, restored: _Restored) -> pa.RecordBatch:
+        pfns = batch.column("pfn").fill_null(0).to_numpy(zero_copy_only=False)
+        times = batch.column("ts_nsec").fill_null(0).to_numpy(zero_copy_only=False)
+        if not len(restored.pfns):
+            return batch
+        at = np.minimum(np.searchsorted(restored.pfns, pfns), len(restored.pfns) - 1)
+        # The page frame may hold another page by now: the time of its allocation tells.
+        found = (restored.pfns[at] == pfns) & (restored.values["new_ts_nsec"][at] == times)
+        if not found.any():
+            return batch
+        return self._continued(batch, found, restored.values["owner"][at[found]])
+
+    def _continued(self, batch: pa.RecordBatch, found: Array, owners: Array) -> pa.RecordBatch:
+        mask = pa.array(found)
+        columns = {name: batch.column(name) for name in batch.schema.names}
+        for field in schema.KERNEL_OWNER:
+            own = _plain(batch.column(field.name.removeprefix("kernel_")))
+            columns[field.name] = _like(pc.if_else(mask, own, pa.scalar(None, own.type)), field.type)
+        new = {
+            "pid": pa.array(owners["pid"]),
+            "tgid": pa.array(owners["tgid"]),
+            "comm": _comms(owners["comm"]),
+            "ts_nsec": pa.array(owners["ts_nsec"]),
+            "stack_id": pa.array(self._ids(owners["handle"])),
+            "swapped": pa.array(np.ones(len(owners), bool)),
+        }
+        for name, values in new.items():
+            replaced = pc.replace_with_mask(_plain(columns[name]), mask, values)
+            columns[name] = _like(replaced, schema.PAGES.field(name).type)
+        kinds = pa.schema([*schema.PAGES, *schema.KERNEL_OWNER])
+        return pa.record_batch([columns[name] for name in kinds.names], kinds)
+
+    def _sorted(self, name: str, kind: np.dtype[Any]) -> tuple[Array, Array]:
+        raw_keys, raw_values = self._known.read(name)
+        keys, where = np.unique(np.frombuffer(raw_keys, "=u8"), return_index=True)
+        return keys, np.frombuffer(raw_values, kind)[where]
+
+    def _ids(self, handles: Array) -> Array:
+        different, where = np.unique(handles, return_inverse=True)
+        if any(int(handle) not in self._stack_ids for handle in different):
+            self._addresses = self._known.stacks()
+        return np.array([self._stack_id(int(handle)) for handle in different], "u4")[where]
+
+    def _stack_id(self, handle: int) -> int:
+        if handle not in self._stack_ids:
+            addresses = self._addresses.get(handle)
+            if addresses is None:
+                self._stack_ids[handle] = self._stacks.intern_handle(handle)
+            else:
+                self._stack_ids[handle] = self._stacks.intern(self._symbols.block(addresses))
+        return self._stack_ids[handle]
+
+
+def _comms(raw: Array) -> pa.Array:
+    """Return names of 16 bytes (`char comm[16]`, up to its first NUL) as escaped text."""
+    different, where = np.unique(np.ascontiguousarray(raw).view("S16"), return_inverse=True)
+    texts = [escape(bytes(name).split(b"\0", 1)[0]) for name in different]
+    return pa.array(texts, pa.string()).take(pa.array(where))
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _like(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    return column.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else column.cast(kind)

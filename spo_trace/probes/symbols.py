@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Addresses to the text that the kernel's own %pS prints: `symbol+0xoffset/0xsize [module]`."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from spo_trace.errors import SpoTraceError
+
+__all__ = ["Symbolizer", "live_symbolizer"]
+
+
+class _Symbol(NamedTuple):
+    name: str
+    module: str
+
+
+class Symbolizer:
+    """Hold /proc/kallsyms, each address once under the name that the kernel finds first."""
+
+    def __init__(self, kallsyms: Iterable[str], modules: Iterable[str] = ()) -> None:
+        """Read the lines of /proc/kallsyms, and those of /proc/modules for where the modules end.
+
+        Raise SpoTraceError if the addresses are hidden.
+        """
+        by_address: dict[int, _Symbol] = {}
+        for line in kallsyms:
+            address, _, rest = line.split(None, 2)
+            name, _, module = rest.partition("\t")
+            # Aliases: kallsyms_lookup() takes the first.
+            by_address.setdefault(int(address, 16), _Symbol(name.strip(), module.strip().strip("[]")))
+        if len(by_address) <= 1:
+            raise SpoTraceError("/proc/kallsyms hides the kernel's addresses", hint=_HIDDEN)
+        self._addresses = sorted(by_address)
+        self._symbols = [by_address[address] for address in self._addresses]
+        self._module_ends = dict(map(_module_end, modules))
+        self._known: dict[tuple[int, ...], bytes] = {}
+
+    def frame(self, address: int) -> str:
+        """Return what %pS prints for an address (sprint_symbol(), kernel/kallsyms.c)."""
+        index = bisect_right(self._addresses, address) - 1
+        if index < 0:
+            return f"{address:#x}"
+        start, symbol = self._addresses[index], self._symbols[index]
+        end = self._end(index, symbol)
+        if end is None or address >= end:
+            return f"{address:#x}"
+        text = f"{symbol.name}+{address - start:#x}/{end - start:#x}"
+        # The kernel does not name the module of a BPF program.
+        return f"{text} [{symbol.module}]" if symbol.module not in ("", "bpf") else text
+
+    def block(self, addresses: tuple[int, ...]) -> bytes:
+        """Return a stack as the lines that page_owner prints."""
+        if addresses not in self._known:
+            self._known[addresses] = b"".join(b" %b\n" % self.frame(address).encode() for address in addresses)
+        return self._known[addresses]
+
+    # A symbol reaches to the next one; the last of a module, to where that ends.
+    def _end(self, index: int, symbol: _Symbol) -> int | None:
+        following = index + 1
+        if following < len(self._addresses) and self._symbols[following].module == symbol.module:
+            return self._addresses[following]
+        if symbol.module in self._module_ends:
+            return self._module_ends[symbol.module]
+        return self._addresses[following] if following < len(self._addresses) and not symbol.module else None
+
+
+# NAME SIZE REFERENCES USERS STATE ADDRESS
+def _module_end(line: str) -> tuple[str, int]:
+    name, size, _, _, _, address = line.split()[:6]
+    return name, int(address, 16) + int(size)
+
+
+_HIDDEN = "run it as root, and not with sysctl kernel.kptr_restrict=2"
+
+
+def live_symbolizer() -> Symbolizer:
+    """Return the symbols of this machine's kernel as it is now."""
+    modules = Path("/proc/modules")
+    with Path("/proc/kallsyms").open(errors="replace") as lines:
+        return Symbolizer(lines, modules.read_text().splitlines() if modules.exists() else ())

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Attach the probes to this machine for a run, with what a snapshot must know of the moment it began."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from spo_trace.formats import proc
+from spo_trace.probes.attach import attach
+from spo_trace.probes.capacity import Capacity, capacity
+from spo_trace.probes.probes import Probes
+from spo_trace.probes.server import TraceServer, refuse_second
+
+__all__ = ["attached", "room", "swap_pages_used"]
+
+
+def room(max_entries: int | None) -> Capacity:
+    """Return how large the maps are to be on this machine."""
+    return capacity(proc.meminfo(Path("/proc/meminfo").read_bytes()), os.sysconf("SC_PAGE_SIZE"), max_entries)
+
+
+@contextmanager
+def attached(size: Capacity, *, events: bool) -> Iterator[tuple[Probes, TraceServer]]:
+    """Attach the probes, and serve their maps to snapshots; on leaving, the kernel is as it was.
+
+    Raise SpoTraceError, with what mends it, if that can't be.
+    """
+    refuse_second()
+    zones = proc.zoneinfo(Path("/proc/zoneinfo").read_bytes())
+    last_pfn = max(zone["start_pfn"] + zone["spanned"] for zone in zones)
+    with attach(max_entries=size.entries, max_restored=size.restored, last_pfn=last_pfn, events=events) as probes:
+        probes.facts |= {
+            "pid": os.getpid(),
+            "attached_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            # After the attach: what was written before is in it.
+            "used_at_attach": swap_pages_used(),
+        }
+        with TraceServer(probes) as server:
+            yield probes, server
+
+
+def swap_pages_used() -> int:
+    """Return how many pages this machine's swap areas have in use (/proc/swaps)."""
+    areas = proc.swaps(Path("/proc/swaps").read_bytes())
+    return sum(int(area["used"]) for area in areas) // os.sysconf("SC_PAGE_SIZE")

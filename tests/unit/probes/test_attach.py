@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The loader is another process: whatever becomes of it, the user gets an error with what mends it."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spo_trace.bundled import bpf_program
+from spo_trace.errors import SpoTraceError
+from spo_trace.probes import attach as attaching
+from spo_trace.probes.attach import attach
+
+# Stands for a Python with bcc: answers the question whether it has, then plays the loader.
+ANSWER = """\
+import json, os, socket, sys
+peer = socket.socket(fileno=int(sys.argv[-1]))
+request = json.loads(peer.makefile().readline())
+"""
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give the directory that stands for /run/spo-trace, and be root."""
+    with tempfile.TemporaryDirectory(prefix="spo-") as path:
+        monkeypatch.setattr(attaching, "RUN", Path(path) / "run")
+        monkeypatch.setattr("os.geteuid", lambda: Path(path).stat().st_uid)
+        monkeypatch.setattr(attaching, "_require_root", lambda: None)
+        yield Path(path) / "run"
+
+
+def loader(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Let the loader be this code."""
+    monkeypatch.setattr(attaching, "_START", ANSWER + code)
+    monkeypatch.setattr(attaching, "_ASK", "")
+
+
+def attached(**changes: Any) -> Any:
+    options: dict[str, Any] = {"max_entries": 10, "max_restored": 20, "last_pfn": 1000, "events": False}
+    return attach(**options | changes)
+
+
+def test_descriptors_are_taken_over(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """
+answer = {"maps": ["entries"], "request": request}
+socket.send_fds(peer, [json.dumps(answer).encode() + b"\\n"], [0, 0])
+"""
+    loader(monkeypatch, code)
+    with attached() as probes:
+        assert probes.facts["request"] == {
+            "program": str(bpf_program()),
+            "defines": {"MAX_ENTRIES": 10, "MAX_RESTORED": 20},
+            "last_pfn": 1000,
+            "events": False,
+        }
+        assert len(probes.descriptors) == 2
+        assert len(probes.maps) == 1
+        held = list(probes.descriptors)
+    for fd in held:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+    assert list(run.iterdir()) == []
+
+
+def test_what_the_loader_could_not_do_is_told_with_what_bcc_said(
+    run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = """
+print("first line", *range(40), "R2 min value is negative", sep="\\n", flush=True)
+peer.sendall(json.dumps({"error": "no way", "hint": "the mend"}).encode() + b"\\n")
+"""
+    loader(monkeypatch, code)
+    with pytest.raises(SpoTraceError) as caught:
+        attached()
+    assert (caught.value.message, caught.value.hint) == ("no way", "the mend")
+    assert caplog.messages[-1] == "bcc: R2 min value is negative"
+    assert len(caplog.messages) == 12
+    assert list(run.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", ["os.kill(os.getpid(), 9)", "sys.exit(3)"])
+def test_a_loader_that_dies(run: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    loader(monkeypatch, code)
+    with pytest.raises(SpoTraceError, match=r"ended without an answer \(status (-9|3)\)"):
+        attached()
+    assert list(run.iterdir()) == []
+
+
+def test_no_bcc_names_the_packages(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attaching, "_ASK", "import no_such_module")
+    with pytest.raises(SpoTraceError) as caught:
+        attached()
+    assert caught.value.message.startswith("no bcc for Python 3.10 or later in /usr/bin/python3")
+    assert "apt install python3-bpfcc" in (caught.value.hint or "")
+
+
+def test_it_takes_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(SpoTraceError, match="only root may attach probes"):
+        attached()

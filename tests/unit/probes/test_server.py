@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Open maps go over a socket of one's own to whoever takes a snapshot, and to nobody else."""
+
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.probes.probes import Probes
+from spo_trace.probes.server import TraceServer, connect, own_directory, refuse_second
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """Give a directory whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="spo-", dir="/tmp") as path:
+        yield Path(path) / "run"
+
+
+def probes() -> Probes:
+    """Return probes with one map, a file, and a link, a pipe's end."""
+    with tempfile.TemporaryFile() as file:
+        file.write(b"the map")
+        file.flush()
+        return Probes({"maps": ["entries"], "pid": 4711, "owners": True}, [os.dup(file.fileno()), os.dup(0)])
+
+
+def asked(server: TraceServer, directory: Path) -> Probes | None:
+    """Return what one who connects gets."""
+    thread = Thread(target=server.answer)
+    thread.start()
+    try:
+        return connect(directory)
+    finally:
+        thread.join()
+
+
+def test_the_maps_alone_are_handed_over(directory: Path) -> None:
+    with probes() as held, TraceServer(held, directory) as server:
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+        assert stat.S_IMODE((directory / "trace.sock").stat().st_mode) == 0o600
+        got = asked(server, directory)
+        assert got is not None
+        assert got.facts == held.facts
+        assert len(got.descriptors) == 1
+        assert os.pread(got.descriptors[0], 100, 0) == b"the map"
+        got.close()
+        # Closed there, it is still open here.
+        assert os.pread(held.descriptors[0], 100, 0) == b"the map"
+    assert list(directory.iterdir()) == []
+    assert connect(directory) is None
+
+
+def test_without_a_trace_there_is_nobody(directory: Path) -> None:
+    assert connect(directory) is None
+
+
+def test_one_trace_at_a_time(directory: Path) -> None:
+    with probes() as held, TraceServer(held, directory) as server:
+        thread = Thread(target=server.answer)
+        thread.start()
+        with pytest.raises(SpoTraceError, match="the probes are attached already, by process 4711"):
+            refuse_second(directory)
+        thread.join()
+
+
+def test_what_a_killed_trace_left_is_replaced(directory: Path) -> None:
+    own_directory(directory)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(directory / "trace.sock"))
+    assert connect(directory) is None
+    with probes() as held, TraceServer(held, directory) as server:
+        got = asked(server, directory)
+        assert got is not None
+        got.close()
+
+
+def test_one_who_goes_away_stops_nothing(directory: Path) -> None:
+    with probes() as held, TraceServer(held, directory) as server:
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(directory / "trace.sock"))
+        server.answer()
+        got = asked(server, directory)
+        assert got is not None
+        got.close()
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o720])
+def test_a_directory_that_others_can_write_is_refused(directory: Path, mode: int) -> None:
+    directory.mkdir()
+    directory.chmod(mode)
+    with pytest.raises(SpoTraceError, match="is not a directory of root's alone"):
+        own_directory(directory)
+
+
+def test_a_planted_link_is_refused(directory: Path, tmp_path: Path) -> None:
+    directory.symlink_to(tmp_path)
+    with pytest.raises(SpoTraceError, match="is not a directory of root's alone"):
+        own_directory(directory)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the maps hold becomes rows: swap entries, and pages that came back from swap."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from spo_trace import schema
+from spo_trace.formats.batch import to_batch
+from spo_trace.formats.stack_table import StackTable
+from spo_trace.probes.counters import COUNTERS, LOSSES
+from spo_trace.probes.swap_rows import OWNER, RESTORED, SwapRows
+from spo_trace.probes.symbols import Symbolizer
+from tests.unit.probes.fake_maps import FakeMaps, Owned
+
+PROGRAM = (Path(__file__).parents[3] / "bpf/swap_owner.c").read_text()
+
+SYMBOLS = Symbolizer(["1000 T alloc\n", "2000 T shmem_alloc_folio\n", "3000 T last\n"])
+STACKS = {5: (0x1001, 0x2002), 6: (0x2010,)}
+TYPE_1 = 1 << 58
+
+
+def owned(**changes: Any) -> Owned:
+    """Return an owner."""
+    fields: dict[str, Any] = {"ts_nsec": 50, "pfn": 0x77, "handle": 5, "pid": 8, "tgid": 7, "comm": b"dd"} | changes
+    return tuple(fields.values())
+
+
+def rows_of(maps: FakeMaps, stacks: StackTable | None = None) -> SwapRows:
+    return SwapRows(maps, SYMBOLS, StackTable() if stacks is None else stacks)
+
+
+def test_entries_ascend_and_have_all_columns() -> None:
+    maps = FakeMaps({TYPE_1 + 3: owned(comm=b"a\n", handle=6), 9: owned(), 2: owned(ts_nsec=1 << 63)}, stacks=STACKS)
+    stacks = StackTable()
+    (batch,) = rows_of(maps, stacks).batches()
+    assert batch.schema == schema.SWAP
+    assert batch.to_pylist()[0] == {
+        "swp_entry": 2, "swap_type": 0, "swap_offset": 2, "pid": 8, "tgid": 7, "comm": "dd", "ts_nsec": 1 << 63,
+        "stack_id": batch["stack_id"][1].as_py(), "pfn": 0x77, "origin": "bpf",
+    }  # fmt: skip
+    assert [(row["swap_type"], row["swap_offset"], row["comm"]) for row in batch.to_pylist()] == [
+        (0, 2, "dd"),
+        (0, 9, "dd"),
+        (1, 3, r"a\n"),
+    ]
+    frames = [stacks[number.as_py()].frames for number in batch["stack_id"]]
+    assert frames[1:] == [("alloc+0x1/0x1000", "shmem_alloc_folio+0x2/0x1000"), ("shmem_alloc_folio+0x10/0x1000",)]
+
+
+def test_a_name_ends_at_its_first_nul() -> None:
+    # strscpy() leaves what stood behind it.
+    maps = FakeMaps(
+        {1: owned(comm=b"dd\0old rest"), 2: owned(comm=b"\0gone"), 3: owned(comm=b"\xff" * 15)}, stacks=STACKS
+    )
+    (batch,) = rows_of(maps).batches()
+    assert batch["comm"].to_pylist() == ["dd", "", r"\377" * 15]
+
+
+def test_a_stack_that_was_lost_is_known_by_its_handle() -> None:
+    stacks = StackTable()
+    (batch,) = rows_of(FakeMaps({1: owned(handle=4242)}), stacks).batches()
+    stack = stacks[batch["stack_id"][0].as_py()]
+    assert (stack.handle, stack.frames) == (4242, ())
+
+
+def test_nothing_in_swap_is_no_row() -> None:
+    assert list(rows_of(FakeMaps()).batches()) == []
+
+
+def pages(*rows: tuple[int | None, int | None, str]) -> pa.RecordBatch:
+    """Return rows of page_owner: (pfn, ts_nsec, comm), stack 0."""
+    values = [
+        {"pfn": pfn, "ts_nsec": ts, "comm": comm, "pid": 3, "tgid": 3, "order": 0, "stack_id": 0, "slab": False}
+        | {"swapped": False}
+        for pfn, ts, comm in rows
+    ]
+    return to_batch(schema.PAGES, [tuple(row.get(name) for name in schema.PAGES.names) for row in values])
+
+
+def test_a_page_that_came_back_has_its_first_owner() -> None:
+    maps = FakeMaps(restored={0x30: (900, owned(comm=b"first")), 0x10: (100, owned())}, stacks=STACKS)
+    stacks = StackTable()
+    stacks.intern(b" do_swap_page+0x1/0x2\n")
+    batch = pages((0x10, 101, "other"), (0x20, 900, "cat"), (0x30, 900, "cat"), (None, None, "old"))
+    (got,) = rows_of(maps, stacks).restore([batch])
+    assert got.schema.names == schema.TABLES["pages"].names
+    assert got.slice(0, 2).select(schema.PAGES.names).to_pylist() == batch.slice(0, 2).to_pylist()
+    row = got.to_pylist()[2]
+    assert {name: row[name] for name in ("pid", "tgid", "comm", "ts_nsec", "swapped")} == {
+        "pid": 8, "tgid": 7, "comm": "first", "ts_nsec": 50, "swapped": True,
+    }  # fmt: skip
+    assert {name: row[name] for name in schema.KERNEL_OWNER.names} == {
+        "kernel_pid": 3, "kernel_tgid": 3, "kernel_comm": "cat", "kernel_ts_nsec": 900, "kernel_stack_id": 0,
+    }  # fmt: skip
+    assert stacks[row["stack_id"]].frames[0] == "alloc+0x1/0x1000"
+    assert [got["kernel_comm"][number].as_py() for number in (0, 1, 3)] == [None] * 3
+
+
+def test_pages_are_left_as_they_are_where_none_came_back() -> None:
+    batch = pages((0x10, 101, "dd"))
+    for maps in (FakeMaps(), FakeMaps(restored={0x10: (1, owned())}), FakeMaps(restored={1 << 60: (101, owned())})):
+        assert next(rows_of(maps).restore([batch])) is batch
+
+
+def test_what_comes_back_while_pages_are_read_is_seen() -> None:
+    maps = FakeMaps(stacks=STACKS)
+
+    def reading() -> Iterator[pa.RecordBatch]:
+        yield pages((0x10, 1, "dd"))
+        maps.came_back[0x20] = (900, owned())
+        maps.counted["in_pages"] += 1
+        yield pages((0x20, 900, "cat"))
+        yield pages((0x21, 901, "cat"))
+
+    batches = list(rows_of(maps).restore(reading()))
+    assert [batch["swapped"].to_pylist() for batch in batches] == [[False], [True], [False]]
+    assert maps.reads == ["restored"] * 2
+
+
+@pytest.mark.parametrize(("name", "kind", "size"), [("owner", OWNER, 48), ("restored", RESTORED, 56)])
+def test_rows_are_the_c_structs(name: str, kind: Any, size: int) -> None:
+    body = re.search(rf"struct {name} \{{(.*?)\}};", PROGRAM, re.DOTALL)
+    assert body is not None
+    members = re.findall(r"(\w+)(?:\[\d+\])?;", body[1])
+    assert [m.removeprefix("ts_nsec") or "ts_nsec" for m in members][1:] == list(kind.names)[1:]
+    assert kind.itemsize == size
+
+
+def test_counters_are_the_c_enum() -> None:
+    body = re.search(r"enum \{\s*(OUT_CALLS.*?)NR_COUNTERS", PROGRAM, re.DOTALL)
+    assert body is not None
+    assert [name.lower() for name in re.findall(r"\w+", body[1])] == list(COUNTERS)
+    assert set(LOSSES) <= set(COUNTERS)
