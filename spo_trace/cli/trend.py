@@ -91,8 +91,11 @@ def command(
     times = series.table["seconds"].drop_duplicates()
     note(f"{len(times)} samples of one boot, over {times.max():,.1f} s")
     show(_for_people(table, format), top, format, output, force=force)
-    if plot:
-        _draw(table[table["steadiness"].notna()].head(min(top or _PANELS, _PANELS)), series, weight, plot, force=force)
+    changed = table[table["steadiness"].notna()]
+    if plot and changed.empty:
+        note("Nothing changed: there is nothing to draw")
+    elif plot:
+        _draw(changed.head(min(top or _PANELS, _PANELS)), series, weight, plot, force=force)
     if limit is not None and (over := table[table["rate_low"] > limit]).size:
         fail(f"{len(over)} rows surely grow faster than {fail_above}", None, EXIT_THRESHOLD)
 

@@ -23,9 +23,11 @@ __all__ = ["SORTS", "Lines", "Terminal"]
 SORTS = ("growth", "interval", "total", "mem", "swap")
 
 # Samples that are kept beside the first one: the sparklines go back so far.
-_REMEMBERED = 40
+_REMEMBERED = 20
 
+# Rows that are told of: in plain lines, and on a terminal, which shows as many of them as fit.
 _ROWS_IN_LINES = 10
+_ROWS_ON_TERMINAL = 200
 
 
 class _Display:
@@ -67,8 +69,8 @@ class _Display:
     def _draw(self, sample: "Sample") -> None:
         raise NotImplementedError
 
-    # Of each owner in the order to show, and of all together.
-    def _growth(self) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    # Of the first `most` owners (0: all) in the order to show, of all together, and how many owners there are.
+    def _growth(self, most: int) -> "tuple[pd.DataFrame, pd.DataFrame, int]":
         from spo_trace.analysis.growth import growth
         from spo_trace.analysis.labels import owner_labels
         from spo_trace.sampling.opening import series_of
@@ -78,7 +80,9 @@ class _Display:
         rows = growth(table, self._keys)
         column = f"{self._sort}_delta" if self._sort in ("growth", "interval") else f"{self._sort}_bytes"
         rows = rows.sort_values(column, ascending=False, kind="stable", ignore_index=True)
-        return rows.assign(label=owner_labels(rows, self._keys)), growth(table, []).assign(label="all")
+        shown = rows.head(most) if most else rows
+        labelled = shown.assign(label=owner_labels(shown, self._keys))
+        return labelled, growth(table, []).assign(label="all"), len(rows)
 
 
 class Lines(_Display):
@@ -89,9 +93,8 @@ class Lines(_Display):
 
         from spo_trace.reporters.watch_view import render_lines
 
-        rows, everything = self._growth()
-        top = _ROWS_IN_LINES if self._top is None else self._top
-        shown = pd.concat([everything, rows.head(top) if top else rows], ignore_index=True)
+        rows, everything, _ = self._growth(_ROWS_IN_LINES if self._top is None else self._top)
+        shown = pd.concat([everything, rows], ignore_index=True)
         render_lines(shown, sample.seconds, sys.stdout, header=self.taken == 1)
 
 
@@ -131,8 +134,8 @@ class Terminal(_Display):
 
         from spo_trace.reporters.watch_view import WatchView
 
-        rows, everything = self._growth()
-        self._view = WatchView(rows, everything, _heading(sample), _footing(sample, self._keys), self._top or 0)
+        rows, everything, owners = self._growth(self._top or _ROWS_ON_TERMINAL)
+        self._view = WatchView(rows, everything, owners, _heading(sample), _footing(sample, self._keys))
         if self._live is None:
             # Refreshed between samples too: a terminal may change its size.
             self._live = Live(self._view, screen=True, refresh_per_second=2, redirect_stdout=False)

@@ -18,48 +18,56 @@ __all__ = ["WatchView", "render_lines"]
 # Lines that are no rows: two above the table, its head, one below it.
 _OTHER_LINES = 5
 
-_WIDE = 100
+# Columns of a terminal.
+_NARROW, _WIDE = 70, 100
 
 
 @dataclass(frozen=True, slots=True)
 class WatchView:
     """Draw one moment of a watch on a rich console.
 
-    `rows`: of `analysis.growth`, in the order to show, with a column `label`; `total`: one such row, of all owners.
-    `heading` and `footing`: a line each above and below. `top`: as many rows at most (0: as many as fit).
+    `rows`: of `analysis.growth`, in the order to show, with a column `label`; as many are shown as fit. `total`: one
+    such row, of all owners; `owners`: how many these are. `heading` and `footing`: a line each above and below.
     """
 
     rows: pd.DataFrame
     total: pd.DataFrame
+    owners: int
     heading: str
     footing: str
-    top: int = 0
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield what fits the terminal as it is now."""
         fit = max((options.height or console.height) - _OTHER_LINES, 1)
         plain = not options.encoding.startswith("utf")
-        shown = self.rows.head(min(self.top or fit, fit))
+        shown = self.rows.head(fit)
         yield _one_line(self.heading, "bold")
         yield self._table(pd.concat([self.total, shown], ignore_index=True), options.max_width, plain)
-        hidden = len(self.rows) - len(shown)
+        hidden = self.owners - len(shown)
         yield _one_line(f"{hidden:,} more. {self.footing}" if hidden else self.footing, "dim")
 
     def _table(self, rows: pd.DataFrame, width: int, plain: bool) -> Table:
         split = bool(rows["mem_bytes"].notna().all())
-        names = ["mem", "swap"] if split else []
-        names += ["total"] if not split or width >= _WIDE else []
-        names += ["interval", "growth", *(["rate"] if width >= _WIDE else [])]
+        names = _columns(width, split=split)
+        marks = 20 if width >= _WIDE else 10
         table = Table(box=None, padding=(0, 1, 0, 0), expand=True)
         for name in names:
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("past", no_wrap=True, min_width=8, max_width=20 if width >= _WIDE else 10)
+            table.add_column(name, justify="left" if name == "past" else "right", no_wrap=True)
         table.add_column("owner", no_wrap=True, overflow="ellipsis", ratio=1)
         for number, row in enumerate(rows.to_dict("records")):
-            cells = [_cell(name, row) for name in names]
-            past = sparkline(row["past"], 20 if width >= _WIDE else 10, ascii_only=plain)
-            table.add_row(*cells, Text(past), Text(printable(row["label"])), style="bold" if number == 0 else "")
+            past = Text(sparkline(row["past"], marks, ascii_only=plain).ljust(8))
+            cells = [past if name == "past" else _cell(name, row) for name in names]
+            table.add_row(*cells, Text(printable(row["label"])), style="bold" if number == 0 else "")
         return table
+
+
+# What there is room for beside the owner; memory and swap say more than their sum.
+def _columns(width: int, *, split: bool) -> list[str]:
+    if width < _NARROW:
+        return ["total", "growth"]
+    if width < _WIDE:
+        return [*(["mem", "swap"] if split else ["total"]), "interval", "growth", "past"]
+    return [*(["mem", "swap"] if split else []), "total", "interval", "growth", "rate", "past"]
 
 
 def render_lines(rows: pd.DataFrame, elapsed: float, outfile: TextIO, *, header: bool) -> None:

@@ -71,14 +71,18 @@ def _parquet(sample: Sample) -> pa.Buffer:
 
 
 def _write(path: Path, content: bytes | pa.Buffer) -> None:
-    fd, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
     try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-        Path(temporary).rename(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        fd, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(content)
+            Path(temporary).rename(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        hint = "the samples before it are kept"
+        raise SpoTraceError(f"{path} can't be written: {error.strerror}", hint=hint) from error
 
 
 def check_directory(directory: Path, *, force: bool) -> None:

@@ -150,6 +150,13 @@ def test_errors(place: Path, command: str, code: int, said: str) -> None:
     assert run.stderr.decode().startswith(f"spo-trace: error: {said}")
 
 
+def test_where_nothing_changed_nothing_is_drawn(tmp_path: Path) -> None:
+    in_process("watch", *LEAK, "--where", 'comm == "nosuch"', "--record", "r", cwd=tmp_path)
+    run = in_process("trend", "r", "--plot", "x.png", cwd=tmp_path)
+    assert run.stderr.decode().endswith("\nNothing changed: there is nothing to draw\n")
+    assert not (tmp_path / "x.png").exists()
+
+
 def test_two_samples_are_too_few(tmp_path: Path) -> None:
     in_process("watch", *LEAK, "--count", 2, "--record", "r", cwd=tmp_path)
     run = in_process("trend", "r", cwd=tmp_path)

@@ -40,9 +40,10 @@ def drawn(view: WatchView, width: int, height: int, encoding: str = "utf-8") -> 
     return [line.rstrip() for line in lines]
 
 
-def view(*labels: str, split: bool = True, top: int = 0) -> WatchView:
-    """Return a view of these owners."""
-    return WatchView(rows(*labels, split=split), rows("all", split=split), "box 7.2", "Ctrl-C ends.", top)
+def view(*labels: str, split: bool = True, more: int = 0) -> WatchView:
+    """Return a view of these owners, and of so many more that are not to be shown."""
+    total = rows("all", split=split)
+    return WatchView(rows(*labels, split=split), total, len(labels) + more, "box 7.2", "Ctrl-C ends.")
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 9), (120, 30), (40, 12), (20, 5), (200, 60)])
@@ -63,6 +64,12 @@ def test_what_is_shown() -> None:
     ]
 
 
+def test_a_narrow_terminal_still_says_who() -> None:
+    lines = drawn(view("a-long-name-of-15"), 36, 9)
+    assert lines[1].split() == ["total", "growth", "owner"]
+    assert lines[3].endswith("MiB a-long-name-of…")
+
+
 def test_counts_have_no_memory_and_swap() -> None:
     assert drawn(view("dd", split=False), 80, 24)[1].split() == ["total", "interval", "growth", "past", "owner"]
 
@@ -71,7 +78,7 @@ def test_what_does_not_fit_is_told() -> None:
     lines = drawn(view(*"abcdefgh"), 80, 9)
     assert [line[-1] for line in lines[3:-1]] == ["a", "b", "c", "d"]
     assert lines[-1] == "4 more. Ctrl-C ends."
-    assert drawn(view(*"abcdefgh", top=1), 80, 40)[-1] == "7 more. Ctrl-C ends."
+    assert drawn(view("a", more=7), 80, 40)[-1] == "7 more. Ctrl-C ends."
 
 
 def test_a_terminal_without_unicode() -> None:

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -114,6 +115,14 @@ def test_damage_is_told(tmp_path: Path, name: str, content: bytes) -> None:
     (directory / name).write_bytes(content)
     with pytest.raises(SpoTraceError, match="r is damaged"):
         read_recording(directory)
+
+
+def test_a_directory_that_goes_away_is_told(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "r", Question(["comm"]))
+    recording.add(sample(1))
+    shutil.rmtree(tmp_path / "r")
+    with pytest.raises(SpoTraceError, match=r"r/000002\.parquet can't be written: No such file or directory$"):
+        recording.add(sample(2))
 
 
 def test_one_of_a_newer_version(tmp_path: Path) -> None:
