@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["By", "Force", "Format", "Html", "Output", "Source", "Strict", "Top", "Where", "condition_of", "keys_of"]
+__all__ = [
+    "By",
+    "Force",
+    "Format",
+    "Html",
+    "Jobs",
+    "Output",
+    "Source",
+    "Strict",
+    "Top",
+    "Where",
+    "condition_of",
+    "keys_of",
+]
 
 Source = Annotated[
     str,
@@ -46,6 +59,17 @@ Html = Annotated[
 Format = Annotated[str, typer.Option("--format", "-f", metavar="NAME", help="table, csv, json or markdown.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to stdout.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        min=1,
+        help="Readers of page_owner, scanners of its text; default: one for each processor.",
+        show_default=False,
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail at the first malformed record, instead of setting it aside.")
 ]

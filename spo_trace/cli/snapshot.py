@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Force, Strict
+from spo_trace.cli.options import Force, Jobs, Strict
 from spo_trace.cli.output import note, progress, size_of, tell_collected
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import format_size
@@ -58,17 +58,7 @@ def command(
             help="Owners of swap: auto (debugfs, else bpf), debugfs, bpf (of a running spo-trace trace) or none.",
         ),
     ] = "auto",
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            "-j",
-            metavar="N",
-            min=1,
-            help="Readers of page_owner, scanners of its text; default: one for each processor.",
-            show_default=False,
-        ),
-    ] = None,
+    jobs: Jobs = None,
     strict: Strict = False,
     force: Force = False,
 ) -> None:

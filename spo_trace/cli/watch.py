@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import By, Where, condition_of, keys_of
+from spo_trace.cli.options import By, Jobs, Where, condition_of, keys_of
 from spo_trace.cli.output import note
 from spo_trace.cli.watching import SORTS, Lines, Terminal
 from spo_trace.errors import UsageError
@@ -66,6 +66,7 @@ def command(
             "counts where they can answer, else full.",
         ),
     ] = "auto",
+    jobs: Jobs = None,
     record: Annotated[
         Path | None,
         typer.Option(
@@ -115,6 +116,7 @@ def command(
         keys,
         where=condition_of(where),
         method=method,
+        jobs=jobs,
         interval=interval,
         count=count,
         from_=from_,

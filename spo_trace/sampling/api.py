@@ -28,6 +28,7 @@ def watch(
     count: int | None = None,
     from_: Paths | None = None,
     backend: str | None = None,
+    jobs: int | None = None,
     record: str | os.PathLike[str] | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -45,8 +46,8 @@ def watch(
     question = Question(check_keys(by), where, method)
     recording = None if record is None else Recording(Path(record), question, force=force)
     pause = (0.0 if from_ else 5.0) if interval is None else interval
-    sources = paced(choose_series(backend, as_list(from_)), pause, count)
-    for sample in take_samples(sources, question, progress=progress):
+    sources = paced(choose_series(backend, as_list(from_), jobs), pause, count)
+    for sample in take_samples(sources, question, jobs=jobs, progress=progress):
         if recording:
             recording.add(sample)
         yield sample

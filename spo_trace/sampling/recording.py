@@ -66,7 +66,7 @@ def _parquet(sample: Sample) -> pa.Buffer:
     of_sample = {"sample": sample.number, "seconds": sample.seconds, "taken_at": sample.taken_at}
     table = pd.concat([pd.DataFrame(of_sample, index=sample.table.index), sample.table], axis="columns")
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), sink, compression="zstd")
+    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), sink, compression="zstd", compression_level=9)
     return sink.getvalue()
 
 

@@ -77,7 +77,7 @@ class Sample:
 
 
 def take_samples(
-    sources: Iterable[Source], question: Question, *, progress: Progress | None = None
+    sources: Iterable[Source], question: Question, *, jobs: int | None = None, progress: Progress | None = None
 ) -> Iterator[Sample]:
     """Yield a sample of each source, all of one boot.
 
@@ -92,7 +92,7 @@ def take_samples(
         started = time.monotonic()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         rejects.clear()
-        method, table, meta = _read(source, question, counts, progress)
+        method, table, meta = _read(source, question, counts, jobs, progress)
         # Two ways of counting in one series would look like growth.
         question = replace(question, method=method)
         meta["warnings"] += [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
@@ -116,7 +116,7 @@ def _count(rejects: Counter[str], reject: Reject) -> None:
 
 
 def _read(
-    source: Source, question: Question, counts: KernelCounts, progress: Progress | None
+    source: Source, question: Question, counts: KernelCounts, jobs: int | None, progress: Progress | None
 ) -> tuple[str, pd.DataFrame, dict[str, Any]]:
     if question.method != "full" and question.for_counts:
         warnings: list[str] = []
@@ -127,7 +127,7 @@ def _read(
         if question.method == "counts":
             why = source.why_missing("show_stacks") if _tells_time(meta) else "no boot_id and uptime with it"
             raise SpoTraceError(f"no counts of stacks: {why}", hint="--method auto reads page_owner then")
-    return "full", *_read_in_full(source, question, progress)
+    return "full", *_read_in_full(source, question, jobs, progress)
 
 
 # Which boot, and when: page_owner's records tell too, the counts do not.
@@ -135,10 +135,12 @@ def _tells_time(meta: dict[str, Any]) -> bool:
     return meta["boot_id"] is not None and meta["uptime_start"] is not None
 
 
-def _read_in_full(source: Source, question: Question, progress: Progress | None) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _read_in_full(
+    source: Source, question: Question, jobs: int | None, progress: Progress | None
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
     try:
-        snap = collect(source, directory / "sample.spo", progress=progress)
+        snap = collect(source, directory / "sample.spo", jobs=jobs, progress=progress)
         table = attribute(snap, question.keys, where=question.where)
     finally:
         shutil.rmtree(directory)

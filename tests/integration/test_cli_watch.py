@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -235,22 +236,19 @@ def test_an_end_in_the_middle_keeps_what_was_recorded(tmp_path: Path, number: in
 
 
 def test_interrupted_before_the_first_sample_nothing_is_left(tmp_path: Path) -> None:
+    # GIVEN a pipe that gives some records, and then nothing more, but stays open
     os.mkfifo(tmp_path / "pipe")
-    with (
-        subprocess.Popen(
-            [EXECUTABLE, "watch", "--from", "pipe", "--record", "r"],
-            cwd=tmp_path,
-            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / ".cache")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process,
-        (tmp_path / "pipe").open("wb") as pipe,
-    ):
-        pipe.write(page() * 30)
-        pipe.flush()
-        time.sleep(0.5)
+    pipe = os.open(tmp_path / "pipe", os.O_RDWR)
+    os.write(pipe, page() * 30)
+    command = [EXECUTABLE, "watch", "--from", "pipe", "--record", "r"]
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / ".cache")}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
+        # WHEN Ctrl-C comes once they were taken out of it
+        while select.select([pipe], [], [], 0)[0] and process.poll() is None:
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
+    os.close(pipe)
     assert process.returncode == 130
     assert said == b"spo-trace: error: interrupted; nothing was left behind\n"
     assert not (tmp_path / "r").exists()
