@@ -240,7 +240,7 @@ def test_interrupted_before_the_first_sample_nothing_is_left(tmp_path: Path) -> 
     os.mkfifo(tmp_path / "pipe")
     pipe = os.open(tmp_path / "pipe", os.O_RDWR)
     os.write(pipe, page() * 30)
-    command = [EXECUTABLE, "watch", "--from", "pipe", "--record", "r"]
+    command = [str(EXECUTABLE), "watch", "--from", "pipe", "--record", "r"]
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / ".cache")}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
         # WHEN Ctrl-C comes once they were taken out of it
