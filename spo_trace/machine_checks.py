@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spo_trace.facts import wants_swap
+from spo_trace.native import library
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.live import MEND, explain
 
@@ -39,6 +40,7 @@ def check_machine(root: Path = Path("/"), *, euid: int | None = None) -> Iterato
     if page_owner.state == "ok":
         yield _check_swap(root)
         yield _check_stacks(root)
+        yield from _check_compiled()
 
 
 def _check_root(euid: int) -> Check:
@@ -120,6 +122,13 @@ def _check_stacks(root: Path) -> Check:
     if (root / _DEBUGFS / "page_owner_stacks/show_stacks").exists():
         return Check("ok", "page_owner_stacks", "base pages are counted for each stack")
     return Check("optional", "page_owner_stacks", "the kernel has none", "it came with Linux 6.9; verify does without")
+
+
+# Nothing to say where it is there, as it nearly always is.
+def _check_compiled() -> Iterator[Check]:
+    if library.load() is None:
+        mend = "install spo-trace anew where there is a C compiler (cc)"
+        yield Check("optional", "compiled code", "none: reading takes some ten times as long", mend)
 
 
 def _explain(root: Path, path: Path, error: OSError) -> tuple[str, str]:

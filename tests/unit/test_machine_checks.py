@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from spo_trace.machine_checks import check_machine
+from spo_trace.native import library
 from tests.support import capture, entry, page
 
 MOUNTED = {"proc/mounts": b"none /sys/kernel/debug debugfs rw 0 0\n"}
@@ -43,6 +44,12 @@ def test_a_machine_that_has_all(tmp_path: Path) -> None:
         "page_owner_stacks": ("ok", "base pages are counted for each stack"),
     }
     assert mends(tmp_path) == {}
+
+
+def test_no_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "load", lambda: None)
+    assert states(tmp_path, ON)["compiled code"] == ("optional", "none: reading takes some ten times as long")
+    assert mends(tmp_path)["compiled code"] == "install spo-trace anew where there is a C compiler (cc)"
 
 
 def test_no_root(tmp_path: Path) -> None:
