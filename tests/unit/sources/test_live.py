@@ -4,6 +4,7 @@
 import errno
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from spo_trace.collect import collect
 from spo_trace.errors import SpoTraceError
+from spo_trace.formats.record import Records
 from spo_trace.sources import live, many_readers
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.live import LiveSource, explain
@@ -153,6 +155,19 @@ def test_snapshots_are_the_same_whatever_the_number_of_readers(many_pages: Path,
         assert snap.count("pages") + snap.meta["files"]["page_owner"]["skipped"][TOO_LARGE] == 0x1F00 // 2
         tables.append([(tmp_path / f"{jobs}.spo" / f"{name}.parquet").read_bytes() for name in ("pages", "stacks")])
     assert tables[0] == tables[1] == tables[2]
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_there_are_as_many_readers_as_jobs(many_pages: Path, monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    readers: list[object] = []
+
+    def noted(files: list[object], _: object) -> Iterator[Records]:
+        readers.extend(files)
+        return iter(())
+
+    monkeypatch.setattr(live, "read_ranges", noted)
+    assert LiveSource(many_pages, jobs).open("page_owner") is not None
+    assert len(set(readers)) == jobs
 
 
 def test_progress_is_told_in_page_frames(many_pages: Path) -> None:

@@ -125,6 +125,22 @@ def test_a_page_that_changed_hands_before_its_stack_was_asked_for(machine: Calla
     assert seen.count(first) == 3
 
 
+def test_a_page_that_was_freed_before_its_stack_was_asked_for(machine: Callable[..., Path], tmp_path: Path) -> None:
+    # GIVEN a page that is gone when it is read again, where the next one has the same handle
+    class Freeing(FakeKernel):
+        def find(self, position: int) -> tuple[bytes, int]:
+            found = super().find(position)
+            if found[1] == 0x102:
+                self.pfns.remove(0x101)
+            return found
+
+    pages = {0x100: 1, 0x101: 2, 0x102: 2, 0x103: 1}
+    kernel = Freeing(pages, record=lambda pfn: with_handle(pfn, pages))
+    stacks, _ = stacks_of(machine(kernel, show_stacks_handles(1)), tmp_path / "x.spo")
+    # THEN each page is there once, with its own stack
+    assert stacks == {pfn: [frame.decode() for frame in STACKS[handle]] for pfn, handle in pages.items()}
+
+
 def test_a_stack_that_stays_unknown_is_told(machine: Callable[..., Path], tmp_path: Path) -> None:
     # GIVEN pages of which none is the same when it is read again
     count: Counter[int] = Counter()
