@@ -15,6 +15,7 @@ from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.many_readers import positions_are_pfns, read_ranges
 from spo_trace.sources.one_reader import read_records
+from spo_trace.sources.own_memory import keep_freed_memory
 from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, prints_handles, stacks_by_handle, with_stacks
 from spo_trace.sources.source import PATHS
 
@@ -111,6 +112,7 @@ class LiveSource:
         if not positions_are_pfns(files[0]):
             return read_records(opener(), text)
         files += [opener(mode) for _ in range(self._jobs - 1)]
+        keep_freed_memory()
         text.size = self._last_pfn()
         blocks = read_ranges(files, text)
         return with_stacks(blocks, known, opener(STACK_HANDLE)) if mode else blocks

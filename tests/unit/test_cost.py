@@ -3,7 +3,11 @@
 
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
+
+import pyarrow as pa
 
 from spo_trace.analysis.balance import balance
 from spo_trace.collect import collect
@@ -41,6 +45,31 @@ def test_a_kernel_that_tells_no_tgid(tmp_path: Path) -> None:
     old = page(1).replace(b", tgid 7 (dd)", b"")
     snap = collect(ThisMachine({"page_owner": old, **MACHINE}), tmp_path / "x.spo")
     assert snap.meta["cost"]["own_pages"] is None
+
+
+def test_rows_out_of_the_middle_of_a_batch() -> None:
+    columns = {
+        "tgid": pa.array([1, os.getpid(), os.getpid(), 2], pa.int32()),
+        "order": pa.array([9, 1, 3, 9], pa.uint8()),
+    }
+    cost = Cost()
+    cost.see(pa.RecordBatch.from_pydict(columns)[2:])
+    assert cost.as_json({})["own_pages"] == 8
+
+
+def test_a_live_snapshot_is_taken_without_pandas(tmp_path: Path) -> None:
+    # GIVEN a machine, and a process of which nothing is known
+    root = capture(tmp_path / "root", {"sys/kernel/debug/page_owner": page(), "proc/meminfo": meminfo()})
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from spo_trace.collect import collect\n"
+        "from spo_trace.sources.live import LiveSource\n"
+        f"assert collect(LiveSource(Path({str(root)!r})), Path({str(tmp_path / 'x.spo')!r})).meta['cost']\n"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    # WHEN it takes a snapshot, THEN it has not imported pandas
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_a_capture_costs_its_machine_nothing(tmp_path: Path) -> None:
