@@ -17,6 +17,8 @@ SEAMS = 'cd "$VM/../.." && python -m tests.vm.jobs.seams > $OUT/seams.json'
 INTERRUPTED = """
 mkdir /run/here && cd /run/here && python - <<'PYTHON'
 import os, signal, subprocess, time
+# It is ignored here, as in all that a script starts in the background, and who is started would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 snapshot = subprocess.Popen(["spo-trace", "snapshot", "--jobs", "2", "-o", "now.spo"])
 while not os.listdir():
     time.sleep(0.05)
