@@ -112,21 +112,24 @@ def _run(
 ) -> None:
     if interval is None:
         _serve(server, None)
-    from spo_trace.probes.events import rates_between, total_events
+    from spo_trace.probes.events import rates_between, stacks_of, total_events
+    from spo_trace.probes.symbols import live_symbolizer
 
     assert interval is not None
+    symbols = live_symbolizer() if by_stack else None
     before: Counter[tuple[Whose, int]] = Counter()
-    shown, began = 0, monotonic()
+    number, began = 0, monotonic()
     last = began
     print(f"{'time':8}  {'comm':16}  {'out/s':>9}  {'in/s':>9}  {'freed/s':>9}", flush=True)
-    while count is None or shown < count:
-        _serve(server, began + (shown + 1) * interval)
+    while count is None or number < count:
+        _serve(server, began + (number + 1) * interval)
         after, now = total_events(probes, by_stack=by_stack), monotonic()
         rows = list(rates_between(before, after, now - last))
-        _show(rows[: top or None], probes, by_stack=by_stack)
+        shown = rows[: top or None]
+        _show(shown, stacks_of(probes, symbols, [row.whose for row in shown]) if symbols else {})
         if top and len(rows) > top:
             note(f"… {len(rows) - top:,} more rows: --top 0 shows all")
-        before, last, shown = after, now, shown + 1
+        before, last, number = after, now, number + 1
 
 
 # Answers those who ask for the maps until `deadline`, for ever without one.
@@ -137,18 +140,13 @@ def _serve(server: "TraceServer", deadline: float | None) -> None:
             server.answer()
 
 
-def _show(rows: "list[Rates]", probes: "Probes", *, by_stack: bool) -> None:
-    from spo_trace.probes.events import stack_lines
-    from spo_trace.probes.symbols import live_symbolizer
-
-    symbols = live_symbolizer() if by_stack else None
+def _show(rows: "list[Rates]", stacks: "dict[Whose, list[str]]") -> None:
     time = f"{datetime.now():%H:%M:%S}"
     for row in rows:
         # What was counted for the task that swapped, as nobody knows whose page it was.
         comm = printable(row.whose.comm) + ("" if row.whose.known else " ?")
         print(f"{time}  {comm:16}  {row.out:9,.0f}  {row.in_:9,.0f}  {row.freed:9,.0f}")
-        if symbols:
-            print("".join(f"    {frame}\n" for frame in stack_lines(probes, symbols, row.whose)), end="")
+        print("".join(f"    {printable(frame)}\n" for frame in stacks.get(row.whose, ())), end="")
     if not rows:
         print(f"{time}  -")
     print(end="", flush=True)

@@ -17,9 +17,9 @@ from typing import Any
 from spo_trace.bundled import bpf_program
 from spo_trace.errors import SpoTraceError
 from spo_trace.probes.probes import Probes
-from spo_trace.probes.server import RUN, own_directory
+from spo_trace.probes.server import RUN, SCRATCH, own_directory
 
-__all__ = ["attach"]
+__all__ = ["attach", "require_root"]
 
 # bcc belongs to the system's Python, which is not the one of a virtual environment. Not looked for along PATH: it
 # runs as root.
@@ -41,7 +41,6 @@ def attach(*, max_entries: int, max_restored: int, last_pfn: int, events: bool) 
 
     Raise SpoTraceError with what mends it if this kernel or machine does not let them.
     """
-    _require_root()
     request = {
         "program": str(bpf_program()),
         "defines": {"MAX_ENTRIES": max_entries, "MAX_RESTORED": max_restored},
@@ -54,7 +53,8 @@ def attach(*, max_entries: int, max_restored: int, last_pfn: int, events: bool) 
     return Probes(answer, descriptors)
 
 
-def _require_root() -> None:
+def require_root() -> None:
+    """Raise SpoTraceError for anybody else."""
     if os.geteuid() != 0:
         raise SpoTraceError("only root may attach probes to the kernel", hint="run it with sudo")
 
@@ -124,7 +124,7 @@ _DIED = "was it killed, or short of memory? bcc's compiler takes some 200 MB"
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="loader-", dir=own_directory(RUN)))
+    directory = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=own_directory(RUN)))
     try:
         yield directory
     finally:

@@ -2,14 +2,14 @@
 """The event mode: how many pages went out to swap, came in and were freed, by whose name and stack."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from spo_trace.formats.escape import escape
 from spo_trace.probes.probes import KNOWN_OWNER, Event
 from spo_trace.probes.symbols import Symbolizer
 
-__all__ = ["Rates", "Whose", "rates_between", "stack_lines", "total_events"]
+__all__ = ["Rates", "Whose", "rates_between", "stacks_of", "total_events"]
 
 _KINDS = 3
 
@@ -67,7 +67,11 @@ def rates_between(
         yield Rates(whose, *(amount / seconds for amount in amounts[whose]))
 
 
-def stack_lines(probes: Happenings, symbols: Symbolizer, whose: Whose) -> list[str]:
-    """Return the frames of an event's stack, innermost first."""
-    addresses = probes.stacks().get(whose.stack, ()) if whose.known == KNOWN_OWNER else probes.caller(whose.stack)
-    return [symbols.frame(address) for address in addresses]
+def stacks_of(probes: Happenings, symbols: Symbolizer, everybody: Iterable[Whose]) -> dict[Whose, list[str]]:
+    """Return the frames of events' stacks, innermost first."""
+    owners = probes.stacks()
+    addresses = {
+        whose: owners.get(whose.stack, ()) if whose.known == KNOWN_OWNER else probes.caller(whose.stack)
+        for whose in everybody
+    }
+    return {whose: [symbols.frame(address) for address in stack] for whose, stack in addresses.items()}

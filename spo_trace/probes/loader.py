@@ -4,8 +4,10 @@
 Whoever holds the descriptors afterwards keeps the probes attached: when it closes them, or dies, the kernel is clean.
 """
 
+import ctypes
 import json
 import os
+import signal
 import socket
 import struct
 import sys
@@ -25,6 +27,8 @@ __all__ = ["MAPS", "main"]
 
 MAPS = ("entries", "restored", "stacks", "events", "callers", "counters", "layouts")
 
+_PR_SET_PDEATHSIG = 1
+
 _PAGE_OWNER = Path("/sys/kernel/debug/page_owner")
 _BTF = Path("/sys/kernel/btf/vmlinux")
 
@@ -43,6 +47,8 @@ _NO_LOAD = (
 
 def main(channel: int) -> None:
     """Answer the one request that comes over the socket `channel`, and leave without undoing what was attached."""
+    # Compiling on for somebody who was killed is of no use.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with socket.socket(fileno=channel) as peer:
         try:
             answer, descriptors = _load(json.loads(peer.makefile().readline()))

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A socket of root's own, over which `spo-trace trace` hands its open maps to whoever takes a snapshot."""
 
+import fcntl
 import json
 import os
+import shutil
 import socket
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,12 +17,16 @@ from typing import Self
 from spo_trace.errors import SpoTraceError
 from spo_trace.probes.probes import Probes
 
-__all__ = ["RUN", "TraceServer", "connect", "own_directory"]
+__all__ = ["RUN", "SCRATCH", "TraceServer", "connect", "only_one", "own_directory"]
 
 # Root's own, and gone after a boot.
 RUN = Path("/run/spo-trace")
 
+# How the directories begin in which a loader works; one that is killed leaves its own.
+SCRATCH = "loader-"
+
 _SOCKET = "trace.sock"
+_LOCK = "lock"
 _TIMEOUT_SECONDS = 10
 _LONGEST = 1 << 16
 _MOST_DESCRIPTORS = 16
@@ -30,10 +38,9 @@ class TraceServer:
     """Listen while probes are attached; `fileno` becomes readable when somebody asks for the maps."""
 
     def __init__(self, probes: Probes, directory: Path = RUN) -> None:
-        """Listen in `directory`; raise SpoTraceError if another trace does so already."""
+        """Listen in `directory`, of which this process is `only_one`."""
         self._probes = probes
         self._path = own_directory(directory) / _SOCKET
-        refuse_second(directory)
         # Nobody listens there any more.
         self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX)
@@ -93,15 +100,30 @@ def connect(directory: Path = RUN) -> Probes | None:
     return Probes(json.loads(message), list(descriptors))
 
 
-def refuse_second(directory: Path = RUN) -> None:
-    """Raise SpoTraceError if a trace is running; before the work, not after it."""
+@contextmanager
+def only_one(directory: Path = RUN) -> Iterator[None]:
+    """Be the one trace of this machine, from its start on, and remove what a killed one left.
+
+    Raise SpoTraceError if there is another.
+    """
+    with (own_directory(directory) / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _another(directory) from None
+        for left in directory.glob(f"{SCRATCH}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def _another(directory: Path) -> SpoTraceError:
     running = connect(directory)
-    if running is not None:
-        pid = running.facts.get("pid")
-        running.close()
-        raise SpoTraceError(
-            f"the probes are attached already, by process {pid}", hint="one trace serves any number of snapshots"
-        )
+    if running is None:
+        return SpoTraceError("another trace is starting", hint="wait for it: one trace serves any number of snapshots")
+    with running:
+        pid = running.facts["pid"]
+    hint = "one trace serves any number of snapshots"
+    return SpoTraceError(f"the probes are attached already, by process {pid}", hint=hint)
 
 
 def own_directory(directory: Path) -> Path:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from spo_trace.formats import proc
-from spo_trace.probes.attach import attach
+from spo_trace.probes.attach import attach, require_root
 from spo_trace.probes.capacity import Capacity, capacity
 from spo_trace.probes.probes import Probes
-from spo_trace.probes.server import TraceServer, refuse_second
+from spo_trace.probes.server import TraceServer, only_one
 
 __all__ = ["attached", "room", "swap_pages_used"]
 
@@ -27,10 +27,13 @@ def attached(size: Capacity, *, events: bool) -> Iterator[tuple[Probes, TraceSer
 
     Raise SpoTraceError, with what mends it, if that can't be.
     """
-    refuse_second()
+    require_root()
     zones = proc.zoneinfo(Path("/proc/zoneinfo").read_bytes())
     last_pfn = max(zone["start_pfn"] + zone["spanned"] for zone in zones)
-    with attach(max_entries=size.entries, max_restored=size.restored, last_pfn=last_pfn, events=events) as probes:
+    with (
+        only_one(),
+        attach(max_entries=size.entries, max_restored=size.restored, last_pfn=last_pfn, events=events) as probes,
+    ):
         probes.facts |= {
             "pid": os.getpid(),
             "attached_at": datetime.now(UTC).isoformat(timespec="seconds"),

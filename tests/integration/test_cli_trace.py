@@ -113,11 +113,12 @@ def test_a_swap_that_is_larger_than_the_room_is_told(
 
 
 def test_nothing_is_left_of_a_trace_that_could_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "RUN", tmp_path / "run")
+    run = tmp_path / "run"
+    monkeypatch.setattr(tracing, "only_one", lambda: server.only_one(run))
     monkeypatch.setattr(attach, "_ASK", "import no_such_module")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     result = in_process("trace", cwd=tmp_path)
     assert result.returncode == 1
     assert b"error: no bcc for Python 3.10 or later in" in result.stderr
     assert b"hint: install it for the system's own Python: apt install python3-bpfcc" in result.stderr
-    assert not (tmp_path / "run").exists()
+    assert [path.name for path in run.iterdir()] == ["lock"]

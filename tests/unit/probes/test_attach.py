@@ -12,7 +12,7 @@ import pytest
 from spo_trace.bundled import bpf_program
 from spo_trace.errors import SpoTraceError
 from spo_trace.probes import attach as attaching
-from spo_trace.probes.attach import attach
+from spo_trace.probes.attach import attach, require_root
 
 # Stands for a Python with bcc: answers the question whether it has, then plays the loader.
 ANSWER = """\
@@ -28,7 +28,6 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="spo-") as path:
         monkeypatch.setattr(attaching, "RUN", Path(path) / "run")
         monkeypatch.setattr("os.geteuid", lambda: Path(path).stat().st_uid)
-        monkeypatch.setattr(attaching, "_require_root", lambda: None)
         yield Path(path) / "run"
 
 
@@ -100,4 +99,4 @@ def test_no_bcc_names_the_packages(run: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_it_takes_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(SpoTraceError, match="only root may attach probes"):
-        attached()
+        require_root()

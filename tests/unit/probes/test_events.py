@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from spo_trace.probes.capacity import ENTRY_BYTES, capacity
-from spo_trace.probes.events import Rates, Whose, rates_between, stack_lines, total_events
+from spo_trace.probes.events import Rates, Whose, rates_between, stacks_of, total_events
 from spo_trace.probes.probes import Event
 from spo_trace.probes.symbols import Symbolizer
 from tests.unit.probes.fake_maps import FakeMaps
@@ -34,9 +34,9 @@ def test_rates_are_of_the_interval_alone() -> None:
 def test_stacks_of_owners_and_of_callers() -> None:
     symbols = Symbolizer(["1000 T alloc\n", "2000 T swap_writeout\n", "3000 T last\n"])
     maps = FakeMaps(stacks={5: (0x1001,)})
-    assert stack_lines(maps, symbols, Whose("dd", 1, 5)) == ["alloc+0x1/0x1000"]
-    assert stack_lines(maps, symbols, Whose("dd", 1, 6)) == []
-    assert stack_lines(maps, symbols, Whose("kswapd0", 0, 0x2004)) == ["swap_writeout+0x4/0x1000"]
+    everybody = [Whose("dd", 1, 5), Whose("dd", 1, 6), Whose("kswapd0", 0, 0x2004)]
+    frames = [["alloc+0x1/0x1000"], [], ["swap_writeout+0x4/0x1000"]]
+    assert list(stacks_of(maps, symbols, everybody).values()) == frames
 
 
 MIB = 1 << 20

@@ -13,7 +13,7 @@ import pytest
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.probes.probes import Probes
-from spo_trace.probes.server import TraceServer, connect, own_directory, refuse_second
+from spo_trace.probes.server import TraceServer, connect, only_one, own_directory
 
 
 @pytest.fixture
@@ -62,12 +62,24 @@ def test_without_a_trace_there_is_nobody(directory: Path) -> None:
 
 
 def test_one_trace_at_a_time(directory: Path) -> None:
-    with probes() as held, TraceServer(held, directory) as server:
-        thread = Thread(target=server.answer)
-        thread.start()
-        with pytest.raises(SpoTraceError, match="the probes are attached already, by process 4711"):
-            refuse_second(directory)
-        thread.join()
+    with only_one(directory):
+        with pytest.raises(SpoTraceError, match="another trace is starting"), only_one(directory):
+            pass
+        with probes() as held, TraceServer(held, directory) as server:
+            thread = Thread(target=server.answer)
+            thread.start()
+            said = "the probes are attached already, by process 4711"
+            with pytest.raises(SpoTraceError, match=said), only_one(directory):
+                pass
+            thread.join()
+    with only_one(directory):
+        pass
+
+
+def test_what_a_killed_loader_left_is_removed(directory: Path) -> None:
+    (own_directory(directory) / "loader-x" / "kheaders").mkdir(parents=True)
+    with only_one(directory):
+        assert [path.name for path in directory.iterdir()] == ["lock"]
 
 
 def test_what_a_killed_trace_left_is_replaced(directory: Path) -> None:
