@@ -29,13 +29,10 @@ MAPS = ("entries", "restored", "stacks", "events", "callers", "counters", "layou
 
 _PR_SET_PDEATHSIG = 1
 
-_PAGE_OWNER = Path("/sys/kernel/debug/page_owner")
+_DEBUGFS = Path("/sys/kernel/debug")
+_LOCKDOWN = Path("/sys/kernel/security/lockdown")
 _BTF = Path("/sys/kernel/btf/vmlinux")
 
-_NO_BCC = (
-    "install it for the system's own Python: apt install python3-bpfcc (Debian, Ubuntu), dnf install python3-bcc"
-    " (Fedora), pacman -S python-bcc (Arch)"
-)
 _NO_COMPILE = (
     "bcc needs the running kernel's headers: apt install linux-headers-$(uname -r), or a kernel with CONFIG_IKHEADERS"
     " (modprobe kheaders); what the compiler said stands above"
@@ -90,7 +87,7 @@ def _load(request: "dict[str, Any]") -> "tuple[dict[str, Any], list[int]]":
 
 def _refuse_lockdown() -> None:
     with suppress(OSError):
-        if "[confidentiality]" in Path("/sys/kernel/security/lockdown").read_text():
+        if "[confidentiality]" in _LOCKDOWN.read_text():
             raise Problem(
                 "kernel lockdown (confidentiality) does not let BPF read the kernel's memory",
                 "boot without lockdown=confidentiality",
@@ -107,22 +104,23 @@ def _read_btf() -> Btf | None:
 
 
 def _open_page_owner() -> int | None:
+    path = _DEBUGFS / "page_owner"
+    if not _DEBUGFS.is_mount():
+        raise Problem(f"debugfs is not mounted on {_DEBUGFS}", f"mount -t debugfs debugfs {_DEBUGFS}")
     try:
-        return os.open(_PAGE_OWNER, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Problem(f"{_PAGE_OWNER} can't be read: {error.strerror}", "run it as root, without lockdown") from error
+        raise Problem(f"{path} can't be read: {error.strerror}", "run it as root, without lockdown") from error
 
 
 class _Program:
     """Hold the compiled program, and read the kernel's memory through it."""
 
     def __init__(self, source: Path, hooks: "list[Hook]", defines: "dict[str, int]", *, fentry: bool) -> None:
-        try:
-            from bcc import BPF
-        except ImportError as error:
-            raise Problem(f"{sys.executable} has no bcc: {error}", _NO_BCC) from error
+        from bcc import BPF
+
         text = source.read_text() + "".join(f"{hook.source}\n" for hook in hooks)
         flags = [f"-D{name}={value}" for name, value in defines.items()] + (["-DFENTRY"] if fentry else [])
         try:

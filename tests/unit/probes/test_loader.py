@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the loader says of a machine that can't be probed; bcc and the kernel are played by the tests."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+import pytest
+
+from spo_trace.probes import loader
+from spo_trace.probes.hooks import Hook
+from spo_trace.probes.kernel_symbols import KernelSymbols
+from spo_trace.probes.problem import Problem
+
+HOOKS = [Hook("out", "swap_writeout", "swap_out(ctx, FIRST)"), Hook("in", "swap_read_folio", "swap_in(ctx, FIRST)")]
+
+
+class FakeBpf:
+    """Play bcc's BPF: fail as told, or note what is asked."""
+
+    RAW_TRACEPOINT = 17
+    fails = ""
+    made: "ClassVar[list[FakeBpf]]" = []
+
+    def __init__(self, text: str, cflags: list[str]) -> None:
+        if self.fails.startswith("Failed to"):
+            raise Exception(self.fails)
+        self.text, self.cflags = text, cflags
+        self.attached: list[tuple[bytes, int, bytes]] = []
+        FakeBpf.made.append(self)
+
+    def __getitem__(self, name: str) -> Any:
+        return type("Table", (), {"map_fd": 3})
+
+    def load_func(self, name: str, kind: int) -> Any:
+        return type("Function", (), {"fd": 4})
+
+    def attach_kprobe(self, event: bytes, event_off: int, fn_name: bytes) -> None:
+        if self.fails == event.decode():
+            raise Exception("it's not traceable")
+        self.attached.append((event, event_off, fn_name))
+
+
+@pytest.fixture
+def bcc(monkeypatch: pytest.MonkeyPatch) -> type[FakeBpf]:
+    module = ModuleType("bcc")
+    module.BPF = FakeBpf  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "bcc", module)
+    monkeypatch.setattr(FakeBpf, "fails", "")
+    FakeBpf.made.clear()
+    return FakeBpf
+
+
+def program(tmp_path: Path, *, fentry: bool = True) -> Any:
+    source = tmp_path / "x.c"
+    source.write_text("/* program */\n")
+    return loader._Program(source, HOOKS, {"MAX_ENTRIES": 10}, fentry=fentry)
+
+
+@pytest.mark.parametrize("fentry", [True, False])
+def test_hooks_and_sizes_reach_the_compiler(bcc: type[FakeBpf], tmp_path: Path, fentry: bool) -> None:
+    program(tmp_path, fentry=fentry)
+    (made,) = bcc.made
+    assert made.text.splitlines()[1:] == [hook.source for hook in HOOKS]
+    assert made.cflags == ["-DMAX_ENTRIES=10", *(["-DFENTRY"] if fentry else [])]
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("Failed to compile BPF module <text>", "bcc needs the running kernel's headers: apt install linux-headers-"),
+        ("Failed to load BPF program b'kfunc__x': Permission denied", "it takes root (CAP_BPF, CAP_PERFMON)"),
+    ],
+)
+def test_what_bcc_could_not_do(
+    bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, hint: str
+) -> None:
+    monkeypatch.setattr(bcc, "fails", said)
+    with pytest.raises(Problem) as caught:
+        program(tmp_path)
+    assert caught.value.message == f"the BPF program can't be loaded: {said}"
+    assert (caught.value.hint or "").startswith(hint)
+
+
+def test_kprobes_are_put_behind_the_ftrace_site(
+    bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = {0x1000: "f30f1efa0f1f440000", 0x2000: "415741564155415455"}
+    monkeypatch.setattr(loader._Program, "read", lambda _, address, size: bytes.fromhex(code[address])[:size])
+    symbols = KernelSymbols(["1000 T swap_writeout\n", "2000 T swap_read_folio\n"], {h.function for h in HOOKS})
+    held = program(tmp_path, fentry=False)
+    held.attach_kprobes(HOOKS, symbols)
+    assert bcc.made[0].attached == [
+        (b"swap_writeout", 9, b"on_swap_writeout"),
+        (b"swap_read_folio", 0, b"on_swap_read_folio"),
+    ]
+    monkeypatch.setattr(bcc, "fails", "swap_read_folio")
+    with pytest.raises(Problem, match="swap_read_folio can't be hooked: it's not traceable"):
+        held.attach_kprobes(HOOKS, symbols)
+
+
+def test_memory_that_can_not_be_read(bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spo_trace.probes.bpf_maps.run_program", lambda *_: -14)
+    monkeypatch.setattr("spo_trace.probes.bpf_maps.lookup", lambda *_: bytes(256))
+    with pytest.raises(Problem, match="the kernel's memory at 0x10 can't be read"):
+        program(tmp_path).u64(0x10)
+
+
+@pytest.mark.parametrize("text", ["none integrity [confidentiality]\n", "none [integrity] confidentiality\n"])
+def test_lockdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(loader, "_LOCKDOWN", tmp_path / "lockdown")
+    loader._refuse_lockdown()
+    (tmp_path / "lockdown").write_text(text)
+    if "[confidentiality]" not in text:
+        return loader._refuse_lockdown()
+    with pytest.raises(Problem) as caught:
+        loader._refuse_lockdown()
+    assert caught.value.message.startswith("kernel lockdown (confidentiality) does not let BPF read")
+    return None
+
+
+def test_debugfs_and_page_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "_DEBUGFS", tmp_path)
+    with pytest.raises(Problem) as caught:
+        loader._open_page_owner()
+    assert caught.value.hint == f"mount -t debugfs debugfs {tmp_path}"
+    monkeypatch.setattr(Path, "is_mount", lambda _: True)
+    assert loader._open_page_owner() is None
+    (tmp_path / "page_owner").symlink_to("page_owner")
+    with pytest.raises(Problem, match="page_owner can't be read: Too many levels of symbolic links"):
+        loader._open_page_owner()
+
+
+def test_btf_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "_BTF", tmp_path / "vmlinux")
+    assert loader._read_btf() is None
+    for content in (b"", bytes(100)):
+        (tmp_path / "vmlinux").write_bytes(content)
+        with pytest.raises(Problem, match="can't be read"):
+            loader._read_btf()
