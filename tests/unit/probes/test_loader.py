@@ -21,7 +21,7 @@ class FakeBpf:
 
     RAW_TRACEPOINT = 17
     fails = ""
-    made: "ClassVar[list[FakeBpf]]" = []
+    made: ClassVar[list[Any]] = []
 
     def __init__(self, text: str, cflags: list[str]) -> None:
         if self.fails.startswith("Failed to"):
