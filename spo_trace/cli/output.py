@@ -17,7 +17,17 @@ from spo_trace.formats.body import CUT_OFF
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import format_size, printable
 
-__all__ = ["check_output", "check_page", "note", "opened", "progress", "size_of", "tell_collected", "warn"]
+__all__ = [
+    "check_output",
+    "check_page",
+    "note",
+    "opened",
+    "progress",
+    "shortcomings",
+    "size_of",
+    "tell_collected",
+    "warn",
+]
 
 
 def note(text: str) -> None:
@@ -106,12 +116,17 @@ class _Line:
 
 
 def tell_collected(meta: dict[str, Any]) -> None:
-    """Say what a snapshot lacks: warnings, records that could not be parsed, input that broke off."""
-    for text in meta["warnings"]:
+    """Say what a snapshot lacks."""
+    for text in shortcomings(meta):
         warn(text)
+
+
+def shortcomings(meta: dict[str, Any]) -> Iterator[str]:
+    """Yield what a snapshot lacks: warnings, records that could not be parsed, input that broke off."""
+    yield from meta["warnings"]
     for name, counts in meta["files"].items():
         for text in _shortcomings(counts):
-            warn(f"{name}: {text}")
+            yield f"{name}: {text}"
 
 
 def _shortcomings(counts: dict[str, Any]) -> Iterator[str]:

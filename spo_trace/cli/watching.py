@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Where watch shows its samples: a live view on a terminal, or plain lines."""
 
+import re
 import sys
 from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from spo_trace.cli.output import progress, tell_collected
+from spo_trace.cli.output import progress, shortcomings, warn
 from spo_trace.counts import FileCounts, Progress
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import format_size
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from spo_trace.sampling.samples import Sample
 
 __all__ = ["SORTS", "Lines", "Terminal"]
+
+_NUMBER = re.compile(r"[\d,]+")
 
 SORTS = ("growth", "interval", "total", "mem", "swap")
 
@@ -40,6 +43,7 @@ class _Display:
         self._top = top
         self._first: Sample | None = None
         self._recent: deque[Sample] = deque(maxlen=_REMEMBERED)
+        self._told: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -57,14 +61,21 @@ class _Display:
         """Show one more sample."""
         if self._first is None:
             self._first = sample
-            tell_collected(sample.meta)
         else:
             self._recent.append(sample)
         self.taken += 1
+        for text in shortcomings(sample.meta):
+            # Once for all samples, whatever their numbers.
+            if (kind := _NUMBER.sub("", text)) not in self._told:
+                self._told.add(kind)
+                self._warn(f"sample {sample.number}: {text}")
         self._draw(sample)
 
     def leave(self) -> None:
         """Do what is left when no more samples come."""
+
+    def _warn(self, text: str) -> None:
+        warn(text)
 
     def _draw(self, sample: "Sample") -> None:
         raise NotImplementedError
@@ -104,12 +115,18 @@ class Terminal(_Display):
     _live: "Live | None" = None
     _view: "WatchView | None" = None
 
+    def __init__(self, keys: list[str], sort: str, top: int | None) -> None:
+        super().__init__(keys, sort, top)
+        self._unsaid: list[str] = []
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the terminal back as it was."""
+        """Give the terminal back as it was, and say what would have been in the view's way."""
         if self._live:
             self._live.stop()
+        for text in self._unsaid:
+            warn(text)
 
     # Of the first sample alone: later ones are waited for with something to look at.
     def progress(self) -> Progress | None:
@@ -135,12 +152,16 @@ class Terminal(_Display):
         from spo_trace.reporters.watch_view import WatchView
 
         rows, everything, owners = self._growth(self._top or _ROWS_ON_TERMINAL)
-        self._view = WatchView(rows, everything, owners, _heading(sample), _footing(sample, self._keys))
+        footing = _footing(sample, self._keys, len(self._unsaid))
+        self._view = WatchView(rows, everything, owners, _heading(sample), footing)
         if self._live is None:
             # Refreshed between samples too: a terminal may change its size.
             self._live = Live(self._view, screen=True, refresh_per_second=2, redirect_stdout=False)
             self._live.start()
         self._live.update(self._view, refresh=True)
+
+    def _warn(self, text: str) -> None:
+        self._unsaid.append(text)
 
 
 def _heading(sample: "Sample") -> str:
@@ -157,9 +178,10 @@ def _used(meminfo: dict[str, Any], title: str, total: str, free: str) -> str:
     return f"{title} {format_size(meminfo[total] - meminfo[free])} of {format_size(meminfo[total])}"
 
 
-def _footing(sample: "Sample", keys: list[str]) -> str:
+def _footing(sample: "Sample", keys: list[str], warnings: int) -> str:
     what = {"counts": "the kernel's counts, memory and swap in one", "full": "every record"}[sample.method]
-    return f"Sample {sample.number} by {', '.join(keys)}: {what}, read in {sample.took:.2f} s. Ctrl-C ends."
+    later = f" {warnings} warnings, told then." if warnings else ""
+    return f"Sample {sample.number} by {', '.join(keys)}: {what}, read in {sample.took:.2f} s. Ctrl-C ends.{later}"
 
 
 def _clock(seconds: float) -> str:

@@ -182,6 +182,28 @@ def test_hostile_names(tmp_path: Path) -> None:
     assert "&lt;b&gt;" in drawn and "<b>" not in drawn
 
 
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """Return a directory of three captures, of which the last two have records that can't be parsed."""
+    for number in range(3):
+        text = page() * 3 + b"Page allocated via order x\n\n" * number
+        capture(tmp_path / f"c/{number}", {**MACHINE, "uptime": b"%d.0 1\n" % (100 + number), "page_owner": text})
+    return tmp_path
+
+
+def test_what_a_sample_lacks_is_told_once(damaged: Path) -> None:
+    said = in_process("watch", "--from", "c", cwd=damaged).stderr.decode()
+    assert said.startswith("spo-trace: warning: sample 2: page_owner: 1 of 4 records are malformed and set aside")
+    assert said.count("\n") == 1
+
+
+def test_a_view_is_not_disturbed_by_warnings(damaged: Path) -> None:
+    code, seen = in_terminal(["watch", "--from", "c"], damaged)
+    assert code == 0
+    assert b"1 warnings, told then." in seen
+    assert seen.index(b"warning: sample 2: page_owner: 1 of 4") > seen.index(b"\x1b[?1049l")
+
+
 # What a terminal of 100 by 24 is sent, until the command ends or `until` is there.
 def in_terminal(arguments: list[str], directory: Path, *, until: bytes = b"", number: int = 0) -> tuple[int, bytes]:
     master, slave = pty.openpty()
