@@ -7,6 +7,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from spo_trace import schema
@@ -111,6 +112,14 @@ def test_the_one_line_of_shell_captures_what_there_is(tmp_path: Path) -> None:
         names = set(archive.getnames())
     assert {"capture/meminfo", "capture/meminfo-after", "capture/uname", "capture/date", "capture/pagesize"} <= names
     assert {"capture/page_owner", "capture/page_owner.err"} & names
+
+
+def test_the_columns_of_a_recording_are_documented(tmp_path: Path) -> None:
+    documented = re.findall(r"^\| (\w+) \| (\w+) \|", (ROOT / "docs/find-a-leak.md").read_text(), re.MULTILINE)[1:]
+    in_process("watch", "--from", "leak", "--backend", "simulator", "--count", 1, "--record", "r", cwd=tmp_path)
+    fields = pq.read_schema(tmp_path / "r" / "000001.parquet")
+    types = [(field.name, str(field.type).replace("large_", "")) for field in fields if field.name != "comm"]
+    assert [(name, kind) for name, kind in documented] == types
 
 
 @pytest.mark.parametrize("name", schema.TABLES)
