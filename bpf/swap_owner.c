@@ -135,9 +135,13 @@ static __always_inline u64 owner_address(struct layout *l, u64 pfn)
 	return read_u64(ext) & (1ULL << (l->allocated_bit & 63)) ? ext + l->owner_offset : 0;
 }
 
+/*
+ * Only with l->owners, which is asked outside of loops: clang would enter a loop behind the question, and go back to it
+ * without a jump, which the verifier of Linux 6.1 does not take.
+ */
 static __always_inline int read_owner(struct layout *l, u64 pfn, struct owner *owner)
 {
-	u64 address = l->owners ? owner_address(l, pfn) : 0;
+	u64 address = owner_address(l, pfn);
 
 	if (!address)
 		return 0;

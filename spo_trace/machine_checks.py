@@ -114,7 +114,7 @@ def _check_swap(root: Path) -> Check:
     found = "the kernel has no such file"
     if wants_swap(_read(root / "proc/cmdline")):
         found = "booted with page_owner=on,swap, but this kernel took it for page_owner=on"
-    mend = "a kernel with the swap_page_owner patches, booted with page_owner=on,swap"
+    mend = "a kernel with the swap_page_owner patches, booted with page_owner=on,swap; or without: sudo spo-trace trace"
     return Check("optional", "swap_page_owner", found, mend)
 
 

@@ -229,7 +229,7 @@ def test_a_kernel_without_the_patches(tmp_path: Path, cmdline: bytes, found: str
     assert checks["swap_page_owner"] == ("optional", found)
     assert checks["page_owner_stacks"] == ("optional", "the kernel has none")
     assert mends(tmp_path)["swap_page_owner"] == (
-        "a kernel with the swap_page_owner patches, booted with page_owner=on,swap"
+        "a kernel with the swap_page_owner patches, booted with page_owner=on,swap; or without: sudo spo-trace trace"
     )
 
 
