@@ -113,7 +113,7 @@ def _panel(ax: "Axes", label: str, row: dict[Any, Any], times: Floats, values: F
     line = "-" if row["rate_low"] > 0 else ":"
     ax.plot(times, (values.mean() + row["rate"] * per * (times - middle)) / scale, line, lw=1.5, color=_FIT)
     ax.set_ylabel(unit)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.1 * max(values.max(), 1) / scale)
     ax.grid(axis="y", lw=0.4, alpha=0.5)
     sure = f"at least {format_rate(row['rate_low'])}" if row["rate_low"] > 0 else "no sure growth"
     told = f"{format_rate(row['rate'])} ± {format_size(row['rate_error'])}/s: {sure}"

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""watch and trend on a running kernel: the kernel's counts and its records, against awk; and a leak that is made."""
+
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.vm import guest, kernels
+from tests.vm.qemu import Machine
+
+pytestmark = pytest.mark.vm
+
+# A tmpfs file grows by 256 KiB a second, by one dd after the other. awk reads while watch waits: its own memory counts.
+JOB = """
+D=/sys/kernel/debug
+swap_on /dev/vda
+mkdir /run/t && mount -t tmpfs none /run/t
+(while sleep 1; do dd if=/dev/zero bs=256k count=1 status=none >> /run/t/leak; done) &
+spo-trace watch --by stack -n 4 --count 9 --record /run/stacks > $OUT/stacks.log & watch=$!
+until [ -e /run/stacks/000008.parquet ]; do sleep 0.1; done
+awk '/^nr_base_pages/ { n += $2 } END { print "awk counts", n * 4096 }' $D/page_owner_stacks/show_stacks
+wait $watch
+spo-trace watch --by comm -n 10 --count 6 --record /run/comms > $OUT/comms.log & watch=$!
+until [ -e /run/comms/000005.parquet ]; do sleep 0.1; done
+awk -F '[ ,]' '/^Page allocated via order/ { n += 2^$5 } END { print "awk records", n * 4096 }' $D/page_owner
+wait $watch
+cp -r /run/stacks /run/comms $OUT
+spo-trace trend /run/stacks --by caller --top 1 --format csv | tail -1
+spo-trace trend /run/comms --top 0 --format csv | grep ^dd
+"""
+
+
+def test_a_leak_on_a_running_kernel(tmp_path: Path) -> None:
+    # GIVEN a kernel with counts by stack, on which dd's tmpfs file grows
+    try:
+        machine = Machine(kernels.find("7.2-spo"), "page_owner=on,swap")
+    except kernels.KernelMissing as missing:
+        pytest.skip(str(missing))
+    # WHEN it is watched
+    outcome = guest.run(machine, JOB, tmp_path, time_limit=400)
+    # THEN by stack the kernel's counts were read, by comm its records, and a sample is what awk finds right after it
+    truth = {name: int(number) for name, number in re.findall(r"^awk (\w+) (\d+)$", outcome.log, re.MULTILINE)}
+    for directory, name, number in (("stacks", "counts", 8), ("comms", "records", 5)):
+        sample = pq.read_table(tmp_path / directory / f"{number:06}.parquet").to_pandas()
+        assert sample["mem_bytes"].isna().all() == (name == "counts")
+        assert sample["total_bytes"].sum() == pytest.approx(truth[name], rel=0.05)
+    # AND the leak is seen by both, at about the rate that it was made with; by caller it is the first
+    by_caller, by_comm = (line.split(",") for line in re.findall(r"^(?:shmem|dd).*,.*$", outcome.log, re.MULTILINE))
+    assert (by_caller[0], by_comm[0]) == ("shmem_alloc_folio", "dd")
+    for row in (by_caller, by_comm):
+        assert 150 * 1024 < float(row[3]) < 300 * 1024
+        assert 0 < float(row[5]) <= float(row[3])
