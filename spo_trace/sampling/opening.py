@@ -14,7 +14,7 @@ from spo_trace.analysis.keys import STACK_KEYS, check_keys
 from spo_trace.analysis.stacks import function_name, meaning
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
-from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample
+from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample, never_empty
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Samples", "Series", "open_series", "series_of"]
@@ -45,21 +45,25 @@ def open_series(given: Samples, by: list[str] | None = None, where: str | None =
     check_keys(by or [])
     if isinstance(given, str | os.PathLike):
         directory = Path(given)
-        if not directory.is_dir():
-            raise SpoTraceError(
-                f"{directory} is not a directory", hint="make a recording: spo-trace watch --record DIR"
-            )
-        if is_recording(directory):
+        if directory.is_dir() and is_recording(directory):
             return _recorded(directory, by, where)
-        given = sorted(path for path in directory.iterdir() if (path / "snapshot.json").is_file())
-        if not given:
-            raise SpoTraceError(
-                f"{directory} is no recording, and has no snapshots inside",
-                hint="make a recording: spo-trace watch --record DIR; or several snapshots: spo-trace snapshot -o "
-                "DIR/1.spo",
-            )
+        given = _snapshots_in(directory)
     snaps = [item if isinstance(item, Snapshot) else Snapshot(Path(item)) for item in given]
+    if not snaps:
+        raise SpoTraceError("there are no snapshots", hint="a trend takes three or more")
     return _of_snapshots(snaps, ["stack"] if by is None else by, where)
+
+
+def _snapshots_in(directory: Path) -> list[Path]:
+    if not directory.is_dir():
+        raise SpoTraceError(f"{directory} is not a directory", hint="make a recording: spo-trace watch --record DIR")
+    snapshots = sorted(path for path in directory.iterdir() if (path / "snapshot.json").is_file())
+    if not snapshots:
+        raise SpoTraceError(
+            f"{directory} is no recording, and has no snapshots inside",
+            hint="make a recording: spo-trace watch --record DIR; or snapshots: spo-trace snapshot -o DIR/1.spo",
+        )
+    return snapshots
 
 
 def _recorded(directory: Path, by: list[str] | None, where: str | None) -> Series:
@@ -78,10 +82,11 @@ def _recorded(directory: Path, by: list[str] | None, where: str | None) -> Serie
     return Series(wanted, _joined([groups[SERIES_AMOUNTS].sum(min_count=1).reset_index()], wanted))
 
 
+# As attribution tells it: a stack that is not known stands there in parentheses, and has no frames.
 def _told_by_stack(stacks: pd.Series, key: str) -> dict[str, str]:
-    frames = {stack: stack.split(";") for stack in stacks.dropna().unique()}
+    frames = {stack: [] if stack.startswith("(") else stack.split(";") for stack in stacks.dropna().unique()}
     if key == "symbols":
-        return {stack: ";".join(map(function_name, names)) for stack, names in frames.items()}
+        return {stack: ";".join(map(function_name, names)) or stack for stack, names in frames.items()}
     return {stack: getattr(meaning(names), key) for stack, names in frames.items()}
 
 
@@ -90,7 +95,7 @@ def _of_snapshots(snaps: list[Snapshot], keys: list[str], where: str | None) -> 
     if len({seconds for seconds, _ in timed}) < len(timed):
         raise SpoTraceError("two of the snapshots are of the same moment", hint="is one a copy of another?")
     tables = [
-        attribute(snap, keys, where=where).assign(sample=number, seconds=seconds - timed[0][0])
+        never_empty(attribute(snap, keys, where=where)).assign(sample=number, seconds=seconds - timed[0][0])
         for number, (seconds, snap) in enumerate(timed, 1)
     ]
     # Where only some know the owners of swap, it would seem to come from nowhere.

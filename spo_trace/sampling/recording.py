@@ -18,10 +18,11 @@ from spo_trace.sampling.samples import Question, Sample
 from spo_trace.snapshots.frames import to_frame
 from spo_trace.version import __version__
 
-__all__ = ["Recording", "check_directory", "is_recording", "read_recording"]
+__all__ = ["Recording", "is_recording", "read_recording"]
 
 _VERSION = 1
 _META = "series.json"
+_UNFINISHED = ".sample-"
 _KEPT_FACTS = ("host", "kernel_release", "kernel_version", "arch", "page_size", "boot_id", "cmdline")
 
 
@@ -34,7 +35,7 @@ class Recording:
 
     def __init__(self, directory: Path, question: Question, *, force: bool = False) -> None:
         """Name the directory; it is made, and with `force` an old recording replaced, when there is a first sample."""
-        check_directory(directory, force=force)
+        _check_directory(directory, force=force)
         self._directory = directory
         self._question = question
         self._force = force
@@ -47,7 +48,7 @@ class Recording:
         try:
             _write(begun / _META, json.dumps(self._common(sample), indent=1).encode() + b"\n")
             _write(begun / _file_name(sample), _parquet(sample))
-            check_directory(self._directory, force=self._force)
+            _check_directory(self._directory, force=self._force)
             return take_place(begun, self._directory)
         finally:
             shutil.rmtree(begun, ignore_errors=True)
@@ -72,7 +73,7 @@ def _parquet(sample: Sample) -> pa.Buffer:
 
 def _write(path: Path, content: bytes | pa.Buffer) -> None:
     try:
-        fd, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
+        fd, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
         try:
             with os.fdopen(fd, "wb") as file:
                 file.write(content)
@@ -85,13 +86,18 @@ def _write(path: Path, content: bytes | pa.Buffer) -> None:
         raise SpoTraceError(f"{path} can't be written: {error.strerror}", hint=hint) from error
 
 
-def check_directory(directory: Path, *, force: bool) -> None:
-    """Raise SpoTraceError if a recording can't be made there; only a recording is ever replaced, and by `force`."""
+# Only a recording is ever replaced.
+def _check_directory(directory: Path, *, force: bool) -> None:
+    if not directory.absolute().parent.is_dir():
+        raise SpoTraceError(f"{directory.parent} is not a directory", hint="make it, or choose another place")
     if directory.is_symlink():
         raise SpoTraceError(f"{directory} is a symbolic link", hint="links are not followed: name the directory itself")
     if not directory.exists():
         return
-    if not directory.is_dir() or not all(_is_ours(path.name) for path in directory.iterdir()):
+    # What a sample is called while it is written is left where a watch was killed.
+    if not directory.is_dir() or not all(
+        _is_ours(path.name) or path.name.startswith(_UNFINISHED) for path in directory.iterdir()
+    ):
         raise SpoTraceError(f"{directory} exists and is not a recording", hint="choose another name")
     if not force:
         raise SpoTraceError(f"{directory} exists", hint="choose another name, or replace it with --force")

@@ -26,7 +26,7 @@ from spo_trace.private_files import scratch_directory
 from spo_trace.sampling.kernel_counts import KernelCounts
 from spo_trace.sources.source import Source
 
-__all__ = ["METHODS", "SERIES_AMOUNTS", "Question", "Sample", "take_samples"]
+__all__ = ["METHODS", "SERIES_AMOUNTS", "Question", "Sample", "never_empty", "take_samples"]
 
 METHODS = ("auto", "counts", "full")
 
@@ -102,11 +102,11 @@ def take_samples(
         assert seconds is not None
         last = seconds
         took = time.monotonic() - started
-        yield Sample(number, seconds, meta["taken_at"] or now, method, took, _never_empty(table), meta)
+        yield Sample(number, seconds, meta["taken_at"] or now, method, took, never_empty(table), meta)
 
 
-# A sample in which nobody owns anything is a sample too.
-def _never_empty(table: pd.DataFrame) -> pd.DataFrame:
+def never_empty(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `table`, with a row of nobody if it has none: a sample in which nobody owns anything is one too."""
     nobody = {name: [0 if name in SERIES_AMOUNTS else None] for name in table.columns}
     return pd.DataFrame(nobody) if table.empty else table
 

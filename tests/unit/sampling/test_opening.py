@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a trend may be of: recordings, and snapshots of one boot."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,12 @@ def test_a_list_of_snapshots_and_a_condition(tmp_path: Path) -> None:
     assert table[["sample", "comm", "total_bytes"]].to_numpy().tolist() == [[1, "cat", 16384], [2, "cat", 16384]]
 
 
+def test_a_snapshot_of_nobody_is_a_sample(tmp_path: Path) -> None:
+    later = page(order=3) + page(0x110, 2, b"new")
+    series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), ["comm"], 'comm == "new"')
+    assert series.table[["sample", "total_bytes"]].to_numpy().tolist() == [[1, 0], [2, 16384]]
+
+
 def test_where_only_some_know_the_owners_of_swap_it_is_left_out(tmp_path: Path) -> None:
     snapshot_of(tmp_path, {name: text for name, text in FILES.items() if name != "swap_page_owner"}, name="a")
     snapshots(tmp_path, {"uptime": b"160.00 1.00\n"})
@@ -59,6 +66,11 @@ def test_snapshots_of_two_boots_or_of_one_moment(tmp_path: Path) -> None:
 
 def test_a_recording_by_stack_tells_what_stacks_tell(tmp_path: Path) -> None:
     sources = snapshots(tmp_path / "s", {}, {}, {})
+    # A page whose stack is not there is told of as attribution tells of it.
+    for number, captured in enumerate(sources.glob("*.files")):
+        (captured / "page_owner").write_bytes(FILES["page_owner"] + page(0x200 + number, stack=()))
+        shutil.rmtree(captured.with_suffix(".spo"))
+        spo.snapshot(captured.with_suffix(".spo"), from_=captured)
     captures = sorted(sources.glob("*.files"), reverse=True)
     list(spo.watch("stack", from_=captures, record=tmp_path / "r"))
     for key in ("caller", "category", "module", "symbols"):
@@ -79,3 +91,5 @@ def test_what_is_no_series(tmp_path: Path) -> None:
         open_series(tmp_path)
     with pytest.raises(UsageError, match="there is no key 'com'"):
         open_series(tmp_path, ["com"])
+    with pytest.raises(SpoTraceError, match="there are no snapshots"):
+        open_series([])

@@ -55,8 +55,16 @@ def test_it_reads_back(tmp_path: Path) -> None:
 
 def test_it_may_be_read_while_it_is_made(tmp_path: Path) -> None:
     directory = made(tmp_path / "r", sample(1))
-    (directory / ".tmp1234").write_bytes(b"half a sample")
+    (directory / ".sample-1234").write_bytes(b"half a sample")
     assert len(read_recording(directory)[1]) == 1
+    # That of a watch that was killed is no obstacle.
+    made(directory, sample(1), force=True)
+    assert sorted(path.name for path in directory.iterdir()) == ["000001.parquet", "series.json"]
+
+
+def test_a_place_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SpoTraceError, match="nosuch is not a directory"):
+        made(tmp_path / "nosuch" / "r")
 
 
 def test_before_the_first_sample_there_is_nothing(tmp_path: Path) -> None:
