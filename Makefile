@@ -38,6 +38,7 @@ bench: $(READY) ## spo-trace against page_owner_sort on a large text (BENCH_RECO
 
 pictures: $(READY) ## take the README's pictures anew; needs chromium and chromedriver
 	$(BIN)/python -m tests.pictures
+	$(BIN)/python -m tests.docs.pictures
 
 vendor: ## fetch the libraries of the HTML pages anew, from npm
 	$(PYTHON) -m tests.vendor

@@ -26,7 +26,7 @@ _PANELS = 6
 @guarded
 def command(
     samples: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="DIR",
             help="A recording (of watch --record), or a directory of snapshots (NAME.spo) of one boot.",

@@ -3,12 +3,10 @@
 
 import json
 import os
-import pty
 import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from unittest.mock import patch
@@ -16,6 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from tests.support import EXECUTABLE, MACHINE, capture, in_process, page, spo_trace
+from tests.terminal import in_terminal
 
 LEAK = ("--from", "leak", "--backend", "simulator")
 
@@ -202,37 +201,6 @@ def test_a_view_is_not_disturbed_by_warnings(damaged: Path) -> None:
     assert code == 0
     assert b"1 warnings, told then." in seen
     assert seen.index(b"warning: sample 2: page_owner: 1 of 4") > seen.index(b"\x1b[?1049l")
-
-
-# What a terminal of 100 by 24 is sent, until the command ends or `until` is there.
-def in_terminal(arguments: list[str], directory: Path, *, until: bytes = b"", number: int = 0) -> tuple[int, bytes]:
-    master, slave = pty.openpty()
-    environment = os.environ | {
-        "XDG_CACHE_HOME": str(directory / ".cache"),
-        "TERM": "xterm",
-        "COLUMNS": "100",
-        "LINES": "24",
-    }
-    with subprocess.Popen(
-        [EXECUTABLE, *arguments], cwd=directory, env=environment, stdin=slave, stdout=slave, stderr=slave
-    ) as process:
-        os.close(slave)
-        guard = threading.Timer(60, process.kill)
-        guard.start()
-        seen = b""
-        try:
-            while chunk := os.read(master, 1 << 16):
-                seen += chunk
-                if until and until in seen:
-                    process.send_signal(number)
-                    until = b""
-        except OSError:
-            # The other end is closed: the command has ended.
-            pass
-        code = process.wait()
-        guard.cancel()
-    os.close(master)
-    return code, seen
 
 
 def test_the_live_view_gives_the_terminal_back(tmp_path: Path) -> None:

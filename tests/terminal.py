@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Run the command line on a terminal."""
+
+import os
+import pty
+import subprocess
+import threading
+from pathlib import Path
+
+from tests.support import EXECUTABLE
+
+__all__ = ["in_terminal"]
+
+
+def in_terminal(arguments: list[str], directory: Path, *, until: bytes = b"", number: int = 0) -> tuple[int, bytes]:
+    """Return a command's exit code, and what it sends to a terminal of 100 by 24; signal it once `until` is there."""
+    master, slave = pty.openpty()
+    environment = os.environ | {
+        "XDG_CACHE_HOME": str(directory / ".cache"),
+        "TERM": "xterm",
+        "COLUMNS": "100",
+        "LINES": "24",
+    }
+    with subprocess.Popen(
+        [EXECUTABLE, *arguments], cwd=directory, env=environment, stdin=slave, stdout=slave, stderr=slave
+    ) as process:
+        os.close(slave)
+        guard = threading.Timer(60, process.kill)
+        guard.start()
+        seen = b""
+        try:
+            while chunk := os.read(master, 1 << 16):
+                seen += chunk
+                if until and until in seen:
+                    process.send_signal(number)
+                    until = b""
+        except OSError:
+            # The other end is closed: the command has ended.
+            pass
+        code = process.wait()
+        guard.cancel()
+    os.close(master)
+    return code, seen
