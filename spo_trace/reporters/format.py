@@ -61,4 +61,7 @@ def parse_rate(text: str) -> float:
     size, slash, unit = text.partition("/")
     if slash and unit.strip() not in _SECONDS:
         raise ValueError(f"{unit.strip()!r} is not one of {', '.join(_SECONDS)}")
-    return parse_size(size) / _SECONDS[unit.strip() if slash else "s"]
+    try:
+        return parse_size(size) / _SECONDS[unit.strip() if slash else "s"]
+    except OverflowError as error:
+        raise ValueError(f"{text[:20]}… is not a rate that anything reaches") from error

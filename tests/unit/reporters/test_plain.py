@@ -11,7 +11,7 @@ import pytest
 
 from spo_trace.reporters.csv_file import render_csv
 from spo_trace.reporters.folded import render_folded
-from spo_trace.reporters.format import format_rate, format_share, format_size, parse_size
+from spo_trace.reporters.format import format_rate, format_share, format_size, parse_rate, parse_size
 from spo_trace.reporters.json_file import render_json
 from spo_trace.reporters.parquet_file import render_parquet
 
@@ -132,3 +132,24 @@ def test_sizes_that_people_write(text: str, size: int) -> None:
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a size|digits"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("512", 512),
+        ("10K/s", 10240),
+        ("36K/h", 10.24),
+        ("1.5MiB/min", 26214.4),
+        ("0/day", 0),
+        ("1G / day", 2**30 / 86400),
+    ],
+)
+def test_rates_that_users_write(text: str, rate: float) -> None:
+    assert parse_rate(text) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("text", ["", "fast", "1K/", "1K/week", "-1K/s", "/s", "1K/s/s", "9" * 400 + "E"])
+def test_what_is_no_rate(text: str) -> None:
+    with pytest.raises(ValueError, match="is not"):
+        parse_rate(text)

@@ -30,6 +30,21 @@ def attribution(**keys: list[object]) -> pd.DataFrame:
     return pd.DataFrame({**keys, **amounts})
 
 
+def test_a_trend() -> None:
+    table = pd.DataFrame(
+        {
+            **{"comm": ["dd", "cat"], "first_bytes": [0, 4096], "last_bytes": [1 << 20, 0], "rate": [1024.0, -512.0]},
+            **{"rate_error": [0.0, 2048.0], "rate_low": [1024.0, -9999.0]},
+            "steadiness": pd.array([1.0, None], "Float64"),
+        }
+    )
+    assert rendered(table) == (
+        "comm     first      last         rate        error     at least  steadiness\n"
+        "dd         0 B  1.00 MiB  +1.00 KiB/s       ±0 B/s  +1.00 KiB/s      100.0%\n"
+        "cat   4.00 KiB       0 B     -512 B/s  ±2.00 KiB/s  -9.76 KiB/s\n"
+    )
+
+
 def test_an_attribution() -> None:
     assert rendered(attribution(comm=["dd", None], pid=pd.array([7, None], "Int64").tolist())) == (
         "comm  pid       mem        swap       total   share\n"
