@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -85,14 +86,21 @@ def _ask(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], list[int
         with (
             (scratch / "log").open("w+b") as log,
             subprocess.Popen(  # noqa: S603
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, pass_fds=[theirs.fileno()]
-            ) as loader,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            ) as loader,  # fmt: skip
         ):
             theirs.close()
             try:
                 message, descriptors = _converse(ours, request)
             except BaseException:
-                loader.kill()
+                # With what unpacks the headers for it.
+                os.killpg(loader.pid, signal.SIGKILL)
                 raise
         answer = json.loads(message) if message else _died(loader.returncode)
         if "error" in answer:

@@ -100,3 +100,34 @@ def test_it_takes_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(SpoTraceError, match="only root may attach probes"):
         require_root()
+
+
+def test_an_interrupt_ends_the_loader_and_its_children(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """
+import subprocess
+child = subprocess.Popen(["sleep", "1000"])
+peer.sendall(b"%d" % child.pid)
+child.wait()
+"""
+    loader(monkeypatch, code)
+    children: list[int] = []
+
+    def interrupted(peer: Any, request: Any) -> Any:
+        peer.sendall(b"{}\n")
+        children.append(int(peer.recv(100)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(attaching, "_converse", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        attached()
+    # Dead, and at most not yet waited for.
+    while state_of(children[0]) not in (None, "Z"):
+        pass
+    assert list(run.iterdir()) == []
+
+
+def state_of(pid: int) -> str | None:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2]
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Page memory out and touch it again, over and over: how long a page takes each way.
+
+    swapper.py MIB ROUNDS
+
+Prints the median of the rounds, and the shortest and the longest, in microseconds a page.
+"""
+
+import mmap
+import sys
+from statistics import median
+from time import monotonic
+
+PAGE = mmap.PAGESIZE
+
+
+def main(mib: str, rounds: str) -> None:
+    """Take the area, and go through the rounds."""
+    area = mmap.mmap(-1, int(float(mib) * (1 << 20)), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    area.madvise(mmap.MADV_NOHUGEPAGE)
+    pages = len(area) // PAGE
+    # Another number in each page, so that none is the page of zeros.
+    for at in range(0, len(area), PAGE):
+        area[at : at + 8] = (at + 1).to_bytes(8, "little")
+    times: dict[str, list[float]] = {"out": [], "in": []}
+    for number in range(int(rounds)):
+        # Dirty again: a page that has not changed since it came back needs no writing.
+        for at in range(8, len(area), PAGE):
+            area[at] = number % 255 + 1
+        began = monotonic()
+        area.madvise(21)  # MADV_PAGEOUT, which the module has no name for
+        between = monotonic()
+        sum(area[::PAGE])
+        times["out"].append((between - began) / pages * 1e6)
+        times["in"].append((monotonic() - between) / pages * 1e6)
+    for way, took in times.items():
+        print(f"{way} {median(took):.1f} us a page ({min(took):.1f} to {max(took):.1f})", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

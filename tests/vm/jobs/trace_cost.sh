@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# What the probes cost: pages go out to zram and come back, without a trace, with one, and without again.
+. "$VM/jobs/trace_helpers.sh"
+zram_on 200M
+for round in without with without; do
+    [ $round = without ] || trace_on
+    for _ in 1 2 3; do
+        echo "$round: $(python "$VM/jobs/swapper.py" 32 9 | tr '\n' ' ')"
+    done
+    [ $round = without ] || { trace_off || true; }
+done
+left
