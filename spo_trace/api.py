@@ -32,8 +32,8 @@ def snapshot(
     """Take a snapshot into the directory `output` and return it open.
 
     `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource) or
-    `simulator` (`from_` is a scenario, `stage` one of its snapshots, default the last). `swap`: `auto`, `debugfs`
-    or `none`. Raise SpoTraceError with what to do about it.
+    `simulator` (`from_` is a scenario, `stage` one of its snapshots, default the last). `swap`: `auto`, `debugfs`,
+    `bpf` (of a running `spo-trace trace`) or `none`. Raise SpoTraceError with what to do about it.
 
     >>> spo.snapshot("now.spo")                             # doctest: +SKIP
     >>> spo.snapshot("then.spo", from_="capture.tar.gz")    # doctest: +SKIP

@@ -127,7 +127,7 @@ def _show(log: Path) -> None:
         _logger.warning("bcc: %s", line)
 
 
-_DIED = "was it killed, or short of memory? bcc's compiler takes some 200 MB"
+_DIED = "was it killed, or short of memory? bcc's compiler takes some 140 MB"
 
 
 @contextlib.contextmanager
