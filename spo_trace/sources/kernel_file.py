@@ -18,8 +18,8 @@ __all__ = ["BATCH_BYTES", "Batch", "KernelFile", "Positioned", "Stop", "number_o
 # page_owner gives at most a page (PAGE_SIZE, up to 64 KiB) for each read since 5.0, and at most what is asked before.
 LONGEST_RECORD = 1 << 16
 
-# Some 6,000 records. Each reader has a buffer of so much.
-BATCH_BYTES = 4 << 20
+# Some 3,000 records. Each reader has a buffer of so much.
+BATCH_BYTES = 2 << 20
 
 _NUMBER = re.compile(rb"\nPFN (0x[0-9a-f]+|\d+) |\nSWP entry (0x[0-9a-f]+)\n")
 

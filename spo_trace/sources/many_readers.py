@@ -14,8 +14,8 @@ from spo_trace.sources.one_reader import count_too_large, is_readable
 __all__ = ["positions_are_pfns", "read_ranges"]
 
 # PFNs in a range: as many as give about this much text, so that few ranges at a time are little memory.
-_LEAST, _FIRST, _MOST = 1 << 10, 1 << 12, 1 << 15
-_WANTED_BYTES = 2 << 20
+_LEAST, _FIRST, _MOST = 1 << 10, 1 << 11, 1 << 15
+_WANTED_BYTES = 1 << 20
 
 
 class _Part(NamedTuple):

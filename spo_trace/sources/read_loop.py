@@ -14,8 +14,8 @@ __all__ = ["END", "FULL", "PAST", "ReadLoop"]
 # enum spo_stop
 FULL, PAST, END = range(3)
 
-# Far more than the records that fill the text's room; 4096 page frames of order 0 are a usual range.
-_MOST = 1 << 15
+# Far more than the records that fill the text's room; 2048 page frames of order 0 are a usual range.
+_MOST = 1 << 14
 
 
 class _Batch(ctypes.Structure):

@@ -52,11 +52,11 @@ Written by `make vm-bench`; every figure was measured in that run.
 
 {table}
 
-page_owner collected: what the snapshot records as its `seconds` for page_owner, read, parsed and written as Parquet,
-by so many readers (`--jobs`). The whole process also loads Python, pandas and pyarrow, which takes long where the
-processor is emulated, and reads the other files. All are run in turn in each round, one round before them is not
-counted; × cat is the median of the rounds' ratios. `cat` reads fewer records: a snapshot also lists the pages of the
-process that takes it.
+page_owner collected: what the snapshot records as its `seconds` for page_owner, read and parsed by so many jobs, and
+written as Parquet but for the last rows, up to half a million. The whole process writes these too, reads the other
+files, and before all loads Python and pyarrow, which takes long where the processor is emulated. All are run in turn
+in each round, one round before them is not counted; × cat is the median of the rounds' ratios. `cat` reads fewer
+records: a snapshot also lists the pages of the process that takes it.
 """
 
 Measured = list[dict[str, Any]]
