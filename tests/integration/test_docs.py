@@ -137,3 +137,10 @@ def test_the_current_schema_version_is_documented() -> None:
 def test_every_command_is_in_the_readme() -> None:
     for command in app.registered_commands:
         assert re.search(rf"\b{command.name}\b", README), command.name
+
+
+def test_the_readme_has_what_was_measured_in_the_guest() -> None:
+    lines = (ROOT / "docs" / "live-speed.md").read_text().splitlines()
+    table = [line for line in lines if line.startswith("| ")]
+    assert len(table) == 7
+    assert "\n".join(table) in README
