@@ -37,8 +37,10 @@ def history(series: pd.DataFrame, keys: list[str], columns: Sequence[str]) -> Hi
         # Bytes of one owner stay exact in a float64: below 2**53.
         np.add.at(matrix, (row.to_numpy(), place), series[name].fillna(0).to_numpy("float64"))
     has = np.any([matrix.any(axis=1) for matrix in amounts.values()], axis=0)
+    # Categories would stand in the order in which they were met.
+    plain = owners[has].astype(object).convert_dtypes() if keys else owners[has]
     kept = {name: matrix[has] for name, matrix in amounts.items()}
-    return History(owners[has].reset_index(drop=True), samples["seconds"].to_numpy("float64"), kept)
+    return History(plain.reset_index(drop=True), samples["seconds"].to_numpy("float64"), kept)
 
 
 def rows_of(found: History, owners: pd.DataFrame) -> list[int]:

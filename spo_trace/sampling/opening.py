@@ -77,14 +77,17 @@ def _recorded(directory: Path, by: list[str] | None, where: str | None) -> Serie
                 told = [*keys, *(STACK_KEYS if "stack" in keys else ())]
                 hint = f"it tells {', '.join(dict.fromkeys(told))}"
                 raise UsageError(f"{directory} was not recorded by {key}", hint=hint)
-            table[key] = table["stack"].map(_told_by_stack(table["stack"], key))
+            table[key] = table["stack"].map(_told_by_stack(table["stack"], key)).astype("category")
+    # Categories sort as they stand, and stand as they were met.
+    for key in (key for key in wanted if isinstance(table[key].dtype, pd.CategoricalDtype)):
+        table[key] = table[key].cat.set_categories(sorted(table[key].cat.categories))
     groups = table.groupby(["sample", "seconds", *wanted], dropna=False, sort=False, observed=True)
-    return Series(wanted, _joined([groups[SERIES_AMOUNTS].sum(min_count=1).reset_index()], wanted))
+    return Series(wanted, groups[SERIES_AMOUNTS].sum(min_count=1).reset_index())
 
 
 # As attribution tells it: a stack that is not known stands there in parentheses, and has no frames.
 def _told_by_stack(stacks: pd.Series, key: str) -> dict[str, str]:
-    frames = {stack: [] if stack.startswith("(") else stack.split(";") for stack in stacks.dropna().unique()}
+    frames = {stack: [] if stack.startswith("(") else stack.split(";") for stack in stacks.cat.categories}
     if key == "symbols":
         return {stack: ";".join(map(function_name, names)) or stack for stack, names in frames.items()}
     return {stack: getattr(meaning(names), key) for stack, names in frames.items()}

@@ -113,7 +113,7 @@ def is_recording(directory: Path) -> bool:
 
 
 def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
-    """Return the keys of a recording, and the tables of all its samples in one.
+    """Return the keys of a recording, and the tables of all its samples in one; names are categories.
 
     A recording may be read while it is made. Raise SpoTraceError if it is damaged.
     """
@@ -122,10 +122,11 @@ def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
         meta = json.loads((directory / _META).read_bytes())
         if meta["series_version"] != _VERSION:
             raise SpoTraceError(f"{directory} is of a newer spo-trace", hint="upgrade: pip install -U spo-trace")
-        tables = [pq.read_table(path, partitioning=None) for path in files]
-        # A key that is missing in all of a sample's rows has no type there.
-        table = to_frame(pa.concat_tables(tables, promote_options="permissive"))
         keys = [str(key) for key in meta["by"]]
+        # Each name is held once, however many samples have it: a day of stacks is gigabytes otherwise.
+        tables = [pq.read_table(path, partitioning=None, read_dictionary=keys) for path in files]
+        # A key that is missing in all of a sample's rows has no type there.
+        table = to_frame(pa.concat_tables(tables, promote_options="permissive").unify_dictionaries())
         return keys, table[["sample", "seconds", "taken_at", *keys, "mem_bytes", "swap_bytes", "total_bytes"]]
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         said = str(error).partition("\n")[0]

@@ -71,6 +71,13 @@ def test_a_recording_by_stack_tells_callers(place: Path) -> None:
     assert run.stdout.decode().splitlines()[1].startswith("sample_ring_alloc")
 
 
+def test_keys_that_are_no_text(tmp_path: Path) -> None:
+    in_process("watch", *LEAK, "--by", "pid,order,slab,memcg", "--record", "r", cwd=tmp_path)
+    rows = json.loads(in_process("trend", "r", "--format", "json", cwd=tmp_path).stdout)
+    first = {"pid": 150, "order": 2, "slab": False, "memcg": None, "first_bytes": 262144, "last_bytes": 4947968}
+    assert {name: rows[0][name] for name in first} == first
+
+
 def test_snapshots_give_the_same_trend(place: Path, tmp_path: Path) -> None:
     in_process("simulate", "leak", "-o", "leak", cwd=tmp_path)
     (tmp_path / "spo").mkdir()
