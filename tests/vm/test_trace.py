@@ -87,7 +87,8 @@ def test_without_the_patches_dd_keeps_its_memory_over_swap(name: str, tmp_path: 
     run(name, "page_owner=on", "trace.sh", tmp_path, 640)
     swapped, back, swapoff = (spo.open(tmp_path / f"{stage}-1-bpf.spo") for stage in ("swapped", "back", "swapoff"))
     for snap in (swapped, back, swapoff):
-        assert sum(bytes_of(snap, "dd")) == pytest.approx(256 * MIB, rel=0.02)
+        # In the swap cache a page is in memory and in swap.
+        assert 0.98 * 256 * MIB < sum(bytes_of(snap, "dd")) < 1.02 * 256 * MIB + snap.meta["meminfo"]["SwapCached"]
         assert snap.meta["warnings"] == []
         assert snap.meta["swap_owner"]["unknown_pages"] == 0
     assert bytes_of(swapped, "dd")[1] > 100 * MIB
