@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint docs notebooks bench vm-bench pictures vendor consumers fuzz clean help
+.PHONY: demo test vm-kernel lint docs notebooks bench vm-bench pictures vendor consumers fuzz clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ demo: $(READY) ## the main job, without root: simulate, snapshot, report, diff; 
 
 test: $(READY) ## all tests that need no root and no virtual machine
 	$(BIN)/pytest -n auto --dist loadgroup
+
+vm-kernel: ## build the kernels for vm-test from Debian's linux-source into ~/.cache/spo-trace
+	tests/vm/kernel/build.sh
 
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t debugfs debugfs /sys/kernel/debug
 mount -t tracefs tracefs /sys/kernel/tracing 2> /dev/null
+mount -t securityfs none /sys/kernel/security 2> /dev/null
 mount -t cgroup2 none /sys/fs/cgroup 2> /dev/null
 mount -t tmpfs -o size=64m,mode=755 tmpfs /run
 # /tmp stays as the host has it, for what lives there, and gets writable above.
