@@ -4,6 +4,7 @@
 import re
 import sys
 from collections import deque
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -44,6 +45,7 @@ class _Display:
         self._first: Sample | None = None
         self._recent: deque[Sample] = deque(maxlen=_REMEMBERED)
         self._told: set[str] = set()
+        self._texts: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +61,7 @@ class _Display:
 
     def show(self, sample: "Sample") -> None:
         """Show one more sample."""
+        sample = self._slim(sample)
         if self._first is None:
             self._first = sample
         else:
@@ -73,6 +76,18 @@ class _Display:
 
     def leave(self) -> None:
         """Do what is left when no more samples come."""
+
+    # The same stacks come with every sample: each text is kept once, or the watcher itself would seem to leak.
+    def _slim(self, sample: "Sample") -> "Sample":
+        import pandas as pd
+
+        columns = {
+            key: pd.Series([self._once(value) for value in sample.table[key]], dtype=object) for key in self._keys
+        }
+        return replace(sample, table=sample.table.assign(**columns))
+
+    def _once(self, value: object) -> object:
+        return self._texts.setdefault(value, value) if isinstance(value, str) else value
 
     def _warn(self, text: str) -> None:
         warn(text)

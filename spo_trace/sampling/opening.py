@@ -30,9 +30,9 @@ class Series(NamedTuple):
 
 
 def series_of(samples: Sequence[Sample], keys: list[str]) -> Series:
-    """Return samples as they were just taken in long form."""
+    """Return samples as they were just taken in long form; the keys are plain Python values."""
     tables = [s.table.assign(sample=s.number, seconds=s.seconds) for s in samples]
-    return Series(keys, _joined(tables, keys))
+    return Series(keys, _one_after_another(tables, keys))
 
 
 def open_series(given: Samples, by: list[str] | None = None, where: str | None = None) -> Series:
@@ -119,7 +119,11 @@ def _seconds(first: Snapshot, snap: Snapshot) -> float:
 
 # Keys that one sample has in part, or not at all, are of one type in the whole.
 def _joined(tables: Sequence[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
-    plain = [table.astype(dict.fromkeys(keys, object) | dict.fromkeys(SERIES_AMOUNTS, "Int64")) for table in tables]
-    joined = pd.concat(plain, ignore_index=True)
+    joined = _one_after_another(tables, keys)
     joined[keys] = joined[keys].convert_dtypes()
-    return joined[["sample", "seconds", *keys, *SERIES_AMOUNTS]]
+    return joined
+
+
+def _one_after_another(tables: Sequence[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
+    plain = [table.astype(dict.fromkeys(keys, object) | dict.fromkeys(SERIES_AMOUNTS, "Int64")) for table in tables]
+    return pd.concat(plain, ignore_index=True)[["sample", "seconds", *keys, *SERIES_AMOUNTS]]
