@@ -25,7 +25,7 @@ class Where:
     def __init__(self, expression: str | None) -> None:
         self._expression = expression
         self._names = _names(expression) if expression else set()
-        known = list(dict.fromkeys([*schema.PAGES.names, *schema.SWAP.names, *STACK_KEYS]))
+        known = list(dict.fromkeys([*schema.TABLES["pages"].names, *schema.SWAP.names, *STACK_KEYS]))
         for name in sorted(self._names):
             if name not in known:
                 raise UsageError(f"--where: there is no column {name!r}", hint=suggest(name, known))
@@ -101,6 +101,6 @@ def _comparable(column: pd.Series) -> pd.Series:
 
 
 def _missing_dtype(name: str) -> str:
-    fields = [t.field(name).type for t in (schema.PAGES, schema.SWAP) if name in t.names]
+    fields = [t.field(name).type for t in (schema.TABLES["pages"], schema.SWAP) if name in t.names]
     text = any("string" in str(kind) for kind in fields)
     return "string" if text else "boolean" if str(fields[0]) == "bool" else "Int64"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.balance import balance
 from spo_trace.collect import collect
 from spo_trace.errors import SpoTraceError, UsageError
@@ -65,6 +66,8 @@ def test_owners_and_restored_pages_are_in_the_snapshot(tmp_path: Path, maps: Fak
     assert snap.meta["files"]["bpf"]["records"] == 2
     assert snap.meta["warnings"] == []
     assert maps.closed
+    table = attribute(snap, by="comm", where='kernel_comm == "cat"')
+    assert table[["comm", "mem_pages", "swap_pages"]].to_numpy().tolist() == [["first", 1, 0]]
     assert swap_note(snap) == (
         "Not in it: 40.00 KiB in swap, whose owners are not known (there before the probes were attached)"
     )
