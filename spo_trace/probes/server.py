@@ -94,7 +94,8 @@ def connect(directory: Path = RUN) -> Probes | None:
             return None
         except OSError as error:
             why = error.strerror or "it does not answer"
-            raise SpoTraceError(f"the running trace can't be asked: {why}", hint="run it as root") from error
+            hint = "run it with sudo" if isinstance(error, PermissionError) else "--swap none does without it"
+            raise SpoTraceError(f"the running trace can't be asked: {why}", hint=hint) from error
     if not message:
         return None
     return Probes(json.loads(message), list(descriptors))

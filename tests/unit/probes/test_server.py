@@ -12,6 +12,7 @@ from threading import Thread
 import pytest
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.probes import server
 from spo_trace.probes.probes import Probes
 from spo_trace.probes.server import TraceServer, connect, only_one, own_directory
 
@@ -31,9 +32,9 @@ def probes() -> Probes:
         return Probes({"maps": ["entries"], "pid": 4711, "owners": True}, [os.dup(file.fileno()), os.dup(0)])
 
 
-def asked(server: TraceServer, directory: Path) -> Probes | None:
+def asked(listening: TraceServer, directory: Path) -> Probes | None:
     """Return what one who connects gets."""
-    thread = Thread(target=server.answer)
+    thread = Thread(target=listening.answer)
     thread.start()
     try:
         return connect(directory)
@@ -42,10 +43,10 @@ def asked(server: TraceServer, directory: Path) -> Probes | None:
 
 
 def test_the_maps_alone_are_handed_over(directory: Path) -> None:
-    with probes() as held, TraceServer(held, directory) as server:
+    with probes() as held, TraceServer(held, directory) as listening:
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
         assert stat.S_IMODE((directory / "trace.sock").stat().st_mode) == 0o600
-        got = asked(server, directory)
+        got = asked(listening, directory)
         assert got is not None
         assert got.facts == held.facts
         assert len(got.descriptors) == 1
@@ -65,8 +66,8 @@ def test_one_trace_at_a_time(directory: Path) -> None:
     with only_one(directory):
         with pytest.raises(SpoTraceError, match="another trace is starting"), only_one(directory):
             pass
-        with probes() as held, TraceServer(held, directory) as server:
-            thread = Thread(target=server.answer)
+        with probes() as held, TraceServer(held, directory) as listening:
+            thread = Thread(target=listening.answer)
             thread.start()
             said = "the probes are attached already, by process 4711"
             with pytest.raises(SpoTraceError, match=said), only_one(directory):
@@ -87,20 +88,28 @@ def test_what_a_killed_trace_left_is_replaced(directory: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(directory / "trace.sock"))
     assert connect(directory) is None
-    with probes() as held, TraceServer(held, directory) as server:
-        got = asked(server, directory)
+    with probes() as held, TraceServer(held, directory) as listening:
+        got = asked(listening, directory)
         assert got is not None
         got.close()
 
 
 def test_one_who_goes_away_stops_nothing(directory: Path) -> None:
-    with probes() as held, TraceServer(held, directory) as server:
+    with probes() as held, TraceServer(held, directory) as listening:
         with socket.socket(socket.AF_UNIX) as peer:
             peer.connect(str(directory / "trace.sock"))
-        server.answer()
-        got = asked(server, directory)
+        listening.answer()
+        got = asked(listening, directory)
         assert got is not None
         got.close()
+
+
+def test_a_trace_that_does_not_answer(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_TIMEOUT_SECONDS", 0.05)
+    with probes() as held, TraceServer(held, directory), pytest.raises(SpoTraceError) as caught:
+        connect(directory)
+    assert caught.value.message == "the running trace can't be asked: it does not answer"
+    assert caught.value.hint == "--swap none does without it"
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o720])
