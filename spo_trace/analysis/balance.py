@@ -2,7 +2,7 @@
 """The balance: what the kernel lists against what the machine says that it uses, and what the difference can be."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -125,12 +125,11 @@ def _swap(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
     before, after = (_used(snap, key, "SwapTotal", "SwapFree") for key in ("meminfo", "meminfo_after"))
     swap_owner = snap.meta["swap_owner"]
     known = swap_owner["origin"] is not None
-    # Of the probes: in swap since before they were attached.
-    unknown = swap_owner.get("unknown_pages", 0)
+    lacking = _lacking(swap_owner)
     areas = snap.meta["swaps"]
     if areas:
         said = "Used in /proc/swaps"
-        change = abs((before or 0) - (after or before or 0)) + unknown
+        change = abs((before or 0) - (after or before or 0)) + sum(lacking.values())
         sections = _by_device(snap, listed, change if known else None)
     elif before is not None and (before or listed.swap):
         said, sections = "SwapTotal − SwapFree", [("swap", before, listed.swap)]
@@ -144,15 +143,13 @@ def _swap(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
             yield Item(section, "explains", "owner not known", used - found, str(swap_owner["why"]))
             yield Item(section, "rest", "unexplained", 0, "")
             continue
-        since_before = min(max(used - found, 0), unknown)
-        unknown -= since_before
-        if swap_owner["origin"] == "bpf":
-            yield Item(section, "explains", "unknown (before attach)", since_before, _BEFORE_ATTACH)
-        missing = used - found - since_before
-        ready = min(max(missing, 0), swap_owner.get("slot_cache_pages", 0))
-        if ready:
-            yield Item(section, "explains", "slots kept ready", ready, _SLOT_CACHE)
-        missing -= ready
+        missing = used - found
+        for item in lacking:
+            part = min(max(missing, 0), lacking[item])
+            yield Item(section, "explains", item, part, _LACKING[item][1])
+            # Nor is what one device lacks lacking on the next one.
+            lacking[item] -= part
+            missing -= part
         moved = _moved(missing, before, after)
         yield Item(section, "explains", "changed while it was read", moved, _moved_note("SwapFree", before, after))
         yield Item(section, "rest", "unexplained", missing - moved, "")
@@ -161,8 +158,24 @@ def _swap(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
 
 
 _LISTED = {"bpf": "swap entries of the probes"}
-_SLOT_CACHE = "used, but nothing is in them yet: up to 64 for each processor, up to Linux 6.14"
-_BEFORE_ATTACH = "in swap already when the probes were attached: nobody saw whose it was"
+# What the probes' map can lack: the key of swap_owner that says how many pages, and why.
+_LACKING = {
+    "unknown (before attach)": (
+        "unknown_pages",
+        "in swap already when the probes were attached",
+    ),
+    "lost": ("lost_pages", "written while the map of the probes was full: --max-entries makes more room"),
+    "slots kept ready": (
+        "slot_cache_pages",
+        "used, but empty: up to 64 for each processor, up to Linux 6.14",
+    ),
+}
+
+
+def _lacking(swap_owner: dict[str, Any]) -> dict[str, int]:
+    pages = {item: int(swap_owner.get(key, 0)) for item, (key, _) in _LACKING.items()}
+    always = "unknown (before attach)" if swap_owner["origin"] == "bpf" else None
+    return {item: number for item, number in pages.items() if number or item == always}
 
 
 # /proc/swaps has the areas in the order of their types, but leaves out types that are not used: row n is type n only

@@ -76,6 +76,7 @@ class RunningTrace:
             "attached_at": self._probes.facts["attached_at"],
             "used_at_attach": at_attach,
             "unknown_pages": min(missing, at_attach),
+            "lost_pages": counters["entries_full"],
             "slot_cache_pages": _slot_cache_pages(self._probes.facts["hooks"]),
             "hooks": self._probes.facts["hooks"],
             "counters": counters,

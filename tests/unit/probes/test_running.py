@@ -98,6 +98,15 @@ def test_slots_that_old_kernels_keep_ready_are_named(
     assert (table["slots kept ready"], table["unexplained"].iloc[-1]) == (128, 2)
 
 
+def test_what_a_full_map_lost_is_named(tmp_path: Path, maps: FakeMaps) -> None:
+    maps.counted |= {"entries_full": 100}
+    files = {**PAGES, "swaps": swaps(vda=9, vdb=5), "meminfo": meminfo(swap_total=2000, swap_free=1986)}
+    table = balance(taken(tmp_path, files))
+    lines = table[table["section"].str.startswith("swap")][["item", "pages"]].to_numpy().tolist()
+    assert [pages for item, pages in lines if item == "lost"] == [7, 5]
+    assert [pages for item, pages in lines if item == "unexplained"] == [0, 0]
+
+
 def test_losses_are_warned_of(tmp_path: Path, maps: FakeMaps) -> None:
     maps.counted |= {"entries_full": 1234, "out_pages": 5}
     assert taken(tmp_path).meta["warnings"] == ["probes: 1,234 owners lost: the map of swap entries was full"]
