@@ -3,6 +3,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import dropwhile
 from typing import NamedTuple, Protocol
 
 from spo_trace.formats.escape import escape
@@ -12,6 +13,7 @@ from spo_trace.probes.symbols import Symbolizer
 __all__ = ["Rates", "Whose", "rates_between", "stacks_of", "total_events"]
 
 _KINDS = 3
+_PROBE = ("bpf_prog_", "bpf_trampoline_")
 
 
 class Happenings(Protocol):
@@ -74,4 +76,6 @@ def stacks_of(probes: Happenings, symbols: Symbolizer, everybody: Iterable[Whose
         whose: owners.get(whose.stack, ()) if whose.known == KNOWN_OWNER else probes.caller(whose.stack)
         for whose in everybody
     }
-    return {whose: [symbols.frame(address) for address in stack] for whose, stack in addresses.items()}
+    frames = {whose: map(symbols.frame, stack) for whose, stack in addresses.items()}
+    # A stack that was taken at a hook begins with the probe itself.
+    return {whose: list(dropwhile(lambda text: text.startswith(_PROBE), stack)) for whose, stack in frames.items()}
