@@ -13,7 +13,8 @@ from spo_trace.probes.symbols import Symbolizer
 __all__ = ["Rates", "Whose", "rates_between", "stacks_of", "total_events"]
 
 _KINDS = 3
-_PROBE = ("bpf_prog_", "bpf_trampoline_")
+# The last of the BPF symbols has no end in /proc/kallsyms, and so no name here.
+_PROBE = ("bpf_prog_", "bpf_trampoline_", "0x")
 
 
 class Happenings(Protocol):

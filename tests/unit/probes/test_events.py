@@ -39,11 +39,11 @@ def test_stacks_of_owners_and_of_callers() -> None:
     assert list(stacks_of(maps, symbols, everybody).values()) == frames
 
 
-def test_the_probe_itself_is_no_part_of_a_stack() -> None:
+def test_the_probe_itself_is_no_part_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("bpf_prog_6997cd58_kfunc__swap_read_folio\t[bpf]", "bpf_trampoline_644\t[bpf]", "swap_read_folio", "end")
     symbols = Symbolizer([f"{n + 1}000 T {name}\n" for n, name in enumerate(names)])
     maps = FakeMaps()
-    maps.caller = lambda _: (0x1001, 0x2001, 0x3009)  # type: ignore[method-assign]
+    monkeypatch.setattr(maps, "caller", lambda _: (0x1001, 0x2001, 0x3009))
     (frames,) = stacks_of(maps, symbols, [Whose("dd", 0, 1)]).values()
     assert frames == ["swap_read_folio+0x9/0x1000"]
 
