@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test vm-kernel lint docs notebooks bench vm-bench pictures vendor consumers fuzz clean help
+.PHONY: demo test vm-test vm-kernel rfc-experiment lint docs notebooks bench vm-bench pictures vendor consumers fuzz clean help
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(READY): pyproject.toml hatch_build.py spo_trace/version.py $(wildcard spo_trace/native/*.[ch])
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("spo-trace needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -22,8 +22,14 @@ demo: $(READY) ## the main job, without root: simulate, snapshot, report, diff; 
 test: $(READY) ## all tests that need no root and no virtual machine
 	$(BIN)/pytest -n auto --dist loadgroup
 
+vm-test: $(READY) ## tests on real kernels in QEMU, without root; needs the kernels of SPO_TRACE_KERNELS or vm-kernel
+	$(BIN)/pytest -m vm -p no:xdist tests/vm
+
 vm-kernel: ## build the kernels for vm-test from Debian's linux-source into ~/.cache/spo-trace
 	tests/vm/kernel/build.sh
+
+rfc-experiment: $(READY) ## the RFC cover letter's experiment on a stock and a patched kernel, into docs/rfc-experiment.md
+	$(BIN)/python -m tests.vm.rfc_experiment docs/rfc-experiment.md
 
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .

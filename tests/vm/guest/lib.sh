@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Helpers of the jobs; every job has them.
 # shellcheck shell=bash disable=SC2034
+# Helpers of the jobs; every job has them.
 D=/sys/kernel/debug
 
-# The cover letter's own lines.
-page_owner_mib() { cat $D/page_owner | awk -F '[ ,]' '/^Page allocated/ { PAGES+=2^$5 } END { print PAGES*4096/1024^2 " MiB" }'; }
-swap_page_owner_mib() { cat $D/swap_page_owner | awk -F '[ ,]' '/^Page allocated/ { PAGES+=1 } END { print PAGES*4096/1024^2 " MiB" }'; }
-comm_mib() { cat $D/page_owner | awk -F '[ ,]' '/^Page allocated .* \('"$1"'\)/ { PAGES+=2^$5 } END { print PAGES*4096/1024^2 " MiB" }'; }
+# The cover letter's own lines, `cat` and all.
+sum_page_owner() { awk -F '[ ,]' '/^Page allocated/ { PAGES+=2^$5 } END { print PAGES*4096/1024^2 " MiB" }'; }
+sum_swap_page_owner() { awk -F '[ ,]' '/^Page allocated/ { PAGES+=1 } END { print PAGES*4096/1024^2 " MiB" }'; }
+sum_comm() { awk -F '[ ,]' '/^Page allocated .* \('"$1"'\)/ { PAGES+=2^$5 } END { print PAGES*4096/1024^2 " MiB" }'; }
+page_owner_mib() { cat $D/page_owner | sum_page_owner; }
+swap_page_owner_mib() { cat $D/swap_page_owner | sum_swap_page_owner; }
+comm_mib() { cat $D/page_owner | sum_comm "$1"; }
+
+# figure STAGE NAME VALUE: a line of $OUT/figures.tsv
+figure() { printf '%s\t%s\t%s\n' "$1" "$2" "$3" | tee -a "$OUT/figures.tsv"; }
 
 # swap_on DEVICE [PRIORITY]
 swap_on() { mkswap "$1" > /dev/null && swapon ${2:+-p "$2"} "$1"; }
 # zram_on SIZE [PRIORITY]
 zram_on() { echo "$1" > /sys/block/zram0/disksize && swap_on /dev/zram0 "$2"; }
 
-# At the default min_free_kbytes a guest this small runs out of memory in the swap code; the rest steadies what reclaim does.
+# At the default min_free_kbytes a guest this small runs out of memory in the swap code; the rest steadies reclaim.
 steady_reclaim() { sysctl -q vm.min_free_kbytes=8192 vm.watermark_boost_factor=0 vm.percpu_pagelist_high_fraction=64; }
 
-# capture STAGE: the kernel's files into $OUT/captures/STAGE, compressed on the way; a file that can't be read leaves FILE.err.
+# capture STAGE: the kernel's files into $OUT/captures/STAGE, compressed on the way; what can't be read leaves FILE.err.
 capture() {
     local to=$OUT/captures/$1 file
     mkdir -p "$to"
@@ -32,4 +38,19 @@ capture_file() {
     local name=$2/${1##*/}
     { cat "$1" 2> /run/err; } | gzip -1n > "$name.gz"
     if [ -s /run/err ]; then cat /run/err > "$name.err"; rm "$name.gz"; fi
+}
+
+# capture_and_sum STAGE: and the letter's sums over what was captured, for the same moment
+capture_and_sum() {
+    local to=$OUT/captures/$1
+    capture "$1"
+    figure "$1" 'captured page_owner' "$(zcat "$to/page_owner.gz" | sum_page_owner)"
+    [ ! -e "$to/swap_page_owner.gz" ] || figure "$1" 'captured swap_page_owner' "$(zcat "$to/swap_page_owner.gz" | sum_swap_page_owner)"
+}
+
+# live_snapshot STAGE: between two captures, whose common records it must have
+live_snapshot() {
+    mkdir -p "$OUT/live"
+    spo-trace snapshot -o "$OUT/live/$1.spo" || exit
+    capture "$1-after"
 }

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The RFC cover letter's experiment, with its own lines. $OUT/figures.tsv: stage, figure, value.
+# take STAGE (capture or snapshot, the caller's) is called after the lines of a stage.
+free_figures() {
+    figure "$1" free "$(free -m | awk '/^Mem:/ { print $2 "/" $3 "/" $4 }')"
+    figure "$1" 'total - free' "$(free -m | awk '/^Mem:/ { print $2-$4 " MiB" }')"
+    figure "$1" 'swap used' "$(free -m | awk '/^Swap:/ { print $3 " MiB" }')"
+}
+all_figures() {
+    free_figures "$1"
+    figure "$1" page_owner "$(page_owner_mib)"
+    figure "$1" swap_page_owner "$(swap_page_owner_mib 2>&1 | tr '\n' ' ')"
+}
+comm_figures() {
+    figure "$1" dd "$(comm_mib dd)"
+    figure "$1" cat "$(comm_mib cat)"
+}
+
+swap_on /dev/vda
+steady_reclaim
+mkdir -p /run/tmpfs /run/tmpfs-noswap /run/worker
+mount -t tmpfs -o size=1g none /run/tmpfs
+mount -t tmpfs -o size=1g,noswap none /run/tmpfs-noswap
+# In the place of the user space of the letter's guest.
+python3 "$VM/jobs/worker.py" - anon 24 > /dev/null 2>&1 &
+until [ -s /run/worker/$! ]; do sleep 0.2; done
+
+all_figures 0-initial
+take 0-initial
+dd if=/dev/zero of=/run/tmpfs/file status=none bs=1M count=256
+comm_figures 1-dd256
+take 1-dd256
+ln -sf "$(which dd)" /run/DD
+/run/DD if=/dev/zero of=/run/tmpfs-noswap/file status=none bs=1M count=384
+all_figures 2-swapped
+take 2-swapped
+rm /run/tmpfs-noswap/file
+cat /run/tmpfs/file > /dev/null
+comm_figures 3-back
+take 3-back
+rm /run/tmpfs/file
+swapoff -a
+figure 4-swapoff swap_page_owner "$(swap_page_owner_mib 2>&1 | tr '\n' ' ')"

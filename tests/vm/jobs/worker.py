@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Hold an area of memory, and do with it what it is told by signals.
+
+    worker.py COMM-HEX KIND MIB
+
+COMM-HEX: the process name's bytes, `-` for python's own. KIND: anon (no huge pages), thp, fork (two processes have the
+area from USR2 on). SIGUSR1: page all of it out; SIGUSR2: touch its first half. /run/worker/PID holds how often it
+has done what it was told.
+"""
+
+import ctypes
+import mmap
+import os
+import signal
+import sys
+from pathlib import Path
+
+PR_SET_NAME = 15
+PAGE = mmap.PAGESIZE
+SIGNALS = {signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM}
+
+
+def main(comm: str, kind: str, mib: str) -> None:
+    """Take the area, then obey signals until SIGTERM."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    if comm != "-":
+        ctypes.CDLL(None).prctl(PR_SET_NAME, bytes.fromhex(comm) + b"\0", 0, 0, 0)
+    area = mmap.mmap(-1, int(float(mib) * (1 << 20)), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    area.madvise(mmap.MADV_HUGEPAGE if kind == "thp" else mmap.MADV_NOHUGEPAGE)
+    fill(area)
+    done = Path("/run/worker", str(os.getpid()))
+    count = 0
+    while True:
+        done.write_text(f"{count}\n")
+        told = signal.sigwait(SIGNALS)
+        if told == signal.SIGTERM:
+            return
+        count += 1
+        if told == signal.SIGUSR1:
+            page_out(area)
+        elif kind == "fork":
+            fork_and_touch(area)
+        else:
+            touch(area)
+
+
+def fill(area: mmap.mmap) -> None:
+    """Write another number into each page, so that none is the page of zeros or like another."""
+    for at in range(0, len(area), PAGE):
+        area[at : at + 8] = (at + 1).to_bytes(8, "little")
+
+
+def page_out(area: mmap.mmap) -> None:
+    """Ask for it three times: pages that are on per-CPU lists, or being written, stay at first."""
+    for _ in range(3):
+        area.madvise(21)  # MADV_PAGEOUT, which the module has no name for
+
+
+def touch(area: mmap.mmap) -> None:
+    """Read the first half and write to the first quarter."""
+    for at in range(0, len(area) // 2, PAGE):
+        if area[at : at + 8] != (at + 1).to_bytes(8, "little"):
+            sys.exit(f"page {at // PAGE} came back with other content")
+        if at < len(area) // 4:
+            area[at + 16] = 1
+
+
+def fork_and_touch(area: mmap.mmap) -> None:
+    """Touch it in this process and in a child, which stays until SIGTERM."""
+    touched, tell = os.pipe()
+    if os.fork() == 0:
+        touch(area)
+        os.write(tell, b"x")
+        signal.sigwait({signal.SIGTERM})
+        os._exit(0)
+    touch(area)
+    os.read(touched, 1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Repeat the experiment of the RFC's cover letter on a stock and on a patched kernel, and write down what came out.
+
+python -m tests.vm.rfc_experiment docs/rfc-experiment.md
+"""
+
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import spo_trace as spo
+from spo_trace.snapshots.reader import Snapshot
+from tests.bench.machine import facts
+from tests.vm import guest, kernels
+from tests.vm.qemu import Machine, accelerator
+from tests.vm.rfc_letter import AFTER, BEFORE, STAGES
+
+__all__ = ["Run", "main", "render"]
+
+JOB = Path(__file__).parent / "jobs" / "rfc.sh"
+TAKE = 'take() { spo-trace snapshot -o "$OUT/$1.spo" || exit; }\n'
+SNAPSHOT_COMM = "spo-trace"
+MIB = 1 << 20
+# Of this, `free` sees some 475 MiB; the letter's guest has 458, of which its kernel and user space take 30 MiB more.
+MEMORY_MIB = 512
+# The snapshot at "2-swapped" has some 30 MiB for itself, and reads its own program again and again.
+TIME_LIMIT = 1200
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one guest gave: the figures of the letter's lines, and the directory with a snapshot for each stage."""
+
+    title: str
+    cmdline: str
+    letter: dict[tuple[str, str], str]
+    figures: dict[tuple[str, str], str]
+    out: Path
+
+    def snapshot(self, stage: str) -> Snapshot:
+        """Return a stage's snapshot."""
+        return spo.open(self.out / f"{stage}.spo")
+
+
+def main(target: Path) -> None:
+    """Run both guests, print the document and write it to `target`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        plan = (
+            ("Before", "7.2-stock", "page_owner=on", BEFORE),
+            ("After", "7.2-spo", "page_owner=on,swap", AFTER),
+        )
+        runs = [_run(*one, Path(scratch) / one[0]) for one in plan]
+        text = render(runs, f"QEMU ({accelerator(kernels.find('7.2-spo'))}) on {facts()['processor']}")
+    print(text)
+    target.write_text(text)
+    print(f"Wrote {target}", file=sys.stderr)
+
+
+def _run(title: str, kernel: str, cmdline: str, letter: dict[tuple[str, str], str], out: Path) -> Run:
+    print(f"{title}: {kernel}, {cmdline}", file=sys.stderr)
+    machine = Machine(kernels.find(kernel), cmdline, memory_mib=MEMORY_MIB)
+    guest.run(machine, TAKE + JOB.read_text(), out, time_limit=TIME_LIMIT, echo=sys.stderr.buffer)
+    lines = (line.split("\t") for line in (out / "figures.tsv").read_text().splitlines())
+    return Run(title, cmdline, letter, {(stage, name): value.strip() for stage, name, value in lines}, out)
+
+
+def render(runs: list[Run], machine: str) -> str:
+    """Return the document, in Markdown."""
+    snap = runs[0].snapshot("0-initial")
+    parts = [
+        "# The RFC's experiment, repeated",
+        f"Written by `make rfc-experiment` on {snap.meta['written_at'][:10]}: two guests of {MEMORY_MIB} MiB, "
+        f"2 processors, {machine}. Every figure but the letter's own was measured in that run.",
+        "\n".join(f"- {run.title}: Linux {_kernel(run)}, booted with `{run.cmdline}`" for run in runs),
+        "In each stage the letter's own lines (`free -m`, `cat page_owner | awk …`) run first, then "
+        "`spo-trace snapshot`, in the guest. A snapshot lists the pages of the process that takes it too, and in the "
+        "third stage these push others out: the rows *the snapshot's own* say how much that is.",
+        _figures(runs),
+        "## Does it add up?",
+        "`spo-trace verify`: what is listed against what the machine says that it uses, and what of the difference "
+        "has no name.",
+        _balances(runs),
+        "## What moved",
+        *(_moved(run) for run in runs),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _kernel(run: Run) -> str:
+    return str(run.snapshot("0-initial").meta["kernel_release"])
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _figures(runs: list[Run]) -> str:
+    head = ["figure", *(f"{column}, {run.title}" for run in runs for column in ("letter", "awk", "spo-trace"))]
+    rows = []
+    for stage, (done, names) in STAGES.items():
+        rows.append([f"**{done}**", *[""] * 3 * len(runs)])
+        taken = [_taken(run.snapshot(stage)) for run in runs]
+        for name in (*names, *_OWN):
+            cells = [
+                [run.letter.get((stage, name), "–"), run.figures.get((stage, name), "–"), said.get(name, "–")]
+                for run, said in zip(runs, taken, strict=True)
+            ]
+            rows.append([name, *(_short(cell) for three in cells for cell in three)])
+    return _table(head, rows)
+
+
+_OWN = ("the snapshot's own, in memory", "the snapshot's own, in swap")
+
+
+# What a snapshot says of the letter's figures.
+def _taken(snap: Snapshot) -> dict[str, str]:
+    owners = spo.attribute(snap, by=["comm"]).set_index("comm")[["mem_bytes", "swap_bytes"]]
+    own = owners.reindex([SNAPSHOT_COMM], fill_value=0).iloc[0]
+    meminfo = snap.meta["meminfo"]
+    known = snap.meta["swap_owner"]["origin"] is not None
+    return {
+        "total - free": _mib(meminfo["MemTotal"] - meminfo["MemFree"]),
+        "swap used": _mib(meminfo["SwapTotal"] - meminfo["SwapFree"]),
+        "page_owner": _mib(owners["mem_bytes"].sum()),
+        "swap_page_owner": _mib(owners["swap_bytes"].sum()) if known else "not known",
+        **{comm: _mib(owners["mem_bytes"].get(comm, 0)) for comm in ("dd", "cat")},
+        _OWN[0]: _mib(own["mem_bytes"]),
+        _OWN[1]: _mib(own["swap_bytes"]) if known else "not known",
+    }
+
+
+def _mib(size: float) -> str:
+    return f"{size / MIB:.2f} MiB"
+
+
+# `cat` says why it can't read, before awk's sum of nothing.
+def _short(cell: str) -> str:
+    reason, _, rest = cell.rpartition(": ")
+    return rest.replace("directory 0", "directory, 0") if reason else cell
+
+
+def _balances(runs: list[Run]) -> str:
+    rows = []
+    for run in runs:
+        for stage in STAGES:
+            table = spo.balance(run.snapshot(stage))
+            for section, items in table.groupby("section", sort=False):
+                used, found, rest = (items[items["kind"] == kind].iloc[0] for kind in ("machine", "listed", "rest"))
+                known = "owner not known" not in set(items["item"])
+                sizes = [_mib(used["bytes"]), _mib(found["bytes"]) if known else "not known"]
+                unexplained = [f"{_mib(rest['bytes'])} ({100 * rest['share']:.1f} %)" if known else "–"]
+                rows.append([f"{run.title}, {stage}: {section}", *sizes, *unexplained])
+    return _table(["", "used", "listed", "unexplained"], rows)
+
+
+def _moved(run: Run) -> str:
+    names = list(STAGES)[1:]
+    diffs = [_diff(run, a, b) for a, b in pairwise(names)]
+    return "\n\n".join([f"### {run.title}", *diffs])
+
+
+def _diff(run: Run, a: str, b: str) -> str:
+    command = ["spo-trace", "diff", f"{a}.spo", f"{b}.spo", "--by", "comm", "--top", "5"]
+    tool = Path(sys.executable).with_name("spo-trace")
+    done = subprocess.run([tool, *command[1:]], cwd=run.out, capture_output=True, text=True, check=True)
+    return f"`{' '.join(command)}`:\n\n```text\n{done.stdout.rstrip()}\n```"
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]))
+    except (guest.GuestError, kernels.KernelMissing) as error:
+        sys.exit(f"error: {error}")
