@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the guests' tests share: a guest's stages, and what is true of each on any kernel."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import spo_trace as spo
+from spo_trace.snapshots.reader import Snapshot
+from tests.oracle import framed
+from tests.oracle.captures import read
+from tests.oracle.compare import compare_stage
+from tests.vm import guest, kernels
+from tests.vm.qemu import Machine
+
+__all__ = ["MIB", "TOLERANCE", "Guest", "boot"]
+
+JOBS = Path(__file__).parent / "jobs"
+MIB = 1 << 20
+# The issue tracker's and `verify`'s own.
+TOLERANCE = 0.02
+COMPLAINTS = ("WARNING:", "BUG:", "Oops", "refcount", "Call Trace", "oom-kill", "swap_page_owner (")
+
+
+def boot(name: str, cmdline: str, job: str, out: Path, *, time_limit: float = 600, **size: object) -> "Guest":
+    """Run a job on the kernel `name`; skip the test, saying so, if there is no such kernel."""
+    try:
+        kernel = kernels.find(name)
+    except kernels.KernelMissing as missing:
+        pytest.skip(str(missing))
+    machine = Machine(kernel, cmdline, **size)  # type: ignore[arg-type]
+    return Guest(name, guest.run(machine, job, out, time_limit=time_limit))
+
+
+class Guest:
+    """What a guest left, stage by stage."""
+
+    def __init__(self, name: str, outcome: guest.Outcome) -> None:
+        """Read its figures."""
+        self.name, self.out, self.log = name, outcome.out, outcome.log
+        lines = (self.out / "figures.tsv").read_text().splitlines()
+        self.figures = {(stage, what): value.strip() for stage, what, value in (line.split("\t") for line in lines)}
+        self._snapshots: dict[str, Snapshot] = {}
+
+    @property
+    def patched(self) -> bool:
+        """Tell whether this kernel keeps the owners of swap."""
+        return self.name.endswith("-spo")
+
+    def stage(self, name: str) -> Path:
+        """Return a stage's capture."""
+        return self.out / "captures" / name
+
+    def snapshot(self, stage: str) -> Snapshot:
+        """Return the snapshot of a stage's capture."""
+        if stage not in self._snapshots:
+            self._snapshots[stage] = spo.snapshot(from_=self.stage(stage), output=self.out / f"{stage}.spo")
+        return self._snapshots[stage]
+
+    def bytes_of(self, stage: str, **where: object) -> tuple[int, int]:
+        """Return the bytes in memory and in swap of what has these values."""
+        table = spo.attribute(self.snapshot(stage), by=list(where))
+        for key, value in where.items():
+            table = table[table[key] == value]
+        return int(table["mem_bytes"].sum()), int(table["swap_bytes"].sum())
+
+    def check_report(self, stage: str) -> None:
+        """Hold `report` against the oracles, and its sums against awk's in the guest."""
+        assert compare_stage(self.stage(stage)) == []
+        total = spo.attribute(self.snapshot(stage), by=["comm"]).sum(numeric_only=True)
+        assert mib(total["mem_bytes"]) == self.figures[stage, "captured page_owner"]
+        if self.patched:
+            assert mib(total["swap_bytes"]) == self.figures[stage, "captured swap_page_owner"]
+
+    def check_balance(self, stage: str) -> None:
+        """Hold what is listed against what the machine says, where it is known: all of it has a name, within 2 %."""
+        table = spo.balance(self.snapshot(stage))
+        for section, rows in table.groupby("section"):
+            pages = rows.groupby("kind")["pages"].sum()
+            assert pages["machine"] - pages["listed"] == pages["difference"]
+            assert pages["difference"] == pages.get("explains", 0) + pages["rest"]
+            named = rows[(rows["kind"] == "explains") & (rows["pages"] != 0)]
+            assert (named["note"] != "").all()
+            rest = rows[rows["kind"] == "rest"].iloc[0]
+            assert abs(rest["share"]) <= TOLERANCE or abs(rest["bytes"]) < MIB, f"{section}\n{rows}"
+
+    def check_live(self, stage: str) -> None:
+        """Hold a live snapshot against the captures before and after it: what both have, it has, once."""
+        live = spo.open(self.out / "live" / f"{stage}.spo")
+        for file, column in (("page_owner", "pfn"), ("swap_page_owner", "swp_entry")):
+            table = live.pages if column == "pfn" else live.swap
+            taken = Counter(zip(table[column].astype("uint64"), table["ts_nsec"].astype("uint64"), strict=True))
+            before, after = (keys(self.stage(name), file) for name in (stage, f"{stage}-after"))
+            assert [key for key in before & after if taken[key] != 1] == []
+            assert len(before & after) >= 0.8 * len(before)
+
+    def check_kernel(self) -> None:
+        """See that the kernel had nothing to complain of."""
+        dmesg = (self.out / "dmesg").read_text(errors="replace").splitlines()
+        assert [line for line in dmesg if any(complaint in line for complaint in COMPLAINTS)] == []
+
+
+def mib(size: int) -> str:
+    """Return a size as the letter's awk prints it: six significant digits."""
+    return f"{size / MIB:.6g} MiB"
+
+
+def keys(stage: Path, file: str) -> set[tuple[int, int]]:
+    """Return the number (PFN or swap entry) and the time of each record, as the oracle reads them."""
+    records = framed.memory if file == "page_owner" else framed.swap
+    return {(record.number, record.ts_nsec) for record in records(read(stage, file))}

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Huge pages, two swap devices, cgroups, hostile names, fork, swapoff; in the formats of 6.1, 6.12 and 7.2."""
+
+import re
+
+import pytest
+
+from tests.oracle.captures import read
+from tests.vm.support import JOBS, MIB, Guest, boot
+
+pytestmark = pytest.mark.vm
+
+STAGES = ("0-before", "1-allocated", "2-swapped", "3-partial", "4-swapoff")
+JOB = "take() { capture_and_sum $1; [ $1 != 3-partial ] || live_snapshot $1; }\n"
+# Names as spo-trace prints them, and the MiB of their areas.
+HOSTILE = {
+    "a b (c), d)": 2,
+    "x), ts 9 ns": 2,
+    "naïve \\377\\376": 2,
+    "new\\nline": 2,
+    'tab\\011q"\\\\\\\\\\033[1m': 1,
+    "ns (swapped)": 1,
+}
+
+
+@pytest.fixture(scope="module", params=["6.1-stock", "6.12-stock", "7.2-spo"])
+def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
+    cmdline = "page_owner=on,swap" if request.param == "7.2-spo" else "page_owner=on"
+    job = JOB + (JOBS / "varied.sh").read_text()
+    return boot(request.param, cmdline, job, tmp_path_factory.mktemp(request.param), memory_mib=492, disks_mib=(256,))
+
+
+@pytest.fixture
+def patched(life: Guest) -> Guest:
+    if not life.patched:
+        pytest.skip(f"{life.name} keeps no owners of swap")
+    return life
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_report_is_what_the_oracles_say(life: Guest, stage: str) -> None:
+    life.check_report(stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_is_listed_adds_up(life: Guest, stage: str) -> None:
+    life.check_balance(stage)
+
+
+def test_a_live_snapshot_loses_no_record_and_doubles_none(life: Guest) -> None:
+    life.check_live("3-partial")
+
+
+def test_the_text_is_in_the_kernels_own_format(life: Guest) -> None:
+    text = read(life.stage("0-before"), "page_owner")
+
+    assert (re.search(rb" ns, free_ts \d+ ns\nPFN \d+ ", text) is not None) == (life.name == "6.1-stock")
+    assert (re.search(rb" ns\nPFN 0x", text) is not None) == (life.name != "6.1-stock")
+    assert life.snapshot("0-before").pages["free_ts_nsec"].notna().any() == (life.name == "6.1-stock")
+
+
+@pytest.mark.parametrize("comm", HOSTILE)
+def test_hostile_names_own_their_memory(life: Guest, comm: str) -> None:
+    mem, _ = life.bytes_of("1-allocated", comm=comm)
+
+    assert HOSTILE[comm] * MIB <= mem < (HOSTILE[comm] + 1) * MIB
+
+
+def test_huge_pages_are_listed_whole(life: Guest) -> None:
+    mem, _ = life.bytes_of("1-allocated", comm="huge", order=9)
+
+    assert mem >= 20 * MIB
+
+
+def test_charged_memory_is_its_cgroups_also_where_that_is_gone(life: Guest) -> None:
+    live, _ = life.bytes_of("1-allocated", memcg="live.scope", comm="writer")
+    odd, _ = life.bytes_of("1-allocated", memcg="a b), c", comm="a b (c), d)")
+    gone, _ = life.bytes_of("1-allocated", memcg="gone", memcg_offline=True)
+    # Since Linux 7.2 what a removed cgroup leaves is its parent's.
+    adopted, _ = life.bytes_of("1-allocated", memcg="/", comm="exited")
+
+    assert live >= 8 * MIB
+    assert odd >= 1.5 * MIB
+    assert (gone >= 8 * MIB, adopted >= 8 * MIB) == ((False, True) if life.patched else (True, False))
+
+
+def test_fork_gives_both_processes_pages(life: Guest) -> None:
+    snap = life.snapshot("3-partial")
+    pages = snap.pages[snap.pages["comm"] == "forker"]
+
+    # Each of the two wrote to a quarter of 4 MiB; a few pages may have gone to swap again.
+    owners = (2 ** pages["order"].astype(int)).groupby(pages["pid"]).sum() * snap.page_size
+    assert len(owners) == 2
+    assert owners.min() >= 0.75 * MIB
+
+
+def test_hostile_names_own_their_swap(patched: Guest) -> None:
+    for comm, size in HOSTILE.items():
+        _, swap = patched.bytes_of("2-swapped", comm=comm)
+        assert swap == size * MIB, comm
+
+
+def test_huge_pages_are_swapped_whole_and_split(patched: Guest) -> None:
+    vmstat = dict(line.split() for line in read(patched.stage("2-swapped"), "vmstat").splitlines())
+
+    assert int(vmstat[b"thp_swpout"]) > 0
+    assert int(vmstat[b"thp_swpout_fallback"]) > 0
+    # One record a base page, whole or split.
+    _, swap = patched.bytes_of("2-swapped", comm="huge")
+    assert swap >= 20 * MIB
+
+
+def test_the_swap_devices_are_told_apart(patched: Guest) -> None:
+    swaps = patched.snapshot("2-swapped").meta["swaps"]
+    assert [area["filename"] for area in swaps] == ["/dev/vda", "/dev/zram0"]
+
+    for number, area in enumerate(swaps):
+        _, swap = patched.bytes_of("2-swapped", type=number)
+        assert swap > 10 * MIB
+        assert abs(swap - area["used"]) <= 0.02 * area["used"]
+
+
+def test_swapoff_brings_all_back_with_its_owners(patched: Guest) -> None:
+    assert patched.snapshot("4-swapoff").count("swap") == 0
+    for comm, size in HOSTILE.items():
+        mem, _ = patched.bytes_of("4-swapoff", comm=comm)
+        assert mem >= size * MIB, comm
+    marked, _ = patched.bytes_of("4-swapoff", swapped=True)
+    assert marked > 20 * MIB
+
+
+def test_the_kernel_has_nothing_to_complain_of(life: Guest) -> None:
+    life.check_kernel()

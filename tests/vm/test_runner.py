@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The runner itself, with a real guest."""
+
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.vm import guest
+from tests.vm.support import boot
+
+pytestmark = pytest.mark.vm
+
+JOB = r"""
+: > $OUT/figures.tsv
+id -u
+touch /usr/spo-droppings 2>&1 | sed 's/.*: //'
+touch /tmp/here /run/here && echo writable
+blockdev --getsize64 /dev/vda
+cksum < "$VM/guest/lib.sh"
+printf 'from the guest\n' > $OUT/kept
+sleep 1000 &
+"""
+
+
+def left_of(out: Path) -> list[str]:
+    """Return the mounts and the processes (but this one) that name this share."""
+    lines = Path("/proc/mounts").read_text().splitlines()
+    for process in Path("/proc").glob("[0-9]*"):
+        # It may end meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            lines.append((process / "cmdline").read_bytes().decode(errors="replace"))
+    return [line for line in lines if str(out) in line]
+
+
+def test_a_job_sees_the_hosts_files_and_writes_only_to_its_share(tmp_path: Path) -> None:
+    # The sleep that it leaves running does not keep the guest up.
+    left = boot("7.2-stock", "page_owner=on", JOB, tmp_path, time_limit=120, disks_mib=(64,))
+
+    root, refused, writable, size, library = left.log.splitlines()
+    assert (root, refused, writable) == ("0", "Read-only file system", "writable")
+    assert int(size) == 64 << 20
+    assert library == subprocess.check_output(["cksum"], stdin=guest.LIBRARY.open(), text=True).strip()
+    assert (tmp_path / "kept").read_text() == "from the guest\n"
+    assert not Path("/usr/spo-droppings").exists()
+    assert left_of(tmp_path) == []
+
+
+def test_nothing_is_left_of_a_guest_that_passed_its_time_limit(tmp_path: Path) -> None:
+    with pytest.raises(guest.GuestError, match="not done after"):
+        boot("7.2-stock", "page_owner=on", "touch $OUT/up; exec sleep 1000", tmp_path, time_limit=30)
+
+    assert (tmp_path / "up").exists()
+    assert left_of(tmp_path) == []
