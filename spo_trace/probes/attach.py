@@ -93,7 +93,7 @@ def _ask(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], list[int
                 env=environment,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
-            ) as loader,  # fmt: skip
+            ) as loader,
         ):
             theirs.close()
             try:
