@@ -67,9 +67,10 @@ def collect(
     """
     if swap not in SWAP_MODES:
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
-    with SnapshotWriter(target, force=force) as writer:
+    jobs = jobs or len(os.sched_getaffinity(0))
+    with SnapshotWriter(target, force=force, ahead=jobs > 1) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
-        writer.commit(_Collection(source, writer, log, jobs or len(os.sched_getaffinity(0))).run(swap))
+        writer.commit(_Collection(source, writer, log, jobs).run(swap))
     return Snapshot(target)
 
 

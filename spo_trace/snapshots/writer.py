@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -31,16 +32,21 @@ _FILES = {"snapshot.json", "rejects.txt", *(f"{name}.parquet" for name in schema
 
 
 class SnapshotWriter:
-    """Write the tables of a snapshot as their rows come; nothing is left behind unless `commit` is reached."""
+    """Write the tables of a snapshot as their rows come; nothing is left behind unless `commit` is reached.
 
-    def __init__(self, target: Path, *, force: bool = False) -> None:
+    `ahead`: rows are compressed in a thread of their own while the next ones are made.
+    """
+
+    def __init__(self, target: Path, *, force: bool = False, ahead: bool = False) -> None:
         check_target(target, force=force)
         self._target = target
         self._force = force
         self._directory = make_sibling(target)
         self._rejects: BinaryIO | None = None
         try:
-            self._tables = {n: _TableWriter(self._directory / f"{n}.parquet", s) for n, s in schema.TABLES.items()}
+            self._tables = {
+                n: _TableWriter(self._directory / f"{n}.parquet", s, ahead=ahead) for n, s in schema.TABLES.items()
+            }
         except BaseException:
             shutil.rmtree(self._directory, ignore_errors=True)
             raise
@@ -89,8 +95,10 @@ class SnapshotWriter:
 class _TableWriter:
     """Write one Parquet file in row groups of some 500,000 rows, in a bounded amount of memory."""
 
-    def __init__(self, path: Path, table_schema: pa.Schema) -> None:
+    def __init__(self, path: Path, table_schema: pa.Schema, *, ahead: bool) -> None:
         self._schema = table_schema
+        self._pool = ThreadPoolExecutor(1) if ahead else None
+        self._pending: Future[None] | None = None
         self._file = _create(path)
         self._parquet = pq.ParquetWriter(self._file, table_schema, compression="zstd", **_encodings(table_schema))
         self._batches: list[pa.RecordBatch] = []
@@ -106,11 +114,14 @@ class _TableWriter:
         if not self._file.closed:
             if self._rows:
                 self._flush()
+            self._wait()
             self._parquet.close()
             self._file.close()
+        self._end()
 
     def abandon(self) -> None:
         """Let go of the file as it is; nothing happens after `close`."""
+        self._end()
         # ParquetWriter would write a footer when it is collected, and fail on the closed file.
         self._parquet.is_open = False
         self._batches.clear()
@@ -118,9 +129,22 @@ class _TableWriter:
 
     def _flush(self) -> None:
         table = pa.Table.from_batches(self._batches, self._schema).unify_dictionaries()
-        self._parquet.write_table(table, row_group_size=self._rows)
+        self._wait()
+        if self._pool:
+            self._pending = self._pool.submit(self._parquet.write_table, table, row_group_size=self._rows)
+        else:
+            self._parquet.write_table(table, row_group_size=self._rows)
         self._batches.clear()
         self._rows = 0
+
+    def _wait(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending:
+            pending.result()
+
+    def _end(self) -> None:
+        if self._pool:
+            self._pool.shutdown()
 
 
 # Numbers that hardly repeat gain nothing from a dictionary; those that grow from row to row shrink as differences.
