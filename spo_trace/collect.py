@@ -9,9 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spo_trace import schema
 from spo_trace.analysis.stacks import function_name, meaning
@@ -19,7 +17,7 @@ from spo_trace.cost import Cost
 from spo_trace.counts import Progress, ReadLog
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.facts import address_bits, facts_after, facts_before, wants_swap
-from spo_trace.formats.arrays import numbers
+from spo_trace.formats.arrays import values_of
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.parser_choice import page_batches, swap_batches
@@ -43,7 +41,6 @@ _NO_PATCH = (
 )
 _NAMELESS = "stacks are known by their handle alone: page_owner printed it in their place, and nothing told the stack"
 _STACK_COUNT = "show_stacks prints stack_count, which counts allocations and not pages (6.9-rc): not used"
-_NO_TIME = numbers(np.zeros(1, np.uint64))[0]
 _ASSUMED = "nothing in the capture tells the page size: 4096 bytes assumed"
 
 
@@ -202,10 +199,12 @@ class _Collection:
                 if self._cost and table == "pages":
                     self._cost.see(batch)
                 counts.records += batch.num_rows
-                times = batch.column("ts_nsec")
+                times = values_of(batch.column("ts_nsec"))
                 # Time 0 stands for "not known yet" on early pages.
-                counts.see_times(*pc.min_max(times.filter(pc.greater(times, _NO_TIME))).as_py().values())
+                if (known := times[times > 0]).size:
+                    counts.see_times(int(known.min()), int(known.max()))
                 self._log.progress(text, counts)
+        self._writer.finish(table)
 
     def _stack_records(self, name: str) -> Iterator[StackRecord]:
         text = self._source.open(name)

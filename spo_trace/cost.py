@@ -8,10 +8,10 @@ from time import monotonic, process_time
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from spo_trace.counts import FileCounts
+from spo_trace.formats.arrays import values_of
 
 __all__ = ["Cost"]
 
@@ -34,7 +34,7 @@ class Cost:
             # Before Linux 5.18 nothing tells.
             self._pages = None
             return
-        orders = _values(pages.column("order"), np.uint8)[_values(pages.column("tgid"), np.int32) == self._tgid]
+        orders = values_of(pages.column("order"))[values_of(pages.column("tgid")) == self._tgid]
         self._pages += int((1 << orders.astype(np.int64)).sum())
 
     def as_json(self, files: Mapping[str, FileCounts]) -> dict[str, Any]:
@@ -48,9 +48,3 @@ class Cost:
             "max_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
             "own_pages": self._pages,
         }
-
-
-# What pyarrow offers for this imports pandas: 50 MB more of what is listed.
-def _values(column: pa.Array, kind: type[np.generic]) -> npt.NDArray[Any]:
-    size = np.dtype(kind).itemsize
-    return np.frombuffer(column.buffers()[1], kind, len(column), column.offset * size)

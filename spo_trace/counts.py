@@ -35,11 +35,10 @@ class FileCounts:
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {"records": self.records} | {name: value for name, value in values.items() if value}
 
-    def see_times(self, oldest: int | None, newest: int | None) -> None:
+    def see_times(self, oldest: int, newest: int) -> None:
         """Note the allocation times of some more records, in ns since boot."""
-        if oldest is not None and newest is not None:
-            self.oldest_ts_nsec = min(oldest, self.oldest_ts_nsec or oldest)
-            self.newest_ts_nsec = max(newest, self.newest_ts_nsec or newest)
+        self.oldest_ts_nsec = min(oldest, self.oldest_ts_nsec or oldest)
+        self.newest_ts_nsec = max(newest, self.newest_ts_nsec or newest)
 
 
 Progress = Callable[[KernelText, FileCounts], None]

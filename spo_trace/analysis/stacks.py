@@ -85,7 +85,7 @@ def _parse(frames: Sequence[str]) -> list[_Frame]:
     return [_parse_frame(frame) for frame in frames]
 
 
-# Cached, as _asker_rule() is: most frames of a machine's stacks are in many of them.
+# Cached, as what is told of frames below is: most frames of a machine's stacks are in many of them.
 @lru_cache(maxsize=1 << 16)
 def _parse_frame(frame: str) -> _Frame:
     return _Frame(function_name(frame), module_name(frame))
@@ -109,16 +109,28 @@ def _key(frame: _Frame) -> str:
 # The allocator's own frames and its caller; all frames if none is a caller.
 def _allocator_part(frames: Sequence[_Frame]) -> Sequence[_Frame]:
     for index, frame in enumerate(frames):
-        if not _PLUMBING.match(_key(frame)):
+        if not _is_plumbing(frame):
             return frames[: index + 1]
     return frames
 
 
+@lru_cache(maxsize=1 << 16)
+def _is_plumbing(frame: _Frame) -> bool:
+    return bool(_PLUMBING.match(_key(frame)))
+
+
 def _deciding(frames: Sequence[_Frame], own: Sequence[_Frame]) -> Rule | None:
-    for rule, pattern in _KIND:
-        if any(pattern.match(_key(frame)) for frame in own):
-            return rule
+    kinds = [_kind(frame) for frame in own]
+    if (first := min(kinds, default=len(_KIND))) < len(_KIND):
+        return _KIND[first][0]
     return next((rule for rule in map(_asker_rule, frames) if rule), None)
+
+
+# The place in the table of the first rule that knows the frame.
+@lru_cache(maxsize=1 << 16)
+def _kind(frame: _Frame) -> int:
+    name = _key(frame)
+    return next((n for n, (_, pattern) in enumerate(_KIND) if pattern.match(name)), len(_KIND))
 
 
 @lru_cache(maxsize=1 << 16)

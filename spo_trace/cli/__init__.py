@@ -54,6 +54,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    # Before numpy is imported: nothing here uses BLAS, whose threads take a tenth of a second of a processor as they start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _replace_closed_streams()
     _leave_nothing_when_ended()
     logging.basicConfig(format="spo-trace: %(message)s", level=logging.WARNING)

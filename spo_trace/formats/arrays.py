@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Arrow arrays out of what the parsers have, by their buffers.
 
-pyarrow.array() would import pandas: a quarter of a second, and 50 MB on a machine whose memory is being looked at.
+pyarrow.array() would import pandas: some 0.15 s, and 40 MB on a machine whose memory is being looked at.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["array_of", "numbers", "record_batch", "strings"]
+__all__ = ["array_of", "numbers", "record_batch", "strings", "values_of"]
 
 Values = npt.NDArray[Any]
 
@@ -27,6 +27,18 @@ def numbers(values: Values, missing: npt.NDArray[np.bool_] | None = None) -> pa.
     kind = pa.from_numpy_dtype(values.dtype)
     data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
     return pa.Array.from_buffers(kind, len(values), [_validity(missing), pa.py_buffer(data)])
+
+
+def values_of(array: pa.Array) -> Values:
+    """Return the whole numbers of an array, 0 where they are null; what is in the array is not copied, if it can be."""
+    validity, data = array.buffers()
+    dtype = np.dtype(array.type.to_pandas_dtype())
+    values = np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
+    if validity is None or not array.null_count:
+        return values
+    bits = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")
+    known: Values = bits[array.offset : array.offset + len(array)].astype(dtype)
+    return values * known
 
 
 def strings(values: Sequence[str | None]) -> pa.Array:

@@ -50,7 +50,7 @@ class Snapshot:
         return to_frame(_completed(arrow, table, columns))
 
     def frames(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
-        """Yield `columns` of `table` in DataFrames of some 500,000 rows, at least one: memory stays bounded."""
+        """Yield `columns` of `table` in DataFrames of some 260,000 rows, at least one: memory stays bounded."""
         from spo_trace.snapshots.frames import to_frame
 
         with self._opening(table) as path, pq.ParquetFile(path) as file:
@@ -67,8 +67,8 @@ class Snapshot:
 
     def batches(self, table: str, rows: int) -> Iterator[pa.RecordBatch]:
         """Yield all columns of `table`, at most `rows` rows at a time."""
-        with self._opening(table) as path:
-            yield from pq.ParquetFile(path).iter_batches(rows)
+        with self._opening(table) as path, pq.ParquetFile(path) as file:
+            yield from file.iter_batches(rows)
 
     @contextmanager
     def _opening(self, table: str) -> Iterator[Path]:
