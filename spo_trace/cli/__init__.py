@@ -54,7 +54,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # Before numpy is imported: nothing here uses BLAS, whose threads take a tenth of a second of a processor as they start.
+    # Before numpy is imported: nothing here uses BLAS, whose threads take a tenth of a second of a processor.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _replace_closed_streams()
     _leave_nothing_when_ended()
