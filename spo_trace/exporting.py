@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The place that joins analysis and reporters: a snapshot, or the difference of two, in the formats of other tools."""
 
+from collections.abc import Iterator
 from typing import TextIO
 
 import pandas as pd
@@ -9,6 +10,7 @@ from spo_trace.analysis.ages import AGES, ages
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.balance import balance
 from spo_trace.analysis.diff import Relation, diff, relate
+from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.records import record_tables, records_schema, to_frames
 from spo_trace.analysis.stack_rules import CATEGORIES
 from spo_trace.errors import SpoTraceError, UsageError
@@ -16,14 +18,15 @@ from spo_trace.reporters.format import format_size, printable
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.version import __version__
 
-__all__ = ["export", "export_diff", "relation_notes", "swap_note"]
+__all__ = ["export", "export_diff", "relation_notes", "snapshot_notes", "swap_note"]
 
 
 def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = None, weight: str = "total") -> None:
     """Write a snapshot to `outfile` (UTF-8; of pprof and parquet, to its `.buffer`).
 
     `format`: folded, speedscope, pprof or html, of the rows for which `where` holds; csv, json or parquet, of all.
-    `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for a format or condition that can't be.
+    `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for a format or condition that can't be,
+    SpoTraceError for a weight that the snapshot does not know.
 
     >>> with open("now.html", "w") as file:              # doctest: +SKIP
     ...     spo.export(snap, "html", file)
@@ -32,24 +35,33 @@ def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = 
         case "folded":
             from spo_trace.reporters.folded import render_folded
 
+            _check_known(snap, weight)
             render_folded(attribute(snap, ["comm", "stack"], where=where), outfile, weight=f"{weight}_bytes")
         case "speedscope":
             from spo_trace.reporters.speedscope import render_speedscope
 
             table = attribute(snap, ["comm", "stack", "symbols"], where=where)
-            render_speedscope(table, outfile, name=_machine(snap))
+            render_speedscope(table, outfile, name=_machine(snap), unknown=unknown_amounts(snap))
         case "pprof":
             from spo_trace.reporters.pprof import render_pprof
 
             table = attribute(snap, ["stack", "symbols", "comm", "memcg", "order"], where=where)
             comments = [printable(f"{name}: {value}") for name, value in _facts(snap, where) if value]
-            render_pprof(table, outfile.buffer, taken_at=snap.meta["taken_at"], comments=comments)
+            taken_at, unknown = snap.meta["taken_at"], unknown_amounts(snap)
+            render_pprof(table, outfile.buffer, taken_at=taken_at, comments=comments, unknown=unknown)
         case "html":
             _export_html(snap, outfile, where)
         case "csv" | "json" | "parquet":
             _export_records(snap, format, outfile)
         case _:
             raise UsageError(f"there is no format {format!r}", hint="choose one that spo-trace export --help names")
+
+
+# Written as 0, what is not known would look like nothing.
+def _check_known(snap: Snapshot, weight: str) -> None:
+    if weight in unknown_amounts(snap):
+        name = _TITLES[weight]
+        raise SpoTraceError(f"{_name(snap)} does not tell who owns {name}", hint=f"--weight total is all but {name}")
 
 
 def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
@@ -81,10 +93,13 @@ def _export_html(snap: Snapshot, outfile: TextIO, where: str | None) -> None:
         outfile,
         title=f"Memory of {_machine(snap)}",
         facts=_facts(snap, where),
-        notes=[note for note in [swap_note(snap)] if note],
+        notes=snapshot_notes(snap),
         version=__version__,
-        swap_known=snap.meta["swap_owner"]["origin"] is not None,
+        unknown=unknown_amounts(snap),
     )
+
+
+_TITLES = {"mem": "memory", "swap": "swap"}
 
 
 # None of a page_owner file alone: there is nothing to hold it against.
@@ -114,6 +129,7 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, *, where: str | None 
         notes=relation_notes(a, b, relation),
         seconds=relation.seconds and abs(relation.seconds),
         version=__version__,
+        unknown=[name for name in _TITLES if name not in relation.known],
     )
 
 
@@ -130,9 +146,40 @@ def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[str]:
         notes.append(f"One boot, {abs(relation.seconds):,.1f} s apart{back}")
     elif relation.same_kernel is not False:
         notes.append("Not of one boot, as far as they tell: no rate")
-    if not relation.swap_known:
-        notes.append("Only one of them knows who owns what is in swap: swap is left out")
-    return notes
+    return [*notes, *_left_out(a, b, relation)]
+
+
+def _left_out(a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[str]:
+    for name, title in _TITLES.items():
+        if name not in relation.known:
+            one = any(name not in unknown_amounts(snap) for snap in (a, b))
+            used = f"; in use: {_swap_used(a)} in A, {_swap_used(b)} in B" if name == "swap" else ""
+            who = "Only one of them knows" if one else "Neither of them knows"
+            yield f"{who} who owns what is in {title}: {title} is left out{used}"
+    cached = [_swap_cache(snap) for snap in (a, b)]
+    if len(relation.known) == len(_TITLES) and any(cached):
+        sizes = ", ".join(f"{format_size(size)} in {side}" for side, size in zip("AB", cached, strict=True))
+        yield f"In the swap cache, counted both in memory and in swap: {sizes}"
+
+
+def snapshot_notes(snap: Snapshot) -> list[str]:
+    """Return what to know of a snapshot's amounts, a sentence each."""
+    notes = [swap_note(snap)]
+    if "mem" in unknown_amounts(snap):
+        notes.append("Not in it: memory, whose owners are not known (there is no page_owner)")
+    elif (cached := _swap_cache(snap)) and "swap" not in unknown_amounts(snap):
+        notes.append(f"In the swap cache, counted both in memory and in swap: {format_size(cached)}")
+    return [note for note in notes if note]
+
+
+# By /proc/meminfo; which pages these are is not told.
+def _swap_cache(snap: Snapshot) -> int:
+    return int(snap.meta["meminfo"].get("SwapCached", 0))
+
+
+def _swap_used(snap: Snapshot) -> str:
+    areas = snap.meta["swaps"]
+    return format_size(sum(area["used"] for area in areas)) if areas else "unknown"
 
 
 def swap_note(snap: Snapshot) -> str | None:
@@ -159,6 +206,12 @@ def _machine(snap: Snapshot) -> str:
     return f"{named}, Linux {release}" if release else named
 
 
+def _records(snap: Snapshot) -> str:
+    tables = {"mem": "pages", "swap": "swap"}
+    told = [name for name in tables if name not in unknown_amounts(snap)]
+    return ", ".join(f"{snap.count(tables[name]):,} of {_TITLES[name]}" for name in told)
+
+
 def _facts(snap: Snapshot, where: str | None) -> list[tuple[str, str | None]]:
     uptime = snap.meta["uptime_start"]
     kernel = " ".join(filter(None, (snap.meta[key] for key in ("kernel_release", "kernel_version", "arch"))))
@@ -167,6 +220,6 @@ def _facts(snap: Snapshot, where: str | None) -> list[tuple[str, str | None]]:
         ("kernel", kernel),
         ("taken", snap.meta["taken_at"]),
         ("uptime", f"{uptime:,.0f} s" if uptime is not None else None),
-        ("records", f"{snap.count('pages'):,} of memory, {snap.count('swap'):,} of swap"),
+        ("records", _records(snap)),
         ("only", where),
     ]

@@ -27,9 +27,9 @@ def ages(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None 
     """Attribute memory and swap to the keys `by` and to age classes, the keys' largest total first, youngest first.
 
     Columns: the keys, age_from and age_to (seconds; NA: no end, both NA: the kernel printed no ts), mem_pages,
-    swap_pages, mem_bytes, swap_bytes, total_bytes. An age is the time from ts_nsec to when the snapshot was begun
-    (/proc/uptime, else the newest allocation: the reader's own); what was allocated after that has age 0. Memory
-    that came back from swap without its owner is as old as its coming back.
+    swap_pages, mem_bytes, swap_bytes, total_bytes (missing where not known, as in `attribute`). An age is the time from
+    ts_nsec to when the snapshot was begun (/proc/uptime, else the newest allocation: the reader's own); what was
+    allocated after that has age 0. Memory that came back from swap without its owner is as old as its coming back.
 
     >>> spo.ages(snap).head(1)                          # doctest: +SKIP
       comm  age_from  age_to  mem_pages  swap_pages  mem_bytes  swap_bytes  total_bytes
@@ -39,7 +39,7 @@ def ages(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None 
     derived = {"age": ("ts_nsec", lambda ts_nsec: _classes(ts_nsec, now))}
     tables = [counts(snap, table, keys, condition, derived) for table in ("pages", "swap")]
     sums = sum_pages(pd.concat(tables, ignore_index=True), [*keys, "age"])
-    table = with_bytes(sums, [*keys, "age"], snap.page_size)
+    table = with_bytes(sums, [*keys, "age"], snap)
     table["of_keys"] = table.groupby(keys, dropna=False)["total_bytes"].transform("sum") if keys else 0
     table = table.sort_values(
         ["of_keys", *keys, "age"], ascending=[False, *[True] * (len(keys) + 1)], ignore_index=True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 import pandas as pd
 
 from spo_trace.analysis.keys import PAGE_KEYS, STACK_KEYS, SWAP_KEYS, check_keys
+from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.where import Where
 from spo_trace.snapshots.reader import Snapshot
@@ -24,9 +25,10 @@ def attribute(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | 
 
     Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), mem_bytes,
     swap_bytes, total_bytes and share (of the total, 0 to 1). A key that the kernel does not print for a page or
-    for a swap entry is missing there (NA): swap entries have no memcg, memory has no swap type. `where` keeps only
-    the rows for which it holds (an expression over columns, as in DataFrame.query). Raise UsageError for a key or
-    a condition that can't be.
+    for a swap entry is missing there (NA): swap entries have no memcg, memory has no swap type. Where the snapshot
+    has no owners of swap (or no page_owner), swap_pages and swap_bytes (mem_pages and mem_bytes) are missing, and
+    the total is of what it has. `where` keeps only the rows for which it holds (an expression over columns, as in
+    DataFrame.query). Raise UsageError for a key or a condition that can't be.
 
     >>> spo.attribute(snap, by=["comm"]).head(1)       # doctest: +SKIP
       comm  mem_pages  swap_pages  mem_bytes  swap_bytes  total_bytes     share
@@ -36,7 +38,7 @@ def attribute(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | 
     condition = Where(where)
     memory = counts(snap, "pages", keys, condition)
     swap = counts(snap, "swap", keys, condition)
-    return _largest_first(sum_pages(pd.concat([memory, swap], ignore_index=True), keys), keys, snap.page_size)
+    return _largest_first(sum_pages(pd.concat([memory, swap], ignore_index=True), keys), keys, snap)
 
 
 def counts(
@@ -79,18 +81,20 @@ def _plain(sums: pd.DataFrame) -> pd.DataFrame:
     return sums.astype({name: object for name in sums.columns if name not in _PAGES})
 
 
-def with_bytes(sums: pd.DataFrame, keys: list[str], page_size: int) -> pd.DataFrame:
-    """Return the keys, mem_pages and swap_pages, and these in bytes, with their total."""
+def with_bytes(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFrame:
+    """Return the keys, mem_pages and swap_pages, and these in bytes, with their total; what is not told is missing."""
     table = sums[keys].convert_dtypes()
     table[_PAGES] = sums[_PAGES].astype("int64")
-    table["mem_bytes"] = table["mem_pages"] * page_size
-    table["swap_bytes"] = table["swap_pages"] * page_size
+    table["mem_bytes"] = table["mem_pages"] * snap.page_size
+    table["swap_bytes"] = table["swap_pages"] * snap.page_size
     table["total_bytes"] = table["mem_bytes"] + table["swap_bytes"]
+    for name in unknown_amounts(snap):
+        table[f"{name}_pages"] = table[f"{name}_bytes"] = not_told(table)
     return table
 
 
-def _largest_first(sums: pd.DataFrame, keys: list[str], page_size: int) -> pd.DataFrame:
-    table = with_bytes(sums, keys, page_size)
+def _largest_first(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFrame:
+    table = with_bytes(sums, keys, snap)
     table["share"] = table["total_bytes"] / max(int(table["total_bytes"].sum()), 1)
     # Equal totals stand in the order of their keys, so that the same snapshot always prints the same.
     return table.sort_values(["total_bytes", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)

@@ -196,6 +196,9 @@ def _by_device(snap: Snapshot, listed: _Listed, change: int | None) -> list[tupl
 
 
 def _stacks(snap: Snapshot, listed: _Listed) -> Iterator[Item]:
+    # Without page_owner, all of memory would seem to be missing.
+    if not snap.meta["files"].get("page_owner"):
+        return
     stacks = listed.by_stack[~listed.by_stack["early"]]
     counted = stacks["nr_base_pages"].notna()
     if not counted.any():

@@ -8,23 +8,25 @@ import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.keys import check_keys
+from spo_trace.analysis.known import not_told, unknown_amounts
+from spo_trace.errors import SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Relation", "diff", "relate", "seconds_between"]
 
-_AMOUNTS = ("mem_bytes", "swap_bytes", "total_bytes")
+_AMOUNTS = ("mem", "swap")
 
 
 class Relation(NamedTuple):
     """Tell how two snapshots relate.
 
     `same_kernel`: None if one of them does not tell its kernel. `seconds` from the first to the second is None unless
-    both are of one boot. `swap_known`: the owners of swap are known to both, or to none.
+    both are of one boot. `known`: which of `mem` and `swap` both have the owners of.
     """
 
     same_kernel: bool | None
     seconds: float | None
-    swap_known: bool
+    known: tuple[str, ...]
 
 
 def diff(a: Snapshot, b: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None = None) -> pd.DataFrame:
@@ -32,26 +34,33 @@ def diff(a: Snapshot, b: Snapshot, by: str | Iterable[str] = "comm", *, where: s
 
     Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (of
     the total, bytes per second) if both are of one boot. A key that one of them lacks counts as 0 there. Unless
-    both are of one kernel, `stack` is replaced by `symbols`: offsets in functions differ between builds. Where only
-    one knows the owners of swap, swap counts as 0 in both: it would seem to come from nowhere.
+    both are of one kernel, `stack` is replaced by `symbols`: offsets in functions differ between builds. Where not
+    both know the owners of swap, swap is missing (NA) in both, and no part of the total: it would seem to come from
+    nowhere. Raise SpoTraceError if one knows memory alone, and the other one swap.
     """
     keys = check_keys(by)
     relation = relate(a, b)
     if not relation.same_kernel:
         keys = list(dict.fromkeys("symbols" if key == "stack" else key for key in keys))
-    left, right = (attribute(snap, keys, where=where)[[*keys, *_AMOUNTS]] for snap in (a, b))
-    if not relation.swap_known:
-        left, right = (side.assign(swap_bytes=0, total_bytes=side["mem_bytes"]) for side in (left, right))
-    joined = _outer_join(left, right, keys)
-    table = joined[keys].copy()
-    for amount in _AMOUNTS:
-        for side in "ab":
-            table[f"{amount}_{side}"] = joined[f"{amount}_{side}"].fillna(0).astype("int64")
-        table[f"{amount}_delta"] = table[f"{amount}_b"] - table[f"{amount}_a"]
+    amounts = [f"{name}_bytes" for name in _AMOUNTS]
+    left, right = (attribute(snap, keys, where=where)[[*keys, *amounts]] for snap in (a, b))
+    table = _compared(_outer_join(left, right, keys), keys, relation.known)
     if relation.seconds:
         table["rate"] = table["total_bytes_delta"] / abs(relation.seconds)
     order = ["total_bytes_delta", "swap_bytes_delta", *keys]
     return table.sort_values(order, ascending=[False, False, *[True] * len(keys)], ignore_index=True)
+
+
+def _compared(joined: pd.DataFrame, keys: list[str], known: tuple[str, ...]) -> pd.DataFrame:
+    table = joined[keys].copy()
+    for name in _AMOUNTS:
+        for side in "ab":
+            column = f"{name}_bytes_{side}"
+            table[column] = joined[column].fillna(0).astype("int64") if name in known else not_told(joined)
+        table[f"{name}_bytes_delta"] = table[f"{name}_bytes_b"] - table[f"{name}_bytes_a"]
+    for part in ("a", "b", "delta"):
+        table[f"total_bytes_{part}"] = table[[f"{name}_bytes_{part}" for name in known]].sum(axis=1)
+    return table
 
 
 # pandas matches missing keys with each other, which is what is wanted: "no memcg" is one owner.
@@ -68,9 +77,11 @@ def relate(a: Snapshot, b: Snapshot) -> Relation:
     # Two builds of one release have other offsets; uname -v tells them apart.
     kernels = [(snap.meta["kernel_release"], snap.meta["kernel_version"]) for snap in (a, b)]
     same_kernel = kernels[0] == kernels[1] if kernels[0][0] and kernels[1][0] else None
-    known = [snap.meta["swap_owner"]["origin"] is not None for snap in (a, b)]
+    known = tuple(name for name in _AMOUNTS if name not in (*unknown_amounts(a), *unknown_amounts(b)))
+    if not known:
+        raise SpoTraceError("one of them knows memory alone, and the other one swap", hint="take both of both machines")
     seconds = seconds_between(a.meta, b.meta) if same_kernel is not False else None
-    return Relation(same_kernel, seconds, known[0] == known[1])
+    return Relation(same_kernel, seconds, known)
 
 
 def seconds_between(a: dict[str, Any], b: dict[str, Any]) -> float | None:

@@ -13,7 +13,7 @@ def growth(series: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Set the last sample against the one before it and the first one, largest growth since the first one first.
 
     `series`: samples in long form, with the columns sample, seconds, the keys, mem_bytes, swap_bytes and total_bytes.
-    Columns of the result: the keys, mem_bytes and swap_bytes (missing where the samples do not tell them apart),
+    Columns of the result: the keys, mem_bytes and swap_bytes (missing where the samples do not tell),
     total_bytes, interval_delta, growth_delta, rate (bytes per second since the first sample; missing at the first
     one) and past (total_bytes of each sample, the oldest first). Who had something once stays, with 0.
     """

@@ -30,9 +30,7 @@ def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total") -> pd
     """
     if weight not in WEIGHTS:
         raise UsageError(f"there is no weight {weight!r}", hint=f"choose one of {', '.join(WEIGHTS)}")
-    if series[f"{weight}_bytes"].isna().all():
-        hint = "--weight total, or take the samples with watch --method full"
-        raise UsageError("the kernel's counts do not tell memory from swap", hint=hint)
+    _check_told(series, weight)
     owners, seconds, found = history(series, keys, [f"{weight}_bytes"])
     amounts = found[f"{weight}_bytes"]
     if len(seconds) < _FEWEST:
@@ -54,6 +52,16 @@ def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total") -> pd
     order = ["changed", "rate_low", "last_bytes", *keys]
     ranked = table.assign(changed=changed).sort_values(order, ascending=[False] * 3 + [True] * len(keys))
     return ranked.drop(columns="changed").reset_index(drop=True)
+
+
+def _check_told(series: pd.DataFrame, weight: str) -> None:
+    if not series[f"{weight}_bytes"].isna().all():
+        return
+    if series.reindex(columns=["mem_bytes", "swap_bytes"]).isna().all(axis=None):
+        hint = "--weight total, or take the samples with watch --method full"
+        raise UsageError("the kernel's counts do not tell memory from swap", hint=hint)
+    names = {"mem": "memory", "swap": "swap"}
+    raise UsageError(f"the samples do not tell who owns {names[weight]}", hint="--weight total is of what they tell")
 
 
 # Slope, its standard error, the lower end of its 95 % confidence interval, and R², of each row of `amounts`.

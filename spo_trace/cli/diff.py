@@ -87,5 +87,5 @@ def _limit(text: str | None) -> int | None:
 def _for_people(table: "pd.DataFrame", format: str) -> "pd.DataFrame":
     if format in ("csv", "json"):
         return table
-    changed = table[["mem_bytes_delta", "swap_bytes_delta"]].any(axis=1)
+    changed = table[["mem_bytes_delta", "swap_bytes_delta"]].fillna(0).any(axis=1)
     return table[changed].drop(columns=["mem_bytes_a", "mem_bytes_b", "swap_bytes_a", "swap_bytes_b"])

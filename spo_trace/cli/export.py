@@ -10,7 +10,7 @@ import typer
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import Force, Source, Where, condition_of
-from spo_trace.cli.output import check_output, opened
+from spo_trace.cli.output import check_output, note, opened
 from spo_trace.cli.showing import check_question
 from spo_trace.errors import UsageError
 
@@ -52,9 +52,11 @@ def command(
     _check_usage(format, weight, where, output)
     check_output(output, force=force)
     check_question([], condition_of(where))
-    from spo_trace.exporting import export
+    from spo_trace.exporting import export, snapshot_notes
 
     snap = open_snapshot(snapshot)
+    for text in snapshot_notes(snap):
+        note(text)
     with opened(output, force=force) as file:
         export(snap, format, file, where=condition_of(where), weight=weight)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace report."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, 
 from spo_trace.cli.output import check_output, check_page, note, opened
 from spo_trace.cli.showing import check_format, check_question, show, sorted_by
 from spo_trace.reporters.format import format_size
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["command"]
 
@@ -40,7 +43,8 @@ def command(
     check_output(output, force=force)
     check_page(html, output, force=force)
     from spo_trace.analysis.attribution import attribute
-    from spo_trace.exporting import export, swap_note
+    from spo_trace.analysis.known import unknown_amounts
+    from spo_trace.exporting import export, snapshot_notes
 
     condition = condition_of(where)
     check_question(keys_of(by), condition)
@@ -48,11 +52,15 @@ def command(
     table = attribute(snap, keys_of(by), where=condition)
     table = sorted_by(sort, table, keys_of(by))
     show(table, top, format, output, force=force)
-    mem, swap = (format_size(table[name].sum()) for name in ("mem_bytes", "swap_bytes"))
-    known = snap.meta["swap_owner"]["origin"] is not None
-    note(f"Total: {mem} in memory" + (f", {swap} in swap" if known else "; the owners of swap are not known"))
-    if unknown := swap_note(snap):
-        note(unknown)
+    note(_total(table, unknown_amounts(snap)))
+    for text in snapshot_notes(snap):
+        note(text)
     if html:
         with opened(html, force=force) as file:
             export(snap, "html", file, where=condition)
+
+
+def _total(table: "pd.DataFrame", unknown: tuple[str, ...]) -> str:
+    titles = {"mem": "memory", "swap": "swap"}
+    told = [f"{format_size(table[f'{n}_bytes'].sum())} in {titles[n]}" for n in titles if n not in unknown]
+    return "; ".join([f"Total: {', '.join(told)}", *(f"the owners of {titles[n]} are not known" for n in unknown)])

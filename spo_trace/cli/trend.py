@@ -90,6 +90,8 @@ def command(
     table = trend(series.table, series.keys, weight=weight)
     times = series.table["seconds"].drop_duplicates()
     note(f"{len(times)} samples of one boot, over {times.max():,.1f} s")
+    if _what(series, weight) == "memory" and weight == "total":
+        note("The samples do not tell who owns swap: it is left out")
     show(_for_people(table, format), top, format, output, force=force)
     changed = table[table["steadiness"].notna()]
     if plot and changed.empty:
@@ -112,6 +114,14 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
     check_output(plot, force=force)
 
 
+# What the amounts are of: the kernel's counts have memory and swap in one.
+def _what(series: "Series", weight: str) -> str:
+    told = series.table[["mem_bytes", "swap_bytes"]].notna().any()
+    if weight == "total" and told["mem_bytes"] != told["swap_bytes"]:
+        weight = "mem" if told["mem_bytes"] else "swap"
+    return {"total": "memory and swap", "mem": "memory", "swap": "swap"}[weight]
+
+
 def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, force: bool) -> None:
     from spo_trace.analysis.history import history, rows_of
     from spo_trace.analysis.labels import owner_labels
@@ -120,7 +130,7 @@ def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, f
     found = history(series.table, series.keys, [f"{weight}_bytes"])
     amounts = Amounts(found.seconds, found.amounts[f"{weight}_bytes"][rows_of(found, table)])
     labels = owner_labels(table, series.keys)
-    title = f"Who grows steadily, by {', '.join(series.keys)}"
+    title = f"Who grows steadily, by {', '.join(series.keys)}: {_what(series, weight)}"
     with opened(plot, force=force) as file:
         outfile = cast(BinaryIO, file.buffer)
         render_trend(table, labels, amounts, outfile, suffix=plot.suffix.lower(), title=title)

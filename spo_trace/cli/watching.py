@@ -4,6 +4,7 @@
 import re
 import sys
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -67,7 +68,7 @@ class _Display:
         else:
             self._recent.append(sample)
         self.taken += 1
-        for text in shortcomings(sample.meta):
+        for text in _lacking(sample):
             # Once for all samples, whatever their numbers.
             if (kind := _NUMBER.sub("", text)) not in self._told:
                 self._told.add(kind)
@@ -109,6 +110,13 @@ class _Display:
         shown = rows.head(most) if most else rows
         labelled = shown.assign(label=owner_labels(shown, self._keys))
         return labelled, growth(table, []).assign(label="all"), len(rows)
+
+
+def _lacking(sample: "Sample") -> Iterator[str]:
+    yield from shortcomings(sample.meta)
+    # The kernel's counts have memory and swap in one.
+    if sample.method == "full" and (why := sample.meta["swap_owner"]["why"]):
+        yield f"the owners of swap are not known ({why})"
 
 
 class Lines(_Display):

@@ -4,7 +4,10 @@
 import re
 from fractions import Fraction
 
-__all__ = ["format_rate", "format_share", "format_size", "parse_rate", "parse_size", "printable"]
+__all__ = ["UNKNOWN", "format_rate", "format_share", "format_size", "parse_rate", "parse_size", "printable"]
+
+# An amount that is not known is not 0.
+UNKNOWN = "?"
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 

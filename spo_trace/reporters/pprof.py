@@ -2,7 +2,7 @@
 """pprof's gzipped profile.proto: mem_bytes, swap_bytes and pages, labelled with comm, memcg and order."""
 
 import gzip
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
@@ -14,21 +14,29 @@ from spo_trace.reporters.profile_proto import Function, Label, Line, Location, M
 
 __all__ = ["render_pprof"]
 
-_SAMPLE_TYPES = (("mem_bytes", "bytes"), ("swap_bytes", "bytes"), ("pages", "count"))
+_AMOUNTS = ("mem", "swap")
 
 
 def render_pprof(
-    table: pd.DataFrame, outfile: BinaryIO, *, taken_at: str | None = None, comments: Sequence[str] = ()
+    table: pd.DataFrame,
+    outfile: BinaryIO,
+    *,
+    taken_at: str | None = None,
+    comments: Sequence[str] = (),
+    unknown: Collection[str] = (),
 ) -> None:
     """Write a sample for each row of `table`: an attribution by stack, symbols, comm, memcg and order.
 
     Functions have names without offsets, so that `-diff_base` compares kernel builds too; their file is the module.
-    What the kernel does not print for a row (memcg and order of swap) has no label. `taken_at`: ISO 8601, UTC.
+    What the kernel does not print for a row (memcg and order of swap) has no label. `taken_at`: ISO 8601, UTC. Of
+    `unknown` (`mem` or `swap`) there is no sample type.
     """
-    builder = _Builder()
-    columns = [*("stack", "symbols", "comm", "memcg", "order"), *("mem_bytes", "swap_bytes", "mem_pages", "swap_pages")]
-    for stack, symbols, comm, memcg, order, mem, swap, *pages in table[columns].itertuples(index=False, name=None):
-        builder.add_sample(frames_of(stack, symbols), (mem, swap, sum(pages)), comm=comm, memcg=memcg, order=order)
+    told = [name for name in _AMOUNTS if name not in unknown]
+    sizes, pages = ([f"{name}_{unit}" for name in told] for unit in ("bytes", "pages"))
+    builder = _Builder(sizes)
+    counted = table[["stack", "symbols", "comm", "memcg", "order", *sizes]].assign(pages=table[pages].sum(axis=1))
+    for stack, symbols, comm, memcg, order, *values in counted.itertuples(index=False, name=None):
+        builder.add_sample(frames_of(stack, symbols), values, comm=comm, memcg=memcg, order=order)
     profile = builder.profile
     profile.time_nanos = _nanoseconds(taken_at)
     profile.comment = [builder.string(text) for text in comments]
@@ -49,13 +57,14 @@ def _nanoseconds(taken_at: str | None) -> int:
 class _Builder:
     """Number strings, mappings, functions and locations while samples come in; one location for each frame text."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Sequence[str]) -> None:
         self._strings = {"": 0}
         self._mappings: dict[str, uint] = {}
         self._locations: dict[Frame, uint] = {}
         self.profile = Profile(string_table=[""])
-        self.profile.sample_type = [ValueType(self.string(name), self.string(unit)) for name, unit in _SAMPLE_TYPES]
-        self.profile.default_sample_type = self.string("mem_bytes")
+        types = [*((name, "bytes") for name in sizes), ("pages", "count")]
+        self.profile.sample_type = [ValueType(self.string(name), self.string(unit)) for name, unit in types]
+        self.profile.default_sample_type = self.string(sizes[0])
         # pprof takes the first mapping for the main program.
         self._mapping("vmlinux")
 

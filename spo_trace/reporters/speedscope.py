@@ -2,6 +2,7 @@
 """speedscope's own JSON (https://www.speedscope.app/file-format-schema.json): memory, swap and both as profiles."""
 
 import json
+from collections.abc import Collection
 from typing import Any, TextIO
 
 import pandas as pd
@@ -13,23 +14,27 @@ __all__ = ["render_speedscope"]
 _PROFILES = {"memory": "mem_bytes", "swap": "swap_bytes", "total": "total_bytes"}
 
 
-def render_speedscope(table: pd.DataFrame, outfile: TextIO, *, name: str) -> None:
+def render_speedscope(table: pd.DataFrame, outfile: TextIO, *, name: str, unknown: Collection[str] = ()) -> None:
     """Write a profile in bytes for each of memory, swap and total; a comm is the outermost frame of its stacks.
 
-    `table`: an attribution by comm, stack and symbols. `name` is shown as the file's title.
+    `table`: an attribution by comm, stack and symbols. `name` is shown as the file's title. Of `unknown` (`mem` or
+    `swap`) there is no profile, and none of the total: it would be the other one again.
     """
     frames: dict[tuple[str, str | None], int] = {}
     stacks = [
         [frames.setdefault(frame, len(frames)) for frame in _outermost_first(comm, stack, symbols)]
         for comm, stack, symbols in zip(table["comm"], table["stack"], table["symbols"], strict=True)
     ]
+    profiles = _PROFILES
+    if unknown:
+        profiles = {title: column for title, column in _PROFILES.items() if column[:-6] not in {*unknown, "total"}}
     content = {
         "$schema": "https://www.speedscope.app/file-format-schema.json",
         "exporter": "spo-trace",
         "name": name,
-        "activeProfileIndex": list(_PROFILES).index("total"),
+        "activeProfileIndex": len(profiles) - 1,
         "shared": {"frames": [{"name": n} if file is None else {"name": n, "file": file} for n, file in frames]},
-        "profiles": [_profile(title, table[column], stacks) for title, column in _PROFILES.items()],
+        "profiles": [_profile(title, table[column], stacks) for title, column in profiles.items()],
     }
     json.dump(content, outfile, separators=(",", ":"))
     outfile.write("\n")

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from spo_trace.reporters.format import format_rate, format_share, format_size, printable
+from spo_trace.reporters.format import UNKNOWN, format_rate, format_share, format_size, printable
 
 __all__ = ["render_table"]
 
@@ -46,7 +46,7 @@ def _cell(name: str, value: Any) -> str:
     if not _is_number(name):
         return _text(value)
     if pd.isna(value):
-        return ""
+        return UNKNOWN if "_bytes" in name else ""
     number = float(value)
     if name in _SHARES:
         return format_share(number)

@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from spo_trace.reporters.format import format_rate, format_size, printable
+from spo_trace.reporters.format import UNKNOWN, format_rate, format_size, printable
 from spo_trace.reporters.sparkline import sparkline
 
 __all__ = ["WatchView", "render_lines"]
@@ -47,7 +47,7 @@ class WatchView:
         yield _one_line(f"{hidden:,} more. {self.footing}" if hidden else self.footing, "dim")
 
     def _table(self, rows: pd.DataFrame, width: int, plain: bool) -> Table:
-        split = bool(rows["mem_bytes"].notna().all())
+        split = _tells_swap_from_memory(rows)
         names = _columns(width, split=split)
         marks = 20 if width >= _WIDE else 10
         table = Table(box=None, padding=(0, 1, 0, 0), expand=True)
@@ -72,13 +72,18 @@ def _columns(width: int, *, split: bool) -> list[str]:
 
 def render_lines(rows: pd.DataFrame, elapsed: float, outfile: TextIO, *, header: bool) -> None:
     """Write a line for each of `rows` (as WatchView has them), and before them, if asked for, what the columns are."""
-    names = ["mem", "swap"] if rows["mem_bytes"].notna().all() else []
+    names = ["mem", "swap"] if _tells_swap_from_memory(rows) else []
     names += ["total", "interval", "growth", "rate"]
     if header:
         outfile.write(_line("seconds", names, "owner"))
     for row in rows.to_dict("records"):
         outfile.write(_line(f"{elapsed:.1f}", [_plain(name, row) for name in names], printable(row["label"])))
     outfile.flush()
+
+
+# The kernel's counts tell neither; where only one is not known, that is worth a column.
+def _tells_swap_from_memory(rows: pd.DataFrame) -> bool:
+    return bool(rows[["mem_bytes", "swap_bytes"]].notna().any(axis=None))
 
 
 def _line(first: str, cells: Sequence[str], last: str) -> str:
@@ -88,7 +93,7 @@ def _line(first: str, cells: Sequence[str], last: str) -> str:
 def _plain(name: str, row: dict[Hashable, Any]) -> str:
     value = row[_COLUMN[name]]
     if pd.isna(value):
-        return "-"
+        return "-" if name == "rate" else UNKNOWN
     number = float(value)
     return format_rate(number) if name == "rate" else format_size(number, signed=name in ("interval", "growth"))
 

@@ -61,8 +61,8 @@ def series(
 ) -> pd.DataFrame:
     """Return the samples of a recording, a directory of snapshots or snapshots, of one boot, in long form.
 
-    Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes and total_bytes. `by`: by default what
-    it was recorded by, else stack.
+    Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes and total_bytes; swap is missing unless
+    all of them know its owners. `by`: by default what it was recorded by, else stack.
     """
     return open_series(samples, None if by is None else check_keys(by), where).table
 

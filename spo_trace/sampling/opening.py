@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import seconds_between
 from spo_trace.analysis.keys import STACK_KEYS, check_keys
 from spo_trace.analysis.stacks import function_name, meaning
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
-from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample, never_empty
+from spo_trace.sampling.samples import SERIES_AMOUNTS, Question, Sample, amounts_of, swap_in_all_or_none
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Samples", "Series", "open_series", "series_of"]
@@ -82,7 +81,7 @@ def _recorded(directory: Path, by: list[str] | None, where: str | None) -> Serie
     for key in (key for key in wanted if isinstance(table[key].dtype, pd.CategoricalDtype)):
         table[key] = table[key].cat.set_categories(sorted(table[key].cat.categories))
     groups = table.groupby(["sample", "seconds", *wanted], dropna=False, sort=False, observed=True)
-    return Series(wanted, groups[SERIES_AMOUNTS].sum(min_count=1).reset_index())
+    return Series(wanted, swap_in_all_or_none(groups[SERIES_AMOUNTS].sum(min_count=1).reset_index()))
 
 
 # As attribution tells it: a stack that is not known stands there in parentheses, and has no frames.
@@ -98,12 +97,9 @@ def _of_snapshots(snaps: list[Snapshot], keys: list[str], where: str | None) -> 
     if len({seconds for seconds, _ in timed}) < len(timed):
         raise SpoTraceError("two of the snapshots are of the same moment", hint="is one a copy of another?")
     tables = [
-        never_empty(attribute(snap, keys, where=where)).assign(sample=number, seconds=seconds - timed[0][0])
+        amounts_of(snap, Question(keys, where)).assign(sample=number, seconds=seconds - timed[0][0])
         for number, (seconds, snap) in enumerate(timed, 1)
     ]
-    # Where only some know the owners of swap, it would seem to come from nowhere.
-    if len({snap.meta["swap_owner"]["origin"] is None for snap in snaps}) > 1:
-        tables = [table.assign(swap_bytes=0, total_bytes=table["mem_bytes"]) for table in tables]
     return Series(keys, _joined(tables, keys))
 
 
@@ -126,4 +122,5 @@ def _joined(tables: Sequence[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
 
 def _one_after_another(tables: Sequence[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
     plain = [table.astype(dict.fromkeys(keys, object) | dict.fromkeys(SERIES_AMOUNTS, "Int64")) for table in tables]
-    return pd.concat(plain, ignore_index=True)[["sample", "seconds", *keys, *SERIES_AMOUNTS]]
+    joined = pd.concat(plain, ignore_index=True)[["sample", "seconds", *keys, *SERIES_AMOUNTS]]
+    return swap_in_all_or_none(joined)

@@ -16,6 +16,7 @@ import pandas as pd
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import seconds_between
 from spo_trace.analysis.keys import STACK_KEYS, check_keys
+from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.where import Where
 from spo_trace.collect import collect
 from spo_trace.counts import Progress
@@ -24,9 +25,10 @@ from spo_trace.facts import facts_before
 from spo_trace.formats.record import Reject
 from spo_trace.private_files import scratch_directory
 from spo_trace.sampling.kernel_counts import KernelCounts
+from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.source import Source
 
-__all__ = ["METHODS", "SERIES_AMOUNTS", "Question", "Sample", "never_empty", "take_samples"]
+__all__ = ["METHODS", "SERIES_AMOUNTS", "Question", "Sample", "amounts_of", "swap_in_all_or_none", "take_samples"]
 
 METHODS = ("auto", "counts", "full")
 
@@ -64,7 +66,8 @@ class Sample:
     """Hold one sample.
 
     `number` counts from 1, `seconds` from the first one. `table`: the keys, then mem_bytes, swap_bytes (both missing
-    where `method` is `counts`) and total_bytes. `took`: seconds that reading it took. `meta`: as in snapshot.json.
+    where `method` is `counts`, swap where its owners are not known) and total_bytes. `took`: seconds that reading it
+    took. `meta`: as in snapshot.json.
     """
 
     number: int
@@ -102,13 +105,24 @@ def take_samples(
         assert seconds is not None
         last = seconds
         took = time.monotonic() - started
-        yield Sample(number, seconds, meta["taken_at"] or now, method, took, never_empty(table), meta)
+        yield Sample(number, seconds, meta["taken_at"] or now, method, took, table, meta)
 
 
-def never_empty(table: pd.DataFrame) -> pd.DataFrame:
-    """Return `table`, with a row of nobody if it has none: a sample in which nobody owns anything is one too."""
-    nobody = {name: [0 if name in SERIES_AMOUNTS else None] for name in table.columns}
-    return pd.DataFrame(nobody) if table.empty else table
+def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
+    """Return a snapshot's answer as a sample's table; if nobody owns anything, with a row of nobody: it is one too."""
+    table = attribute(snap, question.keys, where=question.where)[[*question.keys, *SERIES_AMOUNTS]]
+    if len(table):
+        return table
+    told = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in ("mem", "swap") if name not in unknown_amounts(snap)}
+    return pd.DataFrame({name: [told.get(name, pd.NA)] for name in table.columns})
+
+
+def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of samples without swap, if only some of them tell it: it would seem to come from nowhere."""
+    lacking = table["swap_bytes"].isna() & table["mem_bytes"].notna()
+    if lacking.all() or not lacking.any():
+        return table
+    return table.assign(swap_bytes=not_told(table), total_bytes=table["mem_bytes"])
 
 
 def _count(rejects: Counter[str], reject: Reject) -> None:
@@ -141,10 +155,10 @@ def _read_in_full(
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
     try:
         snap = collect(source, directory / "sample.spo", jobs=jobs, progress=progress)
-        table = attribute(snap, question.keys, where=question.where)
+        table = amounts_of(snap, question)
     finally:
         shutil.rmtree(directory)
-    return table[[*question.keys, *SERIES_AMOUNTS]], snap.meta
+    return table, snap.meta
 
 
 def _check_order(number: int, seconds: float | None, last: float) -> None:

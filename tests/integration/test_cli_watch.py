@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.support import EXECUTABLE, MACHINE, capture, in_process, page, spo_trace
+from tests.support import EXECUTABLE, MACHINE, capture, entry, in_process, page, spo_trace
 from tests.terminal import in_terminal
 
 LEAK = ("--from", "leak", "--backend", "simulator")
@@ -193,7 +193,8 @@ def damaged(tmp_path: Path) -> Path:
     """Return a directory of three captures, of which the last two have records that can't be parsed."""
     for number in range(3):
         text = page() * 3 + b"Page allocated via order x\n\n" * number
-        capture(tmp_path / f"c/{number}", {**MACHINE, "uptime": b"%d.0 1\n" % (100 + number), "page_owner": text})
+        files = {"uptime": b"%d.0 1\n" % (100 + number), "page_owner": text, "swap_page_owner": entry(1)}
+        capture(tmp_path / f"c/{number}", {**MACHINE, **files})
     return tmp_path
 
 

@@ -54,12 +54,13 @@ def chromium() -> Iterator["Chrome"]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     directory = tmp_path_factory.mktemp("pages")
     names = {"report": SWAPPED, "stock": STOCK, "hostile": capture(directory / "hostile", HOSTILE)}
-    written = {name: directory / f"{name}.html" for name in (*names, "diff")}
+    written = {name: directory / f"{name}.html" for name in (*names, "diff", "unknown diff")}
     for name, source in names.items():
         with written[name].open("w", encoding="utf-8") as file:
             spo.export(spo.open(source), "html", file)
-    with written["diff"].open("w", encoding="utf-8") as file:
-        spo.export_diff(spo.open(SWAPPED.with_name("1-dd256")), spo.open(SWAPPED), file)
+    for name, b in (("diff", SWAPPED), ("unknown diff", STOCK)):
+        with written[name].open("w", encoding="utf-8") as file:
+            spo.export_diff(spo.open(b.with_name("1-dd256")), spo.open(b), file)
     return written
 
 
@@ -236,11 +237,29 @@ def test_it_is_used_by_keyboard_alone(chromium: "Chrome", pages: dict[str, Path]
 def test_what_is_0_cannot_be_chosen(chromium: "Chrome", pages: dict[str, Path]) -> None:
     # GIVEN a kernel that does not tell the owners of swap
     browser.look(chromium, pages["stock"])
-    # THEN only memory and both can be chosen
+    # THEN only memory can be chosen, and is
     found = "return [...document.querySelectorAll('input[name=weight]')].filter((e) => !e.disabled).map((e) => e.value)"
-    assert chromium.execute_script(found) == ["total", "mem"]
+    assert chromium.execute_script(found) == ["mem"]
+    assert chromium.execute_script("return document.querySelector('input[name=weight]:checked').value") == "mem"
     browser.look(chromium, pages["report"])
     assert chromium.execute_script(found) == ["total", "mem", "swap"]
+
+
+def test_what_is_not_known_is_nowhere_0(chromium: "Chrome", pages: dict[str, Path]) -> None:
+    # GIVEN the pages of a kernel that does not tell the owners of swap
+    browser.look(chromium, pages["stock"])
+    frame(chromium, "tmpfs/shmem").click()
+    # THEN the line under the flame graph, the treemap and the tables say so, or leave it out
+    assert ", swap not known · " in texts(chromium, "#flame-details")[0]
+    labels = chromium.execute_script("return [...document.querySelectorAll('.cell')].map((e) => e.ariaLabel)")
+    assert len(labels) > 10 and all(label.endswith(" in memory, swap not known") for label in labels)
+    for table in ("#owners th", "#stacks th"):
+        heads = [title.rstrip(" ▾▴") for title in texts(chromium, table)]
+        assert "Memory" in heads and not {"Swap", "Both"} & {*heads}
+    browser.look(chromium, pages["unknown diff"])
+    assert texts(chromium, ".tiles b") == ["not known"]
+    assert [title.rstrip(" ▾▴") for title in texts(chromium, "#growth th")] == ["Process", "Change", "A", "B", "Rate"]
+    assert browser.console_errors(chromium) == []
 
 
 def test_ten_thousand_stacks_draw_only_what_can_be_seen(chromium: "Chrome", tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ function drawOnly() {
   only.textContent = state.comm === null ? "" : `Only ${nameOf(DATA.comms[state.comm], "comm")} ✕`;
 }
 
-for (const input of document.querySelectorAll("input[name=weight]")) {
-  input.disabled = !DATA.rows.some((row) => sizeOf(row, WEIGH[input.value]));
+const weights = [...document.querySelectorAll("input[name=weight]")];
+for (const input of weights) {
+  input.disabled = !isTold(input.value) || !DATA.rows.some((row) => sizeOf(row, WEIGH[input.value]));
+  if (!isTold(input.value)) input.parentNode.title = "Not known to this snapshot";
   input.addEventListener("change", () => show({ weight: input.value }));
 }
 byId("search").addEventListener(
@@ -35,4 +37,5 @@ window.addEventListener(
     show({});
   }, 200),
 );
+if (!isTold("total")) weights.find((input) => isTold(input.value)).checked = true;
 show({ weight: document.querySelector("input[name=weight]:checked").value });

@@ -5,6 +5,12 @@ const DATA = JSON.parse(byId("data").textContent);
 DATA.functions = DATA.frames.map(functionOf);
 const IS_DIFF = DATA.kind === "diff";
 
+// "mem" or "swap", of which nobody is known to own anything: that is not 0.
+const isTold = (name) => (name === "total" ? !DATA.unknown.length : !DATA.unknown.includes(name));
+const inWords = (mem, swap) =>
+  (isTold("mem") ? `${formatSize(mem)} in memory` : "memory not known") +
+  (isTold("swap") ? `, ${formatSize(swap)} in swap` : ", swap not known");
+
 const state = { weight: "total", search: "", comm: null };
 const views = [];
 

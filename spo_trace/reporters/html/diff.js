@@ -1,9 +1,12 @@
 // The page of two snapshots.
 const change = (row) => after(row.sums) - before(row.sums);
-const amounts = (bIsWide) => [
-  { title: "Change", change },
+const OF_MEMORY_AND_SWAP = [
   { title: "Memory", change: (row) => row.sums[2] - row.sums[0], wide: true },
   { title: "Swap", change: (row) => row.sums[3] - row.sums[1], wide: true },
+];
+const amounts = (bIsWide) => [
+  { title: "Change", change },
+  ...(isTold("total") ? OF_MEMORY_AND_SWAP : []),
   { title: "A", size: (row) => before(row.sums), wide: true },
   { title: "B", size: (row) => after(row.sums), wide: bIsWide },
   ...(DATA.seconds ? [{ title: "Rate", change: (row) => change(row) / DATA.seconds, unit: "/s", wide: true }] : []),

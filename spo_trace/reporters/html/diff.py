@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The page of two snapshots: differential flame graph and growth tables."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TextIO
 
 import pandas as pd
 
-from spo_trace.reporters.html.page import amount, facts_list, notes_list, text, tiles, write_page
+from spo_trace.reporters.html.page import facts_list, notes_list, text, tiles, write_page
 from spo_trace.reporters.html.rows import Numbers, stack_rows
 
 __all__ = ["render_diff"]
@@ -23,25 +23,28 @@ def render_diff(
     notes: Sequence[str],
     seconds: float | None,
     version: str,
+    unknown: Collection[str] = (),
 ) -> None:
     """Write the page of `table`: a difference by stack (or symbols), category, caller, module and comm.
 
     `facts` of A, of B and of the comparison stand on top. `seconds` between the snapshots, None unless both are of
-    one boot, are what rates are told from.
+    one boot, are what rates are told from. `unknown`: of `mem` and `swap`, what is left out of the comparison.
     """
     comms = Numbers()
     stack_key = "stack" if "stack" in table else "symbols"
     rows = stack_rows(table, stack_key, _AMOUNTS, comms)
     mem_a, swap_a, mem_b, swap_b = (int(table[name].sum()) for name in _AMOUNTS)
-    mem, swap = mem_b - mem_a, swap_b - swap_a
-    grown = [("change of memory", mem), ("change of swap", swap), ("together", mem + swap)]
+    grown = {
+        "change of memory": None if "mem" in unknown else mem_b - mem_a,
+        "change of swap": None if "swap" in unknown else swap_b - swap_a,
+    }
     parts = {
         "title": text(title),
         "version": text(version),
         "facts": "".join(map(facts_list, facts)),
         "notes": notes_list(notes),
         "balance": "",
-        "tiles": tiles([(name, amount(size, signed=True)) for name, size in grown]),
+        "tiles": tiles(grown, signed=True),
     }
-    data = {"kind": "diff", **rows, "comms": comms.values(), "seconds": seconds}
+    data = {"kind": "diff", "unknown": list(unknown), **rows, "comms": comms.values(), "seconds": seconds}
     write_page(outfile, "diff", parts, data)

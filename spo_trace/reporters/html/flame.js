@@ -97,8 +97,7 @@ function nodeText(data) {
   }
   const [mem, swap] = data.sums;
   const share = formatShare(after(data.sums) / Math.max(flame.total, 1));
-  const parts = `${formatSize(mem)} in memory, ${formatSize(swap)} in swap`;
-  return [data.name, `${formatSize(after(data.sums))}, ${share} · ${parts} · ${categoryOf(data)}`];
+  return [data.name, `${formatSize(after(data.sums))}, ${share} · ${inWords(mem, swap)} · ${categoryOf(data)}`];
 }
 
 const categoryOf = (data) => (data.categories.size > 1 ? "mostly " : "") + data.category;

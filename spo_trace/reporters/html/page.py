@@ -3,7 +3,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
 from importlib.resources import files
 from typing import Any, TextIO
@@ -50,9 +50,14 @@ def notes_list(notes: Iterable[str]) -> str:
     return "".join(f'<p class="note">{text(note)}</p>' for note in notes)
 
 
-def tiles(amounts: Sequence[tuple[str, str]]) -> str:
-    """Return large figures (HTML), each with its title."""
-    each = (f"<div>{figure}<span>{text(title)}</span></div>" for title, figure in amounts)
+def tiles(sizes: Mapping[str, int | None], *, signed: bool = False) -> str:
+    """Return amounts in large figures, each under its title, and all of them together; None is not known."""
+    known = [size for size in sizes.values() if size is not None]
+    together = {"together": sum(known)} if len(known) == len(sizes) else {}
+    each = (
+        f"<div>{'<b>not known</b>' if size is None else amount(size, signed=signed)}<span>{text(title)}</span></div>"
+        for title, size in (*sizes.items(), *together.items())
+    )
     return f'<div class="tiles">{"".join(each)}</div>'
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The page of one snapshot: flame graph, treemap, ages, stacks and balance."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any, NamedTuple, TextIO
 
 import pandas as pd
@@ -9,14 +9,15 @@ import pandas as pd
 from spo_trace.reporters.balance import SIGN
 from spo_trace.reporters.format import format_share
 from spo_trace.reporters.html.page import amount, facts_list, notes_list, text, tiles, write_page
-from spo_trace.reporters.html.rows import OF_STACK, Numbers, name_or_none, stack_rows
+from spo_trace.reporters.html.rows import OF_STACK, Numbers, filled, name_or_none, stack_rows
 
 __all__ = ["STACK_KEYS", "ReportTables", "render_report"]
 
 # What `ReportTables.stacks` is an attribution by.
 STACK_KEYS = ("stack", *OF_STACK, "comm")
 
-_AMOUNTS = ("mem_bytes", "swap_bytes")
+_NAMES = {"mem": "memory", "swap": "swap"}
+_AMOUNTS = tuple(f"{name}_bytes" for name in _NAMES)
 
 
 class ReportTables(NamedTuple):
@@ -43,16 +44,20 @@ def render_report(
     facts: Sequence[tuple[str, object]],
     notes: Sequence[str],
     version: str,
-    swap_known: bool = True,
+    unknown: Collection[str] = (),
 ) -> None:
     """Write the page; `facts` (name, value) and `notes` stand on top, under `title`.
 
-    `swap_known`: the owners of swap are known; else 0 bytes would be a wrong answer.
+    `unknown`: of `mem` and `swap`, that whose owners are not known; 0 bytes would be a wrong answer.
     """
-    mem, swap = (int(tables.stacks[name].sum()) for name in _AMOUNTS)
+    sums = {
+        f"in {text}": None if name in unknown else int(tables.stacks[f"{name}_bytes"].sum())
+        for name, text in _NAMES.items()
+    }
     comms = Numbers()
     data = {
         "kind": "report",
+        "unknown": list(unknown),
         **stack_rows(tables.stacks, "stack", _AMOUNTS, comms),
         "owners": _owners(tables.owners, comms),
         "ages": _ages(tables.ages, tables.age_classes, comms),
@@ -64,27 +69,21 @@ def render_report(
         "version": text(version),
         "facts": facts_list(facts),
         "notes": notes_list(notes),
-        "tiles": tiles(
-            [
-                ("in memory", amount(mem)),
-                ("in swap", amount(swap) if swap_known else "<b>not known</b>"),
-                ("together", amount(mem + swap)),
-            ]
-        ),
+        "tiles": tiles(sums),
         "balance": _balance(tables.balance),
     }
     write_page(outfile, "report", parts, data)
 
 
 def _owners(table: pd.DataFrame, comms: Numbers) -> list[list[Any]]:
-    columns = table[["memcg", "comm", *_AMOUNTS]].itertuples(index=False, name=None)
+    columns = filled(table, _AMOUNTS)[["memcg", "comm", *_AMOUNTS]].itertuples(index=False, name=None)
     return [[name_or_none(memcg), comms.of(name_or_none(comm)), mem, swap] for memcg, comm, mem, swap in columns]
 
 
 # Rows point at the class by its number; None: the kernel told no time.
 def _ages(table: pd.DataFrame, classes: Sequence[int], comms: Numbers) -> dict[str, Any]:
     number_of = {begin: number for number, begin in enumerate(classes)}
-    columns = table[["comm", "age_from", *_AMOUNTS]].itertuples(index=False, name=None)
+    columns = filled(table, _AMOUNTS)[["comm", "age_from", *_AMOUNTS]].itertuples(index=False, name=None)
     rows = [
         [comms.of(name_or_none(comm)), None if pd.isna(begin) else number_of[begin], mem, swap]
         for comm, begin, mem, swap in columns

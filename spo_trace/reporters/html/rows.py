@@ -8,7 +8,7 @@ import pandas as pd
 
 from spo_trace.reporters.format import printable
 
-__all__ = ["OF_STACK", "Numbers", "name_or_none", "stack_rows"]
+__all__ = ["OF_STACK", "Numbers", "filled", "name_or_none", "stack_rows"]
 
 # Keys that a stack's text decides, shown beside it.
 OF_STACK = ("category", "caller", "module")
@@ -34,6 +34,11 @@ def name_or_none(value: Any) -> str | None:
     return None if pd.isna(value) else printable(str(value))
 
 
+def filled(table: pd.DataFrame, amounts: Sequence[str]) -> pd.DataFrame:
+    """Return `table` with 0 for amounts that are not known; the page is told which these are."""
+    return table.assign(**{name: table[name].fillna(0).astype("int64") for name in amounts})
+
+
 def stack_rows(table: pd.DataFrame, stack_key: str, amounts: Sequence[str], comms: Numbers) -> dict[str, Any]:
     """Return frames, stacks (by column) and rows [stack, comm, *amounts] of `table`.
 
@@ -43,7 +48,7 @@ def stack_rows(table: pd.DataFrame, stack_key: str, amounts: Sequence[str], comm
     keys = [stack_key, *OF_STACK]
     rows = [
         [stacks.of(row[: len(keys)]), comms.of(name_or_none(row[len(keys)])), *row[len(keys) + 1 :]]
-        for row in table[[*keys, "comm", *amounts]].itertuples(index=False, name=None)
+        for row in filled(table, amounts)[[*keys, "comm", *amounts]].itertuples(index=False, name=None)
     ]
     split = [[frames.of(printable(frame)) for frame in stack[0].split(";")] for stack in stacks.values()]
     of_stack = {key: [name_or_none(stack[at]) for stack in stacks.values()] for at, key in enumerate(OF_STACK, 1)}

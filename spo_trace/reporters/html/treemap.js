@@ -40,7 +40,7 @@ function commCell(node) {
   const { comm, mem, swap, memcg } = node.data;
   const inSwap = { mem: 0, swap: 1, total: swap / (mem + swap) }[state.weight];
   const name = nameOf(DATA.comms[comm], "comm");
-  const text = `${name} in ${nameOf(memcg, "memcg")}: ${formatSize(mem)} in memory, ${formatSize(swap)} in swap`;
+  const text = `${name} in ${nameOf(memcg, "memcg")}: ${inWords(mem, swap)}`;
   const [width, height] = [node.x1 - node.x0, node.y1 - node.y0];
   const lines = width > 30 && height > 16 ? [name, ...(width > 64 && height > 34 ? [formatSize(node.value)] : [])] : [];
   const classes = [
@@ -65,16 +65,19 @@ function commCell(node) {
 
 function startTreemap() {
   const owners = DATA.owners.map(([memcg, comm, mem, swap]) => ({ memcg, comm, mem, swap }));
+  const amounts = [
+    { title: "Memory", name: "mem", size: (row) => row.mem },
+    { title: "Swap", name: "swap", size: (row) => row.swap },
+    { title: "Both", name: "total", size: (row) => row.mem + row.swap },
+  ].filter((column) => isTold(column.name));
   const table = makeTable(byId("owners"), {
     caption: "Memory and swap of each memory cgroup and process",
     columns: [
       { title: "Memory cgroup", text: (row) => nameOf(row.memcg, "memcg") },
       { title: "Process", text: (row) => nameOf(DATA.comms[row.comm], "comm") },
-      { title: "Memory", size: (row) => row.mem },
-      { title: "Swap", size: (row) => row.swap },
-      { title: "Both", size: (row) => row.mem + row.swap },
+      ...amounts,
     ],
-    sort: 4,
+    sort: 1 + amounts.length,
   });
   table.show(owners);
   views.push(drawTreemap);

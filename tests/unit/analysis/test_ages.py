@@ -54,7 +54,7 @@ def test_what_has_no_time_has_no_age(tmp_path: Path) -> None:
     )
     table = ages(snapshot_of(tmp_path, {**MACHINE, "page_owner": old}))
     # THEN its age is missing, and it is counted all the same
-    assert rows(table) == [(pd.NA, pd.NA, pd.NA, 1, 0)]
+    assert rows(table) == [(pd.NA, pd.NA, pd.NA, 1, pd.NA)]
 
 
 @pytest.mark.parametrize("by", [[], ["comm"], ["category", "memcg"], ["stack"]])
@@ -68,6 +68,16 @@ def test_ages_sum_to_the_attribution(by: list[str]) -> None:
     if by:
         sums = table.groupby(by, dropna=False)["total_bytes"].sum().sort_values(ascending=False)
         assert list(sums) == list(owned["total_bytes"])
+
+
+def test_what_is_not_known_is_missing_in_ages_too(tmp_path: Path) -> None:
+    # GIVEN a machine without the owners of swap, and swap_page_owner alone
+    without = {name: text for name, text in FILES.items() if name != "swap_page_owner"}
+    memory = ages(snapshot_of(tmp_path, without, name="memory"))
+    swap = ages(snapshot_of(tmp_path, {"swap_page_owner": FILES["swap_page_owner"]}, name="swap"))
+    # THEN the amounts of what is not there are missing, not 0, and the totals are of the rest
+    assert memory[["swap_pages", "swap_bytes"]].isna().all(axis=None) and memory["total_bytes"].sum() == 5 * 4096
+    assert swap[["mem_pages", "mem_bytes"]].isna().all(axis=None) and swap["total_bytes"].sum() == 2 * 4096
 
 
 def test_a_condition_holds_for_ages_too(tmp_path: Path) -> None:

@@ -126,7 +126,24 @@ def test_bytes_are_of_the_machines_page_size(tmp_path: Path, size: int) -> None:
 
 def test_the_largest_order_is_no_overflow(tmp_path: Path) -> None:
     snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": page(0, 30) * 9})
-    assert rows(attribute(snap))[0][1:4] == [9 << 30, 0, 9 << 42]
+    assert attribute(snap)[["mem_pages", "mem_bytes", "total_bytes"]].to_numpy().tolist() == [
+        [9 << 30, 9 << 42, 9 << 42]
+    ]
+
+
+@pytest.mark.parametrize("by", [[], ["comm"], ["stack", "order"]])
+def test_what_the_snapshot_does_not_know_is_missing(tmp_path: Path, by: list[str]) -> None:
+    # GIVEN a kernel without swap_page_owner, and a swap_page_owner file alone
+    memory = attribute(snapshot_of(tmp_path, {"page_owner": page(order=1)}, name="memory"), by)
+    swap = attribute(snapshot_of(tmp_path, {"swap_page_owner": entry(1)}, name="swap"), by)
+    # THEN what they do not tell is missing, not 0, and the total is of what they tell
+    assert memory[["swap_pages", "swap_bytes"]].isna().all(axis=None)
+    assert memory[["mem_bytes", "total_bytes", "share"]].to_numpy().tolist() == [[8192, 8192, 1]]
+    assert swap[["mem_pages", "mem_bytes"]].isna().all(axis=None)
+    assert swap[["swap_bytes", "total_bytes", "share"]].to_numpy().tolist() == [[4096, 4096, 1]]
+    # AND where both are there, both are whole numbers
+    both = attribute(snapshot_of(tmp_path, {"page_owner": page(), "swap_page_owner": b""}, name="both"), by)
+    assert both["swap_bytes"].tolist() == [0] and both["swap_bytes"].dtype == "int64"
 
 
 @pytest.mark.parametrize(

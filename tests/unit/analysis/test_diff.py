@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from spo_trace.analysis.diff import Relation, diff, relate
+from spo_trace.errors import SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, entry, page, snapshot_of
 
 PAGE = 4096
+BOTH = ("mem", "swap")
 A = {"page_owner": page(order=3) + page(0x110, comm=b"gone"), "swap_page_owner": entry(1) + entry(2)}
 B = {"page_owner": page(order=1) + page(0x110, 4, comm=b"new"), "swap_page_owner": entry(1, b"new")}
 
@@ -84,23 +86,23 @@ def test_missing_keys_are_one_owner(tmp_path: Path) -> None:
 
 
 def test_one_boot_is_told_by_its_id(tmp_path: Path) -> None:
-    assert relate(*snapshots(tmp_path)) == Relation(True, 10.0, True)
-    assert relate(*snapshots(tmp_path / "x", boot_id=(b"1\n", b"2\n"))) == Relation(True, None, True)
+    assert relate(*snapshots(tmp_path)) == Relation(True, 10.0, BOTH)
+    assert relate(*snapshots(tmp_path / "x", boot_id=(b"1\n", b"2\n"))) == Relation(True, None, BOTH)
 
 
 def test_or_else_by_its_oldest_allocation(tmp_path: Path) -> None:
     texts = (page(ts=5) + page(ts=2_000_000_000), page(ts=5) + page(ts=3_500_000_000))
     no_id = (b"", b"")
     same = snapshots(tmp_path, page_owner=texts, boot_id=no_id, uptime=no_id)
-    assert relate(*same) == Relation(True, 1.5, True)
+    assert relate(*same) == Relation(True, 1.5, BOTH)
     other = snapshots(tmp_path / "x", page_owner=(texts[0], page(ts=6)), boot_id=no_id, uptime=no_id)
-    assert relate(*other) == Relation(True, None, True)
+    assert relate(*other) == Relation(True, None, BOTH)
 
 
 @pytest.mark.parametrize("uname", [b"Linux box 6.12.0 #1 SMP x86_64\n", b"Linux box 7.2.13 #2 SMP Mon x86_64\n"])
 def test_another_build_is_another_kernel(tmp_path: Path, uname: bytes) -> None:
     pair = snapshots(tmp_path, uname=(MACHINE["uname"], uname))
-    assert relate(*pair) == Relation(False, None, True)
+    assert relate(*pair) == Relation(False, None, BOTH)
     assert "rate" not in diff(*pair)
 
 
@@ -128,10 +130,30 @@ def test_swap_that_only_one_of_them_knows_has_come_from_nowhere(tmp_path: Path) 
     without = snapshot_of(tmp_path / "a", {**MACHINE, "page_owner": page()})
     with_it = snapshot_of(tmp_path / "b", {**MACHINE, "page_owner": page(), "swap_page_owner": entry(1)})
     # THEN nothing grew, and the relation says why
-    assert relate(without, with_it).swap_known is False
+    assert relate(without, with_it).known == ("mem",)
     for pair in ((without, with_it), (with_it, without)):
         table = diff(*pair)
-        assert not table[["swap_bytes_delta", "total_bytes_delta"]].to_numpy().any()
+        assert table[["total_bytes_a", "total_bytes_b", "total_bytes_delta"]].to_numpy().tolist() == [[PAGE, PAGE, 0]]
+        # AND swap is missing, not 0
+        assert table[["swap_bytes_a", "swap_bytes_b", "swap_bytes_delta"]].isna().all(axis=None)
+
+
+def test_swap_that_none_of_them_knows_is_missing(tmp_path: Path) -> None:
+    files = [{**MACHINE, "page_owner": page(order=order)} for order in (0, 1)]
+    pair = snapshot_of(tmp_path / "a", files[0]), snapshot_of(tmp_path / "b", files[1])
+    assert relate(*pair).known == ("mem",)
+    table = diff(*pair, [])
+    assert table[["swap_bytes_a", "swap_bytes_b", "swap_bytes_delta"]].isna().all(axis=None)
+    assert table["total_bytes_delta"].tolist() == table["mem_bytes_delta"].tolist() == [PAGE]
+
+
+def test_memory_alone_is_not_set_against_swap_alone(tmp_path: Path) -> None:
+    memory = snapshot_of(tmp_path / "a", {**MACHINE, "page_owner": page()})
+    swap = snapshot_of(tmp_path / "b", {**MACHINE, "swap_page_owner": entry(1) * 2})
+    table = diff(swap, swap)
+    assert table["mem_bytes_delta"].isna().all() and table["total_bytes_b"].tolist() == [2 * PAGE]
+    with pytest.raises(SpoTraceError, match="one of them knows memory alone, and the other one swap"):
+        diff(memory, swap)
 
 
 def test_a_kernel_that_is_not_told_may_be_another(tmp_path: Path) -> None:

@@ -128,3 +128,18 @@ def test_an_empty_table_is_a_whole_profile() -> None:
     numbers = {number for number, _ in fields(gzip.decompress(out.getvalue()))}
     # THEN it has sample types, a mapping and strings, but no sample
     assert numbers >= {1, 3, 6, 14} and 2 not in numbers
+
+
+def test_what_is_not_known_has_no_sample_type() -> None:
+    out = io.BytesIO()
+    render_pprof(
+        TABLE.assign(swap_bytes=pd.array([None] * 2, "Int64"), swap_pages=pd.array([None] * 2, "Int64")),
+        out,
+        unknown=("swap",),
+    )
+    parts = list(fields(gzip.decompress(out.getvalue())))
+    strings = [value.decode() for key, value in parts if key == 6 and isinstance(value, bytes)]
+    types = [message(value)[1] for key, value in parts if key == 1]
+    assert [strings[index] for index in types if isinstance(index, int)] == ["mem_bytes", "pages"]
+    samples = [list(fields(value)) for key, value in parts if key == 2 and isinstance(value, bytes)]
+    assert [packed(value) for sample in samples for key, value in sample if key == 2] == [[0, 0], [1 << 21, 512]]

@@ -42,3 +42,10 @@ def test_three_profiles_share_their_frames() -> None:
     }
     assert [profile["endValue"] for profile in content["profiles"]] == [4096, 8192, 12288]
     assert content["name"] == "box" and content["activeProfileIndex"] == 2
+
+
+def test_what_is_not_known_has_no_profile() -> None:
+    out = io.StringIO()
+    render_speedscope(TABLE.assign(mem_bytes=pd.array([None] * 2, "Int64")), out, name="box", unknown=("mem",))
+    content = json.loads(out.getvalue())
+    assert [profile["name"] for profile in content["profiles"]] == ["swap"] and content["activeProfileIndex"] == 0

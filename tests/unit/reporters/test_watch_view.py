@@ -53,6 +53,15 @@ def test_it_fits_the_terminal(width: int, height: int) -> None:
     assert max(map(len, lines)) <= width
 
 
+def test_swap_that_is_not_known_is_no_0() -> None:
+    unknown = rows("dd").assign(swap_bytes=pd.array([None], "Int64"))
+    lines = drawn(WatchView(unknown, unknown, 1, "", ""), 100, 24)
+    assert lines[1].split()[:2] == ["mem", "swap"] and lines[2].split()[:3] == ["8.00", "MiB", "?"]
+    out = io.StringIO()
+    render_lines(unknown, 1, out, header=False)
+    assert out.getvalue().split()[:4] == ["1.0", "8.00", "MiB", "?"]
+
+
 def test_what_is_shown() -> None:
     lines = drawn(view("dd", "cat"), 100, 24)
     assert lines[0] == "box 7.2"

@@ -53,7 +53,26 @@ def test_a_snapshot_of_nobody_is_a_sample(tmp_path: Path) -> None:
 def test_where_only_some_know_the_owners_of_swap_it_is_left_out(tmp_path: Path) -> None:
     snapshot_of(tmp_path, {name: text for name, text in FILES.items() if name != "swap_page_owner"}, name="a")
     snapshots(tmp_path, {"uptime": b"160.00 1.00\n"})
-    assert open_series(tmp_path, []).table["total_bytes"].tolist() == [20480, 20480]
+    table = open_series(tmp_path, []).table
+    assert table["total_bytes"].tolist() == table["mem_bytes"].tolist() == [20480, 20480]
+    assert table["swap_bytes"].isna().all()
+
+
+def test_nobody_of_an_unknown_is_unknown(tmp_path: Path) -> None:
+    files = {name: text for name, text in FILES.items() if name != "swap_page_owner"}
+    later = page(order=3) + page(0x110, 2, b"new")
+    for number, own in enumerate([files, {**files, "page_owner": later, "uptime": b"160.00 1.00\n"}]):
+        snapshot_of(tmp_path, own, name=f"{number}")
+    table = open_series(tmp_path, ["comm"], 'comm == "new"').table
+    assert table["total_bytes"].tolist() == [0, 16384] and table["swap_bytes"].isna().all()
+    # AND a recording of the same is the same
+    list(
+        spo.watch(
+            "comm", where='comm == "new"', from_=[tmp_path / "0.files", tmp_path / "1.files"], record=tmp_path / "r"
+        )
+    )
+    recorded = spo.series(tmp_path / "r")
+    assert recorded["total_bytes"].tolist() == [0, 16384] and recorded["swap_bytes"].isna().all()
 
 
 def test_snapshots_of_two_boots_or_of_one_moment(tmp_path: Path) -> None:

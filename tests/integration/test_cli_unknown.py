@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a snapshot does not tell is shown as not known, never as 0: in every command and format."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support import CARRIED, MACHINE, capture, entry, in_process, page, swaps
+
+STOCK = CARRIED / "7.2-stock"
+SWAP_ALONE = CARRIED / "7.2-spo" / "2-swapped" / "swap_page_owner.xz"
+
+
+def printed(*arguments: object, cwd: Path) -> tuple[str, str]:
+    run = in_process(*arguments, cwd=cwd)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.decode(), run.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("source", "of", "unknown"), [(STOCK / "2-swapped", "mem", "swap"), (SWAP_ALONE, "swap", "mem")]
+)
+def test_a_report_has_no_0_for_it(tmp_path: Path, source: Path, of: str, unknown: str) -> None:
+    titles = {"mem": "memory", "swap": "swap"}
+    # WHEN a report is shown to a person
+    table, notes = printed("report", source, cwd=tmp_path)
+    # THEN its column says that it is not known, and so does the last line
+    assert "0 B" not in table and table.splitlines()[0].split() == ["comm", "mem", "swap", "total", "share"]
+    assert all(" ? " in line for line in table.splitlines()[1:])
+    total = next(line for line in notes.splitlines() if line.startswith("Total: "))
+    assert total.endswith(f" MiB in {titles[of]}; the owners of {titles[unknown]} are not known")
+    # AND for programs it is missing
+    rows = json.loads(printed("report", source, "-f", "json", "--top", 0, cwd=tmp_path)[0])
+    assert {(row[f"{unknown}_bytes"], row[f"{unknown}_pages"]) for row in rows} == {(None, None)}
+    assert all(row["total_bytes"] == row[f"{of}_bytes"] for row in rows)
+    lines = list(csv.DictReader(io.StringIO(printed("report", source, "-f", "csv", "--top", 0, cwd=tmp_path)[0])))
+    assert {(row[f"{unknown}_bytes"], row[f"{unknown}_pages"]) for row in lines} == {("", "")}
+
+
+def test_a_difference_has_no_0_for_it(tmp_path: Path) -> None:
+    pair = (STOCK / "1-dd256", STOCK / "2-swapped")
+    table, notes = printed("diff", *pair, "--html", "d.html", cwd=tmp_path)
+    assert all(line.split()[3] == "?" for line in table.splitlines()[1:])
+    said = "Neither of them knows who owns what is in swap: swap is left out; in use: 0 B in A, 250.41 MiB in B"
+    assert said in notes.splitlines()
+    html = (tmp_path / "d.html").read_text()
+    assert "<b>not known</b><span>change of swap</span>" in html and said in html
+    assert "<span>together</span>" not in html and '"unknown":["swap"]' in html
+    rows = json.loads(printed("diff", *pair, "-f", "json", cwd=tmp_path)[0])
+    assert {(row["swap_bytes_a"], row["swap_bytes_b"], row["swap_bytes_delta"]) for row in rows} == {(None,) * 3}
+
+
+def test_watch_and_trend_have_no_0_for_it(tmp_path: Path) -> None:
+    lines, notes = printed("watch", "--from", STOCK, "--top", 1, "--record", "r", cwd=tmp_path)
+    # mem and swap are two columns: an amount and its unit, and what is not known.
+    assert [line.split()[3] for line in lines.splitlines()[1:]] == ["?"] * 8
+    assert notes.count("the owners of swap are not known") == 1
+    _, notes = printed("trend", "r", "--plot", "r.svg", cwd=tmp_path)
+    assert "The samples do not tell who owns swap: it is left out\n" in notes
+    assert "Who grows steadily, by comm: memory<" in (tmp_path / "r.svg").read_text()
+    run = in_process("trend", "r", "--weight", "swap", cwd=tmp_path)
+    assert (run.returncode, run.stdout) == (2, b"")
+    assert b"error: the samples do not tell who owns swap\n  hint: --weight total is of what they tell\n" in run.stderr
+
+
+def test_exports_leave_it_out(tmp_path: Path) -> None:
+    source = STOCK / "2-swapped"
+    for arguments in (("-f", "folded"), ("-f", "speedscope"), ("-f", "csv"), ("-f", "html")):
+        assert (
+            "Not in it: 250.41 MiB in swap, whose owners are not known"
+            in printed("export", source, *arguments, cwd=tmp_path)[1]
+        )
+    run = in_process("export", source, "--weight", "swap", "-o", "x", cwd=tmp_path)
+    assert (run.returncode, (tmp_path / "x").exists()) == (1, False)
+    assert run.stderr.decode().endswith(
+        "error: 2-swapped does not tell who owns swap\n  hint: --weight total is all but swap\n"
+    )
+    profiles = json.loads(printed("export", source, "-f", "speedscope", cwd=tmp_path)[0])["profiles"]
+    assert [profile["name"] for profile in profiles] == ["memory"]
+    profiles = json.loads(printed("export", SWAP_ALONE, "-f", "speedscope", cwd=tmp_path)[0])["profiles"]
+    assert [profile["name"] for profile in profiles] == ["swap"]
+
+
+def test_what_is_counted_twice_is_told(tmp_path: Path) -> None:
+    # GIVEN a machine with three pages in the swap cache: in memory, and in swap too
+    cached = {
+        "page_owner": page(),
+        "swap_page_owner": entry(1),
+        "meminfo": b"MemTotal: 4000 kB\nMemFree: 3600 kB\nSwapCached: 12 kB\nSwapTotal: 4000 kB\nSwapFree: 3996 kB\n",
+        "swaps": swaps(vda=1),
+    }
+    capture(tmp_path / "cached", {**MACHINE, **cached})
+    line = "In the swap cache, counted both in memory and in swap: 12.00 KiB"
+    # THEN report and diff say so, and the pages too
+    assert line in printed("report", "cached", "--html", "r.html", cwd=tmp_path)[1].splitlines()
+    assert line in (tmp_path / "r.html").read_text()
+    assert f"{line} in A, 12.00 KiB in B" in printed("diff", "cached", "cached", cwd=tmp_path)[1].splitlines()
+    # AND where swap is not known, nothing is counted twice
+    (tmp_path / "cached" / "swap_page_owner").unlink()
+    assert "swap cache" not in printed("report", "cached", cwd=tmp_path)[1]
+
+
+def test_stacks_are_not_balanced_without_page_owner(tmp_path: Path) -> None:
+    files = {"swap_page_owner": entry(1), "swaps": swaps(vda=1), "show_stacks": b" a+0x1/0x2\nnr_base_pages: 99\n\n"}
+    capture(tmp_path / "swap", {**MACHINE, **files})
+    assert "page_owner_stacks" not in printed("verify", "swap", cwd=tmp_path)[0]
