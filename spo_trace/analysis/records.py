@@ -19,16 +19,20 @@ _BATCH = 1 << 16
 
 
 def records_schema() -> pa.Schema:
-    """Return the columns of `record_tables`: where, those of pages, those that only swap has, those of the stack."""
+    """Return the columns of `record_tables`: where, those of pages, those that only swap has, those of the stack.
+
+    `kernel_stack` is the stack of the kernel's own owner, where the probes know another.
+    """
     swap_only = [field for field in schema.SWAP if field.name not in schema.PAGES.names]
     fields = [
         pa.field("where", pa.string()),
         *schema.PAGES,
+        *schema.KERNEL_OWNER,
         *swap_only,
-        *(pa.field(n, pa.string()) for n in _OF_STACK),
+        *(pa.field(n, pa.string()) for n in (*_OF_STACK, "kernel_stack")),
     ]
     plain = [pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in fields]
-    return pa.schema([field for field in plain if field.name != "stack_id"])
+    return pa.schema([field for field in plain if not field.name.endswith("stack_id")])
 
 
 def record_tables(snap: Snapshot) -> Iterator[pa.Table]:
@@ -46,6 +50,8 @@ def _joined(batch: pa.RecordBatch, where: str, stacks: dict[str, pa.Array]) -> p
             columns.append(pa.array([where] * batch.num_rows, field.type))
         elif field.name in stacks:
             columns.append(stacks[field.name].take(batch.column("stack_id")))
+        elif field.name == "kernel_stack" and "kernel_stack_id" in batch.schema.names:
+            columns.append(stacks["stack"].take(batch.column("kernel_stack_id")))
         elif field.name in batch.schema.names:
             columns.append(batch.column(field.name).cast(field.type))
         else:

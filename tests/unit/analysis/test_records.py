@@ -27,12 +27,13 @@ def snap(tmp_path: Path) -> Snapshot:
 def test_columns_are_those_of_both_tables_and_of_the_stack() -> None:
     names = records_schema().names
     assert names[:3] == ["where", "pfn", "order"]
-    assert names[-9:] == [
+    assert names[-14:] == [
+        *("kernel_pid", "kernel_tgid", "kernel_comm", "kernel_ts_nsec"),
         *("swp_entry", "swap_type", "swap_offset", "origin"),
-        *("stack_hash", "caller", "module", "category", "stack"),
+        *("stack_hash", "caller", "module", "category", "stack", "kernel_stack"),
     ]
-    assert len(names) == len(set(names)) == 32
-    assert "stack_id" not in names
+    assert len(names) == len(set(names)) == 37
+    assert not any(name.endswith("stack_id") for name in names)
     assert not any(pa.types.is_dictionary(field.type) for field in records_schema())
 
 

@@ -4,10 +4,12 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.balance import balance
+from spo_trace.analysis.records import record_tables
 from spo_trace.collect import collect
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.exporting import swap_note
@@ -68,6 +70,12 @@ def test_owners_and_restored_pages_are_in_the_snapshot(tmp_path: Path, maps: Fak
     assert maps.closed
     table = attribute(snap, by="comm", where='kernel_comm == "cat"')
     assert table[["comm", "mem_pages", "swap_pages"]].to_numpy().tolist() == [["first", 1, 0]]
+    columns = ["where", "comm", "ts_nsec", "stack", "kernel_comm", "kernel_ts_nsec", "kernel_stack"]
+    exported = pa.concat_tables(record_tables(snap)).select(columns).to_pylist()
+    came_back, other, *_ = (list(record.values()) for record in exported)
+    own = ["first", 30, "alloc+0x1/0x1000;b+0x2/0x1000"]
+    assert came_back == ["memory", *own, "cat", 900, ";".join(snap.stacks["frames"][0])]
+    assert other[-3:] == [None, None, None]
     assert swap_note(snap) == (
         "Not in it: 40.00 KiB in swap, whose owners are not known (there before the probes were attached)"
     )
