@@ -2,7 +2,6 @@
 """Join a source, the formats and the snapshot writer: the one place where a snapshot is made."""
 
 import datetime
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
@@ -25,6 +24,7 @@ from spo_trace.formats.record import KernelText
 from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.writer import SnapshotWriter
+from spo_trace.sources.choose import default_jobs
 from spo_trace.sources.source import Source
 from spo_trace.version import __version__
 
@@ -56,15 +56,14 @@ def collect(
 ) -> Snapshot:
     """Make the snapshot `target` of what `source` gives, and return it open.
 
-    `jobs`: how many scanners of text run at once, by default as many as there are processors; the snapshot is the
-    same whatever it is.
+    `jobs`: how many scanners of text run at once, by default `default_jobs()`; the snapshot is the same whatever it is.
 
     Records that can't be parsed are kept in its rejects.txt and counted; `strict` makes the first one an error.
     Raise SpoTraceError if the source has no page_owner record at all, or `target` can't be written.
     """
     if swap not in SWAP_MODES:
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
-    jobs = jobs or len(os.sched_getaffinity(0))
+    jobs = jobs or default_jobs()
     with SnapshotWriter(target, force=force, ahead=jobs > 1) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
         writer.commit(_Collection(source, writer, log, jobs).run(swap))

@@ -39,6 +39,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             # Whoever read our output (head, less) has enough.
             drop_unwritable_output()
             raise typer.Exit(EXIT_ERROR) from None
+        except MemoryError as error:
+            fail(f"there is not enough memory: {error}".removesuffix(": "), _LESS_MEMORY, EXIT_ERROR)
         except OSError as error:
             drop_unwritable_output()
             fail(*_explain(error), EXIT_ERROR)
@@ -52,6 +54,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+_LESS_MEMORY = "fewer --jobs take less; or take the capture along and read it on a larger machine"
 _REPORT_BUG = "please report it with what SPO_TRACE_TRACEBACK=1 spo-trace … prints"
 
 

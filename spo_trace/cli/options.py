@@ -66,7 +66,7 @@ Jobs = Annotated[
         "-j",
         metavar="N",
         min=1,
-        help="Readers of page_owner, scanners of its text; default: one for each processor.",
+        help="Readers of page_owner, scanners of its text; default: one for each processor, 8 at most.",
         show_default=False,
     ),
 ]

@@ -14,7 +14,7 @@ from spo_trace.formats.batch import Row, parse_or_reject, to_batch
 from spo_trace.formats.blocks import Block
 from spo_trace.formats.ordered import ordered
 from spo_trace.formats.record import Record, RejectSink, bounded_pieces, located
-from spo_trace.formats.scanned_names import Names, Numbers
+from spo_trace.formats.scanned_names import MOST_STRINGS, Names, Numbers
 from spo_trace.formats.scanner import STACK, Rows, Scanned, Scanner
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.native.library import Library
@@ -53,11 +53,22 @@ class _Lane:
     """Hold a scanner and what its strings mean, filled and read by the one thread that puts the blocks in order."""
 
     def __init__(self, library: Library, text_format: TextFormat, names: Mapping[str, Names]) -> None:
-        self.scanner = Scanner(library, text_format.row)
-        self.meanings = text_format.meanings(names)
+        self._library = library
+        self._format = text_format
+        self._names = names
+        self._start()
+
+    def _start(self) -> None:
+        self.scanner = Scanner(self._library, self._format.row)
+        self.meanings = self._format.meanings(self._names)
         self.stacks: dict[int, bytes] = {}
         self.stack_ids = np.full(1 << 10, -1, np.int64)
         self._strings = 0
+
+    def forget_many(self) -> None:
+        """Begin anew if there are too many strings; between two blocks."""
+        if self._strings > MOST_STRINGS:
+            self._start()
 
     def learn(self, strings: Iterable[tuple[int, bytes]]) -> None:
         """Note what the next strings mean."""
@@ -88,6 +99,9 @@ def fast_batches(
     join = _Joiner(text_format, stacks, reject)
     for lane, block, scanned in ordered(lambda item: (*item, item[0].scanner.scan(item[1])), work, jobs):
         batch = join.batch(lane, block, scanned)
+        lane.forget_many()
+        for known in names.values():
+            known.forget_many()
         if batch.num_rows:
             yield batch
 

@@ -10,11 +10,14 @@ import pyarrow as pa
 from spo_trace.formats import arrays
 from spo_trace.formats.arrays import strings
 
-__all__ = ["Lookup", "NameLookup", "Names", "Numbers"]
+__all__ = ["MOST_STRINGS", "Lookup", "NameLookup", "Names", "Numbers"]
 
 Numbers = npt.NDArray[Any]
 
-_MISSING = -1
+# Above this many, what is known of strings is forgotten: more than a machine has unless somebody means it to.
+MOST_STRINGS = 1 << 16
+
+_NOT_YET, _MISSING = -1, -2
 
 
 class Lookup:
@@ -48,16 +51,17 @@ class Names:
     """Hold the distinct names of a column in order of first appearance, whichever scanner met them."""
 
     def __init__(self) -> None:
+        self.generation = 0
         self._numbers: dict[str, int] = {}
         self._new: list[str] = []
         self._array = strings([])
 
-    def number(self, name: str | None) -> int | None:
-        """Return a name's number, None for None."""
-        if name is None or name in self._numbers:
-            return self._numbers.get(name) if name is not None else None
-        self._new.append(name)
-        return self._numbers.setdefault(name, len(self._numbers))
+    def number(self, name: str) -> int:
+        """Return a name's number in this generation."""
+        if name not in self._numbers:
+            self._new.append(name)
+            self._numbers[name] = len(self._numbers)
+        return self._numbers[name]
 
     def array(self) -> pa.Array:
         """Return the names in the order of their numbers."""
@@ -66,18 +70,46 @@ class Names:
             self._new.clear()
         return self._array
 
+    def forget_many(self) -> None:
+        """Begin a new generation if there are too many: users choose process names, and may choose millions."""
+        if len(self._numbers) > MOST_STRINGS:
+            self.generation += 1
+            self._numbers.clear()
+            self._array = strings([])
+
 
 class NameLookup:
-    """Hold a name for each string's number."""
+    """Hold a name for each string's number; it gets its number among `names` when a row has it."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._index = Lookup(np.int32)
+        self._generation = names.generation
+        self._texts: dict[int, str] = {}
+        self._index = np.full(1 << 10, _NOT_YET, np.int32)
+        self._any_missing = False
 
     def put(self, number: int, name: str | None) -> None:
         """Note the name that string `number` means; None if it means none."""
-        self._index.put(number, self._names.number(name))
+        while number >= len(self._index):
+            self._index = np.concatenate([self._index, np.full_like(self._index, _NOT_YET)])
+        if name is None:
+            self._any_missing = True
+            self._index[number] = _MISSING
+        else:
+            self._texts[number] = name
 
     def of(self, numbers: Numbers) -> pa.Array:
         """Return the names of strings."""
-        return pa.DictionaryArray.from_arrays(self._index.of(numbers), self._names.array())
+        if self._generation != self._names.generation:
+            self._generation = self._names.generation
+            self._index[self._index >= 0] = _NOT_YET
+        index = self._index[numbers]
+        new = numbers[index == _NOT_YET]
+        if len(new):
+            for number in dict.fromkeys(new.tolist()):
+                self._index[number] = self._names.number(self._texts[number])
+            index = self._index[numbers]
+        missing = index == _MISSING if self._any_missing else None
+        if missing is not None:
+            index[missing] = 0
+        return pa.DictionaryArray.from_arrays(arrays.numbers(index, missing), self._names.array())

@@ -81,9 +81,7 @@ class ScannedPages:
 
     def batch(self, rows: Rows, stack_ids: Numbers) -> pa.RecordBatch:
         """Return `rows` as a record batch of `schema.PAGES`."""
-        columns: dict[str, Any] = {
-            name: rows[name].copy() for name in ("pfn", "order", "pid", "tgid", "ts_nsec", "swapped")
-        }
+        columns: dict[str, Any] = {name: rows[name].copy() for name in _NUMBERS_OF_ROWS}
         strings = {name: rows[name].astype(np.intp) for name in set(_STRING_OF.values())}
         columns |= {name: lookup.of(strings[_STRING_OF[name]]) for name, lookup in self._lookups.items()}
         columns["pageblock_migratetype"] = self._lookups["migratetype"].of(rows["pageblock_migratetype"])

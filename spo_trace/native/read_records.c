@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Read a debugfs file that hands over one record for each read(2), without Python between one record and the next.
- * The struct has its twin in sources/read_loop.py.
  */
 #include <errno.h>
-#include <stdint.h>
 #include <unistd.h>
 
-enum spo_stop { SPO_FULL, SPO_PAST, SPO_END };
-
-/*
- * room: bytes of text; longest: how much is asked for at a time; most: numbers that ends has room for.
- * end: the PFN before which records are wanted, -1 for all. position: the file's, after the record that is PAST it.
- */
-struct spo_batch {
-	uint8_t *text;
-	int64_t *ends;
-	int64_t room;
-	int64_t longest;
-	int64_t most;
-	int64_t end;
-	int64_t count;
-	int64_t position;
-};
+#include "read_records.h"
 
 /* Return an enum spo_stop, or -errno; what was read before it counts. The record that is PAST the end is not counted. */
 int spo_read_records(int fd, struct spo_batch *batch)

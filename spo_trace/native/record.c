@@ -56,7 +56,7 @@ int scan_block(struct spo_strings *strings, const struct spo_block *block, struc
 {
 	place text = block->text, block_end = text + block->size;
 
-	while (scan->next.byte < block->size) {
+	while (scan->next.byte < block->size && (!block->ends || scan->n_records < block->n_ends)) {
 		place p = text + scan->next.byte;
 		place end = block->ends ? text + block->ends[scan->n_records] : block_end;
 		void *row = (uint8_t *)scan->rows + scan->n_rows * row_size;

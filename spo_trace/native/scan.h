@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-/* Raised with every change of this file: library.py loads no other version. */
+/* Raised with every change of this file or of read_records.h: library.py loads no other version. */
 #define SPO_VERSION 2
 
 /* Zero bytes that the caller puts after a block: looking at a few bytes past its end is then always allowed. */

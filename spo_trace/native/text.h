@@ -20,9 +20,9 @@ typedef const uint8_t *place;
 #define IS_AT(p, literal) (memcmp((p), (literal), sizeof(literal) - 1) == 0)
 #define AFTER(p, literal) (IS_AT(p, literal) ? (p) + sizeof(literal) - 1 : NULL)
 
-/* Numbers of at most so many digits fit 63 bits. */
+/* Of so many digits all numbers fit: 63 bits (a free_ts_nsec of -1 stands for none), and 64. */
 #define MAX_DIGITS 18
-#define MAX_HEX_DIGITS 15
+#define MAX_HEX_DIGITS 16
 
 static inline bool starts_record(place p)
 {

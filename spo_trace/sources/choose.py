@@ -9,12 +9,17 @@ from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.live import LiveSource
 from spo_trace.sources.source import Source
 
-__all__ = ["BACKENDS", "backend_name", "choose_source"]
+__all__ = ["BACKENDS", "backend_name", "choose_source", "default_jobs"]
 
 BACKENDS = ("live", "capture", "simulator")
 
-# The one thread that puts their text together can't keep up with more.
-_MOST_READERS = 8
+# The one thread that puts together what others read and scan can't keep up with more, and each holds a block of text.
+_MOST_JOBS = 8
+
+
+def default_jobs() -> int:
+    """Return how many read and scan at once where nobody says: one for each processor that may be used, 8 at most."""
+    return min(len(os.sched_getaffinity(0)), _MOST_JOBS)
 
 
 def backend_name(backend: str | None, paths: Sequence[str]) -> str:
@@ -34,13 +39,13 @@ def choose_source(
 ) -> Source:
     """Return the source that `backend` names; without a name, a capture if there are paths, else this machine.
 
-    `jobs`: how many read this machine's page_owner at once, by default as many as there are processors, 8 at most.
+    `jobs`: how many read this machine's page_owner at once, by default `default_jobs()`.
     """
     if stage is not None and backend != "simulator":
         raise UsageError("only the simulator has stages", hint="add --backend simulator, or leave out --stage")
     name = backend_name(backend, paths)
     if name == "live":
-        return LiveSource(jobs=jobs or min(len(os.sched_getaffinity(0)), _MOST_READERS))
+        return LiveSource(jobs=jobs or default_jobs())
     if name == "capture":
         return CaptureSource(paths)
     from spo_trace.sources.simulator import simulated_stage

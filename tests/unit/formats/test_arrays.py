@@ -55,6 +55,13 @@ def test_numbers_are_those_that_pyarrow_makes(dtype: type[Any], count: int) -> N
         assert arrays.numbers(given_values, missing).equals(pa.array(given_values, mask=missing))
 
 
+@given(st.lists(st.none() | st.integers(0, 2**64 - 1)), st.integers(0, 20))
+def test_values_of_an_array_are_those_in_it(given_values: list[int | None], start: int) -> None:
+    # GIVEN an array, or a part of one, WHEN its values are asked for, THEN those that are null are 0
+    array = pa.array(given_values, pa.uint64())[start:]
+    assert arrays.values_of(array).tolist() == [value or 0 for value in given_values[start:]]
+
+
 def test_names_of_more_than_2_gib_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrays, "_LARGEST_OFFSET", 5)
     assert arrays.strings(["abc", None, "de"]).to_pylist() == ["abc", None, "de"]

@@ -11,6 +11,7 @@ import pytest
 
 from spo_trace.formats import scanner
 from spo_trace.native import library
+from spo_trace.sources import read_loop
 from tests.fuzz.fuzz_page_owner import mutate, seeds
 from tests.unit.formats.fast.comparing import assert_same
 from tests.unit.formats.fast.test_fast_batches import many
@@ -28,7 +29,7 @@ def compile_scanner(output: Path, *options: str | Path) -> Path:
     return output
 
 
-@pytest.mark.parametrize("options", [(), ("-U__SSE2__",)], ids=["SSE2", "plain"])
+@pytest.mark.parametrize("options", [(), ("-U__SSE2__", "-U__SIZEOF_INT128__")], ids=["SSE2", "plain"])
 def test_damaged_texts_are_read_within_bounds(tmp_path: Path, options: tuple[str, ...]) -> None:
     # GIVEN a scanner that stops at a byte too far and at undefined behaviour, and damaged texts, cut anywhere
     sanitize = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -70,10 +71,11 @@ def test_the_structs_are_those_of_the_header(tmp_path: Path) -> None:
         for name, row in fields.items()
         for field in row.names or ()
     ]
-    sizes = [f'printf("%zu\\n", sizeof(struct {name}));' for name in [*fields, "spo_block", "spo_scan"]]
+    sizes = [f'printf("%zu\\n", sizeof(struct {name}));' for name in [*fields, "spo_block", "spo_scan", "spo_batch"]]
     source = tmp_path / "offsets.c"
     body = "\n".join([*asked, *sizes, 'printf("%d\\n", SPO_PADDING);'])
-    source.write_text(f'#include <stddef.h>\n#include <stdio.h>\n#include "scan.h"\nint main(void) {{\n{body}\n}}\n')
+    includes = "".join(f"#include {name}\n" for name in ("<stddef.h>", "<stdio.h>", '"read_records.h"', '"scan.h"'))
+    source.write_text(f"{includes}int main(void) {{\n{body}\n}}\n")
     program = tmp_path / "offsets"
     subprocess.run(["cc", f"-I{SOURCES}", "-o", program, source], check=True)
     printed = [int(line) for line in subprocess.check_output([program], text=True).split()]
@@ -85,6 +87,7 @@ def test_the_structs_are_those_of_the_header(tmp_path: Path) -> None:
         *own,
         ctypes.sizeof(scanner._Block),
         ctypes.sizeof(scanner._Scan),
+        ctypes.sizeof(read_loop._Batch),
         scanner._PADDING,
     ]
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Read kernel text by the reference parser and by the compiled scanner, and compare all that they say."""
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -9,14 +10,25 @@ import pytest
 
 from spo_trace.formats import fast_batches, page_owner, swap_page_owner
 from spo_trace.formats.batch import parse_or_reject
-from spo_trace.formats.blocks import framed_blocks, stream_blocks
+from spo_trace.formats.blocks import file_blocks, framed_blocks, stream_blocks
 from spo_trace.formats.fast_batches import TextFormat
 from spo_trace.formats.parser_choice import PAGES, SWAP
 from spo_trace.formats.record import KernelText, Record, Reject, gathered
 from spo_trace.formats.stack_table import Stack, StackTable
 from spo_trace.native import library
 
-__all__ = ["PAGES", "SWAP", "Read", "assert_same", "in_chunks", "left_records", "read_by_reference", "read_by_scanner"]
+__all__ = [
+    "PAGES",
+    "SWAP",
+    "Read",
+    "assert_equal",
+    "assert_same",
+    "in_chunks",
+    "left_records",
+    "read_by_reference",
+    "read_by_scanner",
+    "read_file_by_scanner",
+]
 
 _REFERENCE: dict[str, Callable[..., Iterator[pa.RecordBatch]]] = {
     PAGES.file: page_owner.page_batches,
@@ -54,6 +66,19 @@ def read_by_scanner(
     blocks = framed_blocks(gathered(chunks, block_bytes)) if framed else stream_blocks(chunks, block_bytes)
     batches = fast_batches.fast_batches(compiled, of, blocks, stacks, rejects.append, jobs=jobs)
     return read(batches, of, stacks, rejects)
+
+
+def read_file_by_scanner(text: bytes, of: TextFormat = PAGES, *, jobs: int = 1, block_bytes: int = 1 << 22) -> Read:
+    """Return what the compiled scanner says of a plain file."""
+    compiled = library.load()
+    assert compiled is not None
+    stacks, rejects = StackTable(), list[Reject]()
+    with tempfile.TemporaryFile() as file:
+        file.write(text)
+        file.flush()
+        blocks = file_blocks(KernelText(of.file, ()), file, block_bytes)
+        batches = fast_batches.fast_batches(compiled, of, blocks, stacks, rejects.append, jobs=jobs)
+        return read(batches, of, stacks, rejects)
 
 
 def read(batches: Iterator[pa.RecordBatch], of: TextFormat, stacks: StackTable, rejects: list[Reject]) -> Read:

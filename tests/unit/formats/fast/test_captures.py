@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.support import CARRIED
-from tests.unit.formats.fast.comparing import assert_same, in_chunks, left_records, read_by_reference
+from tests.unit.formats.fast.comparing import (
+    assert_equal,
+    assert_same,
+    in_chunks,
+    left_records,
+    read_by_reference,
+    read_file_by_scanner,
+)
 
 CAPTURES = sorted(CARRIED.glob("*/*/page_owner.xz"))
 SMALL = [path for path in CAPTURES if path.stat().st_size < 60_000]
@@ -50,6 +57,14 @@ def test_whole_captures_in_blocks_of_odd_sizes(path: Path, jobs: int, block_byte
     # THEN they say the same, and every record is in it
     assert same.table.num_rows == text.count(b"\nPage allocated via ") + 1
     assert same.rejects == []
+
+
+@pytest.mark.parametrize(("jobs", "block_bytes"), [(1, 4_099), (2, 30_011), (3, 1 << 22)])
+def test_whole_files_in_blocks_of_odd_sizes(jobs: int, block_bytes: int) -> None:
+    # GIVEN a whole capture as a plain file, WHEN threads read parts of it, THEN it is what one reads from end to end
+    text = text_of(SMALL[0])
+    scanned = read_file_by_scanner(text, jobs=jobs, block_bytes=block_bytes)
+    assert_equal(scanned, read_by_reference([text]))
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spo_trace.formats import fast_batches, scanner
+from spo_trace.formats import fast_batches, scanned_names, scanner
 from spo_trace.formats.blocks import stream_blocks
 from spo_trace.formats.record import LONGEST_PIECE, Reject
 from spo_trace.formats.stack_table import StackTable
@@ -123,22 +123,57 @@ def test_whichever_thread_is_first(monkeypatch: pytest.MonkeyPatch, jobs: int) -
 def test_dictionaries_do_not_tell_how_many_jobs_there_were() -> None:
     # GIVEN names of which some come back later
     text = many(300) + many(200) + many(500)
-
-    def dictionaries(jobs: int) -> list[list[str]]:
-        compiled = library.load()
-        assert compiled is not None
-        rejects: list[Reject] = []
-        blocks = stream_blocks(in_chunks(text, 1000), 9000)
-        batches = fast_batches.fast_batches(compiled, PAGES, blocks, StackTable(), rejects.append, jobs=jobs)
-        return [
-            column.dictionary.to_pylist()
-            for batch in batches
-            for column in batch.columns
-            if pa.types.is_dictionary(column.type)
-        ]
-
     # THEN the batches are alike to their last byte, and so are the files that are made of them
-    assert dictionaries(1) == dictionaries(2) == dictionaries(3)
+    assert dictionaries(text, 1) == dictionaries(text, 2) == dictionaries(text, 3)
+
+
+def dictionaries(text: bytes, jobs: int) -> list[list[str]]:
+    """Return the names that each column of each batch carries along."""
+    compiled = library.load()
+    assert compiled is not None
+    rejects: list[Reject] = []
+    blocks = stream_blocks(in_chunks(text, 1000), 9000)
+    batches = fast_batches.fast_batches(compiled, PAGES, blocks, StackTable(), rejects.append, jobs=jobs)
+    return [
+        column.dictionary.to_pylist()
+        for batch in batches
+        for column in batch.columns
+        if pa.types.is_dictionary(column.type)
+    ]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_more_names_than_are_remembered(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    # GIVEN processes that each have a name of their own, and names that come back when they are forgotten
+    text = many(1000) + many(300) + many(1000)
+    assert max(map(len, dictionaries(text, 1))) > 500
+    for module in (fast_batches, scanned_names):
+        monkeypatch.setattr(module, "MOST_STRINGS", 100)
+    # WHEN they are scanned, THEN the rows are the same
+    assert_same(text, jobs=jobs, block_bytes=9000)
+    # AND no batch carries along more than that and what is new in it, whatever the number of jobs
+    forgetful = dictionaries(text, jobs)
+    assert max(map(len, forgetful)) < 200
+    assert forgetful == dictionaries(text, 1)
+
+
+def test_what_is_forgotten_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a scanner of a text in which every process has a name of its own
+    made: list[scanner.Scanner] = []
+
+    class Noted(scanner.Scanner):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            made.append(self)
+
+    monkeypatch.setattr(fast_batches, "Scanner", Noted)
+    for module in (fast_batches, scanned_names):
+        monkeypatch.setattr(module, "MOST_STRINGS", 100)
+    # WHEN it has read much more of them than it may remember
+    assert_same(many(2000), block_bytes=9000)
+    # THEN it began anew in time
+    assert len(made) > 10
+    assert all(each._known < 400 for each in made)
 
 
 @pytest.mark.parametrize("start", [b"Page allocated via order 0, mask 0x0(\n", HEADER, HEADER[:-3] + b"\n"])

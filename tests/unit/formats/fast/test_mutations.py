@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.fuzz_page_owner import FOUND, Input, compare
 from tests.unit.formats.drawing import COMMS, PAGES, cut_anywhere
 from tests.unit.formats.fast.comparing import assert_same, left_records
 from tests.unit.formats.printing import PROFILES, Values, print_page
@@ -92,10 +91,3 @@ def test_hostile_names_and_tails(drawn: list[tuple[bytes, bytes, bytes]], block_
 @SOME
 def test_pieces_of_records_in_any_order(pieces: list[bytes], block_bytes: int, jobs: int) -> None:
     assert_same(pieces, block_bytes=block_bytes, jobs=jobs)
-
-
-def test_what_the_fuzzer_found() -> None:
-    # GIVEN the inputs that made a difference once
-    for path in sorted(FOUND.glob("*.bin")):
-        # THEN they make none
-        compare(Input.of(path.read_bytes()))

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An error of any kind is a line that says what to do."""
+
+import pytest
+import typer
+
+from spo_trace.cli.guard import guarded
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "spo-trace: error: there is not enough memory\n"),
+        (MemoryError("more than 2 GiB of names"), "there is not enough memory: more than 2 GiB of names\n"),
+        (ZeroDivisionError("x"), "a bug in spo-trace: ZeroDivisionError: x\n"),
+    ],
+)
+def test_an_error_is_a_line(error: Exception, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    @guarded
+    def command() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as left:
+        command()
+    assert left.value.exit_code == 1
+    assert message in capsys.readouterr().err
