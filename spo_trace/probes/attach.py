@@ -28,7 +28,7 @@ _PYTHONS = ("/usr/bin/python3", sys.executable)
 
 _START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.probes.loader import main; main(int(sys.argv[2]))"
 # What the loader needs; its own code is for 3.10 and later.
-_ASK = "import bcc, sys; sys.exit(sys.version_info < (3, 10))"
+_ASK = "import sys; from bcc import BPF; sys.exit(sys.version_info < (3, 10))"
 
 _MOST_DESCRIPTORS = 64
 _SHOWN_LINES = 12

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""bpf(2), as far as open maps are read and a program is run by hand: without bcc, in whatever process holds them."""
+"""bpf(2), as far as maps are read, and programs run by hand or asked: without bcc, in whatever process holds them."""
 
 import ctypes
 import errno
@@ -7,7 +7,7 @@ import os
 import platform
 import struct
 
-__all__ = ["lookup", "lookup_all", "run_program", "update"]
+__all__ = ["lookup", "lookup_all", "missed_runs", "run_program", "update"]
 
 # __NR_bpf; those not named have the generic number.
 _SYSCALL = {"x86_64": 321, "ppc64le": 361, "ppc64": 361, "s390x": 351}.get(platform.machine(), 280)
@@ -15,7 +15,11 @@ _SYSCALL = {"x86_64": 321, "ppc64le": 361, "ppc64": 361, "s390x": 351}.get(platf
 _MAP_LOOKUP_ELEM = 1
 _MAP_UPDATE_ELEM = 2
 _PROG_TEST_RUN = 10
+_OBJ_GET_INFO_BY_FD = 15
 _MAP_LOOKUP_BATCH = 24
+
+# struct bpf_prog_info, up to recursion_misses.
+_PROGRAM_INFO = struct.Struct("=208xQ")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -82,6 +86,13 @@ def run_program(fd: int, context: bytes) -> int:
     attributes = bytearray(struct.pack("<IIIIQQIIIIQQIIIxxxx", *fields))
     _bpf(_PROG_TEST_RUN, attributes)
     return int(struct.unpack_from("<i", attributes, 4)[0])
+
+
+def missed_runs(fd: int) -> int:
+    """Return how often a program was not run, as it was running on that processor already (Linux 5.12+)."""
+    info = ctypes.create_string_buffer(_PROGRAM_INFO.size)
+    _bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", fd, _PROGRAM_INFO.size, _address(info)))
+    return int(_PROGRAM_INFO.unpack(info.raw)[0])
 
 
 def _address(buffer: "ctypes.Array[ctypes.c_char]") -> int:

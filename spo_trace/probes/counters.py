@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the probes count, in the order of the enum of bpf/swap_owner.c."""
+"""What the probes count, in the order of the enum of bpf/swap_owner.c, and what the kernel counts of them."""
 
-__all__ = ["COUNTERS", "LOSSES"]
+__all__ = ["COUNTERS", "LOSSES", "MISSED"]
+
+# Counted by the kernel, for each program: a task was preempted in it, and another came to the same function.
+MISSED = "missed"
 
 # Name and meaning. Pages are base pages.
 COUNTERS = {
@@ -24,7 +27,8 @@ COUNTERS = {
     "too_large": "folios or ranges of more than 512 pages, of which only 512 were seen",
     "migrated": "restored pages that moved to another page frame",
     "events_full": "pages not counted by name: the map of events was full",
+    MISSED: "calls that a probe did not see, as it was at work on that processor already",
 }
 
 # Those that mean that the answer lacks something it could have.
-LOSSES = ("no_entry", "entries_full", "stacks_full", "bad_stack", "restored_full", "too_large", "events_full")
+LOSSES = ("no_entry", "entries_full", "stacks_full", "bad_stack", "restored_full", "too_large", "events_full", MISSED)

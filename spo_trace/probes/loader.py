@@ -81,6 +81,7 @@ def _load(request: "dict[str, Any]") -> "tuple[dict[str, Any], list[int]]":
         "owners": bool(layout.owners),
         "checked_pages": checked,
         "maps": list(MAPS),
+        "programs": len(program.programs()),
     }
     return answer, program.descriptors()
 
@@ -164,11 +165,15 @@ class _Program:
         layout.ready = 1
         bpf_maps.update(self._fd("layouts"), struct.pack("=I", 0), layout.pack())
 
+    def programs(self) -> "list[int]":
+        """Return the programs."""
+        return [function.fd for function in self._bpf.funcs.values()]
+
     def descriptors(self) -> "list[int]":
-        """Return the maps of MAPS, then what keeps the programs attached."""
+        """Return the maps of MAPS, then the programs, then what keeps these attached."""
         kprobes = [fd for by_name in self._bpf.kprobe_fds.values() for fd in by_name.values()]
         links = [*self._bpf.kfunc_entry_fds.values(), *kprobes]
-        return [*(self._fd(name) for name in MAPS), *links]
+        return [*(self._fd(name) for name in MAPS), *self.programs(), *links]
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ import contextlib
 import os
 import struct
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
+from spo_trace.closing import Closing
 from spo_trace.probes import bpf_maps
-from spo_trace.probes.counters import COUNTERS
+from spo_trace.probes.counters import COUNTERS, MISSED
 
 __all__ = ["KNOWN_MAPPER", "KNOWN_OWNER", "Event", "Probes"]
 
@@ -36,22 +36,15 @@ class Event(NamedTuple):
     pages: int
 
 
-class Probes:
+class Probes(Closing):
     """Hold the descriptors of the maps and of what keeps the programs attached."""
 
     def __init__(self, answer: dict[str, Any], descriptors: list[int]) -> None:
-        """Take over the loader's descriptors; `answer` is what it says of them."""
+        """Take over descriptors of maps, programs, and what keeps these attached; `answer`: what the loader says."""
         self.facts = answer
         self.descriptors = descriptors
         self._maps = dict(zip(answer["maps"], descriptors, strict=False))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self._programs = descriptors[len(self._maps) :][: answer["programs"]]
 
     def close(self) -> None:
         """Let go of everything: with the last holder the programs are detached."""
@@ -61,9 +54,9 @@ class Probes:
         self.descriptors = []
 
     @property
-    def maps(self) -> list[int]:
-        """Return the descriptors of the maps alone, in the order of the facts' `maps`."""
-        return list(self._maps.values())
+    def readable(self) -> list[int]:
+        """Return the descriptors of maps and programs, without what keeps the programs attached."""
+        return [*self._maps.values(), *self._programs]
 
     def read(self, name: str) -> tuple[bytes, bytes]:
         """Return all keys and all values of the map `name`, one after the other."""
@@ -94,9 +87,10 @@ class Probes:
         """Return what was counted since the attach, summed over processors."""
         processors = _possible_processors()
         values = {}
-        for number, name in enumerate(COUNTERS):
+        for number, name in enumerate(name for name in COUNTERS if name != MISSED):
             raw = bpf_maps.lookup(self._maps["counters"], struct.pack("=I", number), 8 * processors)
             values[name] = sum(struct.unpack(f"={processors}Q", raw or bytes(8 * processors)))
+        values[MISSED] = sum(map(bpf_maps.missed_runs, self._programs))
         return values
 
 

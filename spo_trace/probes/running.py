@@ -3,11 +3,12 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Any, Self
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from spo_trace.closing import Closing
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.probes.counters import COUNTERS, LOSSES
@@ -19,6 +20,7 @@ from spo_trace.probes.tracing import swap_pages_used
 
 __all__ = ["RunningTrace", "running_trace"]
 
+_ENDED = "probes: the trace ended while the snapshot was taken: what was swapped after that is not in it"
 _NONE = "start one: sudo spo-trace trace, and leave it running"
 
 
@@ -38,7 +40,7 @@ def running_trace(mode: str, stacks: StackTable) -> "RunningTrace | None":
     return RunningTrace(probes, stacks)
 
 
-class RunningTrace:
+class RunningTrace(Closing):
     """Give the rows of a running trace, and what it says of itself."""
 
     def __init__(self, probes: Probes, stacks: StackTable) -> None:
@@ -47,12 +49,8 @@ class RunningTrace:
         self._rows = SwapRows(probes, live_symbolizer(), stacks)
         self._entries = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Let the trace go on without this process."""
         self._probes.close()
 
     def restore(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -85,7 +83,12 @@ class RunningTrace:
     def warnings(self) -> list[str]:
         """Return what the trace lost, in words."""
         counters = self._probes.counters()
-        return [f"probes: {counters[name]:,} {COUNTERS[name]}" for name in LOSSES if counters[name]]
+        ended = [] if _lives(self._probes.facts["pid"]) else [_ENDED]
+        return ended + [f"probes: {counters[name]:,} {COUNTERS[name]}" for name in LOSSES if counters[name]]
+
+
+def _lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 # mm/swap_slots.c (until Linux 6.14, as swap_writepage) keeps up to 64 slots ready for each processor: they are "used".

@@ -11,11 +11,11 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from spo_trace.closing import Closing
 from spo_trace.errors import SpoTraceError
 from spo_trace.probes.probes import Probes
+from spo_trace.version import __version__
 
 __all__ = ["RUN", "SCRATCH", "TraceServer", "connect", "only_one", "own_directory"]
 
@@ -33,8 +33,10 @@ _MOST_DESCRIPTORS = 16
 # pid, uid, gid of SO_PEERCRED.
 _CREDENTIALS = struct.Struct("=iii")
 
+_AGAIN = "start it again: sudo spo-trace trace; --swap none does without it"
 
-class TraceServer:
+
+class TraceServer(Closing):
     """Listen while probes are attached; `fileno` becomes readable when somebody asks for the maps."""
 
     def __init__(self, probes: Probes, directory: Path = RUN) -> None:
@@ -52,12 +54,8 @@ class TraceServer:
             self._socket.close()
             raise SpoTraceError(f"{self._path} can't be listened at: {error.strerror}") from error
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Listen no more."""
         self._path.unlink(missing_ok=True)
         self._socket.close()
 
@@ -70,13 +68,19 @@ class TraceServer:
         peer, _ = self._socket.accept()
         with peer:
             peer.settimeout(_TIMEOUT_SECONDS)
-            credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-            if _CREDENTIALS.unpack(credentials)[1] not in (0, os.geteuid()):
+            if not _trusted(peer):
                 return
+            message = json.dumps({**self._probes.facts, "version": __version__})
             try:
-                socket.send_fds(peer, [json.dumps(self._probes.facts).encode()], self._probes.maps)
+                socket.send_fds(peer, [message.encode()], self._probes.readable)
             except OSError:
                 return
+
+
+# The other side is root, or this user.
+def _trusted(peer: socket.socket) -> bool:
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return _CREDENTIALS.unpack(credentials)[1] in (0, os.geteuid())
 
 
 def connect(directory: Path = RUN) -> Probes | None:
@@ -89,16 +93,38 @@ def connect(directory: Path = RUN) -> Probes | None:
         peer.settimeout(_TIMEOUT_SECONDS)
         try:
             peer.connect(str(path))
+            if not _trusted(peer):
+                raise PermissionError(0, "it is not root's")
             message, descriptors, _, _ = socket.recv_fds(peer, _LONGEST, _MOST_DESCRIPTORS)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
+        except ConnectionResetError:
+            message, descriptors = b"", []
         except OSError as error:
             why = error.strerror or "it does not answer"
             hint = "run it with sudo" if isinstance(error, PermissionError) else "--swap none does without it"
             raise SpoTraceError(f"the running trace can't be asked: {why}", hint=hint) from error
+    return _take_over(message, list(descriptors))
+
+
+def _take_over(message: bytes, descriptors: list[int]) -> Probes:
+    if _is_whole(message, descriptors):
+        return Probes(json.loads(message), descriptors)
+    for fd in descriptors:
+        os.close(fd)
     if not message:
-        return None
-    return Probes(json.loads(message), list(descriptors))
+        raise SpoTraceError("the running trace ended before it answered", hint=_AGAIN)
+    raise SpoTraceError(
+        f"the answer of the running trace is not one of spo-trace {__version__}", hint=f"end it, and {_AGAIN}"
+    )
+
+
+def _is_whole(message: bytes, descriptors: list[int]) -> bool:
+    try:
+        facts = json.loads(message)
+        return bool(facts["version"] == __version__ and len(descriptors) == len(facts["maps"]) + facts["programs"])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import os
 import re
 from enum import Enum
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol
 
+from spo_trace.closing import Closing
 from spo_trace.formats.record import Records
 from spo_trace.native.library import load
 from spo_trace.sources.read_loop import END, FULL, PAST, ReadLoop
@@ -68,7 +68,7 @@ class Positioned(Protocol):
         ...
 
 
-class KernelFile:
+class KernelFile(Closing):
     """Read an open debugfs file, its descriptor closed on exit.
 
     `print_mode`: what to write to it first, so that it prints something else for this descriptor alone.
@@ -84,14 +84,6 @@ class KernelFile:
             except OSError:
                 self.close()
                 raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the descriptor."""

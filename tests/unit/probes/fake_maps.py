@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The probes' maps without a kernel: what bpf_maps would read from it, in memory."""
 
+import os
 import struct
 from collections.abc import Sequence
 
@@ -32,6 +33,7 @@ class FakeMaps:
         self.happened = list(events)
         self.counted = dict.fromkeys(COUNTERS, 0)
         self.facts: dict[str, object] = {"owners": True, "used_at_attach": 0, "attached_at": "now", "hooks": {}}
+        self.facts["pid"] = os.getpid()
         self.reads: list[str] = []
         self.closed = False
 

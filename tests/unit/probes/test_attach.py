@@ -44,8 +44,8 @@ def attached(**changes: Any) -> Any:
 
 def test_descriptors_are_taken_over(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = """
-answer = {"maps": ["entries"], "request": request}
-socket.send_fds(peer, [json.dumps(answer).encode() + b"\\n"], [0, 0])
+answer = {"maps": ["entries"], "programs": 1, "request": request}
+socket.send_fds(peer, [json.dumps(answer).encode() + b"\\n"], [0, 0, 0])
 """
     loader(monkeypatch, code)
     with attached() as probes:
@@ -55,8 +55,8 @@ socket.send_fds(peer, [json.dumps(answer).encode() + b"\\n"], [0, 0])
             "last_pfn": 1000,
             "events": False,
         }
-        assert len(probes.descriptors) == 2
-        assert len(probes.maps) == 1
+        assert len(probes.descriptors) == 3
+        assert probes.readable == probes.descriptors[:2]
         held = list(probes.descriptors)
     for fd in held:
         with pytest.raises(OSError, match="Bad file descriptor"):

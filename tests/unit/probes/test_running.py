@@ -120,6 +120,13 @@ def test_losses_are_warned_of(tmp_path: Path, maps: FakeMaps) -> None:
     assert taken(tmp_path).meta["warnings"] == ["probes: 1,234 owners lost: the map of swap entries was full"]
 
 
+def test_a_trace_that_ends_meanwhile_is_told(tmp_path: Path, maps: FakeMaps) -> None:
+    # Numbers of processes end at 2**22.
+    maps.facts["pid"] = 1 << 22
+    (said,) = taken(tmp_path).meta["warnings"]
+    assert said.startswith("probes: the trace ended while the snapshot was taken")
+
+
 def test_a_kernel_that_keeps_owners_itself_is_asked_first(tmp_path: Path, maps: FakeMaps) -> None:
     snap = taken(tmp_path, {**PAGES, "swap_page_owner": entry(9)})
     assert (snap.meta["swap_owner"]["origin"], snap.swap["swp_entry"].tolist()) == ("debugfs", [9])

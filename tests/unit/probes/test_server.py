@@ -6,6 +6,7 @@ import socket
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -15,6 +16,7 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.probes import server
 from spo_trace.probes.probes import Probes
 from spo_trace.probes.server import TraceServer, connect, only_one, own_directory
+from spo_trace.version import __version__
 
 
 @pytest.fixture
@@ -29,7 +31,9 @@ def probes() -> Probes:
     with tempfile.TemporaryFile() as file:
         file.write(b"the map")
         file.flush()
-        return Probes({"maps": ["entries"], "pid": 4711, "owners": True}, [os.dup(file.fileno()), os.dup(0)])
+        return Probes(
+            {"maps": ["entries"], "programs": 0, "pid": 4711, "owners": True}, [os.dup(file.fileno()), os.dup(0)]
+        )
 
 
 def asked(listening: TraceServer, directory: Path) -> Probes | None:
@@ -48,7 +52,7 @@ def test_the_maps_alone_are_handed_over(directory: Path) -> None:
         assert stat.S_IMODE((directory / "trace.sock").stat().st_mode) == 0o600
         got = asked(listening, directory)
         assert got is not None
-        assert got.facts == held.facts
+        assert got.facts == {**held.facts, "version": __version__}
         assert len(got.descriptors) == 1
         assert os.pread(got.descriptors[0], 100, 0) == b"the map"
         got.close()
@@ -110,6 +114,56 @@ def test_a_trace_that_does_not_answer(directory: Path, monkeypatch: pytest.Monke
         connect(directory)
     assert caught.value.message == "the running trace can't be asked: it does not answer"
     assert caught.value.hint == "--swap none does without it"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"", "the running trace ended before it answered"),
+        (b"{", "the answer of the running trace is not one of spo-trace "),
+        (b"[]", "the answer of the running trace is not one of spo-trace "),
+        (b'{"version": "0", "maps": [], "programs": 1}', "the answer of the running trace is not one of spo-trace "),
+        (b'{"version": "%s", "maps": [], "programs": 2}' % __version__.encode(), "the answer of the running trace is"),
+        (b"\xff" * (1 << 17), "the answer of the running trace is not one of spo-trace "),
+    ],
+    ids=["nothing", "cut off", "no facts", "another version", "descriptors lost", "too long"],
+)
+def test_an_answer_that_is_none(directory: Path, answer: bytes, said: str) -> None:
+    def play(listening: socket.socket) -> None:
+        peer, _ = listening.accept()
+        # The other side may have gone before it has all.
+        with peer, suppress(BrokenPipeError, ConnectionResetError):
+            if answer:
+                socket.send_fds(peer, [answer], [0])
+
+    own_directory(directory)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(directory / "trace.sock"))
+        listening.listen()
+        thread = Thread(target=play, args=[listening])
+        thread.start()
+        before = open_descriptors()
+        with pytest.raises(SpoTraceError) as caught:
+            connect(directory)
+        thread.join()
+        assert caught.value.message.startswith(said)
+        assert "sudo spo-trace trace; --swap none does without it" in (caught.value.hint or "")
+        assert open_descriptors() <= before
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_what_somebody_says_to_the_trace_is_not_read(directory: Path) -> None:
+    with probes() as held, TraceServer(held, directory) as listening:
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(directory / "trace.sock"))
+            peer.sendall(b"\xff" * 10_000)
+            listening.answer()
+        got = asked(listening, directory)
+        assert got is not None
+        got.close()
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o720])
