@@ -112,4 +112,5 @@ class NameLookup:
         missing = index == _MISSING if self._any_missing else None
         if missing is not None:
             index[missing] = 0
-        return pa.DictionaryArray.from_arrays(arrays.numbers(index, missing), self._names.array())
+        # Not safe: every number was given for a name, and looking at each again takes its time.
+        return pa.DictionaryArray.from_arrays(arrays.numbers(index, missing), self._names.array(), safe=False)

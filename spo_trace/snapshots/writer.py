@@ -6,6 +6,7 @@ import os
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -69,7 +70,7 @@ class SnapshotWriter:
 
     def write(self, table: str, batch: pa.RecordBatch) -> None:
         """Add rows to a table; columns that `batch` does not have, at the end of the table's, are null."""
-        self._tables[table].write(_padded(batch, schema.TABLES[table]))
+        self._tables[table].write(batch)
 
     def finish(self, table: str) -> None:
         """Begin to write the last rows of a table; no more can follow."""
@@ -138,7 +139,7 @@ class _TableWriter:
         """Write the rows that wait as a row group."""
         if not self._rows:
             return
-        table = pa.Table.from_batches(self._batches, self._schema).unify_dictionaries()
+        table = self._table().unify_dictionaries()
         self._wait()
         if self._pool:
             self._pending = self._pool.submit(self._parquet.write_table, table, row_group_size=self._rows)
@@ -146,6 +147,13 @@ class _TableWriter:
             self._parquet.write_table(table, row_group_size=self._rows)
         self._batches.clear()
         self._rows = 0
+
+    def _table(self) -> pa.Table:
+        alike = [list(group) for _, group in groupby(self._batches, lambda batch: batch.num_columns)]
+        table = pa.concat_tables(map(pa.Table.from_batches, alike), promote_options="default")
+        for field in list(self._schema)[table.num_columns :]:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+        return table
 
     def _wait(self) -> None:
         pending, self._pending = self._pending, None
@@ -167,14 +175,6 @@ def _encodings(table_schema: pa.Schema) -> dict[str, Any]:
 
 
 _GROWING = ("pfn", "ts_nsec", "free_ts_nsec", "kernel_ts_nsec", "swp_entry", "swap_offset")
-
-
-def _padded(batch: pa.RecordBatch, table_schema: pa.Schema) -> pa.RecordBatch:
-    missing = list(table_schema)[batch.num_columns :]
-    if not missing:
-        return batch
-    columns = [*batch.columns, *(pa.nulls(batch.num_rows, field.type) for field in missing)]
-    return pa.record_batch(columns, table_schema)
 
 
 def _is_list(field: pa.Field) -> bool:
