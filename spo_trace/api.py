@@ -3,7 +3,7 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from spo_trace.collect import collect
@@ -42,8 +42,10 @@ def snapshot(
     return collect(source, Path(output), swap=swap, strict=strict, force=force, jobs=jobs, progress=progress)
 
 
-def open(path: Paths, *, progress: Progress | None = None) -> Snapshot:
+def open(path: Paths, *, page_columns: Collection[str] | None = None, progress: Progress | None = None) -> Snapshot:
     """Open a snapshot; a raw capture is snapshotted first, to a private directory that lasts as long as the process.
+
+    `page_columns`: those of pages that will be asked for, where not all are; a raw capture is read in less time then.
 
     >>> spo.open("before.spo").pages.head()                 # doctest: +SKIP
     """
@@ -53,7 +55,8 @@ def open(path: Paths, *, progress: Progress | None = None) -> Snapshot:
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
     # Named as the capture is: pages and profiles show it.
     name = "stdin" if paths[0] == "-" else Path(paths[0]).absolute().name[:60]
-    return snapshot(directory / f"{name}.spo", from_=paths, progress=progress)
+    source = choose_source(None, paths)
+    return collect(source, directory / f"{name}.spo", page_columns=page_columns, progress=progress)
 
 
 def as_list(paths: Paths | None) -> list[str]:

@@ -2,7 +2,7 @@
 """Join a source, the formats and the snapshot writer: the one place where a snapshot is made."""
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -52,11 +52,13 @@ def collect(
     strict: bool = False,
     force: bool = False,
     jobs: int | None = None,
+    page_columns: Collection[str] | None = None,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Make the snapshot `target` of what `source` gives, and return it open.
 
     `jobs`: how many scanners of text run at once, by default `default_jobs()`; the snapshot is the same whatever it is.
+    `page_columns`: the columns of pages that are kept, by default all.
 
     Records that can't be parsed are kept in its rejects.txt and counted; `strict` makes the first one an error.
     Raise SpoTraceError if the source has no page_owner record at all, or `target` can't be written.
@@ -64,20 +66,24 @@ def collect(
     if swap not in SWAP_MODES:
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
     jobs = jobs or default_jobs()
-    with SnapshotWriter(target, force=force, ahead=jobs > 1) as writer:
+    tables = schema.TABLES if page_columns is None else schema.with_page_columns(page_columns)
+    with SnapshotWriter(target, force=force, ahead=jobs > 1, tables=tables) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
-        writer.commit(_Collection(source, writer, log, jobs).run(swap))
+        writer.commit(_Collection(source, writer, log, jobs, tables).run(swap))
     return Snapshot(target)
 
 
 class _Collection:
     """Hold what one collection's steps share."""
 
-    def __init__(self, source: Source, writer: SnapshotWriter, log: ReadLog, jobs: int) -> None:
+    def __init__(
+        self, source: Source, writer: SnapshotWriter, log: ReadLog, jobs: int, tables: Mapping[str, pa.Schema]
+    ) -> None:
         self._source = source
         self._writer = writer
         self._log = log
         self._jobs = jobs
+        self._tables = tables
         self._stacks = StackTable()
         self._warnings: list[str] = []
         self._cost = Cost() if source.kind == "live" else None
@@ -109,6 +115,7 @@ class _Collection:
             "files": {name: counts.as_json() for name, counts in self._log.files.items()},
             "cost": self._cost.as_json(self._log.files) if self._cost else None,
             "warnings": self._warnings,
+            **({} if self._tables is schema.TABLES else {"page_columns": self._tables["pages"].names}),
             **facts,
             **after,
         }
@@ -135,7 +142,11 @@ class _Collection:
     def _read_pages(self, trace: "RunningTrace | None") -> None:
         text = self._source.open("page_owner")
         if text is not None:
-            batches: Iterable[pa.RecordBatch] = page_batches(text, self._stacks, self._log.reject, jobs=self._jobs)
+            # Whatever is kept, the times are looked at.
+            columns = {*self._tables["pages"].names, "ts_nsec"}
+            batches: Iterable[pa.RecordBatch] = page_batches(
+                text, self._stacks, self._log.reject, jobs=self._jobs, columns=columns
+            )
             self._write_rows("pages", text, trace.restore(batches) if trace else batches)
 
     def _read_probes(self, trace: "RunningTrace") -> dict[str, Any]:
@@ -192,9 +203,10 @@ class _Collection:
                     self._stacks[self._stacks.intern_handle(record.handle)].nr_base_pages = record.nr_base_pages
 
     def _write_rows(self, table: str, text: KernelText, batches: Iterable[pa.RecordBatch]) -> None:
+        kept = set(self._tables[table].names)
         with self._log.reading(text) as counts:
             for batch in batches:
-                self._writer.write(table, batch)
+                self._writer.write(table, batch.select([n for n in batch.schema.names if n in kept]))
                 if self._cost and table == "pages":
                     self._cost.see(batch)
                 counts.records += batch.num_rows

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every column of a snapshot: its name, type, unit and the kernel file that it comes from."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ __all__ = [
     "SWAP_COLUMNS",
     "TABLES",
     "Column",
+    "with_page_columns",
 ]
 
 # Raised whenever a column or a key of snapshot.json changes; snapshots/SCHEMA.md has an entry for each version.
@@ -134,3 +136,8 @@ SWAP = _schema(SWAP_COLUMNS)
 STACKS = _schema(STACKS_COLUMNS)
 
 TABLES = {"pages": pa.schema([*PAGES, *KERNEL_OWNER]), "swap": SWAP, "stacks": STACKS}
+
+
+def with_page_columns(names: Collection[str]) -> dict[str, pa.Schema]:
+    """Return `TABLES` with none but these columns of pages."""
+    return TABLES | {"pages": pa.schema([field for field in TABLES["pages"] if field.name in names])}

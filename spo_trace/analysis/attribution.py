@@ -11,7 +11,7 @@ from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.where import Where
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["AMOUNTS", "attribute", "counts", "sum_pages", "with_bytes"]
+__all__ = ["AMOUNTS", "attribute", "counts", "page_columns", "sum_pages", "with_bytes"]
 
 AMOUNTS = ["mem_pages", "swap_pages", "mem_bytes", "swap_bytes", "total_bytes", "share"]
 
@@ -41,6 +41,11 @@ def attribute(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | 
     return _largest_first(sum_pages(pd.concat([memory, swap], ignore_index=True), keys), keys, snap)
 
 
+def page_columns(by: str | Iterable[str], where: str | None = None) -> list[str]:
+    """Return the columns of pages that `attribute` reads to answer a question."""
+    return Where(where).columns("pages", _needed("pages", check_keys(by)))
+
+
 def counts(
     snap: Snapshot, table: str, keys: list[str], condition: Where, derived: Derived | None = None
 ) -> pd.DataFrame:
@@ -49,11 +54,10 @@ def counts(
     `derived`: name → (column of both tables, what makes its values into groups).
     """
     derived = derived or {}
-    column_of = PAGE_KEYS if table == "pages" else SWAP_KEYS
-    own = {column_of[key]: key for key in keys if key in column_of}
+    own = _own(table, keys)
     through_stack = [key for key in keys if key in STACK_KEYS]
     group_by = [*own, *(["stack_id"] if through_stack else [])]
-    needed = [*group_by, "order" if table == "pages" else "swap_type", *(column for column, _ in derived.values())]
+    needed = [*_needed(table, keys), *(column for column, _ in derived.values())]
     parts = []
     for frame in snap.frames(table, condition.columns(table, needed)):
         rows = condition.keep(frame, table, snap)
@@ -67,6 +71,17 @@ def counts(
     for key in through_stack:
         sums[key] = stack_column(snap.stacks, key).take(sums["stack_id"].to_numpy(int)).to_numpy()
     return _plain(sums.reindex(columns=[*keys, *derived, *_PAGES]))
+
+
+# Column → key, of the keys that are the table's own columns.
+def _own(table: str, keys: list[str]) -> dict[str, str]:
+    column_of = PAGE_KEYS if table == "pages" else SWAP_KEYS
+    return {column_of[key]: key for key in keys if key in column_of}
+
+
+def _needed(table: str, keys: list[str]) -> list[str]:
+    through_stack = ["stack_id"] if set(keys) & set(STACK_KEYS) else []
+    return [*_own(table, keys), *through_stack, "order" if table == "pages" else "swap_type"]
 
 
 def sum_pages(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Open what a command is given, and say what it lacks."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from spo_trace.cli.output import progress, tell_collected
@@ -11,10 +12,13 @@ if TYPE_CHECKING:
 __all__ = ["open_snapshot"]
 
 
-def open_snapshot(path: str) -> "Snapshot":
-    """Open a snapshot or a raw capture, with progress and warnings on stderr."""
+def open_snapshot(path: str, page_columns: Collection[str] | None = None) -> "Snapshot":
+    """Open a snapshot or a raw capture, with progress and warnings on stderr.
+
+    `page_columns`: those of pages that will be asked for, where not all are.
+    """
     from spo_trace import api
 
-    snap = api.open(path, progress=progress())
+    snap = api.open(path, page_columns=page_columns, progress=progress())
     tell_collected(snap.meta)
     return snap

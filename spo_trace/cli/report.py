@@ -42,13 +42,14 @@ def command(
     check_format(format)
     check_output(output, force=force)
     check_page(html, output, force=force)
-    from spo_trace.analysis.attribution import attribute
+    from spo_trace.analysis.attribution import attribute, page_columns
     from spo_trace.analysis.known import unknown_amounts
     from spo_trace.exporting import export, snapshot_notes
 
     condition = condition_of(where)
     check_question(keys_of(by), condition)
-    snap = open_snapshot(snapshot)
+    # The page shows more than the question.
+    snap = open_snapshot(snapshot, None if html else page_columns(keys_of(by), condition))
     table = attribute(snap, keys_of(by), where=condition)
     table = sorted_by(sort, table, keys_of(by))
     show(table, top, format, output, force=force)

@@ -33,16 +33,20 @@ class Meanings(Protocol):
         """Tell which rows are for the reference parser after all."""
         ...
 
-    def batch(self, rows: Rows, stack_ids: Numbers) -> pa.RecordBatch:
-        """Return `rows` as a record batch."""
+    def batch(self, rows: Rows, stack_ids: Numbers, schema: pa.Schema) -> pa.RecordBatch:
+        """Return `rows` as a record batch of these columns."""
         ...
 
 
 class TextFormat(NamedTuple):
-    """Hold what differs between page_owner and swap_page_owner; `names` are the columns whose names are shared."""
+    """Hold what differs between page_owner and swap_page_owner; `names` are the columns whose names are shared.
+
+    `schema`: the columns that `parser` gives; `kept`: those of them that are made.
+    """
 
     file: str
     schema: pa.Schema
+    kept: pa.Schema
     row: np.dtype[np.void]
     names: tuple[str, ...]
     meanings: Callable[[Mapping[str, Names]], Meanings]
@@ -123,7 +127,7 @@ class _Joiner:
         stacks = rows["stack"].astype(np.intp)
         parsed, places = self._parse_left(lane, block, scanned, stacks, left)
         self._number_stacks(lane, stacks)
-        batch = lane.meanings.batch(rows, lane.stack_ids[stacks].astype(np.uint32))
+        batch = lane.meanings.batch(rows, lane.stack_ids[stacks].astype(np.uint32), self._format.kept)
         self._line += scanned.lines
         return self._merged(batch, parsed, places)
 
@@ -153,7 +157,8 @@ class _Joiner:
     def _merged(self, batch: pa.RecordBatch, parsed: list[Row], places: list[int]) -> pa.RecordBatch:
         if not parsed:
             return batch
-        both = pa.Table.from_batches([batch, to_batch(self._format.schema, parsed)])
+        others = to_batch(self._format.schema, parsed).select(self._format.kept.names)
+        both = pa.Table.from_batches([batch, others])
         order = np.argsort(np.concatenate([np.arange(batch.num_rows), np.array(places) - 0.5]), kind="stable")
         merged: Any = both.unify_dictionaries().combine_chunks().take(numbers(order)).combine_chunks()
         return merged.to_batches()[0]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Which parser reads the owners' text: the compiled scanner where there is one, else the reference parser."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import nullcontext
 from functools import partial
 
@@ -22,23 +22,37 @@ from spo_trace.native.library import Library
 
 __all__ = ["PAGES", "SWAP", "page_batches", "swap_batches"]
 
-PAGES = TextFormat(page_owner.FILE, schema.PAGES, PAGE_ROW, PAGE_NAMES, ScannedPages, page_owner.record_parser)
+PAGES = TextFormat(
+    page_owner.FILE, schema.PAGES, schema.PAGES, PAGE_ROW, PAGE_NAMES, ScannedPages, page_owner.record_parser
+)
 SWAP = TextFormat(
-    swap_page_owner.FILE, schema.SWAP, SWAP_ROW, SWAP_NAMES, ScannedSwap, partial(swap_page_owner.entry_parser, bits=64)
+    swap_page_owner.FILE,
+    schema.SWAP,
+    schema.SWAP,
+    SWAP_ROW,
+    SWAP_NAMES,
+    ScannedSwap,
+    partial(swap_page_owner.entry_parser, bits=64),
 )
 
 
 def page_batches(
-    text: KernelText, stacks: StackTable, reject: RejectSink, *, jobs: int = 1
+    text: KernelText,
+    stacks: StackTable,
+    reject: RejectSink,
+    *,
+    jobs: int = 1,
+    columns: Collection[str] = schema.PAGES.names,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of `schema.PAGES` of page_owner text, in its order: the same by either parser.
+    """Yield these columns of `schema.PAGES` of page_owner text, its rows in order: the same by either parser.
 
     `jobs`: how many scanners run at once. What can't be parsed goes to `reject`.
     """
+    kept = pa.schema([field for field in schema.PAGES if field.name in columns])
     compiled = library.load()
     if compiled is None:
-        return page_owner.page_batches(text, stacks, reject)
-    return _scanned(compiled, PAGES, text, stacks, reject, jobs)
+        return (batch.select(kept.names) for batch in page_owner.page_batches(text, stacks, reject))
+    return _scanned(compiled, PAGES._replace(kept=kept), text, stacks, reject, jobs)
 
 
 def swap_batches(

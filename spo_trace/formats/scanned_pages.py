@@ -25,6 +25,7 @@ _STRING_OF = {
     "gfp_flags": "gfp",
     "comm": "comm",
     "migratetype": "migratetype",
+    "pageblock_migratetype": "pageblock_migratetype",
     "page_flags": "flags",
     "page_flag_names": "flags",
     "node": "flags",
@@ -35,6 +36,9 @@ _STRING_OF = {
     "memcg_objcg": "tail",
     "slab": "tail",
 }
+
+# Two columns of names of one kind.
+_SHARED = {"pageblock_migratetype": "migratetype"}
 
 _NUMBERS_OF_ROWS = ("pfn", "order", "pid", "tgid", "ts_nsec", "swapped")
 
@@ -79,17 +83,18 @@ class ScannedPages:
         """Tell which rows are for the reference parser after all."""
         return self._odd.numbers(rows["tail"])
 
-    def batch(self, rows: Rows, stack_ids: Numbers) -> pa.RecordBatch:
-        """Return `rows` as a record batch of `schema.PAGES`."""
-        columns: dict[str, Any] = {name: rows[name].copy() for name in _NUMBERS_OF_ROWS}
-        strings = {name: rows[name].astype(np.intp) for name in set(_STRING_OF.values())}
-        columns |= {name: lookup.of(strings[_STRING_OF[name]]) for name, lookup in self._lookups.items()}
-        columns["pageblock_migratetype"] = self._lookups["migratetype"].of(rows["pageblock_migratetype"])
+    def batch(self, rows: Rows, stack_ids: Numbers, kept: pa.Schema) -> pa.RecordBatch:
+        """Return `rows` as a record batch of these columns of `schema.PAGES`."""
+        of_strings = {_STRING_OF[name] for name in kept.names if name in _STRING_OF}
+        strings = {name: rows[name].astype(np.intp) for name in of_strings}
+        columns: dict[str, Any] = {name: rows[name].copy() for name in _NUMBERS_OF_ROWS if name in kept.names}
+        for name in filter(_STRING_OF.get, kept.names):
+            columns[name] = self._lookups[_SHARED.get(name, name)].of(strings[_STRING_OF[name]])
         free = rows["free_ts_nsec"]
         columns["free_ts_nsec"] = numbers(free.astype(np.uint64), free < 0)
         columns["stack_id"] = stack_ids
         columns["module_name"] = pa.nulls(len(rows), schema.PAGES.field("module_name").type)
-        return record_batch(columns, schema.PAGES)
+        return record_batch(columns, kept)
 
     def _put(self, number: int, **values: Any) -> None:
         for name, value in values.items():

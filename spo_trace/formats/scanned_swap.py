@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from spo_trace import schema
 from spo_trace.formats.arrays import numbers, record_batch, strings
 from spo_trace.formats.body import Tail, parse_tail
 from spo_trace.formats.escape import escape
@@ -41,8 +40,8 @@ class ScannedSwap:
         """Tell which rows are for the reference parser after all."""
         return self._odd.numbers(rows["tail"])
 
-    def batch(self, rows: Rows, stack_ids: Numbers) -> pa.RecordBatch:
-        """Return `rows` as a record batch of `schema.SWAP`."""
+    def batch(self, rows: Rows, stack_ids: Numbers, kept: pa.Schema) -> pa.RecordBatch:
+        """Return `rows` as a record batch of these columns of `schema.SWAP`."""
         entries = rows["swp_entry"].copy()
         columns: dict[str, Any] = {
             "swp_entry": entries,
@@ -54,4 +53,4 @@ class ScannedSwap:
             "origin": pa.DictionaryArray.from_arrays(numbers(np.zeros(len(rows), np.int32)), _ORIGIN),
         }
         columns |= {name: rows[name].copy() for name in ("pid", "tgid", "ts_nsec")}
-        return record_batch(columns, schema.SWAP)
+        return record_batch(columns, kept)

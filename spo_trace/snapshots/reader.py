@@ -45,7 +45,7 @@ class Snapshot:
         from spo_trace.snapshots.frames import to_frame
 
         with self._opening(table) as path:
-            there = _present(pq.read_schema(path), table, columns)
+            there = self._present(pq.read_schema(path), table, columns)
             arrow = pq.read_table(path, columns=there, partitioning=None)
         return to_frame(_completed(arrow, table, columns))
 
@@ -54,11 +54,20 @@ class Snapshot:
         from spo_trace.snapshots.frames import to_frame
 
         with self._opening(table) as path, pq.ParquetFile(path) as file:
-            there = _present(file.schema_arrow, table, columns)
+            there = self._present(file.schema_arrow, table, columns)
             for number in range(file.num_row_groups):
                 yield to_frame(_completed(file.read_row_group(number, columns=there), table, columns))
             if not file.num_row_groups:
                 yield to_frame(_completed(file.read(columns=there), table, columns))
+
+    # A snapshot of an older schema version lacks columns that came later: they are null.
+    def _present(self, found: pa.Schema, table: str, columns: Sequence[str] | None) -> list[str] | None:
+        lacks = set(schema.TABLES[table].names) - set(found.names)
+        wanted = schema.TABLES[table].names if columns is None else columns
+        if table == "pages" and "page_columns" in self.meta and (missing := sorted(lacks & set(wanted))):
+            names = ", ".join(missing)
+            raise SpoTraceError(f"{names} was not asked for when the capture was opened", hint="ask then")
+        return None if columns is None else [name for name in columns if name not in lacks]
 
     def count(self, table: str) -> int:
         """Return how many rows `table` has."""
@@ -93,12 +102,6 @@ class Snapshot:
     def stacks(self) -> "pd.DataFrame":
         """Return one row for each distinct stack (columns of `schema.STACKS`), row number = stack_id."""
         return self.read("stacks")
-
-
-# A snapshot of an older schema version lacks columns that came later: they are null.
-def _present(found: pa.Schema, table: str, columns: Sequence[str] | None) -> list[str] | None:
-    later = set(schema.TABLES[table].names) - set(found.names)
-    return None if columns is None else [name for name in columns if name not in later]
 
 
 def _completed(arrow: pa.Table, table: str, columns: Sequence[str] | None) -> pa.Table:

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby
@@ -36,10 +37,12 @@ _FILES = {"snapshot.json", "rejects.txt", *(f"{name}.parquet" for name in schema
 class SnapshotWriter:
     """Write the tables of a snapshot as their rows come; nothing is left behind unless `commit` is reached.
 
-    `ahead`: rows are compressed in a thread of their own while the next ones are made.
+    `ahead`: rows are compressed in a thread of their own while the next ones are made. `tables`: their columns.
     """
 
-    def __init__(self, target: Path, *, force: bool = False, ahead: bool = False) -> None:
+    def __init__(
+        self, target: Path, *, force: bool = False, ahead: bool = False, tables: Mapping[str, pa.Schema] = schema.TABLES
+    ) -> None:
         check_target(target, force=force)
         self._target = target
         self._force = force
@@ -47,7 +50,7 @@ class SnapshotWriter:
         self._rejects: BinaryIO | None = None
         self._tables: dict[str, _TableWriter] = {}
         try:
-            for name, columns in schema.TABLES.items():
+            for name, columns in tables.items():
                 self._tables[name] = _TableWriter(self._directory / f"{name}.parquet", columns, ahead=ahead)
         except BaseException:
             self._abandon()

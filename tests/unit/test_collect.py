@@ -8,6 +8,7 @@ import pytest
 
 from spo_trace.collect import collect
 from spo_trace.errors import MalformedRecord, SpoTraceError, UsageError
+from spo_trace.native import library
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, FakeSource, entry, page
 
@@ -192,3 +193,26 @@ def test_counts_of_allocations_are_not_taken_for_pages(tmp_path: Path) -> None:
     assert snap.meta["warnings"] == [
         "show_stacks prints stack_count, which counts allocations and not pages (6.9-rc): not used"
     ]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_some_columns_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, compiled: bool) -> None:
+    # GIVEN text that the scanner knows, and some that it leaves to the reference parser
+    pages = page(0x100, 0, ts=5) + page(0x104, 2, b"cat", ts=9, stack=FS, tail=b"PID 9\n") + page(0x108, 3, ts=7)
+    if not compiled:
+        monkeypatch.setattr(library, "load", lambda: None)
+    # WHEN only some columns are kept
+    snap = collected(tmp_path, {"page_owner": pages, "swap_page_owner": entry(1)}, page_columns=["stack_id", "order"])
+    # THEN they are what they always are, as is what is counted
+    assert snap.read("pages", ["order", "stack_id"]).to_numpy().tolist() == [[0, 0], [2, 1], [3, 0]]
+    assert [frame["order"].tolist() for frame in snap.frames("pages", ["order"])] == [[0, 2, 3]]
+    assert counts_of(snap, "page_owner")["newest_ts_nsec"] == 9
+    assert snap.swap["comm"].tolist() == ["dd"]
+    # AND what was not kept is no missing value, but an error
+    for read in (
+        lambda: snap.pages,
+        lambda: snap.read("pages", ["comm"]),
+        lambda: list(snap.frames("pages", ["comm"])),
+    ):
+        with pytest.raises(SpoTraceError, match="comm.* was not asked for"):
+            read()

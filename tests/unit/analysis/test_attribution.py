@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spo_trace.analysis.attribution import AMOUNTS, attribute
+from spo_trace import api
+from spo_trace.analysis.attribution import AMOUNTS, attribute, page_columns
 from spo_trace.analysis.keys import KEYS
 from spo_trace.errors import UsageError
 from spo_trace.snapshots.reader import Snapshot
@@ -112,8 +113,6 @@ def test_so_it_is_on_a_real_machine(real: Snapshot, by: list[str]) -> None:
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     """Return a snapshot of a real capture with two swap devices."""
-    from spo_trace import api
-
     return api.snapshot(tmp_path_factory.mktemp("real") / "x.spo", from_=CARRIED / "7.2-spo-varied/2-swapped")
 
 
@@ -162,6 +161,16 @@ def test_where(snap: Snapshot, where: str, mem: int, swap: int) -> None:
     assert (table["mem_pages"].sum(), table["swap_pages"].sum()) == (mem, swap)
     if mem + swap:
         assert table["share"].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("where", [None, "pid > 1", 'category == "anon"'])
+def test_the_columns_of_a_question_answer_it(real: Snapshot, key: str, where: str | None) -> None:
+    # GIVEN a capture that is opened for one question
+    path = CARRIED / "7.2-spo-varied/2-swapped"
+    asked = api.open(path, page_columns=page_columns(key, where))
+    # WHEN it is asked, THEN the answer is the one that all columns give
+    pd.testing.assert_frame_equal(attribute(asked, key, where=where), attribute(real, key, where=where))
 
 
 def test_equal_totals_stand_in_the_order_of_their_keys(tmp_path: Path) -> None:
