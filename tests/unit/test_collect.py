@@ -214,5 +214,5 @@ def test_some_columns_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         lambda: snap.read("pages", ["comm"]),
         lambda: list(snap.frames("pages", ["comm"])),
     ):
-        with pytest.raises(SpoTraceError, match="comm.* was not asked for"):
+        with pytest.raises(SpoTraceError, match=r"comm.* was not asked for"):
             read()
