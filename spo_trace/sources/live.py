@@ -96,11 +96,10 @@ class LiveSource:
         if text.name == "page_owner":
             text.records = self._pages(text, opener)
         elif text.name == "swap_page_owner":
-            file = opener()
-            if not _tracks_swap(file):
+            if not _tracks_swap(self._path(text.name)):
                 self._why[text.name] = "page_owner does not track swap: boot with page_owner=on,swap"
                 return False
-            text.records = read_records(file, text)
+            text.records = _opened_when_read(self._path(text.name), text)
         else:
             text.chunks = iter(opener().read, b"")
         return True
@@ -139,13 +138,20 @@ def explain(path: Path, error: OSError) -> SpoTraceError:
 
 
 # The file is there as soon as page_owner is on; read(2) says EINVAL unless the boot asked for swap too.
-def _tracks_swap(file: KernelFile) -> bool:
-    try:
-        file.pread(0)
-    except OSError as error:
-        if error.errno == errno.EINVAL:
-            return False
+def _tracks_swap(path: Path) -> bool:
+    with KernelFile(path) as file:
+        try:
+            file.pread(0)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return False
     return True
+
+
+# Whether there is swap_page_owner is asked before page_owner is read, which may fail: nothing is left open for that.
+def _opened_when_read(path: Path, text: KernelText) -> Iterator[Records]:
+    with KernelFile(path) as file:
+        yield from read_records(file, text)
 
 
 def _closing(path: Path, files: ExitStack, pieces: Iterable[T]) -> Iterator[T]:

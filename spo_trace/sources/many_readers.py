@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources.kernel_file import Positioned, Stop, number_of
-from spo_trace.sources.one_reader import count_too_large, is_readable
+from spo_trace.sources.one_reader import count_too_large, first_readable, record_at
 
 __all__ = ["positions_are_pfns", "read_ranges"]
 
@@ -120,16 +120,12 @@ def _read_range(file: Positioned, span: range) -> _Part:
             blocks.append(records)
         if stop is Stop.TOO_LARGE:
             failed = file.position()
-            position = _first_readable(file, failed, span.stop)
-            too_large += position is not None and position > failed
-            if position is None or position == span.stop:
+            # Memory may have run out for a moment alone.
+            position = failed if record_at(file, failed) is not None else first_readable(file, failed, span.stop)
+            # What is too large at the end too is counted by the range that it is in (with what is so just before it).
+            too_large += failed < position <= span.stop
+            if position >= span.stop:
                 return _Part(blocks, span.stop, too_large)
             file.seek(position)
         elif stop is not Stop.FULL:
             return _Part(blocks, next_pfn if stop is Stop.PAST else None, too_large)
-
-
-# pread() fails while its position is not past a record that is too large. Where it still fails at `end`, the range
-# that the record is in counts it (and what is too large just before it, as one).
-def _first_readable(file: Positioned, start: int, end: int) -> int | None:
-    return next((position for position in range(start, end + 1) if is_readable(file, position)), None)

@@ -2,14 +2,17 @@
 """A kernel file read by one reader from its beginning to its end, whatever its positions count."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from spo_trace.formats.record import KernelText, Records, gathered
 from spo_trace.sources.kernel_file import Positioned, Stop, number_of
 
-__all__ = ["TOO_LARGE", "count_too_large", "is_readable", "read_records"]
+__all__ = ["TOO_LARGE", "count_too_large", "first_readable", "read_records", "record_at"]
 
 _NEAR = 1024
+
+# A file position is a loff_t.
+_LAST = (1 << 63) - 1
 
 TOO_LARGE = "record larger than the kernel's buffer (ENOMEM)"
 
@@ -20,7 +23,7 @@ def read_records(file: Positioned, text: KernelText) -> Iterator[Records]:
     read_page_owner() (mm/page_owner.c) answers ENOMEM for a record that does not fit, and stays where it is:
     every further read would fail too.
     """
-    first = _record(file)
+    first = _or_too_large(file.read)
     if first == b"":
         return
     if first is None:
@@ -51,16 +54,36 @@ def count_too_large(text: KernelText, number: int = 1) -> None:
         text.skipped[TOO_LARGE] = text.skipped.get(TOO_LARGE, 0) + number
 
 
-def is_readable(file: Positioned, position: int) -> bool:
-    """Tell whether the first record at or after `position` fits the kernel's buffer, or there is none."""
-    return _record(file, position) is not None
+def record_at(file: Positioned, position: int) -> bytes | None:
+    """Return the first record at or after `position`, empty if there is none, None if it does not fit the buffer."""
+    return _or_too_large(lambda: file.pread(position))
+
+
+def first_readable(file: Positioned, bad: int, end: int = _LAST) -> int:
+    """Return the first position after `bad` that can be read at, `end` + 1 if there is none up to `end`.
+
+    pread() fails while its position is not past a record that is too large. That is mostly near, as most page frames
+    are in use, and others like it may follow with good ones between: so step by step first. Over a large hole, double
+    the distance until a read succeeds, then halve.
+    """
+    near = min(bad + _NEAR, end + 1)
+    for position in range(bad + 1, near):
+        if record_at(file, position) is not None:
+            return position
+    bad, step = near - 1, 1
+    while (good := min(bad + step, end + 1)) <= end and record_at(file, good) is None:
+        bad, step = good, step * 2
+    while good - bad > 1:
+        middle = (good + bad) // 2
+        good, bad = (good, middle) if record_at(file, middle) is None else (middle, bad)
+    return good
 
 
 def _read_past(file: Positioned, text: KernelText, base: int | None, position: int) -> Iterator[bytes]:
     while True:
-        record = _record(file, position)
+        record = record_at(file, position)
         if record is None:
-            position = _first_readable(file, position)
+            position = first_readable(file, position)
             count_too_large(text)
             continue
         if not record:
@@ -78,32 +101,14 @@ def _base_by_search(file: Positioned, record: bytes, position: int) -> int:
     good, bad = position, number + 1
     while bad - good > 1:
         middle = (good + bad) // 2
-        found = _record(file, middle)
+        found = record_at(file, middle)
         good, bad = (middle, bad) if found and _number(found) == number else (good, middle)
     return number - good
 
 
-# pread() fails while its position is not past the record that is too large. That is mostly near, as most page frames
-# are in use, and others like it may follow with good ones between: so step by step first. Over a large hole, double
-# the distance until a read succeeds, then halve.
-def _first_readable(file: Positioned, bad: int) -> int:
-    for position in range(bad + 1, bad + _NEAR):
-        if is_readable(file, position):
-            return position
-    bad, step = bad + _NEAR - 1, 1
-    while not is_readable(file, bad + step):
-        bad, step = bad + step, step * 2
-    good = bad + step
-    while good - bad > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if is_readable(file, middle) else (good, middle)
-    return good
-
-
-# None for a record that is too large.
-def _record(file: Positioned, position: int | None = None) -> bytes | None:
+def _or_too_large(read: Callable[[], bytes]) -> bytes | None:
     try:
-        return file.read() if position is None else file.pread(position)
+        return read()
     except OSError as error:
         if error.errno != errno.ENOMEM:
             raise

@@ -8,6 +8,7 @@ from pathlib import Path
 from spo_trace.formats.page_owner_stacks import stack_records
 from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources.kernel_file import KernelFile, Positioned, number_of
+from spo_trace.sources.one_reader import record_at
 
 __all__ = ["HANDLE", "STACK_HANDLE", "prints_handles", "stacks_by_handle", "with_stacks"]
 
@@ -43,7 +44,7 @@ def with_stacks(blocks: Iterator[Records], known: dict[bytes, bytes], asked: Pos
 
     `known` has stacks by their handles. It lacks those that came after it was read, and those that page_owner could
     not put on its list: they are `asked` for (page_owner open in mode STACK_HANDLE, its positions PFNs). A page that
-    has changed hands since keeps the handle alone, and the next page with that handle is asked for.
+    has changed hands since, or is too large with its stack, keeps the handle alone: the next page with it is asked for.
     """
     for block in blocks:
         yield Records.of([_with_stack(record, known, asked) for record in block.split()])
@@ -57,7 +58,8 @@ def _with_stack(record: bytes, known: dict[bytes, bytes], asked: Positioned) -> 
     if (stack := known.get(handle)) is not None:
         return record[: match.start(1)] + stack + record[match.end() :]
     pfn = number_of(record)
-    full = b"" if pfn is None else asked.pread(pfn)
+    # A record can be too large with its stack, and fit without it.
+    full = (record_at(asked, pfn) if pfn is not None else None) or b""
     found = _STACK.search(full)
     if number_of(full) != pfn or found is None or found[2] != handle:
         return record

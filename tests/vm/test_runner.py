@@ -41,7 +41,7 @@ def test_a_job_sees_the_hosts_files_and_writes_only_to_its_share(tmp_path: Path)
     root, refused, writable, size, library = left.log.splitlines()
     assert (root, refused, writable) == ("0", "Read-only file system", "writable")
     assert int(size) == 64 << 20
-    assert library == subprocess.check_output(["cksum"], stdin=guest.LIBRARY.open(), text=True).strip()
+    assert library == subprocess.check_output(["cksum"], input=guest.LIBRARY.read_text(), text=True).strip()
     assert (tmp_path / "kept").read_text() == "from the guest\n"
     assert not Path("/usr/spo-droppings").exists()
     assert left_of(tmp_path) == []

@@ -91,6 +91,26 @@ def test_swap_owners_that_the_boot_did_not_ask_for(tmp_path: Path, monkeypatch: 
     assert source.why_missing("swap_page_owner") == "page_owner does not track swap: boot with page_owner=on,swap"
 
 
+def test_nothing_stays_open_where_page_owner_can_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a machine that keeps the owners of swap, and whose page_owner can't be read
+    capture(tmp_path / "root", {DEBUGFS + name: page() for name in ("page_owner", "swap_page_owner")})
+    opened = os.open
+
+    def refusing(path: os.PathLike[str], *rest: Any) -> int:
+        if Path(path).name == "page_owner":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, *rest)
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as patch:
+        patch.setattr("spo_trace.sources.kernel_file.os.open", refusing)
+        # WHEN a snapshot is tried
+        with pytest.raises(SpoTraceError, match="can't be read"):
+            collect(LiveSource(tmp_path / "root"), tmp_path / "x.spo")
+    # THEN no descriptor is left
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 MENDS = {
     errno.EPERM: "kernel lockdown (see /sys/kernel/security/lockdown) or this container forbids it",
     errno.EACCES: "only root may read it: run it with sudo",

@@ -13,7 +13,7 @@ from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources import kernel_file, many_readers
 from spo_trace.sources.kernel_file import Batch
 from spo_trace.sources.many_readers import positions_are_pfns, read_ranges
-from spo_trace.sources.one_reader import read_records
+from spo_trace.sources.one_reader import TOO_LARGE, read_records
 from tests.support import page
 from tests.unit.sources.fake_kernel import FakeFile, FakeKernel
 
@@ -101,6 +101,25 @@ def test_a_large_hole_is_searched_few_times(jobs: int) -> None:
     kernel = FakeKernel([*range(100), 1 << 40])
     read(kernel, jobs)
     assert kernel.reads < 400
+
+
+@pytest.mark.parametrize("hole", [1, 1023, 1024, 1025, 100_000])
+def test_a_hole_before_a_record_that_is_too_large(monkeypatch: pytest.MonkeyPatch, hole: int) -> None:
+    # GIVEN a range with a hole, however large, and behind it a record that is too large
+    monkeypatch.setattr(many_readers, "_FIRST", 1 << 17)
+    pfns = [5, 6 + hole, 7 + hole, 8 + hole]
+    kernel = FakeKernel(pfns, [6 + hole])
+    assert read(kernel, 1) == ([page(5), page(7 + hole), page(8 + hole)], {TOO_LARGE: 1})
+    # THEN few more reads are made than there are records
+    assert kernel.reads < 1200
+
+
+@pytest.mark.parametrize("hole", [1, 1023, 1024, 1025, 100_000])
+def test_a_record_that_is_too_large_behind_a_seam(hole: int) -> None:
+    # GIVEN ranges that end in the hole before it
+    pfns = [5, 6 + hole, 7 + hole]
+    kernel = FakeKernel(pfns, [6 + hole])
+    assert read(kernel, 2) == ([page(5), page(7 + hole)], {TOO_LARGE: 1})
 
 
 def test_memory_that_ran_out_for_a_moment_loses_nothing() -> None:

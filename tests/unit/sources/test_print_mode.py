@@ -70,9 +70,9 @@ def show_stacks_handles(*handles: int) -> bytes:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Return what makes a machine whose page_owner is a model."""
 
-    def make(kernel: FakeKernel, listed: bytes) -> Path:
+    def make(kernel: FakeKernel, listed: bytes, kind: type[ModeFile] = ModeFile) -> Path:
         def opened(path: Path, mode: bytes | None = None) -> ModeFile | KernelFile:
-            return ModeFile(kernel, mode) if path.name == "page_owner" else KernelFile(path, mode)
+            return kind(kernel, mode) if path.name == "page_owner" else KernelFile(path, mode)
 
         for module in (live, print_mode):
             monkeypatch.setattr(module, "KernelFile", opened)
@@ -123,6 +123,25 @@ def test_a_page_that_changed_hands_before_its_stack_was_asked_for(machine: Calla
     # THEN the next page with that handle tells the stack of both
     assert stacks_of(machine(kernel, show_stacks_handles(1, 4000000000)), tmp_path / "x.spo")[0] == EXPECTED
     assert seen.count(first) == 3
+
+
+def test_a_record_that_is_too_large_with_its_stack(machine: Callable[..., Path], tmp_path: Path) -> None:
+    # GIVEN a page that is the first of its handle, and whose record fits the kernel's buffer with the handle alone
+    first = min(pfn for pfn, handle in PAGES.items() if handle == 2)
+    asked = []
+
+    class SmallFile(ModeFile):
+        def pread(self, position: int) -> bytes:
+            if position == first:
+                asked.append(self.mode)
+                raise OSError(errno.ENOMEM, "Cannot allocate memory")
+            return super().pread(position)
+
+    kernel = FakeKernel(PAGES, record=with_handle)
+    # THEN it is there, and the next page with that handle tells the stack of both
+    root = machine(kernel, show_stacks_handles(1, 4000000000), SmallFile)
+    assert stacks_of(root, tmp_path / "x.spo")[0] == EXPECTED
+    assert asked == [b"mode=stack_handle"]
 
 
 def test_a_page_that_was_freed_before_its_stack_was_asked_for(machine: Callable[..., Path], tmp_path: Path) -> None:
