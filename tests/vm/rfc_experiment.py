@@ -4,6 +4,7 @@
 python -m tests.vm.rfc_experiment docs/rfc-experiment.md
 """
 
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ class Run:
     """What one guest gave: the figures of the letter's lines, and the directory with a snapshot for each stage."""
 
     title: str
+    kernel: str
     cmdline: str
     letter: dict[tuple[str, str], str]
     figures: dict[tuple[str, str], str]
@@ -64,7 +66,7 @@ def _run(title: str, kernel: str, cmdline: str, letter: dict[tuple[str, str], st
     machine = Machine(kernels.find(kernel), cmdline, memory_mib=MEMORY_MIB)
     guest.run(machine, TAKE + JOB.read_text(), out, time_limit=TIME_LIMIT, echo=sys.stderr.buffer)
     lines = (line.split("\t") for line in (out / "figures.tsv").read_text().splitlines())
-    return Run(title, cmdline, letter, {(stage, name): value.strip() for stage, name, value in lines}, out)
+    return Run(title, kernel, cmdline, letter, {(stage, name): value.strip() for stage, name, value in lines}, out)
 
 
 def render(runs: list[Run], machine: str) -> str:
@@ -74,7 +76,7 @@ def render(runs: list[Run], machine: str) -> str:
         "# The RFC's experiment, repeated",
         f"Written by `make rfc-experiment` on {snap.meta['written_at'][:10]}: two guests of {MEMORY_MIB} MiB, "
         f"2 processors, {machine}. Every figure but the letter's own was measured in that run.",
-        "\n".join(f"- {run.title}: Linux {_kernel(run)}, booted with `{run.cmdline}`" for run in runs),
+        "\n".join(f"- {run.title}: bzImage-{run.kernel}, booted with `{run.cmdline}`" for run in runs),
         "In each stage the letter's own lines (`free -m`, `cat page_owner | awk …`) run first, then "
         "`spo-trace snapshot`, in the guest. A snapshot lists the pages of the process that takes it too, and in the "
         "third stage these push others out: the rows *the snapshot's own* say how much that is.",
@@ -84,13 +86,10 @@ def render(runs: list[Run], machine: str) -> str:
         "has no name.",
         _balances(runs),
         "## What moved",
+        "The letter's three actors, whose pages it is about: in memory and in swap, before and after.",
         *(_moved(run) for run in runs),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _kernel(run: Run) -> str:
-    return str(run.snapshot("0-initial").meta["kernel_release"])
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -163,11 +162,14 @@ def _moved(run: Run) -> str:
     return "\n\n".join([f"### {run.title}", *diffs])
 
 
+_ACTORS = 'comm in ["dd", "DD", "cat"]'
+
+
 def _diff(run: Run, a: str, b: str) -> str:
-    command = ["spo-trace", "diff", f"{a}.spo", f"{b}.spo", "--by", "comm", "--top", "5"]
+    command = ["spo-trace", "diff", f"{a}.spo", f"{b}.spo", "--by", "comm", "--where", _ACTORS]
     tool = Path(sys.executable).with_name("spo-trace")
     done = subprocess.run([tool, *command[1:]], cwd=run.out, capture_output=True, text=True, check=True)
-    return f"`{' '.join(command)}`:\n\n```text\n{done.stdout.rstrip()}\n```"
+    return f"`{shlex.join(command)}`:\n\n```text\n{done.stdout.rstrip()}\n```"
 
 
 if __name__ == "__main__":

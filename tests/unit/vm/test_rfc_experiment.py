@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
+import re
+
 import pytest
 
 import spo_trace as spo
@@ -20,7 +22,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> str:
             ("3-back", "cat"): f"{title} by awk",
             ("0-initial", "swap_page_owner"): "cat: /sys/x: No such file or directory 0 MiB",
         }
-        runs.append(Run(title, "page_owner=on", letter, figures, out))
+        runs.append(Run(title, kernel, "page_owner=on", letter, figures, out))
     return render(runs, "a test")
 
 
@@ -47,5 +49,13 @@ def test_the_balance_of_each_stage_and_the_diffs_are_there(document: str) -> Non
     (balance,) = cells(document, "After, 2-swapped: memory")
 
     assert balance == ["446.76 MiB", "445.66 MiB", "-0.04 MiB (-0.0 %)"]
-    assert document.count("`spo-trace diff 2-swapped.spo 3-back.spo --by comm --top 5`:") == 2
-    assert "dd       -252.25 MiB  +253.60 MiB" in document
+    command = 'spo-trace diff 2-swapped.spo 3-back.spo --by comm --where \'comm in ["dd", "DD", "cat"]\''
+    assert document.count(f"`{command}`:") == 2
+
+
+def test_the_diffs_show_dds_pages_going_to_swap_and_coming_back(document: str) -> None:
+    before, after = document.partition("### Before")[2].split("### After")
+
+    assert re.search(r"^dd +-250\.\d+ MiB +0 B ", before, re.MULTILINE)
+    assert re.search(r"^dd +-252\.25 MiB +\+253\.60 MiB ", after, re.MULTILINE)
+    assert re.search(r"^dd +\+252\.\d+ MiB +-253\.\d+ MiB ", after, re.MULTILINE)

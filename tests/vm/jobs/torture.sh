@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# All that moves memory about, at the same time, while the owners are read: huge pages of several sizes, fork, shmem,
+# compaction, reclaim, and a swap device that comes and goes. It ends when $OUT/live/torture.spo has been read meanwhile.
+swap_on /dev/vda 10
+zram_on 48M 100
+steady_reclaim
+thp=/sys/kernel/mm/transparent_hugepage
+echo always > $thp/enabled
+for size in 16 64 256; do [ ! -e $thp/hugepages-${size}kB ] || echo always > $thp/hugepages-${size}kB/enabled; done
+mkdir -p /run/huge "$OUT/live"
+mount -t tmpfs -o size=64m,huge=always none /run/huge
+
+# rounds NAME COMMAND…: over and over until the end; the log says how often
+rounds() {
+    local name=$1 number=0
+    shift
+    while [ ! -e /run/end ]; do "$@" && number=$((number + 1)); done
+    echo "$name: $number rounds"
+}
+shmem() {
+    dd if=/dev/urandom of=/run/huge/file bs=1M count=16 status=none && md5sum < /run/huge/file > /run/huge.md5
+    # How much of it can be reclaimed is no matter.
+    echo 30M > /sys/fs/cgroup/memory.reclaim || true
+    echo 1 > /proc/sys/vm/compact_memory
+    md5sum --quiet -c /run/huge.md5 < /run/huge/file
+}
+swapoff_and_on() { sleep 5; swapoff /dev/zram0 && swapon -p 100 /dev/zram0; }
+readers() { cat $D/swap_page_owner $D/page_owner_stacks/show_stacks > /dev/null; }
+
+jobs=()
+for seed in 1 2 3; do python3 "$VM/jobs/torture.py" $seed & jobs+=($!); done
+rounds shmem shmem 2> /dev/null & jobs+=($!)
+rounds swapoff swapoff_and_on & jobs+=($!)
+rounds readers readers & jobs+=($!)
+spo-trace snapshot --jobs 2 -o /run/torture.spo && touch /run/end || exit
+for job in "${jobs[@]}"; do wait "$job" || exit; done
+cp -r /run/torture.spo "$OUT/live"
+
+capture_and_sum 0-busy
+rm /run/huge/file
+umount /run/huge
+swapoff -a
+capture_and_sum 1-swapoff

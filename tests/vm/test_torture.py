@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The patched kernel with all that moves memory about at the same time, on its debug build where there is one."""
+
+import re
+
+import pytest
+
+import spo_trace as spo
+from tests.vm import kernels
+from tests.vm.support import JOBS, Guest, boot
+
+pytestmark = pytest.mark.vm
+
+DEBUG, PLAIN = "7.2-spo-debug", "7.2-spo"
+
+
+@pytest.fixture(scope="module")
+def torture(tmp_path_factory: pytest.TempPathFactory) -> Guest:
+    try:
+        kernels.find(name := DEBUG)
+    except kernels.KernelMissing:
+        name = PLAIN
+    job = (JOBS / "torture.sh").read_text()
+    out = tmp_path_factory.mktemp(name)
+    return boot(name, "page_owner=on,swap", job, out, memory_mib=640, disks_mib=(256,))
+
+
+def test_all_of_it_happened(torture: Guest) -> None:
+    rounds = dict(re.findall(r"^(\w+): (\d+) rounds$", torture.log, re.MULTILINE))
+
+    assert rounds.keys() == {"shmem", "swapoff", "readers"}
+    assert min(map(int, rounds.values())) > 0
+
+
+def test_what_was_read_meanwhile_is_whole(torture: Guest) -> None:
+    # Records that change while they are read are in it as they were at one moment, each page frame and entry once.
+    snap = spo.open(torture.out / "live" / "torture.spo")
+
+    assert {name: counts["rejected"] for name, counts in snap.meta["files"].items() if counts["rejected"]} == {}
+    assert snap.pages["pfn"].is_unique
+    assert snap.swap["swp_entry"].is_unique
+    assert len(snap.pages) > 1000
+
+
+@pytest.mark.parametrize("stage", ["0-busy", "1-swapoff"])
+def test_report_is_what_the_oracles_say_and_adds_up(torture: Guest, stage: str) -> None:
+    torture.check_report(stage)
+    torture.check_balance(stage)
+
+
+def test_swapoff_leaves_no_owner(torture: Guest) -> None:
+    assert torture.snapshot("0-busy").count("swap") > 0
+    assert torture.snapshot("1-swapoff").count("swap") == 0
+
+
+def test_the_kernel_has_nothing_to_complain_of(torture: Guest) -> None:
+    torture.check_kernel()
