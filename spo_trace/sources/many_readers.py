@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources.kernel_file import Positioned, Stop, number_of
-from spo_trace.sources.one_reader import count_too_large, first_readable, record_at
+from spo_trace.sources.one_reader import NEAR, count_too_large, first_readable, record_at
 
 __all__ = ["positions_are_pfns", "read_ranges"]
 
-# PFNs in a range: as many as give about this much text, so that few ranges at a time are little memory.
-_LEAST, _FIRST, _MOST = 1 << 10, 1 << 11, 1 << 15
+# PFNs in a range: as many as give about this much text, so that few ranges at a time are little memory. In the largest
+# too, every PFN behind a record that is too large is near it.
+_LEAST, _FIRST, _MOST = 1 << 10, 1 << 11, NEAR
 _WANTED_BYTES = 1 << 20
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from spo_trace.formats.record import KernelText, Records, gathered
 from spo_trace.sources.kernel_file import Positioned, Stop, number_of
 
-__all__ = ["TOO_LARGE", "count_too_large", "first_readable", "read_records", "record_at"]
+__all__ = ["NEAR", "TOO_LARGE", "count_too_large", "first_readable", "read_records", "record_at"]
 
-_NEAR = 1024
+# So far behind a record that is too large, no record is missed, however many of those that follow are too large too.
+NEAR = 1 << 13
 
 # A file position is a loff_t.
 _LAST = (1 << 63) - 1
@@ -66,7 +67,7 @@ def first_readable(file: Positioned, bad: int, end: int = _LAST) -> int:
     are in use, and others like it may follow with good ones between: so step by step first. Over a large hole, double
     the distance until a read succeeds, then halve.
     """
-    near = min(bad + _NEAR, end + 1)
+    near = min(bad + NEAR, end + 1)
     for position in range(bad + 1, near):
         if record_at(file, position) is not None:
             return position

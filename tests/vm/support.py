@@ -66,9 +66,14 @@ class Guest:
         return int(table["mem_bytes"].sum()), int(table["swap_bytes"].sum())
 
     def check_report(self, stage: str) -> None:
-        """Hold `report` against the oracles, and its sums against awk's in the guest."""
+        """Hold `report` against the oracles, and its sums against those of awk in the guest over the same files."""
         assert compare_stage(self.stage(stage)) == []
-        total = spo.attribute(self.snapshot(stage), by=["comm"]).sum(numeric_only=True)
+        owners = spo.attribute(self.snapshot(stage), by=["comm"]).set_index("comm")
+        for of, what in self.figures:
+            if of == stage and what.startswith("captured ("):
+                comm = what.removeprefix("captured (").removesuffix(")")
+                assert mib(owners["mem_bytes"].get(comm, 0)) == self.figures[of, what]
+        total = owners.sum(numeric_only=True)
         assert mib(total["mem_bytes"]) == self.figures[stage, "captured page_owner"]
         if self.patched:
             assert mib(total["swap_bytes"]) == self.figures[stage, "captured swap_page_owner"]

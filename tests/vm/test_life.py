@@ -84,30 +84,50 @@ def test_charged_memory_is_its_cgroups_also_where_that_is_gone(life: Guest) -> N
     assert (gone >= 8 * MIB, adopted >= 8 * MIB) == ((False, True) if life.patched else (True, False))
 
 
-def test_fork_gives_both_processes_pages(life: Guest) -> None:
+def test_fork_gives_the_child_copies_of_what_it_writes_to(life: Guest) -> None:
     snap = life.snapshot("3-partial")
-    pages = snap.pages[snap.pages["comm"] == "forker"]
+    pages, swap = (table[table["comm"] == "forker"] for table in (snap.pages, snap.swap))
+    memory = (2 ** pages["order"].astype(int)).groupby(pages["pid"]).sum() * snap.page_size
+    swapped = swap.groupby("pid").size() * snap.page_size
+    parent, child = sorted({*memory.index, *swapped.index})
 
-    # Each of the two wrote to a quarter of 4 MiB; a few pages may have gone to swap again.
-    owners = (2 ** pages["order"].astype(int)).groupby(pages["pid"]).sum() * snap.page_size
-    assert len(owners) == 2
-    assert owners.min() >= 0.75 * MIB
+    # It wrote to a quarter of 4 MiB, of which its parent kept the original.
+    owned = memory.add(swapped, fill_value=0)
+    if life.patched:
+        assert owned[child] >= 1 * MIB
+        assert owned[parent] >= 4 * MIB
+    else:
+        # What was read in from swap is the child's too, as it was first; what is in swap is nobody's.
+        assert owned[child] >= 1 * MIB
 
 
 def test_hostile_names_own_their_swap(patched: Guest) -> None:
     for comm, size in HOSTILE.items():
-        _, swap = patched.bytes_of("2-swapped", comm=comm)
-        assert swap == size * MIB, comm
+        mem, swap = patched.bytes_of("2-swapped", comm=comm)
+        # A page that was on another processor's list of new ones when it was to be paged out is still in memory.
+        assert swap > size * MIB / 2, comm
+        assert size * MIB <= mem + swap < (size + 2) * MIB, comm
 
 
-def test_huge_pages_are_swapped_whole_and_split(patched: Guest) -> None:
+def test_huge_pages_are_swapped_whole(patched: Guest) -> None:
     vmstat = dict(line.split() for line in read(patched.stage("2-swapped"), "vmstat").splitlines())
+    mem, swap = patched.bytes_of("2-swapped", comm="huge")
 
     assert int(vmstat[b"thp_swpout"]) > 0
-    assert int(vmstat[b"thp_swpout_fallback"]) > 0
-    # One record a base page, whole or split.
-    _, swap = patched.bytes_of("2-swapped", comm="huge")
-    assert swap >= 20 * MIB
+    # One record a base page.
+    assert swap > 12 * MIB
+    assert mem + swap >= 24 * MIB
+
+
+def test_huge_pages_are_split_to_be_swapped_in_part(patched: Guest) -> None:
+    whole, _ = patched.bytes_of("1-allocated", comm="split", order=9)
+    left, _ = patched.bytes_of("2-swapped", comm="split", order=9)
+    mem, swap = patched.bytes_of("2-swapped", comm="split")
+
+    assert whole >= 2 * MIB
+    assert left == 0
+    assert swap > 2 * MIB
+    assert mem + swap >= 8 * MIB
 
 
 def test_the_swap_devices_are_told_apart(patched: Guest) -> None:
@@ -122,7 +142,7 @@ def test_the_swap_devices_are_told_apart(patched: Guest) -> None:
 
 def test_swapoff_brings_all_back_with_its_owners(patched: Guest) -> None:
     assert patched.snapshot("4-swapoff").count("swap") == 0
-    for comm, size in HOSTILE.items():
+    for comm, size in {**HOSTILE, "huge": 24, "split": 8, "forker": 5}.items():
         mem, _ = patched.bytes_of("4-swapoff", comm=comm)
         assert mem >= size * MIB, comm
     marked, _ = patched.bytes_of("4-swapoff", swapped=True)

@@ -13,7 +13,7 @@ from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources import kernel_file, many_readers
 from spo_trace.sources.kernel_file import Batch
 from spo_trace.sources.many_readers import positions_are_pfns, read_ranges
-from spo_trace.sources.one_reader import TOO_LARGE, read_records
+from spo_trace.sources.one_reader import NEAR, read_records
 from tests.support import page
 from tests.unit.sources.fake_kernel import FakeFile, FakeKernel
 
@@ -78,7 +78,7 @@ def test_blocks_are_bounded(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
 
 
 def test_ranges_grow_where_there_is_little_and_shrink_where_there_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(many_readers, "_MOST", 1 << 15)
+    monkeypatch.setattr(many_readers, "_MOST", NEAR)
     monkeypatch.setattr(many_readers, "_FIRST", 1 << 12)
     sizes: list[int] = []
     read_range = many_readers._read_range
@@ -89,7 +89,7 @@ def test_ranges_grow_where_there_is_little_and_shrink_where_there_is_much(monkey
 
     monkeypatch.setattr(many_readers, "_read_range", noted)
     assert len(read(FakeKernel(range(0, 1 << 18, 512)), 1)[0]) == 512
-    assert max(sizes) == 1 << 15
+    assert max(sizes) == NEAR
     sizes.clear()
     monkeypatch.setattr(many_readers, "_WANTED_BYTES", 4 * len(page()))
     read(FakeKernel(range(1 << 15)), 1)
@@ -103,23 +103,17 @@ def test_a_large_hole_is_searched_few_times(jobs: int) -> None:
     assert kernel.reads < 400
 
 
-@pytest.mark.parametrize("hole", [1, 1023, 1024, 1025, 100_000])
-def test_a_hole_before_a_record_that_is_too_large(monkeypatch: pytest.MonkeyPatch, hole: int) -> None:
-    # GIVEN a range with a hole, however large, and behind it a record that is too large
-    monkeypatch.setattr(many_readers, "_FIRST", 1 << 17)
-    pfns = [5, 6 + hole, 7 + hole, 8 + hole]
-    kernel = FakeKernel(pfns, [6 + hole])
-    assert read(kernel, 1) == ([page(5), page(7 + hole), page(8 + hole)], {TOO_LARGE: 1})
-    # THEN few more reads are made than there are records
-    assert kernel.reads < 1200
-
-
-@pytest.mark.parametrize("hole", [1, 1023, 1024, 1025, 100_000])
-def test_a_record_that_is_too_large_behind_a_seam(hole: int) -> None:
-    # GIVEN ranges that end in the hole before it
-    pfns = [5, 6 + hole, 7 + hole]
-    kernel = FakeKernel(pfns, [6 + hole])
-    assert read(kernel, 2) == ([page(5), page(7 + hole)], {TOO_LARGE: 1})
+@pytest.mark.parametrize("hole", [1, NEAR - 10, NEAR, NEAR + 1, 100_000])
+def test_records_that_are_too_large_behind_a_hole(monkeypatch: pytest.MonkeyPatch, hole: int) -> None:
+    # GIVEN ranges as they are at most, a hole, and behind it records of which some are too large
+    monkeypatch.setattr(many_readers, "_FIRST", NEAR)
+    monkeypatch.setattr(many_readers, "_MOST", NEAR)
+    pfns = [5, *range(6 + hole, 106 + hole)]
+    large = {6 + hole, *range(9 + hole, 106 + hole, 5)}
+    kernel = FakeKernel(pfns, large)
+    # THEN all others are read
+    assert read(kernel, 1)[0] == [page(pfn) for pfn in pfns if pfn not in large]
+    assert kernel.reads < hole + 1000
 
 
 def test_memory_that_ran_out_for_a_moment_loses_nothing() -> None:

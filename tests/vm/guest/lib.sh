@@ -22,6 +22,15 @@ zram_on() { echo "$1" > /sys/block/zram0/disksize && swap_on /dev/zram0 "$2"; }
 # At the default min_free_kbytes a guest this small runs out of memory in the swap code; the rest steadies reclaim.
 steady_reclaim() { sysctl -q vm.min_free_kbytes=8192 vm.watermark_boost_factor=0 vm.percpu_pagelist_high_fraction=64; }
 
+# huge_pages_on: for all who fault them in. khugepaged would take over the pages of others, in its own name.
+huge_pages_on() {
+    local thp=/sys/kernel/mm/transparent_hugepage
+    echo 4000000000 > $thp/khugepaged/scan_sleep_millisecs
+    echo 1 > $thp/khugepaged/pages_to_scan
+    echo 0 > $thp/khugepaged/max_ptes_none
+    echo always > $thp/enabled
+}
+
 # capture STAGE: the kernel's files into $OUT/captures/STAGE, compressed on the way; what can't be read leaves FILE.err.
 capture() {
     local to=$OUT/captures/$1 file
@@ -40,12 +49,14 @@ capture_file() {
     if [ -s /run/err ]; then cat /run/err > "$name.err"; rm "$name.gz"; fi
 }
 
-# capture_and_sum STAGE: and the letter's sums over what was captured, for the same moment
+# capture_and_sum STAGE [COMM…]: and the letter's sums over what was captured, for the same moment
 capture_and_sum() {
-    local to=$OUT/captures/$1
-    capture "$1"
-    figure "$1" 'captured page_owner' "$(zcat "$to/page_owner.gz" | sum_page_owner)"
-    [ ! -e "$to/swap_page_owner.gz" ] || figure "$1" 'captured swap_page_owner' "$(zcat "$to/swap_page_owner.gz" | sum_swap_page_owner)"
+    local stage=$1 to=$OUT/captures/$1 comm
+    shift
+    capture "$stage"
+    for comm in "$@"; do figure "$stage" "captured ($comm)" "$(zcat "$to/page_owner.gz" | sum_comm "$comm")"; done
+    figure "$stage" 'captured page_owner' "$(zcat "$to/page_owner.gz" | sum_page_owner)"
+    [ ! -e "$to/swap_page_owner.gz" ] || figure "$stage" 'captured swap_page_owner' "$(zcat "$to/swap_page_owner.gz" | sum_swap_page_owner)"
 }
 
 # live_snapshot STAGE: between two captures, whose common records it must have

@@ -9,7 +9,7 @@ workers=()
 swap_on /dev/vda 10
 zram_on 24M 100
 steady_reclaim
-echo always > /sys/kernel/mm/transparent_hugepage/enabled
+huge_pages_on
 mkdir -p /run/worker /run/tmpfs /run/tmpfs-huge
 mount -t tmpfs -o size=256m none /run/tmpfs
 mount -t tmpfs -o size=64m,huge=always none /run/tmpfs-huge
@@ -40,7 +40,8 @@ all_have() {
 
 take 0-before
 worker '' - anon 12
-worker live.scope 'huge' thp 24
+worker live.scope huge thp 24
+worker '' split split 8
 worker 'a b), c' 'a b (c), d)' anon 2
 worker '' 'x), ts 9 ns' anon 2
 worker '' 'na\303\257ve \377\376' anon 2

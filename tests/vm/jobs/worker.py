@@ -3,9 +3,9 @@
 
     worker.py COMM-HEX KIND MIB
 
-COMM-HEX: the process name's bytes, `-` for python's own. KIND: anon (no huge pages), thp, fork (two processes have the
-area from USR2 on). SIGUSR1: page all of it out; SIGUSR2: touch its first half. /run/worker/PID holds how often it
-has done what it was told.
+COMM-HEX: the process name's bytes, `-` for python's own. KIND: anon (no huge pages), thp, split (huge pages too, of
+which each is paged out in part), fork (two processes have the area from USR2 on). SIGUSR1: page all of it out; SIGUSR2:
+touch its first half. /run/worker/PID holds how often it has done what it was told.
 """
 
 import ctypes
@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 PR_SET_NAME = 15
-PAGE = mmap.PAGESIZE
+PAGE, HUGE = mmap.PAGESIZE, 2 << 20
+MADV_PAGEOUT = 21  # which the module has no name for
 SIGNALS = {signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM}
 
 
@@ -26,7 +27,7 @@ def main(comm: str, kind: str, mib: str) -> None:
     if comm != "-":
         ctypes.CDLL(None).prctl(PR_SET_NAME, bytes.fromhex(comm) + b"\0", 0, 0, 0)
     area = mmap.mmap(-1, int(float(mib) * (1 << 20)), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    area.madvise(mmap.MADV_HUGEPAGE if kind == "thp" else mmap.MADV_NOHUGEPAGE)
+    area.madvise(mmap.MADV_HUGEPAGE if kind in ("thp", "split") else mmap.MADV_NOHUGEPAGE)
     fill(area)
     done = Path("/run/worker", str(os.getpid()))
     count = 0
@@ -37,7 +38,7 @@ def main(comm: str, kind: str, mib: str) -> None:
             return
         count += 1
         if told == signal.SIGUSR1:
-            page_out(area)
+            page_out(area, half=kind == "split")
         elif kind == "fork":
             fork_and_touch(area)
         else:
@@ -50,10 +51,15 @@ def fill(area: mmap.mmap) -> None:
         area[at : at + 8] = (at + 1).to_bytes(8, "little")
 
 
-def page_out(area: mmap.mmap) -> None:
-    """Ask for it three times: pages that are on per-CPU lists, or being written, stay at first."""
+def page_out(area: mmap.mmap, *, half: bool) -> None:
+    """Ask for it three times: pages that are on per-CPU lists, or being written, stay at first.
+
+    `half`: of each 2 MiB only the first 1, whatever they are aligned to: no huge page goes whole.
+    """
+    step = HUGE if half else len(area)
     for _ in range(3):
-        area.madvise(21)  # MADV_PAGEOUT, which the module has no name for
+        for at in range(0, len(area), step):
+            area.madvise(MADV_PAGEOUT, at, step // 2 if half else step)
 
 
 def touch(area: mmap.mmap) -> None:
@@ -66,15 +72,17 @@ def touch(area: mmap.mmap) -> None:
 
 
 def fork_and_touch(area: mmap.mmap) -> None:
-    """Touch it in this process and in a child, which stays until SIGTERM."""
+    """Touch it in a child, which stays until SIGTERM, then here: whatever the child writes to is copied."""
     touched, tell = os.pipe()
     if os.fork() == 0:
         touch(area)
         os.write(tell, b"x")
         signal.sigwait({signal.SIGTERM})
         os._exit(0)
+    os.close(tell)
+    if not os.read(touched, 1):
+        sys.exit("the child failed")
     touch(area)
-    os.read(touched, 1)
 
 
 if __name__ == "__main__":
