@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Run one job in one guest, from boot to power-off."""
 
+import compileall
 import fcntl
 import os
 import selectors
@@ -21,6 +22,7 @@ from tests.vm.qemu import Machine, accelerator, command
 __all__ = ["GuestError", "Outcome", "run"]
 
 LIBRARY = Path(__file__).resolve().parent / "guest" / "lib.sh"
+PACKAGE = Path(__file__).resolve().parents[2] / "spo_trace"
 TIME_LIMIT = 300
 
 
@@ -55,6 +57,8 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     (out / "status").unlink(missing_ok=True)
     _write_job(out, job, environment or {})
+    # The guest can't keep what Python compiles beside the sources, and would compile them for each command.
+    compileall.compile_dir(PACKAGE, quiet=2)
     start = time.monotonic()
     with _turn():
         whole = _boot(machine, out, time_limit, echo)

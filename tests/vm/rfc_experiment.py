@@ -22,7 +22,7 @@ from tests.vm.rfc_letter import AFTER, BEFORE, STAGES
 __all__ = ["Run", "main", "render"]
 
 JOB = Path(__file__).parent / "jobs" / "rfc.sh"
-TAKE = 'take() { spo-trace snapshot -o "$OUT/$1.spo" || exit; }\n'
+TAKE = 'take() { $2 "$1"; spo-trace snapshot -o "$OUT/$1.spo" || exit; }\n'
 SNAPSHOT_COMM = "spo-trace"
 MIB = 1 << 20
 # Of this, `free` sees some 475 MiB; the letter's guest has 458, of which its kernel and user space take 30 MiB more.

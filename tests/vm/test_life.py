@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Huge pages, two swap devices, cgroups, hostile names, fork, swapoff; in the formats of 6.1, 6.12 and 7.2."""
 
+import json
 import re
 
 import pytest
 
+from tests.oracle import framed
 from tests.oracle.captures import read
-from tests.vm.support import JOBS, MIB, Guest, boot
+from tests.vm.support import JOBS, MIB, TOLERANCE, Guest, boot
 
 pytestmark = pytest.mark.vm
 
 STAGES = ("0-before", "1-allocated", "2-swapped", "3-partial", "4-swapoff")
-JOB = "take() { capture_and_sum $1; [ $1 != 3-partial ] || live_snapshot $1; }\n"
+# `spo-trace` itself runs in the guest too: over the same moment's files, and on a live snapshot.
+JOB = """
+take() {
+    capture_and_sum $1
+    [ $1 = 3-partial ] || return 0
+    live_snapshot $1
+    spo-trace report $OUT/captures/$1 --by comm --top 0 --format json > $OUT/report.json || exit
+    # It may exit with 3: the test says of what.
+    spo-trace verify $OUT/live/$1.spo --format json > $OUT/verify.json
+}
+"""
 # Names as spo-trace prints them, and the MiB of their areas.
 HOSTILE = {
     "a b (c), d)": 2,
@@ -49,6 +61,25 @@ def test_what_is_listed_adds_up(life: Guest, stage: str) -> None:
 
 def test_a_live_snapshot_loses_no_record_and_doubles_none(life: Guest) -> None:
     life.check_live("3-partial")
+
+
+def test_report_in_the_guest_is_what_the_oracle_says(life: Guest) -> None:
+    texts = (read(life.stage("3-partial"), file) for file in ("page_owner", "swap_page_owner"))
+    memory, swap = (of(text) for of, text in zip((framed.memory, framed.swap), texts, strict=True))
+    expected = {framed.escape(comm): pages for comm, pages in framed.pages_by_comm(memory, swap).items()}
+    rows = json.loads((life.out / "report.json").read_text())
+
+    assert {row["comm"]: (row["mem_pages"], row["swap_pages"] or 0) for row in rows} == expected
+
+
+def test_verify_in_the_guest_names_all_but_2_percent(life: Guest) -> None:
+    rows = json.loads((life.out / "verify.json").read_text())
+    # The third section, page_owner_stacks, is read later than the pages, when the snapshot itself has more of them.
+    rests = [row for row in rows if row["kind"] == "rest" and row["section"] != "page_owner_stacks"]
+
+    assert [row["section"] for row in rests] == ["memory", "swap type 0: /dev/vda", "swap type 1: /dev/zram0"]
+    for row in rests:
+        assert abs(row["share"]) <= TOLERANCE or abs(row["bytes"]) < MIB, row
 
 
 def test_the_text_is_in_the_kernels_own_format(life: Guest) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # The RFC cover letter's experiment, with its own lines. $OUT/figures.tsv: stage, figure, value.
-# take STAGE (capture or snapshot, the caller's) is called after the lines of a stage.
+# take STAGE LINES (the caller's) is called in each stage; LINES is the function here that prints the letter's lines.
 free_figures() {
     figure "$1" free "$(free -m | awk '/^Mem:/ { print $2 "/" $3 "/" $4 }')"
     figure "$1" 'total - free' "$(free -m | awk '/^Mem:/ { print $2-$4 " MiB" }')"
@@ -26,19 +26,15 @@ mount -t tmpfs -o size=1g,noswap none /run/tmpfs-noswap
 python3 "$VM/jobs/worker.py" - anon 24 > /dev/null 2>&1 &
 until [ -s /run/worker/$! ]; do sleep 0.2; done
 
-all_figures 0-initial
-take 0-initial
+take 0-initial all_figures
 dd if=/dev/zero of=/run/tmpfs/file status=none bs=1M count=256
-comm_figures 1-dd256
-take 1-dd256
+take 1-dd256 comm_figures
 ln -sf "$(which dd)" /run/DD
 /run/DD if=/dev/zero of=/run/tmpfs-noswap/file status=none bs=1M count=384
-all_figures 2-swapped
-take 2-swapped
+take 2-swapped all_figures
 rm /run/tmpfs-noswap/file
 cat /run/tmpfs/file > /dev/null
-comm_figures 3-back
-take 3-back
+take 3-back comm_figures
 rm /run/tmpfs/file
 swapoff -a
 figure 4-swapoff swap_page_owner "$(swap_page_owner_mib 2>&1 | tr '\n' ' ')"
