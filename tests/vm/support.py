@@ -23,7 +23,7 @@ TOLERANCE = 0.02
 COMPLAINTS = ("WARNING:", "BUG:", "Oops", "refcount", "Call Trace", "oom-kill", "swap_page_owner (")
 
 
-def boot(name: str, cmdline: str, job: str, out: Path, *, time_limit: float = 600, **size: object) -> "Guest":
+def boot(name: str, cmdline: str, job: str, out: Path, *, time_limit: float = 900, **size: object) -> "Guest":
     """Run a job on the kernel `name`; skip the test, saying so, if there is no such kernel."""
     try:
         kernel = kernels.find(name)

@@ -40,7 +40,7 @@ def answers(guest: Guest) -> dict[str, str]:
 
 def one(name: str, cmdline: str, out: Path) -> str:
     """Return what doctor says on that kernel, booted so."""
-    return answers(boot(name, cmdline, JOB + "doctor it", out, time_limit=120, disks_mib=()))["it"]
+    return answers(boot(name, cmdline, JOB + "doctor it", out, disks_mib=()))["it"]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def patched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     job = JOB + "doctor ready\n" + AS_NOBODY + "umount /sys/kernel/debug/tracing 2> /dev/null\n"
     job += "umount /sys/kernel/debug\ndoctor 'no debugfs'\n"
     out = tmp_path_factory.mktemp("doctor")
-    return answers(boot("7.2-spo", "page_owner=on,swap", job, out, time_limit=180, disks_mib=()))
+    return answers(boot("7.2-spo", "page_owner=on,swap", job, out, disks_mib=()))
 
 
 def test_a_patched_kernel_that_tracks_swap_is_ready(patched: dict[str, str]) -> None:
@@ -110,7 +110,7 @@ def test_a_kernel_without_page_owner_says_that_it_needs_another(tmp_path: Path) 
 
 def test_lockdown_does_not_keep_root_from_reading(tmp_path: Path) -> None:
     job = JOB + "dmesg | grep 'Kernel is locked down' || exit 77; doctor it; spo-trace snapshot -o /run/now.spo"
-    guest = boot("7.2-lockdown", "page_owner=on lockdown=confidentiality", job, tmp_path, time_limit=180, disks_mib=())
+    guest = boot("7.2-lockdown", "page_owner=on lockdown=confidentiality", job, tmp_path, disks_mib=())
 
     # Files that are 0400 and can't be written to may be read in any lockdown (debugfs_locked_down() of Linux 5.4+).
     assert "Kernel is locked down" in guest.log

@@ -48,4 +48,4 @@ def run(kernel: str, job: str, out: Path) -> guest.Outcome:
         machine = Machine(kernels.find(kernel), "page_owner=on", disks_mib=())
     except kernels.KernelMissing as missing:
         pytest.skip(str(missing))
-    return guest.run(machine, job, out, time_limit=240)
+    return guest.run(machine, job, out, time_limit=600)

