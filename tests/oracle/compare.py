@@ -61,7 +61,8 @@ def report(stage: Path, by: str) -> dict[str, tuple[int, int]]:
     command = [spo_trace(), "report", str(stage), "--by", by, "--top", "0", "--format", "json"]
     done = subprocess.run(command, capture_output=True, check=True, encoding="utf-8")
     rows = json.loads(done.stdout)
-    return {row[by] or "": (row["mem_pages"], row["swap_pages"]) for row in rows}
+    # Without swap_page_owner the pages in swap are not known; the oracles count none.
+    return {row[by] or "": (row["mem_pages"], row["swap_pages"] or 0) for row in rows}
 
 
 def spo_trace() -> str:
