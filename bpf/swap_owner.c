@@ -41,6 +41,14 @@ struct restored {
 	struct owner owner;
 };
 
+/* A folio's base pages: page i is the page frame pfn + i, in swap or on its way the entry + i. */
+struct pages {
+	u64 entry;
+	u64 pfn;
+	u64 ext;
+	u64 nr;
+};
+
 struct stack {
 	u32 handle;
 	u32 size;
@@ -98,6 +106,17 @@ static __always_inline void count(int which, u64 n)
 		lock_xadd(value, n);
 }
 
+/*
+ * As the verifier wants a loop: its end known, and a jump back at its end, which that of Linux 6.1 insists on. Without the
+ * barrier clang puts the loop's last block in front of its first, where it needs none.
+ */
+#define FOR_EACH_PAGE(i, nr) \
+	_Pragma("clang loop unroll(disable)") \
+	for (i = 0; i < MAX_PAGES; i++) \
+		if (i >= (nr) || ({ asm volatile("" : "+r"(i) : : "memory"); 0; })) \
+			break; \
+		else
+
 static __always_inline struct layout *layout_if_ready(void)
 {
 	int zero = 0;
@@ -120,8 +139,8 @@ static __always_inline u64 pfn_of(struct layout *l, u64 page)
 	return l->page_bytes ? (page - l->vmemmap) / l->page_bytes : 0;
 }
 
-/* lookup_page_ext() and get_page_owner() of mm/; 0 for a page without an owner. */
-static __always_inline u64 owner_address(struct layout *l, u64 pfn)
+/* lookup_page_ext() of mm/; 0 where there is none. All pages of a folio are in one section, and theirs follow each other. */
+static __always_inline u64 page_ext(struct layout *l, u64 pfn)
 {
 	u64 number = pfn >> (l->section_shift & 63);
 	u64 root = read_u64(l->mem_section + (number >> (l->root_shift & 63)) * sizeof(u64));
@@ -129,9 +148,12 @@ static __always_inline u64 owner_address(struct layout *l, u64 pfn)
 	u64 ext = root ? read_u64(section + l->section_page_ext) : 0;
 
 	/* Bit 0 is PAGE_EXT_INVALID, since 6.1. */
-	if (!ext || ext & 1)
-		return 0;
-	ext += pfn * l->ext_bytes;
+	return ext && !(ext & 1) ? ext + pfn * l->ext_bytes : 0;
+}
+
+/* get_page_owner() of mm/; 0 for a page without an owner. */
+static __always_inline u64 owner_address(struct layout *l, u64 ext)
+{
 	return read_u64(ext) & (1ULL << (l->allocated_bit & 63)) ? ext + l->owner_offset : 0;
 }
 
@@ -139,9 +161,9 @@ static __always_inline u64 owner_address(struct layout *l, u64 pfn)
  * Only with l->owners, which is asked outside of loops: clang would enter a loop behind the question, and go back to it
  * without a jump, which the verifier of Linux 6.1 does not take.
  */
-static __always_inline int read_owner(struct layout *l, u64 pfn, struct owner *owner)
+static __always_inline int read_owner(struct layout *l, struct pages *pages, u32 i, struct owner *owner)
 {
-	u64 address = owner_address(l, pfn);
+	u64 address = owner_address(l, pages->ext + i * l->ext_bytes);
 
 	if (!address)
 		return 0;
@@ -150,20 +172,20 @@ static __always_inline int read_owner(struct layout *l, u64 pfn, struct owner *o
 	/* tgid follows pid. */
 	bpf_probe_read_kernel(&owner->pid, 2 * sizeof(owner->pid), (void *)(address + l->pid));
 	bpf_probe_read_kernel(&owner->comm, sizeof(owner->comm), (void *)(address + l->comm));
-	owner->pfn = pfn;
+	owner->pfn = pages->pfn + i;
 	return owner->handle != 0;
 }
 
 /* folio_nr_pages(), or from page_owner's order where there is no BTF to tell the folio's own. */
-static __always_inline u32 pages_of(struct layout *l, u64 folio)
+static __always_inline u32 nr_pages(struct layout *l, u64 folio, u64 ext)
 {
 	u32 order = 0;
 
 	if (l->order_offset) {
 		if (read_u64(folio) & (1ULL << (l->head_bit & 63)))
 			order = read_u64(folio + l->order_offset) & 0xff;
-	} else if (l->owners) {
-		u64 address = owner_address(l, pfn_of(l, folio));
+	} else {
+		u64 address = owner_address(l, ext);
 
 		order = address ? read_u64(address + l->order) & 0xff : 0;
 	}
@@ -172,6 +194,19 @@ static __always_inline u32 pages_of(struct layout *l, u64 folio)
 		order = 9;
 	}
 	return 1U << (order & 15);
+}
+
+/*
+ * Handed on in a way that hides from the verifier how each number was found: it would go through the loops that follow
+ * once for each way.
+ */
+static __always_inline void pages_of(struct layout *l, u64 folio, struct pages *pages)
+{
+	struct pages found = {.entry = read_u64(folio + l->swap_offset), .pfn = pfn_of(l, folio)};
+
+	found.ext = l->owners ? page_ext(l, found.pfn) : 0;
+	found.nr = nr_pages(l, folio, found.ext);
+	bpf_probe_read_kernel(pages, sizeof(*pages), &found);
 }
 
 static __always_inline void keep_stack(struct layout *l, u32 handle)
@@ -231,12 +266,16 @@ static __always_inline void count_event(void *ctx, struct layout *l, int kind, s
 		count(EVENTS_FULL, pages);
 }
 
-/* A page is about to be written to its entry. The same entry may be written again, by a page that has changed. */
-static __always_inline void keep_owner(struct layout *l, u64 entry, u64 pfn, struct owner *owner)
+/*
+ * A page is about to be written to its entry. The same entry may be written again, by a page that has changed. Sets
+ * `handle` to the stack of an owner that is new here.
+ */
+static __always_inline void keep_owner(struct layout *l, struct pages *pages, u32 i, struct owner *owner, u32 *handle)
 {
+	u64 entry = pages->entry + i, pfn = pages->pfn + i;
 	struct restored *before;
 
-	if (!read_owner(l, pfn, owner)) {
+	if (!read_owner(l, pages, i, owner)) {
 		entries.delete(&entry);
 		count(NO_OWNER, 1);
 		return;
@@ -247,7 +286,7 @@ static __always_inline void keep_owner(struct layout *l, u64 entry, u64 pfn, str
 		owner->pfn = pfn;
 		count(OUT_CONTINUED, 1);
 	} else {
-		keep_stack(l, owner->handle);
+		*handle = owner->handle;
 	}
 	if (entries.lookup(&entry))
 		count(OUT_AGAIN, 1);
@@ -262,65 +301,60 @@ static __always_inline int swap_out(void *ctx, u64 folio)
 {
 	struct layout *l = layout_if_ready();
 	struct owner owner = {};
-	u64 entry, pfn;
-	u32 i, nr;
+	struct pages pages = {};
+	u32 i, handle = 0;
 
 	if (!l)
 		return 0;
-	entry = read_u64(folio + l->swap_offset);
-	pfn = pfn_of(l, folio);
-	nr = pages_of(l, folio);
+	pages_of(l, folio, &pages);
 	count(OUT_CALLS, 1);
-	count(OUT_PAGES, nr);
-	if (!entry)
-		count(NO_ENTRY, nr);
-	if (entry && l->owners) {
-#pragma clang loop unroll(disable)
-		for (i = 0; i < MAX_PAGES; i++) {
-			if (i >= nr)
-				break;
-			keep_owner(l, entry + i, pfn + i, &owner);
-		}
+	count(OUT_PAGES, pages.nr);
+	if (!pages.entry)
+		count(NO_ENTRY, pages.nr);
+	if (pages.entry && l->owners) {
+		FOR_EACH_PAGE(i, pages.nr)
+			keep_owner(l, &pages, i, &owner, &handle);
+		/* Outside of the loop, as it is much to verify: what was allocated at once has one stack. */
+		if (handle)
+			keep_stack(l, handle);
 	}
-	count_event(ctx, l, EVENT_OUT, &owner, folio, nr);
+	count_event(ctx, l, EVENT_OUT, &owner, folio, pages.nr);
 	return 0;
 }
 
-/* A new page is about to be filled from its entry. */
+/* A new page is about to be filled from its entry: it continues that owner. */
+static __always_inline void restore_owner(struct layout *l, struct pages *pages, u32 i, struct restored *now)
+{
+	u64 entry = pages->entry + i, pfn = pages->pfn + i;
+	struct owner own = {}, *old = entries.lookup(&entry);
+
+	if (!old || !read_owner(l, pages, i, &own)) {
+		count(IN_UNKNOWN, 1);
+		return;
+	}
+	now->ts_nsec = own.ts_nsec;
+	now->owner = *old;
+	if (restored.update(&pfn, now))
+		count(RESTORED_FULL, 1);
+}
+
 static __always_inline int swap_in(void *ctx, u64 folio)
 {
 	struct layout *l = layout_if_ready();
 	struct restored now = {};
-	struct owner own = {}, *old;
-	u64 entry, pfn, key;
-	u32 i, nr;
+	struct pages pages = {};
+	u32 i;
 
 	if (!l)
 		return 0;
-	entry = read_u64(folio + l->swap_offset);
-	pfn = pfn_of(l, folio);
-	nr = pages_of(l, folio);
+	pages_of(l, folio, &pages);
 	count(IN_CALLS, 1);
-	count(IN_PAGES, nr);
+	count(IN_PAGES, pages.nr);
 	if (l->owners) {
-#pragma clang loop unroll(disable)
-		for (i = 0; i < MAX_PAGES; i++) {
-			if (i >= nr)
-				break;
-			key = entry + i;
-			old = entries.lookup(&key);
-			key = pfn + i;
-			if (!old || !read_owner(l, key, &own)) {
-				count(IN_UNKNOWN, 1);
-				continue;
-			}
-			now.ts_nsec = own.ts_nsec;
-			now.owner = *old;
-			if (restored.update(&key, &now))
-				count(RESTORED_FULL, 1);
-		}
+		FOR_EACH_PAGE(i, pages.nr)
+			restore_owner(l, &pages, i, &now);
 	}
-	count_event(ctx, l, EVENT_IN, &now.owner, 0, nr);
+	count_event(ctx, l, EVENT_IN, &now.owner, 0, pages.nr);
 	return 0;
 }
 
@@ -336,10 +370,7 @@ static __always_inline int free_entries(void *ctx, u64 entry, u64 nr)
 	count(FREE_CALLS, 1);
 	if (nr > MAX_PAGES)
 		count(TOO_LARGE, 1);
-#pragma clang loop unroll(disable)
-	for (i = 0; i < MAX_PAGES; i++) {
-		if (i >= nr)
-			break;
+	FOR_EACH_PAGE(i, nr) {
 		key = entry + i;
 		old = entries.lookup(&key);
 		if (old) {
@@ -360,21 +391,18 @@ static __always_inline int migrate(u64 new_folio, u64 old_folio)
 	struct layout *l = layout_if_ready();
 	struct owner own = {};
 	struct restored moved, *before;
-	u64 from, to, key;
-	u32 i, nr;
+	struct pages pages = {};
+	u64 to, key;
+	u32 i;
 
 	if (!l || !l->owners)
 		return 0;
-	from = pfn_of(l, old_folio);
+	pages_of(l, old_folio, &pages);
 	to = pfn_of(l, new_folio);
-	nr = pages_of(l, old_folio);
-#pragma clang loop unroll(disable)
-	for (i = 0; i < MAX_PAGES; i++) {
-		if (i >= nr)
-			break;
-		key = from + i;
+	FOR_EACH_PAGE(i, pages.nr) {
+		key = pages.pfn + i;
 		before = restored.lookup(&key);
-		if (!before || !read_owner(l, key, &own) || before->ts_nsec != own.ts_nsec)
+		if (!before || !read_owner(l, &pages, i, &own) || before->ts_nsec != own.ts_nsec)
 			continue;
 		moved = *before;
 		key = to + i;
