@@ -1,42 +1,62 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The probes on real kernels: on a patched one they say what it says; on others dd keeps its memory over swap."""
 
+import gzip
+import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 import spo_trace as spo
 from spo_trace.snapshots.reader import Snapshot
-from tests.vm import guest, kernels
-from tests.vm.qemu import Machine
+from tests.oracle.framed import escape
+from tests.vm.support import JOBS, MIB, Guest, boot
 
 pytestmark = pytest.mark.vm
 
-JOBS = Path(__file__).parent / "jobs"
-MIB = 1 << 20
-COMPLAINTS = ("WARNING:", "BUG:", "Oops", "refcount", "Call Trace", "oom-kill")
-# Of the emulated processor, the compiler and the verifier take a minute, each snapshot half a minute.
-TIME_LIMIT = 900
+# Of the emulated processor, the compiler takes half a minute, each snapshot too.
+TIME_LIMIT = 600
+PAGE = 4096
+CLEAN = "0 hooked, 0 kprobes, 0 programs, 0 maps, 0 links, 0 loaders"
 
+# pid, tgid, comm, ts_nsec and stack.
 Owner = tuple[int, int, str, int, str]
 
-
-def run(name: str, cmdline: str, job: str, out: Path, memory_mib: int) -> guest.Outcome:
-    """Run a job; see that nothing of the probes is left then, and that the kernel has nothing to complain of."""
-    try:
-        machine = Machine(kernels.find(name), cmdline, memory_mib, processors=1)
-    except kernels.KernelMissing as missing:
-        pytest.skip(str(missing))
-    outcome = guest.run(machine, (JOBS / job).read_text(), out, time_limit=TIME_LIMIT)
-    assert (out / "left").read_text() == "0 hooked, 0 programs, lock \n"
-    dmesg = (out / "dmesg").read_text(errors="replace").splitlines()
-    assert [line for line in dmesg if any(complaint in line for complaint in COMPLAINTS)] == []
-    return outcome
+_HEAD = re.compile(rb"pid (-?\d+), tgid (-?\d+) \((.*)\), ts (\d+) ns", re.DOTALL)
 
 
-def owners(path: Path) -> dict[int, Owner]:
-    """Return what a snapshot says of each swap entry: pid, tgid, comm, ts_nsec and stack."""
+def run(
+    name: str, cmdline: str, job: str, out: Path, memory_mib: int, *, ending: str = "", processors: int = 1
+) -> Guest:
+    """Run a job; the kernel has nothing to complain of, and nothing of the probes is left wherever the job looked."""
+    text = f"ENDING={ending}\n{(JOBS / job).read_text()}"
+    left = boot(name, cmdline, text, out, time_limit=TIME_LIMIT, memory_mib=memory_mib, processors=processors)
+    left.check_kernel()
+    looked = [line.rpartition(": ")[2] for line in (out / "left").read_text().splitlines()]
+    assert set(looked) == {CLEAN}
+    return left
+
+
+def printed(path: Path) -> dict[int, Owner]:
+    """Return the owner of each entry of a text in the form of swap_page_owner."""
+    _, *chunks = (b"\n" + gzip.decompress(path.read_bytes())).split(b"\nPage allocated via ")
+    return dict(map(_owner, chunks))
+
+
+def _owner(chunk: bytes) -> tuple[int, Owner]:
+    head, _, body = chunk.rpartition(b"\nSWP entry ")
+    entry, *frames = body.decode().split("\n")
+    match = _HEAD.fullmatch(head)
+    assert match is not None
+    pid, tgid, comm, ts = match.groups()
+    stack = ";".join(frame.strip() for frame in frames if frame)
+    return int(entry, 16), (int(pid), int(tgid), escape(comm), int(ts), stack)
+
+
+def snapped(path: Path) -> dict[int, Owner]:
+    """Return the owner of each entry of a snapshot."""
     snap = spo.open(path)
     stacks = [";".join(frames) for frames in snap.stacks["frames"]]
     swap = snap.swap
@@ -45,59 +65,166 @@ def owners(path: Path) -> dict[int, Owner]:
     return dict(zip(map(int, swap["swp_entry"]), said, strict=True))
 
 
-def compared(out: Path, stage: str) -> Counter[tuple[str, str]]:
-    """Count the entries by how the kernel's answer and the probes', before and after it, go together, and by comm."""
-    before, kernel, after = (owners(out / f"{stage}-{name}.spo") for name in ("1-bpf", "2-debugfs", "3-bpf"))
-    answers = [[said.get(entry) for said in (before, kernel, after)] for entry in {*before, *kernel, *after}]
-    return Counter((_class(*three), next(owner[2] for owner in three if owner)) for three in answers)
+def compared(stage: Path, first: Mapping[int, Owner]) -> Counter[str]:
+    """Count how two answers of the probes, the `first` given, and two of the kernel, asked in turn, go together."""
+    kernel = [printed(stage / f"kernel-{number}.gz") for number in (1, 2)]
+    probes = [first, printed(stage / "probes-2.gz")]
+    entries = {*kernel[0], *kernel[1], *probes[0], *probes[1]}
+    kinds = Counter(_kind([said.get(e) for said in probes], [said.get(e) for said in kernel]) for e in entries)
+    print(f"{stage.name}: {dict(kinds)}")
+    return kinds
 
 
-def _class(before: Owner | None, kernel: Owner | None, after: Owner | None) -> str:
-    if before == kernel == after:
-        return "same"
-    # Written, freed or used for another page between the answers: the probes changed their mind too.
-    if before != after:
-        return "changed meanwhile" if kernel in (before, after) else "changed twice meanwhile"
-    if kernel is None:
-        # In memory when the kernel was asked, and then in the same entry again, with the owner that it keeps.
-        return "away meanwhile"
-    return "another owner" if before else "there meanwhile"
+# Who says the same twice was asked about the same page: what goes out and in meanwhile goes to swap once in its life.
+def _kind(probes: list[Owner | None], kernel: list[Owner | None]) -> str:
+    kept = probes[0] == probes[1], kernel[0] == kernel[1]
+    if kept == (True, True):
+        return "same" if probes == kernel else "unexplained"
+    if probes[1] == kernel[1]:
+        return "changed meanwhile, the same at last"
+    return "changed meanwhile, as both say" if kept == (False, False) else "changed meanwhile, as one says"
+
+
+STAGES = ("swapped", "pressure-1", "pressure-2", "pressure-3", "one", "rfc-swapped", "rfc-back")
+BUSY = ("pressure-1", "pressure-2", "pressure-3", "snapshot")
 
 
 def test_on_the_patched_kernel_both_answers_are_the_same(tmp_path: Path) -> None:
-    run("7.2-spo", "page_owner=on,swap", "trace_varied.sh", tmp_path, 760)
-    swapped, partial = (compared(tmp_path, stage) for stage in ("swapped", "partial"))
-    # Nothing was swapped while the first answers were given.
-    assert {kind for kind, _ in swapped} == {"same"}
-    assert swapped.total() > 30 * MIB // 4096
-    assert {comm for _, comm in swapped} >= {"huge", r"x), ts 9 ns\n", "forker", "dd"}
-    # While the second were, one process went out and in, and whoever needed its memory's place.
-    assert sum(number for (kind, _), number in partial.items() if kind == "same") > 1000
-    assert "another owner" not in {kind for kind, _ in partial}
-    assert {comm for kind, comm in partial if kind in ("away meanwhile", "there meanwhile")} <= {"python"}
-    kinds = {entry >> 58 for entry in owners(tmp_path / "swapped-1-bpf.spo")}
-    assert kinds == {0, 1}
-    left = owners(tmp_path / "one-1-bpf.spo")
-    assert left == owners(tmp_path / "one-2-debugfs.spo")
-    assert {entry >> 58 for entry in left} == {0}
-    assert owners(tmp_path / "none-1-bpf.spo") == owners(tmp_path / "none-2-debugfs.spo") == {}
+    left = run("7.2-spo", "page_owner=on,swap", "trace_varied.sh", tmp_path, 760, processors=2)
+    said = {stage: printed(tmp_path / stage / "probes-1.gz") for stage in STAGES}
+    said["snapshot"] = snapped(tmp_path / "snapshot.spo")
+    for stage, first in said.items():
+        kinds = compared(tmp_path / stage, first)
+        assert kinds["unexplained"] == 0, stage
+        assert kinds["same"] > 1000, stage
+        # Something goes on while they are asked.
+        assert stage not in BUSY or len(kinds) > 1, stage
+    assert {owner[2] for owner in said["swapped"].values()} >= {"huge", r"x), ts 9 ns\n", "forker", "dd"}
+    assert {entry >> 58 for entry in said["swapped"]} == {0, 1}
+    assert {entry >> 58 for entry in said["one"]} == {0}
+    assert sum(owner[2] == "dd" for owner in said["rfc-swapped"].values()) > 100 * MIB // PAGE
+    assert printed(tmp_path / "none" / "probes-1.gz") == printed(tmp_path / "none" / "kernel-1.gz") == {}
+    assert "4 programs attached and detached 100 times" in left.log
 
 
-@pytest.mark.parametrize("name", ["7.2-spo", "7.2-stock", "6.12-stock", "6.1-stock"])
-def test_without_the_patches_dd_keeps_its_memory_over_swap(name: str, tmp_path: Path) -> None:
-    run(name, "page_owner=on", "trace.sh", tmp_path, 640)
-    swapped, back, swapoff = (spo.open(tmp_path / f"{stage}-1-bpf.spo") for stage in ("swapped", "back", "swapoff"))
-    for snap in (swapped, back, swapoff):
+# How the trace ends on each.
+ENDINGS = {"7.2-stock": "trace_ended", "6.12-stock": "trace_killed", "6.1-stock": "trace_full"}
+
+
+@pytest.fixture(scope="module", params=ENDINGS)
+def unpatched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
+    name = str(request.param)
+    return run(name, "page_owner=on", "trace.sh", tmp_path_factory.mktemp(name), 640, ending=ENDINGS[name])
+
+
+def test_without_the_patches_dd_keeps_its_memory_over_swap(unpatched: Guest) -> None:
+    swapped, back = (spo.open(unpatched.out / f"{stage}.spo") for stage in ("swapped", "back"))
+    for snap in (swapped, back):
         # In the swap cache a page is in memory and in swap.
         assert 0.98 * 256 * MIB < sum(bytes_of(snap, "dd")) < 1.02 * 256 * MIB + snap.meta["meminfo"]["SwapCached"]
         assert snap.meta["warnings"] == []
-        assert snap.meta["swap_owner"]["unknown_pages"] == 0
     assert bytes_of(swapped, "dd")[1] > 100 * MIB
     pages = back.pages
     # The kernel itself says that they are cat's.
     came_back = pages[pages["kernel_comm"] == "cat"]
-    assert len(came_back) * 4096 > 100 * MIB
+    assert len(came_back) * PAGE > 100 * MIB
     assert (came_back["comm"] == "dd").mean() > 0.98
+
+
+def test_what_was_in_swap_before_the_attach_is_told(unpatched: Guest) -> None:
+    snap = spo.open(unpatched.out / "swapped.spo")
+    # What the process that was swapped out before, and sleeps since, has in swap.
+    early = int(unpatched.figures["early", "swap"]) * 1024 // PAGE
+    assert early > 0.9 * 8 * MIB // PAGE
+    swap_owner = snap.meta["swap_owner"]
+    assert early <= swap_owner["unknown_pages"] <= swap_owner["used_at_attach"]
+    table = spo.balance(snap)
+    unknown = table[table["item"] == "unknown (before attach)"]["pages"].sum()
+    assert early <= unknown <= swap_owner["used_at_attach"]
+    assert bytes_of(snap, "early")[1] == 0
+
+
+def test_how_the_trace_ended(unpatched: Guest) -> None:
+    if unpatched.name == "6.12-stock":
+        unanswered = (unpatched.out / "unanswered").read_text()
+        assert "error: the running trace ended before it answered\n  hint: start it again" in unanswered
+        assert unanswered.endswith("status 1\n")
+        check_refusal(
+            unpatched.out / "headers", "the BPF program can't be loaded", "bcc needs the running kernel's headers"
+        )
+    elif unpatched.name == "6.1-stock":
+        check_full(unpatched.out)
+
+
+def check_full(out: Path) -> None:
+    """See that what a map of 500 entries lost of 8 MiB is told."""
+    snap, log = spo.open(out / "full.spo"), (out / "trace.log").read_text()
+    assert 0 < snap.count("swap") <= 500
+    lost = snap.meta["swap_owner"]["lost_pages"]
+    assert lost > 0.9 * 8 * MIB // PAGE - 500
+    (warning,) = snap.meta["warnings"]
+    assert re.fullmatch(r"probes: [\d,]+ owners lost: the map of swap entries was full", warning)
+    table = spo.balance(snap)
+    assert 0 < table[table["item"] == "lost"]["pages"].sum() <= lost
+    assert "warning: room for 500 of " in log
+    assert re.search(r"^ +[\d,]+ owners lost: the map of swap entries was full$", log, re.MULTILINE)
+
+
+def check_refusal(said: Path, error: str, hint: str) -> None:
+    """See that a command failed with this error, and with what mends it."""
+    text = said.read_text()
+    assert f"error: {error}" in text
+    assert f"hint: {hint}" in text
+    assert text.endswith("status 1\n")
+    assert "Traceback" not in text
+
+
+def test_without_page_owner_events_are_counted(tmp_path: Path) -> None:
+    left = run("6.12-stock", "page_owner=off", "trace_events.sh", tmp_path, 640)
+    log = (tmp_path / "trace.log").read_text()
+    assert "warning: page_owner is not on: no owners of swap, events only, with the stack of the swap-out" in log
+    counted = {
+        what: int(number.replace(",", "")) for number, what in re.findall(r"^ +([\d,]+) (.*)$", log, re.MULTILINE)
+    }
+    gone, left_there = (int(left.figures[way, "swap"]) * 1024 // PAGE for way in ("out", "in"))
+    assert counted["pages written to swap"] == gone > 0.9 * 16 * MIB // PAGE
+    assert counted["pages read from swap"] == gone - left_there > 0
+    # Out: of the process that had them mapped, with the stack that wrote them. In: of the task that touched them.
+    blocks = re.findall(
+        r"^\d\d:\d\d:\d\d  (.*?)  +(\d+) +(\d+) +(\d+)\n((?:    .*\n)*)", log.replace(",", ""), re.MULTILINE
+    )
+    out = [(comm, stack.split()[0]) for comm, pages, _, _, stack in blocks if int(pages)]
+    assert (r"the\nowner", "swap_writepage") in [(comm, frame.partition("+")[0]) for comm, frame in out]
+    assert any(comm == r"the\nowner ?" and int(pages) for comm, _, pages, _, _ in blocks)
+    check_refusal(
+        tmp_path / "owners",
+        "no owners of swap from probes: the running trace keeps no owners: page_owner is not on",
+        "start one: sudo spo-trace trace",
+    )
+
+
+REFUSALS = {
+    "hook": ("this kernel has no function to hook that frees a swap entry (looked for ", "the kernel might be too old"),
+    "user": ("only root may attach probes to the kernel", "run it with sudo"),
+    "bcc": (
+        "no bcc for Python 3.10 or later in /usr/bin/python3",
+        "install it for the system's own Python: apt install",
+    ),
+    "symbols": (
+        "/proc/kallsyms hides the kernel's addresses",
+        "run it as root, and not with sysctl kernel.kptr_restrict=2",
+    ),
+    "debugfs": ("debugfs is not mounted on /sys/kernel/debug", "mount -t debugfs debugfs /sys/kernel/debug"),
+    "lockdown": ("kernel lockdown (confidentiality) does not let BPF read", "boot without lockdown=confidentiality"),
+}
+
+
+def test_what_keeps_a_trace_from_starting_is_told_with_its_mend(tmp_path: Path) -> None:
+    # doctor's kernel: small, without BPF.
+    boot("7.2-lockdown", "page_owner=on", (JOBS / "trace_refused.sh").read_text(), tmp_path, time_limit=TIME_LIMIT)
+    for name, (error, hint) in REFUSALS.items():
+        check_refusal(tmp_path / name, error, hint)
+    assert (tmp_path / "left").read_text() == "lock\n"
 
 
 def bytes_of(snap: Snapshot, comm: str) -> tuple[int, int]:

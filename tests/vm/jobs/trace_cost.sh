@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# What the probes cost: pages go out to zram and come back, without a trace, with one, and without again.
+# What the probes cost: pages go out to zram and come back, without a trace and with one in turn.
 . "$VM/jobs/trace_helpers.sh"
 zram_on 200M
-for round in without with without; do
+for round in without with without with without; do
     [ $round = without ] || trace_on
     for _ in 1 2 3; do
         echo "$round: $(python "$VM/jobs/swapper.py" 32 9 | tr '\n' ' ')"
     done
     [ $round = without ] || { trace_off || true; }
 done
-left
+left 'twice'
+cat "$OUT/left"

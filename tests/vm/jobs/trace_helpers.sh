@@ -2,34 +2,68 @@
 # shellcheck shell=bash
 # Helpers of the jobs that trace; they source it.
 [ -e "$OUT/figures.tsv" ] || : > "$OUT/figures.tsv"
+T=/sys/kernel/tracing
 
-# trace_on [ARGUMENT…]: start a trace, return when it is attached
-trace_on() {
+# trace_start [ARGUMENT…]: start a trace. trace_on: and return when it is attached
+trace_start() {
     spo-trace trace "$@" > "$OUT/trace.log" 2>&1 &
     trace=$!
-    until grep -q '^Attached' "$OUT/trace.log"; do
+}
+trace_on() {
+    trace_start "$@"
+    trace_until grep -q '^Attached' "$OUT/trace.log"
+}
+# trace_until COMMAND…: wait until it succeeds
+trace_until() {
+    until "$@"; do
         [ -d /proc/$trace ] || { cat "$OUT/trace.log"; exit 1; }
-        sleep 0.5
+        sleep 0.2
     done
 }
 # trace_off [SIGNAL]: end it
 trace_off() { kill "-${1:-TERM}" $trace; wait $trace; }
 
-# asked STAGE MODE…: a snapshot for each of the modes bpf and debugfs, $OUT/STAGE-NUMBER-MODE.spo
+# asked STAGE: a snapshot of the probes' answer, $OUT/STAGE.spo; made in memory, as the share is slow
 asked() {
-    local stage=$1 number=0 mode
-    shift
-    for mode in "$@"; do
-        number=$((number + 1))
-        # Made in memory, as the share is slow.
-        spo-trace snapshot --swap "$mode" --jobs 1 -o "/run/$stage.spo" || exit 1
-        cp -r "/run/$stage.spo" "$OUT/$stage-$number-$mode.spo"
-        rm -r "/run/$stage.spo"
+    spo-trace snapshot --swap bpf --jobs 1 -o "/run/$1.spo" || exit 1
+    cp -r "/run/$1.spo" "$OUT/"
+    rm -r "/run/$1.spo"
+}
+
+# worker NAME KIND MIB: see trace_worker.py
+workers=()
+mkdir -p /run/workers
+worker() { python "$VM/jobs/trace_worker.py" "$@" > /dev/null & workers+=($!); }
+# each SIGNAL NUMBER: signal all workers, and wait until each has done NUMBER things
+each() {
+    local pid
+    [ "$1" = 0 ] || kill "-$1" "${workers[@]}"
+    for pid in "${workers[@]}"; do
+        until [ "$(cat /run/workers/$pid 2> /dev/null)" = "$2" ]; do
+            [ -d /proc/$pid ] || { echo "worker $pid ended"; exit 1; }
+            sleep 0.2
+        done
     done
 }
 
-# left: what of the probes is in the kernel (functions that are hooked, programs) and in /run
+# in_swap WHEN: how many KiB of the first worker are in swap, says the kernel
+in_swap() { figure "$1" swap "$(awk '/^VmSwap/ { print $2 }' "/proc/${workers[0]}/status")"; }
+
+# left WHEN: a line of $OUT/left on what of the probes is in the kernel and runs; it lets go of programs a moment later
+CLEAN='0 hooked, 0 kprobes, 0 programs, 0 maps, 0 links, 0 loaders'
 left() {
-    echo "$(wc -l < /sys/kernel/tracing/enabled_functions) hooked, $(grep -c '\[bpf\]' /proc/kallsyms) programs," \
-        "$(ls -A /run/spo-trace | tr '\n' ' ')"
+    local try found
+    for try in {1..50}; do
+        found="$(wc -l < $T/enabled_functions) hooked, $(wc -l < $D/kprobes/list) kprobes, $(python "$VM/jobs/bpf_objects.py"),"
+        found+=" $(grep -la 'probes[.]loader' /proc/[0-9]*/cmdline 2> /dev/null | wc -l) loaders"
+        [ "$found" != "$CLEAN" ] || break
+        sleep 0.2
+    done
+    echo "$1: $found" >> "$OUT/left"
+}
+
+# refused NAME COMMAND…: what it says, and its exit status, into $OUT/NAME
+refused() {
+    "${@:2}" > "$OUT/$1" 2>&1
+    echo "status $?" >> "$OUT/$1"
 }

@@ -1,27 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Two swap devices, huge pages, fork, a hostile name, compaction, swapoff, and memory that is swapped while it is asked: what the
-# probes say, what the kernel says, and what the probes say again.
+# Two swap devices, huge pages, fork, a hostile name, compaction, swapoff, memory that is swapped while it is asked, and the RFC's
+# experiment: what the probes say and what the kernel says.
 . "$VM/jobs/trace_helpers.sh"
 swap_on /dev/vda 10
 zram_on 24M 100
 steady_reclaim
 echo always > /sys/kernel/mm/transparent_hugepage/enabled
-mkdir -p /run/tmpfs /run/workers
-mount -t tmpfs -o size=256m none /run/tmpfs
+mkdir -p /run/tmpfs /run/ramfs
+mount -t tmpfs -o size=1g none /run/tmpfs
+mount -t ramfs none /run/ramfs
 trace_on
-workers=()
-# worker NAME KIND MIB: see trace_worker.py
-worker() { python "$VM/jobs/trace_worker.py" "$@" > /dev/null & workers+=($!); }
-# each SIGNAL NUMBER: signal all workers, and wait until each has done NUMBER things
-each() {
-    local pid
-    [ "$1" = 0 ] || kill "-$1" "${workers[@]}"
-    for pid in "${workers[@]}"; do
-        until [ "$(cat /run/workers/$pid 2> /dev/null)" = "$2" ]; do
-            [ -d /proc/$pid ] || { echo "worker $pid ended"; exit 1; }
-            sleep 0.2
-        done
+# both STAGE [COMMAND…]: $OUT/STAGE has what the probes say (or the COMMAND asks them), then the kernel, and both again
+both() {
+    local to=$OUT/$1 again
+    mkdir -p "$to"
+    for again in 1 2; do
+        if [ $again = 1 ] && [ $# -gt 1 ]; then "${@:2}"; else python "$VM/jobs/trace_map.py" | gzip -1 > "$to/probes-$again.gz"; fi
+        cat $D/swap_page_owner | gzip -1 > "$to/kernel-$again.gz"
     done
 }
 worker huge thp 24
@@ -35,19 +31,32 @@ each 0 0
 each USR1 1
 # How much of it can be reclaimed is no matter.
 echo 8M > /sys/fs/cgroup/tmpfs/memory.reclaim || true
-asked swapped bpf debugfs bpf
-
+both swapped
 each USR2 2
 cat /run/tmpfs/file > /dev/null
 echo 1 > /proc/sys/vm/compact_memory
 # Out and in, all the while.
-python "$VM/jobs/swapper.py" 4 100000 > /dev/null &
-swapper=$!
-asked partial bpf debugfs bpf
-kill $swapper
+python "$VM/jobs/trace_churn.py" 2 0.3 > /dev/null &
+churn=$!
+for round in 1 2 3; do both pressure-$round; done
+both snapshot asked snapshot
+kill $churn
+wait $churn || true
 swapoff /dev/zram0
-asked one bpf debugfs
+both one
+kill "${workers[@]}"
+wait "${workers[@]}" || true
+rm /run/tmpfs/file
+# The RFC's experiment.
+dd if=/dev/zero of=/run/tmpfs/file status=none bs=1M count=256
+ln -sf "$(which dd)" /run/DD
+available=$(free -m | awk '/^Mem:/ { print $7 }')
+/run/DD if=/dev/zero of=/run/ramfs/file status=none bs=1M count=$((available + 200))
+rm /run/ramfs/file
+both rfc-swapped
+cat /run/tmpfs/file > /dev/null
+both rfc-back
 swapoff -a
-asked none bpf debugfs
-trace_off || true
-left > "$OUT/left"
+both none
+swap_on /dev/vda
+. "$VM/jobs/trace_again.sh"

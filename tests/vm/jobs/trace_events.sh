@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Without page_owner: events. On zram a page is away at once: none comes back from the swap cache.
+. "$VM/jobs/trace_helpers.sh"
+zram_on 64M
+steady_reclaim
+trace_on 1 --by stack --top 0
+worker $'the\nowner' anon 16
+each 0 0
+each USR1 1
+in_swap out
+each USR2 2
+in_swap in
+refused owners spo-trace snapshot --swap bpf -o /run/none.spo
+trace_off || true
+left SIGTERM

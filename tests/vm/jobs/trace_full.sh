@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# After trace.sh: the trace ends; another one has no room for what goes to swap.
+trace_off || true
+left SIGTERM
+kill "${workers[@]}"
+workers=()
+trace_on --max-entries 500
+worker full anon 8
+each 0 0
+each USR1 1
+asked full
+trace_off || true
+left 'full, SIGTERM'

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The trace is killed while a snapshot waits for its answer, another while it compiles, another while the kernel takes its
+# programs. Then there are no headers.
+kill -STOP $trace
+spo-trace snapshot --swap bpf -o /run/none.spo > "$OUT/unanswered" 2>&1 &
+snapshot=$!
+# It listens, and has one caller.
+trace_until eval '[ $(grep -c /run/spo-trace/trace.sock /proc/net/unix) = 2 ]'
+kill -KILL $trace
+wait $snapshot || echo "status $?" >> "$OUT/unanswered"
+left 'killed, asked'
+trace_start
+trace_until eval 'ls /run/spo-trace | grep -q loader-'
+trace_off KILL
+left 'killed, compiling'
+trace_start
+trace_until grep -q '\[bpf\]' /proc/kallsyms
+trace_off KILL
+left 'killed, loading'
+mount --bind /dev/null /sys/kernel/kheaders.tar.xz
+refused headers spo-trace trace
+left 'no headers'
