@@ -15,6 +15,7 @@ from spo_trace.analysis.records import record_tables, records_schema, to_frames
 from spo_trace.analysis.stack_rules import CATEGORIES
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.reporters.format import format_size, printable
+from spo_trace.shortcomings import shortcomings
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.version import __version__
 
@@ -93,7 +94,7 @@ def _export_html(snap: Snapshot, outfile: TextIO, where: str | None) -> None:
         outfile,
         title=f"Memory of {_machine(snap)}",
         facts=_facts(snap, where),
-        notes=snapshot_notes(snap),
+        notes=[*shortcomings(snap.meta), *snapshot_notes(snap)],
         version=__version__,
         unknown=unknown_amounts(snap),
     )
@@ -120,14 +121,15 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, *, where: str | None 
     from spo_trace.reporters.html.report import STACK_KEYS
 
     relation = relate(a, b)
+    lacking = [f"{side}: {text}" for side, snap in (("A", a), ("B", b)) for text in shortcomings(snap.meta)]
     facts = [[(side, _name(snap)), *_facts(snap, None)[1:]] for side, snap in (("A", a), ("B", b))]
     render_diff(
         diff(a, b, STACK_KEYS, where=where),
         outfile,
         title=f"Growth from {_name(a)} (A) to {_name(b)} (B)",
         facts=[*facts, [("only", where)]],
-        notes=relation_notes(a, b, relation),
-        seconds=relation.seconds and abs(relation.seconds),
+        notes=[*relation_notes(a, b, relation), *lacking],
+        seconds=relation.seconds,
         version=__version__,
         unknown=[name for name in _TITLES if name not in relation.known],
     )
@@ -142,7 +144,7 @@ def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[str]:
         kernels = " and ".join(f"{snap.meta['kernel_release']} {snap.meta['kernel_version']}" for snap in (a, b))
         notes.append(f"Different kernels ({kernels}): stacks are compared by function names (symbol_hash), no rate")
     if relation.seconds is not None:
-        back = ", B before A" if relation.seconds < 0 else ""
+        back = ", B before A: what grew is shown as shrunk" if relation.seconds < 0 else ""
         notes.append(f"One boot, {abs(relation.seconds):,.1f} s apart{back}")
     elif relation.same_kernel is not False:
         notes.append("Not of one boot, as far as they tell: no rate")

@@ -2,6 +2,7 @@
 """Places for files that only this user may see, never a predictable name in a shared directory."""
 
 import atexit
+import logging
 import os
 import pwd
 import shutil
@@ -11,6 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
+
+_logger = logging.getLogger(__name__)
 
 __all__ = ["cache_directory", "make_sibling", "refuse_shared", "scratch_directory", "take_place"]
 
@@ -87,7 +90,14 @@ def _cache_base() -> Path:
 
 @cache
 def scratch_directory() -> Path:
-    """Return a private directory that is removed when the process ends."""
-    directory = Path(tempfile.mkdtemp(prefix="scratch-", dir=cache_directory()))
+    """Return a private directory that is removed when the process ends.
+
+    It is in the user's cache, which is on a disk more often than $TMPDIR is; there, if the cache can't be had.
+    """
+    try:
+        directory = Path(tempfile.mkdtemp(prefix="scratch-", dir=cache_directory()))
+    except (SpoTraceError, OSError) as error:
+        directory = Path(tempfile.mkdtemp(prefix="spo-trace-"))
+        _logger.warning("%s; %s is used in its place", error, directory)
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return directory

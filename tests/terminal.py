@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support import EXECUTABLE
@@ -28,15 +29,13 @@ def in_terminal(arguments: list[str], directory: Path, *, until: bytes = b"", nu
         guard = threading.Timer(60, process.kill)
         guard.start()
         seen = b""
-        try:
+        # EIO once the command has ended, and with it the other end.
+        with suppress(OSError):
             while chunk := os.read(master, 1 << 16):
                 seen += chunk
                 if until and until in seen:
                     process.send_signal(number)
                     until = b""
-        except OSError:
-            # The other end is closed: the command has ended.
-            pass
         code = process.wait()
         guard.cancel()
     os.close(master)

@@ -33,10 +33,10 @@ def diff(a: Snapshot, b: Snapshot, by: str | Iterable[str] = "comm", *, where: s
     """Set the attribution of `b` against that of `a`, largest growth first.
 
     Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (of
-    the total, bytes per second) if both are of one boot. A key that one of them lacks counts as 0 there. Unless
-    both are of one kernel, `stack` is replaced by `symbols`: offsets in functions differ between builds. Where not
-    both know the owners of swap, swap is missing (NA) in both, and no part of the total: it would seem to come from
-    nowhere. Raise SpoTraceError if one knows memory alone, and the other one swap.
+    the total, bytes per second; of growth in time, whichever of them was first) if both are of one boot. A key that one
+    of them lacks counts as 0 there. Unless both are of one kernel, `stack` is replaced by `symbols`: offsets in
+    functions differ between builds. Where not both know the owners of swap, swap is missing (NA) in both, and no part
+    of the total: it would seem to come from nowhere. Raise SpoTraceError if one knows memory alone, the other swap.
     """
     keys = check_keys(by)
     relation = relate(a, b)
@@ -46,7 +46,7 @@ def diff(a: Snapshot, b: Snapshot, by: str | Iterable[str] = "comm", *, where: s
     left, right = (attribute(snap, keys, where=where)[[*keys, *amounts]] for snap in (a, b))
     table = _compared(_outer_join(left, right, keys), keys, relation.known)
     if relation.seconds:
-        table["rate"] = table["total_bytes_delta"] / abs(relation.seconds)
+        table["rate"] = table["total_bytes_delta"] / relation.seconds
     order = ["total_bytes_delta", "swap_bytes_delta", *keys]
     return table.sort_values(order, ascending=[False, False, *[True] * len(keys)], ignore_index=True)
 

@@ -27,7 +27,7 @@ def _text(key: str, value: object) -> str:
     if pd.isna(value):  # type: ignore[call-overload]
         return "-"
     if key not in ("stack", "symbols"):
-        return str(value)
+        return str(value) or '""'
     frames = str(value).split(";")
     names = [function_name(frame) for frame in frames]
     caller = meaning(frames).caller

@@ -35,7 +35,7 @@ def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total") -> pd
     amounts = found[f"{weight}_bytes"]
     if len(seconds) < _FEWEST:
         raise SpoTraceError(
-            f"{len(seconds)} samples are too few for a trend with an error",
+            f"too few samples for a trend with an error: {len(seconds)}",
             hint="take three or more; ten tell much more",
         )
     rate, error, low, steadiness = _fit(seconds, amounts)

@@ -3,11 +3,13 @@
 
 import ast
 from collections.abc import Iterable
+from contextlib import suppress
 
 import pandas as pd
 
 from spo_trace import schema
 from spo_trace.analysis.keys import STACK_KEYS, suggest
+from spo_trace.analysis.kinds import check_kinds, kind_of
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.errors import UsageError
 from spo_trace.snapshots.reader import Snapshot
@@ -20,15 +22,26 @@ _EXAMPLE = """for example: --where 'comm == "dd" and order > 0'"""
 
 
 class Where:
-    """Keep the rows of the pages or swap table for which a Python expression over their columns holds."""
+    """Keep the rows of the pages or swap table for which a Python expression over their columns holds.
+
+    Text in quotes is taken as it stands, a backslash for a backslash: as names from the kernel are shown.
+    """
 
     def __init__(self, expression: str | None) -> None:
+        """Raise UsageError for what is no condition on columns, or sets one against what it can never be."""
+        self._given = expression
+        self._names: set[str] = set()
         self._expression = expression
-        self._names = _names(expression) if expression else set()
+        if expression is None:
+            return
+        tree = _parsed(expression)
+        self._names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         known = list(dict.fromkeys([*schema.TABLES["pages"].names, *schema.SWAP.names, *STACK_KEYS]))
         for name in sorted(self._names):
             if name not in known:
                 raise UsageError(f"--where: there is no column {name!r}", hint=suggest(name, known))
+        check_kinds(tree, expression)
+        self._expression = ast.unparse(tree)
 
     def columns(self, table: str, needed: Iterable[str]) -> list[str]:
         """Return the columns of `table` to read: those `needed` and those that the condition looks at."""
@@ -44,7 +57,7 @@ class Where:
             if name in STACK_KEYS:
                 seen[name] = stack_column(snap.stacks, name).take(rows["stack_id"].to_numpy()).to_numpy()
             else:
-                seen[name] = pd.Series(pd.NA, index=rows.index, dtype=_missing_dtype(name))
+                seen[name] = pd.Series(pd.NA, index=rows.index, dtype=_DTYPES[kind_of(name)])
         return rows[self._holds(seen, self._expression)]
 
     def _holds(self, seen: pd.DataFrame, expression: str) -> pd.Series:
@@ -52,7 +65,7 @@ class Where:
             held = seen.eval(expression, engine="python", local_dict={}, global_dict={})
             return pd.Series(held, index=seen.index).astype("boolean").fillna(False).astype(bool)
         except Exception as error:  # whatever pandas makes of a user's expression
-            raise UsageError(f"--where {expression!r}: {error}", hint=_EXAMPLE) from error
+            raise UsageError(f"--where {self._given!r}: {error}", hint=_EXAMPLE) from error
 
 
 # pandas would evaluate any attribute and call, `comm.to_pickle("/etc/passwd")` too.
@@ -65,7 +78,7 @@ _METHODS = ("isin", "isna", "notna")
 _TEXT_METHODS = ("contains", "endswith", "fullmatch", "match", "startswith")
 
 
-def _names(expression: str) -> set[str]:
+def _parsed(expression: str) -> ast.Expression:
     try:
         tree = ast.parse(expression, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -77,7 +90,17 @@ def _names(expression: str) -> set[str]:
         if not isinstance(node, _ALLOWED) and node not in called:
             what = ast.unparse(node) or type(node).__name__
             raise UsageError(f"--where {expression!r}: {what!r} is not a condition on columns", hint=_EXAMPLE)
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = _as_it_stands(expression, node)
+    return tree
+
+
+# What Python would make of `\n` in quotes is in no name: a newline is shown, and kept, as `\n`.
+def _as_it_stands(expression: str, node: ast.Constant) -> str:
+    written = ast.get_source_segment(expression, node) or ""
+    with suppress(SyntaxError, ValueError):
+        return str(ast.literal_eval(f"r{written}"))
+    return str(node.value)
 
 
 # The call's own nodes if it is NAME.isin(…), NAME.str.contains(…) or the like.
@@ -100,7 +123,4 @@ def _comparable(column: pd.Series) -> pd.Series:
     return column.astype("Int64")
 
 
-def _missing_dtype(name: str) -> str:
-    fields = [t.field(name).type for t in (schema.TABLES["pages"], schema.SWAP) if name in t.names]
-    text = any("string" in str(kind) for kind in fields)
-    return "string" if text else "boolean" if str(fields[0]) == "bool" else "Int64"
+_DTYPES = {"text": "string", "yes or no": "boolean", "number": "Int64"}

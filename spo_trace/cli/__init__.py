@@ -7,12 +7,13 @@ import signal
 import sys
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from spo_trace.cli import demo, diff, doctor, export, report, simulate, snapshot, trace, trend, verify, watch
-from spo_trace.cli.guard import drop_unwritable_output
+from spo_trace.cli.guard import complain, drop_unwritable_output
+from spo_trace.errors import EXIT_USAGE
 from spo_trace.version import __version__
 
 __all__ = ["app", "main"]
@@ -21,7 +22,7 @@ app = typer.Typer(
     name="spo-trace",
     help="Who owns this Linux machine's memory, including the part that is in swap?",
     epilog="A first look, without root: spo-trace demo",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -40,12 +41,19 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(EXIT_USAGE)
+
+
+# typer brings a click of its own, or takes the one that is installed.
+_WrongUsage: Any = typer.BadParameter.__base__
 
 
 def main() -> None:
@@ -61,7 +69,12 @@ def main() -> None:
     logging.basicConfig(format="spo-trace: %(message)s", level=logging.WARNING)
     logging.getLogger("spo_trace").setLevel(logging.INFO)
     try:
-        app(prog_name="spo-trace")
+        sys.exit(app(prog_name="spo-trace", standalone_mode=False))
+    except _WrongUsage as error:
+        message = error.format_message().rstrip(".")
+        asked = error.ctx.command_path if error.ctx else "spo-trace"
+        complain(message[:1].lower() + message[1:], f"{asked} --help tells what there is")
+        sys.exit(EXIT_USAGE)
     except OSError as error:
         # Of --help and --version, which answer before any command.
         drop_unwritable_output()

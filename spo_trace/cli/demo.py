@@ -12,10 +12,11 @@ __all__ = ["command"]
 
 @guarded
 def command() -> None:
-    """Show the main job in seconds, without root: simulate, snapshot, report, diff, verify.
+    """Show the main job in seconds, without root.
 
-    The swap_page_owner RFC's experiment: dd fills 256 MiB of tmpfs, DD pushes it out to swap, cat reads it back.
-    First on a modelled machine, then (in a source tree) as real kernels printed it.
+    Simulate, snapshot, report, diff and verify the swap_page_owner RFC's experiment: dd fills 256 MiB of tmpfs, DD
+    pushes it out to swap, cat reads it back. First on a modelled machine, then (in a source tree) as real kernels
+    printed it.
     """
     from spo_trace.bundled import real_captures
     from spo_trace.private_files import scratch_directory

@@ -3,17 +3,18 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, Where, condition_of, keys_of
-from spo_trace.cli.output import check_output, check_page, note, opened
-from spo_trace.cli.showing import check_format, check_question, show, sorted_by
+from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, Where, condition_of, keys_of, option
+from spo_trace.cli.output import check_output, check_page, note, opened, warn
+from spo_trace.cli.showing import check_question, format_for, most_grown, show, sorted_by, warn_of_nothing
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
+from spo_trace.reporters.format import counted, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from spo_trace.analysis.diff import Relation
 
 __all__ = ["command"]
 
@@ -25,21 +26,16 @@ def command(
     by: By = None,
     top: Top = 20,
     sort: Annotated[
-        str, typer.Option("--sort", metavar="COLUMN", help="total, mem, swap (growth), rate or a key.")
+        str, option("--sort", shows="COLUMN", help="total, mem, swap (growth), rate or a key.", default=True)
     ] = "total",
     where: Where = None,
-    format: Format = "table",
+    format: Format = None,
     output: Output = None,
     html: Html = None,
     force: Force = False,
     fail_above: Annotated[
         str | None,
-        typer.Option(
-            "--fail-above",
-            metavar="SIZE",
-            help="Exit with 3 if any row grew by more, such as 512K or 1GiB.",
-            show_default=False,
-        ),
+        option("--fail-above", shows="SIZE", help="Exit with 3 if any row grew by more, such as 512K or 1GiB."),
     ] = None,
 ) -> None:
     """Show who grew between two snapshots, largest growth first.
@@ -52,7 +48,7 @@ def command(
 
     Snapshots of different kernels are compared too: stacks then by function names, without offsets.
     """
-    check_format(format)
+    format = format_for(format, output)
     check_output(output, force=force)
     check_page(html, output, force=force)
     limit = _limit(fail_above)
@@ -63,14 +59,39 @@ def command(
     check_question(keys_of(by), condition)
     snap_a, snap_b = open_snapshot(a), open_snapshot(b)
     table = sorted_by(sort, diff(snap_a, snap_b, keys_of(by), where=condition), keys_of(by))
-    for text in relation_notes(snap_a, snap_b, relate(snap_a, snap_b)):
+    relation = relate(snap_a, snap_b)
+    _check_order(relation, a, b, gate=limit is not None)
+    for text in relation_notes(snap_a, snap_b, relation):
         note(text)
     show(_for_people(table, format), top, format, output, force=force)
+    warn_of_nothing(condition, found=bool(table[["total_bytes_a", "total_bytes_b"]].any(axis=None)))
+    if len(table) and _for_people(table, "table").empty:
+        note("No difference: every row is the same in both")
     if html:
         with opened(html, force=force) as file:
             export_diff(snap_a, snap_b, file, where=condition)
-    if limit is not None and (over := table[table["total_bytes_delta"] > limit]).size:
-        fail(f"{len(over)} rows grew by more than {fail_above}", None, EXIT_THRESHOLD)
+    if limit is not None:
+        _fail_above(limit, str(fail_above), table)
+
+
+def _fail_above(limit: int, asked: str, table: "pd.DataFrame") -> None:
+    over = table[table["total_bytes_delta"] > limit].sort_values("total_bytes_delta", ascending=False, kind="stable")
+    if over.empty:
+        return
+    # Of two kernels, symbols stand in the place of stack.
+    keys = list(table.columns)[: list(table.columns).index("mem_bytes_a")]
+    named = most_grown(over, keys, map(format_size, over["total_bytes_delta"]))
+    fail(f"{counted(len(over), 'row')} grew by more than {asked}: {named}", None, EXIT_THRESHOLD)
+
+
+# What grew would seem to have shrunk, and no threshold would ever be crossed.
+def _check_order(relation: "Relation", a: str, b: str, *, gate: bool) -> None:
+    if relation.seconds is None or relation.seconds >= 0:
+        return
+    said = f"{b} was taken {-relation.seconds:,.1f} s before {a}"
+    if gate:
+        raise UsageError(f"{said}: --fail-above would miss what grew", hint=f"name the earlier one first: {b} {a}")
+    warn(f"{said}; name the earlier one first: spo-trace diff {b} {a}")
 
 
 def _limit(text: str | None) -> int | None:
@@ -79,7 +100,8 @@ def _limit(text: str | None) -> int | None:
     try:
         return None if text is None else parse_size(text)
     except ValueError as error:
-        raise UsageError(f"--fail-above: {error}", hint="such as 512K, 64MiB or 1.5G") from error
+        hint = "a size such as 4096, 512K, 64Mi, 64MiB or 1.5G; K, M, G … are of 1024 each"
+        raise UsageError(f"--fail-above: {error}", hint=hint) from error
 
 
 # A and B of memory and of swap apart would make lines too long to read, and rows that did not change hide those that

@@ -12,7 +12,7 @@ _MARKS = {"ok": "ok      ", "missing": "MISSING ", "optional": "optional"}
 
 @guarded
 def command() -> None:
-    """Tell whether this machine can be snapshotted, and what mends what is missing."""
+    """Tell whether this machine can be snapshotted, and what it lacks."""
     from spo_trace.machine_checks import check_machine
 
     missing = []

@@ -5,13 +5,11 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Force, Source, Where, condition_of
+from spo_trace.cli.options import Force, Output, Source, Where, condition_of, option
 from spo_trace.cli.output import check_output, note, opened
-from spo_trace.cli.showing import check_question
+from spo_trace.cli.showing import check_question, chosen_format, warn_of_nothing
 from spo_trace.errors import UsageError
 
 __all__ = ["command"]
@@ -22,15 +20,30 @@ _BINARY = ("pprof", "parquet")
 _WEIGHTS = ("total", "mem", "swap")
 
 
+# What the end of a file's name says of it: the longer one first.
+_ENDINGS = {
+    **{".speedscope.json": "speedscope", ".json": "json", ".pb.gz": "pprof", ".pprof": "pprof", ".html": "html"},
+    **{".csv": "csv", ".parquet": "parquet", ".folded": "folded", ".txt": "folded"},
+}
+
+ExportFormat = Annotated[
+    str | None,
+    option(
+        "--format",
+        "-f",
+        shows="NAME",
+        help=f"{', '.join(_FORMATS)}. Default: what the name of -o ends with ({', '.join(_ENDINGS)}), else folded.",
+    ),
+]
+
+
 @guarded
 def command(
     snapshot: Source,
-    format: Annotated[str, typer.Option("--format", "-f", metavar="NAME", help=f"{', '.join(_FORMATS)}.")] = "folded",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to stdout.")
-    ] = None,
+    format: ExportFormat = None,
+    output: Output = None,
     weight: Annotated[
-        str, typer.Option("--weight", metavar="NAME", help="Bytes of folded stacks: total, mem or swap.")
+        str, option("--weight", shows="NAME", help="Bytes of folded stacks: total, mem or swap.", default=True)
     ] = "total",
     where: Where = None,
     force: Force = False,
@@ -49,21 +62,35 @@ def command(
         go tool pprof -top -cum -diff_base before.pb.gz now.pb.gz
         spo-trace export now.spo --format parquet -o now.parquet
     """
+    format = _format_for(format, output)
     _check_usage(format, weight, where, output)
     check_output(output, force=force)
     check_question([], condition_of(where))
     from spo_trace.exporting import export, snapshot_notes
 
     snap = open_snapshot(snapshot)
+    if condition_of(where):
+        from spo_trace.analysis.attribution import attribute
+
+        warn_of_nothing(
+            condition_of(where), found=bool(attribute(snap, [], where=condition_of(where))["total_bytes"].any())
+        )
     for text in snapshot_notes(snap):
         note(text)
     with opened(output, force=force) as file:
         export(snap, format, file, where=condition_of(where), weight=weight)
 
 
+# speedscope's own files are JSON, too.
+def _format_for(format: str | None, output: Path | None) -> str:
+    endings = _ENDINGS | ({".json": "speedscope"} if format == "speedscope" else {})
+    chosen = chosen_format(format, output, _FORMATS, endings)
+    if format is None and output and output.suffix and not str(output).endswith(tuple(endings)):
+        raise UsageError(f"{output.suffix} names no format", hint=f"choose one with -f: {', '.join(_FORMATS)}")
+    return chosen
+
+
 def _check_usage(format: str, weight: str, where: list[str] | None, output: Path | None) -> None:
-    if format not in _FORMATS:
-        raise UsageError(f"there is no format {format!r}", hint=f"choose one of {', '.join(_FORMATS)}")
     if weight not in _WEIGHTS:
         raise UsageError(f"there is no weight {weight!r}", hint=f"choose one of {', '.join(_WEIGHTS)}")
     if weight != "total" and format != "folded":

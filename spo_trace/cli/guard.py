@@ -15,7 +15,7 @@ import typer
 from spo_trace.errors import EXIT_ERROR, EXIT_INTERRUPTED, SpoTraceError
 from spo_trace.reporters.format import printable
 
-__all__ = ["drop_unwritable_output", "fail", "guarded"]
+__all__ = ["complain", "drop_unwritable_output", "fail", "guarded"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,11 +69,16 @@ def drop_unwritable_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
-    """Print the error and what to do about it, and leave with `exit_code`."""
+def complain(message: str, hint: str | None) -> None:
+    """Print the error and what to do about it."""
     print(f"spo-trace: error: {printable(message)}", file=sys.stderr)
     if hint:
         print(f"  hint: {printable(hint)}", file=sys.stderr)
+
+
+def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
+    """Print the error and what to do about it, and leave with `exit_code`."""
+    complain(message, hint)
     raise typer.Exit(exit_code)
 
 

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Options that several commands share."""
+"""The commands' options: what they are called, and what --help says of them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from spo_trace.analysis.keys import KEYS
+
 __all__ = [
+    "Backend",
     "By",
     "Force",
     "Format",
+    "From",
     "Html",
     "Jobs",
     "Output",
@@ -19,7 +23,14 @@ __all__ = [
     "Where",
     "condition_of",
     "keys_of",
+    "option",
 ]
+
+
+def option(*names: str, shows: str, help: str, least: float | None = None, default: bool = False) -> Any:
+    """Return an option for Annotated; `shows`: its value's name in --help; `default`: --help tells its default."""
+    return typer.Option(*names, metavar=shows, help=help, min=least, show_default=default)
+
 
 Source = Annotated[
     str,
@@ -31,47 +42,60 @@ Source = Annotated[
 ]
 By = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--by",
-        metavar="KEYS",
-        help="What to group by, several with commas: comm, pid, tgid, stack, symbols, caller, module, category, "
-        "memcg, order, migratetype, node, zone, gfp_flags, slab, swapped, type (of swap). Default: comm.",
-        show_default=False,
+        shows="KEYS",
+        help=f"What to group by, several with commas: {', '.join(KEYS)} (type: of swap). Default: comm.",
     ),
 ]
-Top = Annotated[int, typer.Option("--top", metavar="N", min=0, help="Rows to show; 0 for all.")]
+Top = Annotated[int, option("--top", shows="N", least=0, help="Rows to show; 0 for all.", default=True)]
 Where = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--where",
-        metavar="EXPR",
-        help="""Keep only rows for which it holds: 'comm == "dd" and order > 0'. A row without a value matches no """
-        "comparison: NAME.isna() asks for it. Given several times, all must hold.",
-        show_default=False,
+        shows="EXPR",
+        help="""Keep only rows for which it holds: 'comm == "dd" and order > 0'. Text in quotes is taken as names """
+        r"are shown: \n stays \n. A row without a value matches no comparison: NAME.isna() asks for it. Given several "
+        "times, all must hold.",
     ),
 ]
-Html = Annotated[
-    Path | None,
-    typer.Option(
-        "--html", metavar="FILE", help="Write a page to look at, too: one file, all in it.", show_default=False
+Html = Annotated[Path | None, option("--html", shows="FILE", help="Write a page to look at, too: one file, all in it.")]
+Format = Annotated[
+    str | None,
+    option(
+        "--format",
+        "-f",
+        shows="NAME",
+        help="table, csv, json or markdown. Default: what the name of -o ends with (.csv, .json, .md), else table.",
     ),
 ]
-Format = Annotated[str, typer.Option("--format", "-f", metavar="NAME", help="table, csv, json or markdown.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to stdout.")]
+Output = Annotated[Path | None, option("--output", "-o", shows="FILE", help="Write here instead of to stdout.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 Jobs = Annotated[
     int | None,
-    typer.Option(
+    option(
         "--jobs",
         "-j",
-        metavar="N",
-        min=1,
+        shows="N",
+        least=1,
         help="Readers of page_owner, scanners of its text; default: one for each processor, 8 at most.",
-        show_default=False,
     ),
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail at the first malformed record, instead of setting it aside.")
+]
+From = Annotated[
+    list[str] | None,
+    option(
+        "--from",
+        shows="PATH",
+        help="In place of this machine, a capture: a directory, a tar archive, single files (repeat it), - for stdin; "
+        "gz, xz, zst, lz4, bz2 too. Or the simulator's scenario.",
+    ),
+]
+Backend = Annotated[
+    str | None,
+    option("--backend", shows="NAME", help="live (default), capture (default with --from) or simulator."),
 ]
 
 

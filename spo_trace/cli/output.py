@@ -13,9 +13,9 @@ from typing import Any
 
 from spo_trace.counts import FileCounts, Progress
 from spo_trace.errors import SpoTraceError, UsageError
-from spo_trace.formats.body import CUT_OFF
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import format_size, printable
+from spo_trace.shortcomings import shortcomings
 
 __all__ = [
     "check_output",
@@ -23,7 +23,6 @@ __all__ = [
     "note",
     "opened",
     "progress",
-    "shortcomings",
     "size_of",
     "tell_collected",
     "warn",
@@ -40,16 +39,19 @@ def warn(text: str) -> None:
     print(f"spo-trace: warning: {printable(text)}", file=sys.stderr)
 
 
-def check_output(output: Path | None, *, force: bool) -> None:
-    """Raise SpoTraceError if `output` can't be written to; before the work, not after it."""
-    if output is None:
+def check_output(output: Path | None, *, force: bool, option: str = "-o") -> None:
+    """Raise SpoTraceError if `output`, named by `option`, can't be written to; before the work, not after it."""
+    if output is None or str(output) == "-":
         return
     if output.is_symlink():
         raise SpoTraceError(f"{output} is a symbolic link", hint="links are not followed: name the file itself")
     if output.is_dir():
-        raise SpoTraceError(f"{output} is a directory", hint="name a file with -o")
+        raise SpoTraceError(f"{output} is a directory", hint=f"name a file with {option}")
     if output.is_file() and not force:
         raise SpoTraceError(f"{output} exists", hint="replace it with --force")
+    if not output.exists() and not os.access(output.parent, os.W_OK | os.X_OK):
+        why = "Permission denied" if output.parent.is_dir() else f"{output.parent} is not a directory"
+        raise SpoTraceError(f"{output} can't be written: {why}", hint=f"name a directory of yours with {option}")
 
 
 def check_page(page: Path | None, output: Path | None, *, force: bool) -> None:
@@ -60,7 +62,7 @@ def check_page(page: Path | None, output: Path | None, *, force: bool) -> None:
         )
     if page and output and page.absolute() == output.absolute():
         raise UsageError(f"{page} can't be table and page", hint="name two files")
-    check_output(page, force=force)
+    check_output(page, force=force, option="--html")
 
 
 @contextmanager
@@ -119,29 +121,6 @@ def tell_collected(meta: dict[str, Any]) -> None:
     """Say what a snapshot lacks."""
     for text in shortcomings(meta):
         warn(text)
-
-
-def shortcomings(meta: dict[str, Any]) -> Iterator[str]:
-    """Yield what a snapshot lacks: warnings, records that could not be parsed, input that broke off."""
-    yield from meta["warnings"]
-    for name, counts in meta["files"].items():
-        for text in _shortcomings(counts):
-            yield f"{name}: {text}"
-
-
-def _shortcomings(counts: dict[str, Any]) -> Iterator[str]:
-    lost, noted = counts.get("malformed", 0), counts.get("notes", 0)
-    first = f"(a snapshot keeps them in rejects.txt; first: {counts.get('first_reject')})"
-    if lost:
-        yield f"{lost:,} of {lost + counts['records']:,} records are malformed and set aside {first}"
-    if noted:
-        yield f"{noted:,} lines were not understood and set aside, their records kept {first}"
-    if CUT_OFF in counts.get("reasons", {}):
-        yield "a record is cut off: is the text complete?"
-    if "problem" in counts:
-        yield f"{counts['problem']}; what came before it was read"
-    for reason, number in counts.get("skipped", {}).items():
-        yield f"at least {number:,} skipped: {reason}"
 
 
 def size_of(path: Path) -> str:

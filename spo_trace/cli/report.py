@@ -3,13 +3,11 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, Where, condition_of, keys_of
+from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, Where, condition_of, keys_of, option
 from spo_trace.cli.output import check_output, check_page, note, opened
-from spo_trace.cli.showing import check_format, check_question, show, sorted_by
+from spo_trace.cli.showing import check_question, format_for, show, sorted_by, warn_of_nothing
 from spo_trace.reporters.format import format_size
 
 if TYPE_CHECKING:
@@ -23,9 +21,9 @@ def command(
     snapshot: Source,
     by: By = None,
     top: Top = 20,
-    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help="total, mem, swap or a key.")] = "total",
+    sort: Annotated[str, option("--sort", shows="COLUMN", help="total, mem, swap or a key.", default=True)] = "total",
     where: Where = None,
-    format: Format = "table",
+    format: Format = None,
     output: Output = None,
     html: Html = None,
     force: Force = False,
@@ -39,7 +37,7 @@ def command(
         spo-trace report capture.tar.gz --where 'memcg == "web.slice"' --format csv
         spo-trace report now.spo --html now.html
     """
-    check_format(format)
+    format = format_for(format, output)
     check_output(output, force=force)
     check_page(html, output, force=force)
     from spo_trace.analysis.attribution import attribute, page_columns
@@ -53,6 +51,7 @@ def command(
     table = attribute(snap, keys_of(by), where=condition)
     table = sorted_by(sort, table, keys_of(by))
     show(table, top, format, output, force=force)
+    warn_of_nothing(condition, found=bool(table["total_bytes"].any()))
     note(_total(table, unknown_amounts(snap)))
     for text in snapshot_notes(snap):
         note(text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spo_trace.bundled import scenario_path, scenarios
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.options import Force
 from spo_trace.cli.output import note
@@ -22,7 +23,7 @@ __all__ = ["command"]
 @guarded
 def command(
     scenario: Annotated[
-        str, typer.Argument(help="A TOML file, or the name of a bundled scenario.", show_default=False)
+        str, typer.Argument(help=f"A TOML file, or a bundled scenario: {', '.join(scenarios())}.", show_default=False)
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="The directory to make.", show_default=False)
@@ -38,7 +39,6 @@ def command(
         spo-trace simulate rfc-after -o rfc-after
         spo-trace report rfc-after/2-swapped
     """
-    from spo_trace.bundled import scenario_path
     from spo_trace.simulator import load_scenario, run
 
     machine = load_scenario(scenario_path(scenario))

@@ -4,60 +4,43 @@
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Force, Jobs, Strict
+from spo_trace.cli.options import Backend, Force, From, Jobs, Strict, option
 from spo_trace.cli.output import note, progress, size_of, tell_collected
 from spo_trace.errors import UsageError
-from spo_trace.reporters.format import format_size
+from spo_trace.reporters.format import counted, format_size
+
+if TYPE_CHECKING:
+    from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["command"]
 
 
+Target = Annotated[
+    Path | None,
+    option("-o", "--output", shows="NAME.spo", help="The snapshot to make. Default: from host or input, and time."),
+]
+Stage = Annotated[str | None, option("--stage", shows="NAME", help="The simulator's stage; default: the last.")]
+Swap = Annotated[
+    str,
+    option(
+        "--swap",
+        shows="MODE",
+        help="Owners of swap: auto (debugfs, else bpf), debugfs, bpf (of a running spo-trace trace) or none.",
+        default=True,
+    ),
+]
+
+
 @guarded
 def command(
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="NAME.spo",
-            help="The snapshot to make. Default: from host or input, and time.",
-        ),
-    ] = None,
-    from_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--from",
-            metavar="PATH",
-            help="A capture: a directory, a tar archive, single files (repeat it), - for stdin; gz, xz, zst, lz4, bz2 "
-            "too. Or the simulator's scenario.",
-            show_default=False,
-        ),
-    ] = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            "--backend",
-            metavar="NAME",
-            help="live (default), capture (default with --from) or simulator.",
-            show_default=False,
-        ),
-    ] = None,
-    stage: Annotated[
-        str | None, typer.Option("--stage", metavar="NAME", help="The simulator's stage; default: the last.")
-    ] = None,
-    swap: Annotated[
-        str,
-        typer.Option(
-            "--swap",
-            metavar="MODE",
-            help="Owners of swap: auto (debugfs, else bpf), debugfs, bpf (of a running spo-trace trace) or none.",
-        ),
-    ] = "auto",
+    output: Target = None,
+    from_: From = None,
+    backend: Backend = None,
+    stage: Stage = None,
+    swap: Swap = "auto",
     jobs: Jobs = None,
     strict: Strict = False,
     force: Force = False,
@@ -87,12 +70,19 @@ def command(
         progress=progress(),
     )
     tell_collected(snap.meta)
+    _tell(snap, target)
+
+
+def _tell(snap: "Snapshot", target: Path) -> None:
     files = snap.meta["files"]
-    rows = [f"{files[name]['records']:,} {name} records" for name in ("page_owner", "swap_page_owner") if name in files]
+    rows = [
+        counted(files[name]["records"], f"{name} record") for name in ("page_owner", "swap_page_owner") if name in files
+    ]
     swap_owner = snap.meta["swap_owner"]
     if swap_owner["origin"] == "bpf":
         rows.append(f"{files['bpf']['records']:,} swap entries from the probes")
-    note(f"Wrote {target}: {', '.join(rows)}, {snap.count('stacks'):,} stacks, {size_of(target)}")
+    rows.append(counted(snap.count("stacks"), "stack"))
+    note(f"Wrote {target}: {', '.join(rows)}, {size_of(target)}")
     if cost := snap.meta["cost"]:
         own = (cost["own_pages"] or 0) * snap.page_size
         listed = f"; {format_size(own)} of what is listed are its own" if own else ""

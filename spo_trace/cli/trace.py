@@ -49,7 +49,7 @@ def command(
     ] = None,
     ebpf: Annotated[bool, typer.Option("--ebpf", help="Print the BPF program and exit.")] = False,
 ) -> None:
-    """Keep the owners of swapped pages, on a kernel without the RFC's patches.
+    """Keep the owners of swapped pages on an unpatched kernel.
 
     Attaches BPF probes to the kernel's swap functions (bcc, as root) and keeps them until it ends. Meanwhile
     `spo-trace snapshot` has the owners of swap, and pages that came back from swap keep theirs. With INTERVAL it

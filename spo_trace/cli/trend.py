@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 import typer
 
 from spo_trace.cli.guard import fail, guarded
-from spo_trace.cli.options import Force, Format, Output, Top, Where, condition_of, keys_of
+from spo_trace.cli.options import Force, Format, Output, Top, Where, condition_of, keys_of, option
 from spo_trace.cli.output import check_output, note, opened
-from spo_trace.cli.showing import check_format, show
+from spo_trace.cli.showing import format_for, most_grown, show, sorted_by, warn_of_nothing
 from spo_trace.errors import EXIT_THRESHOLD, SpoTraceError, UsageError
+from spo_trace.reporters.format import format_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,50 +23,67 @@ __all__ = ["command"]
 
 _PANELS = 6
 
+_COLUMNS = {"least": "rate_low", "first": "first_bytes", "last": "last_bytes"}
+
+
+Samples = Annotated[
+    str,
+    typer.Argument(
+        metavar="DIR",
+        help="A recording (of watch --record), or a directory of snapshots (NAME.spo) of one boot.",
+        show_default=False,
+    ),
+]
+TrendBy = Annotated[
+    list[str] | None,
+    option(
+        "--by",
+        shows="KEYS",
+        help="What to group by, as for report. Default: what it was recorded by; stack for snapshots. A recording "
+        "by stack tells symbols, caller, module and category too.",
+    ),
+]
+Weight = Annotated[str, option("--weight", shows="NAME", help="What grows: total, mem or swap.", default=True)]
+Sort = Annotated[
+    str,
+    option(
+        "--sort",
+        shows="COLUMN",
+        help="least (what grows surely), rate, first, last, steadiness or a key.",
+        default=True,
+    ),
+]
+Plot = Annotated[
+    Path | None,
+    option(
+        "--plot",
+        shows="FILE",
+        help="Draw the first rows (six at most) with their lines: FILE.png, .svg or .html. Needs matplotlib.",
+    ),
+]
+FailAbove = Annotated[
+    str | None,
+    option(
+        "--fail-above",
+        shows="RATE",
+        help="Exit with 3 if any row surely (column `at least`) grows faster: bytes per s, min, h or day, such as "
+        "10K/s or 1MiB/h; or 0.",
+    ),
+]
+
 
 @guarded
 def command(
-    samples: Annotated[
-        str,
-        typer.Argument(
-            metavar="DIR",
-            help="A recording (of watch --record), or a directory of snapshots (NAME.spo) of one boot.",
-            show_default=False,
-        ),
-    ],
-    by: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--by",
-            metavar="KEYS",
-            help="What to group by, as for report. Default: what it was recorded by; stack for snapshots. A recording "
-            "by stack tells symbols, caller, module and category too.",
-            show_default=False,
-        ),
-    ] = None,
-    weight: Annotated[str, typer.Option("--weight", metavar="NAME", help="What grows: total, mem or swap.")] = "total",
+    samples: Samples,
+    by: TrendBy = None,
+    weight: Weight = "total",
     top: Top = 20,
+    sort: Sort = "least",
     where: Where = None,
-    format: Format = "table",
+    format: Format = None,
     output: Output = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw the first rows (six at most) with their lines: FILE.png, .svg or .html. Needs matplotlib.",
-            show_default=False,
-        ),
-    ] = None,
-    fail_above: Annotated[
-        str | None,
-        typer.Option(
-            "--fail-above",
-            metavar="RATE",
-            help="Exit with 3 if any row surely (column `at least`) grows faster, such as 10K/s, 1MiB/h or 0.",
-            show_default=False,
-        ),
-    ] = None,
+    plot: Plot = None,
+    fail_above: FailAbove = None,
     force: Force = False,
 ) -> None:
     """Show who grows steadily, how fast, and how sure that is.
@@ -79,27 +97,38 @@ def command(
         spo-trace trend day --by caller --plot day.svg
         spo-trace trend nightly/ --by stack --fail-above 1MiB/h    # a leak test for CI
     """
-    check_format(format)
+    format = format_for(format, output)
     check_output(output, force=force)
     _check_plot(plot, force=force)
     limit = _limit(fail_above)
     from spo_trace.analysis.trend import trend
     from spo_trace.sampling.opening import open_series
 
-    series = open_series(samples, keys_of(by) if by else None, condition_of(where))
-    table = trend(series.table, series.keys, weight=weight)
+    condition = condition_of(where)
+    series = open_series(samples, keys_of(by) if by else None, condition)
+    table = sorted_by(_COLUMNS.get(sort, sort), trend(series.table, series.keys, weight=weight), series.keys)
     times = series.table["seconds"].drop_duplicates()
     note(f"{len(times)} samples of one boot, over {times.max():,.1f} s")
     if _what(series, weight) == "memory" and weight == "total":
         note("The samples do not tell who owns swap: it is left out")
     show(_for_people(table, format), top, format, output, force=force)
+    warn_of_nothing(condition, found=bool(series.table["total_bytes"].any()))
     changed = table[table["steadiness"].notna()]
     if plot and changed.empty:
         note("Nothing changed: there is nothing to draw")
     elif plot:
         _draw(changed.head(min(top or _PANELS, _PANELS)), series, weight, plot, force=force)
-    if limit is not None and (over := table[table["rate_low"] > limit]).size:
-        fail(f"{len(over)} rows surely grow faster than {fail_above}", None, EXIT_THRESHOLD)
+    if limit is not None:
+        _fail_above(limit, str(fail_above), table, series.keys)
+
+
+def _fail_above(limit: float, asked: str, table: "pd.DataFrame", keys: list[str]) -> None:
+    over = table[table["rate_low"] > limit].sort_values("rate_low", ascending=False, kind="stable")
+    if over.empty:
+        return
+    named = most_grown(over, keys, (f"{format_size(rate)}/s" for rate in over["rate_low"]))
+    grow = "row surely grows" if len(over) == 1 else "rows surely grow"
+    fail(f"{len(over):,} {grow} faster than {asked}: {named}", None, EXIT_THRESHOLD)
 
 
 def _check_plot(plot: Path | None, *, force: bool) -> None:
@@ -111,7 +140,7 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
         raise UsageError(f"can't draw {plot}", hint=f"its name decides what it is: one of {', '.join(SUFFIXES)}")
     if find_spec("matplotlib") is None:
         raise SpoTraceError("--plot needs matplotlib", hint="install it: pip install 'spo-trace[plot]'")
-    check_output(plot, force=force)
+    check_output(plot, force=force, option="--plot")
 
 
 # What the amounts are of: the kernel's counts have memory and swap in one.
@@ -142,7 +171,8 @@ def _limit(text: str | None) -> float | None:
     try:
         return None if text is None else parse_rate(text)
     except ValueError as error:
-        raise UsageError(f"--fail-above: {error}", hint="such as 10K/s, 1MiB/h or 0") from error
+        hint = "a size, and in what time, such as 10K/s, 64KiB/min, 1MiB/h or 1G/day; or 0"
+        raise UsageError(f"--fail-above: {error}", hint=hint) from error
 
 
 # Rows that did not change hide those that did; csv and json have all.

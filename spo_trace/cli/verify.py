@@ -9,7 +9,7 @@ from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
 from spo_trace.cli.options import Force, Format, Output, Source
 from spo_trace.cli.output import check_output, note, opened
-from spo_trace.cli.showing import check_format, show
+from spo_trace.cli.showing import format_for, show
 from spo_trace.errors import EXIT_THRESHOLD
 
 __all__ = ["command"]
@@ -24,11 +24,11 @@ def command(
     tolerance: Annotated[
         float, typer.Option("--tolerance", metavar="PERCENT", min=0, help="How much may stay unexplained.")
     ] = 2.0,
-    format: Format = "table",
+    format: Format = None,
     output: Output = None,
     force: Force = False,
 ) -> None:
-    """Hold what the kernel lists against what the machine says it uses.
+    """Hold what the kernel lists against what the machine uses.
 
     Memory against MemTotal − MemFree, swap against each device's Used, stacks against nr_base_pages; what the
     difference is made of is named, with numbers. Exits with 3 if more than --tolerance percent, and more than 1 MiB,
@@ -37,7 +37,7 @@ def command(
     \b
         spo-trace verify now.spo
     """
-    check_format(format)
+    format = format_for(format, output)
     check_output(output, force=force)
     from spo_trace.analysis.balance import balance
     from spo_trace.reporters.balance import render_balance

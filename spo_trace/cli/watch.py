@@ -2,104 +2,98 @@
 """spo-trace watch."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import By, Jobs, Where, condition_of, keys_of
+from spo_trace.cli.options import Backend, By, Force, From, Jobs, Where, condition_of, keys_of, option
 from spo_trace.cli.output import note
-from spo_trace.cli.watching import SORTS, Lines, Terminal
+from spo_trace.cli.watching import SORTS, Csv, Display, JsonLines, Lines, Terminal
 from spo_trace.errors import UsageError
+from spo_trace.reporters.format import counted
+
+if TYPE_CHECKING:
+    from spo_trace.sampling.samples import Sample
 
 __all__ = ["command"]
+
+_DISPLAYS = {"csv": Csv, "json": JsonLines}
+
+Interval = Annotated[
+    float | None,
+    option(
+        "--interval",
+        "-n",
+        shows="SECONDS",
+        least=0.1,
+        help="Time from one sample to the next. Default: 5; with --from none.",
+    ),
+]
+Count = Annotated[
+    int | None,
+    option("--count", "-c", shows="N", least=1, help="Stop after so many samples. Default: on Ctrl-C."),
+]
+Owners = Annotated[
+    int | None,
+    option(
+        "--top",
+        shows="N",
+        least=0,
+        help="Owners to show, 0 for all. Default: as many as fit the terminal; 10 in plain lines; all in csv and json.",
+    ),
+]
+Sort = Annotated[
+    str, option("--sort", shows="NAME", help="growth (since the start), interval, total, mem or swap.", default=True)
+]
+Method = Annotated[
+    str,
+    option(
+        "--method",
+        shows="NAME",
+        help="counts: the kernel's own count for each stack (page_owner_stacks, Linux 6.9+): cheap, memory and "
+        "swap in one number, and only --by stack, symbols, caller, module, category. full: every record. auto: "
+        "counts where they can answer, else full.",
+        default=True,
+    ),
+]
+WatchFormat = Annotated[
+    str,
+    option(
+        "--format",
+        "-f",
+        shows="NAME",
+        help="view: live on a terminal, plain lines elsewhere; csv, or json (an object a line), for programs.",
+        default=True,
+    ),
+]
+Record = Annotated[
+    Path | None,
+    option("--record", shows="DIR", help="Keep each sample in DIR, as a small Parquet file, for spo-trace trend."),
+]
 
 
 @guarded
 def command(
     by: By = None,
-    interval: Annotated[
-        float | None,
-        typer.Option(
-            "--interval",
-            "-n",
-            metavar="SECONDS",
-            min=0.1,
-            help="Time from one sample to the next. Default: 5; with --from none.",
-            show_default=False,
-        ),
-    ] = None,
-    count: Annotated[
-        int | None,
-        typer.Option(
-            "--count",
-            "-c",
-            metavar="N",
-            min=1,
-            help="Stop after so many samples. Default: on Ctrl-C.",
-            show_default=False,
-        ),
-    ] = None,
-    top: Annotated[
-        int | None,
-        typer.Option(
-            "--top",
-            metavar="N",
-            min=0,
-            help="Owners to show, 0 for all. Default: as many as fit the terminal; 10 in plain lines.",
-            show_default=False,
-        ),
-    ] = None,
-    sort: Annotated[
-        str,
-        typer.Option("--sort", metavar="NAME", help="growth (since the start), interval, total, mem or swap."),
-    ] = "growth",
+    interval: Interval = None,
+    count: Count = None,
+    top: Owners = None,
+    sort: Sort = "growth",
     where: Where = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            "--method",
-            metavar="NAME",
-            help="counts: the kernel's own count for each stack (page_owner_stacks, Linux 6.9+): cheap, memory and "
-            "swap in one number, and only --by stack, symbols, caller, module, category. full: every record. auto: "
-            "counts where they can answer, else full.",
-        ),
-    ] = "auto",
+    method: Method = "auto",
+    format: WatchFormat = "view",
     jobs: Jobs = None,
-    record: Annotated[
-        Path | None,
-        typer.Option(
-            "--record",
-            metavar="DIR",
-            help="Keep each sample in DIR, as a small Parquet file, for spo-trace trend.",
-            show_default=False,
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the recording DIR if it exists.")] = False,
-    from_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--from",
-            metavar="PATH",
-            help="In place of this machine: captures (repeat it), a directory of captures, or the simulator's "
-            "scenario.",
-            show_default=False,
-        ),
-    ] = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            "--backend",
-            metavar="NAME",
-            help="live (default), capture (default with --from) or simulator.",
-            show_default=False,
-        ),
-    ] = None,
+    record: Record = None,
+    force: Force = False,
+    from_: From = None,
+    backend: Backend = None,
 ) -> None:
     """Watch who owns memory and swap, and who grows.
 
-    A live view on a terminal, plain lines elsewhere. Ctrl-C ends it; what was recorded by then is kept.
+    A live view on a terminal, plain lines elsewhere. Ctrl-C ends it, with exit code 0; what was recorded by then is
+    kept. Where its reader goes away (head), it ends with 1. Of --from, each capture is a sample: several, or a
+    directory of captures.
 
     \b
         sudo spo-trace watch
@@ -108,10 +102,12 @@ def command(
     """
     if sort not in SORTS:
         raise UsageError(f"can't sort by {sort!r}", hint=f"choose one of {', '.join(SORTS)}")
+    if format not in ("view", *_DISPLAYS):
+        raise UsageError(f"there is no format {format!r}", hint=f"choose one of view, {', '.join(_DISPLAYS)}")
     from spo_trace.sampling import api
 
     keys = keys_of(by)
-    display = (Terminal if sys.stdout.isatty() else Lines)(keys, sort, top)
+    display = _DISPLAYS.get(format, Terminal if sys.stdout.isatty() else Lines)(keys, sort, top)
     samples = api.watch(
         keys,
         where=condition_of(where),
@@ -125,6 +121,12 @@ def command(
         force=force,
         progress=display.progress(),
     )
+    _show(display, samples)
+    if record:
+        note(f"Wrote {record}: {counted(display.taken, 'sample')}; next: spo-trace trend {record}")
+
+
+def _show(display: Display, samples: "Iterator[Sample]") -> None:
     try:
         with display:
             for sample in samples:
@@ -134,5 +136,3 @@ def command(
         if not display.taken:
             raise
     display.leave()
-    if record:
-        note(f"Wrote {record}: {display.taken} samples; next: spo-trace trend {record}")

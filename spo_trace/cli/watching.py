@@ -9,10 +9,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from spo_trace.cli.output import progress, shortcomings, warn
+from spo_trace.cli.output import progress, warn
 from spo_trace.counts import FileCounts, Progress
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import format_size
+from spo_trace.shortcomings import shortcomings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from spo_trace.reporters.watch_view import WatchView
     from spo_trace.sampling.samples import Sample
 
-__all__ = ["SORTS", "Lines", "Terminal"]
+__all__ = ["SORTS", "Csv", "Display", "JsonLines", "Lines", "Terminal"]
 
 _NUMBER = re.compile(r"[\d,]+")
 
@@ -35,7 +36,7 @@ _ROWS_IN_LINES = 10
 _ROWS_ON_TERMINAL = 200
 
 
-class _Display:
+class Display:
     """Keep the samples that growth is told from; `taken` counts all that were shown."""
 
     def __init__(self, keys: list[str], sort: str, top: int | None) -> None:
@@ -119,7 +120,7 @@ def _lacking(sample: "Sample") -> Iterator[str]:
         yield f"the owners of swap are not known ({why})"
 
 
-class Lines(_Display):
+class Lines(Display):
     """Print a line for each owner and sample: for a pipe, a file, a log."""
 
     def _draw(self, sample: "Sample") -> None:
@@ -132,7 +133,40 @@ class Lines(_Display):
         render_lines(shown, sample.seconds, sys.stdout, header=self.taken == 1)
 
 
-class Terminal(_Display):
+class _Rows(Display):
+    """Write a row for each owner and sample, under the API's column names: for programs."""
+
+    def _draw(self, sample: "Sample") -> None:
+        rows, _, _ = self._growth(self._top or 0)
+        rows = rows.drop(columns=["past", "label"])
+        rows.insert(0, "sample", sample.number)
+        rows.insert(1, "seconds", sample.seconds)
+        self._write(rows)
+        sys.stdout.flush()
+
+    def _write(self, rows: "pd.DataFrame") -> None:
+        raise NotImplementedError
+
+
+class Csv(_Rows):
+    """Write them as comma-separated values."""
+
+    def _write(self, rows: "pd.DataFrame") -> None:
+        from spo_trace.reporters.csv_file import render_csv
+
+        render_csv([rows], sys.stdout, header=self.taken == 1)
+
+
+class JsonLines(_Rows):
+    """Write each of them as a JSON object in a line of its own."""
+
+    def _write(self, rows: "pd.DataFrame") -> None:
+        from spo_trace.reporters.json_file import render_json_lines
+
+        render_json_lines(rows, sys.stdout)
+
+
+class Terminal(Display):
     """Draw a view on the whole terminal, again and again; what it showed last stays when it ends."""
 
     _live: "Live | None" = None

@@ -9,7 +9,7 @@ import pandas as pd
 __all__ = ["render_csv"]
 
 
-def render_csv(tables: Iterable[pd.DataFrame], outfile: TextIO) -> None:
-    """Write the rows of all `tables` (of the same columns) under one header line; missing values are empty."""
+def render_csv(tables: Iterable[pd.DataFrame], outfile: TextIO, *, header: bool = True) -> None:
+    """Write the rows of all `tables` (of the same columns), under a header line if asked; missing values are empty."""
     for number, table in enumerate(tables):
-        table.to_csv(outfile, index=False, header=number == 0, lineterminator="\n")
+        table.to_csv(outfile, index=False, header=header and number == 0, lineterminator="\n")

@@ -4,7 +4,7 @@
 import re
 from fractions import Fraction
 
-__all__ = ["UNKNOWN", "format_rate", "format_share", "format_size", "parse_rate", "parse_size", "printable"]
+__all__ = ["UNKNOWN", "counted", "format_rate", "format_share", "format_size", "parse_rate", "parse_size", "printable"]
 
 # An amount that is not known is not 0.
 UNKNOWN = "?"
@@ -29,7 +29,8 @@ def format_size(size: float, *, signed: bool = False) -> str:
 
 def format_share(share: float) -> str:
     """Return a part of one in percent."""
-    return f"{100 * share:.1f}%"
+    # A little less than nothing is nothing, too.
+    return f"{100 * share:.1f}%".replace("-0.0%", "0.0%")
 
 
 def format_rate(rate: float) -> str:
@@ -44,9 +45,18 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def counted(number: int, one: str) -> str:
+    """Return how many there are of what is called `one`.
+
+    >>> counted(1, "row"), counted(1000, "row")
+    ('1 row', '1,000 rows')
+    """
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
 def parse_size(text: str) -> int:
-    """Return the bytes that a size such as 512K, 64MiB or 1.5G means; raise ValueError for anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGTPE]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    """Return the bytes that a size such as 512K, 64Mi, 64MiB or 1.5G means; raise ValueError for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([KMGTPE])i?)?B?", text.strip(), re.IGNORECASE)
     if not match:
         raise ValueError(f"{text!r} is not a size")
     return int(Fraction(match[1]) * 1024 ** ("KMGTPE".find(match[2].upper()) + 1 if match[2] else 0))
@@ -56,15 +66,18 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
 
 
 def parse_rate(text: str) -> float:
-    """Return the bytes per second that a rate such as 10K/s, 1MiB/h or 512 means; raise ValueError for anything else.
+    """Return the bytes per second that a rate such as 10K/s, 1MiB/h or 0 means; raise ValueError for anything else.
 
     >>> parse_rate("36K/h")
     10.24
     """
     size, slash, unit = text.partition("/")
+    amount = parse_size(size)
+    if not slash and amount:
+        raise ValueError(f"{text!r} is not a rate: in what time?")
     if slash and unit.strip() not in _SECONDS:
         raise ValueError(f"{unit.strip()!r} is not one of {', '.join(_SECONDS)}")
     try:
-        return parse_size(size) / _SECONDS[unit.strip() if slash else "s"]
+        return amount / _SECONDS[unit.strip() if slash else "s"]
     except OverflowError as error:
         raise ValueError(f"{text[:20]}… is not a rate that anything reaches") from error

@@ -36,5 +36,5 @@ def _module(text: str) -> str:
 
 
 def name_of(value: object, what: str = "comm") -> str:
-    """Return a name that the kernel printed, or that it printed none."""
-    return f"(no {what})" if pd.isna(value) else str(value)  # type: ignore[call-overload]
+    """Return a name that the kernel printed, or that it printed none; an empty name in quotes, to be seen."""
+    return f"(no {what})" if pd.isna(value) else str(value) or '""'  # type: ignore[call-overload]

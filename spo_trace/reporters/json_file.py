@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-__all__ = ["json_rows", "render_json"]
+__all__ = ["json_rows", "render_json", "render_json_lines"]
 
 
 def render_json(tables: Iterable[pd.DataFrame], outfile: TextIO) -> None:
@@ -22,6 +22,12 @@ def render_json(tables: Iterable[pd.DataFrame], outfile: TextIO) -> None:
             outfile.write(separator + json.dumps(row, allow_nan=False))
             separator = ",\n"
     outfile.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def render_json_lines(table: pd.DataFrame, outfile: TextIO) -> None:
+    """Write the rows of `table`, an object in each line: what follows can be appended."""
+    for row in json_rows(table):
+        outfile.write(json.dumps(row, allow_nan=False) + "\n")
 
 
 def json_rows(table: pd.DataFrame) -> Iterable[dict[str, Any]]:

@@ -57,9 +57,9 @@ def _cell(name: str, value: Any) -> str:
     return format_size(number, signed=name.endswith("_delta"))
 
 
-# What the kernel does not print for a row is missing in it.
+# What the kernel does not print for a row is missing in it; an empty name is a name.
 def _text(value: Any) -> str:
-    return "-" if pd.isna(value) else printable(str(value))
+    return "-" if pd.isna(value) else printable(str(value)) or '""'
 
 
 def _is_number(name: str) -> bool:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from spo_trace.bundled import scenarios
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import KernelText
@@ -52,6 +53,7 @@ class CaptureSource:
         self._errors: dict[str, str] = {}
         for path in paths:
             self._add(str(path))
+        self._refuse_without_owners(self._title, lambda: "name the directory that it is in, or page_owner as well")
 
     @property
     def options(self) -> dict[str, str]:
@@ -153,7 +155,10 @@ def _open_file(path: str) -> BinaryIO:
     try:
         return Path(path).open("rb")
     except OSError as error:
-        raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="check the path") from error
+        hint = "check the path"
+        if path in scenarios():
+            hint = f"the simulator has a scenario {path}: --backend simulator, or spo-trace simulate {path} -o DIR"
+        raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint=hint) from error
 
 
 def _file_text(name: str, path: Path) -> KernelText:

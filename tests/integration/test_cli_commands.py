@@ -124,11 +124,11 @@ def test_diff(place: Path) -> None:
     assert run.stderr.decode() == "One boot, 10.0 s apart\n"
 
 
-@pytest.mark.parametrize(("limit", "code"), [("31K", 3), ("32K", 0), ("0", 3), ("1GiB", 0)])
+@pytest.mark.parametrize(("limit", "code"), [("31K", 3), ("31Ki", 3), ("31KiB", 3), ("32K", 0), ("0", 3), ("1GiB", 0)])
 def test_diff_as_a_leak_test(place: Path, limit: str, code: int) -> None:
     run = in_process("diff", "a.spo", "b.spo", "--fail-above", limit, "-f", "json", cwd=place)
     assert len(json.loads(answer(run, code))) == 3
-    message = f"spo-trace: error: 1 rows grew by more than {limit}\n"
+    message = f"spo-trace: error: 1 row grew by more than {limit}: dd by 32.00 KiB\n"
     assert run.stderr.decode().endswith(message if code else "s apart\n")
 
 

@@ -58,7 +58,7 @@ ERRORS = [
     (["report", "broken.spo"], f"broken.spo/{DAMAGED}"),
     (["report", "newer.spo"], "newer.spo has schema version 99; this spo-trace reads up to 2\n"),
     (["report", "-"], "standard input is empty\n"),
-    (["report", "x.spo", "-o", "no/such"], "no/such can't be written: No such file or directory\n"),
+    (["report", "x.spo", "-o", "no/such"], "no/such can't be written: no is not a directory\n"),
     (["report", "x.spo", "-o", "none"], "none is a directory\n"),
     (["report", "x.spo", "-o", "text"], "text exists\n  hint: replace it with --force\n"),
     (["report", "x.spo", "-o", "link", "--force"], "link is a symbolic link\n"),
@@ -90,7 +90,7 @@ USAGE = [
     (["report", "x.spo", "--by", "comm,comm"], "the key 'comm' stands twice\n"),
     (
         ["report", "x.spo", "--sort", "nosuch"],
-        "can't sort by 'nosuch'\n  hint: choose total, mem, swap, or one of comm,",
+        "can't sort by 'nosuch'\n  hint: choose one of comm, mem_pages, swap_pages, mem, swap, total, share\n",
     ),
     (["report", "x.spo", "--where", "comm.x"], "--where 'comm.x': 'comm.x' is not a condition on columns\n"),
     (
@@ -138,7 +138,11 @@ def test_usage_errors(place: Path, arguments: list[str], said: str) -> None:
     ids=" ".join,
 )
 def test_a_command_line_that_makes_no_sense(place: Path, arguments: list[str]) -> None:
-    assert wrong(place, *arguments, code=2).startswith("Usage: spo-trace")
+    command = " ".join(["spo-trace", *arguments[:1]]) if arguments != ["nosuch"] else "spo-trace"
+    lines = wrong(place, *arguments, code=2).splitlines()
+    # One style for all errors: what is wrong, and what to do.
+    assert len(lines) == 2 and lines[0].startswith("spo-trace: error: ") and not lines[0].endswith(".")
+    assert lines[1] == f"  hint: {command} --help tells what there is"
 
 
 def limited(size: int) -> None:

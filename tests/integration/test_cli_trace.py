@@ -86,9 +86,9 @@ def test_the_program_can_be_read(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--by", "pid"], "can't count events by 'pid'\n  hint: choose comm or stack"),
-        (["0"], "Invalid value for 'INTERVAL': "),
-        (["1", "0"], "Invalid value for 'COUNT': "),
-        (["--max-entries", "0"], "Invalid value for '--max-entries': "),
+        (["0"], "invalid value for 'INTERVAL': "),
+        (["1", "0"], "invalid value for 'COUNT': "),
+        (["--max-entries", "0"], "invalid value for '--max-entries': "),
     ],
 )
 def test_what_can_not_be_meant(tmp_path: Path, arguments: list[str], said: str) -> None:

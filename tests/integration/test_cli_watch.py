@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -90,12 +91,17 @@ def test_snapshots_give_the_same_trend(place: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "code"), [("8K", 3), ("9K", 0), ("20M/h", 3), ("1G/day", 0), ("0", 3), ("490K/min", 3)]
+    ("limit", "rows"), [("8K/s", 1), ("9K/s", 0), ("20M/h", 2), ("1G/day", 0), ("0", 3), ("490K/min", 1)]
 )
-def test_a_leak_test_for_ci(place: Path, limit: str, code: int) -> None:
+def test_a_leak_test_for_ci(place: Path, limit: str, rows: int) -> None:
     run = in_process("trend", "comm", "--fail-above", limit, cwd=place)
-    assert run.returncode == code
-    assert run.stderr.decode().endswith(f" rows surely grow faster than {limit}\n" if code else "540.0 s\n")
+    assert run.returncode == (3 if rows else 0)
+    # THEN what grows is named, with what is sure of it: as the table has it
+    table = [re.split("  +", line) for line in run.stdout.decode().splitlines()[1:]]
+    named = ", ".join(f"{row[0]} by {row[5].removeprefix('+')}" for row in table[:rows])
+    grow = "row surely grows" if rows == 1 else "rows surely grow"
+    said = run.stderr.decode().splitlines()[1:]
+    assert said == ([f"spo-trace: error: {rows} {grow} faster than {limit}: {named}"] if rows else [])
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "html"])
@@ -138,6 +144,18 @@ def test_plot_without_matplotlib(place: Path) -> None:
         ("trend comm --fail-above 3K/week", 2, "--fail-above: 'week' is not one of s, min, h, day\n"),
         ("trend comm --fail-above fast", 2, "--fail-above: 'fast' is not a size\n"),
         (
+            "trend comm --fail-above 1MiB",
+            2,
+            "--fail-above: '1MiB' is not a rate: in what time?\n  hint: a size, and in ",
+        ),
+        ("trend comm --sort name", 2, "can't sort by 'name'\n"),
+        ("watch --format xml", 2, "there is no format 'xml'\n  hint: choose one of view, csv, json\n"),
+        (
+            "watch --from leak",
+            1,
+            "leak can't be read: No such file or directory\n  hint: the simulator has a scenario leak",
+        ),
+        (
             "trend comm --plot x.gif",
             2,
             "can't draw x.gif\n  hint: its name decides what it is: one of .png, .svg, .html\n",
@@ -168,7 +186,7 @@ def test_two_samples_are_too_few(tmp_path: Path) -> None:
     in_process("watch", *LEAK, "--count", 2, "--record", "r", cwd=tmp_path)
     run = in_process("trend", "r", cwd=tmp_path)
     assert run.returncode == 1
-    assert run.stderr.startswith(b"spo-trace: error: 2 samples are too few for a trend with an error\n")
+    assert run.stderr.startswith(b"spo-trace: error: too few samples for a trend with an error: 2\n")
 
 
 def test_hostile_names(tmp_path: Path) -> None:
@@ -229,7 +247,7 @@ def test_an_end_in_the_middle_keeps_what_was_recorded(tmp_path: Path, number: in
     assert left == code, seen.decode()
     assert sorted(path.name for path in (tmp_path / "r").iterdir()) == ["000001.parquet", "series.json"]
     assert b"Traceback" not in seen and seen.count(b"\x1b[?1049l") == 1
-    assert (b"Wrote r: 1 samples" in seen) == (number == signal.SIGINT)
+    assert (b"Wrote r: 1 sample;" in seen) == (number == signal.SIGINT)
     assert not list((tmp_path / ".cache/spo-trace").iterdir())
 
 

@@ -91,6 +91,28 @@ def test_a_scratch_directory_lasts_as_long_as_the_process(tmp_path: Path) -> Non
     assert list((tmp_path / "spo-trace").iterdir()) == []
 
 
+def test_without_a_cache_there_is_another_private_place(tmp_path: Path) -> None:
+    # GIVEN a cache that somebody else may write to
+    (tmp_path / "spo-trace").mkdir()
+    (tmp_path / "spo-trace").chmod(0o777)
+    (tmp_path / "tmp").mkdir()
+    program = (
+        "from spo_trace.private_files import scratch_directory as s; print(s().parent, oct(s().stat().st_mode & 0o777))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        env={"XDG_CACHE_HOME": str(tmp_path), "TMPDIR": str(tmp_path / "tmp")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # THEN it is told, files are kept in a private one of $TMPDIR, and none of it is left
+    assert run.stdout == f"{tmp_path}/tmp 0o700\n"
+    assert f"the cache directory {tmp_path}/spo-trace is not yours alone; {tmp_path}/tmp/spo-trace-" in run.stderr
+    assert list((tmp_path / "tmp").iterdir()) == list((tmp_path / "spo-trace").iterdir()) == []
+
+
 def test_sudo_that_keeps_home_keeps_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN HOME of another user
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)

@@ -20,7 +20,7 @@ function formatSize(bytes, signed = false) {
   return sign + (unit ? twoDigits(value) : twoDigits(value).replace(/\.00$/, "")) + " " + UNITS[unit];
 }
 
-const formatShare = (share) => (100 * share).toFixed(1) + "%";
+const formatShare = (share) => ((100 * share).toFixed(1) + "%").replace("-0.0%", "0.0%");
 const formatCount = (count, one, many = one + "s") => count.toLocaleString("en") + " " + (count === 1 ? one : many);
 
 function formatSeconds(seconds) {

@@ -43,7 +43,12 @@ def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         ('comm.str.startswith("d")', 9, 1),
         ('comm.str.contains("a", regex=False)', 6, 1),
         ('stack.str.contains("shmem_alloc")', 1, 2),
-        ('comm == "a\'b\\\\n"', 2, 0),
+        # A newline is shown as \n, and so it is typed.
+        ('comm == "a\'b\\n"', 2, 0),
+        ('comm in ["a\'b\\n", "nobody"]', 2, 0),
+        ("comm == 'a\\'b\\n'", 0, 0),
+        ('comm.str.endswith("\\n")', 2, 0),
+        ('comm.str.contains("^c.t$")', 4, 1),
         ("memcg.isna()", 13, 2),
         ("memcg.notna()", 2, 0),
         ('memcg == "web.slice"', 2, 0),
@@ -160,6 +165,27 @@ def test_exact_words(expression: str, message: str, hint: str | None) -> None:
     assert caught.value.message == message
     assert caught.value.exit_code == 2
     assert hint is None or caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("expression", "message", "hint"),
+    [
+        ('pid == "110"', "pid is a number, '110' is not", "without quotes it is a number: pid == 110"),
+        ('order > "x"', "order is a number, 'x' is not", "for example: order > 0"),
+        ('pid in [1, "2"]', "pid is a number, '2' is not", "without quotes it is a number: pid == 2"),
+        ('"1" == pid', "pid is a number, '1' is not", "without quotes it is a number: pid == 1"),
+        ("comm == 110", "comm is text, 110 is not", 'in quotes it is text: comm == "110"'),
+        ("comm.isin([110])", "comm is text, 110 is not", 'in quotes it is text: comm == "110"'),
+        ("stack != order", "stack is text, order is not", "compare it with what is of its kind"),
+        ("0 < caller < 2", "caller is text, 0 is not", 'in quotes it is text: caller == "0"'),
+        ('slab == "yes"', "slab is yes or no, 'yes' is not", "for example: slab, or not slab"),
+        ("order + 1 == comm", "comm is text, order + 1 is not", "compare it with what is of its kind"),
+    ],
+)
+def test_text_is_never_a_number(expression: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Where(expression)
+    assert (caught.value.message, caught.value.hint) == (f"--where {expression!r}: {message}", hint)
 
 
 @pytest.mark.parametrize("expression", ["order == 'a' + 1", "order.str.contains('a')", "1 / 0 > order"])

@@ -34,4 +34,4 @@ def test_a_line_with_a_semicolon_is_no_error() -> None:
 
 
 def test_names_that_are_missing() -> None:
-    assert [name_of("dd"), name_of(""), name_of(pd.NA), name_of(None)] == ["dd", "", "(no comm)", "(no comm)"]
+    assert [name_of("dd"), name_of(""), name_of(pd.NA), name_of(None)] == ["dd", '""', "(no comm)", "(no comm)"]

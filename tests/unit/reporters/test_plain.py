@@ -119,6 +119,8 @@ def test_signed_sizes_and_rates() -> None:
         ("1.5G", 3 << 29),
         ("64MiB", 64 << 20),
         ("64 mb", 64 << 20),
+        ("1Mi", 1 << 20),
+        ("1.5 kib", 1536),
         ("2T", 2 << 40),
         ("9007199254740993", 9007199254740993),
         ("9" * 400 + "E", int("9" * 400) << 60),
@@ -128,7 +130,13 @@ def test_sizes_that_people_write(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "K", "-1", "1e3", "1.K", ".5K", "1KK", "0x10", "nan", "inf", "1 2", "9" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "K", "-1", "1i", "iB", "1MiBi", "1e3", "1.K", ".5K", "1KK", "0x10", "nan", "inf", "1 2", "1MiB/s"),
+        "9" * 5000,
+    ],
+)
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a size|digits"):
         parse_size(text)
@@ -137,7 +145,7 @@ def test_what_is_no_size(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "rate"),
     [
-        ("512", 512),
+        ("0", 0),
         ("10K/s", 10240),
         ("36K/h", 10.24),
         ("1.5MiB/min", 26214.4),
@@ -149,7 +157,9 @@ def test_rates_that_users_write(text: str, rate: float) -> None:
     assert parse_rate(text) == pytest.approx(rate)
 
 
-@pytest.mark.parametrize("text", ["", "fast", "1K/", "1K/week", "-1K/s", "/s", "1K/s/s", "9" * 400 + "E"])
+@pytest.mark.parametrize(
+    "text", ["", "fast", "512", "1MiB", "1K/", "1K/week", "-1K/s", "/s", "1K/s/s", "9" * 400 + "E"]
+)
 def test_what_is_no_rate(text: str) -> None:
     with pytest.raises(ValueError, match="is not"):
         parse_rate(text)

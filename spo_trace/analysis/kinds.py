@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The kinds of columns and constants in a condition: a number never equals text, however alike they look."""
+
+import ast
+from collections.abc import Iterator
+from itertools import pairwise
+
+from spo_trace import schema
+from spo_trace.analysis.keys import STACK_KEYS
+from spo_trace.errors import UsageError
+
+__all__ = ["check_kinds", "kind_of"]
+
+
+def kind_of(column: str) -> str:
+    """Return whether a column of pages, swap or stacks is `text`, a `number` or `yes or no`."""
+    tables = (schema.TABLES["pages"], schema.SWAP)
+    types = [str(table.field(column).type) for table in tables if column in table.names]
+    if column in STACK_KEYS or any("string" in name for name in types):
+        return "text"
+    return "yes or no" if types[0] == "bool" else "number"
+
+
+def check_kinds(tree: ast.Expression, expression: str) -> None:
+    """Raise UsageError if a condition, of known columns alone, compares what can't be equal or ordered."""
+    for node in ast.walk(tree):
+        for left, right in _compared(node):
+            kinds = _kind(left), _kind(right)
+            if None in kinds or kinds[0] == kinds[1] or "text" not in kinds:
+                continue
+            column, other = (left, right) if isinstance(left, ast.Name) else (right, left)
+            if isinstance(column, ast.Name):
+                raise UsageError(
+                    f"--where {expression!r}: {column.id} is {_A[kind_of(column.id)]}, {ast.unparse(other)} is not",
+                    hint=_hint(column.id, other),
+                )
+
+
+_A = {"text": "text", "number": "a number", "yes or no": "yes or no"}
+
+
+# Each two that one comparison sets against each other; of `comm in ["a", "b"]`, comm and each of them.
+def _compared(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    if isinstance(node, ast.Compare):
+        sides = [node.left, *node.comparators]
+        for left, right in pairwise(sides):
+            for one in right.elts if isinstance(right, ast.List | ast.Tuple) else [right]:
+                yield left, one
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "isin":
+        for given in node.args:
+            for one in given.elts if isinstance(given, ast.List | ast.Tuple) else []:
+                yield node.func.value, one
+
+
+# None of what is neither a column nor a constant.
+def _kind(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Name):
+        return kind_of(node.id)
+    if isinstance(node, ast.Constant):
+        return "text" if isinstance(node.value, str) else "yes or no" if isinstance(node.value, bool) else "number"
+    return "number" if isinstance(node, ast.BinOp) else None
+
+
+def _hint(column: str, other: ast.expr) -> str:
+    if not isinstance(other, ast.Constant):
+        return "compare it with what is of its kind"
+    value = str(other.value)
+    if kind_of(column) == "text":
+        return f'in quotes it is text: {column} == "{value}"'
+    if kind_of(column) == "number" and value.isdecimal():
+        return f"without quotes it is a number: {column} == {value}"
+    return f"for example: {column} > 0" if kind_of(column) == "number" else f"for example: {column}, or not {column}"

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a snapshot lacks, in words: warnings, records that could not be parsed, input that broke off."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from spo_trace.formats.body import CUT_OFF
+
+__all__ = ["shortcomings"]
+
+
+def shortcomings(meta: dict[str, Any]) -> Iterator[str]:
+    """Yield what the snapshot with this snapshot.json lacks, a sentence each."""
+    yield from meta["warnings"]
+    for name, counts in meta["files"].items():
+        for text in _shortcomings(counts):
+            yield f"{name}: {text}"
+
+
+def _shortcomings(counts: dict[str, Any]) -> Iterator[str]:
+    lost, noted = counts.get("malformed", 0), counts.get("notes", 0)
+    first = f"(a snapshot keeps them in rejects.txt; first: {counts.get('first_reject')})"
+    if lost:
+        yield f"{lost:,} of {lost + counts['records']:,} records are malformed and set aside {first}"
+    if noted:
+        yield f"{noted:,} lines were not understood and set aside, their records kept {first}"
+    if CUT_OFF in counts.get("reasons", {}):
+        yield "a record is cut off: is the text complete?"
+    if "problem" in counts:
+        yield f"{counts['problem']}; what came before it was read"
+    for reason, number in counts.get("skipped", {}).items():
+        yield f"at least {number:,} skipped: {reason}"
