@@ -178,11 +178,11 @@ def test_a_directory_that_may_not_be_written(place: Path, tmp_path: Path) -> Non
 def test_without_a_home_and_a_locale(place: Path) -> None:
     run = spo_trace("report", "x.spo", "--by", "comm", cwd=place, env={"LANG": "C"})
     assert (run.returncode, run.stdout.split(b"\n")[1][:3]) == (0, b"dd ")
-    said = spo_trace("report", "stages/1-a", cwd=place, env={"XDG_CACHE_HOME": "/dev/null"}).stderr.decode()
-    assert said == (
-        "spo-trace: error: the cache directory /dev/null/spo-trace can't be made: Not a directory\n"
-        "  hint: set XDG_CACHE_HOME to a directory of yours\n"
-    )
+    run = spo_trace("report", "stages/1-a", cwd=place, env={"XDG_CACHE_HOME": "/dev/null"})
+    # A cache that can't be had is told, and does without.
+    assert (run.returncode, run.stdout.split(b"\n")[1][:3]) == (0, b"dd ")
+    said = "spo-trace: the cache directory /dev/null/spo-trace can't be made: Not a directory; "
+    assert run.stderr.decode().startswith(said)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
