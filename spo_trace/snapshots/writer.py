@@ -9,13 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spo_trace import schema
+from spo_trace.closing import Closing
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import Reject
@@ -34,7 +34,7 @@ _KEPT_OF_A_REJECT = 1 << 16
 _FILES = {"snapshot.json", "rejects.txt", *(f"{name}.parquet" for name in schema.TABLES)}
 
 
-class SnapshotWriter:
+class SnapshotWriter(Closing):
     """Write the tables of a snapshot as their rows come; nothing is left behind unless `commit` is reached.
 
     `ahead`: rows are compressed in a thread of their own while the next ones are made. `tables`: their columns.
@@ -53,18 +53,11 @@ class SnapshotWriter:
             for name, columns in tables.items():
                 self._tables[name] = _TableWriter(self._directory / f"{name}.parquet", columns, ahead=ahead)
         except BaseException:
-            self._abandon()
+            self.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._abandon()
-
-    def _abandon(self) -> None:
+    def close(self) -> None:
+        """Remove what was not committed."""
         for table in self._tables.values():
             table.abandon()
         if self._rejects:
