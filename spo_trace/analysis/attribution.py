@@ -17,6 +17,9 @@ AMOUNTS = ["mem_pages", "swap_pages", "mem_bytes", "swap_bytes", "total_bytes", 
 
 _PAGES = ["mem_pages", "swap_pages"]
 
+# The column by which a table's rows are counted; a swap entry is one page, so any that all have.
+_COUNTED = {"pages": "order", "swap": "swap_type"}
+
 Derived = Mapping[str, tuple[str, Callable[[pd.Series], pd.Series]]]
 
 
@@ -43,7 +46,7 @@ def attribute(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | 
 
 def page_columns(by: str | Iterable[str], where: str | None = None) -> list[str]:
     """Return the columns of pages that `attribute` reads to answer a question."""
-    return Where(where).columns("pages", _needed("pages", check_keys(by)))
+    return Where(where).columns("pages", [*_groups("pages", check_keys(by)), _COUNTED["pages"]])
 
 
 def counts(
@@ -56,8 +59,8 @@ def counts(
     derived = derived or {}
     own = _own(table, keys)
     through_stack = [key for key in keys if key in STACK_KEYS]
-    group_by = [*own, *(["stack_id"] if through_stack else [])]
-    needed = [*_needed(table, keys), *(column for column, _ in derived.values())]
+    group_by = _groups(table, keys)
+    needed = [*group_by, _COUNTED[table], *(column for column, _ in derived.values())]
     parts = []
     for frame in snap.frames(table, condition.columns(table, needed)):
         rows = condition.keep(frame, table, snap)
@@ -79,9 +82,9 @@ def _own(table: str, keys: list[str]) -> dict[str, str]:
     return {column_of[key]: key for key in keys if key in column_of}
 
 
-def _needed(table: str, keys: list[str]) -> list[str]:
-    through_stack = ["stack_id"] if set(keys) & set(STACK_KEYS) else []
-    return [*_own(table, keys), *through_stack, "order" if table == "pages" else "swap_type"]
+# The columns that tell which rows are summed.
+def _groups(table: str, keys: list[str]) -> list[str]:
+    return [*_own(table, keys), *(["stack_id"] if set(keys) & set(STACK_KEYS) else [])]
 
 
 def sum_pages(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
