@@ -100,6 +100,7 @@ class _Collection:
             # At once: they are held against each other.
             self._read_nr_base_pages()
             swap_owner = self._read_probes(trace) if trace else self._read_swap(swap, facts)
+            swap_owner["kept_by_kernel"] = self._swap_text is not None
         self._refuse_empty()
         after = facts_after(self._source, self._warnings)
         self._stacks.fill_handles()

@@ -45,7 +45,7 @@ def test_every_table_and_count(tmp_path: Path) -> None:
     # Time 0 stands for "not known yet".
     assert counts_of(snap, "page_owner") == {"records": 3, "oldest_ts_nsec": 7, "newest_ts_nsec": 9}
     assert counts_of(snap, "swap_page_owner") == {"records": 2, "oldest_ts_nsec": 3, "newest_ts_nsec": 8}
-    assert snap.meta["swap_owner"] == {"origin": "debugfs", "why": None}
+    assert snap.meta["swap_owner"] == {"origin": "debugfs", "why": None, "kept_by_kernel": True}
     assert snap.meta["source"] == {"kind": "capture", "from": "memory"}
     assert (snap.meta["schema_version"], snap.meta["warnings"]) == (2, [])
     assert (snap.meta["host"], snap.page_size) == ("box", 4096)
@@ -131,7 +131,7 @@ def test_without_a_record_there_is_no_snapshot(tmp_path: Path, files: dict[str, 
 
 def test_no_swap_owners_and_why(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page()})
-    assert snap.meta["swap_owner"] == {"origin": None, "why": "not there"}
+    assert snap.meta["swap_owner"] == {"origin": None, "why": "not there", "kept_by_kernel": False}
     assert (len(snap.swap), snap.meta["warnings"]) == (0, [])
     with pytest.raises(SpoTraceError) as caught:
         collected(tmp_path, {"page_owner": page()}, swap="debugfs", force=True)
@@ -143,7 +143,8 @@ def test_no_swap_owners_and_why(tmp_path: Path) -> None:
 
 def test_swap_owners_that_nobody_wants(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, swap="none")
-    assert snap.meta["swap_owner"] == {"origin": None, "why": "not asked for (--swap none)"}
+    why = "not asked for (--swap none)"
+    assert snap.meta["swap_owner"] == {"origin": None, "why": why, "kept_by_kernel": True}
     assert len(snap.swap) == 0
     with pytest.raises(UsageError, match=r"^there is no swap mode 'bpf2'$"):
         collected(tmp_path, {"page_owner": page()}, swap="bpf2", force=True)

@@ -81,6 +81,23 @@ def test_owners_and_restored_pages_are_in_the_snapshot(tmp_path: Path, maps: Fak
     )
 
 
+@pytest.mark.parametrize("patched", [False, True])
+def test_the_kernels_counts_are_held_against_what_it_counts(tmp_path: Path, maps: FakeMaps, patched: bool) -> None:
+    # GIVEN that both pages are cat's to the kernel, which counts pages in swap only where it keeps their owners
+    frames = b"".join(line + b"\n" for line in PAGES["page_owner"].split(b"\n") if line.startswith(b" "))
+    stack = frames[: len(frames) // 2]
+    files = {
+        **PAGES,
+        "show_stacks": stack + b"nr_base_pages: 2\n\n",
+        **({"swap_page_owner": entry(9)} if patched else {}),
+    }
+    table = balance(taken(tmp_path, files, swap="bpf"))
+    lines = table[table["section"] == "page_owner_stacks"].set_index("item")["pages"]
+    assert lines["difference"] == (-2 if patched else 0)
+    assert lines["unexplained"] == 0
+    assert lines["sum of differences, unsigned"] == 0
+
+
 def test_unknown_is_no_more_than_there_was_before(tmp_path: Path, maps: FakeMaps) -> None:
     maps.facts |= {"used_at_attach": 3}
     files = {**PAGES, "swaps": swaps(vda=12), "meminfo": meminfo(swap_total=1000, swap_free=988)}
@@ -141,7 +158,8 @@ def test_it_can_be_told_to_ask_the_probes(tmp_path: Path, maps: FakeMaps) -> Non
 def test_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "connect", lambda: None)
     snap = taken(tmp_path)
-    assert snap.meta["swap_owner"] == {"origin": None, "why": "the kernel has no swap_page_owner file"}
+    why = "the kernel has no swap_page_owner file"
+    assert snap.meta["swap_owner"] == {"origin": None, "why": why, "kept_by_kernel": False}
     with pytest.raises(SpoTraceError) as caught:
         taken(tmp_path, swap="bpf", force=True)
     assert caught.value.message == "no owners of swap from probes: no trace is running"

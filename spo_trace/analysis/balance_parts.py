@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The parts of the balance: its lines, what the kernel lists, and what changed while it was read."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["Item", "Listed", "counts_swap", "listed_pages", "moved_note", "moved_pages", "used_pages"]
+
+_EARLY = "register_early_stack"
+_SWAP_NAMES = {"debugfs": "swap_page_owner", "bpf": "swap entries of the probes"}
+
+
+class Item(NamedTuple):
+    """Hold one line of the balance, in base pages.
+
+    `kind`: `machine` (what the machine says), `listed` (what the kernel lists), `difference` (machine − listed),
+    `explains` (a named part of the difference), `rest` (what no part explains), `aside` (worth knowing, no part).
+    """
+
+    section: str
+    kind: str
+    item: str
+    pages: int
+    note: str
+
+
+class Listed(NamedTuple):
+    """Hold what page_owner and swap_page_owner list, in base pages.
+
+    `by_stack`: mem_pages and swap_pages, counted_pages of both (those that nr_base_pages has), nr_base_pages, early.
+    `swap_name`: what lists swap, None if nothing does.
+    """
+
+    by_stack: pd.DataFrame
+    by_type: pd.Series
+    early: int
+    swap_name: str | None
+
+    @property
+    def mem(self) -> int:
+        return int(self.by_stack["mem_pages"].sum())
+
+    @property
+    def swap(self) -> int:
+        return int(self.by_stack["swap_pages"].sum())
+
+
+def listed_pages(snap: Snapshot) -> Listed:
+    """Return what a snapshot lists, by stack and by swap type."""
+    probed = snap.meta["swap_owner"]["origin"] == "bpf"
+    pages = snap.read("pages", ["order", "stack_id", *(["kernel_stack_id"] if probed else [])])
+    swap = snap.read("swap", ["swap_type", "stack_id"])
+    by_stack = pd.DataFrame(index=snap.stacks["stack_id"].astype("int64"))
+    base_pages = 2 ** pages["order"].astype("int64")
+    by_stack["mem_pages"] = base_pages.groupby(pages["stack_id"].astype("int64")).sum()
+    by_stack["swap_pages"] = swap.groupby(swap["stack_id"].astype("int64")).size()
+    by_stack["counted_pages"] = by_stack["mem_pages"]
+    if probed:
+        # A page that the probes give back to its first owner is counted with the stack that brought it back.
+        kernels = pages["kernel_stack_id"].fillna(pages["stack_id"]).astype("int64")
+        by_stack["counted_pages"] = base_pages.groupby(kernels).sum()
+    by_stack = by_stack.fillna(0).astype("int64")
+    if counts_swap(snap):
+        by_stack["counted_pages"] += by_stack["swap_pages"]
+    by_stack["nr_base_pages"] = snap.stacks["nr_base_pages"].to_numpy()
+    by_stack["early"] = [len(frames) > 0 and frames[0].startswith(_EARLY) for frames in snap.stacks["frames"]]
+    by_type = swap.groupby(swap["swap_type"].astype("int64")).size()
+    early = int(by_stack.loc[by_stack["early"], "mem_pages"].sum())
+    return Listed(by_stack, by_type, early, _SWAP_NAMES.get(snap.meta["swap_owner"]["origin"]))
+
+
+def counts_swap(snap: Snapshot) -> bool:
+    """Tell whether pages in swap are among nr_base_pages: where the kernel keeps their owners itself."""
+    swap_owner = snap.meta["swap_owner"]
+    return bool(swap_owner.get("kept_by_kernel", swap_owner["origin"] == "debugfs"))
+
+
+def used_pages(snap: Snapshot, key: str, total: str, free: str) -> int | None:
+    """Return total − free of `meminfo` or `meminfo_after` in base pages, None if it has not both."""
+    values = snap.meta[key]
+    return (values[total] - values[free]) // snap.page_size if total in values and free in values else None
+
+
+def moved_pages(rest: int, before: int | None, after: int | None) -> int:
+    """Return how much of `rest` lies in what changed between the two meminfo: the text was read between them."""
+    change = 0 if before is None or after is None else before - after
+    return max(min(rest, 0), change) if change < 0 else min(max(rest, 0), change)
+
+
+def moved_note(name: str, before: int | None, after: int | None) -> str:
+    """Say by how much what is free changed between the two meminfo."""
+    if before is None or after is None:
+        return "not known: the capture has no second /proc/meminfo"
+    change = before - after
+    way = "rose" if change > 0 else "fell"
+    return f"{name} {way} by {abs(change):,} pages meanwhile: so much, at most" if change else ""

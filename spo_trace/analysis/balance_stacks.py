@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The balance of page_owner_stacks: the kernel's count for each stack, nr_base_pages, against its records."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from spo_trace.analysis.balance_parts import Item, Listed, counts_swap, moved_note, moved_pages, used_pages
+from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["stack_items"]
+
+_SECTION = "page_owner_stacks"
+_NO_RECLAIM = "first allocated without __GFP_RECLAIM: Linux 6.18+ keeps no count for such a stack"
+_OTHERWISE = "below count_threshold, freed meanwhile, or wholly in swap, where no gfp mask tells"
+
+
+def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
+    """Yield the lines of page_owner_stacks, none where the kernel did not count."""
+    # Without page_owner, all of memory would seem to be missing.
+    if not snap.meta["files"].get("page_owner"):
+        return
+    stacks = listed.by_stack[~listed.by_stack["early"]]
+    counted = stacks["nr_base_pages"].notna()
+    if not counted.any():
+        return
+    owned = stacks["counted_pages"]
+    kernel, found = int(stacks["nr_base_pages"].sum()), int(owned.sum())
+    missing = owned[~counted & (owned > 0)]
+    no_reclaim = missing.index.isin(_first_without_reclaim(snap, missing.index))
+    yield Item(_SECTION, "machine", "sum of nr_base_pages", kernel, "")
+    listed_are = f"page_owner + {listed.swap_name}" if counts_swap(snap) and listed.swap_name else "page_owner"
+    uncounted = f"without {listed.early} early pages, which it does not count"
+    yield Item(_SECTION, "listed", listed_are, found, uncounted)
+    yield Item(_SECTION, "difference", "difference", kernel - found, "")
+    for item, lacking, why in (
+        ("stacks that it lacks", missing[no_reclaim], _NO_RECLAIM),
+        ("other stacks that it lacks", missing[~no_reclaim], _OTHERWISE),
+    ):
+        if len(lacking):
+            yield Item(_SECTION, "explains", item, -int(lacking.sum()), f"{len(lacking)} stacks: {why}")
+    rest = kernel - found + int(missing.sum())
+    for explained in _moved(snap, rest):
+        rest -= explained.pages
+        yield explained
+    yield Item(_SECTION, "rest", "unexplained", rest, "")
+    off = (stacks["nr_base_pages"] - owned)[counted].abs()
+    apart = f"{int((off > 0).sum())} stacks; the largest difference is {int(off.max())} pages"
+    yield Item(_SECTION, "aside", "sum of differences, unsigned", int(off.sum()), apart)
+
+
+# The kernel's counts are read last: they alone have what was allocated since page_owner was read, by the snapshot too.
+def _moved(snap: Snapshot, rest: int) -> Iterator[Item]:
+    before, after = _in_use(snap, "meminfo"), _in_use(snap, "meminfo_after")
+    if counts_swap(snap) and snap.meta["swap_owner"]["origin"] is None:
+        swap = used_pages(snap, "meminfo", "SwapTotal", "SwapFree") or 0
+        part = min(max(rest, 0), swap)
+        yield Item(_SECTION, "explains", "in swap", part, "counted, but not listed: swap_page_owner was not read")
+        rest -= part
+    name = "MemFree + SwapFree" if counts_swap(snap) else "MemFree"
+    moved = moved_pages(rest, after, before)
+    yield Item(_SECTION, "explains", "changed while it was read", moved, moved_note(name, before, after))
+
+
+# Pages that nr_base_pages may count.
+def _in_use(snap: Snapshot, key: str) -> int | None:
+    memory = used_pages(snap, key, "MemTotal", "MemFree")
+    if memory is None or not counts_swap(snap):
+        return memory
+    return memory + (used_pages(snap, key, "SwapTotal", "SwapFree") or 0)
+
+
+# ___GFP_DIRECT_RECLAIM | ___GFP_KSWAPD_RECLAIM (include/linux/gfp_types.h, since 5.17 at these bits).
+_GFP_RECLAIM = 0xC00
+
+
+# The stack's oldest page stands for its first allocation, which may be gone.
+def _first_without_reclaim(snap: Snapshot, stack_ids: pd.Index) -> pd.Index:
+    pages = snap.read("pages", ["stack_id", "ts_nsec", "gfp_mask"])
+    pages = pages[pages["stack_id"].isin(stack_ids)].sort_values("ts_nsec", kind="stable")
+    first = pages.groupby(pages["stack_id"].astype("int64"))["gfp_mask"].first().fillna(_GFP_RECLAIM).astype("int64")
+    return first[first & _GFP_RECLAIM == 0].index

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The balance of swap: each device's Used against the entries whose owners are known."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from spo_trace.analysis.balance_parts import Item, Listed, moved_note, moved_pages, used_pages
+from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["swap_items"]
+
+# Pages by which a device and the entries of its type may differ though nothing is known to have changed.
+_SLACK = 64
+
+
+def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
+    """Yield the lines of each swap device, or of all together where they can't be told apart."""
+    before, after = (used_pages(snap, key, "SwapTotal", "SwapFree") for key in ("meminfo", "meminfo_after"))
+    swap_owner = snap.meta["swap_owner"]
+    known = swap_owner["origin"] is not None
+    lacking = _lacking(swap_owner)
+    areas = snap.meta["swaps"]
+    if areas:
+        said = "Used in /proc/swaps"
+        change = abs((before or 0) - (after or before or 0)) + sum(lacking.values())
+        sections = _by_device(snap, listed, change if known else None)
+    elif before is not None and (before or listed.swap):
+        said, sections = "SwapTotal − SwapFree", [("swap", before, listed.swap)]
+    else:
+        return
+    for section, used, found in sections:
+        yield Item(section, "machine", said, used, "")
+        yield Item(section, "listed", listed.swap_name or "swap_page_owner", found, "")
+        yield Item(section, "difference", "difference", used - found, "")
+        if not known:
+            yield Item(section, "explains", "owner not known", used - found, str(swap_owner["why"]))
+            yield Item(section, "rest", "unexplained", 0, "")
+            continue
+        missing = used - found
+        for item in lacking:
+            part = min(max(missing, 0), lacking[item])
+            yield Item(section, "explains", item, part, _LACKING[item][1])
+            # Nor is what one device lacks lacking on the next one.
+            lacking[item] -= part
+            missing -= part
+        moved = moved_pages(missing, before, after)
+        yield Item(section, "explains", "changed while it was read", moved, moved_note("SwapFree", before, after))
+        yield Item(section, "rest", "unexplained", missing - moved, "")
+        # What one device's difference takes of the machine's change is not there for the next one.
+        after = None if after is None else after + moved
+
+
+# What the probes' map can lack: the key of swap_owner that says how many pages, and why.
+_LACKING = {
+    "unknown (before attach)": (
+        "unknown_pages",
+        "in swap already when the probes were attached",
+    ),
+    "lost": ("lost_pages", "written while the map of the probes was full: --max-entries makes more room"),
+    "slots kept ready": (
+        "slot_cache_pages",
+        "used, but empty: up to 64 for each processor, up to Linux 6.14",
+    ),
+}
+
+
+def _lacking(swap_owner: dict[str, Any]) -> dict[str, int]:
+    pages = {item: int(swap_owner.get(key, 0)) for item, (key, _) in _LACKING.items()}
+    always = "unknown (before attach)" if swap_owner["origin"] == "bpf" else None
+    return {item: number for item, number in pages.items() if number or item == always}
+
+
+# /proc/swaps has the areas in the order of their types, but leaves out types that are not used: row n is type n only
+# without holes. Where the numbers do not fit that (`change`: by how much swap changed meanwhile), nothing is claimed.
+def _by_device(snap: Snapshot, listed: Listed, change: int | None) -> list[tuple[str, int, int]]:
+    areas = snap.meta["swaps"]
+    used = [area["used"] // snap.page_size for area in areas]
+    types = sorted(int(number) for number in listed.by_type.index)
+    numbers = types if types and types[-1] >= len(areas) else list(range(len(areas)))
+    found = [int(listed.by_type.get(number, 0)) for number in numbers]
+    fits = len(numbers) == len(areas) and (
+        change is None or all(abs(u - f) <= change + max(_SLACK, u // 10) for u, f in zip(used, found, strict=True))
+    )
+    if not fits:
+        return [("swap, all devices together: which type is which device can't be told", sum(used), listed.swap)]
+    named = [f"swap type {number}: {area['filename']}" for number, area in zip(numbers, areas, strict=True)]
+    return list(zip(named, used, found, strict=True))
