@@ -1,5 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# After trace.sh: the trace ends.
+# After trace.sh: the trace ends. Then what keeps one from starting.
 trace_off || true
 left SIGTERM
+refused user setpriv --reuid=65534 --regid=65534 --clear-groups spo-trace trace
+mount -t tmpfs none /usr/lib/python3/dist-packages
+refused bcc spo-trace trace
+umount /usr/lib/python3/dist-packages
+sysctl -q kernel.kptr_restrict=2
+refused symbols spo-trace trace
+sysctl -q kernel.kptr_restrict=0
+umount -l /sys/kernel/debug
+refused debugfs spo-trace trace
+mount -t debugfs debugfs /sys/kernel/debug
+left refused
+ls -A /run/spo-trace > "$OUT/remains"

@@ -4,8 +4,9 @@
 #
 #   stock          as Debian has it, with page_owner
 #   spo            with the swap_page_owner patch
+#   spo-debug      the same, and the kernel checks itself
 #   no-page-owner  small, without page_owner: for the tests of doctor
-#   lockdown       small, with page_owner: for the tests of doctor
+#   lockdown       as stock: others' builds of that have no lockdown
 #   (default: all)
 #
 # VERSION=7.2          the package, linux-source-$VERSION; one that this machine's apt lacks is taken from Debian sid
@@ -21,7 +22,7 @@ NEEDS=(gcc make flex bison bc cpio xz patch perl dpkg-deb)
 
 main() {
     local flavours=("$@") flavour
-    ((${#flavours[@]})) || flavours=(stock spo no-page-owner lockdown)
+    ((${#flavours[@]})) || flavours=(stock spo spo-debug no-page-owner lockdown)
     for flavour in "${flavours[@]}"; do fragments_of "$flavour" > /dev/null; done
     check_tools
     mkdir -p "$kernels/build"
@@ -42,19 +43,22 @@ fragments_of() {
     local btf=
     if command -v pahole > /dev/null; then btf=btf.config; fi
     case $1 in
-        stock) echo small.config page_owner.config life.config $btf ;;
-        spo) echo small.config page_owner.config life.config swap_page_owner.config $btf ;;
+        stock | lockdown) echo small.config page_owner.config life.config bpf.config $btf ;;
+        spo) echo small.config page_owner.config life.config bpf.config swap_page_owner.config $btf ;;
+        spo-debug) echo small.config page_owner.config life.config bpf.config swap_page_owner.config debug.config ;;
         no-page-owner) echo small.config ;;
-        lockdown) echo small.config page_owner.config ;;
-        *) fail "no flavour $1: stock, spo, no-page-owner or lockdown" ;;
+        *) fail "no flavour $1: stock, spo, spo-debug, no-page-owner or lockdown" ;;
     esac
 }
 
-# A private set of lists, so that sid never gets into this machine's own.
+# A private set of lists, so that sid never gets into this machine's own; from the mirror that those are of.
 sid() {
-    local to=$kernels/build/apt
+    local to=$kernels/build/apt mirror
+    # shellcheck disable=SC2016
+    mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "Debian" && !seen++ { print $2 }')
+    [ -n "$mirror" ] || fail "this machine's apt has no Debian mirror with $name: set LINUX_SOURCE"
     mkdir -p "$to/lists/partial" "$to/archives/partial"
-    echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian sid main' > "$to/sources.list"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" > "$to/sources.list"
     "$1" -o Dir::State="$to" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$to" \
         -o Dir::Etc::SourceList="$to/sources.list" -o Dir::Etc::SourceParts=/dev/null "${@:2}"
 }
@@ -87,7 +91,7 @@ unpack() {
 
 source_of() {
     local stock=$kernels/build/$name
-    if [ "$1" != spo ]; then echo "$stock"; return; fi
+    if [[ $1 != spo* ]]; then echo "$stock"; return; fi
     local patch=$here/swap_page_owner-$VERSION.patch
     [ -e "$patch" ] || fail "there is no swap_page_owner patch for $VERSION"
     if ! cmp -s "$patch" "$stock-spo/.patch"; then
