@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The probes on real kernels: on a patched one they say what it says; on others dd keeps its memory over swap."""
 
-import gzip
 import re
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 import spo_trace as spo
 from spo_trace.snapshots.reader import Snapshot
-from tests.oracle.framed import escape
+from tests.vm.answers import compared, printed, snapped
 from tests.vm.support import JOBS, MIB, Guest, boot
 
 pytestmark = pytest.mark.vm
@@ -20,11 +17,6 @@ pytestmark = pytest.mark.vm
 TIME_LIMIT = 600
 PAGE = 4096
 CLEAN = "0 hooked, 0 kprobes, 0 programs, 0 maps, 0 links, 0 loaders"
-
-# pid, tgid, comm, ts_nsec and stack.
-Owner = tuple[int, int, str, int, str]
-
-_HEAD = re.compile(rb"pid (-?\d+), tgid (-?\d+) \((.*)\), ts (\d+) ns", re.DOTALL)
 
 
 def run(
@@ -39,52 +31,6 @@ def run(
     return left
 
 
-def printed(path: Path) -> dict[int, Owner]:
-    """Return the owner of each entry of a text in the form of swap_page_owner."""
-    _, *chunks = (b"\n" + gzip.decompress(path.read_bytes())).split(b"\nPage allocated via ")
-    return dict(map(_owner, chunks))
-
-
-def _owner(chunk: bytes) -> tuple[int, Owner]:
-    head, _, body = chunk.rpartition(b"\nSWP entry ")
-    entry, *frames = body.decode().split("\n")
-    match = _HEAD.fullmatch(head)
-    assert match is not None
-    pid, tgid, comm, ts = match.groups()
-    stack = ";".join(frame.strip() for frame in frames if frame)
-    return int(entry, 16), (int(pid), int(tgid), escape(comm), int(ts), stack)
-
-
-def snapped(path: Path) -> dict[int, Owner]:
-    """Return the owner of each entry of a snapshot."""
-    snap = spo.open(path)
-    stacks = [";".join(frames) for frames in snap.stacks["frames"]]
-    swap = snap.swap
-    rows = zip(swap["pid"], swap["tgid"], swap["comm"], swap["ts_nsec"], swap["stack_id"], strict=True)
-    said = [(int(pid), int(tgid), str(comm), int(ts), stacks[number]) for pid, tgid, comm, ts, number in rows]
-    return dict(zip(map(int, swap["swp_entry"]), said, strict=True))
-
-
-def compared(stage: Path, first: Mapping[int, Owner]) -> Counter[str]:
-    """Count how two answers of the probes, the `first` given, and two of the kernel, asked in turn, go together."""
-    kernel = [printed(stage / f"kernel-{number}.gz") for number in (1, 2)]
-    probes = [first, printed(stage / "probes-2.gz")]
-    entries = {*kernel[0], *kernel[1], *probes[0], *probes[1]}
-    kinds = Counter(_kind([said.get(e) for said in probes], [said.get(e) for said in kernel]) for e in entries)
-    print(f"{stage.name}: {dict(kinds)}")
-    return kinds
-
-
-# Who says the same twice was asked about the same page: what goes out and in meanwhile goes to swap once in its life.
-def _kind(probes: list[Owner | None], kernel: list[Owner | None]) -> str:
-    kept = probes[0] == probes[1], kernel[0] == kernel[1]
-    if kept == (True, True):
-        return "same" if probes == kernel else "unexplained"
-    if probes[1] == kernel[1]:
-        return "changed meanwhile, the same at last"
-    return "changed meanwhile, as both say" if kept == (False, False) else "changed meanwhile, as one says"
-
-
 STAGES = ("swapped", "pressure-1", "pressure-2", "pressure-3", "one", "rfc-swapped", "rfc-back")
 BUSY = ("pressure-1", "pressure-2", "pressure-3", "snapshot")
 
@@ -96,7 +42,7 @@ def test_on_the_patched_kernel_both_answers_are_the_same(tmp_path: Path) -> None
     for stage, first in said.items():
         kinds = compared(tmp_path / stage, first)
         assert kinds["unexplained"] == 0, stage
-        assert kinds["same"] > 1000, stage
+        assert kinds["the same"] > 1000, stage
         # Something goes on while they are asked.
         assert stage not in BUSY or len(kinds) > 1, stage
     assert {owner[2] for owner in said["swapped"].values()} >= {"huge", r"x), ts 9 ns\n", "forker", "dd"}

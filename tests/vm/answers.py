@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the kernel says of the owners of swap, and what the probes say, held against each other."""
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+
+import spo_trace as spo
+from tests.oracle.framed import escape
+
+__all__ = ["Owner", "compared", "kind", "printed", "snapped"]
+
+# pid, tgid, comm, ts_nsec and stack.
+Owner = tuple[int, int, str, int, str]
+
+_HEAD = re.compile(rb"pid (-?\d+), tgid (-?\d+) \((.*)\), ts (\d+) ns", re.DOTALL)
+
+
+def printed(path: Path) -> dict[int, Owner]:
+    """Return the owner of each entry of a text in the form of swap_page_owner."""
+    _, *chunks = (b"\n" + gzip.decompress(path.read_bytes())).split(b"\nPage allocated via ")
+    return dict(map(_owner, chunks))
+
+
+def _owner(chunk: bytes) -> tuple[int, Owner]:
+    head, _, body = chunk.rpartition(b"\nSWP entry ")
+    entry, *frames = body.decode().split("\n")
+    match = _HEAD.fullmatch(head)
+    assert match is not None
+    pid, tgid, comm, ts = match.groups()
+    stack = ";".join(frame.strip() for frame in frames if frame)
+    return int(entry, 16), (int(pid), int(tgid), escape(comm), int(ts), stack)
+
+
+def snapped(path: Path) -> dict[int, Owner]:
+    """Return the owner of each entry of a snapshot."""
+    snap = spo.open(path)
+    stacks = [";".join(frames) for frames in snap.stacks["frames"]]
+    swap = snap.swap
+    rows = zip(swap["pid"], swap["tgid"], swap["comm"], swap["ts_nsec"], swap["stack_id"], strict=True)
+    said = [(int(pid), int(tgid), str(comm), int(ts), stacks[number]) for pid, tgid, comm, ts, number in rows]
+    return dict(zip(map(int, swap["swp_entry"]), said, strict=True))
+
+
+def compared(stage: Path, first: Mapping[int, Owner]) -> Counter[str]:
+    """Count how two answers of the probes, the `first` given, and two of the kernel, asked in turn, go together."""
+    answers = [first, *(printed(stage / f"{name}.gz") for name in ("kernel-1", "probes-2", "kernel-2"))]
+    entries = {entry for said in answers for entry in said}
+    kinds = Counter(kind([said.get(entry) for said in answers]) for entry in entries)
+    print(f"{stage.name}: {dict(kinds)}")
+    return kinds
+
+
+KINDS = {
+    "x": "the same",
+    "-x": "written meanwhile",
+    "x-": "freed meanwhile",
+    "-x-": "written and freed meanwhile",
+}
+
+
+def kind(answers: list[Owner | None]) -> str:
+    """Say what became of an entry from one answer to the next, whoever gave it.
+
+    A page goes to swap once in its life here, so no owner comes back who was gone: if one does, or if the probes and
+    the kernel stick to different ones, the two disagree.
+    """
+    states = [answer for answer, _ in groupby(answers)]
+    owners = [owner for owner in states if owner]
+    if len(owners) > len(set(owners)):
+        return "unexplained"
+    return KINDS.get("".join("x" if owner else "-" for owner in states), "used anew meanwhile")
