@@ -105,8 +105,10 @@ class LiveSource:
         return True
 
     def _pages(self, text: KernelText, opener: Opener) -> Iterator[Records]:
-        known = stacks_by_handle(self._content("show_stacks_handles"))
-        mode = HANDLE if known and prints_handles(self._path(text.name)) else None
+        known = {}
+        if prints_handles(self._path(text.name)):
+            known = stacks_by_handle(self._content("show_stacks_handles"))
+        mode = HANDLE if known else None
         files = [opener(mode)]
         if not positions_are_pfns(files[0]):
             return read_records(opener(), text)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Run a job in a guest by hand.
 
-python -m tests.vm 7.2-spo tests/vm/jobs/cover.sh --cmdline page_owner=on,swap --out /tmp/cover
+python -m tests.vm 7.2-spo tests/vm/jobs/torture.sh --cmdline page_owner=on,swap --memory 640 --out torture
 python -m tests.vm 6.1-stock - <<< 'uname -r; spo-trace doctor'
 """
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.vm import kernels
-from tests.vm.qemu import Machine, accelerator, command
+from tests.vm.qemu import DIES_WITH_PARENT, Machine, accelerator, command
 
 __all__ = ["GuestError", "Outcome", "run"]
 
@@ -99,8 +99,7 @@ def _boot(machine: Machine, out: Path, time_limit: float, echo: IO[bytes] | None
         arguments = command(machine, out, fds, accelerator(machine.kernel))
         console = stack.enter_context((out / "console.log").open("wb"))
         process = subprocess.Popen(
-            # QEMU ends with this process, even if that is killed.
-            ["setpriv", "--pdeathsig", "KILL", "--", *arguments],
+            [*DIES_WITH_PARENT, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["QEMU", "Machine", "accelerator", "command"]
+__all__ = ["DIES_WITH_PARENT", "QEMU", "Machine", "accelerator", "command"]
 
 QEMU = "qemu-system-x86_64"
+# QEMU ends with this process, even if that is killed.
+DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 INIT = Path(__file__).resolve().parent / "guest" / "init.sh"
 
 # Not -nographic: with that the BIOS writes to the console too, and clears the terminal.
@@ -68,7 +70,19 @@ def accelerator(kernel: Path) -> str:
 
 # /dev/kvm may be there and a guest hang all the same (nested virtualisation): only a trial tells.
 def _kvm_works(kernel: Path) -> bool:
-    trial = [QEMU, "-accel", "kvm", "-cpu", "host", *_BARE, "-kernel", str(kernel), "-append", _CONSOLE]
+    trial = [
+        *DIES_WITH_PARENT,
+        QEMU,
+        "-accel",
+        "kvm",
+        "-cpu",
+        "host",
+        *_BARE,
+        "-kernel",
+        str(kernel),
+        "-append",
+        _CONSOLE,
+    ]
     try:
         done = subprocess.run(trial, stdin=subprocess.DEVNULL, capture_output=True, timeout=_KVM_TRIAL_SECONDS)
     except subprocess.TimeoutExpired:

@@ -149,11 +149,13 @@ def _balances(runs: list[Run]) -> str:
             table = spo.balance(run.snapshot(stage))
             for section, items in table.groupby("section", sort=False):
                 used, found, rest = (items[items["kind"] == kind].iloc[0] for kind in ("machine", "listed", "rest"))
+                named = items[(items["kind"] == "explains") & (items["pages"] != 0)]
                 known = "owner not known" not in set(items["item"])
                 sizes = [_mib(used["bytes"]), _mib(found["bytes"]) if known else "not known"]
                 unexplained = [f"{_mib(rest['bytes'])} ({100 * rest['share']:.1f} %)" if known else "–"]
-                rows.append([f"{run.title}, {stage}: {section}", *sizes, *unexplained])
-    return _table(["", "used", "listed", "unexplained"], rows)
+                parts = [f"{_mib(size)} {item}" for item, size in zip(named["item"], named["bytes"], strict=True)]
+                rows.append([f"{run.title}, {stage}: {section}", *sizes, ", ".join(parts), *unexplained])
+    return _table(["", "used", "listed", "explained", "unexplained"], rows)
 
 
 def _moved(run: Run) -> str:

@@ -112,7 +112,7 @@ def test_lockdown_does_not_keep_root_from_reading(tmp_path: Path) -> None:
     job = JOB + "dmesg | grep 'Kernel is locked down' || exit 77; doctor it; spo-trace snapshot -o /run/now.spo"
     guest = boot("7.2-lockdown", "page_owner=on lockdown=confidentiality", job, tmp_path, disks_mib=())
 
-    # Files that are 0400 and can't be written to may be read in any lockdown (debugfs_locked_down() of Linux 5.4+).
+    # Files that are 0400 and can't be written to may be read (358fcf5ddbec, since 5.17 and in stable 5.15).
     assert "Kernel is locked down" in guest.log
     assert "ok        page_owner" in answers(guest)["it"]
     assert "Wrote /run/now.spo" in guest.log

@@ -8,7 +8,7 @@ import pytest
 
 from tests.oracle import framed
 from tests.oracle.captures import read
-from tests.vm.support import JOBS, MIB, TOLERANCE, Guest, boot
+from tests.vm.support import JOBS, MIB, Guest, adds_up, boot
 
 pytestmark = pytest.mark.vm
 
@@ -79,7 +79,7 @@ def test_verify_in_the_guest_names_all_but_2_percent(patched: Guest) -> None:
     sections = ["memory", "swap type 0: /dev/vda", "swap type 1: /dev/zram0", "page_owner_stacks"]
     assert [row["section"] for row in rests] == sections
     for row in rests:
-        assert abs(row["share"]) <= TOLERANCE or abs(row["bytes"]) < MIB, row
+        assert adds_up(row), row
 
 
 def test_the_text_is_in_the_kernels_own_format(life: Guest) -> None:

@@ -30,6 +30,7 @@ def test_all_of_it_happened(torture: Guest) -> None:
 
     assert rounds.keys() == {"shmem", "swapoff", "readers"}
     assert min(map(int, rounds.values())) > 0
+    assert (torture.out / "broken").read_text() == ""
 
 
 def test_what_was_read_meanwhile_is_whole(torture: Guest) -> None:

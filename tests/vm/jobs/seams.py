@@ -4,7 +4,7 @@
 Each number of readers reads it as it is, and with a buffer that one record in twenty does not fit, for which the kernel
 answers ENOMEM as for those larger than a page. Prints a JSON object for each: how many records were there before and
 after (`stayed`), how many of them that fit are `lost`, how many that do not are `kept`, how many page frames come
-`twice`, whether all are `in_order`, and how many were counted as `too_large`.
+`twice`, whether all are `in_order`, how many were counted as `too_large`, and whether it was read in `ranges`.
 """
 
 import json
@@ -32,7 +32,7 @@ def main() -> None:
     few = sorted(before.values())[len(before) * 19 // 20]
     found = {(room, jobs): live_keys(jobs, room) for room in (ALL, few) for jobs in (1, 2, 3, 8)}
     after = sizes_by_key()
-    for (room, jobs), (keys, too_large) in found.items():
+    for (room, jobs), (keys, too_large, ranges) in found.items():
         stayed = {key: size for key, size in before.items() if key in after}
         pfns = [pfn for pfn, _ in keys]
         has = set(keys)
@@ -45,6 +45,7 @@ def main() -> None:
             "twice": sum(number > 1 for number in Counter(pfns).values()),
             "in_order": pfns == sorted(pfns),
             "too_large": too_large,
+            "ranges": ranges,
         }
         print(json.dumps(said), flush=True)
 
@@ -59,13 +60,14 @@ def sizes_by_key() -> dict[Key, int]:
     return sizes
 
 
-def live_keys(jobs: int, room: int) -> tuple[list[Key], int]:
-    """Return the keys of what so many readers give, and how many records they say are too large."""
+def live_keys(jobs: int, room: int) -> tuple[list[Key], int, bool]:
+    """Return the keys of what so many readers give, how many records they say are too large, whether of PFN ranges."""
     kernel_file.LONGEST_RECORD = room
     text = LiveSource(jobs=jobs).open("page_owner")
     assert text is not None and text.records is not None
     keys = [key_of(record) for block in text.records for record in block.split()]
-    return keys, sum((text.skipped or {}).values())
+    # What the last PFN is matters to readers of ranges alone.
+    return keys, sum((text.skipped or {}).values()), text.size is not None
 
 
 def key_of(record: bytes) -> Key:

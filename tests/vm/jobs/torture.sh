@@ -11,6 +11,7 @@ for size in 16 64 256; do [ ! -e $thp/hugepages-${size}kB ] || echo always > $th
 mkdir -p /run/huge "$OUT/live"
 mount -t tmpfs -o size=64m,huge=always none /run/huge
 
+: > "$OUT/broken"
 # rounds NAME COMMAND…: over and over until the end; the log says how often
 rounds() {
     local name=$1 number=0
@@ -23,10 +24,10 @@ shmem() {
     # How much of it can be reclaimed is no matter.
     echo 30M > /sys/fs/cgroup/memory.reclaim || true
     echo 1 > /proc/sys/vm/compact_memory
-    md5sum --quiet -c /run/huge.md5 < /run/huge/file
+    md5sum --quiet -c /run/huge.md5 < /run/huge/file || { echo 'shmem: other content came back' >> "$OUT/broken"; false; }
 }
 swapoff_and_on() { sleep 5; swapoff /dev/zram0 && swapon -p 100 /dev/zram0; }
-readers() { cat $D/swap_page_owner $D/page_owner_stacks/show_stacks > /dev/null; }
+readers() { cat $D/swap_page_owner $D/page_owner_stacks/show_stacks 2>> "$OUT/broken" > /dev/null; }
 
 jobs=()
 for seed in 1 2 3; do python3 "$VM/jobs/torture.py" $seed & jobs+=($!); done
@@ -37,6 +38,8 @@ spo-trace snapshot --jobs 2 -o /run/torture.spo && touch /run/end || exit
 for job in "${jobs[@]}"; do wait "$job" || exit; done
 cp -r /run/torture.spo "$OUT/live"
 
+# What is left of it, partly in swap.
+echo 8M > /sys/fs/cgroup/memory.reclaim || true
 capture_and_sum 0-busy
 rm /run/huge/file
 umount /run/huge
