@@ -30,4 +30,6 @@ def find(name: str) -> Path:
         if path.is_file():
             return path.resolve()
     looked = ", ".join(map(str, directories()))
-    raise KernelMissing(f"no bzImage-{name} in {looked}: set SPO_TRACE_KERNELS, or build one with `make vm-kernel`")
+    version, _, flavour = name.partition("-")
+    mend = f"set SPO_TRACE_KERNELS, or build it: VERSION={version} tests/vm/kernel/build.sh {flavour}"
+    raise KernelMissing(f"no bzImage-{name} in {looked}: {mend}")

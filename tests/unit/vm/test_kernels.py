@@ -48,5 +48,6 @@ def test_a_missing_kernel_says_where_it_was_looked_for(cache: Path, monkeypatch:
         kernels.find("7.2-spo")
 
     assert str(caught.value) == (
-        f"no bzImage-7.2-spo in /nowhere, {cache}: set SPO_TRACE_KERNELS, or build one with `make vm-kernel`"
+        f"no bzImage-7.2-spo in /nowhere, {cache}: "
+        "set SPO_TRACE_KERNELS, or build it: VERSION=7.2 tests/vm/kernel/build.sh spo"
     )
