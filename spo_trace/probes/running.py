@@ -21,7 +21,11 @@ from spo_trace.probes.tracing import swap_pages_used
 __all__ = ["RunningTrace", "running_trace"]
 
 _ENDED = "probes: the trace ended while the snapshot was taken: what was swapped after that is not in it"
-_NONE = "start one: sudo spo-trace trace, and leave it running"
+_NONE = ("no trace is running", "start one: sudo spo-trace trace, and leave it running")
+_NO_OWNERS = (
+    "the running trace keeps no owners: page_owner is not on",
+    "boot with page_owner=on (a kernel with CONFIG_PAGE_OWNER), and start the trace again",
+)
 
 
 def running_trace(mode: str, stacks: StackTable) -> "RunningTrace | None":
@@ -33,9 +37,9 @@ def running_trace(mode: str, stacks: StackTable) -> "RunningTrace | None":
         return None
     probes = connect() if mode == "bpf" or os.geteuid() == 0 else None
     if probes is None or not probes.facts["owners"]:
-        why = "no trace is running" if probes is None else "the running trace keeps no owners: page_owner is not on"
         if mode == "bpf":
-            raise SpoTraceError(f"no owners of swap from probes: {why}", hint=_NONE)
+            why, hint = _NONE if probes is None else _NO_OWNERS
+            raise SpoTraceError(f"no owners of swap from probes: {why}", hint=hint)
         return None
     return RunningTrace(probes, stacks)
 

@@ -163,7 +163,7 @@ def test_without_page_owner_events_are_counted(tmp_path: Path) -> None:
     check_refusal(
         tmp_path / "owners",
         "no owners of swap from probes: the running trace keeps no owners: page_owner is not on",
-        "start one: sudo spo-trace trace",
+        "boot with page_owner=on",
     )
 
 

@@ -169,8 +169,10 @@ def test_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_trace_of_events_alone(tmp_path: Path, maps: FakeMaps) -> None:
     maps.facts["owners"] = False
     assert taken(tmp_path).meta["swap_owner"]["origin"] is None
-    with pytest.raises(SpoTraceError, match="the running trace keeps no owners: page_owner is not on"):
+    with pytest.raises(SpoTraceError, match="the running trace keeps no owners: page_owner is not on") as caught:
         taken(tmp_path, swap="bpf", force=True)
+    # Another trace is refused while this one runs, and would keep none either.
+    assert (caught.value.hint or "").startswith("boot with page_owner=on")
 
 
 @pytest.mark.parametrize("swap", ["auto", "bpf"])
