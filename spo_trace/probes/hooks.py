@@ -74,7 +74,7 @@ def choose_hooks(
             names = ", ".join(hook.function for hook, _ in _CHOICES if hook.role == role)
             raise Problem(
                 f"this kernel has no function to hook that {purpose} (looked for {names})",
-                "the kernel might be too old (5.10 is the oldest), built without CONFIG_SWAP (from 7.1 on CONFIG_ZSWAP"
+                "the kernel might be too old (5.18 is the oldest), built without CONFIG_SWAP (from 7.1 on CONFIG_ZSWAP"
                 " too), or the function was inlined",
             )
     if not owners:
