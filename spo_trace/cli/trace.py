@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace trace."""
 
-from collections import Counter
 from datetime import datetime
 from select import select
 from time import monotonic
@@ -116,9 +115,9 @@ def _run(
     from spo_trace.probes.symbols import live_symbolizer
 
     assert interval is not None
+    # What came about since the attach is of no interval.
+    before, number, began = total_events(probes, by_stack=by_stack), 0, monotonic()
     symbols = live_symbolizer() if by_stack else None
-    before: Counter[tuple[Whose, int]] = Counter()
-    number, began = 0, monotonic()
     last = began
     print(f"{'time':8}  {'comm':16}  {'out/s':>9}  {'in/s':>9}  {'freed/s':>9}", flush=True)
     while count is None or number < count:

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ PROGRAM = Path(__file__).parents[2] / "bpf/swap_owner.c"
 
 @pytest.fixture
 def maps(monkeypatch: pytest.MonkeyPatch) -> FakeMaps:
-    """Attach to nothing: give maps in which dd swaps 46 pages out, and a hostile name 23."""
+    """Attach to nothing: give maps in which, after the attach, dd swaps 46 pages out, and a hostile name 23."""
     hostile = b"x\x1b[1m\n"
-    found = FakeMaps(
-        events=[Event(0, 1, 5, b"dd", 46), Event(1, 1, 5, b"dd", 5), Event(0, 0, 5, hostile, 23)],
-        stacks={5: (0x1001,)},
-    )
+    early = [Event(0, 1, 5, b"early", 1000)]
+    late = [*early, Event(0, 1, 5, b"dd", 46), Event(1, 1, 5, b"dd", 5), Event(0, 0, 5, hostile, 23)]
+    found = FakeMaps(stacks={5: (0x1001,)})
+    reads = chain([early], repeat(late))
+    monkeypatch.setattr(found, "events", lambda: next(reads))
     found.counted |= {"out_pages": 69, "entries_full": 2}
     found.facts |= {"hooks": {"out": "swap_writeout"}, "fentry": True, "checked_pages": 20, "used_at_attach": 3}
 
