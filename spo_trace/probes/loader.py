@@ -65,19 +65,21 @@ def _load(request: "dict[str, Any]") -> "tuple[dict[str, Any], list[int]]":
     samples = take_samples(page_owner, int(request["last_pfn"])) if page_owner is not None else []
     with Path("/proc/kallsyms").open() as lines:
         symbols = KernelSymbols(lines, {*VARIABLES, *FUNCTIONS, *symbols_in(samples)})
-    hooks = choose_hooks(symbols.names(), None if btf is None else btf.functions, owners=page_owner is not None)
-    program = _Program(Path(request["program"]), hooks, request["defines"], fentry=btf is not None)
+    functions = btf.functions if btf is not None and _has_fentry() else None
+    fentry = functions is not None
+    hooks = choose_hooks(symbols.names(), functions, owners=page_owner is not None)
+    program = _Program(Path(request["program"]), hooks, request["defines"], fentry=fentry)
     layout = find_layout(symbols, btf, program if page_owner is not None else None)
     checked = 0
     if page_owner is not None:
         checked = check_layout(layout, symbols, program, samples, page_owner)
     layout.events = int(request["events"])
-    if btf is None:
+    if not fentry:
         program.attach_kprobes(hooks, symbols)
     program.start(layout)
     answer = {
         "hooks": {hook.role: hook.function for hook in hooks},
-        "fentry": btf is not None,
+        "fentry": fentry,
         "owners": bool(layout.owners),
         "checked_pages": checked,
         "maps": list(MAPS),
@@ -102,6 +104,13 @@ def _read_btf() -> Btf | None:
         return None
     except (OSError, ValueError, struct.error) as error:
         raise Problem(f"{_BTF} can't be read: {error}", "it takes root") from error
+
+
+# BTF alone is not enough: it takes trampolines, which not every architecture's kernel has, and a bcc that knows of it.
+def _has_fentry() -> bool:
+    from bcc import BPF
+
+    return bool(BPF.support_kfunc())
 
 
 def _open_page_owner() -> int | None:

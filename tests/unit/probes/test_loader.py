@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the loader says of a machine that can't be probed; bcc and the kernel are played by the tests."""
 
+import struct
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,9 +10,12 @@ from typing import Any, ClassVar
 import pytest
 
 from spo_trace.probes import loader
+from spo_trace.probes.btf import Btf
 from spo_trace.probes.hooks import Hook
 from spo_trace.probes.kernel_symbols import KernelSymbols
+from spo_trace.probes.layout import Layout
 from spo_trace.probes.problem import Problem
+from tests.unit.probes.btf_data import kernel_btf
 
 HOOKS = [Hook("out", "swap_writeout", "swap_out(ctx, FIRST)"), Hook("in", "swap_read_folio", "swap_in(ctx, FIRST)")]
 
@@ -21,6 +25,10 @@ class FakeBpf:
 
     RAW_TRACEPOINT = 17
     fails = ""
+    has_fentry = True
+    funcs: ClassVar[dict[str, Any]] = {}
+    kprobe_fds: ClassVar[dict[str, Any]] = {}
+    kfunc_entry_fds: ClassVar[dict[str, int]] = {}
     made: ClassVar[list[Any]] = []
 
     def __init__(self, text: str, cflags: list[str]) -> None:
@@ -32,6 +40,10 @@ class FakeBpf:
 
     def __getitem__(self, name: str) -> Any:
         return type("Table", (), {"map_fd": 3})
+
+    @staticmethod
+    def support_kfunc() -> bool:
+        return FakeBpf.has_fentry
 
     def load_func(self, name: str, kind: int) -> Any:
         return type("Function", (), {"fd": 4})
@@ -98,6 +110,42 @@ def test_kprobes_are_put_behind_the_ftrace_site(
     monkeypatch.setattr(bcc, "fails", "swap_read_folio")
     with pytest.raises(Problem, match="swap_read_folio can't be hooked: it's not traceable"):
         held.attach_kprobes(HOOKS, symbols)
+
+
+@pytest.mark.parametrize(("btf", "able"), [(True, True), (True, False), (False, True)])
+def test_kprobes_are_used_where_there_is_no_fentry(
+    bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, btf: bool, able: bool
+) -> None:
+    # GIVEN functions of which BTF lacks the last, so that fentry can't have it
+    functions = ("swap_writeout", "swap_read_folio", "__swap_cache_clear_shadow", "clear_shadow_from_swap_cache")
+    known = Btf(kernel_btf())
+    known.functions = {*functions[:2], "clear_shadow_from_swap_cache"}
+    kallsyms = KernelSymbols([f"1000 T {name}\n" for name in functions], functions)
+    given: list[bytes] = []
+    for name, value in {
+        "_refuse_lockdown": lambda: None,
+        "_read_btf": lambda: known if btf else None,
+        "_open_page_owner": lambda: None,
+        "KernelSymbols": lambda *_: kallsyms,
+    }.items():
+        monkeypatch.setattr(loader, name, value)
+    monkeypatch.setattr(loader._Program, "read", lambda *_: bytes(9))
+    monkeypatch.setattr("spo_trace.probes.bpf_maps.update", lambda _, __, value: given.append(value))
+    monkeypatch.setattr(bcc, "has_fentry", able)
+    (tmp_path / "x.c").touch()
+    # WHEN
+    answer, _ = loader._load({"program": tmp_path / "x.c", "defines": {}, "last_pfn": 0, "events": True})
+    # THEN
+    fentry = btf and able
+    assert answer["fentry"] is fentry
+    assert bcc.made[0].cflags == (["-DFENTRY"] if fentry else [])
+    free = "clear_shadow_from_swap_cache" if fentry else "__swap_cache_clear_shadow"
+    hooked = ["swap_writeout", "swap_read_folio", free]
+    assert list(answer["hooks"].values()) == hooked
+    assert bcc.made[0].attached == ([] if fentry else [(f.encode(), 0, f"on_{f}".encode()) for f in hooked])
+    # What BTF tells of structures is used either way.
+    order = list(Layout.__dataclass_fields__).index("order_offset")
+    assert struct.unpack_from("=Q", given[0], 8 * order) == (64 if btf else 0,)
 
 
 def test_memory_that_can_not_be_read(bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
