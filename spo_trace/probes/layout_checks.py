@@ -16,7 +16,7 @@ __all__ = ["MemoryOwner", "Sample", "check_layout", "find_depot", "read_owner", 
 
 _RECORD = re.compile(
     rb"Page allocated via order (\d+), mask .*?, pid (-?\d+), tgid (-?\d+) \((.*)\), ts (\d+) ns[^\n]*\n"
-    rb"PFN (0x[0-9a-f]+|\d+) [^\n]*\n((?: \S+(?: \[[^\n]*\])?\n)+)",
+    rb"PFN (0x[0-9a-f]+|\d+) [^\n]* Flags (0x[0-9a-f]+)\(([^\n]*)\)\n((?: \S+(?: \[[^\n]*\])?\n)+)",
     re.DOTALL,
 )
 _FRAME = re.compile(rb"^ ([^\s+]+)\+0x([0-9a-f]+)/0x[0-9a-f]+$", re.MULTILINE)
@@ -25,12 +25,17 @@ _NUMBER = 48
 
 
 class Sample(NamedTuple):
-    """Hold what debugfs prints of one page; `frames` of (symbol, offset in it), those of modules left out."""
+    """Hold what debugfs prints of one page; `frames` of (symbol, offset in it), those of modules left out.
+
+    `head`: it is the first page of a folio of several.
+    """
 
     pfn: int
     position: int
     text: bytes
     owner: tuple[int, int, int, bytes, int]
+    flags: int
+    head: bool
     frames: tuple[tuple[str, int] | None, ...]
 
 
@@ -66,9 +71,10 @@ def _parse(text: bytes, position: int) -> Sample | None:
     match = _RECORD.match(text)
     if match is None:
         return None
-    order, pid, tgid, comm, ts, pfn, stack = match.groups()
+    order, pid, tgid, comm, ts, pfn, flags, names, stack = match.groups()
+    owner = (int(order), int(pid), int(tgid), comm, int(ts))
     frames = tuple(_frame(line) for line in stack.splitlines())
-    return Sample(int(pfn, 0), position, text, (int(order), int(pid), int(tgid), comm, int(ts)), frames)
+    return Sample(int(pfn, 0), position, text, owner, int(flags, 0), b"head" in names.split(b"|"), frames)
 
 
 def _frame(line: bytes) -> tuple[str, int] | None:
@@ -146,10 +152,35 @@ def check_layout(layout: Layout, symbols: KernelSymbols, memory: Memory, samples
             )
     if not owners:
         raise Problem("no page of those looked at could be compared with what page_owner prints", "try it again")
+    _check_pages(layout, memory, owners, fd)
     find_depot(layout, symbols, memory, {owner.handle for owner in owners.values()})
     for sample, owner in owners.items():
         _check_stack(_record(layout, memory, owner.handle)[2], sample, symbols)
     return len(owners)
+
+
+# Flags change all the while, so that not every page must agree; they are read anew, to be as fresh as the memory.
+def _check_pages(layout: Layout, memory: Memory, samples: Iterable[Sample], fd: int) -> None:
+    texts = ((_pread(fd, sample.position), sample.position) for sample in samples)
+    same = [_same_page(layout, memory, page) for text in texts if (page := _parse(*text))]
+    if not same or 4 * sum(same) < 3 * len(same):
+        raise Problem(
+            f"struct page is not where it was looked for: {sum(same)} of {len(same)} pages have the flags and order"
+            " that page_owner prints",
+            "this kernel lays it out in another way than is known; please report it with uname -a",
+        )
+
+
+def _same_page(layout: Layout, memory: Memory, page: Sample) -> bool:
+    address = layout.vmemmap + page.pfn * layout.page_bytes
+    order = page.owner[0]
+    try:
+        flags = memory.u64(address)
+        if flags != page.flags or not (layout.order_offset and order and page.head):
+            return flags == page.flags
+        return bool(flags >> layout.head_bit & 1) and memory.u64(address + layout.order_offset) & 0xFF == order
+    except Problem:
+        return False
 
 
 def _check_stack(entries: tuple[int, ...], sample: Sample, symbols: KernelSymbols) -> None:

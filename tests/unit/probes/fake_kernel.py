@@ -57,6 +57,10 @@ class FakeKernel:
         """Give the page `pfn` an owner, its stack in the depot."""
         self.owners[pfn] = owner
         at = _EXT + (pfn - _BASE_PFN) * (8 + self.owner_size)
+        # The order of a folio is in its second page.
+        self._put(VMEMMAP + pfn * 64, struct.pack("<Q", _flags(owner)))
+        if owner.order:
+            self._put(VMEMMAP + pfn * 64 + 64, struct.pack("<Q", 0xAB00 | owner.order))
         handle = self._stack(owner.stack)
         comm = owner.comm.ljust(16, b"\0")
         record = struct.pack(
@@ -82,9 +86,9 @@ class FakeKernel:
         o = self.owners[pfn]
         return (
             b"Page allocated via order %d, mask 0xcc0(GFP_KERNEL), pid %d, tgid %d (%b), ts %d ns\n"
-            b"PFN 0x%x type Movable Block 0 type Movable Flags 0x8(lru|node=0|zone=1)\n"
+            b"PFN 0x%x type Movable Block 0 type Movable Flags 0x%x(lru%b|node=0|zone=1)\n"
             b" alloc_pages_mpol+0x98/0x157\n do_swap_page+0x1/0x1000\n\n"
-            % (o.order, o.pid, o.tgid, o.comm, o.ts_nsec, pfn)
+            % (o.order, o.pid, o.tgid, o.comm, o.ts_nsec, pfn, _flags(o), b"|head" if o.order else b"")
         )
 
     def read(self, address: int, size: int) -> bytes:
@@ -112,3 +116,8 @@ class FakeKernel:
         struct.pack_into(f"<{len(entries)}Q", record, entries_at, *entries)
         self._put(_POOL + (number << 4), bytes(record))
         return handle
+
+
+# PG_lru, and PG_head of a folio of several pages.
+def _flags(owner: Owner) -> int:
+    return 1 << 3 | (1 << 6 if owner.order else 0)

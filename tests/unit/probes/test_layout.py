@@ -96,6 +96,41 @@ def test_a_page_that_changed_meanwhile_says_nothing(debugfs: tuple[int, dict[int
     assert check_layout(find_layout(fake.symbols(), None, fake), fake.symbols(), fake, samples, fd) == 1
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, True),
+        # Some pages change between the two.
+        ({"pages": 2}, True),
+        ({"pages": 5}, False),
+        ({"page_bytes": 56}, False),
+        ({"head_bit": 5}, False),
+        ({"order_offset": 65}, False),
+    ],
+    ids=str,
+)
+def test_struct_page_must_be_what_debugfs_prints(
+    debugfs: tuple[int, dict[int, bytes]], changed: dict[str, int], told: bool
+) -> None:
+    fake = kernel()
+    for number in range(8):
+        fake.own(PFN + 7 * number, Owner(ts_nsec=number, order=2))
+    fd, records = debugfs
+    records |= {pfn: fake.text(pfn) for pfn in fake.owners}
+    samples = take_samples(fd, PFN + 50)
+    assert len(samples) == 8
+    layout = find_layout(fake.symbols(), Btf(kernel_btf()), fake)
+    for number in range(changed.pop("pages", 0)):
+        fake.bytes_at[VMEMMAP + (PFN + 7 * number) * 64 + 1] ^= 1
+    for name, value in changed.items():
+        setattr(layout, name, value)
+    if told:
+        assert check_layout(layout, fake.symbols(), fake, samples, fd) == 8
+    else:
+        with pytest.raises(Problem, match=r"struct page is not where it was looked for: \d of 8 pages"):
+            check_layout(layout, fake.symbols(), fake, samples, fd)
+
+
 def test_another_stack_is_refused(debugfs: tuple[int, dict[int, bytes]]) -> None:
     fake = kernel()
     fd, records = debugfs
