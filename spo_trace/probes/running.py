@@ -77,7 +77,7 @@ class RunningTrace(Closing):
             "why": None,
             "attached_at": self._probes.facts["attached_at"],
             "used_at_attach": at_attach,
-            "unknown_pages": min(missing, at_attach),
+            "unknown_pages": _unknown_pages(missing, at_attach, counters),
             "lost_pages": counters["entries_full"],
             "slot_cache_pages": _slot_cache_pages(self._probes.facts["hooks"]),
             "hooks": self._probes.facts["hooks"],
@@ -89,6 +89,14 @@ class RunningTrace(Closing):
         counters = self._probes.counters()
         ended = [] if _lives(self._probes.facts["pid"]) else [_ENDED]
         return ended + [f"probes: {counters[name]:,} {COUNTERS[name]}" for name in LOSSES if counters[name]]
+
+
+# What is missing was there before the attach, or was lost to a full map. Of the first no more can have gone than
+# entries were freed whose owner was not in the map; of the second no more can be there than was lost. What can be
+# either is taken for lost, as that can be mended.
+def _unknown_pages(missing: int, at_attach: int, counters: dict[str, int]) -> int:
+    least = max(at_attach - counters["free_unknown"], missing - counters["entries_full"])
+    return min(missing, at_attach, max(least, 0))
 
 
 def _lives(pid: int) -> bool:

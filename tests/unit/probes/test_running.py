@@ -132,6 +132,30 @@ def test_what_a_full_map_lost_is_named(tmp_path: Path, maps: FakeMaps) -> None:
     assert [pages for item, pages in lines if item == "unexplained"] == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("at_attach", "freed", "lost", "unknown"),
+    [
+        # Of 10 that are missing:
+        (100, 0, 0, 10),
+        (3, 0, 0, 3),
+        # All that was there before may be gone.
+        (100, 100, 50, 0),
+        (100, 95, 50, 5),
+        (100, 1000, 0, 10),
+        # No more can be lost than 4.
+        (100, 1000, 4, 6),
+        (3, 0, 50, 3),
+        (0, 0, 50, 0),
+    ],
+)
+def test_what_a_full_map_lost_is_not_from_before(
+    tmp_path: Path, maps: FakeMaps, at_attach: int, freed: int, lost: int, unknown: int
+) -> None:
+    maps.facts["used_at_attach"] = at_attach
+    maps.counted |= {"entries_full": lost, "free_unknown": freed}
+    assert taken(tmp_path).meta["swap_owner"]["unknown_pages"] == unknown
+
+
 def test_losses_are_warned_of(tmp_path: Path, maps: FakeMaps) -> None:
     maps.counted |= {"entries_full": 1234, "out_pages": 5}
     assert taken(tmp_path).meta["warnings"] == ["probes: 1,234 owners lost: the map of swap entries was full"]
