@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("job", help="a shell script; - is standard input")
     parser.add_argument("--cmdline", default="page_owner=on", help="what the kernel's command line gets (%(default)s)")
     parser.add_argument("--memory", type=int, default=491, metavar="MIB", help="%(default)s")
-    parser.add_argument("--processors", type=int, default=2, metavar="N", help="%(default)s")
+    parser.add_argument("--processors", type=int, default=1, metavar="N", help="%(default)s")
     parser.add_argument("--disk", type=int, action="append", metavar="MIB", help="vda, vdb … (one of 1024)")
     parser.add_argument("--time-limit", type=float, default=guest.TIME_LIMIT, metavar="S", help="%(default)s")
     parser.add_argument("--out", type=Path, help="what is the job's $OUT (else it is thrown away)")

@@ -2,7 +2,6 @@
 """Run one job in one guest, from boot to power-off."""
 
 import compileall
-import fcntl
 import os
 import selectors
 import shlex
@@ -10,14 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tests.vm import kernels
 from tests.vm.qemu import DIES_WITH_PARENT, Machine, accelerator, command
+from tests.vm.turn import turn
 
 __all__ = ["GuestError", "Outcome", "run"]
 
@@ -60,7 +59,7 @@ def run(
     # The guest can't keep what Python compiles beside the sources, and would compile them for each command.
     compileall.compile_dir(PACKAGE, quiet=2)
     start = time.monotonic()
-    with _turn():
+    with turn(machine.processors):
         whole = _boot(machine, out, time_limit, echo)
     log = out / "job.log"
     text = log.read_text("utf-8", "backslashreplace") if log.exists() else ""
@@ -77,16 +76,6 @@ def _write_job(out: Path, job: str, environment: Mapping[str, str]) -> None:
     variables = {"PATH": path, "OUT": "/run/out", "VM": str(LIBRARY.parent.parent), **environment}
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     (out / "job.sh").write_text(f"{exports}. {shlex.quote(str(LIBRARY))}\n{job}")
-
-
-# Emulated guests are as fast as the processors that they have: they run one after the other, also across processes.
-@contextmanager
-def _turn() -> Iterator[None]:
-    path = Path(os.environ.get("SPO_TRACE_GUEST_LOCK") or kernels.cache_directory() / "guest.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _boot(machine: Machine, out: Path, time_limit: float, echo: IO[bytes] | None) -> bool:

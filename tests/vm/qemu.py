@@ -31,7 +31,7 @@ class Machine:
     kernel: Path
     cmdline: str = "page_owner=on"
     memory_mib: int = 491
-    processors: int = 2
+    processors: int = 1
     disks_mib: tuple[int, ...] = (1024,)
 
 

@@ -63,7 +63,7 @@ def main(target: Path) -> None:
 
 def _run(title: str, kernel: str, cmdline: str, letter: dict[tuple[str, str], str], out: Path) -> Run:
     print(f"{title}: {kernel}, {cmdline}", file=sys.stderr)
-    machine = Machine(kernels.find(kernel), cmdline, memory_mib=MEMORY_MIB)
+    machine = Machine(kernels.find(kernel), cmdline, memory_mib=MEMORY_MIB, processors=2)
     guest.run(machine, TAKE + JOB.read_text(), out, time_limit=TIME_LIMIT, echo=sys.stderr.buffer)
     lines = (line.split("\t") for line in (out / "figures.tsv").read_text().splitlines())
     return Run(title, kernel, cmdline, letter, {(stage, name): value.strip() for stage, name, value in lines}, out)

@@ -9,7 +9,7 @@ import spo_trace as spo
 from tests.vm import kernels
 from tests.vm.support import JOBS, Guest, boot
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("torture")]
 
 DEBUG, PLAIN = "7.2-spo-debug", "7.2-spo"
 
@@ -22,7 +22,7 @@ def torture(tmp_path_factory: pytest.TempPathFactory) -> Guest:
         name = PLAIN
     job = (JOBS / "torture.sh").read_text()
     out = tmp_path_factory.mktemp(name)
-    return boot(name, "page_owner=on,swap", job, out, memory_mib=640, disks_mib=(256,))
+    return boot(name, "page_owner=on,swap", job, out, memory_mib=640, processors=2, disks_mib=(256,))
 
 
 def test_all_of_it_happened(torture: Guest) -> None:

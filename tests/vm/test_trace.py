@@ -9,7 +9,7 @@ import pytest
 import spo_trace as spo
 from spo_trace.snapshots.reader import Snapshot
 from tests.vm.answers import compared, printed, snapped
-from tests.vm.support import JOBS, MIB, Guest, boot
+from tests.vm.support import JOBS, MIB, Guest, boot, each
 
 pytestmark = pytest.mark.vm
 
@@ -19,12 +19,10 @@ PAGE = 4096
 CLEAN = "0 hooked, 0 kprobes, 0 programs, 0 maps, 0 links, 0 loaders"
 
 
-def run(
-    name: str, cmdline: str, job: str, out: Path, memory_mib: int, *, ending: str = "", processors: int = 1
-) -> Guest:
+def run(name: str, cmdline: str, job: str, out: Path, memory_mib: int, *, ending: str = "") -> Guest:
     """Run a job; the kernel has nothing to complain of, and nothing of the probes is left wherever the job looked."""
     text = f"ENDING={ending}\n{(JOBS / job).read_text()}"
-    left = boot(name, cmdline, text, out, time_limit=TIME_LIMIT, memory_mib=memory_mib, processors=processors)
+    left = boot(name, cmdline, text, out, time_limit=TIME_LIMIT, memory_mib=memory_mib)
     left.check_kernel()
     looked = [line.rpartition(": ")[2] for line in (out / "left").read_text().splitlines()]
     assert set(looked) == {CLEAN}
@@ -36,7 +34,7 @@ BUSY = ("pressure-1", "pressure-2", "pressure-3", "snapshot")
 
 
 def test_on_the_patched_kernel_both_answers_are_the_same(tmp_path: Path) -> None:
-    left = run("7.2-spo", "page_owner=on,swap", "trace_varied.sh", tmp_path, 760, processors=2)
+    left = run("7.2-spo", "page_owner=on,swap", "trace_varied.sh", tmp_path, 800)
     said = {stage: printed(tmp_path / stage / "probes-1.gz") for stage in STAGES}
     said["snapshot"] = snapped(tmp_path / "snapshot.spo")
     for stage, first in said.items():
@@ -57,10 +55,10 @@ def test_on_the_patched_kernel_both_answers_are_the_same(tmp_path: Path) -> None
 ENDINGS = {"7.2-stock": "trace_ended", "6.12-stock": "trace_killed", "6.1-stock": "trace_full"}
 
 
-@pytest.fixture(scope="module", params=ENDINGS)
+@pytest.fixture(scope="module", params=each("trace", ENDINGS))
 def unpatched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
     name = str(request.param)
-    return run(name, "page_owner=on", "trace.sh", tmp_path_factory.mktemp(name), 640, ending=ENDINGS[name])
+    return run(name, "page_owner=on", "trace.sh", tmp_path_factory.mktemp(name), 720, ending=ENDINGS[name])
 
 
 def test_without_the_patches_dd_keeps_its_memory_over_swap(unpatched: Guest) -> None:

@@ -21,13 +21,13 @@ mkdir /run/t && mount -t tmpfs none /run/t
 leaked() { echo "leak $1 $(stat -c %s /run/t/leak) $(cut -d' ' -f1 /proc/uptime)"; }
 until [ -e /run/t/leak ]; do sleep 0.1; done
 leaked counts
-spo-trace watch --by stack -n 4 --count 9 --record /run/stacks > $OUT/stacks.log & watch=$!
-until [ -e /run/stacks/000008.parquet ]; do sleep 0.1; done
+spo-trace watch --by stack -n 3 --count 8 --record /run/stacks > $OUT/stacks.log & watch=$!
+until [ -e /run/stacks/000007.parquet ]; do sleep 0.1; done
 awk '/^nr_base_pages/ { n += $2 } END { print "awk counts", n * 4096 }' $D/page_owner_stacks/show_stacks
 wait $watch
 leaked counts
 leaked records
-spo-trace watch --by comm -n 10 --count 6 --record /run/comms > $OUT/comms.log & watch=$!
+spo-trace watch --by comm -n 6 --count 6 --record /run/comms > $OUT/comms.log & watch=$!
 until [ -e /run/comms/000005.parquet ]; do sleep 0.1; done
 cat $D/page_owner | awk -F '[ ,]' '/^Page allocated via order/ { n += 2^$5 } END { print "awk records", n * 4096 }'
 wait $watch
@@ -48,7 +48,7 @@ def test_a_leak_on_a_running_kernel(tmp_path: Path) -> None:
     outcome = guest.run(machine, JOB, tmp_path, time_limit=900)
     # THEN by stack the kernel's counts were read, by comm its records, and a sample is what awk finds right after it
     truth = {name: int(number) for name, number in re.findall(r"^awk (\w+) (\d+)$", outcome.log, re.MULTILINE)}
-    for directory, name, number in (("stacks", "counts", 8), ("comms", "records", 5)):
+    for directory, name, number in (("stacks", "counts", 7), ("comms", "records", 5)):
         sample = pq.read_table(tmp_path / directory / f"{number:06}.parquet").to_pandas()
         assert sample["mem_bytes"].isna().all() == (name == "counts")
         assert sample["total_bytes"].sum() == pytest.approx(truth[name], rel=0.05)

@@ -22,6 +22,9 @@ zram_on() { echo "$1" > /sys/block/zram0/disksize && swap_on /dev/zram0 "$2"; }
 # At the default min_free_kbytes a guest this small runs out of memory in the swap code; the rest steadies reclaim.
 steady_reclaim() { sysctl -q vm.min_free_kbytes=8192 vm.watermark_boost_factor=0 vm.percpu_pagelist_high_fraction=64; }
 
+# forget_files: what was read of the host's files. To reclaim it page by page takes minutes, where 9p has many of them.
+forget_files() { echo 1 > /proc/sys/vm/drop_caches; }
+
 # huge_pages_on: for all who fault them in. khugepaged would take over the pages of others, in its own name.
 huge_pages_on() {
     local thp=/sys/kernel/mm/transparent_hugepage

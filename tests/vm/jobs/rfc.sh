@@ -30,9 +30,11 @@ take 0-initial all_figures
 dd if=/dev/zero of=/run/tmpfs/file status=none bs=1M count=256
 take 1-dd256 comm_figures
 ln -sf "$(which dd)" /run/DD
+forget_files
 /run/DD if=/dev/zero of=/run/tmpfs-noswap/file status=none bs=1M count=384
 take 2-swapped all_figures
 rm /run/tmpfs-noswap/file
+forget_files
 cat /run/tmpfs/file > /dev/null
 take 3-back comm_figures
 rm /run/tmpfs/file

@@ -22,6 +22,7 @@ available=$(free -m | awk '/^Mem:/ { print $7 }')
 # In memory again there is room for the snapshots; dd's pages stay in swap.
 rm /run/ramfs/file
 asked swapped
+forget_files
 cat /run/tmpfs/file > /dev/null
 asked back
 . "$VM/jobs/$ENDING.sh"

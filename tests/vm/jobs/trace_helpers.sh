@@ -12,6 +12,7 @@ trace_start() {
 trace_on() {
     trace_start "$@"
     trace_until grep -q '^Attached' "$OUT/trace.log"
+    forget_files
 }
 # trace_until COMMAND…: wait until it succeeds
 trace_until() {

@@ -51,6 +51,7 @@ rm /run/tmpfs/file
 dd if=/dev/zero of=/run/tmpfs/file status=none bs=1M count=256
 ln -sf "$(which dd)" /run/DD
 available=$(free -m | awk '/^Mem:/ { print $7 }')
+forget_files
 /run/DD if=/dev/zero of=/run/ramfs/file status=none bs=1M count=$((available + 200))
 rm /run/ramfs/file
 both rfc-swapped

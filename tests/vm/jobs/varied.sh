@@ -58,6 +58,7 @@ take 1-allocated
 
 kill -USR1 "${workers[@]}"
 all_have 1
+forget_files
 # What the caller has from here: how much was reclaimed is no matter, so it may fail.
 echo 40M > $cgroups/memory.reclaim
 echo 8M > $cgroups/live.scope/memory.reclaim
