@@ -23,7 +23,7 @@ test: $(READY) ## all tests that need no root and no virtual machine
 	$(BIN)/pytest -n auto --dist loadgroup
 
 vm-test: $(READY) ## tests on real kernels in QEMU, without root; needs the kernels of SPO_TRACE_KERNELS or vm-kernel
-	$(BIN)/pytest -m vm -rs -n auto --dist loadgroup -o tmp_path_retention_policy=failed tests/vm
+	$(BIN)/pytest -m vm -rs -n auto -o tmp_path_retention_policy=failed tests/vm
 
 vm-kernel: ## build the kernels for vm-test from Debian's linux-source into ~/.cache/spo-trace
 	tests/vm/kernel/build.sh

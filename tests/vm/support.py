@@ -2,13 +2,12 @@
 """What the guests' tests share: a guest's stages, and what is true of each on any kernel."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from _pytest.mark.structures import ParameterSet
 
 import spo_trace as spo
 from spo_trace.snapshots.reader import Snapshot
@@ -18,7 +17,7 @@ from tests.oracle.compare import compare_stage
 from tests.vm import guest, kernels
 from tests.vm.qemu import Machine
 
-__all__ = ["MIB", "TOLERANCE", "Guest", "adds_up", "boot", "each"]
+__all__ = ["MIB", "TOLERANCE", "Guest", "adds_up", "boot"]
 
 JOBS = Path(__file__).parent / "jobs"
 MIB = 1 << 20
@@ -37,11 +36,6 @@ def boot(name: str, cmdline: str, job: str, out: Path, *, time_limit: float = 90
         pytest.skip(str(missing))
     machine = Machine(kernel, cmdline, **size)  # type: ignore[arg-type]
     return Guest(name, guest.run(machine, job, out, time_limit=time_limit))
-
-
-def each(group: str, names: Iterable[str]) -> list[ParameterSet]:
-    """Return a fixture's parameters: the tests of one guest are for one worker, so that it boots once."""
-    return [pytest.param(name, marks=pytest.mark.xdist_group(f"{group} {name}")) for name in names]
 
 
 class Guest:

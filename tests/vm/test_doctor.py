@@ -8,7 +8,6 @@ import pytest
 from tests.vm.support import Guest, boot
 
 pytestmark = pytest.mark.vm
-one_guest = pytest.mark.xdist_group("doctor")
 
 # doctor NAME: its answer and exit status into the log, between lines that name it
 JOB = r"""
@@ -52,7 +51,6 @@ def patched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return answers(boot("7.2-spo", "page_owner=on,swap", job, out, disks_mib=()))
 
 
-@one_guest
 def test_a_patched_kernel_that_tracks_swap_is_ready(patched: dict[str, str]) -> None:
     said = patched["ready"]
 
@@ -60,7 +58,6 @@ def test_a_patched_kernel_that_tracks_swap_is_ready(patched: dict[str, str]) -> 
     assert said.endswith("exit 0\n")
 
 
-@one_guest
 def test_without_root_it_says_sudo(patched: dict[str, str]) -> None:
     said = patched["not root"]
 
@@ -69,7 +66,6 @@ def test_without_root_it_says_sudo(patched: dict[str, str]) -> None:
     assert said.endswith("exit 1\n")
 
 
-@one_guest
 def test_without_debugfs_it_says_how_to_mount_it(patched: dict[str, str]) -> None:
     said = patched["no debugfs"]
 

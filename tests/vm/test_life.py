@@ -8,7 +8,7 @@ import pytest
 
 from tests.oracle import framed
 from tests.oracle.captures import read
-from tests.vm.support import JOBS, MIB, Guest, adds_up, boot, each
+from tests.vm.support import JOBS, MIB, Guest, adds_up, boot
 
 pytestmark = pytest.mark.vm
 
@@ -35,7 +35,7 @@ HOSTILE = {
 }
 
 
-@pytest.fixture(scope="module", params=each("life", ["6.1-stock", "6.12-stock", "7.2-spo"]))
+@pytest.fixture(scope="module", params=["6.1-stock", "6.12-stock", "7.2-spo"])
 def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
     cmdline = "page_owner=on,swap" if request.param == "7.2-spo" else "page_owner=on"
     job = JOB + (JOBS / "varied.sh").read_text()

@@ -4,7 +4,7 @@
 import pytest
 
 import spo_trace as spo
-from tests.vm.support import JOBS, MIB, TOLERANCE, Guest, boot, each
+from tests.vm.support import JOBS, MIB, TOLERANCE, Guest, boot
 
 pytestmark = pytest.mark.vm
 
@@ -18,7 +18,7 @@ STAGES = ("0-initial", "1-dd256", "2-swapped", "3-back")
 JOB = "take() { capture_and_sum $1 dd DD cat; }\n"
 
 
-@pytest.fixture(scope="module", params=each("rfc", ["7.2-stock", "7.2-spo"]))
+@pytest.fixture(scope="module", params=["7.2-stock", "7.2-spo"])
 def rfc(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
     cmdline = "page_owner=on,swap" if request.param == "7.2-spo" else "page_owner=on"
     job = JOB + (JOBS / "rfc.sh").read_text()

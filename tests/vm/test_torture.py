@@ -9,7 +9,7 @@ import spo_trace as spo
 from tests.vm import kernels
 from tests.vm.support import JOBS, Guest, boot
 
-pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("torture")]
+pytestmark = pytest.mark.vm
 
 DEBUG, PLAIN = "7.2-spo-debug", "7.2-spo"
 

@@ -9,7 +9,7 @@ import pytest
 import spo_trace as spo
 from spo_trace.snapshots.reader import Snapshot
 from tests.vm.answers import compared, printed, snapped
-from tests.vm.support import JOBS, MIB, Guest, boot, each
+from tests.vm.support import JOBS, MIB, Guest, boot
 
 pytestmark = pytest.mark.vm
 
@@ -55,7 +55,7 @@ def test_on_the_patched_kernel_both_answers_are_the_same(tmp_path: Path) -> None
 ENDINGS = {"7.2-stock": "trace_ended", "6.12-stock": "trace_killed", "6.1-stock": "trace_full"}
 
 
-@pytest.fixture(scope="module", params=each("trace", ENDINGS))
+@pytest.fixture(scope="module", params=ENDINGS)
 def unpatched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
     name = str(request.param)
     return run(name, "page_owner=on", "trace.sh", tmp_path_factory.mktemp(name), 720, ending=ENDINGS[name])
