@@ -158,22 +158,20 @@ static __always_inline u64 owner_address(struct layout *l, u64 ext)
 }
 
 /*
- * Only with l->owners, which is asked outside of loops: clang would enter a loop behind the question, and go back to it
- * without a jump, which the verifier of Linux 6.1 does not take.
+ * Only with l->owners. A folio's owner is its first page's: until Linux 6.8 migration takes no other along. Without one,
+ * `handle` is left as it is.
  */
-static __always_inline int read_owner(struct layout *l, struct pages *pages, u32 i, struct owner *owner)
+static __always_inline void read_owner(struct layout *l, struct pages *pages, struct owner *owner)
 {
-	u64 address = owner_address(l, pages->ext + i * l->ext_bytes);
+	u64 address = owner_address(l, pages->ext);
 
 	if (!address)
-		return 0;
+		return;
 	bpf_probe_read_kernel(&owner->handle, sizeof(owner->handle), (void *)(address + l->handle));
 	bpf_probe_read_kernel(&owner->ts_nsec, sizeof(owner->ts_nsec), (void *)(address + l->ts_nsec));
 	/* tgid follows pid. */
 	bpf_probe_read_kernel(&owner->pid, 2 * sizeof(owner->pid), (void *)(address + l->pid));
 	bpf_probe_read_kernel(&owner->comm, sizeof(owner->comm), (void *)(address + l->comm));
-	owner->pfn = pages->pfn + i;
-	return owner->handle != 0;
 }
 
 /* folio_nr_pages(), or from page_owner's order where there is no BTF to tell the folio's own. */
@@ -267,27 +265,27 @@ static __always_inline void count_event(void *ctx, struct layout *l, int kind, s
 }
 
 /*
- * A page is about to be written to its entry. The same entry may be written again, by a page that has changed. Sets
- * `handle` to the stack of an owner that is new here.
+ * A page is about to be written to its entry. The same entry may be written again, by a page that has changed. Of a page
+ * whose folio has the owner `own`, `owner` becomes what is kept, and `handle` its stack if that is new here.
  */
-static __always_inline void keep_owner(struct layout *l, struct pages *pages, u32 i, struct owner *owner, u32 *handle)
+static __always_inline void keep_owner(struct pages *pages, u32 i, struct owner *own, struct owner *owner, u32 *handle)
 {
 	u64 entry = pages->entry + i, pfn = pages->pfn + i;
-	struct restored *before;
+	struct restored *before = restored.lookup(&pfn);
 
-	if (!read_owner(l, pages, i, owner)) {
+	if (!own->handle) {
 		entries.delete(&entry);
 		count(NO_OWNER, 1);
 		return;
 	}
-	before = restored.lookup(&pfn);
-	if (before && before->ts_nsec == owner->ts_nsec) {
+	if (before && before->ts_nsec == own->ts_nsec) {
 		*owner = before->owner;
-		owner->pfn = pfn;
 		count(OUT_CONTINUED, 1);
 	} else {
-		*handle = owner->handle;
+		*owner = *own;
+		*handle = own->handle;
 	}
+	owner->pfn = pfn;
 	if (entries.lookup(&entry))
 		count(OUT_AGAIN, 1);
 	if (entries.update(&entry, owner)) {
@@ -300,7 +298,7 @@ static __always_inline void keep_owner(struct layout *l, struct pages *pages, u3
 static __always_inline int swap_out(void *ctx, u64 folio)
 {
 	struct layout *l = layout_if_ready();
-	struct owner owner = {};
+	struct owner own = {}, owner = {};
 	struct pages pages = {};
 	u32 i, handle = 0;
 
@@ -312,8 +310,9 @@ static __always_inline int swap_out(void *ctx, u64 folio)
 	if (!pages.entry)
 		count(NO_ENTRY, pages.nr);
 	if (pages.entry && l->owners) {
+		read_owner(l, &pages, &own);
 		FOR_EACH_PAGE(i, pages.nr)
-			keep_owner(l, &pages, i, &owner, &handle);
+			keep_owner(&pages, i, &own, &owner, &handle);
 		/* Outside of the loop, as it is much to verify: what was allocated at once has one stack. */
 		if (handle)
 			keep_stack(l, handle);
@@ -323,16 +322,16 @@ static __always_inline int swap_out(void *ctx, u64 folio)
 }
 
 /* A new page is about to be filled from its entry: it continues that owner. */
-static __always_inline void restore_owner(struct layout *l, struct pages *pages, u32 i, struct restored *now)
+static __always_inline void restore_owner(struct pages *pages, u32 i, struct owner *own, struct restored *now)
 {
 	u64 entry = pages->entry + i, pfn = pages->pfn + i;
-	struct owner own = {}, *old = entries.lookup(&entry);
+	struct owner *old = entries.lookup(&entry);
 
-	if (!old || !read_owner(l, pages, i, &own)) {
+	if (!old || !own->handle) {
 		count(IN_UNKNOWN, 1);
 		return;
 	}
-	now->ts_nsec = own.ts_nsec;
+	now->ts_nsec = own->ts_nsec;
 	now->owner = *old;
 	if (restored.update(&pfn, now))
 		count(RESTORED_FULL, 1);
@@ -342,6 +341,7 @@ static __always_inline int swap_in(void *ctx, u64 folio)
 {
 	struct layout *l = layout_if_ready();
 	struct restored now = {};
+	struct owner own = {};
 	struct pages pages = {};
 	u32 i;
 
@@ -351,8 +351,9 @@ static __always_inline int swap_in(void *ctx, u64 folio)
 	count(IN_CALLS, 1);
 	count(IN_PAGES, pages.nr);
 	if (l->owners) {
+		read_owner(l, &pages, &own);
 		FOR_EACH_PAGE(i, pages.nr)
-			restore_owner(l, &pages, i, &now);
+			restore_owner(&pages, i, &own, &now);
 	}
 	count_event(ctx, l, EVENT_IN, &now.owner, 0, pages.nr);
 	return 0;
@@ -398,11 +399,12 @@ static __always_inline int migrate(u64 new_folio, u64 old_folio)
 	if (!l || !l->owners)
 		return 0;
 	pages_of(l, old_folio, &pages);
+	read_owner(l, &pages, &own);
 	to = pfn_of(l, new_folio);
 	FOR_EACH_PAGE(i, pages.nr) {
 		key = pages.pfn + i;
 		before = restored.lookup(&key);
-		if (!before || !read_owner(l, &pages, i, &own) || before->ts_nsec != own.ts_nsec)
+		if (!before || !own.handle || before->ts_nsec != own.ts_nsec)
 			continue;
 		moved = *before;
 		key = to + i;
