@@ -25,6 +25,7 @@ struct layout {
 	u64 vma_mm, mm_owner, task_comm;
 };
 
+/* `since`: when it was put under its entry, as SECONDS(). */
 struct owner {
 	u64 ts_nsec;
 	u64 pfn;
@@ -32,7 +33,7 @@ struct owner {
 	s32 pid;
 	s32 tgid;
 	char comm[16];
-	u32 unused;
+	u32 since;
 };
 
 /* The page that continues an owner; `ts_nsec` is of its own allocation, and tells when it has become another page. */
@@ -264,15 +265,26 @@ static __always_inline void count_event(void *ctx, struct layout *l, int kind, s
 		count(EVENTS_FULL, pages);
 }
 
+/* Of 2^30 ns. */
+#define SECONDS(nsec) ((u32)((nsec) >> 30))
+
 /*
- * A page is about to be written to its entry. The same entry may be written again, by a page that has changed. Of a page
- * whose folio has the owner `own`, `owner` becomes what is kept, and `handle` its stack if that is new here.
+ * A page is about to be written to its entry. Of a page whose folio has the owner `own`, `owner` becomes what is kept, and
+ * `handle` its stack if that is new here.
+ *
+ * The entry may have an owner already, as it is written again. If the page was allocated since, it got its content from
+ * there though it was not seen to be read (zswap fills a page of its own to write it back, and a swap_in can be missed or
+ * lost): the owner stays. If it was allocated before, it is the same page, or a free was missed and the entry is another
+ * page's now: that page's owner takes its place. Of two clocks, page_owner's and ours, which differ a little.
  */
 static __always_inline void keep_owner(struct pages *pages, u32 i, struct owner *own, struct owner *owner, u32 *handle)
 {
 	u64 entry = pages->entry + i, pfn = pages->pfn + i;
 	struct restored *before = restored.lookup(&pfn);
+	struct owner *kept = entries.lookup(&entry);
 
+	if (kept)
+		count(OUT_AGAIN, 1);
 	if (!own->handle) {
 		entries.delete(&entry);
 		count(NO_OWNER, 1);
@@ -280,14 +292,15 @@ static __always_inline void keep_owner(struct pages *pages, u32 i, struct owner 
 	}
 	if (before && before->ts_nsec == own->ts_nsec) {
 		*owner = before->owner;
+		owner->since = own->since;
 		count(OUT_CONTINUED, 1);
+	} else if (kept && SECONDS(own->ts_nsec) >= kept->since) {
+		*owner = *kept;
 	} else {
 		*owner = *own;
 		*handle = own->handle;
 	}
 	owner->pfn = pfn;
-	if (entries.lookup(&entry))
-		count(OUT_AGAIN, 1);
 	if (entries.update(&entry, owner)) {
 		/* What is there, if anything, is of another page. */
 		entries.delete(&entry);
@@ -311,6 +324,7 @@ static __always_inline int swap_out(void *ctx, u64 folio)
 		count(NO_ENTRY, pages.nr);
 	if (pages.entry && l->owners) {
 		read_owner(l, &pages, &own);
+		own.since = SECONDS(bpf_ktime_get_ns());
 		FOR_EACH_PAGE(i, pages.nr)
 			keep_owner(&pages, i, &own, &owner, &handle);
 		/* Outside of the loop, as it is much to verify: what was allocated at once has one stack. */

@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 # struct owner and struct restored of bpf/swap_owner.c.
 OWNER = np.dtype(
     [("ts_nsec", "=u8"), ("pfn", "=u8"), ("handle", "=u4"), ("pid", "=i4"), ("tgid", "=i4"), ("comm", "V16"),
-     ("unused", "=u4")]
+     ("since", "=u4")]
 )  # fmt: skip
 RESTORED = np.dtype([("new_ts_nsec", "=u8"), ("owner", OWNER)])
 
