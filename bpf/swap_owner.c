@@ -81,7 +81,7 @@ struct memory {
 enum {
 	OUT_CALLS, OUT_PAGES, OUT_AGAIN, OUT_CONTINUED, NO_ENTRY, NO_OWNER, ENTRIES_FULL, STACKS_FULL, BAD_STACK,
 	IN_CALLS, IN_PAGES, IN_UNKNOWN, RESTORED_FULL, FREE_CALLS, FREED, FREE_UNKNOWN, TOO_LARGE, MIGRATED,
-	EVENTS_FULL, NR_COUNTERS
+	EVENTS_FULL, NO_CALLER, NR_COUNTERS
 };
 
 enum { EVENT_OUT, EVENT_IN, EVENT_FREE };
@@ -236,6 +236,16 @@ static __always_inline void keep_stack(struct layout *l, u32 handle)
 		count(STACKS_FULL, 1);
 }
 
+/* A row of `callers`, negative if the stack could not be taken or its row has another. */
+static __always_inline s64 caller(void *ctx)
+{
+	s64 row = callers.get_stackid(ctx, 0);
+
+	if (row < 0)
+		count(NO_CALLER, 1);
+	return row;
+}
+
 static __always_inline void count_event(void *ctx, struct layout *l, int kind, struct owner *owner, u64 folio, u64 pages)
 {
 	struct event event = {.kind = kind};
@@ -251,11 +261,11 @@ static __always_inline void count_event(void *ctx, struct layout *l, int kind, s
 		__builtin_memcpy(event.comm, owner->comm, sizeof(event.comm));
 	} else if (mapper) {
 		event.known = KNOWN_MAPPER;
-		event.stack = callers.get_stackid(ctx, 0);
+		event.stack = caller(ctx);
 		__builtin_memcpy(event.comm, mapper->text, sizeof(event.comm));
 		mappers.delete(&folio);
 	} else {
-		event.stack = callers.get_stackid(ctx, 0);
+		event.stack = caller(ctx);
 		bpf_get_current_comm(&event.comm, sizeof(event.comm));
 	}
 	value = events.lookup_or_try_init(&event, &zero);

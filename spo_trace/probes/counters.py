@@ -27,8 +27,12 @@ COUNTERS = {
     "too_large": "folios or ranges of more than 512 pages, of which only 512 were seen",
     "migrated": "restored pages that moved to another page frame",
     "events_full": "pages not counted by name: the map of events was full",
+    "no_caller": "events without a stack: it could not be taken, or another had its place in the map of stacks",
     MISSED: "calls that a probe did not see, as it was at work on that processor already",
 }
 
-# Those that mean that the answer lacks something it could have.
-LOSSES = ("no_entry", "entries_full", "stacks_full", "bad_stack", "restored_full", "too_large", "events_full", MISSED)
+# Those that mean that the answer lacks something.
+LOSSES = (
+    "no_entry", "no_owner", "entries_full", "stacks_full", "bad_stack", "restored_full", "too_large", "events_full",
+    "no_caller", MISSED,
+)  # fmt: skip

@@ -135,4 +135,10 @@ def test_counters_are_the_c_enum() -> None:
     body = re.search(r"enum \{\s*(OUT_CALLS.*?)NR_COUNTERS", PROGRAM, re.DOTALL)
     assert body is not None
     assert [name.lower() for name in re.findall(r"\w+", body[1])] == [name for name in COUNTERS if name != MISSED]
+
+
+def test_every_counter_of_a_loss_is_warned_of() -> None:
+    ordinary = {"out_calls", "out_pages", "out_again", "out_continued", "in_calls", "in_pages", "free_calls", "freed"}
+    # What is unknown may be so since before the attach.
+    assert set(COUNTERS) - set(LOSSES) == ordinary | {"migrated", "in_unknown", "free_unknown"}
     assert set(LOSSES) <= set(COUNTERS)
