@@ -22,7 +22,7 @@ struct layout {
 	u64 order, handle, ts_nsec, pid, comm;
 	u64 pools, pool_mask, pool_bias, offset_shift, offset_mask;
 	u64 record_size, record_handle, record_entries;
-	u64 vma_mm, mm_owner, task_comm;
+	u64 vma_mm, mm_owner, task_comm, swapbacked_bit;
 };
 
 /* `since`: when it was put under its entry, as SECONDS(). */
@@ -440,14 +440,17 @@ static __always_inline int migrate(u64 new_folio, u64 old_folio)
 	return 0;
 }
 
-/* Reclaim takes a page from a process, and may write it to swap next: without page_owner, all that tells whose it is. */
+/*
+ * Reclaim takes a page from a process, and may write it to swap next: without page_owner, all that tells whose it is. Not a
+ * file's page, which never goes to swap: its name would stay for what has the page frame later.
+ */
 static __always_inline int unmap(u64 folio, u64 vma)
 {
 	struct layout *l = layout_if_ready();
 	struct comm comm = {};
 	u64 task;
 
-	if (!l || l->owners || !l->mm_owner)
+	if (!l || l->owners || !l->mm_owner || !(read_u64(folio) & (1ULL << (l->swapbacked_bit & 63))))
 		return 0;
 	task = read_u64(read_u64(vma + l->vma_mm) + l->mm_owner);
 	if (task && !bpf_probe_read_kernel(&comm.text, sizeof(comm.text), (void *)(task + l->task_comm)))

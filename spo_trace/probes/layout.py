@@ -53,6 +53,7 @@ class Layout:
     vma_mm: int = 0
     mm_owner: int = 0
     task_comm: int = 0
+    swapbacked_bit: int = 0
 
     def pack(self) -> bytes:
         """Return it as the BPF program's structure."""
@@ -128,8 +129,10 @@ def _set_folio(layout: Layout, btf: Btf) -> None:
 def _set_mappers(layout: Layout, btf: Btf) -> None:
     path = (("vm_area_struct", "vm_mm"), ("mm_struct", "owner"), ("task_struct", "comm"))
     mm, owner, comm = (btf.offset(*member) for member in path)
-    if mm is not None and owner is not None and comm is not None:
+    swapbacked = btf.enumerator("PG_swapbacked")
+    if mm is not None and owner is not None and comm is not None and swapbacked is not None:
         layout.vma_mm, layout.mm_owner, layout.task_comm = mm, owner, comm
+        layout.swapbacked_bit = swapbacked
 
 
 def _set_sections(layout: Layout, btf: Btf | None) -> None:

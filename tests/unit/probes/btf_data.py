@@ -68,7 +68,10 @@ def kernel_btf() -> bytes:
     second = b.structure("", 64, ("_flags_1", u64, 0))
     b.structure("folio", 128, ("", first, 0), ("", second, 64 * 8))
     b.structure("page", 64, ("flags", u64, 0), ("private", u64, 0x28 * 8))
-    b.enum("pageflags", PG_locked=0, PG_head=6)
+    b.enum("pageflags", PG_locked=0, PG_head=6, PG_swapbacked=17)
+    b.structure("vm_area_struct", 192, ("vm_mm", u64, 0x10 * 8))
+    b.structure("mm_struct", 1024, ("owner", u64, 0x1A0 * 8))
+    b.structure("task_struct", 4096, ("comm", comm, 0xBC0 * 8))
     b.enum("page_ext_flags", PAGE_EXT_OWNER=0, PAGE_EXT_OWNER_ALLOCATED=1)
     b.structure("mem_section", 32, ("section_mem_map", u64, 0), ("usage", u64, 64), ("page_ext", u64, 128))
     b.structure(

@@ -200,6 +200,14 @@ def test_other_machines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_events_alone_need_no_memory() -> None:
     layout = find_layout(kernel().symbols(), Btf(kernel_btf()), None)
     assert (layout.owners, layout.swap_offset, layout.order_offset) == (0, 0x28, 64)
+    assert (layout.vma_mm, layout.mm_owner, layout.task_comm, layout.swapbacked_bit) == (0x10, 0x1A0, 0xBC0, 17)
+
+
+def test_who_had_a_page_mapped_is_told_by_all_of_btf_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    btf = Btf(kernel_btf())
+    monkeypatch.setattr(btf, "enumerator", lambda name: None if name == "PG_swapbacked" else 6)
+    layout = find_layout(kernel().symbols(), btf, None)
+    assert (layout.vma_mm, layout.mm_owner, layout.task_comm) == (0, 0, 0)
 
 
 def test_the_layout_is_the_c_structs() -> None:
@@ -207,5 +215,5 @@ def test_the_layout_is_the_c_structs() -> None:
     body = source.split("struct layout {")[1].split("}")[0].replace("u64", "").replace(";", ",")
     names = [name.strip() for name in body.split(",") if name.strip()]
     assert names == list(Layout.__dataclass_fields__)
-    packed = struct.unpack(f"={len(names)}Q", Layout(ready=1, task_comm=9).pack())
+    packed = struct.unpack(f"={len(names)}Q", Layout(ready=1, swapbacked_bit=9).pack())
     assert (packed[0], packed[names.index("page_bytes")], packed[-1]) == (1, 64, 9)
