@@ -88,6 +88,19 @@ def test_what_was_in_swap_before_the_attach_is_told(unpatched: Guest) -> None:
     assert bytes_of(snap, "early")[1] == 0
 
 
+def test_a_page_that_was_not_seen_to_come_back_leaves_its_entrys_owner(tmp_path: Path) -> None:
+    run("6.12-stock", "page_owner=on", "trace_kept.sh", tmp_path, 640)
+    snap = spo.open(tmp_path / "kept.spo")
+    rows = snap.swap[snap.swap["comm"] == "kept"]
+    assert len(rows) * PAGE > 0.9 * 8 * MIB
+    counters, half = snap.meta["swap_owner"]["counters"], 0.9 * 4 * MIB // PAGE
+    assert counters["restored_full"] > half
+    assert counters["out_again"] > half
+    # What allocated the pages at first, and not what read them from swap.
+    by_swap_in = snap.stacks["frames"][rows["stack_id"]].map(lambda frames: "swap" in " ".join(frames))
+    assert by_swap_in.mean() < 0.05
+
+
 REFUSALS = {
     "user": ("only root may attach probes to the kernel", "run it with sudo"),
     "bcc": (

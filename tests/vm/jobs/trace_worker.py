@@ -3,7 +3,8 @@
 
     trace_worker.py NAME KIND MIB
 
-KIND: anon, thp (huge pages) or fork. SIGUSR1 pages it out, SIGUSR2 touches half of it (fork: in a child too).
+KIND: anon, thp (huge pages), fork or kept. SIGUSR1 pages it out, SIGUSR2 touches half of it (fork: in a child too;
+kept: it is read first, which leaves a page its swap entry).
 /run/workers/PID has how many signals were obeyed.
 """
 
@@ -30,7 +31,10 @@ def main(name: str, kind: str, mib: str) -> None:
         if signal.sigwait(SIGNALS) == signal.SIGUSR1:
             for _ in range(3):
                 area.madvise(21)  # MADV_PAGEOUT, which the module has no name for
-        elif kind != "fork" or os.fork() != 0:
+            continue
+        if kind == "kept":
+            sum(area[: len(area) // 2 : mmap.PAGESIZE])
+        if kind != "fork" or os.fork() != 0:
             write(area, len(area) // 2, 2)
         else:
             write(area, len(area) // 2, 3)
