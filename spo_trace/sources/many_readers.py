@@ -13,10 +13,11 @@ from spo_trace.sources.one_reader import NEAR, count_too_large, first_readable, 
 
 __all__ = ["positions_are_pfns", "read_ranges"]
 
-# PFNs in a range: as many as give about this much text, so that few ranges at a time are little memory. In the largest
-# too, every PFN behind a record that is too large is near it.
+# PFNs in a range: as many as give about this much text, so that few ranges at a time are little memory, and few enough
+# of them that what is done for each is no matter. In the largest too, every PFN behind a record that is too large is
+# near it.
 _LEAST, _FIRST, _MOST = 1 << 10, 1 << 11, NEAR
-_WANTED_BYTES = 1 << 20
+_WANTED_BYTES = 2 << 20
 
 
 class _Part(NamedTuple):

@@ -85,7 +85,8 @@ def test_what_was_in_swap_before_the_attach_is_told(unpatched: Guest) -> None:
     table = spo.balance(snap)
     unknown = table[table["item"] == "unknown (before attach)"]["pages"].sum()
     assert early <= unknown <= swap_owner["used_at_attach"]
-    assert bytes_of(snap, "early")[1] == 0
+    # A page of its stack may have gone out since, but none of those.
+    assert bytes_of(snap, "early")[1] < MIB
 
 
 def test_a_page_that_was_not_seen_to_come_back_leaves_its_entrys_owner(tmp_path: Path) -> None:
