@@ -5,6 +5,7 @@ import atexit
 import logging
 import os
 import pwd
+import secrets
 import shutil
 import tempfile
 from contextlib import suppress
@@ -15,7 +16,7 @@ from spo_trace.errors import SpoTraceError
 
 _logger = logging.getLogger(__name__)
 
-__all__ = ["cache_directory", "make_sibling", "refuse_shared", "scratch_directory", "take_place"]
+__all__ = ["cache_directory", "make_sibling", "refuse_shared", "scratch_directory", "sibling_name", "take_place"]
 
 
 def cache_directory() -> Path:
@@ -39,10 +40,18 @@ def refuse_shared(directory: Path) -> None:
         raise SpoTraceError(f"the cache directory {directory} is not yours alone", hint=_HINT)
 
 
-def make_sibling(target: Path) -> Path:
-    """Make a temporary directory (mode 0700: nobody else can put a file or a link into it) beside `target`."""
+def sibling_name(target: Path) -> Path:
+    """Return a name beside `target` for `make_sibling`, which nobody can foresee.
+
+    Who knows it before the directory is there can remove it whenever an interrupt comes.
+    """
+    return target.parent / f".{target.name}.tmp-{secrets.token_hex(8)}"
+
+
+def make_sibling(directory: Path, target: Path) -> None:
+    """Make `directory` (mode 0700: nobody else can put a file or a link into it), in which `target` is begun."""
     try:
-        return Path(tempfile.mkdtemp(prefix=f".{target.name}.tmp-", dir=target.parent))
+        directory.mkdir(mode=0o700)
     except OSError as error:
         hint = "name a directory of yours with -o"
         raise SpoTraceError(f"{target} can't be written: {error.strerror}", hint=hint) from error

@@ -12,7 +12,7 @@ from spo_trace.cli.guard import guarded
 from spo_trace.cli.options import Force
 from spo_trace.cli.output import note
 from spo_trace.errors import SpoTraceError
-from spo_trace.private_files import make_sibling, take_place
+from spo_trace.private_files import make_sibling, sibling_name, take_place
 
 if TYPE_CHECKING:
     from spo_trace.simulator import Stage
@@ -43,8 +43,9 @@ def command(
 
     machine = load_scenario(scenario_path(scenario))
     _check_output(output, force=force)
-    directory = make_sibling(output)
+    directory = sibling_name(output)
     try:
+        make_sibling(directory, output)
         stages = [_write_stage(directory, stage) for stage in run(machine)]
         take_place(directory, output)
     finally:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.private_files import make_sibling, take_place
+from spo_trace.private_files import make_sibling, sibling_name, take_place
 from spo_trace.sampling.samples import Question, Sample
 from spo_trace.snapshots.frames import to_frame
 from spo_trace.version import __version__
@@ -44,8 +44,9 @@ class Recording:
         """Write a sample's table; with the first one, what all have in common."""
         if sample.number > 1:
             return _write(self._directory / _file_name(sample), _parquet(sample))
-        begun = make_sibling(self._directory)
+        begun = sibling_name(self._directory)
         try:
+            make_sibling(begun, self._directory)
             _write(begun / _META, json.dumps(self._common(sample), indent=1).encode() + b"\n")
             _write(begun / _file_name(sample), _parquet(sample))
             _check_directory(self._directory, force=self._force)

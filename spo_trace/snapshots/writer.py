@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +19,7 @@ from spo_trace.closing import Closing
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import Reject
-from spo_trace.private_files import make_sibling, take_place
+from spo_trace.private_files import make_sibling, sibling_name, take_place
 
 __all__ = ["SnapshotWriter", "check_target"]
 
@@ -46,15 +46,23 @@ class SnapshotWriter(Closing):
         check_target(target, force=force)
         self._target = target
         self._force = force
-        self._directory = make_sibling(target)
+        self._ahead = ahead
+        self._columns = tables
+        self._directory = sibling_name(target)
         self._rejects: BinaryIO | None = None
         self._tables: dict[str, _TableWriter] = {}
+
+    def __enter__(self) -> Self:
+        """Begin the snapshot; raise SpoTraceError if that can't be."""
+        # Not before: an interrupt between a call and the `with` that it is for would leave the directory behind.
         try:
-            for name, columns in tables.items():
-                self._tables[name] = _TableWriter(self._directory / f"{name}.parquet", columns, ahead=ahead)
+            make_sibling(self._directory, self._target)
+            for name, columns in self._columns.items():
+                self._tables[name] = _TableWriter(self._directory / f"{name}.parquet", columns, ahead=self._ahead)
         except BaseException:
             self.close()
             raise
+        return self
 
     def close(self) -> None:
         """Remove what was not committed."""

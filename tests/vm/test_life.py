@@ -39,7 +39,7 @@ HOSTILE = {
 def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
     cmdline = "page_owner=on,swap" if request.param == "7.2-spo" else "page_owner=on"
     job = JOB + (JOBS / "varied.sh").read_text()
-    return boot(request.param, cmdline, job, tmp_path_factory.mktemp(request.param), memory_mib=640, disks_mib=(256,))
+    return boot(request.param, cmdline, job, tmp_path_factory.mktemp(request.param), memory_mib=900, disks_mib=(256,))
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ ENDINGS = {"7.2-stock": "trace_ended", "6.12-stock": "trace_killed", "6.1-stock"
 @pytest.fixture(scope="module", params=ENDINGS)
 def unpatched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
     name = str(request.param)
-    return run(name, "page_owner=on", "trace.sh", tmp_path_factory.mktemp(name), 720, ending=ENDINGS[name])
+    return run(name, "page_owner=on", "trace.sh", tmp_path_factory.mktemp(name), 800, ending=ENDINGS[name])
 
 
 def test_without_the_patches_dd_keeps_its_memory_over_swap(unpatched: Guest) -> None:

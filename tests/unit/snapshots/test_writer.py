@@ -98,8 +98,8 @@ def test_a_table_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch:
         return io.BytesIO()
 
     monkeypatch.setattr(writer_module, "_create", full)
-    with pytest.raises(OSError, match="No space left on device"):
-        SnapshotWriter(tmp_path / "a.spo")
+    with pytest.raises(OSError, match="No space left on device"), SnapshotWriter(tmp_path / "a.spo"):
+        pass
     assert listing(tmp_path) == []
 
 
@@ -196,9 +196,22 @@ def test_what_is_not_a_snapshot_is_never_replaced(tmp_path: Path) -> None:
     assert not check_target(tmp_path / "new", force=False)  # type: ignore[func-returns-value]
 
 
+def test_an_interrupt_as_soon_as_it_is_begun_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mkdir = Path.mkdir
+
+    def interrupted(path: Path, **options: Any) -> None:
+        mkdir(path, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), SnapshotWriter(tmp_path / "a.spo"):
+        pass
+    assert listing(tmp_path) == []
+
+
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(SpoTraceError) as caught:
-        SnapshotWriter(tmp_path / "no/a.spo")
+    with pytest.raises(SpoTraceError) as caught, SnapshotWriter(tmp_path / "no/a.spo"):
+        pass
     assert caught.value.message == f"{tmp_path}/no/a.spo can't be written: No such file or directory"
     assert caught.value.hint == "name a directory of yours with -o"
 
