@@ -25,7 +25,7 @@ def main() -> int:
         )
         with tempfile.TemporaryDirectory() as scratch:
             out = arguments.out or Path(scratch)
-            guest.run(machine, job, out, time_limit=arguments.time_limit, echo=sys.stdout.buffer)
+            guest.run(machine, job, out, time_limit=arguments.time_limit, alone=True, echo=sys.stdout.buffer)
     except (guest.GuestError, kernels.KernelMissing) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -68,7 +68,7 @@ def main(target: Path, rounds: int) -> None:
     job = JOB.format(ballast=BALLAST_MIB, rounds=rounds)
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
-        outcome = guest.run(machine, job, Path(scratch), time_limit=TIME_LIMIT, echo=sys.stderr.buffer)
+        outcome = guest.run(machine, job, Path(scratch), time_limit=TIME_LIMIT, alone=True, echo=sys.stderr.buffer)
         measured = [json.loads(line) for line in (outcome.out / "times.json").read_text().splitlines()]
     load = f"{before:.1f} before, {os.getloadavg()[0]:.1f} after (2 are the guest's own)"
     text = render(measured, {**_facts(machine, rounds, measured), "load average of the host": load})

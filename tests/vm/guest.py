@@ -44,14 +44,16 @@ def run(
     out: Path,
     *,
     time_limit: float = TIME_LIMIT,
+    alone: bool = False,
     environment: Mapping[str, str] | None = None,
     echo: IO[bytes] | None = None,
 ) -> Outcome:
     """Boot `machine`, run the shell script `job` in it as root, return when the guest is off.
 
     The job has the helpers of guest/lib.sh, this Python's directory first in PATH, and `out` as $OUT. `out` gets
-    job.log, dmesg, console.log and what the job writes; `echo` gets the console as it comes. Raise GuestError if the
-    job's exit status is not 0, or if it is not done after `time_limit` seconds.
+    job.log, dmesg, console.log and what the job writes; `echo` gets the console as it comes. As many guests run at once
+    as this machine has processors, but none beside one that is `alone`. Raise GuestError if the job's exit status is
+    not 0, or if it is not done after `time_limit` seconds.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "status").unlink(missing_ok=True)
@@ -59,7 +61,7 @@ def run(
     # The guest can't keep what Python compiles beside the sources, and would compile them for each command.
     compileall.compile_dir(PACKAGE, quiet=2)
     start = time.monotonic()
-    with turn(machine.processors):
+    with turn(alone=alone):
         whole = _boot(machine, out, time_limit, echo)
     log = out / "job.log"
     text = log.read_text("utf-8", "backslashreplace") if log.exists() else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Guests take turns, also across processes: those that run have no more processors than this machine."""
+"""Guests take turns, also across processes: no more run at once than this machine has processors."""
 
 import fcntl
 import os
@@ -15,11 +15,10 @@ __all__ = ["turn"]
 
 
 @contextmanager
-def turn(processors: int) -> Iterator[None]:
-    """Wait until so many of this machine's processors are free, all of them if it has fewer, and keep them.
+def turn(*, alone: bool) -> Iterator[None]:
+    """Wait until one of this machine's processors is free, all of them if `alone`, and keep it.
 
-    An emulated guest is as fast as the processors that it has. $SPO_TRACE_GUEST_LOCK names the file that stands for
-    them; those beside it, with a number, stand for one each.
+    $SPO_TRACE_GUEST_LOCK names the file that stands for them; those beside it, with a number, stand for one each.
     """
     gate = Path(os.environ.get("SPO_TRACE_GUEST_LOCK") or kernels.cache_directory() / "guest.lock")
     gate.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +28,7 @@ def turn(processors: int) -> Iterator[None]:
         # Two that collect their locks at once would each wait for those that the other has.
         with gate.open("a") as first:
             fcntl.flock(first, fcntl.LOCK_EX)
-            _lock_some(locks, min(processors, host))
+            _lock_some(locks, host if alone else 1)
         yield
 
 

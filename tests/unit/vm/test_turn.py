@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""No more processors are taken than there are."""
+"""No more guests run at once than there are processors."""
 
 import os
 import threading
@@ -19,12 +19,12 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
 
 
-def waits(processors: int) -> tuple[threading.Event, Callable[[], None]]:
+def waits(*, alone: bool = False) -> tuple[threading.Event, Callable[[], None]]:
     """Start to wait for a turn; return what tells that it came, and what joins in on it."""
     came = threading.Event()
 
     def wait() -> None:
-        with turn(processors):
+        with turn(alone=alone):
             came.set()
 
     thread = threading.Thread(target=wait)
@@ -32,40 +32,40 @@ def waits(processors: int) -> tuple[threading.Event, Callable[[], None]]:
     return came, thread.join
 
 
-def test_two_small_guests_run_at_once_and_the_third_waits() -> None:
+def test_two_run_at_once_and_the_third_waits() -> None:
     with ExitStack() as second:
-        with turn(1):
-            second.enter_context(turn(1))
-            came, join = waits(1)
+        with turn(alone=False):
+            second.enter_context(turn(alone=False))
+            came, join = waits()
             assert not came.wait(0.3)
         assert came.wait(10)
         join()
 
 
-def test_a_large_guest_runs_alone() -> None:
-    with turn(1):
-        came, join = waits(2)
+def test_one_that_is_to_be_alone_waits_for_all() -> None:
+    with turn(alone=False):
+        came, join = waits(alone=True)
         assert not came.wait(0.3)
     assert came.wait(10)
     join()
 
 
-def test_more_processors_than_there_are_is_all_of_them() -> None:
-    with turn(8):
-        came, join = waits(1)
+def test_nothing_runs_beside_one_that_is_alone() -> None:
+    with turn(alone=True):
+        came, join = waits()
         assert not came.wait(0.3)
     assert came.wait(10)
     join()
 
 
 def test_who_came_first_is_first() -> None:
-    with turn(1):
-        large, join_large = waits(2)
-        assert not large.wait(0.3)
-        small, join_small = waits(1)
-        # A processor is free, but the large one, which needs both, would wait for ever.
-        assert not small.wait(0.3)
-    assert large.wait(10)
-    assert small.wait(10)
-    join_large()
-    join_small()
+    with turn(alone=False):
+        alone, join_alone = waits(alone=True)
+        assert not alone.wait(0.3)
+        other, join_other = waits()
+        # A processor is free, but who waits for both would wait for ever.
+        assert not other.wait(0.3)
+    assert alone.wait(10)
+    assert other.wait(10)
+    join_alone()
+    join_other()
