@@ -30,6 +30,7 @@ MAPS = ("entries", "restored", "stacks", "events", "callers", "counters", "layou
 _PR_SET_PDEATHSIG = 1
 
 _DEBUGFS = Path("/sys/kernel/debug")
+_KALLSYMS = Path("/proc/kallsyms")
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
 _BTF = Path("/sys/kernel/btf/vmlinux")
 
@@ -63,8 +64,7 @@ def _load(request: "dict[str, Any]") -> "tuple[dict[str, Any], list[int]]":
     btf = _read_btf()
     page_owner = _open_page_owner()
     samples = take_samples(page_owner, int(request["last_pfn"])) if page_owner is not None else []
-    with Path("/proc/kallsyms").open() as lines:
-        symbols = KernelSymbols(lines, {*VARIABLES, *FUNCTIONS, *symbols_in(samples)})
+    symbols = _read_symbols({*VARIABLES, *FUNCTIONS, *symbols_in(samples)})
     functions = btf.functions if btf is not None and _has_fentry() else None
     fentry = functions is not None
     hooks = choose_hooks(symbols.names(), functions, owners=page_owner is not None)
@@ -95,6 +95,14 @@ def _refuse_lockdown() -> None:
                 "kernel lockdown (confidentiality) does not let BPF read the kernel's memory",
                 "boot without lockdown=confidentiality",
             )
+
+
+def _read_symbols(wanted: "set[str]") -> KernelSymbols:
+    try:
+        with _KALLSYMS.open() as lines:
+            return KernelSymbols(lines, wanted)
+    except FileNotFoundError as error:
+        raise Problem(f"the kernel has no {_KALLSYMS}", "use a kernel with CONFIG_KALLSYMS_ALL=y") from error
 
 
 def _read_btf() -> Btf | None:

@@ -187,3 +187,11 @@ def test_btf_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (tmp_path / "vmlinux").write_bytes(content)
         with pytest.raises(Problem, match="can't be read"):
             loader._read_btf()
+
+
+def test_a_kernel_without_symbols(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "_KALLSYMS", tmp_path / "kallsyms")
+    with pytest.raises(Problem) as caught:
+        loader._read_symbols({"swap_writeout"})
+    assert caught.value.message == f"the kernel has no {tmp_path}/kallsyms"
+    assert caught.value.hint == "use a kernel with CONFIG_KALLSYMS_ALL=y"
