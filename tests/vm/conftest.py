@@ -18,6 +18,7 @@ class ByGuest(LoadScopeScheduling):  # type: ignore[misc]
         return f"{file} {kernel[1]}" if kernel else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
     """Give out tests by guest, whatever --dist says."""
     return ByGuest(config, log)
