@@ -42,17 +42,10 @@ def test_two_run_at_once_and_the_third_waits() -> None:
         join()
 
 
-def test_one_that_is_to_be_alone_waits_for_all() -> None:
-    with turn(alone=False):
-        came, join = waits(alone=True)
-        assert not came.wait(0.3)
-    assert came.wait(10)
-    join()
-
-
-def test_nothing_runs_beside_one_that_is_alone() -> None:
-    with turn(alone=True):
-        came, join = waits()
+@pytest.mark.parametrize("alone", [True, False])
+def test_one_that_is_to_be_alone_waits_for_others_and_they_for_it(alone: bool) -> None:
+    with turn(alone=not alone):
+        came, join = waits(alone=alone)
         assert not came.wait(0.3)
     assert came.wait(10)
     join()
