@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file or of read_records.h: library.py loads no other version. */
-#define SPO_VERSION 2
+#define SPO_VERSION 3
 
 /* Zero bytes that the caller puts after a block: looking at a few bytes past its end is then always allowed. */
 #define SPO_PADDING 64
@@ -20,7 +20,7 @@
 /* Above what a kernel prints in one record; the reference parser cuts longer ones (record.py). */
 #define SPO_LONGEST_RECORD (1 << 20)
 
-enum spo_kind { SPO_GFP, SPO_COMM, SPO_MIGRATETYPE, SPO_FLAGS, SPO_STACK, SPO_TAIL };
+enum spo_kind { SPO_GFP, SPO_COMM, SPO_MIGRATETYPE, SPO_FLAGS, SPO_STACK, SPO_TAIL, SPO_KINDS };
 
 enum spo_status { SPO_DONE, SPO_NO_ROOM, SPO_NO_MEMORY };
 

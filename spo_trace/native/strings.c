@@ -33,6 +33,7 @@ struct spo_strings {
 	uint32_t *slots;
 	size_t count;
 	size_t room; /* a power of two; there are four slots for each */
+	uint32_t last[SPO_KINDS];
 };
 
 static inline uint64_t mix(uint64_t a, uint64_t b)
@@ -184,20 +185,42 @@ static int64_t add(struct spo_strings *strings, enum spo_kind kind, place start,
 	return (int64_t)strings->count++;
 }
 
-int64_t strings_number(struct spo_strings *strings, enum spo_kind kind, place start, place end)
+static inline bool is_string(const struct spo_strings *strings, uint32_t number, enum spo_kind kind, place start,
+			     size_t length)
 {
-	size_t length = end - start, mask = 4 * strings->room - 1;
+	const struct string *item = &strings->items[number];
+
+	return item->length == length && item->kind == kind &&
+	       memcmp(strings->bytes + item->start, start, length) == 0;
+}
+
+static int64_t find_or_add(struct spo_strings *strings, enum spo_kind kind, place start, size_t length)
+{
 	uint64_t hashed = hash(strings->seed + kind, start, length);
+	size_t mask = 4 * strings->room - 1;
 
 	if (strings->room) {
 		for (size_t slot = hashed & mask; strings->slots[slot] != FREE_SLOT; slot = (slot + 1) & mask) {
 			uint32_t number = strings->slots[slot];
-			const struct string *item = &strings->items[number];
 
-			if (item->hash == hashed && item->length == length && item->kind == kind &&
-			    memcmp(strings->bytes + item->start, start, length) == 0)
+			if (strings->items[number].hash == hashed && is_string(strings, number, kind, start, length))
 				return number;
 		}
 	}
 	return add(strings, kind, start, length, hashed);
+}
+
+int64_t strings_number(struct spo_strings *strings, enum spo_kind kind, place start, place end)
+{
+	size_t length = end - start;
+	uint32_t last = strings->last[kind];
+	int64_t number;
+
+	/* Pages that lie side by side were mostly allocated by the same process in the same place. */
+	if (last < strings->count && is_string(strings, last, kind, start, length))
+		return last;
+	number = find_or_add(strings, kind, start, length);
+	if (number >= 0)
+		strings->last[kind] = (uint32_t)number;
+	return number;
 }
