@@ -118,22 +118,26 @@ class _Joiner:
         self._stacks = stacks
         self._reject = reject
         self._parse = text_format.parser(stacks, reject)
+        self._offset = 0
         self._line = 1
 
     def batch(self, lane: _Lane, block: Block, scanned: Scanned) -> pa.RecordBatch:
         """Return a block's rows, those of the reference parser at their places among them."""
         lane.learn(scanned.strings)
+        if block.offset is not None:
+            self._offset = block.offset
         rows, left = _without_odd(lane, scanned)
         stacks = rows["stack"].astype(np.intp)
-        parsed, places = self._parse_left(lane, block, scanned, stacks, left)
+        parsed, places = self._parse_left(lane, scanned, stacks, left)
         self._number_stacks(lane, stacks)
         batch = lane.meanings.batch(rows, lane.stack_ids[stacks].astype(np.uint32), self._format.kept)
+        self._offset += len(scanned.text)
         self._line += scanned.lines
         return self._merged(batch, parsed, places)
 
     # A stack's number is its place in the order of first appearance: the rows before a record come first.
     def _parse_left(
-        self, lane: _Lane, block: Block, scanned: Scanned, numbers: npt.NDArray[np.intp], left: Rows
+        self, lane: _Lane, scanned: Scanned, numbers: npt.NDArray[np.intp], left: Rows
     ) -> tuple[list[Row], list[int]]:
         parsed: list[Row] = []
         places: list[int] = []
@@ -142,8 +146,8 @@ class _Joiner:
             self._number_stacks(lane, numbers[done:place])
             done = place
             text = bytes(scanned.text[start:end])
-            pieces = bounded_pieces(text) if block.ends is None else [text]
-            for record in located(pieces, block.offset + start, self._line + line):
+            pieces = [text] if scanned.framed else bounded_pieces(text)
+            for record in located(pieces, self._offset + start, self._line + line):
                 if (row := parse_or_reject(self._format.file, record, self._parse, self._reject)) is not None:
                     parsed.append(row)
                     places.append(place)

@@ -17,7 +17,7 @@ def ordered(function: Callable[[T], R], inputs: Iterable[T], jobs: int) -> Itera
     if jobs == 1:
         yield from map(function, inputs)
         return
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs, thread_name_prefix="ordered") as pool:
         pending: deque[Future[R]] = deque()
         try:
             for item in inputs:

@@ -68,11 +68,13 @@ def swap_batches(
 def _scanned(
     compiled: Library, of: TextFormat, text: KernelText, stacks: StackTable, reject: RejectSink, jobs: int
 ) -> Iterator[pa.RecordBatch]:
-    with text.file or nullcontext():
+    with text.file or text.opened or nullcontext():
         yield from fast_batches(compiled, of, _blocks(text, jobs), stacks, reject, jobs=jobs)
 
 
 def _blocks(text: KernelText, jobs: int) -> Iterator[Block]:
+    if text.blocks is not None:
+        return iter(text.blocks)
     if text.records is not None:
         return framed_blocks(text.records)
     if text.file is not None:

@@ -3,9 +3,13 @@
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
-from typing import BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from spo_trace.formats.blocks import Block
 
 __all__ = [
     "LONGEST_PIECE",
@@ -58,16 +62,19 @@ class KernelText:
     """One kernel file's text as a source gives it: `records` where the source knows where each ends, else `chunks`.
 
     `chunks`: any pieces of the text. `records`: the same in blocks of whole records, framed as read(2) on the
-    kernel's file returned them. `file`: the plain file that the chunks come from, for who reads its parts in another
-    order than theirs, and closes it then. `problem` is set by the source when the text ended early, and says why;
-    `skipped` counts records that the kernel could not hand over, by reason. `size` is the text's length in bytes as
-    stored (live: the last PFN), and `position` how far the source has come, both for progress alone.
+    kernel's file returned them. For who reads parts of the text at once: `file`, the plain file that the chunks come
+    from, or `blocks` in place of the records; `opened` is then to be closed after the last one. `problem` is set by the
+    source when the text ended early, and says why; `skipped` counts records that the kernel could not hand over, by
+    reason. `size` is the text's length in bytes as stored (live: the last PFN), and `position` how far the source has
+    come, both for progress alone.
     """
 
     name: str
     chunks: Iterable[bytes] = ()
     records: Iterable[Records] | None = None
     file: BinaryIO | None = None
+    blocks: "Iterable[Block] | None" = None
+    opened: AbstractContextManager[object] | None = None
     size: int | None = None
     position: Callable[[], int] | None = None
     problem: str | None = None

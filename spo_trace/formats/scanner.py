@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from spo_trace.formats.blocks import Block
+from spo_trace.formats.blocks import Block, Buffer
 from spo_trace.native.library import Library
 
 __all__ = ["COMM", "FLAGS", "GFP", "MIGRATETYPE", "PAGE_ROW", "STACK", "SWAP_ROW", "TAIL", "Rows", "Scanned", "Scanner"]
@@ -21,8 +21,6 @@ GFP, COMM, MIGRATETYPE, FLAGS, STACK, TAIL = range(6)
 
 # enum spo_status
 _DONE, _NO_ROOM, _NO_MEMORY = range(3)
-
-_PADDING = 64
 
 _START = [("start", np.int64), ("line", np.int64)]
 
@@ -85,11 +83,13 @@ class _Scan(ctypes.Structure):
 class Scanned(NamedTuple):
     """Hold what is in a block; its bytes and rows are the scanner's own, and good until it gets the next block.
 
-    `text`: the bytes; `left`: where records stand that are not recognised (fields of struct spo_left); `strings`: those
-    new in the scanner's table, each with its kind; `lines`: newlines in the block.
+    `text`: the bytes; `framed`: each record ends where read(2) ended it; `left`: where records stand that are not
+    recognised (fields of struct spo_left); `strings`: those new in the scanner's table, each with its kind; `lines`:
+    newlines in the block.
     """
 
     text: memoryview
+    framed: bool
     rows: Rows
     left: Rows
     strings: list[tuple[int, bytes]]
@@ -113,37 +113,30 @@ class Scanner:
             raise MemoryError
         weakref.finalize(self, library.spo_strings_free, self._strings)
         self._known = 0
-        self._text = bytearray()
+        self._buffer = Buffer()
         self._rows = np.zeros(_ROWS, row)
         self._left = np.zeros(_ROWS, _LEFT)
 
     def scan(self, block: Block) -> Scanned:
-        """Return what is in a block."""
-        text = self._fill(block)
-        address = np.frombuffer(self._text, np.uint8).ctypes.data
-        given = _Block(address, len(text), None, 0)
-        if block.ends is not None:
-            given.ends, given.n_ends = block.ends.ctypes.data, len(block.ends)
+        """Return what is in a block, once it is filled."""
+        size, ends = block.fill(self._buffer)
+        text = self._buffer.padded(size)
+        given = _Block(text.ctypes.data, size, None, 0)
+        if ends is not None:
+            given.ends, given.n_ends = ends.ctypes.data, len(ends)
         state = _Scan()
         while (status := self._go_on(given, state)) == _NO_ROOM:
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
             self._left = np.concatenate([self._left, np.zeros_like(self._left)])
         if status == _NO_MEMORY:
             raise MemoryError
-        return Scanned(text, self._rows[: state.n_rows], self._left[: state.n_left], self._new_strings(), state.line)
+        rows, left = self._rows[: state.n_rows], self._left[: state.n_left]
+        return Scanned(text.data, ends is not None, rows, left, self._new_strings(), state.line)
 
     def _go_on(self, given: _Block, state: _Scan) -> int:
         state.rows, state.rows_room = self._rows.ctypes.data, len(self._rows)
         state.left, state.left_room = self._left.ctypes.data, len(self._left)
         return int(self._function(self._strings, ctypes.byref(given), ctypes.byref(state)))
-
-    def _fill(self, block: Block) -> memoryview:
-        if len(self._text) < block.size + _PADDING:
-            self._text = bytearray(block.size + _PADDING)
-        view = memoryview(self._text)
-        size = block.fill(view[: block.size])
-        view[size : size + _PADDING] = bytes(_PADDING)
-        return view[:size]
 
     def _new_strings(self) -> list[tuple[int, bytes]]:
         first, self._known = self._known, int(self._library.spo_strings_count(self._strings))

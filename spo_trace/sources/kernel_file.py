@@ -4,22 +4,19 @@
 import errno
 import os
 import re
+from array import array
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from spo_trace.closing import Closing
-from spo_trace.formats.record import Records
 from spo_trace.native.library import load
 from spo_trace.sources.read_loop import END, FULL, PAST, ReadLoop
 
-__all__ = ["BATCH_BYTES", "Batch", "KernelFile", "Positioned", "Stop", "number_of", "read_in_turn"]
+__all__ = ["LONGEST_RECORD", "Batch", "KernelFile", "Positioned", "Stop", "number_of", "read_in_turn"]
 
 # page_owner gives at most a page (PAGE_SIZE, up to 64 KiB) for each read since 5.0, and at most what is asked before.
 LONGEST_RECORD = 1 << 16
-
-# Some 3,000 records. Each reader has a buffer of so much.
-BATCH_BYTES = 2 << 20
 
 _NUMBER = re.compile(rb"\nPFN (0x[0-9a-f]+|\d+) |\nSWP entry (0x[0-9a-f]+)\n")
 
@@ -27,7 +24,7 @@ _NUMBER = re.compile(rb"\nPFN (0x[0-9a-f]+|\d+) |\nSWP entry (0x[0-9a-f]+)\n")
 class Stop(Enum):
     """Say why a batch has no more records."""
 
-    FULL = "the buffer is full"
+    FULL = "the room is full"
     PAST = "the next record is of a PFN past the end that was given"
     END = "there are no more records"
     TOO_LARGE = "the next record does not fit the kernel's buffer (ENOMEM)"
@@ -37,9 +34,12 @@ _STOPS = {FULL: Stop.FULL, PAST: Stop.PAST, END: Stop.END, -errno.ENOMEM: Stop.T
 
 
 class Batch(NamedTuple):
-    """Hold records read one after the other. `next_pfn`: of the one PAST the end, which is not among them."""
+    """Hold where records read one after the other end (int64), and why there are no more of them.
 
-    records: Records
+    `next_pfn`: of the one PAST the end, which is not among them.
+    """
+
+    ends: "array[int]"
     stop: Stop
     next_pfn: int = 0
 
@@ -51,8 +51,11 @@ class Positioned(Protocol):
         """Return the next record, empty at the end."""
         ...
 
-    def read_many(self, end: int | None = None) -> Batch:
-        """Return the next records, those before PFN `end` if one is given: then the position must count in PFNs."""
+    def read_many(self, room: memoryview, end: int | None = None) -> Batch:
+        """Read the next records into `room`, those before PFN `end` if one is given.
+
+        Then the position must count in PFNs. `room` is full when it has less than LONGEST_RECORD left.
+        """
         ...
 
     def pread(self, position: int) -> bytes:
@@ -93,15 +96,15 @@ class KernelFile(Closing):
         """Return the next record, empty at the end."""
         return os.read(self._fd, LONGEST_RECORD)
 
-    def read_many(self, end: int | None = None) -> Batch:
-        """Return the next records, those before PFN `end` if one is given: then the position must count in PFNs."""
+    def read_many(self, room: memoryview, end: int | None = None) -> Batch:
+        """Read the next records into `room`, those before PFN `end` if one is given."""
         library = load()
         if library is None:
-            return read_in_turn(self, end)
+            return read_in_turn(self, room, end)
         if self._loop is None:
-            self._loop = ReadLoop(library, self._fd, BATCH_BYTES, LONGEST_RECORD)
-        records, stop, position = self._loop.read(end)
-        return Batch(records, _STOPS[stop], position - 1 if stop == PAST else 0)
+            self._loop = ReadLoop(library, self._fd, LONGEST_RECORD)
+        ends, stop, position = self._loop.read(room, end)
+        return Batch(ends, _STOPS[stop], position - 1 if stop == PAST else 0)
 
     def pread(self, position: int) -> bytes:
         """Return the first record at or after `position`; the file's own position stays."""
@@ -123,25 +126,26 @@ class KernelFile(Closing):
         os.lseek(self._fd, position, os.SEEK_SET)
 
 
-def read_in_turn(file: Positioned, end: int | None) -> Batch:
+def read_in_turn(file: Positioned, room: memoryview, end: int | None) -> Batch:
     """Do what `Positioned.read_many` is to do, by one `read` after the other."""
-    records: list[bytes] = []
-    room = BATCH_BYTES
-    while room >= LONGEST_RECORD:
+    ends = array("q")
+    used = 0
+    while len(room) - used >= LONGEST_RECORD:
         try:
             record = file.read()
         except OSError as error:
             if error.errno != errno.ENOMEM:
                 raise
-            return Batch(Records.of(records), Stop.TOO_LARGE)
+            return Batch(ends, Stop.TOO_LARGE)
         if not record:
-            return Batch(Records.of(records), Stop.END)
+            return Batch(ends, Stop.END)
         # After a record, the position is its PFN + 1.
         if end is not None and (position := file.position()) > end:
-            return Batch(Records.of(records), Stop.PAST, position - 1)
-        records.append(record)
-        room -= len(record)
-    return Batch(Records.of(records), Stop.FULL)
+            return Batch(ends, Stop.PAST, position - 1)
+        room[used : used + len(record)] = record
+        used += len(record)
+        ends.append(used)
+    return Batch(ends, Stop.FULL)
 
 
 def number_of(record: bytes) -> int | None:

@@ -6,14 +6,16 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats import proc
+from spo_trace.formats.blocks import Block, Buffer, Filled
 from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources.kernel_file import KernelFile
-from spo_trace.sources.many_readers import positions_are_pfns, read_ranges
+from spo_trace.sources.many_readers import positions_are_pfns, range_blocks, range_records
 from spo_trace.sources.one_reader import read_records
 from spo_trace.sources.own_memory import keep_freed_memory
 from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, prints_handles, stacks_by_handle, with_stacks
@@ -76,6 +78,9 @@ class LiveSource:
         text.chunks = _closing(path, opened, text.chunks)
         if text.records is not None:
             text.records = _closing(path, opened, text.records)
+        if text.blocks is not None:
+            text.blocks = _explaining(path, text.blocks)
+            text.opened = opened
         return text
 
     def why_missing(self, name: str) -> str:
@@ -94,7 +99,7 @@ class LiveSource:
     # False if the file is there, but has nothing to say.
     def _give(self, text: KernelText, opener: Opener) -> bool:
         if text.name == "page_owner":
-            text.records = self._pages(text, opener)
+            self._give_pages(text, opener)
         elif text.name == "swap_page_owner":
             if not _tracks_swap(self._path(text.name)):
                 self._why[text.name] = "page_owner does not track swap: boot with page_owner=on,swap"
@@ -104,19 +109,24 @@ class LiveSource:
             text.chunks = iter(opener().read, b"")
         return True
 
-    def _pages(self, text: KernelText, opener: Opener) -> Iterator[Records]:
+    def _give_pages(self, text: KernelText, opener: Opener) -> None:
         known = {}
         if prints_handles(self._path(text.name)):
             known = stacks_by_handle(self._content("show_stacks_handles"))
         mode = HANDLE if known else None
         files = [opener(mode)]
         if not positions_are_pfns(files[0]):
-            return read_records(opener(), text)
+            text.records = read_records(opener(), text)
+            return
         files += [opener(mode) for _ in range(self._jobs - 1)]
         keep_freed_memory()
         text.size = self._last_pfn()
-        blocks = read_ranges(files, text)
-        return with_stacks(blocks, known, opener(STACK_HANDLE)) if mode else blocks
+        blocks = range_blocks(files, text)
+        text.records = range_records(blocks, len(files))
+        if mode:
+            text.records = with_stacks(text.records, known, opener(STACK_HANDLE))
+        else:
+            text.blocks = blocks
 
     def _last_pfn(self) -> int | None:
         zones = proc.zoneinfo(self._content("zoneinfo"))
@@ -162,6 +172,18 @@ def _closing(path: Path, files: ExitStack, pieces: Iterable[T]) -> Iterator[T]:
             yield from pieces
         except OSError as error:
             raise explain(path, error) from error
+
+
+def _explaining(path: Path, blocks: Iterable[Block]) -> Iterator[Block]:
+    for block in blocks:
+        yield block._replace(fill=partial(_fill, path, block))
+
+
+def _fill(path: Path, block: Block, buffer: Buffer) -> Filled:
+    try:
+        return block.fill(buffer)
+    except OSError as error:
+        raise explain(path, error) from error
 
 
 def _from_python(name: str) -> bytes:

@@ -2,28 +2,39 @@
 """page_owner read by several readers at once, each in PFN ranges of its own, its records in order of PFN."""
 
 import errno
-from collections import deque
+from array import array
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
+from threading import Lock
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from spo_trace.formats.blocks import Block, Buffer, Filled
+from spo_trace.formats.ordered import ordered
 from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources.kernel_file import Positioned, Stop, number_of
 from spo_trace.sources.one_reader import NEAR, count_too_large, first_readable, record_at
 
-__all__ = ["positions_are_pfns", "read_ranges"]
+__all__ = ["positions_are_pfns", "range_blocks", "range_records"]
 
 # PFNs in a range: as many as give about this much text, so that few ranges at a time are little memory, and few enough
 # of them that what is done for each is no matter. In the largest too, every PFN behind a record that is too large is
 # near it.
 _LEAST, _FIRST, _MOST = 1 << 10, 1 << 11, NEAR
-_WANTED_BYTES = 2 << 20
+_WANTED_BYTES = 6 << 20
+
+# What a reader has room for at first: more than a range has, as a rule.
+_FIRST_ROOM = 8 << 20
 
 
 class _Part(NamedTuple):
     """Hold what is in a range. `next_pfn`: no record is between the range and this PFN; None after the last one."""
 
-    blocks: list[Records]
+    size: int
+    ends: npt.NDArray[np.int64]
     next_pfn: int | None
     too_large: int
 
@@ -46,88 +57,99 @@ def positions_are_pfns(file: Positioned) -> bool:
     return found
 
 
-def read_ranges(files: Sequence[Positioned], text: KernelText) -> Iterator[Records]:
-    """Yield the records of page_owner in blocks, in order of PFN: the same whatever number of `files` reads it.
+def range_blocks(files: Sequence[Positioned], text: KernelText) -> Iterator[Block]:
+    """Yield the records of page_owner, in order of PFN, in blocks that are read when they are filled.
 
-    Each of `files` is a reader: the same file, opened once more. Together they cover every PFN from 0 on until the
-    kernel says that there are no more records, so that no zone is missed that came after /proc/zoneinfo was read.
-    Records that do not fit the kernel's buffer are stepped over and counted in `text`.
+    As many may be filled at once, in threads, as there are `files`: the same file, opened once for each reader. Each
+    block has to be filled, as how far it reaches tells where the next ones are, and when there are no more. The records
+    are the same whatever number of readers there is. Together the blocks cover every PFN from 0 on until the kernel
+    says that there are no more records, so that no zone is missed that came after /proc/zoneinfo was read. Records that
+    do not fit the kernel's buffer are stepped over and counted in `text`.
     """
-    ranges = _Ranges()
+    ranges = _Ranges(files, text)
     text.position = lambda: ranges.reached
-    idle = list(files)
-    with ThreadPoolExecutor(len(idle), thread_name_prefix=text.name) as pool:
-        pending: deque[Future[_Part]] = deque()
-        try:
-            for span in ranges:
-                pending.append(pool.submit(_read_by_one_of, idle, span))
-                # One range more than there are readers is under way: none waits while the oldest is taken.
-                if len(pending) > len(files):
-                    yield from ranges.taken(pending.popleft().result(), text)
-            while pending:
-                yield from ranges.taken(pending.popleft().result(), text)
-        finally:
-            for future in pending:
-                future.cancel()
+    return (Block(None, partial(ranges.fill, span)) for span in ranges)
+
+
+def range_records(blocks: Iterator[Block], readers: int) -> Iterator[Records]:
+    """Yield what is in `range_blocks`, read by so many threads."""
+    return (records for records in ordered(_records, blocks, readers) if records.ends)
+
+
+def _records(block: Block) -> Records:
+    buffer = Buffer()
+    size, ends = block.fill(buffer)
+    return Records(bytes(buffer.padded(size)), array("q", b"" if ends is None else ends.tobytes()))
 
 
 class _Ranges:
     """Deal out one PFN range after the other, their size fitted to how much text the last ones had."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Sequence[Positioned], text: KernelText) -> None:
         self.reached = 0
+        self._idle: SimpleQueue[Positioned] = SimpleQueue()
+        for file in files:
+            self._idle.put(file)
+        self._text = text
+        self._lock = Lock()
         self._start = 0
         self._size = _FIRST
         self._ended = False
 
     def __iter__(self) -> Iterator[range]:
         while not self._ended:
-            span = range(self._start, self._start + self._size)
-            self._start = span.stop
+            with self._lock:
+                span = range(self._start, self._start + self._size)
+                self._start = span.stop
             yield span
 
-    def taken(self, part: _Part, text: KernelText) -> list[Records]:
-        """Return a part's blocks, and note what it says of the ranges that are still to come."""
-        count_too_large(text, part.too_large)
-        size = sum(len(block.text) for block in part.blocks)
-        if size > 2 * _WANTED_BYTES:
+    def fill(self, span: range, buffer: Buffer) -> Filled:
+        """Read a range by a reader that is idle."""
+        file = self._idle.get()
+        try:
+            part = _read_range(file, span, buffer)
+        finally:
+            self._idle.put(file)
+        with self._lock:
+            self._note(part)
+        return Filled(part.size, part.ends)
+
+    # What a range says of those that are still to come.
+    def _note(self, part: _Part) -> None:
+        count_too_large(self._text, part.too_large)
+        if part.size > 2 * _WANTED_BYTES:
             self._size = max(self._size // 2, _LEAST)
-        elif size < _WANTED_BYTES // 2:
+        elif part.size < _WANTED_BYTES // 2:
             self._size = min(self._size * 2, _MOST)
         if part.next_pfn is None:
             self._ended = True
         else:
-            self.reached = part.next_pfn
+            self.reached = max(self.reached, part.next_pfn)
             # Over a hole: each reader would search all of it for the one record behind it.
             self._start = max(self._start, part.next_pfn)
-        return part.blocks
-
-
-def _read_by_one_of(idle: list[Positioned], span: range) -> _Part:
-    file = idle.pop()
-    try:
-        return _read_range(file, span)
-    finally:
-        idle.append(file)
 
 
 # A page of order > 0 that begins before the range has its record at its head: its other pages print none.
-def _read_range(file: Positioned, span: range) -> _Part:
+def _read_range(file: Positioned, span: range, buffer: Buffer) -> _Part:
     file.seek(span.start)
-    blocks: list[Records] = []
-    too_large = 0
+    ends: list[npt.NDArray[np.int64]] = []
+    size = too_large = 0
+    room = buffer.room(_FIRST_ROOM)
     while True:
-        records, stop, next_pfn = file.read_many(span.stop)
-        if records.ends:
-            blocks.append(records)
-        if stop is Stop.TOO_LARGE:
+        batch = file.read_many(room[size:], span.stop)
+        ends.append(np.frombuffer(batch.ends, np.int64) + size)
+        size += batch.ends[-1] if batch.ends else 0
+        if batch.stop is Stop.TOO_LARGE:
             failed = file.position()
             # Memory may have run out for a moment alone.
             position = failed if record_at(file, failed) is not None else first_readable(file, failed, span.stop)
             # What is too large at the end too is counted by the range that it is in (with what is so just before it).
             too_large += failed < position <= span.stop
             if position >= span.stop:
-                return _Part(blocks, span.stop, too_large)
+                return _Part(size, np.concatenate(ends), span.stop, too_large)
             file.seek(position)
-        elif stop is not Stop.FULL:
-            return _Part(blocks, next_pfn if stop is Stop.PAST else None, too_large)
+        elif batch.stop is Stop.FULL:
+            room = buffer.room(2 * len(room), kept=size)
+        else:
+            next_pfn = batch.next_pfn if batch.stop is Stop.PAST else None
+            return _Part(size, np.concatenate(ends), next_pfn, too_large)

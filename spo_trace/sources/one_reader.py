@@ -5,12 +5,15 @@ import errno
 from collections.abc import Callable, Iterator
 
 from spo_trace.formats.record import KernelText, Records, gathered
-from spo_trace.sources.kernel_file import Positioned, Stop, number_of
+from spo_trace.sources.kernel_file import LONGEST_RECORD, Positioned, Stop, number_of
 
 __all__ = ["NEAR", "TOO_LARGE", "count_too_large", "first_readable", "read_records", "record_at"]
 
 # So far behind a record that is too large, no record is missed, however many of those that follow are too large too.
 NEAR = 1 << 13
+
+# Some 3,000 records.
+_BATCH_BYTES = 2 << 20
 
 # A file position is a loff_t.
 _LAST = (1 << 63) - 1
@@ -33,9 +36,11 @@ def read_records(file: Positioned, text: KernelText) -> Iterator[Records]:
     first_position = file.position()
     yield Records.of([first])
     last = first
+    room = memoryview(bytearray(_BATCH_BYTES + LONGEST_RECORD))
     while True:
-        records, stop, _ = file.read_many()
-        if records.ends:
+        ends, stop, _ = file.read_many(room)
+        if ends:
+            records = Records(bytes(room[: ends[-1]]), ends)
             last = records.last()
             yield records
         if stop is Stop.END:

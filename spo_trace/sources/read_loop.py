@@ -6,7 +6,6 @@ import errno
 import os
 from array import array
 
-from spo_trace.formats.record import Records
 from spo_trace.native.library import Library
 
 __all__ = ["END", "FULL", "PAST", "ReadLoop"]
@@ -27,25 +26,26 @@ class _Batch(ctypes.Structure):
 
 
 class ReadLoop:
-    """Read records from a descriptor into a buffer of `room` bytes, at most `longest` at a time, the GIL released."""
+    """Read records from a descriptor, at most `longest` bytes at a time, the GIL released."""
 
-    def __init__(self, library: Library, fd: int, room: int, longest: int) -> None:
+    def __init__(self, library: Library, fd: int, longest: int) -> None:
         self._read = library.spo_read_records
         self._fd = fd
-        self._text = (ctypes.c_char * room)()
         self._ends = (ctypes.c_int64 * _MOST)()
-        self._batch = _Batch(ctypes.addressof(self._text), ctypes.addressof(self._ends), room, longest, _MOST)
+        self._batch = _Batch(None, ctypes.addressof(self._ends), 0, longest, _MOST)
 
-    def read(self, end: int | None) -> tuple[Records, int, int]:
-        """Return the next records, why there are no more (FULL … or -ENOMEM), and the position after one that is PAST.
+    def read(self, room: memoryview, end: int | None) -> "tuple[array[int], int, int]":
+        """Read the next records into `room`; return where they end (int64) and why there are no more.
 
-        Raise OSError for any other error.
+        That is FULL … or -ENOMEM; third comes the position after a record that is PAST `end`. Raise OSError for any
+        other error.
         """
         batch = self._batch
+        batch.text = ctypes.addressof(ctypes.c_char.from_buffer(room)) if room else None
+        batch.room = len(room)
         batch.end = -1 if end is None else end
         stop = int(self._read(self._fd, ctypes.byref(batch)))
         if stop < 0 and stop != -errno.ENOMEM:
             raise OSError(-stop, os.strerror(-stop))
         ends = array("q", memoryview(self._ends).cast("B")[: 8 * batch.count].tobytes())
-        size = ends[-1] if ends else 0
-        return Records(memoryview(self._text)[:size].tobytes(), ends), stop, batch.position
+        return ends, stop, batch.position

@@ -72,9 +72,9 @@ class FakeFile:
         record, self.at = self.kernel.find(self.at)
         return record
 
-    def read_many(self, end: int | None = None) -> Batch:
-        """Return the next records."""
-        return read_in_turn(self, end)
+    def read_many(self, room: memoryview, end: int | None = None) -> Batch:
+        """Read the next records."""
+        return read_in_turn(self, room, end)
 
     def pread(self, position: int) -> bytes:
         """Return the record at or after a position."""

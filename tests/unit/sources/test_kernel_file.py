@@ -4,6 +4,7 @@
 import errno
 import os
 import socket
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from spo_trace.sources import kernel_file
 from spo_trace.sources.kernel_file import Batch, KernelFile, Stop, number_of
 from spo_trace.sources.read_loop import END, FULL, ReadLoop
 from tests.support import entry, page
+
+ROOM = memoryview(bytearray(1 << 17))
 
 
 @pytest.fixture(params=["compiled", "Python"])
@@ -42,23 +45,27 @@ def test_a_real_descriptor(tmp_path: Path) -> None:
 def test_many_records_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, either: None) -> None:
     # GIVEN a file that gives 10 bytes for each read, and room for three such records
     monkeypatch.setattr(kernel_file, "LONGEST_RECORD", 10)
-    monkeypatch.setattr(kernel_file, "BATCH_BYTES", 39)
     path = tmp_path / "page_owner"
     path.write_bytes(b"".join(b"%09d\n" % number for number in range(11)))
+    room = memoryview(bytearray(39))
 
-    def expected(first: int, last: int) -> Records:
-        return Records.of([b"%09d\n" % number for number in range(first, last)])
+    def read(file: KernelFile, end: int | None = None) -> tuple[list[bytes], Stop, int]:
+        ends, stop, next_pfn = file.read_many(room, end)
+        return list(Records(bytes(room), ends).split()), stop, next_pfn
+
+    def expected(first: int, last: int) -> list[bytes]:
+        return [b"%09d\n" % number for number in range(first, last)]
 
     with KernelFile(path) as file:
         # THEN they come in order, each once, until the room, or the end, or the PFN that is given (here a byte)
-        assert file.read_many() == Batch(expected(0, 3), Stop.FULL)
-        assert file.read_many(60) == Batch(expected(3, 6), Stop.FULL)
-        assert file.read_many(79) == Batch(expected(6, 7), Stop.PAST, 79)
+        assert read(file) == (expected(0, 3), Stop.FULL, 0)
+        assert read(file, 60) == (expected(3, 6), Stop.FULL, 0)
+        assert read(file, 79) == (expected(6, 7), Stop.PAST, 79)
         assert file.position() == 80
         file.seek(70)
-        assert file.read_many() == Batch(expected(7, 10), Stop.FULL)
-        assert file.read_many() == Batch(expected(10, 11), Stop.END)
-        assert file.read_many() == Batch(expected(0, 0), Stop.END)
+        assert read(file) == (expected(7, 10), Stop.FULL, 0)
+        assert read(file) == (expected(10, 11), Stop.END, 0)
+        assert read(file) == ([], Stop.END, 0)
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOMEM])
@@ -72,10 +79,10 @@ def test_errors_of_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbe
     with KernelFile(path) as file:
         monkeypatch.setattr(os, "read", failing)
         if number == errno.ENOMEM:
-            assert file.read_many() == Batch(Records.of([]), Stop.TOO_LARGE)
+            assert file.read_many(ROOM) == Batch(array("q"), Stop.TOO_LARGE)
         else:
             with pytest.raises(OSError, match=r"Input/output error"):
-                file.read_many()
+                file.read_many(ROOM)
 
 
 @pytest.fixture
@@ -88,26 +95,27 @@ def loop() -> Iterator[ReadLoop]:
         for record in (page(1), page(2, comm=b"\n\nPage allocat"), entry(3)):
             here.send(record)
         here.shutdown(socket.SHUT_WR)
-        yield ReadLoop(compiled, there.fileno(), 1 << 17, 1 << 16)
+        yield ReadLoop(compiled, there.fileno(), 1 << 16)
 
 
 def test_the_kernels_framing_is_kept(loop: ReadLoop) -> None:
-    records, stop, _ = loop.read(None)
-    assert list(records.split()) == [page(1), page(2, comm=b"\n\nPage allocat"), entry(3)]
+    ends, stop, _ = loop.read(ROOM, None)
+    assert list(Records(bytes(ROOM), ends).split()) == [page(1), page(2, comm=b"\n\nPage allocat"), entry(3)]
     assert stop == END
 
 
 def test_a_descriptor_that_has_no_position(loop: ReadLoop) -> None:
     with pytest.raises(OSError, match=r"Illegal seek"):
-        loop.read(1 << 40)
+        loop.read(ROOM, 1 << 40)
 
 
 def test_no_descriptor() -> None:
     compiled = library.load()
     assert compiled is not None
     with pytest.raises(OSError, match=r"Bad file descriptor"):
-        ReadLoop(compiled, -1, 1 << 17, 1 << 16).read(None)
-    assert ReadLoop(compiled, -1, 1, 1 << 16).read(None) == (Records.of([]), FULL, 0)
+        ReadLoop(compiled, -1, 1 << 16).read(ROOM, None)
+    for room in (ROOM[:0], ROOM[: (1 << 16) - 1]):
+        assert ReadLoop(compiled, -1, 1 << 16).read(room, None) == (array("q"), FULL, 0)
 
 
 def test_the_number_that_a_record_prints() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from spo_trace.collect import collect
 from spo_trace.errors import SpoTraceError
-from spo_trace.formats.record import Records
+from spo_trace.formats.blocks import Block
 from spo_trace.sources import live, many_readers
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.live import LiveSource, explain
@@ -181,11 +181,11 @@ def test_snapshots_are_the_same_whatever_the_number_of_readers(many_pages: Path,
 def test_there_are_as_many_readers_as_jobs(many_pages: Path, monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
     readers: list[object] = []
 
-    def noted(files: list[object], _: object) -> Iterator[Records]:
+    def noted(files: list[object], _: object) -> Iterator[Block]:
         readers.extend(files)
         return iter(())
 
-    monkeypatch.setattr(live, "read_ranges", noted)
+    monkeypatch.setattr(live, "range_blocks", noted)
     assert LiveSource(many_pages, jobs).open("page_owner") is not None
     assert len(set(readers)) == jobs
 

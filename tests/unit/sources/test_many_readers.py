@@ -3,16 +3,17 @@
 
 import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spo_trace.formats.blocks import Buffer
 from spo_trace.formats.record import KernelText, Records
-from spo_trace.sources import kernel_file, many_readers
-from spo_trace.sources.kernel_file import Batch
-from spo_trace.sources.many_readers import positions_are_pfns, read_ranges
+from spo_trace.sources import many_readers
+from spo_trace.sources.kernel_file import LONGEST_RECORD, Batch
+from spo_trace.sources.many_readers import positions_are_pfns, range_blocks, range_records
 from spo_trace.sources.one_reader import NEAR, read_records
 from tests.support import page
 from tests.unit.sources.fake_kernel import FakeFile, FakeKernel
@@ -30,9 +31,14 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 def read(kernel: FakeKernel, jobs: int) -> tuple[list[bytes], dict[str, int]]:
     """Return the records and what was skipped."""
     text = KernelText("page_owner")
-    blocks = list(read_ranges([kernel.open() for _ in range(jobs)], text))
+    blocks = list(blocks_of([kernel.open() for _ in range(jobs)], text))
     assert all(len(block.ends) for block in blocks)
     return [record for block in blocks for record in block.split()], text.skipped or {}
+
+
+def blocks_of(files: Sequence[FakeFile], text: KernelText) -> Iterator[Records]:
+    """Return the records, read by as many threads as there are files."""
+    return range_records(range_blocks(files, text), len(files))
 
 
 @pytest.mark.parametrize("jobs", JOBS)
@@ -70,11 +76,27 @@ def test_a_page_that_spans_a_seam(jobs: int) -> None:
 
 
 @pytest.mark.parametrize("jobs", JOBS)
-def test_blocks_are_bounded(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
-    monkeypatch.setattr(kernel_file, "BATCH_BYTES", kernel_file.LONGEST_RECORD + 1000)
-    blocks = list(read_ranges([FakeKernel(range(500)).open() for _ in range(jobs)], KernelText("page_owner")))
-    assert max(len(block.text) for block in blocks) <= 1000 + len(page())
-    assert b"".join(block.text for block in blocks) == b"".join(map(page, range(500)))
+def test_a_range_that_has_more_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    # GIVEN ranges of 500 PFNs, and room for some two records at first
+    monkeypatch.setattr(many_readers, "_FIRST", 500)
+    monkeypatch.setattr(many_readers, "_FIRST_ROOM", LONGEST_RECORD + 2 * len(page()))
+    records, _ = read(FakeKernel(range(1500), record=long_page), jobs)
+    # THEN room is made
+    assert records == list(map(long_page, range(1500)))
+
+
+def long_page(pfn: int) -> bytes:
+    """Return a record that is as long as they come."""
+    return page(pfn, stack=(b"x" * 4000,))
+
+
+@pytest.mark.parametrize("jobs", JOBS)
+def test_as_many_blocks_as_readers_are_filled_at_once(jobs: int) -> None:
+    # GIVEN more threads than readers
+    blocks = range_blocks([FakeKernel(range(2000)).open() for _ in range(jobs)], KernelText("page_owner"))
+    found = [record for block in range_records(blocks, jobs + 3) for record in block.split()]
+    # THEN some wait, and all is read
+    assert found == [page(pfn) for pfn in range(2000)]
 
 
 def test_ranges_grow_where_there_is_little_and_shrink_where_there_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,9 +105,9 @@ def test_ranges_grow_where_there_is_little_and_shrink_where_there_is_much(monkey
     sizes: list[int] = []
     read_range = many_readers._read_range
 
-    def noted(file: FakeFile, span: range) -> many_readers._Part:
+    def noted(file: FakeFile, span: range, buffer: Buffer) -> many_readers._Part:
         sizes.append(len(span))
-        return read_range(file, span)
+        return read_range(file, span, buffer)
 
     monkeypatch.setattr(many_readers, "_read_range", noted)
     assert len(read(FakeKernel(range(0, 1 << 18, 512)), 1)[0]) == 512
@@ -154,14 +176,14 @@ def test_readers_work_at_the_same_time(jobs: int) -> None:
     barrier = threading.Barrier(jobs, timeout=20)
 
     class Waiting(FakeFile):
-        def read_many(self, end: int | None = None) -> Batch:
+        def read_many(self, room: memoryview, end: int | None = None) -> Batch:
             if end is not None and end <= jobs * 8:
                 barrier.wait()
-            return super().read_many(end)
+            return super().read_many(room, end)
 
     kernel = FakeKernel(range(jobs * 64))
     text = KernelText("page_owner")
-    blocks = list(read_ranges([Waiting(kernel) for _ in range(jobs)], text))
+    blocks = list(blocks_of([Waiting(kernel) for _ in range(jobs)], text))
     assert sum(len(block.ends) for block in blocks) == jobs * 64
 
 
@@ -178,22 +200,22 @@ def test_an_error_ends_all_readers(jobs: int) -> None:
 
 
 def test_who_stops_listening_ends_all_readers() -> None:
-    blocks = read_ranges([FakeKernel(range(10_000)).open() for _ in range(3)], KernelText("page_owner"))
+    blocks = blocks_of([FakeKernel(range(10_000)).open() for _ in range(3)], KernelText("page_owner"))
     assert next(blocks)
-    assert isinstance(blocks, Iterator)
-    blocks.close()  # type: ignore[attr-defined]
+    assert readers()
+    del blocks
     assert not readers()
 
 
 def readers() -> list[threading.Thread]:
     """Return the threads that read."""
-    return [thread for thread in threading.enumerate() if thread.name.startswith("page_owner")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("ordered")]
 
 
 def test_how_far_it_is() -> None:
     text = KernelText("page_owner")
     seen = []
-    for _ in read_ranges([FakeKernel(range(0, 50_000, 10)).open()], text):
+    for _ in blocks_of([FakeKernel(range(0, 50_000, 10)).open()], text):
         assert text.position is not None
         seen.append(text.position())
     assert seen == sorted(seen)

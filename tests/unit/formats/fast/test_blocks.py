@@ -3,6 +3,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spo_trace.formats.blocks import BLOCK_BYTES, Block, file_blocks, framed_blocks, stream_blocks
+from spo_trace.formats.blocks import BLOCK_BYTES, Block, Buffer, Filled, file_blocks, framed_blocks, stream_blocks
 from spo_trace.formats.record import LONGEST_PIECE, RECORD_START, KernelText, frame_records, gathered
 from tests.unit.formats.drawing import cut_anywhere
 from tests.unit.formats.fast.comparing import in_chunks
@@ -22,8 +23,13 @@ RECORD = RECORD_START + b"order 0\n\n"
 
 def content(block: Block) -> bytes:
     """Return a block's text."""
-    buffer = bytearray(block.size)
-    return bytes(buffer[: block.fill(memoryview(buffer))])
+    buffer = Buffer()
+    return bytes(buffer.padded(block.fill(buffer).size))
+
+
+def sizes_of(blocks: Iterable[Block]) -> list[int]:
+    """Return how much text each block has."""
+    return [len(content(block)) for block in blocks]
 
 
 def blocks_of_file(text: bytes, block_bytes: int) -> list[Block]:
@@ -34,23 +40,22 @@ def blocks_of_file(text: bytes, block_bytes: int) -> list[Block]:
         kernel_text = KernelText("page_owner", ())
         blocks = []
         for block in file_blocks(kernel_text, file, block_bytes):
-            whole = content(block)
-            assert len(whole) == block.size
-            blocks.append(block._replace(fill=partial(_put, whole)))
+            blocks.append(block._replace(fill=partial(_put, content(block))))
         assert kernel_text.problem is None
         return blocks
 
 
-def _put(whole: bytes, buffer: memoryview) -> int:
-    buffer[:] = whole
-    return len(whole)
+def _put(whole: bytes, buffer: Buffer) -> Filled:
+    buffer.room(len(whole))[: len(whole)] = whole
+    return Filled(len(whole))
 
 
 def check(blocks: list[Block], text: bytes) -> None:
     """Assert that blocks are a text, cut where records start."""
     assert b"".join(map(content, blocks)) == text
-    assert [block.offset for block in blocks] == [0, *accumulate(block.size for block in blocks)][:-1]
-    assert all(block.size > 0 for block in blocks)
+    sizes = sizes_of(blocks)
+    assert [block.offset for block in blocks] == [0, *accumulate(sizes)][:-1]
+    assert all(size > 0 for size in sizes)
     starts = {record.offset for record in frame_records(KernelText("page_owner", [text]))}
     assert {block.offset for block in blocks} <= starts
 
@@ -71,11 +76,12 @@ def test_framed_records_keep_their_ends(records: list[bytes], block_bytes: int) 
     # THEN they come out of them as they went in
     found = []
     for block in blocks:
-        assert block.ends is not None
+        ends = block.fill(Buffer()).ends
+        assert ends is not None
         whole = content(block)
-        found += [whole[start:end] for start, end in pairwise([0, *block.ends.tolist()])]
+        found += [whole[start:end] for start, end in pairwise([0, *ends.tolist()])]
     assert list(filter(None, found)) == list(filter(None, records))
-    assert [block.offset for block in blocks] == [0, *accumulate(block.size for block in blocks)][:-1]
+    assert [block.offset for block in blocks] == [0, *accumulate(sizes_of(blocks))][:-1]
 
 
 @pytest.mark.parametrize("chunk", [1, 20, 21, 22, 1 << 20])
@@ -83,7 +89,7 @@ def test_blocks_are_about_as_large_as_asked_for(chunk: int) -> None:
     # GIVEN records of 28 bytes
     assert len(RECORD) == 28
     blocks = list(stream_blocks(in_chunks(RECORD * 100, chunk), 280))
-    sizes = [block.size for block in blocks]
+    sizes = sizes_of(blocks)
     # THEN blocks have as many as begin before their tenth ends, unless all came at once
     if chunk > len(RECORD) * 100:
         assert sizes == [2772, 28]
@@ -93,8 +99,8 @@ def test_blocks_are_about_as_large_as_asked_for(chunk: int) -> None:
 
 
 def test_a_text_that_is_no_larger_than_a_block_is_one() -> None:
-    assert [block.size for block in stream_blocks([RECORD] * 3)] == [84]
-    assert [block.size for block in stream_blocks([RECORD, b"", RECORD + b"\n"], BLOCK_BYTES)] == [57]
+    assert sizes_of(stream_blocks([RECORD] * 3)) == [84]
+    assert sizes_of(stream_blocks([RECORD, b"", RECORD + b"\n"], BLOCK_BYTES)) == [57]
 
 
 @pytest.mark.parametrize("chunks", [[], [b""], [b"", b""]])
@@ -111,9 +117,10 @@ def test_garbage_is_cut_where_the_reference_parser_cuts_it(chunk: int, block_byt
     for blocks in (list(stream_blocks(in_chunks(text, chunk), block_bytes)), blocks_of_file(text, block_bytes)):
         # THEN where one ends, the reference parser ends what it takes for a record
         ends = set(accumulate(len(record.text) for record in frame_records(KernelText("page_owner", [text]))))
-        assert {block.offset + block.size for block in blocks} <= ends
+        sizes = sizes_of(blocks)
+        assert set(accumulate(sizes)) <= ends
         # AND memory stays bounded, whatever the text is
-        assert max(block.size for block in blocks) <= max(chunk, block_bytes, LONGEST_PIECE) + 2 * LONGEST_PIECE
+        assert max(sizes) <= max(chunk, block_bytes, LONGEST_PIECE) + 2 * LONGEST_PIECE
 
 
 def test_a_file_that_became_shorter_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
