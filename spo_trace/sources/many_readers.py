@@ -87,6 +87,7 @@ class _Ranges:
 
     def __init__(self, files: Sequence[Positioned], text: KernelText) -> None:
         self.reached = 0
+        self._readers = len(files)
         self._idle: SimpleQueue[Positioned] = SimpleQueue()
         for file in files:
             self._idle.put(file)
@@ -99,9 +100,14 @@ class _Ranges:
     def __iter__(self) -> Iterator[range]:
         while not self._ended:
             with self._lock:
-                span = range(self._start, self._start + self._size)
+                span = range(self._start, self._start + self._next_size())
                 self._start = span.stop
             yield span
+
+    # Smaller towards the last PFN: no reader is to be at work on a large range when the others are done.
+    def _next_size(self) -> int:
+        left = (self._text.size or 0) - self._start
+        return min(self._size, max(left // (2 * self._readers), _LEAST)) if left > 0 else self._size
 
     def fill(self, span: range, buffer: Buffer) -> Filled:
         """Read a range by a reader that is idle."""

@@ -6,13 +6,14 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from spo_trace.collect import collect
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.blocks import Block
+from spo_trace.native import library
 from spo_trace.sources import live, many_readers
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.live import LiveSource, explain
@@ -197,3 +198,47 @@ def test_progress_is_told_in_page_frames(many_pages: Path) -> None:
     assert text.size == 0x2000
     next(iter(text.records))
     assert text.position is not None and 0 < text.position() <= 0x2000
+
+
+class Counted(FakeFile):
+    """Tell how many are open."""
+
+    open = 0
+
+    def __enter__(self) -> Self:
+        Counted.open += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Counted.open -= 1
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_every_reader_is_closed_after_the_last_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, compiled: bool
+) -> None:
+    # GIVEN a page_owner, read by either parser, of which a record can't be read
+    def failing(pfn: int) -> bytes:
+        if pfn == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return page(pfn)
+
+    kernel = FakeKernel(range(1, 5000), record=failing)
+    root = capture(tmp_path / "root", {DEBUGFS + "page_owner": b""})
+
+    def opened(path: Path, mode: bytes | None = None) -> FakeFile | KernelFile:
+        return Counted(kernel) if path.name == "page_owner" and mode is None else KernelFile(path, mode)
+
+    monkeypatch.setattr(live, "KernelFile", opened)
+    if not compiled:
+        monkeypatch.setattr(library, "load", lambda: None)
+    # WHEN a snapshot is made, THEN the error names the file, and nothing stays open
+    bad = 3000
+    with pytest.raises(SpoTraceError, match=r"/page_owner can't be read: Input/output error \(EIO\)"):
+        collect(LiveSource(root, jobs), tmp_path / "bad.spo", jobs=jobs)
+    assert Counted.open == 0
+    # AND nothing does where all can be read
+    bad = 0
+    assert collect(LiveSource(root, jobs), tmp_path / "good.spo", jobs=jobs).count("pages") == 4999
+    assert Counted.open == 0

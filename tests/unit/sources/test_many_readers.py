@@ -118,6 +118,17 @@ def test_ranges_grow_where_there_is_little_and_shrink_where_there_is_much(monkey
     assert min(sizes) == 8
 
 
+def test_ranges_shrink_towards_the_last_pfn() -> None:
+    # GIVEN two readers of what is known to end soon
+    text = KernelText("page_owner", size=1000)
+    kernel = FakeKernel(range(1000))
+    records = [len(block.ends) for block in blocks_of([kernel.open(), kernel.open()], text)]
+    # THEN the last ranges are of the least size, those before them of more
+    assert sum(records) == 1000
+    assert max(records[-2:]) <= 8
+    assert max(records) == 32
+
+
 @pytest.mark.parametrize("jobs", JOBS)
 def test_a_large_hole_is_searched_few_times(jobs: int) -> None:
     kernel = FakeKernel([*range(100), 1 << 40])
