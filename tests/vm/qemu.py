@@ -17,6 +17,8 @@ INIT = Path(__file__).resolve().parent / "guest" / "init.sh"
 
 # Not -nographic: with that the BIOS writes to the console too, and clears the terminal.
 _BARE = ["-display", "none", "-vga", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none"]
+# With erms, memory is copied and cleared by `rep movsb` and `rep stosb`, which TCG does a byte at a time.
+_TCG_CPU = "max,erms=off"
 _CONSOLE = "console=ttyS0 panic=-1 quiet"
 # Large 9p messages need contiguous memory, which a guest under pressure has not.
 _ROOT = "root=rootfs rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=32768,cache=loose ro"
@@ -37,7 +39,7 @@ class Machine:
 
 def command(machine: Machine, share: Path, disk_fds: Sequence[int], acceleration: str) -> list[str]:
     """Return the command that boots `machine`: root is the host's, read-only; `share` is writable."""
-    cpu = "host" if acceleration == "kvm" else "max"
+    cpu = "host" if acceleration == "kvm" else _TCG_CPU
     disks = [word for fd in disk_fds for word in ("-drive", f"file=/proc/self/fd/{fd},format=raw,if=virtio")]
     append = f"{_CONSOLE} {_ROOT} init={INIT} {machine.cmdline}"
     return [
