@@ -31,7 +31,7 @@ class GuestError(RuntimeError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job left: its log, and its files in the directory `out`."""
+    """What a job left: its log, and its files in the directory `out`; `seconds` from boot to power-off."""
 
     out: Path
     log: str
@@ -60,9 +60,10 @@ def run(
     _write_job(out, job, environment or {})
     # The guest can't keep what Python compiles beside the sources, and would compile them for each command.
     compileall.compile_dir(PACKAGE, quiet=2)
-    start = time.monotonic()
     with turn(alone=alone):
+        start = time.monotonic()
         whole = _boot(machine, out, time_limit, echo)
+        seconds = time.monotonic() - start
     log = out / "job.log"
     text = log.read_text("utf-8", "backslashreplace") if log.exists() else ""
     if not whole:
@@ -70,7 +71,7 @@ def run(
     status = (out / "status").read_text().strip() if (out / "status").exists() else "none: the guest died"
     if status != "0":
         raise GuestError(f"the job's exit status: {status}\n{text[-2000:]}\n--- console\n{_end_of_console(out)}")
-    return Outcome(out, text, time.monotonic() - start)
+    return Outcome(out, text, seconds)
 
 
 def _write_job(out: Path, job: str, environment: Mapping[str, str]) -> None:
