@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spo_trace import schema
 from spo_trace.formats import swp_entry
@@ -116,6 +115,9 @@ class SwapRows:
         return self._continued(batch, found, restored.values["owner"][at[found]])
 
     def _continued(self, batch: pa.RecordBatch, found: Array, owners: Array) -> pa.RecordBatch:
+        # Here, as a snapshot without a trace needs none of it.
+        import pyarrow.compute as pc
+
         mask = pa.array(found)
         columns = {name: batch.column(name) for name in batch.schema.names}
         for field in schema.KERNEL_OWNER:
