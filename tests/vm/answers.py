@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the kernel says of the owners of swap, and what the probes say, held against each other."""
 
-import gzip
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ _HEAD = re.compile(rb"pid (-?\d+), tgid (-?\d+) \((.*)\), ts (\d+) ns", re.DOTAL
 
 def printed(path: Path) -> dict[int, Owner]:
     """Return the owner of each entry of a text in the form of swap_page_owner."""
-    _, *chunks = (b"\n" + gzip.decompress(path.read_bytes())).split(b"\nPage allocated via ")
+    _, *chunks = (b"\n" + path.read_bytes()).split(b"\nPage allocated via ")
     return dict(map(_owner, chunks))
 
 
@@ -47,7 +46,7 @@ def snapped(path: Path) -> dict[int, Owner]:
 
 def compared(stage: Path, first: Mapping[int, Owner]) -> Counter[str]:
     """Count how two answers of the probes, the `first` given, and two of the kernel, asked in turn, go together."""
-    answers = [first, *(printed(stage / f"{name}.gz") for name in ("kernel-1", "probes-2", "kernel-2"))]
+    answers = [first, *(printed(stage / name) for name in ("kernel-1", "probes-2", "kernel-2"))]
     entries = {entry for said in answers for entry in said}
     kinds = Counter(kind([said.get(entry) for said in answers]) for entry in entries)
     print(f"{stage.name}: {dict(kinds)}")

@@ -11,7 +11,6 @@ pytestmark = pytest.mark.vm
 
 # doctor NAME: its answer and exit status into the log, between lines that name it
 JOB = r"""
-: > $OUT/figures.tsv
 doctor() { echo "== $1"; shift; "$@" spo-trace doctor 2>&1; echo "exit $?"; }
 """
 

@@ -35,7 +35,7 @@ BUSY = ("pressure-1", "pressure-2", "pressure-3", "snapshot")
 
 def test_on_the_patched_kernel_both_answers_are_the_same(tmp_path: Path) -> None:
     left = run("7.2-spo", "page_owner=on,swap", "trace_varied.sh", tmp_path, 800)
-    said = {stage: printed(tmp_path / stage / "probes-1.gz") for stage in STAGES}
+    said = {stage: printed(tmp_path / stage / "probes-1") for stage in STAGES}
     said["snapshot"] = snapped(tmp_path / "snapshot.spo")
     for stage, first in said.items():
         kinds = compared(tmp_path / stage, first)
@@ -48,7 +48,7 @@ def test_on_the_patched_kernel_both_answers_are_the_same(tmp_path: Path) -> None
     assert {entry >> 58 for entry in said["swapped"]} == {0, 1}
     assert {entry >> 58 for entry in said["one"]} == {0}
     assert sum(owner[2] == "dd" for owner in said["rfc-swapped"].values()) > 100 * MIB // PAGE
-    assert printed(tmp_path / "none" / "probes-1.gz") == printed(tmp_path / "none" / "kernel-1.gz") == {}
+    assert printed(tmp_path / "none" / "probes-1") == printed(tmp_path / "none" / "kernel-1") == {}
     assert "4 programs attached and detached 100 times" in left.log
 
 

@@ -40,8 +40,8 @@ cp -r /run/torture.spo "$OUT/live"
 
 # What is left of it, partly in swap.
 echo 8M > /sys/fs/cgroup/memory.reclaim || true
-capture_and_sum 0-busy
+capture 0-busy
 rm /run/huge/file
 umount /run/huge
 swapoff -a
-capture_and_sum 1-swapoff
+capture 1-swapoff

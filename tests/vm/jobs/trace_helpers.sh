@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # Helpers of the jobs that trace; they source it.
-[ -e "$OUT/figures.tsv" ] || : > "$OUT/figures.tsv"
 T=/sys/kernel/tracing
 
 # trace_start [ARGUMENT…]: start a trace. trace_on: and return when it is attached

@@ -16,8 +16,8 @@ both() {
     local to=$OUT/$1 again
     mkdir -p "$to"
     for again in 1 2; do
-        if [ $again = 1 ] && [ $# -gt 1 ]; then "${@:2}"; else python "$VM/jobs/trace_map.py" | gzip -1 > "$to/probes-$again.gz"; fi
-        cat $D/swap_page_owner | gzip -1 > "$to/kernel-$again.gz"
+        if [ $again = 1 ] && [ $# -gt 1 ]; then "${@:2}"; else python "$VM/jobs/trace_map.py" > "$to/probes-$again"; fi
+        copy $D/swap_page_owner "$to/kernel-$again"
     done
 }
 worker huge thp 24
