@@ -3,9 +3,13 @@
 
 import os
 import re
+from contextlib import suppress
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.vm import kernels
+from tests.vm.qemu import accelerator
 
 _KERNEL = re.compile(r"\[(\d+\.\d+-[a-z]+)")
 # Here each test without a kernel as its parameter has a guest of its own.
@@ -60,6 +64,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Have one more than guests run at once, for what is looked at on the host when a guest is done."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Try KVM once, not in each worker with each kernel: where it hangs a trial takes a processor for 20 seconds."""
+    with suppress(kernels.KernelMissing):
+        os.environ["SPO_TRACE_ACCEL"] = accelerator(kernels.find("7.2-stock"))
 
 
 @pytest.hookimpl(trylast=True)
