@@ -20,6 +20,8 @@ _BARE = ["-display", "none", "-vga", "none", "-serial", "stdio", "-monitor", "no
 # With erms, memory is copied and cleared by `rep movsb` and `rep stosb`, which TCG does a byte at a time.
 _TCG_CPU = "max,erms=off"
 _CONSOLE = "console=ttyS0 panic=-1 quiet"
+# TCG keeps its translation of code by address: where each process has its libraries elsewhere, each is translated anew.
+_SAME_ADDRESSES = "norandmaps"
 # Large 9p messages need contiguous memory, which a guest under pressure has not.
 _ROOT = "root=rootfs rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=32768,cache=loose ro"
 # A guest that gets as far as looking for its root file system has shown that KVM works: it panics, and QEMU ends.
@@ -41,7 +43,7 @@ def command(machine: Machine, share: Path, disk_fds: Sequence[int], acceleration
     """Return the command that boots `machine`: root is the host's, read-only; `share` is writable."""
     cpu = "host" if acceleration == "kvm" else _TCG_CPU
     disks = [word for fd in disk_fds for word in ("-drive", f"file=/proc/self/fd/{fd},format=raw,if=virtio")]
-    append = f"{_CONSOLE} {_ROOT} init={INIT} {machine.cmdline}"
+    append = f"{_CONSOLE} {_ROOT} {_SAME_ADDRESSES} init={INIT} {machine.cmdline}"
     return [
         QEMU,
         *("-accel", "tcg,thread=multi" if acceleration == "tcg" else acceleration, "-cpu", cpu),
