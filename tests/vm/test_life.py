@@ -16,7 +16,7 @@ STAGES = ("0-before", "1-allocated", "2-swapped", "3-partial", "4-swapoff")
 # On the patched kernel `spo-trace` itself runs in the guest too: over the same moment's files, and on a live snapshot.
 JOB = """
 take() {
-    capture $1
+    capture_and_sum $1
     [ $1 = 3-partial ] || return 0
     live_snapshot $1
     [ -e $D/swap_page_owner ] || return 0

@@ -15,7 +15,7 @@ MOST = FILE // 2
 # dd's and cat's own: their page tables, stacks, and what of their programs they read.
 OWN = 2 * MIB
 STAGES = ("0-initial", "1-dd256", "2-swapped", "3-back")
-JOB = "take() { capture $1; }\n"
+JOB = "take() { capture_and_sum $1; }\n"
 
 
 @pytest.fixture(scope="module", params=["7.2-stock", "7.2-spo"])

@@ -38,7 +38,7 @@ huge_pages_on() {
 capture() {
     local to=$OUT/captures/$1 file
     mkdir -p "$to"
-    for file in /proc/{meminfo,swaps,zoneinfo,vmstat,cmdline,uptime} /proc/sys/kernel/random/boot_id; do capture_file $file "$to"; done
+    for file in /proc/{meminfo,swaps,zoneinfo,vmstat,cmdline,uptime} /proc/sys/kernel/random/boot_id; do capture_file "$file" "$to"; done
     uname -a > "$to/uname"
     getconf PAGESIZE > "$to/pagesize"
     date -u +%FT%TZ > "$to/date"
@@ -52,6 +52,14 @@ capture_file() {
         cat /run/err > "$name.err"
         rm -f "$name"
     fi
+}
+
+# capture_and_sum STAGE: and the letter's sums over what was captured, for the same moment
+capture_and_sum() {
+    local stage=$1 to=$OUT/captures/$1
+    capture "$stage"
+    figure "$stage" 'captured page_owner' "$(sum_page_owner < "$to/page_owner")"
+    [ ! -e "$to/swap_page_owner" ] || figure "$stage" 'captured swap_page_owner' "$(sum_swap_page_owner < "$to/swap_page_owner")"
 }
 
 # copy FILE TO: a read gives one record, and a write to the share takes as long for one as for many. Not under the name of

@@ -40,8 +40,8 @@ cp -r /run/torture.spo "$OUT/live"
 
 # What is left of it, partly in swap.
 echo 8M > /sys/fs/cgroup/memory.reclaim || true
-capture 0-busy
+capture_and_sum 0-busy
 rm /run/huge/file
 umount /run/huge
 swapoff -a
-capture 1-swapoff
+capture_and_sum 1-swapoff
