@@ -15,7 +15,7 @@ import numpy.typing as npt
 from spo_trace.formats.blocks import Block, Buffer, Filled
 from spo_trace.formats.ordered import ordered
 from spo_trace.formats.record import KernelText, Records
-from spo_trace.sources.kernel_file import Positioned, Stop, number_of
+from spo_trace.sources.kernel_file import LONGEST_RECORD, Positioned, Stop, number_of
 from spo_trace.sources.one_reader import NEAR, count_too_large, first_readable, record_at
 
 __all__ = ["positions_are_pfns", "range_blocks", "range_records"]
@@ -155,7 +155,9 @@ def _read_range(file: Positioned, span: range, buffer: Buffer) -> _Part:
                 return _Part(size, np.concatenate(ends), span.stop, too_large)
             file.seek(position)
         elif batch.stop is Stop.FULL:
-            room = buffer.room(2 * len(room), kept=size)
+            # Or a signal came.
+            if len(room) - size < LONGEST_RECORD:
+                room = buffer.room(2 * len(room), kept=size)
         else:
             next_pfn = batch.next_pfn if batch.stop is Stop.PAST else None
             return _Part(size, np.concatenate(ends), next_pfn, too_large)

@@ -85,6 +85,20 @@ def test_a_range_that_has_more_than_there_is_room_for(monkeypatch: pytest.Monkey
     assert records == list(map(long_page, range(1500)))
 
 
+def test_signals_take_no_more_room() -> None:
+    # GIVEN a reader that is interrupted after each record
+    class Interrupted(FakeFile):
+        def read_many(self, room: memoryview, end: int | None = None) -> Batch:
+            rooms.add(len(room))
+            return super().read_many(room[: LONGEST_RECORD + 1], end)
+
+    rooms: set[int] = set()
+    blocks = list(blocks_of([Interrupted(FakeKernel(range(500)))], KernelText("page_owner")))
+    # THEN all is read, and the buffer stays
+    assert b"".join(block.text for block in blocks) == b"".join(map(page, range(500)))
+    assert max(rooms) == many_readers._FIRST_ROOM
+
+
 def long_page(pfn: int) -> bytes:
     """Return a record that is as long as they come."""
     return page(pfn, stack=(b"x" * 4000,))
