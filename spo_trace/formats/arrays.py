@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["array_of", "numbers", "record_batch", "strings", "values_of"]
+__all__ = ["array_of", "missing_of", "names", "numbers", "record_batch", "strings", "values_of"]
 
 Values = npt.NDArray[Any]
 
@@ -29,16 +29,33 @@ def numbers(values: Values, missing: npt.NDArray[np.bool_] | None = None) -> pa.
     return pa.Array.from_buffers(kind, len(values), [_validity(missing), pa.py_buffer(data)])
 
 
+def names(texts: Sequence[str], index: Values, missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+    """Return for each place in `index` one of `texts`, as a dictionary array; null where they are `missing`."""
+    return pa.DictionaryArray.from_arrays(numbers(index.astype(np.int32), missing), strings(texts))
+
+
 def values_of(array: pa.Array) -> Values:
-    """Return the whole numbers of an array, 0 where they are null; what is in the array is not copied, if it can be."""
-    validity, data = array.buffers()
+    """Return the whole numbers or truth values of an array, 0 where they are null.
+
+    What is in the array is not copied, if it can be.
+    """
+    _, data = array.buffers()
     dtype = np.dtype(array.type.to_pandas_dtype())
+    if dtype == np.bool_:
+        return _bits(data, array) & ~missing_of(array)
     values = np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
-    if validity is None or not array.null_count:
-        return values
-    bits = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")
-    known: Values = bits[array.offset : array.offset + len(array)].astype(dtype)
-    return values * known
+    return values * ~missing_of(array) if array.null_count else values
+
+
+def missing_of(array: pa.Array) -> npt.NDArray[np.bool_]:
+    """Return where an array is null."""
+    validity = array.buffers()[0]
+    return np.zeros(len(array), np.bool_) if validity is None or not array.null_count else ~_bits(validity, array)
+
+
+def _bits(data: pa.Buffer, array: pa.Array) -> npt.NDArray[np.bool_]:
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+    return bits[array.offset : array.offset + len(array)].astype(np.bool_)
 
 
 def strings(values: Sequence[str | None]) -> pa.Array:

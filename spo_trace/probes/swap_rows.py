@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.formats import swp_entry
+from spo_trace.formats.arrays import missing_of, names, numbers, record_batch, strings, values_of
 from spo_trace.formats.escape import escape
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.probes.symbols import Symbolizer
@@ -73,13 +74,13 @@ class SwapRows:
             "swp_entry": entries,
             "swap_type": (entries // one).astype("u1"),
             "swap_offset": entries % one,
-            "origin": pa.array(["bpf"] * len(entries)).dictionary_encode(),
+            "origin": names(["bpf"], np.zeros(len(entries))),
             "pfn": owners["pfn"],
-            "comm": _comms(owners["comm"]).dictionary_encode(),
+            "comm": names(*_comms(owners["comm"])),
             "stack_id": self._ids(owners["handle"]),
             **{name: owners[name] for name in ("pid", "tgid", "ts_nsec")},
         }
-        return pa.record_batch([pa.array(columns[name]) for name in schema.SWAP.names], schema.SWAP)
+        return record_batch(columns, schema.SWAP)
 
     def restore(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield rows of page_owner, those of pages that came back from swap with the owner that they had before.
@@ -103,8 +104,7 @@ class SwapRows:
         return _Restored(*self._sorted("restored", RESTORED), seen)
 
     def _restored_batch(self, batch: pa.RecordBatch, restored: _Restored) -> pa.RecordBatch:
-        pfns = batch.column("pfn").fill_null(0).to_numpy(zero_copy_only=False)
-        times = batch.column("ts_nsec").fill_null(0).to_numpy(zero_copy_only=False)
+        pfns, times = values_of(batch.column("pfn")), values_of(batch.column("ts_nsec"))
         if not len(restored.pfns):
             return batch
         at = np.minimum(np.searchsorted(restored.pfns, pfns), len(restored.pfns) - 1)
@@ -115,27 +115,15 @@ class SwapRows:
         return self._continued(batch, found, restored.values["owner"][at[found]])
 
     def _continued(self, batch: pa.RecordBatch, found: Array, owners: Array) -> pa.RecordBatch:
-        # Here, as a snapshot without a trace needs none of it.
-        import pyarrow.compute as pc
-
-        mask = pa.array(found)
         columns = {name: batch.column(name) for name in batch.schema.names}
-        for field in schema.KERNEL_OWNER:
-            own = _plain(batch.column(field.name.removeprefix("kernel_")))
-            columns[field.name] = _like(pc.if_else(mask, own, pa.scalar(None, own.type)), field.type)
-        new = {
-            "pid": pa.array(owners["pid"]),
-            "tgid": pa.array(owners["tgid"]),
-            "comm": _comms(owners["comm"]),
-            "ts_nsec": pa.array(owners["ts_nsec"]),
-            "stack_id": pa.array(self._ids(owners["handle"])),
-            "swapped": pa.array(np.ones(len(owners), bool)),
-        }
+        for name in schema.KERNEL_OWNER.names:
+            columns[name] = _only(columns[name.removeprefix("kernel_")], found)
+        new = {name: owners[name] for name in ("pid", "tgid", "ts_nsec")}
+        new |= {"stack_id": self._ids(owners["handle"]), "swapped": np.ones(len(owners), np.bool_)}
         for name, values in new.items():
-            replaced = pc.replace_with_mask(_plain(columns[name]), mask, values)
-            columns[name] = _like(replaced, schema.PAGES.field(name).type)
-        kinds = pa.schema([*schema.PAGES, *schema.KERNEL_OWNER])
-        return pa.record_batch([columns[name] for name in kinds.names], kinds)
+            columns[name] = _replaced(columns[name], found, values)
+        columns["comm"] = _renamed(columns["comm"], found, owners["comm"])
+        return record_batch(columns, pa.schema([*schema.PAGES, *schema.KERNEL_OWNER]))
 
     def _sorted(self, name: str, kind: np.dtype[Any]) -> tuple[Array, Array]:
         raw_keys, raw_values = self._known.read(name)
@@ -158,16 +146,30 @@ class SwapRows:
         return self._stack_ids[handle]
 
 
-def _comms(raw: Array) -> pa.Array:
-    """Return names of 16 bytes (`char comm[16]`, up to its first NUL) as escaped text."""
+def _comms(raw: Array) -> tuple[list[str], Array]:
+    """Return the different names among those of 16 bytes (`char comm[16]`, up to its first NUL), and which each is."""
     different, where = np.unique(np.ascontiguousarray(raw).view("S16"), return_inverse=True)
     texts = [escape(bytes(name).split(b"\0", 1)[0]) for name in different]
-    return pa.array(texts, pa.string()).take(pa.array(where))
+    numbered = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    return list(numbered), np.array([numbered[text] for text in texts], np.int32)[where]
 
 
-def _plain(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+# What a column has where `found`, and null elsewhere.
+def _only(column: pa.Array, found: Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        return pa.DictionaryArray.from_arrays(_only(column.indices, found), column.dictionary)
+    return numbers(values_of(column), missing_of(column) | ~found)
 
 
-def _like(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    return column.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else column.cast(kind)
+def _replaced(column: pa.Array, found: Array, values: Array) -> pa.Array:
+    new = values_of(column).copy()
+    new[found] = values
+    return numbers(new, missing_of(column) & ~found)
+
+
+def _renamed(column: pa.Array, found: Array, raw: Array) -> pa.Array:
+    texts, which = _comms(raw)
+    numbered = {text: number for number, text in enumerate(column.dictionary.to_pylist())}
+    places = np.array([numbered.setdefault(text, len(numbered)) for text in texts], np.int32)
+    index = _replaced(column.indices, found, places[which])
+    return pa.DictionaryArray.from_arrays(index, strings(list(numbered)))

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from spo_trace.errors import SpoTraceError
 
 __all__ = ["Symbolizer", "live_symbolizer"]
@@ -24,16 +26,15 @@ class Symbolizer:
 
         Raise SpoTraceError if the addresses are hidden.
         """
-        by_address: dict[int, _Symbol] = {}
-        for line in kallsyms:
-            address, _, rest = line.split(None, 2)
-            name, _, module = rest.partition("\t")
-            # Aliases: kallsyms_lookup() takes the first.
-            by_address.setdefault(int(address, 16), _Symbol(name.strip(), module.strip().strip("[]")))
-        if len(by_address) <= 1:
+        lines = list(kallsyms)
+        # Aliases: kallsyms_lookup() takes the first.
+        found = np.array([int(line.split(" ", 1)[0], 16) for line in lines], np.uint64)
+        addresses, first = np.unique(found, return_index=True)
+        if len(addresses) <= 1:
             raise SpoTraceError("/proc/kallsyms hides the kernel's addresses", hint=_HIDDEN)
-        self._addresses = sorted(by_address)
-        self._symbols = [by_address[address] for address in self._addresses]
+        self._addresses: list[int] = addresses.tolist()
+        # A stack names few of them: they are read when they are asked for.
+        self._lines = [lines[number] for number in first]
         self._module_ends = dict(map(_module_end, modules))
         self._known: dict[tuple[int, ...], bytes] = {}
 
@@ -42,7 +43,7 @@ class Symbolizer:
         index = bisect_right(self._addresses, address) - 1
         if index < 0:
             return f"{address:#x}"
-        start, symbol = self._addresses[index], self._symbols[index]
+        start, symbol = self._addresses[index], self._symbol(index)
         end = self._end(index, symbol)
         if end is None or address >= end:
             return f"{address:#x}"
@@ -56,10 +57,14 @@ class Symbolizer:
             self._known[addresses] = b"".join(b" %b\n" % self.frame(address).encode() for address in addresses)
         return self._known[addresses]
 
+    def _symbol(self, index: int) -> _Symbol:
+        name, _, module = self._lines[index].split(None, 2)[2].partition("\t")
+        return _Symbol(name.strip(), module.strip().strip("[]"))
+
     # A symbol reaches to the next one; the last of a module, to where that ends.
     def _end(self, index: int, symbol: _Symbol) -> int | None:
         following = index + 1
-        if following < len(self._addresses) and self._symbols[following].module == symbol.module:
+        if following < len(self._addresses) and self._symbol(following).module == symbol.module:
             return self._addresses[following]
         if symbol.module in self._module_ends:
             return self._module_ends[symbol.module]

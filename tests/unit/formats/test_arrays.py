@@ -60,6 +60,19 @@ def test_values_of_an_array_are_those_in_it(given_values: list[int | None], star
     # GIVEN an array, or a part of one, WHEN its values are asked for, THEN those that are null are 0
     array = pa.array(given_values, pa.uint64())[start:]
     assert arrays.values_of(array).tolist() == [value or 0 for value in given_values[start:]]
+    assert arrays.missing_of(array).tolist() == [value is None for value in given_values[start:]]
+
+
+@given(st.lists(st.none() | st.booleans()), st.integers(0, 20))
+def test_truth_values_of_an_array_are_those_in_it(given_values: list[bool | None], start: int) -> None:
+    array = pa.array(given_values, pa.bool_())[start:]
+    assert arrays.values_of(array).tolist() == [bool(value) for value in given_values[start:]]
+
+
+def test_names_are_numbered() -> None:
+    made = arrays.names(["a", "b"], np.array([1, 0, 1]), np.array([False, False, True]))
+    made.validate(full=True)
+    assert made.to_pylist() == ["b", "a", None]
 
 
 def test_names_of_more_than_2_gib_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

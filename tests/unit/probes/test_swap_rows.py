@@ -2,6 +2,8 @@
 """What the maps hold becomes rows: swap entries, and pages that came back from swap."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,33 @@ def test_a_page_that_came_back_has_its_first_owner() -> None:
     }  # fmt: skip
     assert stacks[row["stack_id"]].frames[0] == "alloc+0x1/0x1000"
     assert [got["kernel_comm"][number].as_py() for number in (0, 1, 3)] == [None] * 3
+
+
+def test_the_first_owners_name_may_be_among_those_of_the_others_or_not() -> None:
+    # GIVEN pages that came back, of owners whose names the batch has, has not, and has for a page that stays
+    names = {0x10: b"cat", 0x20: b"new", 0x30: b"dd"}
+    maps = FakeMaps(restored={pfn: (pfn, owned(comm=name)) for pfn, name in names.items()}, stacks=STACKS)
+    batch = pages((0x10, 0x10, "cat"), (0x20, 0x20, "cat"), (0x30, 0x30, "cat"), (0x40, 0x40, "dd"))
+    # Of the middle of a batch too.
+    for start in (0, 1):
+        (got,) = rows_of(maps).restore([batch[start:]])
+        got.validate(full=True)
+        assert got["comm"].to_pylist() == ["cat", "new", "dd", "dd"][start:]
+        assert got["kernel_comm"].to_pylist() == ["cat", "cat", "cat", None][start:]
+        assert got["swapped"].to_pylist() == [True, True, True, False][start:]
+
+
+def test_neither_answer_takes_pandas() -> None:
+    program = (
+        "import sys\n"
+        "from tests.unit.probes.test_swap_rows import *\n"
+        "assert 'pandas' not in sys.modules\n"
+        "rows = rows_of(FakeMaps({1: owned()}, {0x10: (7, owned())}, STACKS))\n"
+        "assert len(list(rows.batches()))\n"
+        "assert list(rows.restore([pages((0x10, 7, 'cat'))]))[0]['swapped'][0].as_py()\n"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_pages_are_left_as_they_are_where_none_came_back() -> None:
