@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from spo_trace.errors import SpoTraceError
 
 __all__ = ["Symbolizer", "live_symbolizer"]
@@ -26,15 +24,13 @@ class Symbolizer:
 
         Raise SpoTraceError if the addresses are hidden.
         """
-        lines = list(kallsyms)
-        # Aliases: kallsyms_lookup() takes the first.
-        found = np.array([int(line.split(" ", 1)[0], 16) for line in lines], np.uint64)
-        addresses, first = np.unique(found, return_index=True)
-        if len(addresses) <= 1:
+        # From the end: of aliases, kallsyms_lookup() takes the first.
+        by_address = {int(line.partition(" ")[0], 16): line for line in reversed(list(kallsyms))}
+        if len(by_address) <= 1:
             raise SpoTraceError("/proc/kallsyms hides the kernel's addresses", hint=_HIDDEN)
-        self._addresses: list[int] = addresses.tolist()
-        # A stack names few of them: they are read when they are asked for.
-        self._lines = [lines[number] for number in first]
+        self._addresses = sorted(by_address)
+        # Stacks name few of them: a line is read when it is asked for.
+        self._lines = [by_address[address] for address in self._addresses]
         self._module_ends = dict(map(_module_end, modules))
         self._known: dict[tuple[int, ...], bytes] = {}
 
