@@ -11,12 +11,15 @@ mkdir -p /run/tmpfs /run/ramfs
 mount -t tmpfs -o size=1g none /run/tmpfs
 mount -t ramfs none /run/ramfs
 trace_on
+coproc MAP { exec python "$VM/jobs/trace_map.py"; }
+# mapped FILE: what the probes say
+mapped() { echo "$1" >&"${MAP[1]}" && read -r <&"${MAP[0]}" || exit 1; }
 # both STAGE [COMMAND…]: $OUT/STAGE has what the probes say (or the COMMAND asks them), then the kernel, and both again
 both() {
     local to=$OUT/$1 again
     mkdir -p "$to"
     for again in 1 2; do
-        if [ $again = 1 ] && [ $# -gt 1 ]; then "${@:2}"; else python "$VM/jobs/trace_map.py" > "$to/probes-$again"; fi
+        if [ $again = 1 ] && [ $# -gt 1 ]; then "${@:2}"; else mapped "$to/probes-$again"; fi
         copy $D/swap_page_owner "$to/kernel-$again"
     done
 }
