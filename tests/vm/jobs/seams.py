@@ -1,79 +1,64 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """In a guest: page_owner by one reader of this script's own, by 1 to 8 of spo-trace's, and again by its own.
 
+    seams.py DIRECTORY
+
 Each number of readers reads it as it is, and with a buffer that one record in twenty does not fit, for which the kernel
-answers ENOMEM as for those larger than a page. Prints a JSON object for each: how many records were there before and
-after (`stayed`), how many of them that fit are `lost`, how many that do not are `kept`, how many page frames come
-`twice`, whether all are `in_order`, how many were counted as `too_large`, and whether it was read in `ranges`.
+answers ENOMEM as for those larger than a page. DIRECTORY gets the records, pickled: `before`, `after`, and `ROOM-JOBS`
+for each. Prints a JSON object for each: its file, the number of `jobs`, the `room` of the buffer, how many records
+were counted as `too_large`, and whether it was read in `ranges`.
 """
 
 import json
 import os
-import re
-from collections import Counter
+import pickle
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from spo_trace.sources import kernel_file
 from spo_trace.sources.live import LiveSource
 
-Key = tuple[int, int]
-
 ALL = kernel_file.LONGEST_RECORD
-# What else is printed of a page may change by this much while it stays allocated.
-CHANGE = 64
-
-# The last such lines: a comm may fake the first ones.
-_TIME = re.compile(rb", ts (\d+) ns")
-_PFN = re.compile(rb"\nPFN (0x[0-9a-f]+|\d+) ")
 
 
-def main() -> None:
-    """Print what each number of readers found."""
-    before = sizes_by_key()
-    few = sorted(before.values())[len(before) * 19 // 20]
-    found = {(room, jobs): live_keys(jobs, room) for room in (ALL, few) for jobs in (1, 2, 3, 8)}
-    after = sizes_by_key()
-    for (room, jobs), (keys, too_large, ranges) in found.items():
-        stayed = {key: size for key, size in before.items() if key in after}
-        pfns = [pfn for pfn, _ in keys]
-        has = set(keys)
-        said = {
-            "jobs": jobs,
-            "room": room,
-            "stayed": len(stayed),
-            "lost": sum(size < room - CHANGE and key not in has for key, size in stayed.items()),
-            "kept": sum(size >= room + CHANGE and key in has for key, size in stayed.items()),
-            "twice": sum(number > 1 for number in Counter(pfns).values()),
-            "in_order": pfns == sorted(pfns),
-            "too_large": too_large,
-            "ranges": ranges,
-        }
-        print(json.dumps(said), flush=True)
+def main(directory: str) -> None:
+    """Read and write all of them."""
+    out = Path(directory)
+    before = each_read()
+    write(out / "before", before)
+    few = sorted(map(len, before))[len(before) * 19 // 20]
+    for room in (ALL, few):
+        for jobs in (1, 2, 3, 8):
+            said = {"file": f"{room}-{jobs}", "jobs": jobs, "room": room, **by_readers(jobs, room, out)}
+            print(json.dumps(said), flush=True)
+    write(out / "after", each_read())
 
 
-def sizes_by_key() -> dict[Key, int]:
-    """Return the size of each record that read(2) gives."""
+def each_read() -> list[bytes]:
+    """Return what each read(2) gives."""
     fd = os.open("/sys/kernel/debug/page_owner", os.O_RDONLY)
-    sizes = {}
+    records = []
     while record := os.read(fd, ALL):
-        sizes[key_of(record)] = len(record)
+        records.append(record)
     os.close(fd)
-    return sizes
+    return records
 
 
-def live_keys(jobs: int, room: int) -> tuple[list[Key], int, bool]:
-    """Return the keys of what so many readers give, how many records they say are too large, whether of PFN ranges."""
+def by_readers(jobs: int, room: int, out: Path) -> dict[str, object]:
+    """Write what so many readers give, and return what they say of it."""
     kernel_file.LONGEST_RECORD = room
     text = LiveSource(jobs=jobs).open("page_owner")
     assert text is not None and text.records is not None
-    keys = [key_of(record) for block in text.records for record in block.split()]
+    write(out / f"{room}-{jobs}", [record for block in text.records for record in block.split()])
     # What the last PFN is matters to readers of ranges alone.
-    return keys, sum((text.skipped or {}).values()), text.size is not None
+    return {"too_large": sum((text.skipped or {}).values()), "ranges": text.size is not None}
 
 
-def key_of(record: bytes) -> Key:
-    """Return a record's PFN and time of allocation."""
-    return int(_PFN.findall(record)[-1], 0), int(_TIME.findall(record)[-1])
+def write(path: Path, records: Sequence[bytes]) -> None:
+    """Write records in one piece: the share takes as long for a small one."""
+    path.write_bytes(pickle.dumps(records))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
