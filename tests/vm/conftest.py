@@ -68,7 +68,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    """Try KVM once, not in each worker with each kernel: where it hangs a trial takes a processor for 20 seconds."""
+    """Try KVM once, not in each worker with each kernel: where it hangs a trial takes a processor for seconds."""
     with suppress(kernels.KernelMissing):
         os.environ["SPO_TRACE_ACCEL"] = accelerator(kernels.find("7.2-stock"))
 
