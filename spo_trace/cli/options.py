@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The commands' options: what they are called, and what --help says of them."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,14 +23,22 @@ __all__ = [
     "Top",
     "Where",
     "condition_of",
+    "finite",
     "keys_of",
     "option",
 ]
 
 
-def option(*names: str, shows: str, help: str, least: float | None = None, default: bool = False) -> Any:
+def option(*names: str, shows: str, help: str, least: int | None = None, default: bool = False) -> Any:
     """Return an option for Annotated; `shows`: its value's name in --help; `default`: --help tells its default."""
     return typer.Option(*names, metavar=shows, help=help, min=least, show_default=default)
+
+
+def finite(number: float | None) -> float | None:
+    """Return a number that was given; raise typer.BadParameter for nan and inf, which `min` lets pass."""
+    if number is not None and not isfinite(number):
+        raise typer.BadParameter(f"{number} is no number to go by")
+    return number
 
 
 Source = Annotated[

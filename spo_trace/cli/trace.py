@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spo_trace.cli.guard import guarded
+from spo_trace.cli.options import finite
 from spo_trace.cli.output import note, warn
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import format_size, printable
@@ -28,7 +29,13 @@ _BY = ("comm", "stack")
 def command(
     interval: Annotated[
         float | None,
-        typer.Argument(metavar="INTERVAL", min=0.1, help="Print events every so many seconds.", show_default=False),
+        typer.Argument(
+            metavar="INTERVAL",
+            min=0.1,
+            callback=finite,
+            help="Print events every so many seconds.",
+            show_default=False,
+        ),
     ] = None,
     count: Annotated[
         int | None,

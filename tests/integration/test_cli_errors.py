@@ -132,6 +132,8 @@ def test_usage_errors(place: Path, arguments: list[str], said: str) -> None:
         ["report", "x.spo", "--top", "many"],
         ["verify", "x.spo", "--tolerance", "-1"],
         ["verify", "x.spo", "--tolerance", "nan"],
+        ["watch", "--interval", "nan"],
+        ["trace", "inf"],
         ["diff", "x.spo"],
         ["simulate", "quick"],
     ],
