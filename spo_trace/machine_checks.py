@@ -11,7 +11,7 @@ from typing import NamedTuple
 from spo_trace.facts import wants_swap
 from spo_trace.native import library
 from spo_trace.sources.kernel_file import KernelFile
-from spo_trace.sources.live import MEND, explain
+from spo_trace.sources.unreadable import MEND, explain
 
 __all__ = ["Check", "check_machine"]
 

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from spo_trace.errors import SpoTraceError
 from spo_trace.formats import proc
 from spo_trace.formats.blocks import Block, Buffer, Filled
 from spo_trace.formats.record import KernelText, Records
@@ -20,16 +19,11 @@ from spo_trace.sources.one_reader import read_records
 from spo_trace.sources.own_memory import keep_freed_memory
 from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, prints_handles, stacks_by_handle, with_stacks
 from spo_trace.sources.source import PATHS
+from spo_trace.sources.unreadable import explain
 
-__all__ = ["MEND", "LiveSource", "explain"]
+__all__ = ["LiveSource"]
 
 _SAME_FILE_LATER = {"meminfo-after": "meminfo", "uptime-after": "uptime"}
-
-MEND = {
-    errno.EPERM: "kernel lockdown (see /sys/kernel/security/lockdown) or this container forbids it",
-    errno.EACCES: "only root may read it: run it with sudo",
-    errno.EINVAL: "page_owner is compiled in but not switched on: boot with page_owner=on",
-}
 
 T = TypeVar("T")
 
@@ -138,15 +132,6 @@ class LiveSource:
                 return b"".join(iter(file.read, b""))
         except OSError:
             return b""
-
-
-def explain(path: Path, error: OSError) -> SpoTraceError:
-    """Return the error that tells a user what `error` means for the kernel's file `path`, and what mends it."""
-    number = error.errno or 0
-    mend = MEND.get(number, "run: spo-trace doctor")
-    return SpoTraceError(
-        f"{path} can't be read: {os.strerror(number)} ({errno.errorcode.get(number, number)})", hint=mend
-    )
 
 
 # The file is there as soon as page_owner is on; read(2) says EINVAL unless the boot asked for swap too.

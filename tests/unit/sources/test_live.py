@@ -16,9 +16,10 @@ from spo_trace.formats.blocks import Block
 from spo_trace.native import library
 from spo_trace.sources import live, many_readers
 from spo_trace.sources.kernel_file import KernelFile
-from spo_trace.sources.live import LiveSource, explain
+from spo_trace.sources.live import LiveSource
 from spo_trace.sources.one_reader import TOO_LARGE
 from spo_trace.sources.source import PATHS
+from spo_trace.sources.unreadable import explain
 from tests.support import capture, page
 from tests.unit.sources.fake_kernel import FakeFile, FakeKernel
 
