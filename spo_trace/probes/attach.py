@@ -26,9 +26,19 @@ __all__ = ["attach", "require_root"]
 # runs as root.
 _PYTHONS = ("/usr/bin/python3", sys.executable)
 
+# The loader asks for bcc itself: another Python, only to see whether it has it, takes seconds of a slow machine.
+# Its own code is for 3.10 and later.
+_NEEDS_BCC = """
+import sys
+try:
+    from bcc import BPF
+except Exception:
+    sys.exit(77)
+if sys.version_info < (3, 10):
+    sys.exit(77)
+"""
+_HAS_NO_BCC = 77
 _START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.probes.loader import main; main(int(sys.argv[2]))"
-# What the loader needs; its own code is for 3.10 and later.
-_ASK = "import sys; from bcc import BPF; sys.exit(sys.version_info < (3, 10))"
 
 _MOST_DESCRIPTORS = 64
 _SHOWN_LINES = 12
@@ -48,7 +58,7 @@ def attach(*, max_entries: int, max_restored: int, last_pfn: int, events: bool) 
         "last_pfn": last_pfn,
         "events": events,
     }
-    answer, descriptors = _ask(_python(), request)
+    answer, descriptors = _ask(request)
     if "error" in answer:
         raise SpoTraceError(answer["error"], hint=answer["hint"])
     return Probes(answer, descriptors)
@@ -60,13 +70,12 @@ def require_root() -> None:
         raise SpoTraceError("only root may attach probes to the kernel", hint="run it with sudo")
 
 
-def _python() -> str:
-    for python in _PYTHONS:
-        # Isolated, as the loader is: neither the environment nor the directory it is run in has a say.
-        command = [python, "-I", "-c", _ASK]
-        with contextlib.suppress(OSError):
-            if subprocess.run(command, capture_output=True, check=False).returncode == 0:  # noqa: S603
-                return python
+# Gives what the loader answers under the first Python that has bcc.
+def _ask(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    for python in filter(os.path.exists, _PYTHONS):
+        said = _ask_loader(python, request)
+        if said is not None:
+            return said
     raise SpoTraceError(f"no bcc for Python 3.10 or later in {' or '.join(_PYTHONS)}", hint=_NO_BCC)
 
 
@@ -76,13 +85,15 @@ _NO_BCC = (
 )
 
 
-def _ask(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+# Gives None if that Python has no bcc.
+def _ask_loader(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]] | None:
     ours, theirs = socket.socketpair()
     with ours, theirs, _scratch() as scratch:
         package = str(Path(__file__).parents[2])
         # bcc unpacks the kernel's headers there, and would do so under a name known in advance in /tmp.
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": str(scratch)}
-        command = [python, "-I", "-c", _START, package, str(theirs.fileno())]
+        # Isolated: neither the environment nor the directory it is run in has a say.
+        command = [python, "-I", "-c", _NEEDS_BCC + _START, package, str(theirs.fileno())]
         with (
             (scratch / "log").open("w+b") as log,
             subprocess.Popen(  # noqa: S603
@@ -102,6 +113,8 @@ def _ask(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], list[int
                 # With what unpacks the headers for it.
                 os.killpg(loader.pid, signal.SIGKILL)
                 raise
+        if not message and loader.returncode == _HAS_NO_BCC:
+            return None
         answer = json.loads(message) if message else _died(loader.returncode)
         if "error" in answer:
             _show(scratch / "log")

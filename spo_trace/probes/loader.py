@@ -7,6 +7,7 @@ Whoever holds the descriptors afterwards keeps the probes attached: when it clos
 import ctypes
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -48,6 +49,8 @@ def main(channel: int) -> None:
     # Compiling on for somebody who was killed is of no use.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with socket.socket(fileno=channel) as peer:
+        if _was_left(peer):
+            return
         try:
             answer, descriptors = _load(json.loads(peer.makefile().readline()))
         except Problem as problem:
@@ -57,6 +60,13 @@ def main(channel: int) -> None:
     sys.stderr.flush()
     # bcc would detach at exit.
     os._exit(0)
+
+
+# Who was killed before that was asked of the kernel has closed its end.
+def _was_left(peer: socket.socket) -> bool:
+    asked = select.poll()
+    asked.register(peer, select.POLLRDHUP)
+    return bool(asked.poll(0))
 
 
 def _load(request: "dict[str, Any]") -> "tuple[dict[str, Any], list[int]]":

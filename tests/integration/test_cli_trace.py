@@ -117,7 +117,7 @@ def test_a_swap_that_is_larger_than_the_room_is_told(
 def test_nothing_is_left_of_a_trace_that_could_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     monkeypatch.setattr(tracing, "only_one", lambda: server.only_one(run))
-    monkeypatch.setattr(attach, "_ASK", "import no_such_module")
+    monkeypatch.setattr(attach, "_NEEDS_BCC", "import sys; sys.exit(77)\n")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     result = in_process("trace", cwd=tmp_path)
     assert result.returncode == 1

@@ -14,7 +14,7 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.probes import attach as attaching
 from spo_trace.probes.attach import attach, require_root
 
-# Stands for a Python with bcc: answers the question whether it has, then plays the loader.
+# Stands for the loader under a Python with bcc.
 ANSWER = """\
 import json, os, socket, sys
 peer = socket.socket(fileno=int(sys.argv[-1]))
@@ -34,7 +34,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def loader(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Let the loader be this code."""
     monkeypatch.setattr(attaching, "_START", ANSWER + code)
-    monkeypatch.setattr(attaching, "_ASK", "")
+    monkeypatch.setattr(attaching, "_NEEDS_BCC", "")
 
 
 def attached(**changes: Any) -> Any:
@@ -89,7 +89,7 @@ def test_a_loader_that_dies(run: Path, monkeypatch: pytest.MonkeyPatch, code: st
 
 
 def test_no_bcc_names_the_packages(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attaching, "_ASK", "import no_such_module")
+    monkeypatch.setattr(attaching, "_NEEDS_BCC", attaching._NEEDS_BCC.replace("bcc", "no_such_module"))
     with pytest.raises(SpoTraceError) as caught:
         attached()
     assert caught.value.message.startswith("no bcc for Python 3.10 or later in /usr/bin/python3")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the loader says of a machine that can't be probed; bcc and the kernel are played by the tests."""
 
+import socket
 import struct
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -195,3 +197,17 @@ def test_a_kernel_without_symbols(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         loader._read_symbols({"swap_writeout"})
     assert caught.value.message == f"the kernel has no {tmp_path}/kallsyms"
     assert caught.value.hint == "use a kernel with CONFIG_KALLSYMS_ALL=y"
+
+
+def test_a_loader_whose_caller_was_killed_before_ends() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        # WHEN the request is there, and nobody waits for an answer
+        ours.sendall(b"no request\n")
+        ours.close()
+        program = f"from spo_trace.probes.loader import main; main({theirs.fileno()})"
+        left = subprocess.run(
+            [sys.executable, "-c", program], pass_fds=[theirs.fileno()], capture_output=True, check=False
+        )
+    # THEN it has not even looked at it
+    assert (left.returncode, left.stderr) == (0, b"")
