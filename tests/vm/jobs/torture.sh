@@ -32,7 +32,7 @@ readers() { cat $D/swap_page_owner $D/page_owner_stacks/show_stacks 2>> "$OUT/br
 # It all begins when the snapshot is about to read: to start Python in the midst of it takes minutes.
 spo-trace snapshot --jobs 2 -o /run/torture.spo &
 snapshot=$!
-until compgen -G '/run/.torture.spo*' > /dev/null || [ ! -d /proc/$snapshot ]; do sleep 0.1; done
+until compgen -G '/run/.torture.spo*' > /dev/null || [ ! -d /proc/$snapshot ]; do sleep 0.3; done
 jobs=()
 for seed in 1 2 3; do python3 "$VM/jobs/torture.py" $seed & jobs+=($!); done
 rounds shmem shmem 2> /dev/null & jobs+=($!)
