@@ -21,6 +21,10 @@ SEAMS = 'cd "$VM/../.." && python -m tests.vm.jobs.seams $OUT > $OUT/seams.json'
 # What else is printed of a page may change by this much while it stays allocated.
 CHANGE = 64
 
+# Of what init_page_owner() says was allocated before it, some was free on a processor's list: such a page is not listed
+# whenever the allocator has it back (seen on 6.1: 24 of them, in one reading of ten).
+EARLY = b"\n init_page_owner+"
+
 # The last such lines: a comm may fake the first ones.
 TIME = re.compile(rb", ts (\d+) ns")
 PFN = re.compile(rb"\nPFN (0x[0-9a-f]+|\d+) ")
@@ -45,14 +49,14 @@ def test_readers_of_ranges_find_what_one_reader_finds_and_an_interrupt_ends_them
     outcome = run(kernel, SEAMS + INTERRUPTED, tmp_path)
     found = [json.loads(line) for line in (tmp_path / "seams.json").read_text().splitlines()]
     assert [one["jobs"] for one in found] == [1, 2, 3, 8] * 2
-    before, after = (dict(sizes_by_key(tmp_path / name)) for name in ("before", "after"))
-    stayed = {key: size for key, size in before.items() if key in after}
+    before, after = (records_in(tmp_path / name) for name in ("before", "after"))
+    has = set(map(key_of, after))
+    stayed = {key_of(record): len(record) for record in before if EARLY not in record and key_of(record) in has}
     assert len(stayed) > 3000
     for one in found:
         assert one["ranges"]
         assert (one["too_large"] > 0) == (one["room"] < LONGEST_RECORD)
-        keys = [key for key, _ in sizes_by_key(tmp_path / one["file"])]
-        check_keys(keys, stayed, one["room"])
+        check_keys(list(map(key_of, records_in(tmp_path / one["file"]))), stayed, one["room"])
     assert "interrupted; nothing was left behind" in outcome.log
     assert "ended with 130 and left []" in outcome.log
 
@@ -66,10 +70,15 @@ def check_keys(keys: list[Key], stayed: dict[Key, int], room: int) -> None:
     assert pfns == sorted(pfns)
 
 
-def sizes_by_key(path: Path) -> list[tuple[Key, int]]:
-    """Return the PFN, the time of allocation and the size of each record."""
-    records = pickle.loads(path.read_bytes())
-    return [((int(PFN.findall(record)[-1], 0), int(TIME.findall(record)[-1])), len(record)) for record in records]
+def records_in(path: Path) -> list[bytes]:
+    """Return the records of one reading."""
+    records: list[bytes] = pickle.loads(path.read_bytes())
+    return records
+
+
+def key_of(record: bytes) -> Key:
+    """Return a record's PFN and time of allocation."""
+    return int(PFN.findall(record)[-1], 0), int(TIME.findall(record)[-1])
 
 
 def run(kernel: str, job: str, out: Path) -> guest.Outcome:
