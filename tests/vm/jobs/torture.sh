@@ -29,15 +29,19 @@ shmem() {
 swapoff_and_on() { sleep 5; swapoff /dev/zram0 && swapon -p 100 /dev/zram0; }
 readers() { cat $D/swap_page_owner $D/page_owner_stacks/show_stacks 2>> "$OUT/broken" > /dev/null; }
 
-# It all begins when the snapshot is about to read: to start Python in the midst of it takes minutes.
-spo-trace snapshot --jobs 2 -o /run/torture.spo &
+# It begins when the snapshot is about to read, as to start Python in the midst of it takes minutes; that waits until there
+# is something in swap, and then has more of the processors than each of the others.
+nice -n -5 spo-trace snapshot --jobs 2 -o /run/torture.spo &
 snapshot=$!
 until compgen -G '/run/.torture.spo*' > /dev/null || [ ! -d /proc/$snapshot ]; do sleep 0.3; done
+kill -STOP $snapshot
 jobs=()
 for seed in 1 2 3; do python3 "$VM/jobs/torture.py" $seed & jobs+=($!); done
 rounds shmem shmem 2> /dev/null & jobs+=($!)
 rounds swapoff swapoff_and_on & jobs+=($!)
 rounds readers readers & jobs+=($!)
+sleep 10
+kill -CONT $snapshot
 wait $snapshot && touch /run/end || exit
 for job in "${jobs[@]}"; do wait "$job" || exit; done
 cp -r /run/torture.spo "$OUT/live"
