@@ -25,7 +25,7 @@ _SAME_ADDRESSES = "norandmaps"
 # Large 9p messages need contiguous memory, which a guest under pressure has not.
 _ROOT = "root=rootfs rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=32768,cache=loose ro"
 # A guest that gets as far as looking for its root file system has shown that KVM works: it panics, and QEMU ends.
-_KVM_TRIAL_SECONDS = 8
+_KVM_TRIAL_SECONDS = 5
 
 
 @dataclass(frozen=True)
