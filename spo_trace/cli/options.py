@@ -29,14 +29,15 @@ __all__ = [
 ]
 
 
-def option(*names: str, shows: str, help: str, least: int | None = None, default: bool = False) -> Any:
+def option(*names: str, shows: str, help: str, least: float | None = None, default: bool = False) -> Any:
     """Return an option for Annotated; `shows`: its value's name in --help; `default`: --help tells its default."""
-    return typer.Option(*names, metavar=shows, help=help, min=least, show_default=default)
+    callback = None if least is None else finite
+    return typer.Option(*names, metavar=shows, help=help, min=least, callback=callback, show_default=default)
 
 
 def finite(number: float | None) -> float | None:
     """Return a number that was given; raise typer.BadParameter for nan and inf, which `min` lets pass."""
-    if number is not None and not isfinite(number):
+    if isinstance(number, float) and not isfinite(number):
         raise typer.BadParameter(f"{number} is no number to go by")
     return number
 

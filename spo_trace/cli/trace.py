@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import finite
+from spo_trace.cli.options import finite, option
 from spo_trace.cli.output import note, warn
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import format_size, printable
@@ -25,32 +25,30 @@ __all__ = ["command"]
 _BY = ("comm", "stack")
 
 
+Interval = Annotated[
+    float | None,
+    typer.Argument(
+        metavar="INTERVAL", min=0.1, callback=finite, help="Print events every so many seconds.", show_default=False
+    ),
+]
+
+
 @guarded
 def command(
-    interval: Annotated[
-        float | None,
-        typer.Argument(
-            metavar="INTERVAL",
-            min=0.1,
-            callback=finite,
-            help="Print events every so many seconds.",
-            show_default=False,
-        ),
-    ] = None,
+    interval: Interval = None,
     count: Annotated[
         int | None,
         typer.Argument(metavar="COUNT", min=1, help="End after so many intervals.", show_default=False),
     ] = None,
     by: Annotated[str, typer.Option("--by", metavar="KEY", help="Events by comm or stack.")] = "comm",
-    top: Annotated[int, typer.Option("--top", metavar="N", min=0, help="Rows an interval; 0 for all.")] = 10,
+    top: Annotated[int, option("--top", shows="N", least=0, help="Rows an interval; 0 for all.", default=True)] = 10,
     max_entries: Annotated[
         int | None,
-        typer.Option(
+        option(
             "--max-entries",
-            metavar="N",
-            min=1,
+            shows="N",
+            least=1,
             help="Room for so many swap entries, some 120 bytes each. Default: all of swap, within 1/32 of memory.",
-            show_default=False,
         ),
     ] = None,
     ebpf: Annotated[bool, typer.Option("--ebpf", help="Print the BPF program and exit.")] = False,

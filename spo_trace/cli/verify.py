@@ -3,11 +3,9 @@
 
 from typing import Annotated
 
-import typer
-
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Force, Format, Output, Source, finite
+from spo_trace.cli.options import Force, Format, Output, Source, option
 from spo_trace.cli.output import check_output, note, opened
 from spo_trace.cli.showing import format_for, show
 from spo_trace.errors import EXIT_THRESHOLD
@@ -23,7 +21,7 @@ def command(
     snapshot: Source,
     tolerance: Annotated[
         float,
-        typer.Option("--tolerance", metavar="PERCENT", min=0, callback=finite, help="How much may stay unexplained."),
+        option("--tolerance", shows="PERCENT", least=0, help="How much may stay unexplained.", default=True),
     ] = 2.0,
     format: Format = None,
     output: Output = None,

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Backend, By, Force, From, Jobs, Where, condition_of, finite, keys_of, option
+from spo_trace.cli.options import Backend, By, Force, From, Jobs, Where, condition_of, keys_of, option
 from spo_trace.cli.output import note
 from spo_trace.cli.watching import SORTS, Csv, Display, JsonLines, Lines, Terminal
 from spo_trace.errors import UsageError
@@ -24,13 +22,11 @@ _DISPLAYS = {"csv": Csv, "json": JsonLines}
 
 Interval = Annotated[
     float | None,
-    typer.Option(
+    option(
         "--interval",
         "-n",
-        metavar="SECONDS",
-        min=0.1,
-        callback=finite,
-        show_default=False,
+        shows="SECONDS",
+        least=0.1,
         help="Time from one sample to the next. Default: 5; with --from none.",
     ),
 ]

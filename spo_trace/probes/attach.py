@@ -28,16 +28,16 @@ _PYTHONS = ("/usr/bin/python3", sys.executable)
 
 # The loader asks for bcc itself: another Python, only to see whether it has it, takes seconds of a slow machine.
 # Its own code is for 3.10 and later.
-_NEEDS_BCC = """
+_HAS_NO_BCC = 77
+_NEEDS_BCC = f"""
 import sys
 try:
     from bcc import BPF
 except Exception:
-    sys.exit(77)
+    sys.exit({_HAS_NO_BCC})
 if sys.version_info < (3, 10):
-    sys.exit(77)
+    sys.exit({_HAS_NO_BCC})
 """
-_HAS_NO_BCC = 77
 _START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.probes.loader import main; main(int(sys.argv[2]))"
 
 _MOST_DESCRIPTORS = 64
@@ -72,7 +72,7 @@ def require_root() -> None:
 
 # Gives what the loader answers under the first Python that has bcc.
 def _ask(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    for python in filter(os.path.exists, _PYTHONS):
+    for python in filter(shutil.which, _PYTHONS):
         said = _ask_loader(python, request)
         if said is not None:
             return said
