@@ -20,7 +20,7 @@ if not __package__:  # run as a script
 from tests.oracle import framed, stacks
 from tests.oracle.captures import read, stages
 
-__all__ = ["compare_stage", "differences", "main"]
+__all__ = ["compare_stage", "differences", "main", "spo_trace"]
 
 Totals = Mapping[str, tuple[int, int]]  # key -> base pages in memory, in swap
 

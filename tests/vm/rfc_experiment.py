@@ -15,6 +15,7 @@ from pathlib import Path
 import spo_trace as spo
 from spo_trace.snapshots.reader import Snapshot
 from tests.bench.machine import facts
+from tests.oracle.compare import spo_trace
 from tests.vm import guest, kernels
 from tests.vm.qemu import Machine, accelerator
 from tests.vm.rfc_letter import AFTER, BEFORE, STAGES
@@ -169,8 +170,7 @@ _ACTORS = 'comm in ["dd", "DD", "cat"]'
 
 def _diff(run: Run, a: str, b: str) -> str:
     command = ["spo-trace", "diff", f"{a}.spo", f"{b}.spo", "--by", "comm", "--where", _ACTORS]
-    tool = Path(sys.executable).with_name("spo-trace")
-    done = subprocess.run([tool, *command[1:]], cwd=run.out, capture_output=True, text=True, check=True)
+    done = subprocess.run([spo_trace(), *command[1:]], cwd=run.out, capture_output=True, text=True, check=True)
     return f"`{shlex.join(command)}`:\n\n```text\n{done.stdout.rstrip()}\n```"
 
 

@@ -106,12 +106,11 @@ class Guest:
     def check_live(self, stage: str) -> None:
         """Hold a live snapshot against the captures before and after it: what both have, it has, once."""
         live = spo.open(self.out / "live" / f"{stage}.spo")
-        unsure = early_keys(self.snapshot(stage))
         for file, column in (("page_owner", "pfn"), ("swap_page_owner", "swp_entry")):
             table = live.pages if column == "pfn" else live.swap
             taken = Counter(zip(table[column].astype("uint64"), table["ts_nsec"].astype("uint64"), strict=True))
             before, after = (keys(self.stage(name), file) for name in (stage, f"{stage}-after"))
-            assert [key for key in before & after - unsure if taken[key] != 1] == []
+            assert [key for key in before & after if taken[key] != 1] == []
             assert max(taken.values(), default=0) <= 1
             assert len(before & after) >= 0.8 * len(before)
 
@@ -131,14 +130,7 @@ def mib(size: int) -> str:
     return f"{size / MIB:.6g} MiB"
 
 
-def early_keys(snap: Snapshot) -> set[tuple[int, int]]:
-    """Return the PFNs and times of what was there before page_owner began; part of it comes and goes (README.md)."""
-    early = snap.stacks["frames"].map(lambda frames: any(frame.startswith("init_page_owner+") for frame in frames))
-    pages = snap.pages[snap.pages["stack_id"].isin(early.index[early])]
-    return set(zip(pages["pfn"].astype("uint64"), pages["ts_nsec"].astype("uint64"), strict=True))
-
-
 def keys(stage: Path, file: str) -> set[tuple[int, int]]:
-    """Return the number (PFN or swap entry) and the time of each record, as the oracle reads them."""
+    """Return the number (PFN or swap entry) and the time of each record but early ones, as the oracle reads them."""
     records = framed.memory if file == "page_owner" else framed.swap
-    return {(record.number, record.ts_nsec) for record in records(read(stage, file))}
+    return {(record.number, record.ts_nsec) for record in records(read(stage, file)) if not record.early}

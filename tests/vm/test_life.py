@@ -4,12 +4,11 @@
 import json
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.oracle.captures import read
+from tests.oracle.compare import spo_trace
 from tests.vm.support import JOBS, MIB, Guest, adds_up, boot
 
 pytestmark = pytest.mark.vm
@@ -56,8 +55,8 @@ def test_a_live_snapshot_loses_no_record_and_doubles_none(life: Guest) -> None:
 
 
 def test_verify_names_all_but_2_percent_of_a_live_snapshot(patched: Guest) -> None:
-    command = [Path(sys.executable).with_name("spo-trace"), "verify", patched.out / "live" / "3-partial.spo"]
-    rows = json.loads(subprocess.check_output([*map(str, command), "--format", "json"]))
+    live = patched.out / "live" / "3-partial.spo"
+    rows = json.loads(subprocess.check_output([spo_trace(), "verify", str(live), "--format", "json"]))
     rests = [row for row in rows if row["kind"] == "rest"]
 
     sections = ["memory", "swap type 0: /dev/vda", "swap type 1: /dev/zram0", "page_owner_stacks"]

@@ -3,13 +3,13 @@
 
 import json
 import pickle
-import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from spo_trace.sources.kernel_file import LONGEST_RECORD
+from tests.oracle import framed
 from tests.vm import guest, kernels
 from tests.vm.qemu import Machine
 
@@ -20,14 +20,6 @@ Key = tuple[int, int]
 SEAMS = 'cd "$VM/../.." && python -m tests.vm.jobs.seams $OUT > $OUT/seams.json'
 # What else is printed of a page may change by this much while it stays allocated.
 CHANGE = 64
-
-# Of what init_page_owner() says was allocated before it, some was free on a processor's list: such a page is not listed
-# whenever the allocator has it back (seen on 6.1: 24 of them, in one reading of ten).
-EARLY = b"\n init_page_owner+"
-
-# The last such lines: a comm may fake the first ones.
-TIME = re.compile(rb", ts (\d+) ns")
-PFN = re.compile(rb"\nPFN (0x[0-9a-f]+|\d+) ")
 
 # Ctrl-C as soon as it has begun to write, which is before it reads.
 INTERRUPTED = """
@@ -50,13 +42,13 @@ def test_readers_of_ranges_find_what_one_reader_finds_and_an_interrupt_ends_them
     found = [json.loads(line) for line in (tmp_path / "seams.json").read_text().splitlines()]
     assert [one["jobs"] for one in found] == [1, 2, 3, 8] * 2
     before, after = (records_in(tmp_path / name) for name in ("before", "after"))
-    has = set(map(key_of, after))
-    stayed = {key_of(record): len(record) for record in before if EARLY not in record and key_of(record) in has}
+    has = {key for key, _, _ in after}
+    stayed = {key: size for key, record, size in before if not record.early and key in has}
     assert len(stayed) > 3000
     for one in found:
         assert one["ranges"]
         assert (one["too_large"] > 0) == (one["room"] < LONGEST_RECORD)
-        check_keys(list(map(key_of, records_in(tmp_path / one["file"]))), stayed, one["room"])
+        check_keys([key for key, _, _ in records_in(tmp_path / one["file"])], stayed, one["room"])
     assert "interrupted; nothing was left behind" in outcome.log
     assert "ended with 130 and left []" in outcome.log
 
@@ -70,15 +62,11 @@ def check_keys(keys: list[Key], stayed: dict[Key, int], room: int) -> None:
     assert pfns == sorted(pfns)
 
 
-def records_in(path: Path) -> list[bytes]:
-    """Return the records of one reading."""
-    records: list[bytes] = pickle.loads(path.read_bytes())
-    return records
-
-
-def key_of(record: bytes) -> Key:
-    """Return a record's PFN and time of allocation."""
-    return int(PFN.findall(record)[-1], 0), int(TIME.findall(record)[-1])
+def records_in(path: Path) -> list[tuple[Key, framed.Record, int]]:
+    """Return of each record of one reading its PFN and time of allocation, itself as the oracle reads it, its size."""
+    texts: list[bytes] = pickle.loads(path.read_bytes())
+    records = [(framed.memory(text)[0], len(text)) for text in texts]
+    return [((record.number, record.ts_nsec), record, size) for record, size in records]
 
 
 def run(kernel: str, job: str, out: Path) -> guest.Outcome:

@@ -3,12 +3,12 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from tests.oracle.compare import spo_trace
 from tests.vm import guest, kernels
 from tests.vm.qemu import Machine
 
@@ -63,8 +63,7 @@ def test_a_leak_on_a_running_kernel(tmp_path: Path) -> None:
 def trend(samples: Path, by: str) -> dict[str, list[str]]:
     """Return the lines that `spo-trace trend` prints, by their first column."""
     options = ["--by", by, "--top", "0", "--format", "csv"]
-    tool = str(Path(sys.executable).with_name("spo-trace"))
-    lines = subprocess.check_output([tool, "trend", str(samples), *options], text=True).splitlines()
+    lines = subprocess.check_output([spo_trace(), "trend", str(samples), *options], text=True).splitlines()
     return {row[0]: row for row in (line.split(",") for line in lines)}
 
 
