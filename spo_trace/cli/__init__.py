@@ -5,32 +5,39 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from spo_trace.cli import demo, diff, doctor, export, report, simulate, snapshot, trace, trend, verify, watch
 from spo_trace.cli.guard import complain, drop_unwritable_output
 from spo_trace.errors import EXIT_USAGE
 from spo_trace.version import __version__
 
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    name="spo-trace",
-    help="Who owns this Linux machine's memory, including the part that is in swap?",
-    epilog="A first look, without root: spo-trace demo",
-    invoke_without_command=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+__all__ = ["COMMANDS", "command_line", "main"]
 
 # In the order in which a user meets them.
-for module in (doctor, snapshot, trace, report, diff, watch, trend, verify, export, simulate, demo):
-    app.command(module.__name__.rpartition(".")[2])(module.command)
+COMMANDS = ("doctor", "snapshot", "trace", "report", "diff", "watch", "trend", "verify", "export", "simulate", "demo")
+
+
+def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """Return the command line with these commands; each takes its module, and that takes time to import."""
+    app = typer.Typer(
+        name="spo-trace",
+        help="Who owns this Linux machine's memory, including the part that is in swap?",
+        epilog="A first look, without root: spo-trace demo",
+        invoke_without_command=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        callback=_options,
+    )
+    for name in names:
+        app.command(name)(import_module(f"{__name__}.{name}").command)
+    return app
 
 
 def _print_version(asked: bool) -> None:
@@ -39,7 +46,6 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     context: typer.Context,
     version: Annotated[
@@ -68,6 +74,8 @@ def main() -> None:
     _leave_nothing_when_ended()
     logging.basicConfig(format="spo-trace: %(message)s", level=logging.WARNING)
     logging.getLogger("spo_trace").setLevel(logging.INFO)
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    app = command_line([first] if first in COMMANDS else COMMANDS)
     try:
         sys.exit(app(prog_name="spo-trace", standalone_mode=False))
     except _WrongUsage as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from spo_trace.cli import app
+from spo_trace.cli import command_line
 
 __all__ = ["commands", "options_of", "reference"]
 
@@ -19,7 +19,7 @@ All that `spo-trace COMMAND --help` says, in one page; made of it by `make docs`
 
 def commands() -> dict[str, Any]:
     """Return the commands by name, as the command line parses them."""
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(command_line())
     return dict(group.commands)
 
 
