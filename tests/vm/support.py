@@ -16,6 +16,7 @@ from tests.oracle import framed
 from tests.oracle.captures import read
 from tests.oracle.compare import compare_stage
 from tests.vm import guest, kernels
+from tests.vm.headers import unpacked_headers
 from tests.vm.qemu import Machine
 
 __all__ = ["MIB", "TOLERANCE", "Guest", "adds_up", "boot"]
@@ -29,14 +30,27 @@ FEW_PAGES = 64
 COMPLAINTS = ("WARNING:", "BUG:", "Oops", "refcount", "Call Trace", "oom-kill", "swap_page_owner (")
 
 
-def boot(name: str, cmdline: str, job: str, out: Path, *, time_limit: float = 900, **size: object) -> "Guest":
-    """Run a job on the kernel `name`; skip the test, saying so, if there is no such kernel."""
+def boot(
+    name: str,
+    cmdline: str,
+    job: str,
+    out: Path,
+    *,
+    time_limit: float = 900,
+    headers: bool = False,
+    **size: object,
+) -> "Guest":
+    """Run a job on the kernel `name`; skip the test, saying so, if there is no such kernel.
+
+    `headers`: tell the job in $HEADERS where those of the kernel are unpacked, for it to put them where bcc looks.
+    """
     try:
         kernel = kernels.find(name)
     except kernels.KernelMissing as missing:
         pytest.skip(str(missing))
     machine = Machine(kernel, cmdline, **size)  # type: ignore[arg-type]
-    return Guest(name, guest.run(machine, job, out, time_limit=time_limit))
+    environment = {"HEADERS": str(unpacked_headers(kernel) or "")} if headers else {}
+    return Guest(name, guest.run(machine, job, out, time_limit=time_limit, environment=environment))
 
 
 class Guest:

@@ -18,6 +18,8 @@ trace_start
 trace_until grep -q '\[bpf\]' /proc/kallsyms
 trace_off KILL
 left 'killed, loading'
+# There may be neither those of a package nor those of the kernel.
+! mountpoint -q /usr/lib || umount -l /usr/lib
 mount --bind /dev/null /sys/kernel/kheaders.tar.xz
 refused headers spo-trace trace
 left 'no headers'
