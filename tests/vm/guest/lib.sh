@@ -58,9 +58,12 @@ capture_file() {
 capture_and_sum() {
     local stage=$1 to=$OUT/captures/$1
     capture "$stage"
-    figure "$stage" 'captured page_owner' "$(sum_page_owner < "$to/page_owner")"
-    [ ! -e "$to/swap_page_owner" ] || figure "$stage" 'captured swap_page_owner' "$(sum_swap_page_owner < "$to/swap_page_owner")"
+    figure "$stage" 'captured page_owner' "$(poured "$to/page_owner" | sum_page_owner)"
+    [ ! -e "$to/swap_page_owner" ] || figure "$stage" 'captured swap_page_owner' "$(poured "$to/swap_page_owner" | sum_swap_page_owner)"
 }
+# poured FILE: awk reads 4096 bytes at a time, from the share in almost twice the time; and cat is not to have a turn after
+# each of them, but when all that it poured was read.
+poured() { nice -n 19 cat "$1"; }
 
 # copy FILE TO: a read gives one record, and a write to the share takes as long for one as for many. Not under the name of
 # dd, whose memory is what some jobs look at.
