@@ -159,7 +159,8 @@ def check_refusal(said: Path, error: str, hint: str) -> None:
 
 
 def test_without_page_owner_events_are_counted(tmp_path: Path) -> None:
-    left = run("6.12-stock", "page_owner=off", "trace_events.sh", tmp_path, 640)
+    # bcc finds the headers in the kernel itself.
+    left = run("6.12-stock", "page_owner=off", "trace_events.sh", tmp_path, 640, headers=False)
     log = (tmp_path / "trace.log").read_text()
     assert "warning: page_owner is not on: no owners of swap, events only, with the stack of the swap-out" in log
     counted = {
@@ -184,8 +185,7 @@ def test_without_page_owner_events_are_counted(tmp_path: Path) -> None:
 
 def test_a_locked_kernel(tmp_path: Path) -> None:
     # In integrity mode BPF may read the kernel's memory; in confidentiality mode nothing may.
-    # bcc finds this kernel's headers in the kernel itself.
-    run("7.2-lockdown", "page_owner=on", "trace_lockdown.sh", tmp_path, 640, headers=False)
+    run("7.2-lockdown", "page_owner=on", "trace_lockdown.sh", tmp_path, 640)
     lockdown = "kernel lockdown (confidentiality) does not let BPF read"
     check_refusal(tmp_path / "told", lockdown, "boot without lockdown=confidentiality")
     check_refusal(tmp_path / "unseen", "the BPF program can't be loaded", "it takes root (CAP_BPF, CAP_PERFMON)")
