@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping, Sequence
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pyarrow as pa
@@ -34,6 +35,7 @@ __all__ = [
     "meminfo",
     "pack",
     "page",
+    "running",
     "snapshot_of",
     "spo_trace",
     "swaps",
@@ -179,6 +181,21 @@ def spo_trace(
     command = [str(EXECUTABLE), *map(str, arguments)]
     environment = os.environ | {"XDG_CACHE_HOME": str(cwd / ".cache")} if env is None else dict(env)
     return subprocess.run(command, cwd=cwd, input=stdin, env=environment, capture_output=True, timeout=60, check=False)
+
+
+# A shell has what it starts with `&` ignore SIGINT, and nohup SIGHUP; what the tests start would inherit it.
+AS_FROM_A_TERMINAL = ("env", "--default-signal=INT,HUP")
+
+
+@contextmanager
+def running(*arguments: object, cwd: Path, env: Mapping[str, str], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the command line as a terminal does; it has ended when the block is left, killed if need be."""
+    command = [*AS_FROM_A_TERMINAL, str(EXECUTABLE), *map(str, arguments)]
+    with subprocess.Popen(command, cwd=cwd, env=os.environ | env, **streams) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def in_process(*arguments: object, cwd: Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -3,12 +3,11 @@
 
 import os
 import pty
-import subprocess
 import threading
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support import EXECUTABLE
+from tests.support import running
 
 __all__ = ["in_terminal"]
 
@@ -16,15 +15,13 @@ __all__ = ["in_terminal"]
 def in_terminal(arguments: list[str], directory: Path, *, until: bytes = b"", number: int = 0) -> tuple[int, bytes]:
     """Return a command's exit code, and what it sends to a terminal of 100 by 24; signal it once `until` is there."""
     master, slave = pty.openpty()
-    environment = os.environ | {
+    environment = {
         "XDG_CACHE_HOME": str(directory / ".cache"),
         "TERM": "xterm",
         "COLUMNS": "100",
         "LINES": "24",
     }
-    with subprocess.Popen(
-        [EXECUTABLE, *arguments], cwd=directory, env=environment, stdin=slave, stdout=slave, stderr=slave
-    ) as process:
+    with running(*arguments, cwd=directory, env=environment, stdin=slave, stdout=slave, stderr=slave) as process:
         os.close(slave)
         guard = threading.Timer(60, process.kill)
         guard.start()

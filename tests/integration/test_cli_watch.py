@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.support import EXECUTABLE, MACHINE, capture, entry, in_process, page, spo_trace
+from tests.support import EXECUTABLE, MACHINE, capture, entry, in_process, page, running, spo_trace
 from tests.terminal import in_terminal
 
 LEAK = ("--from", "leak", "--backend", "simulator")
@@ -256,9 +256,9 @@ def test_interrupted_before_the_first_sample_nothing_is_left(tmp_path: Path) -> 
     os.mkfifo(tmp_path / "pipe")
     pipe = os.open(tmp_path / "pipe", os.O_RDWR)
     os.write(pipe, page() * 30)
-    command = [str(EXECUTABLE), "watch", "--from", "pipe", "--record", "r"]
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / ".cache")}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
+    arguments = ["watch", "--from", "pipe", "--record", "r"]
+    environment = {"XDG_CACHE_HOME": str(tmp_path / ".cache")}
+    with running(*arguments, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
         # WHEN Ctrl-C comes once they were taken out of it
         while select.select([pipe], [], [], 0)[0] and process.poll() is None:
             time.sleep(0.05)
