@@ -183,15 +183,18 @@ def spo_trace(
     return subprocess.run(command, cwd=cwd, input=stdin, env=environment, capture_output=True, timeout=60, check=False)
 
 
-# A shell has what it starts with `&` ignore SIGINT, and nohup SIGHUP; what the tests start would inherit it.
-AS_FROM_A_TERMINAL = ("env", "--default-signal=INT,HUP")
-
-
 @contextmanager
-def running(*arguments: object, cwd: Path, env: Mapping[str, str], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the command line as a terminal does; it has ended when the block is left, killed if need be."""
-    command = [*AS_FROM_A_TERMINAL, str(EXECUTABLE), *map(str, arguments)]
-    with subprocess.Popen(command, cwd=cwd, env=os.environ | env, **streams) as process:
+def running(
+    *arguments: object, cwd: Path, env: Mapping[str, str] | None = None, **streams: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the command line in `cwd`, its cache there too, as a terminal does; kill it if it outlives the block.
+
+    `env` is added to this process's environment.
+    """
+    # A shell has what it starts with `&` ignore SIGINT, and nohup SIGHUP; what the tests start would inherit it.
+    command = ["env", "--default-signal=INT,HUP", str(EXECUTABLE), *map(str, arguments)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cwd / ".cache"), **(env or {})}
+    with subprocess.Popen(command, cwd=cwd, env=environment, **streams) as process:
         try:
             yield process
         finally:

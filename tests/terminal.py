@@ -15,12 +15,7 @@ __all__ = ["in_terminal"]
 def in_terminal(arguments: list[str], directory: Path, *, until: bytes = b"", number: int = 0) -> tuple[int, bytes]:
     """Return a command's exit code, and what it sends to a terminal of 100 by 24; signal it once `until` is there."""
     master, slave = pty.openpty()
-    environment = {
-        "XDG_CACHE_HOME": str(directory / ".cache"),
-        "TERM": "xterm",
-        "COLUMNS": "100",
-        "LINES": "24",
-    }
+    environment = {"TERM": "xterm", "COLUMNS": "100", "LINES": "24"}
     with running(*arguments, cwd=directory, env=environment, stdin=slave, stdout=slave, stderr=slave) as process:
         os.close(slave)
         guard = threading.Timer(60, process.kill)

@@ -27,7 +27,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("arguments", [*ANYTHING, ["report", "x.spo", "--top", "0"]], ids=" ".join)
 def test_a_reader_that_has_enough(place: Path, arguments: list[str]) -> None:
-    with running(*arguments, cwd=place, env={}, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with running(*arguments, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert len(process.stdout.read(4)) == 4
@@ -60,8 +60,9 @@ def test_ended_in_the_middle_it_leaves_nothing(tmp_path: Path, command: str, suf
     environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     arguments = command.split()
     stdin = subprocess.PIPE if "-" in arguments else subprocess.DEVNULL
-    both = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with running(*arguments, cwd=tmp_path, env=environment, stdin=stdin, **both) as process:
+    with running(
+        *arguments, cwd=tmp_path, env=environment, stdin=stdin, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         to = process.stdin if process.stdin else pipe.open("wb")
         assert to is not None
         with to:
@@ -93,8 +94,7 @@ def wait_until_it_waits(pid: int) -> None:
 def test_on_a_terminal_progress_is_drawn_and_wiped(tmp_path: Path, arguments: list[str]) -> None:
     capture(tmp_path / "c", {**MACHINE, "page_owner": page()})
     ours, theirs = pty.openpty()
-    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    with running(*arguments, cwd=tmp_path, env=environment, stderr=theirs, stdout=subprocess.DEVNULL) as process:
+    with running(*arguments, cwd=tmp_path, stderr=theirs, stdout=subprocess.DEVNULL) as process:
         os.close(theirs)
         said = b""
         while piece := read_terminal(ours):

@@ -257,8 +257,7 @@ def test_interrupted_before_the_first_sample_nothing_is_left(tmp_path: Path) -> 
     pipe = os.open(tmp_path / "pipe", os.O_RDWR)
     os.write(pipe, page() * 30)
     arguments = ["watch", "--from", "pipe", "--record", "r"]
-    environment = {"XDG_CACHE_HOME": str(tmp_path / ".cache")}
-    with running(*arguments, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
+    with running(*arguments, cwd=tmp_path, stderr=subprocess.PIPE) as process:
         # WHEN Ctrl-C comes once they were taken out of it
         while select.select([pipe], [], [], 0)[0] and process.poll() is None:
             time.sleep(0.05)
