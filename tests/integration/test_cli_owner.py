@@ -37,7 +37,7 @@ COMMANDS = {
 @pytest.fixture
 def place(shared: Path) -> Path:
     """Return USER's directory with a capture in it that everybody can read."""
-    files = MACHINE | {"page_owner": page(stack=ANON), "meminfo": b"MemTotal: 400 kB\nMemFree: 396 kB\n"}
+    files = {**MACHINE, "page_owner": page(stack=ANON), "meminfo": b"MemTotal: 400 kB\nMemFree: 396 kB\n"}
     capture(shared / "capture", files)
     return shared
 
@@ -164,7 +164,7 @@ def test_only_root_gives_files_to_somebody_else(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_device_is_written_to_and_keeps_its_owner(tmp_path: Path) -> None:
-    capture(tmp_path / "capture", MACHINE | {"page_owner": page()})
+    capture(tmp_path / "capture", {**MACHINE, "page_owner": page()})
     before = ids(Path("/dev/null"))
     assert in_process("report", "capture", "-o", "/dev/null", "--mode", "0640", cwd=tmp_path).returncode == 0
     assert ids(Path("/dev/null")) == before
