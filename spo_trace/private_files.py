@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import Argument, SpoTraceError
 
 _logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def make_sibling(directory: Path, target: Path) -> None:
     try:
         directory.mkdir(mode=0o700)
     except OSError as error:
-        hint = "name a directory of yours with -o"
+        hint = ("name a directory of yours with ", Argument("output"))
         raise SpoTraceError(f"{target} can't be written: {error.strerror}", hint=hint) from error
 
 

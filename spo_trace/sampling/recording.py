@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import Argument, SpoTraceError
+from spo_trace.install import UPGRADE
 from spo_trace.private_files import make_sibling, sibling_name, take_place
 from spo_trace.sampling.samples import Question, Sample
 from spo_trace.snapshots.frames import to_frame
@@ -101,7 +102,8 @@ def _check_directory(directory: Path, *, force: bool) -> None:
     ):
         raise SpoTraceError(f"{directory} exists and is not a recording", hint="choose another name")
     if not force:
-        raise SpoTraceError(f"{directory} exists", hint="choose another name, or replace it with --force")
+        hint = ("choose another name, or replace it with ", Argument("force", True))
+        raise SpoTraceError(f"{directory} exists", hint=hint)
 
 
 def _is_ours(name: str) -> bool:
@@ -122,7 +124,7 @@ def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
     try:
         meta = json.loads((directory / _META).read_bytes())
         if meta["series_version"] != _VERSION:
-            raise SpoTraceError(f"{directory} is of a newer spo-trace", hint="upgrade: pip install -U spo-trace")
+            raise SpoTraceError(f"{directory} is of a newer spo-trace", hint=UPGRADE)
         keys = [str(key) for key in meta["by"]]
         # Each name is held once, however many samples have it: a day of stacks is gigabytes otherwise.
         tables = [pq.read_table(path, partitioning=None, read_dictionary=keys) for path in files]

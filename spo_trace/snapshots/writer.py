@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from spo_trace import schema
 from spo_trace.closing import Closing
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import Reject
 from spo_trace.private_files import make_sibling, sibling_name, take_place
@@ -185,6 +185,9 @@ def _is_list(field: pa.Field) -> bool:
     return bool(pa.types.is_list(field.type))
 
 
+_ANOTHER_NAME = ("choose another name with ", Argument("output"))
+
+
 def check_target(target: Path, *, force: bool) -> None:
     """Raise SpoTraceError if a snapshot can't be given the name `target`."""
     if target.is_symlink():
@@ -192,9 +195,9 @@ def check_target(target: Path, *, force: bool) -> None:
     if not target.exists():
         return
     if not target.is_dir() or not {path.name for path in target.iterdir()} <= _FILES:
-        raise SpoTraceError(f"{target} exists and is not a snapshot", hint="choose another name with -o")
+        raise SpoTraceError(f"{target} exists and is not a snapshot", hint=_ANOTHER_NAME)
     if not force:
-        raise SpoTraceError(f"{target} exists", hint="choose another name with -o, or replace it with --force")
+        raise SpoTraceError(f"{target} exists", hint=(*_ANOTHER_NAME, ", or replace it with ", Argument("force", True)))
 
 
 def _create(path: Path) -> BinaryIO:

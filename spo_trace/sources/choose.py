@@ -4,7 +4,7 @@
 import os
 from collections.abc import Sequence
 
-from spo_trace.errors import UsageError
+from spo_trace.errors import Argument, UsageError
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.live import LiveSource
 from spo_trace.sources.source import Source
@@ -28,9 +28,14 @@ def backend_name(backend: str | None, paths: Sequence[str]) -> str:
     if name not in BACKENDS:
         raise UsageError(f"there is no backend {name!r}", hint=f"choose one of {', '.join(BACKENDS)}")
     if name == "live" and paths:
-        raise UsageError("the live backend reads this machine, not --from", hint="leave out --backend or --from")
+        raise UsageError(
+            ("the live backend reads this machine, not ", Argument("from_")),
+            hint=("leave out ", Argument("backend"), " or ", Argument("from_")),
+        )
     if name != "live" and not paths:
-        raise UsageError(f"the {name} backend needs --from", hint="name a capture, or a scenario for the simulator")
+        raise UsageError(
+            (f"the {name} backend needs ", Argument("from_")), hint="name a capture, or a scenario for the simulator"
+        )
     return name
 
 
@@ -42,7 +47,10 @@ def choose_source(
     `jobs`: how many read this machine's page_owner at once, by default `default_jobs()`.
     """
     if stage is not None and backend != "simulator":
-        raise UsageError("only the simulator has stages", hint="add --backend simulator, or leave out --stage")
+        raise UsageError(
+            "only the simulator has stages",
+            hint=("add ", Argument("backend", "simulator"), ", or leave out ", Argument("stage")),
+        )
     name = backend_name(backend, paths)
     if name == "live":
         return LiveSource(jobs=jobs or default_jobs())

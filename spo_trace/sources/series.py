@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.choose import backend_name, choose_source
 from spo_trace.sources.source import Source
@@ -45,7 +45,9 @@ def paced(sources: Iterable[Source], interval: float, count: int | None) -> Iter
 
 def _captures(path: str) -> list[str]:
     if path == "-":
-        raise UsageError("standard input is one capture, and has no second sample", hint="name captures with --from")
+        raise UsageError(
+            "standard input is one capture, and has no second sample", hint=("name captures with ", Argument("from_"))
+        )
     if not Path(path).is_dir():
         return [path]
     with suppress(SpoTraceError):
