@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.analysis.stacks import function_name, meaning
+from spo_trace.arguments import number_of
 from spo_trace.cost import Cost
 from spo_trace.counts import Progress, ReadLog
 from spo_trace.errors import Argument, SpoTraceError, UsageError
@@ -65,7 +66,7 @@ def collect(
     """
     if swap not in SWAP_MODES:
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
-    jobs = jobs or default_jobs()
+    jobs = number_of(jobs, "jobs", least=1) or default_jobs()
     tables = schema.TABLES if page_columns is None else schema.with_page_columns(page_columns)
     with SnapshotWriter(target, force=force, ahead=jobs > 1, tables=tables) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)

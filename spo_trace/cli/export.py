@@ -80,10 +80,7 @@ def command(
 # speedscope's own files are JSON, too.
 def _format_for(format: str | None, output: Path | None) -> str:
     endings = _ENDINGS | ({".json": "speedscope"} if format == "speedscope" else {})
-    chosen = chosen_format(format, output, EXPORT_FORMATS, endings)
-    if format is None and output and output.suffix and not str(output).endswith(tuple(endings)):
-        raise UsageError(f"{output.suffix} names no format", hint=f"choose one with -f: {', '.join(EXPORT_FORMATS)}")
-    return chosen
+    return chosen_format(format, output, EXPORT_FORMATS, endings)
 
 
 def _check_usage(format: str, weight: str, where: list[str] | None, output: Path | None) -> None:

@@ -15,6 +15,7 @@ from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
 from spo_trace.sampling.samples import SERIES_AMOUNTS, Question, Sample, amounts_of, swap_in_all_or_none
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.sources.mistaken import what_it_is
 
 __all__ = ["Samples", "Series", "open_series", "series_of"]
 
@@ -54,8 +55,13 @@ def open_series(given: Samples, by: list[str] | None = None, where: str | None =
 
 
 def _snapshots_in(directory: Path) -> list[Path]:
+    if (directory / "snapshot.json").is_file():
+        one = ("see what is in it: ", Call("attribute", snap=str(directory)))
+        raise SpoTraceError(f"{directory} is one snapshot; a trend takes three or more", hint=one)
     if not directory.is_dir():
-        raise SpoTraceError(f"{directory} is not a directory", hint=("make a recording: ", Call("watch", record="DIR")))
+        raise what_it_is(str(directory)) or SpoTraceError(
+            f"{directory} is not a directory", hint=("make a recording: ", Call("watch", record="DIR"))
+        )
     snapshots = sorted(path for path in directory.iterdir() if (path / "snapshot.json").is_file())
     if not snapshots:
         raise SpoTraceError(
