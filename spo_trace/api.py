@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spo_trace.collect import collect
 from spo_trace.counts import Progress
+from spo_trace.files.access import access_for
 from spo_trace.private_files import scratch_directory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.choose import choose_source
@@ -26,6 +27,8 @@ def snapshot(
     swap: str = "auto",
     strict: bool = False,
     force: bool = False,
+    owner: str | None = None,
+    mode: int | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Snapshot:
@@ -35,11 +38,18 @@ def snapshot(
     `simulator` (`from_` is a scenario, `stage` one of its snapshots, default the last). `swap`: `auto`, `debugfs`,
     `bpf` (of a running `spo-trace trace`) or `none`. Raise SpoTraceError with what to do about it.
 
+    `owner` (USER or USER:GROUP) gets the files; by default, under sudo, the user who called it does, if `output` is in
+    a directory this user may write to. `mode`: the files' permission bits, by default 0o600; directories get the
+    matching x.
+
     >>> spo.snapshot("now.spo")                             # doctest: +SKIP
     >>> spo.snapshot("then.spo", from_="capture.tar.gz")    # doctest: +SKIP
     """
     source = choose_source(backend, as_list(from_), stage, jobs)
-    return collect(source, Path(output), swap=swap, strict=strict, force=force, jobs=jobs, progress=progress)
+    access = access_for(owner, mode)
+    return collect(
+        source, Path(output), swap=swap, strict=strict, force=force, access=access, jobs=jobs, progress=progress
+    )
 
 
 def open(path: Paths, *, page_columns: Collection[str] | None = None, progress: Progress | None = None) -> Snapshot:

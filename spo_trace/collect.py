@@ -17,6 +17,7 @@ from spo_trace.cost import Cost
 from spo_trace.counts import Progress, ReadLog
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.facts import address_bits, facts_after, facts_before, wants_swap
+from spo_trace.files.access import OWN, Access
 from spo_trace.formats.arrays import values_of
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
@@ -52,6 +53,7 @@ def collect(
     swap: str = "auto",
     strict: bool = False,
     force: bool = False,
+    access: Access = OWN,
     jobs: int | None = None,
     page_columns: Collection[str] | None = None,
     progress: Progress | None = None,
@@ -68,7 +70,7 @@ def collect(
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
     jobs = number_of(jobs, "jobs", least=1) or default_jobs()
     tables = schema.TABLES if page_columns is None else schema.with_page_columns(page_columns)
-    with SnapshotWriter(target, force=force, ahead=jobs > 1, tables=tables) as writer:
+    with SnapshotWriter(target, force=force, access=access, ahead=jobs > 1, tables=tables) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
         writer.commit(_Collection(source, writer, log, jobs, tables).run(swap))
     return Snapshot(target)

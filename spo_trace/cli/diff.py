@@ -5,8 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, Where, condition_of, keys_of, option
-from spo_trace.cli.output import check_output, check_page, note, opened, warn
+from spo_trace.cli.options import (
+    By,
+    Force,
+    Format,
+    Html,
+    Mode,
+    Output,
+    Owner,
+    Source,
+    Top,
+    Where,
+    condition_of,
+    keys_of,
+    option,
+)
+from spo_trace.cli.output import access_of, check_output, check_page, note, opened, warn
 from spo_trace.cli.showing import check_question, format_for, most_grown, show, sorted_by, warn_of_nothing
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 from spo_trace.reporters.format import counted, format_size
@@ -32,6 +46,8 @@ def command(
     format: Format = None,
     output: Output = None,
     html: Html = None,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
     fail_above: Annotated[
         str | None,
@@ -49,6 +65,7 @@ def command(
     Snapshots of different kernels are compared too: stacks then by function names, without offsets.
     """
     format = format_for(format, output)
+    access = access_of(owner, mode, output, html)
     check_output(output, force=force)
     check_page(html, output, force=force)
     limit = _limit(fail_above)
@@ -63,12 +80,12 @@ def command(
     _check_order(relation, a, b, gate=limit is not None)
     for text in relation_notes(snap_a, snap_b, relation):
         note(text)
-    show(_for_people(table, format), top, format, output, force=force)
+    show(_for_people(table, format), top, format, output, force=force, access=access)
     warn_of_nothing(condition, found=bool(table[["total_bytes_a", "total_bytes_b"]].any(axis=None)))
     if len(table) and _for_people(table, "table").empty:
         note("No difference: every row is the same in both")
     if html:
-        with opened(html, force=force) as file:
+        with opened(html, force=force, access=access) as file:
             export_diff(snap_a, snap_b, file, where=condition)
     if limit is not None:
         _fail_above(limit, str(fail_above), table)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Force, Output, Source, Where, condition_of, option
-from spo_trace.cli.output import check_output, note, opened
+from spo_trace.cli.options import Force, Mode, Output, Owner, Source, Where, condition_of, option
+from spo_trace.cli.output import access_of, check_output, note, opened
 from spo_trace.cli.showing import check_question, chosen_format, warn_of_nothing
 from spo_trace.errors import UsageError
 from spo_trace.export_formats import BINARY_FORMATS, EXPORT_FORMATS, RECORD_FORMATS, WEIGHTS
@@ -42,6 +42,8 @@ def command(
         str, option("--weight", shows="NAME", help="Bytes of folded stacks: total, mem or swap.", default=True)
     ] = "total",
     where: Where = None,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
 ) -> None:
     """Write a snapshot for other tools.
@@ -60,6 +62,7 @@ def command(
     """
     format = _format_for(format, output)
     _check_usage(format, weight, where, output)
+    access = access_of(owner, mode, output)
     check_output(output, force=force)
     check_question([], condition_of(where))
     from spo_trace.exporting import export, snapshot_notes
@@ -73,7 +76,7 @@ def command(
         )
     for text in snapshot_notes(snap):
         note(text)
-    with opened(output, force=force) as file:
+    with opened(output, force=force, access=access) as file:
         export(snap, format, file, where=condition_of(where), weight=weight)
 
 

@@ -17,7 +17,9 @@ __all__ = [
     "From",
     "Html",
     "Jobs",
+    "Mode",
     "Output",
+    "Owner",
     "Source",
     "Strict",
     "Top",
@@ -82,6 +84,24 @@ Format = Annotated[
 ]
 Output = Annotated[Path | None, option("--output", "-o", shows="FILE", help="Write here instead of to stdout.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+Owner = Annotated[
+    str | None,
+    option(
+        "--owner",
+        shows="USER",
+        help="Who gets the files: USER or USER:GROUP, names or numbers. Default: under sudo, the user who called it, "
+        "if the files go where this user may write; else whoever runs it. Only root can name somebody else.",
+    ),
+]
+Mode = Annotated[
+    str | None,
+    option(
+        "--mode",
+        shows="MODE",
+        help="The files' permission bits in octal, such as 0640; directories get the matching x. Default: 0600. "
+        "Any other lets others read who owns memory here.",
+    ),
+]
 Jobs = Annotated[
     int | None,
     option(

@@ -2,22 +2,25 @@
 """What every command does with its output: data to stdout or a file, all else to stderr."""
 
 import os
+import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import IO, Any, cast
 
 from spo_trace.counts import FileCounts, Progress
 from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.files.access import Access, access_for, parse_mode
+from spo_trace.files.output_file import written
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import format_size, printable
 from spo_trace.shortcomings import shortcomings
 
 __all__ = [
+    "access_of",
     "check_output",
     "check_page",
     "note",
@@ -67,9 +70,20 @@ def check_page(page: Path | None, output: Path | None, *, force: bool) -> None:
     check_output(page, force=force, option="--html")
 
 
+def access_of(owner: str | None, mode: str | None, *outputs: Path | None) -> Access:
+    """Return what --owner and --mode ask for; raise UsageError where no file is written that they could apply to."""
+    given = " and ".join(name for name, value in (("--owner", owner), ("--mode", mode)) if value is not None)
+    if given and not any(output and str(output) != "-" for output in outputs):
+        raise UsageError(f"{given}: no file is written", hint="standard output is wherever the shell puts it")
+    return access_for(owner, None if mode is None else parse_mode(mode))
+
+
 @contextmanager
-def opened(output: Path | None, *, force: bool = False) -> Iterator[TextIOWrapper]:
-    """Open stdout, or a file that appears (mode 0600) only when it is whole and replaces another only with `force`."""
+def opened(output: Path | None, *, force: bool = False, access: Access | None = None) -> Iterator[TextIOWrapper]:
+    """Open stdout, or a file that appears only when it is complete, and replaces another only with `force`.
+
+    `access`: who gets the file, and its mode; by default as without --owner and --mode.
+    """
     if output is None or str(output) == "-":
         if sys.stdout is None:
             raise SpoTraceError("standard output is closed", hint="name a file with -o")
@@ -78,23 +92,24 @@ def opened(output: Path | None, *, force: bool = False) -> Iterator[TextIOWrappe
         return
     check_output(output, force=force)
     if output.exists() and not output.is_file():
-        # A pipe or a device, such as /dev/null, is written to; a file in its place would break more than this command.
-        with output.open("w", encoding="utf-8", newline="") as file:
+        with TextIOWrapper(os.fdopen(_open_device(output), "wb"), encoding="utf-8", newline="") as file:
             yield file
         return
-    try:
-        fd, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
-    except OSError as error:
-        hint = "name a directory of yours with -o"
-        raise SpoTraceError(f"{output} can't be written: {error.strerror}", hint=hint) from error
-    try:
-        with TextIOWrapper(os.fdopen(fd, "wb"), encoding="utf-8", newline="") as file:
-            yield file
-        Path(name).rename(output)
-    except BaseException:
-        Path(name).unlink()
-        raise
+    with (
+        written(output, access_for() if access is None else access) as binary,
+        TextIOWrapper(cast(IO[bytes], binary), encoding="utf-8", newline="") as file,
+    ):
+        yield file
     note(f"Wrote {output}")
+
+
+# A pipe or a device, such as /dev/null, is written to; a file in its place would break more than this command.
+def _open_device(output: Path) -> int:
+    fd = os.open(output, os.O_WRONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise SpoTraceError(f"{output} was exchanged while it was opened", hint="name a directory of yours with -o")
+    return fd
 
 
 def progress() -> Progress | None:

@@ -5,8 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, Where, condition_of, keys_of, option
-from spo_trace.cli.output import check_output, check_page, note, opened
+from spo_trace.cli.options import (
+    By,
+    Force,
+    Format,
+    Html,
+    Mode,
+    Output,
+    Owner,
+    Source,
+    Top,
+    Where,
+    condition_of,
+    keys_of,
+    option,
+)
+from spo_trace.cli.output import access_of, check_output, check_page, note, opened
 from spo_trace.cli.showing import check_question, format_for, show, sorted_by, warn_of_nothing
 from spo_trace.reporters.format import format_size
 
@@ -26,6 +40,8 @@ def command(
     format: Format = None,
     output: Output = None,
     html: Html = None,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
 ) -> None:
     """Show who owns how much memory and swap.
@@ -38,6 +54,7 @@ def command(
         spo-trace report now.spo --html now.html
     """
     format = format_for(format, output)
+    access = access_of(owner, mode, output, html)
     check_output(output, force=force)
     check_page(html, output, force=force)
     from spo_trace.analysis.attribution import attribute, page_columns
@@ -50,13 +67,13 @@ def command(
     snap = open_snapshot(snapshot, None if html else page_columns(keys_of(by), condition))
     table = attribute(snap, keys_of(by), where=condition)
     table = sorted_by(sort, table, keys_of(by))
-    show(table, top, format, output, force=force)
+    show(table, top, format, output, force=force, access=access)
     warn_of_nothing(condition, found=bool(table["total_bytes"].any()))
     note(_total(table, unknown_amounts(snap)))
     for text in snapshot_notes(snap):
         note(text)
     if html:
-        with opened(html, force=force) as file:
+        with opened(html, force=force, access=access) as file:
             export(snap, "html", file, where=condition)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from spo_trace.cli.output import note, opened, warn
 from spo_trace.errors import UsageError
+from spo_trace.files.access import Access
 from spo_trace.reporters.format import counted
 
 if TYPE_CHECKING:
@@ -70,14 +71,25 @@ def _sort_column(sort: str, table: "pd.DataFrame") -> str:
     raise UsageError(f"can't sort by {sort!r}", hint=f"choose one of {', '.join(short)}")
 
 
-def show(table: "pd.DataFrame", top: int, name: str, output: Path | None, *, force: bool = False) -> None:
-    """Write the first `top` rows (0: all) of `table` in format `name` to `output` (default: stdout)."""
+def show(
+    table: "pd.DataFrame",
+    top: int,
+    name: str,
+    output: Path | None,
+    *,
+    force: bool = False,
+    access: Access | None = None,
+) -> None:
+    """Write the first `top` rows (0: all) of `table` in format `name` to `output` (default: stdout).
+
+    `access`: as for `opened`.
+    """
     from spo_trace.reporters.csv_file import render_csv
     from spo_trace.reporters.json_file import render_json
     from spo_trace.reporters.table import render_table
 
     shown = table.head(top) if top else table
-    with opened(output, force=force) as file:
+    with opened(output, force=force, access=access) as file:
         if name == "csv":
             render_csv([shown], file)
         elif name == "json":

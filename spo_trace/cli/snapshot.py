@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Backend, Force, From, Jobs, Strict, option
-from spo_trace.cli.output import note, progress, size_of, tell_collected
+from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, Strict, option
+from spo_trace.cli.output import access_of, note, progress, size_of, tell_collected
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted, format_size
 
@@ -43,6 +43,8 @@ def command(
     swap: Swap = "auto",
     jobs: Jobs = None,
     strict: Strict = False,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
 ) -> None:
     """Take a snapshot of who owns memory and swap.
@@ -67,6 +69,8 @@ def command(
         jobs=jobs,
         strict=strict,
         force=force,
+        owner=owner,
+        mode=access_of(owner, mode, target).mode,
         progress=progress(),
     )
     tell_collected(snap.meta)

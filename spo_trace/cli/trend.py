@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 import typer
 
 from spo_trace.cli.guard import fail, guarded
-from spo_trace.cli.options import Force, Format, Output, Top, Where, condition_of, keys_of, option
-from spo_trace.cli.output import check_output, note, opened
+from spo_trace.cli.options import Force, Format, Mode, Output, Owner, Top, Where, condition_of, keys_of, option
+from spo_trace.cli.output import access_of, check_output, note, opened
 from spo_trace.cli.showing import format_for, most_grown, show, sorted_by, warn_of_nothing
 from spo_trace.errors import EXIT_THRESHOLD, SpoTraceError, UsageError
+from spo_trace.files.access import Access
 from spo_trace.install import INSTALL_PLOT
 from spo_trace.reporters.format import format_size
 
@@ -85,6 +86,8 @@ def command(
     output: Output = None,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
 ) -> None:
     """Show who grows steadily, how fast, and how sure that is.
@@ -99,6 +102,7 @@ def command(
         spo-trace trend nightly/ --by stack --fail-above 1MiB/h    # a leak test for CI
     """
     format = format_for(format, output)
+    access = access_of(owner, mode, output, plot)
     check_output(output, force=force)
     _check_plot(plot, force=force)
     limit = _limit(fail_above)
@@ -112,13 +116,13 @@ def command(
     note(f"{len(times)} samples of one boot, over {times.max():,.1f} s")
     if _what(series, weight) == "memory" and weight == "total":
         note("The samples do not tell who owns swap: it is left out")
-    show(_for_people(table, format), top, format, output, force=force)
+    show(_for_people(table, format), top, format, output, force=force, access=access)
     warn_of_nothing(condition, found=bool(series.table["total_bytes"].any()))
     changed = table[table["steadiness"].notna()]
     if plot and changed.empty:
         note("Nothing changed: there is nothing to draw")
     elif plot:
-        _draw(changed.head(min(top or _PANELS, _PANELS)), series, weight, plot, force=force)
+        _draw(changed.head(min(top or _PANELS, _PANELS)), series, weight, plot, force=force, access=access)
     if limit is not None:
         _fail_above(limit, str(fail_above), table, series.keys)
 
@@ -152,7 +156,7 @@ def _what(series: "Series", weight: str) -> str:
     return {"total": "memory and swap", "mem": "memory", "swap": "swap"}[weight]
 
 
-def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, force: bool) -> None:
+def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, force: bool, access: Access) -> None:
     from spo_trace.analysis.history import history, rows_of
     from spo_trace.analysis.labels import owner_labels
     from spo_trace.reporters.trend_plot import Amounts, render_trend
@@ -161,7 +165,7 @@ def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, f
     amounts = Amounts(found.seconds, found.amounts[f"{weight}_bytes"][rows_of(found, table)])
     labels = owner_labels(table, series.keys)
     title = f"Who grows steadily, by {', '.join(series.keys)}: {_what(series, weight)}"
-    with opened(plot, force=force) as file:
+    with opened(plot, force=force, access=access) as file:
         outfile = cast(BinaryIO, file.buffer)
         render_trend(table, labels, amounts, outfile, suffix=plot.suffix.lower(), title=title)
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Force, Format, Output, Source, option
-from spo_trace.cli.output import check_output, note, opened
+from spo_trace.cli.options import Force, Format, Mode, Output, Owner, Source, option
+from spo_trace.cli.output import access_of, check_output, note, opened
 from spo_trace.cli.showing import format_for, show
 from spo_trace.errors import EXIT_THRESHOLD
 
@@ -25,6 +25,8 @@ def command(
     ] = 2.0,
     format: Format = None,
     output: Output = None,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
 ) -> None:
     """Hold what the kernel lists against what the machine uses.
@@ -37,16 +39,17 @@ def command(
         spo-trace verify now.spo
     """
     format = format_for(format, output)
+    access = access_of(owner, mode, output)
     check_output(output, force=force)
     from spo_trace.analysis.balance import balance
     from spo_trace.reporters.balance import render_balance
 
     table = balance(open_snapshot(snapshot))
     if format == "table":
-        with opened(output, force=force) as file:
+        with opened(output, force=force, access=access) as file:
             render_balance(table, file)
     else:
-        show(table, 0, format, output, force=force)
+        show(table, 0, format, output, force=force, access=access)
     rests = table[table["kind"] == "rest"]
     off = rests[(rests["share"].abs() * 100 > tolerance) & (rests["bytes"].abs() > _NEGLIGIBLE)]
     if len(off):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Backend, By, Force, From, Jobs, Where, condition_of, keys_of, option
-from spo_trace.cli.output import note
+from spo_trace.cli.options import Backend, By, Force, From, Jobs, Mode, Owner, Where, condition_of, keys_of, option
+from spo_trace.cli.output import access_of, note
 from spo_trace.cli.watching import SORTS, Csv, Display, JsonLines, Lines, Terminal
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted
@@ -85,6 +85,8 @@ def command(
     format: WatchFormat = "view",
     jobs: Jobs = None,
     record: Record = None,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
     from_: From = None,
     backend: Backend = None,
@@ -119,6 +121,8 @@ def command(
         backend=backend,
         record=record,
         force=force,
+        owner=owner,
+        mode=access_of(owner, mode, record).mode,
         progress=display.progress(),
     )
     _show(display, samples)
