@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.analysis.stacks import function_name, meaning
+from spo_trace.arguments import number_of
 from spo_trace.cost import Cost
 from spo_trace.counts import Progress, ReadLog
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.facts import address_bits, facts_after, facts_before, wants_swap
 from spo_trace.files.access import OWN, Access
 from spo_trace.formats.arrays import values_of
@@ -67,7 +68,7 @@ def collect(
     """
     if swap not in SWAP_MODES:
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
-    jobs = jobs or default_jobs()
+    jobs = number_of(jobs, "jobs", least=1) or default_jobs()
     tables = schema.TABLES if page_columns is None else schema.with_page_columns(page_columns)
     with SnapshotWriter(target, force=force, access=access, ahead=jobs > 1, tables=tables) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
@@ -134,7 +135,8 @@ class _Collection:
         live = self._source.kind == "live"
         if mode == "bpf" and not live:
             raise UsageError(
-                f"--swap bpf asks this machine's kernel, not a {self._source.kind}", hint="leave --from, or --swap"
+                (Argument("swap", "bpf"), f" asks this machine's kernel, not a {self._source.kind}"),
+                hint=("leave out ", Argument("swap"), ", or read this machine"),
             )
         if not live or mode not in ("auto", "bpf") or (mode == "auto" and self._swap_text is not None):
             return nullcontext()
@@ -163,7 +165,7 @@ class _Collection:
 
     def _read_swap(self, mode: str, facts: dict[str, Any]) -> dict[str, Any]:
         if mode == "none":
-            return {"origin": None, "why": "not asked for (--swap none)"}
+            return {"origin": None, "why": "not asked for"}
         text = self._swap_text
         if text is not None:
             bits = address_bits(facts["arch"])
@@ -172,7 +174,7 @@ class _Collection:
             return {"origin": "debugfs", "why": None}
         why = self._source.why_missing("swap_page_owner")
         if mode == "debugfs":
-            raise SpoTraceError(f"no swap_page_owner: {why}", hint="--swap auto goes on without it")
+            raise SpoTraceError(f"no swap_page_owner: {why}", hint=(Argument("swap", "auto"), " goes on without it"))
         if wants_swap(facts["cmdline"]) and (self._source.kind != "capture" or "No such file" in why):
             self._warnings.append(_NO_PATCH)
         return {"origin": None, "why": why}

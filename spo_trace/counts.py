@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from spo_trace.errors import MalformedRecord
+from spo_trace.errors import Argument, MalformedRecord
 from spo_trace.formats.record import KernelText, Reject, RejectSink
 
 __all__ = ["FileCounts", "Progress", "ReadLog"]
@@ -86,4 +86,4 @@ class ReadLog:
         self._keep(reject)
 
 
-_HINT = "without --strict such records are counted and kept in rejects.txt"
+_HINT = ("without ", Argument("strict"), " such records are counted and kept in rejects.txt")

@@ -13,7 +13,8 @@ from spo_trace.analysis.diff import Relation, diff, relate
 from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.records import record_tables, records_schema, to_frames
 from spo_trace.analysis.stack_rules import CATEGORIES
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.export_formats import EXPORT_FORMATS
 from spo_trace.reporters.format import format_size, printable
 from spo_trace.shortcomings import shortcomings
 from spo_trace.snapshots.reader import Snapshot
@@ -55,14 +56,16 @@ def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = 
         case "csv" | "json" | "parquet":
             _export_records(snap, format, outfile)
         case _:
-            raise UsageError(f"there is no format {format!r}", hint="choose one that spo-trace export --help names")
+            raise UsageError(f"there is no format {format!r}", hint=f"choose one of {', '.join(EXPORT_FORMATS)}")
 
 
 # Written as 0, what is not known would look like nothing.
 def _check_known(snap: Snapshot, weight: str) -> None:
     if weight in unknown_amounts(snap):
         name = _TITLES[weight]
-        raise SpoTraceError(f"{_name(snap)} does not tell who owns {name}", hint=f"--weight total is all but {name}")
+        raise SpoTraceError(
+            f"{_name(snap)} does not tell who owns {name}", hint=(Argument("weight", "total"), f" is all but {name}")
+        )
 
 
 def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:

@@ -56,7 +56,10 @@ _LACKING = {
         "unknown_pages",
         "in swap already when the probes were attached",
     ),
-    "lost": ("lost_pages", "written while the map of the probes was full: --max-entries makes more room"),
+    "lost": (
+        "lost_pages",
+        "written while the map of the probes was full: spo-trace trace --max-entries N makes more room",
+    ),
     "slots kept ready": (
         "slot_cache_pages",
         "used, but empty: up to 64 for each processor, up to Linux 6.14",

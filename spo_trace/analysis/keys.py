@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from spo_trace.arguments import names_of
 from spo_trace.errors import UsageError
 
 __all__ = ["KEYS", "PAGE_KEYS", "STACK_KEYS", "SWAP_KEYS", "check_keys"]
@@ -38,10 +39,11 @@ KEYS = (*PAGE_KEYS, "type", *STACK_KEYS)
 
 def check_keys(by: str | Iterable[str]) -> list[str]:
     """Return `by` as a list of keys; raise UsageError for one that does not exist or stands twice."""
-    keys = [by] if isinstance(by, str) else list(by)
+    keys = names_of(by, "by")
     for key in keys:
         if key not in KEYS:
-            raise UsageError(f"there is no key {key!r}", hint=suggest(key, KEYS))
+            hint = f"give a list: by={key.split(',')}" if "," in key else suggest(key, KEYS)
+            raise UsageError(f"there is no key {key!r}", hint=hint)
         if keys.count(key) > 1:
             raise UsageError(f"the key {key!r} stands twice", hint="name each key once")
     return keys

@@ -11,14 +11,9 @@ from spo_trace.cli.options import Force, Mode, Output, Owner, Source, Where, con
 from spo_trace.cli.output import access_of, check_output, note, opened
 from spo_trace.cli.showing import check_question, chosen_format, warn_of_nothing
 from spo_trace.errors import UsageError
+from spo_trace.export_formats import BINARY_FORMATS, EXPORT_FORMATS, RECORD_FORMATS, WEIGHTS
 
 __all__ = ["command"]
-
-_FORMATS = ("folded", "speedscope", "pprof", "html", "csv", "json", "parquet")
-_WHOLE = ("csv", "json", "parquet")
-_BINARY = ("pprof", "parquet")
-_WEIGHTS = ("total", "mem", "swap")
-
 
 # What the end of a file's name says of it: the longer one first.
 _ENDINGS = {
@@ -32,7 +27,8 @@ ExportFormat = Annotated[
         "--format",
         "-f",
         shows="NAME",
-        help=f"{', '.join(_FORMATS)}. Default: what the name of -o ends with ({', '.join(_ENDINGS)}), else folded.",
+        help=f"{', '.join(EXPORT_FORMATS)}. Default: what the name of -o ends with ({', '.join(_ENDINGS)}), "
+        "else folded.",
     ),
 ]
 
@@ -87,19 +83,16 @@ def command(
 # speedscope's own files are JSON, too.
 def _format_for(format: str | None, output: Path | None) -> str:
     endings = _ENDINGS | ({".json": "speedscope"} if format == "speedscope" else {})
-    chosen = chosen_format(format, output, _FORMATS, endings)
-    if format is None and output and output.suffix and not str(output).endswith(tuple(endings)):
-        raise UsageError(f"{output.suffix} names no format", hint=f"choose one with -f: {', '.join(_FORMATS)}")
-    return chosen
+    return chosen_format(format, output, EXPORT_FORMATS, endings)
 
 
 def _check_usage(format: str, weight: str, where: list[str] | None, output: Path | None) -> None:
-    if weight not in _WEIGHTS:
-        raise UsageError(f"there is no weight {weight!r}", hint=f"choose one of {', '.join(_WEIGHTS)}")
+    if weight not in WEIGHTS:
+        raise UsageError(f"there is no weight {weight!r}", hint=f"choose one of {', '.join(WEIGHTS)}")
     if weight != "total" and format != "folded":
         raise UsageError("--weight goes with folded stacks", hint=f"{format} has memory and swap apart")
-    if where and format in _WHOLE:
+    if where and format in RECORD_FORMATS:
         hint = "the flat table has all: whatever reads it can choose"
         raise UsageError(f"--where does not go with {format}", hint=hint)
-    if format in _BINARY and output is None and sys.stdout.isatty():
+    if format in BINARY_FORMATS and output is None and sys.stdout.isatty():
         raise UsageError(f"{format} is no text for a terminal", hint="name a file with -o")

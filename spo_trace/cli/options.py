@@ -78,7 +78,8 @@ Format = Annotated[
         "--format",
         "-f",
         shows="NAME",
-        help="table, csv, json or markdown. Default: what the name of -o ends with (.csv, .json, .md), else table.",
+        help="table, csv, json or markdown. Default: by the ending of the name of -o (.csv, .json, .md, .txt), else "
+        "table.",
     ),
 ]
 Output = Annotated[Path | None, option("--output", "-o", shows="FILE", help="Write here instead of to stdout.")]

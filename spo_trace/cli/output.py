@@ -63,6 +63,8 @@ def check_page(page: Path | None, output: Path | None, *, force: bool) -> None:
         raise UsageError(
             "--html writes beside the table, which goes to standard output", hint="name a file: --html FILE"
         )
+    if page and page.suffix.lower() not in ("", ".htm", ".html"):
+        raise UsageError(f"{page} can't be an HTML page: it ends with {page.suffix}", hint="name it NAME.html")
     if page and output and page.absolute() == output.absolute():
         raise UsageError(f"{page} can't be table and page", hint="name two files")
     check_output(page, force=force, option="--html")

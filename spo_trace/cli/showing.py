@@ -20,7 +20,7 @@ _NAMED = 3
 FORMATS = ("table", "csv", "json", "markdown")
 
 # What the end of a file's name says of it.
-_ENDINGS = {".csv": "csv", ".json": "json", ".md": "markdown"}
+_ENDINGS = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 
 
 def format_for(name: str | None, output: Path | None) -> str:
@@ -36,7 +36,10 @@ def chosen_format(name: str | None, output: Path | None, known: Sequence[str], e
     if name is not None and name not in known:
         raise UsageError(f"there is no format {name!r}", hint=f"choose one of {', '.join(known)}")
     written = str(output or "")
-    told = next((format for ending, format in endings.items() if written.endswith(ending)), None)
+    told = next((format for ending, format in endings.items() if written.lower().endswith(ending)), None)
+    if name is None and told is None and output and output.suffix:
+        hint = f"end the name with one of {', '.join(endings)}; or choose with -f: {', '.join(known)}"
+        raise UsageError(f"{written}: no format is known by the ending {output.suffix}", hint=hint)
     if name and told and name != told:
         raise UsageError(f"{written} ends as {told} does, and --format is {name}", hint=f"leave out --format {name}")
     return name or told or known[0]

@@ -13,6 +13,7 @@ from spo_trace.cli.output import access_of, check_output, note, opened
 from spo_trace.cli.showing import format_for, most_grown, show, sorted_by, warn_of_nothing
 from spo_trace.errors import EXIT_THRESHOLD, SpoTraceError, UsageError
 from spo_trace.files.access import Access
+from spo_trace.install import INSTALL_PLOT
 from spo_trace.reporters.format import format_size
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
     if plot.suffix.lower() not in SUFFIXES:
         raise UsageError(f"can't draw {plot}", hint=f"its name decides what it is: one of {', '.join(SUFFIXES)}")
     if find_spec("matplotlib") is None:
-        raise SpoTraceError("--plot needs matplotlib", hint="install it: pip install 'spo-trace[plot]'")
+        raise SpoTraceError("--plot needs matplotlib", hint=f"install it {INSTALL_PLOT}")
     check_output(plot, force=force, option="--plot")
 
 

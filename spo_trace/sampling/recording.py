@@ -14,6 +14,7 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.descriptors import cannot_write, names
 from spo_trace.files.output_directory import Kind, OutputDirectory
+from spo_trace.install import UPGRADE
 from spo_trace.sampling.samples import Question, Sample
 from spo_trace.snapshots.frames import to_frame
 from spo_trace.version import __version__
@@ -106,7 +107,7 @@ def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
     try:
         meta = json.loads((directory / _META).read_bytes())
         if meta["series_version"] != _VERSION:
-            raise SpoTraceError(f"{directory} is of a newer spo-trace", hint="upgrade: pip install -U spo-trace")
+            raise SpoTraceError(f"{directory} is of a newer spo-trace", hint=UPGRADE)
         keys = [str(key) for key in meta["by"]]
         # Each name is held once, however many samples have it: a day of stacks is gigabytes otherwise.
         tables = [pq.read_table(path, partitioning=None, read_dictionary=keys) for path in files]

@@ -20,7 +20,7 @@ from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.where import Where
 from spo_trace.collect import collect
 from spo_trace.counts import Progress
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
 from spo_trace.facts import facts_before
 from spo_trace.formats.record import Reject
 from spo_trace.private_files import scratch_directory
@@ -51,8 +51,8 @@ class Question:
             raise UsageError(f"there is no method {self.method!r}", hint=f"choose one of {', '.join(METHODS)}")
         if self.method == "counts" and not self.for_counts:
             raise UsageError(
-                "the kernel counts by stack alone: not by other keys, and without --where",
-                hint=f"--by with some of {', '.join(STACK_KEYS)}, or --method full",
+                ("the kernel counts by stack alone: not by other keys, and without ", Argument("where")),
+                hint=(Argument("by"), f" with some of {', '.join(STACK_KEYS)}, or ", Argument("method", "full")),
             )
 
     @property
@@ -140,7 +140,9 @@ def _read(
             return "counts", table, meta
         if question.method == "counts":
             why = source.why_missing("show_stacks") if _tells_time(meta) else "no boot_id and uptime with it"
-            raise SpoTraceError(f"no counts of stacks: {why}", hint="--method auto reads page_owner then")
+            raise SpoTraceError(
+                f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner then")
+            )
     return "full", *_read_in_full(source, question, jobs, progress)
 
 
@@ -165,7 +167,10 @@ def _check_order(number: int, seconds: float | None, last: float) -> None:
     if seconds is None:
         raise SpoTraceError(
             f"sample {number} is not of the boot that sample 1 is of, or does not tell when it was taken",
-            hint="samples are of one boot, with boot_id and uptime; two boots are compared by: spo-trace diff",
+            hint=(
+                "samples are of one boot, with boot_id and uptime; two boots are compared by: ",
+                Call("diff", a="A", b="B"),
+            ),
         )
     if seconds <= last:
         raise SpoTraceError(

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from spo_trace import schema
 from spo_trace.errors import SpoTraceError
+from spo_trace.install import UPGRADE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
     if not isinstance(version, int) or not 1 <= version <= schema.SCHEMA_VERSION:
         raise SpoTraceError(
             f"{path} has schema version {version}; this spo-trace reads up to {schema.SCHEMA_VERSION}",
-            hint="upgrade: pip install -U spo-trace",
+            hint=UPGRADE,
         )
     if not meta.keys() >= _KEYS or not all(isinstance(meta[key], kind) for key, kind in _TYPES.items()):
         raise SpoTraceError(f"{path}/snapshot.json is damaged", hint="take the snapshot anew")

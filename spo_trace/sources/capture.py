@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from spo_trace.bundled import scenarios
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Argument, Call, SpoTraceError, Text, UsageError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import KernelText
 from spo_trace.private_files import scratch_directory
@@ -136,7 +136,7 @@ class CaptureSource:
         if name is None:
             raise SpoTraceError(
                 f"{title} holds no page_owner text" if head else f"{title} is empty",
-                hint="try: cat /sys/kernel/debug/page_owner | spo-trace snapshot --from - -o NAME.spo",
+                hint=("try: cat /sys/kernel/debug/page_owner | ", Call("snapshot", from_="-", output="NAME.spo")),
             )
         return self._put(name, partial(_stream_text, name, head, raw), title)
 
@@ -144,7 +144,7 @@ class CaptureSource:
 # Not sys.stdin.buffer: a thread may still wait in a read of it when the process ends, and its lock would abort Python.
 def _standard_input() -> BinaryIO:
     if sys.stdin is None:
-        raise SpoTraceError("standard input is closed", hint="it is read for --from -")
+        raise SpoTraceError("standard input is closed", hint="name a file instead of -")
     try:
         return cast(BinaryIO, os.fdopen(os.dup(sys.stdin.buffer.fileno()), "rb", buffering=0))
     except io.UnsupportedOperation:  # a program has put something else in its place
@@ -155,9 +155,10 @@ def _open_file(path: str) -> BinaryIO:
     try:
         return Path(path).open("rb")
     except OSError as error:
-        hint = "check the path"
+        hint: Text = "check the path"
         if path in scenarios():
-            hint = f"the simulator has a scenario {path}: --backend simulator, or spo-trace simulate {path} -o DIR"
+            simulate = f"; or write its captures first: spo-trace simulate {path} -o DIR"
+            hint = (f"the simulator has a scenario {path}: add ", Argument("backend", "simulator"), simulate)
         raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint=hint) from error
 
 

@@ -137,13 +137,13 @@ def test_no_swap_owners_and_why(tmp_path: Path) -> None:
         collected(tmp_path, {"page_owner": page()}, swap="debugfs", force=True)
     assert (caught.value.message, caught.value.hint) == (
         "no swap_page_owner: not there",
-        "--swap auto goes on without it",
+        "swap='auto' goes on without it",
     )
 
 
 def test_swap_owners_that_nobody_wants(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, swap="none")
-    why = "not asked for (--swap none)"
+    why = "not asked for"
     assert snap.meta["swap_owner"] == {"origin": None, "why": why, "kept_by_kernel": True}
     assert len(snap.swap) == 0
     with pytest.raises(UsageError, match=r"^there is no swap mode 'bpf2'$"):
