@@ -11,6 +11,7 @@ from spo_trace.counts import Progress
 from spo_trace.private_files import scratch_directory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.choose import choose_source
+from spo_trace.sources.live import STACKS_TIMEOUT
 
 __all__ = ["Paths", "as_list", "open", "snapshot"]
 
@@ -27,18 +28,20 @@ def snapshot(
     strict: bool = False,
     force: bool = False,
     jobs: int | None = None,
+    stacks_timeout: float = STACKS_TIMEOUT,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Take a snapshot into the directory `output` and return it open.
 
     `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource) or
     `simulator` (`from_` is a scenario, `stage` one of its snapshots, default the last). `swap`: `auto`, `debugfs`,
-    `bpf` (of a running `spo-trace trace`) or `none`. Raise SpoTraceError with what to do about it.
+    `bpf` (of a running `spo-trace trace`) or `none`. `stacks_timeout`: page_owner_stacks is left out if reading it
+    returns nothing for so many seconds. Raise SpoTraceError with what to do about it.
 
     >>> spo.snapshot("now.spo")                             # doctest: +SKIP
     >>> spo.snapshot("then.spo", from_="capture.tar.gz")    # doctest: +SKIP
     """
-    source = choose_source(backend, as_list(from_), stage, jobs)
+    source = choose_source(backend, as_list(from_), stage, jobs, stacks_timeout)
     return collect(source, Path(output), swap=swap, strict=strict, force=force, jobs=jobs, progress=progress)
 
 

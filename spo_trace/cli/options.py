@@ -19,6 +19,7 @@ __all__ = [
     "Jobs",
     "Output",
     "Source",
+    "StacksTimeout",
     "Strict",
     "Top",
     "Where",
@@ -89,6 +90,16 @@ Jobs = Annotated[
         shows="N",
         least=1,
         help="Readers of page_owner, scanners of its text; default: one for each processor, 8 at most.",
+    ),
+]
+StacksTimeout = Annotated[
+    float,
+    option(
+        "--stacks-timeout",
+        shows="SECONDS",
+        least=0.1,
+        help="Give page_owner_stacks up if reading it returns nothing for so long: on some kernels it never ends.",
+        default=True,
     ),
 ]
 Strict = Annotated[
