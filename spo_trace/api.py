@@ -12,6 +12,7 @@ from spo_trace.files.access import access_for
 from spo_trace.private_files import scratch_directory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.choose import choose_source
+from spo_trace.sources.live import STACKS_TIMEOUT
 
 __all__ = ["Paths", "as_list", "open", "snapshot"]
 
@@ -30,13 +31,15 @@ def snapshot(
     owner: str | None = None,
     mode: int | None = None,
     jobs: int | None = None,
+    stacks_timeout: float = STACKS_TIMEOUT,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Take a snapshot into the directory `output` and return it open.
 
     `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource) or
     `simulator` (`from_` is a scenario, `stage` one of its snapshots, default the last). `swap`: `auto`, `debugfs`,
-    `bpf` (of a running `spo-trace trace`) or `none`. Raise SpoTraceError with what to do about it.
+    `bpf` (of a running `spo-trace trace`) or `none`. `stacks_timeout`: page_owner_stacks is left out if reading it
+    returns nothing for so many seconds. Raise SpoTraceError with what to do about it.
 
     `owner` (USER or USER:GROUP) gets the files; by default, under sudo, the user who called it does, if `output` is in
     a directory this user may write to. `mode`: the files' permission bits, by default 0o600; directories get the
@@ -45,7 +48,7 @@ def snapshot(
     >>> spo.snapshot("now.spo")                             # doctest: +SKIP
     >>> spo.snapshot("then.spo", from_="capture.tar.gz")    # doctest: +SKIP
     """
-    source = choose_source(backend, as_list(from_), stage, jobs)
+    source = choose_source(backend, as_list(from_), stage, jobs, stacks_timeout)
     access = access_for(owner, mode)
     return collect(
         source, Path(output), swap=swap, strict=strict, force=force, access=access, jobs=jobs, progress=progress

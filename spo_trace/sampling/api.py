@@ -16,6 +16,7 @@ from spo_trace.files.access import access_for
 from spo_trace.sampling.opening import Samples, open_series
 from spo_trace.sampling.recording import Recording
 from spo_trace.sampling.samples import Question, Sample, take_samples
+from spo_trace.sources.live import STACKS_TIMEOUT
 from spo_trace.sources.series import choose_series, paced
 
 __all__ = ["series", "trend", "watch"]
@@ -31,6 +32,7 @@ def watch(
     from_: Paths | None = None,
     backend: str | None = None,
     jobs: int | None = None,
+    stacks_timeout: float = STACKS_TIMEOUT,
     record: str | os.PathLike[str] | None = None,
     force: bool = False,
     owner: str | None = None,
@@ -42,8 +44,9 @@ def watch(
     The samples are of this machine (5 seconds apart by default), or of the captures or directories of captures
     `from_`, or of a simulator's scenario's stages. `method`: `counts` (the kernel's own count for each stack: cheap,
     memory and swap in one, for keys of the stack alone), `full` (every record), or `auto` (counts where they can
-    answer). `record`: a directory to keep each sample in as it comes, for `series` and `trend`; `owner`
-    and `mode` as for `snapshot`.
+    answer). `stacks_timeout`: page_owner_stacks is left out if reading it returns nothing for so many seconds.
+    `record`: a directory to keep each sample in as it comes, for `series` and `trend`; `owner` and `mode` as for
+    `snapshot`.
 
     >>> for sample in spo.watch("caller", count=10, record="day"):    # doctest: +SKIP
     ...     print(sample.seconds, sample.table.head(3))
@@ -51,7 +54,7 @@ def watch(
     question = Question(check_keys(by), where, method)
     access = access_for(owner, mode)
     pause = (0.0 if from_ else 5.0) if interval is None else interval
-    sources = paced(choose_series(backend, as_list(from_), jobs), pause, count)
+    sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout), pause, count)
     keeping = nullcontext() if record is None else Recording(Path(record), question, access=access, force=force)
     with keeping as recording:
         for sample in take_samples(sources, question, jobs=jobs, progress=progress):
