@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test vm-test vm-kernel rfc-experiment lint docs notebooks bench vm-bench pictures vendor consumers fuzz clean help
+.PHONY: demo test vm-test vm-kernel vm-userland rfc-experiment lint docs notebooks bench vm-bench pictures vendor consumers fuzz clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ vm-test: $(READY) ## tests on real kernels in QEMU, without root; needs the kern
 
 vm-kernel: ## build the kernels for vm-test from Debian's linux-source into ~/.cache/spo-trace
 	tests/vm/kernel/build.sh
+
+vm-userland: $(READY) ## get the user spaces of Debian 13 and sid for vm-test into ~/.cache/spo-trace (SUITES=trixie: one); needs mmdebstrap
+	PYTHON=$(BIN)/python tests/vm/userland/build.sh $(SUITES)
 
 rfc-experiment: $(READY) ## the RFC cover letter's experiment on a stock and a patched kernel, into docs/rfc-experiment.md
 	$(BIN)/python -m tests.vm.rfc_experiment docs/rfc-experiment.md
