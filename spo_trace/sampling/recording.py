@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.formats.stack_text import join_frames
 from spo_trace.private_files import make_sibling, sibling_name, take_place
 from spo_trace.sampling.samples import Question, Sample
 from spo_trace.snapshots.frames import to_frame
@@ -30,7 +31,7 @@ class Recording:
     """Keep samples in a directory of this user's alone (0700, files 0600), each file whole from the moment it is there.
 
     A sample's table: sample (from 1), seconds (since the first), taken_at (UTC), the keys, mem_bytes, swap_bytes and
-    total_bytes.
+    total_bytes. Stacks are text there, their frames joined by `join_frames`.
     """
 
     def __init__(self, directory: Path, question: Question, *, force: bool = False) -> None:
@@ -66,7 +67,10 @@ def _file_name(sample: Sample) -> str:
 
 def _parquet(sample: Sample) -> pa.Buffer:
     of_sample = {"sample": sample.number, "seconds": sample.seconds, "taken_at": sample.taken_at}
-    table = pd.concat([pd.DataFrame(of_sample, index=sample.table.index), sample.table], axis="columns")
+    frames = [name for name in ("stack", "symbols") if name in sample.table]
+    # Where nobody owns anything, the one row has no stack.
+    texts = sample.table.assign(**{name: sample.table[name].map(join_frames, na_action="ignore") for name in frames})
+    table = pd.concat([pd.DataFrame(of_sample, index=sample.table.index), texts], axis="columns")
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False), sink, compression="zstd", compression_level=9)
     return sink.getvalue()
@@ -114,7 +118,7 @@ def is_recording(directory: Path) -> bool:
 
 
 def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
-    """Return the keys of a recording, and the tables of all its samples in one; names are categories.
+    """Return the keys of a recording, and the tables of all its samples in one; names are categories, stacks are text.
 
     A recording may be read while it is made. Raise SpoTraceError if it is damaged.
     """
