@@ -36,8 +36,9 @@ lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(READY) ## docs/commands.md, from the help texts of all commands
+docs: $(READY) ## docs/commands.md from the help texts of all commands, docs/keys.md from the table of keys
 	$(BIN)/python -m tests.docs.reference > docs/commands.md
+	$(BIN)/python -m tests.docs.keys > docs/keys.md
 
 notebooks: $(READY) ## run the notebooks, and keep what they print and draw
 	$(BIN)/python -m tests.docs.notebooks
