@@ -77,8 +77,9 @@ lint: $(DEV) ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(READY) ## write docs/commands.md from the help texts of all commands
+docs: $(READY) ## write docs/commands.md from the help texts, docs/keys.md from the table of keys
 	$(BIN)/python -m tests.docs.reference > docs/commands.md
+	$(BIN)/python -m tests.docs.keys > docs/keys.md
 
 notebooks: $(NOTEBOOKS) ## run the notebooks, and keep what they print and draw
 	$(BIN)/python -m tests.docs.notebooks
