@@ -4,6 +4,7 @@
 __all__ = [
     "EXIT_ERROR",
     "EXIT_INTERRUPTED",
+    "EXIT_NOT_CHECKED",
     "EXIT_THRESHOLD",
     "EXIT_USAGE",
     "MalformedRecord",
@@ -14,6 +15,7 @@ __all__ = [
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_THRESHOLD = 3
+EXIT_NOT_CHECKED = 4
 EXIT_INTERRUPTED = 130
 
 

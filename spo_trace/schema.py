@@ -112,7 +112,7 @@ STACKS_COLUMNS = (
         pa.string(),
         False,
         "frames",
-        "of the function names alone: the same across kernel builds",
+        "of the function names alone: the same across builds of one release",
     ),
     Column("frames", pa.list_(pa.string()), False, _PAGE_OWNER, "innermost first, as %pS prints them"),
     Column("handle", pa.uint32(), True, _STACKS, "stack depot handle, since 6.19"),
