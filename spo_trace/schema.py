@@ -106,13 +106,19 @@ _STACKS = "page_owner_stacks"
 
 STACKS_COLUMNS = (
     Column("stack_id", pa.uint32(), False, "", "row number, in order of first appearance"),
-    Column("stack_hash", pa.string(), False, "frames", "hash of the frames: 16 hex digits, the same on every boot and machine"),
+    Column(
+        "stack_hash",
+        pa.string(),
+        False,
+        "frames",
+        "hash of the frames: 16 hex digits, the same on every boot and machine",
+    ),
     Column(
         "symbol_hash",
         pa.string(),
         False,
         "frames",
-        "hash of the function names alone: the same across kernel builds",
+        "hash of the function names alone: the same across builds of one release",
     ),
     Column("frames", pa.list_(pa.string()), False, _PAGE_OWNER, "innermost first, as %pS prints them"),
     Column("handle", pa.uint32(), True, _STACKS, "stack depot handle, since 6.19"),

@@ -12,6 +12,8 @@ __all__ = ["shortcomings"]
 def shortcomings(meta: dict[str, Any]) -> Iterator[str]:
     """Yield what the snapshot with this snapshot.json lacks, a sentence each."""
     yield from meta["warnings"]
+    if cut_off := meta.get("source", {}).get("cut_off"):
+        yield f"the capture is cut off, and files may be missing: {cut_off}"
     for name, counts in meta["files"].items():
         for text in _shortcomings(counts):
             yield f"{name}: {text}"

@@ -11,6 +11,7 @@ __all__ = [
     "COMMON_KEYS",
     "Backend",
     "By",
+    "Envelope",
     "Force",
     "Format",
     "From",
@@ -68,7 +69,23 @@ By = Annotated[
         "column, see docs/keys.md. Default: comm.",
     ),
 ]
-Top = Annotated[int, option("--top", shows="N", least=0, help="Rows to show; 0 for all.", default=True)]
+Top = Annotated[
+    int | None,
+    option(
+        "--top",
+        shows="N",
+        least=0,
+        help="Rows to show; 0 for all. Default: the first 20 of a table on a terminal; all in a file, in a pipe, and "
+        "in csv, json and markdown.",
+    ),
+]
+Envelope = Annotated[
+    bool,
+    typer.Option(
+        "--envelope",
+        help='With JSON: write {"notes": [{"code", "text"}, …], "total": {…}, "rows": […]} instead of the rows alone.',
+    ),
+]
 Where = Annotated[
     list[str] | None,
     option(

@@ -55,14 +55,15 @@ class CaptureSource:
         self._title = ", ".join(str(path) for path in paths)
         self._files: dict[str, Opener] = {}
         self._errors: dict[str, Why] = {}
+        self._cut_off: str | None = None
         for path in paths:
             self._add(str(path))
         self._refuse_without_owners(self._title, lambda: "name the directory that it is in, or page_owner as well")
 
     @property
     def options(self) -> dict[str, str]:
-        """Return what snapshot.json keeps of how this source was asked for."""
-        return {"from": self._title}
+        """Return what snapshot.json keeps of how this source was asked for, and whether an archive is cut off."""
+        return {"from": self._title} | ({"cut_off": self._cut_off} if self._cut_off else {})
 
     def open(self, name: str) -> KernelText | None:
         """Return the text of the file `name` of PATHS, None if there is none; raise SpoTraceError if unreadable."""
@@ -125,6 +126,7 @@ class CaptureSource:
             if tarball.find(name) is not None:
                 self._put(name, partial(tarball.text, name), title)  # type: ignore[arg-type]
         self._errors |= tarball.errors
+        self._cut_off = tarball.cut_off
         self._refuse_without_owners(title, lambda: "see README.md on how to make a capture")
 
     def _refuse_without_owners(self, title: str, hint: Callable[[], str]) -> None:

@@ -39,13 +39,15 @@ class Tarball:
     """Find a capture's files in a tar archive, compressed or not, by their names.
 
     `reopen` gives the archive from its start: each large file is one more pass, so that memory stays bounded.
-    `errors` has what the archive's NAME.err files say of files that could not be read on the machine.
+    `errors` has what the archive's NAME.err files say of files that could not be read on the machine. `cut_off` says
+    why the archive is known to be incomplete, None if it is whole.
     """
 
     def __init__(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
         self._title = title
         self._reopen = reopen
         self.errors: dict[str, Why] = {}
+        self.cut_off: str | None = None
         self._contents: dict[str, bytes] = {}
         self._members = self._index()
 
@@ -103,7 +105,11 @@ class Tarball:
                             self._contents[member.name] = _content(archive, member)
                     elif member.isreg() and name.endswith(".err") and name.removesuffix(".err") in PATHS:
                         self.errors[name.removesuffix(".err")] = read_err(_content(archive, member, LONGEST))
+                # tarfile takes the end of its input for the end of the archive, which is a block of zeros.
+                if archive.fileobj.tell() - archive.offset < tarfile.BLOCKSIZE:
+                    self.cut_off = "the archive has no end"
         except READ_ERRORS as error:
+            self.cut_off = f"the archive breaks off: {error}"
             if not found:
                 raise SpoTraceError(
                     f"{self._title}: the archive is damaged: {error}", hint="was the transfer complete?"
