@@ -56,10 +56,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_WIDE = (
-    ("Page allocated via ".encode("utf-16-le"), "utf-16-le"),
-    ("Page allocated via ".encode("utf-16-be"), "utf-16-be"),
-)
+_WIDE = tuple(("Page allocated via ".encode(codec), codec) for codec in ("utf-16-le", "utf-16-be"))
 
 # Quoted-printable in the second line of a record, which no comm is long enough to fake. "zone=1" is no escape.
 _QUOTED_PRINTABLE = re.compile(

@@ -32,6 +32,9 @@ SNIFFED = 1 << 16
 # Enough for the first block of any compression: lz4 has blocks of 4 MiB, bz2 of 900 kB, and nothing before their end.
 _HEAD = 5 << 20
 
+# Counts by stack, which go with page_owner.
+_COUNTS = {"show_stacks", "show_handles", "show_stacks_handles"}
+
 Opener = Callable[[], KernelText]
 
 
@@ -89,7 +92,7 @@ class CaptureSource:
         name = _file_name(Path(path).name) or name_by_content(content)
         known = what_is(content) if name is None or name in RECORD_FILES else None
         if known is not None:
-            raise SpoTraceError(f"{path} is {known.what}, not page_owner text", hint=known.hint)
+            raise SpoTraceError(f"{path}: this is {known.what}", hint=known.hint)
         if name is None:
             raise SpoTraceError(
                 f"{path} is not a page_owner capture: it has no line that begins with 'Page allocated via'",
@@ -101,7 +104,8 @@ class CaptureSource:
         self._put(name, partial(_file_text, name, path, note), path)
 
     def _hint_without_owners(self) -> str:
-        return f"{', '.join(self._files)} alone does not say who owns a page: give page_owner as well, or the directory of both"
+        given = ", ".join(self._files)
+        return f"{given} alone does not say who owns a page: give page_owner too, or the directory of both"
 
     def _put(self, name: str, opener: Opener, path: object) -> None:
         if name in self._files:
@@ -122,9 +126,7 @@ class CaptureSource:
                 if (other := next((path for path in others if path.is_file()), None)) is not None:
                     self._add_file(name, other)
         if not self._has_owners():
-            self._add_by_content(
-                str(root), _contents(root), lambda path, note: self._add_file("page_owner", path, note)
-            )
+            self._add_by_content(str(root), _contents(root), partial(self._add_file, "page_owner"))
         self._refuse_without_owners(str(root), lambda: _hint_for(root))
 
     def _add_tar(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
@@ -161,6 +163,8 @@ class CaptureSource:
     def _refuse_without_owners(self, title: str, hint: Callable[[], str]) -> None:
         if not self._files.keys() & set(RECORD_FILES):
             why = f": {self._errors['page_owner']}" if "page_owner" in self._errors else ""
+            if not why and self._files and self._files.keys() <= _COUNTS:
+                why = f": this is {', '.join(self._files)} of page_owner_stacks (stacks, and no page's owner)"
             raise SpoTraceError(f"{title} has no page_owner file{why}", hint=hint())
 
     def _add_stream(self, title: str, raw: BinaryIO) -> None:
@@ -170,7 +174,7 @@ class CaptureSource:
         content = first_bytes(head, HEAD)
         name = name_by_content(content)
         if (known := what_is(content)) is not None:
-            raise SpoTraceError(f"{title} is {known.what}, not page_owner text", hint=known.hint)
+            raise SpoTraceError(f"{title}: this is {known.what}", hint=known.hint)
         if name is None:
             raise SpoTraceError(
                 f"{title} holds no page_owner text" if head else f"{title} is empty",

@@ -27,6 +27,7 @@ def _rule(pattern: bytes, what: str, hint: str) -> _Rule:
 
 _UNSORTED = "give the text that it was made from: cat /sys/kernel/debug/page_owner > page_owner.txt"
 _ALL_PAGES = "give the text of /sys/kernel/debug/page_owner, which has all pages: a dump has one"
+_OF_THAT_MACHINE = "give the text of /sys/kernel/debug/page_owner of that machine"
 _WITH_PAGE_OWNER = "give page_owner with it: the directory that has both, or --from page_owner --from show_stacks"
 
 # The first bytes of a file. None can begin text of the kernel.
@@ -37,10 +38,8 @@ _MAGIC = (
         "an HTML page",
         "give the text that it shows, saved as plain text, or the snapshot that a report was made from",
     ),
-    _rule(
-        rb"\A(?:KDUMP   |DISKDUMP|makedumpfile)", "a kdump crash dump", "give the text of page_owner of that machine"
-    ),
-    _rule(rb"\A\x7fELF", "an ELF file, such as a vmcore", "give the text of page_owner of that machine"),
+    _rule(rb"\A(?:KDUMP   |DISKDUMP|makedumpfile)", "a kdump crash dump", _OF_THAT_MACHINE),
+    _rule(rb"\A\x7fELF", "an ELF file, such as a vmcore", _OF_THAT_MACHINE),
     _rule(rb"\APK\x03\x04", "a zip archive", "unpack it, and give the directory or a tar archive"),
     _rule(rb"\A7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it, and give the directory or a tar archive"),
     _rule(rb"\ASQLite format 3\0", "an SQLite database", "give the text of /sys/kernel/debug/page_owner"),
@@ -49,12 +48,13 @@ _MAGIC = (
     _rule(rb"\Aallocinfo - version", "/proc/allocinfo", "give page_owner with it: the directory that has both"),
 )
 
+_FRAMES = rb"(?:[ \t]*(?:[^\s+]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[[^]\n]+\])?|0x[0-9a-f]+)\r?\n)+"
 _FIELD = rb"(?:allocated by [A-Z|]+|PID -?\d+|TGID -?\d+|task_comm_name: .{0,15})"
 
 _TEXTS = (
     _rule(
         rb"^[> \t]*\d+ times(?:, \d+ pages)?(?:,? " + _FIELD + rb")*[ ,:]*\r?$",
-        "the output of page_owner_sort, which counts records and leaves out their PFNs",
+        "the output of page_owner_sort (it counts records and leaves out their PFNs)",
         _UNSORTED,
     ),
     _rule(
@@ -74,12 +74,12 @@ _TEXTS = (
     ),
     _rule(
         rb"^(?:nr_base_pages|stack_count): -?\d+|curr_nr_base_pages: \d+",
-        "show_stacks of page_owner_stacks, which counts pages by stack and names no process",
+        "show_stacks of page_owner_stacks (it counts pages by stack and names no process)",
         _WITH_PAGE_OWNER,
     ),
     _rule(
-        rb"\A(?:\s*(?:[^\s+]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[[^]\n]+\])?|0x[0-9a-f]+)\r?\n)+handle: \d+",
-        "show_stacks_handles of page_owner_stacks, which names stacks by handle and counts no pages",
+        rb"\A\s*?" + _FRAMES + rb"handle: \d+",
+        "show_stacks_handles of page_owner_stacks (it has the stack of each handle, and no page)",
         _WITH_PAGE_OWNER,
     ),
 )
@@ -96,7 +96,9 @@ _CONTENT = (
         "page_owner",
     ),
     (re.compile(rb"^Page allocated via pid ", re.MULTILINE), "swap_page_owner"),
+    (re.compile(rb"\A\s*handle: \d+\r?\nnr_base_pages: "), "show_handles"),
     (re.compile(rb"^(?:nr_base_pages|stack_count): ", re.MULTILINE), "show_stacks"),
+    (re.compile(rb"\A\s*?" + _FRAMES + rb"handle: \d+\r?\n\r?\n"), "show_stacks_handles"),
 )
 
 

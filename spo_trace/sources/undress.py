@@ -26,7 +26,7 @@ def needs_undressing(name: str, head: bytes) -> bool:
     if name not in RECORD_FILES:
         return encoding is not None
     if (known := what_is(head)) is not None:
-        raise SpoTraceError(f"{name} can't be read: this is {known.what}", hint=known.hint)
+        raise SpoTraceError(f"{name}: this is {known.what}", hint=known.hint)
     return encoding is not None or is_dressed(head)
 
 
