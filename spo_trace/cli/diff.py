@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, Where, condition_of, keys_of, option
+from spo_trace.cli.options import (
+    By,
+    Force,
+    Format,
+    Html,
+    Output,
+    PageSize,
+    Source,
+    Top,
+    Where,
+    condition_of,
+    keys_of,
+    option,
+)
 from spo_trace.cli.output import check_output, check_page, note, opened, warn
 from spo_trace.cli.showing import check_question, format_for, most_grown, show, sorted_by, warn_of_nothing
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
@@ -32,6 +45,7 @@ def command(
     format: Format = None,
     output: Output = None,
     html: Html = None,
+    page_size: PageSize = None,
     force: Force = False,
     fail_above: Annotated[
         str | None,
@@ -57,7 +71,7 @@ def command(
 
     condition = condition_of(where)
     check_question(keys_of(by), condition)
-    snap_a, snap_b = open_snapshot(a), open_snapshot(b)
+    snap_a, snap_b = open_snapshot(a, page_size=page_size), open_snapshot(b, page_size=page_size)
     table = sorted_by(sort, diff(snap_a, snap_b, keys_of(by), where=condition), keys_of(by))
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)

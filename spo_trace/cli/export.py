@@ -7,7 +7,7 @@ from typing import Annotated
 
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Force, Output, Source, Where, condition_of, option
+from spo_trace.cli.options import Force, Output, PageSize, Source, Where, condition_of, option
 from spo_trace.cli.output import check_output, note, opened
 from spo_trace.cli.showing import check_question, chosen_format, warn_of_nothing
 from spo_trace.errors import UsageError
@@ -46,6 +46,7 @@ def command(
         str, option("--weight", shows="NAME", help="Bytes of folded stacks: total, mem or swap.", default=True)
     ] = "total",
     where: Where = None,
+    page_size: PageSize = None,
     force: Force = False,
 ) -> None:
     """Write a snapshot for other tools.
@@ -68,7 +69,7 @@ def command(
     check_question([], condition_of(where))
     from spo_trace.exporting import export, snapshot_notes
 
-    snap = open_snapshot(snapshot)
+    snap = open_snapshot(snapshot, page_size=page_size)
     if condition_of(where):
         from spo_trace.analysis.attribution import attribute
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from spo_trace.analysis.keys import KEYS
+from spo_trace.errors import UsageError
+from spo_trace.page_size import parse_page_size
 
 __all__ = [
     "Backend",
@@ -18,6 +20,7 @@ __all__ = [
     "Html",
     "Jobs",
     "Output",
+    "PageSize",
     "Source",
     "Strict",
     "Top",
@@ -40,6 +43,14 @@ def finite(number: float | None) -> float | None:
     if isinstance(number, float) and not isfinite(number):
         raise typer.BadParameter(f"{number} is no number to go by")
     return number
+
+
+def page_size_of(text: str) -> int:
+    """Return the bytes of --page-size; raise typer.BadParameter if no machine has such pages."""
+    try:
+        return parse_page_size(text)
+    except UsageError as error:
+        raise typer.BadParameter(f"{error.message}: {error.hint}") from error
 
 
 Source = Annotated[
@@ -89,6 +100,16 @@ Jobs = Annotated[
         shows="N",
         least=1,
         help="Readers of page_owner, scanners of its text; default: one for each processor, 8 at most.",
+    ),
+]
+PageSize = Annotated[
+    Any,
+    typer.Option(
+        "--page-size",
+        metavar="BYTES",
+        help="Page size of the machine, such as 4096, 16K or 64K (getconf PAGESIZE), where its files do not tell it.",
+        parser=page_size_of,
+        show_default=False,
     ),
 ]
 Strict = Annotated[

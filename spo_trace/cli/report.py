@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, Where, condition_of, keys_of, option
+from spo_trace.cli.options import (
+    By,
+    Force,
+    Format,
+    Html,
+    Output,
+    PageSize,
+    Source,
+    Top,
+    Where,
+    condition_of,
+    keys_of,
+    option,
+)
 from spo_trace.cli.output import check_output, check_page, note, opened
 from spo_trace.cli.showing import check_question, format_for, show, sorted_by, warn_of_nothing
 from spo_trace.reporters.format import format_size
@@ -26,6 +39,7 @@ def command(
     format: Format = None,
     output: Output = None,
     html: Html = None,
+    page_size: PageSize = None,
     force: Force = False,
 ) -> None:
     """Show who owns how much memory and swap.
@@ -47,7 +61,7 @@ def command(
     condition = condition_of(where)
     check_question(keys_of(by), condition)
     # The page shows more than the question.
-    snap = open_snapshot(snapshot, None if html else page_columns(keys_of(by), condition))
+    snap = open_snapshot(snapshot, None if html else page_columns(keys_of(by), condition), page_size=page_size)
     table = attribute(snap, keys_of(by), where=condition)
     table = sorted_by(sort, table, keys_of(by))
     show(table, top, format, output, force=force)

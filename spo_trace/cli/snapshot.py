@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Backend, Force, From, Jobs, Strict, option
+from spo_trace.cli.options import Backend, Force, From, Jobs, PageSize, Strict, option
 from spo_trace.cli.output import note, progress, size_of, tell_collected
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted, format_size
@@ -42,6 +42,7 @@ def command(
     stage: Stage = None,
     swap: Swap = "auto",
     jobs: Jobs = None,
+    page_size: PageSize = None,
     strict: Strict = False,
     force: Force = False,
 ) -> None:
@@ -65,6 +66,7 @@ def command(
         stage=stage,
         swap=swap,
         jobs=jobs,
+        page_size=page_size,
         strict=strict,
         force=force,
         progress=progress(),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Force, Format, Output, Source, option
+from spo_trace.cli.options import Force, Format, Output, PageSize, Source, option
 from spo_trace.cli.output import check_output, note, opened
 from spo_trace.cli.showing import format_for, show
 from spo_trace.errors import EXIT_THRESHOLD
@@ -25,6 +25,7 @@ def command(
     ] = 2.0,
     format: Format = None,
     output: Output = None,
+    page_size: PageSize = None,
     force: Force = False,
 ) -> None:
     """Hold what the kernel lists against what the machine uses.
@@ -41,7 +42,7 @@ def command(
     from spo_trace.analysis.balance import balance
     from spo_trace.reporters.balance import render_balance
 
-    table = balance(open_snapshot(snapshot))
+    table = balance(open_snapshot(snapshot, page_size=page_size))
     if format == "table":
         with opened(output, force=force) as file:
             render_balance(table, file)

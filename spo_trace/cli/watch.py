@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Backend, By, Force, From, Jobs, Where, condition_of, keys_of, option
+from spo_trace.cli.options import Backend, By, Force, From, Jobs, PageSize, Where, condition_of, keys_of, option
 from spo_trace.cli.output import note
 from spo_trace.cli.watching import SORTS, Csv, Display, JsonLines, Lines, Terminal
 from spo_trace.errors import UsageError
@@ -84,6 +84,7 @@ def command(
     method: Method = "auto",
     format: WatchFormat = "view",
     jobs: Jobs = None,
+    page_size: PageSize = None,
     record: Record = None,
     force: Force = False,
     from_: From = None,
@@ -113,6 +114,7 @@ def command(
         where=condition_of(where),
         method=method,
         jobs=jobs,
+        page_size=page_size,
         interval=interval,
         count=count,
         from_=from_,
