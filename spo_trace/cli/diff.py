@@ -14,6 +14,7 @@ from spo_trace.cli.options import (
     Mode,
     Output,
     Owner,
+    PageSize,
     Source,
     Top,
     Where,
@@ -62,6 +63,7 @@ def command(
     html: Html = None,
     owner: Owner = None,
     mode: Mode = None,
+    page_size: PageSize = None,
     force: Force = False,
     fail_above: Annotated[
         str | None,
@@ -88,7 +90,7 @@ def command(
 
     condition = condition_of(where)
     check_question(keys_of(by), condition)
-    snap_a, snap_b = open_snapshot(a), open_snapshot(b)
+    snap_a, snap_b = open_snapshot(a, page_size=page_size), open_snapshot(b, page_size=page_size)
     table = diff(snap_a, snap_b, keys_of(by), where=condition, sort=sort)
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)

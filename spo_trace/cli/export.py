@@ -7,7 +7,7 @@ from typing import Annotated
 
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Force, Mode, Output, Owner, Source, Where, condition_of, option
+from spo_trace.cli.options import Force, Mode, Output, Owner, PageSize, Source, Where, condition_of, option
 from spo_trace.cli.output import access_of, check_output, note, opened, warn
 from spo_trace.cli.showing import check_question, chosen_format, no_match_notes
 from spo_trace.errors import UsageError
@@ -44,6 +44,7 @@ def command(
     where: Where = None,
     owner: Owner = None,
     mode: Mode = None,
+    page_size: PageSize = None,
     force: Force = False,
 ) -> None:
     """Write a snapshot for other tools.
@@ -68,7 +69,7 @@ def command(
     from spo_trace.exporting import export
     from spo_trace.snapshot_notes import snapshot_notes
 
-    snap = open_snapshot(snapshot)
+    snap = open_snapshot(snapshot, page_size=page_size)
     notes = snapshot_notes(snap)
     if condition := condition_of(where):
         from spo_trace.analysis.attribution import attribute

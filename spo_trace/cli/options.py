@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from spo_trace.errors import UsageError
+from spo_trace.page_size import parse_page_size
+
 __all__ = [
     "COMMON_KEYS",
     "Backend",
@@ -20,6 +23,7 @@ __all__ = [
     "Mode",
     "Output",
     "Owner",
+    "PageSize",
     "Source",
     "StacksTimeout",
     "Strict",
@@ -50,6 +54,14 @@ def finite(number: float | None) -> float | None:
     if isinstance(number, float) and not isfinite(number):
         raise typer.BadParameter(f"{number} is no number to go by")
     return number
+
+
+def page_size_of(text: str) -> int:
+    """Return the bytes of --page-size; raise typer.BadParameter if no machine has such pages."""
+    try:
+        return parse_page_size(text)
+    except UsageError as error:
+        raise typer.BadParameter(f"{error.message}: {error.hint}") from error
 
 
 Source = Annotated[
@@ -145,6 +157,16 @@ StacksTimeout = Annotated[
         least=0.1,
         help="Give page_owner_stacks up if reading it returns nothing for so long: on some kernels it never ends.",
         default=True,
+    ),
+]
+PageSize = Annotated[
+    Any,
+    typer.Option(
+        "--page-size",
+        metavar="BYTES",
+        help="Page size of the machine, such as 4096, 16K or 64K (getconf PAGESIZE), where its files do not tell it.",
+        parser=page_size_of,
+        show_default=False,
     ),
 ]
 Strict = Annotated[

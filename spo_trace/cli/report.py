@@ -14,6 +14,7 @@ from spo_trace.cli.options import (
     Mode,
     Output,
     Owner,
+    PageSize,
     Source,
     Top,
     Where,
@@ -40,6 +41,7 @@ def command(
     html: Html = None,
     owner: Owner = None,
     mode: Mode = None,
+    page_size: PageSize = None,
     force: Force = False,
 ) -> None:
     """Show who owns how much memory and swap.
@@ -62,7 +64,9 @@ def command(
     condition, keys = condition_of(where), keys_of(by)
     check_question(keys, condition)
     # The page shows more than the question.
-    snap = open_snapshot(snapshot, None if html else {*page_columns(keys, condition), *NOTED_COLUMNS})
+    snap = open_snapshot(
+        snapshot, None if html else {*page_columns(keys, condition), *NOTED_COLUMNS}, page_size=page_size
+    )
     table = sorted_by(sort, attribute(snap, keys, where=condition), keys)
     notes = no_match_notes(condition, found=bool(table["total_bytes"].any()))
     notes += [total_note(totals(table)), *snapshot_notes(snap)]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Envelope, Force, Format, Mode, Output, Owner, Source, option
+from spo_trace.cli.options import Envelope, Force, Format, Mode, Output, Owner, PageSize, Source, option
 from spo_trace.cli.output import access_of, opened
 from spo_trace.cli.showing import Target, show, target_of, tell
 from spo_trace.errors import EXIT_NOT_CHECKED, EXIT_THRESHOLD
@@ -40,6 +40,7 @@ def command(
     envelope: Envelope = False,
     owner: Owner = None,
     mode: Mode = None,
+    page_size: PageSize = None,
     force: Force = False,
 ) -> None:
     """Check that page_owner accounts for the memory and swap in use.
@@ -60,7 +61,7 @@ def command(
     from spo_trace.snapshot_notes import input_notes
 
     parts = check_parts([name.strip() for given in only or [] for name in given.split(",")])
-    snap = open_snapshot(snapshot)
+    snap = open_snapshot(snapshot, page_size=page_size)
     table = verified(snap, parts=parts, tolerance=tolerance)
     found = table[table["kind"] == "verdict"]
     _show(table, to, _notes(found, tolerance), said=input_notes(snap))

@@ -13,6 +13,7 @@ from spo_trace.analysis.trend import trend as fit_trend
 from spo_trace.api import Paths, as_list
 from spo_trace.counts import Progress
 from spo_trace.files.access import access_for
+from spo_trace.page_size import parse_page_size
 from spo_trace.sampling.opening import Samples, open_series
 from spo_trace.sampling.recording import Recording
 from spo_trace.sampling.samples import Question, Sample, take_samples
@@ -37,6 +38,7 @@ def watch(
     force: bool = False,
     owner: str | None = None,
     mode: int | None = None,
+    page_size: str | int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Sample]:
     """Yield samples of who owns memory and swap, `interval` seconds apart, `count` of them (None: without end).
@@ -45,19 +47,20 @@ def watch(
     `from_`, or of a simulator's scenario's stages. `method`: `counts` (the kernel's own count for each stack: cheap,
     memory and swap in one, for keys of the stack alone), `full` (every record), or `auto` (counts where they can
     answer). `stacks_timeout`: page_owner_stacks is left out if reading it returns nothing for so many seconds.
-    `record`: a directory to keep each sample in as it comes, for `series` and `trend`; `owner` and `mode` as for
-    `snapshot`.
+    `page_size`: of the machine, where captures do not tell it. `record`: a directory to keep each sample in as it
+    comes, for `series` and `trend`; `owner` and `mode` as for `snapshot`.
 
     >>> for sample in spo.watch("caller", count=10, record="day"):    # doctest: +SKIP
     ...     print(sample.seconds, sample.table.head(3))
     """
     question = Question(check_keys(by), where, method)
+    size = None if page_size is None else parse_page_size(page_size)
     access = access_for(owner, mode)
     pause = (0.0 if from_ else 5.0) if interval is None else interval
     sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout), pause, count)
     keeping = nullcontext() if record is None else Recording(Path(record), question, access=access, force=force)
     with keeping as recording:
-        for sample in take_samples(sources, question, jobs=jobs, progress=progress):
+        for sample in take_samples(sources, question, jobs=jobs, page_size=size, progress=progress):
             if recording:
                 recording.add(sample)
             yield sample

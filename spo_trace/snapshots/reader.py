@@ -28,10 +28,19 @@ class Snapshot:
     >>> snap.read("pages", ["comm", "order"])      # doctest: +SKIP
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the directory `path`; raise SpoTraceError if it is not a snapshot, or one of a newer spo-trace."""
+    def __init__(self, path: Path, *, page_size: int | None = None) -> None:
+        """Open the directory `path`; raise SpoTraceError if it is not a snapshot, or one of a newer spo-trace.
+
+        `page_size`: of the machine, in bytes, in place of what the snapshot says.
+        """
         self.path = path
         self.meta = _read_meta(path)
+        if page_size is not None:
+            told, source = self.meta["page_size"], self.meta.get("page_size_from")
+            if told != page_size and source != "assumed":
+                said = f"the page size {page_size} (--page-size) is contradicted by the snapshot: {told} ({source})"
+                self.meta["warnings"].append(said)
+            self.meta |= {"page_size": page_size, "page_size_from": "option"}
 
     def __repr__(self) -> str:
         return f"Snapshot({str(self.path)!r}, kernel={self.meta['kernel_release']!r})"
