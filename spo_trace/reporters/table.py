@@ -8,7 +8,7 @@ import pandas as pd
 
 from spo_trace.reporters.format import UNKNOWN, format_rate, format_share, format_size, printable
 
-__all__ = ["render_table"]
+__all__ = ["render_table", "shown_cells"]
 
 # Keys of many frames: a line each under the numbers, or no line would fit a screen.
 _STACK_KEYS = ("stack", "symbols")
@@ -97,3 +97,11 @@ def _markdown_line(cells: Sequence[str]) -> str:
 def _markdown_text(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;")
     return "".join(f"\\{char}" if char in "\\|`*_[]" else char for char in text)
+
+
+def shown_cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[bool]]:
+    """Return the titles, the rows' texts, and which columns are amounts, for another form of the same table."""
+    names = [name for name in table.columns if name not in _LEFT_OUT]
+    columns = [[_cell(name, value) for value in table[name]] for name in names]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return [_title(name) for name in names], rows, [_is_number(name) for name in names]
