@@ -37,6 +37,14 @@ class Snapshot(reader.Snapshot):
     Name: bytes, dtype: int64
     """
 
+    def __init__(self, path: Path, *, given: str | None = None) -> None:
+        """Open the directory `path`; `given`: what it was made of, to show instead of a temporary directory."""
+        super().__init__(path)
+        self._given = given or str(path)
+
+    def __repr__(self) -> str:
+        return f"Snapshot({self._given!r}, kernel={self.meta['kernel_release']!r})"
+
     @cached_property
     def pages(self) -> "pd.DataFrame":
         """Return one row for each allocation in memory: the columns of SCHEMA.md and those that `where` has beside.
@@ -126,7 +134,7 @@ def open(
     name = "stdin" if paths[0] == "-" else Path(paths[0]).absolute().name[:60]
     target = directory / f"{name}.spo"
     collect(choose_source(None, paths), target, page_columns=columns, progress=progress)
-    return Snapshot(target)
+    return Snapshot(target, given=", ".join(paths))
 
 
 def as_list(paths: Paths | None) -> list[str]:

@@ -83,7 +83,7 @@ class Grant:
 
 
 def _warn_of_root(target: Path, why: str) -> None:
-    hint = "--owner USER gives it to a user, as does an output directory that this user may write to"
+    hint = "name an owner for it, or an output directory that the user may write to"
     _logger.warning("only root can read %s: %s; %s", target, why, hint)
 
 

@@ -119,9 +119,9 @@ class TestExport:
         assert list(tmp_path.iterdir()) == []
 
     def test_a_handle_that_is_not_open_for_writing(self, snap: spo.Snapshot) -> None:
-        with (snap.path / "snapshot.json").open() as file:
-            with pytest.raises(spo.UsageError, match="outfile is not open for writing"):
-                spo.export(snap, "csv", file)
+        refused = pytest.raises(spo.UsageError, match="outfile is not open for writing")
+        with (snap.path / "snapshot.json").open() as file, refused:
+            spo.export(snap, "csv", file)
         with pytest.raises(spo.UsageError, match="outfile is closed"):
             spo.export(snap, "csv", file)
 
