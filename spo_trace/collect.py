@@ -16,7 +16,7 @@ from spo_trace.arguments import number_of
 from spo_trace.cost import Cost
 from spo_trace.counts import Progress, ReadLog
 from spo_trace.errors import Argument, SpoTraceError, UsageError
-from spo_trace.facts import address_bits, facts_after, facts_before, wants_swap
+from spo_trace.facts import address_bits, facts_after, facts_before
 from spo_trace.files.access import OWN, Access
 from spo_trace.formats.arrays import values_of
 from spo_trace.formats.batch import to_batch
@@ -24,6 +24,8 @@ from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.parser_choice import page_batches, swap_batches
 from spo_trace.formats.record import KernelText
 from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
+from spo_trace.machine.command_line import wants_swap
+from spo_trace.missing import Missing
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.writer import SnapshotWriter
 from spo_trace.sources.choose import default_jobs
@@ -89,6 +91,8 @@ class _Collection:
         self._tables = tables
         self._stacks = StackTable()
         self._warnings: list[str] = []
+        self._missing: dict[str, dict[str, str]] = {}
+        self._stacks_blocked = False
         self._cost = Cost() if source.kind == "live" else None
 
     def run(self, swap: str) -> dict[str, Any]:
@@ -117,6 +121,7 @@ class _Collection:
             "source": {"kind": self._source.kind, **self._source.options},
             "swap_owner": swap_owner,
             "files": {name: counts.as_json() for name, counts in self._log.files.items()},
+            "missing": self._missing,
             "cost": self._cost.as_json(self._log.files) if self._cost else None,
             "warnings": self._warnings,
             **({} if self._tables is schema.TABLES else {"page_columns": self._tables["pages"].names}),
@@ -157,7 +162,7 @@ class _Collection:
     def _read_probes(self, trace: "RunningTrace") -> dict[str, Any]:
         self._write_rows("swap", KernelText("bpf"), trace.batches())
         self._warnings += trace.warnings()
-        return trace.facts()
+        return {"code": None, **trace.facts()}
 
     @cached_property
     def _swap_text(self) -> KernelText | None:
@@ -165,19 +170,20 @@ class _Collection:
 
     def _read_swap(self, mode: str, facts: dict[str, Any]) -> dict[str, Any]:
         if mode == "none":
-            return {"origin": None, "why": "not asked for"}
+            return {"origin": None, "why": "not asked for", "code": Missing.NOT_ASKED_FOR}
         text = self._swap_text
         if text is not None:
             bits = address_bits(facts["arch"])
             batches = swap_batches(text, self._stacks, self._log.reject, bits=bits, jobs=self._jobs)
             self._write_rows("swap", text, batches)
-            return {"origin": "debugfs", "why": None}
+            return {"origin": "debugfs", "why": None, "code": None}
         why = self._source.why_missing("swap_page_owner")
         if mode == "debugfs":
-            raise SpoTraceError(f"no swap_page_owner: {why}", hint=(Argument("swap", "auto"), " goes on without it"))
-        if wants_swap(facts["cmdline"]) and (self._source.kind != "capture" or "No such file" in why):
+            hint = (Argument("swap", "auto"), " goes on without it")
+            raise SpoTraceError(f"no swap_page_owner: {why.text}", hint=hint)
+        if wants_swap(facts["cmdline"]) and why.code is Missing.NO_FILE:
             self._warnings.append(_NO_PATCH)
-        return {"origin": None, "why": why}
+        return {"origin": None, "why": why.text, "code": why.code}
 
     def _refuse_empty(self) -> None:
         counts = [self._log.files[name] for name in ("page_owner", "swap_page_owner") if name in self._log.files]
@@ -186,7 +192,8 @@ class _Collection:
         if not counts:
             why = self._source.why_missing("page_owner")
             raise SpoTraceError(
-                f"there is no page_owner to read: {why}", hint="on the machine itself: spo-trace doctor"
+                f"there is no page_owner to read: {why.text}",
+                hint=why.hint or "on the machine itself: spo-trace doctor",
             )
         said = [text for count in counts for text in (count.problem, count.first_reject) if text]
         raise SpoTraceError(
@@ -225,11 +232,20 @@ class _Collection:
     def _stack_records(self, name: str) -> Iterator[StackRecord]:
         text = self._source.open(name)
         if text is None:
+            self._note_missing(name)
             return
         with self._log.reading(text) as counts:
             for record in stack_records(text, self._log.reject):
                 counts.records += 1
                 yield record
+
+    # One stuck reader is the reason for all of page_owner_stacks: one warning.
+    def _note_missing(self, name: str) -> None:
+        why = self._source.why_missing(name)
+        if why.code is Missing.BLOCKED and not self._stacks_blocked:
+            self._stacks_blocked = True
+            self._warnings.append(f"page_owner_stacks is left out: {name}: {why.text}")
+        self._missing[name] = {"code": why.code, "why": why.text}
 
 
 def _stack_row(stack: Stack) -> tuple[Any, ...]:

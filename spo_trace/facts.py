@@ -8,7 +8,7 @@ from typing import Any
 from spo_trace.formats import proc
 from spo_trace.sources.source import Source
 
-__all__ = ["address_bits", "facts_after", "facts_before", "wants_swap"]
+__all__ = ["address_bits", "facts_after", "facts_before"]
 
 _32_BIT = ("arm", "i386", "i486", "i586", "i686", "mips", "ppc", "riscv32", "s390", "sh4", "sparc")
 
@@ -51,12 +51,6 @@ def facts_after(source: Source, warnings: list[str]) -> dict[str, Any]:
         "uptime_end": proc.uptime_seconds(read("uptime-after")),
         "meminfo_after": proc.meminfo(read("meminfo-after")),
     }
-
-
-def wants_swap(cmdline: str | None) -> bool:
-    """Tell whether a kernel's command line asks page_owner for swap (`page_owner=on,swap`)."""
-    values = [word.removeprefix("page_owner=") for word in (cmdline or "").split() if word.startswith("page_owner=")]
-    return bool(values) and "swap" in values[-1].split(",")
 
 
 def address_bits(arch: str | None) -> int:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spo_trace.arguments import names_of, number_of, path_of, paths_of
+from spo_trace.arguments import names_of, number_of, path_of, paths_of, seconds_of
 from spo_trace.collect import collect
 from spo_trace.counts import Progress
 from spo_trace.errors import Argument, UsageError
@@ -16,11 +16,12 @@ from spo_trace.files.access import Access, access_for
 from spo_trace.private_files import scratch_directory
 from spo_trace.snapshots import reader
 from spo_trace.sources.choose import choose_source
+from spo_trace.sources.live import STACKS_TIMEOUT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Paths", "Snapshot", "SnapshotLike", "access_given", "as_list", "open", "opened", "snapshot"]
+__all__ = ["Paths", "Snapshot", "SnapshotLike", "access_given", "as_list", "open", "opened", "snapshot", "timeout_of"]
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 SnapshotLike = reader.Snapshot | str | os.PathLike[str]
@@ -81,13 +82,15 @@ def snapshot(
     owner: str | None = None,
     mode: int | None = None,
     jobs: int | None = None,
+    stacks_timeout: float = STACKS_TIMEOUT,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Take a snapshot into the directory `output` and return it open.
 
     `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource) or
     `simulator` (`from_` is a scenario, `stage` one of its snapshots, default the last). `swap`: `auto`, `debugfs`,
-    `bpf` (of a running `spo-trace trace`) or `none`. Raise SpoTraceError with what to do about it.
+    `bpf` (of a running `spo-trace trace`) or `none`. `stacks_timeout`: page_owner_stacks is left out if reading it
+    returns nothing for so many seconds. Raise SpoTraceError with what to do about it.
 
     `owner` (USER or USER:GROUP) gets the files; by default, under sudo, the user who called it does, if `output` is in
     a directory this user may write to. `mode`: the files' permission bits, by default 0o600; directories get the
@@ -98,7 +101,7 @@ def snapshot(
     """
     target = Path(path_of(output, "output"))
     access = access_given(owner, mode)
-    source = choose_source(backend, as_list(from_), stage, number_of(jobs, "jobs", least=1))
+    source = choose_source(backend, as_list(from_), stage, number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout))
     collect(source, target, swap=swap, strict=strict, force=force, access=access, jobs=jobs, progress=progress)
     return Snapshot(target)
 
@@ -108,6 +111,12 @@ def access_given(owner: str | None, mode: int | None) -> Access:
     if owner is not None and not isinstance(owner, str):
         raise UsageError((Argument("owner"), " takes USER or USER:GROUP as text"), hint="for example: '1000:1000'")
     return access_for(owner, number_of(mode, "mode", least=0))
+
+
+def timeout_of(stacks_timeout: float) -> float:
+    """Return a time limit in seconds; raise UsageError for anything else."""
+    seconds = seconds_of(stacks_timeout, "stacks_timeout")
+    return STACKS_TIMEOUT if seconds is None else seconds
 
 
 def open(

@@ -21,6 +21,7 @@ __all__ = [
     "Output",
     "Owner",
     "Source",
+    "StacksTimeout",
     "Strict",
     "Top",
     "Where",
@@ -110,6 +111,16 @@ Jobs = Annotated[
         shows="N",
         least=1,
         help="Readers of page_owner, scanners of its text; default: one for each processor, 8 at most.",
+    ),
+]
+StacksTimeout = Annotated[
+    float,
+    option(
+        "--stacks-timeout",
+        shows="SECONDS",
+        least=0.1,
+        help="Give page_owner_stacks up if reading it returns nothing for so long: on some kernels it never ends.",
+        default=True,
     ),
 ]
 Strict = Annotated[

@@ -65,7 +65,7 @@ def access_of(owner: str | None, mode: str | None, *outputs: Path | None) -> Acc
     """Return what --owner and --mode ask for; raise UsageError where no file is written that they could apply to."""
     given = " and ".join(name for name, value in (("--owner", owner), ("--mode", mode)) if value is not None)
     if given and not any(output and str(output) != "-" for output in outputs):
-        raise UsageError(f"{given}: no file is written", hint="standard output is wherever the shell puts it")
+        raise UsageError(f"{given}: no file is written", hint="name a file, for example with -o")
     return access_for(owner, None if mode is None else parse_mode(mode))
 
 

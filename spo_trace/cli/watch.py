@@ -7,7 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Backend, By, Force, From, Jobs, Mode, Owner, Where, condition_of, keys_of, option
+from spo_trace.cli.options import (
+    Backend,
+    By,
+    Force,
+    From,
+    Jobs,
+    Mode,
+    Owner,
+    StacksTimeout,
+    Where,
+    condition_of,
+    keys_of,
+    option,
+)
 from spo_trace.cli.output import access_of, note
 from spo_trace.cli.watching import SORTS, Csv, Display, JsonLines, Lines, Terminal
 from spo_trace.errors import UsageError
@@ -84,6 +97,7 @@ def command(
     method: Method = "auto",
     format: WatchFormat = "view",
     jobs: Jobs = None,
+    stacks_timeout: StacksTimeout = 10.0,
     record: Record = None,
     owner: Owner = None,
     mode: Mode = None,
@@ -115,6 +129,7 @@ def command(
         where=condition_of(where),
         method=method,
         jobs=jobs,
+        stacks_timeout=stacks_timeout,
         interval=interval,
         count=count,
         from_=from_,

@@ -17,7 +17,7 @@ _logger = logging.getLogger(__name__)
 
 PRIVATE_MODE = 0o600
 _ALLOWED = 0o664
-_MODE_HINT = "an octal mode between 0600 and 0664: the owner reads and writes, others may only read"
+_MODE_HINT = "use a mode such as 0600, 0640, 0644 or 0660"
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,7 @@ class Grant:
 
 
 def _warn_of_root(target: Path, why: str) -> None:
-    hint = "name an owner for it, or an output directory that the user may write to"
-    _logger.warning("only root can read %s: %s; %s", target, why, hint)
+    _logger.warning("%s belongs to root: %s. To give it to a user, name an owner for it", target, why)
 
 
 def access_for(owner: str | None = None, mode: int | None = None) -> Access:

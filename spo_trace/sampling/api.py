@@ -11,12 +11,13 @@ from spo_trace.analysis.trend import trend as fit_trend
 from spo_trace.arguments import number_of, path_of, seconds_of
 from spo_trace.counts import Progress
 from spo_trace.errors import Argument, Call, UsageError
-from spo_trace.opening import Paths, access_given, as_list, opened
+from spo_trace.opening import Paths, access_given, as_list, opened, timeout_of
 from spo_trace.reporters.notebook import Table
 from spo_trace.sampling.opening import Samples, Series, open_series
 from spo_trace.sampling.recording import Recording
 from spo_trace.sampling.samples import Question, Sample, take_samples
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.sources.live import STACKS_TIMEOUT
 from spo_trace.sources.series import choose_series, paced
 
 __all__ = ["series", "trend", "watch"]
@@ -32,6 +33,7 @@ def watch(
     from_: Paths | None = None,
     backend: str | None = None,
     jobs: int | None = None,
+    stacks_timeout: float = STACKS_TIMEOUT,
     record: str | os.PathLike[str] | None = None,
     force: bool = False,
     owner: str | None = None,
@@ -43,8 +45,9 @@ def watch(
     The samples are of this machine (5 seconds apart by default), or of the captures or directories of captures
     `from_`, or of a simulator's scenario's stages. `method`: `counts` (the kernel's own count for each stack: cheap,
     memory and swap in one, for keys of the stack alone), `full` (every record), or `auto` (counts where they can
-    answer). `record`: a directory to keep each sample in as it comes, for `series` and `trend`; `owner`
-    and `mode` as for `snapshot`.
+    answer). `stacks_timeout`: page_owner_stacks is left out if reading it returns nothing for so many seconds.
+    `record`: a directory to keep each sample in as it comes, for `series` and `trend`; `owner` and `mode` as for
+    `snapshot`.
 
     >>> for sample in spo.watch("caller", from_="leak", backend="simulator", count=2):
     ...     print(f"{sample.seconds:.0f} s: {sample.table['caller'][0]}")
@@ -52,14 +55,14 @@ def watch(
     60 s: folio_prealloc
     """
     interval, count = seconds_of(interval, "interval"), number_of(count, "count", least=1)
-    jobs = number_of(jobs, "jobs", least=1)
+    jobs, stacks_timeout = number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout)
     question = Question(check_keys(by), where, method)
     access = access_given(owner, mode)
     pause = (0.0 if from_ else 5.0) if interval is None else interval
     recording = None
     if record is not None:
         recording = Recording(Path(path_of(record, "record")), question, access=access, force=force)
-    sources = paced(choose_series(backend, as_list(from_), jobs), pause, count)
+    sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout), pause, count)
     return _kept(take_samples(sources, question, jobs=jobs, progress=progress), recording)
 
 

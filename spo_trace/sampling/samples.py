@@ -139,7 +139,7 @@ def _read(
         if table is not None:
             return "counts", table, meta
         if question.method == "counts":
-            why = source.why_missing("show_stacks") if _tells_time(meta) else "no boot_id and uptime with it"
+            why = source.why_missing("show_stacks").text if _tells_time(meta) else "no boot_id and uptime with it"
             raise SpoTraceError(
                 f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner then")
             )

@@ -16,8 +16,10 @@ from spo_trace.bundled import scenarios
 from spo_trace.errors import Call, SpoTraceError, Text, UsageError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import KernelText
+from spo_trace.missing import Missing, Why
 from spo_trace.private_files import scratch_directory
 from spo_trace.sources.compression import SUFFIXES, Rewound, first_bytes, is_compressed, read_chunks, read_head
+from spo_trace.sources.err_file import LONGEST, read_err
 from spo_trace.sources.source import PATHS
 from spo_trace.sources.tarball import Tarball, is_tar
 
@@ -35,6 +37,8 @@ _CONTENT = (
     (re.compile(rb"^(?:nr_base_pages|stack_count): ", re.MULTILINE), "show_stacks"),
 )
 
+_NOT_IN_CAPTURE = Why(Missing.NOT_IN_CAPTURE, "not in the capture")
+
 Opener = Callable[[], KernelText]
 
 
@@ -50,7 +54,7 @@ class CaptureSource:
     def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
         self._title = ", ".join(str(path) for path in paths)
         self._files: dict[str, Opener] = {}
-        self._errors: dict[str, str] = {}
+        self._errors: dict[str, Why] = {}
         for path in paths:
             self._add(str(path))
         self._refuse_without_owners(self._title, lambda: "name the directory that it is in, or page_owner as well")
@@ -68,12 +72,12 @@ class CaptureSource:
         text = opener()
         # `cat page_owner` ends at the first record that does not fit the kernel's buffer (ENOMEM), and says so.
         if name in self._errors:
-            text.problem = f"it was cut off on the machine: {self._errors[name]}"
+            text.problem = f"it was cut off on the machine: {self._errors[name].text}"
         return text
 
-    def why_missing(self, name: str) -> str:
-        """Return why `open` gave None."""
-        return self._errors.get(name, "not in the capture")
+    def why_missing(self, name: str) -> Why:
+        """Return why `open` returned None."""
+        return self._errors.get(name, _NOT_IN_CAPTURE)
 
     def _add(self, path: str) -> None:
         if path == "-":
@@ -108,7 +112,7 @@ class CaptureSource:
         for name, laid_out in PATHS.items():
             for base in (root / laid_out, root / "page_owner_stacks" / name, root / name):
                 if (said := base.with_name(base.name + ".err")).is_file():
-                    self._errors[name] = escape(said.read_bytes()[:200].strip())
+                    self._errors[name] = _read_err_file(said)
                 path = next((p for p in _spellings(base) if p.is_file()), None)
                 if path is not None:
                     self._add_file(name, path)
@@ -125,7 +129,7 @@ class CaptureSource:
 
     def _refuse_without_owners(self, title: str, hint: Callable[[], str]) -> None:
         if not self._files.keys() & {"page_owner", "swap_page_owner"}:
-            why = f": {self._errors['page_owner']}" if "page_owner" in self._errors else ""
+            why = f": {self._errors['page_owner'].text}" if "page_owner" in self._errors else ""
             raise SpoTraceError(f"{title} has no page_owner file{why}", hint=hint())
 
     def _add_stream(self, title: str, raw: BinaryIO) -> None:
@@ -160,6 +164,11 @@ def _open_file(path: str) -> BinaryIO:
             call = Call("snapshot", from_=path, backend="simulator", output=f"{path}.spo")
             hint = (f"the simulator has a scenario {path}: ", call)
         raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint=hint) from error
+
+
+def _read_err_file(path: Path) -> Why:
+    with path.open("rb") as file:
+        return read_err(file.read(LONGEST))
 
 
 def _file_text(name: str, path: Path) -> KernelText:

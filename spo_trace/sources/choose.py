@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sources.capture import CaptureSource
-from spo_trace.sources.live import LiveSource
+from spo_trace.sources.live import STACKS_TIMEOUT, LiveSource
 from spo_trace.sources.mistaken import what_it_is
 from spo_trace.sources.source import Source
 
@@ -49,11 +49,16 @@ def capture_source(paths: Sequence[str]) -> Source:
 
 
 def choose_source(
-    backend: str | None, paths: Sequence[str], stage: str | None = None, jobs: int | None = None
+    backend: str | None,
+    paths: Sequence[str],
+    stage: str | None = None,
+    jobs: int | None = None,
+    stacks_timeout: float = STACKS_TIMEOUT,
 ) -> Source:
     """Return the source that `backend` names; without a name, a capture if there are paths, else this machine.
 
-    `jobs`: how many read this machine's page_owner at once, by default `default_jobs()`.
+    `jobs`: how many read this machine's page_owner at once, by default `default_jobs()`. `stacks_timeout`: for how many
+    seconds this machine's page_owner_stacks may return no data.
     """
     if stage is not None and backend != "simulator":
         raise UsageError(
@@ -62,7 +67,7 @@ def choose_source(
         )
     name = backend_name(backend, paths)
     if name == "live":
-        return LiveSource(jobs=jobs or default_jobs())
+        return LiveSource(jobs=jobs or default_jobs(), stacks_timeout=stacks_timeout)
     if name == "capture":
         return capture_source(paths)
     from spo_trace.sources.simulator import simulated_stage

@@ -10,13 +10,16 @@ from pathlib import Path
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.choose import backend_name, capture_source, choose_source
+from spo_trace.sources.live import STACKS_TIMEOUT
 from spo_trace.sources.mistaken import what_it_is
 from spo_trace.sources.source import Source
 
 __all__ = ["choose_series", "paced"]
 
 
-def choose_series(backend: str | None, paths: Sequence[str], jobs: int | None = None) -> Iterator[Source]:
+def choose_series(
+    backend: str | None, paths: Sequence[str], jobs: int | None = None, stacks_timeout: float = STACKS_TIMEOUT
+) -> Iterator[Source]:
     """Return the sources that samples are taken of; without end for this machine.
 
     A path is a capture (as for CaptureSource), or a directory of captures: all of them, in the order of their names.
@@ -24,7 +27,7 @@ def choose_series(backend: str | None, paths: Sequence[str], jobs: int | None = 
     """
     name = backend_name(backend, paths)
     if name == "live":
-        return iter(lambda: choose_source(name, [], jobs=jobs), None)
+        return iter(lambda: choose_source(name, [], jobs=jobs, stacks_timeout=stacks_timeout), None)
     if name == "simulator":
         from spo_trace.sources.simulator import simulated_stages
 

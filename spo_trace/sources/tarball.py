@@ -12,7 +12,9 @@ from typing import BinaryIO
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import KernelText
+from spo_trace.missing import Why
 from spo_trace.sources.compression import READ_ERRORS, SMALL_STEP, Rewound, decompressed, read_chunks, without_suffix
+from spo_trace.sources.err_file import LONGEST, read_err
 from spo_trace.sources.source import PATHS
 
 __all__ = ["Tarball", "is_tar"]
@@ -43,7 +45,7 @@ class Tarball:
     def __init__(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
         self._title = title
         self._reopen = reopen
-        self.errors: dict[str, str] = {}
+        self.errors: dict[str, Why] = {}
         self._contents: dict[str, bytes] = {}
         self._members = self._index()
 
@@ -100,7 +102,7 @@ class Tarball:
                         if member.size <= _KEPT and len(found[name]) == 1:
                             self._contents[member.name] = _content(archive, member)
                     elif member.isreg() and name.endswith(".err") and name.removesuffix(".err") in PATHS:
-                        self.errors[name.removesuffix(".err")] = escape(_content(archive, member, 200).strip())
+                        self.errors[name.removesuffix(".err")] = read_err(_content(archive, member, LONGEST))
         except READ_ERRORS as error:
             if not found:
                 raise SpoTraceError(
