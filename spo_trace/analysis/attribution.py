@@ -33,10 +33,6 @@ def attribute(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | 
     has no owners of swap (or no page_owner), swap_pages and swap_bytes (mem_pages and mem_bytes) are missing, and
     the total is of what it has. `where` keeps only the rows for which it holds (an expression over columns, as in
     DataFrame.query). Raise UsageError for a key or a condition that can't be.
-
-    >>> spo.attribute(snap, by=["comm"]).head(1)       # doctest: +SKIP
-      comm  mem_pages  swap_pages  mem_bytes  swap_bytes  total_bytes     share
-    0   dd       1173       64535    4804608   264335360    269139968  0.366231
     """
     keys = check_keys(by)
     condition = Where(where)

@@ -11,7 +11,7 @@ from spo_trace.cli.options import Force, Mode, Output, Owner, PageSize, Source, 
 from spo_trace.cli.output import access_of, check_output, note, opened, warn
 from spo_trace.cli.showing import check_question, chosen_format, no_match_notes
 from spo_trace.errors import UsageError
-from spo_trace.export_formats import BINARY_FORMATS, EXPORT_FORMATS, RECORD_FORMATS, WEIGHTS
+from spo_trace.export_formats import BINARY_FORMATS, EXPORT_FORMATS, check_export
 
 __all__ = ["command"]
 
@@ -88,12 +88,6 @@ def _format_for(format: str | None, output: Path | None) -> str:
 
 
 def _check_usage(format: str, weight: str, where: list[str] | None, output: Path | None) -> None:
-    if weight not in WEIGHTS:
-        raise UsageError(f"there is no weight {weight!r}", hint=f"choose one of {', '.join(WEIGHTS)}")
-    if weight != "total" and format != "folded":
-        raise UsageError("--weight goes with folded stacks", hint=f"{format} has memory and swap apart")
-    if where and format in RECORD_FORMATS:
-        hint = "the flat table has all: whatever reads it can choose"
-        raise UsageError(f"--where does not go with {format}", hint=hint)
+    check_export(format, where=bool(where), weight=weight)
     if format in BINARY_FORMATS and output is None and sys.stdout.isatty():
         raise UsageError(f"{format} is no text for a terminal", hint="name a file with -o")

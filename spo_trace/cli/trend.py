@@ -165,7 +165,7 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
         raise UsageError(f"can't draw {plot}", hint=f"its name decides what it is: one of {', '.join(SUFFIXES)}")
     if find_spec("matplotlib") is None:
         raise SpoTraceError("--plot needs matplotlib", hint=f"install it {INSTALL_PLOT}")
-    check_output(plot, force=force, option="--plot")
+    check_output(plot, force=force, argument="plot")
 
 
 # What the amounts are of: the kernel's counts have memory and swap in one.

@@ -89,7 +89,7 @@ def build_problem(error: Exception, *, compiled: bool, max_entries: int) -> Prob
         bpf_maps.try_hash_map(_KEY_SIZE, _VALUE_SIZE, max_entries)
     except OSError as failure:
         message = f"the kernel gives no map of {max_entries:,} swap entries: {failure.strerror}"
-        return Problem(message, "free memory, or make less room with --max-entries")
+        return Problem(message, "free memory, or make less room: spo-trace trace --max-entries N")
     return Problem(f"the BPF program can't be compiled: {error}", report_hint())
 
 

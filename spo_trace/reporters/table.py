@@ -10,7 +10,7 @@ from spo_trace.reporters.format import UNKNOWN, format_rate, format_share, forma
 from spo_trace.reporters.frames import text_of
 from spo_trace.reporters.markdown import render_markdown
 
-__all__ = ["render_table"]
+__all__ = ["render_table", "shown_cells"]
 
 # Keys that are frames: a line each under the numbers, or no line would fit a screen.
 _STACK_KEYS = ("stack", "symbols")
@@ -79,3 +79,11 @@ def _title(name: str) -> str:
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     padded = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(cells, widths, right, strict=True))
     return "  ".join(padded).rstrip() + "\n"
+
+
+def shown_cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[bool]]:
+    """Return the titles, the rows' texts, and which columns are amounts, for another form of the same table."""
+    names = [name for name in table.columns if name not in _LEFT_OUT]
+    columns = [[_cell(name, value) for value in table[name]] for name in names]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return [_title(name) for name in names], rows, [_is_number(name) for name in names]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from spo_trace.bundled import scenarios
-from spo_trace.errors import Argument, Call, SpoTraceError, Text, UsageError
+from spo_trace.errors import Call, SpoTraceError, Text, UsageError
 from spo_trace.formats.dress import HEAD
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import KernelText
@@ -205,8 +205,8 @@ def _open_file(path: str) -> BinaryIO:
     except OSError as error:
         hint: Text = "check the path"
         if path in scenarios():
-            simulate = f"; or write its captures first: spo-trace simulate {path} -o DIR"
-            hint = (f"the simulator has a scenario {path}: add ", Argument("backend", "simulator"), simulate)
+            call = Call("snapshot", from_=path, backend="simulator", output=f"{path}.spo")
+            hint = (f"the simulator has a scenario {path}: ", call)
         raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint=hint) from error
 
 

@@ -90,5 +90,5 @@ def test_a_map_that_memory_does_not_hold(tmp_path: Path, monkeypatch: pytest.Mon
     problem = build_problem(Exception("Failed to compile"), compiled=False, max_entries=1 << 30)
     # THEN
     assert problem.message == "the kernel gives no map of 1,073,741,824 swap entries: Cannot allocate memory"
-    assert problem.hint == "free memory, or make less room with --max-entries"
+    assert problem.hint == "free memory, or make less room: spo-trace trace --max-entries N"
     assert asked == [(8, 56, 1 << 30)]
