@@ -30,6 +30,7 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
         name="spo-trace",
         help="Who owns this Linux machine's memory, including the part that is in swap?",
         epilog="A first look, without root: spo-trace demo",
+        context_settings={"help_option_names": ["-h", "--help"]},
         invoke_without_command=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from time import monotonic
-from typing import IO, Any, cast
+from typing import Any
 
 from spo_trace.counts import FileCounts, Progress
+from spo_trace.destinations import check_file, text_file
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import Access, access_for, parse_mode
-from spo_trace.files.output_file import written
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import format_size, printable
 from spo_trace.shortcomings import shortcomings
@@ -42,19 +42,10 @@ def warn(text: str) -> None:
     print(f"spo-trace: warning: {printable(text)}", file=sys.stderr)
 
 
-def check_output(output: Path | None, *, force: bool, option: str = "-o") -> None:
-    """Raise SpoTraceError if `output`, named by `option`, can't be written to; before the work, not after it."""
-    if output is None or str(output) == "-":
-        return
-    if output.is_symlink():
-        raise SpoTraceError(f"{output} is a symbolic link", hint="links are not followed: name the file itself")
-    if output.is_dir():
-        raise SpoTraceError(f"{output} is a directory", hint=f"name a file with {option}")
-    if output.is_file() and not force:
-        raise SpoTraceError(f"{output} exists", hint="replace it with --force")
-    if not output.exists() and not os.access(output.parent, os.W_OK | os.X_OK):
-        why = "Permission denied" if output.parent.is_dir() else f"{output.parent} is not a directory"
-        raise SpoTraceError(f"{output} can't be written: {why}", hint=f"name a directory of yours with {option}")
+def check_output(output: Path | None, *, force: bool, argument: str = "output") -> None:
+    """Raise SpoTraceError if `output`, given as `argument`, can't be written to; before the work, not after it."""
+    if output is not None and str(output) != "-":
+        check_file(output, force=force, argument=argument)
 
 
 def check_page(page: Path | None, output: Path | None, *, force: bool) -> None:
@@ -63,9 +54,11 @@ def check_page(page: Path | None, output: Path | None, *, force: bool) -> None:
         raise UsageError(
             "--html writes beside the table, which goes to standard output", hint="name a file: --html FILE"
         )
+    if page and page.suffix.lower() not in ("", ".htm", ".html"):
+        raise UsageError(f"{page} can't be an HTML page: it ends with {page.suffix}", hint="name it NAME.html")
     if page and output and page.absolute() == output.absolute():
         raise UsageError(f"{page} can't be table and page", hint="name two files")
-    check_output(page, force=force, option="--html")
+    check_output(page, force=force, argument="html")
 
 
 def access_of(owner: str | None, mode: str | None, *outputs: Path | None) -> Access:
@@ -93,10 +86,7 @@ def opened(output: Path | None, *, force: bool = False, access: Access | None = 
         with TextIOWrapper(os.fdopen(_open_device(output), "wb"), encoding="utf-8", newline="") as file:
             yield file
         return
-    with (
-        written(output, access_for() if access is None else access) as binary,
-        TextIOWrapper(cast(IO[bytes], binary), encoding="utf-8", newline="") as file,
-    ):
+    with text_file(output, access_for() if access is None else access) as file:
         yield file
     note(f"Wrote {output}")
 

@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.files.accounts import Account, caller, find_account
 
 __all__ = ["OWN", "Access", "Grant", "access_for", "directory_mode", "parse_mode"]
@@ -74,13 +74,16 @@ class Grant:
     # A file system may have no owners. A snapshot that took minutes is not lost for that.
     def _failed(self, why: str) -> None:
         if not self._implied:
-            raise SpoTraceError(f"{self._target}: {why}", hint="leave out --owner, or name another place with -o")
+            raise SpoTraceError(
+                f"{self._target}: {why}",
+                hint=("leave out ", Argument("owner"), ", or name another place with ", Argument("output")),
+            )
         _warn_of_root(self._target, why)
         self._account = None
 
 
 def _warn_of_root(target: Path, why: str) -> None:
-    _logger.warning("%s belongs to root: %s. To give it to a user, add --owner USER", target, why)
+    _logger.warning("%s belongs to root: %s. To give it to a user, name an owner for it", target, why)
 
 
 def access_for(owner: str | None = None, mode: int | None = None) -> Access:
@@ -102,7 +105,9 @@ def access_for(owner: str | None = None, mode: int | None = None) -> Access:
 
 def _permitted(account: Account) -> Account:
     if os.geteuid() != 0 and (account.uid != os.geteuid() or account.gid not in {os.getegid(), *os.getgroups()}):
-        raise SpoTraceError("only root can give files to another user or group", hint="use sudo, or omit --owner")
+        raise SpoTraceError(
+            "only root can give files to another user or group", hint=("use sudo, or leave out ", Argument("owner"))
+        )
     return account
 
 

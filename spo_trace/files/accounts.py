@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spo_trace.errors import UsageError
+from spo_trace.errors import Argument, UsageError
 
 __all__ = ["Account", "caller", "find_account"]
 
@@ -49,7 +49,9 @@ def find_account(text: str) -> Account:
     if group and gid is None:
         raise UsageError(f"there is no group {group!r}", hint=_HINT)
     if gid is None and entry is None:
-        raise UsageError(f"the group of uid {uid} is unknown: it has no passwd entry", hint=f"--owner {uid}:GROUP")
+        raise UsageError(
+            f"the group of uid {uid} is unknown: it has no passwd entry", hint=Argument("owner", f"{uid}:GROUP")
+        )
     login_gid = entry.pw_gid if entry else gid
     assert login_gid is not None
     return Account(uid, login_gid if gid is None else gid, user, _groups(entry))

@@ -7,7 +7,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import Argument, SpoTraceError, Text
 
 __all__ = [
     "cannot_write",
@@ -23,11 +23,13 @@ __all__ = [
     "unforeseen",
 ]
 
+_OWN_DIRECTORY = ("name a directory of yours with ", Argument("output"))
+
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def cannot_write(target: Path, error: OSError, hint: str = "name a directory of yours with -o") -> SpoTraceError:
+def cannot_write(target: Path, error: OSError, hint: Text = _OWN_DIRECTORY) -> SpoTraceError:
     """Return the error that says why `target` can't be written."""
     return SpoTraceError(f"{target} can't be written: {error.strerror}", hint=hint)
 
@@ -55,7 +57,7 @@ def make_directory(name: str, parent: int) -> int:
     # Whoever may write to `parent` can put a directory of ours there that has files in it already.
     if names(fd) or os.fstat(fd).st_uid != os.geteuid() or os.fstat(fd).st_mode & 0o077:
         os.close(fd)
-        raise SpoTraceError(f"{name} was exchanged while it was made", hint="name a directory of yours with -o")
+        raise SpoTraceError(f"{name} was exchanged while it was made", hint=_OWN_DIRECTORY)
     return fd
 
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, Self
 
 from spo_trace.closing import Closing
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.descriptors import (
     cannot_write,
@@ -171,7 +171,9 @@ def check_target(
     if not stat.S_ISDIR(status.st_mode) or not _holds(kind, str(target), parent):
         raise SpoTraceError(f"{said} exists and is not {kind.name}", hint="choose another name")
     if not force:
-        raise SpoTraceError(f"{said} exists", hint="choose another name, or replace it with --force")
+        raise SpoTraceError(
+            f"{said} exists", hint=("choose another name, or replace it with ", Argument("force", True))
+        )
 
 
 def _holds(kind: Kind, name: str, parent: int | None) -> bool:

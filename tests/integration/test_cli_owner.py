@@ -115,7 +115,7 @@ def test_where_the_caller_may_not_write_it_says_what_to_do(place: Path) -> None:
     assert done.returncode == 0
     assert (
         b"spo-trace: closed/x.spo belongs to root: nobody may not write to closed. "
-        b"To give it to a user, add --owner USER\n"
+        b"To give it to a user, name an owner for it\n"
     ) in done.stderr
     assert ids(place / "closed/x.spo") == (0, 0)
 

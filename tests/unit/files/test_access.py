@@ -67,7 +67,8 @@ def test_where_the_caller_may_not_write_it_stays_roots_and_that_is_said(
     target = write(shared / "x", access_for())
     assert (ids(target), mode(target)) == (MINE, "0600")
     (said,) = caplog.messages
-    assert said == f"{target} belongs to root: nobody may not write to {shared}. To give it to a user, add --owner USER"
+    why = f"nobody may not write to {shared}. To give it to a user, name an owner for it"
+    assert said == f"{target} belongs to root: {why}"
 
 
 @as_root

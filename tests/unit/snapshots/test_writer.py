@@ -110,7 +110,7 @@ def test_force_replaces_a_snapshot_and_only_then(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError) as caught:
         write(target, meta={"n": 2})
     assert caught.value.message == f"{target} exists"
-    assert caught.value.hint == "choose another name, or replace it with --force"
+    assert caught.value.hint == "choose another name, or replace it with force=True"
     assert json.loads((target / "snapshot.json").read_bytes()) == {"n": 1}
     (target / "rejects.txt").touch()
     write(target, force=True, meta={"n": 3})
@@ -213,7 +213,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError) as caught, SnapshotWriter(tmp_path / "no/a.spo"):
         pass
     assert caught.value.message == f"{tmp_path}/no/a.spo can't be written: No such file or directory"
-    assert caught.value.hint == "name a directory of yours with -o"
+    assert caught.value.hint == "name a directory of yours with output"
 
 
 def test_rejects_are_kept_escaped_with_their_place(tmp_path: Path) -> None:
