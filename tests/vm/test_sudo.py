@@ -77,8 +77,10 @@ def user_script() -> Iterator[str]:
     assert "-n 30 --count 40" in recipe
     yield f"step {shlex.quote(recipe.replace('-n 30 --count 40', '-n 1 --count 4'))}"
     (workflow,) = blocks(CI.read_text(), "yaml")
-    for step in re.findall(r"^- run: (.*)", workflow, re.MULTILINE):
-        yield f"step {shlex.quote(step)}"
+    installing, *steps = re.findall(r"^- run: (.*)", workflow, re.MULTILINE)
+    # What it installs is there already: the job has a link where this puts one.
+    assert installing.startswith("sudo make ")
+    yield from (f"step {shlex.quote(step)}" for step in steps)
 
 
 # What the user's shell has. `until_ctrl_c STEP READY MEANWHILE`: run a command until READY holds and MEANWHILE is done,
