@@ -14,6 +14,9 @@ from tests.vm.support import Guest, boot
 
 pytestmark = pytest.mark.vm
 
+# On an emulated processor a snapshot takes half a minute, and some ten are taken; more where the host is busy.
+TIME_LIMIT = 2400
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CI = ROOT / "docs" / "in-ci.md"
@@ -37,10 +40,14 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def all_steps() -> list[str]:
-    """Return the root steps of all documents that are followed one by one; docs/in-ci.md is followed as a whole."""
+    """Return the root steps of all documents that are followed one by one; docs/in-ci.md is followed as a whole.
+
+    Of those that differ in the name of the output alone, the first one.
+    """
     ci = root_steps(CI.read_text())
     steps = {step for document in DOCUMENTS for step in root_steps(document.read_text())}
-    return sorted(step for step in steps - ci if not EVENTS.match(step))
+    wanted = sorted((step for step in steps - ci if not EVENTS.match(step)), reverse=True)
+    return sorted({re.sub(r" -o \S+", "", step): step for step in wanted}.values())
 
 
 def endless(step: str) -> str | None:
@@ -112,8 +119,7 @@ step 'spo-trace diff ci/before.spo ci/after.spo --top 3 -o growth.csv --html gro
 step 'spo-trace trend ci/leak-test --top 3'
 step 'sudo spo-trace report now.spo --by category -o categories.csv --html now.html'
 step 'sudo spo-trace export now.spo -o now.pb.gz'
-step 'sudo spo-trace snapshot'
-step 'cat categories.csv now.html now.pb.gz $(hostname)-*.spo/* > /dev/null'
+step 'cat categories.csv now.html now.pb.gz > /dev/null'
 """
 
 
@@ -135,7 +141,7 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Guest:
     out = tmp_path_factory.mktemp("sudo")
     (out / "user.sh").write_text("\n".join([USER, *user_script(), AFTERWARDS]))
     job = (JOBS / "sudo.sh").read_text()
-    return boot("7.2-spo", "page_owner=on,swap", job, out, memory_mib=800, headers=True)
+    return boot("7.2-spo", "page_owner=on,swap", job, out, time_limit=TIME_LIMIT, memory_mib=800, headers=True)
 
 
 @pytest.fixture(scope="module")
