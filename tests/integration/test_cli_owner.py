@@ -27,7 +27,7 @@ COMMANDS = {
     "report": ("report capture -o a.csv --html a.html", ["a.csv", "a.html"]),
     "diff": ("diff capture capture -o a.md --html a.html", ["a.md", "a.html"]),
     "trend": ("trend minutes -o a.json --plot a.svg", ["a.json", "a.svg"]),
-    "verify": ("verify capture -o a.txt", ["a.txt"]),
+    "verify": ("verify capture --only memory -o a.txt", ["a.txt"]),
     "export folded": ("export capture -o a.folded", ["a.folded"]),
     "export pprof": ("export capture -o a.pb.gz", ["a.pb.gz"]),
     "export parquet": ("export capture -o a.parquet", ["a.parquet"]),
@@ -115,7 +115,7 @@ def test_where_the_caller_may_not_write_it_says_what_to_do(place: Path) -> None:
     assert done.returncode == 0
     assert (
         b"spo-trace: closed/x.spo belongs to root: nobody may not write to closed. "
-        b"To give it to a user, name an owner for it\n"
+        b"To give it to a user, add --owner USER\n"
     ) in done.stderr
     assert ids(place / "closed/x.spo") == (0, 0)
 
@@ -165,7 +165,7 @@ def test_only_root_gives_files_to_somebody_else(tmp_path: Path, monkeypatch: pyt
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == [
         "spo-trace: error: only root can give files to another user or group",
-        "  hint: use sudo, or omit --owner",
+        "  hint: use sudo, or leave out --owner",
     ]
 
 
