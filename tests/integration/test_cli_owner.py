@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import spo_trace as spo
 from tests.docs.reference import commands, options_of
 from tests.support import ANON, MACHINE, capture, in_process, page, spo_trace
 from tests.unit.files.users import OTHER, SUDO, USER, as_root, ids, mode, reads, shared
@@ -185,3 +186,18 @@ def test_a_name_in_what_it_says_cannot_drive_the_terminal(place: Path) -> None:
     done = spo_trace(*arguments, cwd=place, env=environment(place))
     assert b"belongs to root" in done.stderr
     assert b"\x1b" not in done.stderr
+
+
+@as_root
+def test_the_api_takes_the_same_owner_and_mode(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snap = spo.open(place / "capture")
+    spo.export(snap, "csv", place / "a.csv", owner="nobody:daemon", mode=0o640)
+    spo.export_diff(snap, snap, place / "a.html", owner="nobody:daemon", mode=0o640)
+    spo.snapshot(place / "a.spo", from_=place / "capture", owner="nobody:daemon", mode=0o640)
+    for name in ("a.csv", "a.html", "a.spo/snapshot.json"):
+        assert (ids(place / name), mode(place / name)) == ((USER.pw_uid, OTHER.pw_gid), "0640")
+    # Without them, it is sudo's caller who gets the file.
+    for variable, value in SUDO.items():
+        monkeypatch.setenv(variable, value)
+    spo.export(snap, "csv", place / "b.csv")
+    assert (ids(place / "b.csv"), mode(place / "b.csv")) == (USERS, "0600")
