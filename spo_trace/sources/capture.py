@@ -125,7 +125,7 @@ class CaptureSource:
             if tarball.find(name) is not None:
                 self._put(name, partial(tarball.text, name), title)  # type: ignore[arg-type]
         self._errors |= tarball.errors
-        self._refuse_without_owners(title, lambda: "see README.md on how to make a capture")
+        self._refuse_without_owners(title, lambda: "make it with the script that spo-trace capture-script prints")
 
     def _refuse_without_owners(self, title: str, hint: Callable[[], str]) -> None:
         if not self._files.keys() & {"page_owner", "swap_page_owner"}:
@@ -229,4 +229,4 @@ def _hint_for(root: Path) -> str:
     if captures:
         names = sorted(escape(os.fsencode(path.name)) for path in captures)
         return f"it has captures inside: name one of {', '.join(names[:6])}"
-    return "a capture has page_owner, or sys/kernel/debug/page_owner, as the README tells to make it"
+    return "a capture has page_owner, or sys/kernel/debug/page_owner, as spo-trace capture-script makes it"

@@ -58,7 +58,7 @@ def _captures(path: str) -> list[str]:
     if not inside:
         raise SpoTraceError(
             f"{path} is no capture, and has none inside",
-            hint="a capture has page_owner, as the README tells to make it",
+            hint="a capture has page_owner, as spo-trace capture-script makes it",
         )
     return inside
 

@@ -80,7 +80,8 @@ def test_a_directory_without_page_owner(tmp_path: Path) -> None:
         CaptureSource([capture(tmp_path, {"meminfo": MEM})])
     assert caught.value.message == f"{tmp_path} has no page_owner file"
     assert (
-        caught.value.hint == "a capture has page_owner, or sys/kernel/debug/page_owner, as the README tells to make it"
+        caught.value.hint
+        == "a capture has page_owner, or sys/kernel/debug/page_owner, as spo-trace capture-script makes it"
     )
 
 
