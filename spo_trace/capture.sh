@@ -57,7 +57,7 @@ name_archive() {
 capture() {
     save date date -u +%Y-%m-%dT%H:%M:%SZ
     save uname uname -a
-    save pagesize getconf PAGESIZE
+    save pagesize page_size
     save cmdline cat "$root/proc/cmdline"
     save boot_id cat "$root/proc/sys/kernel/random/boot_id"
     for name in uptime meminfo swaps zoneinfo vmstat; do
@@ -72,6 +72,13 @@ capture() {
     for name in meminfo uptime; do
         save "$name-after" cat "$root/proc/$name"
     done
+}
+
+# Not every busybox has getconf.
+page_size() {
+    getconf PAGESIZE 2> /dev/null && return
+    kib=$(grep KernelPageSize /proc/self/smaps | head -n 1 | tr -dc 0-9)
+    [ -n "$kib" ] && echo $((kib * 1024))
 }
 
 # save NAME COMMAND...: keep what the command prints.

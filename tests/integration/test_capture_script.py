@@ -158,6 +158,13 @@ def test_without_gzip_nothing_is_compressed(shell: list[str], root: Path, tmp_pa
     assert text_of(CaptureSource([tmp_path / "capture.tar"]), "page_owner") == MACHINE["sys/kernel/debug/page_owner"]
 
 
+def test_the_page_size_is_known_without_getconf(shell: list[str], root: Path, tmp_path: Path) -> None:
+    path = tools(tmp_path / "bin", *(set(TOOLS) - {"getconf"}), "tr", shell[0])
+    assert run(shell, root, path=path).returncode == 0
+    (archive,) = tmp_path.glob("capture.tar*")
+    assert text_of(CaptureSource([archive]), "pagesize") == b"%d\n" % os.sysconf("SC_PAGESIZE")
+
+
 def test_a_machine_without_page_owner_gives_the_reason_and_the_rest(shell: list[str], tmp_path: Path) -> None:
     # GIVEN a machine whose debugfs is not mounted, and a user of another language
     root = capture(tmp_path / "root", {PATHS["meminfo"]: b"x"})
