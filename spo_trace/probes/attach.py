@@ -26,17 +26,20 @@ __all__ = ["NO_BCC", "PYTHONS", "attach", "require_root"]
 # runs as root.
 PYTHONS = ("/usr/bin/python3", sys.executable)
 
-# The loader asks for bcc itself: another Python, only to see whether it has it, takes seconds of a slow machine.
-# Its own code is for 3.10 and later.
-_HASNO_BCC = 77
+# The loader looks for bcc itself: another Python just for that takes seconds of a slow machine. Its own code is for
+# 3.10 and later. A bcc that is installed but lacks a library is another error than no bcc.
+_HAS_NO_BCC, _HAS_BROKEN_BCC = 77, 78
 _NEEDS_BCC = f"""
 import sys
+if sys.version_info < (3, 10):
+    sys.exit({_HAS_NO_BCC})
 try:
     from bcc import BPF
-except Exception:
-    sys.exit({_HASNO_BCC})
-if sys.version_info < (3, 10):
-    sys.exit({_HASNO_BCC})
+except Exception as error:
+    if isinstance(error, ModuleNotFoundError) and error.name == "bcc":
+        sys.exit({_HAS_NO_BCC})
+    print(f"{{type(error).__name__}}: {{error}}", file=sys.stderr)
+    sys.exit({_HAS_BROKEN_BCC})
 """
 _START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.probes.loader import main; main(int(sys.argv[2]))"
 
@@ -79,10 +82,8 @@ def _ask(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
     raise SpoTraceError(f"no bcc for Python 3.10 or later in {' or '.join(PYTHONS)}", hint=NO_BCC)
 
 
-NO_BCC = (
-    "install it for the system's own Python: apt install python3-bpfcc (Debian, Ubuntu), dnf install python3-bcc"
-    " (Fedora), pacman -S python-bcc (Arch)"
-)
+_PACKAGES = "apt install python3-bpfcc (Debian, Ubuntu), dnf install python3-bcc (Fedora), pacman -S python-bcc (Arch)"
+NO_BCC = f"install it for the system's own Python: {_PACKAGES}"
 
 
 # Gives None if that Python has no bcc.
@@ -113,9 +114,9 @@ def _ask_loader(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], l
                 # With what unpacks the headers for it.
                 os.killpg(loader.pid, signal.SIGKILL)
                 raise
-        if not message and loader.returncode == _HASNO_BCC:
+        if not message and loader.returncode == _HAS_NO_BCC:
             return None
-        answer = json.loads(message) if message else _died(loader.returncode)
+        answer = json.loads(message) if message else _died(python, loader.returncode)
         if "error" in answer:
             _show(scratch / "log")
     return answer, descriptors
@@ -130,7 +131,9 @@ def _converse(peer: socket.socket, request: dict[str, Any]) -> tuple[bytes, list
     return b"", []
 
 
-def _died(status: int) -> dict[str, str]:
+def _died(python: str, status: int) -> dict[str, str]:
+    if status == _HAS_BROKEN_BCC:
+        return {"error": f"the bcc of {python} can't be imported", "hint": f"install it again: {_PACKAGES}"}
     return {"error": f"the loader of the probes ended without an answer (status {status})", "hint": _DIED}
 
 

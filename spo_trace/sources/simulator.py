@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 
 from spo_trace.bundled import scenario_path
-from spo_trace.errors import UsageError
+from spo_trace.errors import Argument, UsageError
 from spo_trace.formats.record import KernelText, gathered
 from spo_trace.missing import Missing, Why
 from spo_trace.simulator import Stage, load_scenario, run
@@ -61,5 +61,5 @@ def simulated_stages(scenarios: Sequence[str]) -> Iterator[SimulatorSource]:
 
 def _only(scenarios: Sequence[str]) -> str:
     if len(scenarios) != 1:
-        raise UsageError("the simulator runs one scenario", hint="give --from once")
+        raise UsageError("the simulator runs one scenario", hint=("give ", Argument("from_"), " once"))
     return scenarios[0]

@@ -201,7 +201,7 @@ def test_the_code_of_an_err_file_decides_what_a_snapshot_says(
     # GIVEN a capture of a machine that was booted with page_owner=on,swap, and has no swap_page_owner
     files = {"page_owner": PAGE, "cmdline": b"page_owner=on,swap\n", "swap_page_owner.err": f"{said}\n".encode()}
     # WHEN it is snapshotted
-    snap = snapshot_of(tmp_path, MACHINE | files)
+    snap = snapshot_of(tmp_path, {**MACHINE, **files})
     # THEN it has the code, and says that the kernel lacks the patches only where that is known
     assert snap.meta["swap_owner"]["code"] == code
     assert any("lacks the patch" in text for text in snap.meta["warnings"]) is warns
