@@ -248,13 +248,15 @@ class _Collection:
                 counts.records += 1
                 yield record
 
-    # One stuck reader is the reason for all of page_owner_stacks: one warning.
     def _note_missing(self, name: str) -> None:
         why = self._source.why_missing(name)
+        self._missing[name] = {"code": why.code, "why": why.text}
         if why.code is Missing.BLOCKED and not self._stacks_blocked:
+            # One stuck reader is the reason for all of page_owner_stacks: one warning.
             self._stacks_blocked = True
             self._warnings.append(f"page_owner_stacks is left out: {name}: {why.text}")
-        self._missing[name] = {"code": why.code, "why": why.text}
+        elif why.code in (Missing.READ_ERROR, Missing.PERMISSION):
+            self._warnings.append(f"{name} is left out: {why.text}")
 
 
 def _stack_row(stack: Stack) -> tuple[Any, ...]:

@@ -73,6 +73,12 @@ def test_a_failure_has_its_code_in_any_language(tmp_path: Path, monkeypatch: pyt
     assert caught.value.why.code is Missing.NO_FILE
 
 
+def test_a_failure_without_a_known_message_is_a_read_error(tmp_path: Path) -> None:
+    with pytest.raises(ChildFailed) as caught:
+        read_in_child(tmp_path, LONG)
+    assert caught.value.why.code is Missing.READ_ERROR
+
+
 def test_a_read_that_never_ends_is_given_up(fifo: Path) -> None:
     with pytest.raises(Blocked) as caught:
         read_in_child(fifo, SHORT)
