@@ -211,13 +211,14 @@ class _Collection:
         )
 
     def _read_nr_base_pages(self) -> None:
-        counted = False
+        counted = counts_allocations = False
         for record in self._stack_records("show_stacks"):
             if record.block is not None and record.nr_base_pages is not None:
                 self._stacks[self._stacks.intern(record.block)].nr_base_pages = record.nr_base_pages
                 counted = True
-            elif record.stack_count is not None and _STACK_COUNT not in self._warnings:
-                self._warnings.append(_STACK_COUNT)
+            counts_allocations |= record.stack_count is not None
+        if counts_allocations:
+            self._warnings.append(_STACK_COUNT)
         if not counted:
             for record in self._stack_records("show_handles"):
                 if record.handle is not None and record.nr_base_pages is not None:
