@@ -23,7 +23,20 @@ from spo_trace.version import __version__
 __all__ = ["COMMANDS", "command_line", "main"]
 
 # In the order in which a user meets them.
-COMMANDS = ("doctor", "snapshot", "trace", "report", "diff", "watch", "trend", "verify", "export", "simulate", "demo")
+COMMANDS = (
+    "doctor",
+    "snapshot",
+    "capture-script",
+    "trace",
+    "report",
+    "diff",
+    "watch",
+    "trend",
+    "verify",
+    "export",
+    "simulate",
+    "demo",
+)
 
 
 def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
@@ -40,7 +53,7 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
         callback=_options,
     )
     for name in names:
-        app.command(name)(import_module(f"{__name__}.{name}").command)
+        app.command(name)(import_module(f"{__name__}.{name.replace('-', '_')}").command)
     return app
 
 

@@ -11,7 +11,19 @@ import pytest
 from spo_trace.version import __version__
 from tests.support import CARRIED, MACHINE, capture, entry, in_process, meminfo, page, spo_trace, swaps
 
-COMMANDS = ("doctor", "snapshot", "report", "diff", "watch", "trend", "verify", "export", "simulate", "demo")
+COMMANDS = (
+    "doctor",
+    "snapshot",
+    "capture-script",
+    "report",
+    "diff",
+    "watch",
+    "trend",
+    "verify",
+    "export",
+    "simulate",
+    "demo",
+)
 
 FILES = {
     **MACHINE,

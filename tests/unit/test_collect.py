@@ -173,6 +173,14 @@ def test_a_kernel_that_took_the_option_for_another(tmp_path: Path) -> None:
     assert collected(tmp_path, files, why=unknown, force=True).meta["warnings"] == []
 
 
+def test_stacks_that_cannot_be_read_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    why = Why(Missing.READ_ERROR, "cat: show_stacks: Input/output error")
+    snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1), "show_handles": b""}, why=why)
+    assert snap.meta["warnings"] == [
+        f"{name} is left out: {why.text}" for name in ("show_stacks_handles", "show_stacks")
+    ]
+
+
 def test_stacks_that_are_blocked_are_left_out_with_one_warning(tmp_path: Path) -> None:
     # GIVEN a source whose page_owner_stacks cannot be read to its end
     why = Why(Missing.BLOCKED, "reading it returned nothing for 10 s and was given up")
