@@ -106,7 +106,13 @@ _STACKS = "page_owner_stacks"
 
 STACKS_COLUMNS = (
     Column("stack_id", pa.uint32(), False, "", "row number, in order of first appearance"),
-    Column("stack_hash", pa.string(), False, "frames", "hash of the frames: 16 hex digits, the same on every boot and machine"),
+    Column(
+        "stack_hash",
+        pa.string(),
+        False,
+        "frames",
+        "hash of the frames: 16 hex digits, the same on every boot and machine",
+    ),
     Column(
         "symbol_hash",
         pa.string(),

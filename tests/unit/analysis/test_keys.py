@@ -92,7 +92,7 @@ def test_help_names_keys_that_exist() -> None:
 def test_keys_of_the_stack_as_columns(snap: Snapshot) -> None:
     columns = stack_columns(snap, ["category", "callsite", "symbols", "stack_hash"])
     assert columns.index.tolist() == snap.stacks["stack_id"].tolist()
-    taken = columns.take(snap.pages["stack_id"])
+    taken = columns.take(snap.pages["stack_id"].to_numpy())
     assert taken["category"].tolist() == ["page cache", "anon"]
     assert taken["callsite"].tolist() == ["ext4_readpages [ext4]", "do_anonymous_page"]
     assert taken["symbols"].iloc[1] == ("prep_new_page", "alloc_pages_mpol", "do_anonymous_page")
