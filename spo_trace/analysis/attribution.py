@@ -33,10 +33,6 @@ def attribute(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | 
     has no owners of swap (or no page_owner), swap_pages and swap_bytes (mem_pages and mem_bytes) are missing, and
     the total is of what it has. `where` keeps only the rows for which it holds (an expression over columns, as in
     DataFrame.query). Raise UsageError for a key or a condition that can't be.
-
-    >>> spo.attribute(snap, by=["comm"]).head(1)       # doctest: +SKIP
-      comm  mem_pages  swap_pages  mem_bytes  swap_bytes  total_bytes     share
-    0   dd       1173       64535    4804608   264335360    269139968  0.366231
     """
     keys = check_keys(by)
     condition = Where(where)
@@ -72,6 +68,9 @@ def counts(
         counted["swap_pages"] = 0 if table == "pages" else 1
         parts.append(_joinable(sum_pages(counted, [*group_by, *derived])))
     sums = sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=own)
+    if keys or derived:
+        # A record has at least one page: without pages, the row is the sum over a table that has none of the keys.
+        sums = sums[sums[_PAGES].any(axis=1)]
     for key in through_stack:
         sums[key] = stack_column(snap.stacks, key).take(sums["stack_id"].to_numpy(int)).to_numpy()
     return _typed(sums.reindex(columns=[*keys, *derived, *_PAGES]))

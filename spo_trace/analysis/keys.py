@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from spo_trace import schema
+from spo_trace.arguments import names_of
 from spo_trace.errors import UsageError
 
 __all__ = ["FRAME_KEYS", "KEYS", "KEY_TABLE", "Key", "Kind", "check_keys", "key_of", "same_key", "suggest"]
@@ -101,10 +102,11 @@ KEYS = tuple(KEY_TABLE)
 
 def check_keys(by: str | Iterable[str]) -> list[str]:
     """Return `by` as a list of keys; raise UsageError for one that does not exist or is given twice."""
-    keys = [by] if isinstance(by, str) else list(by)
+    keys = names_of(by, "by")
     for place, key in enumerate(keys):
         if key not in KEY_TABLE:
-            raise UsageError(f"there is no key {key!r}", hint=suggest(key, KEYS))
+            hint = f"give a list: by={key.split(',')}" if "," in key else suggest(key, KEYS)
+            raise UsageError(f"there is no key {key!r}", hint=hint)
         twice = same_key(key, keys[:place])
         if twice == key:
             raise UsageError(f"the key {key!r} stands twice", hint="name each key once")

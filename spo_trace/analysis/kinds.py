@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from spo_trace.analysis.keys import key_of
-from spo_trace.errors import UsageError
+from spo_trace.errors import Argument, UsageError
 
 __all__ = ["check_kinds", "kind_of"]
 
@@ -26,7 +26,10 @@ def check_kinds(tree: ast.Expression, expression: str) -> None:
             column, other = (left, right) if isinstance(left, ast.Name) else (right, left)
             if isinstance(column, ast.Name):
                 raise UsageError(
-                    f"--where {expression!r}: {column.id} is {_A[kind_of(column.id)]}, {ast.unparse(other)} is not",
+                    (
+                        Argument("where", expression),
+                        f": {column.id} is {_A[kind_of(column.id)]}, {ast.unparse(other)} is not",
+                    ),
                     hint=_hint(column.id, other),
                 )
 

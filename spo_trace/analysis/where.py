@@ -8,17 +8,16 @@ from contextlib import suppress
 import pandas as pd
 
 from spo_trace import schema
-from spo_trace.analysis.keys import KEYS, Kind, key_of, suggest
+from spo_trace.analysis.keys import KEYS, Kind, key_of
 from spo_trace.analysis.kinds import check_kinds
 from spo_trace.analysis.stack_keys import stack_text
-from spo_trace.errors import UsageError
+from spo_trace.analysis.where_syntax import EXAMPLE, check_bit_operators, not_python, unknown_column
+from spo_trace.errors import Argument, UsageError
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Where"]
 
 _INT64_MAX = (1 << 63) - 1
-
-_EXAMPLE = """for example: --where 'comm == "dd" and order > 0'"""
 
 
 class Where:
@@ -34,11 +33,15 @@ class Where:
         self._expression = expression
         if expression is None:
             return
+        if not isinstance(expression, str):
+            what = f" takes an expression as text, not a {type(expression).__name__}"
+            raise UsageError((Argument("where"), what), hint=EXAMPLE)
         tree = _parsed(expression)
         self._names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         for name in sorted(self._names):
             if name not in KEYS:
-                raise UsageError(f"--where: there is no column {name!r}", hint=suggest(name, KEYS))
+                raise unknown_column(name, KEYS, tree, expression)
+        check_bit_operators(tree, expression)
         check_kinds(tree, expression)
         self._expression = ast.unparse(tree)
 
@@ -67,7 +70,7 @@ class Where:
             held = seen.eval(expression, engine="python", local_dict={}, global_dict={})
             return pd.Series(held, index=seen.index).astype("boolean").fillna(False).astype(bool)
         except Exception as error:  # whatever pandas makes of a user's expression
-            raise UsageError(f"--where {self._given!r}: {error}", hint=_EXAMPLE) from error
+            raise UsageError((Argument("where", self._given), f": {error}"), hint=EXAMPLE) from error
 
 
 # The column of `table` that a name stands for, None if the table has none.
@@ -89,14 +92,16 @@ def _parsed(expression: str) -> ast.Expression:
     try:
         tree = ast.parse(expression, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UsageError(f"--where {expression!r} is not an expression: {error}", hint=_EXAMPLE) from error
+        raise not_python(expression, error, Where) from error
     called = {node for call in ast.walk(tree) if isinstance(call, ast.Call) for node in _known_method(call)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and node.value is None:
-            raise UsageError(f"--where {expression!r}: nothing equals None", hint="NAME.isna() asks for missing values")
+            raise UsageError(
+                (Argument("where", expression), ": nothing equals None"), hint="NAME.isna() asks for missing values"
+            )
         if not isinstance(node, _ALLOWED) and node not in called:
             what = ast.unparse(node) or type(node).__name__
-            raise UsageError(f"--where {expression!r}: {what!r} is not a condition on columns", hint=_EXAMPLE)
+            raise UsageError((Argument("where", expression), f": {what!r} is not a condition on columns"), hint=EXAMPLE)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             node.value = _as_it_stands(expression, node)
     return tree

@@ -38,7 +38,10 @@ class KernelCounts:
         records = self._records(source, "show_handles")
         pages = {r.handle: r.nr_base_pages for r in records if r.handle is not None and r.nr_base_pages is not None}
         if not pages.keys() <= self._frames.keys():
-            for record in self._records(source, "show_stacks_handles"):
+            text = source.open("show_stacks_handles")
+            if text is None:
+                return {}
+            for record in stack_records(text, self._reject):
                 if record.handle is not None and record.block is not None:
                     self._frames[record.handle] = parse_frames(record.block)
         return _added_up((self._frames.get(handle, ()), number) for handle, number in pages.items())

@@ -12,11 +12,12 @@ from spo_trace.analysis.diff import seconds_between
 from spo_trace.analysis.keys import FRAME_KEYS, check_keys, same_key
 from spo_trace.analysis.stack_keys import is_known
 from spo_trace.analysis.stacks import call_site, function_name, meaning
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.formats.stack_text import join_frames, split_frames
 from spo_trace.sampling.recording import is_recording, read_recording
 from spo_trace.sampling.samples import SERIES_AMOUNTS, Question, Sample, amounts_of, swap_in_all_or_none
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.sources.mistaken import what_it_is
 
 __all__ = ["Samples", "Series", "open_series", "series_of"]
 
@@ -56,20 +57,31 @@ def open_series(given: Samples, by: list[str] | None = None, where: str | None =
 
 
 def _snapshots_in(directory: Path) -> list[Path]:
+    if (directory / "snapshot.json").is_file():
+        one = ("see what is in it: ", Call("attribute", snap=str(directory)))
+        raise SpoTraceError(f"{directory} is one snapshot; a trend takes three or more", hint=one)
     if not directory.is_dir():
-        raise SpoTraceError(f"{directory} is not a directory", hint="make a recording: spo-trace watch --record DIR")
+        raise what_it_is(str(directory)) or SpoTraceError(
+            f"{directory} is not a directory", hint=("make a recording: ", Call("watch", record="DIR"))
+        )
     snapshots = sorted(path for path in directory.iterdir() if (path / "snapshot.json").is_file())
     if not snapshots:
         raise SpoTraceError(
             f"{directory} is no recording, and has no snapshots inside",
-            hint="make a recording: spo-trace watch --record DIR; or snapshots: spo-trace snapshot -o DIR/1.spo",
+            hint=(
+                *("make a recording: ", Call("watch", record="DIR")),
+                *("; or snapshots: ", Call("snapshot", output="DIR/1.spo")),
+            ),
         )
     return snapshots
 
 
 def _recorded(directory: Path, by: list[str] | None, where: str | None) -> Series:
     if where is not None:
-        raise UsageError("a recording keeps no rows to choose from", hint="give --where to watch --record")
+        raise UsageError(
+            "a recording keeps no rows to choose from",
+            hint=("choose when it is made: ", Call("watch", where="…", record="DIR")),
+        )
     keys, table = read_recording(directory)
     wanted = keys if by is None else by
     for key in wanted:
@@ -127,7 +139,7 @@ def _seconds(first: Snapshot, snap: Snapshot) -> float:
     if seconds is None:
         raise SpoTraceError(
             f"{snap.path} is not of the boot that {first.path} is of, or does not tell when it was taken",
-            hint="a trend is of one boot; two boots are compared by: spo-trace diff",
+            hint=("a trend is of one boot; two boots are compared by: ", Call("diff", a="A", b="B")),
         )
     return seconds
 

@@ -9,6 +9,7 @@ import pytest
 from spo_trace.analysis.stacks import deciding_rule, meaning
 from spo_trace.collect import collect
 from spo_trace.errors import MalformedRecord, SpoTraceError, UsageError
+from spo_trace.missing import Missing, Why
 from spo_trace.native import library
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.capture import CaptureSource
@@ -21,7 +22,7 @@ CUT = b"Page allocated via order 0, mask 0xcc0(GFP_KERNEL), pid 7"
 def collected(tmp_path: Path, files: dict[str, bytes], **options: Any) -> Snapshot:
     """Return the snapshot of a source with these files."""
     problems = options.pop("problems", None)
-    source = FakeSource({**MACHINE, **files}, problems=problems, why=options.pop("why", "not there"))
+    source = FakeSource({**MACHINE, **files}, problems=problems, why=options.pop("why", None))
     return collect(source, tmp_path / "x.spo", **options)
 
 
@@ -47,7 +48,7 @@ def test_every_table_and_count(tmp_path: Path) -> None:
     # Time 0 stands for "not known yet".
     assert counts_of(snap, "page_owner") == {"records": 3, "oldest_ts_nsec": 7, "newest_ts_nsec": 9}
     assert counts_of(snap, "swap_page_owner") == {"records": 2, "oldest_ts_nsec": 3, "newest_ts_nsec": 8}
-    assert snap.meta["swap_owner"] == {"origin": "debugfs", "why": None, "kept_by_kernel": True}
+    assert snap.meta["swap_owner"] == {"origin": "debugfs", "why": None, "code": None, "kept_by_kernel": True}
     assert snap.meta["source"] == {"kind": "capture", "from": "memory"}
     assert (snap.meta["schema_version"], snap.meta["warnings"]) == (3, [])
     assert (snap.meta["host"], snap.page_size) == ("box", 4096)
@@ -133,34 +134,57 @@ def test_without_a_record_there_is_no_snapshot(tmp_path: Path, files: dict[str, 
 
 def test_no_swap_owners_and_why(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page()})
-    assert snap.meta["swap_owner"] == {"origin": None, "why": "not there", "kept_by_kernel": False}
+    assert snap.meta["swap_owner"] == {
+        "origin": None,
+        "why": "not there",
+        "code": "not_in_capture",
+        "kept_by_kernel": False,
+    }
     assert (len(snap.swap), snap.meta["warnings"]) == (0, [])
     with pytest.raises(SpoTraceError) as caught:
         collected(tmp_path, {"page_owner": page()}, swap="debugfs", force=True)
     assert (caught.value.message, caught.value.hint) == (
         "no swap_page_owner: not there",
-        "--swap auto goes on without it",
+        "swap='auto' goes on without it",
     )
 
 
 def test_swap_owners_that_nobody_wants(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, swap="none")
-    why = "not asked for (--swap none)"
-    assert snap.meta["swap_owner"] == {"origin": None, "why": why, "kept_by_kernel": True}
+    assert snap.meta["swap_owner"] == {
+        "origin": None,
+        "why": "not asked for",
+        "code": "not_asked_for",
+        "kept_by_kernel": True,
+    }
     assert len(snap.swap) == 0
     with pytest.raises(UsageError, match=r"^there is no swap mode 'bpf2'$"):
         collected(tmp_path, {"page_owner": page()}, swap="bpf2", force=True)
 
 
 def test_a_kernel_that_took_the_option_for_another(tmp_path: Path) -> None:
-    said = "cat: /sys/kernel/debug/swap_page_owner: No such file or directory"
     files = {"page_owner": page(), "cmdline": b"page_owner=on,swap\n"}
-    snap = collected(tmp_path, files, why=said)
+    # The code decides, whatever language the text is in.
+    snap = collected(tmp_path, files, why=Why(Missing.NO_FILE, "Datei oder Verzeichnis nicht gefunden"))
     assert [text[:75] for text in snap.meta["warnings"]] == [
         "the kernel was booted with page_owner=on,swap but has no swap_page_owner: i"
     ]
     # A capture that merely lacks the file says nothing of the kernel.
     assert collected(tmp_path, files, force=True).meta["warnings"] == []
+    unknown = Why(Missing.UNKNOWN, "No such file or directory, it seems")
+    assert collected(tmp_path, files, why=unknown, force=True).meta["warnings"] == []
+
+
+def test_stacks_that_are_blocked_are_left_out_with_one_warning(tmp_path: Path) -> None:
+    # GIVEN a source whose page_owner_stacks cannot be read to its end
+    why = Why(Missing.BLOCKED, "reading it returned nothing for 10 s and was given up")
+    # WHEN a snapshot is taken
+    snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, why=why)
+    # THEN it is there, and says once what it lacks, in words and as a code
+    assert snap.count("pages") == 1
+    assert snap.meta["warnings"] == [f"page_owner_stacks is left out: show_stacks_handles: {why.text}"]
+    left_out = {"code": "blocked", "why": why.text}
+    assert snap.meta["missing"] == dict.fromkeys(("show_stacks_handles", "show_stacks", "show_handles"), left_out)
 
 
 def test_an_assumed_page_size_is_told(tmp_path: Path) -> None:
