@@ -50,8 +50,8 @@ class Snapshot(reader.Snapshot):
     def pages(self) -> "pd.DataFrame":
         """Return one row for each allocation in memory: the columns of SCHEMA.md and those that `where` has beside.
 
-        These are `bytes` (2**order pages) and what the stack tells: `stack`, `symbols`, `caller`, `module` and
-        `category`.
+        These are `bytes` (2**order pages) and the keys of the stack (docs/keys.md), such as `category`, `caller` and
+        `callsite`; `stack` and `symbols` are one text, as in `where`.
         """
         from spo_trace.analysis.enriched import enriched
 

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from spo_trace.analysis.keys import KEYS
-
 __all__ = [
+    "COMMON_KEYS",
     "Backend",
     "By",
     "Force",
@@ -30,6 +29,13 @@ __all__ = [
     "keys_of",
     "option",
 ]
+
+
+# The keys that --help names. The table of all of them imports pyarrow, for which --help does not wait.
+COMMON_KEYS = (
+    *("comm", "pid", "tgid", "memcg", "category", "caller", "callsite", "stack", "symbols", "module"),
+    *("order", "migratetype", "node", "zone", "gfp_flags", "swapped", "type"),
+)
 
 
 def option(*names: str, shows: str, help: str, least: float | None = None, default: bool = False) -> Any:
@@ -58,7 +64,8 @@ By = Annotated[
     option(
         "--by",
         shows="KEYS",
-        help=f"What to group by, several with commas: {', '.join(KEYS)} (type: of swap). Default: comm.",
+        help=f"What to group by, several with commas: {', '.join(COMMON_KEYS)} (type: of swap), and every other "
+        "column, see docs/keys.md. Default: comm.",
     ),
 ]
 Top = Annotated[int, option("--top", shows="N", least=0, help="Rows to show; 0 for all.", default=True)]
@@ -68,8 +75,8 @@ Where = Annotated[
         "--where",
         shows="EXPR",
         help="""Keep only rows for which it holds: 'comm == "dd" and order > 0'. Text in quotes is taken as names """
-        r"are shown: \n stays \n. A row without a value matches no comparison: NAME.isna() asks for it. Given several "
-        "times, all must hold.",
+        r"are shown: \n stays \n. A row without a value matches no comparison: NAME.isna() asks for it. bytes is "
+        "the size of one record. If given several times, all must hold.",
     ),
 ]
 Html = Annotated[Path | None, option("--html", shows="FILE", help="Write a page to look at, too: one file, all in it.")]

@@ -56,7 +56,9 @@ def check_question(keys: list[str], where: str | None) -> None:
 
 def sorted_by(sort: str, table: "pd.DataFrame", keys: list[str]) -> "pd.DataFrame":
     """Return `table` by the column that --sort means, largest first; a key from its first value on."""
-    column = _sort_column(sort, table)
+    from spo_trace.analysis.keys import same_key
+
+    column = _sort_column(same_key(sort, keys) or sort, table)
     # As the analysis sorts it, with its order of equal rows.
     if column in ("total_bytes", "total_bytes_delta", "rate_low"):
         return table

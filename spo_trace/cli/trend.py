@@ -42,7 +42,7 @@ TrendBy = Annotated[
         "--by",
         shows="KEYS",
         help="What to group by, as for report. Default: what it was recorded by; stack for snapshots. A recording "
-        "by stack tells symbols, caller, module and category too.",
+        "by stack has symbols, caller, callsite, module and category too.",
     ),
 ]
 Weight = Annotated[str, option("--weight", shows="NAME", help="What grows: total, mem or swap.", default=True)]

@@ -65,8 +65,8 @@ Method = Annotated[
         "--method",
         shows="NAME",
         help="counts: the kernel's own count for each stack (page_owner_stacks, Linux 6.9+): cheap, memory and "
-        "swap in one number, and only --by stack, symbols, caller, module, category. full: every record. auto: "
-        "counts where they can answer, else full.",
+        "swap in one number, and only --by stack, symbols, caller, callsite, module, category. full: every record. "
+        "auto: counts where they can answer, else full.",
         default=True,
     ),
 ]

@@ -7,10 +7,11 @@ from typing import Any, TextIO
 import pandas as pd
 
 from spo_trace.reporters.format import UNKNOWN, format_rate, format_share, format_size, printable
+from spo_trace.reporters.frames import text_of
 
 __all__ = ["render_table", "shown_cells"]
 
-# Keys of many frames: a line each under the numbers, or no line would fit a screen.
+# Keys that are frames: a line each under the numbers, or no line would fit a screen.
 _STACK_KEYS = ("stack", "symbols")
 
 _SHARES = ("share", "steadiness")
@@ -37,8 +38,7 @@ def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False
     for number, row in enumerate(rows):
         outfile.write(_line(row, widths, right))
         for name in stacks:
-            frames = _text(table[name].iloc[number]).split(";")
-            outfile.write("".join(f"    {frame}\n" for frame in frames))
+            outfile.write("".join(f"    {_text(frame)}\n" for frame in table[name].iloc[number]))
     return None
 
 
@@ -59,7 +59,7 @@ def _cell(name: str, value: Any) -> str:
 
 # What the kernel does not print for a row is missing in it; an empty name is a name.
 def _text(value: Any) -> str:
-    return "-" if pd.isna(value) else printable(str(value)) or '""'
+    return "-" if pd.isna(value) else printable(str(text_of(value))) or '""'
 
 
 def _is_number(name: str) -> bool:

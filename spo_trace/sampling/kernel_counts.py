@@ -26,7 +26,7 @@ class KernelCounts:
         self._reject = reject
 
     def read(self, source: Source, keys: list[str], page_size: int) -> pd.DataFrame | None:
-        """Return `keys` (of STACK_KEYS), mem_bytes, swap_bytes and total_bytes; None if the kernel has no counts.
+        """Return `keys` (of FRAME_KEYS), mem_bytes, swap_bytes and total_bytes; None if the kernel has no counts.
 
         The kernel counts memory and, if page_owner tracks swap, swap together: mem_bytes and swap_bytes are missing.
         """

@@ -14,6 +14,7 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.descriptors import cannot_write, names
 from spo_trace.files.output_directory import Kind, OutputDirectory
+from spo_trace.formats.stack_text import join_frames
 from spo_trace.install import UPGRADE
 from spo_trace.sampling.samples import Question, Sample
 from spo_trace.snapshots.frames import to_frame
@@ -31,7 +32,7 @@ class Recording(Closing):
     """Keep samples in a private directory (0700, files 0600), in which each file is complete when it appears.
 
     A sample's table: sample (from 1), seconds (since the first), taken_at (UTC), the keys, mem_bytes, swap_bytes and
-    total_bytes.
+    total_bytes. Stacks are text there, their frames joined by `join_frames`.
     """
 
     def __init__(self, directory: Path, question: Question, *, access: Access = OWN, force: bool = False) -> None:
@@ -71,7 +72,10 @@ class Recording(Closing):
 
 def _parquet(sample: Sample) -> bytes:
     of_sample = {"sample": sample.number, "seconds": sample.seconds, "taken_at": sample.taken_at}
-    table = pd.concat([pd.DataFrame(of_sample, index=sample.table.index), sample.table], axis="columns")
+    frames = [name for name in ("stack", "symbols") if name in sample.table]
+    # Where nobody owns anything, the one row has no stack.
+    texts = sample.table.assign(**{name: sample.table[name].map(join_frames, na_action="ignore") for name in frames})
+    table = pd.concat([pd.DataFrame(of_sample, index=sample.table.index), texts], axis="columns")
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False), sink, compression="zstd", compression_level=9)
     return bytes(sink.getvalue())
@@ -99,7 +103,7 @@ def is_recording(directory: Path) -> bool:
 
 
 def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
-    """Return the keys of a recording, and the tables of all its samples in one; names are categories.
+    """Return the keys of a recording, and the tables of all its samples in one; names are categories, stacks are text.
 
     A recording may be read while it is made. Raise SpoTraceError if it is damaged.
     """

@@ -15,7 +15,7 @@ import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import seconds_between
-from spo_trace.analysis.keys import STACK_KEYS, check_keys
+from spo_trace.analysis.keys import FRAME_KEYS, check_keys
 from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.where import Where
 from spo_trace.collect import collect
@@ -52,13 +52,13 @@ class Question:
         if self.method == "counts" and not self.for_counts:
             raise UsageError(
                 ("the kernel counts by stack alone: not by other keys, and without ", Argument("where")),
-                hint=(Argument("by"), f" with some of {', '.join(STACK_KEYS)}, or ", Argument("method", "full")),
+                hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
             )
 
     @property
     def for_counts(self) -> bool:
         """Tell whether the kernel's counts for each stack can answer it."""
-        return self.where is None and set(self.keys) <= set(STACK_KEYS)
+        return self.where is None and set(self.keys) <= set(FRAME_KEYS)
 
 
 @dataclass(frozen=True, slots=True)

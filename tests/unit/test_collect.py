@@ -241,3 +241,26 @@ def test_some_columns_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     ):
         with pytest.raises(SpoTraceError, match=r"comm.* was not asked for"):
             read()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b"do_anonymous_page.llvm.1111111+0x1bc/0x430", b"do_anonymous_page.llvm.2222222+0x1c4/0x438"),
+        (b"do_anonymous_page$d41d8cd98f00b204e9800998ecf8427e+0x1bc/0x430", b"do_anonymous_page.cfi_jt+0x1c4/0x438"),
+        (b".do_anonymous_page+0x1bc/0x430", b"do_anonymous_page+0x1c4/0x438"),
+        (b"do_anonymous_page.isra.0+0x1bc/0x430", b"do_anonymous_page.constprop.0.isra.0+0x1bc/0x430"),
+    ],
+    ids=["llvm", "thinlto", "elfv1", "gcc"],
+)
+def test_builds_of_one_source_have_the_same_symbol_hash(tmp_path: Path, one: bytes, other: bytes) -> None:
+    # GIVEN the same stack in two builds of one kernel, whose compilers named the function differently
+    stacks = [[b"post_alloc_hook+0x23c/0x254", frame] for frame in (one, other)]
+    for number in "01":
+        (tmp_path / number).mkdir()
+    snaps = [collected(tmp_path / str(n), {"page_owner": page(stack=stack)}) for n, stack in enumerate(stacks)]
+    # THEN what the names decide is the same, and the stacks themselves differ
+    rows = [snap.stacks[["symbol_hash", "category", "caller"]].to_numpy().tolist() for snap in snaps]
+    assert rows[0] == rows[1]
+    assert rows[0][0][1:] == ["anon", "do_anonymous_page"]
+    assert snaps[0].stacks["stack_hash"][0] != snaps[1].stacks["stack_hash"][0]
