@@ -4,6 +4,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 VENV := .venv
 BIN := $(VENV)/bin
+VERSIONS := .venv-versions
 # A stamp for spo-trace with what it needs to run, and one for each extra of pyproject.toml. A failed pip leaves none.
 READY := $(VENV)/.ready
 TEST := $(VENV)/.extra-test
@@ -17,7 +18,7 @@ NO_PACKAGES = echo "spo-trace: error: pip failed; is the network reachable? The 
 export PREFIX PYTHON PIP_ARGS
 
 .PHONY: help demo install uninstall test test-versions lint docs notebooks pictures bench fuzz consumers vendor \
-	vm-test vm-kernel vm-userland vm-bench rfc-experiment clean
+	test-lowest test-highest vm-test vm-kernel vm-userland vm-bench rfc-experiment clean
 
 help: ## list the targets
 	@echo "Start with 'make demo': it needs no root. Times: two 2.3 GHz processors; disk: in .venv. README.md has more."
@@ -26,7 +27,7 @@ help: ## list the targets
 
 $(READY): pyproject.toml hatch_build.py spo_trace/version.py $(wildcard spo_trace/native/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("spo-trace needs Python 3.11 or newer: make PYTHON=python3.11")'
-	@echo "Installing spo-trace and what it needs to run into $(VENV) (350 MB; pip fetches 90 MB the first time)"
+	@echo "Installing spo-trace and what it needs to run into $(VENV) (370 MB; pip fetches 90 MB the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) --editable . || { $(NO_PACKAGES); }
 	@touch $@
@@ -55,16 +56,30 @@ uninstall: ## undo 'make install' (sudo; the same PREFIX=DIR)
 test: $(TEST) ## all tests that need no root and no virtual machine
 	$(BIN)/pytest -n auto --dist loadgroup
 
-test-versions: ## the tests with the lowest and the highest supported versions of pandas, pyarrow, typer …
-	$(PYTHON) -m tests.versions
+test-versions: test-lowest test-highest ## all tests with the lowest and with the highest versions that pyproject.toml allows
+
+test-lowest: RESOLUTION := lowest-direct
+test-highest: RESOLUTION := highest
+test-lowest test-highest: test-%: $(VERSIONS)/bin/uv
+	@echo "Installing the $* versions of what spo-trace needs to run into $(VERSIONS)/$* (700 MB)"
+	@$< pip compile --quiet --no-header --python $(VERSIONS)/bin/python --resolution $(RESOLUTION) --extra plot \
+		--output-file $(VERSIONS)/$*.txt pyproject.toml
+	@$< venv --quiet --clear --python $(VERSIONS)/bin/python $(VERSIONS)/$*
+	@$< pip install --quiet --python $(VERSIONS)/$*/bin/python --constraints $(VERSIONS)/$*.txt --editable '.[test]'
+	$(VERSIONS)/$*/bin/pytest -n auto --dist loadgroup
+
+$(VERSIONS)/bin/uv:
+	@$(PYTHON) -m venv $(VERSIONS)
+	@$(VERSIONS)/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 lint: $(DEV) ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(READY) ## write docs/commands.md from the help texts of all commands
+docs: $(READY) ## write docs/commands.md from the help texts, docs/keys.md from the table of keys
 	$(BIN)/python -m tests.docs.reference > docs/commands.md
+	$(BIN)/python -m tests.docs.keys > docs/keys.md
 
 notebooks: $(NOTEBOOKS) ## run the notebooks, and keep what they print and draw
 	$(BIN)/python -m tests.docs.notebooks
@@ -103,4 +118,4 @@ rfc-experiment: $(READY) ## the RFC cover letter's experiment on a stock and a p
 
 ##@ Clean up
 clean: ## remove what these targets made, but for 'make install' and docs
-	rm -rf $(VENV) .consumers .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist bench.md
+	rm -rf $(VENV) $(VERSIONS) .consumers .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist bench.md

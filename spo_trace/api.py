@@ -84,13 +84,23 @@ def balance(snap: SnapshotLike) -> "Table":
     return Table(analysis(opened(snap)))
 
 
-def diff(a: SnapshotLike, b: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | None = None) -> "Table":
-    """Compare the attribution of `b` with that of `a`, in the order of the command `diff`.
+def diff(
+    a: SnapshotLike,
+    b: SnapshotLike,
+    by: str | Iterable[str] = "comm",
+    *,
+    where: str | None = None,
+    sort: str = "change",
+) -> "Table":
+    """Compare the attribution of `b` with that of `a`, largest change first.
 
     Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (of
     the total, bytes per second) if both are of one boot. A key that one of them lacks counts as 0 there. Where not both
     know the owners of swap, swap is missing (NA) in both and left out of the total. `relate` tells how far the two can
     be compared. Raise SpoTraceError if one knows memory alone and the other swap.
+
+    `sort`: change (max(|memory change|, |swap change|), so that a move from memory to swap ranks by its size), growth
+    (largest growth of the total first), shrink, mem, swap, total (by the absolute change), rate or a key.
 
     >>> spo.diff("before.spo", "now.spo")[["comm", "total_bytes_delta"]].head(1)
          comm  total_bytes_delta
@@ -99,7 +109,7 @@ def diff(a: SnapshotLike, b: SnapshotLike, by: str | Iterable[str] = "comm", *, 
     from spo_trace.analysis.diff import diff as analysis
     from spo_trace.reporters.notebook import Table
 
-    return Table(analysis(opened(a, "a"), opened(b, "b"), by, where=where))
+    return Table(analysis(opened(a, "a"), opened(b, "b"), by, where=where, sort=sort))
 
 
 def relate(a: SnapshotLike, b: SnapshotLike) -> "Relation":

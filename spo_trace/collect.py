@@ -26,6 +26,7 @@ from spo_trace.formats.record import KernelText
 from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
 from spo_trace.machine.command_line import wants_swap
 from spo_trace.missing import Missing
+from spo_trace.page_size import PageSizeFrom, contradictions
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.writer import SnapshotWriter
 from spo_trace.sources.choose import default_jobs
@@ -45,7 +46,6 @@ _NO_PATCH = (
 )
 _NAMELESS = "stacks are known by their handle alone: page_owner printed it in their place, and nothing told the stack"
 _STACK_COUNT = "show_stacks prints stack_count, which counts allocations and not pages (6.9-rc): not used"
-_ASSUMED = "nothing in the capture tells the page size: 4096 bytes assumed"
 
 
 def collect(
@@ -58,12 +58,14 @@ def collect(
     access: Access = OWN,
     jobs: int | None = None,
     page_columns: Collection[str] | None = None,
+    page_size: int | None = None,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Make the snapshot `target` of what `source` gives, and return it open.
 
     `jobs`: how many scanners of text run at once, by default `default_jobs()`; the snapshot is the same whatever it is.
-    `page_columns`: the columns of pages that are kept, by default all.
+    `page_columns`: the columns of pages that are kept, by default all. `page_size`: of the machine, in bytes, in place
+    of what the source tells.
 
     Records that can't be parsed are kept in its rejects.txt and counted; `strict` makes the first one an error.
     Raise SpoTraceError if the source has no page_owner record at all, or `target` can't be written.
@@ -74,7 +76,7 @@ def collect(
     tables = schema.TABLES if page_columns is None else schema.with_page_columns(page_columns)
     with SnapshotWriter(target, force=force, access=access, ahead=jobs > 1, tables=tables) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
-        writer.commit(_Collection(source, writer, log, jobs, tables).run(swap))
+        writer.commit(_Collection(source, writer, log, jobs, tables, page_size).run(swap))
     return Snapshot(target)
 
 
@@ -82,13 +84,20 @@ class _Collection:
     """Hold what one collection's steps share."""
 
     def __init__(
-        self, source: Source, writer: SnapshotWriter, log: ReadLog, jobs: int, tables: Mapping[str, pa.Schema]
+        self,
+        source: Source,
+        writer: SnapshotWriter,
+        log: ReadLog,
+        jobs: int,
+        tables: Mapping[str, pa.Schema],
+        page_size: int | None,
     ) -> None:
         self._source = source
         self._writer = writer
         self._log = log
         self._jobs = jobs
         self._tables = tables
+        self._page_size = page_size
         self._stacks = StackTable()
         self._warnings: list[str] = []
         self._missing: dict[str, dict[str, str]] = {}
@@ -98,12 +107,10 @@ class _Collection:
     def run(self, swap: str) -> dict[str, Any]:
         """Write all tables, and return what snapshot.json is to hold."""
         started = datetime.datetime.now(datetime.UTC)
-        facts = facts_before(self._source, self._warnings)
-        if facts["page_size_from"] == "assumed":
-            self._warnings.append(_ASSUMED)
+        facts = facts_before(self._source, self._warnings, self._page_size)
         self._read_handles()
         with self._choose_trace(swap) as trace:
-            self._read_pages(trace)
+            self._read_pages(trace, facts)
             # At once: they are held against each other.
             self._read_nr_base_pages()
             swap_owner = self._read_probes(trace) if trace else self._read_swap(swap, facts)
@@ -149,7 +156,7 @@ class _Collection:
 
         return running_trace(mode, self._stacks) or nullcontext()
 
-    def _read_pages(self, trace: "RunningTrace | None") -> None:
+    def _read_pages(self, trace: "RunningTrace | None", facts: dict[str, Any]) -> None:
         text = self._source.open("page_owner")
         if text is not None:
             # Whatever is kept, the times are looked at.
@@ -158,6 +165,8 @@ class _Collection:
                 text, self._stacks, self._log.reject, jobs=self._jobs, columns=columns
             )
             self._write_rows("pages", text, trace.restore(batches) if trace else batches)
+            source = PageSizeFrom(facts["page_size_from"])
+            self._warnings += contradictions(facts["page_size"], source, [], text.pageblock_order)
 
     def _read_probes(self, trace: "RunningTrace") -> dict[str, Any]:
         self._write_rows("swap", KernelText("bpf"), trace.batches())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 __all__ = [
     "EXIT_ERROR",
     "EXIT_INTERRUPTED",
+    "EXIT_NOT_CHECKED",
     "EXIT_THRESHOLD",
     "EXIT_USAGE",
     "Argument",
@@ -21,6 +22,7 @@ __all__ = [
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_THRESHOLD = 3
+EXIT_NOT_CHECKED = 4
 EXIT_INTERRUPTED = 130
 
 

@@ -6,9 +6,9 @@ from html import escape
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.known import unknown_amounts
 from spo_trace.errors import SpoTraceError
-from spo_trace.exporting import snapshot_notes
 from spo_trace.reporters.format import UNKNOWN, format_size, printable
 from spo_trace.reporters.notebook import table_html
+from spo_trace.snapshot_notes import snapshot_notes
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["snapshot_html"]
@@ -24,7 +24,7 @@ def snapshot_html(snap: Snapshot) -> str:
         sums = {name: None if name in unknown else int(owners[f"{name}_bytes"].sum()) for name in ("mem", "swap")}
         amounts = [("memory", sums["mem"]), ("swap", sums["swap"])]
         totals = [(name, UNKNOWN if size is None else format_size(size)) for name, size in amounts]
-        notes, table = snapshot_notes(snap), table_html(owners.head(_OWNERS))
+        notes, table = [note.text for note in snapshot_notes(snap)], table_html(owners.head(_OWNERS))
     except SpoTraceError as error:
         # Such as a damaged table: what is known without it is still worth showing.
         totals, notes, table = [], [error.message], ""

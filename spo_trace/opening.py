@@ -13,6 +13,7 @@ from spo_trace.collect import collect
 from spo_trace.counts import Progress
 from spo_trace.errors import Argument, UsageError
 from spo_trace.files.access import Access, access_for
+from spo_trace.page_size import parse_page_size
 from spo_trace.private_files import scratch_directory
 from spo_trace.snapshots import reader
 from spo_trace.sources.choose import choose_source
@@ -38,9 +39,12 @@ class Snapshot(reader.Snapshot):
     Name: bytes, dtype: int64
     """
 
-    def __init__(self, path: Path, *, given: str | None = None) -> None:
-        """Open the directory `path`; `given`: what it was made of, to show instead of a temporary directory."""
-        super().__init__(path)
+    def __init__(self, path: Path, *, given: str | None = None, page_size: int | None = None) -> None:
+        """Open the directory `path`.
+
+        `given`: what it was made of, to show instead of a temporary directory. `page_size`: in place of its own.
+        """
+        super().__init__(path, page_size=page_size)
         self._given = given or str(path)
 
     def __repr__(self) -> str:
@@ -83,6 +87,7 @@ def snapshot(
     mode: int | None = None,
     jobs: int | None = None,
     stacks_timeout: float = STACKS_TIMEOUT,
+    page_size: str | int | None = None,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Take a snapshot into the directory `output` and return it open.
@@ -90,7 +95,8 @@ def snapshot(
     `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource) or
     `simulator` (`from_` is a scenario, `stage` one of its snapshots, default the last). `swap`: `auto`, `debugfs`,
     `bpf` (of a running `spo-trace trace`) or `none`. `stacks_timeout`: page_owner_stacks is left out if reading it
-    returns nothing for so many seconds. Raise SpoTraceError with what to do about it.
+    returns nothing for so many seconds. `page_size`: of the machine, in bytes or such as "64K", where the capture does
+    not tell it. Raise SpoTraceError with what to do about it.
 
     `owner` (USER or USER:GROUP) gets the files; by default, under sudo, the user who called it does, if `output` is in
     a directory this user may write to. `mode`: the files' permission bits, by default 0o600; directories get the
@@ -102,7 +108,18 @@ def snapshot(
     target = Path(path_of(output, "output"))
     access = access_given(owner, mode)
     source = choose_source(backend, as_list(from_), stage, number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout))
-    collect(source, target, swap=swap, strict=strict, force=force, access=access, jobs=jobs, progress=progress)
+    size = None if page_size is None else parse_page_size(page_size)
+    collect(
+        source,
+        target,
+        swap=swap,
+        strict=strict,
+        force=force,
+        access=access,
+        jobs=jobs,
+        page_size=size,
+        progress=progress,
+    )
     return Snapshot(target)
 
 
@@ -123,26 +140,31 @@ def open(
     path: "Paths | reader.Snapshot",
     *,
     page_columns: Collection[str] | None = None,
+    page_size: str | int | None = None,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Open a snapshot; a capture is converted first, in a private directory that lasts as long as the process.
 
     `page_columns`: those of pages that will be asked for, where not all are; a capture is read in less time then.
+    `page_size`: of the machine, in bytes or such as "64K", in place of what the snapshot or the capture tells.
 
     >>> spo.open("before.spo")
     Snapshot('before.spo', kernel='7.2.13-spo')
     """
+    size = None if page_size is None else parse_page_size(page_size)
+    if isinstance(path, Snapshot) and size is None:
+        return path
     if isinstance(path, reader.Snapshot):
-        return path if isinstance(path, Snapshot) else Snapshot(path.path)
+        return Snapshot(path.path, page_size=size or path.page_size)
     paths = paths_of(path, "path")
     if len(paths) == 1 and (Path(paths[0]) / "snapshot.json").is_file():
-        return Snapshot(Path(paths[0]))
+        return Snapshot(Path(paths[0]), page_size=size)
     columns = None if page_columns is None else names_of(page_columns, "page_columns")
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
     # Named as the capture is: pages and profiles show it.
     name = "stdin" if paths[0] == "-" else Path(paths[0]).absolute().name[:60]
     target = directory / f"{name}.spo"
-    collect(choose_source(None, paths), target, page_columns=columns, progress=progress)
+    collect(choose_source(None, paths), target, page_columns=columns, page_size=size, progress=progress)
     return Snapshot(target, given=", ".join(paths))
 
 

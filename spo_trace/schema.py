@@ -118,7 +118,7 @@ STACKS_COLUMNS = (
         pa.string(),
         False,
         "frames",
-        "hash of the function names alone: the same across kernel builds",
+        "hash of the function names alone: the same across builds of one release",
     ),
     Column("frames", pa.list_(pa.string()), False, _PAGE_OWNER, "innermost first, as %pS prints them"),
     Column("handle", pa.uint32(), True, _STACKS, "stack depot handle, since 6.19"),

@@ -68,6 +68,9 @@ def counts(
         counted["swap_pages"] = 0 if table == "pages" else 1
         parts.append(_joinable(sum_pages(counted, [*group_by, *derived])))
     sums = sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=own)
+    if keys or derived:
+        # A record has at least one page: without pages, the row is the sum over a table that has none of the keys.
+        sums = sums[sums[_PAGES].any(axis=1)]
     for key in through_stack:
         sums[key] = stack_column(snap.stacks, key).take(sums["stack_id"].to_numpy(int)).to_numpy()
     return _typed(sums.reindex(columns=[*keys, *derived, *_PAGES]))

@@ -3,7 +3,7 @@
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from spo_trace.analysis.keys import suggest
 from spo_trace.analysis.kinds import kind_of
@@ -64,7 +64,7 @@ def not_python(expression: str, error: Exception, check: Callable[[str], object]
     return UsageError(message, hint=("write ", Argument("where", fixed)))
 
 
-def unknown_column(name: str, known: list[str], tree: ast.Expression, expression: str) -> UsageError:
+def unknown_column(name: str, known: Sequence[str], tree: ast.Expression, expression: str) -> UsageError:
     """Return the error for a name that is not a column: unquoted text, a sum of the result, or a mistake."""
     message: Text = (Argument("where"), f": there is no column {name!r}")
     if name.partition("_bytes")[0] in _SUMS or name.endswith("_pages"):

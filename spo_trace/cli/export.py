@@ -7,9 +7,9 @@ from typing import Annotated
 
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Force, Mode, Output, Owner, Source, Where, condition_of, option
-from spo_trace.cli.output import access_of, check_output, note, opened
-from spo_trace.cli.showing import check_question, chosen_format, warn_of_nothing
+from spo_trace.cli.options import Force, Mode, Output, Owner, PageSize, Source, Where, condition_of, option
+from spo_trace.cli.output import access_of, check_output, note, opened, warn
+from spo_trace.cli.showing import check_question, chosen_format, no_match_notes
 from spo_trace.errors import UsageError
 from spo_trace.export_formats import BINARY_FORMATS, EXPORT_FORMATS, check_export
 
@@ -44,6 +44,7 @@ def command(
     where: Where = None,
     owner: Owner = None,
     mode: Mode = None,
+    page_size: PageSize = None,
     force: Force = False,
 ) -> None:
     """Write a snapshot for other tools.
@@ -65,17 +66,17 @@ def command(
     access = access_of(owner, mode, output)
     check_output(output, force=force)
     check_question([], condition_of(where))
-    from spo_trace.exporting import export, snapshot_notes
+    from spo_trace.exporting import export
+    from spo_trace.snapshot_notes import snapshot_notes
 
-    snap = open_snapshot(snapshot)
-    if condition_of(where):
+    snap = open_snapshot(snapshot, page_size=page_size)
+    notes = snapshot_notes(snap)
+    if condition := condition_of(where):
         from spo_trace.analysis.attribution import attribute
 
-        warn_of_nothing(
-            condition_of(where), found=bool(attribute(snap, [], where=condition_of(where))["total_bytes"].any())
-        )
-    for text in snapshot_notes(snap):
-        note(text)
+        notes += no_match_notes(condition, found=bool(attribute(snap, [], where=condition)["total_bytes"].any()))
+    for one in notes:
+        (warn if one.warning else note)(one.text)
     with opened(output, force=force, access=access) as file:
         export(snap, format, file, where=condition_of(where), weight=weight)
 

@@ -7,10 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from spo_trace.errors import UsageError
+from spo_trace.page_size import parse_page_size
+
 __all__ = [
     "COMMON_KEYS",
     "Backend",
     "By",
+    "Envelope",
     "Force",
     "Format",
     "From",
@@ -19,6 +23,7 @@ __all__ = [
     "Mode",
     "Output",
     "Owner",
+    "PageSize",
     "Source",
     "StacksTimeout",
     "Strict",
@@ -51,6 +56,14 @@ def finite(number: float | None) -> float | None:
     return number
 
 
+def page_size_of(text: str) -> int:
+    """Return the bytes of --page-size; raise typer.BadParameter if no machine has such pages."""
+    try:
+        return parse_page_size(text)
+    except UsageError as error:
+        raise typer.BadParameter(f"{error.message}: {error.hint}") from error
+
+
 Source = Annotated[
     str,
     typer.Argument(
@@ -68,7 +81,23 @@ By = Annotated[
         "column, see docs/keys.md. Default: comm.",
     ),
 ]
-Top = Annotated[int, option("--top", shows="N", least=0, help="Rows to show; 0 for all.", default=True)]
+Top = Annotated[
+    int | None,
+    option(
+        "--top",
+        shows="N",
+        least=0,
+        help="Rows to show; 0 for all. Default: the first 20 of a table on a terminal; all in a file, in a pipe, and "
+        "in csv, json and markdown.",
+    ),
+]
+Envelope = Annotated[
+    bool,
+    typer.Option(
+        "--envelope",
+        help='With JSON: write {"notes": [{"code", "text"}, …], "total": {…}, "rows": […]} instead of the rows alone.',
+    ),
+]
 Where = Annotated[
     list[str] | None,
     option(
@@ -128,6 +157,16 @@ StacksTimeout = Annotated[
         least=0.1,
         help="Give page_owner_stacks up if reading it returns nothing for so long: on some kernels it never ends.",
         default=True,
+    ),
+]
+PageSize = Annotated[
+    Any,
+    typer.Option(
+        "--page-size",
+        metavar="BYTES",
+        help="Page size of the machine, such as 4096, 16K or 64K (getconf PAGESIZE), where its files do not tell it.",
+        parser=page_size_of,
+        show_default=False,
     ),
 ]
 Strict = Annotated[

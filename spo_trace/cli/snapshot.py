@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, StacksTimeout, Strict, option
+from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, PageSize, StacksTimeout, Strict, option
 from spo_trace.cli.output import access_of, note, progress, size_of, tell_collected
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted, format_size
@@ -43,6 +43,7 @@ def command(
     swap: Swap = "auto",
     jobs: Jobs = None,
     stacks_timeout: StacksTimeout = 10.0,
+    page_size: PageSize = None,
     strict: Strict = False,
     owner: Owner = None,
     mode: Mode = None,
@@ -69,6 +70,7 @@ def command(
         swap=swap,
         jobs=jobs,
         stacks_timeout=stacks_timeout,
+        page_size=page_size,
         strict=strict,
         force=force,
         owner=owner,

@@ -15,6 +15,7 @@ from spo_trace.cli.options import (
     Jobs,
     Mode,
     Owner,
+    PageSize,
     StacksTimeout,
     Where,
     condition_of,
@@ -53,7 +54,7 @@ Owners = Annotated[
         "--top",
         shows="N",
         least=0,
-        help="Owners to show, 0 for all. Default: as many as fit the terminal; 10 in plain lines; all in csv and json.",
+        help="Owners to show, 0 for all. Default: as many as fit the terminal; all in plain lines, csv and json.",
     ),
 ]
 Sort = Annotated[
@@ -98,6 +99,7 @@ def command(
     format: WatchFormat = "view",
     jobs: Jobs = None,
     stacks_timeout: StacksTimeout = 10.0,
+    page_size: PageSize = None,
     record: Record = None,
     owner: Owner = None,
     mode: Mode = None,
@@ -108,8 +110,8 @@ def command(
     """Watch who owns memory and swap, and who grows.
 
     A live view on a terminal, plain lines elsewhere. Ctrl-C ends it, with exit code 0; what was recorded by then is
-    kept. Where its reader goes away (head), it ends with 1. Of --from, each capture is a sample: several, or a
-    directory of captures.
+    kept. If the reader of its output exits (e.g. head), watch exits with 1. With --from, each capture is one sample:
+    several, or a directory of captures.
 
     \b
         sudo spo-trace watch
@@ -130,6 +132,7 @@ def command(
         method=method,
         jobs=jobs,
         stacks_timeout=stacks_timeout,
+        page_size=page_size,
         interval=interval,
         count=count,
         from_=from_,

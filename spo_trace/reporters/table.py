@@ -8,6 +8,7 @@ import pandas as pd
 
 from spo_trace.reporters.format import UNKNOWN, format_rate, format_share, format_size, printable
 from spo_trace.reporters.frames import text_of
+from spo_trace.reporters.markdown import render_markdown
 
 __all__ = ["render_table", "shown_cells"]
 
@@ -31,7 +32,7 @@ def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False
     titles = [_title(name) for name in columns]
     rows = list(zip(*cells, strict=True)) if columns else [()] * len(table)
     if markdown:
-        return _render_markdown(titles, rows, [_is_number(name) for name in columns], outfile)
+        return render_markdown(titles, rows, [_is_number(name) for name in columns], outfile)
     widths = [max(map(len, [title, *column])) for title, column in zip(titles, cells, strict=True)]
     right = [_is_number(name) for name in columns]
     outfile.write(_line(titles, widths, right))
@@ -78,25 +79,6 @@ def _title(name: str) -> str:
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     padded = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(cells, widths, right, strict=True))
     return "  ".join(padded).rstrip() + "\n"
-
-
-def _render_markdown(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], outfile: TextIO
-) -> None:
-    outfile.write(_markdown_line(titles))
-    outfile.write(_markdown_line(["---:" if r else "---" for r in right]))
-    for row in rows:
-        outfile.write(_markdown_line([_markdown_text(cell) for cell in row]))
-
-
-def _markdown_line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |\n"
-
-
-# A comm is anybody's text: what Markdown or HTML would take for markup is escaped.
-def _markdown_text(text: str) -> str:
-    text = text.replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{char}" if char in "\\|`*_[]" else char for char in text)
 
 
 def shown_cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[bool]]:

@@ -12,6 +12,7 @@ from spo_trace.arguments import number_of, path_of, seconds_of
 from spo_trace.counts import Progress
 from spo_trace.errors import Argument, Call, UsageError
 from spo_trace.opening import Paths, access_given, as_list, opened, timeout_of
+from spo_trace.page_size import parse_page_size
 from spo_trace.reporters.notebook import Table
 from spo_trace.sampling.opening import Samples, Series, open_series
 from spo_trace.sampling.recording import Recording
@@ -38,6 +39,7 @@ def watch(
     force: bool = False,
     owner: str | None = None,
     mode: int | None = None,
+    page_size: str | int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Sample]:
     """Yield samples of who owns memory and swap, `interval` seconds apart, `count` of them (None: without end).
@@ -46,8 +48,8 @@ def watch(
     `from_`, or of a simulator's scenario's stages. `method`: `counts` (the kernel's own count for each stack: cheap,
     memory and swap in one, for keys of the stack alone), `full` (every record), or `auto` (counts where they can
     answer). `stacks_timeout`: page_owner_stacks is left out if reading it returns nothing for so many seconds.
-    `record`: a directory to keep each sample in as it comes, for `series` and `trend`; `owner` and `mode` as for
-    `snapshot`.
+    `page_size`: of the machine, where captures do not tell it. `record`: a directory to keep each sample in as it
+    comes, for `series` and `trend`; `owner` and `mode` as for `snapshot`.
 
     >>> for sample in spo.watch("caller", from_="leak", backend="simulator", count=2):
     ...     print(f"{sample.seconds:.0f} s: {sample.table['caller'][0]}")
@@ -57,13 +59,14 @@ def watch(
     interval, count = seconds_of(interval, "interval"), number_of(count, "count", least=1)
     jobs, stacks_timeout = number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout)
     question = Question(check_keys(by), where, method)
+    size = None if page_size is None else parse_page_size(page_size)
     access = access_given(owner, mode)
     pause = (0.0 if from_ else 5.0) if interval is None else interval
     recording = None
     if record is not None:
         recording = Recording(Path(path_of(record, "record")), question, access=access, force=force)
     sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout), pause, count)
-    return _kept(take_samples(sources, question, jobs=jobs, progress=progress), recording)
+    return _kept(take_samples(sources, question, jobs=jobs, page_size=size, progress=progress), recording)
 
 
 # Apart from watch, which checks its arguments when it is called and not when the first sample is asked for.

@@ -80,9 +80,14 @@ class Sample:
 
 
 def take_samples(
-    sources: Iterable[Source], question: Question, *, jobs: int | None = None, progress: Progress | None = None
+    sources: Iterable[Source],
+    question: Question,
+    *,
+    jobs: int | None = None,
+    page_size: int | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Sample]:
-    """Yield a sample of each source, all of one boot.
+    """Yield a sample of each source, all of one boot; `page_size` in bytes, in place of what the sources tell.
 
     `auto` reads the kernel's own count for each stack where it has them and the question is about stacks alone, else
     every record. Raise SpoTraceError if two are not of one boot, or in the wrong order.
@@ -95,7 +100,7 @@ def take_samples(
         started = time.monotonic()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         rejects.clear()
-        method, table, meta = _read(source, question, counts, jobs, progress)
+        method, table, meta = _read(source, question, counts, jobs, page_size, progress)
         # Two ways of counting in one series would look like growth.
         question = replace(question, method=method)
         meta["warnings"] += [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
@@ -130,11 +135,16 @@ def _count(rejects: Counter[str], reject: Reject) -> None:
 
 
 def _read(
-    source: Source, question: Question, counts: KernelCounts, jobs: int | None, progress: Progress | None
+    source: Source,
+    question: Question,
+    counts: KernelCounts,
+    jobs: int | None,
+    page_size: int | None,
+    progress: Progress | None,
 ) -> tuple[str, pd.DataFrame, dict[str, Any]]:
     if question.method != "full" and question.for_counts:
         warnings: list[str] = []
-        meta = facts_before(source, warnings) | {"files": {}, "warnings": warnings}
+        meta = facts_before(source, warnings, page_size) | {"files": {}, "warnings": warnings}
         table = counts.read(source, question.keys, meta["page_size"]) if _tells_time(meta) else None
         if table is not None:
             return "counts", table, meta
@@ -143,7 +153,7 @@ def _read(
             raise SpoTraceError(
                 f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner then")
             )
-    return "full", *_read_in_full(source, question, jobs, progress)
+    return "full", *_read_in_full(source, question, jobs, page_size, progress)
 
 
 # Which boot, and when: page_owner's records tell too, the counts do not.
@@ -152,11 +162,11 @@ def _tells_time(meta: dict[str, Any]) -> bool:
 
 
 def _read_in_full(
-    source: Source, question: Question, jobs: int | None, progress: Progress | None
+    source: Source, question: Question, jobs: int | None, page_size: int | None, progress: Progress | None
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
     try:
-        snap = collect(source, directory / "sample.spo", jobs=jobs, progress=progress)
+        snap = collect(source, directory / "sample.spo", jobs=jobs, page_size=page_size, progress=progress)
         table = amounts_of(snap, question)
     finally:
         shutil.rmtree(directory)

@@ -28,10 +28,19 @@ class Snapshot:
     ['comm', 'order']
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the directory `path`; raise SpoTraceError if it is not a snapshot, or one of a newer spo-trace."""
+    def __init__(self, path: Path, *, page_size: int | None = None) -> None:
+        """Open the directory `path`; raise SpoTraceError if it is not a snapshot, or one of a newer spo-trace.
+
+        `page_size`: of the machine, in bytes, in place of what the snapshot says.
+        """
         self.path = path
         self.meta = _read_meta(path)
+        if page_size is not None:
+            told, source = self.meta["page_size"], self.meta.get("page_size_from")
+            if told != page_size and source != "assumed":
+                said = f"the page size {page_size} (--page-size) is contradicted by the snapshot: {told} ({source})"
+                self.meta["warnings"].append(said)
+            self.meta |= {"page_size": page_size, "page_size_from": "option"}
 
     def __repr__(self) -> str:
         return f"Snapshot({str(self.path)!r}, kernel={self.meta['kernel_release']!r})"
@@ -58,8 +67,10 @@ class Snapshot:
             there = self._present(file.schema_arrow, table, columns)
             for number in range(file.num_row_groups):
                 yield to_frame(_completed(file.read_row_group(number, columns=there), table, columns))
+            # pyarrow 18 fails to read a file without row groups.
             if not file.num_row_groups:
-                yield to_frame(_completed(file.read(columns=there), table, columns))
+                empty = file.schema_arrow.empty_table()
+                yield to_frame(_completed(empty if there is None else empty.select(there), table, columns))
 
     # A snapshot of an older schema version lacks columns that came later: they are null.
     def _present(self, found: pa.Schema, table: str, columns: Sequence[str] | None) -> list[str] | None:
@@ -78,7 +89,8 @@ class Snapshot:
     def batches(self, table: str, rows: int) -> Iterator[pa.RecordBatch]:
         """Yield all columns of `table`, at most `rows` rows at a time."""
         with self._opening(table) as path, pq.ParquetFile(path) as file:
-            yield from file.iter_batches(rows)
+            if file.num_row_groups:  # pyarrow 18 fails without.
+                yield from file.iter_batches(rows)
 
     @contextmanager
     def _opening(self, table: str) -> Iterator[Path]:

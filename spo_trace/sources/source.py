@@ -6,7 +6,7 @@ from typing import Protocol
 from spo_trace.formats.record import KernelText
 from spo_trace.missing import Why
 
-__all__ = ["PATHS", "RECORD_FILES", "STACK_FILES", "Source"]
+__all__ = ["OTHER_PATHS", "PATHS", "RECORD_FILES", "STACK_FILES", "Source"]
 
 # Files of which read(2) gives one record at a time, so that a comm cannot fake where one ends.
 RECORD_FILES = ("page_owner", "swap_page_owner")
@@ -33,6 +33,14 @@ PATHS = {
     "uname": "uname",
     "date": "date",
     "pagesize": "pagesize",
+    "getconf": "getconf",
+}
+
+# Where else a report of a whole machine (sosreport) has them, as patterns of paths relative to its root.
+OTHER_PATHS = {
+    "uname": ("sos_commands/*/uname_-a",),
+    "getconf": ("sos_commands/*/getconf_-a",),
+    "date": ("sos_commands/*/date",),
 }
 
 

@@ -64,7 +64,6 @@ ERRORS = [
     (["report", "x.spo", "-o", "text"], "text exists\n  hint: replace it with --force\n"),
     (["report", "x.spo", "-o", "link", "--force"], "link is a symbolic link\n"),
     (["report", "x.spo", "-o", "/dev/full"], "No space left on device\n"),
-    (["verify", "x.spo"], "there is nothing to hold page_owner against\n"),
     (["snapshot", "--from", "text", "--from", "stages/1-a/page_owner", "-o", "n"], "text is not a page_owner capture"),
     (["snapshot", "--from", "stages/1-a", "-o", "x.spo"], "x.spo exists\n  hint: choose another name with -o, or"),
     (["snapshot", "--from", "stages/1-a", "-o", "none", "--force"], "none exists and is not a snapshot\n"),

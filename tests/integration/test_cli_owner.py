@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Output of every command under sudo: the user who called it can read it, and nobody else can."""
 
+import os
 import pwd
 import subprocess
 from pathlib import Path
@@ -119,12 +120,17 @@ def test_where_the_caller_may_not_write_it_says_what_to_do(place: Path) -> None:
     assert ids(place / "closed/x.spo") == (0, 0)
 
 
-@as_root
-def test_the_demo_under_sudo_leaves_nothing_and_says_nothing_of_owners(place: Path) -> None:
-    done = spo_trace("demo", cwd=place, env=environment(place))
-    assert done.returncode == 0
-    assert b"belongs to" not in done.stderr
-    assert list((place / ".cache/spo-trace").iterdir()) == []
+def test_the_demo_keeps_what_it_removes_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN the commands that demo calls, which only say whose their files are to be
+    owners: list[object] = []
+    for name in ("report", "diff", "verify"):
+        monkeypatch.setattr(f"spo_trace.cli.{name}.command", lambda *arguments, **named: None)
+    for name in ("simulate", "snapshot"):
+        monkeypatch.setattr(f"spo_trace.cli.{name}.command", lambda *arguments, owner, **named: owners.append(owner))
+    # WHEN it runs, under sudo too
+    in_process("demo", cwd=tmp_path)
+    # THEN all stay this process's own, without a word on where sudo's caller may write
+    assert owners == [f"{os.geteuid()}:{os.getegid()}"] * 3
 
 
 def environment(place: Path) -> dict[str, str]:
@@ -170,3 +176,12 @@ def test_a_device_is_written_to_and_keeps_its_owner(tmp_path: Path) -> None:
     assert ids(Path("/dev/null")) == before
     assert pwd.getpwuid(before[0]).pw_name == "root"
     assert subprocess.run(["test", "-c", "/dev/null"], check=False).returncode == 0
+
+
+@as_root
+def test_a_name_in_what_it_says_cannot_drive_the_terminal(place: Path) -> None:
+    (place / "closed").mkdir(mode=0o755)
+    arguments = ("report", "capture", "-o", "closed/\x1b[2Jx.txt")
+    done = spo_trace(*arguments, cwd=place, env=environment(place))
+    assert b"belongs to root" in done.stderr
+    assert b"\x1b" not in done.stderr

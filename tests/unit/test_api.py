@@ -175,6 +175,13 @@ WRONG = [
     "spo.open('{s}/snapshot.json')",
     "spo.open('{d}')",
     "spo.open('{f}', page_columns=3)",
+    "spo.open('{f}', page_size=3)",
+    "spo.open('{f}', page_size='x')",
+    "spo.open('{f}', page_size=[])",
+    "spo.snapshot('{o}', from_='{f}', page_size=4096.5)",
+    "spo.snapshot('{o}', from_='{f}', stacks_timeout='x')",
+    "spo.diff('{s}', '{s}', sort=3)",
+    "spo.diff('{s}', '{s}', sort='nosuch')",
     "spo.snapshot(None)",
     "spo.snapshot('{o}', from_=3)",
     "spo.snapshot('{o}', from_=[])",
@@ -291,7 +298,7 @@ class TestNames:
 class TestColumns:
     def test_pages_and_swap_have_the_columns_of_where(self, snap: spo.Snapshot) -> None:
         for rows in (snap.pages, snap.swap):
-            for name in ("category", "caller", "module", "stack", "symbols"):
+            for name in ("category", "caller", "callsite", "module", "stack", "symbols"):
                 assert isinstance(rows[name].dtype, pd.CategoricalDtype)
                 # The same rows as where finds.
                 for value in rows[name].dropna().unique():

@@ -37,7 +37,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def all_steps() -> list[str]:
-    """Return the root steps of all documents that are followed one by one; those of docs/in-ci.md are run as a whole."""
+    """Return the root steps of all documents that are followed one by one; docs/in-ci.md is followed as a whole."""
     ci = root_steps(CI.read_text())
     steps = {step for document in DOCUMENTS for step in root_steps(document.read_text())}
     return sorted(step for step in steps - ci if not EVENTS.match(step))
@@ -81,8 +81,8 @@ def user_script() -> Iterator[str]:
         yield f"step {shlex.quote(step)}"
 
 
-# What the user's shell has. `until_ctrl_c STEP READY MEANWHILE`: a command that runs until Ctrl-C, which is pressed when
-# READY holds and MEANWHILE is done.
+# What the user's shell has. `until_ctrl_c STEP READY MEANWHILE`: run a command until READY holds and MEANWHILE is done,
+# then press Ctrl-C.
 USER = r"""
 set -m
 cd ~

@@ -12,10 +12,10 @@ from spo_trace.analysis.balance import balance
 from spo_trace.analysis.records import record_tables
 from spo_trace.collect import collect
 from spo_trace.errors import SpoTraceError, UsageError
-from spo_trace.exporting import swap_note
 from spo_trace.missing import Missing, Why
 from spo_trace.probes import running
 from spo_trace.probes.symbols import Symbolizer
+from spo_trace.snapshot_notes import swap_note
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import MACHINE, FakeSource, Files, entry, meminfo, page, swaps
 from tests.unit.probes.fake_maps import FakeMaps, Owned
@@ -80,7 +80,7 @@ def test_owners_and_restored_pages_are_in_the_snapshot(tmp_path: Path, maps: Fak
     assert came_back == ["memory", *own, "cat", 900, ";".join(snap.stacks["frames"][0])]
     assert other[-3:] == [None, None, None]
     assert swap_note(snap) == (
-        "Not in it: 40.00 KiB in swap, whose owners are not known (there before the probes were attached)"
+        "Not included: 40.00 KiB of swap with unknown owners (there before the probes were attached)"
     )
 
 

@@ -108,6 +108,7 @@ def test_markdown() -> None:
         ("&lt;", "&amp;lt;"),
         ("*b* _i_ `c`", "\\*b\\* \\_i\\_ \\`c\\`"),
         ("[a](http://x)", "\\[a\\](http://x)"),
+        ("~~gone~~", "\\~\\~gone\\~\\~"),
     ],
 )
 def test_markdown_has_no_markup_of_others(name: str, cell: str) -> None:
@@ -124,10 +125,12 @@ def test_a_balance() -> None:
             ("memory", "explains", "per-CPU free lists", 1072, 1072 * 4096, None, "free, but never listed"),
             ("memory", "rest", "unexplained", -170, -170 * 4096, -0.0068, ""),
             ("memory", "aside", "early pages", 1, 4096, None, "listed"),
-            ("swap type 0: /dev/vda", "rest", "unexplained", 0, 0, 0.0, "x"),
+            ("memory", "verdict", "verdict", -170, -170 * 4096, -0.0068, "-0.7% unexplained, within 2%"),
+            ("swap type 0: /dev/vda", "verdict", "verdict", None, None, None, "hostile \x1b name"),
         ],
         columns=["section", "kind", "item", "pages", "bytes", "share", "note"],
-    )
+    ).astype({"pages": "Int64", "bytes": "Int64"})
+    table["verdict"] = [None] * 6 + ["balanced", "not checked"]
     out = io.StringIO()
     render_balance(table, out)
     assert out.getvalue() == (
@@ -138,9 +141,10 @@ def test_a_balance() -> None:
         "  − per-CPU free lists       1,072 pages     4.19 MiB  free, but never listed\n"
         "  = unexplained               -170 pages  -680.00 KiB  -0.7%\n"
         "    early pages                  1 pages     4.00 KiB  listed\n"
+        "    balanced: -0.7% unexplained, within 2%\n"
         "\n"
         "swap type 0: /dev/vda\n"
-        "  = unexplained                  0 pages          0 B  0.0%  x\n"
+        "    not checked: hostile \\x1b name\n"
     )
 
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # $OUT/user.sh as alice, who may use sudo without a password, under Debian's secure_path; then whose the files are.
-. "$VM/jobs/as_others.sh"
-swap_on /dev/vda
 if [ -n "${HEADERS:-}" ]; then
-    mkdir -p "/run/lib/modules/$(uname -r)"
-    ln -s "$HEADERS" "/run/lib/modules/$(uname -r)/build"
-    mount --bind /run/lib/modules /lib/modules
+    # They may lie below root's home, which as_others.sh hides.
+    mkdir -p /run/headers
+    mount --bind "$HEADERS" /run/headers
+    HEADERS=/run/headers
 fi
+. "$VM/jobs/as_others.sh"
+. "$VM/jobs/trace_helpers.sh"
+swap_on /dev/vda
 
 # over FILE MODE: a file of /etc takes its text from stdin in this guest
 over() {

@@ -33,13 +33,14 @@ OWNERS = pd.DataFrame({"memcg": [EVIL, pd.NA], "comm": [EVIL, pd.NA], "mem_bytes
 AGE = pd.DataFrame({"comm": [EVIL], "age_from": [pd.NA], "age_to": [pd.NA], "mem_bytes": [1], "swap_bytes": [2]})
 BALANCE = pd.DataFrame(
     {
-        "section": [EVIL],
-        "kind": ["rest"],
-        "item": [EVIL],
-        "pages": [-1234],
-        "bytes": [-1234 * 4096],
-        "share": [-0.25],
-        "note": [EVIL],
+        "section": [EVIL] * 2,
+        "kind": ["rest", "verdict"],
+        "item": [EVIL] * 2,
+        "pages": [-1234] * 2,
+        "bytes": [-1234 * 4096] * 2,
+        "share": [-0.25] * 2,
+        "note": [EVIL, f"-25.0% unexplained {EVIL}"],
+        "verdict": [pd.NA, "off"],
     }
 )
 
@@ -123,7 +124,7 @@ def test_the_data_of_a_difference_of_two_kernels() -> None:
 
 def test_the_balance_is_told_in_words_and_signs() -> None:
     page = report()
-    assert "-25.0% unexplained" in page and "-1,234 pages" in page
+    assert "off: -25.0% unexplained" in page and "-1,234 pages" in page
     assert 'title="-5,054,464 bytes">-4.82 MiB' in page
     assert "unexplained" not in report(None)
 
