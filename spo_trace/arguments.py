@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from spo_trace.errors import Argument, UsageError
 
-__all__ = ["names_of", "number_of", "path_of", "paths_of", "seconds_of"]
+__all__ = ["amount_of", "names_of", "number_of", "path_of", "paths_of", "seconds_of"]
 
 
 def names_of(given: object, argument: str) -> list[str]:
@@ -61,18 +61,21 @@ def number_of(given: object, argument: str, *, least: int) -> int | None:
 
 def seconds_of(given: object, argument: str) -> float | None:
     """Return a number of seconds or None; raise UsageError for anything else, and for what is below 0 or infinite."""
-    if given is None:
-        return None
+    return None if given is None else amount_of(given, argument, "seconds")
+
+
+def amount_of(given: object, argument: str, unit: str) -> float:
+    """Return a number of at least 0; raise UsageError for anything else, and for infinity."""
     try:
-        seconds = -1.0 if isinstance(given, bool | str) else float(given)  # type: ignore[arg-type]
+        amount = -1.0 if isinstance(given, bool | str) else float(given)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        seconds = -1.0
-    if not 0 <= seconds < math.inf:
+        amount = -1.0
+    if not 0 <= amount < math.inf:
         raise UsageError(
-            (Argument(argument), f" must be a number of seconds, not {_short(given)}"),
+            (Argument(argument), f" must be a number of {unit}, not {_short(given)}"),
             hint=("leave out ", Argument(argument), " for the default"),
         )
-    return seconds
+    return amount
 
 
 def _items(given: object) -> list[object] | None:

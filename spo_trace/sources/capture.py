@@ -161,7 +161,7 @@ class CaptureSource:
         if len(found) > 1:
             raise SpoTraceError(
                 f"{title} has no file named page_owner, and several with its text: {', '.join(names[:6])}",
-                hint="name the one that is meant: --from FILE",
+                hint="name the file that is meant",
             )
         if found:
             put(found[0], f"read from {names[0]}, the one file with page_owner's text: none is named page_owner")
