@@ -26,7 +26,7 @@ def changes(table: pd.DataFrame) -> Changes:
     change is growth or shrinking.
 
     >>> spo.changes(spo.diff("before.spo", "now.spo"))
-    Changes(grown=0, shrunk=0, moved=0)
+    Changes(grown=15831040, shrunk=2097152, moved=4620288)
     """
     total = table["total_bytes_delta"]
     grown, shrunk = int(total.clip(lower=0).sum()), int(-total.clip(upper=0).sum())

@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from spo_trace.analysis.keys import KEY_TABLE
-from spo_trace.analysis.stack_keys import stack_text
+from spo_trace.analysis.stack_keys import stack_columns, stack_text
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["enriched", "record_bytes"]
@@ -23,16 +23,8 @@ def enriched(snap: Snapshot, table: str) -> pd.DataFrame:
     """Return all rows of `table` (`pages` or `swap`) with `bytes` (int64) and every key of their stack."""
     rows = snap.read(table)
     rows["bytes"] = record_bytes(rows, snap.page_size)
-    stack_ids = rows["stack_id"].to_numpy("int64")
     of_stack = [name for name, key in KEY_TABLE.items() if key.of_stack]
-    columns = {name: _taken(stack_text(snap.stacks, name), stack_ids) for name in of_stack}
-    return rows.join(pd.DataFrame(columns, index=rows.index))
-
-
-# Each text once, and a number for each row: as many texts as rows would be gigabytes.
-def _taken(column: pd.Series, stack_ids: npt.NDArray[np.int64]) -> pd.api.extensions.ExtensionArray:
-    if pd.api.types.is_numeric_dtype(column):
-        numbers: pd.api.extensions.ExtensionArray = column.array.take(stack_ids)
-        return numbers
-    codes, texts = pd.factorize(column)
-    return pd.Categorical.from_codes(codes.astype("int32").take(stack_ids), categories=pd.Index(texts))
+    frames = {name: stack_text(snap.stacks, name).astype("category") for name in ("stack", "symbols")}
+    # Each text once, and a number for each row: as many texts as rows would be gigabytes.
+    stacks = stack_columns(snap, of_stack).assign(**frames)
+    return rows.join(stacks.take(rows["stack_id"].to_numpy("int64")).set_axis(rows.index))

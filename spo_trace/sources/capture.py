@@ -88,7 +88,11 @@ class CaptureSource:
         raw = _open_file(path)
         # A named pipe, or <(ssh HOST cat …) of a shell, can be read only once.
         if not Path(path).is_file():
-            return self._add_stream(path, raw)
+            try:
+                return self._add_stream(path, raw)
+            except SpoTraceError:
+                raw.close()
+                raise
         with raw:
             head = raw.read(_HEAD)
         if is_tar(first_bytes(head)):
