@@ -15,6 +15,7 @@ from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.version import __version__
 
 if TYPE_CHECKING:
+    from spo_trace.analysis.changes import changes
     from spo_trace.api import (
         Snapshot,
         ages,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         export_diff,
         relate,
         snapshot,
+        verdicts,
     )
     from spo_trace.api import (
         open as open,
@@ -42,6 +44,7 @@ __all__ = [
     "ages",
     "attribute",
     "balance",
+    "changes",
     "diff",
     "export",
     "export_diff",
@@ -49,10 +52,12 @@ __all__ = [
     "series",
     "snapshot",
     "trend",
+    "verdicts",
     "watch",
 ]
 
 _HOMES = {
+    "changes": "analysis.changes",
     "Sample": "sampling.samples",
     "series": "sampling.api",
     "trend": "sampling.api",

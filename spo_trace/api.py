@@ -8,6 +8,7 @@ open it once to ask several questions.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from spo_trace.arguments import amount_of, names_of
 from spo_trace.destinations import Destination, destination
 from spo_trace.export_formats import BINARY_FORMATS, check_export
 from spo_trace.opening import Snapshot, SnapshotLike, access_given, open, opened, snapshot
@@ -27,6 +28,7 @@ __all__ = [
     "open",
     "relate",
     "snapshot",
+    "verdicts",
 ]
 
 
@@ -81,6 +83,24 @@ def balance(snap: SnapshotLike) -> "Table":
     from spo_trace.reporters.notebook import Table
 
     return Table(analysis(opened(snap)))
+
+
+def verdicts(snap: SnapshotLike, *, parts: Iterable[str] = (), tolerance: float = 2.0) -> "Table":
+    """Judge each section of a snapshot's balance, as the command `verify` does.
+
+    Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code), pages and
+    share (what is unexplained; missing where nothing was compared), text. A section is balanced if at most `tolerance`
+    percent or 1 MiB is unexplained, and not checked where its input is missing or incomplete. `parts` (default: all)
+    restricts it. Raise UsageError for a part that does not exist.
+
+    >>> list(spo.verdicts("now.spo", parts=["memory"])["verdict"])
+    ['balanced']
+    """
+    from spo_trace.analysis.verdicts import verdicts as analysis
+    from spo_trace.reporters.notebook import Table
+
+    most = amount_of(tolerance, "tolerance", "percent")
+    return Table(analysis(opened(snap), parts=names_of(parts, "parts"), tolerance=most))
 
 
 def diff(

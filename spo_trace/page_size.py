@@ -156,8 +156,8 @@ def contradictions(
     usual = _PAGEBLOCKS.get(pageblock_order)
     if size == 4096 and usual is not None:
         yield (
-            f"a pageblock has 2**{pageblock_order} pages (PFN / Block): that contradicts a page size of 4096, and is usual"
-            f" for {usual}; give --page-size (getconf PAGESIZE tells it on the machine)"
+            f"a pageblock has 2**{pageblock_order} pages (PFN / Block): that contradicts a page size of 4096, and is "
+            f"usual for {usual}; give --page-size (getconf PAGESIZE tells it on the machine)"
         )
 
 

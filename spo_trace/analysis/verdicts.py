@@ -93,12 +93,6 @@ def verdicts(
     pages and share (what is unexplained; missing where nothing was compared), text. A section is balanced if at most
     `tolerance` percent or 1 MiB is unexplained, and not checked where its input is missing or incomplete. `parts`
     (default: all) restricts it. Raise UsageError for a part that does not exist.
-
-    >>> spo.verdicts(snap)[["section", "verdict", "reason"]]       # doctest: +SKIP
-                     section   verdict            reason
-    0                 memory  balanced  within-tolerance
-    1  swap type 0: /dev/vda  balanced  within-tolerance
-    2      page_owner_stacks  balanced  within-tolerance
     """
     table = balance(snap) if table is None else table
     rows = [row for part in check_parts(parts) for row in _judged(snap, part, table, tolerance)]

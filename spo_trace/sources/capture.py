@@ -88,7 +88,11 @@ class CaptureSource:
         raw = _open_file(path)
         # A named pipe, or <(ssh HOST cat …) of a shell, can be read only once.
         if not Path(path).is_file():
-            return self._add_stream(path, raw)
+            try:
+                return self._add_stream(path, raw)
+            except SpoTraceError:
+                raw.close()
+                raise
         with raw:
             head = raw.read(_HEAD)
         if is_tar(first_bytes(head)):
@@ -161,7 +165,7 @@ class CaptureSource:
         if len(found) > 1:
             raise SpoTraceError(
                 f"{title} has no file named page_owner, and several with its text: {', '.join(names[:6])}",
-                hint="name the one that is meant: --from FILE",
+                hint="name the file that is meant",
             )
         if found:
             put(found[0], f"read from {names[0]}, the one file with page_owner's text: none is named page_owner")

@@ -28,7 +28,7 @@ def _rule(pattern: bytes, what: str, hint: str) -> _Rule:
 _UNSORTED = "give the text that it was made from: cat /sys/kernel/debug/page_owner > page_owner.txt"
 _ALL_PAGES = "give the text of /sys/kernel/debug/page_owner, which has all pages: a dump has one"
 _OF_THAT_MACHINE = "give the text of /sys/kernel/debug/page_owner of that machine"
-_WITH_PAGE_OWNER = "give page_owner with it: the directory that has both, or --from page_owner --from show_stacks"
+_WITH_PAGE_OWNER = "give page_owner with it: the directory that has both, or both files"
 
 # The first bytes of a file. None can begin text of the kernel.
 _MAGIC = (
