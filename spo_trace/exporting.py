@@ -11,7 +11,7 @@ from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.balance import balance
 from spo_trace.analysis.diff import Relation, diff, relate
 from spo_trace.analysis.known import unknown_amounts
-from spo_trace.analysis.records import record_tables, records_schema, to_frames
+from spo_trace.analysis.records import record_tables, records_schema, text_frames
 from spo_trace.analysis.stack_rules import CATEGORIES
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.reporters.format import format_size, printable
@@ -25,7 +25,9 @@ __all__ = ["export", "export_diff", "relation_notes", "snapshot_notes", "swap_no
 def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = None, weight: str = "total") -> None:
     """Write a snapshot to `outfile` (UTF-8; of pprof and parquet, to its `.buffer`).
 
-    `format`: folded, speedscope, pprof or html, of the rows for which `where` holds; csv, json or parquet, of all.
+    `format`: folded, speedscope, pprof or html, of the rows for which `where` holds; csv, json or parquet: every record
+    in one flat table, with its size in `bytes`. swp_entry and page_flags are hexadecimal text there, exact in any tool;
+    in_table and alloc_order repeat where and order, whose names SQL reserves. See docs/flat-table.md.
     `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for a format or condition that can't be,
     SpoTraceError for a weight that the snapshot does not know.
 
@@ -73,9 +75,9 @@ def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
     if format == "parquet":
         render_parquet(record_tables(snap), records_schema(), outfile.buffer)
     elif format == "csv":
-        render_csv(to_frames(record_tables(snap)), outfile)
+        render_csv(text_frames(record_tables(snap)), outfile)
     else:
-        render_json(to_frames(record_tables(snap)), outfile)
+        render_json(text_frames(record_tables(snap)), outfile)
 
 
 def _export_html(snap: Snapshot, outfile: TextIO, where: str | None) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 __all__ = [
+    "HEXADECIMAL",
     "KERNEL_OWNER",
     "KERNEL_OWNER_COLUMNS",
     "PAGES",
@@ -134,6 +135,10 @@ PAGES = _schema(PAGES_COLUMNS)
 KERNEL_OWNER = _schema(KERNEL_OWNER_COLUMNS)
 SWAP = _schema(SWAP_COLUMNS)
 STACKS = _schema(STACKS_COLUMNS)
+
+# Numbers of up to 64 bits that are no amounts. Tools that read them as float64 lose digits beyond 2**53, so they are
+# hexadecimal text (0x…) in CSV and JSON, and in the flat table of `export`.
+HEXADECIMAL = frozenset({"swp_entry", "page_flags"})
 
 TABLES = {"pages": pa.schema([*PAGES, *KERNEL_OWNER]), "swap": SWAP, "stacks": STACKS}
 
