@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every record of a snapshot as one flat table, for other tools to go on with."""
 
-import json
 from collections.abc import Iterator
 
 import pandas as pd
@@ -10,7 +9,7 @@ import pyarrow.compute as pc
 
 from spo_trace import schema
 from spo_trace.analysis.stack_keys import stack_column
-from spo_trace.snapshots.frames import EXACT, to_frame
+from spo_trace.snapshots.frames import to_frame
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["record_tables", "records_schema", "text_frames"]
@@ -45,29 +44,13 @@ def records_schema() -> pa.Schema:
         pa.field("page_size", pa.uint32()),
         pa.field("bytes", pa.uint64()),
     ]
-    plain = [pa.field(field.name, _plain_type(field)) for field in fields if not field.name.endswith("stack_id")]
-    return pa.schema(plain, {"pandas": json.dumps(_pandas_metadata(plain))})
+    return pa.schema([(field.name, _plain_type(field)) for field in fields if not field.name.endswith("stack_id")])
 
 
 def _plain_type(field: pa.Field) -> pa.DataType:
     if field.name in schema.HEXADECIMAL:
         return pa.string()
     return field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-
-
-# With it pandas.read_parquet gives whole numbers where a column has nulls, and not float64.
-def _pandas_metadata(fields: list[pa.Field]) -> dict[str, object]:
-    columns = [
-        {
-            "name": field.name,
-            "field_name": field.name,
-            "pandas_type": "unicode" if pa.types.is_string(field.type) else str(field.type),
-            "numpy_type": str(EXACT.get(field.type, "object")),
-            "metadata": None,
-        }
-        for field in fields
-    ]
-    return {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": pd.__version__}
 
 
 def record_tables(snap: Snapshot) -> Iterator[pa.Table]:
@@ -112,4 +95,4 @@ def text_frames(tables: Iterator[pa.Table]) -> Iterator[pd.DataFrame]:
         for name in _HEXADECIMAL_IN_TEXT:
             number = table.schema.get_field_index(name)
             table = table.set_column(number, name, _hexadecimal(table.column(number)))
-        yield to_frame(table.replace_schema_metadata())
+        yield to_frame(table)

@@ -4,10 +4,10 @@
 import pandas as pd
 import pyarrow as pa
 
-__all__ = ["EXACT", "to_frame"]
+__all__ = ["to_frame"]
 
 # Whole numbers stay whole numbers where a column has nulls: a float64 holds neither a swp_entry nor a PFN exactly.
-EXACT = {
+_EXACT = {
     pa.uint8(): pd.UInt8Dtype(),
     pa.int16(): pd.Int16Dtype(),
     pa.int32(): pd.Int32Dtype(),
@@ -20,5 +20,5 @@ EXACT = {
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """Return `table` as a DataFrame; the table's own memory is let go."""
-    frame: pd.DataFrame = table.to_pandas(types_mapper=EXACT.get, split_blocks=True, self_destruct=True)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_EXACT.get, split_blocks=True, self_destruct=True)
     return frame

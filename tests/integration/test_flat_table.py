@@ -111,10 +111,11 @@ def test_every_column_has_as_many_values_as_the_snapshot(snap: Snapshot, flat: P
     assert counts == values
 
 
-def test_pandas_has_whole_numbers_from_parquet(flat: Path) -> None:
-    read = pd.read_parquet(flat / "flat.parquet")
-    floats = [name for name in read if pd.api.types.is_float_dtype(read[name].dtype)]
-    assert floats == []
+def test_pandas_has_whole_numbers_from_parquet(snap: Snapshot, flat: Path) -> None:
+    for path in (flat / "flat.parquet", *snap.path.glob("*.parquet")):
+        read = pd.read_parquet(path)
+        floats = [name for name in read if pd.api.types.is_float_dtype(read[name].dtype)]
+        assert floats == [], path.name
 
 
 def test_bytes_add_up_to_what_report_says(snap: Snapshot, flat: Path) -> None:
