@@ -53,6 +53,16 @@ def test_it_reads_back(tmp_path: Path) -> None:
     assert table["comm"].isna().tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize("dtype", [object, "string", "category"])
+def test_it_reads_the_same_whatever_pandas_wrote_it(tmp_path: Path, dtype: str) -> None:
+    # GIVEN a recording whose Parquet files say of which type of pandas their names were
+    written = sample(1)
+    written.table["comm"] = written.table["comm"].astype(dtype)
+    # WHEN it is read, THEN they are categories
+    _, table = read_recording(made(tmp_path / "r", written))
+    assert isinstance(table["comm"].dtype, pd.CategoricalDtype)
+
+
 def test_it_may_be_read_while_it_is_made(tmp_path: Path) -> None:
     directory = made(tmp_path / "r", sample(1))
     (directory / ".sample-1234").write_bytes(b"half a sample")
