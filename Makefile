@@ -18,7 +18,7 @@ NO_PACKAGES = echo "spo-trace: error: pip failed; is the network reachable? The 
 export PREFIX PYTHON PIP_ARGS
 
 .PHONY: help demo install uninstall test test-versions lint docs notebooks pictures bench fuzz consumers vendor \
-	test-lowest test-highest vm-test vm-kernel vm-bench rfc-experiment clean
+	test-lowest test-highest vm-test vm-kernel vm-userland vm-bench rfc-experiment clean
 
 help: ## list the targets
 	@echo "Start with 'make demo': it needs no root. Times: two 2.3 GHz processors; disk: in .venv. README.md has more."
@@ -77,8 +77,9 @@ lint: $(DEV) ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(READY) ## write docs/commands.md from the help texts of all commands
+docs: $(READY) ## write docs/commands.md from the help texts, docs/keys.md from the table of keys
 	$(BIN)/python -m tests.docs.reference > docs/commands.md
+	$(BIN)/python -m tests.docs.keys > docs/keys.md
 
 notebooks: $(NOTEBOOKS) ## run the notebooks, and keep what they print and draw
 	$(BIN)/python -m tests.docs.notebooks
@@ -105,6 +106,9 @@ vm-test: $(TEST) ## the tests on real kernels; needs the kernels of SPO_TRACE_KE
 
 vm-kernel: ## build the kernels for vm-test from Debian's linux-source into ~/.cache/spo-trace
 	tests/vm/kernel/build.sh
+
+vm-userland: $(READY) ## get the user spaces of Debian 13 and sid for vm-test (SUITES=trixie: one); needs mmdebstrap
+	PYTHON=$(BIN)/python tests/vm/userland/build.sh $(SUITES)
 
 vm-bench: $(READY) ## live collection against `cat page_owner` in a guest, into docs/live-speed.md
 	$(BIN)/python -m tests.vm.bench docs/live-speed.md

@@ -1,37 +1,29 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The place that joins analysis and reporters: a snapshot, or the difference of two, in the formats of other tools."""
 
-from collections.abc import Iterator
 from typing import TextIO
 
 import pandas as pd
 
 from spo_trace.analysis.ages import AGES, ages
 from spo_trace.analysis.attribution import attribute
-from spo_trace.analysis.balance import balance
-from spo_trace.analysis.diff import Relation, diff, relate
+from spo_trace.analysis.diff import diff, relate
 from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.records import record_tables, records_schema, to_frames
 from spo_trace.analysis.stack_rules import CATEGORIES
-from spo_trace.errors import SpoTraceError, UsageError
-from spo_trace.reporters.format import format_size, printable
-from spo_trace.shortcomings import shortcomings
+from spo_trace.analysis.verdicts import verified
+from spo_trace.diff_notes import matched_notes, relation_notes
+from spo_trace.errors import Argument, SpoTraceError
+from spo_trace.reporters.format import printable
+from spo_trace.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.version import __version__
 
-__all__ = ["export", "export_diff", "relation_notes", "snapshot_notes", "swap_note"]
+__all__ = ["export", "export_diff"]
 
 
 def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = None, weight: str = "total") -> None:
-    """Write a snapshot to `outfile` (UTF-8; of pprof and parquet, to its `.buffer`).
-
-    `format`: folded, speedscope, pprof or html, of the rows for which `where` holds; csv, json or parquet, of all.
-    `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for a format or condition that can't be,
-    SpoTraceError for a weight that the snapshot does not know.
-
-    >>> with open("now.html", "w") as file:              # doctest: +SKIP
-    ...     spo.export(snap, "html", file)
-    """
+    """Write a snapshot to `outfile` (UTF-8; pprof and parquet to its `.buffer`); arguments as for `spo.export`."""
     match format:
         case "folded":
             from spo_trace.reporters.folded import render_folded
@@ -52,17 +44,17 @@ def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = 
             render_pprof(table, outfile.buffer, taken_at=taken_at, comments=comments, unknown=unknown)
         case "html":
             _export_html(snap, outfile, where)
-        case "csv" | "json" | "parquet":
-            _export_records(snap, format, outfile)
         case _:
-            raise UsageError(f"there is no format {format!r}", hint="choose one that spo-trace export --help names")
+            _export_records(snap, format, outfile)
 
 
 # Written as 0, what is not known would look like nothing.
 def _check_known(snap: Snapshot, weight: str) -> None:
     if weight in unknown_amounts(snap):
-        name = _TITLES[weight]
-        raise SpoTraceError(f"{_name(snap)} does not tell who owns {name}", hint=f"--weight total is all but {name}")
+        name = TITLES[weight]
+        raise SpoTraceError(
+            f"{_name(snap)} does not tell who owns {name}", hint=(Argument("weight", "total"), f" is all but {name}")
+        )
 
 
 def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
@@ -94,107 +86,39 @@ def _export_html(snap: Snapshot, outfile: TextIO, where: str | None) -> None:
         outfile,
         title=f"Memory of {_machine(snap)}",
         facts=_facts(snap, where),
-        notes=[*shortcomings(snap.meta), *snapshot_notes(snap)],
+        notes=[note.text for note in (*input_notes(snap), *snapshot_notes(snap))],
         version=__version__,
         unknown=unknown_amounts(snap),
     )
 
 
-_TITLES = {"mem": "memory", "swap": "swap"}
-
-
-# None of a page_owner file alone: there is nothing to hold it against.
+# None of a page_owner file alone: there is nothing to compare it with.
 def _balance(snap: Snapshot) -> pd.DataFrame | None:
-    try:
-        return balance(snap)
-    except SpoTraceError:
-        return None
+    table = verified(snap)
+    return None if (table["kind"] == "verdict").all() else table
 
 
 def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, *, where: str | None = None) -> None:
-    """Write the difference of two snapshots, of the rows for which `where` holds, as an HTML page.
-
-    >>> with open("growth.html", "w") as file:           # doctest: +SKIP
-    ...     spo.export_diff(before, after, file)
-    """
+    """Write the difference of two snapshots, of the records for which `where` holds, as an HTML page."""
     from spo_trace.reporters.html.diff import render_diff
     from spo_trace.reporters.html.report import STACK_KEYS
 
     relation = relate(a, b)
-    lacking = [f"{side}: {text}" for side, snap in (("A", a), ("B", b)) for text in shortcomings(snap.meta)]
+    table = diff(a, b, STACK_KEYS, where=where)
+    notes = [*relation_notes(a, b, relation), *matched_notes(table, a, b, relation)]
+    for side, snap in (("A", a), ("B", b)):
+        notes += [*input_notes(snap, side), *placeholder_notes(snap, side)]
     facts = [[(side, _name(snap)), *_facts(snap, None)[1:]] for side, snap in (("A", a), ("B", b))]
     render_diff(
-        diff(a, b, STACK_KEYS, where=where),
+        table,
         outfile,
         title=f"Growth from {_name(a)} (A) to {_name(b)} (B)",
         facts=[*facts, [("only", where)]],
-        notes=[*relation_notes(a, b, relation), *lacking],
+        notes=[note.text for note in notes],
         seconds=relation.seconds,
         version=__version__,
-        unknown=[name for name in _TITLES if name not in relation.known],
+        unknown=[name for name in TITLES if name not in relation.known],
     )
-
-
-def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[str]:
-    """Return what to know of how two snapshots compare, a sentence each."""
-    notes = []
-    if relation.same_kernel is None:
-        notes.append("Not both tell their kernel (uname): stacks are compared by function names (symbol_hash)")
-    elif not relation.same_kernel:
-        kernels = " and ".join(f"{snap.meta['kernel_release']} {snap.meta['kernel_version']}" for snap in (a, b))
-        notes.append(f"Different kernels ({kernels}): stacks are compared by function names (symbol_hash), no rate")
-    if relation.seconds is not None:
-        back = ", B before A: what grew is shown as shrunk" if relation.seconds < 0 else ""
-        notes.append(f"One boot, {abs(relation.seconds):,.1f} s apart{back}")
-    elif relation.same_kernel is not False:
-        notes.append("Not of one boot, as far as they tell: no rate")
-    return [*notes, *_left_out(a, b, relation)]
-
-
-def _left_out(a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[str]:
-    for name, title in _TITLES.items():
-        if name not in relation.known:
-            one = any(name not in unknown_amounts(snap) for snap in (a, b))
-            used = f"; in use: {_swap_used(a)} in A, {_swap_used(b)} in B" if name == "swap" else ""
-            who = "Only one of them knows" if one else "Neither of them knows"
-            yield f"{who} who owns what is in {title}: {title} is left out{used}"
-    cached = [_swap_cache(snap) for snap in (a, b)]
-    if len(relation.known) == len(_TITLES) and any(cached):
-        sizes = ", ".join(f"{format_size(size)} in {side}" for side, size in zip("AB", cached, strict=True))
-        yield f"In the swap cache, counted both in memory and in swap: {sizes}"
-
-
-def snapshot_notes(snap: Snapshot) -> list[str]:
-    """Return what to know of a snapshot's amounts, a sentence each."""
-    notes = [swap_note(snap)]
-    if "mem" in unknown_amounts(snap):
-        notes.append("Not in it: memory, whose owners are not known (there is no page_owner)")
-    elif (cached := _swap_cache(snap)) and "swap" not in unknown_amounts(snap):
-        notes.append(f"In the swap cache, counted both in memory and in swap: {format_size(cached)}")
-    return [note for note in notes if note]
-
-
-# By /proc/meminfo; which pages these are is not told.
-def _swap_cache(snap: Snapshot) -> int:
-    return int(snap.meta["meminfo"].get("SwapCached", 0))
-
-
-def _swap_used(snap: Snapshot) -> str:
-    areas = snap.meta["swaps"]
-    return format_size(sum(area["used"] for area in areas)) if areas else "unknown"
-
-
-def swap_note(snap: Snapshot) -> str | None:
-    """Return a sentence on swap that is used but whose owners are not known, None if there is none."""
-    swap_owner = snap.meta["swap_owner"]
-    if swap_owner["origin"] is None:
-        unknown, why = sum(area["used"] for area in snap.meta["swaps"]), swap_owner["why"]
-    else:
-        unknown = swap_owner.get("unknown_pages", 0) * snap.page_size
-        why = "there before the probes were attached"
-    if not unknown:
-        return None
-    return f"Not in it: {format_size(unknown)} in swap, whose owners are not known ({why})"
 
 
 def _name(snap: Snapshot) -> str:
@@ -211,7 +135,7 @@ def _machine(snap: Snapshot) -> str:
 def _records(snap: Snapshot) -> str:
     tables = {"mem": "pages", "swap": "swap"}
     told = [name for name in tables if name not in unknown_amounts(snap)]
-    return ", ".join(f"{snap.count(tables[name]):,} of {_TITLES[name]}" for name in told)
+    return ", ".join(f"{snap.count(tables[name]):,} of {TITLES[name]}" for name in told)
 
 
 def _facts(snap: Snapshot, where: str | None) -> list[tuple[str, str | None]]:

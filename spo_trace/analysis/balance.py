@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The balance: what the kernel lists against what the machine says that it uses, and what the difference can be."""
+"""The balance: what the kernel lists, what the machine says is in use, and what explains the difference."""
 
 from collections.abc import Iterator
 
@@ -8,27 +8,22 @@ import pandas as pd
 from spo_trace.analysis.balance_parts import Item, Listed, listed_pages, moved_note, moved_pages, used_pages
 from spo_trace.analysis.balance_stacks import stack_items
 from spo_trace.analysis.balance_swap import swap_items
-from spo_trace.errors import SpoTraceError
+from spo_trace.analysis.placeholders import Placeholder
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Item", "balance"]
 
 
 def balance(snap: Snapshot) -> pd.DataFrame:
-    """Hold what the kernel lists against what the machine uses; columns section, kind, item, pages, bytes, share, note.
+    """Compare what the kernel lists with what the machine uses; columns section, kind, item, pages, bytes, share, note.
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
-    (nr_base_pages). `share` is a rest's part of what the machine says. Raise SpoTraceError if the snapshot has none
-    of these.
+    (nr_base_pages); only those for which the snapshot has both sides. `share` is the part of what the machine says that
+    is unexplained. `verdicts` judges each section.
     """
     listed = listed_pages(snap)
     items = [*_memory(snap, listed), *swap_items(snap, listed), *stack_items(snap, listed)]
-    if not items:
-        raise SpoTraceError(
-            "there is nothing to hold page_owner against",
-            hint="take /proc/meminfo, /proc/swaps and /proc/zoneinfo with the capture (see README.md)",
-        )
-    table = pd.DataFrame(items)
+    table = pd.DataFrame(items, columns=Item._fields)
     table.insert(4, "bytes", table["pages"] * snap.page_size)
     table.insert(5, "share", _shares(items))
     return table
@@ -52,22 +47,32 @@ def _memory(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     yield Item("memory", "explains", "changed while it was read", moved, moved_note("MemFree", used, used_after))
     rest = used - listed.mem - pcp - moved
     yield Item("memory", "rest", "unexplained", rest, _rest_note(rest))
-    early = "listed, but their owner is lost: allocated before page_owner began"
-    yield Item("memory", "aside", "early pages", listed.early, early)
+    for placeholder, (item, why) in _PLACEHOLDERS.items():
+        pages = listed.placeholders[placeholder]
+        if pages or placeholder is Placeholder.EARLY:
+            yield Item("memory", "aside", item, pages, why)
     if since := _allocated_since(snap):
-        yield Item(
-            "memory", "aside", "allocated while it was read", since, "listed: the snapshot's own memory, and all else"
-        )
+        why = "listed: the snapshot's own pages and all others"
+        yield Item("memory", "aside", "allocated while it was read", since, why)
     if own := (snap.meta.get("cost") or {}).get("own_pages"):
-        yield Item("memory", "aside", "the snapshot's own", own, "listed: allocated by who took it")
+        yield Item("memory", "aside", "the snapshot's own", own, "listed: allocated by the process that took it")
     if cached := snap.meta["meminfo"].get("SwapCached", 0) // snap.page_size:
         yield Item("memory", "aside", "in the swap cache", cached, "in memory and in swap, counted in both")
 
 
+# Pages that are listed without the stack that allocated them; the first line is always shown.
+_PLACEHOLDERS = {
+    Placeholder.EARLY: ("early pages", "listed with an unknown owner: allocated before page_owner began"),
+    Placeholder.FAILURE: ("pages with a lost owner", "listed: the stack depot was full or out of memory"),
+    Placeholder.DUMMY: ("pages without a stack trace", "listed: page_owner's own, or no stack trace could be taken"),
+}
+
+
 def _rest_note(rest: int) -> str:
     if rest > 0:
-        return "used, but not listed: without an owner (reserved, misaligned blocks), or freed before it was read"
-    return "listed, but not used: allocated after /proc/meminfo was read, the reader's own pages too" if rest else ""
+        return "in use but not listed: no owner (reserved, misaligned blocks), or freed before they were read"
+    own = "listed but not yet in use when meminfo was read; includes the snapshot's own pages"
+    return own if rest else ""
 
 
 def _allocated_since(snap: Snapshot) -> int:

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from spo_trace.analysis.placeholders import Placeholder, placeholder_of
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Item", "Listed", "counts_swap", "listed_pages", "moved_note", "moved_pages", "used_pages"]
 
-_EARLY = "register_early_stack"
 _SWAP_NAMES = {"debugfs": "swap_page_owner", "bpf": "swap entries of the probes"}
 
 
@@ -17,7 +17,7 @@ class Item(NamedTuple):
     """Hold one line of the balance, in base pages.
 
     `kind`: `machine` (what the machine says), `listed` (what the kernel lists), `difference` (machine − listed),
-    `explains` (a named part of the difference), `rest` (what no part explains), `aside` (worth knowing, no part).
+    `explains` (a named part of the difference), `rest` (what no part explains), `aside` (not a part of the sum).
     """
 
     section: str
@@ -31,13 +31,17 @@ class Listed(NamedTuple):
     """Hold what page_owner and swap_page_owner list, in base pages.
 
     `by_stack`: mem_pages and swap_pages, counted_pages of both (those that nr_base_pages has), nr_base_pages, early.
-    `swap_name`: what lists swap, None if nothing does.
+    `placeholders`: the pages in memory with each placeholder stack. `swap_name`: what lists swap, None if nothing does.
     """
 
     by_stack: pd.DataFrame
     by_type: pd.Series
-    early: int
+    placeholders: dict[Placeholder, int]
     swap_name: str | None
+
+    @property
+    def early(self) -> int:
+        return self.placeholders[Placeholder.EARLY]
 
     @property
     def mem(self) -> int:
@@ -66,10 +70,11 @@ def listed_pages(snap: Snapshot) -> Listed:
     if counts_swap(snap):
         by_stack["counted_pages"] += by_stack["swap_pages"]
     by_stack["nr_base_pages"] = snap.stacks["nr_base_pages"].to_numpy()
-    by_stack["early"] = [len(frames) > 0 and frames[0].startswith(_EARLY) for frames in snap.stacks["frames"]]
+    placeholder = pd.Series(map(placeholder_of, snap.stacks["frames"]), index=by_stack.index, dtype=object)
+    by_stack["early"] = placeholder == Placeholder.EARLY
     by_type = swap.groupby(swap["swap_type"].astype("int64")).size()
-    early = int(by_stack.loc[by_stack["early"], "mem_pages"].sum())
-    return Listed(by_stack, by_type, early, _SWAP_NAMES.get(snap.meta["swap_owner"]["origin"]))
+    placeholders = {one: int(by_stack.loc[placeholder == one, "mem_pages"].sum()) for one in Placeholder}
+    return Listed(by_stack, by_type, placeholders, _SWAP_NAMES.get(snap.meta["swap_owner"]["origin"]))
 
 
 def counts_swap(snap: Snapshot) -> bool:
@@ -85,15 +90,15 @@ def used_pages(snap: Snapshot, key: str, total: str, free: str) -> int | None:
 
 
 def moved_pages(rest: int, before: int | None, after: int | None) -> int:
-    """Return how much of `rest` lies in what changed between the two meminfo: the text was read between them."""
+    """Return how much of `rest` the change between the two meminfo explains: the text was read between them."""
     change = 0 if before is None or after is None else before - after
     return max(min(rest, 0), change) if change < 0 else min(max(rest, 0), change)
 
 
 def moved_note(name: str, before: int | None, after: int | None) -> str:
-    """Say by how much what is free changed between the two meminfo."""
+    """Return a note on how much the free amount changed between the two meminfo."""
     if before is None or after is None:
-        return "not known: the capture has no second /proc/meminfo"
+        return "unknown: the capture has no second /proc/meminfo"
     change = before - after
     way = "rose" if change > 0 else "fell"
-    return f"{name} {way} by {abs(change):,} pages meanwhile: so much, at most" if change else ""
+    return f"{name} {way} by {abs(change):,} pages during the read (upper bound)" if change else ""

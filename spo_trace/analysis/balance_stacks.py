@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The balance of page_owner_stacks: the kernel's count for each stack, nr_base_pages, against its records."""
+"""The balance of page_owner_stacks: the kernel's count for each stack, nr_base_pages, compared with its records."""
 
 from collections.abc import Iterator
 
@@ -11,8 +11,8 @@ from spo_trace.snapshots.reader import Snapshot
 __all__ = ["stack_items"]
 
 _SECTION = "page_owner_stacks"
-_NO_RECLAIM = "first allocated without __GFP_RECLAIM: Linux 6.18+ keeps no count for such a stack"
-_OTHERWISE = "below count_threshold, freed meanwhile, or wholly in swap, where no gfp mask tells"
+_NO_RECLAIM = "first allocated without __GFP_RECLAIM: Linux 6.18 and later do not count such a stack"
+_OTHERWISE = "below count_threshold, freed during the read, or all in swap, where the gfp mask is unknown"
 
 
 def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
@@ -30,7 +30,7 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     no_reclaim = missing.index.isin(_first_without_reclaim(snap, missing.index))
     yield Item(_SECTION, "machine", "sum of nr_base_pages", kernel, "")
     listed_are = f"page_owner + {listed.swap_name}" if counts_swap(snap) and listed.swap_name else "page_owner"
-    uncounted = f"without {listed.early} early pages, which it does not count"
+    uncounted = f"without {listed.early} early pages, which the kernel does not count"
     yield Item(_SECTION, "listed", listed_are, found, uncounted)
     yield Item(_SECTION, "difference", "difference", kernel - found, "")
     for item, lacking, why in (

@@ -14,7 +14,7 @@ _SLACK = 64
 
 
 def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
-    """Yield the lines of each swap device, or of all together where they can't be told apart."""
+    """Yield the lines of each swap device, or of all together where types could not be matched to devices."""
     before, after = (used_pages(snap, key, "SwapTotal", "SwapFree") for key in ("meminfo", "meminfo_after"))
     swap_owner = snap.meta["swap_owner"]
     known = swap_owner["origin"] is not None
@@ -40,13 +40,13 @@ def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         for item in lacking:
             part = min(max(missing, 0), lacking[item])
             yield Item(section, "explains", item, part, _LACKING[item][1])
-            # Nor is what one device lacks lacking on the next one.
+            # What is missing on one device cannot be missing on the next one.
             lacking[item] -= part
             missing -= part
         moved = moved_pages(missing, before, after)
         yield Item(section, "explains", "changed while it was read", moved, moved_note("SwapFree", before, after))
         yield Item(section, "rest", "unexplained", missing - moved, "")
-        # What one device's difference takes of the machine's change is not there for the next one.
+        # The machine's change explains each page of it once, for all devices together.
         after = None if after is None else after + moved
 
 
@@ -54,12 +54,15 @@ def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
 _LACKING = {
     "unknown (before attach)": (
         "unknown_pages",
-        "in swap already when the probes were attached",
+        "swapped out before the probes were attached",
     ),
-    "lost": ("lost_pages", "written while the map of the probes was full: --max-entries makes more room"),
+    "lost": (
+        "lost_pages",
+        "swapped out while the probes' map was full; spo-trace trace --max-entries N makes it larger",
+    ),
     "slots kept ready": (
         "slot_cache_pages",
-        "used, but empty: up to 64 for each processor, up to Linux 6.14",
+        "used but empty: at most 64 per processor, until Linux 6.14",
     ),
 }
 
@@ -82,6 +85,6 @@ def _by_device(snap: Snapshot, listed: Listed, change: int | None) -> list[tuple
         change is None or all(abs(u - f) <= change + max(_SLACK, u // 10) for u, f in zip(used, found, strict=True))
     )
     if not fits:
-        return [("swap, all devices together: which type is which device can't be told", sum(used), listed.swap)]
+        return [("swap, all devices together: swap types could not be matched to devices", sum(used), listed.swap)]
     named = [f"swap type {number}: {area['filename']}" for number, area in zip(numbers, areas, strict=True)]
     return list(zip(named, used, found, strict=True))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The difference of two snapshots: who grew, by how much, how fast."""
+"""The difference of two snapshots: who grew or shrank, by how much, how fast."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.diff_order import sort_diff
 from spo_trace.analysis.keys import check_keys
 from spo_trace.analysis.known import not_told, unknown_amounts
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Relation", "diff", "relate", "seconds_between"]
@@ -29,16 +31,23 @@ class Relation(NamedTuple):
     known: tuple[str, ...]
 
 
-def diff(a: Snapshot, b: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None = None) -> pd.DataFrame:
-    """Set the attribution of `b` against that of `a`, largest growth first.
+def diff(
+    a: Snapshot, b: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None = None, sort: str = "change"
+) -> pd.DataFrame:
+    """Compare the attribution of `b` with that of `a`, largest change first.
 
     Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (of
     the total, bytes per second; of growth in time, whichever of them was first) if both are of one boot. A key that one
     of them lacks counts as 0 there. Unless both are of one kernel, `stack` is replaced by `symbols`: offsets in
     functions differ between builds. Where not both know the owners of swap, swap is missing (NA) in both, and no part
-    of the total: it would seem to come from nowhere. Raise SpoTraceError if one knows memory alone, the other swap.
+    of the total: it would seem to come from nowhere.
+
+    `sort`: change (max(|memory change|, |swap change|), so that a move from memory to swap ranks by its size), growth
+    (largest growth of the total first), shrink, mem, swap, total (by the absolute change), rate or a key. Raise
+    UsageError for another one, SpoTraceError if one snapshot knows memory alone and the other one swap.
     """
     keys = check_keys(by)
+    _check_page_sizes(a, b)
     relation = relate(a, b)
     if not relation.same_kernel:
         keys = list(dict.fromkeys("symbols" if key == "stack" else key for key in keys))
@@ -47,8 +56,23 @@ def diff(a: Snapshot, b: Snapshot, by: str | Iterable[str] = "comm", *, where: s
     table = _compared(_outer_join(left, right, keys), keys, relation.known)
     if relation.seconds:
         table["rate"] = table["total_bytes_delta"] / relation.seconds
-    order = ["total_bytes_delta", "swap_bytes_delta", *keys]
-    return table.sort_values(order, ascending=[False, False, *[True] * len(keys)], ignore_index=True)
+    if keys:
+        # The rows of swap that is left out have nothing to compare.
+        table = table[table[["total_bytes_a", "total_bytes_b"]].any(axis=1)]
+    return sort_diff(table, keys, sort)
+
+
+# Bytes of an assumed page size would differ by a factor for one and the same memory.
+def _check_page_sizes(a: Snapshot, b: Snapshot) -> None:
+    if a.page_size == b.page_size:
+        return
+    assumed = [snap for snap in (a, b) if snap.meta.get("page_size_from") == PageSizeFrom.ASSUMED]
+    if assumed:
+        sizes = f"{a.page_size} and {b.page_size} bytes"
+        raise UsageError(
+            f"bytes can't be compared: the page sizes are {sizes}, and that of {assumed[0].path.name} was assumed",
+            hint="give the page size: --page-size 64K, or page_size= (getconf PAGESIZE tells it on the machine)",
+        )
 
 
 def _compared(joined: pd.DataFrame, keys: list[str], known: tuple[str, ...]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import typer
 
 from spo_trace.cli.guard import complain, drop_unwritable_output
 from spo_trace.errors import EXIT_USAGE
+from spo_trace.reporters.format import printable
 from spo_trace.version import __version__
 
 __all__ = ["COMMANDS", "command_line", "main"]
@@ -29,6 +30,7 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
         name="spo-trace",
         help="Who owns this Linux machine's memory, including the part that is in swap?",
         epilog="A first look, without root: spo-trace demo",
+        context_settings={"help_option_names": ["-h", "--help"]},
         invoke_without_command=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -58,6 +60,12 @@ def _options(
         raise typer.Exit(EXIT_USAGE)
 
 
+# A log message may name a file, whose name can be anything.
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 # typer brings a click of its own, or takes the one that is installed.
 _WrongUsage: Any = typer.BadParameter.__base__
 
@@ -72,7 +80,9 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _replace_closed_streams()
     _leave_nothing_when_ended()
-    logging.basicConfig(format="spo-trace: %(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("spo-trace: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("spo_trace").setLevel(logging.INFO)
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     app = command_line([first] if first in COMMANDS else COMMANDS)

@@ -5,18 +5,48 @@ from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import By, Force, Format, Html, Output, Source, Top, Where, condition_of, keys_of, option
-from spo_trace.cli.output import check_output, check_page, note, opened, warn
-from spo_trace.cli.showing import check_question, format_for, most_grown, show, sorted_by, warn_of_nothing
+from spo_trace.cli.options import (
+    By,
+    Envelope,
+    Force,
+    Format,
+    Html,
+    Mode,
+    Output,
+    Owner,
+    PageSize,
+    Source,
+    Top,
+    Where,
+    condition_of,
+    keys_of,
+    option,
+)
+from spo_trace.cli.output import access_of, check_page, opened, warn
+from spo_trace.cli.showing import Target, check_question, most_grown, no_match_notes, show, target_of, tell
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
+from spo_trace.notes import Note, NoteCode
 from spo_trace.reporters.format import counted, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from spo_trace.analysis.diff import Relation
+    from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["command"]
+
+
+Sort = Annotated[
+    str,
+    option(
+        "--sort",
+        shows="ORDER",
+        help="change (the larger of the changes of memory and swap, so that a move to swap ranks by its size), growth "
+        "(largest growth of the total first), shrink, mem, swap, total (by absolute change), rate or a key.",
+        default=True,
+    ),
+]
 
 
 @guarded
@@ -24,21 +54,23 @@ def command(
     a: Source,
     b: Source,
     by: By = None,
-    top: Top = 20,
-    sort: Annotated[
-        str, option("--sort", shows="COLUMN", help="total, mem, swap (growth), rate or a key.", default=True)
-    ] = "total",
+    top: Top = None,
+    sort: Sort = "change",
     where: Where = None,
     format: Format = None,
     output: Output = None,
+    envelope: Envelope = False,
     html: Html = None,
+    owner: Owner = None,
+    mode: Mode = None,
+    page_size: PageSize = None,
     force: Force = False,
     fail_above: Annotated[
         str | None,
         option("--fail-above", shows="SIZE", help="Exit with 3 if any row grew by more, such as 512K or 1GiB."),
     ] = None,
 ) -> None:
-    """Show who grew between two snapshots, largest growth first.
+    """Show what changed between two snapshots, largest change first.
 
     \b
         spo-trace diff before.spo after.spo
@@ -48,39 +80,70 @@ def command(
 
     Snapshots of different kernels are compared too: stacks then by function names, without offsets.
     """
-    format = format_for(format, output)
-    check_output(output, force=force)
+    access = access_of(owner, mode, output, html)
+    to = target_of(format, output, force=force, top=top, envelope=envelope, access=access)
     check_page(html, output, force=force)
     limit = _limit(fail_above)
     from spo_trace.analysis.diff import diff, relate
-    from spo_trace.exporting import export_diff, relation_notes
+    from spo_trace.diff_notes import relation_notes
+    from spo_trace.exporting import export_diff
 
     condition = condition_of(where)
     check_question(keys_of(by), condition)
-    snap_a, snap_b = open_snapshot(a), open_snapshot(b)
-    table = sorted_by(sort, diff(snap_a, snap_b, keys_of(by), where=condition), keys_of(by))
+    snap_a, snap_b = open_snapshot(a, page_size=page_size), open_snapshot(b, page_size=page_size)
+    table = diff(snap_a, snap_b, keys_of(by), where=condition, sort=sort)
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)
-    for text in relation_notes(snap_a, snap_b, relation):
-        note(text)
-    show(_for_people(table, format), top, format, output, force=force)
-    warn_of_nothing(condition, found=bool(table[["total_bytes_a", "total_bytes_b"]].any(axis=None)))
-    if len(table) and _for_people(table, "table").empty:
-        note("No difference: every row is the same in both")
+    related = relation_notes(snap_a, snap_b, relation)
+    tell(related, to)
+    notes = [*no_match_notes(condition, found=len(table) > 0), *_notes(table, snap_a, snap_b, relation)]
+    _show(table, to, notes, said=[*_input_notes(snap_a, snap_b), *related])
     if html:
-        with opened(html, force=force) as file:
+        with opened(html, force=force, access=access) as file:
             export_diff(snap_a, snap_b, file, where=condition)
     if limit is not None:
         _fail_above(limit, str(fail_above), table)
+
+
+def _notes(table: "pd.DataFrame", a: "Snapshot", b: "Snapshot", relation: "Relation") -> list[Note]:
+    from spo_trace.analysis.changes import changes
+    from spo_trace.diff_notes import changes_note, matched_notes
+    from spo_trace.snapshot_notes import placeholder_notes
+
+    notes = [*placeholder_notes(a, "A"), *placeholder_notes(b, "B"), *matched_notes(table, a, b, relation)]
+    if len(table) and not _changed(table).any():
+        return [*notes, Note(NoteCode.NO_DIFFERENCE, "No difference: every row is the same in both")]
+    return [*notes, changes_note(changes(table), _keys(table))]
+
+
+def _input_notes(a: "Snapshot", b: "Snapshot") -> list[Note]:
+    from spo_trace.snapshot_notes import input_notes
+
+    return [*input_notes(a, "A"), *input_notes(b, "B")]
+
+
+# A and B of memory and of swap apart would make lines too long to read; csv and json have them.
+def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[Note]) -> None:
+    changed = _changed(table)
+    if not to.for_programs:
+        table = table.drop(columns=["mem_bytes_a", "mem_bytes_b", "swap_bytes_a", "swap_bytes_b"])
+    show(table, to, notes, said=said, changed=changed)
+
+
+def _changed(table: "pd.DataFrame") -> "pd.Series":
+    return table[["mem_bytes_delta", "swap_bytes_delta"]].fillna(0).any(axis=1)
+
+
+# Of two kernels, symbols replace stack.
+def _keys(table: "pd.DataFrame") -> list[str]:
+    return list(table.columns)[: list(table.columns).index("mem_bytes_a")]
 
 
 def _fail_above(limit: int, asked: str, table: "pd.DataFrame") -> None:
     over = table[table["total_bytes_delta"] > limit].sort_values("total_bytes_delta", ascending=False, kind="stable")
     if over.empty:
         return
-    # Of two kernels, symbols stand in the place of stack.
-    keys = list(table.columns)[: list(table.columns).index("mem_bytes_a")]
-    named = most_grown(over, keys, map(format_size, over["total_bytes_delta"]))
+    named = most_grown(over, _keys(table), map(format_size, over["total_bytes_delta"]))
     fail(f"{counted(len(over), 'row')} grew by more than {asked}: {named}", None, EXIT_THRESHOLD)
 
 
@@ -102,12 +165,3 @@ def _limit(text: str | None) -> int | None:
     except ValueError as error:
         hint = "a size such as 4096, 512K, 64Mi, 64MiB or 1.5G; K, M, G … are of 1024 each"
         raise UsageError(f"--fail-above: {error}", hint=hint) from error
-
-
-# A and B of memory and of swap apart would make lines too long to read, and rows that did not change hide those that
-# did; csv and json have all.
-def _for_people(table: "pd.DataFrame", format: str) -> "pd.DataFrame":
-    if format in ("csv", "json"):
-        return table
-    changed = table[["mem_bytes_delta", "swap_bytes_delta"]].fillna(0).any(axis=1)
-    return table[changed].drop(columns=["mem_bytes_a", "mem_bytes_b", "swap_bytes_a", "swap_bytes_b"])

@@ -1,19 +1,30 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace verify."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Force, Format, Output, Source, option
-from spo_trace.cli.output import check_output, note, opened
-from spo_trace.cli.showing import format_for, show
-from spo_trace.errors import EXIT_THRESHOLD
+from spo_trace.cli.options import Envelope, Force, Format, Mode, Output, Owner, PageSize, Source, option
+from spo_trace.cli.output import access_of, opened
+from spo_trace.cli.showing import Target, show, target_of, tell
+from spo_trace.errors import EXIT_NOT_CHECKED, EXIT_THRESHOLD
+from spo_trace.notes import Note, NoteCode
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["command"]
 
-# The reader's own pages come and go while it reads: on a small guest they are some percent of very little.
-_NEGLIGIBLE = 1 << 20
+Only = Annotated[
+    list[str] | None,
+    option(
+        "--only",
+        shows="PARTS",
+        help="Check these parts alone: memory, swap, stacks; several with commas. Kernels before 6.9 have no counts of "
+        "stacks: --only memory,swap.",
+    ),
+]
 
 
 @guarded
@@ -23,32 +34,75 @@ def command(
         float,
         option("--tolerance", shows="PERCENT", least=0, help="How much may stay unexplained.", default=True),
     ] = 2.0,
+    only: Only = None,
     format: Format = None,
     output: Output = None,
+    envelope: Envelope = False,
+    owner: Owner = None,
+    mode: Mode = None,
+    page_size: PageSize = None,
     force: Force = False,
 ) -> None:
-    """Hold what the kernel lists against what the machine uses.
+    """Check that page_owner accounts for the memory and swap in use.
 
-    Memory against MemTotal − MemFree, swap against each device's Used, stacks against nr_base_pages; what the
-    difference is made of is named, with numbers. Exits with 3 if more than --tolerance percent, and more than 1 MiB,
-    stay unexplained.
+    Memory is compared with MemTotal − MemFree, swap with each device's Used, stacks with nr_base_pages. What explains
+    a difference is listed with its size. Each part has a verdict: balanced, off (more than --tolerance percent and
+    more than 1 MiB is unexplained), or not checked, because its input is missing or cut off.
+
+    Exit code: 3 if a part is off, else 4 if a part could not be checked, else 0.
 
     \b
         spo-trace verify now.spo
+        spo-trace verify now.spo --only memory,swap
     """
-    format = format_for(format, output)
-    check_output(output, force=force)
-    from spo_trace.analysis.balance import balance
-    from spo_trace.reporters.balance import render_balance
+    access = access_of(owner, mode, output)
+    to = target_of(format, output, force=force, envelope=envelope, access=access)
+    from spo_trace.analysis.verdicts import check_parts, verified
+    from spo_trace.snapshot_notes import input_notes
 
-    table = balance(open_snapshot(snapshot))
-    if format == "table":
-        with opened(output, force=force) as file:
-            render_balance(table, file)
-    else:
-        show(table, 0, format, output, force=force)
-    rests = table[table["kind"] == "rest"]
-    off = rests[(rests["share"].abs() * 100 > tolerance) & (rests["bytes"].abs() > _NEGLIGIBLE)]
+    parts = check_parts([name.strip() for given in only or [] for name in given.split(",")])
+    snap = open_snapshot(snapshot, page_size=page_size)
+    table = verified(snap, parts=parts, tolerance=tolerance)
+    found = table[table["kind"] == "verdict"]
+    _show(table, to, _notes(found, tolerance), said=input_notes(snap))
+    _leave(found, tolerance)
+
+
+def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[Note]) -> None:
+    if to.format != "table":
+        show(table, to, notes, said=said)
+        return
+    from spo_trace.reporters.balance import render_balance
+    from spo_trace.reporters.document import render_notes
+
+    with opened(to.output, force=to.force, access=to.access) as file:
+        render_balance(table, file)
+        if to.holds_notes:
+            render_notes([one.text for one in (*said, *notes)], "table", file)
+    tell(notes, to)
+
+
+# What is off or not checked is an error on stderr, and a verdict in the table.
+def _notes(found: "pd.DataFrame", tolerance: float) -> list[Note]:
+    if not (found["verdict"] == "balanced").all():
+        return []
+    small = found[found["reason"] == "below-floor"]["section"]
+    floor = f", or within 1 MiB ({', '.join(small)})" if len(small) else ""
+    text = f"Balanced: what is unexplained is within {tolerance:g}%{floor}"
+    return [Note(NoteCode.VERDICT, text)]
+
+
+def _leave(found: "pd.DataFrame", tolerance: float) -> None:
+    off, unchecked = (found[found["verdict"] == verdict] for verdict in ("off", "not checked"))
     if len(off):
         fail(f"off by more than {tolerance:g}%: {', '.join(off['section'])}", None, EXIT_THRESHOLD)
-    note(f"Balanced: what is unexplained is within {tolerance:g}%")
+    if len(unchecked):
+        reasons = "; ".join(f"{row.section}: {row.note}" for row in unchecked.itertuples())
+        fail(f"not checked: {reasons}", _hint(found), EXIT_NOT_CHECKED)
+
+
+def _hint(found: "pd.DataFrame") -> str | None:
+    left = found[found["verdict"] == "balanced"]["part"].drop_duplicates()
+    lacking = set(found[found["verdict"] == "not checked"]["part"])
+    parts = [part for part in left if part not in lacking]
+    return f"--only {','.join(parts)} checks the rest alone" if parts else None

@@ -7,8 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Backend, By, Force, From, Jobs, Where, condition_of, keys_of, option
-from spo_trace.cli.output import note
+from spo_trace.cli.options import (
+    Backend,
+    By,
+    Force,
+    From,
+    Jobs,
+    Mode,
+    Owner,
+    PageSize,
+    StacksTimeout,
+    Where,
+    condition_of,
+    keys_of,
+    option,
+)
+from spo_trace.cli.output import access_of, note
 from spo_trace.cli.watching import SORTS, Csv, Display, JsonLines, Lines, Terminal
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted
@@ -40,7 +54,7 @@ Owners = Annotated[
         "--top",
         shows="N",
         least=0,
-        help="Owners to show, 0 for all. Default: as many as fit the terminal; 10 in plain lines; all in csv and json.",
+        help="Owners to show, 0 for all. Default: as many as fit the terminal; all in plain lines, csv and json.",
     ),
 ]
 Sort = Annotated[
@@ -52,8 +66,8 @@ Method = Annotated[
         "--method",
         shows="NAME",
         help="counts: the kernel's own count for each stack (page_owner_stacks, Linux 6.9+): cheap, memory and "
-        "swap in one number, and only --by stack, symbols, caller, module, category. full: every record. auto: "
-        "counts where they can answer, else full.",
+        "swap in one number, and only --by stack, symbols, caller, callsite, module, category. full: every record. "
+        "auto: counts where they can answer, else full.",
         default=True,
     ),
 ]
@@ -84,7 +98,11 @@ def command(
     method: Method = "auto",
     format: WatchFormat = "view",
     jobs: Jobs = None,
+    stacks_timeout: StacksTimeout = 10.0,
+    page_size: PageSize = None,
     record: Record = None,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
     from_: From = None,
     backend: Backend = None,
@@ -92,8 +110,8 @@ def command(
     """Watch who owns memory and swap, and who grows.
 
     A live view on a terminal, plain lines elsewhere. Ctrl-C ends it, with exit code 0; what was recorded by then is
-    kept. Where its reader goes away (head), it ends with 1. Of --from, each capture is a sample: several, or a
-    directory of captures.
+    kept. If the reader of its output exits (e.g. head), watch exits with 1. With --from, each capture is one sample:
+    several, or a directory of captures.
 
     \b
         sudo spo-trace watch
@@ -113,12 +131,16 @@ def command(
         where=condition_of(where),
         method=method,
         jobs=jobs,
+        stacks_timeout=stacks_timeout,
+        page_size=page_size,
         interval=interval,
         count=count,
         from_=from_,
         backend=backend,
         record=record,
         force=force,
+        owner=owner,
+        mode=access_of(owner, mode, record).mode,
         progress=display.progress(),
     )
     _show(display, samples)

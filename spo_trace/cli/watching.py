@@ -9,10 +9,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from spo_trace.cli.output import progress, warn
+from spo_trace.cli.output import note, progress, warn
 from spo_trace.counts import FileCounts, Progress
 from spo_trace.formats.record import KernelText
-from spo_trace.reporters.format import format_size
+from spo_trace.reporters.format import counted, format_size
 from spo_trace.shortcomings import shortcomings
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ SORTS = ("growth", "interval", "total", "mem", "swap")
 # Samples that are kept beside the first one: the sparklines go back so far.
 _REMEMBERED = 20
 
-# Rows that are told of: in plain lines, and on a terminal, which shows as many of them as fit.
-_ROWS_IN_LINES = 10
+# Owners that a terminal may show, as many of them as fit; everything else gets all.
 _ROWS_ON_TERMINAL = 200
 
 
@@ -47,7 +46,8 @@ class Display:
         self._first: Sample | None = None
         self._recent: deque[Sample] = deque(maxlen=_REMEMBERED)
         self._told: set[str] = set()
-        self._texts: dict[str, str] = {}
+        self._cut_told = False
+        self._texts: dict[object, object] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +79,7 @@ class Display:
     def leave(self) -> None:
         """Do what is left when no more samples come."""
 
-    # The same stacks come with every sample: each text is kept once, or the watcher itself would seem to leak.
+    # The same stacks come with every sample: each is kept once, or the watcher itself would seem to leak.
     def _slim(self, sample: "Sample") -> "Sample":
         import pandas as pd
 
@@ -89,13 +89,19 @@ class Display:
         return replace(sample, table=sample.table.assign(**columns))
 
     def _once(self, value: object) -> object:
-        return self._texts.setdefault(value, value) if isinstance(value, str) else value
+        return self._texts.setdefault(value, value) if isinstance(value, str | tuple) else value
 
     def _warn(self, text: str) -> None:
         warn(text)
 
     def _draw(self, sample: "Sample") -> None:
         raise NotImplementedError
+
+    # Once, however many samples are cut by --top.
+    def _tell_cut(self, left_out: int) -> None:
+        if left_out and not self._cut_told:
+            self._cut_told = True
+            note(f"… {counted(left_out, 'more owner')}, left out of each sample by --top: --top 0 shows all")
 
     # Of the first `most` owners (0: all) in the order to show, of all together, and how many owners there are.
     def _growth(self, most: int) -> "tuple[pd.DataFrame, pd.DataFrame, int]":
@@ -128,7 +134,8 @@ class Lines(Display):
 
         from spo_trace.reporters.watch_view import render_lines
 
-        rows, everything, _ = self._growth(_ROWS_IN_LINES if self._top is None else self._top)
+        rows, everything, owners = self._growth(self._top or 0)
+        self._tell_cut(owners - len(rows))
         shown = pd.concat([everything, rows], ignore_index=True)
         render_lines(shown, sample.seconds, sys.stdout, header=self.taken == 1)
 
@@ -137,7 +144,8 @@ class _Rows(Display):
     """Write a row for each owner and sample, under the API's column names: for programs."""
 
     def _draw(self, sample: "Sample") -> None:
-        rows, _, _ = self._growth(self._top or 0)
+        rows, _, owners = self._growth(self._top or 0)
+        self._tell_cut(owners - len(rows))
         rows = rows.drop(columns=["past", "label"])
         rows.insert(0, "sample", sample.number)
         rows.insert(1, "seconds", sample.seconds)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The balance as a person reads it: a sum for each section, its notes beside it."""
+"""The balance as a person reads it: a sum for each section with its notes, and the verdict."""
 
 from collections.abc import Hashable
 from typing import Any, TextIO
@@ -15,12 +15,16 @@ SIGN = {"machine": " ", "listed": "−", "difference": "=", "explains": "−", "
 
 
 def render_balance(table: pd.DataFrame, outfile: TextIO) -> None:
-    """Write `table` (of `analysis.balance.balance`), a block for each section."""
+    """Write `table` (of `analysis.verdicts.verified`), a block for each section."""
     width = max(len(item) for item in table["item"])
     for number, (section, rows) in enumerate(table.groupby("section", sort=False)):
         outfile.write(f"{'' if number == 0 else chr(10)}{printable(str(section))}\n")
         for row in rows.to_dict("records"):
-            outfile.write(printable(_line(row, width)) + "\n")
+            outfile.write(printable(_verdict(row) if row["kind"] == "verdict" else _line(row, width)) + "\n")
+
+
+def _verdict(row: dict[Hashable, Any]) -> str:
+    return f"    {row['verdict']}: {row['note']}"
 
 
 def _line(row: dict[Hashable, Any], width: int) -> str:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""JSON: an array of objects, with the API's column names and plain numbers."""
+"""JSON: an array of objects, with the API's column names and plain numbers; or an envelope around it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 import pandas as pd
 
-__all__ = ["json_rows", "render_json", "render_json_lines"]
+from spo_trace.reporters.frames import text_of
+
+__all__ = ["json_rows", "render_envelope", "render_json", "render_json_lines"]
 
 
 def render_json(tables: Iterable[pd.DataFrame], outfile: TextIO) -> None:
@@ -22,6 +24,20 @@ def render_json(tables: Iterable[pd.DataFrame], outfile: TextIO) -> None:
             outfile.write(separator + json.dumps(row, allow_nan=False))
             separator = ",\n"
     outfile.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def render_envelope(
+    table: pd.DataFrame,
+    outfile: TextIO,
+    *,
+    notes: Sequence[tuple[str, str]],
+    total: Mapping[str, int | None],
+) -> None:
+    """Write one object: `notes` (code and text of each), `total`, and the rows of `table` as `render_json` does."""
+    told = [{"code": code, "text": text} for code, text in notes]
+    outfile.write(f'{{"notes": {json.dumps(told)},\n"total": {json.dumps(dict(total), allow_nan=False)},\n"rows": ')
+    render_json([table], outfile)
+    outfile.write("}\n")
 
 
 def render_json_lines(table: pd.DataFrame, outfile: TextIO) -> None:
@@ -42,4 +58,4 @@ def _json_value(name: str, value: Any) -> Any:
         return None
     if name in ("swp_entry", "page_flags"):
         return hex(value)
-    return value.item() if hasattr(value, "item") else value
+    return value.item() if hasattr(value, "item") else text_of(value)

@@ -7,10 +7,12 @@ from typing import Any, TextIO
 import pandas as pd
 
 from spo_trace.reporters.format import UNKNOWN, format_rate, format_share, format_size, printable
+from spo_trace.reporters.frames import text_of
+from spo_trace.reporters.markdown import render_markdown
 
-__all__ = ["render_table"]
+__all__ = ["render_table", "shown_cells"]
 
-# Keys of many frames: a line each under the numbers, or no line would fit a screen.
+# Keys that are frames: a line each under the numbers, or no line would fit a screen.
 _STACK_KEYS = ("stack", "symbols")
 
 _SHARES = ("share", "steadiness")
@@ -30,15 +32,14 @@ def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False
     titles = [_title(name) for name in columns]
     rows = list(zip(*cells, strict=True)) if columns else [()] * len(table)
     if markdown:
-        return _render_markdown(titles, rows, [_is_number(name) for name in columns], outfile)
+        return render_markdown(titles, rows, [_is_number(name) for name in columns], outfile)
     widths = [max(map(len, [title, *column])) for title, column in zip(titles, cells, strict=True)]
     right = [_is_number(name) for name in columns]
     outfile.write(_line(titles, widths, right))
     for number, row in enumerate(rows):
         outfile.write(_line(row, widths, right))
         for name in stacks:
-            frames = _text(table[name].iloc[number]).split(";")
-            outfile.write("".join(f"    {frame}\n" for frame in frames))
+            outfile.write("".join(f"    {_text(frame)}\n" for frame in table[name].iloc[number]))
     return None
 
 
@@ -59,7 +60,7 @@ def _cell(name: str, value: Any) -> str:
 
 # What the kernel does not print for a row is missing in it; an empty name is a name.
 def _text(value: Any) -> str:
-    return "-" if pd.isna(value) else printable(str(value)) or '""'
+    return "-" if pd.isna(value) else printable(str(text_of(value))) or '""'
 
 
 def _is_number(name: str) -> bool:
@@ -80,20 +81,9 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
     return "  ".join(padded).rstrip() + "\n"
 
 
-def _render_markdown(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], outfile: TextIO
-) -> None:
-    outfile.write(_markdown_line(titles))
-    outfile.write(_markdown_line(["---:" if r else "---" for r in right]))
-    for row in rows:
-        outfile.write(_markdown_line([_markdown_text(cell) for cell in row]))
-
-
-def _markdown_line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |\n"
-
-
-# A comm is anybody's text: what Markdown or HTML would take for markup is escaped.
-def _markdown_text(text: str) -> str:
-    text = text.replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{char}" if char in "\\|`*_[]" else char for char in text)
+def shown_cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[bool]]:
+    """Return the titles, the rows' texts, and which columns are amounts, for another form of the same table."""
+    names = [name for name in table.columns if name not in _LEFT_OUT]
+    columns = [[_cell(name, value) for value in table[name]] for name in names]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return [_title(name) for name in names], rows, [_is_number(name) for name in names]

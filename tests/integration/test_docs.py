@@ -12,6 +12,7 @@ import pytest
 
 from spo_trace import schema
 from spo_trace.cli import COMMANDS
+from tests.docs.keys import keys_page
 from tests.docs.reference import commands, options_of, reference
 from tests.support import in_process
 
@@ -85,6 +86,10 @@ def test_documents_name_no_option_that_does_not_exist(page: Path) -> None:
 
 def test_the_reference_is_what_help_says() -> None:
     assert REFERENCE.read_text() == reference(), "make docs"
+
+
+def test_the_page_of_keys_is_the_table_of_keys() -> None:
+    assert (ROOT / "docs" / "keys.md").read_text() == keys_page(), "make docs"
 
 
 @pytest.mark.parametrize("name", commands())

@@ -264,8 +264,9 @@ def test_what_is_not_known_is_nowhere_0(chromium: "Chrome", pages: dict[str, Pat
 
 def test_ten_thousand_stacks_draw_only_what_can_be_seen(chromium: "Chrome", tmp_path: Path) -> None:
     # GIVEN 10,000 stacks of 16 frames, 12 of them their own
-    frames = [";".join(f"f{i * 5 % 3989 if d < 12 else i % 7}_{d}+0x1/0x2" for d in range(16)) for i in range(10_000)]
-    named = {"category": "slab", "caller": "f", "module": "vmlinux", "comm": [f"comm-{i % 300}" for i in range(10_000)]}
+    frames = [tuple(f"f{i * 5 % 3989 if d < 12 else i % 7}_{d}+0x1/0x2" for d in range(16)) for i in range(10_000)]
+    of_stack = {"category": "slab", "caller": "f", "callsite": "f", "module": "vmlinux"}
+    named = {**of_stack, "comm": [f"comm-{i % 300}" for i in range(10_000)]}
     bytes_of = {"mem_bytes": [4096 * (1 + i % 97) for i in range(10_000)], "swap_bytes": 0}
     stacks = pd.DataFrame({"stack": frames, **named, **bytes_of})
     owners = stacks.groupby("comm", as_index=False)[["mem_bytes", "swap_bytes"]].sum().assign(memcg="/")
@@ -275,7 +276,7 @@ def test_ten_thousand_stacks_draw_only_what_can_be_seen(chromium: "Chrome", tmp_
     # WHEN it is opened, searched and zoomed
     browser.look(chromium, tmp_path / "large.html")
     assert values(chromium, "#found data") == [stacks["mem_bytes"].sum()]
-    search(chromium, "f5_0", finds=found_text(stacks[stacks["stack"].str.contains("f5_0")]))
+    search(chromium, "f5_0", finds=found_text(stacks[["f5_0" in "".join(stack) for stack in stacks["stack"]]]))
     frame(chromium, "slab").click()
     # THEN frames that are too narrow to see, and rows that nobody asked for, are not drawn
     assert browser.console_errors(chromium) == []

@@ -14,20 +14,8 @@ JOB = r"""
 doctor() { echo "== $1"; shift; "$@" spo-trace doctor 2>&1; echo "exit $?"; }
 """
 
-# Python and this checkout may lie below root's home: let it be looked into, in this guest.
 AS_NOBODY = r"""
-keep() {
-    mkdir -p /run/keep/$1
-    mount --bind "$2" /run/keep/$1
-}
-base=$(python -c 'import sys; print(sys.base_prefix)')
-repository=$(realpath "$VM/../..")
-keep base "$base"
-keep repository "$repository"
-mount -t tmpfs -o mode=755 tmpfs /root
-mkdir -p "$base" "$repository" 2> /dev/null
-mount --bind /run/keep/base "$base"
-mount --bind /run/keep/repository "$repository"
+. "$VM/jobs/as_others.sh"
 doctor 'not root' setpriv --reuid 65534 --regid 65534 --clear-groups
 """
 

@@ -24,7 +24,7 @@ class ReportTables(NamedTuple):
     """Hold the tables of a page.
 
     `stacks`: an attribution by STACK_KEYS; `owners`: one by memcg and comm; `ages` by comm, in the classes that
-    begin at `age_classes` seconds; `balance` may be None;
+    begin at `age_classes` seconds; `balance` (with verdicts) may be None;
     `categories`: all that there are, in the order of the legend.
     """
 
@@ -94,8 +94,8 @@ def _ages(table: pd.DataFrame, classes: Sequence[int], comms: Numbers) -> dict[s
 def _balance(table: pd.DataFrame | None) -> str:
     if table is None:
         return ""
-    rests = table[table["kind"] == "rest"].to_dict("records")
-    said = "; ".join(f"{row['section']}: {format_share(row['share'])} unexplained" for row in rests)
+    verdicts = table[table["kind"] == "verdict"].to_dict("records")
+    said = "; ".join(f"{row['section']}: {row['verdict']}" for row in verdicts)
     sections = "".join(_section(str(section), rows) for section, rows in table.groupby("section", sort=False))
     summary = f"<summary><h2>Does it add up?</h2>{text(said)}</summary>"
     body = f'<div class="scroll"><table>{sections}</table></div>'
@@ -108,6 +108,8 @@ def _section(title: str, rows: pd.DataFrame) -> str:
 
 
 def _line(row: dict[Hashable, Any]) -> str:
+    if row["kind"] == "verdict":
+        return f'<tr class="verdict"><td></td><td colspan="5">{text(row["verdict"])}: {text(row["note"])}</td></tr>'
     share = format_share(row["share"]) if row["kind"] == "rest" else ""
     cells = [f"<td>{SIGN[row['kind']].strip()}</td>", f"<td>{text(row['item'])}</td>"]
     cells += [f'<td class="number">{row["pages"]:,} pages</td>', f'<td class="number">{amount(row["bytes"])}</td>']

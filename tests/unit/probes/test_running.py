@@ -12,9 +12,10 @@ from spo_trace.analysis.balance import balance
 from spo_trace.analysis.records import record_tables
 from spo_trace.collect import collect
 from spo_trace.errors import SpoTraceError, UsageError
-from spo_trace.exporting import swap_note
+from spo_trace.missing import Missing, Why
 from spo_trace.probes import running
 from spo_trace.probes.symbols import Symbolizer
+from spo_trace.snapshot_notes import swap_note
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import MACHINE, FakeSource, Files, entry, meminfo, page, swaps
 from tests.unit.probes.fake_maps import FakeMaps, Owned
@@ -49,7 +50,9 @@ PAGES: Files = {**MACHINE, "page_owner": page(0x100, comm=b"cat", ts=900) + page
 
 
 def taken(tmp_path: Path, files: Files = PAGES, *, kind: type[FakeSource] = LiveFiles, **options: Any) -> Snapshot:
-    return collect(kind(files, why="the kernel has no swap_page_owner file"), tmp_path / "x.spo", **options)
+    return collect(
+        kind(files, why=Why(Missing.NO_FILE, "the kernel has no swap_page_owner file")), tmp_path / "x.spo", **options
+    )
 
 
 @pytest.mark.parametrize("swap", ["auto", "bpf"])
@@ -77,7 +80,7 @@ def test_owners_and_restored_pages_are_in_the_snapshot(tmp_path: Path, maps: Fak
     assert came_back == ["memory", *own, "cat", 900, ";".join(snap.stacks["frames"][0])]
     assert other[-3:] == [None, None, None]
     assert swap_note(snap) == (
-        "Not in it: 40.00 KiB in swap, whose owners are not known (there before the probes were attached)"
+        "Not included: 40.00 KiB of swap with unknown owners (there before the probes were attached)"
     )
 
 
@@ -183,7 +186,7 @@ def test_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "connect", lambda: None)
     snap = taken(tmp_path)
     why = "the kernel has no swap_page_owner file"
-    assert snap.meta["swap_owner"] == {"origin": None, "why": why, "kept_by_kernel": False}
+    assert snap.meta["swap_owner"] == {"origin": None, "why": why, "code": "no_file", "kept_by_kernel": False}
     with pytest.raises(SpoTraceError) as caught:
         taken(tmp_path, swap="bpf", force=True)
     assert caught.value.message == "no owners of swap from probes: no trace is running"
@@ -202,7 +205,7 @@ def test_a_trace_of_events_alone(tmp_path: Path, maps: FakeMaps) -> None:
 @pytest.mark.parametrize("swap", ["auto", "bpf"])
 def test_a_capture_has_no_probes(tmp_path: Path, maps: FakeMaps, swap: str) -> None:
     if swap == "bpf":
-        with pytest.raises(UsageError, match="--swap bpf asks this machine's kernel, not a capture"):
+        with pytest.raises(UsageError, match="swap='bpf' asks this machine's kernel, not a capture"):
             taken(tmp_path, kind=FakeSource, swap=swap)
     else:
         assert taken(tmp_path, kind=FakeSource).meta["swap_owner"]["origin"] is None

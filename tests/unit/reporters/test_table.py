@@ -54,10 +54,10 @@ def test_an_attribution() -> None:
 
 
 def test_stacks_stand_under_the_numbers() -> None:
-    assert rendered(attribution(comm=["dd", "x"], stack=["a+0x1/0x2;b+0x3/0x4 [m]", "(no stack)"])) == (
+    assert rendered(attribution(comm=["dd", "x"], stack=[("a;a+0x1/0x2", "b+0x3/0x4 [m]"), ("(no stack)",)])) == (
         "comm       mem        swap       total   share\n"
         "dd    4.58 MiB  252.09 MiB  256.67 MiB  100.0%\n"
-        "    a+0x1/0x2\n"
+        "    a;a+0x1/0x2\n"
         "    b+0x3/0x4 [m]\n"
         "x          0 B    4.00 KiB    4.00 KiB    0.0%\n"
         "    (no stack)\n"
@@ -91,10 +91,10 @@ def test_no_rows_and_no_keys() -> None:
 
 
 def test_markdown() -> None:
-    assert rendered(attribution(comm=["dd", None], stack=["a;b", "c"]), markdown=True) == (
+    assert rendered(attribution(comm=["dd", None], stack=[("a;a", "b"), ("c",)]), markdown=True) == (
         "| comm | stack | mem | swap | total | share |\n"
         "| --- | --- | ---: | ---: | ---: | ---: |\n"
-        "| dd | a;b | 4.58 MiB | 252.09 MiB | 256.67 MiB | 100.0% |\n"
+        "| dd | a\\\\073a;b | 4.58 MiB | 252.09 MiB | 256.67 MiB | 100.0% |\n"
         "| - | c | 0 B | 4.00 KiB | 4.00 KiB | 0.0% |\n"
     )
 
@@ -108,6 +108,7 @@ def test_markdown() -> None:
         ("&lt;", "&amp;lt;"),
         ("*b* _i_ `c`", "\\*b\\* \\_i\\_ \\`c\\`"),
         ("[a](http://x)", "\\[a\\](http://x)"),
+        ("~~gone~~", "\\~\\~gone\\~\\~"),
     ],
 )
 def test_markdown_has_no_markup_of_others(name: str, cell: str) -> None:
@@ -124,10 +125,12 @@ def test_a_balance() -> None:
             ("memory", "explains", "per-CPU free lists", 1072, 1072 * 4096, None, "free, but never listed"),
             ("memory", "rest", "unexplained", -170, -170 * 4096, -0.0068, ""),
             ("memory", "aside", "early pages", 1, 4096, None, "listed"),
-            ("swap type 0: /dev/vda", "rest", "unexplained", 0, 0, 0.0, "x"),
+            ("memory", "verdict", "verdict", -170, -170 * 4096, -0.0068, "-0.7% unexplained, within 2%"),
+            ("swap type 0: /dev/vda", "verdict", "verdict", None, None, None, "hostile \x1b name"),
         ],
         columns=["section", "kind", "item", "pages", "bytes", "share", "note"],
-    )
+    ).astype({"pages": "Int64", "bytes": "Int64"})
+    table["verdict"] = [None] * 6 + ["balanced", "not checked"]
     out = io.StringIO()
     render_balance(table, out)
     assert out.getvalue() == (
@@ -138,9 +141,10 @@ def test_a_balance() -> None:
         "  − per-CPU free lists       1,072 pages     4.19 MiB  free, but never listed\n"
         "  = unexplained               -170 pages  -680.00 KiB  -0.7%\n"
         "    early pages                  1 pages     4.00 KiB  listed\n"
+        "    balanced: -0.7% unexplained, within 2%\n"
         "\n"
         "swap type 0: /dev/vda\n"
-        "  = unexplained                  0 pages          0 B  0.0%  x\n"
+        "    not checked: hostile \\x1b name\n"
     )
 
 

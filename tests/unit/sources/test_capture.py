@@ -11,6 +11,7 @@ import pytest
 
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.record import KernelText
+from spo_trace.missing import Missing
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.source import PATHS
 from tests.support import CODECS, capture, entry, pack, page, tar_of
@@ -46,7 +47,7 @@ def test_a_flat_directory_with_stacks_as_debugfs_has_them(tmp_path: Path) -> Non
     assert content(source, "show_stacks") == STACKS
     assert content(source, "meminfo") == MEM
     assert source.open("swaps") is None
-    assert source.why_missing("swaps") == "not in the capture"
+    assert source.why_missing("swaps") == (Missing.NOT_IN_CAPTURE, "not in the capture", "")
 
 
 def test_a_directory_with_swap_owners_alone(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_a_directory_with_swap_owners_alone(tmp_path: Path) -> None:
 def test_what_could_not_be_read_on_the_machine_is_told_escaped(tmp_path: Path) -> None:
     said = b"cat: read error: \x1b[31mInvalid argument\n"
     source = CaptureSource([capture(tmp_path, {"page_owner": PAGE, "swap_page_owner.err": said})])
-    assert source.why_missing("swap_page_owner") == "cat: read error: \\033[31mInvalid argument"
+    assert source.why_missing("swap_page_owner").text == "cat: read error: \\033[31mInvalid argument"
 
 
 @pytest.mark.parametrize("suffix", CODECS)

@@ -19,9 +19,10 @@ EVIL = "</script><script>x()</script><!--{{data}}"
 
 STACKS = pd.DataFrame(
     {
-        "stack": [f"in+0x1/0x2;{EVIL}", "in+0x1/0x2"],
+        "stack": [("in+0x1/0x2", EVIL), ("in+0x1/0x2",)],
         "category": ["anon", "slab"],
         "caller": ["in", "in"],
+        "callsite": [EVIL, "in"],
         "module": [EVIL, "vmlinux"],
         "comm": [EVIL, pd.NA],
         "mem_bytes": [4096, 1 << 60],
@@ -32,13 +33,14 @@ OWNERS = pd.DataFrame({"memcg": [EVIL, pd.NA], "comm": [EVIL, pd.NA], "mem_bytes
 AGE = pd.DataFrame({"comm": [EVIL], "age_from": [pd.NA], "age_to": [pd.NA], "mem_bytes": [1], "swap_bytes": [2]})
 BALANCE = pd.DataFrame(
     {
-        "section": [EVIL],
-        "kind": ["rest"],
-        "item": [EVIL],
-        "pages": [-1234],
-        "bytes": [-1234 * 4096],
-        "share": [-0.25],
-        "note": [EVIL],
+        "section": [EVIL] * 2,
+        "kind": ["rest", "verdict"],
+        "item": [EVIL] * 2,
+        "pages": [-1234] * 2,
+        "bytes": [-1234 * 4096] * 2,
+        "share": [-0.25] * 2,
+        "note": [EVIL, f"-25.0% unexplained {EVIL}"],
+        "verdict": [pd.NA, "off"],
     }
 )
 
@@ -104,6 +106,7 @@ def test_the_data_of_a_report() -> None:
         "frames": [[0, 1], [0]],
         "category": ["anon", "slab"],
         "caller": ["in", "in"],
+        "callsite": [EVIL, "in"],
         "module": [EVIL, "vmlinux"],
     }
     assert data["comms"] == [EVIL, None]
@@ -121,7 +124,7 @@ def test_the_data_of_a_difference_of_two_kernels() -> None:
 
 def test_the_balance_is_told_in_words_and_signs() -> None:
     page = report()
-    assert "-25.0% unexplained" in page and "-1,234 pages" in page
+    assert "off: -25.0% unexplained" in page and "-1,234 pages" in page
     assert 'title="-5,054,464 bytes">-4.82 MiB' in page
     assert "unexplained" not in report(None)
 
@@ -135,7 +138,7 @@ def test_pieces() -> None:
 
 def test_a_large_machine_gives_a_small_page() -> None:
     # GIVEN 10,000 stacks of 16 frames, out of 4,000 functions
-    stacks = [";".join(f"some_function_{(i * 7 + d * d) % 4000}+0x1/0x2" for d in range(16)) for i in range(10_000)]
+    stacks = [tuple(f"some_function_{(i * 7 + d * d) % 4000}+0x1/0x2" for d in range(16)) for i in range(10_000)]
     table = STACKS.head(1).loc[[0] * len(stacks)].assign(stack=stacks, comm=[f"comm-{i % 300}" for i in range(10_000)])
     out = io.StringIO()
     tables = ReportTables(table, OWNERS, AGE, None, AGES, CATEGORIES)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Stacks that stand for no allocation site: page_owner's placeholders where it has no stack trace."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from spo_trace.analysis.stacks import function_name
+from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["Placeholder", "placeholder_of", "placeholder_pages"]
+
+
+class Placeholder(StrEnum):
+    """Name the functions whose own stack replaces the trace (mm/page_owner.c)."""
+
+    # The page was allocated before page_owner began.
+    EARLY = "register_early_stack"
+    # page_owner allocated it for itself, or the kernel cannot take stack traces.
+    DUMMY = "register_dummy_stack"
+    # The stack depot was full or out of memory.
+    FAILURE = "register_failure_stack"
+
+
+# A compiler that does not inline create_dummy_stack() puts it before its caller.
+_LOOKED_AT = 2
+
+
+def placeholder_of(frames: Sequence[str]) -> Placeholder | None:
+    """Return which placeholder a stack (innermost frame first) is, None for a real one.
+
+    >>> placeholder_of(["register_early_stack+0x28/0x43", "init_page_owner+0x33/0x24d"])
+    <Placeholder.EARLY: 'register_early_stack'>
+    """
+    names = [function_name(frame) for frame in frames[:_LOOKED_AT]]
+    return next((one for one in Placeholder if one in names), None)
+
+
+def placeholder_pages(snap: Snapshot) -> dict[Placeholder, int]:
+    """Return the base pages, in memory and in swap, whose stack is a placeholder; without those that have none."""
+    stacks = snap.stacks
+    found = dict(zip(stacks["stack_id"], map(placeholder_of, stacks["frames"]), strict=True))
+    pages: dict[Placeholder, int] = {}
+    for one in Placeholder:
+        ids = [number for number, placeholder in found.items() if placeholder is one]
+        if ids and (count := _pages_of(snap, ids)):
+            pages[one] = count
+    return pages
+
+
+def _pages_of(snap: Snapshot, stack_ids: list[int]) -> int:
+    pages = 0
+    for frame in snap.frames("pages", ["order", "stack_id"]):
+        pages += int((2 ** frame["order"][frame["stack_id"].isin(stack_ids)].astype("int64")).sum())
+    for frame in snap.frames("swap", ["stack_id"]):
+        pages += int(frame["stack_id"].isin(stack_ids).sum())
+    return pages

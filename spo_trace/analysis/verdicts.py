@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Verdicts: whether each part of the balance adds up, does not, or could not be checked, and why."""
+
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from spo_trace.analysis.balance import balance
+from spo_trace.analysis.balance_parts import counts_swap, used_pages
+from spo_trace.errors import UsageError
+from spo_trace.reporters.format import format_share, format_size
+from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["FLOOR", "TOLERANCE", "Part", "Reason", "Verdict", "check_parts", "verdicts", "verified"]
+
+# Percent of what the machine says that may stay unexplained.
+TOLERANCE = 2.0
+
+# Bytes that may stay unexplained in any case: the reader's own pages come and go while it reads, and on a small machine
+# they are some percent of very little.
+FLOOR = 1 << 20
+
+
+class Part(StrEnum):
+    """Name the parts of the balance; swap has a section for each device."""
+
+    MEMORY = "memory"
+    SWAP = "swap"
+    STACKS = "stacks"
+
+
+class Verdict(StrEnum):
+    """Name what a check of one section comes to."""
+
+    BALANCED = "balanced"
+    OFF = "off"
+    NOT_CHECKED = "not checked"
+
+
+class Reason(StrEnum):
+    """Name the rule that decided, or why there was nothing to decide."""
+
+    WITHIN_TOLERANCE = "within-tolerance"
+    BELOW_FLOOR = "below-floor"
+    NOTHING_USED = "nothing-used"
+    OVER_TOLERANCE = "over-tolerance"
+    CUT_OFF = "cut-off"
+    MALFORMED = "malformed-records"
+    SKIPPED = "skipped-records"
+    NO_PAGE_OWNER = "no-page-owner"
+    NO_MEMINFO = "no-meminfo"
+    NO_SWAP_USAGE = "no-swap-usage"
+    SWAP_OWNERS_UNKNOWN = "swap-owners-unknown"
+    NO_STACK_COUNTS = "no-stack-counts"
+
+
+class _Decision(NamedTuple):
+    verdict: Verdict
+    reason: Reason
+    text: str
+
+
+_SECTIONS = {"memory": Part.MEMORY, "page_owner_stacks": Part.STACKS}
+# The section of a part that has no line in the balance.
+_SECTION_OF = {Part.MEMORY: "memory", Part.SWAP: "swap", Part.STACKS: "page_owner_stacks"}
+
+_STACK_FILES = ("show_stacks", "show_handles", "show_stacks_handles")
+_SWAP_FILES = {"debugfs": ("swap_page_owner",), "bpf": ("bpf",)}
+
+
+def check_parts(names: Collection[str]) -> list[Part]:
+    """Return the parts with these names, all of them for none; raise UsageError for a part that does not exist."""
+    for name in names:
+        if name not in set(Part):
+            raise UsageError(f"there is no part {name!r}", hint=f"choose from {', '.join(Part)}")
+    return [part for part in Part if part in names or not names]
+
+
+def verdicts(
+    snap: Snapshot,
+    table: pd.DataFrame | None = None,
+    *,
+    parts: Collection[str] = (),
+    tolerance: float = TOLERANCE,
+) -> pd.DataFrame:
+    """Judge each section of a snapshot's balance (`table`: of `balance`, where it is at hand already).
+
+    Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code of Reason),
+    pages and share (what is unexplained; missing where nothing was compared), text. A section is balanced if at most
+    `tolerance` percent or 1 MiB is unexplained, and not checked where its input is missing or incomplete. `parts`
+    (default: all) restricts it. Raise UsageError for a part that does not exist.
+
+    >>> spo.verdicts(snap)[["section", "verdict", "reason"]]       # doctest: +SKIP
+                     section   verdict            reason
+    0                 memory  balanced  within-tolerance
+    1  swap type 0: /dev/vda  balanced  within-tolerance
+    2      page_owner_stacks  balanced  within-tolerance
+    """
+    table = balance(snap) if table is None else table
+    rows = [row for part in check_parts(parts) for row in _judged(snap, part, table, tolerance)]
+    found = pd.DataFrame(rows, columns=["part", "section", "verdict", "reason", "pages", "share", "text"])
+    return found.astype({"pages": "Int64", "share": "Float64"})
+
+
+def verified(snap: Snapshot, *, parts: Collection[str] = (), tolerance: float = TOLERANCE) -> pd.DataFrame:
+    """Return the balance with the verdict on each section as its last row (kind and item `verdict`).
+
+    Columns: those of the balance, then part, verdict and reason, missing in other rows; note has the verdict's text.
+    """
+    table = balance(snap)
+    blocks = []
+    for row in verdicts(snap, table, parts=parts, tolerance=tolerance).to_dict("records"):
+        told = {name: row[name] for name in ("section", "pages", "share", "part", "verdict", "reason")}
+        size = pd.NA if pd.isna(row["pages"]) else row["pages"] * snap.page_size
+        last = {"kind": "verdict", "item": "verdict", "bytes": size, "note": row["text"]}
+        blocks += [*table[table["section"] == row["section"]].to_dict("records"), {**told, **last}]
+    whole = pd.DataFrame(blocks, columns=[*table.columns, "part", "verdict", "reason"])
+    return whole.astype({"pages": "Int64", "bytes": "Int64", "share": "Float64"})
+
+
+def _judged(snap: Snapshot, part: Part, table: pd.DataFrame, tolerance: float) -> Iterator[tuple[Any, ...]]:
+    sections = [name for name in table["section"].unique() if _SECTIONS.get(name, Part.SWAP) is part]
+    for section in sections:
+        rows = table[table["section"] == section].set_index("kind")
+        rest = rows.loc["rest"]
+        decision = _section_lack(snap, part, rows) or _compared(rest, tolerance)
+        checked = decision.verdict is not Verdict.NOT_CHECKED
+        amounts = (int(rest["pages"]), float(rest["share"])) if checked else (pd.NA, pd.NA)
+        yield part, section, decision.verdict, decision.reason, *amounts, decision.text
+    if not sections:
+        decision = _unlisted(snap, part)
+        yield part, _SECTION_OF[part], decision.verdict, decision.reason, pd.NA, pd.NA, decision.text
+
+
+def _compared(rest: pd.Series, tolerance: float) -> _Decision:
+    share, size = float(rest["share"]), int(rest["bytes"])
+    said = f"{format_share(share)} unexplained"
+    if abs(share) * 100 <= tolerance:
+        return _Decision(Verdict.BALANCED, Reason.WITHIN_TOLERANCE, f"{said}, within {tolerance:g}%")
+    if abs(size) <= FLOOR:
+        floor = f"{said}, but that is {format_size(size)}: within {format_size(FLOOR)}, which is always tolerated"
+        return _Decision(Verdict.BALANCED, Reason.BELOW_FLOOR, floor)
+    over = f"{said} ({format_size(size)}), more than {tolerance:g}% and more than {format_size(FLOOR)}"
+    return _Decision(Verdict.OFF, Reason.OVER_TOLERANCE, over)
+
+
+def _not_checked(reason: Reason, text: str) -> _Decision:
+    return _Decision(Verdict.NOT_CHECKED, reason, text)
+
+
+def _section_lack(snap: Snapshot, part: Part, rows: pd.DataFrame) -> _Decision | None:
+    used, listed = (int(rows["pages"][kind]) for kind in ("machine", "listed"))
+    if part is Part.SWAP and not used and not listed:
+        return _Decision(Verdict.BALANCED, Reason.NOTHING_USED, "nothing is in use")
+    return _input_lack(snap, part) or (_swap_lack(snap, used, listed) if part is Part.SWAP else None)
+
+
+# Owners that are known for no page at all balance nothing, whatever explains that.
+def _swap_lack(snap: Snapshot, used: int, listed: int) -> _Decision | None:
+    swap_owner = snap.meta["swap_owner"]
+    if swap_owner["origin"] is None:
+        return _not_checked(Reason.SWAP_OWNERS_UNKNOWN, f"the owners of swap are unknown ({swap_owner['why']})")
+    if swap_owner["origin"] == "bpf" and used and not listed:
+        text = "no owner is known: the pages were swapped out before the probes were attached, or their owners are lost"
+        return _not_checked(Reason.SWAP_OWNERS_UNKNOWN, text)
+    return None
+
+
+def _unlisted(snap: Snapshot, part: Part) -> _Decision:
+    if part is Part.SWAP and used_pages(snap, "meminfo", "SwapTotal", "SwapFree") == 0:
+        return _Decision(Verdict.BALANCED, Reason.NOTHING_USED, "no swap is in use")
+    if lack := _input_lack(snap, part):
+        return lack
+    if part is not Part.SWAP and "page_owner" not in snap.meta["files"]:
+        return _not_checked(Reason.NO_PAGE_OWNER, "there is no page_owner")
+    match part:
+        case Part.MEMORY:
+            return _not_checked(Reason.NO_MEMINFO, "there is no usable /proc/meminfo to compare with")
+        case Part.SWAP:
+            return _not_checked(Reason.NO_SWAP_USAGE, "there is no usable /proc/swaps or /proc/meminfo to compare with")
+        case _:
+            text = "there are no counts of page_owner_stacks, which Linux has since 6.9"
+            return _not_checked(Reason.NO_STACK_COUNTS, text)
+
+
+# Input of a part that is known to be incomplete.
+def _input_lack(snap: Snapshot, part: Part) -> _Decision | None:
+    if cut_off := snap.meta["source"].get("cut_off"):
+        return _not_checked(Reason.CUT_OFF, f"the capture is cut off: {cut_off}")
+    swap_files = _SWAP_FILES.get(snap.meta["swap_owner"]["origin"] or "", ())
+    feeding = {
+        Part.MEMORY: ("page_owner",),
+        Part.SWAP: swap_files,
+        Part.STACKS: ("page_owner", *(swap_files if counts_swap(snap) else ()), *_STACK_FILES),
+    }
+    for name in feeding[part]:
+        if name in snap.meta["files"] and (lack := _file_lack(name, snap.meta["files"][name])):
+            return lack
+    return None
+
+
+def _file_lack(name: str, counts: dict[str, Any]) -> _Decision | None:
+    if "problem" in counts:
+        return _not_checked(Reason.CUT_OFF, f"the capture is cut off: {name}: {counts['problem']}")
+    if lost := counts.get("malformed"):
+        text = f"{lost:,} of {lost + counts['records']:,} records of {name} are malformed or cut off"
+        return _not_checked(Reason.MALFORMED, text)
+    if skipped := sum(counts.get("skipped", {}).values()):
+        return _not_checked(Reason.SKIPPED, f"at least {skipped:,} records of {name} were skipped")
+    return None

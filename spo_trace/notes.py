@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Notes: sentences that belong to a table because they change what it means, each with a stable code."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+__all__ = ["Note", "NoteCode"]
+
+
+class NoteCode(StrEnum):
+    """Name the kinds of notes; programs compare these, never the text."""
+
+    INCOMPLETE_INPUT = "incomplete-input"
+    OWNERS_LOST = "owners-lost"
+    NO_STACK_TRACES = "no-stack-traces"
+    NO_ROWS_MATCH = "no-rows-match"
+    ROWS_LEFT_OUT = "rows-left-out"
+    TOTAL = "total"
+    SWAP_UNKNOWN = "swap-owners-unknown"
+    MEMORY_UNKNOWN = "memory-owners-unknown"
+    SWAP_CACHE = "swap-cache"
+    KERNEL_UNKNOWN = "kernel-unknown"
+    DIFFERENT_KERNELS = "different-kernels"
+    ONE_BOOT = "one-boot"
+    NOT_ONE_BOOT = "not-one-boot"
+    REVERSED = "reversed"
+    SWAP_LEFT_OUT = "swap-left-out"
+    MEMORY_LEFT_OUT = "memory-left-out"
+    STACKS_MATCHED = "stacks-matched"
+    CHANGES = "changes"
+    NO_DIFFERENCE = "no-difference"
+    SAMPLES = "samples"
+    VERDICT = "verdict"
+
+
+class Note(NamedTuple):
+    """Hold one sentence and its code; `warning`: it must not be overlooked."""
+
+    code: NoteCode
+    text: str
+    warning: bool = False
