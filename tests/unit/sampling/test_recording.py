@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -54,7 +55,7 @@ def test_it_reads_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [object, "string", "category"])
-def test_it_reads_the_same_whatever_pandas_wrote_it(tmp_path: Path, dtype: str) -> None:
+def test_it_reads_the_same_whatever_pandas_wrote_it(tmp_path: Path, dtype: Any) -> None:
     # GIVEN a recording whose Parquet files say of which type of pandas their names were
     written = sample(1)
     written.table["comm"] = written.table["comm"].astype(dtype)
