@@ -155,9 +155,9 @@ def export(
 ) -> None:
     """Write a snapshot to `outfile` in the format of another tool.
 
-    `format`: folded, speedscope, pprof or html, of the records for which `where` holds; csv, json or parquet: every record
-    in one flat table, with its size in `bytes`. swp_entry and page_flags are hexadecimal text there, exact in any tool;
-    in_table and alloc_order repeat where and order, whose names SQL reserves (docs/flat-table.md).
+    `format`: folded, speedscope, pprof or html, of the records for which `where` holds; csv, json or parquet: every
+    record in one flat table, with its size in `bytes`. swp_entry and page_flags are hexadecimal text there, exact in
+    any tool; in_table and alloc_order repeat where and order, whose names SQL reserves (docs/flat-table.md).
     `outfile`: a path (the file is private, appears when it is complete, and replaces another only with `force`;
     `owner` and `mode` as for `snapshot`), or a file open for writing: text formats go to either kind as UTF-8, pprof
     and parquet to binary ones. `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for
