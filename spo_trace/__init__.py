@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from spo_trace.analysis.ages import ages
     from spo_trace.analysis.attribution import attribute
     from spo_trace.analysis.balance import balance
+    from spo_trace.analysis.changes import changes
     from spo_trace.analysis.diff import diff
+    from spo_trace.analysis.verdicts import verdicts
     from spo_trace.api import open, snapshot
     from spo_trace.exporting import export, export_diff
     from spo_trace.sampling.api import series, trend, watch
@@ -31,6 +33,7 @@ __all__ = [
     "ages",
     "attribute",
     "balance",
+    "changes",
     "diff",
     "export",
     "export_diff",
@@ -38,6 +41,7 @@ __all__ = [
     "series",
     "snapshot",
     "trend",
+    "verdicts",
     "watch",
 ]
 
@@ -47,6 +51,7 @@ _HOMES = {
     "ages": "analysis.ages",
     "attribute": "analysis.attribution",
     "balance": "analysis.balance",
+    "changes": "analysis.changes",
     "diff": "analysis.diff",
     "export": "exporting",
     "export_diff": "exporting",
@@ -54,6 +59,7 @@ _HOMES = {
     "series": "sampling.api",
     "snapshot": "api",
     "trend": "sampling.api",
+    "verdicts": "analysis.verdicts",
     "watch": "sampling.api",
 }
 

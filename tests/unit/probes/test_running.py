@@ -12,9 +12,9 @@ from spo_trace.analysis.balance import balance
 from spo_trace.analysis.records import record_tables
 from spo_trace.collect import collect
 from spo_trace.errors import SpoTraceError, UsageError
-from spo_trace.snapshot_notes import swap_note
 from spo_trace.probes import running
 from spo_trace.probes.symbols import Symbolizer
+from spo_trace.snapshot_notes import swap_note
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import MACHINE, FakeSource, Files, entry, meminfo, page, swaps
 from tests.unit.probes.fake_maps import FakeMaps, Owned
