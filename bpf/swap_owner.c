@@ -473,7 +473,8 @@ int peek(struct bpf_raw_tracepoint_args *ctx)
 
 /* The functions that the loader chose follow as HOOK(name, body). A swp_entry_t by value is one word. */
 #ifdef FENTRY
-#define HOOK(name, body) int kfunc__##name(unsigned long long *ctx) { return body; }
+/* bcc's own macro names the program: before bcc 0.28 kfunc__FUNCTION, since then kfunc__vmlinux__FUNCTION. */
+#define HOOK(name, body) KFUNC_PROBE(name) { return body; }
 /* Read as plain numbers: to the verifier the arguments are pointers, with which there is no arithmetic. */
 #define FIRST read_u64((u64)&ctx[0])
 #define SECOND read_u64((u64)&ctx[1])

@@ -1,34 +1,45 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace: who owns this Linux machine's memory, including the part that is in swap.
 
->>> import spo_trace as spo                                      # doctest: +SKIP
->>> snap = spo.snapshot("now.spo", from_="capture.tar.gz")       # doctest: +SKIP
->>> spo.attribute(snap, by=["comm"])                             # doctest: +SKIP
+>>> import spo_trace as spo
+>>> snap = spo.snapshot("taken.spo", from_="capture.tar.gz")
+>>> spo.attribute(snap, by=["comm"]).head(2)[["comm", "mem_pages", "swap_pages"]]
+      comm  mem_pages  swap_pages
+0  python3       8034           0
+1  swapper       2576           0
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.version import __version__
 
 if TYPE_CHECKING:
-    from spo_trace.analysis.ages import ages
-    from spo_trace.analysis.attribution import attribute
-    from spo_trace.analysis.balance import balance
-    from spo_trace.analysis.changes import changes
-    from spo_trace.analysis.diff import diff
-    from spo_trace.analysis.verdicts import verdicts
-    from spo_trace.api import open, snapshot
-    from spo_trace.exporting import export, export_diff
+    from spo_trace.api import (
+        Snapshot,
+        ages,
+        attribute,
+        balance,
+        changes,
+        diff,
+        export,
+        export_diff,
+        relate,
+        snapshot,
+        verdicts,
+    )
+    from spo_trace.api import (
+        open as open,
+    )
     from spo_trace.sampling.api import series, trend, watch
     from spo_trace.sampling.samples import Sample
-    from spo_trace.snapshots.reader import Snapshot
 
+# Not `open`: `from spo_trace import *` must not replace the builtin. `spo_trace.open` is public all the same.
 __all__ = [
     "Sample",
     "Snapshot",
     "SpoTraceError",
+    "UsageError",
     "__version__",
     "ages",
     "attribute",
@@ -37,7 +48,7 @@ __all__ = [
     "diff",
     "export",
     "export_diff",
-    "open",
+    "relate",
     "series",
     "snapshot",
     "trend",
@@ -47,29 +58,21 @@ __all__ = [
 
 _HOMES = {
     "Sample": "sampling.samples",
-    "Snapshot": "snapshots.reader",
-    "ages": "analysis.ages",
-    "attribute": "analysis.attribution",
-    "balance": "analysis.balance",
-    "changes": "analysis.changes",
-    "diff": "analysis.diff",
-    "export": "exporting",
-    "export_diff": "exporting",
-    "open": "api",
     "series": "sampling.api",
-    "snapshot": "api",
     "trend": "sampling.api",
-    "verdicts": "analysis.verdicts",
     "watch": "sampling.api",
 }
+_PUBLIC = {"open", *__all__}
 
 
 # `spo-trace --help` imports this package and must not wait for pyarrow, nor `spo-trace snapshot` for pandas.
 def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(import_module(f"spo_trace.{_HOMES[name]}"), name)
+    if name in _PUBLIC:
+        from importlib import import_module
+
+        return getattr(import_module(f"spo_trace.{_HOMES.get(name, 'api')}"), name)
     raise AttributeError(f"module 'spo_trace' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return sorted(_PUBLIC)

@@ -1,68 +1,214 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The public interface: take a snapshot, or open one. The command line is a thin skin over it."""
+"""The public API for one snapshot or two. The command line is a thin layer over it.
 
-import os
-import tempfile
-from collections.abc import Collection, Sequence
-from pathlib import Path
+Every function that takes a snapshot takes its path as well, or that of a capture. A capture is converted at each call:
+open it once to ask several questions.
+"""
 
-from spo_trace.collect import collect
-from spo_trace.counts import Progress
-from spo_trace.private_files import scratch_directory
-from spo_trace.snapshots.reader import Snapshot
-from spo_trace.sources.choose import choose_source
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
-__all__ = ["Paths", "as_list", "open", "snapshot"]
+from spo_trace.destinations import Destination, destination
+from spo_trace.export_formats import BINARY_FORMATS, check_export
+from spo_trace.opening import Snapshot, SnapshotLike, access_given, open, opened, snapshot
 
-Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from spo_trace.analysis.changes import Changes
+    from spo_trace.analysis.diff import Relation
+    from spo_trace.reporters.notebook import Table
+
+__all__ = [
+    "Snapshot",
+    "ages",
+    "attribute",
+    "balance",
+    "changes",
+    "diff",
+    "export",
+    "export_diff",
+    "open",
+    "relate",
+    "snapshot",
+    "verdicts",
+]
 
 
-def snapshot(
-    output: str | os.PathLike[str],
+def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | None = None) -> "Table":
+    """Attribute a snapshot's memory and swap to each combination of the keys `by`, largest total first.
+
+    Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), mem_bytes,
+    swap_bytes, total_bytes and share (of the total, 0 to 1). A key that the kernel does not print for a page or
+    for a swap entry is missing there (NA). Where the owners of swap (or memory) are unknown, these columns are missing
+    and the total leaves them out. An empty `by` gives one row of totals. `where` keeps only the records for which it
+    holds: an expression over columns, as in DataFrame.query. Raise UsageError for a wrong key or condition.
+
+    >>> spo.attribute("now.spo", by=["comm"], where="order == 0").head(1)[["comm", "mem_pages", "swap_pages"]]
+         comm  mem_pages  swap_pages
+    0  noswap       3072           0
+    """
+    from spo_trace.analysis.attribution import attribute as analysis
+    from spo_trace.reporters.notebook import Table
+
+    return Table(analysis(opened(snap), by, where=where))
+
+
+def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | None = None) -> "Table":
+    """Attribute memory and swap to the keys `by` and to age classes, the keys' largest total first, youngest first.
+
+    Columns: the keys, age_from and age_to (seconds; NA: no end, both NA: the kernel printed no ts), mem_pages,
+    swap_pages, mem_bytes, swap_bytes, total_bytes (missing where unknown, as in `attribute`). An age is the time from
+    ts_nsec to the start of the snapshot (/proc/uptime, else the newest allocation); later allocations have age 0.
+    Memory that came back from swap without its owner is as old as its return.
+
+    >>> spo.ages("now.spo").head(1)[["comm", "age_from", "age_to", "mem_bytes"]]
+         comm  age_from  age_to  mem_bytes
+    0  noswap         0       1   12607488
+    """
+    from spo_trace.analysis.ages import ages as analysis
+    from spo_trace.reporters.notebook import Table
+
+    return Table(analysis(opened(snap), by, where=where))
+
+
+def balance(snap: SnapshotLike) -> "Table":
+    """Compare what the kernel lists with what the machine uses; columns section, kind, item, pages, bytes, share, note.
+
+    Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
+    (nr_base_pages); only those for which the snapshot has both sides. `share` is the unexplained rest as a part of what
+    the machine uses. `verdicts` judges each section.
+
+    >>> list(spo.balance("now.spo")["section"].unique())
+    ['memory', 'swap type 0: /dev/vda', 'swap type 1: /dev/zram0', 'page_owner_stacks']
+    """
+    from spo_trace.analysis.balance import balance as analysis
+    from spo_trace.reporters.notebook import Table
+
+    return Table(analysis(opened(snap)))
+
+
+def verdicts(snap: SnapshotLike, *, parts: Collection[str] = (), tolerance: float = 2.0) -> "Table":
+    """Judge whether page_owner accounts for memory, each swap device and the kernel's counts of stacks.
+
+    Columns: part (memory, swap, stacks), section (as in `balance`), verdict (balanced, off, not checked), reason (a
+    code), pages and share (what is unexplained; missing where nothing was compared), text. A section is balanced if at
+    most `tolerance` percent or 1 MiB is unexplained, and not checked where its input is missing or incomplete. `parts`
+    (default: all) restricts it. Raise UsageError for a part that does not exist.
+
+    >>> spo.verdicts("now.spo", parts=["memory"])[["section", "verdict", "reason"]]
+      section   verdict            reason
+    0  memory  balanced  within-tolerance
+    """
+    from spo_trace.analysis.verdicts import verdicts as analysis
+    from spo_trace.reporters.notebook import Table
+
+    return Table(analysis(opened(snap), parts=parts, tolerance=tolerance))
+
+
+def diff(
+    a: SnapshotLike,
+    b: SnapshotLike,
+    by: str | Iterable[str] = "comm",
     *,
-    from_: Paths | None = None,
-    backend: str | None = None,
-    stage: str | None = None,
-    swap: str = "auto",
-    strict: bool = False,
+    where: str | None = None,
+    sort: str = "change",
+) -> "Table":
+    """Compare the attribution of `b` with that of `a`, largest change first.
+
+    Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (of
+    the total, bytes per second) if both are of one boot. A key that one of them lacks counts as 0 there. Where not both
+    know the owners of swap, swap is missing (NA) in both and left out of the total. `relate` tells how far the two can
+    be compared. Raise SpoTraceError if one knows memory alone and the other swap.
+
+    `sort`: change (max(|memory change|, |swap change|), so that a move from memory to swap ranks by its size), growth
+    (largest growth of the total first), shrink, mem, swap, total (by the absolute change), rate or a key.
+
+    >>> spo.diff("before.spo", "now.spo")[["comm", "total_bytes_delta"]].head(1)
+         comm  total_bytes_delta
+    0  noswap           12607488
+    """
+    from spo_trace.analysis.diff import diff as analysis
+    from spo_trace.reporters.notebook import Table
+
+    return Table(analysis(opened(a, "a"), opened(b, "b"), by, where=where, sort=sort))
+
+
+def changes(difference: "pd.DataFrame") -> "Changes":
+    """Return how much of a difference (of `diff`) grew, shrank, and moved between memory and swap, in bytes.
+
+    A row moved the smaller of its two changes if memory and swap changed in opposite directions; the rest of its change
+    is growth or shrinking, so that grown − shrunk is the change of the total. `moved` is None where memory or swap is
+    left out.
+
+    >>> spo.changes(spo.diff("before.spo", "now.spo"))
+    Changes(grown=15831040, shrunk=2097152, moved=4620288)
+    """
+    from spo_trace.analysis.changes import changes as analysis
+
+    return analysis(difference)
+
+
+def relate(a: SnapshotLike, b: SnapshotLike) -> "Relation":
+    """Tell whether two snapshots are of one kernel build and one boot, how far apart, and what both know.
+
+    >>> spo.relate("before.spo", "now.spo").same_kernel
+    True
+    """
+    from spo_trace.analysis.diff import relate as analysis
+
+    return analysis(opened(a, "a"), opened(b, "b"))
+
+
+def export(
+    snap: SnapshotLike,
+    format: str,
+    outfile: Destination,
+    *,
+    where: str | None = None,
+    weight: str = "total",
     force: bool = False,
-    jobs: int | None = None,
-    progress: Progress | None = None,
-) -> Snapshot:
-    """Take a snapshot into the directory `output` and return it open.
+    owner: str | None = None,
+    mode: int | None = None,
+) -> None:
+    """Write a snapshot to `outfile` in the format of another tool.
 
-    `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource) or
-    `simulator` (`from_` is a scenario, `stage` one of its snapshots, default the last). `swap`: `auto`, `debugfs`,
-    `bpf` (of a running `spo-trace trace`) or `none`. Raise SpoTraceError with what to do about it.
+    `format`: folded, speedscope, pprof or html, of the records for which `where` holds; csv, json or parquet, of all.
+    `outfile`: a path (the file is private, appears when it is complete, and replaces another only with `force`;
+    `owner` and `mode` as for `snapshot`), or a file open for writing: text formats go to either kind as UTF-8, pprof
+    and parquet to binary ones. `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for
+    arguments that do not fit, SpoTraceError for a weight that is unknown in the snapshot.
 
-    >>> spo.snapshot("now.spo")                             # doctest: +SKIP
-    >>> spo.snapshot("then.spo", from_="capture.tar.gz")    # doctest: +SKIP
+    >>> spo.export("now.spo", "html", "now.html")
+    >>> with gzip.open("now.csv.gz", "wb") as file:
+    ...     spo.export("now.spo", "csv", file)
     """
-    source = choose_source(backend, as_list(from_), stage, jobs)
-    return collect(source, Path(output), swap=swap, strict=strict, force=force, jobs=jobs, progress=progress)
+    from spo_trace.exporting import export as write
+
+    check_export(format, where=where is not None, weight=weight)
+    access = access_given(owner, mode)
+    found = opened(snap)
+    with destination(outfile, binary=format in BINARY_FORMATS, access=access, force=force) as file:
+        write(found, format, file, where=where, weight=weight)
 
 
-def open(path: Paths, *, page_columns: Collection[str] | None = None, progress: Progress | None = None) -> Snapshot:
-    """Open a snapshot; a raw capture is snapshotted first, to a private directory that lasts as long as the process.
+def export_diff(
+    a: SnapshotLike,
+    b: SnapshotLike,
+    outfile: Destination,
+    *,
+    where: str | None = None,
+    force: bool = False,
+    owner: str | None = None,
+    mode: int | None = None,
+) -> None:
+    """Write the difference of two snapshots as an HTML page; `outfile` and all others as for `export`.
 
-    `page_columns`: those of pages that will be asked for, where not all are; a raw capture is read in less time then.
-
-    >>> spo.open("before.spo").pages.head()                 # doctest: +SKIP
+    >>> spo.export_diff("before.spo", "now.spo", "growth.html")
     """
-    paths = as_list(path)
-    if len(paths) == 1 and (Path(paths[0]) / "snapshot.json").is_file():
-        return Snapshot(Path(paths[0]))
-    directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
-    # Named as the capture is: pages and profiles show it.
-    name = "stdin" if paths[0] == "-" else Path(paths[0]).absolute().name[:60]
-    source = choose_source(None, paths)
-    return collect(source, directory / f"{name}.spo", page_columns=page_columns, progress=progress)
+    from spo_trace.exporting import export_diff as write
 
-
-def as_list(paths: Paths | None) -> list[str]:
-    """Return one path or several as a list of texts."""
-    if paths is None:
-        return []
-    if isinstance(paths, str | os.PathLike):
-        return [os.fspath(paths)]
-    return [os.fspath(path) for path in paths]
+    access = access_given(owner, mode)
+    found = opened(a, "a"), opened(b, "b")
+    with destination(outfile, binary=False, access=access, force=force) as file:
+        write(*found, file, where=where)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from spo_trace.errors import MalformedRecord
+from spo_trace.errors import Argument, MalformedRecord
+from spo_trace.formats.reasons import MARKS, Reason
 from spo_trace.formats.record import KernelText, Reject, RejectSink
 
 __all__ = ["FileCounts", "Progress", "ReadLog"]
@@ -21,10 +22,12 @@ class FileCounts:
     records: int = 0
     malformed: int = 0
     notes: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    marks: Counter[Reason] = field(default_factory=Counter)
     first_reject: str | None = None
     skipped: dict[str, int] = field(default_factory=dict)
     problem: str | None = None
+    note: str | None = None
     began: float = 0.0
     seconds: float = 0.0
     oldest_ts_nsec: int | None = None
@@ -33,12 +36,17 @@ class FileCounts:
     def as_json(self) -> dict[str, Any]:
         """Return the counts as snapshot.json keeps them."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values |= {"reasons": _with_texts(self.reasons), "marks": _with_texts(self.marks)}
         return {"records": self.records} | {name: value for name, value in values.items() if value}
 
     def see_times(self, oldest: int, newest: int) -> None:
         """Note the allocation times of some more records, in ns since boot."""
         self.oldest_ts_nsec = min(oldest, self.oldest_ts_nsec or oldest)
         self.newest_ts_nsec = max(newest, self.newest_ts_nsec or newest)
+
+
+def _with_texts(numbers: Counter[Reason]) -> dict[str, dict[str, str | int]]:
+    return {code.value: {"text": code.text, "number": number} for code, number in numbers.items()}
 
 
 Progress = Callable[[KernelText, FileCounts], None]
@@ -64,6 +72,9 @@ class ReadLog:
         counts.seconds = round(counts.seconds + monotonic() - started, 3)
         counts.skipped.update(text.skipped or {})
         counts.problem = text.problem
+        counts.note = text.note
+        if text.dress is not None:
+            counts.marks.update(text.dress.marks)
         if self._strict and (text.problem or text.skipped):
             raise MalformedRecord(f"{text.name}: {text.problem or next(iter(text.skipped or ()))}", hint=_HINT)
         self.progress(text, counts)
@@ -74,16 +85,19 @@ class ReadLog:
             self._progress(text, counts)
 
     def reject(self, reject: Reject) -> None:
-        """Count and keep text that could not be parsed."""
+        """Count text that is marked or could not be parsed, and keep the latter."""
+        if reject.code in MARKS:
+            self.files.setdefault(reject.file, FileCounts()).marks[reject.code] += reject.number
+            return
         where = f"{reject.file} line {reject.line} byte {reject.offset}: {reject.reason}"
         if self._strict:
             raise MalformedRecord(where, hint=_HINT)
         counts = self.files.setdefault(reject.file, FileCounts())
         counts.malformed += reject.lost
         counts.notes += not reject.lost
-        counts.reasons[reject.reason] += 1
+        counts.reasons[reject.code] += 1
         counts.first_reject = counts.first_reject or where
         self._keep(reject)
 
 
-_HINT = "without --strict such records are counted and kept in rejects.txt"
+_HINT = ("without ", Argument("strict"), " such records are counted and kept in rejects.txt")

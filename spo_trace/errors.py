@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Errors that a user sees: one line, what to do next, and an exit code."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 __all__ = [
     "EXIT_ERROR",
     "EXIT_INTERRUPTED",
     "EXIT_NOT_CHECKED",
     "EXIT_THRESHOLD",
     "EXIT_USAGE",
+    "Argument",
+    "Call",
     "MalformedRecord",
     "SpoTraceError",
+    "Text",
     "UsageError",
+    "spelled",
 ]
 
 EXIT_ERROR = 1
@@ -19,22 +26,63 @@ EXIT_NOT_CHECKED = 4
 EXIT_INTERRUPTED = 130
 
 
-class SpoTraceError(Exception):
-    """Tell the user what went wrong (`message`) and the next step to take (`hint`)."""
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """Name an argument of the Python API in a message, with a value if one is suggested.
 
-    def __init__(self, message: str, *, hint: str | None = None, exit_code: int = EXIT_ERROR) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    Its text is Python (`swap='none'`); the command line spells it as its option (`--swap none`).
+    """
+
+    name: str
+    value: str | bool | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.value is None else f"{self.name}={self.value!r}"
+
+
+class Call:
+    """Name a function of the Python API in a message, with arguments.
+
+    Its text is Python (`spo.trend(samples='DIR')`); the command line spells it as its command (`spo-trace trend DIR`).
+    """
+
+    def __init__(self, function: str, **arguments: str | bool) -> None:
+        self.function = function
+        self.arguments = [Argument(name, value) for name, value in arguments.items()]
+
+    def __str__(self) -> str:
+        return f"spo.{self.function}({', '.join(map(str, self.arguments))})"
+
+
+# A tuple is one sentence in parts, so that each front end spells arguments and calls in its own way.
+Text = str | Argument | Call | tuple[str | Argument | Call, ...]
+
+
+def spelled(text: Text, spell: Callable[[str | Argument | Call], str] = str) -> str:
+    """Return `text` as one string, each part as `spell` writes it; by default in Python's terms."""
+    return "".join(map(spell, text if isinstance(text, tuple) else (text,)))
+
+
+class SpoTraceError(Exception):
+    """Tell the user what went wrong (`message`) and the next step to take (`hint`), in Python's terms.
+
+    `texts` has both in parts, for a front end with terms of its own.
+    """
+
+    def __init__(self, message: Text, *, hint: Text | None = None, exit_code: int = EXIT_ERROR) -> None:
+        self.message = spelled(message)
+        self.hint = None if hint is None else spelled(hint)
+        self.texts = (message, hint)
         self.exit_code = exit_code
+        super().__init__(self.message)
 
 
 class UsageError(SpoTraceError):
-    """Tell the user that the command line or an argument cannot be meant so."""
+    """Tell the user that the command line or an argument is wrong."""
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: Text, *, hint: Text | None = None) -> None:
         super().__init__(message, hint=hint, exit_code=EXIT_USAGE)
 
 
 class MalformedRecord(SpoTraceError):
-    """Tell the user where the first record that could not be parsed stands (`--strict`)."""
+    """Tell the user where the first record that could not be parsed stands (`strict`)."""

@@ -13,7 +13,7 @@ from spo_trace.analysis.records import record_tables, records_schema, to_frames
 from spo_trace.analysis.stack_rules import CATEGORIES
 from spo_trace.analysis.verdicts import verified
 from spo_trace.diff_notes import matched_notes, relation_notes
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.reporters.format import printable
 from spo_trace.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
 from spo_trace.snapshots.reader import Snapshot
@@ -23,15 +23,7 @@ __all__ = ["export", "export_diff"]
 
 
 def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = None, weight: str = "total") -> None:
-    """Write a snapshot to `outfile` (UTF-8; of pprof and parquet, to its `.buffer`).
-
-    `format`: folded, speedscope, pprof or html, of the rows for which `where` holds; csv, json or parquet, of all.
-    `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for a format or condition that can't be,
-    SpoTraceError for a weight that the snapshot does not know.
-
-    >>> with open("now.html", "w") as file:              # doctest: +SKIP
-    ...     spo.export(snap, "html", file)
-    """
+    """Write a snapshot to `outfile` (UTF-8; pprof and parquet to its `.buffer`); arguments as for `spo.export`."""
     match format:
         case "folded":
             from spo_trace.reporters.folded import render_folded
@@ -52,17 +44,17 @@ def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = 
             render_pprof(table, outfile.buffer, taken_at=taken_at, comments=comments, unknown=unknown)
         case "html":
             _export_html(snap, outfile, where)
-        case "csv" | "json" | "parquet":
-            _export_records(snap, format, outfile)
         case _:
-            raise UsageError(f"there is no format {format!r}", hint="choose one that spo-trace export --help names")
+            _export_records(snap, format, outfile)
 
 
 # Written as 0, what is not known would look like nothing.
 def _check_known(snap: Snapshot, weight: str) -> None:
     if weight in unknown_amounts(snap):
         name = TITLES[weight]
-        raise SpoTraceError(f"{_name(snap)} does not tell who owns {name}", hint=f"--weight total is all but {name}")
+        raise SpoTraceError(
+            f"{_name(snap)} does not tell who owns {name}", hint=(Argument("weight", "total"), f" is all but {name}")
+        )
 
 
 def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
@@ -107,11 +99,7 @@ def _balance(snap: Snapshot) -> pd.DataFrame | None:
 
 
 def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, *, where: str | None = None) -> None:
-    """Write the difference of two snapshots, of the rows for which `where` holds, as an HTML page.
-
-    >>> with open("growth.html", "w") as file:           # doctest: +SKIP
-    ...     spo.export_diff(before, after, file)
-    """
+    """Write the difference of two snapshots, of the records for which `where` holds, as an HTML page."""
     from spo_trace.reporters.html.diff import render_diff
     from spo_trace.reporters.html.report import STACK_KEYS
 

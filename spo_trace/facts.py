@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 from spo_trace.formats import proc
+from spo_trace.page_size import Evidence, PageSizeFrom, contradictions, evidence
 from spo_trace.sources.source import Source
 
-__all__ = ["address_bits", "facts_after", "facts_before", "wants_swap"]
+__all__ = ["address_bits", "facts_after", "facts_before"]
 
 _32_BIT = ("arm", "i386", "i486", "i586", "i686", "mips", "ppc", "riscv32", "s390", "sh4", "sparc")
 
@@ -16,23 +17,30 @@ _32_BIT = ("arm", "i386", "i486", "i586", "i686", "mips", "ppc", "riscv32", "s39
 _Read = Callable[[str], bytes]
 
 
-def facts_before(source: Source, warnings: list[str]) -> dict[str, Any]:
+_ASSUMED = (
+    "nothing in the capture tells the page size: 4096 bytes assumed; give --page-size (getconf PAGESIZE tells it on the"
+    " machine)"
+)
+
+
+def facts_before(source: Source, warnings: list[str], page_size: int | None = None) -> dict[str, Any]:
     """Return the facts that are read before page_owner; None for what the source does not have.
 
-    A file that breaks off is worth no more than a warning, and is left out.
+    `page_size`: in bytes, in place of what the source tells. A file that breaks off is worth no more than a warning,
+    and is left out.
     """
     read = partial(_whole, source, warnings)
     uname = proc.uname(read("uname"))
     zones = proc.zoneinfo(read("zoneinfo"))
     meminfo = proc.meminfo(read("meminfo"))
-    page_size, told_by = _page_size(read, meminfo, zones)
+    size, told_by = _page_size(evidence(read, meminfo, zones, uname["release"]), page_size, warnings)
     return {
         "host": uname["host"] or None,
         "kernel_release": uname["release"] or None,
         "kernel_version": uname["version"] or None,
         "arch": uname["arch"] or None,
-        "page_size": page_size,
-        "page_size_from": told_by,
+        "page_size": size,
+        "page_size_from": told_by.value,
         "boot_id": _line(read, "boot_id"),
         "cmdline": _line(read, "cmdline"),
         "taken_at": _line(read, "date"),
@@ -53,33 +61,20 @@ def facts_after(source: Source, warnings: list[str]) -> dict[str, Any]:
     }
 
 
-def wants_swap(cmdline: str | None) -> bool:
-    """Tell whether a kernel's command line asks page_owner for swap (`page_owner=on,swap`)."""
-    values = [word.removeprefix("page_owner=") for word in (cmdline or "").split() if word.startswith("page_owner=")]
-    return bool(values) and "swap" in values[-1].split(",")
-
-
 def address_bits(arch: str | None) -> int:
     """Return 32 or 64, the width of a long on the machine that uname calls `arch`."""
     name = arch or ""
     return 32 if name.startswith(_32_BIT) and not name.endswith(("64", "64le", "64el", "s390x")) else 64
 
 
-# Of any architecture: 4 KiB to 256 KiB.
-_PAGE_SIZES = [b"%d" % (1 << shift) for shift in range(12, 19)]
-
-
-# No /proc file prints the page size, but /proc/meminfo counts in kB what /proc/zoneinfo counts in pages.
-def _page_size(read: _Read, meminfo: dict[str, int], zones: list[proc.Zone]) -> tuple[int, str]:
-    told = read("pagesize").strip()
-    if told in _PAGE_SIZES:
-        return int(told), "getconf PAGESIZE"
-    managed = sum(zone["managed"] for zone in zones)
-    total = meminfo.get("MemTotal", 0)
-    for size in (4096, 8192, 16384, 65536):
-        if managed and 0.9 < total / (managed * size) < 1.1:
-            return size, "MemTotal / managed pages"
-    return 4096, "assumed"
+def _page_size(found: list[Evidence], given: int | None, warnings: list[str]) -> Evidence:
+    chosen = found[0] if found else Evidence(4096, PageSizeFrom.ASSUMED)
+    if given is not None:
+        chosen = Evidence(given, PageSizeFrom.OPTION)
+    if chosen.source == PageSizeFrom.ASSUMED:
+        warnings.append(_ASSUMED)
+    warnings += contradictions(*chosen, found, None)
+    return chosen
 
 
 def _line(read: _Read, name: str) -> str | None:

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Places for files that only this user may see, never a predictable name in a shared directory."""
+"""Cache and scratch directories that only this user may see, never a predictable name in a shared directory."""
 
 import atexit
 import logging
 import os
 import pwd
-import secrets
 import shutil
 import tempfile
 from contextlib import suppress
@@ -16,7 +15,7 @@ from spo_trace.errors import SpoTraceError
 
 _logger = logging.getLogger(__name__)
 
-__all__ = ["cache_directory", "make_sibling", "refuse_shared", "scratch_directory", "sibling_name", "take_place"]
+__all__ = ["cache_directory", "refuse_shared", "scratch_directory"]
 
 
 def cache_directory() -> Path:
@@ -38,44 +37,6 @@ def refuse_shared(directory: Path) -> None:
     status = directory.stat()
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise SpoTraceError(f"the cache directory {directory} is not yours alone", hint=_HINT)
-
-
-def sibling_name(target: Path) -> Path:
-    """Return a name beside `target` for `make_sibling`, which nobody can foresee.
-
-    Who knows it before the directory is there can remove it whenever an interrupt comes.
-    """
-    return target.parent / f".{target.name}.tmp-{secrets.token_hex(8)}"
-
-
-def make_sibling(directory: Path, target: Path) -> None:
-    """Make `directory` (mode 0700: nobody else can put a file or a link into it), in which `target` is begun."""
-    try:
-        directory.mkdir(mode=0o700)
-    except OSError as error:
-        hint = "name a directory of yours with -o"
-        raise SpoTraceError(f"{target} can't be written: {error.strerror}", hint=hint) from error
-
-
-def take_place(directory: Path, target: Path) -> None:
-    """Give `directory` the name `target`; a directory of that name is removed, but comes back if that fails."""
-    # rename(2) replaces only an empty directory: the old one steps aside first.
-    if not target.exists():
-        directory.rename(target)
-        return
-    # A sibling by its full name: `.` and `x/..` have none that could be renamed.
-    target = target.resolve()
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-    try:
-        target.rename(aside / "old")
-        directory.rename(target)
-    except BaseException:
-        if (aside / "old").exists() and not target.exists():
-            (aside / "old").rename(target)
-        # Not emptied: if putting it back failed too, the old directory is still in there.
-        aside.rmdir()
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 _HINT = "set XDG_CACHE_HOME to a directory of yours"

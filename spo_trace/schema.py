@@ -46,7 +46,7 @@ PAGES_COLUMNS = (
     Column("gfp_flags", _NAME, True, _PAGE_OWNER, "the kernel's names for gfp_mask, since 4.6"),
     Column("pid", pa.int32(), True, _PAGE_OWNER, "thread that allocated, since 5.11"),
     Column("tgid", pa.int32(), True, _PAGE_OWNER, "process that allocated, since 5.18"),
-    Column("comm", _NAME, True, _PAGE_OWNER, "the thread's name then, escaped, since 5.18"),
+    Column("comm", _NAME, True, _PAGE_OWNER, "the thread's name when it allocated, escaped, since 5.18"),
     Column("ts_nsec", pa.uint64(), True, _PAGE_OWNER, "when it allocated: ns since boot, since 5.11"),
     Column("free_ts_nsec", pa.uint64(), True, _PAGE_OWNER, "the page's previous free: ns since boot, 5.13 to 6.6"),
     Column("migratetype", _NAME, True, _PAGE_OWNER, "migrate type from gfp_mask, since 4.6"),
@@ -95,24 +95,30 @@ SWAP_COLUMNS = (
     Column("swap_offset", pa.uint64(), False, _SWAP, "slot in the swap area, in pages"),
     Column("pid", pa.int32(), True, _SWAP, "thread that allocated the page"),
     Column("tgid", pa.int32(), True, _SWAP, "process that allocated the page"),
-    Column("comm", _NAME, True, _SWAP, "the thread's name then, escaped"),
+    Column("comm", _NAME, True, _SWAP, "the thread's name when it allocated, escaped"),
     Column("ts_nsec", pa.uint64(), True, _SWAP, "when it allocated the page: ns since boot"),
     Column("stack_id", pa.uint32(), False, _SWAP, "row of stacks"),
     Column("pfn", pa.uint64(), True, "bpf probes", "page frame that was swapped out"),
-    Column("origin", _NAME, False, "", "`debugfs` or `bpf`: who told"),
+    Column("origin", _NAME, False, "", "`debugfs` or `bpf`: where the owner comes from"),
 )
 
 _STACKS = "page_owner_stacks"
 
 STACKS_COLUMNS = (
     Column("stack_id", pa.uint32(), False, "", "row number, in order of first appearance"),
-    Column("stack_hash", pa.string(), False, "frames", "16 hex digits, the same on every boot and machine"),
+    Column(
+        "stack_hash",
+        pa.string(),
+        False,
+        "frames",
+        "hash of the frames: 16 hex digits, the same on every boot and machine",
+    ),
     Column(
         "symbol_hash",
         pa.string(),
         False,
         "frames",
-        "of the function names alone: the same across builds of one release",
+        "hash of the function names alone: the same across builds of one release",
     ),
     Column("frames", pa.list_(pa.string()), False, _PAGE_OWNER, "innermost first, as %pS prints them"),
     Column("handle", pa.uint32(), True, _STACKS, "stack depot handle, since 6.19"),

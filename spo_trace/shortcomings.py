@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from spo_trace.formats.body import CUT_OFF
+from spo_trace.formats.reasons import Reason
 
 __all__ = ["shortcomings"]
 
@@ -26,9 +26,18 @@ def _shortcomings(counts: dict[str, Any]) -> Iterator[str]:
         yield f"{lost:,} of {lost + counts['records']:,} records are malformed and set aside {first}"
     if noted:
         yield f"{noted:,} lines were not understood and set aside, their records kept {first}"
-    if CUT_OFF in counts.get("reasons", {}):
+    if Reason.CUT_OFF in _codes(counts.get("reasons", {})):
         yield "a record is cut off: is the text complete?"
     if "problem" in counts:
         yield f"{counts['problem']}; what came before it was read"
     for reason, number in counts.get("skipped", {}).items():
         yield f"at least {number:,} skipped: {reason}"
+    if "note" in counts:
+        yield counts["note"]
+    for mark in counts.get("marks", {}).values():
+        yield f"{mark['number']:,} {mark['text']}"
+
+
+# Up to version 2, a snapshot has the text in place of the code.
+def _codes(reasons: dict[str, Any]) -> set[str]:
+    return set(reasons) | {reason.value for reason in Reason if reason.text in reasons}

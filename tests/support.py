@@ -17,6 +17,7 @@ import pyarrow as pa
 from spo_trace import cli
 from spo_trace.collect import collect
 from spo_trace.formats.record import KernelText
+from spo_trace.missing import Missing, Why
 from spo_trace.private_files import scratch_directory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.capture import CaptureSource
@@ -150,11 +151,11 @@ class FakeSource:
 
     kind = "capture"
 
-    def __init__(self, files: Files, *, problems: Mapping[str, str] | None = None, why: str = "not there") -> None:
+    def __init__(self, files: Files, *, problems: Mapping[str, str] | None = None, why: Why | None = None) -> None:
         """Hold the files' text."""
         self._files = files
         self._problems = problems or {}
-        self._why = why
+        self._why = why or Why(Missing.NOT_IN_CAPTURE, "not there")
 
     @property
     def options(self) -> dict[str, str]:
@@ -169,7 +170,7 @@ class FakeSource:
         half = len(content) // 2
         return KernelText(name, (content[:half], content[half:]), problem=self._problems.get(name))
 
-    def why_missing(self, name: str) -> str:
+    def why_missing(self, name: str) -> Why:
         """Return why there is no such file."""
         return self._why
 

@@ -30,10 +30,6 @@ def ages(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None 
     swap_pages, mem_bytes, swap_bytes, total_bytes (missing where not known, as in `attribute`). An age is the time from
     ts_nsec to when the snapshot was begun (/proc/uptime, else the newest allocation: the reader's own); what was
     allocated after that has age 0. Memory that came back from swap without its owner is as old as its coming back.
-
-    >>> spo.ages(snap).head(1)                          # doctest: +SKIP
-      comm  age_from  age_to  mem_pages  swap_pages  mem_bytes  swap_bytes  total_bytes
-    0   DD        30      60      98638           0  404021248           0    404021248
     """
     keys, condition, now = check_keys(by), Where(where), _now(snap)
     derived = {"age": ("ts_nsec", lambda ts_nsec: _classes(ts_nsec, now))}

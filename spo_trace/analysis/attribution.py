@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
-from spo_trace.analysis.keys import PAGE_KEYS, STACK_KEYS, SWAP_KEYS, check_keys
+from spo_trace.analysis.keys import KEY_TABLE, check_keys, key_of
 from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.where import Where
@@ -27,15 +27,12 @@ def attribute(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | 
     """Attribute a snapshot's memory and swap to each combination of the keys `by`, largest total first.
 
     Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), mem_bytes,
-    swap_bytes, total_bytes and share (of the total, 0 to 1). A key that the kernel does not print for a page or
+    swap_bytes, total_bytes and share (of the total, 0 to 1). `by`: keys of docs/keys.md; `stack` and `symbols` are
+    tuples of frames, innermost first. A key that the kernel does not print for a page or
     for a swap entry is missing there (NA): swap entries have no memcg, memory has no swap type. Where the snapshot
     has no owners of swap (or no page_owner), swap_pages and swap_bytes (mem_pages and mem_bytes) are missing, and
     the total is of what it has. `where` keeps only the rows for which it holds (an expression over columns, as in
     DataFrame.query). Raise UsageError for a key or a condition that can't be.
-
-    >>> spo.attribute(snap, by=["comm"]).head(1)       # doctest: +SKIP
-      comm  mem_pages  swap_pages  mem_bytes  swap_bytes  total_bytes     share
-    0   dd       1173       64535    4804608   264335360    269139968  0.366231
     """
     keys = check_keys(by)
     condition = Where(where)
@@ -58,36 +55,39 @@ def counts(
     """
     derived = derived or {}
     own = _own(table, keys)
-    through_stack = [key for key in keys if key in STACK_KEYS]
+    through_stack = [key for key in keys if key_of(key).of_stack]
     group_by = _groups(table, keys)
     needed = [*group_by, _COUNTED[table], *(column for column, _ in derived.values())]
     parts = []
     for frame in snap.frames(table, condition.columns(table, needed)):
+        if "bytes" in keys or "bytes" in condition.names:
+            frame["bytes"] = snap.page_size * (2 ** frame["order"].astype("int64") if table == "pages" else 1)
         rows = condition.keep(frame, table, snap)
         counted = rows[group_by].copy()
         for name, (column, group) in derived.items():
             counted[name] = group(rows[column])
         counted["mem_pages"] = 2 ** rows["order"].astype("int64") if table == "pages" else 0
         counted["swap_pages"] = 0 if table == "pages" else 1
-        parts.append(_plain(sum_pages(counted, [*group_by, *derived])))
+        parts.append(_joinable(sum_pages(counted, [*group_by, *derived])))
     sums = sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=own)
     if keys or derived:
         # A record has at least one page: without pages, the row is the sum over a table that has none of the keys.
         sums = sums[sums[_PAGES].any(axis=1)]
     for key in through_stack:
         sums[key] = stack_column(snap.stacks, key).take(sums["stack_id"].to_numpy(int)).to_numpy()
-    return _plain(sums.reindex(columns=[*keys, *derived, *_PAGES]))
+    return _typed(sums.reindex(columns=[*keys, *derived, *_PAGES]))
 
 
 # Column → key, of the keys that are the table's own columns.
 def _own(table: str, keys: list[str]) -> dict[str, str]:
-    column_of = PAGE_KEYS if table == "pages" else SWAP_KEYS
-    return {column_of[key]: key for key in keys if key in column_of}
+    columns = {key: key_of(key).pages if table == "pages" else key_of(key).swap for key in keys}
+    return {column: key for key, column in columns.items() if column is not None}
 
 
 # The columns that tell which rows are summed.
 def _groups(table: str, keys: list[str]) -> list[str]:
-    return [*_own(table, keys), *(["stack_id"] if set(keys) & set(STACK_KEYS) else [])]
+    through_stack = ["stack_id"] if any(key_of(key).of_stack for key in keys) else []
+    return list(dict.fromkeys([*_own(table, keys), *through_stack]))
 
 
 def sum_pages(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -97,14 +97,19 @@ def sum_pages(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return rows.groupby(keys, observed=True, dropna=False, sort=False)[_PAGES].sum().reset_index()
 
 
-# Each part's names are categories of its own; to be joined they become plain values.
-def _plain(sums: pd.DataFrame) -> pd.DataFrame:
-    return sums.astype({name: object for name in sums.columns if name not in _PAGES})
+# The categories of a part's names are its own; to be joined the names become text.
+def _joinable(sums: pd.DataFrame) -> pd.DataFrame:
+    return sums.astype({name: "string" for name in sums.columns if isinstance(sums[name].dtype, pd.CategoricalDtype)})
+
+
+# A key that a table lacks is missing in all of its rows, and has the same type there as in the other table.
+def _typed(sums: pd.DataFrame) -> pd.DataFrame:
+    return sums.astype({name: KEY_TABLE[name].dtype for name in sums.columns if name in KEY_TABLE})
 
 
 def with_bytes(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFrame:
     """Return the keys, mem_pages and swap_pages, and these in bytes, with their total; what is not told is missing."""
-    table = sums[keys].convert_dtypes()
+    table = sums[keys].copy()
     table[_PAGES] = sums[_PAGES].astype("int64")
     table["mem_bytes"] = table["mem_pages"] * snap.page_size
     table["swap_bytes"] = table["swap_pages"] * snap.page_size

@@ -56,7 +56,10 @@ _LACKING = {
         "unknown_pages",
         "swapped out before the probes were attached",
     ),
-    "lost": ("lost_pages", "swapped out while the probes' map was full; --max-entries makes it larger"),
+    "lost": (
+        "lost_pages",
+        "swapped out while the probes' map was full; spo-trace trace --max-entries N makes it larger",
+    ),
     "slots kept ready": (
         "slot_cache_pages",
         "used but empty: at most 64 per processor, until Linux 6.14",

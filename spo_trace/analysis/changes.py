@@ -24,9 +24,6 @@ def changes(table: pd.DataFrame) -> Changes:
 
     A row moved the smaller of its two changes if memory and swap changed in opposite directions; the rest of its
     change is growth or shrinking.
-
-    >>> spo.changes(spo.diff(before, after))            # doctest: +SKIP
-    Changes(grown=418447360, shrunk=5435392, moved=264507392)
     """
     total = table["total_bytes_delta"]
     grown, shrunk = int(total.clip(lower=0).sum()), int(-total.clip(upper=0).sum())

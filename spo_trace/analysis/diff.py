@@ -10,7 +10,8 @@ from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff_order import sort_diff
 from spo_trace.analysis.keys import check_keys
 from spo_trace.analysis.known import not_told, unknown_amounts
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Relation", "diff", "relate", "seconds_between"]
@@ -46,6 +47,7 @@ def diff(
     UsageError for another one, SpoTraceError if one snapshot knows memory alone and the other one swap.
     """
     keys = check_keys(by)
+    _check_page_sizes(a, b)
     relation = relate(a, b)
     if not relation.same_kernel:
         keys = list(dict.fromkeys("symbols" if key == "stack" else key for key in keys))
@@ -58,6 +60,19 @@ def diff(
         # The rows of swap that is left out have nothing to compare.
         table = table[table[["total_bytes_a", "total_bytes_b"]].any(axis=1)]
     return sort_diff(table, keys, sort)
+
+
+# Bytes of an assumed page size would differ by a factor for one and the same memory.
+def _check_page_sizes(a: Snapshot, b: Snapshot) -> None:
+    if a.page_size == b.page_size:
+        return
+    assumed = [snap for snap in (a, b) if snap.meta.get("page_size_from") == PageSizeFrom.ASSUMED]
+    if assumed:
+        sizes = f"{a.page_size} and {b.page_size} bytes"
+        raise UsageError(
+            f"bytes can't be compared: the page sizes are {sizes}, and that of {assumed[0].path.name} was assumed",
+            hint="give the page size: --page-size 64K, or page_size= (getconf PAGESIZE tells it on the machine)",
+        )
 
 
 def _compared(joined: pd.DataFrame, keys: list[str], known: tuple[str, ...]) -> pd.DataFrame:

@@ -1,50 +1,138 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The keys that memory can be attributed to, and where each stands in a snapshot."""
+"""The table of keys: everything that memory can be grouped by, selected by and sorted by, and where it is found."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from enum import Enum
+from typing import NamedTuple
 
+import pyarrow as pa
+
+from spo_trace import schema
+from spo_trace.arguments import names_of
 from spo_trace.errors import UsageError
 
-__all__ = ["KEYS", "PAGE_KEYS", "STACK_KEYS", "SWAP_KEYS", "check_keys"]
+__all__ = ["FRAME_KEYS", "KEYS", "KEY_TABLE", "Key", "Kind", "check_keys", "key_of", "same_key", "suggest"]
 
-# key → column of the pages or the swap table
-PAGE_KEYS = {
-    key: key
-    for key in [
-        "comm",
-        "pid",
-        "tgid",
-        "memcg",
-        "memcg_offline",
-        "order",
-        "migratetype",
-        "node",
-        "zone",
-        "gfp_flags",
-        "slab",
-        "swapped",
-        "last_migrate_reason",
-        "module_name",
-    ]
+
+class Kind(Enum):
+    """What the values of a key are; `value` names it for a user."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    YES_NO = "yes or no"
+
+
+class Key(NamedTuple):
+    """Describe one key.
+
+    `pages` and `swap` name the column of the table that has it, None where a table lacks it. `of_stack`: the key
+    belongs to the row's stack instead. `dtype` is the pandas dtype of its column; a tuple of frames is an object.
+    `meaning` is one line for the documentation.
+    """
+
+    name: str
+    kind: Kind
+    pages: str | None
+    swap: str | None
+    of_stack: bool
+    dtype: str
+    meaning: str
+
+
+# Keys that frames alone decide: the kernel's own counts and recordings by stack know these, too.
+_OF_FRAMES = {
+    "stack": "the stack that allocated the memory, as %pS prints it, innermost frame first",
+    "symbols": "the stack as function names alone, the same for every build of a kernel",
+    "caller": "the first function that is not allocator plumbing",
+    "callsite": "the innermost function in a module, as `function [module]`; the caller if no frame is in a module",
+    "module": "the innermost module, else vmlinux",
+    "category": "what the memory is for, such as anon, slab, page cache, network",
 }
-SWAP_KEYS = {"comm": "comm", "pid": "pid", "tgid": "tgid", "type": "swap_type"}
+FRAME_KEYS = tuple(_OF_FRAMES)
 
-# Keys that the stack decides, for memory and swap alike.
-STACK_KEYS = ("stack", "symbols", "caller", "module", "category")
+# Of columns whose own meaning speaks of one table only.
+_MEANINGS = {
+    "pfn": "page frame number of the head page; of swap, the page frame that was swapped out (only the probes know it)",
+    "stack_id": "row number of the stack in stacks.parquet",
+    "kernel_stack_id": "row number of the kernel's own stack in stacks.parquet",
+}
 
-KEYS = (*PAGE_KEYS, "type", *STACK_KEYS)
+# Not in the tables, but known for each of their rows: 2**order pages, or one.
+_BYTES = Key(
+    "bytes", Kind.NUMBER, "bytes", "bytes", False, "Int64", "size of the allocation in bytes; of swap, that of one page"
+)
+
+# Another name for a key.
+_ALIASES = {"type": "swap_type"}
+
+
+def _table() -> dict[str, Key]:
+    pages, swap = schema.TABLES["pages"], schema.SWAP
+    of_frames = [Key(n, Kind.TEXT, None, None, True, _dtype(n, pa.string()), text) for n, text in _OF_FRAMES.items()]
+    columns = [_of_column(field, pages, swap) for field in [*pages, *(f for f in swap if f.name not in pages.names)]]
+    stacks = [_of_column(field, pages, swap) for field in schema.STACKS if not pa.types.is_list(field.type)]
+    known = {key.name: key for key in [*columns, _BYTES, *of_frames]}
+    known |= {key.name: key for key in stacks if key.name not in known}
+    for alias, name in _ALIASES.items():
+        known[alias] = known[name]._replace(name=alias, meaning=f"another name for {name}")
+    return known
+
+
+def _of_column(field: pa.Field, pages: pa.Schema, swap: pa.Schema) -> Key:
+    in_pages = field.name if field.name in pages.names else None
+    in_swap = field.name if field.name in swap.names else None
+    meaning = _MEANINGS.get(field.name, field.metadata[b"meaning"].decode())
+    of_stack = not in_pages and not in_swap
+    return Key(field.name, _kind(field.type), in_pages, in_swap, of_stack, _dtype(field.name, field.type), meaning)
+
+
+def _kind(type: pa.DataType) -> Kind:
+    if pa.types.is_boolean(type):
+        return Kind.YES_NO
+    return Kind.NUMBER if pa.types.is_integer(type) else Kind.TEXT
+
+
+def _dtype(name: str, type: pa.DataType) -> str:
+    if name in ("stack", "symbols"):
+        return "object"
+    if pa.types.is_uint64(type):
+        return "UInt64"
+    return {Kind.TEXT: "string", Kind.NUMBER: "Int64", Kind.YES_NO: "boolean"}[_kind(type)]
+
+
+KEY_TABLE = _table()
+KEYS = tuple(KEY_TABLE)
 
 
 def check_keys(by: str | Iterable[str]) -> list[str]:
-    """Return `by` as a list of keys; raise UsageError for one that does not exist or stands twice."""
-    keys = [by] if isinstance(by, str) else list(by)
-    for key in keys:
-        if key not in KEYS:
-            raise UsageError(f"there is no key {key!r}", hint=suggest(key, KEYS))
-        if keys.count(key) > 1:
+    """Return `by` as a list of keys; raise UsageError for one that does not exist or is given twice."""
+    keys = names_of(by, "by")
+    for place, key in enumerate(keys):
+        if key not in KEY_TABLE:
+            hint = f"give a list: by={key.split(',')}" if "," in key else suggest(key, KEYS)
+            raise UsageError(f"there is no key {key!r}", hint=hint)
+        twice = same_key(key, keys[:place])
+        if twice == key:
             raise UsageError(f"the key {key!r} stands twice", hint="name each key once")
+        if twice is not None:
+            raise UsageError(f"{twice!r} and {key!r} are the same key", hint="name each key once")
     return keys
+
+
+def key_of(name: str) -> Key:
+    """Return the key `name`, which must exist."""
+    return KEY_TABLE[name]
+
+
+def same_key(name: str, names: Iterable[str]) -> str | None:
+    """Return which of `names` is the key `name` or its alias, None if none is.
+
+    >>> same_key("type", ["comm", "swap_type"])
+    'swap_type'
+    """
+    wanted = _ALIASES.get(name, name)
+    return next((other for other in names if _ALIASES.get(other, other) == wanted), None)
 
 
 def suggest(word: str, words: Sequence[str]) -> str:

@@ -5,20 +5,15 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from spo_trace import schema
-from spo_trace.analysis.keys import STACK_KEYS
-from spo_trace.errors import UsageError
+from spo_trace.analysis.keys import key_of
+from spo_trace.errors import Argument, UsageError
 
 __all__ = ["check_kinds", "kind_of"]
 
 
 def kind_of(column: str) -> str:
-    """Return whether a column of pages, swap or stacks is `text`, a `number` or `yes or no`."""
-    tables = (schema.TABLES["pages"], schema.SWAP)
-    types = [str(table.field(column).type) for table in tables if column in table.names]
-    if column in STACK_KEYS or any("string" in name for name in types):
-        return "text"
-    return "yes or no" if types[0] == "bool" else "number"
+    """Return whether a key is `text`, a `number` or `yes or no`."""
+    return key_of(column).kind.value
 
 
 def check_kinds(tree: ast.Expression, expression: str) -> None:
@@ -31,7 +26,10 @@ def check_kinds(tree: ast.Expression, expression: str) -> None:
             column, other = (left, right) if isinstance(left, ast.Name) else (right, left)
             if isinstance(column, ast.Name):
                 raise UsageError(
-                    f"--where {expression!r}: {column.id} is {_A[kind_of(column.id)]}, {ast.unparse(other)} is not",
+                    (
+                        Argument("where", expression),
+                        f": {column.id} is {_A[kind_of(column.id)]}, {ast.unparse(other)} is not",
+                    ),
                     hint=_hint(column.id, other),
                 )
 

@@ -15,20 +15,21 @@ _FUNCTIONS = 3
 def owner_labels(table: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     """Return the keys of each row in one line; of a stack, who asked for the memory and who called that.
 
-    >>> stack = "alloc_pages_mpol+0x98/0x157;pte_alloc_one+0x16/0x2d;__pte_alloc+0x1d/0xd0"
+    >>> stack = ("alloc_pages_mpol+0x98/0x157", "pte_alloc_one+0x16/0x2d", "__pte_alloc+0x1d/0xd0")
     >>> owner_labels(pd.DataFrame({"comm": ["dd"], "stack": [stack]}), ["comm", "stack"])
     ['dd, pte_alloc_one < __pte_alloc']
     """
-    columns = [[_text(key, value) for value in table[key]] for key in keys]
+    columns = [[_text(value) for value in table[key]] for key in keys]
     return [", ".join(parts) for parts in zip(*columns, strict=True)] if keys else ["all"] * len(table)
 
 
-def _text(key: str, value: object) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]
-        return "-"
-    if key not in ("stack", "symbols"):
-        return str(value) or '""'
-    frames = str(value).split(";")
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return _innermost(value)
+    return "-" if pd.isna(value) else str(value) or '""'  # type: ignore[call-overload]
+
+
+def _innermost(frames: tuple[str, ...]) -> str:
     names = [function_name(frame) for frame in frames]
     caller = meaning(frames).caller
     start = names.index(caller) if caller in names else 0

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from spo_trace import schema
-from spo_trace.analysis.stack_keys import stack_column
+from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.snapshots.frames import to_frame
 from spo_trace.snapshots.reader import Snapshot
 
@@ -37,7 +37,7 @@ def records_schema() -> pa.Schema:
 
 def record_tables(snap: Snapshot) -> Iterator[pa.Table]:
     """Yield all records of memory (`where` = memory), then of swap, with their stacks, in tables of bounded size."""
-    stacks = {name: pa.array(stack_column(snap.stacks, name), pa.string()) for name in _OF_STACK}
+    stacks = {name: pa.array(stack_text(snap.stacks, name), pa.string()) for name in _OF_STACK}
     for table, where in (("pages", "memory"), ("swap", "swap")):
         for batch in snap.batches(table, _BATCH):
             yield _joined(batch, where, stacks)

@@ -1,24 +1,49 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Columns that a row has through its stack: the stack's text, its symbols, caller, module and category."""
+"""Keys that a row has through its stack: frames, symbols, caller, call site, module, category, hashes."""
+
+from collections.abc import Sequence
 
 import pandas as pd
 
-from spo_trace.analysis.stacks import function_name
+from spo_trace.analysis.stacks import call_site, function_name
+from spo_trace.formats.stack_text import join_frames
 
-__all__ = ["stack_column"]
+__all__ = ["is_known", "stack_column", "stack_text"]
+
+_NO_STACK = "(no stack)"
+_HANDLE = "(handle "
 
 
 def stack_column(stacks: pd.DataFrame, key: str) -> pd.Series:
-    """Return `key` of every stack, by stack_id; `stack` and `symbols` are the frames joined by ";", innermost first."""
-    if key not in ("stack", "symbols"):
-        return stacks[key]
-    return pd.Series(
-        [_text(frames, handle, key) for frames, handle in zip(stacks["frames"], stacks["handle"], strict=True)],
-        dtype="str",
-    )
+    """Return `key` of every stack, by stack_id; `stack` and `symbols` are tuples of frames, innermost first.
+
+    A stack without frames is one frame in parentheses that says so.
+    """
+    if key in ("stack", "symbols"):
+        rows = zip(stacks["frames"], stacks["handle"], strict=True)
+        return pd.Series([_frames(frames, handle, key) for frames, handle in rows], dtype=object)
+    if key == "callsite":
+        rows = zip(stacks["frames"], stacks["caller"], strict=True)
+        return pd.Series([call_site(frames, caller) for frames, caller in rows], dtype="str")
+    return stacks[key]
 
 
-def _text(frames: list[str], handle: object, key: str) -> str:
+def stack_text(stacks: pd.DataFrame, key: str) -> pd.Series:
+    """Return `stack_column` with frames as text, joined by `join_frames`."""
+    column = stack_column(stacks, key)
+    return pd.Series([join_frames(frames) for frames in column], dtype="str") if _is_frames(key) else column
+
+
+def is_known(frames: Sequence[str]) -> bool:
+    """Tell whether a value of the key `stack` is a stack, and not what stands for one without frames."""
+    return len(frames) > 1 or not (frames[0] == _NO_STACK or frames[0].startswith(_HANDLE))
+
+
+def _is_frames(key: str) -> bool:
+    return key in ("stack", "symbols")
+
+
+def _frames(frames: Sequence[str], handle: object, key: str) -> tuple[str, ...]:
     if len(frames) == 0:
-        return "(no stack)" if pd.isna(handle) else f"(handle {handle})"  # type: ignore[call-overload]
-    return ";".join(map(function_name, frames) if key == "symbols" else frames)
+        return (_NO_STACK if pd.isna(handle) else f"{_HANDLE}{handle})",)  # type: ignore[call-overload]
+    return tuple(map(function_name, frames) if key == "symbols" else frames)

@@ -62,6 +62,13 @@ PLUMBING = """
     kstrdup* kstrndup kmemdup* kvmemdup kvasprintf* kasprintf memdup_user* vmemdup_user strndup_user mempool_*
     __vmalloc* vmalloc vmalloc_* vzalloc* vcalloc* vmap vm_area_alloc_pages alloc_vmap_area __get_vm_area_node
     __vmap_pages_range* vmap_pages_range* vmap_small_pages_range* alloc_large_system_hash
+    page_frag_alloc* __page_frag_alloc* __alloc_page_frag __alloc_page_frag_* page_frag_cache_* __page_frag_cache_*
+    __page_frag_refill skb_page_frag_refill* sk_page_frag_refill netdev_alloc_frag* __netdev_alloc_frag*
+    napi_alloc_frag* __napi_alloc_frag* alloc_skb* __alloc_skb __alloc_rx_skb netdev_alloc_skb*
+    __netdev_alloc_skb* napi_alloc_skb __napi_alloc_skb dev_alloc_skb __dev_alloc_skb dev_alloc_page*
+    __dev_alloc_page* __skb_alloc_page* napi_get_frags napi_skb_cache_get* build_skb* __build_skb* slab_build_skb
+    napi_build_skb __napi_build_skb sock_alloc_send_skb sock_alloc_send_pskb sock_wmalloc sock_omalloc sock_kmalloc
+    page_pool_* __page_pool_*
 """
 
 KIND, ASKER, MODULE = Where.KIND, Where.ASKER, Where.MODULE
@@ -80,6 +87,7 @@ RULES: tuple[Rule, ...] = (
         KIND,
         "*pte_alloc* *pmd_alloc* *pud_alloc* *p4d_alloc* *pgd_alloc* pgd_ctor get_pgd_slow alloc_new_pud"
         " pgtable_alloc* pagetable_alloc* page_table_alloc* *_pgtable_alloc* alloc_low_pages spp_getpage"
+        " *pte_fragment_alloc* *pmd_fragment_alloc* crst_table_alloc* alloc_pgtable_page"
         " kvm_mmu_topup_memory_cache __kvm_mmu_topup_memory_cache mmu_topup_memory_cache*"
         " mmu_memory_cache_alloc_obj tdp_mmu_alloc_sp* iommu_alloc_page* __arm_lpae_alloc_pages",
     ),
@@ -156,7 +164,8 @@ RULES: tuple[Rule, ...] = (
         ASKER,
         "dma_* __dma_* dmam_* iommu_* swiotlb_* x86_swiotlb_* arch_dma_alloc drm_* ttm_* request_firmware*"
         " _request_firmware* fw_* vring_* virtqueue_* virtio_* snd_* usb_* hcd_buffer_alloc* pci_*"
-        " acpi_* tty_* really_probe driver_probe_device __driver_probe_device platform_probe",
+        " acpi_* tty_* its_* gic_* kgsl_* ion_* kbase_* system_heap_* vb2_* videobuf* balloon_page_alloc* vmbus_*"
+        " gnttab_* really_probe driver_probe_device __driver_probe_device platform_probe",
     ),
     # A fault handler known to no rule above is some device's or special mapping's: not anonymous memory.
     Rule("other", ASKER, "__do_fault special_mapping_fault"),
@@ -166,7 +175,8 @@ RULES: tuple[Rule, ...] = (
         "do_anonymous_page alloc_anon_folio *_anon_folio* wp_page_copy do_wp_page do_cow_*"
         " folio_prealloc do_swap_page do_huge_pmd_* *do_huge_pmd_anonymous_page alloc_zeroed_user_highpage*"
         " collapse_* khugepaged* copy_page_range copy_*_range copy_present_page page_copy_prealloc"
-        " unuse_* try_to_unuse mfill_* mcopy_* madvise_willneed swapin_walk_* ksm_* uprobe_* __replace_page",
+        " unuse_* try_to_unuse *_sys_swapoff sys_swapoff mfill_* mcopy_* madvise_willneed swapin_walk_* ksm_*"
+        " uprobe_* __replace_page",
     ),
     # Many builds inline all of these into the fault handler itself.
     Rule("anon", ASKER, "handle_pte_fault __handle_mm_fault handle_mm_fault __handle_speculative_fault"),

@@ -9,7 +9,19 @@ from typing import NamedTuple
 
 from spo_trace.analysis.stack_rules import CATEGORIES, PLUMBING, RULES, Rule, Where
 
-__all__ = ["CATEGORIES", "StackMeaning", "deciding_rule", "function_name", "meaning", "module_name"]
+__all__ = [
+    "CATEGORIES",
+    "UNKNOWN",
+    "StackMeaning",
+    "call_site",
+    "deciding_rule",
+    "function_name",
+    "meaning",
+    "module_name",
+]
+
+# The name of a function whose address the kernel could not resolve.
+UNKNOWN = "[unknown]"
 
 
 class StackMeaning(NamedTuple):
@@ -25,12 +37,14 @@ class _Frame(NamedTuple):
     module: str
 
 
-# All but the name: "[<address>] " before it (up to 4.9); compiler suffix, offset/size (gdb
-# and 2.6.11-mm: a decimal offset) and module after it.
-_NOT_NAME = re.compile(r"^\[<[^>]*>\] ?|(?:\.(?:isra|constprop|part|cold|llvm|lto_priv|__uniq)\b|\+(?:0x|\d+$)| \[).*")
+# Before the name: "[<address>] " (up to 4.9), and the dot of ppc64's ELFv1. After it: a compiler suffix (no C name has
+# a dot, and Rust's legacy names have two in a row), the hash of clang's ThinLTO, offset and size (gdb and 2.6.11-mm: a
+# decimal offset), and the module.
+_NOT_NAME = re.compile(r"^(?:\[<[^>]*>\] *)?\.?|(?:(?<!\.)\.(?!\.)|\$[0-9a-f]{8,}(?=[.+ ]|$)|\+(?:0x|\d+$)| \[).*")
 # Kernels may be built to print the module's build id after its name.
 _MODULE = re.compile(r" \[(?P<name>[^\s\]]+)[^\]]*\]$")
-_ADDRESS = re.compile(r"0x[0-9a-f]+$")
+# What %pS prints without a symbol: the address, or "(null)" for address 0.
+_UNRESOLVED = re.compile(r"0x[0-9a-f]+$|\(null\)$")
 
 
 def function_name(frame: str) -> str:
@@ -42,12 +56,12 @@ def function_name(frame: str) -> str:
     >>> function_name("ttm_dma_populate+0x502/0x900 [ttm]")
     'ttm_dma_populate'
 
-    Compiler suffixes (.isra.0, .constprop.0, .part.0, .cold, .llvm.123) are dropped: compiler and options
-    decide on them, not the source. An address the kernel could not resolve differs at each boot, so it
-    becomes "[unknown]".
+    Compiler suffixes (.isra.0, .constprop.0, .part.0, .cold, .llvm.123, .cfi_jt) are dropped: compiler and options
+    decide on them, not the source. ppc64's ELFv1 has a dot before the name. An address without a symbol differs at
+    each boot, so it becomes "[unknown]", as does "(null)".
     """
     name = _NOT_NAME.sub("", frame.strip())
-    return "[unknown]" if _ADDRESS.match(name) else name
+    return UNKNOWN if _UNRESOLVED.match(name) else name
 
 
 def module_name(frame: str) -> str:
@@ -79,6 +93,17 @@ def deciding_rule(frames: Sequence[str]) -> Rule | None:
     """Return the row of the table that tells the stack's category, None if no row knows any of its frames."""
     parsed = _parse(frames)
     return _deciding(parsed, _allocator_part(parsed))
+
+
+def call_site(frames: Sequence[str], caller: str) -> str:
+    """
+    Return the innermost frame that is in a module as "function [module]"; `caller` if no frame is in one.
+
+    >>> call_site(["__netdev_alloc_skb+0x100/0x170", "ath11k_dp_rxbufs_replenish+0x110/0x3d0 [ath11k]"], "")
+    'ath11k_dp_rxbufs_replenish [ath11k]'
+    """
+    found = next((frame for frame in _parse(frames) if frame.module), None)
+    return f"{found.name} [{found.module}]" if found else caller
 
 
 def _parse(frames: Sequence[str]) -> list[_Frame]:

@@ -6,11 +6,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from spo_trace.analysis.history import history
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
+from spo_trace.export_formats import WEIGHTS
 
-__all__ = ["WEIGHTS", "trend"]
-
-WEIGHTS = ("total", "mem", "swap")
+__all__ = ["trend"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,10 +57,13 @@ def _check_told(series: pd.DataFrame, weight: str) -> None:
     if not series[f"{weight}_bytes"].isna().all():
         return
     if series.reindex(columns=["mem_bytes", "swap_bytes"]).isna().all(axis=None):
-        hint = "--weight total, or take the samples with watch --method full"
+        hint = (Argument("weight", "total"), ", or take the samples with ", Call("watch", method="full"))
         raise UsageError("the kernel's counts do not tell memory from swap", hint=hint)
     names = {"mem": "memory", "swap": "swap"}
-    raise UsageError(f"the samples do not tell who owns {names[weight]}", hint="--weight total is of what they tell")
+    raise UsageError(
+        f"the owners of {names[weight]} are unknown in these samples",
+        hint=(Argument("weight", "total"), " adds up what is known"),
+    )
 
 
 # Slope, its standard error, the lower end of its 95 % confidence interval, and R², of each row of `amounts`.

@@ -8,17 +8,16 @@ from contextlib import suppress
 import pandas as pd
 
 from spo_trace import schema
-from spo_trace.analysis.keys import STACK_KEYS, suggest
-from spo_trace.analysis.kinds import check_kinds, kind_of
-from spo_trace.analysis.stack_keys import stack_column
-from spo_trace.errors import UsageError
+from spo_trace.analysis.keys import KEYS, Kind, key_of
+from spo_trace.analysis.kinds import check_kinds
+from spo_trace.analysis.stack_keys import stack_text
+from spo_trace.analysis.where_syntax import EXAMPLE, check_bit_operators, not_python, unknown_column
+from spo_trace.errors import Argument, UsageError
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Where"]
 
 _INT64_MAX = (1 << 63) - 1
-
-_EXAMPLE = """for example: --where 'comm == "dd" and order > 0'"""
 
 
 class Where:
@@ -34,30 +33,41 @@ class Where:
         self._expression = expression
         if expression is None:
             return
+        if not isinstance(expression, str):
+            what = f" takes an expression as text, not a {type(expression).__name__}"
+            raise UsageError((Argument("where"), what), hint=EXAMPLE)
         tree = _parsed(expression)
         self._names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        known = list(dict.fromkeys([*schema.TABLES["pages"].names, *schema.SWAP.names, *STACK_KEYS]))
         for name in sorted(self._names):
-            if name not in known:
-                raise UsageError(f"--where: there is no column {name!r}", hint=suggest(name, known))
+            if name not in KEYS:
+                raise unknown_column(name, KEYS, tree, expression)
+        check_bit_operators(tree, expression)
         check_kinds(tree, expression)
         self._expression = ast.unparse(tree)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the keys that the condition looks at."""
+        return frozenset(self._names)
+
     def columns(self, table: str, needed: Iterable[str]) -> list[str]:
         """Return the columns of `table` to read: those `needed` and those that the condition looks at."""
-        stack_id = {"stack_id"} if self._names & set(STACK_KEYS) else set()
-        return [name for name in schema.TABLES[table].names if name in {*needed, *self._names, *stack_id}]
+        own = {_column(name, table) for name in self._names}
+        stack_id = {"stack_id"} if any(key_of(name).of_stack for name in self._names) else set()
+        return [name for name in schema.TABLES[table].names if name in {*needed, *own, *stack_id}]
 
     def keep(self, rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.DataFrame:
         """Return the rows of `table` for which the condition holds; on a value that is missing it does not."""
         if self._expression is None:
             return rows
-        seen = rows[[name for name in self._names if name in rows]].apply(_comparable)
+        own = {name: column for name in self._names if (column := _column(name, table))}
+        seen = pd.DataFrame({name: _comparable(rows[column]) for name, column in own.items()}, index=rows.index)
         for name in self._names - set(seen):
-            if name in STACK_KEYS:
-                seen[name] = stack_column(snap.stacks, name).take(rows["stack_id"].to_numpy()).to_numpy()
+            if key_of(name).of_stack:
+                values = _comparable(stack_text(snap.stacks, name)).take(rows["stack_id"].to_numpy())
+                seen[name] = values.set_axis(rows.index)
             else:
-                seen[name] = pd.Series(pd.NA, index=rows.index, dtype=_DTYPES[kind_of(name)])
+                seen[name] = pd.Series(pd.NA, index=rows.index, dtype=_DTYPES[key_of(name).kind])
         return rows[self._holds(seen, self._expression)]
 
     def _holds(self, seen: pd.DataFrame, expression: str) -> pd.Series:
@@ -65,7 +75,12 @@ class Where:
             held = seen.eval(expression, engine="python", local_dict={}, global_dict={})
             return pd.Series(held, index=seen.index).astype("boolean").fillna(False).astype(bool)
         except Exception as error:  # whatever pandas makes of a user's expression
-            raise UsageError(f"--where {self._given!r}: {error}", hint=_EXAMPLE) from error
+            raise UsageError((Argument("where", self._given), f": {error}"), hint=EXAMPLE) from error
+
+
+# The column of `table` that a name stands for, None if the table has none.
+def _column(name: str, table: str) -> str | None:
+    return key_of(name).pages if table == "pages" else key_of(name).swap
 
 
 # pandas would evaluate any attribute and call, `comm.to_pickle("/etc/passwd")` too.
@@ -82,14 +97,16 @@ def _parsed(expression: str) -> ast.Expression:
     try:
         tree = ast.parse(expression, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UsageError(f"--where {expression!r} is not an expression: {error}", hint=_EXAMPLE) from error
+        raise not_python(expression, error, Where) from error
     called = {node for call in ast.walk(tree) if isinstance(call, ast.Call) for node in _known_method(call)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and node.value is None:
-            raise UsageError(f"--where {expression!r}: nothing equals None", hint="NAME.isna() asks for missing values")
+            raise UsageError(
+                (Argument("where", expression), ": nothing equals None"), hint="NAME.isna() asks for missing values"
+            )
         if not isinstance(node, _ALLOWED) and node not in called:
             what = ast.unparse(node) or type(node).__name__
-            raise UsageError(f"--where {expression!r}: {what!r} is not a condition on columns", hint=_EXAMPLE)
+            raise UsageError((Argument("where", expression), f": {what!r} is not a condition on columns"), hint=EXAMPLE)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             node.value = _as_it_stands(expression, node)
     return tree
@@ -123,4 +140,4 @@ def _comparable(column: pd.Series) -> pd.Series:
     return column.astype("Int64")
 
 
-_DTYPES = {"text": "string", "yes or no": "boolean", "number": "Int64"}
+_DTYPES = {Kind.TEXT: "string", Kind.YES_NO: "boolean", Kind.NUMBER: "Int64"}

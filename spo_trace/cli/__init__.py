@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
+from copy import copy
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -14,13 +15,28 @@ from typing import Annotated, Any
 import typer
 
 from spo_trace.cli.guard import complain, drop_unwritable_output
-from spo_trace.errors import EXIT_USAGE
+from spo_trace.cli.wording import worded
+from spo_trace.errors import EXIT_USAGE, Argument
+from spo_trace.reporters.format import printable
 from spo_trace.version import __version__
 
 __all__ = ["COMMANDS", "command_line", "main"]
 
 # In the order in which a user meets them.
-COMMANDS = ("doctor", "snapshot", "trace", "report", "diff", "watch", "trend", "verify", "export", "simulate", "demo")
+COMMANDS = (
+    "doctor",
+    "snapshot",
+    "capture-script",
+    "trace",
+    "report",
+    "diff",
+    "watch",
+    "trend",
+    "verify",
+    "export",
+    "simulate",
+    "demo",
+)
 
 
 def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
@@ -29,6 +45,7 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
         name="spo-trace",
         help="Who owns this Linux machine's memory, including the part that is in swap?",
         epilog="A first look, without root: spo-trace demo",
+        context_settings={"help_option_names": ["-h", "--help"]},
         invoke_without_command=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -36,7 +53,7 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
         callback=_options,
     )
     for name in names:
-        app.command(name)(import_module(f"{__name__}.{name}").command)
+        app.command(name)(import_module(f"{__name__}.{name.replace('-', '_')}").command)
     return app
 
 
@@ -58,6 +75,15 @@ def _options(
         raise typer.Exit(EXIT_USAGE)
 
 
+# A log message may name a file, whose name can be anything, and arguments in the API's terms.
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        shown = copy(record)
+        if isinstance(record.args, tuple):
+            shown.args = tuple(worded(value) if isinstance(value, Argument) else value for value in record.args)
+        return printable(super().format(shown))
+
+
 # typer brings a click of its own, or takes the one that is installed.
 _WrongUsage: Any = typer.BadParameter.__base__
 
@@ -72,7 +98,9 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _replace_closed_streams()
     _leave_nothing_when_ended()
-    logging.basicConfig(format="spo-trace: %(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("spo-trace: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("spo_trace").setLevel(logging.INFO)
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     app = command_line([first] if first in COMMANDS else COMMANDS)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace demo."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def command() -> None:
     directory = scratch_directory()
     _say("A modelled machine: 458 MiB of memory, 1 GiB of swap, a kernel with the RFC's patches")
     _show("simulate rfc-after -o rfc-after")
-    simulate.command("rfc-after", directory / "rfc-after")
+    simulate.command("rfc-after", directory / "rfc-after", owner=_oneself())
     _tour(directory / "rfc-after", directory, ["1-dd256", "2-swapped"])
     captures = real_captures()
     if captures:
@@ -38,7 +39,7 @@ def _tour(captures: Path, directory: Path, stages: list[str]) -> None:
     names = [directory / f"{stage}.spo" for stage in stages]
     for stage, name in zip(stages, names, strict=True):
         _show(f"snapshot --from rfc-after/{stage} -o {name.name}")
-        snapshot.command(name, [str(captures / stage)])
+        snapshot.command(name, [str(captures / stage)], owner=_oneself())
     _show(f"report {names[1].name} --top 5")
     report.command(str(names[1]), top=5)
     _show(f"report {names[1].name} --by stack --sort swap --top 1")
@@ -47,6 +48,11 @@ def _tour(captures: Path, directory: Path, stages: list[str]) -> None:
     diff.command(str(names[0]), str(names[1]), by=["category,comm"], top=5)
     _show(f"verify {names[1].name}")
     verify.command(str(names[1]))
+
+
+# What is shown is removed at the end: under sudo it stays root's.
+def _oneself() -> str:
+    return f"{os.geteuid()}:{os.getegid()}"
 
 
 def _report(capture: Path, shown: str) -> None:

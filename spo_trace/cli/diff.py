@@ -11,7 +11,10 @@ from spo_trace.cli.options import (
     Force,
     Format,
     Html,
+    Mode,
     Output,
+    Owner,
+    PageSize,
     Source,
     Top,
     Where,
@@ -19,7 +22,7 @@ from spo_trace.cli.options import (
     keys_of,
     option,
 )
-from spo_trace.cli.output import check_page, opened, warn
+from spo_trace.cli.output import access_of, check_page, opened, warn
 from spo_trace.cli.showing import Target, check_question, most_grown, no_match_notes, show, target_of, tell
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 from spo_trace.notes import Note, NoteCode
@@ -58,6 +61,9 @@ def command(
     output: Output = None,
     envelope: Envelope = False,
     html: Html = None,
+    owner: Owner = None,
+    mode: Mode = None,
+    page_size: PageSize = None,
     force: Force = False,
     fail_above: Annotated[
         str | None,
@@ -74,7 +80,8 @@ def command(
 
     Snapshots of different kernels are compared too: stacks then by function names, without offsets.
     """
-    to = target_of(format, output, force=force, top=top, envelope=envelope)
+    access = access_of(owner, mode, output, html)
+    to = target_of(format, output, force=force, top=top, envelope=envelope, access=access)
     check_page(html, output, force=force)
     limit = _limit(fail_above)
     from spo_trace.analysis.diff import diff, relate
@@ -83,7 +90,7 @@ def command(
 
     condition = condition_of(where)
     check_question(keys_of(by), condition)
-    snap_a, snap_b = open_snapshot(a), open_snapshot(b)
+    snap_a, snap_b = open_snapshot(a, page_size=page_size), open_snapshot(b, page_size=page_size)
     table = diff(snap_a, snap_b, keys_of(by), where=condition, sort=sort)
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)
@@ -92,7 +99,7 @@ def command(
     notes = [*no_match_notes(condition, found=len(table) > 0), *_notes(table, snap_a, snap_b, relation)]
     _show(table, to, notes, said=[*_input_notes(snap_a, snap_b), *related])
     if html:
-        with opened(html, force=force) as file:
+        with opened(html, force=force, access=access) as file:
             export_diff(snap_a, snap_b, file, where=condition)
     if limit is not None:
         _fail_above(limit, str(fail_above), table)

@@ -1,31 +1,65 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace doctor."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
 from spo_trace.cli.guard import fail, guarded
+from spo_trace.cli.options import option
 from spo_trace.cli.output import note
-from spo_trace.errors import EXIT_ERROR
+from spo_trace.errors import EXIT_ERROR, UsageError
+from spo_trace.reporters.format import printable
+
+if TYPE_CHECKING:
+    from spo_trace.machine.check import Check
 
 __all__ = ["command"]
 
-_MARKS = {"ok": "ok      ", "missing": "MISSING ", "optional": "optional"}
+_MARKS = {"ok": "ok      ", "missing": "MISSING ", "optional": "optional", "unknown": "?       "}
+
+DoctorFormat = Annotated[
+    str, option("--format", "-f", shows="NAME", help="text, or json: a list of checks, for programs.", default=True)
+]
 
 
 @guarded
-def command() -> None:
-    """Tell whether this machine can be snapshotted, and what it lacks."""
-    from spo_trace.machine_checks import check_machine
+def command(format: DoctorFormat = "text") -> None:
+    """Check whether this machine can be snapshotted and traced.
 
-    missing = []
-    for check in check_machine():
-        print(f"{_MARKS[check.state]}  {check.what}: {check.found}")
-        if check.mend:
-            print(f"          → {check.mend}")
-        if check.state == "missing":
-            missing.append(check.what)
+    Shows everything that is missing at once, and how to fix each. Exits with 1 if something that a snapshot needs is
+    missing.
+
+    \b
+        sudo spo-trace doctor
+    """
+    if format not in ("text", "json"):
+        raise UsageError(f"there is no format {format!r}", hint="choose one of text, json")
+    from spo_trace.machine_checks import check_for_snapshot, check_for_trace
+
+    snapshot, trace = list(check_for_snapshot()), list(check_for_trace())
+    if format == "json":
+        _print_json([*snapshot, *trace])
+    else:
+        print("snapshot and watch:")
+        _print_lines(snapshot)
+        print("trace (the owners of swap on a kernel without the swap_page_owner patches):")
+        _print_lines(trace)
+    missing = [check.what for check in snapshot if check.state == "missing"]
     if missing:
-        fail(
-            f"no live snapshot on this machine yet: {', '.join(missing)}",
-            "captures and the simulator work without",
-            EXIT_ERROR,
-        )
-    note("Ready: sudo spo-trace snapshot -o NAME.spo")
+        hint = "captures and the simulator work without (--from)"
+        fail(f"no live snapshot on this machine yet: {', '.join(missing)}", hint, EXIT_ERROR)
+    if format == "text":
+        note("Ready: sudo spo-trace snapshot -o NAME.spo")
+
+
+def _print_lines(checks: "Iterable[Check]") -> None:
+    for check in checks:
+        print(printable(f"{_MARKS[check.state]}  {check.what}: {check.found}"))
+        if check.fix:
+            print(printable(f"          → {check.fix}"))
+
+
+def _print_json(checks: "Iterable[Check]") -> None:
+    import json
+
+    print(json.dumps([check._asdict() for check in checks], indent=2))

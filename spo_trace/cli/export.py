@@ -7,18 +7,13 @@ from typing import Annotated
 
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Force, Output, Source, Where, condition_of, option
-from spo_trace.cli.output import check_output, note, opened, warn
+from spo_trace.cli.options import Force, Mode, Output, Owner, PageSize, Source, Where, condition_of, option
+from spo_trace.cli.output import access_of, check_output, note, opened, warn
 from spo_trace.cli.showing import check_question, chosen_format, no_match_notes
 from spo_trace.errors import UsageError
+from spo_trace.export_formats import BINARY_FORMATS, EXPORT_FORMATS, check_export
 
 __all__ = ["command"]
-
-_FORMATS = ("folded", "speedscope", "pprof", "html", "csv", "json", "parquet")
-_WHOLE = ("csv", "json", "parquet")
-_BINARY = ("pprof", "parquet")
-_WEIGHTS = ("total", "mem", "swap")
-
 
 # What the end of a file's name says of it: the longer one first.
 _ENDINGS = {
@@ -32,7 +27,8 @@ ExportFormat = Annotated[
         "--format",
         "-f",
         shows="NAME",
-        help=f"{', '.join(_FORMATS)}. Default: what the name of -o ends with ({', '.join(_ENDINGS)}), else folded.",
+        help=f"{', '.join(EXPORT_FORMATS)}. Default: what the name of -o ends with ({', '.join(_ENDINGS)}), "
+        "else folded.",
     ),
 ]
 
@@ -46,6 +42,9 @@ def command(
         str, option("--weight", shows="NAME", help="Bytes of folded stacks: total, mem or swap.", default=True)
     ] = "total",
     where: Where = None,
+    owner: Owner = None,
+    mode: Mode = None,
+    page_size: PageSize = None,
     force: Force = False,
 ) -> None:
     """Write a snapshot for other tools.
@@ -64,12 +63,13 @@ def command(
     """
     format = _format_for(format, output)
     _check_usage(format, weight, where, output)
+    access = access_of(owner, mode, output)
     check_output(output, force=force)
     check_question([], condition_of(where))
     from spo_trace.exporting import export
     from spo_trace.snapshot_notes import snapshot_notes
 
-    snap = open_snapshot(snapshot)
+    snap = open_snapshot(snapshot, page_size=page_size)
     notes = snapshot_notes(snap)
     if condition := condition_of(where):
         from spo_trace.analysis.attribution import attribute
@@ -77,26 +77,17 @@ def command(
         notes += no_match_notes(condition, found=bool(attribute(snap, [], where=condition)["total_bytes"].any()))
     for one in notes:
         (warn if one.warning else note)(one.text)
-    with opened(output, force=force) as file:
+    with opened(output, force=force, access=access) as file:
         export(snap, format, file, where=condition_of(where), weight=weight)
 
 
 # speedscope's own files are JSON, too.
 def _format_for(format: str | None, output: Path | None) -> str:
     endings = _ENDINGS | ({".json": "speedscope"} if format == "speedscope" else {})
-    chosen = chosen_format(format, output, _FORMATS, endings)
-    if format is None and output and output.suffix and not str(output).endswith(tuple(endings)):
-        raise UsageError(f"{output.suffix} names no format", hint=f"choose one with -f: {', '.join(_FORMATS)}")
-    return chosen
+    return chosen_format(format, output, EXPORT_FORMATS, endings)
 
 
 def _check_usage(format: str, weight: str, where: list[str] | None, output: Path | None) -> None:
-    if weight not in _WEIGHTS:
-        raise UsageError(f"there is no weight {weight!r}", hint=f"choose one of {', '.join(_WEIGHTS)}")
-    if weight != "total" and format != "folded":
-        raise UsageError("--weight goes with folded stacks", hint=f"{format} has memory and swap apart")
-    if where and format in _WHOLE:
-        hint = "the flat table has all: whatever reads it can choose"
-        raise UsageError(f"--where does not go with {format}", hint=hint)
-    if format in _BINARY and output is None and sys.stdout.isatty():
+    check_export(format, where=bool(where), weight=weight)
+    if format in BINARY_FORMATS and output is None and sys.stdout.isatty():
         raise UsageError(f"{format} is no text for a terminal", hint="name a file with -o")

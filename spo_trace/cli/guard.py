@@ -12,6 +12,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
+from spo_trace.cli.wording import worded
 from spo_trace.errors import EXIT_ERROR, EXIT_INTERRUPTED, SpoTraceError
 from spo_trace.reporters.format import printable
 
@@ -32,7 +33,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
                 sys.stdout.flush()
             return result
         except SpoTraceError as error:
-            fail(error.message, error.hint, error.exit_code)
+            message, hint = error.texts
+            fail(worded(message), None if hint is None else worded(hint), error.exit_code)
         except KeyboardInterrupt:
             fail("interrupted; nothing was left behind", None, EXIT_INTERRUPTED)
         except BrokenPipeError:

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 __all__ = ["open_snapshot"]
 
 
-def open_snapshot(path: str, page_columns: Collection[str] | None = None) -> "Snapshot":
+def open_snapshot(
+    path: str, page_columns: Collection[str] | None = None, *, page_size: int | None = None
+) -> "Snapshot":
     """Open a snapshot or a raw capture, with progress and warnings on stderr.
 
-    `page_columns`: those of pages that will be asked for, where not all are.
+    `page_columns`: those of pages that will be asked for, where not all are. `page_size`: of the machine, in bytes.
     """
     from spo_trace import api
 
-    snap = api.open(path, page_columns=page_columns, progress=progress())
+    snap = api.open(path, page_columns=page_columns, page_size=page_size, progress=progress())
     tell_collected(snap.meta)
     return snap

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from spo_trace.analysis.keys import KEYS
+from spo_trace.errors import UsageError
+from spo_trace.page_size import parse_page_size
 
 __all__ = [
+    "COMMON_KEYS",
     "Backend",
     "By",
     "Envelope",
@@ -18,8 +20,12 @@ __all__ = [
     "From",
     "Html",
     "Jobs",
+    "Mode",
     "Output",
+    "Owner",
+    "PageSize",
     "Source",
+    "StacksTimeout",
     "Strict",
     "Top",
     "Where",
@@ -28,6 +34,13 @@ __all__ = [
     "keys_of",
     "option",
 ]
+
+
+# The keys that --help names. The table of all of them imports pyarrow, for which --help does not wait.
+COMMON_KEYS = (
+    *("comm", "pid", "tgid", "memcg", "category", "caller", "callsite", "stack", "symbols", "module"),
+    *("order", "migratetype", "node", "zone", "gfp_flags", "swapped", "type"),
+)
 
 
 def option(*names: str, shows: str, help: str, least: float | None = None, default: bool = False) -> Any:
@@ -43,6 +56,14 @@ def finite(number: float | None) -> float | None:
     return number
 
 
+def page_size_of(text: str) -> int:
+    """Return the bytes of --page-size; raise typer.BadParameter if no machine has such pages."""
+    try:
+        return parse_page_size(text)
+    except UsageError as error:
+        raise typer.BadParameter(f"{error.message}: {error.hint}") from error
+
+
 Source = Annotated[
     str,
     typer.Argument(
@@ -56,7 +77,8 @@ By = Annotated[
     option(
         "--by",
         shows="KEYS",
-        help=f"What to group by, several with commas: {', '.join(KEYS)} (type: of swap). Default: comm.",
+        help=f"What to group by, several with commas: {', '.join(COMMON_KEYS)} (type: of swap), and every other "
+        "column, see docs/keys.md. Default: comm.",
     ),
 ]
 Top = Annotated[
@@ -93,11 +115,30 @@ Format = Annotated[
         "--format",
         "-f",
         shows="NAME",
-        help="table, csv, json or markdown. Default: what the name of -o ends with (.csv, .json, .md), else table.",
+        help="table, csv, json or markdown. Default: by the ending of the name of -o (.csv, .json, .md, .txt), else "
+        "table.",
     ),
 ]
 Output = Annotated[Path | None, option("--output", "-o", shows="FILE", help="Write here instead of to stdout.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+Owner = Annotated[
+    str | None,
+    option(
+        "--owner",
+        shows="USER",
+        help="Who gets the files: USER or USER:GROUP, names or numbers. Default: under sudo, the user who called it, "
+        "if the files go where this user may write; else whoever runs it. Only root can name somebody else.",
+    ),
+]
+Mode = Annotated[
+    str | None,
+    option(
+        "--mode",
+        shows="MODE",
+        help="The files' permission bits in octal, such as 0640; directories get the matching x. Default: 0600. "
+        "Any other lets others read who owns memory here.",
+    ),
+]
 Jobs = Annotated[
     int | None,
     option(
@@ -106,6 +147,26 @@ Jobs = Annotated[
         shows="N",
         least=1,
         help="Readers of page_owner, scanners of its text; default: one for each processor, 8 at most.",
+    ),
+]
+StacksTimeout = Annotated[
+    float,
+    option(
+        "--stacks-timeout",
+        shows="SECONDS",
+        least=0.1,
+        help="Give page_owner_stacks up if reading it returns nothing for so long: on some kernels it never ends.",
+        default=True,
+    ),
+]
+PageSize = Annotated[
+    Any,
+    typer.Option(
+        "--page-size",
+        metavar="BYTES",
+        help="Page size of the machine, such as 4096, 16K or 64K (getconf PAGESIZE), where its files do not tell it.",
+        parser=page_size_of,
+        show_default=False,
     ),
 ]
 Strict = Annotated[

@@ -2,8 +2,8 @@
 """What every command does with its output: data to stdout or a file, all else to stderr."""
 
 import os
+import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -12,12 +12,15 @@ from time import monotonic
 from typing import Any
 
 from spo_trace.counts import FileCounts, Progress
+from spo_trace.destinations import check_file, text_file
 from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.files.access import Access, access_for, parse_mode
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import format_size, printable
 from spo_trace.shortcomings import shortcomings
 
 __all__ = [
+    "access_of",
     "check_output",
     "check_page",
     "note",
@@ -39,19 +42,10 @@ def warn(text: str) -> None:
     print(f"spo-trace: warning: {printable(text)}", file=sys.stderr)
 
 
-def check_output(output: Path | None, *, force: bool, option: str = "-o") -> None:
-    """Raise SpoTraceError if `output`, named by `option`, can't be written to; before the work, not after it."""
-    if output is None or str(output) == "-":
-        return
-    if output.is_symlink():
-        raise SpoTraceError(f"{output} is a symbolic link", hint="links are not followed: name the file itself")
-    if output.is_dir():
-        raise SpoTraceError(f"{output} is a directory", hint=f"name a file with {option}")
-    if output.is_file() and not force:
-        raise SpoTraceError(f"{output} exists", hint="replace it with --force")
-    if not output.exists() and not os.access(output.parent, os.W_OK | os.X_OK):
-        why = "Permission denied" if output.parent.is_dir() else f"{output.parent} is not a directory"
-        raise SpoTraceError(f"{output} can't be written: {why}", hint=f"name a directory of yours with {option}")
+def check_output(output: Path | None, *, force: bool, argument: str = "output") -> None:
+    """Raise SpoTraceError if `output`, given as `argument`, can't be written to; before the work, not after it."""
+    if output is not None and str(output) != "-":
+        check_file(output, force=force, argument=argument)
 
 
 def check_page(page: Path | None, output: Path | None, *, force: bool) -> None:
@@ -60,14 +54,27 @@ def check_page(page: Path | None, output: Path | None, *, force: bool) -> None:
         raise UsageError(
             "--html writes beside the table, which goes to standard output", hint="name a file: --html FILE"
         )
+    if page and page.suffix.lower() not in ("", ".htm", ".html"):
+        raise UsageError(f"{page} can't be an HTML page: it ends with {page.suffix}", hint="name it NAME.html")
     if page and output and page.absolute() == output.absolute():
         raise UsageError(f"{page} can't be table and page", hint="name two files")
-    check_output(page, force=force, option="--html")
+    check_output(page, force=force, argument="html")
+
+
+def access_of(owner: str | None, mode: str | None, *outputs: Path | None) -> Access:
+    """Return what --owner and --mode ask for; raise UsageError where no file is written that they could apply to."""
+    given = " and ".join(name for name, value in (("--owner", owner), ("--mode", mode)) if value is not None)
+    if given and not any(output and str(output) != "-" for output in outputs):
+        raise UsageError(f"{given}: no file is written", hint="name a file, for example with -o")
+    return access_for(owner, None if mode is None else parse_mode(mode))
 
 
 @contextmanager
-def opened(output: Path | None, *, force: bool = False) -> Iterator[TextIOWrapper]:
-    """Open stdout, or a file that appears (mode 0600) only when it is whole and replaces another only with `force`."""
+def opened(output: Path | None, *, force: bool = False, access: Access | None = None) -> Iterator[TextIOWrapper]:
+    """Open stdout, or a file that appears only when it is complete, and replaces another only with `force`.
+
+    `access`: who gets the file, and its mode; by default as without --owner and --mode.
+    """
     if output is None or str(output) == "-":
         if sys.stdout is None:
             raise SpoTraceError("standard output is closed", hint="name a file with -o")
@@ -76,23 +83,21 @@ def opened(output: Path | None, *, force: bool = False) -> Iterator[TextIOWrappe
         return
     check_output(output, force=force)
     if output.exists() and not output.is_file():
-        # A pipe or a device, such as /dev/null, is written to; a file in its place would break more than this command.
-        with output.open("w", encoding="utf-8", newline="") as file:
+        with TextIOWrapper(os.fdopen(_open_device(output), "wb"), encoding="utf-8", newline="") as file:
             yield file
         return
-    try:
-        fd, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
-    except OSError as error:
-        hint = "name a directory of yours with -o"
-        raise SpoTraceError(f"{output} can't be written: {error.strerror}", hint=hint) from error
-    try:
-        with TextIOWrapper(os.fdopen(fd, "wb"), encoding="utf-8", newline="") as file:
-            yield file
-        Path(name).rename(output)
-    except BaseException:
-        Path(name).unlink()
-        raise
+    with text_file(output, access_for() if access is None else access) as file:
+        yield file
     note(f"Wrote {output}")
+
+
+# A pipe or a device, such as /dev/null, is written to; a file in its place would break more than this command.
+def _open_device(output: Path) -> int:
+    fd = os.open(output, os.O_WRONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise SpoTraceError(f"{output} was exchanged while it was opened", hint="name a directory of yours with -o")
+    return fd
 
 
 def progress() -> Progress | None:

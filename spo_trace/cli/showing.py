@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from spo_trace.cli.output import check_output, note, opened, warn
 from spo_trace.errors import UsageError
+from spo_trace.files.access import Access
 from spo_trace.notes import Note, NoteCode
 from spo_trace.reporters.format import counted
 
@@ -35,17 +36,21 @@ TOP_ON_TERMINAL = 20
 FORMATS = ("table", "csv", "json", "markdown")
 
 # What the end of a file's name says of it.
-_ENDINGS = {".csv": "csv", ".json": "json", ".md": "markdown"}
+_ENDINGS = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 
 
 class Target(NamedTuple):
-    """Hold where a table goes and how: `top` is None unless --top was given, 0 for all rows."""
+    """Hold where a table goes and how.
+
+    `top` is None unless --top was given, 0 for all rows. `access`: as for `opened`.
+    """
 
     format: str
     output: Path | None
     force: bool = False
     top: int | None = None
     envelope: bool = False
+    access: Access | None = None
 
     @property
     def to_stdout(self) -> bool:
@@ -75,13 +80,14 @@ def target_of(
     force: bool,
     top: int | None = None,
     envelope: bool = False,
+    access: Access | None = None,
 ) -> Target:
     """Return where a table goes; raise an error for options that can't be, before the work and not after it."""
     chosen = chosen_format(format, output, FORMATS, _ENDINGS)
     if envelope and chosen != "json":
         raise UsageError("--envelope goes with JSON", hint="add --format json")
     check_output(output, force=force)
-    return Target(chosen, output, force, top, envelope)
+    return Target(chosen, output, force, top, envelope, access)
 
 
 def chosen_format(name: str | None, output: Path | None, known: Sequence[str], endings: Mapping[str, str]) -> str:
@@ -92,7 +98,10 @@ def chosen_format(name: str | None, output: Path | None, known: Sequence[str], e
     if name is not None and name not in known:
         raise UsageError(f"there is no format {name!r}", hint=f"choose one of {', '.join(known)}")
     written = str(output or "")
-    told = next((format for ending, format in endings.items() if written.endswith(ending)), None)
+    told = next((format for ending, format in endings.items() if written.lower().endswith(ending)), None)
+    if name is None and told is None and output and output.suffix:
+        hint = f"end the name with one of {', '.join(endings)}; or choose with -f: {', '.join(known)}"
+        raise UsageError(f"{written}: no format is known by the ending {output.suffix}", hint=hint)
     if name and told and name != told:
         raise UsageError(f"{written} ends as {told} does, and --format is {name}", hint=f"leave out --format {name}")
     return name or told or known[0]
@@ -109,7 +118,9 @@ def check_question(keys: list[str], where: str | None) -> None:
 
 def sorted_by(sort: str, table: "pd.DataFrame", keys: list[str]) -> "pd.DataFrame":
     """Return `table` by the column that --sort means, largest first; a key from its first value on."""
-    column = _sort_column(sort, table)
+    from spo_trace.analysis.keys import same_key
+
+    column = _sort_column(same_key(sort, keys) or sort, table)
     # As the analysis sorts it, with its order of equal rows.
     if column in ("total_bytes", "rate_low"):
         return table
@@ -144,7 +155,7 @@ def show(
     shown = _first_rows(table, to, changed)
     left_out = _left_out_notes(table, shown, changed if to.on_terminal and to.top is None else None)
     held = [(str(one.code), one.text) for one in (*said, *left_out, *notes)] if to.holds_notes else []
-    with opened(to.output, force=to.force) as file:
+    with opened(to.output, force=to.force, access=to.access) as file:
         format = "envelope" if to.envelope else to.format
         render_document(shown, format, file, notes=held, total=totals(table) if total is None else total)
     tell([*left_out, *notes], to)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace simulate."""
 
-import shutil
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,10 +10,10 @@ import typer
 
 from spo_trace.bundled import scenario_path, scenarios
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Force
-from spo_trace.cli.output import note
-from spo_trace.errors import SpoTraceError
-from spo_trace.private_files import make_sibling, sibling_name, take_place
+from spo_trace.cli.options import Force, Mode, Owner
+from spo_trace.cli.output import access_of, note
+from spo_trace.files.descriptors import names
+from spo_trace.files.output_directory import Kind, OutputDirectory
 
 if TYPE_CHECKING:
     from spo_trace.simulator import Stage
@@ -28,6 +29,8 @@ def command(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="The directory to make.", show_default=False)
     ],
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
 ) -> None:
     """Write what the kernel of a modelled machine would print.
@@ -42,31 +45,28 @@ def command(
     from spo_trace.simulator import load_scenario, run
 
     machine = load_scenario(scenario_path(scenario))
-    _check_output(output, force=force)
-    directory = sibling_name(output)
-    try:
-        make_sibling(directory, output)
+    with OutputDirectory(output, _STAGES, access=access_of(owner, mode, output), force=force) as directory:
         stages = [_write_stage(directory, stage) for stage in run(machine)]
-        take_place(directory, output)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        directory.commit()
     note(f"Wrote {output}: stages {', '.join(stages)}")
 
 
-def _write_stage(directory: Path, stage: "Stage") -> str:
+def _write_stage(directory: OutputDirectory, stage: "Stage") -> str:
     for path, read in stage.files.items():
-        target = directory / stage.name / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
+        with directory.create(f"{stage.name}/{path}") as file:
             file.writelines(read())
     return stage.name
 
 
+def _is_stage(name: str, directory: int) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(f"{name}/sys/kernel/debug", dir_fd=directory).st_mode)
+    except OSError:
+        return False
+
+
 # Only what an earlier simulate made is ever removed.
-def _check_output(output: Path, *, force: bool) -> None:
-    if output.is_symlink():
-        raise SpoTraceError(f"{output} is a symbolic link", hint="links are not followed: name the directory itself")
-    if output.exists() and not force:
-        raise SpoTraceError(f"{output} exists", hint="replace it with --force")
-    if output.exists() and not all((stage / "sys/kernel/debug").is_dir() for stage in output.iterdir()):
-        raise SpoTraceError(f"{output} is not what simulate made", hint="choose another directory with -o")
+_STAGES = Kind(
+    "what simulate makes",
+    lambda directory: all(_is_stage(name, directory) for name in names(directory)),
+)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Backend, Force, From, Jobs, Strict, option
-from spo_trace.cli.output import note, progress, size_of, tell_collected
+from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, PageSize, StacksTimeout, Strict, option
+from spo_trace.cli.output import access_of, note, progress, size_of, tell_collected
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted, format_size
 
@@ -42,7 +42,11 @@ def command(
     stage: Stage = None,
     swap: Swap = "auto",
     jobs: Jobs = None,
+    stacks_timeout: StacksTimeout = 10.0,
+    page_size: PageSize = None,
     strict: Strict = False,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
 ) -> None:
     """Take a snapshot of who owns memory and swap.
@@ -65,8 +69,12 @@ def command(
         stage=stage,
         swap=swap,
         jobs=jobs,
+        stacks_timeout=stacks_timeout,
+        page_size=page_size,
         strict=strict,
         force=force,
+        owner=owner,
+        mode=access_of(owner, mode, target).mode,
         progress=progress(),
     )
     tell_collected(snap.meta)

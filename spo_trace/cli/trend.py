@@ -8,10 +8,24 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 import typer
 
 from spo_trace.cli.guard import fail, guarded
-from spo_trace.cli.options import Envelope, Force, Format, Output, Top, Where, condition_of, keys_of, option
-from spo_trace.cli.output import check_output, note, opened
+from spo_trace.cli.options import (
+    Envelope,
+    Force,
+    Format,
+    Mode,
+    Output,
+    Owner,
+    Top,
+    Where,
+    condition_of,
+    keys_of,
+    option,
+)
+from spo_trace.cli.output import access_of, check_output, note, opened
 from spo_trace.cli.showing import most_grown, no_match_notes, show, sorted_by, target_of, tell
 from spo_trace.errors import EXIT_THRESHOLD, SpoTraceError, UsageError
+from spo_trace.files.access import Access
+from spo_trace.install import INSTALL_PLOT
 from spo_trace.notes import Note, NoteCode
 from spo_trace.reporters.format import format_size
 
@@ -41,7 +55,7 @@ TrendBy = Annotated[
         "--by",
         shows="KEYS",
         help="What to group by, as for report. Default: what it was recorded by; stack for snapshots. A recording "
-        "by stack tells symbols, caller, module and category too.",
+        "by stack has symbols, caller, callsite, module and category too.",
     ),
 ]
 Weight = Annotated[str, option("--weight", shows="NAME", help="What grows: total, mem or swap.", default=True)]
@@ -86,6 +100,8 @@ def command(
     envelope: Envelope = False,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
 ) -> None:
     """Show who grows steadily, how fast, and how sure that is.
@@ -99,7 +115,8 @@ def command(
         spo-trace trend day --by caller --plot day.svg
         spo-trace trend nightly/ --by stack --fail-above 1MiB/h    # a leak test for CI
     """
-    to = target_of(format, output, force=force, top=top, envelope=envelope)
+    access = access_of(owner, mode, output, plot)
+    to = target_of(format, output, force=force, top=top, envelope=envelope, access=access)
     _check_plot(plot, force=force)
     limit = _limit(fail_above)
     from spo_trace.analysis.trend import trend
@@ -116,7 +133,7 @@ def command(
     if plot and not changed.any():
         note("Nothing changed: there is nothing to draw")
     elif plot:
-        _draw(table[changed].head(min(top or _PANELS, _PANELS)), series, weight, plot, force=force)
+        _draw(table[changed].head(min(top or _PANELS, _PANELS)), series, weight, plot, force=force, access=access)
     if limit is not None:
         _fail_above(limit, str(fail_above), table, series.keys)
 
@@ -147,8 +164,8 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
     if plot.suffix.lower() not in SUFFIXES:
         raise UsageError(f"can't draw {plot}", hint=f"its name decides what it is: one of {', '.join(SUFFIXES)}")
     if find_spec("matplotlib") is None:
-        raise SpoTraceError("--plot needs matplotlib", hint="install it: pip install 'spo-trace[plot]'")
-    check_output(plot, force=force, option="--plot")
+        raise SpoTraceError("--plot needs matplotlib", hint=f"install it {INSTALL_PLOT}")
+    check_output(plot, force=force, argument="plot")
 
 
 # What the amounts are of: the kernel's counts have memory and swap in one.
@@ -159,7 +176,7 @@ def _what(series: "Series", weight: str) -> str:
     return {"total": "memory and swap", "mem": "memory", "swap": "swap"}[weight]
 
 
-def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, force: bool) -> None:
+def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, force: bool, access: Access) -> None:
     from spo_trace.analysis.history import history, rows_of
     from spo_trace.analysis.labels import owner_labels
     from spo_trace.reporters.trend_plot import Amounts, render_trend
@@ -168,7 +185,7 @@ def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, f
     amounts = Amounts(found.seconds, found.amounts[f"{weight}_bytes"][rows_of(found, table)])
     labels = owner_labels(table, series.keys)
     title = f"Who grows steadily, by {', '.join(series.keys)}: {_what(series, weight)}"
-    with opened(plot, force=force) as file:
+    with opened(plot, force=force, access=access) as file:
         outfile = cast(BinaryIO, file.buffer)
         render_trend(table, labels, amounts, outfile, suffix=plot.suffix.lower(), title=title)
 

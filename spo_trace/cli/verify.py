@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.opening import open_snapshot
-from spo_trace.cli.options import Envelope, Force, Format, Output, Source, option
-from spo_trace.cli.output import opened
+from spo_trace.cli.options import Envelope, Force, Format, Mode, Output, Owner, PageSize, Source, option
+from spo_trace.cli.output import access_of, opened
 from spo_trace.cli.showing import Target, show, target_of, tell
 from spo_trace.errors import EXIT_NOT_CHECKED, EXIT_THRESHOLD
 from spo_trace.notes import Note, NoteCode
@@ -38,6 +38,9 @@ def command(
     format: Format = None,
     output: Output = None,
     envelope: Envelope = False,
+    owner: Owner = None,
+    mode: Mode = None,
+    page_size: PageSize = None,
     force: Force = False,
 ) -> None:
     """Check that page_owner accounts for the memory and swap in use.
@@ -52,12 +55,13 @@ def command(
         spo-trace verify now.spo
         spo-trace verify now.spo --only memory,swap
     """
-    to = target_of(format, output, force=force, envelope=envelope)
+    access = access_of(owner, mode, output)
+    to = target_of(format, output, force=force, envelope=envelope, access=access)
     from spo_trace.analysis.verdicts import check_parts, verified
     from spo_trace.snapshot_notes import input_notes
 
     parts = check_parts([name.strip() for given in only or [] for name in given.split(",")])
-    snap = open_snapshot(snapshot)
+    snap = open_snapshot(snapshot, page_size=page_size)
     table = verified(snap, parts=parts, tolerance=tolerance)
     found = table[table["kind"] == "verdict"]
     _show(table, to, _notes(found, tolerance), said=input_notes(snap))
@@ -71,7 +75,7 @@ def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[No
     from spo_trace.reporters.balance import render_balance
     from spo_trace.reporters.document import render_notes
 
-    with opened(to.output, force=to.force) as file:
+    with opened(to.output, force=to.force, access=to.access) as file:
         render_balance(table, file)
         if to.holds_notes:
             render_notes([one.text for one in (*said, *notes)], "table", file)

@@ -7,8 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.options import Backend, By, Force, From, Jobs, Where, condition_of, keys_of, option
-from spo_trace.cli.output import note
+from spo_trace.cli.options import (
+    Backend,
+    By,
+    Force,
+    From,
+    Jobs,
+    Mode,
+    Owner,
+    PageSize,
+    StacksTimeout,
+    Where,
+    condition_of,
+    keys_of,
+    option,
+)
+from spo_trace.cli.output import access_of, note
 from spo_trace.cli.watching import SORTS, Csv, Display, JsonLines, Lines, Terminal
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted
@@ -52,8 +66,8 @@ Method = Annotated[
         "--method",
         shows="NAME",
         help="counts: the kernel's own count for each stack (page_owner_stacks, Linux 6.9+): cheap, memory and "
-        "swap in one number, and only --by stack, symbols, caller, module, category. full: every record. auto: "
-        "counts where they can answer, else full.",
+        "swap in one number, and only --by stack, symbols, caller, callsite, module, category. full: every record. "
+        "auto: counts where they can answer, else full.",
         default=True,
     ),
 ]
@@ -84,7 +98,11 @@ def command(
     method: Method = "auto",
     format: WatchFormat = "view",
     jobs: Jobs = None,
+    stacks_timeout: StacksTimeout = 10.0,
+    page_size: PageSize = None,
     record: Record = None,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
     from_: From = None,
     backend: Backend = None,
@@ -113,12 +131,16 @@ def command(
         where=condition_of(where),
         method=method,
         jobs=jobs,
+        stacks_timeout=stacks_timeout,
+        page_size=page_size,
         interval=interval,
         count=count,
         from_=from_,
         backend=backend,
         record=record,
         force=force,
+        owner=owner,
+        mode=access_of(owner, mode, record).mode,
         progress=display.progress(),
     )
     _show(display, samples)

@@ -47,7 +47,7 @@ class Display:
         self._recent: deque[Sample] = deque(maxlen=_REMEMBERED)
         self._told: set[str] = set()
         self._cut_told = False
-        self._texts: dict[str, str] = {}
+        self._texts: dict[object, object] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +79,7 @@ class Display:
     def leave(self) -> None:
         """Do what is left when no more samples come."""
 
-    # The same stacks come with every sample: each text is kept once, or the watcher itself would seem to leak.
+    # The same stacks come with every sample: each is kept once, or the watcher itself would seem to leak.
     def _slim(self, sample: "Sample") -> "Sample":
         import pandas as pd
 
@@ -89,7 +89,7 @@ class Display:
         return replace(sample, table=sample.table.assign(**columns))
 
     def _once(self, value: object) -> object:
-        return self._texts.setdefault(value, value) if isinstance(value, str) else value
+        return self._texts.setdefault(value, value) if isinstance(value, str | tuple) else value
 
     def _warn(self, text: str) -> None:
         warn(text)

@@ -1,29 +1,89 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Records to rows, rows to Arrow record batches."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from spo_trace.formats.arrays import array_of, record_batch
-from spo_trace.formats.record import KernelText, Malformed, Record, Reject, RejectSink, frame_records
+from spo_trace.formats.body import Body, BodyReader
+from spo_trace.formats.frame import is_frame
+from spo_trace.formats.reasons import Reason
+from spo_trace.formats.record import RECORD_START, KernelText, Malformed, Record, Reject, RejectSink, frame_records
+from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.tidy import tidied
 
-__all__ = ["Row", "parse_or_reject", "parsed_batches", "to_batch"]
+__all__ = ["Draft", "RecordParser", "Row", "parse_or_reject", "parsed_batches", "to_batch"]
 
 Row = tuple[Any, ...]
 
 # Enough that the cost of a batch does not matter, little enough that a batch of rows fits the processor's caches.
 _BATCH_ROWS = 1 << 14
 
+_LOST_ALTHOUGH_KEPT = frozenset({Reason.CUT_OFF, Reason.NO_FIRST_LINE, Reason.MARKED})
 
-def parsed_batches(
-    file: str, schema: pa.Schema, text: KernelText, parse: Callable[[Record], Row], reject: RejectSink
-) -> Iterator[pa.RecordBatch]:
-    """Yield what `parse` makes of each record of `text`, in order; what it calls Malformed goes to `reject`."""
+_SECOND_LINE = re.compile(rb"^[ \t]*(?:PFN (?:0x[0-9a-f]|\d)|SWP entry 0x)", re.MULTILINE)
+
+
+class Draft(NamedTuple):
+    """Hold what a record says: the values before its stack_id, those after it, its body, and how it is marked."""
+
+    before: Row
+    after: Row
+    body: Body
+    marks: tuple[Reason, ...] = ()
+
+
+class RecordParser:
+    """Make rows of records: `read` says what is in one, or raises Malformed; nothing is kept before `row`."""
+
+    def __init__(
+        self, file: str, stacks: StackTable, reject: RejectSink, read: Callable[[Record, BodyReader], Draft]
+    ) -> None:
+        self.file = file
+        self.reject = reject
+        self._stacks = stacks
+        self._read = read
+        self._bodies = BodyReader()
+
+    def read(self, record: Record) -> Draft:
+        """Return what a record says, or raise Malformed."""
+        return self._read(record, self._bodies)
+
+    def row(self, record: Record, draft: Draft) -> Row:
+        """Return a record's row; its stack gets a number, and what is set aside goes to the sink."""
+        for code in (*draft.marks, *draft.body.marks):
+            self.reject(Reject.mark(self.file, record, code))
+        if draft.body.tail.grep:
+            self.reject(Reject.mark(self.file, record, Reason.GREP, draft.body.tail.grep))
+        self._reject_unknown(record, draft.body)
+        return (*draft.before, self._stack_id(draft.body.stack, draft.body.tail.handle), *draft.after)
+
+    # Counted from one to the next: a hostile record has very many.
+    def _reject_unknown(self, record: Record, body: Body) -> None:
+        at = lines = 0
+        for start, end, code in body.unknown:
+            lines += record.text.count(b"\n", at, start)
+            at = start
+            offset = record.offset + (start if record.starts is None else record.starts[lines])
+            text = record.text[start:end]
+            self.reject(Reject(self.file, offset, record.line + lines, code, text, code in _LOST_ALTHOUGH_KEPT))
+
+    def _stack_id(self, block: bytes, handle: int | None) -> int:
+        if handle is None:
+            return self._stacks.intern(block)
+        if not block:
+            return self._stacks.intern_handle(handle)
+        return self._stacks.intern_with_handle(block, handle)
+
+
+def parsed_batches(schema: pa.Schema, text: KernelText, parser: RecordParser) -> Iterator[pa.RecordBatch]:
+    """Yield what `parser` makes of each record of `text`, in order."""
     rows: list[Row] = []
     for record in frame_records(text):
-        if (row := parse_or_reject(file, record, parse, reject)) is not None:
+        if (row := parse_or_reject(record, parser)) is not None:
             rows.append(row)
         if len(rows) == _BATCH_ROWS:
             yield to_batch(schema, rows)
@@ -32,29 +92,50 @@ def parsed_batches(
         yield to_batch(schema, rows)
 
 
-def parse_or_reject(file: str, record: Record, parse: Callable[[Record], Row], reject: RejectSink) -> Row | None:
-    """Return what `parse` makes of a record; None, the record going to `reject`, if that is nothing."""
+def parse_or_reject(record: Record, parser: RecordParser) -> Row | None:
+    """Return what `parser` makes of a record; None, the record going to its sink, if that is nothing.
+
+    A record that is not read in full is tried once more without what copying leaves in lines, unless read(2) framed it.
+    """
     if not record.text.strip():
         return None
-    try:
-        return _parse_folding(record, parse)
-    except Malformed as malformed:
-        reject(Reject.whole(file, record, malformed.reason, malformed.at))
+    result = _try(parser, record)
+    if (isinstance(result, Malformed) or result.body.unknown) and not record.framed:
+        clean = tidied(record)
+        if clean is not None and _is_better(again := _try(parser, clean.record), result):
+            for code, number in clean.marks.items():
+                if number and not isinstance(again, Malformed):
+                    parser.reject(Reject.mark(parser.file, record, code, number))
+            record, result = clean.record._replace(text=clean.record.text), again
+    if isinstance(result, Malformed):
+        parser.reject(_rejected(parser.file, record, result))
         return None
+    return parser.row(record, result)
 
 
-# A capture that went over a serial line or through a mail has CR LF at its line ends.
-def _parse_folding(record: Record, parse: Callable[[Record], Row]) -> Row:
+def _try(parser: RecordParser, record: Record) -> Draft | Malformed:
     try:
-        return parse(record)
-    except Malformed:
-        if b"\r\n" not in record.text:
-            raise
-    text = record.text.replace(b"\r\n", b"\n")
-    try:
-        return parse(record._replace(text=text, folded=True))
+        return parser.read(record)
     except Malformed as malformed:
-        raise Malformed(malformed.reason, malformed.at + text.count(b"\n", 0, malformed.at)) from None
+        return malformed
+
+
+def _is_better(again: Draft | Malformed, first: Draft | Malformed) -> bool:
+    if isinstance(first, Malformed):
+        return True
+    return not isinstance(again, Malformed) and len(again.body.unknown) < len(first.body.unknown)
+
+
+def _rejected(file: str, record: Record, malformed: Malformed) -> Reject:
+    reject = Reject.whole(file, record, malformed.code, malformed.at)
+    if malformed.code not in (Reason.BEFORE_FIRST, Reason.OUTSIDE):
+        return reject
+    # Text of another kind is no lost record.
+    if RECORD_START in record.text:
+        return reject._replace(code=Reason.MARKED)
+    if _SECOND_LINE.search(record.text) or any(map(is_frame, record.text.split(b"\n"))):
+        return reject._replace(code=Reason.NO_FIRST_LINE)
+    return reject._replace(lost=False)
 
 
 def to_batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:

@@ -1,43 +1,47 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A record's body: the stack, then the lines that the kernel prints after it, up to the empty line."""
+"""A record's body: the stack and the lines that the kernel prints after it, up to the empty line."""
 
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from spo_trace.formats.escape import escape
-from spo_trace.formats.frame import is_frame
-from spo_trace.formats.record import RECORD_START, Malformed, Record, Reject, RejectSink
-from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.frame import are_frames, is_frame
+from spo_trace.formats.reasons import Reason
+from spo_trace.formats.record import RECORD_START, Malformed, Record
 
-__all__ = ["CUT_OFF", "BodyParser", "Tail", "parse_tail"]
-
-CUT_OFF = "the record is cut off: it has no empty line at its end"
+__all__ = ["Body", "BodyReader", "Tail", "Unknown", "parse_tail"]
 
 _FRAMES = re.compile(rb"(?: [^\n]*\n)*")
 
 _MIGRATED = re.compile(rb"Page has been migrated, last migrate reason: (\S+)")
 # The name is a cgroup's: any bytes but newline, "a b), c" included (print_page_owner_memcg(), Linux 5.18+).
-_CHARGED = re.compile(rb"Charged (\(via objcg\) )?to (offline )?memcg (.*)", re.DOTALL)
+_CHARGED = re.compile(rb"Charged (\(via objcg\) )?to (offlined? )?memcg (.*)", re.DOTALL)
 _HANDLE = re.compile(rb"handle: (\d{1,10})")
 _MODULE = re.compile(rb"Page allocated by module (\S+)")
 _PID = re.compile(rb"PID (-?\d{1,9})")
 
-# Tails are few, but a hostile file can make every one differ.
+# The first words of the second line of a record of either file.
+_SECOND_LINE = re.compile(rb"^(?:PFN (?:0x[0-9a-f]+|\d+) |SWP entry 0x)", re.MULTILINE)
+
+# Tails and stacks are few, but a hostile file can make every one differ.
 _MAX_CACHED = 1 << 16
 _LONGEST_CACHED = 1 << 12
 
 
-class _Unknown(NamedTuple):
-    """Hold where text that is not understood stands in a tail: bytes `start` to `end`, after `lines` lines."""
+class Unknown(NamedTuple):
+    """Hold where text that is set aside stands: bytes `start` to `end` of a text, and why."""
 
     start: int
     end: int
-    lines: int
-    reason: str
+    code: Reason
 
 
 class Tail(NamedTuple):
-    """Hold what the lines after the first frames say, None where no line says it."""
+    """Hold what the lines after the first frames say, None where no line says it.
+
+    `grep`: how many lines are separators of grep. `terminated`: the empty line is there.
+    """
 
     frames: bytes = b""
     last_migrate_reason: str | None = None
@@ -48,55 +52,62 @@ class Tail(NamedTuple):
     handle: int | None = None
     module_name: str | None = None
     pid: int | None = None
+    grep: int = 0
     terminated: bool = False
-    unknown: tuple[_Unknown, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
 
 
-class BodyParser:
-    """Parse bodies, each distinct stack and each distinct tail once."""
+class Body(NamedTuple):
+    """Hold a body: the lines of its stack, what the other lines say, and what is set aside (places in the record)."""
 
-    def __init__(self, file: str, stacks: StackTable, reject: RejectSink) -> None:
-        self._file = file
-        self._stacks = stacks
-        self._reject = reject
+    stack: bytes
+    tail: Tail
+    unknown: tuple[Unknown, ...]
+    marks: tuple[Reason, ...] = ()
+
+
+class BodyReader:
+    """Read bodies, each distinct stack and each distinct tail once."""
+
+    def __init__(self) -> None:
         self._tails: dict[bytes, Tail] = {}
+        self._regular: dict[bytes, bool] = {}
 
-    def parse(self, record: Record, start: int, *, needs_end: bool = True) -> tuple[int, Tail]:
-        """Return the stack_id and the tail of the body that begins at byte `start` of `record`.
+    def read(self, record: Record, start: int, skipped: tuple[int, int]) -> Body:
+        """Return the body that begins at byte `start` of `record`, without the bytes `skipped` inside it.
 
-        Raise Malformed if `needs_end` and the empty line that ends a record is missing.
+        Raise Malformed if the record is cut off in it.
         """
-        tail_start = _end_of_frames(record.text, start)
-        tail = self._tail(record.text[tail_start:])
-        if needs_end and not tail.terminated:
-            raise Malformed(CUT_OFF)
-        if tail.unknown:
-            self._reject_unknown(record, tail_start, tail.unknown)
-        return self._stack_id(record.text[start:tail_start] + tail.frames, tail.handle), tail
+        first = parse_tail(record.text[start : skipped[0]])
+        after = skipped[1]
+        end = _end_of_frames(record.text, after)
+        if not self._are_frames(record.text[after:end]):
+            end = after
+        tail = self._tail(record.text[end:])
+        unknown = (*_moved(first.unknown, start), *_moved(tail.unknown, end))
+        marks = () if tail.terminated else _unterminated(record, unknown)
+        return Body(first.frames + record.text[after:end] + tail.frames, _joined(first, tail), unknown, marks)
 
-    def _reject_unknown(self, record: Record, tail_start: int, unknown: tuple[_Unknown, ...]) -> None:
-        offset, line = record.place(tail_start)
-        for start, end, lines, reason in unknown:
-            at = offset + start + (lines if record.folded else 0)
-            text = record.text[tail_start + start : tail_start + end]
-            self._reject(Reject(self._file, at, line + lines, reason, text, lost=reason == CUT_OFF))
-
-    def _stack_id(self, block: bytes, handle: int | None) -> int:
-        if handle is None:
-            return self._stacks.intern(block)
-        if not block:
-            return self._stacks.intern_handle(handle)
-        return self._stacks.intern_with_handle(block, handle)
+    def _are_frames(self, block: bytes) -> bool:
+        regular = self._regular.get(block)
+        if regular is None:
+            regular = are_frames(block)
+            _remember(self._regular, block, regular)
+        return regular
 
     def _tail(self, text: bytes) -> Tail:
         tail = self._tails.get(text)
         if tail is None:
             tail = parse_tail(text)
-            if len(self._tails) >= _MAX_CACHED:
-                self._tails.clear()
-            if len(text) <= _LONGEST_CACHED:
-                self._tails[text] = tail
+            _remember(self._tails, text, tail)
         return tail
+
+
+def _remember(cache: dict[bytes, Any], key: bytes, value: object) -> None:
+    if len(cache) >= _MAX_CACHED:
+        cache.clear()
+    if len(key) <= _LONGEST_CACHED:
+        cache[key] = value
 
 
 def _end_of_frames(text: bytes, start: int) -> int:
@@ -104,31 +115,75 @@ def _end_of_frames(text: bytes, start: int) -> int:
     return match.end() if match else start
 
 
+def _moved(unknown: tuple[Unknown, ...], by: int) -> Iterator[Unknown]:
+    return (Unknown(start + by, end + by, code) for start, end, code in unknown)
+
+
+def _joined(first: Tail, tail: Tail) -> Tail:
+    if first == Tail():
+        return tail
+    kept = {name: value for name, value in first._asdict().items() if value and not getattr(tail, name)}
+    return tail._replace(**kept)
+
+
+# Where more text follows, a copy lost the empty line alone, unless the last line is cut as well. read(2) returns a
+# whole record.
+def _unterminated(record: Record, unknown: tuple[Unknown, ...]) -> tuple[Reason, ...]:
+    if record.framed or record.last or (unknown and unknown[-1].end >= len(record.text)):
+        raise Malformed(Reason.CUT_OFF)
+    return (Reason.NO_EMPTY_LINE,)
+
+
 def parse_tail(text: bytes) -> Tail:
     """Return what the lines from the frames' end to the record's end say."""
     fields: dict[str, Any] = {}
-    frames = []
-    unknown = []
-    at = lines = 0
+    frames: list[bytes] = []
+    unknown: list[Unknown] = []
+    at = 0
     while at < len(text):
         end = text.find(b"\n", at) + 1 or len(text)
         line = text[at:end].removesuffix(b"\n")
         if not line:
             fields["terminated"] = True
-            if rest := text[end:].strip():
-                # What has the first words of a record alone is one that the text ends in.
-                reason = CUT_OFF if RECORD_START.startswith(rest) else "text after the end of a record"
-                unknown.append(_Unknown(end, len(text), lines + 1, reason))
+            unknown += _after_the_end(text, end)
             break
-        if (said := _line_fields(line)) is not None:
+        if frames and _SECOND_LINE.match(line):
+            # The first line of the next record is missing, and so is the empty line of this one.
+            fields["terminated"] = True
+            unknown.append(Unknown(at, len(text), Reason.NO_FIRST_LINE))
+            break
+        if line == b"--":
+            fields["grep"] = fields.get("grep", 0) + 1
+        elif (said := _line_fields(line)) is not None:
             fields |= said
         elif is_frame(line):
             frames.append(line + b"\n")
         else:
-            unknown.append(_Unknown(at, end, lines, "line not understood"))
+            unknown.append(Unknown(at, end, _why_unknown(line)))
         at = end
-        lines += 1
     return Tail(b"".join(frames), unknown=tuple(unknown), **fields)
+
+
+def _after_the_end(text: bytes, start: int) -> Iterator[Unknown]:
+    rest = text[start:].strip()
+    if not rest:
+        return
+    code = Reason.AFTER_END
+    # What has the first words of a record alone is one that the text ends in.
+    if RECORD_START.startswith(rest):
+        code = Reason.CUT_OFF
+    elif _SECOND_LINE.search(rest):
+        code = Reason.NO_FIRST_LINE
+    elif RECORD_START in rest:
+        code = Reason.MARKED
+    yield Unknown(start, len(text), code)
+
+
+def _why_unknown(line: bytes) -> Reason:
+    if line.startswith(b"PFN"):
+        return Reason.PFN_LINE
+    # What overwrote a frame, or cut it, leaves its blank or its offset.
+    return Reason.STACK_GAP if line.startswith(b" ") or b"+0x" in line else Reason.LINE
 
 
 def _line_fields(line: bytes) -> dict[str, Any] | None:

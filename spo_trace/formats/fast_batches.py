@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spo_trace.formats.arrays import numbers
-from spo_trace.formats.batch import Row, parse_or_reject, to_batch
+from spo_trace.formats.batch import RecordParser, Row, parse_or_reject, to_batch
 from spo_trace.formats.blocks import Block
+from spo_trace.formats.frame import are_frames
 from spo_trace.formats.ordered import ordered
 from spo_trace.formats.record import Record, RejectSink, bounded_pieces, located
 from spo_trace.formats.scanned_names import MOST_STRINGS, Names, Numbers
@@ -50,7 +51,7 @@ class TextFormat(NamedTuple):
     row: np.dtype[np.void]
     names: tuple[str, ...]
     meanings: Callable[[Mapping[str, Names]], Meanings]
-    parser: Callable[[StackTable, RejectSink], Callable[[Record], Row]]
+    parser: Callable[[StackTable, RejectSink], RecordParser]
 
 
 class _Lane:
@@ -67,6 +68,8 @@ class _Lane:
         self.meanings = self._format.meanings(self._names)
         self.stacks: dict[int, bytes] = {}
         self.stack_ids = np.full(1 << 10, -1, np.int64)
+        # Which stacks have lines that are no frames, if any have.
+        self.irregular: list[int] = []
         self._strings = 0
 
     def forget_many(self) -> None:
@@ -79,6 +82,8 @@ class _Lane:
         for kind, text in strings:
             if kind == STACK:
                 self.stacks[self._strings] = text
+                if not are_frames(text):
+                    self.irregular.append(self._strings)
             else:
                 self.meanings.add(self._strings, kind, text)
             self._strings += 1
@@ -108,6 +113,8 @@ def fast_batches(
             known.forget_many()
         if batch.num_rows:
             yield batch
+    if rest := join.rest():
+        yield rest[0]
 
 
 class _Joiner:
@@ -116,10 +123,11 @@ class _Joiner:
     def __init__(self, text_format: TextFormat, stacks: StackTable, reject: RejectSink) -> None:
         self._format = text_format
         self._stacks = stacks
-        self._reject = reject
-        self._parse = text_format.parser(stacks, reject)
+        self._parser = text_format.parser(stacks, reject)
         self._offset = 0
         self._line = 1
+        # The last record of a block, until it is known whether more text follows it.
+        self._waiting: Record | None = None
 
     def batch(self, lane: _Lane, block: Block, scanned: Scanned) -> pa.RecordBatch:
         """Return a block's rows, those of the reference parser at their places among them."""
@@ -135,6 +143,12 @@ class _Joiner:
         self._line += scanned.lines
         return self._merged(batch, parsed, places)
 
+    def rest(self) -> list[pa.RecordBatch]:
+        """Return the row of the text's last record, if it waits for what follows it."""
+        waiting, self._waiting = self._waiting, None
+        row = None if waiting is None else parse_or_reject(waiting._replace(last=True), self._parser)
+        return [] if row is None else [to_batch(self._format.schema, [row]).select(self._format.kept.names)]
+
     # A stack's number is its place in the order of first appearance: the rows before a record come first.
     def _parse_left(
         self, lane: _Lane, scanned: Scanned, numbers: npt.NDArray[np.intp], left: Rows
@@ -142,16 +156,27 @@ class _Joiner:
         parsed: list[Row] = []
         places: list[int] = []
         done = 0
-        for start, line, place, end in left.tolist():
+        for record, place in self._left_records(scanned, left):
             self._number_stacks(lane, numbers[done:place])
             done = place
+            if (row := parse_or_reject(record, self._parser)) is not None:
+                parsed.append(row)
+                places.append(place)
+        return parsed, places
+
+    def _left_records(self, scanned: Scanned, left: Rows) -> Iterator[tuple[Record, int]]:
+        if self._waiting is not None and len(scanned.text):
+            yield self._waiting, 0
+            self._waiting = None
+        for start, line, place, end in left.tolist():
             text = bytes(scanned.text[start:end])
             pieces = [text] if scanned.framed else bounded_pieces(text)
-            for record in located(pieces, self._offset + start, self._line + line):
-                if (row := parse_or_reject(self._format.file, record, self._parse, self._reject)) is not None:
-                    parsed.append(row)
-                    places.append(place)
-        return parsed, places
+            records = located(pieces, self._offset + start, self._line + line, framed=scanned.framed)
+            if scanned.framed or end < len(scanned.text):
+                yield from ((record, place) for record in records)
+                continue
+            *others, self._waiting = records
+            yield from ((record, place) for record in others)
 
     def _number_stacks(self, lane: _Lane, numbers: npt.NDArray[np.intp]) -> None:
         unknown = numbers[lane.stack_ids[numbers] < 0]
@@ -172,6 +197,8 @@ class _Joiner:
 def _without_odd(lane: _Lane, scanned: Scanned) -> tuple[Rows, Rows]:
     rows, left = scanned.rows, scanned.left
     odd = lane.meanings.odd(rows)
+    if lane.irregular:
+        odd = odd | np.isin(rows["stack"], lane.irregular)
     if not odd.any():
         return rows, left
     # Records left stand between rows too: a record ends where the next row or record left begins.

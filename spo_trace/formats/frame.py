@@ -5,12 +5,13 @@ import re
 
 from spo_trace.formats.escape import escape
 
-__all__ = ["is_frame", "parse_frames"]
+__all__ = ["are_frames", "is_frame", "parse_frames"]
 
 _SYMBOL = rb"""
     [^\s+]+ \+ 0x[0-9a-f]+ / 0x[0-9a-f]+ (?:\ \[[^]\n]+\])?   # %pS: sym+0xoff/0xsize [module]
   | [^\s+]+ \+ [0-9]+                                         # -mm's 2.6.11 printed the offset in decimal
   | 0x[0-9a-f]+ (?:\ \[[^]\n]+\])?                            # not resolved
+  | \((?:null|efault|einval|ptrval|_{4}ptrval_{4})\)           # what vsprintf() prints for such pointers
 """
 
 # Linux 3.19 to 4.9 printed "[<address>] %pS"; 2.6.11-mm "[0xaddress]". The address differs from boot to boot
@@ -23,7 +24,12 @@ _GDB_FRAME = re.compile(rb"\ *(?:=> )?0x[0-9a-f]+ <([^\s>]+)>:")
 
 def is_frame(line: bytes) -> bool:
     """Tell whether a line (without its newline) is a stack frame; copies in mail lose the leading space."""
-    return line.startswith(b" ") or _FRAME.match(line) is not None or _GDB_FRAME.match(line) is not None
+    return _FRAME.match(line) is not None or _GDB_FRAME.match(line) is not None
+
+
+def are_frames(block: bytes) -> bool:
+    """Tell whether all lines of a block are stack frames."""
+    return all(is_frame(line) for line in block.removesuffix(b"\n").split(b"\n")) if block else True
 
 
 def parse_frames(block: bytes) -> tuple[str, ...]:

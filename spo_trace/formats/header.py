@@ -3,8 +3,8 @@
 
 import re
 
-from spo_trace.formats.body import CUT_OFF
-from spo_trace.formats.record import Malformed, Record
+from spo_trace.formats.reasons import Reason
+from spo_trace.formats.record import RECORD_START, Malformed, Record
 
 __all__ = ["COMM", "MAX_U64", "bounded", "integer", "match_header"]
 
@@ -20,16 +20,19 @@ def match_header(pattern: re.Pattern[bytes], record: Record) -> re.Match[bytes]:
     match = pattern.match(record.text)
     if match:
         return match
-    if not record.text.startswith(b"Page allocated via "):
-        raise Malformed("text before the first record" if record.offset == 0 else "text outside any record")
+    if not record.text.startswith(RECORD_START):
+        raise Malformed(Reason.BEFORE_FIRST if record.offset == 0 else Reason.OUTSIDE)
     if not record.text.rstrip(b"\r").endswith((b"\n\n", b"\r\n\r\n")):
-        raise Malformed(CUT_OFF)
-    raise Malformed("first line not understood")
+        raise Malformed(Reason.CUT_OFF)
+    raise Malformed(Reason.FIRST_LINE)
 
 
 def integer(digits: bytes | None) -> int | None:
     """Return the value of decimal digits, None for None."""
     return None if digits is None else int(digits)
+
+
+_RANGES = {"order": Reason.ORDER_RANGE, "ts": Reason.TS_RANGE, "free_ts": Reason.FREE_TS_RANGE}
 
 
 def bounded(match: re.Match[bytes], name: str, maximum: int) -> int | None:
@@ -39,5 +42,5 @@ def bounded(match: re.Match[bytes], name: str, maximum: int) -> int | None:
         return None
     # The length comes first: int() refuses, and takes quadratic time for, very many digits.
     if len(digits) > 20 or (value := int(digits)) > maximum:
-        raise Malformed(f"{name} is out of range", match.start(name))
+        raise Malformed(_RANGES[name], match.start(name))
     return value

@@ -6,18 +6,19 @@ since 2.6.11-mm, decided line by line and never by kernel version, because vendo
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from spo_trace import schema
-from spo_trace.formats.batch import Row, parsed_batches
-from spo_trace.formats.body import BodyParser
+from spo_trace.formats.batch import Draft, RecordParser, parsed_batches
+from spo_trace.formats.body import Body, BodyReader, Tail
 from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
-from spo_trace.formats.record import KernelText, Malformed, Record, RejectSink
+from spo_trace.formats.reasons import Reason
+from spo_trace.formats.record import KernelText, Record, RejectSink
 from spo_trace.formats.stack_table import StackTable
 
 __all__ = ["FILE", "flag_fields", "page_batches", "record_parser"]
@@ -35,6 +36,8 @@ _HEADER = re.compile(
         (?:\ \((?P<comm>%(comm)s)\)|,\ task_name\ \[(?P<task_name>%(comm)s)\])?
         ,\ ts\ (?P<ts>\d+)\ ns
         (?:,\ free_ts\ (?P<free_ts>\d+)\ ns)?
+    # A vendor's 4.4, its first words made those of the others (dress.py): the thread's name ends the line.
+    |,\ type\ \[(?P<type>\w)\],\ zone\ \w+,\ pid\ (?P<vendor_pid>-?\d{1,9}),\ (?P<vendor_comm>%(comm)s)
     )?
     (?P<swapped>\ \(swapped\))?\n"""
     % {b"comm": COMM},
@@ -47,11 +50,13 @@ _PFN = re.compile(
     rb" type (?P<pageblock_migratetype>\S+) Flags (?:0x)?(?P<flags>[0-9a-f]{1,16})\((?P<names>[^()\n]*)\)\n"
 )
 
-# 3.19 to 4.5, and vendors' 3.x: numbers for types, a letter or a space for each of twelve flags.
+# 3.19 to 4.5, and vendors' 3.x: numbers for types, a letter or a space for each of twelve flags. A vendor's kernel
+# has a flag's name in place of a letter (PageSlab).
 _PFN_OLD = re.compile(
-    rb"PFN (?P<pfn>\d{1,19}) Block \d+ type (?P<pageblock_migratetype>\d+) (?:Fallback| {8})"
-    rb" Flags (?P<letters>[K ][E ][R ][U ][D ][L ][A ][S ][W ][C ][B ][M ])\n"
+    rb"PFN (?P<pfn>\d{1,19}) Block \d+ type (?P<pageblock_migratetype>\d+)(?: +Fallback)? +"
+    rb"Flags (?P<letters>[A-Za-z ]*)\n"
 )
+_OLD_FLAG = re.compile(r"Page(\w+?)(?=Page|\b)|(\w)")
 _OLD_FLAGS = {
     "K": "locked",
     "E": "error",
@@ -66,6 +71,9 @@ _OLD_FLAGS = {
     "B": "swapcache",
     "M": "mappedtodisk",
 }
+
+# The letters of show_migration_types() (mm/show_mem.c).
+_TYPES = {"U": "Unmovable", "M": "Movable", "E": "Reclaimable", "R": "Reclaimable", "C": "CMA", "I": "Isolate"}
 
 _PFN_GDB = re.compile(rb"PFN: (?P<pfn>\d{1,19}), Flags: (?P<flags>0x[0-9a-f]{1,16}|\d{1,19})\n")
 
@@ -88,25 +96,46 @@ def page_batches(text: KernelText, stacks: StackTable, reject: RejectSink) -> It
     A record that can't be parsed goes to `reject` and does not stop the rest, and so does a line that is not
     understood in a record that can.
     """
-    return parsed_batches(FILE, schema.PAGES, text, record_parser(stacks, reject), reject)
+    return parsed_batches(schema.PAGES, text, record_parser(stacks, reject))
 
 
-def record_parser(stacks: StackTable, reject: RejectSink) -> Callable[[Record], Row]:
-    """Return what parses one record to a row of `schema.PAGES`, or raises Malformed."""
-    bodies = BodyParser(FILE, stacks, reject)
-    return lambda record: _parse(record, bodies)
+def record_parser(stacks: StackTable, reject: RejectSink) -> RecordParser:
+    """Return what parses one record to a row of `schema.PAGES`."""
+    return RecordParser(FILE, stacks, reject, _read)
 
 
-def _parse(record: Record, bodies: BodyParser) -> Row:
+def _read(record: Record, bodies: BodyReader) -> Draft:
     header = match_header(_HEADER, record)
     order = bounded(header, "order", _MAX_ORDER)
     ts_nsec, free_ts_nsec = bounded(header, "ts", MAX_U64), bounded(header, "free_ts", MAX_U64)
-    place, end = _parse_place(record.text, header.end())
-    stack_id, tail = bodies.parse(record, end, needs_end=header["gdb"] is None)
+    if not record.framed and not record.text[header.end() :].strip(b"\n"):
+        return _draft(header, (order, ts_nsec, free_ts_nsec), _Place(), Body(b"", Tail(), ()), Reason.FIRST_LINE_ALONE)
+    place, start, end = _find_place(record.text, header.end())
+    body = _read_body(record, bodies, header, start, end)
+    mark = None if place is not None or _prints_no_place(record.text, header.end()) else Reason.NO_PFN_LINE
+    return _draft(header, (order, ts_nsec, free_ts_nsec), place or _Place(), body, mark)
+
+
+# What gdb prints ends without an empty line.
+def _read_body(record: Record, bodies: BodyReader, header: re.Match[bytes], start: int, end: int) -> Body:
+    if header["gdb"] is not None and not record.text.endswith(b"\n\n"):
+        record = record._replace(text=record.text + b"\n")
+    return bodies.read(record, header.end(), (start, end))
+
+
+def _draft(
+    header: re.Match[bytes],
+    numbers: tuple[int | None, int | None, int | None],
+    place: _Place,
+    body: Body,
+    mark: Reason | None,
+) -> Draft:
+    order, ts_nsec, free_ts_nsec = numbers
     gfp_mask, gfp_flags = header["gfp_mask"], header["gfp_flags"]
-    pid = integer(header["pid"])
-    comm = header["comm"] if header["comm"] is not None else header["task_name"]
-    return (
+    pid = integer(header["pid"] or header["vendor_pid"])
+    comm = next((header[name] for name in ("comm", "task_name", "vendor_comm") if header[name] is not None), None)
+    tail = body.tail
+    before = (
         place.pfn,
         order,
         None if gfp_mask is None else int(gfp_mask, 16),
@@ -116,13 +145,14 @@ def _parse(record: Record, bodies: BodyParser) -> Row:
         None if comm is None else escape(comm),
         ts_nsec,
         free_ts_nsec,
-        place.migratetype,
+        _TYPES.get(header["type"].decode()) if header["type"] else place.migratetype,
         place.pageblock_migratetype,
         place.page_flags,
         place.page_flag_names,
         place.node,
         place.zone,
-        stack_id,
+    )
+    after = (
         tail.last_migrate_reason,
         tail.memcg,
         tail.memcg_offline,
@@ -131,24 +161,47 @@ def _parse(record: Record, bodies: BodyParser) -> Row:
         tail.module_name,
         header["swapped"] is not None,
     )
+    return Draft(before, after, body, () if mark is None else (mark,))
 
 
-def _parse_place(text: bytes, start: int) -> tuple[_Place, int]:
+# The PFN line is the second of a record; a line of another message, or of a kernel with more to say, may be before it.
+def _find_place(text: bytes, start: int) -> tuple[_Place | None, int, int]:
+    """Return what the PFN line says, and where it begins and ends; None, `start` and `start` if there is none."""
+    limit = text.find(b"\n\n", start - 1)
+    at = start
+    while at >= 0 and (limit < 0 or at <= limit):
+        if text.startswith(b"PFN", at) and (found := _place_at(text, at)) is not None:
+            return found[0], at, found[1]
+        at = text.find(b"\nPFN", at)
+        at = at + 1 if at >= 0 else -1
+    return None, start, start
+
+
+def _prints_no_place(text: bytes, start: int) -> bool:
+    # 2.6.11-mm printed no such line.
+    return text.startswith((b"[0x", b" [0x"), start)
+
+
+def _place_at(text: bytes, start: int) -> tuple[_Place, int] | None:
     if match := _PFN.match(text, start):
         pfn = int(match["hex"], 16) if match["hex"] else int(match["dec"])
         migratetype, pageblock = escape(match["migratetype"]), escape(match["pageblock_migratetype"])
         names, node, zone = flag_fields(match["names"])
         return _Place(pfn, migratetype, pageblock, int(match["flags"], 16), names, node, zone), match.end()
-    if match := _PFN_OLD.match(text, start):
-        names = "|".join(_OLD_FLAGS[letter] for letter in match["letters"].decode() if letter != " ")
-        type_number = match["pageblock_migratetype"].decode()
-        return _Place(int(match["pfn"]), None, type_number, None, names), match.end()
+    if (match := _PFN_OLD.match(text, start)) and (old_names := _old_flags(match["letters"].decode())) is not None:
+        return _Place(int(match["pfn"]), None, match["pageblock_migratetype"].decode(), None, old_names), match.end()
     if match := _PFN_GDB.match(text, start):
         return _Place(int(match["pfn"]), page_flags=int(match["flags"], 0)), match.end()
-    # 2.6.11-mm printed no such line.
-    if text.startswith((b"[0x", b" [0x"), start):
-        return _Place(), start
-    raise Malformed("PFN line not understood", start)
+    return None
+
+
+def _old_flags(letters: str) -> str | None:
+    names = []
+    for word, letter in _OLD_FLAG.findall(letters):
+        if not word and letter not in _OLD_FLAGS:
+            return None
+        names.append(word.lower() or _OLD_FLAGS[letter])
+    return "|".join(names)
 
 
 # Linux 5.13+ prints the node, zone, section, last CPU and KASAN tag that page->flags holds among the flags' names.

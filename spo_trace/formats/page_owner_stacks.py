@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from spo_trace.formats.frame import is_frame
+from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import KernelText, Reject, RejectSink, frame_blocks
 
 __all__ = ["StackRecord", "stack_records"]
@@ -31,13 +32,13 @@ def stack_records(text: KernelText, reject: RejectSink) -> Iterator[StackRecord]
         if not record.text.strip():
             continue
         parsed = _parse(record.text)
-        if isinstance(parsed, str):
+        if isinstance(parsed, Reason):
             reject(Reject.whole(text.name, record, parsed))
         else:
             yield parsed
 
 
-def _parse(text: bytes) -> StackRecord | str:
+def _parse(text: bytes) -> StackRecord | Reason:
     frames = []
     numbers: dict[str, int] = {}
     for line in text.splitlines():
@@ -46,10 +47,10 @@ def _parse(text: bytes) -> StackRecord | str:
         elif is_frame(line):
             frames.append(line)
         elif line:
-            return "line not understood"
+            return Reason.LINE
     if not numbers or not text.endswith(b"\n\n"):
-        return "the record is cut off: it has no number and empty line at its end"
+        return Reason.NO_NUMBER
     if not 0 <= numbers.get("handle", 0) < 1 << 32:
-        return "handle is out of range"
+        return Reason.HANDLE_RANGE
     block = b"".join(line + b"\n" for line in frames) or None
     return StackRecord(block, numbers.get("handle"), numbers.get("nr_base_pages"), numbers.get("stack_count"))

@@ -10,6 +10,7 @@ import pyarrow as pa
 from spo_trace import schema
 from spo_trace.formats import page_owner, swap_page_owner
 from spo_trace.formats.blocks import Block, file_blocks, framed_blocks, stream_blocks
+from spo_trace.formats.dress import located_by
 from spo_trace.formats.fast_batches import TextFormat, fast_batches
 from spo_trace.formats.read_ahead import read_ahead
 from spo_trace.formats.record import KernelText, RejectSink
@@ -49,6 +50,7 @@ def page_batches(
     `jobs`: how many scanners run at once. What can't be parsed goes to `reject`.
     """
     kept = pa.schema([field for field in schema.PAGES if field.name in columns])
+    reject = located_by(text.dress, reject)
     compiled = library.load()
     if compiled is None:
         return (batch.select(kept.names) for batch in page_owner.page_batches(text, stacks, reject))
@@ -59,6 +61,7 @@ def swap_batches(
     text: KernelText, stacks: StackTable, reject: RejectSink, *, bits: int = 64, jobs: int = 1
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of `schema.SWAP` of swap_page_owner text of a machine of `bits` bits, as `page_batches` does."""
+    reject = located_by(text.dress, reject)
     compiled = library.load()
     if compiled is None or bits != 64:
         return swap_page_owner.swap_batches(text, stacks, reject, bits=bits)

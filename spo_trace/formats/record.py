@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
+from spo_trace.formats.reasons import Reason
+
 if TYPE_CHECKING:
     from spo_trace.formats.blocks import Block
+    from spo_trace.formats.dress import Dress
 
 __all__ = [
     "LONGEST_PIECE",
@@ -66,7 +69,9 @@ class KernelText:
     from, or `blocks` in place of the records; `opened` is then to be closed after the last one. `problem` is set by the
     source when the text ended early, and says why; `skipped` counts records that the kernel could not hand over, by
     reason. `size` is the text's length in bytes as stored (live: the last PFN), and `position` how far the source has
-    come, both for progress alone.
+    come, both for progress alone. `dress`: what copying left in a capture's text, taken out of `chunks`. `note`: what
+    the user should know of where the text comes from. `pageblock_order`: base-2 logarithm of a pageblock's pages, where
+    a capture's PFN lines tell.
     """
 
     name: str
@@ -79,48 +84,71 @@ class KernelText:
     position: Callable[[], int] | None = None
     problem: str | None = None
     skipped: dict[str, int] | None = None
+    dress: "Dress | None" = None
+    note: str | None = None
+    pageblock_order: int | None = None
 
 
 class Record(NamedTuple):
     """Hold one record's bytes and where they stand: byte offset from 0, line from 1.
 
-    `folded`: the CR of each of its CR LF line ends was taken out of `text`.
+    `framed`: read(2) on the kernel's file returned it; `last`: no text follows it. `starts`: where each of its lines
+    begins in the input, in bytes from `offset`, if bytes were taken out of them.
     """
 
     text: bytes
     offset: int
     line: int
-    folded: bool = False
+    framed: bool = False
+    last: bool = False
+    starts: tuple[int, ...] | None = None
 
     def place(self, at: int) -> tuple[int, int]:
         """Return where byte `at` of `text` stands: byte offset and line."""
         lines = self.text.count(b"\n", 0, at)
-        return self.offset + at + (lines if self.folded else 0), self.line + lines
+        if self.starts is not None and lines < len(self.starts):
+            at += self.starts[lines] - (self.text.rfind(b"\n", 0, at) + 1)
+        return self.offset + at, self.line + lines
 
 
 class Malformed(Exception):
     """Say why a record can't be parsed, and how many bytes into it."""
 
-    def __init__(self, reason: str, at: int = 0) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, code: Reason, at: int = 0) -> None:
+        super().__init__(code.text)
+        self.code = code
         self.at = at
 
 
 class Reject(NamedTuple):
-    """Hold text that was set aside. `lost`: its record is not in the tables; else only these lines are not."""
+    """Hold text that was set aside. `lost`: its record is not in the tables; else only these lines are not.
+
+    A reject whose code is one of MARKS sets nothing aside: `number` lines or records from this place on were read
+    although they are marked so.
+    """
 
     file: str
     offset: int
     line: int
-    reason: str
+    code: Reason
     text: bytes
     lost: bool
+    number: int = 1
+
+    @property
+    def reason(self) -> str:
+        """Return why in words."""
+        return self.code.text
 
     @classmethod
-    def whole(cls, file: str, record: Record, reason: str, at: int = 0) -> "Reject":
+    def whole(cls, file: str, record: Record, code: Reason, at: int = 0) -> "Reject":
         """Reject `record` as a whole for what stands at byte `at` of it."""
-        return cls(file, *record.place(at), reason, record.text, lost=True)
+        return cls(file, *record.place(at), code, record.text, lost=True)
+
+    @classmethod
+    def mark(cls, file: str, record: Record, code: Reason, number: int = 1) -> "Reject":
+        """Count that `record` is marked so."""
+        return cls(file, record.offset, record.line, code, b"", lost=False, number=number)
 
 
 RejectSink = Callable[[Reject], None]
@@ -145,9 +173,19 @@ def frame_records(text: KernelText) -> Iterator[Record]:
 
     Text that begins no record (before the first one) comes as a record too, for the parser to reject.
     """
-    if text.records is None:
-        return located(_split_at_starts(text.chunks))
-    return located(chain.from_iterable(block.split() for block in text.records))
+    if text.records is not None:
+        return located(chain.from_iterable(block.split() for block in text.records), framed=True)
+    return _last_marked(located(_split_at_starts(text.chunks)))
+
+
+def _last_marked(records: Iterable[Record]) -> Iterator[Record]:
+    previous = None
+    for record in records:
+        if previous is not None:
+            yield previous
+        previous = record
+    if previous is not None:
+        yield previous._replace(last=True)
 
 
 def _split_at_starts(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -185,9 +223,9 @@ def frame_blocks(text: KernelText) -> Iterator[Record]:
     return located([block + b"\n\n" for block in blocks] + ([rest] if rest else []))
 
 
-def located(pieces: Iterable[bytes], offset: int = 0, line: int = 1) -> Iterator[Record]:
+def located(pieces: Iterable[bytes], offset: int = 0, line: int = 1, *, framed: bool = False) -> Iterator[Record]:
     """Yield each piece with where it stands; the first at byte `offset` and `line`."""
     for piece in pieces:
-        yield Record(piece, offset, line)
+        yield Record(piece, offset, line, framed)
         offset += len(piece)
         line += piece.count(b"\n")

@@ -5,16 +5,17 @@ The format is that of the swap_page_owner RFC (linux-mm, December 2025).
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.formats import swp_entry
-from spo_trace.formats.batch import Row, parsed_batches
-from spo_trace.formats.body import BodyParser
+from spo_trace.formats.batch import Draft, RecordParser, parsed_batches
+from spo_trace.formats.body import BodyReader
 from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
+from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import KernelText, Malformed, Record, RejectSink
 from spo_trace.formats.stack_table import StackTable
 
@@ -24,11 +25,11 @@ FILE = "swap_page_owner"
 
 _HEADER = re.compile(
     rb"""Page\ allocated\ via\ pid\ (?P<pid>-?\d{1,9}),\ tgid\ (?P<tgid>-?\d{1,9})
-    \ \((?P<comm>%(comm)s)\),\ ts\ (?P<ts>\d+)\ ns\n
-    SWP\ entry\ 0x(?P<entry>[0-9a-f]{1,16})\n"""
+    \ \((?P<comm>%(comm)s)\),\ ts\ (?P<ts>\d+)\ ns\n"""
     % {b"comm": COMM},
     re.VERBOSE | re.DOTALL,
 )
+_ENTRY = re.compile(rb"^SWP entry 0x(?P<entry>[0-9a-f]{1,16})\n", re.MULTILINE)
 
 
 def swap_batches(
@@ -38,24 +39,27 @@ def swap_batches(
 
     A record that can't be parsed goes to `reject` and does not stop the rest.
     """
-    return parsed_batches(FILE, schema.SWAP, text, entry_parser(stacks, reject, bits=bits), reject)
+    return parsed_batches(schema.SWAP, text, entry_parser(stacks, reject, bits=bits))
 
 
-def entry_parser(stacks: StackTable, reject: RejectSink, *, bits: int = 64) -> Callable[[Record], Row]:
-    """Return what parses one record to a row of `schema.SWAP`, or raises Malformed."""
-    bodies = BodyParser(FILE, stacks, reject)
-    return lambda record: _parse(record, bodies, bits)
+def entry_parser(stacks: StackTable, reject: RejectSink, *, bits: int = 64) -> RecordParser:
+    """Return what parses one record to a row of `schema.SWAP`."""
+    return RecordParser(FILE, stacks, reject, lambda record, bodies: _read(record, bodies, bits))
 
 
-def _parse(record: Record, bodies: BodyParser, bits: int) -> Row:
+def _read(record: Record, bodies: BodyReader, bits: int) -> Draft:
     header = match_header(_HEADER, record)
     ts_nsec = bounded(header, "ts", MAX_U64)
-    entry = int(header["entry"], 16)
+    limit = record.text.find(b"\n\n", header.end() - 1)
+    match = _ENTRY.search(record.text, header.end(), limit + 1 if limit >= 0 else len(record.text))
+    if match is None:
+        raise Malformed(_why_without_entry(record))
+    entry = int(match["entry"], 16)
     if entry >> bits:
-        raise Malformed("entry is out of range", header.start("entry"))
+        raise Malformed(Reason.ENTRY_RANGE, match.start("entry"))
     swap_type, swap_offset = swp_entry.decode(entry, bits=bits)
-    stack_id, _ = bodies.parse(record, header.end())
-    return (
+    body = bodies.read(record, header.end(), match.span())
+    before = (
         entry,
         swap_type,
         swap_offset,
@@ -63,7 +67,9 @@ def _parse(record: Record, bodies: BodyParser, bits: int) -> Row:
         integer(header["tgid"]),
         escape(header["comm"]),
         ts_nsec,
-        stack_id,
-        None,
-        "debugfs",
     )
+    return Draft(before, (None, "debugfs"), body)
+
+
+def _why_without_entry(record: Record) -> Reason:
+    return Reason.FIRST_LINE if record.text.endswith(b"\n\n") else Reason.CUT_OFF

@@ -20,23 +20,26 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.probes.probes import Probes
 from spo_trace.probes.server import RUN, SCRATCH, own_directory
 
-__all__ = ["attach", "require_root"]
+__all__ = ["NO_BCC", "PYTHONS", "attach", "require_root"]
 
 # bcc belongs to the system's Python, which is not the one of a virtual environment. Not looked for along PATH: it
 # runs as root.
-_PYTHONS = ("/usr/bin/python3", sys.executable)
+PYTHONS = ("/usr/bin/python3", sys.executable)
 
-# The loader asks for bcc itself: another Python, only to see whether it has it, takes seconds of a slow machine.
-# Its own code is for 3.10 and later.
-_HAS_NO_BCC = 77
+# The loader looks for bcc itself: another Python just for that takes seconds of a slow machine. Its own code is for
+# 3.10 and later. A bcc that is installed but lacks a library is another error than no bcc.
+_HAS_NO_BCC, _HAS_BROKEN_BCC = 77, 78
 _NEEDS_BCC = f"""
 import sys
-try:
-    from bcc import BPF
-except Exception:
-    sys.exit({_HAS_NO_BCC})
 if sys.version_info < (3, 10):
     sys.exit({_HAS_NO_BCC})
+try:
+    from bcc import BPF
+except Exception as error:
+    if isinstance(error, ModuleNotFoundError) and error.name == "bcc":
+        sys.exit({_HAS_NO_BCC})
+    print(f"{{type(error).__name__}}: {{error}}", file=sys.stderr)
+    sys.exit({_HAS_BROKEN_BCC})
 """
 _START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.probes.loader import main; main(int(sys.argv[2]))"
 
@@ -72,17 +75,15 @@ def require_root() -> None:
 
 # Gives what the loader answers under the first Python that has bcc.
 def _ask(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    for python in filter(shutil.which, _PYTHONS):
+    for python in filter(shutil.which, PYTHONS):
         said = _ask_loader(python, request)
         if said is not None:
             return said
-    raise SpoTraceError(f"no bcc for Python 3.10 or later in {' or '.join(_PYTHONS)}", hint=_NO_BCC)
+    raise SpoTraceError(f"no bcc for Python 3.10 or later in {' or '.join(PYTHONS)}", hint=NO_BCC)
 
 
-_NO_BCC = (
-    "install it for the system's own Python: apt install python3-bpfcc (Debian, Ubuntu), dnf install python3-bcc"
-    " (Fedora), pacman -S python-bcc (Arch)"
-)
+_PACKAGES = "apt install python3-bpfcc (Debian, Ubuntu), dnf install python3-bcc (Fedora), pacman -S python-bcc (Arch)"
+NO_BCC = f"install it for the system's own Python: {_PACKAGES}"
 
 
 # Gives None if that Python has no bcc.
@@ -115,7 +116,7 @@ def _ask_loader(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], l
                 raise
         if not message and loader.returncode == _HAS_NO_BCC:
             return None
-        answer = json.loads(message) if message else _died(loader.returncode)
+        answer = json.loads(message) if message else _died(python, loader.returncode)
         if "error" in answer:
             _show(scratch / "log")
     return answer, descriptors
@@ -130,7 +131,9 @@ def _converse(peer: socket.socket, request: dict[str, Any]) -> tuple[bytes, list
     return b"", []
 
 
-def _died(status: int) -> dict[str, str]:
+def _died(python: str, status: int) -> dict[str, str]:
+    if status == _HAS_BROKEN_BCC:
+        return {"error": f"the bcc of {python} can't be imported", "hint": f"install it again: {_PACKAGES}"}
     return {"error": f"the loader of the probes ended without an answer (status {status})", "hint": _DIED}
 
 

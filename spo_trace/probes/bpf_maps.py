@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""bpf(2), as far as maps are read, and programs run by hand or asked: without bcc, in whatever process holds them."""
+"""The parts of bpf(2) that spo-trace calls without bcc: read maps, run programs, try what the kernel permits."""
 
 import ctypes
 import errno
@@ -7,16 +7,21 @@ import os
 import platform
 import struct
 
-__all__ = ["lookup", "lookup_all", "missed_runs", "run_program", "update"]
+__all__ = ["lookup", "lookup_all", "missed_runs", "run_program", "try_hash_map", "try_program", "update"]
 
 # __NR_bpf; those not named have the generic number.
 _SYSCALL = {"x86_64": 321, "ppc64le": 361, "ppc64": 361, "s390x": 351}.get(platform.machine(), 280)
 
+_MAP_CREATE = 0
 _MAP_LOOKUP_ELEM = 1
 _MAP_UPDATE_ELEM = 2
+_PROG_LOAD = 5
 _PROG_TEST_RUN = 10
 _OBJ_GET_INFO_BY_FD = 15
 _MAP_LOOKUP_BATCH = 24
+
+_MAP_TYPE_HASH = 1
+_PROG_TYPE_RAW_TRACEPOINT = 17
 
 # struct bpf_prog_info, up to recursion_misses.
 _PROGRAM_INFO = struct.Struct("=208xQ")
@@ -88,6 +93,22 @@ def run_program(fd: int, context: bytes) -> int:
     return int(struct.unpack_from("<i", attributes, 4)[0])
 
 
+def try_program(instructions: bytes) -> None:
+    """Load `instructions` (struct bpf_insn, 8 bytes each) as a raw tracepoint program, and unload it.
+
+    Raise OSError with the kernel's error number if it does not load.
+    """
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    license_name = ctypes.create_string_buffer(b"GPL")
+    fields = (_PROG_TYPE_RAW_TRACEPOINT, len(instructions) // 8, _address(code), _address(license_name))
+    os.close(_bpf(_PROG_LOAD, struct.pack("<IIQQ", *fields)))
+
+
+def try_hash_map(key_size: int, value_size: int, max_entries: int) -> None:
+    """Create a preallocated hash map, and remove it; raise OSError with the kernel's error number if that fails."""
+    os.close(_bpf(_MAP_CREATE, struct.pack("<IIIII", _MAP_TYPE_HASH, key_size, value_size, max_entries, 0)))
+
+
 def missed_runs(fd: int) -> int:
     """Return how often a program was not run, as it was running on that processor already (Linux 5.12+)."""
     info = ctypes.create_string_buffer(_PROGRAM_INFO.size)
@@ -100,11 +121,13 @@ def _address(buffer: "ctypes.Array[ctypes.c_char]") -> int:
 
 
 # `attributes` are changed in place if they are a bytearray.
-def _bpf(command: int, attributes: "bytes | bytearray") -> None:
+def _bpf(command: int, attributes: "bytes | bytearray") -> int:
     size = len(attributes)
     buffer = (ctypes.c_char * size).from_buffer(
         attributes if isinstance(attributes, bytearray) else bytearray(attributes)
     )
-    if _libc.syscall(ctypes.c_long(_SYSCALL), ctypes.c_int(command), buffer, ctypes.c_uint(size)) < 0:
+    result = int(_libc.syscall(ctypes.c_long(_SYSCALL), ctypes.c_int(command), buffer, ctypes.c_uint(size)))
+    if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+    return result

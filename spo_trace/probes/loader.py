@@ -5,6 +5,7 @@ Whoever holds the descriptors afterwards keeps the probes attached: when it clos
 """
 
 import ctypes
+import errno
 import json
 import os
 import select
@@ -12,7 +13,6 @@ import signal
 import socket
 import struct
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from spo_trace.probes.kernel_symbols import VARIABLES, KernelSymbols
 from spo_trace.probes.layout import Layout, find_layout
 from spo_trace.probes.layout_checks import check_layout, symbols_in, take_samples
 from spo_trace.probes.problem import Problem
+from spo_trace.probes.refusal import build_problem, check_kernel, report_hint
 
 __all__ = ["MAPS", "main"]
 
@@ -32,16 +33,8 @@ _PR_SET_PDEATHSIG = 1
 
 _DEBUGFS = Path("/sys/kernel/debug")
 _KALLSYMS = Path("/proc/kallsyms")
-_LOCKDOWN = Path("/sys/kernel/security/lockdown")
+_KPROBES = Path("/sys/bus/event_source/devices/kprobe")
 _BTF = Path("/sys/kernel/btf/vmlinux")
-
-_NO_COMPILE = (
-    "bcc needs the running kernel's headers: apt install linux-headers-$(uname -r), or a kernel with CONFIG_IKHEADERS"
-    " (modprobe kheaders); what the compiler said stands above"
-)
-_NO_LOAD = (
-    "it takes root (CAP_BPF, CAP_PERFMON), a kernel with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS, and no lockdown"
-)
 
 
 def main(channel: int) -> None:
@@ -70,7 +63,7 @@ def _was_left(peer: socket.socket) -> bool:
 
 
 def _load(request: "dict[str, Any]") -> "tuple[dict[str, Any], list[int]]":
-    _refuse_lockdown()
+    check_kernel()
     btf = _read_btf()
     page_owner = _open_page_owner()
     samples = take_samples(page_owner, int(request["last_pfn"])) if page_owner is not None else []
@@ -98,15 +91,6 @@ def _load(request: "dict[str, Any]") -> "tuple[dict[str, Any], list[int]]":
     return answer, program.descriptors()
 
 
-def _refuse_lockdown() -> None:
-    with suppress(OSError):
-        if "[confidentiality]" in _LOCKDOWN.read_text():
-            raise Problem(
-                "kernel lockdown (confidentiality) does not let BPF read the kernel's memory",
-                "boot without lockdown=confidentiality",
-            )
-
-
 def _read_symbols(wanted: "set[str]") -> KernelSymbols:
     try:
         with _KALLSYMS.open() as lines:
@@ -120,15 +104,17 @@ def _read_btf() -> Btf | None:
         return Btf(_BTF.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, struct.error) as error:
-        raise Problem(f"{_BTF} can't be read: {error}", "it takes root") from error
+    except OSError as error:
+        raise Problem(f"{_BTF} can't be read: {error.strerror}", _hint_for(error)) from error
+    except (ValueError, struct.error) as error:
+        raise Problem(f"{_BTF} is not BTF that spo-trace can read: {error}", report_hint()) from error
 
 
-# BTF alone is not enough: it takes trampolines, which not every architecture's kernel has, and a bcc that knows of it.
+# BTF alone is not enough: fentry needs BPF trampolines, which not every architecture has, and a bcc that supports them.
 def _has_fentry() -> bool:
     from bcc import BPF
 
-    return bool(BPF.support_kfunc())
+    return hasattr(BPF, "support_kfunc") and bool(BPF.support_kfunc())
 
 
 def _open_page_owner() -> int | None:
@@ -140,7 +126,13 @@ def _open_page_owner() -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Problem(f"{path} can't be read: {error.strerror}", "run it as root, without lockdown") from error
+        raise Problem(f"{path} can't be read: {error.strerror}", _hint_for(error)) from error
+
+
+# The kernel says EACCES to other users, and EPERM to root where lockdown forbids what file modes permit.
+def _hint_for(error: OSError) -> str | None:
+    hints = {errno.EACCES: "run it as root", errno.EPERM: "boot without lockdown=, and without Secure Boot"}
+    return hints.get(error.errno or 0)
 
 
 class _Program:
@@ -151,13 +143,18 @@ class _Program:
 
         text = source.read_text() + "".join(f"{hook.source}\n" for hook in hooks)
         flags = [f"-D{name}={value}" for name, value in defines.items()] + (["-DFENTRY"] if fentry else [])
+        # Not BPF(…), so that the object is at hand when its constructor fails: that has `module` when all is compiled.
+        self._bpf = BPF.__new__(BPF)
         try:
-            self._bpf = BPF(text=text, cflags=flags)
+            self._bpf.__init__(text=text, cflags=flags)
             self._peek = self._bpf.load_func("peek", BPF.RAW_TRACEPOINT).fd
         except Exception as error:
             # bcc raises nothing more specific.
-            compiled = "compile" not in str(error)
-            raise Problem(f"the BPF program can't be loaded: {error}", _NO_LOAD if compiled else _NO_COMPILE) from error
+            compiled = bool(getattr(self._bpf, "module", None))
+            raise build_problem(error, compiled=compiled, max_entries=defines["MAX_ENTRIES"]) from error
+        attached = len(self._bpf.kfunc_entry_fds)
+        if fentry and attached != len(hooks):
+            raise Problem(f"bcc attached {attached} of {len(hooks)} programs", report_hint())
         self._peeked = self._fd("peeked")
 
     def _fd(self, name: str) -> int:
@@ -168,7 +165,7 @@ class _Program:
         failed = bpf_maps.run_program(self._peek, struct.pack("=QQ", address, size))
         raw = bpf_maps.lookup(self._peeked, struct.pack("=I", 0), 256)
         if failed or raw is None:
-            raise Problem(f"the kernel's memory at {address:#x} can't be read", "is the kernel locked down?")
+            raise Problem(f"the kernel's memory at {address:#x} can't be read", report_hint())
         return raw[:size]
 
     def u64(self, address: int) -> int:
@@ -185,7 +182,8 @@ class _Program:
                 )
             except Exception as error:
                 # bcc raises nothing more specific.
-                raise Problem(f"{hook.function} can't be hooked: {error}", "CONFIG_KPROBES=y is needed") from error
+                hint = report_hint() if _KPROBES.exists() else "use a kernel with CONFIG_KPROBE_EVENTS=y"
+                raise Problem(f"{hook.function} can't be hooked: {error}", hint) from error
 
     def start(self, layout: Layout) -> None:
         """Let the attached programs run."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from spo_trace.closing import Closing
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.probes.probes import Probes
 from spo_trace.version import __version__
 
@@ -33,7 +33,8 @@ _MOST_DESCRIPTORS = 16
 # pid, uid, gid of SO_PEERCRED.
 _CREDENTIALS = struct.Struct("=iii")
 
-_AGAIN = "start it again: sudo spo-trace trace; --swap none does without it"
+_WITHOUT = (Argument("swap", "none"), " does without it")
+_AGAIN = ("start it again: sudo spo-trace trace; ", *_WITHOUT)
 
 
 class TraceServer(Closing):
@@ -102,7 +103,7 @@ def connect(directory: Path = RUN) -> Probes | None:
             message, descriptors = b"", []
         except OSError as error:
             why = error.strerror or "it does not answer"
-            hint = "run it with sudo" if isinstance(error, PermissionError) else "--swap none does without it"
+            hint = "run it with sudo" if isinstance(error, PermissionError) else _WITHOUT
             raise SpoTraceError(f"the running trace can't be asked: {why}", hint=hint) from error
     return _take_over(message, list(descriptors))
 
@@ -115,7 +116,7 @@ def _take_over(message: bytes, descriptors: list[int]) -> Probes:
     if not message:
         raise SpoTraceError("the running trace ended before it answered", hint=_AGAIN)
     raise SpoTraceError(
-        f"the answer of the running trace is not one of spo-trace {__version__}", hint=f"end it, and {_AGAIN}"
+        f"the answer of the running trace is not one of spo-trace {__version__}", hint=("end it, and ", *_AGAIN)
     )
 
 

@@ -5,6 +5,7 @@ from typing import TextIO
 
 import pandas as pd
 
+from spo_trace.formats.stack_text import join_frames
 from spo_trace.reporters.frames import name_of
 
 __all__ = ["render_folded"]
@@ -13,10 +14,10 @@ __all__ = ["render_folded"]
 def render_folded(table: pd.DataFrame, outfile: TextIO, *, weight: str = "total_bytes") -> None:
     """Write a line for each comm and stack, outermost frame first, then the column `weight`; rows of 0 are left out.
 
-    `table`: an attribution by comm and stack.
+    `table`: an attribution by comm and stack. A semicolon inside a frame or a comm becomes a colon: the format has no
+    escape for its separator.
     """
     for comm, stack, value in zip(table["comm"], table["stack"], table[weight], strict=True):
         if value:
-            frames = reversed(stack.split(";"))
-            # A semicolon separates frames, so a comm's own becomes a colon.
-            outfile.write(f"{name_of(comm).replace(';', ':')};{';'.join(frames)} {value}\n")
+            line = join_frames(frame.replace(";", ":") for frame in (name_of(comm), *reversed(stack)))
+            outfile.write(f"{line} {value}\n")

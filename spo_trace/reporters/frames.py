@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Frames of a stack, as profilers want them: function, module and the kernel's text apart."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
-__all__ = ["Frame", "frames_of", "name_of"]
+from spo_trace.formats.stack_text import join_frames
+
+__all__ = ["Frame", "frames_of", "name_of", "text_of"]
 
 
 class Frame(NamedTuple):
@@ -16,17 +19,18 @@ class Frame(NamedTuple):
     text: str
 
 
-def frames_of(stack: str, symbols: str) -> list[Frame]:
+def frames_of(stack: Sequence[str], symbols: Sequence[str]) -> list[Frame]:
     """Return the frames of the keys `stack` and `symbols` of one row, innermost first.
 
-    >>> frames_of("get_page+0x1/0x2;ext4_read+0x3/0x4 [ext4]", "get_page;ext4_read")[1]
+    >>> frames_of(("get_page+0x1/0x2", "ext4_read+0x3/0x4 [ext4]"), ("get_page", "ext4_read"))[1]
     Frame(function='ext4_read', module='ext4', text='ext4_read+0x3/0x4 [ext4]')
     """
-    texts, functions = stack.split(";"), symbols.split(";")
-    if len(texts) != len(functions):
-        # A line that is no frame, with a semicolon in it, got in between the frames.
-        functions = texts
-    return [Frame(function, _module(text), text) for text, function in zip(texts, functions, strict=True)]
+    return [Frame(function, _module(text), text) for text, function in zip(stack, symbols, strict=True)]
+
+
+def text_of(value: object) -> object:
+    """Return the frames of a stack as one text, and anything else as it is."""
+    return join_frames(value) if isinstance(value, tuple) else value
 
 
 # "[ext4]", or "[ext4 0123abcd]" of kernels that print a module's build id.

@@ -7,6 +7,8 @@ from typing import Any, TextIO
 
 import pandas as pd
 
+from spo_trace.reporters.frames import text_of
+
 __all__ = ["json_rows", "render_envelope", "render_json", "render_json_lines"]
 
 
@@ -56,4 +58,4 @@ def _json_value(name: str, value: Any) -> Any:
         return None
     if name in ("swp_entry", "page_flags"):
         return hex(value)
-    return value.item() if hasattr(value, "item") else value
+    return value.item() if hasattr(value, "item") else text_of(value)

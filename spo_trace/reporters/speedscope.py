@@ -2,7 +2,7 @@
 """speedscope's own JSON (https://www.speedscope.app/file-format-schema.json): memory, swap and both as profiles."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, TextIO
 
 import pandas as pd
@@ -40,7 +40,7 @@ def render_speedscope(table: pd.DataFrame, outfile: TextIO, *, name: str, unknow
     outfile.write("\n")
 
 
-def _outermost_first(comm: object, stack: str, symbols: str) -> list[tuple[str, str | None]]:
+def _outermost_first(comm: object, stack: Sequence[str], symbols: Sequence[str]) -> list[tuple[str, str | None]]:
     frames = [(frame.function, frame.module) for frame in frames_of(stack, symbols)]
     return [(name_of(comm), None), *reversed(frames)]
 

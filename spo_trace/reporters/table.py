@@ -7,11 +7,12 @@ from typing import Any, TextIO
 import pandas as pd
 
 from spo_trace.reporters.format import UNKNOWN, format_rate, format_share, format_size, printable
+from spo_trace.reporters.frames import text_of
 from spo_trace.reporters.markdown import render_markdown
 
-__all__ = ["render_table"]
+__all__ = ["render_table", "shown_cells"]
 
-# Keys of many frames: a line each under the numbers, or no line would fit a screen.
+# Keys that are frames: a line each under the numbers, or no line would fit a screen.
 _STACK_KEYS = ("stack", "symbols")
 
 _SHARES = ("share", "steadiness")
@@ -38,8 +39,7 @@ def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False
     for number, row in enumerate(rows):
         outfile.write(_line(row, widths, right))
         for name in stacks:
-            frames = _text(table[name].iloc[number]).split(";")
-            outfile.write("".join(f"    {frame}\n" for frame in frames))
+            outfile.write("".join(f"    {_text(frame)}\n" for frame in table[name].iloc[number]))
     return None
 
 
@@ -60,7 +60,7 @@ def _cell(name: str, value: Any) -> str:
 
 # What the kernel does not print for a row is missing in it; an empty name is a name.
 def _text(value: Any) -> str:
-    return "-" if pd.isna(value) else printable(str(value)) or '""'
+    return "-" if pd.isna(value) else printable(str(text_of(value))) or '""'
 
 
 def _is_number(name: str) -> bool:
@@ -79,3 +79,11 @@ def _title(name: str) -> str:
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     padded = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(cells, widths, right, strict=True))
     return "  ".join(padded).rstrip() + "\n"
+
+
+def shown_cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[bool]]:
+    """Return the titles, the rows' texts, and which columns are amounts, for another form of the same table."""
+    names = [name for name in table.columns if name not in _LEFT_OUT]
+    columns = [[_cell(name, value) for value in table[name]] for name in names]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return [_title(name) for name in names], rows, [_is_number(name) for name in names]

@@ -26,7 +26,7 @@ class KernelCounts:
         self._reject = reject
 
     def read(self, source: Source, keys: list[str], page_size: int) -> pd.DataFrame | None:
-        """Return `keys` (of STACK_KEYS), mem_bytes, swap_bytes and total_bytes; None if the kernel has no counts.
+        """Return `keys` (of FRAME_KEYS), mem_bytes, swap_bytes and total_bytes; None if the kernel has no counts.
 
         The kernel counts memory and, if page_owner tracks swap, swap together: mem_bytes and swap_bytes are missing.
         """
@@ -38,7 +38,10 @@ class KernelCounts:
         records = self._records(source, "show_handles")
         pages = {r.handle: r.nr_base_pages for r in records if r.handle is not None and r.nr_base_pages is not None}
         if not pages.keys() <= self._frames.keys():
-            for record in self._records(source, "show_stacks_handles"):
+            text = source.open("show_stacks_handles")
+            if text is None:
+                return {}
+            for record in stack_records(text, self._reject):
                 if record.handle is not None and record.block is not None:
                     self._frames[record.handle] = parse_frames(record.block)
         return _added_up((self._frames.get(handle, ()), number) for handle, number in pages.items())

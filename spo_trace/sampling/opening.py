@@ -2,19 +2,22 @@
 """Open samples that were taken before: a recording of watch, or snapshots of one boot."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from spo_trace.analysis.diff import seconds_between
-from spo_trace.analysis.keys import STACK_KEYS, check_keys
-from spo_trace.analysis.stacks import function_name, meaning
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.analysis.keys import FRAME_KEYS, check_keys, same_key
+from spo_trace.analysis.stack_keys import is_known
+from spo_trace.analysis.stacks import call_site, function_name, meaning
+from spo_trace.errors import Call, SpoTraceError, UsageError
+from spo_trace.formats.stack_text import join_frames, split_frames
 from spo_trace.sampling.recording import is_recording, read_recording
 from spo_trace.sampling.samples import SERIES_AMOUNTS, Question, Sample, amounts_of, swap_in_all_or_none
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.sources.mistaken import what_it_is
 
 __all__ = ["Samples", "Series", "open_series", "series_of"]
 
@@ -37,9 +40,9 @@ def series_of(samples: Sequence[Sample], keys: list[str]) -> Series:
 def open_series(given: Samples, by: list[str] | None = None, where: str | None = None) -> Series:
     """Open a recording, a directory of snapshots, or snapshots, all of one boot.
 
-    `by`: the keys, by default those of the recording, else stack. A recording has no others but what they tell: by
-    stack it tells symbols, caller, module and category too. `where` is for snapshots: a recording's rows are chosen
-    when it is made.
+    `by`: the keys, by default those of the recording, else stack. A recording has no other keys, except that one by
+    stack also has symbols, caller, callsite, module and category. `where` is for snapshots: a recording's rows are
+    chosen when it is made.
     """
     check_keys(by or [])
     if isinstance(given, str | os.PathLike):
@@ -54,42 +57,70 @@ def open_series(given: Samples, by: list[str] | None = None, where: str | None =
 
 
 def _snapshots_in(directory: Path) -> list[Path]:
+    if (directory / "snapshot.json").is_file():
+        one = ("see what is in it: ", Call("attribute", snap=str(directory)))
+        raise SpoTraceError(f"{directory} is one snapshot; a trend takes three or more", hint=one)
     if not directory.is_dir():
-        raise SpoTraceError(f"{directory} is not a directory", hint="make a recording: spo-trace watch --record DIR")
+        raise what_it_is(str(directory)) or SpoTraceError(
+            f"{directory} is not a directory", hint=("make a recording: ", Call("watch", record="DIR"))
+        )
     snapshots = sorted(path for path in directory.iterdir() if (path / "snapshot.json").is_file())
     if not snapshots:
         raise SpoTraceError(
             f"{directory} is no recording, and has no snapshots inside",
-            hint="make a recording: spo-trace watch --record DIR; or snapshots: spo-trace snapshot -o DIR/1.spo",
+            hint=(
+                *("make a recording: ", Call("watch", record="DIR")),
+                *("; or snapshots: ", Call("snapshot", output="DIR/1.spo")),
+            ),
         )
     return snapshots
 
 
 def _recorded(directory: Path, by: list[str] | None, where: str | None) -> Series:
     if where is not None:
-        raise UsageError("a recording keeps no rows to choose from", hint="give --where to watch --record")
+        raise UsageError(
+            "a recording keeps no rows to choose from",
+            hint=("choose when it is made: ", Call("watch", where="…", record="DIR")),
+        )
     keys, table = read_recording(directory)
     wanted = keys if by is None else by
     for key in wanted:
-        if key not in keys:
-            if key not in STACK_KEYS or "stack" not in keys:
-                told = [*keys, *(STACK_KEYS if "stack" in keys else ())]
-                hint = f"it tells {', '.join(dict.fromkeys(told))}"
-                raise UsageError(f"{directory} was not recorded by {key}", hint=hint)
-            table[key] = table["stack"].map(_told_by_stack(table["stack"], key)).astype("category")
+        table[key] = _recorded_key(directory, keys, table, key)
     # Categories sort as they stand, and stand as they were met.
     for key in (key for key in wanted if isinstance(table[key].dtype, pd.CategoricalDtype)):
         table[key] = table[key].cat.set_categories(sorted(table[key].cat.categories))
     groups = table.groupby(["sample", "seconds", *wanted], dropna=False, sort=False, observed=True)
-    return Series(wanted, swap_in_all_or_none(groups[SERIES_AMOUNTS].sum(min_count=1).reset_index()))
+    found = swap_in_all_or_none(groups[SERIES_AMOUNTS].sum(min_count=1).reset_index())
+    for key in (key for key in ("stack", "symbols") if key in wanted):
+        found[key] = _by_category(found[key], split_frames)
+    return Series(wanted, found)
 
 
-# As attribution tells it: a stack that is not known stands there in parentheses, and has no frames.
-def _told_by_stack(stacks: pd.Series, key: str) -> dict[str, str]:
-    frames = {stack: [] if stack.startswith("(") else stack.split(";") for stack in stacks.cat.categories}
+def _recorded_key(directory: Path, keys: list[str], table: pd.DataFrame, key: str) -> pd.Series:
+    recorded = same_key(key, keys)
+    if recorded is not None:
+        return table[recorded]
+    if key not in FRAME_KEYS or "stack" not in keys:
+        known = dict.fromkeys([*keys, *(FRAME_KEYS if "stack" in keys else ())])
+        raise UsageError(f"{directory} was not recorded by {key}", hint=f"it tells {', '.join(known)}")
+    return _by_category(table["stack"], lambda text: _of_stack(text, key)).astype("category")
+
+
+# Each text is looked at once, however many samples have it.
+def _by_category(texts: pd.Series, function: Callable[[str], object]) -> pd.Series:
+    column = texts.astype("category")
+    # The code of a missing text is -1.
+    values = pd.Series([*(function(text) for text in column.cat.categories), pd.NA], dtype=object)
+    return values.take(column.cat.codes.to_numpy()).set_axis(texts.index)
+
+
+# As attribution has it: a stack that is unknown has no frames.
+def _of_stack(text: str, key: str) -> str:
+    shown = split_frames(text)
     if key == "symbols":
-        return {stack: ";".join(map(function_name, names)) or stack for stack, names in frames.items()}
-    return {stack: getattr(meaning(names), key) for stack, names in frames.items()}
+        return join_frames(map(function_name, shown))
+    found = meaning(shown if is_known(shown) else ())
+    return call_site(shown, found.caller) if key == "callsite" else str(getattr(found, key))
 
 
 def _of_snapshots(snaps: list[Snapshot], keys: list[str], where: str | None) -> Series:
@@ -108,7 +139,7 @@ def _seconds(first: Snapshot, snap: Snapshot) -> float:
     if seconds is None:
         raise SpoTraceError(
             f"{snap.path} is not of the boot that {first.path} is of, or does not tell when it was taken",
-            hint="a trend is of one boot; two boots are compared by: spo-trace diff",
+            hint=("a trend is of one boot; two boots are compared by: ", Call("diff", a="A", b="B")),
         )
     return seconds
 

@@ -15,12 +15,12 @@ import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import seconds_between
-from spo_trace.analysis.keys import STACK_KEYS, check_keys
+from spo_trace.analysis.keys import FRAME_KEYS, check_keys
 from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.where import Where
 from spo_trace.collect import collect
 from spo_trace.counts import Progress
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
 from spo_trace.facts import facts_before
 from spo_trace.formats.record import Reject
 from spo_trace.private_files import scratch_directory
@@ -51,14 +51,14 @@ class Question:
             raise UsageError(f"there is no method {self.method!r}", hint=f"choose one of {', '.join(METHODS)}")
         if self.method == "counts" and not self.for_counts:
             raise UsageError(
-                "the kernel counts by stack alone: not by other keys, and without --where",
-                hint=f"--by with some of {', '.join(STACK_KEYS)}, or --method full",
+                ("the kernel counts by stack alone: not by other keys, and without ", Argument("where")),
+                hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
             )
 
     @property
     def for_counts(self) -> bool:
         """Tell whether the kernel's counts for each stack can answer it."""
-        return self.where is None and set(self.keys) <= set(STACK_KEYS)
+        return self.where is None and set(self.keys) <= set(FRAME_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,14 @@ class Sample:
 
 
 def take_samples(
-    sources: Iterable[Source], question: Question, *, jobs: int | None = None, progress: Progress | None = None
+    sources: Iterable[Source],
+    question: Question,
+    *,
+    jobs: int | None = None,
+    page_size: int | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Sample]:
-    """Yield a sample of each source, all of one boot.
+    """Yield a sample of each source, all of one boot; `page_size` in bytes, in place of what the sources tell.
 
     `auto` reads the kernel's own count for each stack where it has them and the question is about stacks alone, else
     every record. Raise SpoTraceError if two are not of one boot, or in the wrong order.
@@ -95,7 +100,7 @@ def take_samples(
         started = time.monotonic()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         rejects.clear()
-        method, table, meta = _read(source, question, counts, jobs, progress)
+        method, table, meta = _read(source, question, counts, jobs, page_size, progress)
         # Two ways of counting in one series would look like growth.
         question = replace(question, method=method)
         meta["warnings"] += [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
@@ -130,18 +135,25 @@ def _count(rejects: Counter[str], reject: Reject) -> None:
 
 
 def _read(
-    source: Source, question: Question, counts: KernelCounts, jobs: int | None, progress: Progress | None
+    source: Source,
+    question: Question,
+    counts: KernelCounts,
+    jobs: int | None,
+    page_size: int | None,
+    progress: Progress | None,
 ) -> tuple[str, pd.DataFrame, dict[str, Any]]:
     if question.method != "full" and question.for_counts:
         warnings: list[str] = []
-        meta = facts_before(source, warnings) | {"files": {}, "warnings": warnings}
+        meta = facts_before(source, warnings, page_size) | {"files": {}, "warnings": warnings}
         table = counts.read(source, question.keys, meta["page_size"]) if _tells_time(meta) else None
         if table is not None:
             return "counts", table, meta
         if question.method == "counts":
-            why = source.why_missing("show_stacks") if _tells_time(meta) else "no boot_id and uptime with it"
-            raise SpoTraceError(f"no counts of stacks: {why}", hint="--method auto reads page_owner then")
-    return "full", *_read_in_full(source, question, jobs, progress)
+            why = source.why_missing("show_stacks").text if _tells_time(meta) else "no boot_id and uptime with it"
+            raise SpoTraceError(
+                f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner then")
+            )
+    return "full", *_read_in_full(source, question, jobs, page_size, progress)
 
 
 # Which boot, and when: page_owner's records tell too, the counts do not.
@@ -150,11 +162,11 @@ def _tells_time(meta: dict[str, Any]) -> bool:
 
 
 def _read_in_full(
-    source: Source, question: Question, jobs: int | None, progress: Progress | None
+    source: Source, question: Question, jobs: int | None, page_size: int | None, progress: Progress | None
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
     try:
-        snap = collect(source, directory / "sample.spo", jobs=jobs, progress=progress)
+        snap = collect(source, directory / "sample.spo", jobs=jobs, page_size=page_size, progress=progress)
         table = amounts_of(snap, question)
     finally:
         shutil.rmtree(directory)
@@ -165,7 +177,10 @@ def _check_order(number: int, seconds: float | None, last: float) -> None:
     if seconds is None:
         raise SpoTraceError(
             f"sample {number} is not of the boot that sample 1 is of, or does not tell when it was taken",
-            hint="samples are of one boot, with boot_id and uptime; two boots are compared by: spo-trace diff",
+            hint=(
+                "samples are of one boot, with boot_id and uptime; two boots are compared by: ",
+                Call("diff", a="A", b="B"),
+            ),
         )
     if seconds <= last:
         raise SpoTraceError(

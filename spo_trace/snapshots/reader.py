@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from spo_trace import schema
 from spo_trace.errors import SpoTraceError
+from spo_trace.install import UPGRADE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +24,23 @@ __all__ = ["Snapshot"]
 class Snapshot:
     """Hold a snapshot on disk; its tables are read when they are first asked for.
 
-    >>> snap = Snapshot(Path("before.spo"))        # doctest: +SKIP
-    >>> snap.read("pages", ["comm", "order"])      # doctest: +SKIP
+    >>> Snapshot(Path("now.spo")).read("pages", ["comm", "order"]).columns.to_list()
+    ['comm', 'order']
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the directory `path`; raise SpoTraceError if it is not a snapshot, or one of a newer spo-trace."""
+    def __init__(self, path: Path, *, page_size: int | None = None) -> None:
+        """Open the directory `path`; raise SpoTraceError if it is not a snapshot, or one of a newer spo-trace.
+
+        `page_size`: of the machine, in bytes, in place of what the snapshot says.
+        """
         self.path = path
         self.meta = _read_meta(path)
+        if page_size is not None:
+            told, source = self.meta["page_size"], self.meta.get("page_size_from")
+            if told != page_size and source != "assumed":
+                said = f"the page size {page_size} (--page-size) is contradicted by the snapshot: {told} ({source})"
+                self.meta["warnings"].append(said)
+            self.meta |= {"page_size": page_size, "page_size_from": "option"}
 
     def __repr__(self) -> str:
         return f"Snapshot({str(self.path)!r}, kernel={self.meta['kernel_release']!r})"
@@ -57,8 +67,10 @@ class Snapshot:
             there = self._present(file.schema_arrow, table, columns)
             for number in range(file.num_row_groups):
                 yield to_frame(_completed(file.read_row_group(number, columns=there), table, columns))
+            # pyarrow 18 fails to read a file without row groups.
             if not file.num_row_groups:
-                yield to_frame(_completed(file.read(columns=there), table, columns))
+                empty = file.schema_arrow.empty_table()
+                yield to_frame(_completed(empty if there is None else empty.select(there), table, columns))
 
     # A snapshot of an older schema version lacks columns that came later: they are null.
     def _present(self, found: pa.Schema, table: str, columns: Sequence[str] | None) -> list[str] | None:
@@ -77,7 +89,8 @@ class Snapshot:
     def batches(self, table: str, rows: int) -> Iterator[pa.RecordBatch]:
         """Yield all columns of `table`, at most `rows` rows at a time."""
         with self._opening(table) as path, pq.ParquetFile(path) as file:
-            yield from file.iter_batches(rows)
+            if file.num_row_groups:  # pyarrow 18 fails without.
+                yield from file.iter_batches(rows)
 
     @contextmanager
     def _opening(self, table: str) -> Iterator[Path]:
@@ -127,7 +140,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
     if not isinstance(version, int) or not 1 <= version <= schema.SCHEMA_VERSION:
         raise SpoTraceError(
             f"{path} has schema version {version}; this spo-trace reads up to {schema.SCHEMA_VERSION}",
-            hint="upgrade: pip install -U spo-trace",
+            hint=UPGRADE,
         )
     if not meta.keys() >= _KEYS or not all(isinstance(meta[key], kind) for key, kind in _TYPES.items()):
         raise SpoTraceError(f"{path}/snapshot.json is damaged", hint="take the snapshot anew")

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Write a snapshot: to a temporary sibling, renamed when it is whole."""
+"""Write a snapshot, which appears when it is complete."""
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -16,12 +14,13 @@ import pyarrow.parquet as pq
 
 from spo_trace import schema
 from spo_trace.closing import Closing
-from spo_trace.errors import SpoTraceError
+from spo_trace.files.access import OWN, Access
+from spo_trace.files.descriptors import names
+from spo_trace.files.output_directory import Kind, OutputDirectory
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import Reject
-from spo_trace.private_files import make_sibling, sibling_name, take_place
 
-__all__ = ["SnapshotWriter", "check_target"]
+__all__ = ["SNAPSHOT", "SnapshotWriter"]
 
 # Enough that a group's own cost does not matter, little enough that compressing the last one ends soon.
 _ROW_GROUP = 1 << 18
@@ -33,6 +32,8 @@ _KEPT_OF_A_REJECT = 1 << 16
 # All that a snapshot may hold: whatever holds more is not removed.
 _FILES = {"snapshot.json", "rejects.txt", *(f"{name}.parquet" for name in schema.TABLES)}
 
+SNAPSHOT = Kind("a snapshot", lambda directory: set(names(directory)) <= _FILES)
+
 
 class SnapshotWriter(Closing):
     """Write the tables of a snapshot as their rows come; nothing is left behind unless `commit` is reached.
@@ -41,24 +42,26 @@ class SnapshotWriter(Closing):
     """
 
     def __init__(
-        self, target: Path, *, force: bool = False, ahead: bool = False, tables: Mapping[str, pa.Schema] = schema.TABLES
+        self,
+        target: Path,
+        *,
+        force: bool = False,
+        access: Access = OWN,
+        ahead: bool = False,
+        tables: Mapping[str, pa.Schema] = schema.TABLES,
     ) -> None:
-        check_target(target, force=force)
-        self._target = target
-        self._force = force
         self._ahead = ahead
         self._columns = tables
-        self._directory = sibling_name(target)
+        self._output = OutputDirectory(target, SNAPSHOT, access=access, force=force)
         self._rejects: BinaryIO | None = None
         self._tables: dict[str, _TableWriter] = {}
 
     def __enter__(self) -> Self:
         """Begin the snapshot; raise SpoTraceError if that can't be."""
-        # Not before: an interrupt between a call and the `with` that it is for would leave the directory behind.
+        self._output.__enter__()
         try:
-            make_sibling(self._directory, self._target)
             for name, columns in self._columns.items():
-                self._tables[name] = _TableWriter(self._directory / f"{name}.parquet", columns, ahead=self._ahead)
+                self._tables[name] = _TableWriter(self._output.create(f"{name}.parquet"), columns, ahead=self._ahead)
         except BaseException:
             self.close()
             raise
@@ -70,7 +73,7 @@ class SnapshotWriter(Closing):
             table.abandon()
         if self._rejects:
             _abandon(self._rejects)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._output.close()
 
     def write(self, table: str, batch: pa.RecordBatch) -> None:
         """Add rows to a table; columns that `batch` does not have, at the end of the table's, are null."""
@@ -83,7 +86,7 @@ class SnapshotWriter(Closing):
     def reject(self, reject: Reject) -> None:
         """Keep text that could not be parsed, escaped, in rejects.txt."""
         if self._rejects is None:
-            self._rejects = _create(self._directory / "rejects.txt")
+            self._rejects = self._output.create("rejects.txt")
         lost = "record lost" if reject.lost else "record kept without this"
         head = f"# {reject.file} line {reject.line} byte {reject.offset}: {reject.reason} ({lost})\n"
         body = "".join(f"{escape(line)}\n" for line in reject.text[:_KEPT_OF_A_REJECT].split(b"\n"))
@@ -95,24 +98,19 @@ class SnapshotWriter(Closing):
             table.close()
         if self._rejects:
             self._rejects.close()
-        with _create(self._directory / "snapshot.json") as file:
+        with self._output.create("snapshot.json") as file:
             file.write(json.dumps(meta, indent=1, ensure_ascii=True).encode() + b"\n")
-        for path in self._directory.iterdir():
-            _sync(path)
-        _sync(self._directory)
-        check_target(self._target, force=self._force)
-        take_place(self._directory, self._target)
-        _sync(self._target.parent)
+        self._output.commit()
 
 
 class _TableWriter:
     """Write one Parquet file in row groups of some 260,000 rows, in a bounded amount of memory."""
 
-    def __init__(self, path: Path, table_schema: pa.Schema, *, ahead: bool) -> None:
+    def __init__(self, file: BinaryIO, table_schema: pa.Schema, *, ahead: bool) -> None:
         self._schema = table_schema
         self._pool = ThreadPoolExecutor(1) if ahead else None
         self._pending: Future[None] | None = None
-        self._file = _create(path)
+        self._file = file
         self._parquet = pq.ParquetWriter(self._file, table_schema, compression="zstd", **_encodings(table_schema))
         self._batches: list[pa.RecordBatch] = []
         self._rows = 0
@@ -185,32 +183,7 @@ def _is_list(field: pa.Field) -> bool:
     return bool(pa.types.is_list(field.type))
 
 
-def check_target(target: Path, *, force: bool) -> None:
-    """Raise SpoTraceError if a snapshot can't be given the name `target`."""
-    if target.is_symlink():
-        raise SpoTraceError(f"{target} is a symbolic link", hint="links are not followed: name the directory itself")
-    if not target.exists():
-        return
-    if not target.is_dir() or not {path.name for path in target.iterdir()} <= _FILES:
-        raise SpoTraceError(f"{target} exists and is not a snapshot", hint="choose another name with -o")
-    if not force:
-        raise SpoTraceError(f"{target} exists", hint="choose another name with -o, or replace it with --force")
-
-
-def _create(path: Path) -> BinaryIO:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    return os.fdopen(fd, "wb")
-
-
 # On a full disk, closing fails as writing did: what could not be written is of no interest any more.
 def _abandon(file: BinaryIO) -> None:
     with suppress(OSError):
         file.close()
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

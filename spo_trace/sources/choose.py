@@ -4,12 +4,13 @@
 import os
 from collections.abc import Sequence
 
-from spo_trace.errors import UsageError
+from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sources.capture import CaptureSource
-from spo_trace.sources.live import LiveSource
+from spo_trace.sources.live import STACKS_TIMEOUT, LiveSource
+from spo_trace.sources.mistaken import what_it_is
 from spo_trace.sources.source import Source
 
-__all__ = ["BACKENDS", "backend_name", "choose_source", "default_jobs"]
+__all__ = ["BACKENDS", "backend_name", "capture_source", "choose_source", "default_jobs"]
 
 BACKENDS = ("live", "capture", "simulator")
 
@@ -28,26 +29,47 @@ def backend_name(backend: str | None, paths: Sequence[str]) -> str:
     if name not in BACKENDS:
         raise UsageError(f"there is no backend {name!r}", hint=f"choose one of {', '.join(BACKENDS)}")
     if name == "live" and paths:
-        raise UsageError("the live backend reads this machine, not --from", hint="leave out --backend or --from")
+        raise UsageError(
+            ("the live backend reads this machine, not ", Argument("from_")),
+            hint=("leave out ", Argument("backend"), " or ", Argument("from_")),
+        )
     if name != "live" and not paths:
-        raise UsageError(f"the {name} backend needs --from", hint="name a capture, or a scenario for the simulator")
+        raise UsageError(
+            (f"the {name} backend needs ", Argument("from_")), hint="name a capture, or a scenario for the simulator"
+        )
     return name
 
 
+def capture_source(paths: Sequence[str]) -> Source:
+    """Return the capture at `paths`; raise SpoTraceError that names what they are instead, if that is known."""
+    try:
+        return CaptureSource(paths)
+    except SpoTraceError as error:
+        raise next(filter(None, map(what_it_is, paths)), error) from error
+
+
 def choose_source(
-    backend: str | None, paths: Sequence[str], stage: str | None = None, jobs: int | None = None
+    backend: str | None,
+    paths: Sequence[str],
+    stage: str | None = None,
+    jobs: int | None = None,
+    stacks_timeout: float = STACKS_TIMEOUT,
 ) -> Source:
     """Return the source that `backend` names; without a name, a capture if there are paths, else this machine.
 
-    `jobs`: how many read this machine's page_owner at once, by default `default_jobs()`.
+    `jobs`: how many read this machine's page_owner at once, by default `default_jobs()`. `stacks_timeout`: for how many
+    seconds this machine's page_owner_stacks may return no data.
     """
     if stage is not None and backend != "simulator":
-        raise UsageError("only the simulator has stages", hint="add --backend simulator, or leave out --stage")
+        raise UsageError(
+            "only the simulator has stages",
+            hint=("add ", Argument("backend", "simulator"), ", or leave out ", Argument("stage")),
+        )
     name = backend_name(backend, paths)
     if name == "live":
-        return LiveSource(jobs=jobs or default_jobs())
+        return LiveSource(jobs=jobs or default_jobs(), stacks_timeout=stacks_timeout)
     if name == "capture":
-        return CaptureSource(paths)
+        return capture_source(paths)
     from spo_trace.sources.simulator import simulated_stage
 
     return simulated_stage(paths, stage)

@@ -101,8 +101,18 @@ def is_compressed(head: bytes) -> bool:
 
 def first_bytes(head: bytes, size: int = 4096) -> bytes:
     """Return the first decompressed bytes of a file whose first bytes are `head`, as many as these hold."""
+    if not is_compressed(head):
+        return head[:size]
     stream = decompressed(io.BytesIO(head), head)
     content = bytearray()
+    # A step that fails is lost whole: towards the end of what is there, one byte at a time.
+    try:
+        while len(content) < size and (piece := stream.read(min(size - len(content), SMALL_STEP))):
+            content += piece
+        return bytes(content)
+    except READ_ERRORS:
+        stream = decompressed(io.BytesIO(head), head)
+        content.clear()
     try:
         while len(content) < size and (byte := stream.read(1)):
             content += byte

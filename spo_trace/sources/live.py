@@ -13,15 +13,25 @@ from typing import TypeVar
 from spo_trace.formats import proc
 from spo_trace.formats.blocks import Block, Buffer, Filled
 from spo_trace.formats.record import KernelText, Records
+from spo_trace.machine.facts import Machine
+from spo_trace.machine.needs import why_no_page_owner
+from spo_trace.missing import Missing, Why
+from spo_trace.sources.child_reader import ChildFailed, abandoned, read_in_child
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.many_readers import positions_are_pfns, range_blocks, range_records
 from spo_trace.sources.one_reader import read_records
 from spo_trace.sources.own_memory import keep_freed_memory
 from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, prints_handles, stacks_by_handle, with_stacks
-from spo_trace.sources.source import PATHS
+from spo_trace.sources.source import PATHS, STACK_FILES
 from spo_trace.sources.unreadable import explain
 
-__all__ = ["LiveSource"]
+__all__ = ["STACKS_TIMEOUT", "LiveSource"]
+
+# Seconds without data.
+STACKS_TIMEOUT = 10.0
+
+_NO_SWAP = Why(Missing.NOT_SWITCHED_ON, "page_owner does not track swap: boot with page_owner=on,swap")
+_STUCK = Why(Missing.BLOCKED, "an earlier reader of page_owner_stacks is stuck in the kernel")
 
 _SAME_FILE_LATER = {"meminfo-after": "meminfo", "uptime-after": "uptime"}
 
@@ -34,15 +44,18 @@ Opener = Callable[..., KernelFile]
 class LiveSource:
     """Read the kernel's files of the machine whose root directory is `root`, page_owner by `jobs` readers at once.
 
-    One reads it where the kernel does not let it be read from any page frame on (before Linux 6.1).
+    One reads it where the kernel does not let it be read from any page frame on (before Linux 6.1). The files of
+    page_owner_stacks are given up if reading one returns no data for `stacks_timeout` seconds.
     """
 
     kind = "live"
 
-    def __init__(self, root: Path = Path("/"), jobs: int = 1) -> None:
+    def __init__(self, root: Path = Path("/"), jobs: int = 1, *, stacks_timeout: float = STACKS_TIMEOUT) -> None:
         self._root = root
+        self._machine = Machine(root)
         self._jobs = jobs
-        self._why: dict[str, str] = {}
+        self._stacks_timeout = stacks_timeout
+        self._why: dict[str, Why] = {}
 
     @property
     def options(self) -> dict[str, str]:
@@ -54,6 +67,8 @@ class LiveSource:
         if name in ("uname", "date", "pagesize"):
             return KernelText(name, [_from_python(name)])
         path = self._path(name)
+        if name in STACK_FILES:
+            return self._open_stacks(name, path)
         text = KernelText(name, skipped={})
         with ExitStack() as files:
 
@@ -65,30 +80,49 @@ class LiveSource:
             except FileNotFoundError:
                 return None
             except OSError as error:
-                raise explain(path, error) from error
+                raise explain(path, error, self._machine) from error
             if not there:
                 return None
             opened = files.pop_all()
-        text.chunks = _closing(path, opened, text.chunks)
+        text.chunks = self._closing(path, opened, text.chunks)
         if text.records is not None:
-            text.records = _closing(path, opened, text.records)
+            text.records = self._closing(path, opened, text.records)
         if text.blocks is not None:
-            text.blocks = _explaining(path, text.blocks)
+            text.blocks = self._explaining(path, text.blocks)
             text.opened = opened
         return text
 
-    def why_missing(self, name: str) -> str:
-        """Return why `open` gave None."""
+    def why_missing(self, name: str) -> Why:
+        """Return why `open` returned None."""
         if name in self._why:
             return self._why[name]
-        if name == "page_owner":
-            return "the kernel has no page_owner, or was not booted with page_owner=on; run: spo-trace doctor"
-        if name == "swap_page_owner":
-            return "the kernel has no swap_page_owner file"
-        return f"the kernel has no /{PATHS[name]}"
+        if name not in ("page_owner", "swap_page_owner", *STACK_FILES):
+            return Why(Missing.NO_FILE, f"the kernel has no /{PATHS[name]}")
+        if why := why_no_page_owner(self._machine):
+            return why
+        since = " (Linux 6.9 and later have it)" if name == "show_stacks" else ""
+        return Why(Missing.NO_FILE, f"the kernel has no {name} file{since}")
 
     def _path(self, name: str) -> Path:
         return self._root / PATHS[_SAME_FILE_LATER.get(name, name)]
+
+    # Read at once: frame_blocks() would too, and a text that is given up half-way is not used.
+    def _open_stacks(self, name: str, path: Path) -> KernelText | None:
+        # A first error is exact; the child's is a message.
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise explain(path, error, self._machine) from error
+        if abandoned():
+            self._why[name] = _STUCK
+            return None
+        try:
+            return KernelText(name, [read_in_child(path, self._stacks_timeout)])
+        except ChildFailed as failed:
+            self._why[name] = failed.why
+        return None
 
     # False if the file is there, but has nothing to say.
     def _give(self, text: KernelText, opener: Opener) -> bool:
@@ -96,7 +130,7 @@ class LiveSource:
             self._give_pages(text, opener)
         elif text.name == "swap_page_owner":
             if not _tracks_swap(self._path(text.name)):
-                self._why[text.name] = "page_owner does not track swap: boot with page_owner=on,swap"
+                self._why[text.name] = _NO_SWAP
                 return False
             text.records = _opened_when_read(self._path(text.name), text)
         else:
@@ -106,7 +140,8 @@ class LiveSource:
     def _give_pages(self, text: KernelText, opener: Opener) -> None:
         known = {}
         if prints_handles(self._path(text.name)):
-            known = stacks_by_handle(self._content("show_stacks_handles"))
+            stacks = self.open("show_stacks_handles")
+            known = stacks_by_handle(b"".join(stacks.chunks)) if stacks else {}
         mode = HANDLE if known else None
         files = [opener(mode)]
         if not positions_are_pfns(files[0]):
@@ -125,6 +160,23 @@ class LiveSource:
     def _last_pfn(self) -> int | None:
         zones = proc.zoneinfo(self._content("zoneinfo"))
         return max((zone["start_pfn"] + zone["spanned"] for zone in zones), default=None)
+
+    def _closing(self, path: Path, files: ExitStack, pieces: Iterable[T]) -> Iterator[T]:
+        with files:
+            try:
+                yield from pieces
+            except OSError as error:
+                raise explain(path, error, self._machine) from error
+
+    def _explaining(self, path: Path, blocks: Iterable[Block]) -> Iterator[Block]:
+        for block in blocks:
+            yield block._replace(fill=partial(self._fill, path, block))
+
+    def _fill(self, path: Path, block: Block, buffer: Buffer) -> Filled:
+        try:
+            return block.fill(buffer)
+        except OSError as error:
+            raise explain(path, error, self._machine) from error
 
     def _content(self, name: str) -> bytes:
         try:
@@ -149,26 +201,6 @@ def _tracks_swap(path: Path) -> bool:
 def _opened_when_read(path: Path, text: KernelText) -> Iterator[Records]:
     with KernelFile(path) as file:
         yield from read_records(file, text)
-
-
-def _closing(path: Path, files: ExitStack, pieces: Iterable[T]) -> Iterator[T]:
-    with files:
-        try:
-            yield from pieces
-        except OSError as error:
-            raise explain(path, error) from error
-
-
-def _explaining(path: Path, blocks: Iterable[Block]) -> Iterator[Block]:
-    for block in blocks:
-        yield block._replace(fill=partial(_fill, path, block))
-
-
-def _fill(path: Path, block: Block, buffer: Buffer) -> Filled:
-    try:
-        return block.fill(buffer)
-    except OSError as error:
-        raise explain(path, error) from error
 
 
 def _from_python(name: str) -> bytes:

@@ -7,15 +7,19 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sources.capture import CaptureSource
-from spo_trace.sources.choose import backend_name, choose_source
+from spo_trace.sources.choose import backend_name, capture_source, choose_source
+from spo_trace.sources.live import STACKS_TIMEOUT
+from spo_trace.sources.mistaken import what_it_is
 from spo_trace.sources.source import Source
 
 __all__ = ["choose_series", "paced"]
 
 
-def choose_series(backend: str | None, paths: Sequence[str], jobs: int | None = None) -> Iterator[Source]:
+def choose_series(
+    backend: str | None, paths: Sequence[str], jobs: int | None = None, stacks_timeout: float = STACKS_TIMEOUT
+) -> Iterator[Source]:
     """Return the sources that samples are taken of; without end for this machine.
 
     A path is a capture (as for CaptureSource), or a directory of captures: all of them, in the order of their names.
@@ -23,12 +27,12 @@ def choose_series(backend: str | None, paths: Sequence[str], jobs: int | None = 
     """
     name = backend_name(backend, paths)
     if name == "live":
-        return iter(lambda: choose_source(name, [], jobs=jobs), None)
+        return iter(lambda: choose_source(name, [], jobs=jobs, stacks_timeout=stacks_timeout), None)
     if name == "simulator":
         from spo_trace.sources.simulator import simulated_stages
 
         return simulated_stages(paths)
-    return iter([CaptureSource([path]) for given in paths for path in _captures(given)])
+    return iter([capture_source([path]) for given in paths for path in _captures(given)])
 
 
 def paced(sources: Iterable[Source], interval: float, count: int | None) -> Iterator[Source]:
@@ -45,7 +49,9 @@ def paced(sources: Iterable[Source], interval: float, count: int | None) -> Iter
 
 def _captures(path: str) -> list[str]:
     if path == "-":
-        raise UsageError("standard input is one capture, and has no second sample", hint="name captures with --from")
+        raise UsageError(
+            "standard input is one capture, and has no second sample", hint=("name captures with ", Argument("from_"))
+        )
     if not Path(path).is_dir():
         return [path]
     with suppress(SpoTraceError):
@@ -53,9 +59,9 @@ def _captures(path: str) -> list[str]:
         return [path]
     inside = [str(child) for child in sorted(Path(path).iterdir()) if child.is_dir() and _is_capture(child)]
     if not inside:
-        raise SpoTraceError(
+        raise what_it_is(path) or SpoTraceError(
             f"{path} is no capture, and has none inside",
-            hint="a capture has page_owner, as the README tells to make it",
+            hint="a capture has page_owner, as spo-trace capture-script makes it",
         )
     return inside
 

@@ -4,8 +4,9 @@
 from collections.abc import Iterator, Sequence
 
 from spo_trace.bundled import scenario_path
-from spo_trace.errors import UsageError
+from spo_trace.errors import Argument, UsageError
 from spo_trace.formats.record import KernelText, gathered
+from spo_trace.missing import Missing, Why
 from spo_trace.simulator import Stage, load_scenario, run
 from spo_trace.simulator.steps import Snapshot
 from spo_trace.sources.source import PATHS, RECORD_FILES
@@ -37,9 +38,9 @@ class SimulatorSource:
             return KernelText(name, records=gathered(read()))
         return KernelText(name, read())
 
-    def why_missing(self, name: str) -> str:
-        """Return why `open` gave None."""
-        return f"the scenario's kernel has no {name}"
+    def why_missing(self, name: str) -> Why:
+        """Return why `open` returned None."""
+        return Why(Missing.NO_FILE, f"the scenario's kernel has no {name}")
 
 
 def simulated_stage(scenarios: Sequence[str], stage: str | None = None) -> SimulatorSource:
@@ -60,5 +61,5 @@ def simulated_stages(scenarios: Sequence[str]) -> Iterator[SimulatorSource]:
 
 def _only(scenarios: Sequence[str]) -> str:
     if len(scenarios) != 1:
-        raise UsageError("the simulator runs one scenario", hint="give --from once")
+        raise UsageError("the simulator runs one scenario", hint=("give ", Argument("from_"), " once"))
     return scenarios[0]

@@ -4,11 +4,15 @@
 from typing import Protocol
 
 from spo_trace.formats.record import KernelText
+from spo_trace.missing import Why
 
-__all__ = ["PATHS", "RECORD_FILES", "Source"]
+__all__ = ["OTHER_PATHS", "PATHS", "RECORD_FILES", "STACK_FILES", "Source"]
 
 # Files of which read(2) gives one record at a time, so that a comm cannot fake where one ends.
 RECORD_FILES = ("page_owner", "swap_page_owner")
+
+# What the kernel counts for each stack (page_owner_stacks/).
+STACK_FILES = ("show_stacks", "show_handles", "show_stacks_handles")
 
 # Where each file stands on the machine, relative to its root; a capture may have them flat, under these names.
 PATHS = {
@@ -29,6 +33,14 @@ PATHS = {
     "uname": "uname",
     "date": "date",
     "pagesize": "pagesize",
+    "getconf": "getconf",
+}
+
+# Where else a report of a whole machine (sosreport) has them, as patterns of paths relative to its root.
+OTHER_PATHS = {
+    "uname": ("sos_commands/*/uname_-a",),
+    "getconf": ("sos_commands/*/getconf_-a",),
+    "date": ("sos_commands/*/date",),
 }
 
 
@@ -52,6 +64,6 @@ class Source(Protocol):
         """
         ...
 
-    def why_missing(self, name: str) -> str:
-        """Return why `open` gave None, as far as the source knows."""
+    def why_missing(self, name: str) -> Why:
+        """Return why `open` returned None, as far as the source knows."""
         ...

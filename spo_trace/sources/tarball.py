@@ -6,19 +6,36 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import KernelText
-from spo_trace.sources.compression import READ_ERRORS, SMALL_STEP, Rewound, decompressed, read_chunks, without_suffix
-from spo_trace.sources.source import PATHS
+from spo_trace.missing import Why
+from spo_trace.sources.compression import (
+    READ_ERRORS,
+    SMALL_STEP,
+    Rewound,
+    decompressed,
+    first_bytes,
+    read_chunks,
+    without_suffix,
+)
+from spo_trace.sources.err_file import LONGEST, read_err
+from spo_trace.sources.source import OTHER_PATHS, PATHS
+from spo_trace.sources.undress import undress
 
 __all__ = ["Tarball", "is_tar"]
 
 _HEAD = 4096
 _MAGIC_AT = 257
+
+# What is looked at of files of other names, if none is page_owner.
+_MOST_FILES = 2000
+_LARGEST_HEAD = 5 << 20
+_SNIFFED = 1 << 16
 
 # Files of a few kB, as /proc has many: kept, or each would be one more pass over the archive.
 _KEPT = 1 << 20
@@ -33,6 +50,13 @@ def _laid_out(path: str, name: str) -> bool:
     return f"/{without_suffix(path)}".endswith(f"/{PATHS[name]}")
 
 
+def _name_of(path: PurePosixPath) -> str | None:
+    name = without_suffix(path.name)
+    if name in PATHS:
+        return name
+    return next((known for known, others in OTHER_PATHS.items() if any(path.match(other) for other in others)), None)
+
+
 class Tarball:
     """Find a capture's files in a tar archive, compressed or not, by their names.
 
@@ -44,9 +68,10 @@ class Tarball:
     def __init__(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
         self._title = title
         self._reopen = reopen
-        self.errors: dict[str, str] = {}
+        self.errors: dict[str, Why] = {}
         self.cut_off: str | None = None
         self._contents: dict[str, bytes] = {}
+        self._has_snapshot = False
         self._members = self._index()
 
     def find(self, name: str) -> str | None:
@@ -65,15 +90,32 @@ class Tarball:
     def text(self, name: str) -> KernelText | None:
         """Return the text of a file of PATHS, None if the archive does not have it."""
         path = self.find(name)
-        if path is None:
-            return None
-        text = KernelText(name, ())
+        return None if path is None else self.text_at(name, path)
+
+    def text_at(self, name: str, path: str, note: str | None = None) -> KernelText:
+        """Return the text of the archive's file `path` as that of file `name` of PATHS."""
+        text = KernelText(name, (), note=note)
         content = self._contents.get(path)
         if content is None:
             text.chunks = self._member_chunks(text, path)
         else:
             text.chunks = read_chunks(text, io.BytesIO(content), content)
+        undress(text)
         return text
+
+    def contents(self) -> Iterator[tuple[Path, bytes]]:
+        """Yield the path and the first bytes of each file, in the archive's order, up to where it breaks off."""
+        try:
+            with self._archive() as archive:
+                for member in islice(archive, _MOST_FILES):
+                    if member.isreg():
+                        yield Path(member.name), first_bytes(_content(archive, member, _LARGEST_HEAD), _SNIFFED)
+        except READ_ERRORS:
+            return
+
+    def hint(self) -> str | None:
+        """Return what to do with an archive that is no capture, as far as its files' names tell."""
+        return "it has a snapshot inside: unpack it, and give NAME.spo to report" if self._has_snapshot else None
 
     def _member_chunks(self, text: KernelText, path: str) -> Iterator[bytes]:
         with self._archive() as archive:
@@ -95,14 +137,15 @@ class Tarball:
         try:
             with self._archive() as archive:
                 for member in archive:
-                    name = without_suffix(PurePosixPath(member.name).name)
+                    name = _name_of(PurePosixPath(member.name)) or PurePosixPath(member.name).name
+                    self._has_snapshot |= name == "pages.parquet"
                     if member.isreg() and name in PATHS:
                         self._refuse_empty(name, member)
                         found.setdefault(name, []).append(member.name)
                         if member.size <= _KEPT and len(found[name]) == 1:
                             self._contents[member.name] = _content(archive, member)
                     elif member.isreg() and name.endswith(".err") and name.removesuffix(".err") in PATHS:
-                        self.errors[name.removesuffix(".err")] = escape(_content(archive, member, 200).strip())
+                        self.errors[name.removesuffix(".err")] = read_err(_content(archive, member, LONGEST))
                 # tarfile takes the end of its input for the end of the archive, which is a block of zeros.
                 if archive.fileobj.tell() - archive.offset < tarfile.BLOCKSIZE:
                     self.cut_off = "the archive has no end"

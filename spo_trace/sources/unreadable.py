@@ -1,25 +1,41 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Why a file of the kernel's can't be read, and what mends it."""
+"""Why a kernel file of this machine cannot be read, and the fix."""
 
 import errno
 import os
 from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.machine.facts import Machine
+from spo_trace.machine.needs import why_no_page_owner
+from spo_trace.missing import Missing, Why
 
-__all__ = ["MEND", "explain"]
-
-MEND = {
-    errno.EPERM: "kernel lockdown (see /sys/kernel/security/lockdown) or this container forbids it",
-    errno.EACCES: "only root may read it: run it with sudo",
-    errno.EINVAL: "page_owner is compiled in but not switched on: boot with page_owner=on",
-}
+__all__ = ["Unreadable", "explain"]
 
 
-def explain(path: Path, error: OSError) -> SpoTraceError:
-    """Return the error that tells a user what `error` means for the kernel's file `path`, and what mends it."""
+class Unreadable(SpoTraceError):
+    """Say that a kernel file cannot be read, and why: `code`, message and hint."""
+
+    def __init__(self, message: str, why: Why) -> None:
+        super().__init__(message, hint=why.hint or "run: spo-trace doctor")
+        self.code = why.code
+
+
+def explain(path: Path, error: OSError, machine: Machine) -> Unreadable:
+    """Return the error that tells a user what `error` means for the kernel's file `path`."""
     number = error.errno or 0
-    mend = MEND.get(number, "run: spo-trace doctor")
-    return SpoTraceError(
-        f"{path} can't be read: {os.strerror(number)} ({errno.errorcode.get(number, number)})", hint=mend
-    )
+    # The file was refused, mostly because all of debugfs is.
+    if number in (errno.EACCES, errno.EPERM) and (why := why_no_page_owner(machine)):
+        return Unreadable(f"page_owner can't be read: {why.text}", why)
+    text = f"{os.strerror(number)} ({errno.errorcode.get(number, number)})"
+    return Unreadable(f"{path} can't be read: {text}", _why(number, text))
+
+
+def _why(number: int, text: str) -> Why:
+    if number == errno.EINVAL:
+        hint = "page_owner is built in but not switched on: boot with page_owner=on"
+        return Why(Missing.NOT_SWITCHED_ON, text, hint)
+    if number in (errno.EACCES, errno.EPERM):
+        hint = "kernel lockdown, a security module (SELinux, AppArmor) or a container forbids it"
+        return Why(Missing.PERMISSION, text, hint)
+    return Why(Missing.READ_ERROR, text)

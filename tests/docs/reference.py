@@ -13,7 +13,8 @@ __all__ = ["commands", "options_of", "reference"]
 _HEAD = """\
 # Commands
 
-All that `spo-trace COMMAND --help` says, in one page; made of it by `make docs`. Every command also has `--help`.
+All that `spo-trace COMMAND --help` says, in one page; made of it by `make docs`. Every command also has `--help`, or
+`-h`.
 """
 
 
@@ -25,7 +26,11 @@ def commands() -> dict[str, Any]:
 
 def options_of(command: Any) -> list[str]:
     """Return every spelling of every option of a command."""
-    return ["--help", *(word for p in command.params for word in [*p.opts, *p.secondary_opts] if word.startswith("-"))]
+    return [
+        "-h",
+        "--help",
+        *(word for p in command.params for word in [*p.opts, *p.secondary_opts] if word.startswith("-")),
+    ]
 
 
 def reference() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spo_trace.schema import SCHEMA_VERSION
 from tests.support import EXECUTABLE, MACHINE, capture, in_process, page, snapshot_of, spo_trace, tar_of
 
 DAMAGED = "snapshot.json is damaged\n  hint: take the snapshot anew\n"
@@ -56,7 +57,7 @@ ERRORS = [
     ),
     (["report", "bad.tar"], "bad.tar: page_owner is empty in the archive\n"),
     (["report", "broken.spo"], f"broken.spo/{DAMAGED}"),
-    (["report", "newer.spo"], "newer.spo has schema version 99; this spo-trace reads up to 3\n"),
+    (["report", "newer.spo"], f"newer.spo has schema version 99; this spo-trace reads up to {SCHEMA_VERSION}\n"),
     (["report", "-"], "standard input is empty\n"),
     (["report", "x.spo", "-o", "no/such"], "no/such can't be written: no is not a directory\n"),
     (["report", "x.spo", "-o", "none"], "none is a directory\n"),
@@ -64,7 +65,7 @@ ERRORS = [
     (["report", "x.spo", "-o", "link", "--force"], "link is a symbolic link\n"),
     (["report", "x.spo", "-o", "/dev/full"], "No space left on device\n"),
     (["snapshot", "--from", "text", "--from", "stages/1-a/page_owner", "-o", "n"], "text is not a page_owner capture"),
-    (["snapshot", "--from", "stages/1-a", "-o", "x.spo"], "x.spo exists\n  hint: choose another name with -o, or"),
+    (["snapshot", "--from", "stages/1-a", "-o", "x.spo"], "x.spo exists\n  hint: choose another name, or"),
     (["snapshot", "--from", "stages/1-a", "-o", "none", "--force"], "none exists and is not a snapshot\n"),
     (["snapshot", "--from", "stages/1-a", "-o", "link", "--force"], "link is a symbolic link\n"),
     (["snapshot", "--from", "stages/1-a", "-o", "no/x.spo"], "no/x.spo can't be written: No such file or directory\n"),
@@ -74,7 +75,7 @@ ERRORS = [
         "no swap_page_owner: not in the capture",
     ),
     (["simulate", "nosuch", "-o", "n"], "there is no scenario nosuch\n  hint: name a TOML file, or one of "),
-    (["simulate", "quick", "-o", "none", "--force"], "none is not what simulate made\n"),
+    (["simulate", "quick", "-o", "none", "--force"], "none exists and is not what simulate makes\n"),
     (["simulate", "quick", "-o", "no/such"], "no/such can't be written: No such file or directory\n"),
 ]
 
@@ -91,7 +92,7 @@ USAGE = [
         ["report", "x.spo", "--sort", "nosuch"],
         "can't sort by 'nosuch'\n  hint: choose one of comm, mem_pages, swap_pages, mem, swap, total, share\n",
     ),
-    (["report", "x.spo", "--where", "comm.x"], "--where 'comm.x': 'comm.x' is not a condition on columns\n"),
+    (["report", "x.spo", "--where", "comm.x"], "--where comm.x: 'comm.x' is not a condition on columns\n"),
     (
         ["report", "nosuch", "--format", "xml"],
         "there is no format 'xml'\n  hint: choose one of table, csv, json, markdown\n",

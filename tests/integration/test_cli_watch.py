@@ -129,7 +129,8 @@ def test_plot_without_matplotlib(place: Path) -> None:
         run = in_process("trend", "comm", "--plot", "x.png", cwd=place)
     assert run.returncode == 1
     assert run.stderr.decode() == (
-        "spo-trace: error: --plot needs matplotlib\n  hint: install it: pip install 'spo-trace[plot]'\n"
+        "spo-trace: error: --plot needs matplotlib\n"
+        "  hint: install it in a checkout of spo-trace: pip install '.[plot]'\n"
     )
 
 

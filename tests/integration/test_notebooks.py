@@ -2,9 +2,12 @@
 """The notebooks run from top to bottom, and say what they are kept saying."""
 
 import os
+import re
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -41,3 +44,56 @@ def test_it_can_be_read_without_jupyter(path: Path) -> None:
     code = [cell.source for cell in book.cells if cell.cell_type == "code"]
     assert sum(cell.cell_type == "markdown" for cell in book.cells) >= len(code) / 2
     assert max(len(source.splitlines()) for source in code) <= 40
+
+
+def outputs_of(path: Path) -> list[Any]:
+    book = nbformat.read(path, as_version=4)
+    return [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_columns_named_bytes_hold_bytes(path: Path) -> None:
+    tables = [output["data"]["text/plain"] for output in outputs_of(path) if "text/plain" in output.get("data", {})]
+    for table in tables:
+        for block in table.split("\n\n"):
+            heading, *rows = block.splitlines()
+            for column in re.finditer(r"\w*bytes\w*", heading):
+                # pandas puts a column's values below the end of its name. An amount in MiB would be a fraction.
+                values = [row[: column.end()].split()[-1] for row in rows if row[: column.end()].split()]
+                assert values and all(re.fullmatch(r"-?\d+|<NA>", value) for value in values), (column[0], values)
+
+
+def test_a_column_in_other_units_would_be_seen() -> None:
+    assert not re.fullmatch(r"-?\d+|<NA>", "256.7")
+    assert any("_bytes" in str(output) for path in NOTEBOOKS for output in outputs_of(path))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_legend_has_a_chosen_place(path: Path) -> None:
+    book = nbformat.read(path, as_version=4)
+    calls = [call for cell in book.cells for call in re.findall(r"\.legend\(.*\)", cell.source)]
+    # matplotlib's own choice ("best") may cover a bar.
+    assert all("loc=" in call for call in calls), calls
+
+
+def test_results_are_shown_with_sizes() -> None:
+    for path in NOTEBOOKS[:3]:
+        html = [output["data"]["text/html"] for output in outputs_of(path) if "text/html" in output.get("data", {})]
+        assert any(re.search(r"\d [KM]iB<", text) for text in html), path.stem
+
+
+def test_the_fleet_says_so_where_it_finds_nothing(tmp_path: Path) -> None:
+    book = nbformat.read(NOTEBOOKS[3], as_version=4)
+    first, second, third = [cell.source for cell in book.cells if cell.cell_type == "code"][:3]
+    names: dict[str, Any] = {}
+    (tmp_path / "elsewhere").mkdir()
+    # GIVEN a directory without captures, or a fleet without snapshots
+    with chdir(tmp_path / "elsewhere"), pytest.raises(FileNotFoundError, match=r"no captures in \.\./fixtures"):
+        exec(first, names)
+    names["directory"].cleanup()
+    names["fleet"] = tmp_path
+    assert "machines" in second and "def table" in third
+    names["table_source"] = third.partition("\n\n\n")[0]
+    exec(names["table_source"], names)
+    with pytest.raises(FileNotFoundError, match="no snapshots in"):
+        names["table"]("pages", ["order"])

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from spo_trace.analysis.stacks import deciding_rule, meaning
 from spo_trace.collect import collect
 from spo_trace.errors import MalformedRecord, SpoTraceError, UsageError
+from spo_trace.missing import Missing, Why
 from spo_trace.native import library
 from spo_trace.snapshots.reader import Snapshot
-from tests.support import ANON, FS, MACHINE, SHMEM, FakeSource, entry, page
+from spo_trace.sources.capture import CaptureSource
+from tests.support import ANON, CARRIED, FS, MACHINE, SHMEM, FakeSource, entry, page
 
 BLOCK = b"".join(b" %b\n" % frame for frame in ANON)
 CUT = b"Page allocated via order 0, mask 0xcc0(GFP_KERNEL), pid 7"
@@ -19,7 +22,7 @@ CUT = b"Page allocated via order 0, mask 0xcc0(GFP_KERNEL), pid 7"
 def collected(tmp_path: Path, files: dict[str, bytes], **options: Any) -> Snapshot:
     """Return the snapshot of a source with these files."""
     problems = options.pop("problems", None)
-    source = FakeSource({**MACHINE, **files}, problems=problems, why=options.pop("why", "not there"))
+    source = FakeSource({**MACHINE, **files}, problems=problems, why=options.pop("why", None))
     return collect(source, tmp_path / "x.spo", **options)
 
 
@@ -45,7 +48,7 @@ def test_every_table_and_count(tmp_path: Path) -> None:
     # Time 0 stands for "not known yet".
     assert counts_of(snap, "page_owner") == {"records": 3, "oldest_ts_nsec": 7, "newest_ts_nsec": 9}
     assert counts_of(snap, "swap_page_owner") == {"records": 2, "oldest_ts_nsec": 3, "newest_ts_nsec": 8}
-    assert snap.meta["swap_owner"] == {"origin": "debugfs", "why": None, "kept_by_kernel": True}
+    assert snap.meta["swap_owner"] == {"origin": "debugfs", "why": None, "code": None, "kept_by_kernel": True}
     assert snap.meta["source"] == {"kind": "capture", "from": "memory"}
     assert (snap.meta["schema_version"], snap.meta["warnings"]) == (3, [])
     assert (snap.meta["host"], snap.page_size) == ("box", 4096)
@@ -131,34 +134,65 @@ def test_without_a_record_there_is_no_snapshot(tmp_path: Path, files: dict[str, 
 
 def test_no_swap_owners_and_why(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page()})
-    assert snap.meta["swap_owner"] == {"origin": None, "why": "not there", "kept_by_kernel": False}
+    assert snap.meta["swap_owner"] == {
+        "origin": None,
+        "why": "not there",
+        "code": "not_in_capture",
+        "kept_by_kernel": False,
+    }
     assert (len(snap.swap), snap.meta["warnings"]) == (0, [])
     with pytest.raises(SpoTraceError) as caught:
         collected(tmp_path, {"page_owner": page()}, swap="debugfs", force=True)
     assert (caught.value.message, caught.value.hint) == (
         "no swap_page_owner: not there",
-        "--swap auto goes on without it",
+        "swap='auto' goes on without it",
     )
 
 
 def test_swap_owners_that_nobody_wants(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, swap="none")
-    why = "not asked for (--swap none)"
-    assert snap.meta["swap_owner"] == {"origin": None, "why": why, "kept_by_kernel": True}
+    assert snap.meta["swap_owner"] == {
+        "origin": None,
+        "why": "not asked for",
+        "code": "not_asked_for",
+        "kept_by_kernel": True,
+    }
     assert len(snap.swap) == 0
     with pytest.raises(UsageError, match=r"^there is no swap mode 'bpf2'$"):
         collected(tmp_path, {"page_owner": page()}, swap="bpf2", force=True)
 
 
 def test_a_kernel_that_took_the_option_for_another(tmp_path: Path) -> None:
-    said = "cat: /sys/kernel/debug/swap_page_owner: No such file or directory"
     files = {"page_owner": page(), "cmdline": b"page_owner=on,swap\n"}
-    snap = collected(tmp_path, files, why=said)
+    # The code decides, whatever language the text is in.
+    snap = collected(tmp_path, files, why=Why(Missing.NO_FILE, "Datei oder Verzeichnis nicht gefunden"))
     assert [text[:75] for text in snap.meta["warnings"]] == [
         "the kernel was booted with page_owner=on,swap but has no swap_page_owner: i"
     ]
     # A capture that merely lacks the file says nothing of the kernel.
     assert collected(tmp_path, files, force=True).meta["warnings"] == []
+    unknown = Why(Missing.UNKNOWN, "No such file or directory, it seems")
+    assert collected(tmp_path, files, why=unknown, force=True).meta["warnings"] == []
+
+
+def test_stacks_that_cannot_be_read_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    why = Why(Missing.READ_ERROR, "cat: show_stacks: Input/output error")
+    snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1), "show_handles": b""}, why=why)
+    assert snap.meta["warnings"] == [
+        f"{name} is left out: {why.text}" for name in ("show_stacks_handles", "show_stacks")
+    ]
+
+
+def test_stacks_that_are_blocked_are_left_out_with_one_warning(tmp_path: Path) -> None:
+    # GIVEN a source whose page_owner_stacks cannot be read to its end
+    why = Why(Missing.BLOCKED, "reading it returned nothing for 10 s and was given up")
+    # WHEN a snapshot is taken
+    snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, why=why)
+    # THEN it is there, and says once what it lacks, in words and as a code
+    assert snap.count("pages") == 1
+    assert snap.meta["warnings"] == [f"page_owner_stacks is left out: show_stacks_handles: {why.text}"]
+    left_out = {"code": "blocked", "why": why.text}
+    assert snap.meta["missing"] == dict.fromkeys(("show_stacks_handles", "show_stacks", "show_handles"), left_out)
 
 
 def test_an_assumed_page_size_is_told(tmp_path: Path) -> None:
@@ -217,3 +251,43 @@ def test_some_columns_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     ):
         with pytest.raises(SpoTraceError, match=r"comm.* was not asked for"):
             read()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b"do_anonymous_page.llvm.1111111+0x1bc/0x430", b"do_anonymous_page.llvm.2222222+0x1c4/0x438"),
+        (b"do_anonymous_page$d41d8cd98f00b204e9800998ecf8427e+0x1bc/0x430", b"do_anonymous_page.cfi_jt+0x1c4/0x438"),
+        (b".do_anonymous_page+0x1bc/0x430", b"do_anonymous_page+0x1c4/0x438"),
+        (b"do_anonymous_page.isra.0+0x1bc/0x430", b"do_anonymous_page.constprop.0.isra.0+0x1bc/0x430"),
+    ],
+    ids=["llvm", "thinlto", "elfv1", "gcc"],
+)
+def test_builds_of_one_source_have_the_same_symbol_hash(tmp_path: Path, one: bytes, other: bytes) -> None:
+    # GIVEN the same stack in two builds of one kernel, whose compilers named the function differently
+    stacks = [[b"post_alloc_hook+0x23c/0x254", frame] for frame in (one, other)]
+    for number in "01":
+        (tmp_path / number).mkdir()
+    snaps = [collected(tmp_path / str(n), {"page_owner": page(stack=stack)}) for n, stack in enumerate(stacks)]
+    # THEN what the names decide is the same, and the stacks themselves differ
+    rows = [snap.stacks[["symbol_hash", "category", "caller"]].to_numpy().tolist() for snap in snaps]
+    assert rows[0] == rows[1]
+    assert rows[0][0][1:] == ["anon", "do_anonymous_page"]
+    assert snaps[0].stacks["stack_hash"][0] != snaps[1].stacks["stack_hash"][0]
+
+
+# Callers in captures/ whose memory no rule knows: what the kernel's source does with it fits none of the categories.
+NO_RULE = {
+    *("alloc_cpu_data", "allocate_cmdlines_buffer", "ftrace_process_locs"),  # ring buffers and tables of ftrace
+    "anon_pipe_write",  # pipe buffers
+    *("futex_init", "mnt_init", "posixtimer_init"),  # hash tables
+    "vdso_setup_data_pages",  # pages that every process maps
+}
+
+
+@pytest.mark.parametrize("stage", ["7.2-spo/2-swapped", "7.2-stock/3-back", "7.2-spo-varied/2-swapped"])
+def test_memory_is_other_by_default_only_where_it_is_known_to_be(stage: str, tmp_path: Path) -> None:
+    snap = collect(CaptureSource([str(CARRIED / stage)]), tmp_path / "x.spo")
+    stacks = [list(frames) for frames in snap.stacks["frames"]]
+    assert len(stacks) > 400
+    assert {meaning(frames).caller for frames in stacks if frames and deciding_rule(frames) is None} <= NO_RULE

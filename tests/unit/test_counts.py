@@ -9,7 +9,7 @@ from spo_trace.formats.record import KernelText, Reject
 
 LOST = Reject("page_owner", 70, 3, "first line not understood", b"x", lost=True)
 NOTED = Reject("page_owner", 99, 5, "line not understood", b"y", lost=False)
-HINT = "without --strict such records are counted and kept in rejects.txt"
+HINT = "without strict such records are counted and kept in rejects.txt"
 
 
 def test_what_is_zero_or_unknown_is_left_out() -> None:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from spo_trace.facts import address_bits, facts_after, facts_before, wants_swap
+from spo_trace.facts import address_bits, facts_after, facts_before
 from tests.support import MACHINE, FakeSource, meminfo, swaps
 
 
@@ -100,23 +100,6 @@ def test_a_file_that_breaks_off_is_left_out_and_told() -> None:
         "zoneinfo: the input breaks off: Truncated; it is left out",
         "meminfo-after: the input breaks off: Truncated; it is left out",
     ]
-
-
-@pytest.mark.parametrize(
-    ("cmdline", "asked"),
-    [
-        (None, False),
-        ("", False),
-        ("quiet page_owner=on", False),
-        ("page_owner=on,swap quiet", True),
-        ("page_owner=swap,on", True),
-        ("page_owner=on,swapx", False),
-        ("my_page_owner=on,swap", False),
-        ("page_owner=on,swap page_owner=on", False),
-    ],
-)
-def test_whether_the_boot_asked_for_swap(cmdline: str | None, asked: bool) -> None:
-    assert wants_swap(cmdline) is asked
 
 
 def test_the_width_of_a_long() -> None:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.vm import guest, kernels
+from tests.vm import guest, kernels, userland
 from tests.vm.qemu import Machine
 
 
@@ -25,8 +25,10 @@ def main() -> int:
         )
         with tempfile.TemporaryDirectory() as scratch:
             out = arguments.out or Path(scratch)
-            guest.run(machine, job, out, time_limit=arguments.time_limit, alone=True, echo=sys.stdout.buffer)
-    except (guest.GuestError, kernels.KernelMissing) as error:
+            tree = userland.find(arguments.userland) if arguments.userland else None
+            limit, echo = arguments.time_limit, sys.stdout.buffer
+            guest.run(machine, job, out, time_limit=limit, alone=True, userland=tree, echo=echo)
+    except (guest.GuestError, kernels.KernelMissing, userland.UserlandMissing) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -43,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--processors", type=int, default=1, metavar="N", help="%(default)s")
     parser.add_argument("--disk", type=int, action="append", metavar="MIB", help="vda, vdb … (one of 1024)")
     parser.add_argument("--time-limit", type=float, default=guest.TIME_LIMIT, metavar="S", help="%(default)s")
+    parser.add_argument("--userland", choices=userland.SUITES, help="that Debian's user space, not the host's")
     parser.add_argument("--out", type=Path, help="what is the job's $OUT (else it is thrown away)")
     return parser
 

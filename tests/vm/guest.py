@@ -20,8 +20,11 @@ from tests.vm.turn import turn
 
 __all__ = ["GuestError", "Outcome", "run"]
 
-LIBRARY = Path(__file__).resolve().parent / "guest" / "lib.sh"
-PACKAGE = Path(__file__).resolve().parents[2] / "spo_trace"
+CHECKOUT = Path(__file__).resolve().parents[2]
+VM = Path("tests/vm")
+LIBRARY = CHECKOUT / VM / "guest" / "lib.sh"
+PACKAGE = CHECKOUT / "spo_trace"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TIME_LIMIT = 300
 
 
@@ -46,18 +49,23 @@ def run(
     time_limit: float = TIME_LIMIT,
     alone: bool = False,
     environment: Mapping[str, str] | None = None,
+    userland: Path | None = None,
     echo: IO[bytes] | None = None,
 ) -> Outcome:
     """Boot `machine`, run the shell script `job` in it as root, return when the guest is off.
 
     The job has the helpers of guest/lib.sh, this Python's directory first in PATH, and `out` as $OUT. `out` gets
     job.log, dmesg, console.log and what the job writes; `echo` gets the console as it comes. As many guests run at once
-    as this machine has processors, but none beside one that is `alone`. Raise GuestError if the job's exit status is
-    not 0, or if it is not done after `time_limit` seconds.
+    as this machine has processors, but none beside one that is `alone`. With `userland`, that tree is the job's root
+    file system, and its own Python runs spo-trace. Raise GuestError if the job's exit status is not 0, or if it is not
+    done after `time_limit` seconds.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "status").unlink(missing_ok=True)
-    _write_job(out, job, environment or {})
+    if userland is None:
+        _write_job(out, job, environment or {})
+    else:
+        _write_job_inside(out, job, environment or {}, userland)
     # The guest can't keep what Python compiles beside the sources, and would compile them for each command.
     compileall.compile_dir(PACKAGE, quiet=2)
     with turn(alone=alone):
@@ -75,10 +83,26 @@ def run(
 
 
 def _write_job(out: Path, job: str, environment: Mapping[str, str]) -> None:
-    path = f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    variables = {"PATH": path, "OUT": "/run/out", "VM": str(LIBRARY.parent.parent), **environment}
+    variables = {**_variables(Path(sys.executable).parent, CHECKOUT), **environment}
+    (out / "job.sh").write_text(_script(variables, LIBRARY, job))
+
+
+# See userland/build.sh on what is where in the tree.
+def _write_job_inside(out: Path, job: str, environment: Mapping[str, str], tree: Path) -> None:
+    checkout = Path("/usr/src/spo-trace")
+    variables = {**_variables(Path("/opt/spo-trace/bin"), checkout), **environment}
+    (out / "inside.sh").write_text(_script(variables, checkout / VM / "guest" / "lib.sh", job))
+    outside = {"TREE": str(tree), "CHECKOUT": str(CHECKOUT), **environment}
+    (out / "job.sh").write_text(_script(outside, CHECKOUT / VM / "guest" / "enter.sh", ""))
+
+
+def _variables(python: Path, checkout: Path) -> dict[str, str]:
+    return {"PATH": f"{python}:{SYSTEM_PATH}", "OUT": "/run/out", "VM": str(checkout / VM)}
+
+
+def _script(variables: Mapping[str, str], library: Path, job: str) -> str:
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
-    (out / "job.sh").write_text(f"{exports}. {shlex.quote(str(LIBRARY))}\n{job}")
+    return f"{exports}. {shlex.quote(str(library))}\n{job}"
 
 
 def _boot(machine: Machine, out: Path, time_limit: float, echo: IO[bytes] | None) -> bool:

@@ -15,7 +15,7 @@ from spo_trace.snapshots.reader import Snapshot
 from tests.oracle import framed
 from tests.oracle.captures import read
 from tests.oracle.compare import compare_stage
-from tests.vm import guest, kernels
+from tests.vm import guest, kernels, userland
 from tests.vm.headers import unpacked_headers
 from tests.vm.qemu import Machine
 
@@ -38,19 +38,23 @@ def boot(
     *,
     time_limit: float = 900,
     headers: bool = False,
+    suite: str | None = None,
     **size: object,
 ) -> "Guest":
-    """Run a job on the kernel `name`; skip the test, saying so, if there is no such kernel.
+    """Run a job on the kernel `name`; skip the test, saying so, if there is no such kernel, or no such user space.
 
-    `headers`: tell the job in $HEADERS where those of the kernel are unpacked, for it to put them where bcc looks.
+    `suite`: the Debian release whose user space the guest has, not the host's. `headers`: $HEADERS is the directory of
+    the kernel's unpacked headers; the job puts them where bcc looks.
     """
     try:
         kernel = kernels.find(name)
-    except kernels.KernelMissing as missing:
+        tree = userland.find(suite) if suite else None
+    except (kernels.KernelMissing, userland.UserlandMissing) as missing:
         pytest.skip(str(missing))
     machine = Machine(kernel, cmdline, **size)  # type: ignore[arg-type]
     environment = {"HEADERS": str(unpacked_headers(kernel) or "")} if headers else {}
-    return Guest(name, guest.run(machine, job, out, time_limit=time_limit, environment=environment))
+    outcome = guest.run(machine, job, out, time_limit=time_limit, environment=environment, userland=tree)
+    return Guest(name, outcome)
 
 
 class Guest:

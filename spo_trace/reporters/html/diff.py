@@ -25,7 +25,7 @@ def render_diff(
     version: str,
     unknown: Collection[str] = (),
 ) -> None:
-    """Write the page of `table`: a difference by stack (or symbols), category, caller, module and comm.
+    """Write the page of `table`: a difference by stack (or symbols), category, caller, callsite, module and comm.
 
     `facts` of A, of B and of the comparison stand on top. `seconds` between the snapshots, None unless both are of
     one boot, are what rates are told from. `unknown`: of `mem` and `swap`, what is left out of the comparison.

@@ -11,7 +11,7 @@ from spo_trace.reporters.format import printable
 __all__ = ["OF_STACK", "Numbers", "filled", "name_or_none", "stack_rows"]
 
 # Keys that a stack's text decides, shown beside it.
-OF_STACK = ("category", "caller", "module")
+OF_STACK = ("category", "caller", "callsite", "module")
 
 
 class Numbers:
@@ -42,7 +42,7 @@ def filled(table: pd.DataFrame, amounts: Sequence[str]) -> pd.DataFrame:
 def stack_rows(table: pd.DataFrame, stack_key: str, amounts: Sequence[str], comms: Numbers) -> dict[str, Any]:
     """Return frames, stacks (by column) and rows [stack, comm, *amounts] of `table`.
 
-    `table` has `stack_key` (frames joined by ";", innermost first), comm, the keys OF_STACK and the columns `amounts`.
+    `table` has `stack_key` (frames, innermost first), comm, the keys OF_STACK and the columns `amounts`.
     """
     frames, stacks = Numbers(), Numbers()
     keys = [stack_key, *OF_STACK]
@@ -50,6 +50,6 @@ def stack_rows(table: pd.DataFrame, stack_key: str, amounts: Sequence[str], comm
         [stacks.of(row[: len(keys)]), comms.of(name_or_none(row[len(keys)])), *row[len(keys) + 1 :]]
         for row in filled(table, amounts)[[*keys, "comm", *amounts]].itertuples(index=False, name=None)
     ]
-    split = [[frames.of(printable(frame)) for frame in stack[0].split(";")] for stack in stacks.values()]
+    split = [[frames.of(printable(frame)) for frame in stack[0]] for stack in stacks.values()]
     of_stack = {key: [name_or_none(stack[at]) for stack in stacks.values()] for at, key in enumerate(OF_STACK, 1)}
     return {"frames": frames.values(), "stacks": {"frames": split, **of_stack}, "rows": rows}

@@ -21,6 +21,7 @@ function commNames({ comms }) {
 const OF_STACK = [
   { title: "Category", text: (row) => DATA.stacks.category[row.stack], nowrap: true },
   { title: "Caller", text: (row) => DATA.stacks.caller[row.stack], roomy: true },
+  { title: "Call site", text: (row) => DATA.stacks.callsite[row.stack], roomy: true, wide: true },
   { title: "Module", text: (row) => DATA.stacks.module[row.stack], wide: true },
   { title: "Processes", text: commNames, wide: true },
 ];

@@ -15,6 +15,9 @@ from spo_trace.errors import UsageError
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, CARRIED, FS, MACHINE, SHMEM, entry, page, snapshot_of
 
+# Without the alias of another key.
+DIFFERENT = [key for key in KEYS if key != "type"]
+
 TYPE_1 = 0x400000000000000
 OLD = b"Page allocated via order 1, mask 0x0()\nPFN 5 Block 0 type 2          Flags             \n"
 OLD_STACK = b"".join(b" %b\n" % frame for frame in FS) + b"\n"
@@ -67,11 +70,27 @@ def test_by_comm(snap: Snapshot) -> None:
         ("category", {"anon": (8, 1), "tmpfs/shmem": (1, 2), "page cache": (6, 0)}),
         ("module", {"vmlinux": (9, 3), "ext4": (6, 0)}),
         (
+            "callsite",
+            {
+                "do_anonymous_page": (8, 1),
+                "shmem_alloc_folio": (1, 2),
+                "ext4_readpages [ext4]": (6, 0),
+            },
+        ),
+        ("swap_type", {0: (0, 1), 1: (0, 2), None: (15, 0)}),
+        ("pfn", {0x100: (1, 0), 0x108: (8, 0), 0x104: (4, 0), 5: (2, 0), None: (0, 3)}),
+        ("swp_entry", {1: (0, 1), TYPE_1 + 2: (0, 1), TYPE_1 + 3: (0, 1), None: (15, 0)}),
+        ("page_flags", {8: (13, 0), None: (2, 3)}),
+        ("pageblock_migratetype", {"Movable": (13, 0), "2": (2, 0), None: (0, 3)}),
+        ("memcg_objcg", {True: (1, 0), None: (14, 3)}),
+        ("origin", {"debugfs": (0, 3), None: (15, 0)}),
+        ("stack_id", {0: (1, 2), 1: (8, 1), 2: (6, 0)}),
+        (
             "symbols",
             {
-                "prep_new_page;alloc_pages_mpol;do_anonymous_page": (8, 1),
-                "prep_new_page;shmem_alloc_folio;shmem_get_folio_gfp": (1, 2),
-                "prep_new_page;page_cache_ra_unbounded;ext4_readpages": (6, 0),
+                ("prep_new_page", "alloc_pages_mpol", "do_anonymous_page"): (8, 1),
+                ("prep_new_page", "shmem_alloc_folio", "shmem_get_folio_gfp"): (1, 2),
+                ("prep_new_page", "page_cache_ra_unbounded", "ext4_readpages"): (6, 0),
             },
         ),
     ],
@@ -83,8 +102,8 @@ def test_by_each_key(snap: Snapshot, key: str, expected: dict[object, tuple[int,
     assert len(table) == len(expected), "a missing key came twice"
 
 
-def test_stacks_are_joined_innermost_first(snap: Snapshot) -> None:
-    assert attribute(snap, "stack")["stack"].tolist()[0] == b";".join(ANON).decode()
+def test_stacks_are_frames_innermost_first(snap: Snapshot) -> None:
+    assert attribute(snap, "stack")["stack"].tolist()[0] == tuple(frame.decode() for frame in ANON)
 
 
 def test_without_keys_it_is_one_sum(snap: Snapshot) -> None:
@@ -92,7 +111,7 @@ def test_without_keys_it_is_one_sum(snap: Snapshot) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(by=st.lists(st.sampled_from(KEYS), unique=True, max_size=len(KEYS)))
+@given(by=st.lists(st.sampled_from(DIFFERENT), unique=True, max_size=len(DIFFERENT)))
 def test_the_sums_over_any_keys_are_the_sums_over_none(snap: Snapshot, by: list[str]) -> None:
     table = attribute(snap, by)
     assert table[AMOUNTS[:5]].sum().tolist() == [15, 3, 61440, 12288, 73728]
@@ -102,7 +121,7 @@ def test_the_sums_over_any_keys_are_the_sums_over_none(snap: Snapshot, by: list[
 
 
 @settings(max_examples=8, deadline=None)
-@given(by=st.lists(st.sampled_from(KEYS), unique=True, min_size=1, max_size=4))
+@given(by=st.lists(st.sampled_from(DIFFERENT), unique=True, min_size=1, max_size=4))
 def test_so_it_is_on_a_real_machine(real: Snapshot, by: list[str]) -> None:
     table = attribute(real, by)
     assert table[["mem_pages", "swap_pages"]].sum().tolist() == [24150, 17535]
@@ -150,6 +169,11 @@ def test_what_the_snapshot_does_not_know_is_missing(tmp_path: Path, by: list[str
     [
         ("order > 0", 14, 0),
         ("swap_type == 1", 0, 2),
+        ("type == 1", 0, 2),
+        ("type.isna()", 15, 0),
+        ('callsite == "ext4_readpages [ext4]"', 6, 0),
+        ("stack_id == 1", 8, 1),
+        ("handle.isna()", 15, 3),
         ('comm == "dd"', 9, 2),
         ('category == "anon"', 8, 1),
         ("swp_entry == 0x400000000000002", 0, 1),
@@ -163,8 +187,16 @@ def test_where(snap: Snapshot, where: str, mem: int, swap: int) -> None:
         assert table["share"].sum() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("where", [None, "pid > 1", 'category == "anon"'])
+@pytest.mark.parametrize(
+    ("key", "where"),
+    [
+        *((key, None) for key in KEYS),
+        ("comm", "pid > 1"),
+        ("type", 'callsite == "folio_prealloc"'),
+        ("stack", "type == 1"),
+        ("pfn", 'category == "anon"'),
+    ],
+)
 def test_the_columns_of_a_question_answer_it(real: Snapshot, key: str, where: str | None) -> None:
     # GIVEN a capture that is opened for one question
     path = CARRIED / "7.2-spo-varied/2-swapped"
@@ -185,7 +217,8 @@ def test_equal_totals_stand_in_the_order_of_their_keys(tmp_path: Path) -> None:
         ("com", "there is no key 'com'", "did you mean 'comm'?"),
         (["comm", "pid", "comm"], "the key 'comm' stands twice", "name each key once"),
         (["zzz"], "there is no key 'zzz'", f"choose from {', '.join(KEYS)}"),
-        (["pfn"], "there is no key 'pfn'", None),
+        (["frames"], "there is no key 'frames'", None),
+        (["swap_type", "type"], "'swap_type' and 'type' are the same key", "name each key once"),
     ],
 )
 def test_keys_that_cannot_be(snap: Snapshot, by: str | list[str], message: str, hint: str | None) -> None:

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from spo_trace.analysis.stack_rules import PLUMBING, RULES, Rule, Where
-from spo_trace.analysis.stacks import CATEGORIES, deciding_rule, function_name, meaning, module_name
+from spo_trace.analysis.stacks import CATEGORIES, call_site, deciding_rule, function_name, meaning, module_name
 
 # Each: "# kernel, what it shows = category, caller, module", then the frames, innermost first.
 STACKS = """
@@ -199,17 +199,35 @@ alloc_pages_exact_noprof+0x37/0x46 alloc_large_system_hash+0x1ac/0x261 inet_hash
 tcp_init+0x8b/0x316 inet_init+0x1d3/0x28f do_one_initcall+0x8f/0x173 kernel_init_freeable+0x189/0x1ef
 kernel_init+0x1a/0x119 ret_from_fork+0x25/0x171 ret_from_fork_asm+0x11/0x20
 
-# 5.4 receive ring = network, skb_page_frag_refill, virtio_net
+# 5.4 receive ring = network, try_fill_recv, virtio_net
 __alloc_pages_nodemask+0x2cd/0x320 alloc_pages_current+0x6a/0xe0 skb_page_frag_refill+0xd4/0x100
 try_fill_recv+0x3ed/0x740 [virtio_net] virtnet_poll+0x31f/0x349 [virtio_net] net_rx_action+0x140/0x3c0
 
-# 6.x page pool = network, __page_pool_alloc_pages_slow, libwx
+# 6.x page pool = network, wx_alloc_rx_buffers, libwx
 alloc_pages_bulk_noprof+0x2e0/0x660 __page_pool_alloc_pages_slow+0xa9/0x400 page_pool_alloc_pages+0xa/0x20
 wx_alloc_rx_buffers+0xd7/0x110 [libwx] wx_clean_rx_irq+0x262/0x430 [libwx] wx_poll+0x92/0x130 [libwx]
 
-# 5.x page fragments = network, page_frag_alloc, vmlinux
+# 5.x page fragments = network, rtl8169_poll, vmlinux
 __alloc_pages_nodemask+0xfc/0x220 page_frag_alloc+0x84/0x140 __napi_alloc_skb+0x83/0xe0
 rtl8169_poll+0x1e5/0x670 net_rx_action+0x132/0x3a0 __do_softirq+0xce/0x298
+
+# 6.12 receive ring from page fragments = network, ath11k_dp_rxbufs_replenish, ath11k
+post_alloc_hook+0xb4/0xc0 get_page_from_freelist+0x3b0/0xfb0 __alloc_pages_noprof+0xc8/0xd14
+__page_frag_alloc_align+0x1d8/0x21c __netdev_alloc_skb+0x100/0x170 ath11k_dp_rxbufs_replenish+0x110/0x3d0 [ath11k]
+ath11k_dp_process_rx+0x2e4/0x690 [ath11k] net_rx_action+0x150/0x2e0 handle_softirqs+0x100/0x244
+
+# 6.x page fragments of a socket = network, tcp_sendmsg_locked, vmlinux
+__alloc_pages_nodemask+0x2cd/0x320 skb_page_frag_refill+0xd4/0x100 sk_page_frag_refill+0x1d/0x80
+tcp_sendmsg_locked+0x3f6/0xe00 tcp_sendmsg+0x2d/0x50 entry_SYSCALL_64_after_hwframe+0x49/0xbe
+
+# 6.x pages of a datagram = network, unix_dgram_sendmsg, vmlinux
+__alloc_pages+0x1cb/0x5b0 alloc_skb_with_frags+0xd1/0x1d0 sock_alloc_send_pskb+0x1c5/0x260
+unix_dgram_sendmsg+0x1a3/0x9a0 sock_sendmsg+0x5c/0x70
+
+# 6.x slab page of an skb = slab, tcp_stream_alloc_skb, vmlinux
+__alloc_pages+0x1cb/0x5b0 alloc_slab_page+0x2a/0x5e new_slab+0x8d/0x254 ___slab_alloc+0x89/0x2fa
+kmem_cache_alloc_node+0x1a4/0x430 __alloc_skb+0x16e/0x200 tcp_stream_alloc_skb+0x2f/0x120
+tcp_sendmsg_locked+0x3f6/0xe00
 
 # 7.2 request queue of a probed disk = block, blk_mq_alloc_map_and_rqs, vmlinux
 prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
@@ -242,6 +260,37 @@ ttm_bo_handle_move_mem+0x13a/0x170 [ttm] ttm_bo_validate+0x15f/0x1b0 [ttm] ttm_b
 post_alloc_hook+0x40/0x90 prep_new_page+0x34/0x68 get_page_from_freelist+0x894/0xe64
 __alloc_pages+0x12c/0xd24 __dma_direct_alloc_pages+0x9c/0x170 dma_direct_alloc+0x254/0x4bc
 dma_alloc_attrs+0xe4/0x1e4 qcom_scm_assign_mem+0xb0/0x258
+
+# 7.2 arm64 interrupt controller's table = driver, its_alloc_pages_node, vmlinux
+__alloc_pages_noprof+0x14/0x50 its_alloc_pages_node+0x60/0xd0 its_allocate_pending_table+0x28/0x80
+its_init+0x4a8/0x6a0 gic_init_bases+0x5f0/0x7c0 gic_of_init+0x250/0x380 of_irq_init+0x1f0/0x330
+
+# 4.14 graphics memory of a phone = driver, kgsl_pool_alloc_page, vmlinux
+__alloc_pages_nodemask+0x1f0/0xd80 kgsl_pool_alloc_page+0x88/0x1a0 kgsl_sharedmem_page_alloc_user+0x1c4/0x4d0
+
+# 6.x ppc64 page table = page table, pte_fragment_alloc, vmlinux
+post_alloc_hook+0x124/0x128 get_page_from_freelist+0x3b0/0xfb0 __alloc_pages+0x1cb/0x5b0
+pte_fragment_alloc+0x188/0x2d0 __pte_alloc+0x44/0x180 handle_mm_fault+0x103/0x1a7
+
+# 6.x arm64 swapoff, its loop inlined = anon, __read_swap_cache_async, vmlinux
+post_alloc_hook+0x1f3/0x230 get_page_from_freelist+0x2ce2/0x2d90 __read_swap_cache_async+0x100/0x2b0
+swap_cluster_readahead+0x17b/0x1d5 swapin_readahead+0xa7/0x380 __arm64_sys_swapoff+0xa48/0xaec
+
+# 6.x arm64 swapoff of tmpfs = tmpfs/shmem, __read_swap_cache_async, vmlinux
+get_page_from_freelist+0x2ce2/0x2d90 __read_swap_cache_async+0x100/0x2b0 swap_cluster_readahead+0x17b/0x1d5
+shmem_swapin+0x50/0x90 shmem_unuse+0x218/0x5a0 __arm64_sys_swapoff+0xa48/0xaec
+
+# 4.4 ppc64 first touch, dots before names = anon, do_anonymous_page, vmlinux
+[<c0000000001d7a3c>] .__alloc_pages_nodemask+0x23c/0x254 [<c00000000021bcbc>] .do_anonymous_page+0x1bc/0x430
+
+# 6.x ppc64 slab of a module, dots before names = slab, alloc_store, yep_slab
+.post_alloc_hook+0x124/0x128 .new_slab+0xd0/0x5ac .kmem_cache_alloc+0x2b0/0x3a0 .alloc_store+0xb8/0xfc [yep_slab]
+
+# 5.x clang LTO first touch = anon, do_anonymous_page, vmlinux
+post_alloc_hook+0x23c/0x254 do_anonymous_page.llvm.11111111111111111111+0x1bc/0x430
+
+# 5.10 arm32, 0 at its end = early boot, init_page_owner, vmlinux
+init_page_owner+0x28/0x2f8 invoke_init_callbacks_flatmem+0x24/0x34 start_kernel+0x33c/0x5d8 (null)
 
 # 6.x arm64 fault handler, from itself on = other, secretmem_fault, vmlinux
 secretmem_fault+0x1e8/0x23c __do_fault+0x3c/0x214 do_fault+0x310/0x650 __handle_mm_fault+0x4d0/0xc20
@@ -353,6 +402,24 @@ def test_unresolved_frames_do_not_tell_boots_apart() -> None:
 
 
 @pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ("__netdev_alloc_skb+0x1/0x2 ath11k_ce_rx_post_pipe+0x1/0x2 [ath11k] ath11k_x+0x1/0x2 [ath11k_ahb]",
+         "ath11k_ce_rx_post_pipe [ath11k]"),
+        ("__alloc_pages+0x1/0x2 .mlx5_alloc.isra.0+0x1/0x2 [mlx5_core]", "mlx5_alloc [mlx5_core]"),
+        ("__alloc_pages+0x1/0x2 do_anonymous_page+0x1/0x2", "the caller"),
+        ("", "the caller"),
+    ],
+)  # fmt: skip
+def test_the_call_site_is_the_innermost_frame_in_a_module_else_the_caller(frames: str, expected: str) -> None:
+    assert call_site(split(frames) if frames else [], "the caller") == expected
+
+
+def test_stacks_without_symbols_have_an_unknown_caller() -> None:
+    assert meaning(["0xc0123cabc", "0xc011bcabc"]) == ("other", "[unknown]", "vmlinux")
+
+
+@pytest.mark.parametrize(
     ("frame", "name", "module"),
     [
         ("get_page_from_freelist+0x8a0/0x923", "get_page_from_freelist", ""),
@@ -366,9 +433,50 @@ def test_unresolved_frames_do_not_tell_boots_apart() -> None:
         ("out_of_memory.cold+0x1/0x2", "out_of_memory", ""),
         ("alloc_pages_noprof+0xe/0x1b", "alloc_pages_noprof", ""),
         ("no_offset", "no_offset", ""),
+        (".post_alloc_hook+0x23c/0x254", "post_alloc_hook", ""),
+        (".alloc_store+0xb8/0xfc [yep_slab]", "alloc_store", "yep_slab"),
+        ("[<c00000000021bcbc>] .__slab_alloc.isra.20+0x1bc/0x430", "__slab_alloc", ""),
+        ("foo.cfi_jt+0x1/0x2", "foo", ""),
+        ("foo.lto_priv.0.cold+0x1/0x2 [m]", "foo", "m"),
+        ("foo.1234+0x1/0x2", "foo", ""),
+        ("foo.__uniq.177758254.llvm.9+0x1/0x2", "foo", ""),
+        ("foo$d41d8cd98f00b204e9800998ecf8427e+0x1/0x2", "foo", ""),
+        ("foo$d41d8cd98f00b204e9800998ecf8427e.cfi_jt", "foo", ""),
+        (
+            "_ZN36_$LT$T$u20$as$u20$core..any..Any$GT$3fmt17h0123456789abcdefE.llvm.7+0x1/0x2",
+            "_ZN36_$LT$T$u20$as$u20$core..any..Any$GT$3fmt17h0123456789abcdefE",
+            "",
+        ),
+        ("0xffffffffc0123456 [gone]", "[unknown]", "gone"),
+        ("(null)", "[unknown]", ""),
+        ("[<  (null)>]   (null)", "[unknown]", ""),
         ("0xffffffffffffffff", "[unknown]", ""),
         ("", "", ""),
     ],
 )
 def test_function_and_module_name(frame: str, name: str, module: str) -> None:
     assert (function_name(frame), module_name(frame)) == (name, module)
+
+
+# Allocators of network buffers, from 3.19 to 7.2: none of them asked for the memory.
+NETWORK_PLUMBING = """
+    __alloc_page_frag __alloc_page_frag_align page_frag_alloc page_frag_alloc_align __page_frag_alloc_align
+    __page_frag_cache_refill __page_frag_cache_prepare page_frag_cache_drain __page_frag_refill skb_page_frag_refill
+    sk_page_frag_refill netdev_alloc_frag __netdev_alloc_frag __netdev_alloc_frag_align napi_alloc_frag
+    __napi_alloc_frag_align __alloc_skb alloc_skb_with_frags __alloc_rx_skb __netdev_alloc_skb
+    __netdev_alloc_skb_ip_align napi_alloc_skb __napi_alloc_skb dev_alloc_skb __dev_alloc_pages_noprof
+    __skb_alloc_pages napi_get_frags build_skb __build_skb build_skb_around napi_build_skb slab_build_skb
+    sock_alloc_send_skb sock_alloc_send_pskb page_pool_alloc_pages page_pool_alloc_netmems page_pool_dev_alloc_pages
+    __page_pool_alloc_pages_slow
+"""
+
+
+@pytest.mark.parametrize("name", NETWORK_PLUMBING.split())
+def test_an_allocator_of_network_buffers_is_not_the_caller(name: str) -> None:
+    # GIVEN a driver that fills its receive ring, with pages or with objects
+    asker = ["mvneta_rx_refill+0x1/0x2", "net_rx_action+0x1/0x2"]
+    pages = ["__alloc_pages+0x1/0x2", f"{name}+0x1/0x2", *asker]
+    objects = ["__alloc_pages+0x1/0x2", "new_slab+0x1/0x2", "kmem_cache_alloc_node+0x1/0x2", f"{name}+0x1/0x2", *asker]
+    # THEN the driver is the caller, and what kind of memory it is does not change
+    assert meaning(pages) == ("network", "mvneta_rx_refill", "vmlinux")
+    assert meaning(objects) == ("slab", "mvneta_rx_refill", "vmlinux")

@@ -144,5 +144,5 @@ def test_what_can_not_be() -> None:
         trend(samples(a=[1, 2, 3]).assign(mem_bytes=[np.nan] * 3), ["comm"], weight="mem")
     memory = samples(a=[1, 2, 3])
     memory = memory.assign(mem_bytes=memory["total_bytes"], swap_bytes=pd.array([None] * 3, "Int64"))
-    with pytest.raises(UsageError, match="the samples do not tell who owns swap"):
+    with pytest.raises(UsageError, match="the owners of swap are unknown"):
         trend(memory, ["comm"], weight="swap")

@@ -140,7 +140,7 @@ def test_what_is_no_condition(snap: Snapshot, expression: str, tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as caught:
         attribute(snap, where=expression)
-    assert caught.value.message.startswith("--where")
+    assert caught.value.message.startswith("where")
     assert caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
@@ -148,14 +148,14 @@ def test_what_is_no_condition(snap: Snapshot, expression: str, tmp_path: Path, m
 @pytest.mark.parametrize(
     ("expression", "message", "hint"),
     [
-        ("com == 1", "--where: there is no column 'com'", "did you mean 'comm'?"),
-        ("__builtins__ == 1", "--where: there is no column '__builtins__'", None),
-        ("abs > 1", "--where: there is no column 'abs'", None),
-        ("index == 1", "--where: there is no column 'index'", None),
+        ("com == 1", "where: there is no column 'com'", "did you mean 'comm'?"),
+        ("__builtins__ == 1", "where: there is no column '__builtins__'", None),
+        ("abs > 1", "where: there is no column 'abs'", None),
+        ("index == 1", "where: there is no column 'index'", None),
         (
             "comm.drop(0)",
-            "--where 'comm.drop(0)': 'comm.drop(0)' is not a condition on columns",
-            """for example: --where 'comm == "dd" and order > 0'""",
+            "where='comm.drop(0)': 'comm.drop(0)' is not a condition on columns",
+            """for example: where='comm == "dd" and order > 0'""",
         ),
     ],
 )
@@ -185,11 +185,11 @@ def test_exact_words(expression: str, message: str, hint: str | None) -> None:
 def test_text_is_never_a_number(expression: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         Where(expression)
-    assert (caught.value.message, caught.value.hint) == (f"--where {expression!r}: {message}", hint)
+    assert (caught.value.message, caught.value.hint) == (f"where={expression!r}: {message}", hint)
 
 
 @pytest.mark.parametrize("expression", ["order == 'a' + 1", "order.str.contains('a')", "1 / 0 > order"])
 def test_conditions_that_do_not_fit_the_columns(snap: Snapshot, expression: str) -> None:
     with pytest.raises(UsageError) as caught:
         attribute(snap, where=expression)
-    assert caught.value.message.startswith(f"--where {expression!r}: ")
+    assert caught.value.message.startswith(f"where={expression!r}: ")

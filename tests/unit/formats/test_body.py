@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from spo_trace.formats.body import CUT_OFF
+from spo_trace.formats.reasons import Reason
 from spo_trace.formats.stack_table import StackTable
 from tests.unit.formats.reading import HEADER, read_pages
 
@@ -121,7 +121,7 @@ def test_the_first_words_of_a_record_are_a_lost_record(rest: bytes) -> None:
     parsed = read_pages([HEADER + STACK + b"\n" + rest], framed=True)
     # THEN the first is whole, and the second is told as lost
     assert len(parsed.rows) == 1
-    assert parsed.lost == [CUT_OFF]
+    assert parsed.lost == [Reason.CUT_OFF.text]
     assert parsed.rejects[0][:3] == ("page_owner", len(HEADER + STACK) + 1, 6)
 
 
@@ -133,4 +133,4 @@ def test_empty_lines_after_a_record_are_nothing() -> None:
 @pytest.mark.parametrize("end", [b"", STACK, STACK[:-1], STACK + b"Charged to mem", STACK + b"Charged to memcg x\n"])
 def test_a_record_without_its_empty_line_is_cut_off(end: bytes) -> None:
     parsed = read_pages(HEADER + end)
-    assert (parsed.rows, parsed.lost, len(parsed.stacks)) == ([], [CUT_OFF], 0)
+    assert (parsed.rows, parsed.lost, len(parsed.stacks)) == ([], [Reason.CUT_OFF.text], 0)

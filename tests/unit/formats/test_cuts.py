@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import pytest
 
-from spo_trace.formats.body import CUT_OFF
+from spo_trace.formats.reasons import Reason
 from tests.unit.formats.reading import Parsed, read_pages, read_swap
 
 PAGES = (
@@ -73,7 +73,7 @@ def test_captures_joined_at_a_cut_line() -> None:
     parsed = read_pages(text)
     # THEN the second is whole
     assert [row["order"] for row in parsed.rows] == [9]
-    assert parsed.lost == [CUT_OFF]
+    assert parsed.lost == [Reason.CUT_OFF.text]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])

@@ -11,11 +11,10 @@ from spo_trace.formats import read_ahead as module
 from spo_trace.formats.read_ahead import read_ahead
 
 
-def wait_for_threads(count: int) -> None:
-    deadline = time.monotonic() + 30
-    while threading.active_count() > count:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def join_all_but(threads: set[threading.Thread]) -> None:
+    for thread in {*threading.enumerate()} - threads:
+        thread.join(timeout=60)
+    assert {*threading.enumerate()} <= threads
 
 
 @pytest.mark.parametrize("count", [0, 1, module._DEPTH, 10 * module._DEPTH])
@@ -44,7 +43,7 @@ def test_no_more_is_read_than_is_near() -> None:
             taken.append(1)
             yield b"x"
 
-    threads = threading.active_count()
+    threads = {*threading.enumerate()}
     reader = read_ahead(chunks())
     assert isinstance(reader, Generator)
     # WHEN one is taken and the reader waits
@@ -53,4 +52,4 @@ def test_no_more_is_read_than_is_near() -> None:
     assert len(taken) <= module._DEPTH + 3
     # THEN it ends with who asked
     reader.close()
-    wait_for_threads(threads)
+    join_all_but(threads)

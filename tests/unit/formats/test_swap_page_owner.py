@@ -3,7 +3,7 @@
 
 import pytest
 
-from spo_trace.formats.body import CUT_OFF
+from spo_trace.formats.reasons import Reason
 from tests.unit.formats.reading import HEADER, read_pages, read_swap
 
 RECORD = (
@@ -56,7 +56,7 @@ def test_entries(entry: bytes, bits: int, value: int, swap_type: int, offset: in
         (b"ts 13255427451", b"ts 18446744073709551616", 64, "ts is out of range", 1),
         (b"ts 13255427451", b"ts " + b"7" * 60, 64, "ts is out of range", 1),
         (b"via pid", b"via order 0, mask 0x0(), pid", 64, "first line not understood", 1),
-        (b"\n\n", b"\n", 64, CUT_OFF, 1),
+        (b"\n\n", b"\n", 64, Reason.CUT_OFF.text, 1),
         (b"(dd)", b"(" + b"d" * 200 + b")", 64, "first line not understood", 1),
     ],
 )

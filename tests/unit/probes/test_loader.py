@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the loader says of a machine that can't be probed; bcc and the kernel are played by the tests."""
 
+import errno
+import os
+import re
 import socket
 import struct
 import subprocess
@@ -11,13 +14,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from spo_trace.probes import loader
+from spo_trace.probes import loader, refusal
 from spo_trace.probes.btf import Btf
 from spo_trace.probes.hooks import Hook
 from spo_trace.probes.kernel_symbols import KernelSymbols
 from spo_trace.probes.layout import Layout
 from spo_trace.probes.problem import Problem
 from tests.unit.probes.btf_data import kernel_btf
+
+REPORT = "please report it with all that is printed above: bcc 0.99.0, Linux "
 
 HOOKS = [Hook("out", "swap_writeout", "swap_out(ctx, FIRST)"), Hook("in", "swap_read_folio", "swap_in(ctx, FIRST)")]
 
@@ -30,13 +35,18 @@ class FakeBpf:
     has_fentry = True
     funcs: ClassVar[dict[str, Any]] = {}
     kprobe_fds: ClassVar[dict[str, Any]] = {}
-    kfunc_entry_fds: ClassVar[dict[str, int]] = {}
+    left_out = 0
     made: ClassVar[list[Any]] = []
 
     def __init__(self, text: str, cflags: list[str]) -> None:
+        if self.fails.startswith("Failed to compile"):
+            raise Exception(self.fails)
+        self.module = 1
         if self.fails.startswith("Failed to"):
             raise Exception(self.fails)
         self.text, self.cflags = text, cflags
+        hooks = text.count("HOOK(") if "-DFENTRY" in cflags else 0
+        self.kfunc_entry_fds = {f"kfunc__{number}": number for number in range(hooks - self.left_out)}
         self.attached: list[tuple[bytes, int, bytes]] = []
         FakeBpf.made.append(self)
 
@@ -60,6 +70,7 @@ class FakeBpf:
 def bcc(monkeypatch: pytest.MonkeyPatch) -> type[FakeBpf]:
     module = ModuleType("bcc")
     module.BPF = FakeBpf  # type: ignore[attr-defined]
+    module.__version__ = "0.99.0"  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "bcc", module)
     monkeypatch.setattr(FakeBpf, "fails", "")
     FakeBpf.made.clear()
@@ -81,20 +92,56 @@ def test_hooks_and_sizes_reach_the_compiler(bcc: type[FakeBpf], tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("said", "hint"),
+    ("said", "headers", "message", "hint"),
     [
-        ("Failed to compile BPF module <text>", "bcc needs the running kernel's headers: apt install linux-headers-"),
-        ("Failed to load BPF program b'kfunc__x': Permission denied", "it takes root (CAP_BPF, CAP_PERFMON)"),
+        (
+            "Failed to compile BPF module <text>",
+            False,
+            "the BPF program can't be compiled",
+            "bcc needs the running kernel's headers: apt install linux-headers-",
+        ),
+        ("Failed to compile BPF module <text>", True, "the BPF program can't be compiled", REPORT),
+        ("Failed to load BPF program b'kfunc__x': Invalid argument", True, "the BPF program can't be loaded", REPORT),
+        # The words decide nothing.
+        ("Failed to load BPF program b'compile': Permission denied", True, "the BPF program can't be loaded", REPORT),
     ],
 )
 def test_what_bcc_could_not_do(
-    bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, hint: str
+    bcc: type[FakeBpf],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    headers: bool,
+    message: str,
+    hint: str,
 ) -> None:
+    # GIVEN a kernel that permits BPF, with its headers or without
+    monkeypatch.setattr(refusal, "_MODULES", tmp_path)
+    monkeypatch.setattr(refusal, "_KHEADERS", tmp_path / "none")
+    monkeypatch.setattr("spo_trace.probes.bpf_maps.try_hash_map", lambda *_: None)
+    if headers:
+        (tmp_path / os.uname().release / "build").mkdir(parents=True)
     monkeypatch.setattr(bcc, "fails", said)
+    # WHEN
     with pytest.raises(Problem) as caught:
         program(tmp_path)
-    assert caught.value.message == f"the BPF program can't be loaded: {said}"
+    # THEN what bcc said is there, and neither root nor lockdown is blamed
+    assert caught.value.message == f"{message}: {said}"
     assert (caught.value.hint or "").startswith(hint)
+    assert not re.search("root|lockdown", caught.value.hint or "")
+
+
+def test_programs_that_bcc_leaves_out(bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bcc, "left_out", 1)
+    with pytest.raises(Problem, match="bcc attached 1 of 2 programs") as caught:
+        program(tmp_path)
+    assert (caught.value.hint or "").startswith(REPORT)
+
+
+def test_a_bcc_that_knows_nothing_of_fentry(bcc: type[FakeBpf], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loader._has_fentry()
+    monkeypatch.delattr(bcc, "support_kfunc")
+    assert not loader._has_fentry()
 
 
 def test_kprobes_are_put_behind_the_ftrace_site(
@@ -125,7 +172,7 @@ def test_kprobes_are_used_where_there_is_no_fentry(
     kallsyms = KernelSymbols([f"1000 T {name}\n" for name in functions], functions)
     given: list[bytes] = []
     for name, value in {
-        "_refuse_lockdown": lambda: None,
+        "check_kernel": lambda: None,
         "_read_btf": lambda: known if btf else None,
         "_open_page_owner": lambda: None,
         "KernelSymbols": lambda *_: kallsyms,
@@ -157,19 +204,6 @@ def test_memory_that_can_not_be_read(bcc: type[FakeBpf], tmp_path: Path, monkeyp
         program(tmp_path).u64(0x10)
 
 
-@pytest.mark.parametrize("text", ["none integrity [confidentiality]\n", "none [integrity] confidentiality\n"])
-def test_lockdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr(loader, "_LOCKDOWN", tmp_path / "lockdown")
-    loader._refuse_lockdown()
-    (tmp_path / "lockdown").write_text(text)
-    if "[confidentiality]" not in text:
-        return loader._refuse_lockdown()
-    with pytest.raises(Problem) as caught:
-        loader._refuse_lockdown()
-    assert caught.value.message.startswith("kernel lockdown (confidentiality) does not let BPF read")
-    return None
-
-
 def test_debugfs_and_page_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "_DEBUGFS", tmp_path)
     with pytest.raises(Problem) as caught:
@@ -178,17 +212,44 @@ def test_debugfs_and_page_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Path, "is_mount", lambda _: True)
     assert loader._open_page_owner() is None
     (tmp_path / "page_owner").symlink_to("page_owner")
-    with pytest.raises(Problem, match="page_owner can't be read: Too many levels of symbolic links"):
+    with pytest.raises(Problem, match="page_owner can't be read: Too many levels of symbolic links") as caught:
         loader._open_page_owner()
+    assert caught.value.hint is None
 
 
-def test_btf_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.EACCES, "run it as root"),
+        (errno.EPERM, "boot without lockdown=, and without Secure Boot"),
+        (errno.EIO, None),
+    ],
+)
+def test_root_and_lockdown_are_blamed_by_error_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, hint: str | None
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "is_mount", lambda _: True)
+    monkeypatch.setattr("os.open", refuse)
+    with pytest.raises(Problem) as caught:
+        loader._open_page_owner()
+    assert caught.value.hint == hint
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(Problem) as caught:
+        loader._read_btf()
+    assert caught.value.hint == hint
+
+
+def test_btf_that_is_none(bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "_BTF", tmp_path / "vmlinux")
     assert loader._read_btf() is None
     for content in (b"", bytes(100)):
         (tmp_path / "vmlinux").write_bytes(content)
-        with pytest.raises(Problem, match="can't be read"):
+        with pytest.raises(Problem, match="is not BTF that spo-trace can read") as caught:
             loader._read_btf()
+        assert (caught.value.hint or "").startswith(REPORT)
 
 
 def test_a_kernel_without_symbols(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

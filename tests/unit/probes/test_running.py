@@ -12,6 +12,7 @@ from spo_trace.analysis.balance import balance
 from spo_trace.analysis.records import record_tables
 from spo_trace.collect import collect
 from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.missing import Missing, Why
 from spo_trace.probes import running
 from spo_trace.probes.symbols import Symbolizer
 from spo_trace.snapshot_notes import swap_note
@@ -49,7 +50,9 @@ PAGES: Files = {**MACHINE, "page_owner": page(0x100, comm=b"cat", ts=900) + page
 
 
 def taken(tmp_path: Path, files: Files = PAGES, *, kind: type[FakeSource] = LiveFiles, **options: Any) -> Snapshot:
-    return collect(kind(files, why="the kernel has no swap_page_owner file"), tmp_path / "x.spo", **options)
+    return collect(
+        kind(files, why=Why(Missing.NO_FILE, "the kernel has no swap_page_owner file")), tmp_path / "x.spo", **options
+    )
 
 
 @pytest.mark.parametrize("swap", ["auto", "bpf"])
@@ -183,7 +186,7 @@ def test_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "connect", lambda: None)
     snap = taken(tmp_path)
     why = "the kernel has no swap_page_owner file"
-    assert snap.meta["swap_owner"] == {"origin": None, "why": why, "kept_by_kernel": False}
+    assert snap.meta["swap_owner"] == {"origin": None, "why": why, "code": "no_file", "kept_by_kernel": False}
     with pytest.raises(SpoTraceError) as caught:
         taken(tmp_path, swap="bpf", force=True)
     assert caught.value.message == "no owners of swap from probes: no trace is running"
@@ -202,7 +205,7 @@ def test_a_trace_of_events_alone(tmp_path: Path, maps: FakeMaps) -> None:
 @pytest.mark.parametrize("swap", ["auto", "bpf"])
 def test_a_capture_has_no_probes(tmp_path: Path, maps: FakeMaps, swap: str) -> None:
     if swap == "bpf":
-        with pytest.raises(UsageError, match="--swap bpf asks this machine's kernel, not a capture"):
+        with pytest.raises(UsageError, match="swap='bpf' asks this machine's kernel, not a capture"):
             taken(tmp_path, kind=FakeSource, swap=swap)
     else:
         assert taken(tmp_path, kind=FakeSource).meta["swap_owner"]["origin"] is None

@@ -113,7 +113,7 @@ def test_a_trace_that_does_not_answer(directory: Path, monkeypatch: pytest.Monke
     with probes() as held, TraceServer(held, directory), pytest.raises(SpoTraceError) as caught:
         connect(directory)
     assert caught.value.message == "the running trace can't be asked: it does not answer"
-    assert caught.value.hint == "--swap none does without it"
+    assert caught.value.hint == "swap='none' does without it"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_an_answer_that_is_none(directory: Path, answer: bytes, said: str) -> No
             connect(directory)
         thread.join()
         assert caught.value.message.startswith(said)
-        assert "sudo spo-trace trace; --swap none does without it" in (caught.value.hint or "")
+        assert "sudo spo-trace trace; swap='none' does without it" in (caught.value.hint or "")
         assert open_descriptors() <= before
 
 

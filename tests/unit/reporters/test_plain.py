@@ -63,7 +63,7 @@ def test_folded_stacks_begin_outermost() -> None:
     table = pd.DataFrame(
         {
             "comm": ["dd", "a;b c", None, "none"],
-            "stack": ["in+0x1/0x2;mid+0x1/0x2 [m];out+0x1/0x2", "f+0x1/0x2", "(no stack)", "g"],
+            "stack": [("in+0x1/0x2", "m;d+0x1/0x2 [m]", "out+0x1/0x2"), ("f+0x1/0x2",), ("(no stack)",), ("g",)],
             "total_bytes": [4096, 8192, 1, 0],
             "swap_bytes": [0, 4096, 0, 0],
         }
@@ -71,7 +71,7 @@ def test_folded_stacks_begin_outermost() -> None:
     out = io.StringIO()
     render_folded(table, out)
     assert out.getvalue() == (
-        "dd;out+0x1/0x2;mid+0x1/0x2 [m];in+0x1/0x2 4096\na:b c;f+0x1/0x2 8192\n(no comm);(no stack) 1\n"
+        "dd;out+0x1/0x2;m:d+0x1/0x2 [m];in+0x1/0x2 4096\na:b c;f+0x1/0x2 8192\n(no comm);(no stack) 1\n"
     )
     out = io.StringIO()
     render_folded(table, out, weight="swap_bytes")

@@ -12,8 +12,8 @@ from spo_trace.reporters.pprof import render_pprof
 
 TABLE = pd.DataFrame(
     {
-        "stack": ["in+0x1/0x2;out+0x1/0x2 [m]", "in+0x1/0x2"],
-        "symbols": ["in;out", "in"],
+        "stack": [("in+0x1/0x2", "out+0x1/0x2 [m]"), ("in+0x1/0x2",)],
+        "symbols": [("in", "out"), ("in",)],
         "comm": ["dd", "<b>\xff"],
         "memcg": [pd.NA, "web.slice"],
         "order": pd.array([pd.NA, 9], "UInt8"),

@@ -11,8 +11,8 @@ from spo_trace.reporters.speedscope import render_speedscope
 TABLE = pd.DataFrame(
     {
         "comm": ["dd", None],
-        "stack": ["in+0x1/0x2;out+0x1/0x2 [m]", "in+0x1/0x2"],
-        "symbols": ["in;out", "in"],
+        "stack": [("in+0x1/0x2", "out+0x1/0x2 [m]"), ("in+0x1/0x2",)],
+        "symbols": [("in", "out"), ("in",)],
         "mem_bytes": [0, 4096],
         "swap_bytes": [8192, 0],
         "total_bytes": [8192, 4096],

@@ -54,10 +54,10 @@ def test_an_attribution() -> None:
 
 
 def test_stacks_stand_under_the_numbers() -> None:
-    assert rendered(attribution(comm=["dd", "x"], stack=["a+0x1/0x2;b+0x3/0x4 [m]", "(no stack)"])) == (
+    assert rendered(attribution(comm=["dd", "x"], stack=[("a;a+0x1/0x2", "b+0x3/0x4 [m]"), ("(no stack)",)])) == (
         "comm       mem        swap       total   share\n"
         "dd    4.58 MiB  252.09 MiB  256.67 MiB  100.0%\n"
-        "    a+0x1/0x2\n"
+        "    a;a+0x1/0x2\n"
         "    b+0x3/0x4 [m]\n"
         "x          0 B    4.00 KiB    4.00 KiB    0.0%\n"
         "    (no stack)\n"
@@ -91,10 +91,10 @@ def test_no_rows_and_no_keys() -> None:
 
 
 def test_markdown() -> None:
-    assert rendered(attribution(comm=["dd", None], stack=["a;b", "c"]), markdown=True) == (
+    assert rendered(attribution(comm=["dd", None], stack=[("a;a", "b"), ("c",)]), markdown=True) == (
         "| comm | stack | mem | swap | total | share |\n"
         "| --- | --- | ---: | ---: | ---: | ---: |\n"
-        "| dd | a;b | 4.58 MiB | 252.09 MiB | 256.67 MiB | 100.0% |\n"
+        "| dd | a\\\\073a;b | 4.58 MiB | 252.09 MiB | 256.67 MiB | 100.0% |\n"
         "| - | c | 0 B | 4.00 KiB | 4.00 KiB | 0.0% |\n"
     )
 

@@ -25,9 +25,9 @@ def sample(number: int, comm: object = "dd", total: int = 8192) -> Sample:
 
 def made(directory: Path, *samples: Sample, force: bool = False) -> Path:
     """Record samples."""
-    recording = Recording(directory, Question(["comm"]), force=force)
-    for each in samples:
-        recording.add(each)
+    with Recording(directory, Question(["comm"]), force=force) as recording:
+        for each in samples:
+            recording.add(each)
     return directory
 
 
@@ -55,7 +55,8 @@ def test_it_reads_back(tmp_path: Path) -> None:
 
 def test_it_may_be_read_while_it_is_made(tmp_path: Path) -> None:
     directory = made(tmp_path / "r", sample(1))
-    (directory / ".sample-1234").write_bytes(b"half a sample")
+    for unfinished in (".000002.parquet.tmp-0123", ".sample-1234"):
+        (directory / unfinished).write_bytes(b"half a sample")
     assert len(read_recording(directory)[1]) == 1
     # That of a watch that was killed is no obstacle.
     made(directory, sample(1), force=True)
@@ -98,11 +99,11 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 
 def test_a_planted_link_in_place_of_a_sample_is_replaced_not_followed(tmp_path: Path) -> None:
     directory = tmp_path / "r"
-    recording = Recording(directory, Question(["comm"]))
-    recording.add(sample(1))
     (tmp_path / "victim").write_text("untouched")
-    (directory / "000002.parquet").symlink_to(tmp_path / "victim")
-    recording.add(sample(2))
+    with Recording(directory, Question(["comm"])) as recording:
+        recording.add(sample(1))
+        (directory / "000002.parquet").symlink_to(tmp_path / "victim")
+        recording.add(sample(2))
     assert (tmp_path / "victim").read_text() == "untouched"
     assert len(read_recording(directory)[1]) == 2
 
@@ -126,11 +127,11 @@ def test_damage_is_told(tmp_path: Path, name: str, content: bytes) -> None:
 
 
 def test_a_directory_that_goes_away_is_told(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "r", Question(["comm"]))
-    recording.add(sample(1))
-    shutil.rmtree(tmp_path / "r")
-    with pytest.raises(SpoTraceError, match=r"r/000002\.parquet can't be written: No such file or directory$"):
-        recording.add(sample(2))
+    with Recording(tmp_path / "r", Question(["comm"])) as recording:
+        recording.add(sample(1))
+        shutil.rmtree(tmp_path / "r")
+        with pytest.raises(SpoTraceError, match=r"r/000002\.parquet can't be written: No such file or directory$"):
+            recording.add(sample(2))
 
 
 def test_one_of_a_newer_version(tmp_path: Path) -> None:

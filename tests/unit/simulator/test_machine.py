@@ -8,6 +8,7 @@ import pytest
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.simulator import load_scenario, run
+from tests.counting import python_calls
 
 MACHINE = """\
 seed = 5
@@ -224,3 +225,14 @@ def test_handles_are_the_stack_depots(tmp_path: Path) -> None:
     assert handles[-2:] == [524289, 1]
     assert handles[0] == (192 // 16) << 17 | 1
     assert b"register_early_stack" not in shown
+
+
+def test_twice_the_memory_in_swap_is_twice_the_work(tmp_path: Path) -> None:
+    # GIVEN a process that writes to twice the memory of the machine, and to four times
+    def calls(mib: int) -> int:
+        steps = spawn("dd", 7) + allocate("dd", "anon-fault", mib, "heap")
+        return python_calls(lambda: Replayed(tmp_path, steps, swap="256 MiB"))
+
+    few, many = calls(2 * FREE_MIB), calls(4 * FREE_MIB)
+    # THEN the calls are twice as many; their square would be four times as many
+    assert 1.5 * few < many < 2.5 * few

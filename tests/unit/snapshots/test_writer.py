@@ -13,10 +13,11 @@ import pytest
 
 from spo_trace import schema
 from spo_trace.errors import SpoTraceError
+from spo_trace.files.output_directory import OutputDirectory, check_target
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.record import Reject
 from spo_trace.snapshots import writer as writer_module
-from spo_trace.snapshots.writer import SnapshotWriter, check_target
+from spo_trace.snapshots.writer import SNAPSHOT, SnapshotWriter
 
 STACK = (0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
 
@@ -85,19 +86,19 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             super().close()
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writer_module, "_create", lambda path: Full())
+    monkeypatch.setattr(OutputDirectory, "create", lambda self, name: Full())
     with pytest.raises(OSError, match="No space left on device"), SnapshotWriter(tmp_path / "a.spo") as writer:
         writer.commit({})
     assert listing(tmp_path) == []
 
 
 def test_a_table_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path) -> io.BytesIO:
-        if path.name == "stacks.parquet":
+    def full(self: OutputDirectory, name: str) -> io.BytesIO:
+        if name == "stacks.parquet":
             raise OSError(28, "No space left on device")
         return io.BytesIO()
 
-    monkeypatch.setattr(writer_module, "_create", full)
+    monkeypatch.setattr(OutputDirectory, "create", full)
     with pytest.raises(OSError, match="No space left on device"), SnapshotWriter(tmp_path / "a.spo"):
         pass
     assert listing(tmp_path) == []
@@ -109,7 +110,7 @@ def test_force_replaces_a_snapshot_and_only_then(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError) as caught:
         write(target, meta={"n": 2})
     assert caught.value.message == f"{target} exists"
-    assert caught.value.hint == "choose another name with -o, or replace it with --force"
+    assert caught.value.hint == "choose another name, or replace it with force=True"
     assert json.loads((target / "snapshot.json").read_bytes()) == {"n": 1}
     (target / "rejects.txt").touch()
     write(target, force=True, meta={"n": 3})
@@ -132,14 +133,14 @@ def test_if_nothing_can_be_renamed_the_old_snapshot_is_still_there(
 ) -> None:
     target = tmp_path / "a.spo"
     write(target, meta={"n": 1})
-    rename = Path.rename
+    rename = os.rename
 
-    def failing(path: Path, to: Path) -> Path:
-        if path != target:
+    def failing(name: str, to: str, **directories: int) -> None:
+        if name != "a.spo":
             raise OSError(5, "Input/output error")
-        return rename(path, to)
+        rename(name, to, **directories)
 
-    monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr(os, "rename", failing)
     with pytest.raises(OSError, match="Input/output error"):
         write(target, force=True, meta={"n": 2})
     (kept,) = tmp_path.glob(".a.spo.old-*/old/snapshot.json")
@@ -149,9 +150,8 @@ def test_if_nothing_can_be_renamed_the_old_snapshot_is_still_there(
 def test_force_from_inside_the_snapshot_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a.spo", meta={"n": 1})
     monkeypatch.chdir(tmp_path / "a.spo")
-    with pytest.raises(SpoTraceError, match="not a snapshot"):
-        write(Path(), force=True, meta={"n": 2})
-    assert json.loads((tmp_path / "a.spo/snapshot.json").read_bytes()) == {"n": 1}
+    write(Path(), force=True, meta={"n": 2})
+    assert json.loads((tmp_path / "a.spo/snapshot.json").read_bytes()) == {"n": 2}
     assert listing(tmp_path) == ["a.spo"]
 
 
@@ -161,14 +161,14 @@ def test_the_old_snapshot_comes_back_if_the_new_one_cannot_take_its_place(
 ) -> None:
     target = tmp_path / "a.spo"
     write(target, meta={"n": 1})
-    rename = Path.rename
+    rename = os.rename
 
-    def failing(path: Path, to: Path) -> Path:
-        if ".tmp-" in path.name:
+    def failing(name: str, to: str, **directories: int) -> None:
+        if ".tmp-" in name:
             raise error
-        return rename(path, to)
+        rename(name, to, **directories)
 
-    monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr(os, "rename", failing)
     with pytest.raises(type(error)):
         write(target, force=True, meta={"n": 2})
     assert json.loads((target / "snapshot.json").read_bytes()) == {"n": 1}
@@ -180,7 +180,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     for name, to in (("link", "real"), ("dangling", "nowhere")):
         (tmp_path / name).symlink_to(to)
         with pytest.raises(SpoTraceError, match=rf"/{name} is a symbolic link$"):
-            check_target(tmp_path / name, force=True)
+            check_target(tmp_path / name, SNAPSHOT, force=True)
 
 
 def test_what_is_not_a_snapshot_is_never_replaced(tmp_path: Path) -> None:
@@ -191,19 +191,19 @@ def test_what_is_not_a_snapshot_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "fake/src").mkdir()
     for name in ("file", "home", "fake"):
         with pytest.raises(SpoTraceError, match=rf"/{name} exists and is not a snapshot$"):
-            check_target(tmp_path / name, force=True)
+            check_target(tmp_path / name, SNAPSHOT, force=True)
     assert (tmp_path / "home/thesis.txt").read_text() == "x"
-    assert not check_target(tmp_path / "new", force=False)  # type: ignore[func-returns-value]
+    assert not check_target(tmp_path / "new", SNAPSHOT, force=False)  # type: ignore[func-returns-value]
 
 
 def test_an_interrupt_as_soon_as_it_is_begun_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mkdir = Path.mkdir
+    mkdir = os.mkdir
 
-    def interrupted(path: Path, **options: Any) -> None:
-        mkdir(path, **options)
+    def interrupted(name: str, mode: int, **options: Any) -> None:
+        mkdir(name, mode, **options)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "mkdir", interrupted)
+    monkeypatch.setattr(os, "mkdir", interrupted)
     with pytest.raises(KeyboardInterrupt), SnapshotWriter(tmp_path / "a.spo"):
         pass
     assert listing(tmp_path) == []
@@ -213,7 +213,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError) as caught, SnapshotWriter(tmp_path / "no/a.spo"):
         pass
     assert caught.value.message == f"{tmp_path}/no/a.spo can't be written: No such file or directory"
-    assert caught.value.hint == "name a directory of yours with -o"
+    assert caught.value.hint == "name a directory of yours with output"
 
 
 def test_rejects_are_kept_escaped_with_their_place(tmp_path: Path) -> None:

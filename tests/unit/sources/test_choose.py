@@ -22,9 +22,9 @@ def test_a_path_means_a_capture_and_none_this_machine(tmp_path: Path) -> None:
     ("backend", "paths", "stage", "message"),
     [
         ("nosuch", ["x"], None, "there is no backend 'nosuch'"),
-        ("live", ["x"], None, "the live backend reads this machine, not --from"),
-        ("capture", [], None, "the capture backend needs --from"),
-        ("simulator", [], None, "the simulator backend needs --from"),
+        ("live", ["x"], None, "the live backend reads this machine, not from_"),
+        ("capture", [], None, "the capture backend needs from_"),
+        ("simulator", [], None, "the simulator backend needs from_"),
         (None, ["x"], "2-swapped", "only the simulator has stages"),
         (None, [], "2-swapped", "only the simulator has stages"),
     ],

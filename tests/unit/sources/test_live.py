@@ -13,13 +13,16 @@ import pytest
 from spo_trace.collect import collect
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.blocks import Block
+from spo_trace.machine.facts import Machine
+from spo_trace.machine.needs import why_no_page_owner
+from spo_trace.missing import Missing
 from spo_trace.native import library
 from spo_trace.sources import live, many_readers
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.live import LiveSource
 from spo_trace.sources.one_reader import TOO_LARGE
 from spo_trace.sources.source import PATHS
-from spo_trace.sources.unreadable import explain
+from spo_trace.sources.unreadable import Unreadable, explain
 from tests.support import capture, page
 from tests.unit.sources.fake_kernel import FakeFile, FakeKernel
 
@@ -75,12 +78,14 @@ def test_python_knows_what_no_file_tells() -> None:
 def test_files_that_the_kernel_lacks(tmp_path: Path) -> None:
     source = LiveSource(tmp_path)
     assert source.open("page_owner") is None
-    assert source.why_missing("page_owner") == (
-        "the kernel has no page_owner, or was not booted with page_owner=on; run: spo-trace doctor"
-    )
+    assert source.why_missing("page_owner").code is why_no_page_owner(Machine(tmp_path)).code  # type: ignore[union-attr]
+    assert source.why_missing("zoneinfo") == (Missing.NO_FILE, "the kernel has no /proc/zoneinfo", "")
+    # Of a kernel with page_owner, only what it lacks is missing.
+    source = LiveSource(capture(tmp_path, {DEBUGFS + "page_owner": page()}))
     assert source.open("swap_page_owner") is None
-    assert source.why_missing("swap_page_owner") == "the kernel has no swap_page_owner file"
-    assert source.why_missing("zoneinfo") == "the kernel has no /proc/zoneinfo"
+    assert source.why_missing("swap_page_owner") == (Missing.NO_FILE, "the kernel has no swap_page_owner file", "")
+    assert source.open("show_stacks") is None
+    assert source.why_missing("show_stacks").text == "the kernel has no show_stacks file (Linux 6.9 and later have it)"
 
 
 def test_swap_owners_that_the_boot_did_not_ask_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +95,8 @@ def test_swap_owners_that_the_boot_did_not_ask_for(tmp_path: Path, monkeypatch: 
     before = len(list(Path("/proc/self/fd").iterdir()))
     assert source.open("swap_page_owner") is None
     assert len(list(Path("/proc/self/fd").iterdir())) == before
-    assert source.why_missing("swap_page_owner") == "page_owner does not track swap: boot with page_owner=on,swap"
+    text = "page_owner does not track swap: boot with page_owner=on,swap"
+    assert source.why_missing("swap_page_owner") == (Missing.NOT_SWITCHED_ON, text, "")
 
 
 def test_nothing_stays_open_where_page_owner_can_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,10 +104,10 @@ def test_nothing_stays_open_where_page_owner_can_not_be_read(tmp_path: Path, mon
     capture(tmp_path / "root", {DEBUGFS + name: page() for name in ("page_owner", "swap_page_owner")})
     opened = os.open
 
-    def refusing(path: os.PathLike[str], *rest: Any) -> int:
+    def refusing(path: os.PathLike[str], *rest: Any, **more: Any) -> int:
         if Path(path).name == "page_owner":
             raise PermissionError(errno.EACCES, "Permission denied")
-        return opened(path, *rest)
+        return opened(path, *rest, **more)
 
     before = len(list(Path("/proc/self/fd").iterdir()))
     with monkeypatch.context() as patch:
@@ -114,30 +120,62 @@ def test_nothing_stays_open_where_page_owner_can_not_be_read(tmp_path: Path, mon
 
 
 MENDS = {
-    errno.EPERM: "kernel lockdown (see /sys/kernel/security/lockdown) or this container forbids it",
-    errno.EACCES: "only root may read it: run it with sudo",
-    errno.EINVAL: "page_owner is compiled in but not switched on: boot with page_owner=on",
-    errno.EIO: "run: spo-trace doctor",
+    errno.EINVAL: (Missing.NOT_SWITCHED_ON, "page_owner is built in but not switched on: boot with page_owner=on"),
+    errno.EIO: (Missing.READ_ERROR, "run: spo-trace doctor"),
 }
 
 
-@pytest.mark.parametrize(("number", "mend"), MENDS.items(), ids=[errno.errorcode[number] for number in MENDS])
+@pytest.mark.parametrize(("number", "expected"), MENDS.items(), ids=[errno.errorcode[number] for number in MENDS])
 @pytest.mark.parametrize("when", ["open", "read"])
 def test_what_an_error_means(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, mend: str, when: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: tuple[Missing, str], when: str
 ) -> None:
     path = capture(tmp_path, {DEBUGFS + "page_owner": b"x"}) / DEBUGFS / "page_owner"
     monkeypatch.setattr(os, when, failing(number))
-    with pytest.raises(SpoTraceError) as caught:
+    with pytest.raises(Unreadable) as caught:
         content(LiveSource(tmp_path), "page_owner")
     name = errno.errorcode[number]
     assert caught.value.message == f"{path} can't be read: {os.strerror(number)} ({name})"
-    assert caught.value.hint == mend
+    assert (caught.value.code, caught.value.hint) == expected
     assert caught.value.exit_code == 1
 
 
+LOCKED = {"sys/kernel/security/lockdown": b"none [integrity] confidentiality\n"}
+
+
+@pytest.mark.parametrize(
+    ("number", "files", "code"),
+    [
+        (errno.EPERM, LOCKED, Missing.LOCKDOWN),
+        (errno.EPERM, {"run/.containerenv": b""}, Missing.CONTAINER),
+        (errno.EACCES, {}, Missing.PERMISSION),
+    ],
+)
+@pytest.mark.parametrize("name", ["page_owner", "swap_page_owner"])
+def test_a_refused_file_has_the_cause_that_doctor_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, files: dict[str, bytes], code: Missing, name: str
+) -> None:
+    # GIVEN a kernel that refuses to open what is in debugfs, to root
+    capture(tmp_path, {DEBUGFS + "page_owner": page(), DEBUGFS + "swap_page_owner": b"x"} | files)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "open", failing(number))
+    # WHEN a file is opened, THEN the error has doctor's cause and fix
+    with pytest.raises(Unreadable) as caught:
+        LiveSource(tmp_path).open(name)
+    why = why_no_page_owner(Machine(tmp_path))
+    assert why is not None and why.code is code
+    assert (caught.value.code, caught.value.message, caught.value.hint) == (
+        code,
+        f"page_owner can't be read: {why.text}",
+        why.hint or "run: spo-trace doctor",
+    )
+
+
 def test_an_error_without_a_name() -> None:
-    assert explain(Path("/x"), OSError(4095, "")).message == "/x can't be read: Unknown error 4095 (4095)"
+    assert (
+        explain(Path("/x"), OSError(4095, ""), Machine(Path("/x"))).message
+        == "/x can't be read: Unknown error 4095 (4095)"
+    )
 
 
 def test_the_file_is_closed_after_the_last_record(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.missing import Missing
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.tarball import is_tar
 from tests.support import CODECS, entry, pack, page, tar_of
@@ -93,7 +94,11 @@ def test_swap_owners_alone_will_do_as_in_a_directory(tmp_path: Path) -> None:
 def test_what_could_not_be_read_on_the_machine_is_told_escaped(tmp_path: Path) -> None:
     said = b"cat: swap_page_owner: \x1b[1mInvalid argument\n"
     source = source_of(tmp_path / "x.tar", tar_of({"page_owner": PAGE, "swap_page_owner.err": said}))
-    assert source.why_missing("swap_page_owner") == "cat: swap_page_owner: \\033[1mInvalid argument"
+    assert source.why_missing("swap_page_owner") == (
+        Missing.NOT_SWITCHED_ON,
+        "cat: swap_page_owner: \\033[1mInvalid argument",
+        "",
+    )
 
 
 def test_directories_links_and_devices_are_no_files(tmp_path: Path) -> None:

@@ -59,7 +59,11 @@ def test_each_kernel_has_headers_of_its_own(tmp_path: Path) -> None:
     assert [path and (path / "include" / "page.h").read_text() for path in found] == ["a", "b"]
 
 
-@pytest.mark.parametrize("payload", [lzma.compress(b"\x7fELF"), gzip.compress(archive(page=b""))])
+@pytest.mark.parametrize(
+    "payload",
+    [lzma.compress(b"\x7fELF"), gzip.compress(archive(page=b""))],
+    ids=["xz without headers", "headers in gzip"],
+)
 def test_a_kernel_without_them_or_compressed_otherwise_has_none(payload: bytes, tmp_path: Path) -> None:
     assert unpacked_headers(bzimage(tmp_path / "a", payload)) is None
     assert not (tmp_path / "cache").exists()

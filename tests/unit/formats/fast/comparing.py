@@ -130,9 +130,9 @@ def left_records(text: bytes, of: TextFormat = PAGES) -> list[bytes]:
     """Return the records that the scanner leaves to the reference parser."""
     left = []
 
-    def note(file: str, record: Record, *rest: Any) -> Any:
+    def note(record: Record, *rest: Any) -> Any:
         left.append(record.text)
-        return parse_or_reject(file, record, *rest)
+        return parse_or_reject(record, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fast_batches, "parse_or_reject", note)

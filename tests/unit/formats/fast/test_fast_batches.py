@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Long texts, many strings and rows, several scanners: what the parts of the scanner have to do together."""
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -174,18 +173,3 @@ def test_what_is_forgotten_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> N
     # THEN it began anew in time
     assert len(made) > 10
     assert all(each._known < 400 for each in made)
-
-
-@pytest.mark.parametrize("start", [b"Page allocated via order 0, mask 0x0(\n", HEADER, HEADER[:-3] + b"\n"])
-def test_damaged_text_takes_no_longer_than_it_is(start: bytes) -> None:
-    # GIVEN a block of nothing but records without an end
-    text = start * ((4 << 20) // len(start))
-    compiled = library.load()
-    assert compiled is not None
-    started = time.process_time()
-    # WHEN it is scanned
-    (block,) = stream_blocks([text])
-    scanned = scanner.Scanner(compiled, scanner.PAGE_ROW).scan(block)
-    # THEN the time does not grow with its square: that would be minutes
-    assert time.process_time() - started < 2
-    assert len(scanned.left) == text.count(b"Page allocated via ")

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What to write instead of a condition that is not Python: `comm = "dd"`, `a && b`, `order > 1K`, `comm == dd`."""
+
+import ast
+import re
+from collections.abc import Callable, Sequence
+
+from spo_trace.analysis.keys import suggest
+from spo_trace.analysis.kinds import kind_of
+from spo_trace.errors import Argument, Text, UsageError
+from spo_trace.reporters.format import parse_size
+
+__all__ = ["EXAMPLE", "check_bit_operators", "not_python", "unknown_column"]
+
+EXAMPLE = ("for example: ", Argument("where", 'comm == "dd" and order > 0'))
+
+# Columns of results. A condition is on records, before they are added up.
+_SUMS = {"mem", "memory", "swap", "total", "share", "rate"}
+
+_QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
+
+_Rewrite = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str], str]
+
+# What is not Python outside of quotes, what it means, and what to say. Tried in this order, each on top of the ones
+# before it, until the result is Python: a single = may also be a method's argument, and a bare word a column.
+_REWRITES: tuple[_Rewrite, ...] = (
+    (re.compile("[“”„‘’‚]"), '"', "use straight quotation marks"),
+    (re.compile(r"\s*(?:&&|\bAND\b)\s*"), " and ", "join conditions with and"),
+    (re.compile(r"\s*(?:\|\||\bOR\b)\s*"), " or ", "join conditions with or"),
+    (re.compile(r"(?:!(?!=)|\bNOT\b)\s*"), "not ", "negate with not"),
+    (re.compile(r"<>"), "!=", "compare with !="),
+    (re.compile(r"==="), "==", "compare with =="),
+    (
+        re.compile(r"\b\d+(?:\.\d+)?\s*(?:[KMGTPE]i?B?|B)\b", re.IGNORECASE),
+        lambda match: str(parse_size(match[0])),
+        "write sizes in bytes",
+    ),
+    (re.compile(r"(?<![=!<>:])=(?![=~])"), "==", "compare with =="),
+    (re.compile(r"(?<=[=!]=)\s*([^\s\"'()&|,]*[^\s\"'()&|,\d][^\s\"'()&|,]*)"), r' "\1"', "put text in quotes"),
+)
+
+
+def not_python(expression: str, error: Exception, check: Callable[[str], object]) -> UsageError:
+    """Return the error for a condition that Python cannot parse, with what to write instead where that is clear.
+
+    `check` raises UsageError for a condition that has another fault.
+    """
+    about = Argument("where", expression)
+    if not expression.strip():
+        return UsageError((Argument("where"), ": the condition is empty"), hint=EXAMPLE)
+    fixed, advice = _rewritten(expression)
+    if fixed is None:
+        # SyntaxError's own text adds the place, "(<unknown>, line 1)", which helps nobody.
+        said = error.msg if isinstance(error, SyntaxError) else "it is too long or too deep"
+        if re.search(r"[\"']", _QUOTED.sub("", expression)):
+            said = "a quotation mark is not closed"
+        return UsageError((about, f" is not an expression: {said}"), hint=EXAMPLE)
+    message = (about, f": {', '.join(dict.fromkeys(advice))}")
+    try:
+        check(fixed)
+    except UsageError as next_error:
+        hint = next_error.texts[1]
+        return UsageError(message, hint=hint)
+    return UsageError(message, hint=("write ", Argument("where", fixed)))
+
+
+def unknown_column(name: str, known: Sequence[str], tree: ast.Expression, expression: str) -> UsageError:
+    """Return the error for a name that is not a column: unquoted text, a sum of the result, or a mistake."""
+    message: Text = (Argument("where"), f": there is no column {name!r}")
+    if name.partition("_bytes")[0] in _SUMS or name.endswith("_pages"):
+        return UsageError(message, hint="where chooses single records, before sums such as this one are made")
+    value = _compared_with(name, tree)
+    if value is not None:
+        fixed = re.sub(rf"(?<=[=!]=)\s*{re.escape(value)}", lambda _: f' "{value}"', expression)
+        if fixed != expression:
+            return UsageError(message, hint=("put text in quotes: ", Argument("where", fixed)))
+    hint = suggest(name, known)
+    if hint.startswith("did you mean"):
+        return UsageError(message, hint=hint)
+    return UsageError(message, hint=("text goes in quotes: ", Argument("where", f'comm == "{name}"'), f"; {hint}"))
+
+
+def check_bit_operators(tree: ast.Expression, expression: str) -> None:
+    """Raise UsageError for & and | beside a comparison without parentheses: Python takes them before the comparison."""
+    for node in ast.walk(tree):
+        for side in [node.left, *node.comparators] if isinstance(node, ast.Compare) else []:
+            bits = isinstance(side, ast.BinOp) and isinstance(side.op, ast.BitAnd | ast.BitOr)
+            if bits and not _in_parentheses(side, expression):
+                said = ": & and | bind more tightly than a comparison"
+                fixed = _with_words(expression)
+                if len(node.ops) == 1 and _is_number(side):  # type: ignore[attr-defined]
+                    segment = ast.get_source_segment(expression, side) or ""
+                    fixed = expression.replace(segment, f"({segment})", 1)
+                raise UsageError((Argument("where", expression), said), hint=("write ", Argument("where", fixed)))
+
+
+def _rewritten(expression: str) -> tuple[str | None, list[str]]:
+    advice: list[str] = []
+    parts = _QUOTED.split(expression)
+    for pattern, replacement, said in _REWRITES:
+        # Every second part is quoted text, which stays as it is.
+        changed = [pattern.sub(replacement, part) if n % 2 == 0 else part for n, part in enumerate(parts)]
+        if changed == parts:
+            continue
+        advice.append(said)
+        parts = changed
+        fixed = "".join(parts).strip()
+        if _parses(fixed):
+            return fixed, advice
+        # What was put in quotes now is text for the later patterns, too.
+        parts = _QUOTED.split("".join(parts))
+    return None, advice
+
+
+def _parses(expression: str) -> bool:
+    try:
+        ast.parse(expression, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+# The whole side of a comparison of text that `name` is in: of `comm == kworker/0` not only kworker.
+def _compared_with(name: str, tree: ast.Expression) -> str | None:
+    for node in ast.walk(tree):
+        for side in node.comparators if isinstance(node, ast.Compare) else []:
+            if any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(side)):
+                return ast.unparse(side).replace(" ", "")
+    return None
+
+
+def _in_parentheses(node: ast.expr, expression: str) -> bool:
+    lines = expression.encode().split(b"\n")
+    before = b"".join([*lines[: node.lineno - 1], lines[node.lineno - 1][: node.col_offset]])
+    assert node.end_lineno is not None
+    after = b"".join([lines[node.end_lineno - 1][node.end_col_offset :], *lines[node.end_lineno :]])
+    return before.rstrip().endswith(b"(") and after.lstrip().startswith(b")")
+
+
+def _is_number(bits: ast.expr) -> bool:
+    kinds = {kind_of(part.id) for part in ast.walk(bits) if isinstance(part, ast.Name)}
+    text = any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in ast.walk(bits))
+    return kinds <= {"number"} and not text
+
+
+def _with_words(expression: str) -> str:
+    parts = _QUOTED.split(expression)
+    words = [re.sub(r"\s*&\s*", " and ", re.sub(r"\s*\|\s*", " or ", part)) for part in parts[::2]]
+    parts[::2] = words
+    return "".join(parts)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Check what the functions of the API are called with, before any work."""
+
+import math
+import operator
+import os
+from collections.abc import Iterable
+
+from spo_trace.errors import Argument, UsageError
+
+__all__ = ["names_of", "number_of", "path_of", "paths_of", "seconds_of"]
+
+
+def names_of(given: object, argument: str) -> list[str]:
+    """Return one name or several as a list; raise UsageError for anything but texts."""
+    names = [given] if isinstance(given, str) else _items(given)
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise UsageError(
+            (Argument(argument), f" takes a name or a list of names, not {_a(given)}"),
+            hint=("for example: ", f"{argument}=['comm', 'caller']"),
+        )
+    return [str(name) for name in names]
+
+
+def path_of(given: object, argument: str) -> str:
+    """Return a path as text; raise UsageError for anything else, and for what no file can be called."""
+    if not isinstance(given, str | os.PathLike):
+        raise UsageError((Argument(argument), f" takes a path, not {_a(given)}"), hint="give a str or a pathlib.Path")
+    path = os.fsdecode(given)
+    if not path or "\0" in path:
+        why = "it has a null character" if path else "it is empty"
+        raise UsageError((Argument(argument), f": {path!r} is not a path: {why}"), hint="name a file or a directory")
+    return path
+
+
+def paths_of(given: object, argument: str) -> list[str]:
+    """Return one path or several as a list of texts; raise UsageError for none, and for anything but paths."""
+    items = [given] if isinstance(given, str | os.PathLike) else _items(given)
+    if items is None:
+        items = [given]
+    if not items:
+        raise UsageError((Argument(argument), " is an empty list"), hint="give at least one path")
+    return [path_of(item, argument) for item in items]
+
+
+def number_of(given: object, argument: str, *, least: int) -> int | None:
+    """Return a whole number or None; raise UsageError for anything else, and for what is below `least`."""
+    if given is None:
+        return None
+    try:
+        number = operator.index(given)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if isinstance(given, bool) or number < least:
+        raise UsageError(
+            (Argument(argument), f" must be a whole number of at least {least}, not {_short(given)}"),
+            hint=("leave out ", Argument(argument), " for the default"),
+        )
+    return number
+
+
+def seconds_of(given: object, argument: str) -> float | None:
+    """Return a number of seconds or None; raise UsageError for anything else, and for what is below 0 or infinite."""
+    if given is None:
+        return None
+    try:
+        seconds = -1.0 if isinstance(given, bool | str) else float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise UsageError(
+            (Argument(argument), f" must be a number of seconds, not {_short(given)}"),
+            hint=("leave out ", Argument(argument), " for the default"),
+        )
+    return seconds
+
+
+def _items(given: object) -> list[object] | None:
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, bytes) else None
+
+
+def _a(given: object) -> str:
+    kind = type(given).__name__
+    return "None" if given is None else f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
+
+
+def _short(given: object) -> str:
+    return repr(given)[:60]

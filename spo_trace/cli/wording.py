@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Spell the arguments and calls that errors name as the command line's options and commands."""
+
+import shlex
+
+from spo_trace.errors import Argument, Call, Text, spelled
+
+__all__ = ["worded"]
+
+# Where the option is not the argument's name with dashes.
+_OPTIONS = {"from_": "--from", "output": "-o", "outfile": "-o"}
+_COMMANDS = {"attribute": "report", "balance": "verify", "export_diff": "diff", "series": "trend"}
+_POSITIONAL = ("snap", "a", "b", "samples")
+
+
+def worded(text: Text) -> str:
+    """Return the text of an error in the command line's terms."""
+    return spelled(text, _spell)
+
+
+def _spell(part: str | Argument | Call) -> str:
+    if isinstance(part, Call):
+        words = [_COMMANDS.get(part.function, part.function), *map(_option, part.arguments)]
+        return " ".join(["spo-trace", *words])
+    return _option(part) if isinstance(part, Argument) else part
+
+
+def _option(argument: Argument) -> str:
+    value = shlex.quote(argument.value) if isinstance(argument.value, str) else ""
+    if argument.name in _POSITIONAL:
+        return value or argument.name.upper()
+    name = _OPTIONS.get(argument.name, f"--{argument.name.replace('_', '-')}")
+    return f"{name} {value}".rstrip()

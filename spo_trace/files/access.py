@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who an output belongs to and who may read it: the policy for every file and directory that spo-trace writes."""
+
+import logging
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.files.accounts import Account, caller, find_account
+
+__all__ = ["OWN", "Access", "Grant", "access_for", "directory_mode", "parse_mode"]
+
+_logger = logging.getLogger(__name__)
+
+PRIVATE_MODE = 0o600
+_ALLOWED = 0o664
+_MODE_HINT = "use a mode such as 0600, 0640, 0644 or 0660"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Say who gets an output (None: whoever runs this process) and the permission bits of its files.
+
+    `implied`: the account is the caller of sudo, who gets an output only where they may write. `refused`: why the
+    caller of sudo gets none.
+    """
+
+    account: Account | None = None
+    mode: int = PRIVATE_MODE
+    implied: bool = False
+    refused: str = ""
+
+    def grant_in(self, parent: int, target: Path) -> "Grant":
+        """Return what applies to `target` in the open directory `parent`; log it if sudo's caller gets nothing."""
+        why = self.refused
+        if self.implied and self.account and not self.account.may_write(os.fstat(parent)):
+            why = f"{self.account.name} may not write to {target.parent}"
+        if why:
+            _warn_of_root(target, why)
+            return Grant(None, self.mode, target, implied=self.implied)
+        return Grant(self.account, self.mode, target, implied=self.implied)
+
+
+# What a process keeps for itself, whoever called it: caches and scratch files.
+OWN = Access()
+
+
+class Grant:
+    """Set the owner and the mode of open files and directories that belong to one output."""
+
+    def __init__(self, account: Account | None, mode: int, target: Path, *, implied: bool) -> None:
+        self._account = account
+        self._mode = mode
+        self._target = target
+        self._implied = implied
+
+    def apply(self, fd: int) -> None:
+        """Give an open file or directory its owner and mode; raise SpoTraceError if that fails."""
+        status = os.fstat(fd)
+        mode = directory_mode(self._mode) if stat.S_ISDIR(status.st_mode) else self._mode
+        if stat.S_IMODE(status.st_mode) != mode:
+            os.fchmod(fd, mode)
+        account = self._account
+        if account is None or (status.st_uid, status.st_gid) == (account.uid, account.gid):
+            return
+        try:
+            os.fchown(fd, account.uid, account.gid)
+        except OSError as error:
+            self._failed(f"its owner cannot be changed: {error.strerror}")
+
+    # A file system may have no owners. A snapshot that took minutes is not lost for that.
+    def _failed(self, why: str) -> None:
+        if not self._implied:
+            raise SpoTraceError(
+                f"{self._target}: {why}",
+                hint=("leave out ", Argument("owner"), ", or name another place with ", Argument("output")),
+            )
+        _warn_of_root(self._target, why)
+        self._account = None
+
+
+def _warn_of_root(target: Path, why: str) -> None:
+    _logger.warning("%s belongs to root: %s. To give it to a user, add %s", target, why, Argument("owner", "USER"))
+
+
+def access_for(owner: str | None = None, mode: int | None = None) -> Access:
+    """Return the access that `owner` (USER or USER:GROUP) and `mode` ask for; by default sudo's caller and 0600.
+
+    Raise UsageError for a user or a mode that is not possible, SpoTraceError if only root may name that user.
+    """
+    chosen = PRIVATE_MODE if mode is None else check_mode(mode)
+    if owner is not None:
+        return Access(_permitted(find_account(owner)), chosen)
+    if os.geteuid() != 0:
+        return Access(None, chosen)
+    try:
+        account = caller(os.environ)
+    except ValueError as error:
+        return Access(None, chosen, implied=True, refused=str(error))
+    return Access(account, chosen, implied=account is not None)
+
+
+def _permitted(account: Account) -> Account:
+    if os.geteuid() != 0 and (account.uid != os.geteuid() or account.gid not in {os.getegid(), *os.getgroups()}):
+        raise SpoTraceError(
+            "only root can give files to another user or group", hint=("use sudo, or leave out ", Argument("owner"))
+        )
+    return account
+
+
+def parse_mode(text: str) -> int:
+    """Return the mode that octal digits such as 0640 mean; raise UsageError for anything else."""
+    if not re.fullmatch(r"(0o)?[0-7]{1,5}", text):
+        raise UsageError(f"{text!r} is not a mode", hint=_MODE_HINT)
+    return check_mode(int(text.removeprefix("0o"), 8))
+
+
+def check_mode(mode: int) -> int:
+    """Return `mode` if output files may have it, else raise UsageError."""
+    if mode & 0o002:
+        raise UsageError(f"mode {mode:04o} lets everybody change the files", hint=_MODE_HINT)
+    if mode & ~_ALLOWED or mode & PRIVATE_MODE != PRIVATE_MODE:
+        raise UsageError(f"mode {mode:04o} is not a mode for output files", hint=_MODE_HINT)
+    return mode
+
+
+def directory_mode(mode: int) -> int:
+    """Return the mode of a directory whose files have `mode`: who may read or write them may search it.
+
+    >>> f"{directory_mode(0o640):04o}"
+    '0750'
+    """
+    return mode | (mode & 0o444) >> 2 | (mode & 0o222) >> 1

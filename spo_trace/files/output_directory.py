@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An output directory, such as a snapshot: it appears under its name only when it is complete."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple, Self
+
+from spo_trace.closing import Closing
+from spo_trace.errors import Argument, SpoTraceError
+from spo_trace.files.access import OWN, Access
+from spo_trace.files.descriptors import (
+    cannot_write,
+    create,
+    empty,
+    make_directory,
+    open_directory,
+    open_parent,
+    same_file,
+    sync,
+    sync_names,
+    unforeseen,
+)
+from spo_trace.files.output_file import replacement
+
+__all__ = ["Kind", "OutputDirectory", "check_target"]
+
+
+class Kind(NamedTuple):
+    """Say what a directory is called in messages, and whether an open directory is one: only such are replaced."""
+
+    name: str
+    holds: Callable[[int], bool]
+
+
+class OutputDirectory(Closing):
+    """Write a directory that is private until `commit`, and is removed by `close` if that was not reached.
+
+    Everything is done by descriptor. Until `commit` the directory belongs to this process's user alone, so that nobody
+    can put anything into it; only then does it get its owner, its mode and, last of all, its name.
+    """
+
+    def __init__(self, target: Path, kind: Kind, *, access: Access = OWN, force: bool = False) -> None:
+        """Raise SpoTraceError if `target` exists and may not be replaced."""
+        check_target(target, kind, force=force)
+        self._target = target
+        # `.` and `x/..` have no name that could be given to another directory.
+        self._place = target if target.name not in ("", "..") else target.resolve()
+        self._kind = kind
+        self._access = access
+        self._force = force
+        self._temporary = unforeseen(self._place.name, "tmp")
+        self._parent: int | None = None
+        self._fd: int | None = None
+
+    def __enter__(self) -> Self:
+        """Make the directory under a temporary name; raise SpoTraceError if it can't be made."""
+        # Not before: an interrupt between a call and the `with` that it is for would leave the directory behind.
+        try:
+            self._parent = open_parent(self._place)
+            self._grant = self._access.grant_in(self._parent, self._target)
+            try:
+                self._fd = make_directory(self._temporary, self._parent)
+            except OSError as error:
+                raise cannot_write(self._target, error) from error
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def close(self) -> None:
+        """Remove the directory unless it was committed."""
+        if self._parent is None:
+            return
+        if self._fd is None:
+            with suppress(OSError):
+                os.rmdir(self._temporary, dir_fd=self._parent)
+        else:
+            if same_file(self._temporary, self._parent, self._fd):
+                empty(self._fd)
+                with suppress(OSError):
+                    os.rmdir(self._temporary, dir_fd=self._parent)
+            os.close(self._fd)
+        os.close(self._parent)
+        self._parent = self._fd = None
+
+    def create(self, name: str) -> BinaryIO:
+        """Return a new file, open for writing; a name such as `a/b/c` makes the directories too."""
+        *directories, last = PurePosixPath(name).parts
+        assert self._fd is not None
+        if ".." in directories or last == ".." or name.startswith("/"):
+            raise SpoTraceError(f"{name!r} is not a name for a file in {self._target}")
+        with ExitStack() as stack:
+            parent = self._fd
+            for directory in directories:
+                parent = stack.enter_context(self._opened(directory, parent))
+            fd = create(last, parent)
+        try:
+            # Nobody else can open it yet: the directory around it is private.
+            self._grant.apply(fd)
+            return os.fdopen(fd, "wb")
+        except BaseException:
+            os.close(fd)
+            raise
+
+    @contextmanager
+    def _opened(self, name: str, parent: int) -> Iterator[int]:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=parent)
+        fd = open_directory(name, parent)
+        try:
+            self._grant.apply(fd)
+            yield fd
+        finally:
+            os.close(fd)
+
+    def commit(self) -> None:
+        """Give the directory its owner, its mode and its name; raise SpoTraceError if another has taken the name."""
+        assert self._fd is not None and self._parent is not None
+        sync(self._fd)
+        self._grant.apply(self._fd)
+        name = self._place.name
+        check_target(name, self._kind, force=self._force, parent=self._parent, shown=self._target)
+        if _exists(name, self._parent):
+            self._replace(self._parent)
+        else:
+            os.rename(self._temporary, name, src_dir_fd=self._parent, dst_dir_fd=self._parent)
+        sync_names(self._parent)
+
+    # rename(2) replaces only an empty directory: the old one steps aside first.
+    def _replace(self, parent: int) -> None:
+        name = self._place.name
+        aside = unforeseen(name, "old")
+        fd = make_directory(aside, parent)
+        try:
+            os.rename(name, "old", src_dir_fd=parent, dst_dir_fd=fd)
+            # Checked again where nobody else can exchange it.
+            check_target("old", self._kind, force=True, parent=fd, shown=self._target)
+            os.rename(self._temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+            empty(fd)
+        except BaseException:
+            if _exists("old", fd) and not _exists(name, parent):
+                os.rename("old", name, src_dir_fd=fd, dst_dir_fd=parent)
+            raise
+        finally:
+            os.close(fd)
+            # It stays if the old directory is still in it, because nothing could be renamed.
+            with suppress(OSError):
+                os.rmdir(aside, dir_fd=parent)
+
+    def add(self, name: str, content: bytes) -> None:
+        """Add a file after `commit`; it appears when it is complete, wherever the directory was moved."""
+        assert self._fd is not None
+        with replacement(self._fd, name, self._grant) as file:
+            file.write(content)
+
+
+def check_target(
+    target: Path | str, kind: Kind, *, force: bool, parent: int | None = None, shown: Path | None = None
+) -> None:
+    """Raise SpoTraceError if a directory of this kind can't be given the name `target` (below `parent`, if open)."""
+    said = shown or target
+    try:
+        status = os.stat(target, dir_fd=parent, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if stat.S_ISLNK(status.st_mode):
+        raise SpoTraceError(f"{said} is a symbolic link", hint="links are not followed: name the directory itself")
+    if not stat.S_ISDIR(status.st_mode) or not _holds(kind, str(target), parent):
+        raise SpoTraceError(f"{said} exists and is not {kind.name}", hint="choose another name")
+    if not force:
+        raise SpoTraceError(
+            f"{said} exists", hint=("choose another name, or replace it with ", Argument("force", True))
+        )
+
+
+def _holds(kind: Kind, name: str, parent: int | None) -> bool:
+    fd = open_directory(name, parent)
+    try:
+        return kind.holds(fd)
+    finally:
+        os.close(fd)
+
+
+def _exists(name: str, parent: int) -> bool:
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True

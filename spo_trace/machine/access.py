@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What reading debugfs takes: root, a mounted debugfs, and lockdown."""
+
+import os
+
+from spo_trace.machine.check import Check, CheckCode, State
+from spo_trace.machine.facts import DEBUGFS, Machine
+from spo_trace.missing import Missing
+
+__all__ = ["ON_HOST", "check_debugfs", "check_lockdown", "check_root", "has_debugfs"]
+
+ON_HOST = "run it on the host: page_owner lists the whole machine"
+
+_PAGE_OWNER = f"{DEBUGFS}/page_owner"
+_MOUNT = f"mount -t debugfs debugfs /{DEBUGFS}"
+
+
+def check_root(machine: Machine) -> Check:
+    """Check that this user may read debugfs."""
+    code, what = CheckCode.ROOT, "root"
+    if machine.euid != 0:
+        found = f"this is uid {machine.euid}, not root"
+        if machine.euid == os.geteuid() and os.access(machine.root / _PAGE_OWNER, os.R_OK, effective_ids=True):
+            return Check(code, State.OK, what, f"{found}, but it may read page_owner")
+        return Check(code, State.MISSING, what, found, "run it with sudo: only root may read debugfs", Missing.NOT_ROOT)
+    if machine.in_user_namespace:
+        found = "this is root of a user namespace (a container without privileges) only"
+        return Check(code, State.MISSING, what, found, ON_HOST, Missing.CONTAINER)
+    return Check(code, State.OK, what, "this is root")
+
+
+def has_debugfs(machine: Machine) -> bool:
+    """Tell whether debugfs is mounted where the kernel's documentation has it."""
+    mount = machine.mounted_on(f"/{DEBUGFS}")
+    return bool(mount and mount.kind == "debugfs") or machine.exists(_PAGE_OWNER) is True
+
+
+def check_debugfs(machine: Machine) -> Check:
+    """Check that debugfs is mounted."""
+    if has_debugfs(machine):
+        return Check(CheckCode.DEBUGFS, State.OK, "debugfs", f"debugfs is mounted on /{DEBUGFS}")
+    cause, found, fix = _why_no_debugfs(machine)
+    return Check(CheckCode.DEBUGFS, State.MISSING, "debugfs", found, fix, cause)
+
+
+def _why_no_debugfs(machine: Machine) -> tuple[Missing, str, str]:
+    option = machine.boot_option("debugfs")
+    if option in ("off", "no-mount"):
+        found = f"debugfs is switched off by debugfs={option} on the kernel's command line"
+        return Missing.DEBUGFS_OFF, found, f"remove debugfs={option} from the kernel's command line and reboot"
+    if option != "on" and machine.configured("CONFIG_DEBUG_FS_ALLOW_NONE"):
+        found = "debugfs is switched off in the kernel's configuration (CONFIG_DEBUG_FS_ALLOW_NONE)"
+        return Missing.DEBUGFS_OFF, found, "add debugfs=on to the kernel's command line and reboot"
+    if "debugfs" not in (machine.read("proc/filesystems") or "debugfs").split():
+        return Missing.NO_DEBUGFS, "the kernel has no debugfs", "use a kernel with CONFIG_DEBUG_FS=y"
+    elsewhere = next((mount.point for mount in machine.mounts if mount.kind == "debugfs"), None)
+    if elsewhere and (hiding := machine.mounted_on(f"/{DEBUGFS}")):
+        return Missing.NOT_MOUNTED, f"a mount of {hiding.kind} on /{DEBUGFS} hides debugfs", f"umount /{DEBUGFS}"
+    if elsewhere:
+        return Missing.NOT_MOUNTED, f"debugfs is mounted on {elsewhere}, not on /{DEBUGFS}", _MOUNT
+    if machine.is_confined:
+        found = "debugfs is not mounted in this container"
+        return Missing.CONTAINER, found, f"{ON_HOST}; or give the container /{DEBUGFS} and the privileges to read it"
+    return Missing.NOT_MOUNTED, f"debugfs is not mounted on /{DEBUGFS}", _MOUNT
+
+
+# Since Linux commit 358fcf5ddbec (v5.17, stable 5.15) debugfs files of mode 0400 can be read under lockdown.
+def check_lockdown(machine: Machine) -> Check:
+    """Report the lockdown mode."""
+    code, what, mode = CheckCode.LOCKDOWN, "lockdown", machine.lockdown
+    if mode == "none":
+        return Check(code, State.OK, what, "kernel lockdown is off")
+    if mode:
+        found = f"kernel lockdown is on ({mode}): page_owner can be read if the kernel lets nobody write to it"
+        return Check(code, State.OK, what, found)
+    if machine.configured("CONFIG_SECURITY_LOCKDOWN_LSM") == "" or machine.mounted_on("/sys/kernel/security"):
+        return Check(code, State.OK, what, "the kernel has no lockdown")
+    fix = "mount -t securityfs securityfs /sys/kernel/security"
+    return Check(code, State.UNKNOWN, what, "securityfs is not mounted: whether lockdown is on is unknown", fix)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Results as a notebook shows them: DataFrames whose HTML has sizes, rates and shares as a person reads them."""
+
+from html import escape
+
+import pandas as pd
+
+from spo_trace.reporters.format import counted, printable
+from spo_trace.reporters.table import shown_cells
+
+__all__ = ["Table", "table_html"]
+
+_MOST_ROWS = 20
+
+
+class Table(pd.DataFrame):
+    """Hold a result. It is a DataFrame in all but its HTML; what is computed from it is a plain DataFrame.
+
+    A column of another meaning could keep a name such as mem_bytes: only the result itself and its first or last rows
+    are formatted by the names of their columns.
+    """
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    # Final only in pandas' stubs.
+    def head(self, n: int = 5) -> "Table":  # type: ignore[misc]
+        """Return the first `n` rows."""
+        return Table(super().head(n))
+
+    def tail(self, n: int = 5) -> "Table":  # type: ignore[misc]
+        """Return the last `n` rows."""
+        return Table(super().tail(n))
+
+    def _repr_html_(self) -> str:
+        return table_html(self)
+
+
+def table_html(table: pd.DataFrame) -> str:
+    """Return `table` as an HTML table of at most 20 rows; everything in it is escaped."""
+    titles, rows, numbers = shown_cells(table.head(_MOST_ROWS).reset_index(drop=True))
+    head = "".join(f"<th>{_text(title)}</th>" for title in titles)
+    body = "".join(f"<tr>{_cells(row, numbers)}</tr>" for row in rows)
+    more = len(table) - len(rows)
+    note = f"<p>… {counted(more, 'more row')}</p>" if more else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+
+
+def _cells(row: list[str], numbers: list[bool]) -> str:
+    sides = ("right" if number else "left" for number in numbers)
+    return "".join(f'<td style="text-align: {side}">{_text(cell)}</td>' for side, cell in zip(sides, row, strict=True))
+
+
+def _text(text: str) -> str:
+    return escape(printable(text))

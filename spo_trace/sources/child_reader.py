@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Read a kernel file whose reading may never end, in a child process that is left alone if it is stuck.
+
+On some kernels (reported for 6.17 with 64K pages) a read(2) of page_owner_stacks never returns, and no signal ends it.
+A thread in such a call would keep this process from exiting, so another process reads. `cat` is the cheapest one: it
+starts in a millisecond and takes less than a megabyte of the machine that is measured, where another Python takes 10.
+subprocess starts it with vfork(), which does not copy this process and is safe beside threads.
+"""
+
+import os
+import select
+import shutil
+import subprocess
+from pathlib import Path
+
+from spo_trace.missing import Missing, Why
+from spo_trace.sources.err_file import read_err
+
+__all__ = ["Blocked", "ChildFailed", "abandoned", "read_in_child"]
+
+# Not looked for along the user's PATH first: it runs as root.
+_DIRECTORIES = "/usr/bin:/bin"
+
+_CHUNK = 1 << 16
+
+
+class ChildFailed(Exception):
+    """Say why a file could not be read."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why.text)
+        self.why = why
+
+
+class Blocked(ChildFailed):
+    """Say that the child has read nothing for too long, and may never end."""
+
+
+# The children that were given up. One that is stuck takes a processor or a lock: no second one is started beside it.
+_abandoned: "list[subprocess.Popen[bytes]]" = []
+
+
+def abandoned() -> bool:
+    """Tell whether a child that was given up is still there; one that has ended meanwhile is forgotten."""
+    _abandoned[:] = [child for child in _abandoned if child.poll() is None]
+    return bool(_abandoned)
+
+
+def read_in_child(path: Path, timeout: float) -> bytes:
+    """Return a file's content; raise Blocked if no data arrives for `timeout` seconds, ChildFailed on an error.
+
+    A child that does not end is killed but not waited for. It holds nothing of this process: its session is its own,
+    its descriptors are two pipes and /dev/null, and so nobody who waits for this process or its output waits for it.
+    """
+    cat = shutil.which("cat", path=_DIRECTORIES) or shutil.which("cat")
+    if cat is None:
+        raise ChildFailed(Why(Missing.READ_ERROR, "there is no command `cat` to read it with"))
+    child = subprocess.Popen(  # noqa: S603
+        [cat, str(path.absolute())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"LC_ALL": "C"},
+        cwd="/",
+        start_new_session=True,
+    )
+    try:
+        content, said = _read_pipes(child, timeout)
+        status = _wait(child, timeout)
+    except BaseException:
+        _give_up(child)
+        raise
+    finally:
+        for pipe in (child.stdout, child.stderr):
+            assert pipe is not None
+            pipe.close()
+    if status:
+        why = read_err(said)
+        text = why.text or f"{cat} ended with status {status}"
+        raise ChildFailed(Why(Missing.READ_ERROR if why.code is Missing.UNKNOWN else why.code, text))
+    return content
+
+
+def _give_up(child: "subprocess.Popen[bytes]") -> None:
+    child.kill()
+    _abandoned.append(child)
+    abandoned()
+
+
+def _read_pipes(child: "subprocess.Popen[bytes]", timeout: float) -> tuple[bytes, bytes]:
+    assert child.stdout is not None and child.stderr is not None
+    content, said = bytearray(), bytearray()
+    into = {child.stdout.fileno(): content, child.stderr.fileno(): said}
+    ready = select.poll()
+    for fd in into:
+        ready.register(fd, select.POLLIN)
+    while into:
+        events = ready.poll(1000 * timeout)
+        if not events:
+            raise _blocked(timeout)
+        for fd, _ in events:
+            chunk = os.read(fd, _CHUNK)
+            into[fd] += chunk
+            if not chunk:
+                ready.unregister(fd)
+                del into[fd]
+    return bytes(content), bytes(said)
+
+
+# Popen.wait() with a timeout, but a child that is stuck while it ends counts as blocked too.
+def _wait(child: "subprocess.Popen[bytes]", timeout: float) -> int:
+    try:
+        return child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        raise _blocked(timeout) from None
+
+
+def _blocked(timeout: float) -> Blocked:
+    return Blocked(Why(Missing.BLOCKED, f"reading it returned nothing for {timeout:g} s and was given up"))

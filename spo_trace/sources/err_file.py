@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""NAME.err of a capture: why NAME could not be read on the machine, as a code and what the reader printed."""
+
+import re
+
+from spo_trace.formats.escape import escape
+from spo_trace.missing import Missing, Why
+
+__all__ = ["LONGEST", "read_err"]
+
+# As much of the file as is kept.
+LONGEST = 200
+
+_CODE = re.compile(rb"(E[A-Z0-9]+|UNKNOWN): ")
+
+# An errno by name, as the capture script writes it at the beginning.
+_BY_CODE = {
+    b"ENOENT": Missing.NO_FILE,
+    b"EACCES": Missing.PERMISSION,
+    b"EPERM": Missing.PERMISSION,
+    b"EINVAL": Missing.NOT_SWITCHED_ON,
+    b"ETIMEDOUT": Missing.BLOCKED,
+    b"EIO": Missing.READ_ERROR,
+    b"ENOMEM": Missing.READ_ERROR,
+}
+
+# Captures without codes: what cat prints in the C locale, with glibc, musl or bionic. In another language the cause
+# is unknown.
+_BY_MESSAGE = {
+    b"No such file or directory": b"ENOENT",
+    b"Permission denied": b"EACCES",
+    b"Operation not permitted": b"EPERM",
+    b"Invalid argument": b"EINVAL",
+    b"Input/output error": b"EIO",
+    b"I/O error": b"EIO",
+    b"Cannot allocate memory": b"ENOMEM",
+    b"Out of memory": b"ENOMEM",
+}
+
+
+def read_err(content: bytes) -> Why:
+    """Return why a file is missing or cut off; `content`: of its .err file, the first LONGEST bytes count."""
+    content = content[:LONGEST].strip()
+    coded = _CODE.match(content)
+    errno = coded[1] if coded else _errno_at_end(content)
+    text = content[coded.end() :] if coded else content
+    return Why(_BY_CODE.get(errno, Missing.UNKNOWN), escape(text))
+
+
+def _errno_at_end(message: bytes) -> bytes:
+    return next((errno for text, errno in _BY_MESSAGE.items() if message.endswith(text)), b"")

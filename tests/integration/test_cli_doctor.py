@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""`spo-trace doctor`, and what snapshot and watch say where page_owner cannot be read, on the machine of the tests."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from spo_trace.machine.check import CheckCode
+from spo_trace.missing import Missing
+from tests.support import EXECUTABLE, in_process
+
+REACHES_PAGE_OWNER = os.access("/sys/kernel/debug/page_owner", os.R_OK)
+
+needs_no_page_owner = pytest.mark.skipif(REACHES_PAGE_OWNER, reason="this machine's page_owner can be read")
+
+
+def as_nobody(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user without root; skip the test where such a user may not run this Python."""
+    drop = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"] if os.geteuid() == 0 else []
+    if drop and shutil.which("setpriv") is None:
+        pytest.skip("there is no setpriv to give up root with")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [*drop, str(EXECUTABLE), *words]
+        environment = {"PATH": os.environ["PATH"]}
+        return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False)
+
+    if run("--version").returncode:
+        pytest.skip("a user without root may not run this Python")
+    return run(*arguments)
+
+
+@needs_no_page_owner
+def test_doctor_shows_all_gaps_and_exits_with_1(tmp_path: Path) -> None:
+    done = in_process("doctor", cwd=tmp_path)
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 1
+    assert lines[0] == "snapshot and watch:"
+    assert any(line.startswith("trace") for line in lines)
+    assert sum(not line.startswith(("snapshot", "trace", " ")) for line in lines) == len(CheckCode)
+    assert b"no live snapshot on this machine yet" in done.stderr
+
+
+def test_doctor_for_programs(tmp_path: Path) -> None:
+    done = in_process("doctor", "--format", "json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert [check["code"] for check in found] == list(CheckCode)
+    assert {*found[0]} == {"code", "state", "what", "found", "fix", "cause"}
+    assert {check["state"] for check in found} <= {"ok", "missing", "optional", "unknown"}
+    assert {check["cause"] for check in found} - {None} <= set(Missing)
+    assert done.returncode == any(check["state"] == "missing" for check in found)
+
+
+def test_doctor_knows_two_formats(tmp_path: Path) -> None:
+    assert in_process("doctor", "--format", "yaml", cwd=tmp_path).returncode == 2
+
+
+@needs_no_page_owner
+def test_doctor_without_root_shows_more_than_root() -> None:
+    done = as_nobody("doctor", "--format", "json")
+    states = {check["code"]: check["state"] for check in json.loads(done.stdout)}
+    assert states["root"] == "missing"
+    # The command line can be read by everybody.
+    assert states["page_owner"] == "missing" or "page_owner=" in Path("/proc/cmdline").read_text()
+
+
+@needs_no_page_owner
+@pytest.mark.parametrize("command", [("snapshot", "-o", "/tmp/never.spo"), ("watch", "--count", "1")])
+def test_without_root_the_error_says_so(command: tuple[str, ...]) -> None:
+    done = as_nobody(*command)
+    assert done.returncode == 1
+    assert "not root" in done.stderr
+    assert "run it with sudo" in done.stderr
+    assert "has no page_owner" not in done.stderr
+
+
+@needs_no_page_owner
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("command", [("snapshot", "-o", "x.spo"), ("watch", "--count", "1")])
+def test_root_is_told_what_doctor_finds(tmp_path: Path, command: tuple[str, ...]) -> None:
+    found = json.loads(in_process("doctor", "--format", "json", cwd=tmp_path).stdout)
+    causes = [check["found"] for check in found if check["state"] == "missing"]
+    done = in_process(*command, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{'; '.join(causes)}\n".encode() in done.stderr

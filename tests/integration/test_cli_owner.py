@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Output of every command under sudo: the user who called it can read it, and nobody else can."""
+
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import spo_trace as spo
+from tests.docs.reference import commands, options_of
+from tests.support import ANON, MACHINE, capture, in_process, page, spo_trace
+from tests.unit.files.users import OTHER, SUDO, USER, as_root, ids, mode, reads, shared
+
+__all__ = ["shared"]
+
+USERS = (USER.pw_uid, USER.pw_gid)
+
+# What names a file to write, in any command.
+WRITING = {"--output", "--html", "--plot", "--record"}
+
+COMMANDS = {
+    "snapshot": ("snapshot --from capture -o now.spo", ["now.spo"]),
+    "snapshot, default name": ("snapshot --from capture", ["capture-*.spo"]),
+    "simulate": ("simulate leak -o leak", ["leak"]),
+    "watch": ("watch --backend simulator --from leak --count 3 --record minutes", ["minutes"]),
+    "report": ("report capture -o a.csv --html a.html", ["a.csv", "a.html"]),
+    "diff": ("diff capture capture -o a.md --html a.html", ["a.md", "a.html"]),
+    "trend": ("trend minutes -o a.json --plot a.svg", ["a.json", "a.svg"]),
+    "verify": ("verify capture --only memory -o a.txt", ["a.txt"]),
+    "export folded": ("export capture -o a.folded", ["a.folded"]),
+    "export pprof": ("export capture -o a.pb.gz", ["a.pb.gz"]),
+    "export parquet": ("export capture -o a.parquet", ["a.parquet"]),
+    "export html": ("export capture -o a.html", ["a.html"]),
+}
+
+
+@pytest.fixture
+def place(shared: Path) -> Path:
+    """Return USER's directory with a capture in it that everybody can read."""
+    files = {**MACHINE, "page_owner": page(stack=ANON), "meminfo": b"MemTotal: 400 kB\nMemFree: 396 kB\n"}
+    capture(shared / "capture", files)
+    return shared
+
+
+def written(directory: Path, patterns: list[str]) -> list[Path]:
+    """Return the files and directories that `patterns` name, all that is in them too."""
+    tops = [path for pattern in patterns for path in directory.glob(pattern)]
+    assert len(tops) == len(patterns)
+    return [path for top in tops for path in (top, *top.rglob("*"))]
+
+
+def run(line: str, place: Path) -> None:
+    done = in_process(*line.split(), cwd=place)
+    assert done.returncode in (0, 3), done.stderr.decode()
+
+
+@as_root
+@pytest.mark.parametrize("name", COMMANDS)
+def test_under_sudo_output_is_the_callers_alone(place: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for variable, value in SUDO.items():
+        monkeypatch.setenv(variable, value)
+    line, patterns = COMMANDS[name]
+    if name == "trend":
+        run(COMMANDS["watch"][0], place)
+    run(line, place)
+    for path in written(place, patterns):
+        assert (ids(path), mode(path)) == (USERS, "0700" if path.is_dir() else "0600"), path
+        assert path.is_dir() or (reads(USER, path) and not reads(OTHER, path))
+    # root's own cache, of commands that keep something there, is not output.
+    assert [ids(path) for path in place.glob(".cache")] in ([], [(0, 0)])
+
+
+@as_root
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_service_names_the_owner_and_the_mode(place: Path, name: str) -> None:
+    line, patterns = COMMANDS[name]
+    if name == "trend":
+        run(COMMANDS["watch"][0], place)
+    run(f"{line} --owner nobody:daemon --mode 0640", place)
+    for path in written(place, patterns):
+        assert (ids(path), mode(path)) == ((USER.pw_uid, OTHER.pw_gid), "0750" if path.is_dir() else "0640"), path
+        assert path.is_dir() or (reads(USER, path) and reads(OTHER, path))
+
+
+def test_every_command_that_writes_files_takes_owner_and_mode() -> None:
+    writing = {name for name, command in commands().items() if WRITING & set(options_of(command))}
+    assert writing == {name.partition(" ")[0].rstrip(",") for name in COMMANDS}
+    for name in writing:
+        assert {"--owner", "--mode"} <= set(options_of(commands()[name])), name
+    # What writes a file without one of these options is not known to this test.
+    paths = {
+        option
+        for command in commands().values()
+        for param in command.params
+        if "path" in type(param.type).__name__.lower()
+        for option in param.opts
+    }
+    assert paths <= {*WRITING, "-o"}
+
+
+@as_root
+def test_a_recording_grows_while_it_is_the_users(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in SUDO.items():
+        monkeypatch.setenv(variable, value)
+    run("watch --backend simulator --from leak --count 3 --record minutes", place)
+    names = ["000001.parquet", "000002.parquet", "000003.parquet", "series.json"]
+    assert sorted(path.name for path in (place / "minutes").iterdir()) == names
+
+
+@as_root
+def test_where_the_caller_may_not_write_it_says_what_to_do(place: Path) -> None:
+    (place / "closed").mkdir(mode=0o755)
+    done = spo_trace("snapshot", "--from", "capture", "-o", "closed/x.spo", cwd=place, env=environment(place))
+    assert done.returncode == 0
+    assert (
+        b"spo-trace: closed/x.spo belongs to root: nobody may not write to closed. "
+        b"To give it to a user, add --owner USER\n"
+    ) in done.stderr
+    assert ids(place / "closed/x.spo") == (0, 0)
+
+
+def test_the_demo_keeps_what_it_removes_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN the commands that demo calls, which only say whose their files are to be
+    owners: list[object] = []
+    for name in ("report", "diff", "verify"):
+        monkeypatch.setattr(f"spo_trace.cli.{name}.command", lambda *arguments, **named: None)
+    for name in ("simulate", "snapshot"):
+        monkeypatch.setattr(f"spo_trace.cli.{name}.command", lambda *arguments, owner, **named: owners.append(owner))
+    # WHEN it runs, under sudo too
+    in_process("demo", cwd=tmp_path)
+    # THEN all stay this process's own, without a word on where sudo's caller may write
+    assert owners == [f"{os.geteuid()}:{os.getegid()}"] * 3
+
+
+def environment(place: Path) -> dict[str, str]:
+    """Return the environment that sudo gives a command of USER."""
+    return {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(place / ".cache"), **SUDO}
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ("-o x.txt --owner no-such-user", 2, "there is no user 'no-such-user'"),
+        ("-o x.txt --owner 4294967295", 2, "there is no user '4294967295'"),
+        ("-o x.txt --mode 0666", 2, "mode 0666 lets everybody change the files"),
+        ("-o x.txt --mode 4600", 2, "mode 4600 is not a mode for output files"),
+        ("-o x.txt --mode rw", 2, "'rw' is not a mode"),
+        ("--mode 0640", 2, "--mode: no file is written"),
+        ("-o - --owner root --mode 0640", 2, "--owner and --mode: no file is written"),
+    ],
+)
+def test_owners_and_modes_that_cannot_be_are_errors_before_the_work(
+    tmp_path: Path, options: str, code: int, message: str
+) -> None:
+    done = in_process("report", "no-such-capture", *options.split(), cwd=tmp_path)
+    assert done.returncode == code
+    assert done.stderr.decode().splitlines()[0] == f"spo-trace: error: {message}"
+    assert not (tmp_path / "x.txt").exists()
+
+
+def test_only_root_gives_files_to_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    done = in_process("report", "no-such-capture", "-o", "x.txt", "--owner", "root", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        "spo-trace: error: only root can give files to another user or group",
+        "  hint: use sudo, or leave out --owner",
+    ]
+
+
+def test_a_device_is_written_to_and_keeps_its_owner(tmp_path: Path) -> None:
+    capture(tmp_path / "capture", {**MACHINE, "page_owner": page()})
+    before = ids(Path("/dev/null"))
+    assert in_process("report", "capture", "-o", "/dev/null", "--mode", "0640", cwd=tmp_path).returncode == 0
+    assert ids(Path("/dev/null")) == before
+    assert pwd.getpwuid(before[0]).pw_name == "root"
+    assert subprocess.run(["test", "-c", "/dev/null"], check=False).returncode == 0
+
+
+@as_root
+def test_a_name_in_what_it_says_cannot_drive_the_terminal(place: Path) -> None:
+    (place / "closed").mkdir(mode=0o755)
+    arguments = ("report", "capture", "-o", "closed/\x1b[2Jx.txt")
+    done = spo_trace(*arguments, cwd=place, env=environment(place))
+    assert b"belongs to root" in done.stderr
+    assert b"\x1b" not in done.stderr
+
+
+@as_root
+def test_the_api_takes_the_same_owner_and_mode(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snap = spo.open(place / "capture")
+    spo.export(snap, "csv", place / "a.csv", owner="nobody:daemon", mode=0o640)
+    spo.export_diff(snap, snap, place / "a.html", owner="nobody:daemon", mode=0o640)
+    spo.snapshot(place / "a.spo", from_=place / "capture", owner="nobody:daemon", mode=0o640)
+    for name in ("a.csv", "a.html", "a.spo/snapshot.json"):
+        assert (ids(place / name), mode(place / name)) == ((USER.pw_uid, OTHER.pw_gid), "0640")
+    # Without them, it is sudo's caller who gets the file.
+    for variable, value in SUDO.items():
+        monkeypatch.setenv(variable, value)
+    spo.export(snap, "csv", place / "b.csv")
+    assert (ids(place / "b.csv"), mode(place / "b.csv")) == (USERS, "0600")

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# A trace in another user space than the host's: a worker goes to swap, and a snapshot names it. Events are counted too.
+. "$VM/jobs/trace_helpers.sh"
+{ python --version; /usr/bin/python3 -c 'import bcc; print("bcc", bcc.__version__)'; } > "$OUT/versions"
+zram_on 64M
+steady_reclaim
+trace_on 1 --top 0
+worker owner anon 16
+each 0 0
+each USR1 1
+in_swap out
+asked swapped
+each USR2 2
+in_swap in
+asked back
+trace_off || true
+left SIGTERM
+spo-trace trace --ebpf > "$OUT/program.c"
