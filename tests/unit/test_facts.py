@@ -6,7 +6,6 @@ import pytest
 from spo_trace.facts import address_bits, facts_after, facts_before, wants_swap
 from tests.support import MACHINE, FakeSource, meminfo, swaps
 
-
 ASSUMED = "nothing in the capture tells the page size: 4096 bytes assumed"
 
 
