@@ -49,7 +49,7 @@ _MAGIC = (
 )
 
 _FRAMES = rb"(?:[ \t]*(?:[^\s+]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[[^]\n]+\])?|0x[0-9a-f]+)\r?\n)+"
-_FIELD = rb"(?:allocated by [A-Z|]+|PID -?\d+|TGID -?\d+|task_comm_name: .{0,15})"
+_FIELD = rb"(?:allocated by [A-Z| ]+|PID -?\d+|TGID -?\d+|task_comm_name: .{0,15})"
 
 _TEXTS = (
     _rule(

@@ -120,5 +120,5 @@ def test_a_snapshot_or_a_recording_in_the_place_of_a_capture(tmp_path: Path) -> 
         CaptureSource([archive])
     assert "snapshot" in str(caught.value.hint)
     with pytest.raises(SpoTraceError) as caught:
-        CaptureSource([capture(tmp_path / "r", {"00001.parquet": b"PAR1"})])
+        CaptureSource([capture(tmp_path / "r", {"series.json": b"{}", "00001.parquet": b"PAR1"})])
     assert "spo-trace trend" in str(caught.value.hint)
