@@ -131,6 +131,8 @@ def is_dressed(head: bytes) -> bool:
 
 
 def _is_quoted_printable(head: bytes) -> bool:
+    if not any(escape in head for escape in (b"=\n", b"=\r\n", b"=3D")):
+        return False
     return any(_prefix(match[1]) is not None for match in _QUOTED_PRINTABLE.finditer(head))
 
 

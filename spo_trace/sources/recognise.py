@@ -105,7 +105,7 @@ _CONTENT = (
 def what_is(head: bytes) -> Known | None:
     """Return what a text that begins with `head` is, None if it may be a kernel file's text."""
     for rule in _MAGIC:
-        if rule.pattern.search(head):
+        if rule.pattern.match(head):
             return rule.known
     head = _plain(head)
     if _RECORD.search(head):
