@@ -53,6 +53,18 @@ def test_reading_notes_what_the_source_says() -> None:
     assert as_json == {"records": 7, "skipped": {"too large": 2}, "problem": "the input breaks off: x"}
 
 
+def test_marks_are_counted_and_neither_kept_nor_raised() -> None:
+    kept: list[Reject] = []
+    log = ReadLog(kept.append, strict=True, progress=None)
+    for number in (1, 5):
+        log.reject(Reject("page_owner", 0, 1, Reason.CR_LF, b"", lost=False, number=number))
+    assert log.files["page_owner"].as_json() == {
+        "records": 0,
+        "marks": {"cr_lf": {"text": "lines that end in CR LF", "number": 6}},
+    }
+    assert kept == []
+
+
 @pytest.mark.parametrize("reject", [LOST, NOTED])
 def test_strict_raises_the_first_reject(reject: Reject) -> None:
     kept: list[Reject] = []
