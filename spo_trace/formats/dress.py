@@ -110,8 +110,14 @@ def decoded(chunks: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
             yield decoder.decode(kept).encode()
 
 
+# More than a log has before a line, quoted a few times.
+_LONGEST_PREFIX = 200
+
+
 def _prefix(raw: bytes) -> list[tuple[Reason, bytes]] | None:
     """Return what stands before a record's first words, piece by piece; None if that is anything else."""
+    if len(raw) > _LONGEST_PREFIX:
+        return None
     found = []
     at = 0
     while at < len(raw):
@@ -139,7 +145,7 @@ def _is_quoted_printable(head: bytes) -> bool:
 def _start_of(head: bytes, words: bytes) -> bool:
     at = head.find(words)
     while at >= 0:
-        begin = head.rfind(b"\n", 0, at) + 1
+        begin = head.rfind(b"\n", max(0, at - _LONGEST_PREFIX - 1), at) + 1
         if words == _VENDOR_START and _VENDOR.match(head, at) and (begin == at or _prefix(head[begin:at]) is not None):
             return True
         if words == RECORD_START and begin < at and _prefix(head[begin:at]) is not None:

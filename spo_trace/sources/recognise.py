@@ -78,7 +78,7 @@ _TEXTS = (
         _WITH_PAGE_OWNER,
     ),
     _rule(
-        rb"\A\s*?" + _FRAMES + rb"handle: \d+",
+        rb"\A[\r\n]*" + _FRAMES + rb"handle: \d+",
         "show_stacks_handles of page_owner_stacks (it has the stack of each handle, and no page)",
         _WITH_PAGE_OWNER,
     ),
@@ -98,7 +98,7 @@ _CONTENT = (
     (re.compile(rb"^Page allocated via pid ", re.MULTILINE), "swap_page_owner"),
     (re.compile(rb"\A\s*handle: \d+\r?\nnr_base_pages: "), "show_handles"),
     (re.compile(rb"^(?:nr_base_pages|stack_count): ", re.MULTILINE), "show_stacks"),
-    (re.compile(rb"\A\s*?" + _FRAMES + rb"handle: \d+\r?\n\r?\n"), "show_stacks_handles"),
+    (re.compile(rb"\A[\r\n]*" + _FRAMES + rb"handle: \d+\r?\n\r?\n"), "show_stacks_handles"),
 )
 
 
