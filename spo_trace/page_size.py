@@ -58,7 +58,7 @@ def parse_page_size(text: str | int) -> int:
     if size not in SIZES:
         raise UsageError(
             f"{text} is not a page size",
-            hint="a power of two from 4K to 256K, such as 4096, 16K or 64K (getconf PAGESIZE)",
+            hint="give a power of two from 4K to 256K, such as 4096, 16K or 64K",
         )
     return size
 

@@ -284,8 +284,8 @@ def _contents(root: Path) -> Iterator[tuple[Path, bytes]]:
 def _hint_for(root: Path) -> str:
     if (root / "snapshot.json").is_file():
         return f"it is a snapshot already: spo-trace report {escape(os.fsencode(root))}"
-    if any(path.name.endswith(".parquet") for path in root.iterdir()):
-        return "it is a recording of watch, or has Parquet files alone: spo-trace trend reads a recording"
+    if (root / "series.json").is_file():
+        return f"it is a recording of watch: spo-trace trend {escape(os.fsencode(root))}"
     captures = [p for p in root.iterdir() if p.is_dir() and any(s.is_file() for s in _spellings(p / "page_owner"))]
     if captures:
         names = sorted(escape(os.fsencode(path.name)) for path in captures)

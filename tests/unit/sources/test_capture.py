@@ -93,7 +93,7 @@ def test_single_files_are_told_by_name_or_content(tmp_path: Path) -> None:
     assert found == [PAGE, SWAP, STACKS, MEM]
 
 
-@pytest.mark.parametrize("given", [b"", b"\x7fELF\0\1\2\3" * 99, b"hello\n", PAGE.decode().encode("utf-16")])
+@pytest.mark.parametrize("given", [b"", b"\x7fEL\0\1\2\3" * 99, b"hello\n", "hello".encode("utf-16")])
 def test_a_file_that_is_no_capture(tmp_path: Path, given: bytes) -> None:
     path = capture(tmp_path, {"x": given}) / "x"
     with pytest.raises(SpoTraceError) as caught:
