@@ -57,7 +57,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "changes": "analysis.changes",
     "Sample": "sampling.samples",
     "series": "sampling.api",
     "trend": "sampling.api",
