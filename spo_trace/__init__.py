@@ -20,11 +20,13 @@ if TYPE_CHECKING:
         ages,
         attribute,
         balance,
+        changes,
         diff,
         export,
         export_diff,
         relate,
         snapshot,
+        verdicts,
     )
     from spo_trace.api import (
         open as open,
@@ -42,6 +44,7 @@ __all__ = [
     "ages",
     "attribute",
     "balance",
+    "changes",
     "diff",
     "export",
     "export_diff",
@@ -49,10 +52,12 @@ __all__ = [
     "series",
     "snapshot",
     "trend",
+    "verdicts",
     "watch",
 ]
 
 _HOMES = {
+    "changes": "analysis.changes",
     "Sample": "sampling.samples",
     "series": "sampling.api",
     "trend": "sampling.api",

@@ -8,12 +8,15 @@ open it once to ask several questions.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from spo_trace.arguments import amount_of, names_of
 from spo_trace.destinations import Destination, destination
 from spo_trace.export_formats import BINARY_FORMATS, check_export
-from spo_trace.files.access import access_for
-from spo_trace.opening import Snapshot, SnapshotLike, open, opened, snapshot
+from spo_trace.opening import Snapshot, SnapshotLike, access_given, open, opened, snapshot
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from spo_trace.analysis.changes import Changes
     from spo_trace.analysis.diff import Relation
     from spo_trace.reporters.notebook import Table
 
@@ -22,12 +25,14 @@ __all__ = [
     "ages",
     "attribute",
     "balance",
+    "changes",
     "diff",
     "export",
     "export_diff",
     "open",
     "relate",
     "snapshot",
+    "verdicts",
 ]
 
 
@@ -72,8 +77,8 @@ def balance(snap: SnapshotLike) -> "Table":
     """Compare what the kernel lists with what the machine uses; columns section, kind, item, pages, bytes, share, note.
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
-    (nr_base_pages). `share` is the unexplained rest as a part of what the machine uses. Raise SpoTraceError if the
-    snapshot has none of these.
+    (nr_base_pages); only those for which the snapshot has both sides. `share` is the unexplained rest as a part of what
+    the machine uses. `verdicts` judges each section.
 
     >>> list(spo.balance("now.spo")["section"].unique())
     ['memory', 'swap type 0: /dev/vda', 'swap type 1: /dev/zram0', 'page_owner_stacks']
@@ -82,6 +87,24 @@ def balance(snap: SnapshotLike) -> "Table":
     from spo_trace.reporters.notebook import Table
 
     return Table(analysis(opened(snap)))
+
+
+def verdicts(snap: SnapshotLike, *, parts: Iterable[str] = (), tolerance: float = 2.0) -> "Table":
+    """Judge each section of a snapshot's balance, as the command `verify` does.
+
+    Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code), pages and
+    share (what is unexplained; missing where nothing was compared), text. A section is balanced if at most `tolerance`
+    percent or 1 MiB is unexplained, and not checked where its input is missing or incomplete. `parts` (default: all)
+    restricts it. Raise UsageError for a part that does not exist.
+
+    >>> list(spo.verdicts("now.spo", parts=["memory"])["verdict"])
+    ['balanced']
+    """
+    from spo_trace.analysis.verdicts import verdicts as analysis
+    from spo_trace.reporters.notebook import Table
+
+    most = amount_of(tolerance, "tolerance", "percent")
+    return Table(analysis(opened(snap), parts=names_of(parts, "parts"), tolerance=most))
 
 
 def diff(
@@ -112,6 +135,21 @@ def diff(
     return Table(analysis(opened(a, "a"), opened(b, "b"), by, where=where, sort=sort))
 
 
+def changes(difference: "pd.DataFrame") -> "Changes":
+    """Return how much of a difference (of `diff`) grew, shrank, and moved between memory and swap, in bytes.
+
+    A row moved the smaller of its two changes if memory and swap changed in opposite directions; the rest of its change
+    is growth or shrinking, so that grown − shrunk is the change of the total. `moved` is None where memory or swap is
+    left out.
+
+    >>> spo.changes(spo.diff("before.spo", "now.spo"))
+    Changes(grown=15831040, shrunk=2097152, moved=4620288)
+    """
+    from spo_trace.analysis.changes import changes as analysis
+
+    return analysis(difference)
+
+
 def relate(a: SnapshotLike, b: SnapshotLike) -> "Relation":
     """Tell whether two snapshots are of one kernel build and one boot, how far apart, and what both know.
 
@@ -131,14 +169,18 @@ def export(
     where: str | None = None,
     weight: str = "total",
     force: bool = False,
+    owner: str | None = None,
+    mode: int | None = None,
 ) -> None:
     """Write a snapshot to `outfile` in the format of another tool.
 
-    `format`: folded, speedscope, pprof or html, of the records for which `where` holds; csv, json or parquet, of all.
-    `outfile`: a path (the file is private, appears when it is complete, and replaces another only with `force`), or a
-    file open for writing: text formats go to either kind as UTF-8, pprof and parquet to binary ones. `weight` (total,
-    mem or swap): the bytes of folded stacks. Raise UsageError for arguments that do not fit, SpoTraceError for a weight
-    that is unknown in the snapshot.
+    `format`: folded, speedscope, pprof or html, of the records for which `where` holds; csv, json or parquet: every
+    record in one flat table, with its size in `bytes`. swp_entry and page_flags are hexadecimal text there, exact in
+    any tool; in_table and alloc_order repeat where and order, whose names SQL reserves (docs/flat-table.md).
+    `outfile`: a path (the file is private, appears when it is complete, and replaces another only with `force`;
+    `owner` and `mode` as for `snapshot`), or a file open for writing: text formats go to either kind as UTF-8, pprof
+    and parquet to binary ones. `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for
+    arguments that do not fit, SpoTraceError for a weight that is unknown in the snapshot.
 
     >>> spo.export("now.spo", "html", "now.html")
     >>> with gzip.open("now.csv.gz", "wb") as file:
@@ -147,20 +189,29 @@ def export(
     from spo_trace.exporting import export as write
 
     check_export(format, where=where is not None, weight=weight)
+    access = access_given(owner, mode)
     found = opened(snap)
-    with destination(outfile, binary=format in BINARY_FORMATS, access=access_for(), force=force) as file:
+    with destination(outfile, binary=format in BINARY_FORMATS, access=access, force=force) as file:
         write(found, format, file, where=where, weight=weight)
 
 
 def export_diff(
-    a: SnapshotLike, b: SnapshotLike, outfile: Destination, *, where: str | None = None, force: bool = False
+    a: SnapshotLike,
+    b: SnapshotLike,
+    outfile: Destination,
+    *,
+    where: str | None = None,
+    force: bool = False,
+    owner: str | None = None,
+    mode: int | None = None,
 ) -> None:
-    """Write the difference of two snapshots as an HTML page; `outfile`, `where` and `force` as for `export`.
+    """Write the difference of two snapshots as an HTML page; `outfile` and all others as for `export`.
 
     >>> spo.export_diff("before.spo", "now.spo", "growth.html")
     """
     from spo_trace.exporting import export_diff as write
 
+    access = access_given(owner, mode)
     found = opened(a, "a"), opened(b, "b")
-    with destination(outfile, binary=False, access=access_for(), force=force) as file:
+    with destination(outfile, binary=False, access=access, force=force) as file:
         write(*found, file, where=where)

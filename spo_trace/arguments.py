@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Check what the functions of the API are called with, before any work."""
 
+import errno
 import math
 import operator
 import os
@@ -8,7 +9,11 @@ from collections.abc import Iterable
 
 from spo_trace.errors import Argument, UsageError
 
-__all__ = ["names_of", "number_of", "path_of", "paths_of", "seconds_of"]
+__all__ = ["amount_of", "names_of", "number_of", "path_of", "paths_of", "seconds_of"]
+
+
+# How much of a path that is no path a message shows.
+_LONG = 60
 
 
 def names_of(given: object, argument: str) -> list[str]:
@@ -27,9 +32,9 @@ def path_of(given: object, argument: str) -> str:
     if not isinstance(given, str | os.PathLike):
         raise UsageError((Argument(argument), f" takes a path, not {_a(given)}"), hint="give a str or a pathlib.Path")
     path = os.fsdecode(given)
-    if not path or "\0" in path:
-        why = "it has a null character" if path else "it is empty"
-        raise UsageError((Argument(argument), f": {path!r} is not a path: {why}"), hint="name a file or a directory")
+    if (why := _no_path(path)) is not None:
+        shown = path if len(path) < _LONG else f"{path[:_LONG]}…"
+        raise UsageError((Argument(argument), f": {shown!r} is not a path: {why}"), hint="name a file or a directory")
     return path
 
 
@@ -61,18 +66,32 @@ def number_of(given: object, argument: str, *, least: int) -> int | None:
 
 def seconds_of(given: object, argument: str) -> float | None:
     """Return a number of seconds or None; raise UsageError for anything else, and for what is below 0 or infinite."""
-    if given is None:
-        return None
+    return None if given is None else amount_of(given, argument, "seconds")
+
+
+def amount_of(given: object, argument: str, unit: str) -> float:
+    """Return a number of at least 0; raise UsageError for anything else, and for infinity."""
     try:
-        seconds = -1.0 if isinstance(given, bool | str) else float(given)  # type: ignore[arg-type]
+        amount = -1.0 if isinstance(given, bool | str) else float(given)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        seconds = -1.0
-    if not 0 <= seconds < math.inf:
+        amount = -1.0
+    if not 0 <= amount < math.inf:
         raise UsageError(
-            (Argument(argument), f" must be a number of seconds, not {_short(given)}"),
+            (Argument(argument), f" must be a number of {unit}, not {_short(given)}"),
             hint=("leave out ", Argument(argument), " for the default"),
         )
-    return seconds
+    return amount
+
+
+def _no_path(path: str) -> str | None:
+    if not path or "\0" in path:
+        return "it has a null character" if path else "it is empty"
+    try:
+        os.lstat(path)
+    except OSError as error:
+        # Whatever else is wrong with it is found where it is opened.
+        return "its name is too long" if error.errno == errno.ENAMETOOLONG else None
+    return None
 
 
 def _items(given: object) -> list[object] | None:

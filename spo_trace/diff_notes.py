@@ -67,7 +67,7 @@ def matched_notes(table: pd.DataFrame, a: Snapshot, b: Snapshot, relation: Relat
     text = f"{format_share(share)} of the pages have a stack that is in both"
     few = share < _FEW and not relation.same_kernel
     if few:
-        text = f"Only {text}: the kernels' functions differ too much to compare stacks; try --by category or comm"
+        text = f"Only {text}: the kernels' functions differ too much to compare stacks; compare by category or comm"
     yield Note(NoteCode.STACKS_MATCHED, text, warning=few)
 
 

@@ -54,8 +54,8 @@ class Snapshot(reader.Snapshot):
     def pages(self) -> "pd.DataFrame":
         """Return one row for each allocation in memory: the columns of SCHEMA.md and those that `where` has beside.
 
-        These are `bytes` (2**order pages) and what the stack tells: `stack`, `symbols`, `caller`, `module` and
-        `category`.
+        These are `bytes` (2**order pages) and the keys of the stack (docs/keys.md), such as `category`, `caller` and
+        `callsite`; `stack` and `symbols` are one text, as in `where`.
         """
         from spo_trace.analysis.enriched import enriched
 
@@ -151,10 +151,12 @@ def open(
     >>> spo.open("before.spo")
     Snapshot('before.spo', kernel='7.2.13-spo')
     """
-    if isinstance(path, reader.Snapshot):
-        return path if isinstance(path, Snapshot) else Snapshot(path.path)
-    paths = paths_of(path, "path")
     size = None if page_size is None else parse_page_size(page_size)
+    if isinstance(path, Snapshot) and size is None:
+        return path
+    if isinstance(path, reader.Snapshot):
+        return Snapshot(path.path, page_size=size or path.page_size)
+    paths = paths_of(path, "path")
     if len(paths) == 1 and (Path(paths[0]) / "snapshot.json").is_file():
         return Snapshot(Path(paths[0]), page_size=size)
     columns = None if page_columns is None else names_of(page_columns, "page_columns")

@@ -58,7 +58,7 @@ def parse_page_size(text: str | int) -> int:
     if size not in SIZES:
         raise UsageError(
             f"{text} is not a page size",
-            hint="a power of two from 4K to 256K, such as 4096, 16K or 64K (getconf PAGESIZE)",
+            hint="give a power of two from 4K to 256K, such as 4096, 16K or 64K",
         )
     return size
 
@@ -156,8 +156,8 @@ def contradictions(
     usual = _PAGEBLOCKS.get(pageblock_order)
     if size == 4096 and usual is not None:
         yield (
-            f"a pageblock has 2**{pageblock_order} pages (PFN / Block): that contradicts a page size of 4096, and is usual"
-            f" for {usual}; give --page-size (getconf PAGESIZE tells it on the machine)"
+            f"a pageblock has 2**{pageblock_order} pages (PFN / Block): that contradicts a page size of 4096, and is "
+            f"usual for {usual}; give --page-size (getconf PAGESIZE tells it on the machine)"
         )
 
 

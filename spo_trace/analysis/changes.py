@@ -25,8 +25,8 @@ def changes(table: pd.DataFrame) -> Changes:
     A row moved the smaller of its two changes if memory and swap changed in opposite directions; the rest of its
     change is growth or shrinking.
 
-    >>> spo.changes(spo.diff(before, after))            # doctest: +SKIP
-    Changes(grown=418447360, shrunk=5435392, moved=264507392)
+    >>> spo.changes(spo.diff("before.spo", "now.spo"))
+    Changes(grown=15831040, shrunk=2097152, moved=4620288)
     """
     total = table["total_bytes_delta"]
     grown, shrunk = int(total.clip(lower=0).sum()), int(-total.clip(upper=0).sum())

@@ -10,7 +10,7 @@ from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff_order import sort_diff
 from spo_trace.analysis.keys import check_keys
 from spo_trace.analysis.known import not_told, unknown_amounts
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
 
@@ -71,7 +71,7 @@ def _check_page_sizes(a: Snapshot, b: Snapshot) -> None:
         sizes = f"{a.page_size} and {b.page_size} bytes"
         raise UsageError(
             f"bytes can't be compared: the page sizes are {sizes}, and that of {assumed[0].path.name} was assumed",
-            hint="give the page size: --page-size 64K, or page_size= (getconf PAGESIZE tells it on the machine)",
+            hint=("give the page size: ", Argument("page_size", "64K"), " (getconf PAGESIZE tells it on the machine)"),
         )
 
 

@@ -37,10 +37,7 @@ def stack_text(stacks: pd.DataFrame, key: str) -> pd.Series:
 
 
 def stack_columns(snap: Snapshot, keys: Sequence[str]) -> pd.DataFrame:
-    """Return `keys` (of the stack) as columns, one row for each stack_id; names are categories, to be small when taken.
-
-    >>> stack_columns(snap, ["category"]).take(snap.pages["stack_id"])    # doctest: +SKIP
-    """
+    """Return `keys` (of the stack) as columns, one row for each stack_id; names are categories."""
     columns = pd.DataFrame({key: stack_column(snap.stacks, key) for key in keys})
     return columns.astype({key: "category" for key in keys if key_of(key).dtype == "string"})
 

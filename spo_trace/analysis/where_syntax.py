@@ -68,7 +68,9 @@ def unknown_column(name: str, known: Sequence[str], tree: ast.Expression, expres
     """Return the error for a name that is not a column: unquoted text, a sum of the result, or a mistake."""
     message: Text = (Argument("where"), f": there is no column {name!r}")
     if name.partition("_bytes")[0] in _SUMS or name.endswith("_pages"):
-        return UsageError(message, hint="where chooses single records, before sums such as this one are made")
+        return UsageError(
+            message, hint="where chooses single records, before they are added up; bytes is the size of one"
+        )
     value = _compared_with(name, tree)
     if value is not None:
         fixed = re.sub(rf"(?<=[=!]=)\s*{re.escape(value)}", lambda _: f' "{value}"', expression)

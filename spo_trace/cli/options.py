@@ -104,8 +104,8 @@ Where = Annotated[
         "--where",
         shows="EXPR",
         help="""Keep only rows for which it holds: 'comm == "dd" and order > 0'. Text in quotes is taken as names """
-        r"are shown: \n stays \n. A row without a value matches no comparison: NAME.isna() asks for it. Given several "
-        "times, all must hold.",
+        r"are shown: \n stays \n. A row without a value matches no comparison: NAME.isna() asks for it. bytes is "
+        "the size of one record. If given several times, all must hold.",
     ),
 ]
 Html = Annotated[Path | None, option("--html", shows="FILE", help="Write a page to look at, too: one file, all in it.")]

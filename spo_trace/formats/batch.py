@@ -99,6 +99,7 @@ def parse_or_reject(record: Record, parser: RecordParser) -> Row | None:
     """
     if not record.text.strip():
         return None
+    given = record
     result = _try(parser, record)
     if (isinstance(result, Malformed) or result.body.unknown) and not record.framed:
         clean = tidied(record)
@@ -106,9 +107,9 @@ def parse_or_reject(record: Record, parser: RecordParser) -> Row | None:
             for code, number in clean.marks.items():
                 if number and not isinstance(again, Malformed):
                     parser.reject(Reject.mark(parser.file, record, code, number))
-            record, result = clean.record._replace(text=clean.record.text), again
+            record, result = clean.record, again
     if isinstance(result, Malformed):
-        parser.reject(_rejected(parser.file, record, result))
+        parser.reject(_rejected(parser.file, record, result)._replace(text=given.text))
         return None
     return parser.row(record, result)
 
@@ -130,6 +131,8 @@ def _rejected(file: str, record: Record, malformed: Malformed) -> Reject:
     reject = Reject.whole(file, record, malformed.code, malformed.at)
     if malformed.code not in (Reason.BEFORE_FIRST, Reason.OUTSIDE):
         return reject
+    if RECORD_START.startswith(record.text.strip()):
+        return reject._replace(code=Reason.CUT_OFF)
     # Text of another kind is no lost record.
     if RECORD_START in record.text:
         return reject._replace(code=Reason.MARKED)

@@ -56,11 +56,12 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_WIDE = tuple(("Page allocated via ".encode(codec), codec) for codec in ("utf-16-le", "utf-16-be"))
+_WIDE = "Page allocated via".encode("utf-16-le")
 
 # Quoted-printable in the second line of a record, which no comm is long enough to fake. "zone=1" is no escape.
 _QUOTED_PRINTABLE = re.compile(
-    rb"^[> \t]*(?:PFN (?:0x[0-9a-f]+|\d+) type \w+ Block [^\n]*(?:=3D[^\n]*|=(?:0A=)?)|SWP entry 0x[0-9a-f]+=0A=?)\r?$",
+    rb"^([^\n]{0,80}?)"
+    rb"(?:PFN (?:0x[0-9a-f]+|\d+) type \w+ Block [^\n]*(?:=3D[^\n]*|=(?:0A=)?)|SWP entry 0x[0-9a-f]+=0A=?)\r?$",
     re.MULTILINE,
 )
 _ESCAPE = re.compile(rb"=(0[9AD]|3D|[89A-F][0-9A-F])|=20(?=[\r\n=]*\Z)")
@@ -93,7 +94,8 @@ def encoding_of(head: bytes) -> Encoding | None:
         if head.startswith(mark):
             return Encoding(codec, len(mark))
     # PowerShell's files have a byte-order mark; what went through another program may have lost it.
-    return next((Encoding(codec, 0) for words, codec in _WIDE if words in head), None)
+    at = head.find(_WIDE)
+    return None if at < 0 else Encoding("utf-16-be" if at % 2 else "utf-16-le", 0)
 
 
 def decoded(chunks: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
@@ -108,8 +110,14 @@ def decoded(chunks: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
             yield decoder.decode(kept).encode()
 
 
+# More than a log has before a line, quoted a few times.
+_LONGEST_PREFIX = 200
+
+
 def _prefix(raw: bytes) -> list[tuple[Reason, bytes]] | None:
     """Return what stands before a record's first words, piece by piece; None if that is anything else."""
+    if len(raw) > _LONGEST_PREFIX:
+        return None
     found = []
     at = 0
     while at < len(raw):
@@ -125,15 +133,19 @@ def _prefix(raw: bytes) -> list[tuple[Reason, bytes]] | None:
 
 def is_dressed(head: bytes) -> bool:
     """Tell whether plain text that begins with `head` has marks before its lines, or is quoted-printable."""
-    if _QUOTED_PRINTABLE.search(head):
-        return True
-    return any(_start_of(head, words) for words in (RECORD_START, _VENDOR_START))
+    return _is_quoted_printable(head) or any(_start_of(head, words) for words in (RECORD_START, _VENDOR_START))
+
+
+def _is_quoted_printable(head: bytes) -> bool:
+    if not any(escape in head for escape in (b"=\n", b"=\r\n", b"=3D")):
+        return False
+    return any(_prefix(match[1]) is not None for match in _QUOTED_PRINTABLE.finditer(head))
 
 
 def _start_of(head: bytes, words: bytes) -> bool:
     at = head.find(words)
     while at >= 0:
-        begin = head.rfind(b"\n", 0, at) + 1
+        begin = head.rfind(b"\n", max(0, at - _LONGEST_PREFIX - 1), at) + 1
         if words == _VENDOR_START and _VENDOR.match(head, at) and (begin == at or _prefix(head[begin:at]) is not None):
             return True
         if words == RECORD_START and begin < at and _prefix(head[begin:at]) is not None:
@@ -174,7 +186,7 @@ class Dress:
             self._width = encoding.width
             lines = self._wide_lines(chunks, encoding)
             head = b"".join(decoded([head], encoding))
-        if _QUOTED_PRINTABLE.search(head):
+        if _is_quoted_printable(head):
             lines = self._unquoted_printable(lines)
         if encoding is None or is_dressed(head):
             lines = map(self._plain, lines)

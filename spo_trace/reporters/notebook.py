@@ -41,15 +41,20 @@ def table_html(table: pd.DataFrame) -> str:
     """Return `table` as an HTML table of at most 20 rows; everything in it is escaped."""
     titles, rows, numbers = shown_cells(table.head(_MOST_ROWS).reset_index(drop=True))
     head = "".join(f"<th>{_text(title)}</th>" for title in titles)
-    body = "".join(f"<tr>{_cells(row, numbers)}</tr>" for row in rows)
+    body = "".join(f"<tr>{_cells(row, titles, numbers)}</tr>" for row in rows)
     more = len(table) - len(rows)
     note = f"<p>… {counted(more, 'more row')}</p>" if more else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
 
 
-def _cells(row: list[str], numbers: list[bool]) -> str:
+def _cells(row: list[str], titles: list[str], numbers: list[bool]) -> str:
     sides = ("right" if number else "left" for number in numbers)
-    return "".join(f'<td style="text-align: {side}">{_text(cell)}</td>' for side, cell in zip(sides, row, strict=True))
+    # A frame in each line: no frame of a joined stack has another ";".
+    stacks = (title in ("stack", "symbols") for title in titles)
+    texts = (
+        "<br>".join(map(_text, cell.split(";"))) if s else _text(cell) for s, cell in zip(stacks, row, strict=True)
+    )
+    return "".join(f'<td style="text-align: {side}">{text}</td>' for side, text in zip(sides, texts, strict=True))
 
 
 def _text(text: str) -> str:

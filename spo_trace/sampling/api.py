@@ -117,7 +117,7 @@ def trend(
 def _opened(samples: Samples, by: str | Sequence[str] | None, where: str | None) -> Series:
     keys = None if by is None else check_keys(by)
     if isinstance(samples, str | os.PathLike):
-        return open_series(path_of(samples, "samples"), keys, where)
+        return open_series(samples, keys, where)
     if isinstance(samples, Snapshot) or not isinstance(samples, Iterable):
         raise UsageError(
             (Argument("samples"), " takes a recording, a directory of snapshots, or a list of three or more snapshots"),

@@ -12,6 +12,7 @@ from spo_trace.analysis.diff import seconds_between
 from spo_trace.analysis.keys import FRAME_KEYS, check_keys, same_key
 from spo_trace.analysis.stack_keys import is_known
 from spo_trace.analysis.stacks import call_site, function_name, meaning
+from spo_trace.arguments import path_of
 from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.formats.stack_text import join_frames, split_frames
 from spo_trace.sampling.recording import is_recording, read_recording
@@ -46,7 +47,7 @@ def open_series(given: Samples, by: list[str] | None = None, where: str | None =
     """
     check_keys(by or [])
     if isinstance(given, str | os.PathLike):
-        directory = Path(given)
+        directory = Path(path_of(given, "samples"))
         if directory.is_dir() and is_recording(directory):
             return _recorded(directory, by, where)
         given = _snapshots_in(directory)

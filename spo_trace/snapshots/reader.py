@@ -38,7 +38,7 @@ class Snapshot:
         if page_size is not None:
             told, source = self.meta["page_size"], self.meta.get("page_size_from")
             if told != page_size and source != "assumed":
-                said = f"the page size {page_size} (--page-size) is contradicted by the snapshot: {told} ({source})"
+                said = f"the page size {page_size} that was given is contradicted by the snapshot: {told} ({source})"
                 self.meta["warnings"].append(said)
             self.meta |= {"page_size": page_size, "page_size_from": "option"}
 

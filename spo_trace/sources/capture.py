@@ -88,7 +88,11 @@ class CaptureSource:
         raw = _open_file(path)
         # A named pipe, or <(ssh HOST cat …) of a shell, can be read only once.
         if not Path(path).is_file():
-            return self._add_stream(path, raw)
+            try:
+                return self._add_stream(path, raw)
+            except SpoTraceError:
+                raw.close()
+                raise
         with raw:
             head = raw.read(_HEAD)
         if is_tar(first_bytes(head)):
@@ -147,7 +151,7 @@ class CaptureSource:
                 self._put("page_owner", partial(tarball.text_at, "page_owner", str(path), note), title)
 
             self._add_by_content(title, tarball.contents(), put)
-        self._refuse_without_owners(title, lambda: tarball.hint() or "see README.md on how to make a capture")
+        self._refuse_without_owners(title, lambda: tarball.hint() or "spo-trace capture-script prints what makes one")
 
     def _has_owners(self) -> bool:
         return bool(self._files.keys() & set(RECORD_FILES)) or "page_owner" in self._errors
@@ -161,7 +165,7 @@ class CaptureSource:
         if len(found) > 1:
             raise SpoTraceError(
                 f"{title} has no file named page_owner, and several with its text: {', '.join(names[:6])}",
-                hint="name the one that is meant: --from FILE",
+                hint="name the file that is meant",
             )
         if found:
             put(found[0], f"read from {names[0]}, the one file with page_owner's text: none is named page_owner")
@@ -280,10 +284,10 @@ def _contents(root: Path) -> Iterator[tuple[Path, bytes]]:
 def _hint_for(root: Path) -> str:
     if (root / "snapshot.json").is_file():
         return f"it is a snapshot already: spo-trace report {escape(os.fsencode(root))}"
-    if any(path.name.endswith(".parquet") for path in root.iterdir()):
-        return "it is a recording of watch, or has Parquet files alone: spo-trace trend reads a recording"
+    if (root / "series.json").is_file():
+        return f"it is a recording of watch: spo-trace trend {escape(os.fsencode(root))}"
     captures = [p for p in root.iterdir() if p.is_dir() and any(s.is_file() for s in _spellings(p / "page_owner"))]
     if captures:
         names = sorted(escape(os.fsencode(path.name)) for path in captures)
         return f"it has captures inside: name one of {', '.join(names[:6])}"
-    return "a capture has page_owner, or sys/kernel/debug/page_owner, as the README tells to make it"
+    return "a capture has page_owner, or sys/kernel/debug/page_owner, as spo-trace capture-script makes it"

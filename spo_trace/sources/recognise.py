@@ -28,7 +28,7 @@ def _rule(pattern: bytes, what: str, hint: str) -> _Rule:
 _UNSORTED = "give the text that it was made from: cat /sys/kernel/debug/page_owner > page_owner.txt"
 _ALL_PAGES = "give the text of /sys/kernel/debug/page_owner, which has all pages: a dump has one"
 _OF_THAT_MACHINE = "give the text of /sys/kernel/debug/page_owner of that machine"
-_WITH_PAGE_OWNER = "give page_owner with it: the directory that has both, or --from page_owner --from show_stacks"
+_WITH_PAGE_OWNER = "give page_owner with it: the directory that has both, or both files"
 
 # The first bytes of a file. None can begin text of the kernel.
 _MAGIC = (
@@ -49,7 +49,7 @@ _MAGIC = (
 )
 
 _FRAMES = rb"(?:[ \t]*(?:[^\s+]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[[^]\n]+\])?|0x[0-9a-f]+)\r?\n)+"
-_FIELD = rb"(?:allocated by [A-Z|]+|PID -?\d+|TGID -?\d+|task_comm_name: .{0,15})"
+_FIELD = rb"(?:allocated by [A-Z| ]+|PID -?\d+|TGID -?\d+|task_comm_name: .{0,15})"
 
 _TEXTS = (
     _rule(
@@ -78,7 +78,7 @@ _TEXTS = (
         _WITH_PAGE_OWNER,
     ),
     _rule(
-        rb"\A\s*?" + _FRAMES + rb"handle: \d+",
+        rb"\A[\r\n]*" + _FRAMES + rb"handle: \d+",
         "show_stacks_handles of page_owner_stacks (it has the stack of each handle, and no page)",
         _WITH_PAGE_OWNER,
     ),
@@ -98,14 +98,14 @@ _CONTENT = (
     (re.compile(rb"^Page allocated via pid ", re.MULTILINE), "swap_page_owner"),
     (re.compile(rb"\A\s*handle: \d+\r?\nnr_base_pages: "), "show_handles"),
     (re.compile(rb"^(?:nr_base_pages|stack_count): ", re.MULTILINE), "show_stacks"),
-    (re.compile(rb"\A\s*?" + _FRAMES + rb"handle: \d+\r?\n\r?\n"), "show_stacks_handles"),
+    (re.compile(rb"\A[\r\n]*" + _FRAMES + rb"handle: \d+\r?\n\r?\n"), "show_stacks_handles"),
 )
 
 
 def what_is(head: bytes) -> Known | None:
     """Return what a text that begins with `head` is, None if it may be a kernel file's text."""
     for rule in _MAGIC:
-        if rule.pattern.search(head):
+        if rule.pattern.match(head):
             return rule.known
     head = _plain(head)
     if _RECORD.search(head):

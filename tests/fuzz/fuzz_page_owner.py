@@ -34,6 +34,8 @@ _WORDS = (
     b"Page has been migrated, last migrate reason: x\n", b"Charged (via objcg) to offline memcg ", b"Slab cache page\n",
     b"Page allocated by module x\n", b"PID 1\n", b"Page allocated via pid 1", b"\nSWP entry 0x",
     b"9" * 19, b"f" * 16, b"node=1|zone=",
+    b"\n[  612.113412] usb 1-1: x\n", b" \n", b"\t", b"\n--\n", b" (null)\n", b"\nPFN 0x5 type ",
+    b"> ", b" a+0x1[ 6.1] x\n",
 )  # fmt: skip
 
 

@@ -139,6 +139,9 @@ WRONG = [
     "spo.attribute('')",
     "spo.attribute('a\\0b')",
     "spo.attribute('/nosuch')",
+    "spo.attribute('x' * 300)",
+    "spo.trend('x' * 300)",
+    "spo.trend('')",
     "spo.attribute(b'{s}')",
     "spo.attribute(spo.attribute('{s}'))",
     "spo.attribute('{s}', by=None)",
@@ -162,6 +165,11 @@ WRONG = [
     "spo.ages('{s}', where=1)",
     "spo.balance(None)",
     "spo.balance(3)",
+    "spo.verdicts(None)",
+    "spo.verdicts('{s}', parts='nosuch')",
+    "spo.verdicts('{s}', parts=3)",
+    "spo.verdicts('{s}', tolerance='2')",
+    "spo.verdicts('{s}', tolerance=-1)",
     "spo.diff(None, '{s}')",
     "spo.diff('{s}', 3)",
     "spo.diff('{s}', '{s}', by=0)",
@@ -175,6 +183,13 @@ WRONG = [
     "spo.open('{s}/snapshot.json')",
     "spo.open('{d}')",
     "spo.open('{f}', page_columns=3)",
+    "spo.open('{f}', page_size=3)",
+    "spo.open('{f}', page_size='x')",
+    "spo.open('{f}', page_size=[])",
+    "spo.snapshot('{o}', from_='{f}', page_size=4096.5)",
+    "spo.snapshot('{o}', from_='{f}', stacks_timeout='x')",
+    "spo.diff('{s}', '{s}', sort=3)",
+    "spo.diff('{s}', '{s}', sort='nosuch')",
     "spo.snapshot(None)",
     "spo.snapshot('{o}', from_=3)",
     "spo.snapshot('{o}', from_=[])",
@@ -291,7 +306,7 @@ class TestNames:
 class TestColumns:
     def test_pages_and_swap_have_the_columns_of_where(self, snap: spo.Snapshot) -> None:
         for rows in (snap.pages, snap.swap):
-            for name in ("category", "caller", "module", "stack", "symbols"):
+            for name in ("category", "caller", "callsite", "module", "stack", "symbols"):
                 assert isinstance(rows[name].dtype, pd.CategoricalDtype)
                 # The same rows as where finds.
                 for value in rows[name].dropna().unique():

@@ -5,10 +5,11 @@ import pytest
 
 from spo_trace.counts import FileCounts, ReadLog
 from spo_trace.errors import MalformedRecord
+from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import KernelText, Reject
 
-LOST = Reject("page_owner", 70, 3, "first line not understood", b"x", lost=True)
-NOTED = Reject("page_owner", 99, 5, "line not understood", b"y", lost=False)
+LOST = Reject("page_owner", 70, 3, Reason.FIRST_LINE, b"x", lost=True)
+NOTED = Reject("page_owner", 99, 5, Reason.LINE, b"y", lost=False)
 HINT = "without strict such records are counted and kept in rejects.txt"
 
 
@@ -32,7 +33,7 @@ def test_lost_records_and_notes_are_counted_apart() -> None:
         log.reject(reject)
     counts = log.files["page_owner"]
     assert (counts.malformed, counts.notes) == (2, 1)
-    assert counts.reasons == {"line not understood": 1, "first line not understood": 2}
+    assert counts.reasons == {Reason.LINE: 1, Reason.FIRST_LINE: 2}
     assert counts.first_reject == "page_owner line 5 byte 99: line not understood"
     assert kept == [NOTED, LOST, LOST]
 
@@ -50,6 +51,18 @@ def test_reading_notes_what_the_source_says() -> None:
     as_json.pop("began", None)
     as_json.pop("seconds", None)
     assert as_json == {"records": 7, "skipped": {"too large": 2}, "problem": "the input breaks off: x"}
+
+
+def test_marks_are_counted_and_neither_kept_nor_raised() -> None:
+    kept: list[Reject] = []
+    log = ReadLog(kept.append, strict=True, progress=None)
+    for number in (1, 5):
+        log.reject(Reject("page_owner", 0, 1, Reason.CR_LF, b"", lost=False, number=number))
+    assert log.files["page_owner"].as_json() == {
+        "records": 0,
+        "marks": {"cr_lf": {"text": "lines that end in CR LF", "number": 6}},
+    }
+    assert kept == []
 
 
 @pytest.mark.parametrize("reject", [LOST, NOTED])

@@ -23,6 +23,7 @@ REWRITTEN = [
     ("comm == “dd”", "use straight quotation marks", 'comm == "dd"'),
     ("comm == kworker/0:1", "put text in quotes", 'comm == "kworker/0:1"'),
     ("caller == f.isra.0", "put text in quotes", 'caller == "f.isra.0"'),
+    ("bytes >= 2MiB", "write sizes in bytes", "bytes >= 2097152"),
     # What is in quotes stays.
     ('comm == "a && b = !c 1K" && slab', "join conditions with and", 'comm == "a && b = !c 1K" and slab'),
     # A method's own = is not a comparison.
@@ -71,7 +72,7 @@ def test_unquoted_text(expression: str, instead: str) -> None:
 def test_sums_are_not_columns(expression: str) -> None:
     with pytest.raises(UsageError, match=r"column|bytes") as caught:
         Where(expression)
-    assert caught.value.hint == "where chooses single records, before sums such as this one are made"
+    assert caught.value.hint == "where chooses single records, before they are added up; bytes is the size of one"
 
 
 @pytest.mark.parametrize("expression", ["dd", "comm in dd", "nosuch > 0"])

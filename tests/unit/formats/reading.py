@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Parse text, check what any batch must keep to, and return rows that can be compared."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.formats.page_owner import page_batches
+from spo_trace.formats.reasons import MARKS, Reason
 from spo_trace.formats.record import KernelText, Reject, gathered
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.swap_page_owner import swap_batches
@@ -21,12 +24,21 @@ HEADER = (
 )
 
 
-class Parsed(NamedTuple):
-    """Hold the rows (`frames` in place of stack_id), what was rejected, and the stacks."""
+@dataclass
+class Parsed:
+    """Hold the rows (`frames` in place of stack_id), what was rejected, the stacks, and how often text was marked."""
 
-    rows: list[dict[str, Any]]
-    rejects: list[Reject]
     stacks: StackTable
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    marks: Counter[Reason] = field(default_factory=Counter)
+
+    def sink(self, reject: Reject) -> None:
+        """Keep a reject, or count a mark."""
+        if reject.code in MARKS:
+            self.marks[reject.code] += reject.number
+        else:
+            self.rejects.append(reject)
 
     @property
     def lost(self) -> list[str]:
@@ -62,9 +74,9 @@ def _read(
     stacks: StackTable | None,
 ) -> Parsed:
     chunks = [text] if isinstance(text, bytes) else text
-    parsed = Parsed([], [], StackTable() if stacks is None else stacks)
+    parsed = Parsed(StackTable() if stacks is None else stacks)
     given = KernelText(name, records=gathered(chunks, 1000)) if framed else KernelText(name, chunks)
-    for batch in parse(given, parsed.stacks, parsed.rejects.append):
+    for batch in parse(given, parsed.stacks, parsed.sink):
         batch.validate(full=True)
         assert batch.schema.equals(table)
         assert all(field.nullable or not batch[field.name].null_count for field in table)

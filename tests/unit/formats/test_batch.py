@@ -5,23 +5,31 @@ import pyarrow as pa
 import pytest
 
 from spo_trace.formats import batch
-from spo_trace.formats.batch import parsed_batches, to_batch
-from spo_trace.formats.record import KernelText, Malformed, Record, Reject, gathered
+from spo_trace.formats.batch import Draft, RecordParser, parsed_batches, to_batch
+from spo_trace.formats.body import Body, BodyReader, Tail
+from spo_trace.formats.reasons import Reason
+from spo_trace.formats.record import KernelText, Malformed, Record, Reject
+from spo_trace.formats.stack_table import StackTable
 
-SCHEMA = pa.schema([("number", pa.uint64()), ("name", pa.dictionary(pa.int32(), pa.string()))])
+NAME = pa.dictionary(pa.int32(), pa.string())
+SCHEMA = pa.schema([("number", pa.uint64()), ("name", NAME)])
 
 
-def parse(record: Record) -> tuple[int, str]:
+def parse(record: Record, bodies: BodyReader) -> Draft:
     if b"bad" in record.text:
-        raise Malformed("it is bad", record.text.index(b"bad"))
-    return len(record.text), "x" if record.folded else record.text.decode()
+        raise Malformed(Reason.LINE, record.text.index(b"bad"))
+    return Draft((record.text.decode(),), (), Body(b"", Tail(), ()))
 
 
 def batches_of(texts: list[bytes]) -> tuple[list[pa.RecordBatch], list[Reject]]:
     rejects: list[Reject] = []
-    return list(
-        parsed_batches("file", SCHEMA, KernelText("name", records=gathered(texts)), parse, rejects.append)
-    ), rejects
+    parser = RecordParser("file", StackTable(), rejects.append, parse)
+    schema = pa.schema([("name", NAME), ("stack_id", pa.uint32())])
+    return list(parsed_batches(schema, KernelText("name", [b"".join(texts)]), parser)), rejects
+
+
+def record(text: bytes) -> bytes:
+    return b"Page allocated via " + text
 
 
 def test_types_are_those_of_the_schema() -> None:
@@ -39,21 +47,26 @@ def test_a_row_of_another_length_is_an_error() -> None:
 @pytest.mark.parametrize(("rows", "sizes"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (6, [3, 3])])
 def test_batches_are_bounded(rows: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "_BATCH_ROWS", 3)
-    made, rejects = batches_of([b"%d" % number for number in range(rows)])
+    texts = [record(b"%d\n" % number) for number in range(rows)]
+    made, rejects = batches_of(texts)
     assert [each.num_rows for each in made] == sizes
-    assert [name for each in made for name in each["name"].to_pylist()] == [str(number) for number in range(rows)]
+    assert [name for each in made for name in each["name"].to_pylist()] == [text.decode() for text in texts]
     assert rejects == []
 
 
 def test_a_malformed_record_leaves_the_others() -> None:
-    made, rejects = batches_of([b"one", b"\ntwo bad", b"three"])
-    assert made[0]["name"].to_pylist() == ["one", "three"]
-    assert rejects == [Reject("file", 8, 2, "it is bad", b"\ntwo bad", True)]
+    texts = [record(b"one\n"), record(b"two\nbad\n"), record(b"three\n")]
+    made, rejects = batches_of(texts)
+    assert made[0]["name"].to_pylist() == [texts[0].decode(), texts[2].decode()]
+    offset = len(texts[0]) + texts[1].index(b"bad")
+    assert rejects == [Reject("file", offset, 3, Reason.LINE, texts[1], True)]
 
 
-def test_return_characters_are_taken_out_only_if_a_record_is_malformed_with_them() -> None:
+def test_what_copying_left_is_taken_out_only_if_a_record_is_malformed_with_it() -> None:
     # GIVEN a record that is fine as it is, and one that is bad either way, on its third line
-    made, rejects = batches_of([b"a\r\nb", b"a\r\nb\r\nc bad\r\n"])
-    # THEN the first is not touched, and the reject of the second has its bytes, and their place
-    assert made[0]["name"].to_pylist() == ["a\r\nb"]
-    assert rejects == [Reject("file", 4 + 8, 1 + 1 + 2, "it is bad", b"a\r\nb\r\nc bad\r\n", True)]
+    texts = [record(b"a\r\nb\n"), record(b"a\r\nb \t\r\nc bad\r\n")]
+    made, rejects = batches_of(texts)
+    # THEN the first is not touched, and the reject of the second has the place of its bytes
+    assert made[0]["name"].to_pylist() == [texts[0].decode()]
+    (reject,) = rejects
+    assert (reject.offset, reject.line, reject.lost) == (b"".join(texts).index(b"bad"), 5, True)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
+from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import KernelText, Reject
 from spo_trace.formats.stack_table import StackTable
 from tests.unit.formats.drawing import cut_anywhere
@@ -15,7 +16,6 @@ B = b" register_early_stack+0x28/0x43\n"
 SHOW_STACKS = A + b"nr_base_pages: 19\n\n" + B + b"nr_base_pages: 1\n\n"
 SHOW_HANDLES = b"handle: 7\nnr_base_pages: 19\n\nhandle: 4294967295\nnr_base_pages: 1\n\n"
 SHOW_STACKS_HANDLES = A + b"handle: 7\n\n" + B + b"handle: 8\n\n"
-CUT = "the record is cut off: it has no number and empty line at its end"
 
 
 def read(*chunks: bytes, name: str = "show_stacks") -> tuple[list[StackRecord], list[Reject]]:
@@ -46,17 +46,17 @@ def test_each_file(text: bytes, records: list[StackRecord]) -> None:
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (A + b"nr_base_pages: 9999999999999999999\n\n", "line not understood"),
-        (A + b"nr_base_pages: " + b"9" * 5000 + b"\n\n", "line not understood"),
-        (A + b"nr_base_pages: x\n\n", "line not understood"),
-        (A + b"handle: 4294967296\n\n", "handle is out of range"),
-        (A + b"handle: -1\n\n", "handle is out of range"),
-        (A + b"colour: 1\nhandle: 1\n\n", "line not understood"),
-        (b"\0\xff\x1b\n\n", "line not understood"),
-        (A + b"\n", CUT),
+        (A + b"nr_base_pages: 9999999999999999999\n\n", Reason.LINE),
+        (A + b"nr_base_pages: " + b"9" * 5000 + b"\n\n", Reason.LINE),
+        (A + b"nr_base_pages: x\n\n", Reason.LINE),
+        (A + b"handle: 4294967296\n\n", Reason.HANDLE_RANGE),
+        (A + b"handle: -1\n\n", Reason.HANDLE_RANGE),
+        (A + b"colour: 1\nhandle: 1\n\n", Reason.LINE),
+        (b"\0\xff\x1b\n\n", Reason.LINE),
+        (A + b"\n", Reason.NO_NUMBER),
     ],
 )
-def test_a_bad_record_is_rejected_alone(bad: bytes, reason: str) -> None:
+def test_a_bad_record_is_rejected_alone(bad: bytes, reason: Reason) -> None:
     # GIVEN a bad record between two others
     good = A + b"handle: 7\n\n"
     records, rejects = read(good + bad + good, name="show_stacks_handles")

@@ -103,4 +103,4 @@ def test_dmesg_and_freed_page_reports_are_no_records() -> None:
     parsed = read_pages(text)
     # THEN it is rejected as what it is
     assert parsed.rows == []
-    assert parsed.lost == ["text before the first record"]
+    assert parsed.notes == [("text before the first record", text)]

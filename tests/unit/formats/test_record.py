@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spo_trace.formats import record
+from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import KernelText, Record, Records, Reject, frame_blocks, frame_records, gathered
 from tests.unit.formats.drawing import cut_anywhere
 
@@ -33,7 +34,7 @@ def test_records_know_where_they_stand() -> None:
     assert list(frame_records(KernelText("page_owner", [text]))) == [
         Record(b"junk\njunk\n", 0, 1),
         Record(START + b"1\n frame\n\n", 10, 3),
-        Record(START + b"2\n\n", 39, 6),
+        Record(START + b"2\n\n", 39, 6, last=True),
     ]
 
 
@@ -82,16 +83,17 @@ def test_text_without_records_is_passed_on_in_pieces_of_bounded_size(step: int) 
     assert b"".join(found) == text
 
 
-def test_a_place_counts_the_returns_that_were_taken_out() -> None:
+def test_a_place_counts_the_bytes_that_were_taken_out() -> None:
     plain = Record(b"ab\ncd\nef\n", 100, 10)
     assert [plain.place(at) for at in (0, 3, 6)] == [(100, 10), (103, 11), (106, 12)]
-    folded = plain._replace(folded=True)
-    assert [folded.place(at) for at in (0, 3, 6)] == [(100, 10), (104, 11), (108, 12)]
+    # b"ab\r\n> cd\nef\n"
+    shorter = plain._replace(starts=(0, 6, 9))
+    assert [shorter.place(at) for at in (0, 1, 3, 4, 6)] == [(100, 10), (101, 10), (106, 11), (107, 11), (109, 12)]
 
 
 def test_a_reject_points_at_what_is_wrong_and_holds_the_whole_record() -> None:
-    reject = Reject.whole("page_owner", Record(b"ab\ncd\n", 100, 10), "why", 4)
-    assert reject == ("page_owner", 104, 11, "why", b"ab\ncd\n", True)
+    reject = Reject.whole("page_owner", Record(b"ab\ncd\n", 100, 10), Reason.LINE, 4)
+    assert reject == ("page_owner", 104, 11, Reason.LINE, b"ab\ncd\n", True, 1)
 
 
 def test_blocks_end_at_empty_lines() -> None:

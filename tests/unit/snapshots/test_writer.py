@@ -15,6 +15,7 @@ from spo_trace import schema
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.output_directory import OutputDirectory, check_target
 from spo_trace.formats.batch import to_batch
+from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject
 from spo_trace.snapshots import writer as writer_module
 from spo_trace.snapshots.writer import SNAPSHOT, SnapshotWriter
@@ -68,7 +69,7 @@ def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_abandoned_on_an_error_it_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
     with pytest.raises(type(error)), SnapshotWriter(tmp_path / "a.spo") as writer:
         writer.write("stacks", to_batch(schema.STACKS, [STACK]))
-        writer.reject(Reject("page_owner", 0, 1, "why", b"x", lost=True))
+        writer.reject(Reject("page_owner", 0, 1, Reason.LINE, b"x", lost=True))
         assert [name[:11] for name in listing(tmp_path)] == [".a.spo.tmp-"]
         raise error
     assert listing(tmp_path) == []
@@ -218,9 +219,9 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_rejects_are_kept_escaped_with_their_place(tmp_path: Path) -> None:
     with SnapshotWriter(tmp_path / "a.spo") as writer:
-        writer.reject(Reject("page_owner", 70, 3, "first line not understood", b"Page \x1b[1m\xff\n\\x\r\n", lost=True))
-        writer.reject(Reject("swap_page_owner", 5, 1, "line not understood", b"huh", lost=False))
-        writer.reject(Reject("page_owner", 9, 2, "long", b"x" * 70_000, lost=True))
+        writer.reject(Reject("page_owner", 70, 3, Reason.FIRST_LINE, b"Page \x1b[1m\xff\n\\x\r\n", lost=True))
+        writer.reject(Reject("swap_page_owner", 5, 1, Reason.LINE, b"huh", lost=False))
+        writer.reject(Reject("page_owner", 9, 2, Reason.TS_RANGE, b"x" * 70_000, lost=True))
         writer.commit({})
     text = (tmp_path / "a.spo/rejects.txt").read_text()
     lines = text.split("\n")
@@ -232,5 +233,5 @@ def test_rejects_are_kept_escaped_with_their_place(tmp_path: Path) -> None:
         "# swap_page_owner line 1 byte 5: line not understood (record kept without this)",
         "huh",
     ]
-    assert lines[6] == "# page_owner line 2 byte 9: long (record lost)"
+    assert lines[6] == "# page_owner line 2 byte 9: ts is out of range (record lost)"
     assert len(lines[7]) == 65536

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Input that is no capture is named as what it is; input that is one is never taken for anything else."""
+
+import lzma
+from pathlib import Path
+
+import pytest
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.sources.capture import CaptureSource
+from spo_trace.sources.recognise import name_by_content, what_is
+from tests.support import CARRIED, capture, entry, page, tar_of
+
+FRAMES = b" post_alloc_hook+0x1/0x2\n new_slab+0xd0/0x5ac\n"
+RECORD = b"Page allocated via order 1, mask 0x42dc0(GFP_KERNEL), pid 1, tgid 1 (dd), ts  ns\n"
+
+# The first lines of what page_owner_sort writes, with each of its options (tools/mm, Linux 3.19 to 7.2).
+SORTED = {
+    "3.19 to 5.14": b"7 times:\n" + RECORD + FRAMES + b"\n",
+    "5.15": b"7 times, 14 pages:\n" + RECORD + FRAMES + b"\n",
+    "with allocators": b"7 times, 14 pages, allocated by SLAB :\n" + RECORD + FRAMES + b"\n",
+    "with several allocators": b"7 times, 14 pages, allocated by CMA SLAB VMALLOC :\n" + RECORD + FRAMES + b"\n",
+    "--cull=stacktrace": b"7 times, 14 pages:\n" + FRAMES + b"\n",
+    "--cull=allocator,st": b"7 times, 14 pages, allocated by OTHERS :\n" + FRAMES + b"\n",
+    "--cull=allocator": b"7 times, 14 pages, allocated by OTHERS \n3 times, 3 pages, allocated by SLAB \n",
+    "--cull=name": b"7 times, 14 pages, task_comm_name: systemd-journal\n1 times, 1 pages, task_comm_name: a b: c\n",
+    "--cull=pid,tgid": b"7 times, 14 pages, PID 60, TGID 60\n",
+    "--cull=tgid,name": b"7 times, 14 pages, TGID 60, task_comm_name: python3\n",
+    "--cull=pid,name,st": b"7 times, 14 pages, PID 1, task_comm_name: init:\n" + FRAMES + b"\n",
+    "after a prompt": b"$ cat sorted_page_owner.txt\n7 times, 14 pages:\n" + RECORD + FRAMES + b"\n",
+    "quoted": b"> 7 times, 14 pages:\n> " + RECORD,
+    "CR LF": b"7 times, 14 pages:\r\n" + RECORD.replace(b"\n", b"\r\n"),
+}
+OTHERS = {
+    "a Parquet file": b"PAR1\x15\x04",
+    "an HTML page": b"<!DOCTYPE html>\n<html><pre>" + page() + b"</pre>",
+    "a kdump crash dump": b"KDUMP   \6\0\0\0",
+    "an ELF file": b"\x7fELF\2\1\1",
+    "a zip archive": b"PK\3\4\x14\0",
+    "/proc/allocinfo": b"allocinfo - version: 1.0\n",
+    "snapshot.json": b'{\n "schema_version": 3,\n "tool_version": "1"\n}\n',
+    "dump of a single page": b"[  261.2] page last allocated via order 0, migratetype Movable, gfp_mask 0x0(x)\n",
+    "lx-dump-page-owner": b'Page last allocated via order 0, gfp_mask: 0x8, pid: 1, tgid: 1 ("swapper/0\\000")\n',
+    "counted by a script": b"times 878 order 3 mask 0xd2a20\n__alloc_pages+0x134/0x1064\n",
+}
+
+
+@pytest.mark.parametrize("text", SORTED.values(), ids=SORTED)
+@pytest.mark.parametrize("name", ["page_owner", "sorted_page_owner.txt"])
+def test_page_owner_sort(text: bytes, name: str, tmp_path: Path) -> None:
+    capture(tmp_path, {name: text})
+    with pytest.raises(SpoTraceError) as caught:
+        CaptureSource([tmp_path / name])
+    assert "the output of page_owner_sort (" in caught.value.message
+    assert caught.value.hint == "give the text that it was made from: cat /sys/kernel/debug/page_owner > page_owner.txt"
+
+
+@pytest.mark.parametrize(("what", "text"), OTHERS.items(), ids=OTHERS)
+@pytest.mark.parametrize("name", ["page_owner", "x.bin"])
+def test_other_input(what: str, text: bytes, name: str, tmp_path: Path) -> None:
+    capture(tmp_path, {name: text})
+    with pytest.raises(SpoTraceError) as caught:
+        CaptureSource([tmp_path / name])
+    assert what in caught.value.message
+    assert caught.value.hint
+
+
+def test_no_text_of_a_real_kernel_is_anything_else() -> None:
+    for path in sorted(CARRIED.glob("*/*/*page_owner.xz")):
+        head = lzma.decompress(path.read_bytes())[: 1 << 20]
+        assert what_is(head) is None
+        if head:
+            assert name_by_content(head) == path.name.removesuffix(".xz")
+
+
+@pytest.mark.parametrize("comm", [b"\n1 times:\n", b"\n1 times, 1 pag", b"\ntimes 1 order ", b"nr_base_pages: "])
+def test_a_comm_makes_a_capture_nothing_else(comm: bytes) -> None:
+    assert len(comm) <= 15
+    assert what_is(page(comm=comm)) is None
+    assert what_is(entry(0x2E, comm)) is None
+    assert name_by_content(page(comm=comm)) == "page_owner"
+
+
+def test_the_kinds_of_stack_counts() -> None:
+    assert name_by_content(FRAMES + b"nr_base_pages: 7\n\n") == "show_stacks"
+    assert name_by_content(FRAMES + b"handle: 7\n\n") == "show_stacks_handles"
+    assert name_by_content(b"handle: 7\nnr_base_pages: 7\n\n") == "show_handles"
+
+
+@pytest.mark.parametrize("name", ["sprd_page_owner", "owners.txt.gz", "dump.log"])
+def test_one_file_of_another_name(name: str, tmp_path: Path) -> None:
+    import gzip
+
+    text = gzip.compress(page()) if name.endswith(".gz") else page()
+    files = {name: text, "meminfo": b"MemTotal: 5 kB\n", "notes.txt": b"hello\n"}
+    directory = capture(tmp_path / "c", files)
+    archive = tmp_path / "c.tar"
+    archive.write_bytes(tar_of({f"c/{path}": content for path, content in files.items()}))
+    for given in (directory, archive):
+        text_of = CaptureSource([given]).open("page_owner")
+        assert text_of is not None
+        assert b"".join(text_of.chunks) == page()
+        assert name in str(text_of.note)
+
+
+def test_several_files_of_other_names_are_listed(tmp_path: Path) -> None:
+    files = {"a_owner": page(), "b_owner": page()}
+    archive = tmp_path / "c.tar"
+    archive.write_bytes(tar_of(files))
+    for given in (capture(tmp_path / "c", files), archive):
+        with pytest.raises(SpoTraceError, match="several with its text: a_owner, b_owner") as caught:
+            CaptureSource([given])
+        assert "--from FILE" in str(caught.value.hint)
+
+
+def test_a_snapshot_or_a_recording_in_the_place_of_a_capture(tmp_path: Path) -> None:
+    archive = tmp_path / "c.tar"
+    archive.write_bytes(tar_of({"now.spo/snapshot.json": b"{}", "now.spo/pages.parquet": b"PAR1"}))
+    with pytest.raises(SpoTraceError) as caught:
+        CaptureSource([archive])
+    assert "snapshot" in str(caught.value.hint)
+    with pytest.raises(SpoTraceError) as caught:
+        CaptureSource([capture(tmp_path / "r", {"series.json": b"{}", "00001.parquet": b"PAR1"})])
+    assert "spo-trace trend" in str(caught.value.hint)

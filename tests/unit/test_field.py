@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Inputs rebuilt from public reports: what is read of each, or what the user is told that it is."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from spo_trace import api
+from spo_trace.errors import SpoTraceError
+from spo_trace.formats.reasons import Reason
+
+FIELD = Path(__file__).parents[2] / "fixtures" / "field"
+
+
+class Read(NamedTuple):
+    """Hold what is read: records and base pages counted with grep and awk, frames, lost records, notes and marks."""
+
+    records: int
+    pages: int
+    frames: int
+    lost: int = 0
+    notes: int = 0
+    marks: frozenset[Reason] = frozenset()
+    page_size: int = 4096
+
+
+def marked(*marks: Reason) -> frozenset[Reason]:
+    return frozenset(marks)
+
+
+# `frames`: of all records together.
+READ = {
+    "06-extra-line/page_owner": Read(2, 9, 7, notes=2),
+    "07-realtek-tv/page_owner": Read(2, 5, 5, marks=marked(Reason.VENDOR_FIRST_LINE)),
+    "09-sprd": Read(1, 1, 3),
+    "10-vz9/page_owner": Read(1, 1, 3),
+    "11-mtk-cma/page_owner": Read(3, 514, 16),
+    "12-mail-quoted/thread.txt": Read(1, 512, 4, notes=2, marks=marked(Reason.QUOTED)),
+    "13-blog-nospace/page_owner": Read(2, 9, 13),
+    "15-arm32-null/page_owner": Read(1, 4, 4),
+    "21-grep-AB/page_owner": Read(2, 2, 4, lost=1, notes=1),
+    "22-headers-only/page_owner": Read(3, 10, 0, marks=marked(Reason.FIRST_LINE_ALONE)),
+    "23-no-pfn/page_owner.txt": Read(3, 10, 8, marks=marked(Reason.NO_PFN_LINE)),
+    "26-serial-printk/console.log": Read(2, 2, 4, notes=4),
+    "27-arm64-16k/page_owner": Read(3, 10, 8),
+    "28-lto-a/page_owner": Read(3, 10, 8),
+    "28-lto-b/page_owner": Read(3, 10, 8),
+    "29-no-kallsyms/page_owner": Read(3, 10, 8),
+    "30-ppc64-dot/page_owner": Read(3, 10, 8),
+    "31-sos/sosreport.tar.xz": Read(3, 10, 8, page_size=65536),
+    "32-offlined/page_owner": Read(1, 1, 2),
+    "34-tab-indent/page_owner": Read(3, 10, 8, marks=marked(Reason.INDENTED)),
+    "35-qp/page_owner": Read(3, 10, 8, marks=marked(Reason.QUOTED_PRINTABLE)),
+    "36-handle-mode/handles.txt": Read(2, 5, 0),
+    "37-openwrt612/page_owner": Read(3, 24, 29),
+    "41-vendor-migratetype/page_owner": Read(1, 16, 3),
+    "42-pixel-dumpstate/dumpstate_board.txt": Read(3, 6, 9, notes=2),
+}
+NAMED = {
+    "01-sorted-times/sorted_page_owner.txt": "the output of page_owner_sort (",
+    "02-sorted-pages/sorted_page_owner.txt": "the output of page_owner_sort (",
+    "03-sorted-slab/sorted_page_owner.txt": "the output of page_owner_sort (",
+    "04-syzbot/report.txt": "dump of a single page",
+    "05-dmesg-swapin/dmesg.txt": "dump of a single page",
+    "14-custom-agg/result.txt": "counted by a script",
+    "18-gdb-lx/lx.txt": "lx-dump-page-owner",
+    "19-show-stacks-only/show_stacks": "this is show_stacks of page_owner_stacks",
+    "20-stack-count-curr/show_stacks": "this is show_stacks of page_owner_stacks",
+    "36-handle-mode/map.txt": "this is show_stacks_handles of page_owner_stacks",
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_read(name: str, tmp_path: Path) -> None:
+    expected = READ[name]
+    snap = api.snapshot(tmp_path / "a.spo", from_=FIELD / name)
+    counts = snap.meta["files"]["page_owner"]
+    frames = snap.stacks["frames"].map(len)[snap.pages["stack_id"]].sum()
+    assert (
+        Read(
+            counts["records"],
+            sum(1 << order for order in snap.pages["order"].tolist()),
+            int(frames),
+            counts.get("malformed", 0),
+            counts.get("notes", 0),
+            frozenset(map(Reason, counts.get("marks", {}))),
+            snap.page_size,
+        )
+        == expected
+    )
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_else_it_is(name: str) -> None:
+    with pytest.raises(SpoTraceError) as caught:
+        api.open(FIELD / name)
+    assert NAMED[name] in caught.value.message
+    assert "give " in str(caught.value.hint)
+
+
+def test_every_input_has_an_outcome() -> None:
+    there = {str(path.relative_to(FIELD)) for path in FIELD.rglob("*") if path.is_file() and path.name != "README.md"}
+    assert {name + "/sprd_page_owner" if name == "09-sprd" else name for name in (*READ, *NAMED)} == there
+
+
+def test_a_vendors_header_tells_comm_and_migratetype(tmp_path: Path) -> None:
+    pages = api.snapshot(tmp_path / "a.spo", from_=FIELD / "07-realtek-tv/page_owner").pages
+    assert pages["comm"].tolist() == ["AppLauncher", "vdec task"]
+    assert pages["pid"].tolist() == [1325, 702]
+    assert pages["migratetype"].tolist() == ["Movable", "Unmovable"]
+    assert pages["page_flag_names"].tolist() == ["uptodate|dirty|lru|active|mappedtodisk", "slab|compound|swapcache"]
+
+
+def test_a_file_of_another_name_is_said(tmp_path: Path) -> None:
+    snap = api.snapshot(tmp_path / "a.spo", from_=FIELD / "09-sprd")
+    assert "sprd_page_owner" in snap.meta["files"]["page_owner"]["note"]
+
+
+def test_the_name_of_an_offlined_memcg(tmp_path: Path) -> None:
+    pages = api.snapshot(tmp_path / "a.spo", from_=FIELD / "32-offlined/page_owner").pages
+    assert pages["memcg"].str.startswith("libpod-conmon-").tolist() == [True]
+    assert pages["memcg_offline"].tolist() == [True]
+
+
+def test_handles_and_the_stacks_that_they_stand_for(tmp_path: Path) -> None:
+    files = [FIELD / "36-handle-mode" / name for name in ("handles.txt", "map.txt")]
+    snap = api.snapshot(tmp_path / "a.spo", from_=files)
+    assert snap.stacks["frames"].map(len).tolist() == [2, 2]
