@@ -2,6 +2,7 @@
 """`make install` and `make uninstall`: what they leave, and what they refuse; all below a PREFIX of the test's own."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -198,3 +199,15 @@ def files(directory: Path) -> set[str]:
     """Return the names of all files below `directory` that are not made by running or building it."""
     paths = (path for path in directory.rglob("*") if path.suffix not in (".pyc", ".so", ".new"))
     return {str(path.relative_to(directory)) for path in paths if path.is_file()}
+
+
+def test_documents_run_it_as_root_in_one_way() -> None:
+    # GIVEN the README, the documents, and what --help prints
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for page in pages:
+        text = page.read_text()
+        ways = set(re.findall(r"sudo (?:-\S+ )*(\S*spo-trace)\b(?!-|/| install)", text))
+        # THEN sudo gets the name alone; the README also says what to do where sudo does not find it
+        assert ways <= {"spo-trace"} | ({"/usr/local/bin/spo-trace"} if page.name == "README.md" else set()), page
+        # AND each page leads to how it is installed, but for the help texts
+        assert not ways or "#install" in text or page.name == "commands.md", page
