@@ -60,6 +60,8 @@ def counts(
     needed = [*group_by, _COUNTED[table], *(column for column, _ in derived.values())]
     parts = []
     for frame in snap.frames(table, condition.columns(table, needed)):
+        if "bytes" in keys or "bytes" in condition.names:
+            frame["bytes"] = snap.page_size * (2 ** frame["order"].astype("int64") if table == "pages" else 1)
         rows = condition.keep(frame, table, snap)
         counted = rows[group_by].copy()
         for name, (column, group) in derived.items():

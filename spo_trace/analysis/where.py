@@ -45,6 +45,11 @@ class Where:
         check_kinds(tree, expression)
         self._expression = ast.unparse(tree)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the keys that the condition looks at."""
+        return frozenset(self._names)
+
     def columns(self, table: str, needed: Iterable[str]) -> list[str]:
         """Return the columns of `table` to read: those `needed` and those that the condition looks at."""
         own = {_column(name, table) for name in self._names}

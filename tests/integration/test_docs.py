@@ -21,11 +21,12 @@ README = (ROOT / "README.md").read_text()
 SCHEMA = (ROOT / "spo_trace/snapshots/SCHEMA.md").read_text()
 BIN = Path(sys.executable).parent
 REFERENCE = ROOT / "docs" / "commands.md"
+KEYS = ROOT / "docs" / "keys.md"
 # What was measured, as a whole: nothing in it is typed in, and nothing to type.
 MEASURED = [path for path in (ROOT / "docs").glob("*.md") if "\nWritten by `make " in path.read_text()]
 # What it shows takes root and a kernel with page_owner: tests/vm runs it.
 TRACE = ROOT / "docs" / "trace.md"
-PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {REFERENCE, TRACE, *MEASURED})]
+PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {REFERENCE, KEYS, TRACE, *MEASURED})]
 
 # How large a Parquet file gets depends on pyarrow's version.
 FILE_SIZE = re.compile(r", [\d.]+ [KM]iB$")
@@ -89,7 +90,7 @@ def test_the_reference_is_what_help_says() -> None:
 
 
 def test_the_page_of_keys_is_the_table_of_keys() -> None:
-    assert (ROOT / "docs" / "keys.md").read_text() == keys_page(), "make docs"
+    assert KEYS.read_text() == keys_page(), "make docs"
 
 
 @pytest.mark.parametrize("name", commands())
