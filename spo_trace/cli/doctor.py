@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace doctor."""
 
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,6 +45,8 @@ def command(format: DoctorFormat = "text") -> None:
         _print_lines(snapshot)
         print("trace (the owners of swap on a kernel without the swap_page_owner patches):")
         _print_lines(trace)
+    # Before what goes to stderr, where both go to one file.
+    sys.stdout.flush()
     missing = [check.what for check in snapshot if check.state == "missing"]
     if missing:
         hint = "captures and the simulator work without (--from)"

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.vm
 # doctor NAME: its answer and exit status into the log, between lines that name it; snapshot NAME: the same
 JOB = r"""
 doctor() { echo "== $1"; shift; "$@" spo-trace doctor 2>&1; echo "exit $?"; }
-snapshot() { echo "== $1"; shift; "$@" spo-trace snapshot -o /run/now.spo 2>&1; echo "exit $?"; }
+snapshot() { echo "== $1"; shift; "$@" spo-trace snapshot -o /tmp/now.spo 2>&1; echo "exit $?"; }
 """
 
 AS_NOBODY = r"""
