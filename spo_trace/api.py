@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from spo_trace.arguments import amount_of, names_of
 from spo_trace.destinations import Destination, destination
 from spo_trace.export_formats import BINARY_FORMATS, check_export
-from spo_trace.files.access import access_for
-from spo_trace.opening import Snapshot, SnapshotLike, open, opened, snapshot
+from spo_trace.opening import Snapshot, SnapshotLike, access_given, open, opened, snapshot
 
 if TYPE_CHECKING:
     from spo_trace.analysis.diff import Relation
@@ -151,14 +150,16 @@ def export(
     where: str | None = None,
     weight: str = "total",
     force: bool = False,
+    owner: str | None = None,
+    mode: int | None = None,
 ) -> None:
     """Write a snapshot to `outfile` in the format of another tool.
 
     `format`: folded, speedscope, pprof or html, of the records for which `where` holds; csv, json or parquet, of all.
-    `outfile`: a path (the file is private, appears when it is complete, and replaces another only with `force`), or a
-    file open for writing: text formats go to either kind as UTF-8, pprof and parquet to binary ones. `weight` (total,
-    mem or swap): the bytes of folded stacks. Raise UsageError for arguments that do not fit, SpoTraceError for a weight
-    that is unknown in the snapshot.
+    `outfile`: a path (the file is private, appears when it is complete, and replaces another only with `force`;
+    `owner` and `mode` as for `snapshot`), or a file open for writing: text formats go to either kind as UTF-8, pprof
+    and parquet to binary ones. `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for
+    arguments that do not fit, SpoTraceError for a weight that is unknown in the snapshot.
 
     >>> spo.export("now.spo", "html", "now.html")
     >>> with gzip.open("now.csv.gz", "wb") as file:
@@ -167,20 +168,29 @@ def export(
     from spo_trace.exporting import export as write
 
     check_export(format, where=where is not None, weight=weight)
+    access = access_given(owner, mode)
     found = opened(snap)
-    with destination(outfile, binary=format in BINARY_FORMATS, access=access_for(), force=force) as file:
+    with destination(outfile, binary=format in BINARY_FORMATS, access=access, force=force) as file:
         write(found, format, file, where=where, weight=weight)
 
 
 def export_diff(
-    a: SnapshotLike, b: SnapshotLike, outfile: Destination, *, where: str | None = None, force: bool = False
+    a: SnapshotLike,
+    b: SnapshotLike,
+    outfile: Destination,
+    *,
+    where: str | None = None,
+    force: bool = False,
+    owner: str | None = None,
+    mode: int | None = None,
 ) -> None:
-    """Write the difference of two snapshots as an HTML page; `outfile`, `where` and `force` as for `export`.
+    """Write the difference of two snapshots as an HTML page; `outfile` and all others as for `export`.
 
     >>> spo.export_diff("before.spo", "now.spo", "growth.html")
     """
     from spo_trace.exporting import export_diff as write
 
+    access = access_given(owner, mode)
     found = opened(a, "a"), opened(b, "b")
-    with destination(outfile, binary=False, access=access_for(), force=force) as file:
+    with destination(outfile, binary=False, access=access, force=force) as file:
         write(*found, file, where=where)

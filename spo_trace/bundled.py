@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
 
-__all__ = ["bpf_program", "real_captures", "scenario_path", "scenarios"]
+__all__ = ["bpf_program", "capture_script", "real_captures", "scenario_path", "scenarios"]
 
 _PACKAGE = Path(__file__).parent
 _FIXTURES = _PACKAGE.parent / "fixtures"
@@ -32,6 +32,11 @@ def real_captures() -> Path | None:
     """Return the directory of captures from real kernels, None where they are not shipped (in a wheel)."""
     directory = _FIXTURES / "captures"
     return directory if directory.is_dir() else None
+
+
+def capture_script() -> Path:
+    """Return the shell script that captures on a machine without Python."""
+    return _PACKAGE / "capture.sh"
 
 
 def bpf_program() -> Path:

@@ -211,13 +211,14 @@ class _Collection:
         )
 
     def _read_nr_base_pages(self) -> None:
-        counted = False
+        counted = counts_allocations = False
         for record in self._stack_records("show_stacks"):
             if record.block is not None and record.nr_base_pages is not None:
                 self._stacks[self._stacks.intern(record.block)].nr_base_pages = record.nr_base_pages
                 counted = True
-            elif record.stack_count is not None and _STACK_COUNT not in self._warnings:
-                self._warnings.append(_STACK_COUNT)
+            counts_allocations |= record.stack_count is not None
+        if counts_allocations:
+            self._warnings.append(_STACK_COUNT)
         if not counted:
             for record in self._stack_records("show_handles"):
                 if record.handle is not None and record.nr_base_pages is not None:
@@ -248,13 +249,15 @@ class _Collection:
                 counts.records += 1
                 yield record
 
-    # One stuck reader is the reason for all of page_owner_stacks: one warning.
     def _note_missing(self, name: str) -> None:
         why = self._source.why_missing(name)
+        self._missing[name] = {"code": why.code, "why": why.text}
         if why.code is Missing.BLOCKED and not self._stacks_blocked:
+            # One stuck reader is the reason for all of page_owner_stacks: one warning.
             self._stacks_blocked = True
             self._warnings.append(f"page_owner_stacks is left out: {name}: {why.text}")
-        self._missing[name] = {"code": why.code, "why": why.text}
+        elif why.code in (Missing.READ_ERROR, Missing.PERMISSION):
+            self._warnings.append(f"{name} is left out: {why.text}")
 
 
 def _stack_row(stack: Stack) -> tuple[Any, ...]:

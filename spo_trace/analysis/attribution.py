@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
+from spo_trace.analysis.enriched import record_bytes
 from spo_trace.analysis.keys import KEY_TABLE, check_keys, key_of
 from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.stack_keys import stack_column
@@ -60,6 +61,8 @@ def counts(
     needed = [*group_by, _COUNTED[table], *(column for column, _ in derived.values())]
     parts = []
     for frame in snap.frames(table, condition.columns(table, needed)):
+        if "bytes" in keys or "bytes" in condition.names:
+            frame["bytes"] = record_bytes(frame, snap.page_size)
         rows = condition.keep(frame, table, snap)
         counted = rows[group_by].copy()
         for name, (column, group) in derived.items():

@@ -3,6 +3,7 @@
 
 import pandas as pd
 
+from spo_trace.analysis.keys import same_key
 from spo_trace.errors import UsageError
 
 __all__ = ["DIFF_ORDERS", "sort_diff"]
@@ -33,7 +34,7 @@ def sort_diff(table: pd.DataFrame, keys: list[str], sort: str = "change") -> pd.
 
 def _column(table: pd.DataFrame, keys: list[str], sort: str) -> str:
     # Of two kernels, symbols replace stack.
-    name = "symbols" if sort == "stack" and "symbols" in keys else sort
+    name = "symbols" if sort == "stack" and "symbols" in keys else same_key(sort, keys) or sort
     if name not in table.columns:
         choices = dict.fromkeys([*(name for name in DIFF_ORDERS if name != "rate" or name in table.columns), *keys])
         raise UsageError(f"can't sort by {sort!r}", hint=f"choose one of {', '.join(choices)}")

@@ -58,6 +58,11 @@ _MEANINGS = {
     "kernel_stack_id": "row number of the kernel's own stack in stacks.parquet",
 }
 
+# Not in the tables, but known for each of their rows: 2**order pages, or one.
+_BYTES = Key(
+    "bytes", Kind.NUMBER, "bytes", "bytes", False, "Int64", "size of the allocation in bytes; of swap, that of one page"
+)
+
 # Another name for a key.
 _ALIASES = {"type": "swap_type"}
 
@@ -67,7 +72,7 @@ def _table() -> dict[str, Key]:
     of_frames = [Key(n, Kind.TEXT, None, None, True, _dtype(n, pa.string()), text) for n, text in _OF_FRAMES.items()]
     columns = [_of_column(field, pages, swap) for field in [*pages, *(f for f in swap if f.name not in pages.names)]]
     stacks = [_of_column(field, pages, swap) for field in schema.STACKS if not pa.types.is_list(field.type)]
-    known = {key.name: key for key in [*columns, *of_frames]}
+    known = {key.name: key for key in [*columns, _BYTES, *of_frames]}
     known |= {key.name: key for key in stacks if key.name not in known}
     for alias, name in _ALIASES.items():
         known[alias] = known[name]._replace(name=alias, meaning=f"another name for {name}")

@@ -12,8 +12,8 @@ __all__ = ["check_kinds", "kind_of"]
 
 
 def kind_of(column: str) -> str:
-    """Return whether a key, or bytes, is `text`, a `number` or `yes or no`."""
-    return "number" if column == "bytes" else key_of(column).kind.value
+    """Return whether a key is `text`, a `number` or `yes or no`."""
+    return key_of(column).kind.value
 
 
 def check_kinds(tree: ast.Expression, expression: str) -> None:

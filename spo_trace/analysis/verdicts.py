@@ -10,6 +10,7 @@ import pandas as pd
 from spo_trace.analysis.balance import balance
 from spo_trace.analysis.balance_parts import counts_swap, used_pages
 from spo_trace.errors import UsageError
+from spo_trace.missing import Missing
 from spo_trace.reporters.format import format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
 
@@ -54,6 +55,7 @@ class Reason(StrEnum):
     NO_SWAP_USAGE = "no-swap-usage"
     SWAP_OWNERS_UNKNOWN = "swap-owners-unknown"
     NO_STACK_COUNTS = "no-stack-counts"
+    STACKS_BLOCKED = "stacks-blocked"
 
 
 class _Decision(NamedTuple):
@@ -175,8 +177,16 @@ def _unlisted(snap: Snapshot, part: Part) -> _Decision:
         case Part.SWAP:
             return _not_checked(Reason.NO_SWAP_USAGE, "there is no usable /proc/swaps or /proc/meminfo to compare with")
         case _:
-            text = "there are no counts of page_owner_stacks, which Linux has since 6.9"
-            return _not_checked(Reason.NO_STACK_COUNTS, text)
+            return _no_stack_counts(snap)
+
+
+def _no_stack_counts(snap: Snapshot) -> _Decision:
+    missing = snap.meta.get("missing", {}).get("show_stacks")
+    if missing and missing["code"] == Missing.BLOCKED:
+        text = f"page_owner_stacks could not be read to its end: {missing['why']}"
+        return _not_checked(Reason.STACKS_BLOCKED, text)
+    text = "there are no counts of page_owner_stacks, which Linux has since 6.9"
+    return _not_checked(Reason.NO_STACK_COUNTS, text)
 
 
 # Input of a part that is known to be incomplete.

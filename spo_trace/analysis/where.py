@@ -8,7 +8,6 @@ from contextlib import suppress
 import pandas as pd
 
 from spo_trace import schema
-from spo_trace.analysis.enriched import record_bytes
 from spo_trace.analysis.keys import KEYS, Kind, key_of
 from spo_trace.analysis.kinds import check_kinds
 from spo_trace.analysis.stack_keys import stack_text
@@ -40,29 +39,30 @@ class Where:
         tree = _parsed(expression)
         self._names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         for name in sorted(self._names):
-            if name not in (*KEYS, "bytes"):
-                raise unknown_column(name, [*KEYS, "bytes"], tree, expression)
+            if name not in KEYS:
+                raise unknown_column(name, KEYS, tree, expression)
         check_bit_operators(tree, expression)
         check_kinds(tree, expression)
         self._expression = ast.unparse(tree)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the keys that the condition looks at."""
+        return frozenset(self._names)
+
     def columns(self, table: str, needed: Iterable[str]) -> list[str]:
         """Return the columns of `table` to read: those `needed` and those that the condition looks at."""
-        keys = self._names - {"bytes"}
-        own = {_column(name, table) for name in keys} | ({"order"} if keys < self._names else set())
-        stack_id = {"stack_id"} if any(key_of(name).of_stack for name in keys) else set()
+        own = {_column(name, table) for name in self._names}
+        stack_id = {"stack_id"} if any(key_of(name).of_stack for name in self._names) else set()
         return [name for name in schema.TABLES[table].names if name in {*needed, *own, *stack_id}]
 
     def keep(self, rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.DataFrame:
         """Return the rows of `table` for which the condition holds; on a value that is missing it does not."""
         if self._expression is None:
             return rows
-        keys = self._names - {"bytes"}
-        own = {name: column for name in keys if (column := _column(name, table))}
+        own = {name: column for name in self._names if (column := _column(name, table))}
         seen = pd.DataFrame({name: _comparable(rows[column]) for name, column in own.items()}, index=rows.index)
-        if keys < self._names:
-            seen["bytes"] = record_bytes(rows, snap.page_size)
-        for name in keys - set(seen):
+        for name in self._names - set(seen):
             if key_of(name).of_stack:
                 values = _comparable(stack_text(snap.stacks, name)).take(rows["stack_id"].to_numpy())
                 seen[name] = values.set_axis(rows.index)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
+from copy import copy
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -14,14 +15,28 @@ from typing import Annotated, Any
 import typer
 
 from spo_trace.cli.guard import complain, drop_unwritable_output
-from spo_trace.errors import EXIT_USAGE
+from spo_trace.cli.wording import worded
+from spo_trace.errors import EXIT_USAGE, Argument
 from spo_trace.reporters.format import printable
 from spo_trace.version import __version__
 
 __all__ = ["COMMANDS", "command_line", "main"]
 
 # In the order in which a user meets them.
-COMMANDS = ("doctor", "snapshot", "trace", "report", "diff", "watch", "trend", "verify", "export", "simulate", "demo")
+COMMANDS = (
+    "doctor",
+    "snapshot",
+    "capture-script",
+    "trace",
+    "report",
+    "diff",
+    "watch",
+    "trend",
+    "verify",
+    "export",
+    "simulate",
+    "demo",
+)
 
 
 def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
@@ -38,7 +53,7 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
         callback=_options,
     )
     for name in names:
-        app.command(name)(import_module(f"{__name__}.{name}").command)
+        app.command(name)(import_module(f"{__name__}.{name.replace('-', '_')}").command)
     return app
 
 
@@ -60,10 +75,13 @@ def _options(
         raise typer.Exit(EXIT_USAGE)
 
 
-# A log message may name a file, whose name can be anything.
+# A log message may name a file, whose name can be anything, and arguments in the API's terms.
 class _Printable(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        shown = copy(record)
+        if isinstance(record.args, tuple):
+            shown.args = tuple(worded(value) if isinstance(value, Argument) else value for value in record.args)
+        return printable(super().format(shown))
 
 
 # typer brings a click of its own, or takes the one that is installed.

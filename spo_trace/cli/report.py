@@ -50,6 +50,7 @@ def command(
         spo-trace report now.spo
         spo-trace report now.spo --by category,comm --sort swap
         spo-trace report now.spo --by stack --top 5
+        spo-trace report now.spo --by callsite --where 'category == "network"'
         spo-trace report capture.tar.gz --where 'memcg == "web.slice"' --format csv
         spo-trace report now.spo --html now.html
     """

@@ -67,6 +67,6 @@ def _is_stage(name: str, directory: int) -> bool:
 
 # Only what an earlier simulate made is ever removed.
 _STAGES = Kind(
-    "a directory that simulate made",
+    "what simulate makes",
     lambda directory: all(_is_stage(name, directory) for name in names(directory)),
 )

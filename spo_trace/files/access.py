@@ -83,7 +83,7 @@ class Grant:
 
 
 def _warn_of_root(target: Path, why: str) -> None:
-    _logger.warning("%s belongs to root: %s. To give it to a user, name an owner for it", target, why)
+    _logger.warning("%s belongs to root: %s. To give it to a user, add %s", target, why, Argument("owner", "USER"))
 
 
 def access_for(owner: str | None = None, mode: int | None = None) -> Access:

@@ -151,7 +151,7 @@ class CaptureSource:
                 self._put("page_owner", partial(tarball.text_at, "page_owner", str(path), note), title)
 
             self._add_by_content(title, tarball.contents(), put)
-        self._refuse_without_owners(title, lambda: tarball.hint() or "see README.md on how to make a capture")
+        self._refuse_without_owners(title, lambda: tarball.hint() or "spo-trace capture-script prints what makes one")
 
     def _has_owners(self) -> bool:
         return bool(self._files.keys() & set(RECORD_FILES)) or "page_owner" in self._errors
@@ -290,4 +290,4 @@ def _hint_for(root: Path) -> str:
     if captures:
         names = sorted(escape(os.fsencode(path.name)) for path in captures)
         return f"it has captures inside: name one of {', '.join(names[:6])}"
-    return "a capture has page_owner, or sys/kernel/debug/page_owner, as the README tells to make it"
+    return "a capture has page_owner, or sys/kernel/debug/page_owner, as spo-trace capture-script makes it"

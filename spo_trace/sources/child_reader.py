@@ -54,7 +54,7 @@ def read_in_child(path: Path, timeout: float) -> bytes:
     """
     cat = shutil.which("cat", path=_DIRECTORIES) or shutil.which("cat")
     if cat is None:
-        raise ChildFailed(Why(Missing.UNKNOWN, "there is no command `cat` to read it with"))
+        raise ChildFailed(Why(Missing.READ_ERROR, "there is no command `cat` to read it with"))
     child = subprocess.Popen(  # noqa: S603
         [cat, str(path.absolute())],
         stdin=subprocess.DEVNULL,
@@ -75,7 +75,9 @@ def read_in_child(path: Path, timeout: float) -> bytes:
             assert pipe is not None
             pipe.close()
     if status:
-        raise ChildFailed(read_err(said) if said else Why(Missing.UNKNOWN, f"{cat} ended with status {status}"))
+        why = read_err(said)
+        text = why.text or f"{cat} ended with status {status}"
+        raise ChildFailed(Why(Missing.READ_ERROR if why.code is Missing.UNKNOWN else why.code, text))
     return content
 
 

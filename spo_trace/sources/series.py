@@ -61,7 +61,7 @@ def _captures(path: str) -> list[str]:
     if not inside:
         raise what_it_is(path) or SpoTraceError(
             f"{path} is no capture, and has none inside",
-            hint="a capture has page_owner, as the README tells to make it",
+            hint="a capture has page_owner, as spo-trace capture-script makes it",
         )
     return inside
 

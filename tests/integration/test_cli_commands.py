@@ -11,7 +11,19 @@ import pytest
 from spo_trace.version import __version__
 from tests.support import CARRIED, MACHINE, capture, entry, in_process, meminfo, page, spo_trace, swaps
 
-COMMANDS = ("doctor", "snapshot", "report", "diff", "watch", "trend", "verify", "export", "simulate", "demo")
+COMMANDS = (
+    "doctor",
+    "snapshot",
+    "capture-script",
+    "report",
+    "diff",
+    "watch",
+    "trend",
+    "verify",
+    "export",
+    "simulate",
+    "demo",
+)
 
 FILES = {
     **MACHINE,
@@ -189,7 +201,8 @@ def test_simulate_and_snapshot_of_the_simulator(tmp_path: Path) -> None:
     stages = sorted(path.name for path in (tmp_path / "q").iterdir())
     assert run.stderr.decode() == f"Wrote q: stages {', '.join(stages)}\n"
     again = in_process("simulate", "quick", "-o", "q", cwd=tmp_path)
-    assert (again.returncode, again.stderr) == (1, b"spo-trace: error: q exists\n  hint: replace it with --force\n")
+    hint = b"  hint: choose another name, or replace it with --force\n"
+    assert (again.returncode, again.stderr) == (1, b"spo-trace: error: q exists\n" + hint)
     answer(in_process("simulate", "quick", "-o", "q", "--force", cwd=tmp_path))
     answer(in_process("snapshot", "--backend", "simulator", "--from", "quick", "-o", "q.spo", cwd=tmp_path))
     by_model = answer(in_process("report", "q.spo", "-f", "csv", cwd=tmp_path))

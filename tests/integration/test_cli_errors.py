@@ -65,7 +65,7 @@ ERRORS = [
     (["report", "x.spo", "-o", "link", "--force"], "link is a symbolic link\n"),
     (["report", "x.spo", "-o", "/dev/full"], "No space left on device\n"),
     (["snapshot", "--from", "text", "--from", "stages/1-a/page_owner", "-o", "n"], "text is not a page_owner capture"),
-    (["snapshot", "--from", "stages/1-a", "-o", "x.spo"], "x.spo exists\n  hint: choose another name with -o, or"),
+    (["snapshot", "--from", "stages/1-a", "-o", "x.spo"], "x.spo exists\n  hint: choose another name, or"),
     (["snapshot", "--from", "stages/1-a", "-o", "none", "--force"], "none exists and is not a snapshot\n"),
     (["snapshot", "--from", "stages/1-a", "-o", "link", "--force"], "link is a symbolic link\n"),
     (["snapshot", "--from", "stages/1-a", "-o", "no/x.spo"], "no/x.spo can't be written: No such file or directory\n"),
@@ -75,7 +75,7 @@ ERRORS = [
         "no swap_page_owner: not in the capture",
     ),
     (["simulate", "nosuch", "-o", "n"], "there is no scenario nosuch\n  hint: name a TOML file, or one of "),
-    (["simulate", "quick", "-o", "none", "--force"], "none is not what simulate made\n"),
+    (["simulate", "quick", "-o", "none", "--force"], "none exists and is not what simulate makes\n"),
     (["simulate", "quick", "-o", "no/such"], "no/such can't be written: No such file or directory\n"),
 ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import spo_trace as spo
 from tests.docs.reference import commands, options_of
 from tests.support import ANON, MACHINE, capture, in_process, page, spo_trace
 from tests.unit.files.users import OTHER, SUDO, USER, as_root, ids, mode, reads, shared
@@ -27,7 +28,7 @@ COMMANDS = {
     "report": ("report capture -o a.csv --html a.html", ["a.csv", "a.html"]),
     "diff": ("diff capture capture -o a.md --html a.html", ["a.md", "a.html"]),
     "trend": ("trend minutes -o a.json --plot a.svg", ["a.json", "a.svg"]),
-    "verify": ("verify capture -o a.txt", ["a.txt"]),
+    "verify": ("verify capture --only memory -o a.txt", ["a.txt"]),
     "export folded": ("export capture -o a.folded", ["a.folded"]),
     "export pprof": ("export capture -o a.pb.gz", ["a.pb.gz"]),
     "export parquet": ("export capture -o a.parquet", ["a.parquet"]),
@@ -115,7 +116,7 @@ def test_where_the_caller_may_not_write_it_says_what_to_do(place: Path) -> None:
     assert done.returncode == 0
     assert (
         b"spo-trace: closed/x.spo belongs to root: nobody may not write to closed. "
-        b"To give it to a user, name an owner for it\n"
+        b"To give it to a user, add --owner USER\n"
     ) in done.stderr
     assert ids(place / "closed/x.spo") == (0, 0)
 
@@ -165,7 +166,7 @@ def test_only_root_gives_files_to_somebody_else(tmp_path: Path, monkeypatch: pyt
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == [
         "spo-trace: error: only root can give files to another user or group",
-        "  hint: use sudo, or omit --owner",
+        "  hint: use sudo, or leave out --owner",
     ]
 
 
@@ -185,3 +186,18 @@ def test_a_name_in_what_it_says_cannot_drive_the_terminal(place: Path) -> None:
     done = spo_trace(*arguments, cwd=place, env=environment(place))
     assert b"belongs to root" in done.stderr
     assert b"\x1b" not in done.stderr
+
+
+@as_root
+def test_the_api_takes_the_same_owner_and_mode(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snap = spo.open(place / "capture")
+    spo.export(snap, "csv", place / "a.csv", owner="nobody:daemon", mode=0o640)
+    spo.export_diff(snap, snap, place / "a.html", owner="nobody:daemon", mode=0o640)
+    spo.snapshot(place / "a.spo", from_=place / "capture", owner="nobody:daemon", mode=0o640)
+    for name in ("a.csv", "a.html", "a.spo/snapshot.json"):
+        assert (ids(place / name), mode(place / name)) == ((USER.pw_uid, OTHER.pw_gid), "0640")
+    # Without them, it is sudo's caller who gets the file.
+    for variable, value in SUDO.items():
+        monkeypatch.setenv(variable, value)
+    spo.export(snap, "csv", place / "b.csv")
+    assert (ids(place / "b.csv"), mode(place / "b.csv")) == (USERS, "0600")

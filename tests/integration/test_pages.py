@@ -185,13 +185,14 @@ def test_search_finds_a_frame(chromium: "Chrome", pages: dict[str, Path]) -> Non
     browser.look(chromium, pages["report"])
     # WHEN a function is searched for
     found = spo.attribute(spo.open(SWAPPED), "stack", where='stack.str.contains("alloc_anon_folio|folio_prealloc")')
-    found = found[found["stack"].str.contains("folio_prealloc")]
+    found = found[["folio_prealloc" in "".join(stack) for stack in found["stack"]]]
     search(chromium, "Folio_prealloc", finds=f"{len(found)} stacks, {format_size(found['total_bytes'].sum())}")
     # THEN its frames stand out, others fade, and the table has only stacks with it
     fills = fills_of(chromium)
     assert fills["folio_prealloc"] == "var(--hit)"
     assert (fills["anon"], fills["tmpfs/shmem"]) == ("var(--anon)", "var(--dim)")
     assert len(texts(chromium, "#stacks tbody tr")) == len(found)
+    assert "Call site" in [title.rstrip(" ▾▴") for title in texts(chromium, "#stacks th")]
     # AND an opened row shows where
     chromium.find_element("css selector", "#stacks td.open button").click()
     assert texts(chromium, "#stacks mark") == ["folio_prealloc"]

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from spo_trace.analysis.stacks import deciding_rule, meaning
 from spo_trace.collect import collect
 from spo_trace.errors import MalformedRecord, SpoTraceError, UsageError
 from spo_trace.missing import Missing, Why
 from spo_trace.native import library
 from spo_trace.snapshots.reader import Snapshot
-from tests.support import ANON, FS, MACHINE, SHMEM, FakeSource, entry, page
+from spo_trace.sources.capture import CaptureSource
+from tests.support import ANON, CARRIED, FS, MACHINE, SHMEM, FakeSource, entry, page
 
 BLOCK = b"".join(b" %b\n" % frame for frame in ANON)
 CUT = b"Page allocated via order 0, mask 0xcc0(GFP_KERNEL), pid 7"
@@ -173,6 +175,14 @@ def test_a_kernel_that_took_the_option_for_another(tmp_path: Path) -> None:
     assert collected(tmp_path, files, why=unknown, force=True).meta["warnings"] == []
 
 
+def test_stacks_that_cannot_be_read_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    why = Why(Missing.READ_ERROR, "cat: show_stacks: Input/output error")
+    snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1), "show_handles": b""}, why=why)
+    assert snap.meta["warnings"] == [
+        f"{name} is left out: {why.text}" for name in ("show_stacks_handles", "show_stacks")
+    ]
+
+
 def test_stacks_that_are_blocked_are_left_out_with_one_warning(tmp_path: Path) -> None:
     # GIVEN a source whose page_owner_stacks cannot be read to its end
     why = Why(Missing.BLOCKED, "reading it returned nothing for 10 s and was given up")
@@ -264,3 +274,20 @@ def test_builds_of_one_source_have_the_same_symbol_hash(tmp_path: Path, one: byt
     assert rows[0] == rows[1]
     assert rows[0][0][1:] == ["anon", "do_anonymous_page"]
     assert snaps[0].stacks["stack_hash"][0] != snaps[1].stacks["stack_hash"][0]
+
+
+# Callers in captures/ whose memory no rule knows: what the kernel's source does with it fits none of the categories.
+NO_RULE = {
+    *("alloc_cpu_data", "allocate_cmdlines_buffer", "ftrace_process_locs"),  # ring buffers and tables of ftrace
+    "anon_pipe_write",  # pipe buffers
+    *("futex_init", "mnt_init", "posixtimer_init"),  # hash tables
+    "vdso_setup_data_pages",  # pages that every process maps
+}
+
+
+@pytest.mark.parametrize("stage", ["7.2-spo/2-swapped", "7.2-stock/3-back", "7.2-spo-varied/2-swapped"])
+def test_memory_is_other_by_default_only_where_it_is_known_to_be(stage: str, tmp_path: Path) -> None:
+    snap = collect(CaptureSource([str(CARRIED / stage)]), tmp_path / "x.spo")
+    stacks = [list(frames) for frames in snap.stacks["frames"]]
+    assert len(stacks) > 400
+    assert {meaning(frames).caller for frames in stacks if frames and deciding_rule(frames) is None} <= NO_RULE

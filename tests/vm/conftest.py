@@ -20,6 +20,7 @@ _LONGEST = (
     "test_trace.py 7.2-stock",
     "test_trace.py 6.12-stock",
     "test_trace.py 6.1-stock",
+    "test_sudo.py",
     "test_torture.py",
     "test_rfc.py",
     "test_life.py",

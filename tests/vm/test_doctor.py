@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""`spo-trace doctor` on machines that lack this or that: it says what, and the step that mends it."""
+"""`spo-trace doctor` on machines with gaps: it shows each of them and its fix, and snapshot names the same cause."""
 
 from pathlib import Path
 
@@ -9,14 +9,16 @@ from tests.vm.support import Guest, boot
 
 pytestmark = pytest.mark.vm
 
-# doctor NAME: its answer and exit status into the log, between lines that name it
+# doctor NAME: its answer and exit status into the log, between lines that name it; snapshot NAME: the same
 JOB = r"""
 doctor() { echo "== $1"; shift; "$@" spo-trace doctor 2>&1; echo "exit $?"; }
+snapshot() { echo "== $1"; shift; "$@" spo-trace snapshot -o /run/now.spo 2>&1; echo "exit $?"; }
 """
 
 AS_NOBODY = r"""
 . "$VM/jobs/as_others.sh"
 doctor 'not root' setpriv --reuid 65534 --regid 65534 --clear-groups
+snapshot 'snapshot, not root' setpriv --reuid 65534 --regid 65534 --clear-groups
 """
 
 
@@ -33,7 +35,8 @@ def one(name: str, cmdline: str, out: Path) -> str:
 @pytest.fixture(scope="module")
 def patched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     job = JOB + "doctor ready\n" + AS_NOBODY + "umount /sys/kernel/debug/tracing 2> /dev/null\n"
-    job += "umount /sys/kernel/debug\ndoctor 'no debugfs'\n"
+    job += "umount /sys/kernel/debug\ndoctor 'no debugfs'\nsnapshot 'snapshot, no debugfs'\n"
+    job += "mkdir -p /run/debug && mount -t debugfs debugfs /run/debug\ndoctor elsewhere\n"
     out = tmp_path_factory.mktemp("doctor")
     return answers(boot("7.2-spo", "page_owner=on,swap", job, out, disks_mib=()))
 
@@ -41,24 +44,48 @@ def patched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_a_patched_kernel_that_tracks_swap_is_ready(patched: dict[str, str]) -> None:
     said = patched["ready"]
 
-    assert "MISSING" not in said and "optional" not in said
+    needs, _, trace = said.partition("trace (")
+    assert "MISSING" not in said and "optional" not in needs
+    assert "ok        swap functions: the kernel has swap_writeout" in trace
     assert said.endswith("exit 0\n")
 
 
 def test_without_root_it_says_sudo(patched: dict[str, str]) -> None:
     said = patched["not root"]
 
-    assert "MISSING   root: no, this is uid 65534" in said
+    assert "MISSING   root: this is uid 65534, not root" in said
     assert "sudo" in said
+    # What can be told without root is told.
+    assert "switched on by page_owner=on,swap" in said
+    assert said.endswith("exit 1\n")
+
+
+def test_without_root_snapshot_says_sudo(patched: dict[str, str]) -> None:
+    said = patched["snapshot, not root"]
+
+    assert "page_owner can't be read: this is uid 65534, not root\n" in said
+    assert "run it with sudo" in said
     assert said.endswith("exit 1\n")
 
 
 def test_without_debugfs_it_says_how_to_mount_it(patched: dict[str, str]) -> None:
     said = patched["no debugfs"]
 
-    assert "MISSING   debugfs" in said
+    assert "MISSING   debugfs: debugfs is not mounted on /sys/kernel/debug" in said
     assert "mount -t debugfs debugfs /sys/kernel/debug" in said
+    assert "compiled code" in said and "trace (" in said
     assert said.endswith("exit 1\n")
+
+
+def test_without_debugfs_snapshot_says_so(patched: dict[str, str]) -> None:
+    said = patched["snapshot, no debugfs"]
+
+    assert "there is no page_owner to read: debugfs is not mounted on /sys/kernel/debug\n" in said
+    assert "hint: mount -t debugfs debugfs /sys/kernel/debug\n" in said
+
+
+def test_debugfs_elsewhere_is_found(patched: dict[str, str]) -> None:
+    assert "debugfs is mounted on /run/debug, not on /sys/kernel/debug" in patched["elsewhere"]
 
 
 def test_page_owner_on_without_swap_is_ready_and_says_how_to_get_swap(tmp_path: Path) -> None:
@@ -71,19 +98,29 @@ def test_page_owner_on_without_swap_is_ready_and_says_how_to_get_swap(tmp_path: 
 
 
 def test_a_kernel_that_is_not_booted_with_page_owner_says_so(tmp_path: Path) -> None:
-    said = one("7.2-spo", "quiet", tmp_path)
+    job = JOB + "doctor it\nsnapshot snapshot\n"
+    said = answers(boot("7.2-spo", "quiet", job, tmp_path, disks_mib=()))
 
-    assert "MISSING   page_owner" in said
-    assert "page_owner=on" in said
-    assert "CONFIG_PAGE_OWNER=y is needed" not in said
-    assert said.endswith("exit 1\n")
+    for text in said.values():
+        assert "page_owner is built in, but not switched on" in text
+        assert "add page_owner=on,swap to the kernel's command line" in text
+        assert "exit 1\n" in text
+
+
+def test_debugfs_that_is_switched_off_at_boot_says_so(tmp_path: Path) -> None:
+    job = JOB + "umount /sys/kernel/debug 2> /dev/null\ndoctor it\nsnapshot snapshot\n"
+    said = answers(boot("7.2-spo", "page_owner=on debugfs=off", job, tmp_path, disks_mib=()))
+
+    for text in said.values():
+        assert "debugfs is switched off by debugfs=off on the kernel's command line" in text
+        assert "exit 1\n" in text
 
 
 def test_a_stock_kernel_that_was_asked_for_swap_says_that_it_can_not(tmp_path: Path) -> None:
     said = one("7.2-stock", "page_owner=on,swap", tmp_path)
 
     assert "optional  swap_page_owner" in said
-    assert "a kernel with the swap_page_owner patches" in said
+    assert "use a kernel with the swap_page_owner patches" in said
     assert said.endswith("exit 0\n")
 
 

@@ -43,6 +43,7 @@ const textOf = (() => {
       ...frameTexts(stack),
       DATA.stacks.category[stack],
       DATA.stacks.caller[stack],
+      DATA.stacks.callsite[stack],
       DATA.stacks.module[stack],
     ]
       .join("\n")

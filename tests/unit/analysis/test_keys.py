@@ -3,15 +3,13 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 
 from spo_trace import schema
-from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.attribution import attribute, page_columns
 from spo_trace.analysis.diff import diff
 from spo_trace.analysis.keys import FRAME_KEYS, KEY_TABLE, KEYS, Kind, key_of, same_key
-from spo_trace.analysis.stack_keys import stack_columns
 from spo_trace.cli.options import COMMON_KEYS
 from spo_trace.cli.showing import sorted_by
 from spo_trace.snapshots.reader import Snapshot
@@ -32,12 +30,12 @@ def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 def test_every_scalar_column_of_every_table_is_a_key() -> None:
     columns = {field.name for table in schema.TABLES.values() for field in table if not pa.types.is_list(field.type)}
     assert columns <= set(KEYS)
-    assert set(KEYS) - columns == {"stack", "symbols", "callsite", "type"}
+    assert set(KEYS) - columns == {"stack", "symbols", "callsite", "bytes", "type"}
 
 
 def test_a_key_is_found_where_its_column_is() -> None:
     for key in KEY_TABLE.values():
-        if key.name != "type":
+        if key.name not in ("bytes", "type"):
             assert key.pages == (key.name if key.name in schema.TABLES["pages"].names else None)
             assert key.swap == (key.name if key.name in schema.SWAP.names else None)
         assert key.of_stack == (key.pages is None and key.swap is None)
@@ -89,14 +87,18 @@ def test_help_names_keys_that_exist() -> None:
     assert set(FRAME_KEYS) <= set(COMMON_KEYS)
 
 
-def test_keys_of_the_stack_as_columns(snap: Snapshot) -> None:
-    columns = stack_columns(snap, ["category", "callsite", "symbols", "stack_hash"])
-    assert columns.index.tolist() == snap.stacks["stack_id"].tolist()
-    taken = columns.take(snap.pages["stack_id"])
-    assert taken["category"].tolist() == ["page cache", "anon"]
-    assert taken["callsite"].tolist() == ["ext4_readpages [ext4]", "do_anonymous_page"]
-    assert taken["symbols"].iloc[1] == ("prep_new_page", "alloc_pages_mpol", "do_anonymous_page")
-    assert isinstance(taken["category"].dtype, pd.CategoricalDtype)
+def test_bytes_are_of_the_machines_page_size(tmp_path: Path) -> None:
+    files = {
+        **MACHINE,
+        "pagesize": b"65536\n",
+        "page_owner": page(order=0) + page(0x108, 3),
+        "swap_page_owner": entry(1),
+    }
+    snap = snapshot_of(tmp_path, files)
+    table = attribute(snap, "bytes")
+    assert table[["bytes", "mem_pages", "swap_pages"]].to_numpy().tolist() == [[524288, 8, 0], [65536, 1, 1]]
+    assert attribute(snap, ["order", "bytes"], where="bytes > 65536")["bytes"].tolist() == [524288]
+    assert page_columns("bytes", "bytes > 1") == ["order"]
 
 
 def test_numbers_beyond_a_float_and_an_int64_stay_exact(tmp_path: Path) -> None:

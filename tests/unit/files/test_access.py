@@ -67,7 +67,7 @@ def test_where_the_caller_may_not_write_it_stays_roots_and_that_is_said(
     target = write(shared / "x", access_for())
     assert (ids(target), mode(target)) == (MINE, "0600")
     (said,) = caplog.messages
-    why = f"nobody may not write to {shared}. To give it to a user, name an owner for it"
+    why = f"nobody may not write to {shared}. To give it to a user, add owner='USER'"
     assert said == f"{target} belongs to root: {why}"
 
 
@@ -126,7 +126,7 @@ def test_only_root_names_somebody_else(monkeypatch: pytest.MonkeyPatch, owner: s
     with pytest.raises(SpoTraceError) as caught:
         access_for(owner)
     assert caught.value.message == "only root can give files to another user or group"
-    assert caught.value.hint == "use sudo, or omit --owner"
+    assert caught.value.hint == "use sudo, or leave out owner"
 
 
 def test_anybody_names_oneself(tmp_path: Path) -> None:

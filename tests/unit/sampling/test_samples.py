@@ -111,7 +111,7 @@ def test_questions_that_can_not_be() -> None:
         Question(["com"])
 
 
-@pytest.mark.parametrize("by", ["stack", "caller", "category", "module", "symbols"])
+@pytest.mark.parametrize("by", ["stack", "caller", "callsite", "category", "module", "symbols"])
 def test_counts_and_records_say_the_same_of_a_modelled_machine(by: str) -> None:
     # GIVEN a machine that is read in both ways; its early pages have a record, but no count
     where = "not caller.str.contains('early|init_page_owner')"

@@ -14,7 +14,7 @@ from spo_trace.formats.record import KernelText
 from spo_trace.missing import Missing
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.source import PATHS
-from tests.support import CODECS, capture, entry, pack, page, tar_of
+from tests.support import CODECS, MACHINE, capture, entry, pack, page, snapshot_of, tar_of
 
 PAGE, SWAP, MEM = page(), entry(1), b"MemTotal: 8 kB\n"
 STACKS = b" a+0x1/0x2\nnr_base_pages: 1\n\n"
@@ -80,7 +80,8 @@ def test_a_directory_without_page_owner(tmp_path: Path) -> None:
         CaptureSource([capture(tmp_path, {"meminfo": MEM})])
     assert caught.value.message == f"{tmp_path} has no page_owner file"
     assert (
-        caught.value.hint == "a capture has page_owner, or sys/kernel/debug/page_owner, as the README tells to make it"
+        caught.value.hint
+        == "a capture has page_owner, or sys/kernel/debug/page_owner, as spo-trace capture-script makes it"
     )
 
 
@@ -181,3 +182,26 @@ def test_a_file_that_the_kernel_cut_off_is_not_whole(tmp_path: Path) -> None:
     # THEN its text is there, and that it breaks off is told
     assert text is not None and b"".join(text.chunks) == PAGE
     assert text.problem == "it was cut off on the machine: cat: /sys/kernel/debug/page_owner: Cannot allocate memory"
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "warns"),
+    [
+        ("ENOENT: cat: /sys/kernel/debug/swap_page_owner: No such file or directory", "no_file", True),
+        ("cat: /sys/kernel/debug/swap_page_owner: No such file or directory", "no_file", True),
+        # In another language, the cause of an older capture is unknown.
+        ("cat: /sys/kernel/debug/swap_page_owner: Datei oder Verzeichnis nicht gefunden", "unknown", False),
+        ("ENOENT: cat: /sys/kernel/debug/swap_page_owner: Datei oder Verzeichnis nicht gefunden", "no_file", True),
+        ("EINVAL: cat: No such file or directory: Invalid argument", "not_switched_on", False),
+    ],
+)
+def test_the_code_of_an_err_file_decides_what_a_snapshot_says(
+    tmp_path: Path, said: str, code: str, warns: bool
+) -> None:
+    # GIVEN a capture of a machine that was booted with page_owner=on,swap, and has no swap_page_owner
+    files = {"page_owner": PAGE, "cmdline": b"page_owner=on,swap\n", "swap_page_owner.err": f"{said}\n".encode()}
+    # WHEN it is snapshotted
+    snap = snapshot_of(tmp_path, {**MACHINE, **files})
+    # THEN it has the code, and says that the kernel lacks the patches only where that is known
+    assert snap.meta["swap_owner"]["code"] == code
+    assert any("lacks the patch" in text for text in snap.meta["warnings"]) is warns

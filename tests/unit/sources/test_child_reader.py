@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from spo_trace.analysis.verdicts import verdicts
 from spo_trace.collect import collect
 from spo_trace.missing import Missing
 from spo_trace.sources import child_reader
@@ -70,6 +71,12 @@ def test_a_failure_has_its_code_in_any_language(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(ChildFailed) as caught:
         read_in_child(tmp_path / "nothing", LONG)
     assert caught.value.why.code is Missing.NO_FILE
+
+
+def test_a_failure_without_a_known_message_is_a_read_error(tmp_path: Path) -> None:
+    with pytest.raises(ChildFailed) as caught:
+        read_in_child(tmp_path, LONG)
+    assert caught.value.why.code is Missing.READ_ERROR
 
 
 def test_a_read_that_never_ends_is_given_up(fifo: Path) -> None:
@@ -142,6 +149,10 @@ def test_the_snapshot_is_committed_without_stacks(
     assert snap.meta["missing"]["show_stacks"]["code"] == "blocked"
     blocked = [text for text in snap.meta["warnings"] if text.startswith("page_owner_stacks is left out: ")]
     assert len(blocked) == 1
+    # AND verify says that stacks were not checked, and why
+    (verdict,) = verdicts(snap, parts=["stacks"]).to_dict("records")
+    assert (verdict["verdict"], verdict["reason"]) == ("not checked", "stacks-blocked")
+    assert snap.meta["missing"]["show_stacks"]["why"] in verdict["text"]
 
 
 def test_no_second_child_is_started_beside_a_stuck_one(

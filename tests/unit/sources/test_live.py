@@ -104,10 +104,10 @@ def test_nothing_stays_open_where_page_owner_can_not_be_read(tmp_path: Path, mon
     capture(tmp_path / "root", {DEBUGFS + name: page() for name in ("page_owner", "swap_page_owner")})
     opened = os.open
 
-    def refusing(path: os.PathLike[str], *rest: Any) -> int:
+    def refusing(path: os.PathLike[str], *rest: Any, **more: Any) -> int:
         if Path(path).name == "page_owner":
             raise PermissionError(errno.EACCES, "Permission denied")
-        return opened(path, *rest)
+        return opened(path, *rest, **more)
 
     before = len(list(Path("/proc/self/fd").iterdir()))
     with monkeypatch.context() as patch:

@@ -139,7 +139,8 @@ def test_pieces() -> None:
 def test_a_large_machine_gives_a_small_page() -> None:
     # GIVEN 10,000 stacks of 16 frames, out of 4,000 functions
     stacks = [tuple(f"some_function_{(i * 7 + d * d) % 4000}+0x1/0x2" for d in range(16)) for i in range(10_000)]
-    table = STACKS.head(1).loc[[0] * len(stacks)].assign(stack=stacks, comm=[f"comm-{i % 300}" for i in range(10_000)])
+    comms = [f"comm-{i % 300}" for i in range(10_000)]
+    table = STACKS.head(1).loc[[0] * len(stacks)].assign(stack=pd.Series(stacks).to_numpy(), comm=comms)
     out = io.StringIO()
     tables = ReportTables(table, OWNERS, AGE, None, AGES, CATEGORIES)
     render_report(tables, out, title="", facts=[], notes=[], version="0")

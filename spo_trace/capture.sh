@@ -1,0 +1,196 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Capture what spo-trace reads, on a machine without Python. Run it as root, with any POSIX shell:
+#
+#     sh capture.sh [NAME]     write NAME.tar.gz, by default capture.tar.gz (NAME.tar if there is no gzip)
+#     sh capture.sh -          write the archive to standard output
+#
+# Then, on another machine and without root: spo-trace report NAME.tar.gz
+#
+# A file that cannot be read leaves NAME.err: the error's code and the message.
+
+export LC_ALL=C
+umask 077
+
+# For tests: another root directory, and the seconds without data after which page_owner_stacks is given up.
+root=${SPO_TRACE_ROOT:-}
+timeout=${SPO_TRACE_STACKS_TIMEOUT:-10}
+
+debugfs=$root/sys/kernel/debug
+gz=
+if command -v gzip > /dev/null; then gz=.gz; fi
+dir=
+stuck=
+
+main() {
+    case ${1:-} in
+    -) archive='' dir=spo-trace-capture-$$ ;;
+    -*) die "usage: sh capture.sh [NAME | -]" ;;
+    *) name_archive "${1:-capture}" ;;
+    esac
+    mkdir "$dir" || die "the capture needs a new directory $dir"
+    trap 'rm -rf "$dir"' EXIT
+    # mksh would exit with the status of the other trap.
+    trap 'trap - EXIT; rm -rf "$dir"; exit 130' HUP INT TERM
+
+    if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then warn "this is not root: only root may read debugfs"; fi
+    capture
+    if [ -n "$archive" ]; then
+        (set -C && : > "$archive") || die "$archive cannot be made"
+        squeeze tar_directory 4> "$archive" || { rm -f "$archive"; die "the archive could not be written"; }
+        case $archive in /*) ;; *) archive=$PWD/$archive ;; esac
+        warn "wrote $archive; next, on another machine: spo-trace report ${archive##*/}"
+    else
+        squeeze tar_directory 4>&1 || die "the archive could not be written"
+    fi
+    check_page_owner
+}
+
+name_archive() {
+    dir=${1%.gz} dir=${dir%.tgz} dir=${dir%.tar}
+    archive=$dir.tar$gz
+    if [ -e "$dir" ]; then die "$dir exists: the capture would be mixed with it"; fi
+    if [ -e "$archive" ]; then die "$archive exists"; fi
+}
+
+capture() {
+    save date date -u +%Y-%m-%dT%H:%M:%SZ
+    save uname uname -a
+    save pagesize page_size
+    save cmdline cat "$root/proc/cmdline"
+    save boot_id cat "$root/proc/sys/kernel/random/boot_id"
+    for name in uptime meminfo swaps zoneinfo vmstat; do
+        save "$name" cat "$root/proc/$name"
+    done
+    for name in page_owner swap_page_owner; do
+        save_compressed "$name" "$debugfs/$name"
+    done
+    for name in show_stacks show_handles show_stacks_handles; do
+        save_stacks "$name" "$debugfs/page_owner_stacks/$name"
+    done
+    for name in meminfo uptime; do
+        save "$name-after" cat "$root/proc/$name"
+    done
+}
+
+# Not every busybox has getconf.
+page_size() {
+    getconf PAGESIZE 2> /dev/null && return
+    kib=$(grep KernelPageSize /proc/self/smaps | head -n 1 | tr -dc 0-9)
+    [ -n "$kib" ] && echo $((kib * 1024))
+}
+
+# save NAME COMMAND...: keep what the command prints.
+save() {
+    file=$dir/$1
+    shift
+    "$@" > "$file" 2> "$file.err" || note_error
+    [ -s "$file" ] || [ ! -s "$file.err" ] || rm "$file"
+    [ -s "$file.err" ] || rm "$file.err"
+}
+
+# save_compressed NAME PATH: keep a large file, compressed while it is read.
+save_compressed() {
+    file=$dir/$1
+    squeeze cat "$2" 4> "$file$gz" 2> "$file.err" || note_error
+    if [ ! -s "$file.err" ]; then
+        rm "$file.err"
+    elif [ -z "$(first_line "$file$gz")" ]; then
+        rm "$file$gz"
+    fi
+}
+
+first_line() {
+    if [ -n "$gz" ]; then gzip -dc "$1"; else cat "$1"; fi | head -n 1
+}
+
+# save_stacks NAME PATH: keep a file whose reading never ends on some kernels, where the reader cannot be killed: it is
+# not waited for, and no second one is started. It holds none of this shell's descriptors.
+save_stacks() {
+    file=$dir/$1
+    if [ -n "$stuck" ]; then
+        echo "ETIMEDOUT: an earlier reader of page_owner_stacks is stuck" > "$file.err"
+        return
+    fi
+    # Made here, as the reader may begin late.
+    : > "$file"
+    cat "$2" < /dev/null > "$file" 2> "$file.err" &
+    pid=$!
+    size=0 tenths=0
+    while grep -q '^State:.[^Z]' "/proc/$pid/status" 2> /dev/null; do
+        now=$(($(wc -c < "$file")))
+        if [ "$now" != "$size" ]; then size=$now tenths=0; fi
+        if [ "$tenths" -ge "$((timeout * 10))" ]; then
+            kill -9 "$pid"
+            stuck=yes
+            rm "$file"
+            echo "ETIMEDOUT: reading it returned nothing for $timeout s and was given up" > "$file.err"
+            return
+        fi
+        pause
+    done
+    wait "$pid" || note_error
+    [ -s "$file" ] || [ ! -s "$file.err" ] || rm "$file"
+    [ -s "$file.err" ] || rm "$file.err"
+}
+
+pause() {
+    if sleep 0.1 2> /dev/null; then
+        tenths=$((tenths + 1))
+    else
+        sleep 1
+        tenths=$((tenths + 10))
+    fi
+}
+
+# Put the error's code before the message in $file.err.
+note_error() {
+    message=$(cat "$file.err")
+    case $message in
+    *"No space left on device"*) die "the disk is full" ;;
+    *"No such file or directory"*) code=ENOENT ;;
+    *"Permission denied"*) code=EACCES ;;
+    *"Operation not permitted"*) code=EPERM ;;
+    *"Invalid argument"*) code=EINVAL ;;
+    *"Input/output error"* | *"I/O error"*) code=EIO ;;
+    *"Cannot allocate memory"* | *"Out of memory"*) code=ENOMEM ;;
+    *) code=UNKNOWN ;;
+    esac
+    echo "$code: $message" > "$file.err" || die "the disk is full"
+}
+
+# squeeze COMMAND...: write what the command prints to descriptor 4, compressed if there is gzip. It fails if either
+# fails: a pipeline has the status of its last command only, so the other one's takes another way, descriptor 3.
+squeeze() {
+    if [ -z "$gz" ]; then
+        "$@" >&4
+        return
+    fi
+    [ "$({ { "$@" || echo failed >&3; } | gzip >&4 || echo failed >&3; } 3>&1)" = "" ]
+}
+
+tar_directory() (
+    cd "$(dirname "$dir")" && tar cf - "$(basename "$dir")"
+)
+
+check_page_owner() {
+    if [ -e "$dir/page_owner$gz" ]; then return; fi
+    warn "page_owner could not be read: $(cat "$dir/page_owner.err")"
+    if [ ! -e "$debugfs/page_owner" ]; then
+        warn "is debugfs mounted (mount -t debugfs debugfs /sys/kernel/debug), and was the kernel booted with page_owner=on?"
+    fi
+    exit 1
+}
+
+warn() {
+    echo "capture: $1" >&2
+}
+
+die() {
+    warn "$1"
+    exit 1
+}
+
+# At the end, so that nothing runs of a script that was cut off on its way.
+main "$@"
