@@ -81,7 +81,9 @@ def _caller(variable: str, uid_text: str, gid_text: str | None = None) -> Accoun
     if entry is None:
         raise ValueError(f"{variable} names no user of this machine")
     groups = _groups(entry)
-    gid = entry.pw_gid if gid_text is None else _number(gid_text)
+    if gid_text is None:
+        return Account(entry.pw_uid, entry.pw_gid, entry.pw_name, groups)
+    gid = _number(gid_text)
     if gid is None or gid not in groups or not _is_group(gid):
         raise ValueError(f"SUDO_GID names no group of {entry.pw_name}")
     return Account(entry.pw_uid, gid, entry.pw_name, groups)
