@@ -62,7 +62,7 @@ test-lowest: RESOLUTION := lowest-direct
 test-highest: RESOLUTION := highest
 test-lowest test-highest: test-%: $(VERSIONS)/bin/uv
 	@echo "Installing the $* versions of what spo-trace needs to run into $(VERSIONS)/$* (700 MB)"
-	@$< pip compile --quiet --no-header --python $(VERSIONS)/bin/python --resolution $(RESOLUTION) --extra plot \
+	@$< pip compile --quiet --no-header --python $(VERSIONS)/bin/python --resolution $(RESOLUTION) \
 		--output-file $(VERSIONS)/$*.txt pyproject.toml
 	@$< venv --quiet --clear --python $(VERSIONS)/bin/python $(VERSIONS)/$*
 	@$< pip install --quiet --python $(VERSIONS)/$*/bin/python --constraints $(VERSIONS)/$*.txt --editable '.[test]'

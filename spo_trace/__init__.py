@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ages,
         attribute,
         balance,
+        changes,
         diff,
         export,
         export_diff,

@@ -14,6 +14,9 @@ from spo_trace.export_formats import BINARY_FORMATS, check_export
 from spo_trace.opening import Snapshot, SnapshotLike, access_given, open, opened, snapshot
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from spo_trace.analysis.changes import Changes
     from spo_trace.analysis.diff import Relation
     from spo_trace.reporters.notebook import Table
 
@@ -22,6 +25,7 @@ __all__ = [
     "ages",
     "attribute",
     "balance",
+    "changes",
     "diff",
     "export",
     "export_diff",
@@ -73,8 +77,8 @@ def balance(snap: SnapshotLike) -> "Table":
     """Compare what the kernel lists with what the machine uses; columns section, kind, item, pages, bytes, share, note.
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
-    (nr_base_pages). `share` is the unexplained rest as a part of what the machine uses. Raise SpoTraceError if the
-    snapshot has none of these.
+    (nr_base_pages); only those for which the snapshot has both sides. `share` is the unexplained rest as a part of what
+    the machine uses. `verdicts` judges each section.
 
     >>> list(spo.balance("now.spo")["section"].unique())
     ['memory', 'swap type 0: /dev/vda', 'swap type 1: /dev/zram0', 'page_owner_stacks']
@@ -131,6 +135,21 @@ def diff(
     return Table(analysis(opened(a, "a"), opened(b, "b"), by, where=where, sort=sort))
 
 
+def changes(difference: "pd.DataFrame") -> "Changes":
+    """Return how much of a difference (of `diff`) grew, shrank, and moved between memory and swap, in bytes.
+
+    A row moved the smaller of its two changes if memory and swap changed in opposite directions; the rest of its change
+    is growth or shrinking, so that grown − shrunk is the change of the total. `moved` is None where memory or swap is
+    left out.
+
+    >>> spo.changes(spo.diff("before.spo", "now.spo"))
+    Changes(grown=15831040, shrunk=2097152, moved=4620288)
+    """
+    from spo_trace.analysis.changes import changes as analysis
+
+    return analysis(difference)
+
+
 def relate(a: SnapshotLike, b: SnapshotLike) -> "Relation":
     """Tell whether two snapshots are of one kernel build and one boot, how far apart, and what both know.
 
@@ -155,7 +174,9 @@ def export(
 ) -> None:
     """Write a snapshot to `outfile` in the format of another tool.
 
-    `format`: folded, speedscope, pprof or html, of the records for which `where` holds; csv, json or parquet, of all.
+    `format`: folded, speedscope, pprof or html, of the records for which `where` holds; csv, json or parquet: every
+    record in one flat table, with its size in `bytes`. swp_entry and page_flags are hexadecimal text there, exact in
+    any tool; in_table and alloc_order repeat where and order, whose names SQL reserves (docs/flat-table.md).
     `outfile`: a path (the file is private, appears when it is complete, and replaces another only with `force`;
     `owner` and `mode` as for `snapshot`), or a file open for writing: text formats go to either kind as UTF-8, pprof
     and parquet to binary ones. `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for

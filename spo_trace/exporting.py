@@ -9,7 +9,7 @@ from spo_trace.analysis.ages import AGES, ages
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import diff, relate
 from spo_trace.analysis.known import unknown_amounts
-from spo_trace.analysis.records import record_tables, records_schema, to_frames
+from spo_trace.analysis.records import record_tables, records_schema, text_frames
 from spo_trace.analysis.stack_rules import CATEGORIES
 from spo_trace.analysis.verdicts import verified
 from spo_trace.diff_notes import matched_notes, relation_notes
@@ -65,9 +65,9 @@ def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
     if format == "parquet":
         render_parquet(record_tables(snap), records_schema(), outfile.buffer)
     elif format == "csv":
-        render_csv(to_frames(record_tables(snap)), outfile)
+        render_csv(text_frames(record_tables(snap)), outfile)
     else:
-        render_json(to_frames(record_tables(snap)), outfile)
+        render_json(text_frames(record_tables(snap)), outfile)
 
 
 def _export_html(snap: Snapshot, outfile: TextIO, where: str | None) -> None:

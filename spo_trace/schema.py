@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every column of a snapshot: its name, type, unit and the kernel file that it comes from."""
 
+import json
 from collections.abc import Collection
 from typing import NamedTuple
 
 import pyarrow as pa
 
 __all__ = [
+    "HEXADECIMAL",
     "KERNEL_OWNER",
     "KERNEL_OWNER_COLUMNS",
     "PAGES",
@@ -18,6 +20,7 @@ __all__ = [
     "SWAP_COLUMNS",
     "TABLES",
     "Column",
+    "for_pandas",
     "with_page_columns",
 ]
 
@@ -141,7 +144,39 @@ KERNEL_OWNER = _schema(KERNEL_OWNER_COLUMNS)
 SWAP = _schema(SWAP_COLUMNS)
 STACKS = _schema(STACKS_COLUMNS)
 
+# Numbers of up to 64 bits that are no amounts. Tools that read them as float64 lose digits beyond 2**53, so they are
+# hexadecimal text (0x…) in CSV and JSON, and in the flat table of `export`.
+HEXADECIMAL = frozenset({"swp_entry", "page_flags"})
+
 TABLES = {"pages": pa.schema([*PAGES, *KERNEL_OWNER]), "swap": SWAP, "stacks": STACKS}
+
+
+# pandas' names of its whole numbers that can be missing.
+_PANDAS_TYPES = {
+    **{getattr(pa, f"uint{bits}")(): f"UInt{bits}" for bits in (8, 16, 32, 64)},
+    **{getattr(pa, f"int{bits}")(): f"Int{bits}" for bits in (8, 16, 32, 64)},
+    pa.bool_(): "boolean",
+}
+
+
+def for_pandas(table: pa.Schema) -> pa.Schema:
+    """Return `table` with metadata by which pandas.read_parquet gives whole numbers where a column has nulls.
+
+    By default it makes float64 of such a column, which rounds beyond 2**53. Other readers ignore the metadata.
+    """
+    columns = [
+        {
+            "name": field.name,
+            "field_name": field.name,
+            "pandas_type": str(field.type),
+            "numpy_type": name,
+            "metadata": None,
+        }
+        for field in table
+        if (name := _PANDAS_TYPES.get(field.type))
+    ]
+    metadata = {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": "2.2.0"}
+    return table.with_metadata({"pandas": json.dumps(metadata)})
 
 
 def with_page_columns(names: Collection[str]) -> dict[str, pa.Schema]:

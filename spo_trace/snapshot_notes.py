@@ -7,7 +7,7 @@ from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.placeholders import Placeholder, placeholder_pages
 from spo_trace.notes import Note, NoteCode
-from spo_trace.reporters.format import format_share, format_size
+from spo_trace.reporters.format import counted, format_share, format_size
 from spo_trace.shortcomings import shortcomings
 from spo_trace.snapshots.reader import Snapshot
 
@@ -56,13 +56,15 @@ def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
     prefix = f"{side}: " if side else ""
     pages = placeholder_pages(snap)
     if lost := pages.get(Placeholder.FAILURE):
-        text = f"{prefix}{lost:,} pages ({format_size(lost * snap.page_size)}) have lost their owner: the kernel's "
-        yield Note(NoteCode.OWNERS_LOST, f"{text}stack depot was full or out of memory", warning=True)
+        text = f"{prefix}The owners of {counted(lost, 'page')} ({format_size(lost * snap.page_size)}) are lost"
+        why = "the kernel's stack depot was full or out of memory"
+        yield Note(NoteCode.OWNERS_LOST, f"{text}: {why}", warning=True)
     if own := pages.get(Placeholder.DUMMY):
         share = own / max(int(attribute(snap, [])[["mem_pages", "swap_pages"]].sum(axis=1).iloc[0]), 1)
         if share > _OWN_SHARE:
-            text = f"{prefix}{own:,} pages ({format_share(share)}) have no stack trace: page_owner allocated them for "
-            yield Note(NoteCode.NO_STACK_TRACES, f"{text}itself, or the kernel cannot take stack traces", warning=True)
+            text = f"{prefix}{counted(own, 'page')} ({format_share(share)}) without a stack trace"
+            why = "allocated by page_owner for itself, or by a kernel that cannot take stack traces"
+            yield Note(NoteCode.NO_STACK_TRACES, f"{text}: {why}", warning=True)
 
 
 def total_note(total: Mapping[str, int | None]) -> Note:

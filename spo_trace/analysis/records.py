@@ -5,15 +5,23 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spo_trace import schema
 from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.snapshots.frames import to_frame
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["record_tables", "records_schema"]
+__all__ = ["record_tables", "records_schema", "text_frames"]
 
 _OF_STACK = ("stack_hash", "caller", "module", "category", "stack")
+
+# Columns under a second name: SQL reserves the first one.
+_ALIASES = {"in_table": "where", "alloc_order": "order"}
+
+# Times that rows of swap lack. Readers of text make float64 of a column with gaps, which rounds beyond 2**53 ns (104
+# days of uptime); Parquet has types.
+_HEXADECIMAL_IN_TEXT = ("free_ts_nsec", "kernel_ts_nsec")
 
 _BATCH = 1 << 16
 
@@ -21,7 +29,8 @@ _BATCH = 1 << 16
 def records_schema() -> pa.Schema:
     """Return the columns of `record_tables`: where, those of pages, those that only swap has, those of the stack.
 
-    `kernel_stack` is the stack of the kernel's own owner, where the probes know another.
+    `kernel_stack` is the stack of the kernel's own owner, where the probes know another. The last columns are in_table
+    and alloc_order, the same as where and order, and page_size and bytes: the size of a base page, and of the record.
     """
     swap_only = [field for field in schema.SWAP if field.name not in schema.PAGES.names]
     fields = [
@@ -30,9 +39,18 @@ def records_schema() -> pa.Schema:
         *schema.KERNEL_OWNER,
         *swap_only,
         *(pa.field(n, pa.string()) for n in (*_OF_STACK, "kernel_stack")),
+        pa.field("in_table", pa.string()),
+        pa.field("alloc_order", pa.uint8()),
+        pa.field("page_size", pa.uint32()),
+        pa.field("bytes", pa.uint64()),
     ]
-    plain = [pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in fields]
-    return pa.schema([field for field in plain if not field.name.endswith("stack_id")])
+    return pa.schema([(field.name, _plain_type(field)) for field in fields if not field.name.endswith("stack_id")])
+
+
+def _plain_type(field: pa.Field) -> pa.DataType:
+    if field.name in schema.HEXADECIMAL:
+        return pa.string()
+    return field.type.value_type if pa.types.is_dictionary(field.type) else field.type
 
 
 def record_tables(snap: Snapshot) -> Iterator[pa.Table]:
@@ -40,26 +58,41 @@ def record_tables(snap: Snapshot) -> Iterator[pa.Table]:
     stacks = {name: pa.array(stack_text(snap.stacks, name), pa.string()) for name in _OF_STACK}
     for table, where in (("pages", "memory"), ("swap", "swap")):
         for batch in snap.batches(table, _BATCH):
-            yield _joined(batch, where, stacks)
+            yield _joined(batch, where, stacks, snap.page_size)
 
 
-def _joined(batch: pa.RecordBatch, where: str, stacks: dict[str, pa.Array]) -> pa.Table:
+def _joined(batch: pa.RecordBatch, where: str, stacks: dict[str, pa.Array], page_size: int) -> pa.Table:
+    rows = batch.num_rows
+    order = batch.column("order") if "order" in batch.schema.names else pa.array([0] * rows, pa.uint8())
+    given = {
+        "where": pa.array([where] * rows, pa.string()),
+        "page_size": pa.array([page_size] * rows, pa.uint32()),
+        "bytes": pc.shift_left(pa.array([page_size] * rows, pa.uint64()), order.cast(pa.uint64())),
+        **{name: texts.take(batch.column("stack_id")) for name, texts in stacks.items()},
+    }
+    if "kernel_stack_id" in batch.schema.names:
+        given["kernel_stack"] = stacks["stack"].take(batch.column("kernel_stack_id"))
     columns = []
     for field in records_schema():
-        if field.name == "where":
-            columns.append(pa.array([where] * batch.num_rows, field.type))
-        elif field.name in stacks:
-            columns.append(stacks[field.name].take(batch.column("stack_id")))
-        elif field.name == "kernel_stack" and "kernel_stack_id" in batch.schema.names:
-            columns.append(stacks["stack"].take(batch.column("kernel_stack_id")))
-        elif field.name in batch.schema.names:
-            columns.append(batch.column(field.name).cast(field.type))
+        name = _ALIASES.get(field.name, field.name)
+        column = given[name] if name in given else batch.column(name) if name in batch.schema.names else None
+        if column is None:
+            columns.append(pa.nulls(rows, field.type))
         else:
-            columns.append(pa.nulls(batch.num_rows, field.type))
+            columns.append(_hexadecimal(column) if name in schema.HEXADECIMAL else column.cast(field.type))
     return pa.table(columns, schema=records_schema())
 
 
-def to_frames(tables: Iterator[pa.Table]) -> Iterator[pd.DataFrame]:
-    """Yield the tables as DataFrames, whole numbers kept whole."""
+def _hexadecimal(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if column.null_count == len(column):
+        return pa.nulls(len(column), pa.string())
+    return pa.array([None if value is None else hex(value) for value in column.to_pylist()], pa.string())
+
+
+def text_frames(tables: Iterator[pa.Table]) -> Iterator[pd.DataFrame]:
+    """Yield the tables as DataFrames for CSV and JSON; numbers that readers of these would round are hexadecimal."""
     for table in tables:
+        for name in _HEXADECIMAL_IN_TEXT:
+            number = table.schema.get_field_index(name)
+            table = table.set_column(number, name, _hexadecimal(table.column(number)))
         yield to_frame(table)

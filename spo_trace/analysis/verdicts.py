@@ -191,7 +191,7 @@ def _no_stack_counts(snap: Snapshot) -> _Decision:
 
 # Input of a part that is known to be incomplete.
 def _input_lack(snap: Snapshot, part: Part) -> _Decision | None:
-    if cut_off := snap.meta["source"].get("cut_off"):
+    if cut_off := snap.meta.get("source", {}).get("cut_off"):
         return _not_checked(Reason.CUT_OFF, f"the capture is cut off: {cut_off}")
     swap_files = _SWAP_FILES.get(snap.meta["swap_owner"]["origin"] or "", ())
     feeding = {

@@ -96,6 +96,8 @@ _TEXT_METHODS = ("contains", "endswith", "fullmatch", "match", "startswith")
 def _parsed(expression: str) -> ast.Expression:
     try:
         tree = ast.parse(expression, mode="eval")
+        # Python 3.13 parses deeper nesting than it can write.
+        ast.unparse(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise not_python(expression, error, Where) from error
     called = {node for call in ast.walk(tree) if isinstance(call, ast.Call) for node in _known_method(call)}

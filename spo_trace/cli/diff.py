@@ -124,10 +124,14 @@ def _input_notes(a: "Snapshot", b: "Snapshot") -> list[Note]:
 
 # A and B of memory and of swap apart would make lines too long to read; csv and json have them.
 def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[Note]) -> None:
+    from spo_trace.analysis.changes import changes
+    from spo_trace.analysis.totals import totals
+
     changed = _changed(table)
+    total = totals(table) | {f"{name}_bytes": size for name, size in changes(table)._asdict().items()}
     if not to.for_programs:
         table = table.drop(columns=["mem_bytes_a", "mem_bytes_b", "swap_bytes_a", "swap_bytes_b"])
-    show(table, to, notes, said=said, changed=changed)
+    show(table, to, notes, said=said, changed=changed, total=total)
 
 
 def _changed(table: "pd.DataFrame") -> "pd.Series":

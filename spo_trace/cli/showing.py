@@ -142,11 +142,12 @@ def show(
     *,
     said: Sequence[Note] = (),
     changed: "pd.Series | None" = None,
+    total: Mapping[str, int | None] | None = None,
 ) -> None:
     """Write `table` and its notes; those that the document on stdout does not hold go to stderr.
 
     `said`: notes that are on stderr already, and come first in the document. `changed`: the rows to show on a
-    terminal unless --top was given. The total in an envelope is that of all rows, also where --top cuts them.
+    terminal unless --top was given. `total`: of all rows, also where --top cuts them; default: the sums of `table`.
     """
     from spo_trace.analysis.totals import totals
     from spo_trace.reporters.document import render_document
@@ -156,7 +157,7 @@ def show(
     held = [(str(one.code), one.text) for one in (*said, *left_out, *notes)] if to.holds_notes else []
     with opened(to.output, force=to.force, access=to.access) as file:
         format = "envelope" if to.envelope else to.format
-        render_document(shown, format, file, notes=held, total=totals(table))
+        render_document(shown, format, file, notes=held, total=totals(table) if total is None else total)
     tell([*left_out, *notes], to)
 
 

@@ -40,11 +40,17 @@ def values_of(array: pa.Array) -> Values:
     What is in the array is not copied, if it can be.
     """
     _, data = array.buffers()
-    dtype = np.dtype(array.type.to_pandas_dtype())
+    dtype = _dtype_of(array.type)
     if dtype == np.bool_:
         return _bits(data, array) & ~missing_of(array)
     values = np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
     return values * ~missing_of(array) if array.null_count else values
+
+
+# to_pandas_dtype() of pyarrow 18 imports pandas.
+def _dtype_of(kind: pa.DataType) -> np.dtype[Any]:
+    """Return numpy's type of whole numbers or truth values: pyarrow gives it the same name."""
+    return np.dtype(str(kind))
 
 
 def missing_of(array: pa.Array) -> npt.NDArray[np.bool_]:
@@ -74,7 +80,7 @@ def array_of(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
         return strings(values).dictionary_encode()
     if pa.types.is_string(kind):
         return strings(values)
-    dtype = kind.to_pandas_dtype()
+    dtype = _dtype_of(kind)
     missing = np.fromiter((value is None for value in values), np.bool_, len(values))
     return numbers(np.array([0 if value is None else value for value in values], dtype), missing)
 

@@ -1,19 +1,60 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Comma-separated values, with the API's column names and plain numbers."""
+r"""Comma-separated values, with the API's column names and plain numbers.
 
+CSV has no types, and no way to tell an empty text from a missing value. Readers guess. What they would guess wrong is
+therefore written in another way: an empty text as two quotation marks, and a name or hash that looks like a number, a
+truth value, a time or a missing value (`null`, `007`) with its first character as `\ooo`, which
+`spo_trace.formats.escape.unescape` undoes.
+"""
+
+import re
 from collections.abc import Iterable
 from typing import TextIO
 
 import pandas as pd
 
 from spo_trace.reporters.frames import text_of
+from spo_trace.schema import HEXADECIMAL
 
 __all__ = ["render_csv"]
 
+_EMPTY = '""'
+
+# Text that anybody can choose, and text whose digits may be decimal by chance.
+_NAMES = frozenset({"comm", "kernel_comm", "memcg", "stack_hash", "symbol_hash"})
+
+_MISREAD = re.compile(
+    r'""|[-+.,:/\deTZ _]*\d[-+.,:/\deTZ _]*'
+    r"|[-+]?(nan|inf|infinity)|-?1\.#(ind|qnan)|#?n/a|#n/a n/a|#?na|<na>|null|none|true|false",
+    re.ASCII | re.IGNORECASE,
+)
+
 
 def render_csv(tables: Iterable[pd.DataFrame], outfile: TextIO, *, header: bool = True) -> None:
-    """Write the rows of all `tables` (of the same columns), under a header line if asked; missing values are empty."""
+    """Write the rows of all `tables` (of the same columns), under a header line if asked; missing values are empty.
+
+    swp_entry and page_flags are hexadecimal, as in JSON.
+    """
     for number, table in enumerate(tables):
-        frames = [name for name in ("stack", "symbols") if name in table]
-        table = table.assign(**{name: table[name].map(text_of) for name in frames})
-        table.to_csv(outfile, index=False, header=header and number == 0, lineterminator="\n")
+        columns = {name: _column(name, table[name]) for name in table.columns}
+        plain = pd.DataFrame(columns, index=table.index)
+        plain.to_csv(outfile, index=False, header=header and number == 0, lineterminator="\n")
+
+
+def _column(name: str, column: pd.Series) -> pd.Series:
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return column.map(hex, na_action="ignore").astype(object) if name in HEXADECIMAL else column
+    if not (pd.api.types.is_string_dtype(column.dtype) or column.dtype == object):
+        return column
+    if name in ("stack", "symbols"):
+        column = column.map(text_of)
+    changed = {text: new for text in column.dropna().unique() if (new := _text(name, text)) != text}
+    return column.map(lambda text: changed.get(text, text), na_action="ignore") if changed else column
+
+
+def _text(name: str, text: object) -> object:
+    if text == "":
+        return _EMPTY
+    if name in _NAMES and isinstance(text, str) and _MISREAD.fullmatch(text):
+        return f"\\{ord(text[0]):03o}{text[1:]}"
+    return text

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 import pandas as pd
 
 from spo_trace.reporters.frames import text_of
+from spo_trace.schema import HEXADECIMAL
 
 __all__ = ["json_rows", "render_envelope", "render_json", "render_json_lines"]
 
@@ -15,8 +16,7 @@ __all__ = ["json_rows", "render_envelope", "render_json", "render_json_lines"]
 def render_json(tables: Iterable[pd.DataFrame], outfile: TextIO) -> None:
     """Write the rows of all `tables` as one array, an object a line; missing values are null.
 
-    swp_entry and page_flags are hexadecimal strings: they pass 2**53, beyond which JSON readers lose digits. (ts_nsec
-    does after 104 days of uptime.)
+    swp_entry and page_flags are hexadecimal strings: they pass 2**53, beyond which JSON readers lose digits.
     """
     separator = "[\n"
     for table in tables:
@@ -56,6 +56,6 @@ def json_rows(table: pd.DataFrame) -> Iterable[dict[str, Any]]:
 def _json_value(name: str, value: Any) -> Any:
     if value is None or value is pd.NA or value != value:
         return None
-    if name in ("swp_entry", "page_flags"):
+    if name in HEXADECIMAL and not isinstance(value, str):
         return hex(value)
     return value.item() if hasattr(value, "item") else text_of(value)

@@ -7,11 +7,13 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spo_trace.schema import for_pandas
+
 __all__ = ["render_parquet"]
 
 
 def render_parquet(tables: Iterable[pa.Table], schema: pa.Schema, outfile: BinaryIO) -> None:
     """Write `tables`, all of `schema`, to one file, a row group each."""
-    with pq.ParquetWriter(outfile, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(outfile, for_pandas(schema), compression="zstd") as writer:
         for table in tables:
             writer.write_table(table)

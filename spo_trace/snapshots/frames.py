@@ -19,6 +19,11 @@ _EXACT = {
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Return `table` as a DataFrame; the table's own memory is let go."""
-    frame: pd.DataFrame = table.to_pandas(types_mapper=_EXACT.get, split_blocks=True, self_destruct=True)
+    """Return `table` as a DataFrame; the table's own memory is let go.
+
+    Types are those of `table`, not those of the DataFrame that it was once made of: pandas' releases differ in them.
+    """
+    frame: pd.DataFrame = table.to_pandas(
+        types_mapper=_EXACT.get, ignore_metadata=True, split_blocks=True, self_destruct=True
+    )
     return frame

@@ -111,7 +111,8 @@ class _TableWriter:
         self._pool = ThreadPoolExecutor(1) if ahead else None
         self._pending: Future[None] | None = None
         self._file = file
-        self._parquet = pq.ParquetWriter(self._file, table_schema, compression="zstd", **_encodings(table_schema))
+        file_schema = schema.for_pandas(table_schema)
+        self._parquet = pq.ParquetWriter(self._file, file_schema, compression="zstd", **_encodings(table_schema))
         self._batches: list[pa.RecordBatch] = []
         self._rows = 0
 

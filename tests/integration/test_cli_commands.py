@@ -67,7 +67,8 @@ def answer(run: subprocess.CompletedProcess[bytes], code: int = 0) -> str:
 def test_help(command: str | None, tmp_path: Path) -> None:
     arguments = [command, "--help"] if command else ["--help"]
     lines = answer(spo_trace(*arguments, cwd=tmp_path)).split("\n")
-    assert lines[0].startswith(f"Usage: spo-trace {command or '[OPTIONS] COMMAND'}")
+    # typer before 0.26 prints [COMMAND].
+    assert lines[0].replace("[COMMAND]", "COMMAND").startswith(f"Usage: spo-trace {command or '[OPTIONS] COMMAND'}")
     assert lines[2].strip()
     if command is None:
         assert [line.split()[0] for line in lines if line[:2] == "  " and line.split()[0] in COMMANDS] == [*COMMANDS]

@@ -34,7 +34,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_plain_lines(tmp_path: Path) -> None:
     run = in_process("watch", *LEAK, "--count", 3, "--top", 2, "--sort", "total", cwd=tmp_path)
     lines = run.stdout.decode().splitlines()
-    assert (run.returncode, run.stderr) == (0, b"")
+    left_out = b"\xe2\x80\xa6 3 more owners, left out of each sample by --top: --top 0 shows all\n"
+    assert (run.returncode, run.stderr) == (0, left_out)
     assert lines[0].split() == ["seconds", "mem", "swap", "total", "interval", "growth", "rate", "owner"]
     assert [(line.split()[0], line.split()[-1]) for line in lines[1:]] == [
         *[("0.0", "all"), ("0.0", "web"), ("0.0", "worker")],

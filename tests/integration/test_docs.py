@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from spo_trace import schema
+from spo_trace.analysis.verdicts import Reason
 from spo_trace.cli import COMMANDS
+from spo_trace.notes import NoteCode
 from tests.docs.keys import keys_page
 from tests.docs.reference import commands, options_of, reference
 from tests.support import in_process
@@ -138,6 +140,11 @@ def test_every_column_is_documented(name: str) -> None:
 
 def test_the_current_schema_version_is_documented() -> None:
     assert re.search(rf"^\| {schema.SCHEMA_VERSION} \|", SCHEMA, re.MULTILINE)
+
+
+@pytest.mark.parametrize("code", [*NoteCode, *Reason])
+def test_every_code_is_documented(code: str) -> None:
+    assert re.search(rf"(?<![\w-]){code}(?![\w-])", (ROOT / "docs" / "in-ci.md").read_text())
 
 
 def test_every_command_is_in_the_readme() -> None:

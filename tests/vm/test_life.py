@@ -65,6 +65,19 @@ def test_verify_names_all_but_2_percent_of_a_live_snapshot(patched: Guest) -> No
         assert adds_up(row), row
 
 
+def test_verify_says_what_this_kernel_can_not_tell(life: Guest) -> None:
+    # GIVEN a stage with nothing in swap
+    command = [spo_trace(), "verify", str(life.stage("0-before")), "--format", "json"]
+    run = subprocess.run(command, capture_output=True, check=False)
+    verdicts = [row for row in json.loads(run.stdout) if row["verdict"]]
+
+    # THEN all is balanced but what the kernel does not count: page_owner_stacks came with 6.9
+    unchecked = {row["part"]: row["reason"] for row in verdicts if row["verdict"] != "balanced"}
+    assert unchecked == ({"stacks": "no-stack-counts"} if life.name == "6.1-stock" else {})
+    assert run.returncode == (4 if unchecked else 0)
+    subprocess.check_call([*command, "--only", "memory,swap"])
+
+
 def test_the_text_is_in_the_kernels_own_format(life: Guest) -> None:
     text = read(life.stage("0-before"), "page_owner")
 

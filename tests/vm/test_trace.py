@@ -187,6 +187,14 @@ def test_other_versions_of_bcc_and_clang_attach_and_know_owners(tmp_path: Path, 
     # AND events are counted by owner
     assert re.search(r"^\d\d:\d\d:\d\d  owner +[\d,]+ +[\d,]+ +[\d,]+$", log, re.MULTILINE)
     assert (tmp_path / "program.c").read_text() == bpf_program().read_text()
+    # AND programs whose names bcc does not take are reported with bcc's version
+    bcc = (tmp_path / "versions").read_text().splitlines()[-1]
+    check_refusal(
+        tmp_path / "naming",
+        "the BPF program can't be loaded: ",
+        f"please report it with all that is printed above: {bcc}",
+    )
+    assert not re.search("root|lockdown", (tmp_path / "naming").read_text())
 
 
 @pytest.mark.parametrize("suite", [None, *userland.SUITES])

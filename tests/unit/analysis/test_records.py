@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from spo_trace.analysis import records
-from spo_trace.analysis.records import record_tables, records_schema, to_frames
+from spo_trace.analysis.records import record_tables, records_schema, text_frames
 from spo_trace.errors import SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, entry, page, snapshot_of
@@ -27,21 +27,24 @@ def snap(tmp_path: Path) -> Snapshot:
 def test_columns_are_those_of_both_tables_and_of_the_stack() -> None:
     names = records_schema().names
     assert names[:3] == ["where", "pfn", "order"]
-    assert names[-14:] == [
+    assert names[-18:] == [
         *("kernel_pid", "kernel_tgid", "kernel_comm", "kernel_ts_nsec"),
         *("swp_entry", "swap_type", "swap_offset", "origin"),
         *("stack_hash", "caller", "module", "category", "stack", "kernel_stack"),
+        *("in_table", "alloc_order", "page_size", "bytes"),
     ]
-    assert len(names) == len(set(names)) == 37
+    assert len(names) == len(set(names)) == 41
     assert not any(name.endswith("stack_id") for name in names)
     assert not any(pa.types.is_dictionary(field.type) for field in records_schema())
 
 
 def test_every_record_with_its_stack(snap: Snapshot) -> None:
-    frame = pd.concat(to_frames(record_tables(snap)), ignore_index=True)
+    frame = pd.concat(text_frames(record_tables(snap)), ignore_index=True)
     assert frame["where"].tolist() == ["memory"] * 3 + ["swap"] * 2
     assert frame["pfn"].tolist() == [0x100, 0x101, 0x102, pd.NA, pd.NA]
-    assert frame["swp_entry"].tolist() == [pd.NA, pd.NA, pd.NA, HUGE, HUGE + 1]
+    assert frame["swp_entry"].isna().tolist() == [True] * 3 + [False] * 2
+    assert frame["swp_entry"].tolist()[3:] == ["0x400000000000001", "0x400000000000002"]
+    assert frame["page_flags"].tolist()[:3] == ["0x8"] * 3
     assert frame["comm"].tolist() == ["dd"] * 4 + ["cat"]
     assert frame["memcg"].isna().tolist() == [True, False, True, True, True]
     assert frame["category"].tolist() == ["page cache", "anon", "page cache", "anon", "tmpfs/shmem"]
@@ -62,3 +65,31 @@ def test_a_damaged_table_is_a_clear_error(snap: Snapshot) -> None:
     (snap.path / "swap.parquet").write_bytes(b"PAR1")
     with pytest.raises(SpoTraceError, match=r"/swap\.parquet can't be read: "):
         list(record_tables(snap))
+
+
+def test_sizes_are_in_bytes_of_this_machine(tmp_path: Path) -> None:
+    # GIVEN a machine with pages of 64 KiB
+    text = page(0x100, order=3) + page(0x200)
+    files = {**MACHINE, "pagesize": b"65536\n", "page_owner": text, "swap_page_owner": entry(HUGE)}
+    snap = snapshot_of(tmp_path, files)
+    # WHEN
+    frame = pd.concat(text_frames(record_tables(snap)), ignore_index=True)
+    # THEN nobody has to multiply
+    assert frame["page_size"].tolist() == [65536] * 3
+    assert frame["bytes"].tolist() == [8 * 65536, 65536, 65536]
+    # AND the columns whose names SQL reserves are there under other names
+    assert frame["in_table"].tolist() == frame["where"].tolist() == ["memory", "memory", "swap"]
+    assert frame["alloc_order"].tolist()[:2] == frame["order"].tolist()[:2] == [3, 0]
+
+
+def test_times_with_gaps_are_text_in_text_and_numbers_in_parquet(snap: Snapshot) -> None:
+    late = (1 << 53) + 1
+    table = next(record_tables(snap))
+    for name in ("free_ts_nsec", "kernel_ts_nsec"):
+        number = table.schema.get_field_index(name)
+        assert table.schema.field(name).type == pa.uint64()
+        table = table.set_column(number, name, pa.array([late, None, late + 1], pa.uint64()))
+    (frame,) = text_frames(iter([table]))
+    for name in ("free_ts_nsec", "kernel_ts_nsec"):
+        assert frame[name].dropna().tolist() == ["0x20000000000001", "0x20000000000002"]
+    assert frame["ts_nsec"].tolist() == [5, 5, 5]

@@ -96,6 +96,18 @@ def test_no_bcc_names_the_packages(run: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "apt install python3-bpfcc" in (caught.value.hint or "")
 
 
+def test_a_bcc_that_lacks_a_library_is_not_called_missing(
+    run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = attaching._NEEDS_BCC.replace("from bcc import BPF", "raise OSError('libLLVM.so: cannot open')")
+    monkeypatch.setattr(attaching, "_NEEDS_BCC", broken)
+    with pytest.raises(SpoTraceError) as caught:
+        attached()
+    assert caught.value.message == "the bcc of /usr/bin/python3 can't be imported"
+    assert (caught.value.hint or "").startswith("install it again: apt install python3-bpfcc")
+    assert caplog.messages == ["bcc: OSError: libLLVM.so: cannot open"]
+
+
 def test_it_takes_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(SpoTraceError, match="only root may attach probes"):

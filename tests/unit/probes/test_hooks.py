@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Hooks are chosen by what is there; the lists are of real kernels' kallsyms (Debian 6.1 and 6.12, Linux 7.2)."""
 
+import subprocess
+
 import pytest
 
-from spo_trace.probes.hooks import FUNCTIONS, choose_hooks, past_ftrace_site
+from spo_trace.bundled import bpf_program
+from spo_trace.probes.hooks import FUNCTIONS, Hook, choose_hooks, past_ftrace_site
 from spo_trace.probes.problem import Problem
 
 LINUX_6_1 = {"swap_writepage", "swap_readpage", "clear_shadow_from_swap_cache", "__folio_copy_owner"}
@@ -99,3 +102,29 @@ def test_without_owners_whoever_had_the_page_mapped_is_seen() -> None:
 )
 def test_a_kprobe_stays_off_the_ftrace_site(code: str, offset: int) -> None:
     assert past_ftrace_site(bytes.fromhex(code)) == offset
+
+
+@pytest.mark.parametrize(
+    ("macro", "program"),
+    [
+        # bcc up to 0.27, and since 0.28.
+        ("int kfunc__ ## event(unsigned long long *ctx)", "kfunc__swap_writeout"),
+        ("int kfunc__vmlinux__ ## event(unsigned long long *ctx)", "kfunc__vmlinux__swap_writeout"),
+    ],
+)
+def test_fentry_programs_are_named_as_bcc_itself_does(macro: str, program: str) -> None:
+    # GIVEN the part of the BPF program that hooks use, and the macro of a version of bcc
+    hooks = bpf_program().read_text().rpartition("#ifdef FENTRY")
+    source = f"#define KFUNC_PROBE(event) {macro}\n#define FENTRY\n{hooks[1]}{hooks[2]}"
+    hook = Hook("out", "swap_writeout", "swap_out(ctx, FIRST)")
+    # WHEN
+    expanded = subprocess.run(
+        ["cc", "-E", "-P", "-x", "c", "-"],
+        input=f"{source}\n{hook.source}\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # THEN
+    body = "{ return swap_out(ctx, read_u64((u64)&ctx[0])); }"
+    assert expanded.stdout.strip() == f"int {program}(unsigned long long *ctx) {body}"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from spo_trace.formats.escape import unescape
 from spo_trace.reporters.csv_file import render_csv
 from spo_trace.reporters.folded import render_folded
 from spo_trace.reporters.format import format_rate, format_share, format_size, parse_rate, parse_size
@@ -51,11 +52,31 @@ def test_json_of_several_tables_is_one_array() -> None:
     assert len(json.loads(out.getvalue())) == 3
 
 
+MISREAD = ["null", "NA", "None", "nan", "#N/A", "007", "1e3", "-.5", "inf", "True", "2026-11-28", "12:30", '""']
+
+
+def test_csv_tells_empty_text_from_missing_and_names_from_numbers() -> None:
+    # GIVEN names that readers of CSV take for something else, and the same words where nobody chooses them
+    table = pd.DataFrame({"comm": ["", None, "dd", *MISREAD], "type": ["", None, "1", *MISREAD]})
+    out = io.StringIO()
+    # WHEN
+    render_csv([table], out)
+    read = pd.read_csv(io.StringIO(out.getvalue()))
+    # THEN each name is another text, from which it can be had
+    assert read["comm"].isna().tolist() == table["comm"].isna().tolist()
+    names = read["comm"].dropna().tolist()
+    assert names[:2] == ['""', "dd"]
+    assert [unescape(name).decode() for name in names[2:]] == MISREAD
+    # AND numbers that the kernel prints stay numbers
+    assert read["type"].tolist()[:3:2] == ['""', "1"]
+    assert out.getvalue().splitlines()[4] == r"\156ull,null"
+
+
 def test_csv_has_plain_numbers_under_one_header() -> None:
     out = io.StringIO()
     render_csv([TABLE.head(1), TABLE.tail(1)], out)
     assert out.getvalue() == (
-        'comm,swp_entry,pfn,slab,share\n"é,""x""\\n",288230376151711745,9223372036854775809,True,0.25\n,,,,\n'
+        'comm,swp_entry,pfn,slab,share\n"é,""x""\\n",0x400000000000001,9223372036854775809,True,0.25\n,,,,\n'
     )
 
 

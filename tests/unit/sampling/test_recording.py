@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -51,6 +52,16 @@ def test_it_reads_back(tmp_path: Path) -> None:
     assert keys == ["comm"]
     assert table[["sample", "seconds", "total_bytes"]].to_numpy().tolist() == [[1, 0, 8192], [2, 5, 8192], [3, 10, 5]]
     assert table["comm"].isna().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("dtype", [object, "string", "category"])
+def test_it_reads_the_same_whatever_pandas_wrote_it(tmp_path: Path, dtype: Any) -> None:
+    # GIVEN a recording whose Parquet files say of which type of pandas their names were
+    written = sample(1)
+    written.table["comm"] = written.table["comm"].astype(dtype)
+    # WHEN it is read, THEN they are categories
+    _, table = read_recording(made(tmp_path / "r", written))
+    assert isinstance(table["comm"].dtype, pd.CategoricalDtype)
 
 
 def test_it_may_be_read_while_it_is_made(tmp_path: Path) -> None:

@@ -136,3 +136,15 @@ def test_columns_that_an_older_version_lacks_are_null(snap: Snapshot) -> None:
     asked = ["kernel_comm", "pfn"]
     assert list(again.read("pages", asked).columns) == asked
     assert [list(frame.columns) for frame in again.frames("pages", asked)] == [asked]
+
+
+def test_a_table_without_rows(tmp_path: Path) -> None:
+    # GIVEN a snapshot of a machine that has nothing in swap
+    snap = snapshot_of(tmp_path, {"page_owner": page(), **MACHINE})
+    # WHEN its swap table is read, in each of the ways, THEN it has the columns and no rows
+    whole, (part,), (chosen,) = snap.read("swap"), snap.frames("swap", list(snap.swap)), snap.frames("swap", ["pid"])
+    assert (len(whole), len(part), len(chosen)) == (0, 0, 0)
+    assert whole.dtypes.to_dict() == part.dtypes.to_dict()
+    assert chosen.dtypes.to_dict() == {"pid": whole["pid"].dtype}
+    assert list(snap.batches("swap", 10)) == []
+    assert snap.count("swap") == 0

@@ -56,6 +56,21 @@ def test_the_job_runs_with_the_helpers_and_this_python_first(fake: FakeQemu, out
     assert (Path(python).name, kind, word) == ("python", "function", "it's so")
 
 
+def test_with_a_user_space_the_job_runs_inside_it(fake: FakeQemu, out: Path, tmp_path: Path) -> None:
+    fake.does("cat $OUT/job.sh $OUT/inside.sh > $OUT/job.log; echo 0 > $OUT/status")
+
+    outcome = guest.run(MACHINE, "spo-trace doctor", out, environment={"HEADERS": "/h"}, userland=tmp_path / "trixie")
+
+    # Outside, the tree and the checkout are named; inside, its own Python and the checkout's place there.
+    outside, inside = outcome.log.split("enter.sh\n")
+    assert f"export TREE={tmp_path}/trixie\n" in outside
+    assert f"export CHECKOUT={guest.CHECKOUT}\n" in outside
+    assert "export HEADERS=/h\n" in outside
+    assert "export PATH=/opt/spo-trace/bin:" in inside
+    assert "export VM=/usr/src/spo-trace/tests/vm\n" in inside
+    assert inside.endswith(". /usr/src/spo-trace/tests/vm/guest/lib.sh\nspo-trace doctor")
+
+
 def test_a_failed_job_shows_its_log_and_the_console(fake: FakeQemu, out: Path) -> None:
     fake.does("echo a console line; echo went wrong > $OUT/job.log; echo 4 > $OUT/status")
 

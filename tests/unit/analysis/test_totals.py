@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The sums of a table: of its amounts, never of its keys; unknown is None, with rows and without."""
+
+from pathlib import Path
+
+import pytest
+
+from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.keys import KEYS
+from spo_trace.analysis.totals import totals
+from tests.support import MACHINE, Files, entry, page, snapshot_of
+
+KNOWN: Files = {**MACHINE, "page_owner": page(order=3) + page(0x200), "swap_page_owner": entry(1)}
+ALONE: Files = {**MACHINE, "page_owner": page(order=3) + page(0x200)}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_grouping_has_the_same_totals(tmp_path: Path, key: str) -> None:
+    assert totals(attribute(snapshot_of(tmp_path, KNOWN), key)) == {
+        **{"mem_pages": 9, "swap_pages": 1, "mem_bytes": 9 * 4096, "swap_bytes": 4096, "total_bytes": 10 * 4096},
+    }
+
+
+@pytest.mark.parametrize("where", [None, "order > 9"])
+def test_unknown_is_none(tmp_path: Path, where: str | None) -> None:
+    found = totals(attribute(snapshot_of(tmp_path, ALONE), where=where))
+    assert {name for name, size in found.items() if size is None} == {"swap_pages", "swap_bytes"}
