@@ -15,7 +15,6 @@ from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.version import __version__
 
 if TYPE_CHECKING:
-    from spo_trace.analysis.changes import changes
     from spo_trace.api import (
         Snapshot,
         ages,
@@ -58,7 +57,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "changes": "analysis.changes",
     "Sample": "sampling.samples",
     "series": "sampling.api",
     "trend": "sampling.api",
