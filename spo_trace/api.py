@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from spo_trace.arguments import amount_of, names_of
 from spo_trace.destinations import Destination, destination
+from spo_trace.errors import Argument, UsageError
 from spo_trace.export_formats import BINARY_FORMATS, check_export
 from spo_trace.opening import Snapshot, SnapshotLike, access_given, open, opened, snapshot
 
@@ -147,6 +148,10 @@ def changes(difference: "pd.DataFrame") -> "Changes":
     """
     from spo_trace.analysis.changes import changes as analysis
 
+    if "total_bytes_delta" not in getattr(difference, "columns", ()):
+        raise UsageError(
+            (Argument("difference"), " takes the result of diff"), hint="for example: spo.changes(spo.diff(a, b))"
+        )
     return analysis(difference)
 
 

@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from spo_trace.analysis.keys import KEY_TABLE
-from spo_trace.analysis.stack_keys import stack_columns, stack_text
+from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["enriched", "record_bytes"]
@@ -24,7 +24,10 @@ def enriched(snap: Snapshot, table: str) -> pd.DataFrame:
     rows = snap.read(table)
     rows["bytes"] = record_bytes(rows, snap.page_size)
     of_stack = [name for name, key in KEY_TABLE.items() if key.of_stack]
-    frames = {name: stack_text(snap.stacks, name).astype("category") for name in ("stack", "symbols")}
-    # Each text once, and a number for each row: as many texts as rows would be gigabytes.
-    stacks = stack_columns(snap, of_stack).assign(**frames)
+    stacks = pd.DataFrame({name: _small(stack_text(snap.stacks, name)) for name in of_stack})
     return rows.join(stacks.take(rows["stack_id"].to_numpy("int64")).set_axis(rows.index))
+
+
+# Each text once, and a number for each row: as many texts as rows would be gigabytes.
+def _small(column: pd.Series) -> pd.Series:
+    return column if pd.api.types.is_numeric_dtype(column) else column.astype("category")

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from spo_trace.analysis.keys import key_of
 from spo_trace.analysis.stacks import call_site, function_name
 from spo_trace.formats.stack_text import join_frames
-from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["is_known", "stack_column", "stack_columns", "stack_text"]
+__all__ = ["is_known", "stack_column", "stack_text"]
 
 _NO_STACK = "(no stack)"
 _HANDLE = "(handle "
@@ -34,12 +32,6 @@ def stack_text(stacks: pd.DataFrame, key: str) -> pd.Series:
     """Return `stack_column` with frames as text, joined by `join_frames`."""
     column = stack_column(stacks, key)
     return pd.Series([join_frames(frames) for frames in column], dtype="str") if _is_frames(key) else column
-
-
-def stack_columns(snap: Snapshot, keys: Sequence[str]) -> pd.DataFrame:
-    """Return `keys` (of the stack) as columns, one row for each stack_id; names are categories."""
-    columns = pd.DataFrame({key: stack_column(snap.stacks, key) for key in keys})
-    return columns.astype({key: "category" for key in keys if key_of(key).dtype == "string"})
 
 
 def is_known(frames: Sequence[str]) -> bool:

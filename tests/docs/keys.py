@@ -20,8 +20,7 @@ and swap alike.
 
 In `--where`, text needs quotes and numbers do not: `'comm == "dd" and order > 0'`. `stack` and `symbols` are one text
 there, as in CSV and JSON: frames innermost first, with `;` between them, and `\\073` for a `;` inside a frame. In the
-Python API they are tuples of frames. Folded stacks have a `:` for a `;` inside a frame. `bytes` in
-`--where` is the size of one record: an allocation, or a page in swap.
+Python API they are tuples of frames. Folded stacks have a `:` for a `;` inside a frame.
 """
 
 
