@@ -120,7 +120,10 @@ def test_a_name_that_contradicts_its_format_is_refused(place: Path, tmp_path: Pa
         assert run.returncode == 2 and not (tmp_path / name).exists()
         assert f"{name} ends as {told} does, and --format is {format}\n  hint: leave out" in run.stderr.decode()
     run = in_process("export", "series/3.spo", "-o", "x.svg", cwd=tmp_path)
-    assert (run.returncode, run.stderr.decode().splitlines()[0]) == (2, "spo-trace: error: .svg names no format")
+    assert (run.returncode, run.stderr.decode().splitlines()[0]) == (
+        2,
+        "spo-trace: error: x.svg: no format is known by the ending .svg",
+    )
     # A speedscope file is JSON, too.
     assert (
         in_process("export", "series/3.spo", "-f", "speedscope", "-o", tmp_path / "x.json", cwd=place).returncode == 0
@@ -157,7 +160,7 @@ def test_a_kernel_file_that_has_no_owners(tmp_path: Path) -> None:
     capture(tmp_path, {"meminfo": b"MemTotal: 4 kB\n"})
     assert in_process("report", "meminfo", cwd=tmp_path).stderr.decode() == (
         "spo-trace: error: meminfo has no page_owner file\n"
-        "  hint: name the directory that it is in, or page_owner as well\n"
+        "  hint: meminfo alone does not say who owns a page: give page_owner too, or the directory of both\n"
     )
 
 
