@@ -129,7 +129,8 @@ def _joined(first: Tail, tail: Tail) -> Tail:
 # Where more text follows, a copy lost the empty line alone, unless the last line is cut as well. read(2) returns a
 # whole record.
 def _unterminated(record: Record, unknown: tuple[Unknown, ...]) -> tuple[Reason, ...]:
-    if record.framed or record.last or (unknown and unknown[-1].end >= len(record.text)):
+    cut = not record.text.endswith(b"\n") or (unknown and unknown[-1].end == len(record.text))
+    if record.framed or record.last or cut:
         raise Malformed(Reason.CUT_OFF)
     return (Reason.NO_EMPTY_LINE,)
 
