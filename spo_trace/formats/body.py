@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from spo_trace.formats.escape import escape
 from spo_trace.formats.frame import are_frames, is_frame
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import RECORD_START, Malformed, Record
+from spo_trace.formats.record import LONGEST_PIECE, RECORD_START, Malformed, Record
 
 __all__ = ["Body", "BodyReader", "Tail", "Unknown", "parse_tail"]
 
@@ -129,7 +129,8 @@ def _joined(first: Tail, tail: Tail) -> Tail:
 # Where more text follows, a copy lost the empty line alone, unless the last line is cut as well. read(2) returns a
 # whole record.
 def _unterminated(record: Record, unknown: tuple[Unknown, ...]) -> tuple[Reason, ...]:
-    if record.framed or record.last or (unknown and unknown[-1].end >= len(record.text)):
+    cut = not record.text.endswith(b"\n") or len(record.text) >= LONGEST_PIECE
+    if record.framed or record.last or cut or (unknown and unknown[-1].end == len(record.text)):
         raise Malformed(Reason.CUT_OFF)
     return (Reason.NO_EMPTY_LINE,)
 

@@ -51,10 +51,7 @@ ERRORS = [
     (["report", "stages"], "stages has no page_owner file\n  hint: it has captures inside: name one of 1-a\n"),
     (["report", "none"], "none has no page_owner file\n"),
     (["report", "empty"], "page_owner holds no record that can be read: it is empty\n"),
-    (
-        ["report", "garbage"],
-        "page_owner holds no record that can be read: page_owner line 1 byte 0: text before the first record\n",
-    ),
+    (["report", "garbage"], "page_owner: this is an ELF file, such as a vmcore\n"),
     (["report", "bad.tar"], "bad.tar: page_owner is empty in the archive\n"),
     (["report", "broken.spo"], f"broken.spo/{DAMAGED}"),
     (["report", "newer.spo"], f"newer.spo has schema version 99; this spo-trace reads up to {SCHEMA_VERSION}\n"),

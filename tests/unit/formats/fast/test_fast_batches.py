@@ -75,7 +75,7 @@ def test_rows_that_grow(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_more_strings_and_rows_than_there_is_room_for_at_first() -> None:
     # GIVEN a block of more records than fit at once, each with strings of its own, then as many that are left
     count = scanner._ROWS + 10
-    bare = HEADER.replace(b"(dd)", b"(%x)") + b" a\n\n"
+    bare = HEADER.replace(b"(dd)", b"(%x)") + b" a+0x1/0x2\n\n"
     text = b"".join(bare % n for n in range(count)) + b"Page allocated via x\n" * count
     # WHEN both parsers read it
     same = assert_same(text, block_bytes=1 << 25)
