@@ -21,7 +21,7 @@ export PREFIX PYTHON PIP_ARGS
 	test-lowest test-highest vm-test vm-kernel vm-userland vm-bench rfc-experiment clean
 
 help: ## list the targets
-	@echo "Start with 'make demo': it needs no root. Times: two 2.3 GHz processors; disk: in .venv. README.md has more."
+	@echo "Start with 'make demo': it needs no root. Each target installs what it needs; README.md says what that takes."
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' \
 		$(MAKEFILE_LIST)
 

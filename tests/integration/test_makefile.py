@@ -29,6 +29,7 @@ NEEDS = {
     "test": ["test"],
     "vm-bench": [],
     "vm-test": ["test"],
+    "vm-userland": [],
 }
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")

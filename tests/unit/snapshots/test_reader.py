@@ -142,8 +142,7 @@ def test_a_table_without_rows(tmp_path: Path) -> None:
     # GIVEN a snapshot of a machine that has nothing in swap
     snap = snapshot_of(tmp_path, {"page_owner": page(), **MACHINE})
     # WHEN its swap table is read, in each of the ways, THEN it has the columns and no rows
-    whole = snap.read("swap")
-    (part,), (chosen,) = snap.frames("swap", list(whole.columns)), snap.frames("swap", ["pid"])
+    whole, (part,), (chosen,) = snap.read("swap"), snap.frames("swap", schema.SWAP.names), snap.frames("swap", ["pid"])
     assert (len(whole), len(part), len(chosen)) == (0, 0, 0)
     assert whole.dtypes.to_dict() == part.dtypes.to_dict()
     assert chosen.dtypes.to_dict() == {"pid": whole["pid"].dtype}
