@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import spo_trace as spo
+from spo_trace.reporters.frames import text_of
 from tests.oracle import awk, framed, peer, stacks
 from tests.oracle.captures import CARRIED, read, stage_id, stages
 
@@ -74,7 +75,7 @@ class Carried:
         table = spo.attribute(self.snap, by=[key])
         # Without swap_page_owner the pages in swap are not known; the oracles count none.
         rows = zip(table[key], table["mem_pages"], table["swap_pages"].fillna(0), strict=True)
-        owners = {"" if pd.isna(name) else str(name): (int(mem), int(swap)) for name, mem, swap in rows}
+        owners = {"" if pd.isna(name) else str(text_of(name)): (int(mem), int(swap)) for name, mem, swap in rows}
         assert len(owners) == len(table), "a key came twice"
         return owners
 
