@@ -39,7 +39,8 @@ mount -t overlay -o lowerdir=/usr/local/bin,upperdir=/run/bin/upper,workdir=/run
     mount -t tmpfs -o mode=755 tmpfs /usr/local/bin
 ln -sf "$program" /usr/local/bin/spo-trace
 
-as() { setpriv --reuid "$1" --regid "$1" --init-groups env -i HOME=/run/home/alice USER="$1" LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin "${@:2}"; }
+# What init.sh starts ignores SIGINT; a terminal's user can press Ctrl-C.
+as() { setpriv --reuid "$1" --regid "$1" --init-groups env --default-signal=INT -i HOME=/run/home/alice USER="$1" LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin "${@:2}"; }
 cp "$OUT/user.sh" /run/user.sh
 as alice bash /run/user.sh || exit
 
