@@ -5,6 +5,7 @@ from html import escape
 
 import pandas as pd
 
+from spo_trace.formats.stack_text import split_frames
 from spo_trace.reporters.format import counted, printable
 from spo_trace.reporters.table import shown_cells
 
@@ -49,10 +50,10 @@ def table_html(table: pd.DataFrame) -> str:
 
 def _cells(row: list[str], titles: list[str], numbers: list[bool]) -> str:
     sides = ("right" if number else "left" for number in numbers)
-    # A frame in each line: no frame of a joined stack has another ";".
+    # A frame in each line.
     stacks = (title in ("stack", "symbols") for title in titles)
     texts = (
-        "<br>".join(map(_text, cell.split(";"))) if s else _text(cell) for s, cell in zip(stacks, row, strict=True)
+        "<br>".join(map(_text, split_frames(cell))) if s else _text(cell) for s, cell in zip(stacks, row, strict=True)
     )
     return "".join(f'<td style="text-align: {side}">{text}</td>' for side, text in zip(sides, texts, strict=True))
 

@@ -124,7 +124,7 @@ def test_diff_compares_no_bytes_of_an_assumed_page_size(tmp_path: Path) -> None:
     # THEN they are not compared, unless the page size is given
     with pytest.raises(UsageError, match="was assumed") as caught:
         diff(told, api.open(lone))
-    assert "--page-size" in str(caught.value.hint)
+    assert "page_size='64K'" in str(caught.value.hint)
     assert not diff(told, api.open(lone, page_size="64K"))["total_bytes_delta"].any()
     run = in_process("diff", "told", "lone", cwd=tmp_path)
     assert (run.returncode, b"--page-size" in run.stderr) == (2, True)
