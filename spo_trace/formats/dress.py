@@ -34,11 +34,17 @@ _TIME = rb"""
   | \[[ ]*[TC]\d+\]
   | \[?%(date)s?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?      # ts, minicom, picocom, syslog
   | \d{10}\.\d{3,9}                                                         # ts %%.s
+  | \d\d-\d\d\ \d\d:\d\d:\d\d\.\d{3}\ +\d+\ +\d+\ [VDIWEF]\ [^\n:]{0,40}:        # logcat
 """ % {b"date": _DATE}
 _LOG = rb"[\w.-]+\ [\w./-]+(?:\[\d+\])?:"
 _PROMPT = rb"\(gdb\)|crash>|[\w.@~:/-]*[#$]"
 
+# cat -n and less -N; grep -n, whose lines of context have "-" in place of ":"; grep -H.
+_NUMBER = rb"[ ]*\d{1,10}\t|(?:[\w./~-]{1,120}[:-])?\d{1,10}[:-](?!\d)|[\w./~-]{0,120}/[\w.~-]{1,60}:"
+
 _PATTERNS = {
+    # Before what is indented: the width of a number changes from line to line.
+    Reason.NUMBERED: re.compile(_NUMBER),
     Reason.INDENTED: re.compile(rb"[ \t]+"),
     Reason.QUOTED: re.compile(_QUOTE),
     Reason.PRINTK_LEVELS: re.compile(_LEVEL + rb" ?"),

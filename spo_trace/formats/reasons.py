@@ -35,6 +35,7 @@ class Reason(StrEnum):
     TRAILING_BLANKS = "trailing_blanks"
     TABS = "tabs"
     CR_LF = "cr_lf"
+    NUMBERED = "numbered"
     INDENTED = "indented"
     QUOTED = "quoted"
     TIMESTAMPS = "timestamps"
@@ -75,6 +76,7 @@ _TEXTS = {
     Reason.TRAILING_BLANKS: "lines with blanks at their end",
     Reason.TABS: "lines with tabs in place of blanks",
     Reason.CR_LF: "lines that end in CR LF",
+    Reason.NUMBERED: "lines with the number or file name of grep or cat -n before them",
     Reason.INDENTED: "lines indented by blanks or tabs",
     Reason.QUOTED: "lines quoted with '>' or '|' before them",
     Reason.TIMESTAMPS: "lines with a time or a log's prefix before them",
@@ -96,6 +98,7 @@ MARKS = frozenset(
         Reason.TRAILING_BLANKS,
         Reason.TABS,
         Reason.CR_LF,
+        Reason.NUMBERED,
         Reason.INDENTED,
         Reason.QUOTED,
         Reason.TIMESTAMPS,

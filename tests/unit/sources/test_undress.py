@@ -42,6 +42,12 @@ def stamped(text: bytes) -> bytes:
     return b"".join(b"[%5d.%06d] " % (612, number * 77) + line for number, line in enumerate(lines))
 
 
+def numbered(form: bytes) -> Callable[[bytes], bytes]:
+    return lambda text: b"".join(
+        form % number + line for number, line in enumerate(text.splitlines(keepends=True), start=96)
+    )
+
+
 LINE_DRESSES: dict[str, tuple[Callable[[bytes], bytes], Reason]] = {
     "> ": (each_line(b"> "), Reason.QUOTED),
     ">": (each_line(b">"), Reason.QUOTED),
@@ -62,6 +68,11 @@ LINE_DRESSES: dict[str, tuple[Callable[[bytes], bytes], Reason]] = {
     "ISO": (each_line(b"2026-03-07T10:00:00.123456Z "), Reason.TIMESTAMPS),
     "minicom": (each_line(b"[2026-03-07 10:00:00] "), Reason.TIMESTAMPS),
     "time alone": (each_line(b"10:00:00.123 "), Reason.TIMESTAMPS),
+    "logcat": (each_line(b"03-07 10:00:00.123  1234  1235 I shell   : "), Reason.TIMESTAMPS),
+    "cat -n": (numbered(b"%6d\t"), Reason.NUMBERED),
+    "grep -n": (numbered(b"%d:"), Reason.NUMBERED),
+    "grep -Hn": (numbered(b"page_owner.txt:%d:"), Reason.NUMBERED),
+    "grep -H": (each_line(b"/sys/kernel/debug/page_owner:"), Reason.NUMBERED),
     "level": (each_line(b"<6>"), Reason.PRINTK_LEVELS),
     "CR LF": (each_end(b"\r\n"), Reason.CR_LF),
     "CR CR LF": (each_end(b"\r\r\n"), Reason.CR_LF),
