@@ -232,12 +232,21 @@ def _file_text(name: str, path: Path, note: str | None = None) -> KernelText:
 
     text.chunks = chunks()
     # debugfs says that its files have no size.
-    if size and not is_compressed(head) and not needs_undressing(name, head):
+    if size and not is_compressed(head) and not _needs_undressing(raw, name, head):
         text.file = raw
         text.pageblock_order = pageblock_order(head)
     else:
         undress(text)
     return text
+
+
+# Closes the file of a text that is refused.
+def _needs_undressing(raw: BinaryIO, name: str, head: bytes) -> bool:
+    try:
+        return needs_undressing(name, head)
+    except SpoTraceError:
+        raw.close()
+        raise
 
 
 def _stream_text(name: str, head: bytes, raw: BinaryIO) -> KernelText:

@@ -205,3 +205,14 @@ def test_the_code_of_an_err_file_decides_what_a_snapshot_says(
     # THEN it has the code, and says that the kernel lacks the patches only where that is known
     assert snap.meta["swap_owner"]["code"] == code
     assert any("lacks the patch" in text for text in snap.meta["warnings"]) is warns
+
+
+def test_a_file_that_is_refused_is_closed(tmp_path: Path) -> None:
+    # GIVEN a file that has the name of page_owner and is something else
+    source = CaptureSource([capture(tmp_path / "c", {"page_owner": b"\x7fELF" + b"\0" * 100})])
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    # WHEN it is refused
+    with pytest.raises(SpoTraceError, match="this is an ELF file"):
+        source.open("page_owner")
+    # THEN nothing stays open
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
