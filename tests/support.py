@@ -26,6 +26,7 @@ __all__ = [
     "ANON",
     "CARRIED",
     "CODECS",
+    "EXECUTABLE",
     "FS",
     "MACHINE",
     "SHMEM",

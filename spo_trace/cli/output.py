@@ -80,6 +80,8 @@ def opened(output: Path | None, *, force: bool = False, access: Access | None = 
             raise SpoTraceError("standard output is closed", hint="name a file with -o")
         assert isinstance(sys.stdout, TextIOWrapper)
         yield sys.stdout
+        # Before the notes that follow on stderr: both may go to one file.
+        sys.stdout.flush()
         return
     check_output(output, force=force)
     if output.exists() and not output.is_file():

@@ -4,12 +4,13 @@
 import csv
 import io
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from spo_trace.notes import NoteCode
-from tests.support import MACHINE, capture, entry, in_process, page, snapshot_of, swaps
+from tests.support import EXECUTABLE, MACHINE, capture, entry, in_process, page, snapshot_of, swaps
 from tests.terminal import in_terminal
 
 # More than a terminal shows; one of them does not change.
@@ -197,3 +198,13 @@ def test_an_envelope_goes_with_json(place: Path) -> None:
         assert (run.returncode, run.stdout) == (2, b"")
         said = "spo-trace: error: --envelope goes with JSON\n  hint: add --format json\n"
         assert run.stderr.decode() == said
+
+
+def test_notes_follow_the_table_in_one_file(place: Path, tmp_path: Path) -> None:
+    # WHEN a command's output and its notes go to one file
+    with (tmp_path / "both").open("wb") as file:
+        subprocess.run([EXECUTABLE, "report", "series/2.spo", "--top", "2"], cwd=place, stdout=file, stderr=file)
+    # THEN the notes are below the table
+    first, *_, last = (tmp_path / "both").read_text().splitlines()
+    assert first.startswith("comm ")
+    assert last.startswith("Total: ")
