@@ -56,6 +56,8 @@ class CaptureSource:
         self._files: dict[str, Opener] = {}
         self._errors: dict[str, Why] = {}
         self._cut_off: str | None = None
+        # Files that are something else, in case none is page_owner.
+        self._others: list[str] = []
         for path in paths:
             self._add(str(path))
         self._refuse_without_owners(self._title, self._hint_without_owners)
@@ -160,7 +162,12 @@ class CaptureSource:
     def _add_by_content(
         self, title: str, contents: Iterable[tuple[Path, bytes]], put: Callable[[Path, str], None]
     ) -> None:
-        found = [path for path, head in contents if name_by_content(head) == "page_owner" and what_is(head) is None]
+        found = []
+        for path, head in contents:
+            if (known := what_is(head)) is not None:
+                self._others.append(f"{escape(os.fsencode(path.name))} is {known.what}")
+            elif name_by_content(head) == "page_owner":
+                found.append(path)
         names = [escape(os.fsencode(path.name)) for path in found]
         if len(found) > 1:
             raise SpoTraceError(
@@ -175,6 +182,8 @@ class CaptureSource:
             why = f": {self._errors['page_owner'].text}" if "page_owner" in self._errors else ""
             if not why and self._files and self._files.keys() <= _COUNTS:
                 why = f": this is {', '.join(self._files)} of page_owner_stacks (stacks, and no page's owner)"
+            if not why and self._others:
+                why = f": {'; '.join(self._others[:3])}"
             raise SpoTraceError(f"{title} has no page_owner file{why}", hint=hint())
 
     def _add_stream(self, title: str, raw: BinaryIO) -> None:

@@ -122,3 +122,13 @@ def test_a_snapshot_or_a_recording_in_the_place_of_a_capture(tmp_path: Path) -> 
     with pytest.raises(SpoTraceError) as caught:
         CaptureSource([capture(tmp_path / "r", {"series.json": b"{}", "00001.parquet": b"PAR1"})])
     assert "spo-trace trend" in str(caught.value.hint)
+
+
+def test_what_a_directory_has_in_place_of_page_owner_is_named(tmp_path: Path) -> None:
+    text = b"3 times, 6 pages:\nPage allocated via order 1, mask 0x1\n post_alloc_hook+0x1/0x2\n\n"
+    files = {"sorted.txt": text, "meminfo": b"MemTotal: 5 kB\n"}
+    archive = tmp_path / "c.tar"
+    archive.write_bytes(tar_of(files))
+    for given in (capture(tmp_path / "c", files), archive):
+        with pytest.raises(SpoTraceError, match=r"no page_owner file: sorted\.txt is the output of page_owner_sort"):
+            CaptureSource([given])
