@@ -24,6 +24,7 @@ from spo_trace.sources.capture import CaptureSource
 
 __all__ = [
     "ANON",
+    "AS_A_TERMINAL",
     "CARRIED",
     "CODECS",
     "EXECUTABLE",
@@ -45,6 +46,8 @@ __all__ = [
 ]
 
 CARRIED = Path(__file__).parents[1] / "fixtures" / "captures"
+# A shell has what it starts with `&` ignore SIGINT, and nohup SIGHUP; what the tests start would inherit it.
+AS_A_TERMINAL = ("env", "--default-signal=INT,HUP")
 EXECUTABLE = Path(sys.executable).with_name("spo-trace")
 
 Files = Mapping[str, bytes]
@@ -193,8 +196,7 @@ def running(
 
     `env` is added to this process's environment.
     """
-    # A shell has what it starts with `&` ignore SIGINT, and nohup SIGHUP; what the tests start would inherit it.
-    command = ["env", "--default-signal=INT,HUP", str(EXECUTABLE), *map(str, arguments)]
+    command = [*AS_A_TERMINAL, str(EXECUTABLE), *map(str, arguments)]
     environment = {**os.environ, "XDG_CACHE_HOME": str(cwd / ".cache"), **(env or {})}
     with subprocess.Popen(command, cwd=cwd, env=environment, **streams) as process:
         try:

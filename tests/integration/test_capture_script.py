@@ -16,7 +16,7 @@ from spo_trace.formats.record import KernelText
 from spo_trace.missing import Missing
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.source import PATHS, STACK_FILES
-from tests.support import Files, capture, entry, in_process, page
+from tests.support import AS_A_TERMINAL, Files, capture, entry, in_process, page
 
 SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"], "mksh": ["mksh"]}
 SCRIPT = capture_script()
@@ -241,7 +241,11 @@ def test_an_interrupted_script_leaves_nothing(shell: list[str], root: Path, tmp_
     os.mkfifo(page_owner)
     environment = {"PATH": os.environ["PATH"], "SPO_TRACE_ROOT": str(root)}
     with subprocess.Popen(
-        [*shell, str(SCRIPT)], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+        [*AS_A_TERMINAL, *shell, str(SCRIPT)],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ) as process:
         # Blocks until the script has opened it.
         with page_owner.open("wb"):
