@@ -4,6 +4,7 @@
 import os
 import re
 import zlib
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -91,7 +92,7 @@ class Machine:
 
     @cached_property
     def lockdown(self) -> str | None:
-        """Return the kernel lockdown mode: none, integrity or confidentiality; None if it cannot be told."""
+        """Return the kernel lockdown mode: none, integrity or confidentiality; None if it is unknown."""
         found = re.search(r"\[(\w+)\]", self.read("sys/kernel/security/lockdown") or "")
         return found[1] if found else None
 
@@ -149,8 +150,7 @@ class Machine:
     def _config(self) -> str | None:
         packed = self.read_bytes("proc/config.gz")
         if packed is not None:
-            try:
+            # A damaged one tells nothing; the files of that name still may.
+            with suppress(zlib.error):
                 return zlib.decompress(packed, wbits=zlib.MAX_WBITS | 16).decode(errors="replace")
-            except zlib.error:
-                pass
         return self.read(f"boot/config-{self.release}") or self.read(f"lib/modules/{self.release}/config")
