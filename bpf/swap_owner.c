@@ -3,7 +3,7 @@
  * swap_owner - keep the owner of each page in swap, as the swap_page_owner RFC does, on an unpatched kernel
  *
  * At swap-out the page's owner is read from page_ext and kept under its swp_entry; at swap-in the new page is noted
- * as continuing that owner; when the entry is freed its owner is dropped. spo_trace/probes/loader.py appends a hook for
+ * as continuing that owner; when the entry is freed its owner is dropped. spo_trace/probes/loader/load.py appends a hook for
  * each function that the kernel has, and fills in `layouts`: where its structures hold what. Until then nothing is
  * recorded. Defined by it: MAX_ENTRIES, MAX_RESTORED, and FENTRY where there is BTF, else kprobes are used.
  */

@@ -15,8 +15,7 @@ from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.version import __version__
 
 if TYPE_CHECKING:
-    from spo_trace.api import (
-        Snapshot,
+    from spo_trace.api.analyses import (
         ages,
         attribute,
         balance,
@@ -25,13 +24,11 @@ if TYPE_CHECKING:
         export,
         export_diff,
         relate,
-        snapshot,
         verdicts,
     )
-    from spo_trace.api import (
-        open as open,
-    )
-    from spo_trace.sampling.api import series, trend, watch
+    from spo_trace.api.series import series, trend, watch
+    from spo_trace.api.snapshot import Snapshot, snapshot
+    from spo_trace.api.snapshot import open as open
     from spo_trace.sampling.samples import Sample
 
 # Not `open`: `from spo_trace import *` must not replace the builtin. `spo_trace.open` is public all the same.
@@ -58,9 +55,12 @@ __all__ = [
 
 _HOMES = {
     "Sample": "sampling.samples",
-    "series": "sampling.api",
-    "trend": "sampling.api",
-    "watch": "sampling.api",
+    "Snapshot": "api.snapshot",
+    "open": "api.snapshot",
+    "series": "api.series",
+    "snapshot": "api.snapshot",
+    "trend": "api.series",
+    "watch": "api.series",
 }
 _PUBLIC = {"open", *__all__}
 
@@ -70,7 +70,7 @@ def __getattr__(name: str) -> object:
     if name in _PUBLIC:
         from importlib import import_module
 
-        return getattr(import_module(f"spo_trace.{_HOMES.get(name, 'api')}"), name)
+        return getattr(import_module(f"spo_trace.{_HOMES.get(name, 'api.analyses')}"), name)
     raise AttributeError(f"module 'spo_trace' has no attribute {name!r}")
 
 

@@ -8,15 +8,15 @@ import pandas as pd
 from spo_trace.analysis.ages import AGES, ages
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import diff, relate
+from spo_trace.analysis.diff_notes import matched_notes, relation_notes
 from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.records import record_tables, records_schema, text_frames
-from spo_trace.analysis.stack_rules import CATEGORIES
+from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
 from spo_trace.analysis.verdicts import verified
-from spo_trace.diff_notes import matched_notes, relation_notes
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.reporters.format import printable
-from spo_trace.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.stacks.rules import CATEGORIES
 from spo_trace.version import __version__
 
 __all__ = ["export", "export_diff"]

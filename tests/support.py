@@ -15,10 +15,10 @@ from unittest.mock import patch
 import pyarrow as pa
 
 from spo_trace import cli
-from spo_trace.collect import collect
+from spo_trace.collect.snapshot import collect
+from spo_trace.files.private_directories import scratch_directory
+from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.record import KernelText
-from spo_trace.missing import Missing, Why
-from spo_trace.private_files import scratch_directory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.capture import CaptureSource
 

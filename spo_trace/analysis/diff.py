@@ -11,7 +11,7 @@ from spo_trace.analysis.diff_order import sort_diff
 from spo_trace.analysis.keys import check_keys
 from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.errors import Argument, SpoTraceError, UsageError
-from spo_trace.page_size import PageSizeFrom
+from spo_trace.snapshots.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Relation", "diff", "relate", "seconds_between"]

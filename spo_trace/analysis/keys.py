@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from spo_trace import schema
-from spo_trace.arguments import names_of
+from spo_trace.analysis.arguments import names_of
 from spo_trace.errors import UsageError
 
 __all__ = ["FRAME_KEYS", "KEYS", "KEY_TABLE", "Key", "Kind", "check_keys", "key_of", "same_key", "suggest"]

@@ -4,8 +4,8 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from spo_trace.analysis.stacks import function_name
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.stacks.frames import function_name
 
 __all__ = ["Placeholder", "placeholder_of", "placeholder_pages"]
 

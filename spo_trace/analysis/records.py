@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from spo_trace import schema
 from spo_trace.analysis.stack_keys import stack_text
-from spo_trace.snapshots.frames import to_frame
+from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["record_tables", "records_schema", "text_frames"]

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from spo_trace.analysis.stacks import call_site, function_name
-from spo_trace.formats.stack_text import join_frames
+from spo_trace.stacks.frames import function_name
+from spo_trace.stacks.meaning import call_site
+from spo_trace.stacks.text import join_frames
 
 __all__ = ["is_known", "stack_column", "stack_text"]
 

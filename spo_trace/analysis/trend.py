@@ -7,7 +7,7 @@ import pandas as pd
 
 from spo_trace.analysis.history import history
 from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
-from spo_trace.export_formats import WEIGHTS
+from spo_trace.reporters.export_formats import WEIGHTS
 
 __all__ = ["trend"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from spo_trace.analysis.balance import balance
 from spo_trace.analysis.balance_parts import counts_swap, used_pages
 from spo_trace.errors import UsageError
-from spo_trace.missing import Missing
+from spo_trace.formats.missing import Missing
 from spo_trace.reporters.format import format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from spo_trace import schema
 from spo_trace.analysis.keys import KEYS, Kind, key_of
-from spo_trace.analysis.kinds import check_kinds
 from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.analysis.where_syntax import EXAMPLE, check_bit_operators, not_python, unknown_column
+from spo_trace.analysis.where_types import check_kinds
 from spo_trace.errors import Argument, UsageError
 from spo_trace.snapshots.reader import Snapshot
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from spo_trace.analysis.keys import suggest
-from spo_trace.analysis.kinds import kind_of
+from spo_trace.analysis.where_types import kind_of
 from spo_trace.errors import Argument, Text, UsageError
 from spo_trace.reporters.format import parse_size
 

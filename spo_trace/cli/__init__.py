@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from spo_trace.cli.guard import complain, drop_unwritable_output
-from spo_trace.cli.wording import worded
+from spo_trace.cli.messages import worded
 from spo_trace.errors import EXIT_USAGE, Argument
 from spo_trace.reporters.format import printable
 from spo_trace.version import __version__

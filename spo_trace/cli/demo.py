@@ -19,8 +19,8 @@ def command() -> None:
     pushes it out to swap, cat reads it back. First on a modelled machine, then (in a source tree) as real kernels
     printed it.
     """
-    from spo_trace.bundled import real_captures
-    from spo_trace.private_files import scratch_directory
+    from spo_trace.files.bundled import real_captures
+    from spo_trace.files.private_directories import scratch_directory
 
     directory = scratch_directory()
     _say("A modelled machine: 458 MiB of memory, 1 GiB of swap, a kernel with the RFC's patches")

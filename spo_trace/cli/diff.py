@@ -3,8 +3,9 @@
 
 from typing import TYPE_CHECKING, Annotated
 
+from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.cli.guard import fail, guarded
-from spo_trace.cli.opening import open_snapshot
+from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.options import (
     By,
     Envelope,
@@ -23,9 +24,8 @@ from spo_trace.cli.options import (
     option,
 )
 from spo_trace.cli.output import access_of, check_page, opened, warn
-from spo_trace.cli.showing import Target, check_question, most_grown, no_match_notes, show, target_of, tell
+from spo_trace.cli.tables import Target, check_question, most_grown, no_match_notes, show, target_of, tell
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
-from spo_trace.notes import Note, NoteCode
 from spo_trace.reporters.format import counted, format_size
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def command(
     check_page(html, output, force=force)
     limit = _limit(fail_above)
     from spo_trace.analysis.diff import diff, relate
-    from spo_trace.diff_notes import relation_notes
+    from spo_trace.analysis.diff_notes import relation_notes
     from spo_trace.exporting import export_diff
 
     condition = condition_of(where)
@@ -107,8 +107,8 @@ def command(
 
 def _notes(table: "pd.DataFrame", a: "Snapshot", b: "Snapshot", relation: "Relation") -> list[Note]:
     from spo_trace.analysis.changes import changes
-    from spo_trace.diff_notes import changes_note, matched_notes
-    from spo_trace.snapshot_notes import placeholder_notes
+    from spo_trace.analysis.diff_notes import changes_note, matched_notes
+    from spo_trace.analysis.snapshot_notes import placeholder_notes
 
     notes = [*placeholder_notes(a, "A"), *placeholder_notes(b, "B"), *matched_notes(table, a, b, relation)]
     if len(table) and not _changed(table).any():
@@ -117,7 +117,7 @@ def _notes(table: "pd.DataFrame", a: "Snapshot", b: "Snapshot", relation: "Relat
 
 
 def _input_notes(a: "Snapshot", b: "Snapshot") -> list[Note]:
-    from spo_trace.snapshot_notes import input_notes
+    from spo_trace.analysis.snapshot_notes import input_notes
 
     return [*input_notes(a, "A"), *input_notes(b, "B")]
 

@@ -35,7 +35,7 @@ def command(format: DoctorFormat = "text") -> None:
     """
     if format not in ("text", "json"):
         raise UsageError(f"there is no format {format!r}", hint="choose one of text, json")
-    from spo_trace.machine_checks import check_for_snapshot, check_for_trace
+    from spo_trace.collect.doctor import check_for_snapshot, check_for_trace
 
     snapshot, trace = list(check_for_snapshot()), list(check_for_trace())
     if format == "json":

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.opening import open_snapshot
+from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.options import Force, Mode, Output, Owner, PageSize, Source, Where, condition_of, option
 from spo_trace.cli.output import access_of, check_output, note, opened, warn
-from spo_trace.cli.showing import check_question, chosen_format, no_match_notes
+from spo_trace.cli.tables import check_question, chosen_format, no_match_notes
 from spo_trace.errors import UsageError
-from spo_trace.export_formats import BINARY_FORMATS, EXPORT_FORMATS, check_export
+from spo_trace.reporters.export_formats import BINARY_FORMATS, EXPORT_FORMATS, check_export
 
 __all__ = ["command"]
 
@@ -66,8 +66,8 @@ def command(
     access = access_of(owner, mode, output)
     check_output(output, force=force)
     check_question([], condition_of(where))
+    from spo_trace.analysis.snapshot_notes import snapshot_notes
     from spo_trace.exporting import export
-    from spo_trace.snapshot_notes import snapshot_notes
 
     snap = open_snapshot(snapshot, page_size=page_size)
     notes = snapshot_notes(snap)

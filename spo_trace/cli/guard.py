@@ -12,7 +12,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from spo_trace.cli.wording import worded
+from spo_trace.cli.messages import worded
 from spo_trace.errors import EXIT_ERROR, EXIT_INTERRUPTED, SpoTraceError
 from spo_trace.reporters.format import printable
 

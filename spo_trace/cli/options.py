@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from spo_trace.errors import UsageError
-from spo_trace.page_size import parse_page_size
+from spo_trace.snapshots.page_size import parse_page_size
 
 __all__ = [
     "COMMON_KEYS",

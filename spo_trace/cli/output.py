@@ -11,13 +11,13 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from spo_trace.counts import FileCounts, Progress
-from spo_trace.destinations import check_file, text_file
+from spo_trace.api.destinations import check_file, text_file
+from spo_trace.collect.read_log import FileCounts, Progress
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import Access, access_for, parse_mode
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import format_size, printable
-from spo_trace.shortcomings import shortcomings
+from spo_trace.snapshots.shortcomings import shortcomings
 
 __all__ = [
     "access_of",

@@ -4,7 +4,7 @@
 from typing import Annotated
 
 from spo_trace.cli.guard import guarded
-from spo_trace.cli.opening import open_snapshot
+from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.options import (
     By,
     Envelope,
@@ -23,7 +23,7 @@ from spo_trace.cli.options import (
     option,
 )
 from spo_trace.cli.output import access_of, check_page, opened
-from spo_trace.cli.showing import check_question, no_match_notes, show, sorted_by, target_of
+from spo_trace.cli.tables import check_question, no_match_notes, show, sorted_by, target_of
 
 __all__ = ["command"]
 
@@ -58,9 +58,9 @@ def command(
     to = target_of(format, output, force=force, top=top, envelope=envelope, access=access)
     check_page(html, output, force=force)
     from spo_trace.analysis.attribution import attribute, page_columns
+    from spo_trace.analysis.snapshot_notes import NOTED_COLUMNS, input_notes, snapshot_notes, total_note
     from spo_trace.analysis.totals import totals
     from spo_trace.exporting import export
-    from spo_trace.snapshot_notes import NOTED_COLUMNS, input_notes, snapshot_notes, total_note
 
     condition, keys = condition_of(where), keys_of(by)
     check_question(keys, condition)

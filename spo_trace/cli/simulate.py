@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spo_trace.bundled import scenario_path, scenarios
 from spo_trace.cli.guard import guarded
 from spo_trace.cli.options import Force, Mode, Owner
 from spo_trace.cli.output import access_of, note
+from spo_trace.files.bundled import scenario_path, scenarios
 from spo_trace.files.descriptors import names
 from spo_trace.files.output_directory import Kind, OutputDirectory
 

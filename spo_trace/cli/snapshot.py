@@ -57,12 +57,12 @@ def command(
         sudo spo-trace snapshot -o now.spo
         spo-trace snapshot --from capture.tar.gz -o then.spo
     """
-    from spo_trace import api
+    import spo_trace as spo
 
     if str(output) == "-":
         raise UsageError("a snapshot is a directory, and can't go to standard output", hint="name it: -o NAME.spo")
     target = output or _default_name(from_ or [])
-    snap = api.snapshot(
+    snap = spo.snapshot(
         target,
         from_=from_,
         backend=backend,

@@ -65,7 +65,7 @@ def command(
         sudo spo-trace trace 1 10 --by stack
     """
     if ebpf:
-        from spo_trace.bundled import bpf_program
+        from spo_trace.files.bundled import bpf_program
 
         print(bpf_program().read_text(), end="")
         return
@@ -117,7 +117,7 @@ def _run(
     if interval is None:
         _serve(server, None)
     from spo_trace.probes.events import rates_between, stacks_of, total_events
-    from spo_trace.probes.symbols import live_symbolizer
+    from spo_trace.probes.symbolizer import live_symbolizer
 
     assert interval is not None
     # What came about since the attach is of no interval.

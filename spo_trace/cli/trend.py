@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
+from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.options import (
     Envelope,
@@ -22,17 +23,16 @@ from spo_trace.cli.options import (
     option,
 )
 from spo_trace.cli.output import access_of, check_output, note, opened
-from spo_trace.cli.showing import most_grown, no_match_notes, show, sorted_by, target_of, tell
+from spo_trace.cli.tables import most_grown, no_match_notes, show, sorted_by, target_of, tell
 from spo_trace.errors import EXIT_THRESHOLD, SpoTraceError, UsageError
 from spo_trace.files.access import Access
-from spo_trace.install import INSTALL_PLOT
-from spo_trace.notes import Note, NoteCode
 from spo_trace.reporters.format import format_size
+from spo_trace.version import INSTALL_PLOT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from spo_trace.sampling.opening import Series
+    from spo_trace.sampling.open_series import Series
 
 __all__ = ["command"]
 
@@ -120,7 +120,7 @@ def command(
     _check_plot(plot, force=force)
     limit = _limit(fail_above)
     from spo_trace.analysis.trend import trend
-    from spo_trace.sampling.opening import open_series
+    from spo_trace.sampling.open_series import open_series
 
     condition = condition_of(where)
     series = open_series(samples, keys_of(by) if by else None, condition)
@@ -178,7 +178,7 @@ def _what(series: "Series", weight: str) -> str:
 
 def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, force: bool, access: Access) -> None:
     from spo_trace.analysis.history import history, rows_of
-    from spo_trace.analysis.labels import owner_labels
+    from spo_trace.analysis.owner_labels import owner_labels
     from spo_trace.reporters.trend_plot import Amounts, render_trend
 
     found = history(series.table, series.keys, [f"{weight}_bytes"])

@@ -3,13 +3,13 @@
 
 from typing import TYPE_CHECKING, Annotated
 
+from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.cli.guard import fail, guarded
-from spo_trace.cli.opening import open_snapshot
+from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.options import Envelope, Force, Format, Mode, Output, Owner, PageSize, Source, option
 from spo_trace.cli.output import access_of, opened
-from spo_trace.cli.showing import Target, show, target_of, tell
+from spo_trace.cli.tables import Target, show, target_of, tell
 from spo_trace.errors import EXIT_NOT_CHECKED, EXIT_THRESHOLD
-from spo_trace.notes import Note, NoteCode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,8 +57,8 @@ def command(
     """
     access = access_of(owner, mode, output)
     to = target_of(format, output, force=force, envelope=envelope, access=access)
+    from spo_trace.analysis.snapshot_notes import input_notes
     from spo_trace.analysis.verdicts import check_parts, verified
-    from spo_trace.snapshot_notes import input_notes
 
     parts = check_parts([name.strip() for given in only or [] for name in given.split(",")])
     snap = open_snapshot(snapshot, page_size=page_size)

@@ -23,7 +23,7 @@ from spo_trace.cli.options import (
     option,
 )
 from spo_trace.cli.output import access_of, note
-from spo_trace.cli.watching import SORTS, Csv, Display, JsonLines, Lines, Terminal
+from spo_trace.cli.watch_output import SORTS, Csv, Display, JsonLines, Lines, Terminal
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted
 
@@ -122,11 +122,11 @@ def command(
         raise UsageError(f"can't sort by {sort!r}", hint=f"choose one of {', '.join(SORTS)}")
     if format not in ("view", *_DISPLAYS):
         raise UsageError(f"there is no format {format!r}", hint=f"choose one of view, {', '.join(_DISPLAYS)}")
-    from spo_trace.sampling import api
+    import spo_trace as spo
 
     keys = keys_of(by)
     display = _DISPLAYS.get(format, Terminal if sys.stdout.isatty() else Lines)(keys, sort, top)
-    samples = api.watch(
+    samples = spo.watch(
         keys,
         where=condition_of(where),
         method=method,

@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, Self
 
-from spo_trace.closing import Closing
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.files.access import OWN, Access
+from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import (
     cannot_write,
     create,
@@ -35,7 +35,7 @@ class Kind(NamedTuple):
     holds: Callable[[int], bool]
 
 
-class OutputDirectory(Closing):
+class OutputDirectory(Closeable):
     """Write a directory that is private until `commit`, and is removed by `close` if that was not reached.
 
     Everything is done by descriptor. Until `commit` the directory belongs to this process's user alone, so that nobody

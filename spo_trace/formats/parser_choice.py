@@ -9,14 +9,14 @@ import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.formats import page_owner, swap_page_owner
-from spo_trace.formats.blocks import Block, file_blocks, framed_blocks, stream_blocks
 from spo_trace.formats.dress import located_by
-from spo_trace.formats.fast_batches import TextFormat, fast_batches
-from spo_trace.formats.read_ahead import read_ahead
+from spo_trace.formats.fast.batches import TextFormat, fast_batches
+from spo_trace.formats.fast.blocks import Block, file_blocks, framed_blocks, stream_blocks
+from spo_trace.formats.fast.pages import PAGE_NAMES, ScannedPages
+from spo_trace.formats.fast.read_ahead import read_ahead
+from spo_trace.formats.fast.scanner import PAGE_ROW, SWAP_ROW
+from spo_trace.formats.fast.swap import SWAP_NAMES, ScannedSwap
 from spo_trace.formats.record import KernelText, RejectSink
-from spo_trace.formats.scanned_pages import PAGE_NAMES, ScannedPages
-from spo_trace.formats.scanned_swap import SWAP_NAMES, ScannedSwap
-from spo_trace.formats.scanner import PAGE_ROW, SWAP_ROW
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.native import library
 from spo_trace.native.library import Library

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 from spo_trace.formats.reasons import Reason
 
 if TYPE_CHECKING:
-    from spo_trace.formats.blocks import Block
     from spo_trace.formats.dress import Dress
+    from spo_trace.formats.fast.blocks import Block
 
 __all__ = [
     "LONGEST_PIECE",

@@ -3,9 +3,9 @@
 
 import os
 
+from spo_trace.formats.missing import Missing
 from spo_trace.machine.check import Check, CheckCode, State
 from spo_trace.machine.facts import DEBUGFS, Machine
-from spo_trace.missing import Missing
 
 __all__ = ["ON_HOST", "check_debugfs", "check_lockdown", "check_root", "has_debugfs"]
 

@@ -4,7 +4,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from spo_trace.missing import Missing
+from spo_trace.formats.missing import Missing
 
 __all__ = ["Check", "CheckCode", "State"]
 

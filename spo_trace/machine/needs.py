@@ -3,12 +3,12 @@
 
 from collections.abc import Iterator
 
+from spo_trace.formats.missing import Why
 from spo_trace.machine.access import check_debugfs, check_lockdown, check_root
 from spo_trace.machine.check import Check, State
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.page_owner import check_page_owner
 from spo_trace.machine.swap_page_owner import check_stacks, check_swap
-from spo_trace.missing import Why
 
 __all__ = ["snapshot_needs", "why_no_page_owner"]
 

@@ -5,11 +5,11 @@ import errno
 import os
 from pathlib import Path
 
+from spo_trace.formats.missing import Missing
 from spo_trace.machine.access import ON_HOST, has_debugfs
 from spo_trace.machine.check import Check, CheckCode, State
 from spo_trace.machine.command_line import switches_on
 from spo_trace.machine.facts import DEBUGFS, Machine
-from spo_trace.missing import Missing
 
 __all__ = ["check_page_owner", "first_record", "has_page_owner", "is_patched"]
 

@@ -4,12 +4,12 @@
 import errno
 import os
 
+from spo_trace.formats.missing import Missing
 from spo_trace.machine.access import has_debugfs
 from spo_trace.machine.check import Check, CheckCode, State
 from spo_trace.machine.command_line import wants_swap
 from spo_trace.machine.facts import DEBUGFS, Machine
 from spo_trace.machine.page_owner import first_record, has_page_owner, is_patched
-from spo_trace.missing import Missing
 
 __all__ = ["check_stacks", "check_swap"]
 

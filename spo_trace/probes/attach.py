@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spo_trace.bundled import bpf_program
 from spo_trace.errors import SpoTraceError
+from spo_trace.files.bundled import bpf_program
 from spo_trace.probes.probes import Probes
 from spo_trace.probes.server import RUN, SCRATCH, own_directory
 
@@ -41,7 +41,9 @@ except Exception as error:
     print(f"{{type(error).__name__}}: {{error}}", file=sys.stderr)
     sys.exit({_HAS_BROKEN_BCC})
 """
-_START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.probes.loader import main; main(int(sys.argv[2]))"
+_START = (
+    "import sys; sys.path.append(sys.argv[1]); from spo_trace.probes.loader.load import main; main(int(sys.argv[2]))"
+)
 
 _MOST_DESCRIPTORS = 64
 _SHOWN_LINES = 12

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from spo_trace.formats.escape import escape
 from spo_trace.probes.probes import KNOWN_OWNER, Event
-from spo_trace.probes.symbols import Symbolizer
+from spo_trace.probes.symbolizer import Symbolizer
 
 __all__ = ["Rates", "Whose", "rates_between", "stacks_of", "total_events"]
 

@@ -6,12 +6,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 
+from spo_trace.formats.missing import Missing
 from spo_trace.machine.check import Check, CheckCode, State
 from spo_trace.machine.facts import CAP_SYS_ADMIN, Machine
-from spo_trace.missing import Missing
+from spo_trace.memory.problem import Problem
 from spo_trace.probes.attach import NO_BCC, PYTHONS
-from spo_trace.probes.hooks import FUNCTIONS, choose_hooks
-from spo_trace.probes.problem import Problem
+from spo_trace.probes.loader.hooks import FUNCTIONS, choose_hooks
 
 __all__ = ["trace_needs"]
 

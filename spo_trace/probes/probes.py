@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spo_trace.closing import Closing
+from spo_trace.files.closeable import Closeable
 from spo_trace.probes import bpf_maps
 from spo_trace.probes.counters import COUNTERS, MISSED
 
@@ -36,7 +36,7 @@ class Event(NamedTuple):
     pages: int
 
 
-class Probes(Closing):
+class Probes(Closeable):
     """Hold the descriptors of the maps and of what keeps the programs attached."""
 
     def __init__(self, answer: dict[str, Any], descriptors: list[int]) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spo_trace.closing import Closing
 from spo_trace.errors import Argument, SpoTraceError
+from spo_trace.files.closeable import Closeable
 from spo_trace.probes.probes import Probes
 from spo_trace.version import __version__
 
@@ -37,7 +37,7 @@ _WITHOUT = (Argument("swap", "none"), " does without it")
 _AGAIN = ("start it again: sudo spo-trace trace; ", *_WITHOUT)
 
 
-class TraceServer(Closing):
+class TraceServer(Closeable):
     """Listen while probes are attached; `fileno` becomes readable when somebody asks for the maps."""
 
     def __init__(self, probes: Probes, directory: Path = RUN) -> None:

@@ -13,7 +13,7 @@ from spo_trace.formats import swp_entry
 from spo_trace.formats.arrays import missing_of, names, numbers, record_batch, strings, values_of
 from spo_trace.formats.escape import escape
 from spo_trace.formats.stack_table import StackTable
-from spo_trace.probes.symbols import Symbolizer
+from spo_trace.probes.symbolizer import Symbolizer
 
 __all__ = ["OWNER", "RESTORED", "Known", "SwapRows"]
 

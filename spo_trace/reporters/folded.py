@@ -5,8 +5,8 @@ from typing import TextIO
 
 import pandas as pd
 
-from spo_trace.formats.stack_text import join_frames
 from spo_trace.reporters.frames import name_of
+from spo_trace.stacks.text import join_frames
 
 __all__ = ["render_folded"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from spo_trace.formats.stack_text import join_frames
+from spo_trace.stacks.text import join_frames
 
 __all__ = ["Frame", "frames_of", "name_of", "text_of"]
 

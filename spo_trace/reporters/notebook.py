@@ -5,9 +5,9 @@ from html import escape
 
 import pandas as pd
 
-from spo_trace.formats.stack_text import split_frames
 from spo_trace.reporters.format import counted, printable
 from spo_trace.reporters.table import shown_cells
+from spo_trace.stacks.text import split_frames
 
 __all__ = ["Table", "table_html"]
 

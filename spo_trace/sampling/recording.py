@@ -9,16 +9,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spo_trace.closing import Closing
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import OWN, Access
+from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import cannot_write, names
 from spo_trace.files.output_directory import Kind, OutputDirectory
-from spo_trace.formats.stack_text import join_frames
-from spo_trace.install import UPGRADE
 from spo_trace.sampling.samples import Question, Sample
-from spo_trace.snapshots.frames import to_frame
-from spo_trace.version import __version__
+from spo_trace.snapshots.dataframes import to_frame
+from spo_trace.stacks.text import join_frames
+from spo_trace.version import UPGRADE, __version__
 
 __all__ = ["Recording", "is_recording", "read_recording"]
 
@@ -28,7 +27,7 @@ _UNFINISHED = ".sample-"
 _KEPT_FACTS = ("host", "kernel_release", "kernel_version", "arch", "page_size", "boot_id", "cmdline")
 
 
-class Recording(Closing):
+class Recording(Closeable):
     """Keep samples in a private directory (0700, files 0600), in which each file is complete when it appears.
 
     A sample's table: sample (from 1), seconds (since the first), taken_at (UTC), the keys, mem_bytes, swap_bytes and

@@ -18,13 +18,13 @@ from spo_trace.analysis.diff import seconds_between
 from spo_trace.analysis.keys import FRAME_KEYS, check_keys
 from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.where import Where
-from spo_trace.collect import collect
-from spo_trace.counts import Progress
+from spo_trace.collect.machine_facts import facts_before
+from spo_trace.collect.read_log import Progress
+from spo_trace.collect.snapshot import collect
 from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
-from spo_trace.facts import facts_before
+from spo_trace.files.private_directories import scratch_directory
 from spo_trace.formats.record import Reject
-from spo_trace.private_files import scratch_directory
-from spo_trace.sampling.kernel_counts import KernelCounts
+from spo_trace.sampling.stack_counts import KernelCounts
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.source import Source
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from spo_trace import schema
 from spo_trace.errors import SpoTraceError
-from spo_trace.install import UPGRADE
+from spo_trace.version import UPGRADE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ class Snapshot:
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> "pd.DataFrame":
         """Return `columns` (default: all) of `table` (`pages`, `swap` or `stacks`) as a DataFrame."""
-        from spo_trace.snapshots.frames import to_frame
+        from spo_trace.snapshots.dataframes import to_frame
 
         with self._opening(table) as path:
             there = self._present(pq.read_schema(path), table, columns)
@@ -61,7 +61,7 @@ class Snapshot:
 
     def frames(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
         """Yield `columns` of `table` in DataFrames of some 260,000 rows, at least one: memory stays bounded."""
-        from spo_trace.snapshots.frames import to_frame
+        from spo_trace.snapshots.dataframes import to_frame
 
         with self._opening(table) as path, pq.ParquetFile(path) as file:
             there = self._present(file.schema_arrow, table, columns)

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spo_trace import schema
-from spo_trace.closing import Closing
 from spo_trace.files.access import OWN, Access
+from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import names
 from spo_trace.files.output_directory import Kind, OutputDirectory
 from spo_trace.formats.escape import escape
@@ -35,7 +35,7 @@ _FILES = {"snapshot.json", "rejects.txt", *(f"{name}.parquet" for name in schema
 SNAPSHOT = Kind("a snapshot", lambda directory: set(names(directory)) <= _FILES)
 
 
-class SnapshotWriter(Closing):
+class SnapshotWriter(Closeable):
     """Write the tables of a snapshot as their rows come; nothing is left behind unless `commit` is reached.
 
     `ahead`: rows are compressed in a thread of their own while the next ones are made. `tables`: their columns.

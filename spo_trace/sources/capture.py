@@ -12,13 +12,13 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from spo_trace.bundled import scenarios
 from spo_trace.errors import Call, SpoTraceError, Text, UsageError
+from spo_trace.files.bundled import scenarios
+from spo_trace.files.private_directories import scratch_directory
 from spo_trace.formats.dress import HEAD
 from spo_trace.formats.escape import escape
+from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.record import KernelText
-from spo_trace.missing import Missing, Why
-from spo_trace.private_files import scratch_directory
 from spo_trace.sources.compression import SUFFIXES, Rewound, first_bytes, is_compressed, read_chunks, read_head
 from spo_trace.sources.err_file import LONGEST, read_err
 from spo_trace.sources.recognise import name_by_content, what_is

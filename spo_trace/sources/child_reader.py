@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from spo_trace.missing import Missing, Why
+from spo_trace.formats.missing import Missing, Why
 from spo_trace.sources.err_file import read_err
 
 __all__ = ["Blocked", "ChildFailed", "abandoned", "read_in_child"]

@@ -4,7 +4,7 @@
 import re
 
 from spo_trace.formats.escape import escape
-from spo_trace.missing import Missing, Why
+from spo_trace.formats.missing import Missing, Why
 
 __all__ = ["LONGEST", "read_err"]
 

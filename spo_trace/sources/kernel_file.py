@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from spo_trace.closing import Closing
+from spo_trace.files.closeable import Closeable
 from spo_trace.native.library import load
 from spo_trace.sources.read_loop import END, FULL, PAST, ReadLoop
 
@@ -71,7 +71,7 @@ class Positioned(Protocol):
         ...
 
 
-class KernelFile(Closing):
+class KernelFile(Closeable):
     """Read an open debugfs file, its descriptor closed on exit.
 
     `print_mode`: what to write to it first, so that it prints something else for this descriptor alone.

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from spo_trace.formats import proc
-from spo_trace.formats.blocks import Block, Buffer, Filled
+from spo_trace.formats.fast.blocks import Block, Buffer, Filled
+from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.record import KernelText, Records
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import why_no_page_owner
-from spo_trace.missing import Missing, Why
 from spo_trace.sources.child_reader import ChildFailed, abandoned, read_in_child
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.many_readers import positions_are_pfns, range_blocks, range_records

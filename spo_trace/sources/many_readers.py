@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from spo_trace.formats.blocks import Block, Buffer, Filled
-from spo_trace.formats.ordered import ordered
+from spo_trace.formats.fast.blocks import Block, Buffer, Filled
+from spo_trace.formats.fast.threads import ordered
 from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources.kernel_file import LONGEST_RECORD, Positioned, Stop, number_of
 from spo_trace.sources.one_reader import NEAR, count_too_large, first_readable, record_at

@@ -3,10 +3,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from spo_trace.bundled import scenario_path
 from spo_trace.errors import Argument, UsageError
+from spo_trace.files.bundled import scenario_path
+from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.record import KernelText, gathered
-from spo_trace.missing import Missing, Why
 from spo_trace.simulator import Stage, load_scenario, run
 from spo_trace.simulator.steps import Snapshot
 from spo_trace.sources.source import PATHS, RECORD_FILES

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.escape import escape
+from spo_trace.formats.missing import Why
 from spo_trace.formats.record import KernelText
-from spo_trace.missing import Why
 from spo_trace.sources.compression import (
     READ_ERRORS,
     SMALL_STEP,

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.formats.missing import Missing, Why
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import why_no_page_owner
-from spo_trace.missing import Missing, Why
 
 __all__ = ["Unreadable", "explain"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from spo_trace.bundled import capture_script
+from spo_trace.files.bundled import capture_script
+from spo_trace.formats.missing import Missing
 from spo_trace.formats.record import KernelText
-from spo_trace.missing import Missing
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.source import PATHS, STACK_FILES
 from tests.support import AS_A_TERMINAL, Files, capture, entry, in_process, page

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from spo_trace.formats.missing import Missing
 from spo_trace.machine.check import CheckCode
-from spo_trace.missing import Missing
 from tests.support import EXECUTABLE, in_process
 
 REACHES_PAGE_OWNER = os.access("/sys/kernel/debug/page_owner", os.R_OK)

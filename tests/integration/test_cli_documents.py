@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spo_trace.notes import NoteCode
+from spo_trace.analysis.notes import NoteCode
 from tests.support import EXECUTABLE, MACHINE, capture, entry, in_process, page, snapshot_of, swaps
 from tests.terminal import in_terminal
 

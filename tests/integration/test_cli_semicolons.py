@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import spo_trace as spo
-from spo_trace.formats.stack_text import split_frames
+from spo_trace.stacks.text import split_frames
 from tests.support import MACHINE, capture, entry, in_process, page
 
 FRAMES = ("prep_new_page+0x1c/0x48", "evil;name+0x1/0x2 [mod;x]", "outer+0x1/0x2")

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from spo_trace import schema
+from spo_trace.analysis.notes import NoteCode
 from spo_trace.analysis.verdicts import Reason
 from spo_trace.cli import COMMANDS
-from spo_trace.notes import NoteCode
 from tests.docs.keys import keys_page
 from tests.docs.reference import commands, options_of, reference
 from tests.support import in_process

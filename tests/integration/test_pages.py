@@ -12,9 +12,9 @@ import pytest
 
 import spo_trace as spo
 from spo_trace.analysis.ages import AGES
-from spo_trace.analysis.stack_rules import CATEGORIES
 from spo_trace.reporters.format import format_size
 from spo_trace.reporters.html.report import ReportTables, render_report
+from spo_trace.stacks.rules import CATEGORIES
 from tests import browser
 from tests.support import CARRIED, MACHINE, SHMEM, capture, entry, meminfo, page
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from spo_trace import api
+import spo_trace as spo
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.reasons import Reason
 
@@ -74,7 +74,7 @@ NAMED = {
 @pytest.mark.parametrize("name", READ)
 def test_what_is_read(name: str, tmp_path: Path) -> None:
     expected = READ[name]
-    snap = api.snapshot(tmp_path / "a.spo", from_=FIELD / name)
+    snap = spo.snapshot(tmp_path / "a.spo", from_=FIELD / name)
     counts = snap.meta["files"]["page_owner"]
     frames = snap.stacks["frames"].map(len)[snap.pages["stack_id"]].sum()
     assert (
@@ -94,7 +94,7 @@ def test_what_is_read(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NAMED)
 def test_what_else_it_is(name: str) -> None:
     with pytest.raises(SpoTraceError) as caught:
-        api.open(FIELD / name)
+        spo.open(FIELD / name)
     assert NAMED[name] in caught.value.message
     assert "give " in str(caught.value.hint)
 
@@ -105,7 +105,7 @@ def test_every_input_has_an_outcome() -> None:
 
 
 def test_a_vendors_header_tells_comm_and_migratetype(tmp_path: Path) -> None:
-    pages = api.snapshot(tmp_path / "a.spo", from_=FIELD / "07-realtek-tv/page_owner").pages
+    pages = spo.snapshot(tmp_path / "a.spo", from_=FIELD / "07-realtek-tv/page_owner").pages
     assert pages["comm"].tolist() == ["AppLauncher", "vdec task"]
     assert pages["pid"].tolist() == [1325, 702]
     assert pages["migratetype"].tolist() == ["Movable", "Unmovable"]
@@ -113,17 +113,17 @@ def test_a_vendors_header_tells_comm_and_migratetype(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_name_is_said(tmp_path: Path) -> None:
-    snap = api.snapshot(tmp_path / "a.spo", from_=FIELD / "09-sprd")
+    snap = spo.snapshot(tmp_path / "a.spo", from_=FIELD / "09-sprd")
     assert "sprd_page_owner" in snap.meta["files"]["page_owner"]["note"]
 
 
 def test_the_name_of_an_offlined_memcg(tmp_path: Path) -> None:
-    pages = api.snapshot(tmp_path / "a.spo", from_=FIELD / "32-offlined/page_owner").pages
+    pages = spo.snapshot(tmp_path / "a.spo", from_=FIELD / "32-offlined/page_owner").pages
     assert pages["memcg"].str.startswith("libpod-conmon-").tolist() == [True]
     assert pages["memcg_offline"].tolist() == [True]
 
 
 def test_handles_and_the_stacks_that_they_stand_for(tmp_path: Path) -> None:
     files = [FIELD / "36-handle-mode" / name for name in ("handles.txt", "map.txt")]
-    snap = api.snapshot(tmp_path / "a.spo", from_=files)
+    snap = spo.snapshot(tmp_path / "a.spo", from_=files)
     assert snap.stacks["frames"].map(len).tolist() == [2, 2]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import spo_trace as spo
-from spo_trace.bundled import bpf_program
+from spo_trace.files.bundled import bpf_program
 from spo_trace.snapshots.reader import Snapshot
 from tests.vm import userland
 from tests.vm.answers import compared, printed, snapped

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spo_trace import api
+import spo_trace as spo
 from spo_trace.analysis.attribution import AMOUNTS, attribute, page_columns
 from spo_trace.analysis.keys import KEYS
 from spo_trace.errors import UsageError
@@ -132,7 +132,7 @@ def test_so_it_is_on_a_real_machine(real: Snapshot, by: list[str]) -> None:
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     """Return a snapshot of a real capture with two swap devices."""
-    return api.snapshot(tmp_path_factory.mktemp("real") / "x.spo", from_=CARRIED / "7.2-spo-varied/2-swapped")
+    return spo.snapshot(tmp_path_factory.mktemp("real") / "x.spo", from_=CARRIED / "7.2-spo-varied/2-swapped")
 
 
 @pytest.mark.parametrize("size", [4096, 16384, 65536])
@@ -200,7 +200,7 @@ def test_where(snap: Snapshot, where: str, mem: int, swap: int) -> None:
 def test_the_columns_of_a_question_answer_it(real: Snapshot, key: str, where: str | None) -> None:
     # GIVEN a capture that is opened for one question
     path = CARRIED / "7.2-spo-varied/2-swapped"
-    asked = api.open(path, page_columns=page_columns(key, where))
+    asked = spo.open(path, page_columns=page_columns(key, where))
     # WHEN it is asked, THEN the answer is the one that all columns give
     pd.testing.assert_frame_equal(attribute(asked, key, where=where), attribute(real, key, where=where))
 

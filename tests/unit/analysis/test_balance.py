@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from spo_trace.analysis.balance import balance
-from spo_trace.collect import collect
+from spo_trace.collect.snapshot import collect
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, FakeSource, entry, meminfo, page, snapshot_of, swaps
 

@@ -11,7 +11,7 @@ from spo_trace.analysis.attribution import attribute, page_columns
 from spo_trace.analysis.diff import diff
 from spo_trace.analysis.keys import FRAME_KEYS, KEY_TABLE, KEYS, Kind, key_of, same_key
 from spo_trace.cli.options import COMMON_KEYS
-from spo_trace.cli.showing import sorted_by
+from spo_trace.cli.tables import sorted_by
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, entry, page, snapshot_of
 

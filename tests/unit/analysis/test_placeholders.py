@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+import spo_trace as spo
+from spo_trace.analysis.notes import NoteCode
 from spo_trace.analysis.placeholders import Placeholder, placeholder_of, placeholder_pages
-from spo_trace.notes import NoteCode
-from spo_trace.snapshot_notes import snapshot_notes
+from spo_trace.analysis.snapshot_notes import snapshot_notes
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import CARRIED, FS, MACHINE, entry, page, snapshot_of
 
@@ -69,9 +70,8 @@ def test_pages_without_a_stack_trace_are_a_warning_if_they_are_many(tmp_path: Pa
 
 @pytest.mark.parametrize("stage", ["7.2-spo/2-swapped", "7.2-stock/2-swapped"])
 def test_real_kernels_have_a_few_and_no_warning(stage: str, tmp_path: Path) -> None:
-    from spo_trace import api
 
-    snap = api.open(CARRIED / stage, page_columns=["order", "stack_id"])
+    snap = spo.open(CARRIED / stage, page_columns=["order", "stack_id"])
     found = placeholder_pages(snap)
     assert found[Placeholder.EARLY] == 2373 and 0 < found[Placeholder.DUMMY] < 100
     assert Placeholder.FAILURE not in found

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spo_trace.analysis.verdicts import verdicts, verified
-from spo_trace.collect import collect
+from spo_trace.collect.snapshot import collect
 from spo_trace.errors import UsageError
 from spo_trace.formats.record import KernelText
 from spo_trace.snapshots.reader import Snapshot

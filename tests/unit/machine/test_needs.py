@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from spo_trace.formats.missing import Missing
 from spo_trace.machine.check import Check, CheckCode, State
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import snapshot_needs, why_no_page_owner
-from spo_trace.missing import Missing
 from tests.support import capture, entry, page
 
 DEBUGFS_MOUNT = b"30 23 0:7 / /sys/kernel/debug rw,nosuid shared:12 - debugfs debugfs rw\n"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from spo_trace.formats import blocks, scanner
+from spo_trace.formats.fast import blocks, scanner
 from spo_trace.native import library
 from spo_trace.sources import read_loop
 from tests.fuzz.fuzz_page_owner import mutate, seeds
 from tests.unit.formats.fast.comparing import assert_same
-from tests.unit.formats.fast.test_fast_batches import many
+from tests.unit.formats.fast.test_batches import many
 from tests.unit.formats.fast.test_swap_entries import RECORD as ENTRY
 
 SOURCES = library.PATH.parent

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from spo_trace.formats import scanner
-from spo_trace.formats.blocks import stream_blocks
+from spo_trace.formats.fast import scanner
+from spo_trace.formats.fast.blocks import stream_blocks
 from spo_trace.native import library
 from tests.counting import python_calls
-from tests.unit.formats.fast.test_fast_batches import many
+from tests.unit.formats.fast.test_batches import many
 from tests.unit.formats.reading import HEADER
 from tests.unit.native.test_scan import compile_scanner
 

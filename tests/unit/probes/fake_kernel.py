@@ -4,9 +4,9 @@
 import struct
 from dataclasses import dataclass, field
 
-from spo_trace.probes.kernel_symbols import VARIABLES, KernelSymbols
-from spo_trace.probes.layout import Depot
-from spo_trace.probes.problem import Problem
+from spo_trace.memory.layout import Depot
+from spo_trace.memory.problem import Problem
+from spo_trace.memory.symbols import VARIABLES, KernelSymbols
 
 __all__ = ["FakeKernel", "Owner"]
 

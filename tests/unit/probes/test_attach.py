@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from spo_trace.bundled import bpf_program
 from spo_trace.errors import SpoTraceError
+from spo_trace.files.bundled import bpf_program
 from spo_trace.probes import attach as attaching
 from spo_trace.probes.attach import attach, require_root
 

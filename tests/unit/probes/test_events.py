@@ -8,7 +8,7 @@ import pytest
 from spo_trace.probes.capacity import ENTRY_BYTES, capacity
 from spo_trace.probes.events import Rates, Whose, rates_between, stacks_of, total_events
 from spo_trace.probes.probes import Event
-from spo_trace.probes.symbols import Symbolizer
+from spo_trace.probes.symbolizer import Symbolizer
 from tests.unit.probes.fake_maps import FakeMaps
 
 DD = Whose("dd", 1, 0)

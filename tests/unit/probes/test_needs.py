@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from spo_trace.formats.missing import Missing
 from spo_trace.machine.check import Check, CheckCode, State
 from spo_trace.machine.facts import Machine
-from spo_trace.missing import Missing
 from spo_trace.probes import needs
 from spo_trace.probes.needs import trace_needs
 from tests.support import capture

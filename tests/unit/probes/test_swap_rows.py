@@ -16,7 +16,7 @@ from spo_trace.formats.batch import to_batch
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.probes.counters import COUNTERS, LOSSES, MISSED
 from spo_trace.probes.swap_rows import OWNER, RESTORED, SwapRows
-from spo_trace.probes.symbols import Symbolizer
+from spo_trace.probes.symbolizer import Symbolizer
 from tests.unit.probes.fake_maps import FakeMaps, Owned
 
 PROGRAM = (Path(__file__).parents[3] / "bpf/swap_owner.c").read_text()

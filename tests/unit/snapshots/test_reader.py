@@ -12,8 +12,8 @@ import pytest
 
 from spo_trace import schema
 from spo_trace.errors import SpoTraceError
-from spo_trace.install import UPGRADE
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.version import UPGRADE
 from tests.support import MACHINE, entry, page, snapshot_of
 
 HUGE = 0x400000000000001  # swap type 1; the next float64 is 64 away

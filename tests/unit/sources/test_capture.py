@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.formats.missing import Missing
 from spo_trace.formats.record import KernelText
-from spo_trace.missing import Missing
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.source import PATHS
 from tests.support import CODECS, MACHINE, capture, entry, pack, page, snapshot_of, tar_of

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import pytest
 
 from spo_trace.analysis.verdicts import verdicts
-from spo_trace.collect import collect
-from spo_trace.missing import Missing
+from spo_trace.collect.snapshot import collect
+from spo_trace.formats.missing import Missing
 from spo_trace.sources import child_reader
 from spo_trace.sources.child_reader import Blocked, ChildFailed, abandoned, read_in_child
 from spo_trace.sources.live import LiveSource

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import pytest
 
-from spo_trace.missing import Missing
+from spo_trace.formats.missing import Missing
 from spo_trace.sources.err_file import read_err
 
 PATH = "/sys/kernel/debug/page_owner"

@@ -10,12 +10,12 @@ from typing import Any, Self
 
 import pytest
 
-from spo_trace.collect import collect
+from spo_trace.collect.snapshot import collect
 from spo_trace.errors import SpoTraceError
-from spo_trace.formats.blocks import Block
+from spo_trace.formats.fast.blocks import Block
+from spo_trace.formats.missing import Missing
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import why_no_page_owner
-from spo_trace.missing import Missing
 from spo_trace.native import library
 from spo_trace.sources import live, many_readers
 from spo_trace.sources.kernel_file import KernelFile

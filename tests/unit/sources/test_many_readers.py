@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spo_trace.formats.blocks import Buffer
+from spo_trace.formats.fast.blocks import Buffer
 from spo_trace.formats.record import KernelText, Records
 from spo_trace.sources import many_readers
 from spo_trace.sources.kernel_file import LONGEST_RECORD, Batch

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spo_trace.collect import collect
+from spo_trace.collect.snapshot import collect
 from spo_trace.sources import live, print_mode
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.live import LiveSource

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.missing import Missing
+from spo_trace.formats.missing import Missing
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.tarball import is_tar
 from tests.support import CODECS, entry, pack, page, tar_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from spo_trace import api
+import spo_trace as spo
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats import dress
 from spo_trace.formats.reasons import MARKS, Reason
@@ -95,7 +95,7 @@ DRESSES = LINE_DRESSES | ENCODINGS
 def rows_of(directory: Path, text: bytes, name: str = "page_owner") -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return a capture's rows with their frames, and what snapshot.json says of its page_owner."""
     path = capture(directory / "c", {**MACHINE, name: text})
-    snap = api.snapshot(directory / "c.spo", from_=path)
+    snap = spo.snapshot(directory / "c.spo", from_=path)
     frames = snap.stacks["frames"].tolist()
     table = snap.swap if name == "swap_page_owner" else snap.pages
     rows = [row | {"frames": list(frames[row.pop("stack_id")])} for row in table.to_dict("records")]
@@ -216,14 +216,14 @@ def test_no_text_of_a_real_kernel_is_dressed() -> None:
 def test_files_beside_page_owner_are_decoded_too(tmp_path: Path) -> None:
     files = {name: in_codec("utf-16-le", codecs.BOM_UTF16_LE)(text) for name, text in MACHINE.items()}
     path = capture(tmp_path / "c", files | {"page_owner": TEXT})
-    snap = api.snapshot(tmp_path / "c.spo", from_=path)
+    snap = spo.snapshot(tmp_path / "c.spo", from_=path)
     assert (snap.meta["host"], snap.meta["warnings"], snap.meta["page_size_from"]) == ("box", [], "pagesize")
 
 
 def test_dressed_text_in_an_archive(tmp_path: Path) -> None:
     archive = tmp_path / "c.tar"
     archive.write_bytes(tar_of({**MACHINE, "page_owner": each_line(b"> ")(TEXT)}))
-    snap = api.snapshot(tmp_path / "c.spo", from_=archive)
+    snap = spo.snapshot(tmp_path / "c.spo", from_=archive)
     assert snap.pages["order"].tolist() == [0, 3, 1]
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from spo_trace.probes.server import connect
-from spo_trace.probes.symbols import Symbolizer, live_symbolizer
+from spo_trace.probes.symbolizer import Symbolizer, live_symbolizer
 
 # struct owner of bpf/swap_owner.c.
 OWNER = struct.Struct("=QQIii16sI")

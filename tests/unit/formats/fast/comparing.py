@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pytest
 
-from spo_trace.formats import fast_batches, page_owner, swap_page_owner
+from spo_trace.formats import page_owner, swap_page_owner
 from spo_trace.formats.batch import parse_or_reject
-from spo_trace.formats.blocks import file_blocks, framed_blocks, stream_blocks
-from spo_trace.formats.fast_batches import TextFormat
+from spo_trace.formats.fast import batches as fast_batches
+from spo_trace.formats.fast.batches import TextFormat
+from spo_trace.formats.fast.blocks import file_blocks, framed_blocks, stream_blocks
 from spo_trace.formats.parser_choice import PAGES, SWAP
 from spo_trace.formats.record import KernelText, Record, Reject, gathered
 from spo_trace.formats.stack_table import Stack, StackTable

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spo_trace.formats.blocks import BLOCK_BYTES, Block, Buffer, Filled, file_blocks, framed_blocks, stream_blocks
+from spo_trace.formats.fast.blocks import BLOCK_BYTES, Block, Buffer, Filled, file_blocks, framed_blocks, stream_blocks
 from spo_trace.formats.record import LONGEST_PIECE, RECORD_START, KernelText, frame_records, gathered
 from tests.unit.formats.drawing import cut_anywhere
 from tests.unit.formats.fast.comparing import in_chunks

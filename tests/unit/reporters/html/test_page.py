@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from spo_trace.analysis.ages import AGES
-from spo_trace.analysis.stack_rules import CATEGORIES
 from spo_trace.reporters.html.diff import render_diff
 from spo_trace.reporters.html.page import amount, facts_list, notes_list, text
 from spo_trace.reporters.html.report import ReportTables, render_report
+from spo_trace.stacks.rules import CATEGORIES
 
 EVIL = "</script><script>x()</script><!--{{data}}"
 

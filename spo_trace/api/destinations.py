@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Where output goes: a file that appears only when it is complete, or a handle that the caller has opened."""
+
+import io
+import os
+from codecs import getwriter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TextIO, cast
+
+from spo_trace.analysis.arguments import path_of
+from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.files.access import Access
+from spo_trace.files.output_file import written
+
+__all__ = ["Destination", "check_file", "destination", "text_file"]
+
+
+class Handle(Protocol):
+    """Describe what a handle needs at least."""
+
+    def write(self, data: Any, /) -> object:
+        """Write text or bytes."""
+
+
+Destination = str | os.PathLike[str] | Handle
+
+
+def check_file(path: Path, *, force: bool, argument: str = "output") -> None:
+    """Raise SpoTraceError if `path`, given as `argument`, can't be written to; before the work, not after it."""
+    if path.is_symlink():
+        raise SpoTraceError(f"{path} is a symbolic link", hint="links are not followed: name the file itself")
+    if path.is_dir():
+        raise SpoTraceError(f"{path} is a directory", hint=("name a file with ", Argument(argument)))
+    if path.is_file() and not force:
+        raise SpoTraceError(f"{path} exists", hint=("replace it with ", Argument("force", True)))
+    if not path.exists() and not os.access(path.parent, os.W_OK | os.X_OK):
+        why = "Permission denied" if path.parent.is_dir() else f"{path.parent} is not a directory"
+        hint = ("name a directory of yours with ", Argument(argument))
+        raise SpoTraceError(f"{path} can't be written: {why}", hint=hint)
+
+
+@contextmanager
+def text_file(path: Path, access: Access) -> Iterator[io.TextIOWrapper]:
+    """Write the file `path` as UTF-8; it appears, with the owner and mode of `access`, when it is complete."""
+    with written(path, access) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
+        yield file
+
+
+@contextmanager
+def destination(outfile: Destination, *, binary: bool, access: Access, force: bool = False) -> Iterator[TextIO]:
+    """Give a text file whose text goes to `outfile` in UTF-8; where `binary`, its `buffer` takes the bytes.
+
+    `outfile`: a path (`force` replaces a file), or a handle, which stays open. Raise UsageError for anything else, and
+    for a handle of text where `binary`.
+    """
+    if isinstance(outfile, str | os.PathLike):
+        path = Path(path_of(outfile, "outfile"))
+        check_file(path, force=force, argument="outfile")
+        with text_file(path, access) as file:
+            yield file
+    elif _takes_text(outfile):
+        if binary and not hasattr(outfile, "buffer"):
+            hint = "give a path, an io.BytesIO or a file that is open with mode 'wb'"
+            raise UsageError((Argument("outfile"), " takes text only, and this format is binary"), hint=hint)
+        if hasattr(outfile, "flush"):
+            outfile.flush()
+        try:
+            yield cast(TextIO, outfile)
+        except UnicodeEncodeError as error:
+            said = f" cannot hold {error.object[error.start]!r} in its encoding, {error.encoding}"
+            hint = "open it with encoding='utf-8', or give a path"
+            raise UsageError((Argument("outfile"), said), hint=hint) from error
+    else:
+        # Not TextIOWrapper, which would close the handle, or fail for one that has no more than write().
+        writer: Any = getwriter("utf-8")(cast(BinaryIO, outfile))
+        writer.buffer = outfile
+        yield cast(TextIO, writer)
+
+
+def _takes_text(outfile: object) -> bool:
+    write = getattr(outfile, "write", None)
+    if not callable(write):
+        raise UsageError(
+            (Argument("outfile"), f" takes a path or an open file, not {type(outfile).__name__}"),
+            hint="give a str, a pathlib.Path, or a file that is open for writing",
+        )
+    for kind, text in ((io.TextIOBase, True), (io.IOBase, False)):
+        if isinstance(outfile, kind):
+            _check_open(outfile)
+            return text
+    try:
+        write("")
+    except TypeError:
+        return False
+    return True
+
+
+def _check_open(outfile: io.IOBase) -> None:
+    if outfile.closed or not outfile.writable():
+        why = "is closed" if outfile.closed else "is not open for writing"
+        raise UsageError((Argument("outfile"), f" {why}"), hint="open it with mode 'w' or 'wb', or give a path")

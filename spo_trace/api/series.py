@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The public interface over time: watch, the series of what was recorded, and its trend."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from spo_trace.analysis.arguments import number_of, path_of, seconds_of
+from spo_trace.analysis.keys import check_keys
+from spo_trace.analysis.trend import trend as fit_trend
+from spo_trace.api.snapshot import Paths, access_given, as_list, opened, timeout_of
+from spo_trace.collect.read_log import Progress
+from spo_trace.errors import Argument, Call, UsageError
+from spo_trace.reporters.notebook import Table
+from spo_trace.sampling.open_series import Samples, Series, open_series
+from spo_trace.sampling.recording import Recording
+from spo_trace.sampling.samples import Question, Sample, take_samples
+from spo_trace.snapshots.page_size import parse_page_size
+from spo_trace.snapshots.reader import Snapshot
+from spo_trace.sources.live import STACKS_TIMEOUT
+from spo_trace.sources.series import choose_series, paced
+
+__all__ = ["series", "trend", "watch"]
+
+
+def watch(
+    by: str | Sequence[str] = "comm",
+    *,
+    where: str | None = None,
+    method: str = "auto",
+    interval: float | None = None,
+    count: int | None = None,
+    from_: Paths | None = None,
+    backend: str | None = None,
+    jobs: int | None = None,
+    stacks_timeout: float = STACKS_TIMEOUT,
+    record: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    owner: str | None = None,
+    mode: int | None = None,
+    page_size: str | int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Sample]:
+    """Yield samples of who owns memory and swap, `interval` seconds apart, `count` of them (None: without end).
+
+    The samples are of this machine (5 seconds apart by default), or of the captures or directories of captures
+    `from_`, or of a simulator's scenario's stages. `method`: `counts` (the kernel's own count for each stack: cheap,
+    memory and swap in one, for keys of the stack alone), `full` (every record), or `auto` (counts where they can
+    answer). `stacks_timeout`: page_owner_stacks is left out if reading it returns nothing for so many seconds.
+    `page_size`: of the machine, where captures do not tell it. `record`: a directory to keep each sample in as it
+    comes, for `series` and `trend`; `owner` and `mode` as for `snapshot`.
+
+    >>> for sample in spo.watch("caller", from_="leak", backend="simulator", count=2):
+    ...     print(f"{sample.seconds:.0f} s: {sample.table['caller'][0]}")
+    0 s: folio_prealloc
+    60 s: folio_prealloc
+    """
+    interval, count = seconds_of(interval, "interval"), number_of(count, "count", least=1)
+    jobs, stacks_timeout = number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout)
+    question = Question(check_keys(by), where, method)
+    size = None if page_size is None else parse_page_size(page_size)
+    access = access_given(owner, mode)
+    pause = (0.0 if from_ else 5.0) if interval is None else interval
+    recording = None
+    if record is not None:
+        recording = Recording(Path(path_of(record, "record")), question, access=access, force=force)
+    sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout), pause, count)
+    return _kept(take_samples(sources, question, jobs=jobs, page_size=size, progress=progress), recording)
+
+
+# Apart from watch, which checks its arguments when it is called and not when the first sample is asked for.
+def _kept(samples: Iterator[Sample], recording: Recording | None) -> Iterator[Sample]:
+    with recording or nullcontext():
+        for sample in samples:
+            if recording:
+                recording.add(sample)
+            yield sample
+
+
+def series(
+    samples: Samples,
+    by: str | Sequence[str] | None = None,
+    *,
+    where: str | None = None,
+) -> Table:
+    """Return the samples of a recording, a directory of snapshots or snapshots, of one boot, in long form.
+
+    Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes and total_bytes; swap is missing unless
+    all of them know its owners. `by`: by default what it was recorded by, else stack.
+
+    >>> list(spo.series("day", by="comm").columns)
+    ['sample', 'seconds', 'comm', 'mem_bytes', 'swap_bytes', 'total_bytes']
+    """
+    return Table(_opened(samples, by, where).table)
+
+
+def trend(
+    samples: Samples,
+    by: str | Sequence[str] | None = None,
+    *,
+    where: str | None = None,
+    weight: str = "total",
+) -> Table:
+    """Fit a straight line to each owner's samples, surest growth first; `samples` as for `series`.
+
+    Columns: the keys, first_bytes, last_bytes, rate (bytes per second), rate_error (its standard error), rate_low (it
+    grows at least so fast, with 95 % confidence) and steadiness (R²). `weight`: total, mem or swap.
+
+    >>> list(spo.trend("day", by="comm")["comm"].head(2))
+    ['sampler', 'worker']
+    """
+    found = _opened(samples, by, where)
+    return Table(fit_trend(found.table, found.keys, weight=weight))
+
+
+def _opened(samples: Samples, by: str | Sequence[str] | None, where: str | None) -> Series:
+    keys = None if by is None else check_keys(by)
+    if isinstance(samples, str | os.PathLike):
+        return open_series(samples, keys, where)
+    if isinstance(samples, Snapshot) or not isinstance(samples, Iterable):
+        raise UsageError(
+            (Argument("samples"), " takes a recording, a directory of snapshots, or a list of three or more snapshots"),
+            hint=("take samples: ", Call("watch", record="DIR")),
+        )
+    return open_series([opened(sample, "samples") for sample in samples], keys, where)

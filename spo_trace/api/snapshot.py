@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Take a snapshot, or open one: the part of the public API that everything else begins with."""
+
+import os
+import tempfile
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spo_trace.analysis.arguments import names_of, number_of, path_of, paths_of, seconds_of
+from spo_trace.collect.read_log import Progress
+from spo_trace.collect.snapshot import collect
+from spo_trace.errors import Argument, UsageError
+from spo_trace.files.access import Access, access_for
+from spo_trace.files.private_directories import scratch_directory
+from spo_trace.snapshots import reader
+from spo_trace.snapshots.page_size import parse_page_size
+from spo_trace.sources.choose import choose_source
+from spo_trace.sources.live import STACKS_TIMEOUT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Paths", "Snapshot", "SnapshotLike", "access_given", "as_list", "open", "opened", "snapshot", "timeout_of"]
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+SnapshotLike = reader.Snapshot | str | os.PathLike[str]
+
+
+class Snapshot(reader.Snapshot):
+    """Hold a snapshot; its tables are read when they are first asked for.
+
+    >>> snap = spo.open("now.spo")
+    >>> snap.pages.groupby("category", observed=True)["bytes"].sum().nlargest(2)
+    category
+    tmpfs/shmem    13631488
+    slab            3997696
+    Name: bytes, dtype: int64
+    """
+
+    def __init__(self, path: Path, *, given: str | None = None, page_size: int | None = None) -> None:
+        """Open the directory `path`.
+
+        `given`: what it was made of, to show instead of a temporary directory. `page_size`: in place of its own.
+        """
+        super().__init__(path, page_size=page_size)
+        self._given = given or str(path)
+
+    def __repr__(self) -> str:
+        return f"Snapshot({self._given!r}, kernel={self.meta['kernel_release']!r})"
+
+    @cached_property
+    def pages(self) -> "pd.DataFrame":
+        """Return one row for each allocation in memory: the columns of SCHEMA.md and those that `where` has beside.
+
+        These are `bytes` (2**order pages) and the keys of the stack (docs/keys.md), such as `category`, `caller` and
+        `callsite`; `stack` and `symbols` are one text, as in `where`.
+        """
+        from spo_trace.analysis.enriched import enriched
+
+        return enriched(self, "pages")
+
+    @cached_property
+    def swap(self) -> "pd.DataFrame":
+        """Return one row for each swap entry, with the same columns added as to `pages`; `bytes` is the page size."""
+        from spo_trace.analysis.enriched import enriched
+
+        return enriched(self, "swap")
+
+    def _repr_html_(self) -> str:
+        from spo_trace.api.notebook import snapshot_html
+
+        return snapshot_html(self)
+
+
+def snapshot(
+    output: str | os.PathLike[str],
+    *,
+    from_: Paths | None = None,
+    backend: str | None = None,
+    stage: str | None = None,
+    swap: str = "auto",
+    strict: bool = False,
+    force: bool = False,
+    owner: str | None = None,
+    mode: int | None = None,
+    jobs: int | None = None,
+    stacks_timeout: float = STACKS_TIMEOUT,
+    page_size: str | int | None = None,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """Take a snapshot into the directory `output` and return it open.
+
+    `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource) or
+    `simulator` (`from_` is a scenario, `stage` one of its snapshots, default the last). `swap`: `auto`, `debugfs`,
+    `bpf` (of a running `spo-trace trace`) or `none`. `stacks_timeout`: page_owner_stacks is left out if reading it
+    returns nothing for so many seconds. `page_size`: of the machine, in bytes or such as "64K", where the capture does
+    not tell it. Raise SpoTraceError with what to do about it.
+
+    `owner` (USER or USER:GROUP) gets the files; by default, under sudo, the user who called it does, if `output` is in
+    a directory this user may write to. `mode`: the files' permission bits, by default 0o600; directories get the
+    matching x.
+
+    >>> spo.snapshot("then.spo", from_="capture.tar.gz")
+    Snapshot('then.spo', kernel='7.2.13-spo')
+    """
+    target = Path(path_of(output, "output"))
+    access = access_given(owner, mode)
+    source = choose_source(backend, as_list(from_), stage, number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout))
+    size = None if page_size is None else parse_page_size(page_size)
+    collect(
+        source,
+        target,
+        swap=swap,
+        strict=strict,
+        force=force,
+        access=access,
+        jobs=jobs,
+        page_size=size,
+        progress=progress,
+    )
+    return Snapshot(target)
+
+
+def access_given(owner: str | None, mode: int | None) -> Access:
+    """Return who gets an output and its mode; raise UsageError for arguments of the wrong kind."""
+    if owner is not None and not isinstance(owner, str):
+        raise UsageError((Argument("owner"), " takes USER or USER:GROUP as text"), hint="for example: '1000:1000'")
+    return access_for(owner, number_of(mode, "mode", least=0))
+
+
+def timeout_of(stacks_timeout: float) -> float:
+    """Return a time limit in seconds; raise UsageError for anything else."""
+    seconds = seconds_of(stacks_timeout, "stacks_timeout")
+    return STACKS_TIMEOUT if seconds is None else seconds
+
+
+def open(
+    path: "Paths | reader.Snapshot",
+    *,
+    page_columns: Collection[str] | None = None,
+    page_size: str | int | None = None,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """Open a snapshot; a capture is converted first, in a private directory that lasts as long as the process.
+
+    `page_columns`: those of pages that will be asked for, where not all are; a capture is read in less time then.
+    `page_size`: of the machine, in bytes or such as "64K", in place of what the snapshot or the capture tells.
+
+    >>> spo.open("before.spo")
+    Snapshot('before.spo', kernel='7.2.13-spo')
+    """
+    size = None if page_size is None else parse_page_size(page_size)
+    if isinstance(path, Snapshot) and size is None:
+        return path
+    if isinstance(path, reader.Snapshot):
+        return Snapshot(path.path, page_size=size or path.page_size)
+    paths = paths_of(path, "path")
+    if len(paths) == 1 and (Path(paths[0]) / "snapshot.json").is_file():
+        return Snapshot(Path(paths[0]), page_size=size)
+    columns = None if page_columns is None else names_of(page_columns, "page_columns")
+    directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
+    # Named as the capture is: pages and profiles show it.
+    name = "stdin" if paths[0] == "-" else Path(paths[0]).absolute().name[:60]
+    target = directory / f"{name}.spo"
+    collect(choose_source(None, paths), target, page_columns=columns, page_size=size, progress=progress)
+    return Snapshot(target, given=", ".join(paths))
+
+
+def as_list(paths: Paths | None) -> list[str]:
+    """Return `from_`, one path or several, as a list of texts; empty for None."""
+    return [] if paths is None else paths_of(paths, "from_")
+
+
+def opened(given: SnapshotLike, argument: str = "snap") -> reader.Snapshot:
+    """Return a snapshot that is given as such or by its path; raise UsageError for anything else."""
+    if isinstance(given, reader.Snapshot):
+        return given
+    return open(path_of(given, argument))

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Open what a command is given, and say what it lacks."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from spo_trace.cli.output import progress, tell_collected
+
+if TYPE_CHECKING:
+    from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["open_snapshot"]
+
+
+def open_snapshot(
+    path: str, page_columns: Collection[str] | None = None, *, page_size: int | None = None
+) -> "Snapshot":
+    """Open a snapshot or a raw capture, with progress and warnings on stderr.
+
+    `page_columns`: those of pages that will be asked for, where not all are. `page_size`: of the machine, in bytes.
+    """
+    import spo_trace as spo
+
+    snap = spo.open(path, page_columns=page_columns, page_size=page_size, progress=progress())
+    tell_collected(snap.meta)
+    return snap

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Show a table of amounts in the format that was asked for: its rows, and the notes that belong to it."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from spo_trace.analysis.notes import Note, NoteCode
+from spo_trace.cli.output import check_output, note, opened, warn
+from spo_trace.errors import UsageError
+from spo_trace.files.access import Access
+from spo_trace.reporters.format import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "TOP_ON_TERMINAL",
+    "Target",
+    "check_question",
+    "chosen_format",
+    "most_grown",
+    "no_match_notes",
+    "show",
+    "sorted_by",
+    "target_of",
+    "tell",
+]
+
+_NAMED = 3
+
+# Rows that a terminal shows unless --top says otherwise.
+TOP_ON_TERMINAL = 20
+
+FORMATS = ("table", "csv", "json", "markdown")
+
+# What the end of a file's name says of it.
+_ENDINGS = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
+
+
+class Target(NamedTuple):
+    """Hold where a table goes and how.
+
+    `top` is None unless --top was given, 0 for all rows. `access`: as for `opened`.
+    """
+
+    format: str
+    output: Path | None
+    force: bool = False
+    top: int | None = None
+    envelope: bool = False
+    access: Access | None = None
+
+    @property
+    def to_stdout(self) -> bool:
+        """Tell whether the document goes to standard output."""
+        return self.output is None or str(self.output) == "-"
+
+    @property
+    def on_terminal(self) -> bool:
+        """Tell whether a person looks at the table as it is written: a file, a pipe or a program gets all rows."""
+        return self.format == "table" and self.to_stdout and sys.stdout is not None and sys.stdout.isatty()
+
+    @property
+    def for_programs(self) -> bool:
+        """Tell whether the document has the API's columns and plain numbers."""
+        return self.format in ("csv", "json")
+
+    @property
+    def holds_notes(self) -> bool:
+        """Tell whether notes are part of the document: in Markdown, in an envelope, and in a table's file."""
+        return self.envelope or self.format == "markdown" or (self.format == "table" and not self.to_stdout)
+
+
+def target_of(
+    format: str | None,
+    output: Path | None,
+    *,
+    force: bool,
+    top: int | None = None,
+    envelope: bool = False,
+    access: Access | None = None,
+) -> Target:
+    """Return where a table goes; raise an error for options that can't be, before the work and not after it."""
+    chosen = chosen_format(format, output, FORMATS, _ENDINGS)
+    if envelope and chosen != "json":
+        raise UsageError("--envelope goes with JSON", hint="add --format json")
+    check_output(output, force=force)
+    return Target(chosen, output, force, top, envelope, access)
+
+
+def chosen_format(name: str | None, output: Path | None, known: Sequence[str], endings: Mapping[str, str]) -> str:
+    """Return the format `name`, else what `endings` say of `output`, else the first of those `known`.
+
+    Raise UsageError for one that there is not, and where the two contradict each other; before the work, not after it.
+    """
+    if name is not None and name not in known:
+        raise UsageError(f"there is no format {name!r}", hint=f"choose one of {', '.join(known)}")
+    written = str(output or "")
+    told = next((format for ending, format in endings.items() if written.lower().endswith(ending)), None)
+    if name is None and told is None and output and output.suffix:
+        hint = f"end the name with one of {', '.join(endings)}; or choose with -f: {', '.join(known)}"
+        raise UsageError(f"{written}: no format is known by the ending {output.suffix}", hint=hint)
+    if name and told and name != told:
+        raise UsageError(f"{written} ends as {told} does, and --format is {name}", hint=f"leave out --format {name}")
+    return name or told or known[0]
+
+
+def check_question(keys: list[str], where: str | None) -> None:
+    """Raise UsageError for keys or a condition that can't be; reading a raw capture first can take minutes."""
+    from spo_trace.analysis.keys import check_keys
+    from spo_trace.analysis.where import Where
+
+    check_keys(keys)
+    Where(where)
+
+
+def sorted_by(sort: str, table: "pd.DataFrame", keys: list[str]) -> "pd.DataFrame":
+    """Return `table` by the column that --sort means, largest first; a key from its first value on."""
+    from spo_trace.analysis.keys import same_key
+
+    column = _sort_column(same_key(sort, keys) or sort, table)
+    # As the analysis sorts it, with its order of equal rows.
+    if column in ("total_bytes", "rate_low"):
+        return table
+    return table.sort_values(column, ascending=column in keys, ignore_index=True, kind="stable")
+
+
+def _sort_column(sort: str, table: "pd.DataFrame") -> str:
+    for name in (sort, f"{sort}_bytes"):
+        if name in table.columns:
+            return name
+    short = dict.fromkeys(name.partition("_bytes")[0] for name in table.columns)
+    raise UsageError(f"can't sort by {sort!r}", hint=f"choose one of {', '.join(short)}")
+
+
+def show(
+    table: "pd.DataFrame",
+    to: Target,
+    notes: Sequence[Note] = (),
+    *,
+    said: Sequence[Note] = (),
+    changed: "pd.Series | None" = None,
+    total: Mapping[str, int | None] | None = None,
+) -> None:
+    """Write `table` and its notes; those that the document on stdout does not hold go to stderr.
+
+    `said`: notes that are on stderr already, and come first in the document. `changed`: the rows to show on a
+    terminal unless --top was given. `total`: of all rows, also where --top cuts them; default: the sums of `table`.
+    """
+    from spo_trace.analysis.totals import totals
+    from spo_trace.reporters.document import render_document
+
+    shown = _first_rows(table, to, changed)
+    left_out = _left_out_notes(table, shown, changed if to.on_terminal and to.top is None else None)
+    held = [(str(one.code), one.text) for one in (*said, *left_out, *notes)] if to.holds_notes else []
+    with opened(to.output, force=to.force, access=to.access) as file:
+        format = "envelope" if to.envelope else to.format
+        render_document(shown, format, file, notes=held, total=totals(table) if total is None else total)
+    tell([*left_out, *notes], to)
+
+
+def tell(notes: Iterable[Note], to: Target) -> None:
+    """Print notes on stderr; warnings always, others unless the document on stdout holds them."""
+    for one in notes:
+        if one.warning:
+            warn(one.text)
+        elif not (to.holds_notes and to.to_stdout):
+            note(one.text)
+
+
+def _first_rows(table: "pd.DataFrame", to: Target, changed: "pd.Series | None") -> "pd.DataFrame":
+    if to.top is not None:
+        return table.head(to.top) if to.top else table
+    if not to.on_terminal:
+        return table
+    return (table if changed is None else table[changed]).head(TOP_ON_TERMINAL)
+
+
+def _left_out_notes(table: "pd.DataFrame", shown: "pd.DataFrame", changed: "pd.Series | None") -> list[Note]:
+    number = len(table) - len(shown)
+    if not number:
+        return []
+    unchanged = 0 if changed is None else int((~changed).sum())
+    of_them = f", {unchanged:,} of them unchanged" if unchanged else ""
+    return [Note(NoteCode.ROWS_LEFT_OUT, f"… {counted(number, 'more row')}{of_them}: --top 0 shows all")]
+
+
+def no_match_notes(condition: str | None, *, found: bool) -> list[Note]:
+    """Return a warning if a condition holds for no row at all: a mistyped name would pass for good news."""
+    if condition is None or found:
+        return []
+    return [Note(NoteCode.NO_ROWS_MATCH, f"no rows match --where {condition!r}", warning=True)]
+
+
+def most_grown(table: "pd.DataFrame", keys: Sequence[str], amounts: Iterable[str]) -> str:
+    """Return the first rows of a table and their `amounts` in words, for a message."""
+    from spo_trace.analysis.owner_labels import owner_labels
+
+    first = table.head(_NAMED)
+    named = [f"{label} by {amount}" for label, amount in zip(owner_labels(first, keys), amounts, strict=False)]
+    more = len(table) - len(named)
+    return ", ".join(named) + (f" and {more:,} more" if more else "")

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Where watch shows its samples: a live view on a terminal, or plain lines."""
+
+import re
+import sys
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from spo_trace.cli.output import note, progress, warn
+from spo_trace.collect.read_log import FileCounts, Progress
+from spo_trace.formats.record import KernelText
+from spo_trace.reporters.format import counted, format_size
+from spo_trace.snapshots.shortcomings import shortcomings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.live import Live
+
+    from spo_trace.reporters.watch_view import WatchView
+    from spo_trace.sampling.samples import Sample
+
+__all__ = ["SORTS", "Csv", "Display", "JsonLines", "Lines", "Terminal"]
+
+_NUMBER = re.compile(r"[\d,]+")
+
+SORTS = ("growth", "interval", "total", "mem", "swap")
+
+# Samples that are kept beside the first one: the sparklines go back so far.
+_REMEMBERED = 20
+
+# Owners that a terminal may show, as many of them as fit; everything else gets all.
+_ROWS_ON_TERMINAL = 200
+
+
+class Display:
+    """Keep the samples that growth is told from; `taken` counts all that were shown."""
+
+    def __init__(self, keys: list[str], sort: str, top: int | None) -> None:
+        self.taken = 0
+        self._keys = keys
+        self._sort = sort
+        self._top = top
+        self._first: Sample | None = None
+        self._recent: deque[Sample] = deque(maxlen=_REMEMBERED)
+        self._told: set[str] = set()
+        self._cut_told = False
+        self._texts: dict[object, object] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def progress(self) -> Progress | None:
+        """Return what tells how far the reading of a sample is."""
+        return progress()
+
+    def show(self, sample: "Sample") -> None:
+        """Show one more sample."""
+        sample = self._slim(sample)
+        if self._first is None:
+            self._first = sample
+        else:
+            self._recent.append(sample)
+        self.taken += 1
+        for text in _lacking(sample):
+            # Once for all samples, whatever their numbers.
+            if (kind := _NUMBER.sub("", text)) not in self._told:
+                self._told.add(kind)
+                self._warn(f"sample {sample.number}: {text}")
+        self._draw(sample)
+
+    def leave(self) -> None:
+        """Do what is left when no more samples come."""
+
+    # The same stacks come with every sample: each is kept once, or the watcher itself would seem to leak.
+    def _slim(self, sample: "Sample") -> "Sample":
+        import pandas as pd
+
+        columns = {
+            key: pd.Series([self._once(value) for value in sample.table[key]], dtype=object) for key in self._keys
+        }
+        return replace(sample, table=sample.table.assign(**columns))
+
+    def _once(self, value: object) -> object:
+        return self._texts.setdefault(value, value) if isinstance(value, str | tuple) else value
+
+    def _warn(self, text: str) -> None:
+        warn(text)
+
+    def _draw(self, sample: "Sample") -> None:
+        raise NotImplementedError
+
+    # Once, however many samples are cut by --top.
+    def _tell_cut(self, left_out: int) -> None:
+        if left_out and not self._cut_told:
+            self._cut_told = True
+            note(f"… {counted(left_out, 'more owner')}, left out of each sample by --top: --top 0 shows all")
+
+    # Of the first `most` owners (0: all) in the order to show, of all together, and how many owners there are.
+    def _growth(self, most: int) -> "tuple[pd.DataFrame, pd.DataFrame, int]":
+        from spo_trace.analysis.growth import growth
+        from spo_trace.analysis.owner_labels import owner_labels
+        from spo_trace.sampling.open_series import series_of
+
+        assert self._first is not None
+        table = series_of([self._first, *self._recent], self._keys).table
+        rows = growth(table, self._keys)
+        column = f"{self._sort}_delta" if self._sort in ("growth", "interval") else f"{self._sort}_bytes"
+        rows = rows.sort_values(column, ascending=False, kind="stable", ignore_index=True)
+        shown = rows.head(most) if most else rows
+        labelled = shown.assign(label=owner_labels(shown, self._keys))
+        return labelled, growth(table, []).assign(label="all"), len(rows)
+
+
+def _lacking(sample: "Sample") -> Iterator[str]:
+    yield from shortcomings(sample.meta)
+    # The kernel's counts have memory and swap in one.
+    if sample.method == "full" and (why := sample.meta["swap_owner"]["why"]):
+        yield f"the owners of swap are not known ({why})"
+
+
+class Lines(Display):
+    """Print a line for each owner and sample: for a pipe, a file, a log."""
+
+    def _draw(self, sample: "Sample") -> None:
+        import pandas as pd
+
+        from spo_trace.reporters.watch_view import render_lines
+
+        rows, everything, owners = self._growth(self._top or 0)
+        self._tell_cut(owners - len(rows))
+        shown = pd.concat([everything, rows], ignore_index=True)
+        render_lines(shown, sample.seconds, sys.stdout, header=self.taken == 1)
+
+
+class _Rows(Display):
+    """Write a row for each owner and sample, under the API's column names: for programs."""
+
+    def _draw(self, sample: "Sample") -> None:
+        rows, _, owners = self._growth(self._top or 0)
+        self._tell_cut(owners - len(rows))
+        rows = rows.drop(columns=["past", "label"])
+        rows.insert(0, "sample", sample.number)
+        rows.insert(1, "seconds", sample.seconds)
+        self._write(rows)
+        sys.stdout.flush()
+
+    def _write(self, rows: "pd.DataFrame") -> None:
+        raise NotImplementedError
+
+
+class Csv(_Rows):
+    """Write them as comma-separated values."""
+
+    def _write(self, rows: "pd.DataFrame") -> None:
+        from spo_trace.reporters.csv_file import render_csv
+
+        render_csv([rows], sys.stdout, header=self.taken == 1)
+
+
+class JsonLines(_Rows):
+    """Write each of them as a JSON object in a line of its own."""
+
+    def _write(self, rows: "pd.DataFrame") -> None:
+        from spo_trace.reporters.json_file import render_json_lines
+
+        render_json_lines(rows, sys.stdout)
+
+
+class Terminal(Display):
+    """Draw a view on the whole terminal, again and again; what it showed last stays when it ends."""
+
+    _live: "Live | None" = None
+    _view: "WatchView | None" = None
+
+    def __init__(self, keys: list[str], sort: str, top: int | None) -> None:
+        super().__init__(keys, sort, top)
+        self._unsaid: list[str] = []
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the terminal back as it was, and say what would have been in the view's way."""
+        if self._live:
+            self._live.stop()
+        for text in self._unsaid:
+            warn(text)
+
+    # Of the first sample alone: later ones are waited for with something to look at.
+    def progress(self) -> Progress | None:
+        """Return what tells how far the reading of a sample is."""
+        draw = progress()
+
+        def update(text: KernelText, counts: FileCounts) -> None:
+            if draw and not self.taken:
+                draw(text, counts)
+
+        return update
+
+    def leave(self) -> None:
+        """Print the last view, to stay."""
+        from rich.console import Console
+
+        if self._view:
+            Console().print(self._view)
+
+    def _draw(self, sample: "Sample") -> None:
+        from rich.live import Live
+
+        from spo_trace.reporters.watch_view import WatchView
+
+        rows, everything, owners = self._growth(self._top or _ROWS_ON_TERMINAL)
+        footing = _footing(sample, self._keys, len(self._unsaid))
+        self._view = WatchView(rows, everything, owners, _heading(sample), footing)
+        if self._live is None:
+            # Refreshed between samples too: a terminal may change its size.
+            self._live = Live(self._view, screen=True, refresh_per_second=2, redirect_stdout=False)
+            self._live.start()
+        self._live.update(self._view, refresh=True)
+
+    def _warn(self, text: str) -> None:
+        self._unsaid.append(text)
+
+
+def _heading(sample: "Sample") -> str:
+    meta = sample.meta
+    parts = [meta["host"] or "", meta["kernel_release"] or "", _clock(sample.seconds)]
+    for title, total, free in (("memory", "MemTotal", "MemFree"), ("swap", "SwapTotal", "SwapFree")):
+        parts.append(_used(meta["meminfo"], title, total, free))
+    return "  ".join(part for part in parts if part)
+
+
+def _used(meminfo: dict[str, Any], title: str, total: str, free: str) -> str:
+    if not meminfo.get(total) or free not in meminfo:
+        return ""
+    return f"{title} {format_size(meminfo[total] - meminfo[free])} of {format_size(meminfo[total])}"
+
+
+def _footing(sample: "Sample", keys: list[str], warnings: int) -> str:
+    what = {"counts": "the kernel's counts, memory and swap in one", "full": "every record"}[sample.method]
+    later = f" {warnings} warnings, told then." if warnings else ""
+    return f"Sample {sample.number} by {', '.join(keys)}: {what}, read in {sample.took:.2f} s. Ctrl-C ends.{later}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Data that comes with spo-trace: in the wheel, or in the source tree that it runs from."""
+
+from pathlib import Path
+
+from spo_trace.errors import SpoTraceError
+
+__all__ = ["bpf_program", "capture_script", "real_captures", "scenario_path", "scenarios"]
+
+_PACKAGE = Path(__file__).parents[1]
+_FIXTURES = _PACKAGE.parent / "fixtures"
+
+
+def scenarios() -> dict[str, Path]:
+    """Return the bundled simulator scenarios by name."""
+    packed = _PACKAGE / "scenarios"
+    directory = packed if packed.is_dir() else _FIXTURES / "scenarios"
+    return {path.stem: path for path in sorted(directory.glob("*.toml"))}
+
+
+def scenario_path(name: str) -> Path:
+    """Return the scenario file that `name` is, or the bundled one of that name."""
+    if Path(name).is_file():
+        return Path(name)
+    known = scenarios()
+    if name not in known:
+        raise SpoTraceError(f"there is no scenario {name}", hint=f"name a TOML file, or one of {', '.join(known)}")
+    return known[name]
+
+
+def real_captures() -> Path | None:
+    """Return the directory of captures from real kernels, None where they are not shipped (in a wheel)."""
+    directory = _FIXTURES / "captures"
+    return directory if directory.is_dir() else None
+
+
+def capture_script() -> Path:
+    """Return the shell script that captures on a machine without Python."""
+    return _PACKAGE / "capture.sh"
+
+
+def bpf_program() -> Path:
+    """Return the C source of the BPF program."""
+    packed = _PACKAGE / "bpf"
+    return (packed if packed.is_dir() else _PACKAGE.parent / "bpf") / "swap_owner.c"

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Kernel text by the compiled scanner, block by block, with the reference parser for whatever it leaves."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import cycle
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from spo_trace.formats.arrays import numbers
+from spo_trace.formats.batch import RecordParser, Row, parse_or_reject, to_batch
+from spo_trace.formats.fast.blocks import Block
+from spo_trace.formats.fast.names import MOST_STRINGS, Names, Numbers
+from spo_trace.formats.fast.scanner import STACK, Rows, Scanned, Scanner
+from spo_trace.formats.fast.threads import ordered
+from spo_trace.formats.frame import are_frames
+from spo_trace.formats.record import Record, RejectSink, bounded_pieces, located
+from spo_trace.formats.stack_table import StackTable
+from spo_trace.native.library import Library
+
+__all__ = ["TextFormat", "fast_batches"]
+
+
+class Meanings(Protocol):
+    """Tell what one scanner's strings mean, and make columns of rows."""
+
+    def add(self, number: int, kind: int, text: bytes) -> None:
+        """Note what string `number` means."""
+        ...
+
+    def odd(self, rows: Rows) -> Numbers:
+        """Tell which rows are for the reference parser after all."""
+        ...
+
+    def batch(self, rows: Rows, stack_ids: Numbers, schema: pa.Schema) -> pa.RecordBatch:
+        """Return `rows` as a record batch of these columns."""
+        ...
+
+
+class TextFormat(NamedTuple):
+    """Hold what differs between page_owner and swap_page_owner; `names` are the columns whose names are shared.
+
+    `schema`: the columns that `parser` gives; `kept`: those of them that are made.
+    """
+
+    file: str
+    schema: pa.Schema
+    kept: pa.Schema
+    row: np.dtype[np.void]
+    names: tuple[str, ...]
+    meanings: Callable[[Mapping[str, Names]], Meanings]
+    parser: Callable[[StackTable, RejectSink], RecordParser]
+
+
+class _Lane:
+    """Hold a scanner and what its strings mean, filled and read by the one thread that puts the blocks in order."""
+
+    def __init__(self, library: Library, text_format: TextFormat, names: Mapping[str, Names]) -> None:
+        self._library = library
+        self._format = text_format
+        self._names = names
+        self._start()
+
+    def _start(self) -> None:
+        self.scanner = Scanner(self._library, self._format.row)
+        self.meanings = self._format.meanings(self._names)
+        self.stacks: dict[int, bytes] = {}
+        self.stack_ids = np.full(1 << 10, -1, np.int64)
+        # Which stacks have lines that are no frames, if any have.
+        self.irregular: list[int] = []
+        self._strings = 0
+
+    def forget_many(self) -> None:
+        """Begin anew if there are too many strings; between two blocks."""
+        if self._strings > MOST_STRINGS:
+            self._start()
+
+    def learn(self, strings: Iterable[tuple[int, bytes]]) -> None:
+        """Note what the next strings mean."""
+        for kind, text in strings:
+            if kind == STACK:
+                self.stacks[self._strings] = text
+                if not are_frames(text):
+                    self.irregular.append(self._strings)
+            else:
+                self.meanings.add(self._strings, kind, text)
+            self._strings += 1
+        while len(self.stack_ids) < self._strings:
+            self.stack_ids = np.concatenate([self.stack_ids, np.full_like(self.stack_ids, -1)])
+
+
+def fast_batches(
+    library: Library,
+    text_format: TextFormat,
+    blocks: Iterable[Block],
+    stacks: StackTable,
+    reject: RejectSink,
+    *,
+    jobs: int = 1,
+) -> Iterator[pa.RecordBatch]:
+    """Yield what the reference parser yields: the same rows, stack ids and rejects, whatever `jobs` is."""
+    names = {name: Names() for name in text_format.names}
+    # In turn: what a scanner numbers in a block is joined before it goes on to its next one.
+    lanes = cycle([_Lane(library, text_format, names) for _ in range(1 if jobs == 1 else jobs + 1)])
+    work = zip(lanes, blocks, strict=False)
+    join = _Joiner(text_format, stacks, reject)
+    for lane, block, scanned in ordered(lambda item: (*item, item[0].scanner.scan(item[1])), work, jobs):
+        batch = join.batch(lane, block, scanned)
+        lane.forget_many()
+        for known in names.values():
+            known.forget_many()
+        if batch.num_rows:
+            yield batch
+    if rest := join.rest():
+        yield rest[0]
+
+
+class _Joiner:
+    """Put what scanners found in order: rows, the records that they left, and the stacks of both."""
+
+    def __init__(self, text_format: TextFormat, stacks: StackTable, reject: RejectSink) -> None:
+        self._format = text_format
+        self._stacks = stacks
+        self._parser = text_format.parser(stacks, reject)
+        self._offset = 0
+        self._line = 1
+        # The last record of a block, until it is known whether more text follows it.
+        self._waiting: Record | None = None
+
+    def batch(self, lane: _Lane, block: Block, scanned: Scanned) -> pa.RecordBatch:
+        """Return a block's rows, those of the reference parser at their places among them."""
+        lane.learn(scanned.strings)
+        if block.offset is not None:
+            self._offset = block.offset
+        rows, left = _without_odd(lane, scanned)
+        stacks = rows["stack"].astype(np.intp)
+        parsed, places = self._parse_left(lane, scanned, stacks, left)
+        self._number_stacks(lane, stacks)
+        batch = lane.meanings.batch(rows, lane.stack_ids[stacks].astype(np.uint32), self._format.kept)
+        self._offset += len(scanned.text)
+        self._line += scanned.lines
+        return self._merged(batch, parsed, places)
+
+    def rest(self) -> list[pa.RecordBatch]:
+        """Return the row of the text's last record, if it waits for what follows it."""
+        waiting, self._waiting = self._waiting, None
+        row = None if waiting is None else parse_or_reject(waiting._replace(last=True), self._parser)
+        return [] if row is None else [to_batch(self._format.schema, [row]).select(self._format.kept.names)]
+
+    # A stack's number is its place in the order of first appearance: the rows before a record come first.
+    def _parse_left(
+        self, lane: _Lane, scanned: Scanned, numbers: npt.NDArray[np.intp], left: Rows
+    ) -> tuple[list[Row], list[int]]:
+        parsed: list[Row] = []
+        places: list[int] = []
+        done = 0
+        for record, place in self._left_records(scanned, left):
+            self._number_stacks(lane, numbers[done:place])
+            done = place
+            if (row := parse_or_reject(record, self._parser)) is not None:
+                parsed.append(row)
+                places.append(place)
+        return parsed, places
+
+    def _left_records(self, scanned: Scanned, left: Rows) -> Iterator[tuple[Record, int]]:
+        if self._waiting is not None and len(scanned.text):
+            yield self._waiting, 0
+            self._waiting = None
+        for start, line, place, end in left.tolist():
+            text = bytes(scanned.text[start:end])
+            pieces = [text] if scanned.framed else bounded_pieces(text)
+            records = located(pieces, self._offset + start, self._line + line, framed=scanned.framed)
+            if scanned.framed or end < len(scanned.text):
+                yield from ((record, place) for record in records)
+                continue
+            *others, self._waiting = records
+            yield from ((record, place) for record in others)
+
+    def _number_stacks(self, lane: _Lane, numbers: npt.NDArray[np.intp]) -> None:
+        unknown = numbers[lane.stack_ids[numbers] < 0]
+        for number in dict.fromkeys(unknown.tolist()):
+            lane.stack_ids[number] = self._stacks.intern(lane.stacks[number])
+
+    def _merged(self, batch: pa.RecordBatch, parsed: list[Row], places: list[int]) -> pa.RecordBatch:
+        if not parsed:
+            return batch
+        others = to_batch(self._format.schema, parsed).select(self._format.kept.names)
+        both = pa.Table.from_batches([batch, others])
+        order = np.argsort(np.concatenate([np.arange(batch.num_rows), np.array(places) - 0.5]), kind="stable")
+        merged: Any = both.unify_dictionaries().combine_chunks().take(numbers(order)).combine_chunks()
+        return merged.to_batches()[0]
+
+
+# A record whose tail says something out of the ordinary is as good as not recognised.
+def _without_odd(lane: _Lane, scanned: Scanned) -> tuple[Rows, Rows]:
+    rows, left = scanned.rows, scanned.left
+    odd = lane.meanings.odd(rows)
+    if lane.irregular:
+        odd = odd | np.isin(rows["stack"], lane.irregular)
+    if not odd.any():
+        return rows, left
+    # Records left stand between rows too: a record ends where the next row or record left begins.
+    borders = np.sort(np.concatenate([rows["start"], left["start"], [len(scanned.text)]]))
+    now_left = np.zeros(int(odd.sum()), left.dtype)
+    now_left["start"], now_left["line"], now_left["row"] = rows["start"][odd], rows["line"][odd], np.flatnonzero(odd)
+    now_left["end"] = borders[np.searchsorted(borders, now_left["start"], side="right")]
+    left = np.concatenate([left, now_left])
+    left = left[np.argsort(left["start"])]
+    kept_before = np.concatenate([[0], np.cumsum(~odd)])
+    left["row"] = kept_before[left["row"]]
+    return rows[~odd], left

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The compiled scanner (native/scan.h) of one block of text: its rows, the records that it leaves, its strings."""
+
+import ctypes
+import secrets
+import weakref
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from spo_trace.formats.fast.blocks import Block, Buffer
+from spo_trace.native.library import Library
+
+__all__ = ["COMM", "FLAGS", "GFP", "MIGRATETYPE", "PAGE_ROW", "STACK", "SWAP_ROW", "TAIL", "Rows", "Scanned", "Scanner"]
+
+Rows = npt.NDArray[np.void]
+
+# enum spo_kind: the kinds of strings that a record has.
+GFP, COMM, MIGRATETYPE, FLAGS, STACK, TAIL = range(6)
+
+# enum spo_status
+_DONE, _NO_ROOM, _NO_MEMORY = range(3)
+
+_START = [("start", np.int64), ("line", np.int64)]
+
+# struct spo_page_row: gfp … tail are numbers of strings.
+PAGE_ROW = np.dtype(
+    [
+        *_START,
+        ("pfn", np.uint64),
+        ("ts_nsec", np.uint64),
+        ("free_ts_nsec", np.int64),
+        ("pid", np.int32),
+        ("tgid", np.int32),
+        *((name, np.uint32) for name in ("gfp", "comm", "migratetype", "pageblock_migratetype", "flags")),
+        *((name, np.uint32) for name in ("stack", "tail")),
+        ("order", np.uint8),
+        ("swapped", np.bool_),
+    ],
+    align=True,
+)
+
+# struct spo_swap_row
+SWAP_ROW = np.dtype(
+    [
+        *_START,
+        ("swp_entry", np.uint64),
+        ("ts_nsec", np.uint64),
+        ("pid", np.int32),
+        ("tgid", np.int32),
+        *((name, np.uint32) for name in ("comm", "stack", "tail")),
+    ],
+    align=True,
+)
+
+# struct spo_left: a record from byte `start` to `end`, before row `row`.
+_LEFT = np.dtype([*_START, ("row", np.int64), ("end", np.int64)])
+
+_FUNCTIONS = {PAGE_ROW: "spo_scan_pages", SWAP_ROW: "spo_scan_swap"}
+
+_ROWS = 1 << 14
+
+
+class _Block(ctypes.Structure):
+    _fields_ = (
+        ("text", ctypes.c_void_p),
+        ("size", ctypes.c_int64),
+        ("ends", ctypes.c_void_p),
+        ("n_ends", ctypes.c_int64),
+    )
+
+
+class _Scan(ctypes.Structure):
+    _fields_ = (
+        ("rows", ctypes.c_void_p),
+        ("left", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("rows_room", "left_room", "n_rows", "n_left")),
+        *((name, ctypes.c_int64) for name in ("byte", "line", "n_records")),
+    )
+
+
+class Scanned(NamedTuple):
+    """Hold what is in a block; its bytes and rows are the scanner's own, and good until it gets the next block.
+
+    `text`: the bytes; `framed`: each record ends where read(2) ended it; `left`: where records stand that are not
+    recognised (fields of struct spo_left); `strings`: those new in the scanner's table, each with its kind; `lines`:
+    newlines in the block.
+    """
+
+    text: memoryview
+    framed: bool
+    rows: Rows
+    left: Rows
+    strings: list[tuple[int, bytes]]
+    lines: int
+
+
+class Scanner:
+    """Scan blocks one at a time, with a table of strings of its own, the GIL released."""
+
+    def __init__(self, library: Library, row: np.dtype[np.void]) -> None:
+        self._library = library
+        self._function = getattr(library, _FUNCTIONS[row])
+        # Sizes and numbers are 64 bits wide; ctypes takes int for granted.
+        library.spo_strings_new.restype = ctypes.c_void_p
+        library.spo_strings_count.restype = ctypes.c_int64
+        library.spo_string.restype = ctypes.c_void_p
+        # Names that users choose must not make the table slow by colliding in it.
+        seed = ctypes.c_uint64(secrets.randbits(64))
+        self._strings = ctypes.c_void_p(library.spo_strings_new(seed))
+        if not self._strings:
+            raise MemoryError
+        weakref.finalize(self, library.spo_strings_free, self._strings)
+        self._known = 0
+        self._buffer = Buffer()
+        self._rows = np.zeros(_ROWS, row)
+        self._left = np.zeros(_ROWS, _LEFT)
+
+    def scan(self, block: Block) -> Scanned:
+        """Return what is in a block, once it is filled."""
+        size, ends = block.fill(self._buffer)
+        text = self._buffer.padded(size)
+        given = _Block(text.ctypes.data, size, None, 0)
+        if ends is not None:
+            given.ends, given.n_ends = ends.ctypes.data, len(ends)
+        state = _Scan()
+        while (status := self._go_on(given, state)) == _NO_ROOM:
+            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+            self._left = np.concatenate([self._left, np.zeros_like(self._left)])
+        if status == _NO_MEMORY:
+            raise MemoryError
+        rows, left = self._rows[: state.n_rows], self._left[: state.n_left]
+        return Scanned(text.data, ends is not None, rows, left, self._new_strings(), state.line)
+
+    def _go_on(self, given: _Block, state: _Scan) -> int:
+        state.rows, state.rows_room = self._rows.ctypes.data, len(self._rows)
+        state.left, state.left_room = self._left.ctypes.data, len(self._left)
+        return int(self._function(self._strings, ctypes.byref(given), ctypes.byref(state)))
+
+    def _new_strings(self) -> list[tuple[int, bytes]]:
+        first, self._known = self._known, int(self._library.spo_strings_count(self._strings))
+        return [self._string(number) for number in range(first, self._known)]
+
+    def _string(self, number: int) -> tuple[int, bytes]:
+        length, kind = ctypes.c_int64(), ctypes.c_int32()
+        given = ctypes.c_int64(number), ctypes.byref(length), ctypes.byref(kind)
+        start = self._library.spo_string(self._strings, *given)
+        return kind.value, ctypes.string_at(start, length.value)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Where the kernel keeps a page's owner and its stack: from BTF, else from what is known of its versions.
+
+Nothing here is believed before layout_checks has held it against what debugfs prints.
+"""
+
+import os
+import platform
+import struct
+from dataclasses import asdict, dataclass, fields
+from typing import Protocol
+
+from spo_trace.memory.btf import Btf
+from spo_trace.memory.problem import Problem
+from spo_trace.memory.symbols import KernelSymbols
+
+__all__ = ["DEPOTS", "Depot", "Layout", "Memory", "find_layout"]
+
+
+@dataclass
+class Layout:
+    """Hold `struct layout` of bpf/swap_owner.c, in its order."""
+
+    ready: int = 0
+    events: int = 0
+    owners: int = 0
+    vmemmap: int = 0
+    page_bytes: int = 64
+    swap_offset: int = 0x28
+    head_bit: int = 0
+    order_offset: int = 0
+    mem_section: int = 0
+    section_shift: int = 0
+    section_bytes: int = 32
+    section_page_ext: int = 16
+    root_shift: int = 0
+    ext_bytes: int = 0
+    owner_offset: int = 0
+    allocated_bit: int = 1
+    order: int = 0
+    handle: int = 8
+    ts_nsec: int = 16
+    pid: int = 48
+    comm: int = 32
+    pools: int = 0
+    pool_mask: int = 0
+    pool_bias: int = 0
+    offset_shift: int = 0
+    offset_mask: int = 0
+    record_size: int = 20
+    record_handle: int = 24
+    record_entries: int = 32
+    vma_mm: int = 0
+    mm_owner: int = 0
+    task_comm: int = 0
+    swapbacked_bit: int = 0
+
+    def pack(self) -> bytes:
+        """Return it as the BPF program's structure."""
+        values = asdict(self)
+        return struct.pack(f"={len(values)}Q", *(values[field.name] for field in fields(self)))
+
+
+class Memory(Protocol):
+    """Read the kernel's memory."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return `size` bytes (at most 256); raise Problem if they can't be read."""
+        ...
+
+    def u64(self, address: int) -> int:
+        """Return one word."""
+        ...
+
+
+# struct page_owner without BTF, by its size (page_owner_ops.size): the same members since Linux 5.18, with free_pid and
+# free_tgid at their end since 6.8, a module_name in openEuler's.
+_OWNER_SIZES = (56, 64, 112)
+
+_PAGE_SHIFT = os.sysconf("SC_PAGE_SIZE").bit_length() - 1
+
+# SECTION_SIZE_BITS of asm/sparsemem.h; on arm64 since Linux 5.12.
+_SECTION_BITS = {"x86_64": 27, "aarch64": 29 if _PAGE_SHIFT == 16 else 27}
+
+_SECTION_MAP_MASK = ~0x3F
+_PRESENT = 1
+
+
+def find_layout(symbols: KernelSymbols, btf: Btf | None, memory: Memory | None) -> Layout:
+    """Return where the kernel has what, with all but the stack depot; without `memory` only what events need.
+
+    Raise Problem if something is not where it can be found.
+    """
+    layout = Layout(mem_section=0)
+    if btf is not None:
+        _set_folio(layout, btf)
+    if memory is None:
+        if btf is not None:
+            _set_mappers(layout, btf)
+        return layout
+    machine = platform.machine()
+    if machine not in _SECTION_BITS:
+        raise Problem(f"owners of swap are not known to be found on {machine}", "x86_64 and aarch64 are supported")
+    layout.section_shift = _SECTION_BITS[machine] - _PAGE_SHIFT
+    layout.mem_section = memory.u64(symbols.address("mem_section"))
+    _set_sections(layout, btf)
+    layout.vmemmap = _vmemmap(layout, symbols, memory)
+    layout.ext_bytes = memory.u64(symbols.address("page_ext_size"))
+    _set_owner(layout, symbols, btf, memory)
+    layout.owners = 1
+    return layout
+
+
+def _set_folio(layout: Layout, btf: Btf) -> None:
+    layout.page_bytes = btf.size("page") or layout.page_bytes
+    # Since Linux 6.6 the entry is folio->swap, before that page->private.
+    swap = btf.offset("folio", "swap") or btf.offset("page", "private")
+    layout.swap_offset = swap or layout.swap_offset
+    head = btf.enumerator("PG_head")
+    # The order is the low byte of _flags_1 since Linux 6.6, _folio_order from 6.1 on; before, the second page has it.
+    order = btf.offset("folio", "_folio_order") or btf.offset("folio", "_flags_1")
+    if order is None and (second := btf.offset("page", "compound_order")) is not None:
+        order = layout.page_bytes + second
+    if head is not None and order is not None:
+        layout.head_bit, layout.order_offset = head, order
+
+
+# mm_struct has its owner with CONFIG_MEMCG.
+def _set_mappers(layout: Layout, btf: Btf) -> None:
+    path = (("vm_area_struct", "vm_mm"), ("mm_struct", "owner"), ("task_struct", "comm"))
+    mm, owner, comm = (btf.offset(*member) for member in path)
+    swapbacked = btf.enumerator("PG_swapbacked")
+    if mm is not None and owner is not None and comm is not None and swapbacked is not None:
+        layout.vma_mm, layout.mm_owner, layout.task_comm = mm, owner, comm
+        layout.swapbacked_bit = swapbacked
+
+
+def _set_sections(layout: Layout, btf: Btf | None) -> None:
+    if btf is not None:
+        layout.section_bytes = btf.size("mem_section") or layout.section_bytes
+        page_ext = btf.offset("mem_section", "page_ext")
+        if page_ext is None:
+            raise Problem(
+                "this kernel keeps page_ext elsewhere than in memory sections", "CONFIG_SPARSEMEM=y is needed"
+            )
+        layout.section_page_ext = page_ext
+        bit = btf.enumerator("PAGE_EXT_OWNER_ALLOCATED")
+        layout.allocated_bit = layout.allocated_bit if bit is None else bit
+    # SECTIONS_PER_ROOT of CONFIG_SPARSEMEM_EXTREME.
+    layout.root_shift = ((1 << _PAGE_SHIFT) // layout.section_bytes).bit_length() - 1
+
+
+# With SPARSEMEM_VMEMMAP the section_mem_map of every present section is vmemmap, with flags in its low bits.
+def _vmemmap(layout: Layout, symbols: KernelSymbols, memory: Memory) -> int:
+    root = next((r for n in range(64) if (r := memory.u64(layout.mem_section + 8 * n))), 0)
+    maps = [memory.u64(root + layout.section_bytes * n) for n in range(1 << layout.root_shift)] if root else []
+    found = {value & _SECTION_MAP_MASK for value in maps if value & _PRESENT}
+    base = symbols.find("vmemmap_base")
+    if len(found) != 1 or (base is not None and memory.u64(base) not in found):
+        raise Problem("the array of struct page can't be found", "a kernel with CONFIG_SPARSEMEM_VMEMMAP=y is needed")
+    return found.pop() & (1 << 64) - 1
+
+
+def _set_owner(layout: Layout, symbols: KernelSymbols, btf: Btf | None, memory: Memory) -> None:
+    operations = symbols.address("page_owner_ops")
+    layout.owner_offset, size = memory.u64(operations), memory.u64(operations + 8)
+    members = ("order", "handle", "ts_nsec", "pid", "comm")
+    if btf is not None and btf.size("page_owner"):
+        for member in members:
+            offset = btf.offset("page_owner", member)
+            if offset is None:
+                raise Problem(f"page_owner of this kernel keeps no {member}", "Linux 5.18 is the oldest that does")
+            setattr(layout, member, offset)
+        if btf.size("page_owner") != size or btf.offset("page_owner", "tgid") != layout.pid + 4:
+            raise Problem("BTF and page_owner_ops do not agree on struct page_owner", _REPORT)
+    elif size not in _OWNER_SIZES:
+        raise Problem(
+            f"a struct page_owner of {size} bytes is not known",
+            "Linux 5.18 is the oldest supported; a kernel with CONFIG_DEBUG_INFO_BTF=y tells where it has what",
+        )
+
+
+_REPORT = "please report it with what uname -a prints"
+
+
+@dataclass(frozen=True)
+class Depot:
+    """Say how a stack depot handle names its record, and what that is like."""
+
+    symbol: str
+    # static void **stack_pools since Linux 6.17, an array of pools before.
+    pointer: bool
+    pool_bits: int
+    pool_bias: int
+    record: tuple[int, int, int]
+
+    def apply(self, layout: Layout, symbols: KernelSymbols, memory: Memory) -> bool:
+        """Set `layout` to it; tell whether the kernel has such pools at all."""
+        address = symbols.find(self.symbol)
+        if address is None:
+            return False
+        layout.pools = memory.u64(address) if self.pointer else address
+        layout.pool_mask = (1 << self.pool_bits) - 1
+        layout.pool_bias = self.pool_bias
+        layout.offset_shift = self.pool_bits
+        # DEPOT_POOL_ORDER 2, DEPOT_STACK_ALIGN 4.
+        layout.offset_mask = (1 << (_PAGE_SHIFT + 2 - 4)) - 1
+        layout.record_size, layout.record_handle, layout.record_entries = self.record
+        return True
+
+
+_NEW_RECORD = (20, 24, 32)
+_OLD_RECORD = (12, 16, 24)
+
+# Newest first: 6.17+, 6.9+, 6.8, 6.3 to 6.6, 6.1, before.
+DEPOTS = (
+    Depot("stack_pools", True, 17, 1, _NEW_RECORD),
+    Depot("stack_pools", False, 17, 1, _NEW_RECORD),
+    Depot("stack_pools", False, 17, 0, _NEW_RECORD),
+    Depot("stack_pools", False, 16, 0, _OLD_RECORD),
+    Depot("stack_slabs", False, 16, 0, _OLD_RECORD),
+    Depot("stack_slabs", False, 21, 0, _OLD_RECORD),
+)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Why the BPF programs cannot be compiled or loaded.
+
+bcc's exceptions carry only text. What the kernel permits is therefore tried without bcc, which gives error numbers.
+"""
+
+import errno
+import os
+import shutil
+import struct
+from pathlib import Path
+
+from spo_trace.memory.problem import Problem
+from spo_trace.probes import bpf_maps
+
+__all__ = ["build_problem", "check_kernel", "report_hint"]
+
+_MODULES = Path("/lib/modules")
+_KHEADERS = Path("/sys/kernel/kheaders.tar.xz")
+
+# A swp_entry, and the largest value that is kept under one: see bpf/swap_owner.c.
+_KEY_SIZE, _VALUE_SIZE = 8, 56
+
+
+# struct bpf_insn; the low four bits of `registers` are the destination.
+def _instruction(code: int, registers: int = 0, immediate: int = 0) -> bytes:
+    return struct.pack("<BBhi", code, registers, 0, immediate)
+
+
+_RETURN_0 = _instruction(0xB7) + _instruction(0x95)
+# bpf_probe_read_kernel(stack pointer - 8, 8, 0)
+_READ_MEMORY = (
+    _instruction(0xBF, 0xA1)
+    + _instruction(0x07, 0x01, -8)
+    + _instruction(0xB7, 0x02, 8)
+    + _instruction(0xB7, 0x03)
+    + _instruction(0x85, 0, 113)
+    + _RETURN_0
+)
+
+_NO_PERMISSION = Problem(
+    "the kernel does not permit this process to load BPF programs",
+    "run it as root, and not in a container: it needs CAP_BPF and CAP_PERFMON",
+)
+_NO_BPF = Problem("this kernel has no BPF", "use a kernel with CONFIG_BPF_SYSCALL=y")
+_NO_TRACING = Problem("this kernel has no BPF programs for tracing", "use a kernel with CONFIG_BPF_EVENTS=y")
+_LOCKED = Problem(
+    "kernel lockdown (confidentiality) does not let BPF read the kernel's memory",
+    "boot without lockdown=confidentiality",
+)
+
+
+def check_kernel() -> None:
+    """Load two minimal programs, the second of which reads kernel memory; raise Problem if either does not load."""
+    _try(_RETURN_0, invalid=_NO_TRACING)
+    # Without CONFIG_BPF_EVENTS the first one is invalid. What makes the second one invalid is lockdown alone.
+    _try(_READ_MEMORY, invalid=_LOCKED)
+
+
+def _try(instructions: bytes, *, invalid: Problem) -> None:
+    try:
+        bpf_maps.try_program(instructions)
+    except OSError as error:
+        raise _refusal(error, invalid) from error
+
+
+def _refusal(error: OSError, invalid: Problem) -> Problem:
+    match error.errno:
+        case errno.EPERM | errno.EACCES:
+            return _NO_PERMISSION
+        case errno.ENOSYS:
+            return _NO_BPF
+        case errno.EINVAL:
+            return invalid
+        case _:
+            return Problem(f"the kernel loads no BPF program: {error.strerror}", report_hint())
+
+
+def build_problem(error: Exception, *, compiled: bool, max_entries: int) -> Problem:
+    """Return the Problem for an `error` of bcc on a kernel that passed `check_kernel`.
+
+    `compiled`: bcc compiled the program and created its maps, and failed later.
+    """
+    if compiled:
+        return Problem(f"the BPF program can't be loaded: {error}", report_hint())
+    if missing := _missing_headers():
+        return Problem(f"the BPF program can't be compiled: {error}", missing)
+    try:
+        bpf_maps.try_hash_map(_KEY_SIZE, _VALUE_SIZE, max_entries)
+    except OSError as failure:
+        message = f"the kernel gives no map of {max_entries:,} swap entries: {failure.strerror}"
+        return Problem(message, "free memory, or make less room: spo-trace trace --max-entries N")
+    return Problem(f"the BPF program can't be compiled: {error}", report_hint())
+
+
+# Return what to do if bcc finds no headers. It takes those of a package, else unpacks those that the kernel carries.
+def _missing_headers() -> str | None:
+    modules = _MODULES / os.uname().release
+    if any((modules / name).is_dir() for name in ("build", "source")):
+        return None
+    if not _KHEADERS.exists() or not _KHEADERS.stat().st_size:
+        hint = "apt install linux-headers-$(uname -r), or use a kernel with CONFIG_IKHEADERS (modprobe kheaders)"
+        return f"bcc needs the running kernel's headers: {hint}"
+    if not all(map(shutil.which, ("tar", "xz"))):
+        return f"bcc needs tar and xz to unpack {_KHEADERS}: apt install xz-utils"
+    return None
+
+
+def report_hint() -> str:
+    """Return what to do about a fault in spo-trace or bcc; it names bcc's version and the kernel's."""
+    from bcc import __version__
+
+    kernel = os.uname()
+    return (
+        f"please report it with all that is printed above: bcc {__version__}, Linux {kernel.release} ({kernel.machine})"
+    )

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The probes that are attached to this machine, for one snapshot."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.files.closeable import Closeable
+from spo_trace.formats.stack_table import StackTable
+from spo_trace.probes.counters import COUNTERS, LOSSES
+from spo_trace.probes.probes import Probes
+from spo_trace.probes.server import connect
+from spo_trace.probes.swap_rows import SwapRows
+from spo_trace.probes.symbolizer import live_symbolizer
+from spo_trace.probes.tracing import swap_pages_used
+
+__all__ = ["RunningTrace", "running_trace"]
+
+_ENDED = "probes: the trace ended while the snapshot was taken: what was swapped after that is not in it"
+_NONE = ("no trace is running", "start one: sudo spo-trace trace, and leave it running")
+_NO_OWNERS = (
+    "the running trace keeps no owners: page_owner is not on",
+    "boot with page_owner=on (a kernel with CONFIG_PAGE_OWNER), and start the trace again",
+)
+
+
+def running_trace(mode: str, stacks: StackTable) -> "RunningTrace | None":
+    """Return the trace that is running, for `--swap MODE` on this machine; None if there is none and none is asked for.
+
+    Raise SpoTraceError for `bpf` if no trace runs, or if it keeps no owners.
+    """
+    if mode not in ("auto", "bpf"):
+        return None
+    probes = connect() if mode == "bpf" or os.geteuid() == 0 else None
+    if probes is None or not probes.facts["owners"]:
+        if mode == "bpf":
+            why, hint = _NONE if probes is None else _NO_OWNERS
+            raise SpoTraceError(f"no owners of swap from probes: {why}", hint=hint)
+        return None
+    return RunningTrace(probes, stacks)
+
+
+class RunningTrace(Closeable):
+    """Give the rows of a running trace, and what it says of itself."""
+
+    def __init__(self, probes: Probes, stacks: StackTable) -> None:
+        """Take over `probes`, and read /proc/kallsyms."""
+        self._probes = probes
+        self._rows = SwapRows(probes, live_symbolizer(), stacks)
+        self._entries = 0
+
+    def close(self) -> None:
+        """Let the trace go on without this process."""
+        self._probes.close()
+
+    def restore(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield rows of page_owner, those of pages that came back from swap with their first owner."""
+        return self._rows.restore(batches)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of `schema.SWAP`."""
+        for batch in self._rows.batches():
+            self._entries += batch.num_rows
+            yield batch
+
+    def facts(self) -> dict[str, Any]:
+        """Return what snapshot.json keeps of the trace, in pages; `unknown_pages`: in swap since before the attach."""
+        counters = self._probes.counters()
+        at_attach = self._probes.facts["used_at_attach"]
+        missing = max(swap_pages_used() - self._entries, 0)
+        return {
+            "origin": "bpf",
+            "why": None,
+            "attached_at": self._probes.facts["attached_at"],
+            "used_at_attach": at_attach,
+            "unknown_pages": _unknown_pages(missing, at_attach, counters),
+            "lost_pages": counters["entries_full"],
+            "slot_cache_pages": _slot_cache_pages(self._probes.facts["hooks"]),
+            "hooks": self._probes.facts["hooks"],
+            "counters": counters,
+        }
+
+    def warnings(self) -> list[str]:
+        """Return what the trace lost, in words."""
+        counters = self._probes.counters()
+        ended = [] if _lives(self._probes.facts["pid"]) else [_ENDED]
+        return ended + [f"probes: {counters[name]:,} {COUNTERS[name]}" for name in LOSSES if counters[name]]
+
+
+# What is missing was there before the attach, or was lost to a full map. Of the first no more can have gone than
+# entries were freed whose owner was not in the map; of the second no more can be there than was lost. What can be
+# either is taken for lost, as that can be mended.
+def _unknown_pages(missing: int, at_attach: int, counters: dict[str, int]) -> int:
+    least = max(at_attach - counters["free_unknown"], missing - counters["entries_full"])
+    return min(missing, at_attach, max(least, 0))
+
+
+def _lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+# mm/swap_slots.c (until Linux 6.14, as swap_writepage) keeps up to 64 slots ready for each processor: they are "used".
+def _slot_cache_pages(hooks: dict[str, str]) -> int:
+    return 64 * (os.cpu_count() or 1) if hooks.get("out") == "swap_writepage" else 0

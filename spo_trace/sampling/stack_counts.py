@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The kernel's own count for each stack (page_owner_stacks, Linux 6.9+): kilobytes in place of a record a page."""
+
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from spo_trace.analysis.stack_keys import stack_column
+from spo_trace.formats.frame import parse_frames
+from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
+from spo_trace.formats.record import RejectSink
+from spo_trace.sources.source import Source
+from spo_trace.stacks.meaning import meaning
+
+__all__ = ["KernelCounts"]
+
+Frames = tuple[str, ...]
+
+
+class KernelCounts:
+    """Read one sample after another; what a stack depot handle stands for is read once, as it never changes."""
+
+    def __init__(self, reject: RejectSink) -> None:
+        """Pass records that can't be parsed on to `reject`; the next sample has them again."""
+        self._frames: dict[int, Frames] = {}
+        self._reject = reject
+
+    def read(self, source: Source, keys: list[str], page_size: int) -> pd.DataFrame | None:
+        """Return `keys` (of FRAME_KEYS), mem_bytes, swap_bytes and total_bytes; None if the kernel has no counts.
+
+        The kernel counts memory and, if page_owner tracks swap, swap together: mem_bytes and swap_bytes are missing.
+        """
+        counts = self._by_handle(source) or self._by_stack(source)
+        return _table(counts, keys, page_size) if counts else None
+
+    # show_handles has two short lines for each stack; show_stacks_handles, which is large, is needed for new ones.
+    def _by_handle(self, source: Source) -> dict[Frames, int]:
+        records = self._records(source, "show_handles")
+        pages = {r.handle: r.nr_base_pages for r in records if r.handle is not None and r.nr_base_pages is not None}
+        if not pages.keys() <= self._frames.keys():
+            text = source.open("show_stacks_handles")
+            if text is None:
+                return {}
+            for record in stack_records(text, self._reject):
+                if record.handle is not None and record.block is not None:
+                    self._frames[record.handle] = parse_frames(record.block)
+        return _added_up((self._frames.get(handle, ()), number) for handle, number in pages.items())
+
+    def _by_stack(self, source: Source) -> dict[Frames, int]:
+        records = self._records(source, "show_stacks")
+        return _added_up(
+            (parse_frames(r.block or b""), r.nr_base_pages) for r in records if r.nr_base_pages is not None
+        )
+
+    def _records(self, source: Source, name: str) -> Iterator[StackRecord]:
+        text = source.open(name)
+        return iter(()) if text is None else stack_records(text, self._reject)
+
+
+def _added_up(counts: Iterable[tuple[Frames, int]]) -> dict[Frames, int]:
+    pages: dict[Frames, int] = {}
+    for frames, number in counts:
+        pages[frames] = pages.get(frames, 0) + number
+    return pages
+
+
+def _table(counts: dict[Frames, int], keys: list[str], page_size: int) -> pd.DataFrame:
+    stacks = pd.DataFrame([meaning(frames) for frames in counts])
+    stacks["frames"] = pd.Series(list(counts), dtype=object)
+    stacks["handle"] = pd.NA
+    table = pd.DataFrame({key: stack_column(stacks, key) for key in keys})
+    table["total_bytes"] = pd.Series(list(counts.values()), dtype="int64") * page_size
+    table = table.groupby(keys, sort=False)[["total_bytes"]].sum().reset_index() if keys else table.sum().to_frame().T
+    for name in ("swap_bytes", "mem_bytes"):
+        table.insert(len(keys), name, pd.Series(pd.NA, index=table.index, dtype="Int64"))
+    return table.sort_values(["total_bytes", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What an allocation stack means: what kind of memory (category), who asked (caller), which module."""
+
+import re
+from collections.abc import Sequence
+from fnmatch import translate
+from functools import lru_cache
+from typing import NamedTuple
+
+from spo_trace.stacks.frames import function_name, module_name
+from spo_trace.stacks.rules import CATEGORIES, PLUMBING, RULES, Rule, Where
+
+__all__ = [
+    "CATEGORIES",
+    "StackMeaning",
+    "call_site",
+    "deciding_rule",
+    "meaning",
+]
+
+
+class StackMeaning(NamedTuple):
+    """What one stack says of the pages it allocated."""
+
+    category: str
+    caller: str
+    module: str
+
+
+class _Frame(NamedTuple):
+    name: str
+    module: str
+
+
+def meaning(frames: Sequence[str]) -> StackMeaning:
+    """
+    Tell category, caller and module of a stack, given as the kernel prints it, innermost frame first.
+
+    >>> meaning(["get_page_from_freelist+0x8a0/0x923", "pte_alloc_one+0x16/0x2d", "__pte_alloc+0x1d/0xd0"])
+    StackMeaning(category='page table', caller='pte_alloc_one', module='vmlinux')
+    """
+    parsed = _parse(frames)
+    own = _allocator_part(parsed)
+    rule = _deciding(parsed, own)
+    module = next((frame.module for frame in parsed if frame.module), "vmlinux")
+    return StackMeaning(rule.category if rule else "other", own[-1].name if own else "", module)
+
+
+def deciding_rule(frames: Sequence[str]) -> Rule | None:
+    """Return the row of the table that tells the stack's category, None if no row knows any of its frames."""
+    parsed = _parse(frames)
+    return _deciding(parsed, _allocator_part(parsed))
+
+
+def call_site(frames: Sequence[str], caller: str) -> str:
+    """
+    Return the innermost frame that is in a module as "function [module]"; `caller` if no frame is in one.
+
+    >>> call_site(["__netdev_alloc_skb+0x100/0x170", "ath11k_dp_rxbufs_replenish+0x110/0x3d0 [ath11k]"], "")
+    'ath11k_dp_rxbufs_replenish [ath11k]'
+    """
+    found = next((frame for frame in _parse(frames) if frame.module), None)
+    return f"{found.name} [{found.module}]" if found else caller
+
+
+def _parse(frames: Sequence[str]) -> list[_Frame]:
+    return [_parse_frame(frame) for frame in frames]
+
+
+# Cached, as what is told of frames below is: most frames of a machine's stacks are in many of them.
+@lru_cache(maxsize=1 << 16)
+def _parse_frame(frame: str) -> _Frame:
+    return _Frame(function_name(frame), module_name(frame))
+
+
+def _compiled(globs: str) -> re.Pattern[str]:
+    return re.compile("|".join(translate(glob) for glob in globs.split()))
+
+
+_PLUMBING = _compiled(PLUMBING)
+_KIND = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.where is Where.KIND]
+_ASKER = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.where is not Where.KIND]
+
+
+def _key(frame: _Frame) -> str:
+    # Since Linux kernel commit b951aaff5035 ("mm: enable page allocation tagging") (in v6.10), the
+    # allocators' names end in _noprof; the tables name them once, without.
+    return frame.name.removesuffix("_noprof")
+
+
+# The allocator's own frames and its caller; all frames if none is a caller.
+def _allocator_part(frames: Sequence[_Frame]) -> Sequence[_Frame]:
+    for index, frame in enumerate(frames):
+        if not _is_plumbing(frame):
+            return frames[: index + 1]
+    return frames
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_plumbing(frame: _Frame) -> bool:
+    return bool(_PLUMBING.match(_key(frame)))
+
+
+def _deciding(frames: Sequence[_Frame], own: Sequence[_Frame]) -> Rule | None:
+    kinds = [_kind(frame) for frame in own]
+    if (first := min(kinds, default=len(_KIND))) < len(_KIND):
+        return _KIND[first][0]
+    return next((rule for rule in map(_asker_rule, frames) if rule), None)
+
+
+# The place in the table of the first rule that knows the frame.
+@lru_cache(maxsize=1 << 16)
+def _kind(frame: _Frame) -> int:
+    name = _key(frame)
+    return next((n for n, (_, pattern) in enumerate(_KIND) if pattern.match(name)), len(_KIND))
+
+
+@lru_cache(maxsize=1 << 16)
+def _asker_rule(frame: _Frame) -> Rule | None:
+    for rule, pattern in _ASKER:
+        text = frame.module if rule.where is Where.MODULE else _key(frame)
+        if text and pattern.match(text):
+            return rule
+    return None

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Messages name arguments in the API's terms, and the command line spells them as its options."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import spo_trace
+from spo_trace.cli.messages import worded
+from spo_trace.errors import Argument, Call, Text, UsageError, spelled
+
+PACKAGE = Path(spo_trace.__file__).parent
+# -o, --where: but not the dash of a sentence, nor a heading's.
+OPTION = re.compile(r"(?<![\w-])(?:--[a-z][a-z-]+|-[oj])(?![\w-])")
+# snapshot.json keeps their texts, which are read on the command line more often than not.
+WARNINGS = {"machine_facts.py", "page_size.py"}
+# Commands that the API lacks are named as they are typed.
+COMMAND = re.compile(r"spo-trace (?:trace|simulate) [^;]*")
+
+
+@pytest.mark.parametrize(
+    ("text", "python", "command_line"),
+    [
+        ("plain", "plain", "plain"),
+        (Argument("where"), "where", "--where"),
+        (Argument("from_"), "from_", "--from"),
+        (Argument("output"), "output", "-o"),
+        (Argument("page_size", "65536"), "page_size='65536'", "--page-size 65536"),
+        (Argument("force", True), "force=True", "--force"),
+        (Argument("where", 'comm == "dd"'), "where='comm == \"dd\"'", "--where 'comm == \"dd\"'"),
+        (("try ", Argument("swap", "none"), " first"), "try swap='none' first", "try --swap none first"),
+        (Call("trend", samples="a b"), "spo.trend(samples='a b')", "spo-trace trend 'a b'"),
+        (Call("attribute", snap="x.spo"), "spo.attribute(snap='x.spo')", "spo-trace report x.spo"),
+        (Call("diff", a="A", b="B"), "spo.diff(a='A', b='B')", "spo-trace diff A B"),
+        (Call("watch", record="DIR"), "spo.watch(record='DIR')", "spo-trace watch --record DIR"),
+    ],
+)
+def test_each_front_end_has_its_spelling(text: Text, python: str, command_line: str) -> None:
+    assert (spelled(text), worded(text)) == (python, command_line)
+
+
+def test_an_error_is_python_unless_asked_otherwise() -> None:
+    error = UsageError((Argument("by"), " is wrong"), hint=("leave out ", Argument("by")))
+    assert (str(error), error.message, error.hint, error.exit_code) == ("by is wrong", "by is wrong", "leave out by", 2)
+    assert [worded(text) for text in error.texts if text] == ["--by is wrong", "leave out --by"]
+
+
+def texts(path: Path) -> Iterator[str]:
+    """Yield the texts of a module that are no docstrings."""
+    tree = ast.parse(path.read_text())
+    documentation = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield node.value
+
+
+def test_only_the_command_line_names_options() -> None:
+    modules = [path for path in PACKAGE.rglob("*.py") if not path.is_relative_to(PACKAGE / "cli")]
+    assert len(modules) > 90
+    found = {
+        (str(path.relative_to(PACKAGE)), text)
+        for path in modules
+        for text in texts(path)
+        if OPTION.search(COMMAND.sub("", text)) and path.name not in WARNINGS
+    }
+    assert found == set()
+    # AND the test would see one.
+    assert OPTION.search("leave out --from") and OPTION.search("name a directory with -o")
+
+
+def test_commands_to_install_are_in_one_place() -> None:
+    modules = {path.name for path in PACKAGE.rglob("*.py") if any("pip install" in text for text in texts(path))}
+    assert modules == {"version.py"}
+    # Nothing is published: what has no path would be somebody else's package.
+    commands = re.findall(r"pip install (\S+)", (PACKAGE / "install.py").read_text())
+    assert commands and all(command.strip("'\"").startswith(".") for command in commands)

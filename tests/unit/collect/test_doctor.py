@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What doctor checks beside the kernel, and what that takes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spo_trace.collect.doctor import check_for_snapshot, check_for_trace
+from spo_trace.machine.check import CheckCode, State
+from spo_trace.native import library
+
+
+def test_every_check_has_a_code_of_its_own(tmp_path: Path) -> None:
+    codes = [check.code for check in [*check_for_snapshot(tmp_path), *check_for_trace(tmp_path)]]
+    assert sorted(codes) == sorted(CheckCode)
+
+
+def test_no_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "load", lambda: None)
+    found = {check.code: check for check in check_for_snapshot(tmp_path)}[CheckCode.COMPILED_CODE]
+    assert found.state is State.OPTIONAL
+    assert found.fix == "install spo-trace again where there is a C compiler (cc)"
+
+
+@pytest.mark.parametrize("module", ["numpy", "pandas", "pyarrow"])
+def test_doctor_does_not_import(module: str) -> None:
+    # Each import takes longer than all checks together.
+    program = (
+        "import sys\n"
+        "from spo_trace import cli\n"
+        "sys.argv = ['spo-trace', 'doctor']\n"
+        "try: cli.main()\n"
+        f"except SystemExit: sys.exit('{module}' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0

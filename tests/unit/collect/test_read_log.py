@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is counted of each kernel file, and what --strict makes of it."""
+
+import pytest
+
+from spo_trace.collect.read_log import FileCounts, ReadLog
+from spo_trace.errors import MalformedRecord
+from spo_trace.formats.reasons import Reason
+from spo_trace.formats.record import KernelText, Reject
+
+LOST = Reject("page_owner", 70, 3, Reason.FIRST_LINE, b"x", lost=True)
+NOTED = Reject("page_owner", 99, 5, Reason.LINE, b"y", lost=False)
+HINT = "without strict such records are counted and kept in rejects.txt"
+
+
+def test_what_is_zero_or_unknown_is_left_out() -> None:
+    assert FileCounts().as_json() == {"records": 0}
+    assert FileCounts(records=3, notes=1, problem="x").as_json() == {"records": 3, "notes": 1, "problem": "x"}
+
+
+def test_times() -> None:
+    counts = FileCounts()
+    assert (counts.oldest_ts_nsec, counts.newest_ts_nsec) == (None, None)
+    for oldest, newest in ((5, 9), (7, 8), (3, 4), (6, 12)):
+        counts.see_times(oldest, newest)
+    assert (counts.oldest_ts_nsec, counts.newest_ts_nsec) == (3, 12)
+
+
+def test_lost_records_and_notes_are_counted_apart() -> None:
+    kept: list[Reject] = []
+    log = ReadLog(kept.append, strict=False, progress=None)
+    for reject in (NOTED, LOST, LOST):
+        log.reject(reject)
+    counts = log.files["page_owner"]
+    assert (counts.malformed, counts.notes) == (2, 1)
+    assert counts.reasons == {Reason.LINE: 1, Reason.FIRST_LINE: 2}
+    assert counts.first_reject == "page_owner line 5 byte 99: line not understood"
+    assert kept == [NOTED, LOST, LOST]
+
+
+def test_reading_notes_what_the_source_says() -> None:
+    told: list[tuple[str, int]] = []
+    log = ReadLog(
+        lambda reject: None, strict=False, progress=lambda text, counts: told.append((text.name, counts.records))
+    )
+    text = KernelText("page_owner", (), problem="the input breaks off: x", skipped={"too large": 2})
+    with log.reading(text) as counts:
+        counts.records += 7
+    assert told == [("page_owner", 7)]
+    as_json = log.files["page_owner"].as_json()
+    as_json.pop("began", None)
+    as_json.pop("seconds", None)
+    assert as_json == {"records": 7, "skipped": {"too large": 2}, "problem": "the input breaks off: x"}
+
+
+def test_marks_are_counted_and_neither_kept_nor_raised() -> None:
+    kept: list[Reject] = []
+    log = ReadLog(kept.append, strict=True, progress=None)
+    for number in (1, 5):
+        log.reject(Reject("page_owner", 0, 1, Reason.CR_LF, b"", lost=False, number=number))
+    assert log.files["page_owner"].as_json() == {
+        "records": 0,
+        "marks": {"cr_lf": {"text": "lines that end in CR LF", "number": 6}},
+    }
+    assert kept == []
+
+
+@pytest.mark.parametrize("reject", [LOST, NOTED])
+def test_strict_raises_the_first_reject(reject: Reject) -> None:
+    kept: list[Reject] = []
+    log = ReadLog(kept.append, strict=True, progress=None)
+    with pytest.raises(MalformedRecord) as caught:
+        log.reject(reject)
+    assert caught.value.message == f"page_owner line {reject.line} byte {reject.offset}: {reject.reason}"
+    assert (caught.value.hint, caught.value.exit_code, kept) == (HINT, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (KernelText("page_owner", (), problem="the input breaks off: x"), "page_owner: the input breaks off: x"),
+        (KernelText("page_owner", (), skipped={"too large": 2}), "page_owner: too large"),
+    ],
+)
+def test_strict_raises_what_the_source_lost(text: KernelText, message: str) -> None:
+    log = ReadLog(lambda reject: None, strict=True, progress=None)
+    with pytest.raises(MalformedRecord) as caught, log.reading(text):
+        pass
+    assert (caught.value.message, caught.value.hint) == (message, HINT)
+
+
+def test_strict_is_content_with_whole_text() -> None:
+    log = ReadLog(lambda reject: None, strict=True, progress=None)
+    with log.reading(KernelText("page_owner", (), skipped={})) as counts:
+        counts.records = 1
+    assert log.files["page_owner"].records == 1

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""From a source to a snapshot: every table, every count, every warning."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spo_trace.collect.snapshot import collect
+from spo_trace.errors import MalformedRecord, SpoTraceError, UsageError
+from spo_trace.formats.missing import Missing, Why
+from spo_trace.native import library
+from spo_trace.snapshots.reader import Snapshot
+from spo_trace.sources.capture import CaptureSource
+from spo_trace.stacks.meaning import deciding_rule, meaning
+from tests.support import ANON, CARRIED, FS, MACHINE, SHMEM, FakeSource, entry, page
+
+BLOCK = b"".join(b" %b\n" % frame for frame in ANON)
+CUT = b"Page allocated via order 0, mask 0xcc0(GFP_KERNEL), pid 7"
+
+
+def collected(tmp_path: Path, files: dict[str, bytes], **options: Any) -> Snapshot:
+    """Return the snapshot of a source with these files."""
+    problems = options.pop("problems", None)
+    source = FakeSource({**MACHINE, **files}, problems=problems, why=options.pop("why", None))
+    return collect(source, tmp_path / "x.spo", **options)
+
+
+def counts_of(snap: Snapshot, name: str) -> dict[str, Any]:
+    """Return what was counted of a file, but the time it took."""
+    return {key: value for key, value in snap.meta["files"][name].items() if key not in ("began", "seconds")}
+
+
+def test_every_table_and_count(tmp_path: Path) -> None:
+    pages = page(0x100, 0, ts=0) + page(0x104, 2, b"cat", ts=9, stack=FS) + page(0x108, 3, ts=7)
+    snap = collected(tmp_path, {"page_owner": pages, "swap_page_owner": entry(1, ts=3) + entry(2, ts=8)})
+    assert snap.pages[["pfn", "order", "comm", "stack_id"]].to_numpy().tolist() == [
+        [0x100, 0, "dd", 0],
+        [0x104, 2, "cat", 1],
+        [0x108, 3, "dd", 0],
+    ]
+    assert snap.swap[["swp_entry", "comm", "stack_id", "origin"]].to_numpy().tolist() == [
+        [1, "dd", 2, "debugfs"],
+        [2, "dd", 2, "debugfs"],
+    ]
+    assert [list(frames) for frames in snap.stacks["frames"]] == [[f.decode() for f in s] for s in (ANON, FS, SHMEM)]
+    assert snap.stacks["category"].tolist() == ["anon", "page cache", "tmpfs/shmem"]
+    # Time 0 stands for "not known yet".
+    assert counts_of(snap, "page_owner") == {"records": 3, "oldest_ts_nsec": 7, "newest_ts_nsec": 9}
+    assert counts_of(snap, "swap_page_owner") == {"records": 2, "oldest_ts_nsec": 3, "newest_ts_nsec": 8}
+    assert snap.meta["swap_owner"] == {"origin": "debugfs", "why": None, "code": None, "kept_by_kernel": True}
+    assert snap.meta["source"] == {"kind": "capture", "from": "memory"}
+    assert (snap.meta["schema_version"], snap.meta["warnings"]) == (3, [])
+    assert (snap.meta["host"], snap.page_size) == ("box", 4096)
+
+
+def test_the_largest_times_are_no_overflow(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page(ts=(1 << 64) - 1) + page(ts=1 << 63)})
+    assert counts_of(snap, "page_owner")["newest_ts_nsec"] == (1 << 64) - 1
+
+
+def test_text_without_times(tmp_path: Path) -> None:
+    old = b"Page allocated via order 0, mask 0x0()\n" + page().split(b"\n", 1)[1]
+    assert counts_of(collected(tmp_path, {"page_owner": old}), "page_owner") == {"records": 1}
+
+
+def test_rejects_are_counted_and_kept_with_their_place(tmp_path: Path) -> None:
+    garbage, odd = b"what is this\n\n", page(0x102, tail=b"huh\n")
+    snap = collected(tmp_path, {"page_owner": garbage + page() + odd + page(0x104, 40) + CUT})
+    assert snap.pages["pfn"].tolist() == [0x100, 0x102]
+    line = 3 + page().count(b"\n") + odd[: odd.index(b"huh")].count(b"\n")
+    assert counts_of(snap, "page_owner") == {
+        "records": 2,
+        "malformed": 2,
+        "notes": 2,
+        "reasons": {
+            "before_first": {"text": "text before the first record", "number": 1},
+            "line": {"text": "line not understood", "number": 1},
+            "order_range": {"text": "order is out of range", "number": 1},
+            "cut_off": {"text": "the record is cut off: it has no empty line at its end", "number": 1},
+        },
+        "first_reject": "page_owner line 1 byte 0: text before the first record",
+        "oldest_ts_nsec": 5,
+        "newest_ts_nsec": 5,
+    }
+    rejects = (snap.path / "rejects.txt").read_text()
+    where = f"byte {len(garbage + page()) + odd.index(b'huh')}"
+    assert f"# page_owner line {line} {where}: line not understood (record kept without this)\nhuh\n" in rejects
+    assert rejects.count("(record lost)\n") == 2
+
+
+def test_strict_stops_at_the_first_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(MalformedRecord, match=r"^page_owner line 7 byte \d+: order is out of range$"):
+        collected(tmp_path, {"page_owner": page() + page(0x104, 40)}, strict=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_input_that_breaks_off_is_told(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page()}, problems={"page_owner": "the input breaks off: x"})
+    assert counts_of(snap, "page_owner")["problem"] == "the input breaks off: x"
+    with pytest.raises(MalformedRecord, match=r"^page_owner: the input breaks off: x$"):
+        collected(
+            tmp_path,
+            {"page_owner": page()},
+            problems={"page_owner": "the input breaks off: x"},
+            strict=True,
+            force=True,
+        )
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "there is no page_owner to read: not there"),
+        ({"page_owner": b""}, "page_owner holds no record that can be read: it is empty"),
+        (
+            {"page_owner": b"\x7fELF\1\2\0\xff" * 50},
+            "page_owner holds no record that can be read: page_owner line 1 byte 0: text before the first record",
+        ),
+        (
+            {"page_owner": CUT},
+            "page_owner holds no record that can be read: page_owner line 1 byte 0: the record is cut off: "
+            "it has no empty line at its end",
+        ),
+    ],
+    ids=["nothing", "empty", "garbage", "cut"],
+)
+def test_without_a_record_there_is_no_snapshot(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
+    with pytest.raises(SpoTraceError) as caught:
+        collected(tmp_path, files)
+    assert caught.value.message == message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_swap_owners_and_why(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page()})
+    assert snap.meta["swap_owner"] == {
+        "origin": None,
+        "why": "not there",
+        "code": "not_in_capture",
+        "kept_by_kernel": False,
+    }
+    assert (len(snap.swap), snap.meta["warnings"]) == (0, [])
+    with pytest.raises(SpoTraceError) as caught:
+        collected(tmp_path, {"page_owner": page()}, swap="debugfs", force=True)
+    assert (caught.value.message, caught.value.hint) == (
+        "no swap_page_owner: not there",
+        "swap='auto' goes on without it",
+    )
+
+
+def test_swap_owners_that_nobody_wants(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, swap="none")
+    assert snap.meta["swap_owner"] == {
+        "origin": None,
+        "why": "not asked for",
+        "code": "not_asked_for",
+        "kept_by_kernel": True,
+    }
+    assert len(snap.swap) == 0
+    with pytest.raises(UsageError, match=r"^there is no swap mode 'bpf2'$"):
+        collected(tmp_path, {"page_owner": page()}, swap="bpf2", force=True)
+
+
+def test_a_kernel_that_took_the_option_for_another(tmp_path: Path) -> None:
+    files = {"page_owner": page(), "cmdline": b"page_owner=on,swap\n"}
+    # The code decides, whatever language the text is in.
+    snap = collected(tmp_path, files, why=Why(Missing.NO_FILE, "Datei oder Verzeichnis nicht gefunden"))
+    assert [text[:75] for text in snap.meta["warnings"]] == [
+        "the kernel was booted with page_owner=on,swap but has no swap_page_owner: i"
+    ]
+    # A capture that merely lacks the file says nothing of the kernel.
+    assert collected(tmp_path, files, force=True).meta["warnings"] == []
+    unknown = Why(Missing.UNKNOWN, "No such file or directory, it seems")
+    assert collected(tmp_path, files, why=unknown, force=True).meta["warnings"] == []
+
+
+def test_stacks_that_cannot_be_read_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    why = Why(Missing.READ_ERROR, "cat: show_stacks: Input/output error")
+    snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1), "show_handles": b""}, why=why)
+    assert snap.meta["warnings"] == [
+        f"{name} is left out: {why.text}" for name in ("show_stacks_handles", "show_stacks")
+    ]
+
+
+def test_stacks_that_are_blocked_are_left_out_with_one_warning(tmp_path: Path) -> None:
+    # GIVEN a source whose page_owner_stacks cannot be read to its end
+    why = Why(Missing.BLOCKED, "reading it returned nothing for 10 s and was given up")
+    # WHEN a snapshot is taken
+    snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, why=why)
+    # THEN it is there, and says once what it lacks, in words and as a code
+    assert snap.count("pages") == 1
+    assert snap.meta["warnings"] == [f"page_owner_stacks is left out: show_stacks_handles: {why.text}"]
+    left_out = {"code": "blocked", "why": why.text}
+    assert snap.meta["missing"] == dict.fromkeys(("show_stacks_handles", "show_stacks", "show_handles"), left_out)
+
+
+def test_an_assumed_page_size_is_told(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page(), "pagesize": b""})
+    (said,) = snap.meta["warnings"]
+    assert said.startswith("nothing in the capture tells the page size: 4096 bytes assumed; give --page-size")
+
+
+def test_counts_of_the_kernel_by_stack_or_by_handle(tmp_path: Path) -> None:
+    known = BLOCK + b"handle: 7\n\n"
+    by_stack = {"page_owner": page(), "show_stacks": BLOCK + b"nr_base_pages: 12\n\n", "show_stacks_handles": known}
+    snap = collected(tmp_path, by_stack)
+    assert snap.stacks[["handle", "nr_base_pages"]].to_numpy().tolist() == [[7, 12]]
+    by_handle = {
+        "page_owner": page(),
+        "show_handles": b"handle: 7\nnr_base_pages: 13\n\n",
+        "show_stacks_handles": known,
+    }
+    snap = collected(tmp_path, by_handle, force=True)
+    assert snap.stacks[["handle", "nr_base_pages"]].to_numpy().tolist() == [[7, 13]]
+
+
+def test_handles_in_place_of_stacks(tmp_path: Path) -> None:
+    pages = page(0x100, stack=[], tail=b"handle: 7\n") + page(0x101, stack=[], tail=b"handle: 8\n")
+    snap = collected(tmp_path, {"page_owner": pages, "show_stacks_handles": BLOCK + b"handle: 7\n\n"})
+    assert [list(frames) for frames in snap.stacks["frames"]] == [[frame.decode() for frame in ANON], []]
+    assert snap.stacks["handle"].tolist() == [7, 8]
+    assert snap.stacks["stack_hash"].nunique() == 2
+
+
+def test_counts_of_allocations_are_not_taken_for_pages(tmp_path: Path) -> None:
+    snap = collected(tmp_path, {"page_owner": page(), "show_stacks": BLOCK + b"stack_count: 12\n\n"})
+    assert snap.stacks["nr_base_pages"].isna().all()
+    assert snap.meta["warnings"] == [
+        "show_stacks prints stack_count, which counts allocations and not pages (6.9-rc): not used"
+    ]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_some_columns_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, compiled: bool) -> None:
+    # GIVEN text that the scanner knows, and some that it leaves to the reference parser
+    pages = page(0x100, 0, ts=5) + page(0x104, 2, b"cat", ts=9, stack=FS, tail=b"PID 9\n") + page(0x108, 3, ts=7)
+    if not compiled:
+        monkeypatch.setattr(library, "load", lambda: None)
+    # WHEN only some columns are kept
+    snap = collected(tmp_path, {"page_owner": pages, "swap_page_owner": entry(1)}, page_columns=["stack_id", "order"])
+    # THEN they are what they always are, as is what is counted
+    assert snap.read("pages", ["order", "stack_id"]).to_numpy().tolist() == [[0, 0], [2, 1], [3, 0]]
+    assert [frame["order"].tolist() for frame in snap.frames("pages", ["order"])] == [[0, 2, 3]]
+    assert counts_of(snap, "page_owner")["newest_ts_nsec"] == 9
+    assert snap.swap["comm"].tolist() == ["dd"]
+    # AND what was not kept is no missing value, but an error
+    for read in (
+        lambda: snap.pages,
+        lambda: snap.read("pages", ["comm"]),
+        lambda: list(snap.frames("pages", ["comm"])),
+    ):
+        with pytest.raises(SpoTraceError, match=r"comm.* was not asked for"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b"do_anonymous_page.llvm.1111111+0x1bc/0x430", b"do_anonymous_page.llvm.2222222+0x1c4/0x438"),
+        (b"do_anonymous_page$d41d8cd98f00b204e9800998ecf8427e+0x1bc/0x430", b"do_anonymous_page.cfi_jt+0x1c4/0x438"),
+        (b".do_anonymous_page+0x1bc/0x430", b"do_anonymous_page+0x1c4/0x438"),
+        (b"do_anonymous_page.isra.0+0x1bc/0x430", b"do_anonymous_page.constprop.0.isra.0+0x1bc/0x430"),
+    ],
+    ids=["llvm", "thinlto", "elfv1", "gcc"],
+)
+def test_builds_of_one_source_have_the_same_symbol_hash(tmp_path: Path, one: bytes, other: bytes) -> None:
+    # GIVEN the same stack in two builds of one kernel, whose compilers named the function differently
+    stacks = [[b"post_alloc_hook+0x23c/0x254", frame] for frame in (one, other)]
+    for number in "01":
+        (tmp_path / number).mkdir()
+    snaps = [collected(tmp_path / str(n), {"page_owner": page(stack=stack)}) for n, stack in enumerate(stacks)]
+    # THEN what the names decide is the same, and the stacks themselves differ
+    rows = [snap.stacks[["symbol_hash", "category", "caller"]].to_numpy().tolist() for snap in snaps]
+    assert rows[0] == rows[1]
+    assert rows[0][0][1:] == ["anon", "do_anonymous_page"]
+    assert snaps[0].stacks["stack_hash"][0] != snaps[1].stacks["stack_hash"][0]
+
+
+# Callers in captures/ whose memory no rule knows: what the kernel's source does with it fits none of the categories.
+NO_RULE = {
+    *("alloc_cpu_data", "allocate_cmdlines_buffer", "ftrace_process_locs"),  # ring buffers and tables of ftrace
+    "anon_pipe_write",  # pipe buffers
+    *("futex_init", "mnt_init", "posixtimer_init"),  # hash tables
+    "vdso_setup_data_pages",  # pages that every process maps
+}
+
+
+@pytest.mark.parametrize("stage", ["7.2-spo/2-swapped", "7.2-stock/3-back", "7.2-spo-varied/2-swapped"])
+def test_memory_is_other_by_default_only_where_it_is_known_to_be(stage: str, tmp_path: Path) -> None:
+    snap = collect(CaptureSource([str(CARRIED / stage)]), tmp_path / "x.spo")
+    stacks = [list(frames) for frames in snap.stacks["frames"]]
+    assert len(stacks) > 400
+    assert {meaning(frames).caller for frames in stacks if frames and deciding_rule(frames) is None} <= NO_RULE

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Private directories: whose, where, and for how long."""
+
+import os
+import pwd
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.files.private_directories import cache_directory
+
+
+def test_the_cache_is_where_xdg_says_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a/b"))
+    assert cache_directory() == tmp_path / "a/b/spo-trace"
+    assert stat.S_IMODE(cache_directory().stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("told", ["", "relative/cache"])
+def test_without_a_sound_xdg_it_is_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", told)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_directory() == tmp_path / "home/.cache/spo-trace"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_nothing_is_kept_in_the_home_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a HOME that sudo left as it was
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/proc/1")
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_dir=str(tmp_path / str(uid))))
+    # WHEN the cache is made, it is in the home that /etc/passwd tells
+    with pytest.raises(SpoTraceError, match=rf"{tmp_path}/{os.getuid() + 1}/\.cache/spo-trace is not yours alone$"):
+        cache_directory()
+    # THEN or, without an entry there, in none that could be made
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    with pytest.raises(SpoTraceError, match=r"^the cache directory /proc/1/\.cache/spo-trace can't be made: "):
+        cache_directory()
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
+def test_a_cache_that_others_may_write_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "spo-trace").mkdir()
+    (tmp_path / "spo-trace").chmod(mode)
+    with pytest.raises(SpoTraceError, match=r"/spo-trace is not yours alone$"):
+        cache_directory()
+
+
+def test_without_any_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    with pytest.raises(SpoTraceError) as caught:
+        cache_directory()
+    assert caught.value.message == "there is no home directory to keep files in"
+    assert caught.value.hint == "set XDG_CACHE_HOME to a directory of yours"
+
+
+def test_a_place_where_none_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(SpoTraceError) as caught:
+        cache_directory()
+    assert caught.value.message == f"the cache directory {tmp_path}/file/spo-trace can't be made: Not a directory"
+
+
+def test_a_scratch_directory_lasts_as_long_as_the_process(tmp_path: Path) -> None:
+    program = (
+        "from spo_trace.files.private_directories import scratch_directory as s; (s() / 'x').touch();"
+        "print(s() == s(), oct(s().stat().st_mode & 0o777), s().parent, (s() / 'x').exists())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[3],
+        env={"XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == f"True 0o700 {tmp_path}/spo-trace True\n"
+    assert list((tmp_path / "spo-trace").iterdir()) == []
+
+
+def test_without_a_cache_there_is_another_private_place(tmp_path: Path) -> None:
+    # GIVEN a cache that somebody else may write to
+    (tmp_path / "spo-trace").mkdir()
+    (tmp_path / "spo-trace").chmod(0o777)
+    (tmp_path / "tmp").mkdir()
+    program = (
+        "from spo_trace.files.private_directories import scratch_directory;"
+        "made = scratch_directory(); print(made.parent, oct(made.stat().st_mode & 0o777))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[3],
+        env={"XDG_CACHE_HOME": str(tmp_path), "TMPDIR": str(tmp_path / "tmp")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # THEN it is told, files are kept in a private one of $TMPDIR, and none of it is left
+    assert run.stdout == f"{tmp_path}/tmp 0o700\n"
+    assert f"the cache directory {tmp_path}/spo-trace is not yours alone; {tmp_path}/tmp/spo-trace-" in run.stderr
+    assert list((tmp_path / "tmp").iterdir()) == list((tmp_path / "spo-trace").iterdir()) == []
+
+
+def test_sudo_that_keeps_home_keeps_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN HOME of another user
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "theirs"))
+    (tmp_path / "theirs").mkdir()
+    mine = SimpleNamespace(pw_dir=str(tmp_path / "mine"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: mine)
+    theirs = (tmp_path / "theirs").stat().st_uid
+    # WHEN the user is not the one that it belongs to
+    monkeypatch.setattr(os, "geteuid", lambda: theirs + 1)
+    with pytest.raises(SpoTraceError, match="not yours alone"):
+        cache_directory()
+    # THEN the user's own home was chosen (and, in this test, the owner's check then refused it)
+    assert (tmp_path / "mine/.cache/spo-trace").is_dir()
+    assert not (tmp_path / "theirs/.cache").exists()
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o777])
+def test_a_directory_that_others_may_write_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "spo-trace").mkdir()
+    (tmp_path / "spo-trace").chmod(mode)
+    with pytest.raises(SpoTraceError, match="not yours alone"):
+        cache_directory()

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""BTF: members through anonymous structures and unions, bit fields, enumerators, functions."""
+
+from pathlib import Path
+
+import pytest
+
+from spo_trace.memory.btf import Btf
+from tests.unit.memory.btf_data import kernel_btf
+
+
+@pytest.fixture(scope="module")
+def btf() -> Btf:
+    return Btf(kernel_btf())
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "offset"),
+    [
+        ("folio", "swap", 0x28),
+        ("folio", "private", 0x28),
+        ("folio", "_flags_1", 64),
+        ("folio", "_folio_order", None),
+        ("page", "private", 0x28),
+        ("mem_section", "page_ext", 16),
+        ("page_owner", "comm", 32),
+        ("page_owner", "tgid", 52),
+        ("handle_parts", "offset", 2),
+        ("nothing", "at_all", None),
+    ],
+)
+def test_where_a_member_is(btf: Btf, name: str, member: str, offset: int | None) -> None:
+    assert btf.offset(name, member) == offset
+
+
+def test_sizes_enumerators_and_functions(btf: Btf) -> None:
+    assert [btf.size(name) for name in ("page", "folio", "page_owner", "nothing")] == [64, 128, 64, None]
+    assert [btf.enumerator(name) for name in ("PG_head", "PAGE_EXT_OWNER_ALLOCATED", "PG_none")] == [6, 1, None]
+    assert btf.functions == {"swap_writeout", "swap_read_folio"}
+
+
+def test_what_is_no_btf() -> None:
+    with pytest.raises(ValueError, match="not BTF"):
+        Btf(bytes(64))
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/btf/vmlinux").exists(), reason="this kernel has no BTF")
+def test_this_kernels_own() -> None:
+    btf = Btf(Path("/sys/kernel/btf/vmlinux").read_bytes())
+    # struct list_head: two pointers, on every kernel.
+    assert (btf.size("list_head"), btf.offset("list_head", "next"), btf.offset("list_head", "prev")) == (16, 0, 8)
+    assert "schedule" in btf.functions

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Hooks are chosen by what is there; the lists are of real kernels' kallsyms (Debian 6.1 and 6.12, Linux 7.2)."""
+
+import subprocess
+
+import pytest
+
+from spo_trace.files.bundled import bpf_program
+from spo_trace.memory.problem import Problem
+from spo_trace.probes.loader.hooks import FUNCTIONS, Hook, choose_hooks, past_ftrace_site
+
+LINUX_6_1 = {"swap_writepage", "swap_readpage", "clear_shadow_from_swap_cache", "__folio_copy_owner"}
+LINUX_6_12 = {
+    "swap_writepage",
+    "swap_read_folio",
+    "clear_shadow_from_swap_cache",
+    "zswap_invalidate",
+    "__folio_copy_owner",
+}
+LINUX_6_18 = {"swap_writeout", "swap_read_folio", "__swap_cache_clear_shadow", "zswap_invalidate", "__folio_copy_owner"}
+LINUX_7_2 = {
+    "swap_writeout",
+    "swap_read_folio",
+    "zswap_invalidate",
+    "__swap_cluster_free_entries",
+    "__folio_copy_owner",
+}
+
+
+@pytest.mark.parametrize(
+    ("functions", "chosen"),
+    [
+        (LINUX_6_1, ["swap_writepage", "swap_readpage", "clear_shadow_from_swap_cache"]),
+        (LINUX_6_12, ["swap_writepage", "swap_read_folio", "clear_shadow_from_swap_cache"]),
+        (LINUX_6_18, ["swap_writeout", "swap_read_folio", "__swap_cache_clear_shadow"]),
+        (LINUX_7_2, ["swap_writeout", "swap_read_folio", "zswap_invalidate"]),
+    ],
+    ids=["6.1", "6.12", "6.18", "7.2"],
+)
+def test_each_kernel_has_its_hooks(functions: set[str], chosen: list[str]) -> None:
+    hooks = choose_hooks(functions)
+    assert [(hook.role, hook.function) for hook in hooks] == [
+        *zip(("out", "in", "free"), chosen, strict=True),
+        ("migrate", "__folio_copy_owner"),
+    ]
+    assert functions <= FUNCTIONS
+
+
+def test_a_hook_is_a_line_of_c() -> None:
+    sources = {hook.role: hook.source for hook in choose_hooks(LINUX_6_1)}
+    assert sources == {
+        "out": "HOOK(swap_writepage, swap_out(ctx, FIRST))",
+        "in": "HOOK(swap_readpage, swap_in(ctx, FIRST))",
+        "free": "HOOK(clear_shadow_from_swap_cache, free_entries(ctx, (FIRST << 58) | SECOND, THIRD - SECOND + 1))",
+        "migrate": "HOOK(__folio_copy_owner, migrate(FIRST, SECOND))",
+    }
+
+
+def test_migration_is_followed_where_it_can_be() -> None:
+    roles = [hook.role for hook in choose_hooks(LINUX_7_2 - {"__folio_copy_owner"})]
+    assert roles == ["out", "in", "free"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("swap_writeout", "this kernel has no function to hook that writes a page to swap (looked for swap_writeout, "),
+        ("swap_read_folio", "this kernel has no function to hook that reads a page from swap (looked for swap_read_"),
+        ("zswap_invalidate", "this kernel has no function to hook that frees a swap entry (looked for zswap_invalidat"),
+    ],
+)
+def test_a_missing_hook_is_told_with_what_was_looked_for(missing: str, said: str) -> None:
+    with pytest.raises(Problem) as caught:
+        choose_hooks(LINUX_7_2 - {missing})
+    assert caught.value.message.startswith(said)
+    assert "5.18 is the oldest), built without CONFIG_SWAP" in (caught.value.hint or "")
+
+
+def test_fentry_takes_only_what_btf_knows() -> None:
+    hooks = choose_hooks({*LINUX_7_2, "swap_writepage"}, LINUX_7_2 - {"swap_writeout"} | {"swap_writepage"})
+    assert hooks[0].function == "swap_writepage"
+
+
+def test_without_owners_whoever_had_the_page_mapped_is_seen() -> None:
+    functions = LINUX_7_2 | {"try_to_unmap_one"}
+    assert [hook.role for hook in choose_hooks(functions, owners=False)] == ["out", "in", "free", "unmap"]
+    assert [hook.role for hook in choose_hooks(LINUX_7_2, owners=False)] == ["out", "in", "free"]
+    assert [hook.role for hook in choose_hooks(functions)] == ["out", "in", "free", "migrate"]
+
+
+@pytest.mark.parametrize(
+    ("code", "offset"),
+    [
+        ("0f1f440000 415741 56", 5),
+        ("e8 11223344 4157 4156", 5),
+        ("f30f1efa 0f1f440000", 9),
+        ("f30f1efa e811223344", 9),
+        ("4157 4156 4155 4154 55", 0),
+        ("f30f1efa 4157415655", 0),
+    ],
+    ids=["nop", "call", "endbr and nop", "endbr and call", "none", "endbr alone"],
+)
+def test_a_kprobe_stays_off_the_ftrace_site(code: str, offset: int) -> None:
+    assert past_ftrace_site(bytes.fromhex(code)) == offset
+
+
+@pytest.mark.parametrize(
+    ("macro", "program"),
+    [
+        # bcc up to 0.27, and since 0.28.
+        ("int kfunc__ ## event(unsigned long long *ctx)", "kfunc__swap_writeout"),
+        ("int kfunc__vmlinux__ ## event(unsigned long long *ctx)", "kfunc__vmlinux__swap_writeout"),
+    ],
+)
+def test_fentry_programs_are_named_as_bcc_itself_does(macro: str, program: str) -> None:
+    # GIVEN the part of the BPF program that hooks use, and the macro of a version of bcc
+    hooks = bpf_program().read_text().rpartition("#ifdef FENTRY")
+    source = f"#define KFUNC_PROBE(event) {macro}\n#define FENTRY\n{hooks[1]}{hooks[2]}"
+    hook = Hook("out", "swap_writeout", "swap_out(ctx, FIRST)")
+    # WHEN
+    expanded = subprocess.run(
+        ["cc", "-E", "-P", "-x", "c", "-"],
+        input=f"{source}\n{hook.source}\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # THEN
+    body = "{ return swap_out(ctx, read_u64((u64)&ctx[0])); }"
+    assert expanded.stdout.strip() == f"int {program}(unsigned long long *ctx) {body}"

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A snapshot asks the trace that runs: owners of swap, restored pages, and how much is unknown."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.balance import balance
+from spo_trace.analysis.records import record_tables
+from spo_trace.analysis.snapshot_notes import swap_note
+from spo_trace.collect.snapshot import collect
+from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.formats.missing import Missing, Why
+from spo_trace.probes import running_trace as running
+from spo_trace.probes.symbolizer import Symbolizer
+from spo_trace.snapshots.reader import Snapshot
+from tests.support import MACHINE, FakeSource, Files, entry, meminfo, page, swaps
+from tests.unit.probes.fake_maps import FakeMaps, Owned
+
+STACKS: dict[int, tuple[int, ...]] = {5: (0x1001, 0x2002)}
+
+
+def owner(ts_nsec: int, comm: bytes) -> Owned:
+    return (ts_nsec, 0x77, 5, 8, 7, comm)
+
+
+class LiveFiles(FakeSource):
+    """Be this machine, with these files."""
+
+    kind = "live"
+
+
+@pytest.fixture
+def maps(monkeypatch: pytest.MonkeyPatch) -> FakeMaps:
+    """Give the maps of a running trace: two entries in swap, and one page that came back."""
+    found = FakeMaps(
+        {1: owner(40, b"dd"), 2: owner(41, b"dd")}, restored={0x100: (900, owner(30, b"first"))}, stacks=STACKS
+    )
+    monkeypatch.setattr(running, "connect", lambda: found)
+    monkeypatch.setattr(running, "live_symbolizer", lambda: Symbolizer(["1000 T alloc\n", "2000 T b\n", "3000 T c\n"]))
+    monkeypatch.setattr(running, "swap_pages_used", lambda: 12)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    return found
+
+
+PAGES: Files = {**MACHINE, "page_owner": page(0x100, comm=b"cat", ts=900) + page(0x101, comm=b"cat", ts=901)}
+
+
+def taken(tmp_path: Path, files: Files = PAGES, *, kind: type[FakeSource] = LiveFiles, **options: Any) -> Snapshot:
+    return collect(
+        kind(files, why=Why(Missing.NO_FILE, "the kernel has no swap_page_owner file")), tmp_path / "x.spo", **options
+    )
+
+
+@pytest.mark.parametrize("swap", ["auto", "bpf"])
+def test_owners_and_restored_pages_are_in_the_snapshot(tmp_path: Path, maps: FakeMaps, swap: str) -> None:
+    maps.facts |= {"used_at_attach": 100}
+    snap = taken(tmp_path, swap=swap)
+    assert snap.swap[["swp_entry", "comm", "ts_nsec", "origin"]].to_numpy().tolist() == [
+        [1, "dd", 40, "bpf"],
+        [2, "dd", 41, "bpf"],
+    ]
+    assert snap.pages[["comm", "ts_nsec", "swapped", "kernel_comm"]].iloc[0].tolist() == ["first", 30, True, "cat"]
+    assert snap.pages["swapped"].tolist() == [True, False]
+    assert snap.pages["kernel_comm"].isna().tolist() == [False, True]
+    assert snap.meta["swap_owner"]["unknown_pages"] == 10
+    assert snap.meta["swap_owner"]["origin"] == "bpf"
+    assert snap.meta["files"]["bpf"]["records"] == 2
+    assert snap.meta["warnings"] == []
+    assert maps.closed
+    table = attribute(snap, by="comm", where='kernel_comm == "cat"')
+    assert table[["comm", "mem_pages", "swap_pages"]].to_numpy().tolist() == [["first", 1, 0]]
+    columns = ["where", "comm", "ts_nsec", "stack", "kernel_comm", "kernel_ts_nsec", "kernel_stack"]
+    exported = pa.concat_tables(record_tables(snap)).select(columns).to_pylist()
+    came_back, other, *_ = (list(record.values()) for record in exported)
+    own = ["first", 30, "alloc+0x1/0x1000;b+0x2/0x1000"]
+    assert came_back == ["memory", *own, "cat", 900, ";".join(snap.stacks["frames"][0])]
+    assert other[-3:] == [None, None, None]
+    assert swap_note(snap) == (
+        "Not included: 40.00 KiB of swap with unknown owners (there before the probes were attached)"
+    )
+
+
+@pytest.mark.parametrize("patched", [False, True])
+def test_the_kernels_counts_are_held_against_what_it_counts(tmp_path: Path, maps: FakeMaps, patched: bool) -> None:
+    # GIVEN that both pages are cat's to the kernel, which counts pages in swap only where it keeps their owners
+    frames = b"".join(line + b"\n" for line in PAGES["page_owner"].split(b"\n") if line.startswith(b" "))
+    stack = frames[: len(frames) // 2]
+    files = {
+        **PAGES,
+        "show_stacks": stack + b"nr_base_pages: 2\n\n",
+        **({"swap_page_owner": entry(9)} if patched else {}),
+    }
+    table = balance(taken(tmp_path, files, swap="bpf"))
+    lines = table[table["section"] == "page_owner_stacks"].set_index("item")["pages"]
+    assert lines["difference"] == (-2 if patched else 0)
+    assert lines["unexplained"] == 0
+    assert lines["sum of differences, unsigned"] == 0
+
+
+def test_unknown_is_no_more_than_there_was_before(tmp_path: Path, maps: FakeMaps) -> None:
+    maps.facts |= {"used_at_attach": 3}
+    files = {**PAGES, "swaps": swaps(vda=12), "meminfo": meminfo(swap_total=1000, swap_free=988)}
+    table = balance(taken(tmp_path, files))
+    lines = table[table["section"].str.startswith("swap")][["kind", "item", "pages"]].to_numpy().tolist()
+    assert lines == [
+        ["machine", "Used in /proc/swaps", 12],
+        ["listed", "swap entries of the probes", 2],
+        ["difference", "difference", 10],
+        ["explains", "unknown (before attach)", 3],
+        ["explains", "changed while it was read", 0],
+        ["rest", "unexplained", 7],
+    ]
+
+
+def test_slots_that_old_kernels_keep_ready_are_named(
+    tmp_path: Path, maps: FakeMaps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    maps.facts["hooks"] = {"out": "swap_writepage"}
+    files = {**PAGES, "swaps": swaps(vda=132), "meminfo": meminfo(swap_total=1000, swap_free=868)}
+    table = balance(taken(tmp_path, files)).set_index("item")["pages"]
+    assert (table["slots kept ready"], table["unexplained"].iloc[-1]) == (128, 2)
+
+
+def test_what_a_full_map_lost_is_named(tmp_path: Path, maps: FakeMaps) -> None:
+    maps.counted |= {"entries_full": 100}
+    files = {**PAGES, "swaps": swaps(vda=9, vdb=5), "meminfo": meminfo(swap_total=2000, swap_free=1986)}
+    table = balance(taken(tmp_path, files))
+    lines = table[table["section"].str.startswith("swap")][["item", "pages"]].to_numpy().tolist()
+    assert [pages for item, pages in lines if item == "lost"] == [7, 5]
+    assert [pages for item, pages in lines if item == "unexplained"] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("at_attach", "freed", "lost", "unknown"),
+    [
+        # Of 10 that are missing:
+        (100, 0, 0, 10),
+        (3, 0, 0, 3),
+        # All that was there before may be gone.
+        (100, 100, 50, 0),
+        (100, 95, 50, 5),
+        (100, 1000, 0, 10),
+        # No more can be lost than 4.
+        (100, 1000, 4, 6),
+        (3, 0, 50, 3),
+        (0, 0, 50, 0),
+    ],
+)
+def test_what_a_full_map_lost_is_not_from_before(
+    tmp_path: Path, maps: FakeMaps, at_attach: int, freed: int, lost: int, unknown: int
+) -> None:
+    maps.facts["used_at_attach"] = at_attach
+    maps.counted |= {"entries_full": lost, "free_unknown": freed}
+    assert taken(tmp_path).meta["swap_owner"]["unknown_pages"] == unknown
+
+
+def test_losses_are_warned_of(tmp_path: Path, maps: FakeMaps) -> None:
+    maps.counted |= {"entries_full": 1234, "out_pages": 5}
+    assert taken(tmp_path).meta["warnings"] == ["probes: 1,234 owners lost: the map of swap entries was full"]
+
+
+def test_a_trace_that_ends_meanwhile_is_told(tmp_path: Path, maps: FakeMaps) -> None:
+    # Numbers of processes end at 2**22.
+    maps.facts["pid"] = 1 << 22
+    (said,) = taken(tmp_path).meta["warnings"]
+    assert said.startswith("probes: the trace ended while the snapshot was taken")
+
+
+def test_a_kernel_that_keeps_owners_itself_is_asked_first(tmp_path: Path, maps: FakeMaps) -> None:
+    snap = taken(tmp_path, {**PAGES, "swap_page_owner": entry(9)})
+    assert (snap.meta["swap_owner"]["origin"], snap.swap["swp_entry"].tolist()) == ("debugfs", [9])
+    assert maps.reads == []
+
+
+def test_it_can_be_told_to_ask_the_probes(tmp_path: Path, maps: FakeMaps) -> None:
+    snap = taken(tmp_path, {**PAGES, "swap_page_owner": entry(9)}, swap="bpf")
+    assert (snap.meta["swap_owner"]["origin"], snap.swap["swp_entry"].tolist()) == ("bpf", [1, 2])
+
+
+def test_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "connect", lambda: None)
+    snap = taken(tmp_path)
+    why = "the kernel has no swap_page_owner file"
+    assert snap.meta["swap_owner"] == {"origin": None, "why": why, "code": "no_file", "kept_by_kernel": False}
+    with pytest.raises(SpoTraceError) as caught:
+        taken(tmp_path, swap="bpf", force=True)
+    assert caught.value.message == "no owners of swap from probes: no trace is running"
+    assert caught.value.hint == "start one: sudo spo-trace trace, and leave it running"
+
+
+def test_a_trace_of_events_alone(tmp_path: Path, maps: FakeMaps) -> None:
+    maps.facts["owners"] = False
+    assert taken(tmp_path).meta["swap_owner"]["origin"] is None
+    with pytest.raises(SpoTraceError, match="the running trace keeps no owners: page_owner is not on") as caught:
+        taken(tmp_path, swap="bpf", force=True)
+    # Another trace is refused while this one runs, and would keep none either.
+    assert (caught.value.hint or "").startswith("boot with page_owner=on")
+
+
+@pytest.mark.parametrize("swap", ["auto", "bpf"])
+def test_a_capture_has_no_probes(tmp_path: Path, maps: FakeMaps, swap: str) -> None:
+    if swap == "bpf":
+        with pytest.raises(UsageError, match="swap='bpf' asks this machine's kernel, not a capture"):
+            taken(tmp_path, kind=FakeSource, swap=swap)
+    else:
+        assert taken(tmp_path, kind=FakeSource).meta["swap_owner"]["origin"] is None
+    assert maps.reads == []

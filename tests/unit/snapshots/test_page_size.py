@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What tells a machine's page size, what contradicts it, and what --page-size does."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+import spo_trace as spo
+from spo_trace.analysis.diff import diff
+from spo_trace.errors import UsageError
+from spo_trace.formats import proc
+from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, contradictions, evidence, parse_page_size
+from tests.support import MACHINE, capture, in_process, meminfo, page, tar_of
+
+LARGE = Path(__file__).parents[3] / "fixtures" / "captures-64k" / "1-dd256"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4096", 4096), ("4K", 4096), ("16k", 16384), ("64KiB", 65536), ("64 KB", 65536), ("65536B", 65536), (8192, 8192),
+     ("256K", 262144)],
+)  # fmt: skip
+def test_sizes_that_machines_have(text: str | int, size: int) -> None:
+    assert parse_page_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "4", "2K", "12K", "512K", "4M", "-4096", "4096.0", "x", "٤٠٩٦", "1" * 99])
+def test_sizes_that_no_machine_has(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a page size") as caught:
+        parse_page_size(text)
+    assert "64K" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("release", "size"),
+    [
+        ("6.8.0-45-generic-64k", 65536),
+        ("6.12.0-1.el10.aarch64+64k-debug", 65536),
+        ("5.14.0-503.el9.aarch64+64k", 65536),
+        ("6.6.30-android15-16k", 16384),
+        ("6.11.0+16K", 16384),
+        ("6.8.0-45-generic", None),
+        ("6.1.0-164k", None),
+        ("6.1.0-64kb", None),
+        ("7.2.16k", None),
+        (None, None),
+    ],
+)
+def test_releases(release: str | None, size: int | None) -> None:
+    found = evidence(lambda name: b"", {}, [], release)
+    assert found == ([] if size is None else [Evidence(size, PageSizeFrom.RELEASE)])
+
+
+def vmstat(**pages: int) -> bytes:
+    return b"".join(b"%b %d\n" % (name.encode(), number) for name, number in pages.items())
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("moved", [0, 7])
+def test_vmstat_against_meminfo(size: int, moved: int) -> None:
+    # GIVEN counters in kB and in pages, read one after the other
+    kib = {"MemFree": 500 * size, "AnonPages": 300 * size, "Mapped": 99 * size, "Shmem": 3 * size}
+    text = vmstat(nr_free_pages=500 + moved, nr_anon_pages=300 - moved, nr_mapped=99, nr_shmem=900, nr_mlock=0)
+    found = evidence(lambda name: text if name == "vmstat" else b"", kib, [], None)
+    # THEN most of them tell the size, whatever the others say
+    assert found == [Evidence(size, PageSizeFrom.VMSTAT)]
+
+
+def test_counters_that_do_not_agree_tell_nothing() -> None:
+    kib = {"MemFree": 500 * 4096, "AnonPages": 300 * 65536}
+    text = vmstat(nr_free_pages=500, nr_anon_pages=300)
+    assert evidence(lambda name: text if name == "vmstat" else b"", kib, [], None) == []
+    few = {"MemFree": 9 * 65536, "AnonPages": 9 * 65536}
+    text = vmstat(nr_free_pages=9, nr_anon_pages=9)
+    assert evidence(lambda name: text if name == "vmstat" else b"", few, [], None) == []
+
+
+@pytest.mark.parametrize("text", [b"PAGESIZE                           65536\n", b"X 1\nPAGE_SIZE   65536\nY 2\n"])
+def test_getconf_of_a_sosreport(text: bytes, tmp_path: Path) -> None:
+    for name in ("sos_commands/posix/getconf_-a", "sos_commands/system/getconf_-a"):
+        files = {f"sosreport-x/{name}": text, "sosreport-x/sys/kernel/debug/page_owner": page()}
+        archive = tmp_path / "sosreport.tar"
+        archive.write_bytes(tar_of(files))
+        directory = capture(tmp_path / name.split("/")[1], files) / "sosreport-x"
+        for given in (archive, directory):
+            snap = spo.snapshot(tmp_path / "a.spo", from_=given, force=True)
+            assert (snap.page_size, snap.meta["page_size_from"]) == (65536, "getconf")
+
+
+def test_the_surest_counts_and_the_others_are_said() -> None:
+    files = {"pagesize": b"4096\n"}
+    found = evidence(lambda name: files.get(name, b""), {}, list[proc.Zone](), "6.8.0-45-generic-64k")
+    assert found[0] == Evidence(4096, PageSizeFrom.PAGESIZE)
+    assert list(contradictions(4096, PageSizeFrom.PAGESIZE, found, None)) == [
+        "the page size 4096 (getconf PAGESIZE) is contradicted by the kernel's release: 65536"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("order", "said"), [(9, None), (10, None), (8, None), (11, "16384"), (13, "65536"), (5, "65536")]
+)
+def test_pageblocks_contradict_an_assumed_size(order: int, said: str | None) -> None:
+    texts = list(contradictions(4096, PageSizeFrom.ASSUMED, [], order))
+    assert len(texts) == (said is not None)
+    assert all(f"usual for {said};" in text and "--page-size" in text for text in texts)
+    assert list(contradictions(65536, PageSizeFrom.OPTION, [], order)) == []
+    assert list(contradictions(4096, PageSizeFrom.PAGESIZE, [], order)) == []
+
+
+def test_the_option_is_obeyed_and_contradictions_are_said(tmp_path: Path) -> None:
+    given = capture(tmp_path / "c", {**MACHINE, "page_owner": page()})
+    for snap in (spo.open(given, page_size="64K"), spo.snapshot(tmp_path / "a.spo", from_=given, page_size=65536)):
+        assert (snap.page_size, snap.meta["page_size_from"]) == (65536, "option")
+        assert snap.meta["warnings"] == ["the page size 65536 (--page-size) is contradicted by getconf PAGESIZE: 4096"]
+    reopened = spo.open(tmp_path / "a.spo", page_size="16K")
+    assert (reopened.page_size, len(reopened.meta["warnings"])) == (16384, 2)
+
+
+def test_diff_compares_no_bytes_of_an_assumed_page_size(tmp_path: Path) -> None:
+    # GIVEN one and the same capture, of which one copy lacks what tells its page size
+    told = spo.open(capture(tmp_path / "told", {**MACHINE, "pagesize": b"65536\n", "page_owner": page()}))
+    lone = capture(tmp_path / "lone", {"page_owner": page()})
+    # THEN they are not compared, unless the page size is given
+    with pytest.raises(UsageError, match="was assumed") as caught:
+        diff(told, spo.open(lone))
+    assert "page_size='64K'" in str(caught.value.hint)
+    assert not diff(told, spo.open(lone, page_size="64K"))["total_bytes_delta"].any()
+    run = in_process("diff", "told", "lone", cwd=tmp_path)
+    assert (run.returncode, b"--page-size" in run.stderr) == (2, True)
+    assert in_process("diff", "told", "lone", "--page-size", "64K", cwd=tmp_path).returncode == 0
+    # Two machines that both tell theirs are compared.
+    small = spo.open(capture(tmp_path / "small", {**MACHINE, "page_owner": page()}))
+    assert diff(small, told)["total_bytes_delta"].tolist() == [65536 - 4096]
+
+
+@pytest.mark.parametrize("left_out", [(), ("zoneinfo",), ("zoneinfo", "vmstat", "uname")])
+def test_a_real_machine_with_64k_pages(left_out: tuple[str, ...], tmp_path: Path) -> None:
+    # GIVEN a capture of an arm64 kernel with 64 KiB pages, less and less of it
+    files = {path.name.removesuffix(".gz"): gzip.decompress(path.read_bytes()) for path in LARGE.glob("*.gz")}
+    given = capture(tmp_path / "c", {name: text for name, text in files.items() if name not in left_out})
+    snap = spo.open(given)
+    if len(left_out) < 2:
+        # THEN dd's 256 MiB are that
+        assert (snap.page_size, snap.meta["page_size_from"]) == (65536, "vmstat" if left_out else "zoneinfo")
+        assert snap.meta["warnings"] == []
+    else:
+        assert (snap.page_size, snap.meta["page_size_from"]) == (4096, "assumed")
+        assert ["usual for 65536" in text for text in snap.meta["warnings"]] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("report", "c"), ("verify", "c"), ("export", "c"), ("snapshot", "--from", "c", "-o", "a.spo"), ("diff", "c", "c"),
+     ("watch", "--from", "c", "-c", "1")],
+)  # fmt: skip
+def test_every_command_that_takes_a_capture_has_the_option(args: tuple[str, ...], tmp_path: Path) -> None:
+    capture(tmp_path / "c", {**MACHINE, "pagesize": b"", "meminfo": meminfo(page_kib=64), "page_owner": page()})
+    run = in_process(*args, "--page-size", "64K", cwd=tmp_path)
+    assert b"page size" not in run.stderr
+    assert run.returncode in (0, 3, 4)
+    wrong = in_process(*args, "--page-size", "3K", cwd=tmp_path)
+    assert (wrong.returncode, b"3K is not a page size" in wrong.stderr) == (2, True)
