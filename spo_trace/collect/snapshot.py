@@ -22,8 +22,8 @@ from spo_trace.formats.batch import to_batch
 from spo_trace.formats.missing import Missing
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.parser_choice import page_batches, swap_batches
-from spo_trace.formats.record import KernelText
 from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
+from spo_trace.formats.text import Chunks, KernelText
 from spo_trace.machine.command_line import wants_swap
 from spo_trace.snapshots.page_size import PageSizeFrom, contradictions
 from spo_trace.snapshots.reader import Snapshot
@@ -167,10 +167,10 @@ class _Collection:
             )
             self._write_rows("pages", text, trace.restore(batches) if trace else batches)
             source = PageSizeFrom(facts["page_size_from"])
-            self._warnings += contradictions(facts["page_size"], source, [], text.pageblock_order)
+            self._warnings += contradictions(facts["page_size"], source, [], text.outcome.pageblock_order)
 
     def _read_probes(self, trace: "RunningTrace") -> dict[str, Any]:
-        self._write_rows("swap", KernelText("bpf"), trace.batches())
+        self._write_rows("swap", KernelText("bpf", Chunks(())), trace.batches())
         self._warnings += trace.warnings()
         return {"code": None, **trace.facts()}
 

@@ -2,7 +2,7 @@
 """Records to rows, rows to Arrow record batches."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ from spo_trace.formats.arrays import array_of, record_batch
 from spo_trace.formats.body import Body, BodyReader
 from spo_trace.formats.frame import is_frame
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import RECORD_START, KernelText, Malformed, Record, Reject, RejectSink, frame_records
+from spo_trace.formats.record import RECORD_START, Malformed, Record, Reject, RejectSink
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.tidy import tidied
 
@@ -79,10 +79,10 @@ class RecordParser:
         return self._stacks.intern_with_handle(block, handle)
 
 
-def parsed_batches(schema: pa.Schema, text: KernelText, parser: RecordParser) -> Iterator[pa.RecordBatch]:
-    """Yield what `parser` makes of each record of `text`, in order."""
+def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordParser) -> Iterator[pa.RecordBatch]:
+    """Yield what `parser` makes of each record, in order."""
     rows: list[Row] = []
-    for record in frame_records(text):
+    for record in records:
         if (row := parse_or_reject(record, parser)) is not None:
             rows.append(row)
         if len(rows) == _BATCH_ROWS:
@@ -95,13 +95,14 @@ def parsed_batches(schema: pa.Schema, text: KernelText, parser: RecordParser) ->
 def parse_or_reject(record: Record, parser: RecordParser) -> Row | None:
     """Return what `parser` makes of a record; None, the record going to its sink, if that is nothing.
 
-    A record that is not read in full is tried once more without what copying leaves in lines, unless read(2) framed it.
+    A record that is not read in full is tried once more without what copying leaves in lines; a delimited one was not
+    copied.
     """
     if not record.text.strip():
         return None
     given = record
     result = _try(parser, record)
-    if (isinstance(result, Malformed) or result.body.unknown) and not record.framed:
+    if (isinstance(result, Malformed) or result.body.unknown) and not record.delimited:
         clean = tidied(record)
         if clean is not None and _is_better(again := _try(parser, clean.record), result):
             for code, number in clean.marks.items():

@@ -130,7 +130,7 @@ def _joined(first: Tail, tail: Tail) -> Tail:
 # whole record.
 def _unterminated(record: Record, unknown: tuple[Unknown, ...]) -> tuple[Reason, ...]:
     cut = not record.text.endswith(b"\n") or len(record.text) >= LONGEST_PIECE
-    if record.framed or record.last or cut or (unknown and unknown[-1].end == len(record.text)):
+    if record.delimited or record.last or cut or (unknown and unknown[-1].end == len(record.text)):
         raise Malformed(Reason.CUT_OFF)
     return (Reason.NO_EMPTY_LINE,)
 

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import LONGEST_PIECE, RECORD_START, Reject, RejectSink
+from spo_trace.formats.record import LONGEST_PIECE, RECORD_START
 
-__all__ = ["HEAD", "Dress", "Encoding", "decoded", "encoding_of", "is_dressed", "located_by"]
+__all__ = ["HEAD", "Dress", "Encoding", "decoded", "encoding_of", "is_dressed"]
 
 # How much of a text decides whether it is dressed.
 HEAD = 1 << 20
@@ -163,8 +163,9 @@ def _start_of(head: bytes, words: bytes) -> bool:
 class Dress:
     """Take out of a text what is around its lines, and remember where they stand in the input."""
 
-    def __init__(self) -> None:
-        self.marks: Counter[Reason] = Counter()
+    def __init__(self, marks: Counter[Reason]) -> None:
+        """Count in `marks` how many lines have what around them."""
+        self.marks = marks
         self._kinds: list[tuple[Reason, re.Pattern[bytes]]] = []
         self._indent = b""
         self._width = 1
@@ -302,15 +303,3 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[Line]:
 
 def _unescaped(match: re.Match[bytes]) -> bytes:
     return bytes([int(match[1], 16)]) if match[1] else b" "
-
-
-def located_by(dress: Dress | None, reject: RejectSink) -> RejectSink:
-    """Return a sink that passes rejects of a text without its dress on to `reject`, with their places in the input."""
-    if dress is None:
-        return reject
-
-    def located(given: Reject) -> None:
-        offset, line = dress.place(given.offset, given.line)
-        reject(given._replace(offset=offset, line=line))
-
-    return located

@@ -18,13 +18,13 @@ from spo_trace.files.private_directories import scratch_directory
 from spo_trace.formats.dress import HEAD
 from spo_trace.formats.escape import escape
 from spo_trace.formats.missing import Missing, Why
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText, Outcome, PlainFile
 from spo_trace.sources.compression import SUFFIXES, Rewound, first_bytes, is_compressed, read_chunks, read_head
 from spo_trace.sources.err_file import LONGEST, read_err
 from spo_trace.sources.recognise import name_by_content, what_is
 from spo_trace.sources.source import OTHER_PATHS, PATHS, RECORD_FILES
 from spo_trace.sources.tarball import Tarball, is_tar
-from spo_trace.sources.undress import needs_undressing, pageblock_order, undress
+from spo_trace.sources.undress import needs_undressing, pageblock_order, undressed
 
 __all__ = ["CaptureSource"]
 
@@ -75,7 +75,7 @@ class CaptureSource:
         text = opener()
         # `cat page_owner` ends at the first record that does not fit the kernel's buffer (ENOMEM), and says so.
         if name in self._errors:
-            text.problem = f"it was cut off on the machine: {self._errors[name].text}"
+            text.outcome.problem = f"it was cut off on the machine: {self._errors[name].text}"
         return text
 
     def why_missing(self, name: str) -> Why:
@@ -231,22 +231,21 @@ def _read_err_file(path: Path) -> Why:
 def _file_text(name: str, path: Path, note: str | None = None) -> KernelText:
     raw = _open_file(str(path))
     size = path.stat().st_size
-    text = KernelText(name, (), size=size, position=lambda: size if raw.closed else raw.tell(), note=note)
+    outcome = Outcome()
     head = raw.read(HEAD)
     raw.seek(0)
+    # debugfs says that its files have no size.
+    if size and not is_compressed(head) and not _needs_undressing(raw, name, head):
+        outcome.pageblock_order = pageblock_order(head)
+        return KernelText(name, PlainFile(raw), size, note, outcome)
 
     def chunks() -> Iterator[bytes]:
         with raw:
-            yield from read_chunks(text, raw, head)
+            for chunk in read_chunks(outcome, raw, head):
+                outcome.reached = raw.tell()
+                yield chunk
 
-    text.chunks = chunks()
-    # debugfs says that its files have no size.
-    if size and not is_compressed(head) and not _needs_undressing(raw, name, head):
-        text.file = raw
-        text.pageblock_order = pageblock_order(head)
-    else:
-        undress(text)
-    return text
+    return KernelText(name, undressed(name, chunks(), outcome), size, note, outcome)
 
 
 # Closes the file of a text that is refused.
@@ -259,15 +258,13 @@ def _needs_undressing(raw: BinaryIO, name: str, head: bytes) -> bool:
 
 
 def _stream_text(name: str, head: bytes, raw: BinaryIO) -> KernelText:
-    text = KernelText(name, ())
+    outcome = Outcome()
 
     def chunks() -> Iterator[bytes]:
         with raw:
-            yield from read_chunks(text, Rewound(head, raw), head)
+            yield from read_chunks(outcome, Rewound(head, raw), head)
 
-    text.chunks = chunks()
-    undress(text)
-    return text
+    return KernelText(name, undressed(name, chunks(), outcome), outcome=outcome)
 
 
 # The archive is read more than once, and a pipe only once.

@@ -7,11 +7,11 @@ from itertools import chain, islice
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.dress import HEAD, Dress, encoding_of, is_dressed
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import Chunks, Outcome
 from spo_trace.sources.recognise import what_is
 from spo_trace.sources.source import RECORD_FILES
 
-__all__ = ["needs_undressing", "pageblock_order", "undress"]
+__all__ = ["needs_undressing", "pageblock_order", "undressed"]
 
 _BLOCK = re.compile(rb"^PFN (0x[0-9a-f]{1,16}|\d{1,19}) (?:type \S+ )?Block (\d{1,19}) type ", re.MULTILINE)
 _MOST_BLOCKS = 1000
@@ -30,21 +30,21 @@ def needs_undressing(name: str, head: bytes) -> bool:
     return encoding is not None or is_dressed(head)
 
 
-def undress(text: KernelText) -> None:
-    """Make `text.chunks` those that the kernel printed, as soon as their head is there to be looked at."""
-    chunks = iter(text.chunks)
-    dress = text.dress = Dress()
+def undressed(name: str, pieces: Iterable[bytes], outcome: Outcome) -> Chunks:
+    """Return the text of file `name` of PATHS as the kernel printed it; its head is read with the first of it."""
+    chunks = iter(pieces)
+    dress = Dress(outcome.marks)
 
     def plain() -> Iterator[bytes]:
         head = _head(chunks)
         whole = chain([head], chunks) if head else chunks
-        clean = dress.text(whole, head) if needs_undressing(text.name, head) else whole
+        clean = dress.text(whole, head) if needs_undressing(name, head) else whole
         first = next(clean, b"")
-        text.pageblock_order = pageblock_order(first)
+        outcome.pageblock_order = pageblock_order(first)
         yield first
         yield from clean
 
-    text.chunks = plain()
+    return Chunks(plain(), dress.place)
 
 
 def _head(chunks: Iterable[bytes]) -> bytes:

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import KernelText, Reject
+from spo_trace.formats.record import Reject
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.text import Chunks, KernelText
 from tests.unit.formats.drawing import cut_anywhere
 from tests.unit.formats.reading import HEADER, read_pages
 
@@ -20,7 +21,7 @@ SHOW_STACKS_HANDLES = A + b"handle: 7\n\n" + B + b"handle: 8\n\n"
 
 def read(*chunks: bytes, name: str = "show_stacks") -> tuple[list[StackRecord], list[Reject]]:
     rejects: list[Reject] = []
-    return list(stack_records(KernelText(name, chunks), rejects.append)), rejects
+    return list(stack_records(KernelText(name, Chunks(chunks)), rejects.append)), rejects
 
 
 @pytest.mark.parametrize(

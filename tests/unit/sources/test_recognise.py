@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.formats.text_reader import chunks_in
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.recognise import name_by_content, what_is
 from tests.support import CARRIED, capture, entry, page, tar_of
@@ -99,7 +100,7 @@ def test_one_file_of_another_name(name: str, tmp_path: Path) -> None:
     for given in (directory, archive):
         text_of = CaptureSource([given]).open("page_owner")
         assert text_of is not None
-        assert b"".join(text_of.chunks) == page()
+        assert b"".join(chunks_in(text_of)) == page()
         assert name in str(text_of.note)
 
 

@@ -3,6 +3,7 @@
 
 import codecs
 import quopri
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -231,7 +232,7 @@ def test_places_of_long_ago_are_forgotten(tmp_path: Path, monkeypatch: pytest.Mo
     # GIVEN room for the places of little text
     monkeypatch.setattr(dress, "_REMEMBERED", 1 << 16)
     monkeypatch.setattr(dress, "LONGEST_PIECE", 1 << 12)
-    worn = dress.Dress()
+    worn = dress.Dress(Counter())
     text = each_line(b"> ")(TEXT * 1000)
     clean = b"".join(worn.text([text], text[: dress.HEAD]))
     # THEN the text is whole, and the places of the last part are known
