@@ -140,8 +140,8 @@ class _Collection:
     # First, as page_owner may print a handle in place of each stack (print_mode).
     def _read_handles(self) -> None:
         for record in self._stack_records("show_stacks_handles"):
-            if record.handle is not None and record.block is not None:
-                self._stacks.know_handle(record.handle, record.block)
+            if record.handle is not None and record.stack is not None:
+                self._stacks.know_handle(record.handle, record.stack)
 
     # A kernel that keeps the owners of swap itself is asked first.
     def _choose_trace(self, mode: str) -> "RunningTrace | AbstractContextManager[None]":
@@ -214,8 +214,8 @@ class _Collection:
     def _read_nr_base_pages(self) -> None:
         counted = counts_allocations = False
         for record in self._stack_records("show_stacks"):
-            if record.block is not None and record.nr_base_pages is not None:
-                self._stacks[self._stacks.intern(record.block)].nr_base_pages = record.nr_base_pages
+            if record.stack is not None and record.nr_base_pages is not None:
+                self._stacks[self._stacks.intern(record.stack)].nr_base_pages = record.nr_base_pages
                 counted = True
             counts_allocations |= record.stack_count is not None
         if counts_allocations:

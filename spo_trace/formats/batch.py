@@ -13,7 +13,7 @@ from spo_trace.formats.frame import is_frame
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import RECORD_START, Malformed, Record, Reject, RejectSink
 from spo_trace.formats.stack_table import StackTable
-from spo_trace.formats.tidy import tidied
+from spo_trace.formats.whitespace import normalized
 
 __all__ = ["Draft", "RecordParser", "Row", "parse_or_reject", "parsed_batches", "to_batch"]
 
@@ -61,22 +61,17 @@ class RecordParser:
         self._reject_unknown(record, draft.body)
         return (*draft.before, self._stack_id(draft.body.stack, draft.body.tail.handle), *draft.after)
 
-    # Counted from one to the next: a hostile record has very many.
     def _reject_unknown(self, record: Record, body: Body) -> None:
-        at = lines = 0
-        for start, end, code in body.unknown:
-            lines += record.text.count(b"\n", at, start)
-            at = start
-            offset = record.offset + (start if record.starts is None else record.starts[lines])
-            text = record.text[start:end]
-            self.reject(Reject(self.file, offset, record.line + lines, code, text, code in _LOST_ALTHOUGH_KEPT))
+        places = record.places(start for start, _, _ in body.unknown)
+        for (start, end, code), (offset, line) in zip(body.unknown, places, strict=True):
+            self.reject(Reject(self.file, offset, line, code, record.text[start:end], code in _LOST_ALTHOUGH_KEPT))
 
-    def _stack_id(self, block: bytes, handle: int | None) -> int:
+    def _stack_id(self, lines: bytes, handle: int | None) -> int:
         if handle is None:
-            return self._stacks.intern(block)
-        if not block:
+            return self._stacks.intern(lines)
+        if not lines:
             return self._stacks.intern_handle(handle)
-        return self._stacks.intern_with_handle(block, handle)
+        return self._stacks.intern_with_handle(lines, handle)
 
 
 def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordParser) -> Iterator[pa.RecordBatch]:
@@ -103,7 +98,7 @@ def parse_or_reject(record: Record, parser: RecordParser) -> Row | None:
     given = record
     result = _try(parser, record)
     if (isinstance(result, Malformed) or result.body.unknown) and not record.delimited:
-        clean = tidied(record)
+        clean = normalized(record)
         if clean is not None and _is_better(again := _try(parser, clean.record), result):
             for code, number in clean.marks.items():
                 if number and not isinstance(again, Malformed):

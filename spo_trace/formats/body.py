@@ -88,11 +88,11 @@ class BodyReader:
         marks = () if tail.terminated else _unterminated(record, unknown)
         return Body(first.frames + record.text[after:end] + tail.frames, _joined(first, tail), unknown, marks)
 
-    def _are_frames(self, block: bytes) -> bool:
-        regular = self._regular.get(block)
+    def _are_frames(self, lines: bytes) -> bool:
+        regular = self._regular.get(lines)
         if regular is None:
-            regular = are_frames(block)
-            _remember(self._regular, block, regular)
+            regular = are_frames(lines)
+            _remember(self._regular, lines, regular)
         return regular
 
     def _tail(self, text: bytes) -> Tail:

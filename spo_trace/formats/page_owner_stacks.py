@@ -22,7 +22,7 @@ class StackRecord(NamedTuple):
     `stack_count` is that of 6.9-rc kernels: it counts allocations, not pages.
     """
 
-    block: bytes | None
+    stack: bytes | None
     handle: int | None
     nr_base_pages: int | None
     stack_count: int | None
@@ -57,5 +57,5 @@ def _parse(text: bytes) -> StackRecord | Reason:
         return Reason.NO_NUMBER
     if not 0 <= numbers.get("handle", 0) < 1 << 32:
         return Reason.HANDLE_RANGE
-    block = b"".join(line + b"\n" for line in frames) or None
-    return StackRecord(block, numbers.get("handle"), numbers.get("nr_base_pages"), numbers.get("stack_count"))
+    stack = b"".join(line + b"\n" for line in frames) or None
+    return StackRecord(stack, numbers.get("handle"), numbers.get("nr_base_pages"), numbers.get("stack_count"))

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from spo_trace.formats.reasons import Reason
+from spo_trace.formats.text_lines import LineStarts
 
 __all__ = [
     "LONGEST_PIECE",
@@ -34,10 +35,10 @@ _EMPTY_LINE = re.compile(rb"\n\r?\n")
 
 
 class Record(NamedTuple):
-    """Hold one record's bytes and where they stand: byte offset from 0, line from 1.
+    """Hold one record's bytes and where it begins: byte offset from 0, line from 1.
 
-    `delimited`: read(2) on the kernel's file returned it; `last`: no text follows it. `starts`: where each of its lines
-    begins in the input, in bytes from `offset`, if bytes were taken out of them.
+    `delimited`: read(2) on the kernel's file returned it. `last`: no text follows it. `starts`: where its lines begin
+    in the input, counted from the record's own begin, if bytes were removed from them.
     """
 
     text: bytes
@@ -45,14 +46,23 @@ class Record(NamedTuple):
     line: int
     delimited: bool = False
     last: bool = False
-    starts: tuple[int, ...] | None = None
+    starts: LineStarts | None = None
 
     def place(self, at: int) -> tuple[int, int]:
-        """Return where byte `at` of `text` stands: byte offset and line."""
-        lines = self.text.count(b"\n", 0, at)
-        if self.starts is not None and lines < len(self.starts):
-            at += self.starts[lines] - (self.text.rfind(b"\n", 0, at) + 1)
-        return self.offset + at, self.line + lines
+        """Return the offset and the line in the input of byte `at` of `text`."""
+        return next(self.places([at]))
+
+    def places(self, positions: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """Yield the places of ascending positions; newlines are counted once, as a hostile record has very many."""
+        counted = lines = 0
+        for at in positions:
+            if self.starts is not None:
+                offset, line = self.starts.place(at)
+                yield self.offset + offset, self.line + line
+                continue
+            lines += self.text.count(b"\n", counted, at)
+            counted = at
+            yield self.offset + at, self.line + lines
 
 
 class Malformed(Exception):

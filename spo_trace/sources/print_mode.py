@@ -37,7 +37,7 @@ def prints_handles(path: Path) -> bool:
 def stacks_by_handle(show_stacks_handles: bytes) -> dict[bytes, bytes]:
     """Return the lines of each stack that the file page_owner_stacks/show_stacks_handles prints, by its handle."""
     found = stack_records(KernelText("show_stacks_handles", Chunks([show_stacks_handles])), lambda _: None)
-    return {b"%d" % record.handle: record.block for record in found if record.block and record.handle is not None}
+    return {b"%d" % record.handle: record.stack for record in found if record.stack and record.handle is not None}
 
 
 def with_stacks(runs: Iterator[Records], known: dict[bytes, bytes], asked: Positioned) -> Iterator[Records]:

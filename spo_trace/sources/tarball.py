@@ -14,6 +14,7 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.missing import Why
 from spo_trace.formats.text import KernelText, Outcome
+from spo_trace.sources.captured_text import cleaned
 from spo_trace.sources.compression import (
     READ_ERRORS,
     SMALL_STEP,
@@ -25,7 +26,6 @@ from spo_trace.sources.compression import (
 )
 from spo_trace.sources.err_file import LONGEST, read_err
 from spo_trace.sources.source import OTHER_PATHS, PATHS
-from spo_trace.sources.undress import undressed
 
 __all__ = ["Tarball", "is_tar"]
 
@@ -100,7 +100,7 @@ class Tarball:
             chunks = self._member_chunks(outcome, path)
         else:
             chunks = read_chunks(outcome, io.BytesIO(content), content)
-        return KernelText(name, undressed(name, chunks, outcome), note=note, outcome=outcome)
+        return KernelText(name, cleaned(name, chunks, outcome), note=note, outcome=outcome)
 
     def contents(self) -> Iterator[tuple[Path, bytes]]:
         """Yield the path and the first bytes of each file, in the archive's order, up to where it breaks off."""

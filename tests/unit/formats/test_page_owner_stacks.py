@@ -87,8 +87,8 @@ def test_handles_in_page_owner_find_their_stacks() -> None:
     # GIVEN what show_stacks_handles told
     stacks = StackTable()
     for record in read(SHOW_STACKS_HANDLES)[0]:
-        assert record.handle is not None and record.block is not None
-        stacks.know_handle(record.handle, record.block)
+        assert record.handle is not None and record.stack is not None
+        stacks.know_handle(record.handle, record.stack)
     # WHEN page_owner prints handles for stacks
     parsed = read_pages(HEADER + b"handle: 8\n\n" + HEADER + b"handle: 7\n\n", stacks=stacks)
     # THEN the rows have the frames

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spo_trace.formats import record
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Record, Reject, split_at_empty_lines, split_records
+from spo_trace.formats.text_lines import LineStarts
 from tests.unit.formats.drawing import cut_anywhere
 
 START = b"Page allocated via "
@@ -66,7 +67,10 @@ def test_a_place_counts_the_bytes_that_were_taken_out() -> None:
     plain = Record(b"ab\ncd\nef\n", 100, 10)
     assert [plain.place(at) for at in (0, 3, 6)] == [(100, 10), (103, 11), (106, 12)]
     # b"ab\r\n> cd\nef\n"
-    shorter = plain._replace(starts=(0, 6, 9))
+    starts = LineStarts()
+    for number, (clean, offset) in enumerate([(0, 0), (3, 6), (6, 9)]):
+        starts.add(clean, offset, number)
+    shorter = plain._replace(starts=starts)
     assert [shorter.place(at) for at in (0, 1, 3, 4, 6)] == [(100, 10), (101, 10), (106, 11), (107, 11), (109, 12)]
 
 

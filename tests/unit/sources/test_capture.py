@@ -128,7 +128,7 @@ def test_an_archive_on_standard_input(
     monkeypatch: pytest.MonkeyPatch, suffix: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     spool = tmp_path_factory.mktemp("spool")
-    monkeypatch.setattr("spo_trace.sources.capture.scratch_directory", lambda: spool)
+    monkeypatch.setattr("spo_trace.sources.input_file.scratch_directory", lambda: spool)
     plain = tar_of({"c/page_owner": PAGE * 5000, "c/meminfo": MEM})
     stdin(monkeypatch, pack(plain, suffix) if suffix else plain)
     source = CaptureSource(["-"])
