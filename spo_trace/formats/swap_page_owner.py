@@ -17,6 +17,7 @@ from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Malformed, Record, RejectSink
+from spo_trace.formats.rows import NO_STACK_ID, SwapRow
 from spo_trace.formats.stack_table import StackTable
 
 __all__ = ["FILE", "entry_parser", "swap_batches"]
@@ -59,16 +60,19 @@ def _read(record: Record, bodies: BodyReader, bits: int) -> Draft:
         raise Malformed(Reason.ENTRY_RANGE, match.start("entry"))
     swap_type, swap_offset = swp_entry.decode(entry, bits=bits)
     body = bodies.read(record, header.end(), match.span())
-    before = (
-        entry,
-        swap_type,
-        swap_offset,
-        integer(header["pid"]),
-        integer(header["tgid"]),
-        escape(header["comm"]),
-        ts_nsec,
+    row = SwapRow(
+        swp_entry=entry,
+        swap_type=swap_type,
+        swap_offset=swap_offset,
+        pid=integer(header["pid"]),
+        tgid=integer(header["tgid"]),
+        comm=escape(header["comm"]),
+        ts_nsec=ts_nsec,
+        stack_id=NO_STACK_ID,
+        pfn=None,
+        origin="debugfs",
     )
-    return Draft(before, (None, "debugfs"), body)
+    return Draft(row, body)
 
 
 def _why_without_entry(record: Record) -> Reason:
