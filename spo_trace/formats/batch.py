@@ -27,9 +27,9 @@ _SECOND_LINE = re.compile(rb"^[ \t]*(?:PFN (?:0x[0-9a-f]|\d)|SWP entry 0x)", re.
 
 
 class Draft(NamedTuple):
-    """Hold a record's row before its stack has an id, its body, and how it is marked."""
+    """Hold a parsed record: `row` makes its row of a stack_id; its body; and how it is marked."""
 
-    row: OwnerRow
+    row: Callable[[int], OwnerRow]
     body: Body
     marks: tuple[Reason, ...] = ()
 
@@ -56,8 +56,9 @@ class RecordParser:
             self.reject(Reject.mark(self.file, record, code))
         if draft.body.tail.grep:
             self.reject(Reject.mark(self.file, record, Reason.GREP, draft.body.tail.grep))
-        self._reject_unknown(record, draft.body)
-        return draft.row._replace(stack_id=self._stack_id(draft.body.stack, draft.body.tail.handle))
+        if draft.body.unknown:
+            self._reject_unknown(record, draft.body)
+        return draft.row(self._stack_id(draft.body.stack, draft.body.tail.handle))
 
     def _reject_unknown(self, record: Record, body: Body) -> None:
         places = record.places(start for start, _, _ in body.unknown)

@@ -19,7 +19,7 @@ from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Record, RejectSink
-from spo_trace.formats.rows import NO_STACK_ID, PageRow
+from spo_trace.formats.rows import PageRow
 from spo_trace.formats.stack_table import StackTable
 
 __all__ = ["FILE", "flag_fields", "page_batches", "record_parser"]
@@ -137,31 +137,35 @@ def _draft(
     pid = integer(header["pid"] or header["vendor_pid"])
     comm = next((header[name] for name in ("comm", "task_name", "vendor_comm") if header[name] is not None), None)
     tail = body.tail
-    row = PageRow(
-        pfn=place.pfn,
-        order=order,
-        gfp_mask=None if gfp_mask is None else int(gfp_mask, 16),
-        gfp_flags=None if gfp_flags is None else escape(gfp_flags),
-        pid=tail.pid if pid is None else pid,
-        tgid=integer(header["tgid"]),
-        comm=None if comm is None else escape(comm),
-        ts_nsec=ts_nsec,
-        free_ts_nsec=free_ts_nsec,
-        migratetype=_TYPES.get(header["type"].decode()) if header["type"] else place.migratetype,
-        pageblock_migratetype=place.pageblock_migratetype,
-        page_flags=place.page_flags,
-        page_flag_names=place.page_flag_names,
-        node=place.node,
-        zone=place.zone,
-        stack_id=NO_STACK_ID,
-        last_migrate_reason=tail.last_migrate_reason,
-        memcg=tail.memcg,
-        memcg_offline=tail.memcg_offline,
-        memcg_objcg=tail.memcg_objcg,
-        slab=tail.slab,
-        module_name=tail.module_name,
-        swapped=header["swapped"] is not None,
-    )
+
+    # By position, as names take as long as parsing the first line.
+    def row(stack_id: int) -> PageRow:
+        return PageRow(
+            place.pfn,
+            order,
+            None if gfp_mask is None else int(gfp_mask, 16),
+            None if gfp_flags is None else escape(gfp_flags),
+            tail.pid if pid is None else pid,
+            integer(header["tgid"]),
+            None if comm is None else escape(comm),
+            ts_nsec,
+            free_ts_nsec,
+            _TYPES.get(header["type"].decode()) if header["type"] else place.migratetype,
+            place.pageblock_migratetype,
+            place.page_flags,
+            place.page_flag_names,
+            place.node,
+            place.zone,
+            stack_id,
+            tail.last_migrate_reason,
+            tail.memcg,
+            tail.memcg_offline,
+            tail.memcg_objcg,
+            tail.slab,
+            tail.module_name,
+            header["swapped"] is not None,
+        )
+
     return Draft(row, body, () if mark is None else (mark,))
 
 

@@ -3,11 +3,7 @@
 
 from typing import NamedTuple
 
-__all__ = ["NO_STACK_ID", "OwnerRow", "PageRow", "Row", "StackRow", "SwapRow"]
-
-
-# Until the record is known to be kept: only then its stack gets an id.
-NO_STACK_ID = -1
+__all__ = ["OwnerRow", "PageRow", "Row", "StackRow", "SwapRow"]
 
 
 class PageRow(NamedTuple):

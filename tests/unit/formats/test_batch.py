@@ -16,14 +16,15 @@ NAME = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema([("pfn", pa.uint64()), ("comm", NAME)])
 
 
-def row(pfn: int | None = None, comm: str | None = None) -> PageRow:
-    return PageRow(**(dict.fromkeys(PageRow._fields) | {"pfn": pfn, "comm": comm}))  # type: ignore[arg-type]
+def row(pfn: int | None = None, comm: str | None = None, stack_id: int = 0) -> PageRow:
+    values = {"pfn": pfn, "comm": comm, "stack_id": stack_id}
+    return PageRow(**(dict.fromkeys(PageRow._fields) | values))  # type: ignore[arg-type]
 
 
 def parse(record: Record, bodies: BodyReader) -> Draft:
     if b"bad" in record.text:
         raise Malformed(Reason.LINE, record.text.index(b"bad"))
-    return Draft(row(comm=record.text.decode()), Body(b"", Tail(), ()))
+    return Draft(lambda stack_id: row(None, record.text.decode(), stack_id), Body(b"", Tail(), ()))
 
 
 def batches_of(texts: list[bytes]) -> tuple[list[pa.RecordBatch], list[Reject]]:
