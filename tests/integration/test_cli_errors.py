@@ -84,7 +84,7 @@ def test_errors(place: Path, arguments: list[str], said: str) -> None:
 
 USAGE = [
     (["report", "x.spo", "--by", "com"], "there is no key 'com'\n  hint: did you mean 'comm'?\n"),
-    (["report", "x.spo", "--by", "comm,comm"], "the key 'comm' stands twice\n"),
+    (["report", "x.spo", "--by", "comm,comm"], "the key 'comm' is given twice\n"),
     (
         ["report", "x.spo", "--sort", "nosuch"],
         "can't sort by 'nosuch'\n  hint: choose one of comm, mem_pages, swap_pages, mem, swap, total, share\n",

@@ -142,7 +142,7 @@ def test_plot_without_matplotlib(place: Path) -> None:
         ("trend .", 1, ". is no recording, and has no snapshots inside\n"),
         ("trend comm --by pid", 2, "comm was not recorded by pid\n  hint: it tells comm\n"),
         ("trend comm --weight pages", 2, "there is no weight 'pages'\n  hint: choose one of total, mem, swap\n"),
-        ("trend stack --weight swap", 2, "the kernel's counts do not tell memory from swap\n"),
+        ("trend stack --weight swap", 2, "the kernel's counts do not distinguish memory from swap\n"),
         ("trend comm --fail-above 3K/week", 2, "--fail-above: 'week' is not one of s, min, h, day\n"),
         ("trend comm --fail-above fast", 2, "--fail-above: 'fast' is not a size\n"),
         (
@@ -188,7 +188,7 @@ def test_two_samples_are_too_few(tmp_path: Path) -> None:
     in_process("watch", *LEAK, "--count", 2, "--record", "r", cwd=tmp_path)
     run = in_process("trend", "r", cwd=tmp_path)
     assert run.returncode == 1
-    assert run.stderr.startswith(b"spo-trace: error: too few samples for a trend with an error: 2\n")
+    assert run.stderr.startswith(b"spo-trace: error: too few samples for a trend: 2\n")
 
 
 def test_hostile_names(tmp_path: Path) -> None:
