@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from spo_trace.analysis.attribution import counts, sum_pages, with_bytes
+from spo_trace.analysis.attribution import page_sums, sum_pages, with_bytes
 from spo_trace.analysis.keys import check_keys
 from spo_trace.analysis.where import Where
 from spo_trace.snapshots.reader import Snapshot
@@ -34,7 +34,7 @@ def ages(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None 
     """
     keys, condition, now = check_keys(by), Where(where), _now(snap)
     derived = {"age": ("ts_nsec", lambda ts_nsec: _classes(ts_nsec, now))}
-    tables = [counts(snap, table, keys, condition, derived) for table in ("pages", "swap")]
+    tables = [page_sums(snap, table, keys, condition, derived) for table in ("pages", "swap")]
     sums = sum_pages(pd.concat(tables, ignore_index=True), [*keys, "age"])
     table = with_bytes(sums, [*keys, "age"], snap)
     table["of_keys"] = table.groupby(keys, dropna=False)["total_bytes"].transform("sum") if keys else 0

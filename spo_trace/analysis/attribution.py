@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
-from spo_trace.analysis.enriched import record_bytes
 from spo_trace.analysis.keys import KEY_TABLE, check_keys, key_of
 from spo_trace.analysis.known import not_told, unknown_amounts
+from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.where import Where
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["AMOUNTS", "attribute", "counts", "page_columns", "sum_pages", "with_bytes"]
+__all__ = ["AMOUNTS", "attribute", "page_columns", "page_sums", "sum_pages", "with_bytes"]
 
 AMOUNTS = ["mem_pages", "swap_pages", "mem_bytes", "swap_bytes", "total_bytes", "share"]
 
@@ -37,8 +37,8 @@ def attribute(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | 
     """
     keys = check_keys(by)
     condition = Where(where)
-    memory = counts(snap, "pages", keys, condition)
-    swap = counts(snap, "swap", keys, condition)
+    memory = page_sums(snap, "pages", keys, condition)
+    swap = page_sums(snap, "swap", keys, condition)
     return _largest_first(sum_pages(pd.concat([memory, swap], ignore_index=True), keys), keys, snap)
 
 
@@ -47,7 +47,7 @@ def page_columns(by: str | Iterable[str], where: str | None = None) -> list[str]
     return Where(where).columns("pages", [*_groups("pages", check_keys(by)), _COUNTED["pages"]])
 
 
-def counts(
+def page_sums(
     snap: Snapshot, table: str, keys: list[str], condition: Where, derived: Derived | None = None
 ) -> pd.DataFrame:
     """Return mem_pages and swap_pages of one table's rows, summed by `keys` and by the `derived` columns.

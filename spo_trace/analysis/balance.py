@@ -8,7 +8,7 @@ import pandas as pd
 from spo_trace.analysis.balance_parts import Item, Listed, listed_pages, moved_note, moved_pages, used_pages
 from spo_trace.analysis.balance_stacks import stack_items
 from spo_trace.analysis.balance_swap import swap_items
-from spo_trace.analysis.placeholders import Placeholder
+from spo_trace.analysis.placeholder_stacks import Placeholder
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Item", "balance"]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from spo_trace.analysis.placeholders import Placeholder, placeholder_of
+from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Item", "Listed", "counts_swap", "listed_pages", "moved_note", "moved_pages", "used_pages"]

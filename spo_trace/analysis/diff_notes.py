@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from spo_trace.analysis.changes import Changes
 from spo_trace.analysis.diff import Relation
+from spo_trace.analysis.diff_summary import Changes
 from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.matched_stacks import matched_share
 from spo_trace.analysis.notes import Note, NoteCode

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.analysis.placeholders import Placeholder, placeholder_pages
+from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
 from spo_trace.reporters.format import counted, format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.shortcomings import shortcomings

@@ -180,7 +180,7 @@ def test_without_a_home_and_a_locale(place: Path) -> None:
     run = spo_trace("report", "stages/1-a", cwd=place, env={"XDG_CACHE_HOME": "/dev/null"})
     # A cache that can't be had is told, and does without.
     assert (run.returncode, run.stdout.split(b"\n")[1][:3]) == (0, b"dd ")
-    said = "spo-trace: the cache directory /dev/null/spo-trace can't be made: Not a directory; "
+    said = "spo-trace: the cache directory /dev/null/spo-trace can't be created: Not a directory; "
     assert run.stderr.decode().startswith(said)
 
 

@@ -9,7 +9,7 @@ from spo_trace.analysis.keys import KEY_TABLE
 from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["enriched", "record_bytes"]
+__all__ = ["join_stacks", "record_bytes"]
 
 
 def record_bytes(rows: pd.DataFrame, page_size: int) -> npt.NDArray[np.int64]:
@@ -19,7 +19,7 @@ def record_bytes(rows: pd.DataFrame, page_size: int) -> npt.NDArray[np.int64]:
     return sizes
 
 
-def enriched(snap: Snapshot, table: str) -> pd.DataFrame:
+def join_stacks(snap: Snapshot, table: str) -> pd.DataFrame:
     """Return all rows of `table` (`pages` or `swap`) with `bytes` (int64) and every key of their stack."""
     rows = snap.read(table)
     rows["bytes"] = record_bytes(rows, snap.page_size)
