@@ -8,18 +8,18 @@ from spo_trace.errors import UsageError
 
 __all__ = ["DIFF_ORDERS", "sort_diff"]
 
-# Beside these, each key and each column of the table is an order.
+# Each key and each column of the table is an order, too.
 DIFF_ORDERS = ("change", "growth", "shrink", "mem", "swap", "total", "rate")
 
 _BY_SIZE = {"change": ["mem", "swap"], "mem": ["mem"], "swap": ["swap"], "total": ["total"]}
 
 
 def sort_diff(table: pd.DataFrame, keys: list[str], sort: str = "change") -> pd.DataFrame:
-    """Return `table` (of `diff`) in the order `sort`; raise UsageError if there is no such order.
+    """Return `table` (from `diff`) in the order `sort`; raise UsageError if there is no such order.
 
     change: by max(|memory change|, |swap change|). growth, rate: largest growth of the total first. shrink: largest
-    decrease first. mem, swap, total: by the absolute change of that amount. A key: from its first value on; any other
-    column: largest first. Equal rows: largest growth of the total first, then by their keys.
+    decrease first. mem, swap, total: by the absolute change of that amount. A key: ascending; any other column:
+    largest first. Ties: largest growth of the total first, then by their keys.
     """
     ties = [("total_bytes_delta", False), ("swap_bytes_delta", False), *((key, True) for key in keys)]
     if sort in _BY_SIZE:
@@ -33,7 +33,7 @@ def sort_diff(table: pd.DataFrame, keys: list[str], sort: str = "change") -> pd.
 
 
 def _column(table: pd.DataFrame, keys: list[str], sort: str) -> str:
-    # Of two kernels, symbols replace stack.
+    # Between two kernels, symbols replace stack.
     name = "symbols" if sort == "stack" and "symbols" in keys else same_key(sort, keys) or sort
     if name not in table.columns:
         choices = dict.fromkeys([*(name for name in DIFF_ORDERS if name != "rate" or name in table.columns), *keys])

@@ -32,7 +32,7 @@ from spo_trace.version import INSTALL_PLOT
 if TYPE_CHECKING:
     import pandas as pd
 
-    from spo_trace.sampling.open_series import Series
+    from spo_trace.sampling.series import Series
 
 __all__ = ["command"]
 
@@ -120,7 +120,7 @@ def command(
     _check_plot(plot, force=force)
     limit = _limit(fail_above)
     from spo_trace.analysis.trend import trend
-    from spo_trace.sampling.open_series import open_series
+    from spo_trace.sampling.series import open_series
 
     condition = condition_of(where)
     series = open_series(samples, keys_of(by) if by else None, condition)

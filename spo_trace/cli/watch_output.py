@@ -107,7 +107,7 @@ class Display:
     def _growth(self, most: int) -> "tuple[pd.DataFrame, pd.DataFrame, int]":
         from spo_trace.analysis.growth import growth
         from spo_trace.analysis.owner_labels import owner_labels
-        from spo_trace.sampling.open_series import series_of
+        from spo_trace.sampling.series import series_of
 
         assert self._first is not None
         table = series_of([self._first, *self._recent], self._keys).table

@@ -215,10 +215,10 @@ def test_equal_totals_stand_in_the_order_of_their_keys(tmp_path: Path) -> None:
     ("by", "message", "hint"),
     [
         ("com", "there is no key 'com'", "did you mean 'comm'?"),
-        (["comm", "pid", "comm"], "the key 'comm' stands twice", "name each key once"),
+        (["comm", "pid", "comm"], "the key 'comm' is given twice", "give each key once"),
         (["zzz"], "there is no key 'zzz'", f"choose from {', '.join(KEYS)}"),
         (["frames"], "there is no key 'frames'", None),
-        (["swap_type", "type"], "'swap_type' and 'type' are the same key", "name each key once"),
+        (["swap_type", "type"], "'swap_type' and 'type' are the same key", "give each key once"),
     ],
 )
 def test_keys_that_cannot_be(snap: Snapshot, by: str | list[str], message: str, hint: str | None) -> None:

@@ -11,7 +11,7 @@ from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import diff
 from spo_trace.analysis.growth import growth
 from spo_trace.analysis.keys import KEYS
-from spo_trace.sampling.open_series import open_series
+from spo_trace.sampling.series import open_series
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import MACHINE, Files, entry, page, snapshot_of
 

@@ -170,16 +170,16 @@ def test_exact_words(expression: str, message: str, hint: str | None) -> None:
 @pytest.mark.parametrize(
     ("expression", "message", "hint"),
     [
-        ('pid == "110"', "pid is a number, '110' is not", "without quotes it is a number: pid == 110"),
+        ('pid == "110"', "pid is a number, '110' is not", "write numbers without quotes: pid == 110"),
         ('order > "x"', "order is a number, 'x' is not", "for example: order > 0"),
-        ('pid in [1, "2"]', "pid is a number, '2' is not", "without quotes it is a number: pid == 2"),
-        ('"1" == pid', "pid is a number, '1' is not", "without quotes it is a number: pid == 1"),
-        ("comm == 110", "comm is text, 110 is not", 'in quotes it is text: comm == "110"'),
-        ("comm.isin([110])", "comm is text, 110 is not", 'in quotes it is text: comm == "110"'),
-        ("stack != order", "stack is text, order is not", "compare it with what is of its kind"),
-        ("0 < caller < 2", "caller is text, 0 is not", 'in quotes it is text: caller == "0"'),
+        ('pid in [1, "2"]', "pid is a number, '2' is not", "write numbers without quotes: pid == 2"),
+        ('"1" == pid', "pid is a number, '1' is not", "write numbers without quotes: pid == 1"),
+        ("comm == 110", "comm is text, 110 is not", 'put text in quotes: comm == "110"'),
+        ("comm.isin([110])", "comm is text, 110 is not", 'put text in quotes: comm == "110"'),
+        ("stack != order", "stack is text, order is not", "compare it with text"),
+        ("0 < caller < 2", "caller is text, 0 is not", 'put text in quotes: caller == "0"'),
         ('slab == "yes"', "slab is yes or no, 'yes' is not", "for example: slab, or not slab"),
-        ("order + 1 == comm", "comm is text, order + 1 is not", "compare it with what is of its kind"),
+        ("order + 1 == comm", "comm is text, order + 1 is not", "compare it with text"),
     ],
 )
 def test_text_is_never_a_number(expression: str, message: str, hint: str) -> None:

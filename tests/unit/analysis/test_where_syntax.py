@@ -72,7 +72,7 @@ def test_unquoted_text(expression: str, instead: str) -> None:
 def test_sums_are_not_columns(expression: str) -> None:
     with pytest.raises(UsageError, match=r"column|bytes") as caught:
         Where(expression)
-    assert caught.value.hint == "where chooses single records, before they are added up; bytes is the size of one"
+    assert caught.value.hint == "where selects single records before they are summed; bytes is the size of one"
 
 
 @pytest.mark.parametrize("expression", ["dd", "comm in dd", "nosuch > 0"])

@@ -89,9 +89,9 @@ def test_what_can_not_be_parsed_is_told() -> None:
 
 def test_samples_are_of_one_boot_and_in_order() -> None:
     other = at(200, {**FILES, "boot_id": b"99999999-2222-3333-4444-555555555555\n"})
-    with pytest.raises(SpoTraceError, match="sample 2 is not of the boot that sample 1 is of"):
+    with pytest.raises(SpoTraceError, match="samples 2 and 1 are of different boots"):
         list(take_samples([at(100), other], Question(["comm"])))
-    with pytest.raises(SpoTraceError, match="sample 3 was not taken after the one before it"):
+    with pytest.raises(SpoTraceError, match="sample 3 was not taken after the previous one"):
         list(take_samples([at(100), at(120), at(110)], Question(["comm"])))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import spo_trace as spo
 from spo_trace.errors import SpoTraceError, UsageError
-from spo_trace.sampling.open_series import open_series
+from spo_trace.sampling.series import open_series
 from tests.support import FS, MACHINE, SHMEM, Files, entry, page, snapshot_of
 
 FILES = {**MACHINE, "page_owner": page() + page(0x110, 2, b"cat", stack=FS), "swap_page_owner": entry(1)}
@@ -78,9 +78,9 @@ def test_nobody_of_an_unknown_is_unknown(tmp_path: Path) -> None:
 
 def test_snapshots_of_two_boots_or_of_one_moment(tmp_path: Path) -> None:
     other = {"boot_id": b"99999999-2222-3333-4444-555555555555\n"}
-    with pytest.raises(SpoTraceError, match=r"9\.spo is not of the boot that .*8\.spo is of"):
+    with pytest.raises(SpoTraceError, match=r"9\.spo and .*8\.spo are of different boots"):
         open_series(snapshots(tmp_path / "boots", {}, other))
-    with pytest.raises(SpoTraceError, match="two of the snapshots are of the same moment"):
+    with pytest.raises(SpoTraceError, match="two of the snapshots were taken at the same time"):
         open_series(snapshots(tmp_path / "moment", {}, {"uptime": b"100.00 1.00\n"}))
 
 
@@ -99,8 +99,8 @@ def test_a_recording_by_stack_tells_what_stacks_tell(tmp_path: Path) -> None:
         assert recorded.to_numpy().tolist() == direct.to_numpy().tolist()
     with pytest.raises(UsageError, match="was not recorded by comm") as caught:
         open_series(tmp_path / "r", ["comm"])
-    assert caught.value.hint == "it tells stack, symbols, caller, callsite, module, category"
-    with pytest.raises(UsageError, match="a recording keeps no rows to choose from"):
+    assert caught.value.hint == "choose from stack, symbols, caller, callsite, module, category"
+    with pytest.raises(UsageError, match="a recording does not contain the single records"):
         open_series(tmp_path / "r", where="order > 0")
 
 
@@ -140,7 +140,7 @@ def test_a_sample_in_which_nobody_has_a_stack_is_recorded(tmp_path: Path) -> Non
 def test_what_is_no_series(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError, match="is not a directory"):
         open_series(tmp_path / "nosuch")
-    with pytest.raises(SpoTraceError, match="is no recording, and has no snapshots inside"):
+    with pytest.raises(SpoTraceError, match="is not a recording and contains no snapshots"):
         open_series(tmp_path)
     with pytest.raises(UsageError, match="there is no key 'com'"):
         open_series(tmp_path, ["com"])
