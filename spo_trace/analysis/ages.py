@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How long ago memory was allocated: a leak is old, a burst is young."""
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from spo_trace.analysis.attribution import counts, sum_pages, with_bytes
-from spo_trace.analysis.keys import check_keys
-from spo_trace.analysis.where import Where
+from spo_trace.analysis.question import Question
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["AGES", "ages"]
@@ -23,15 +20,15 @@ AGES = (
 )
 
 
-def ages(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None = None) -> pd.DataFrame:
-    """Attribute memory and swap to the keys `by` and to age classes, the keys' largest total first, youngest first.
+def ages(snap: Snapshot, question: Question) -> pd.DataFrame:
+    """Attribute memory and swap to the question's keys and to age classes, largest total of the keys first.
 
     Columns: the keys, age_from and age_to (seconds; NA: no end, both NA: the kernel printed no ts), mem_pages,
     swap_pages, mem_bytes, swap_bytes, total_bytes (missing where not known, as in `attribute`). An age is the time from
     ts_nsec to when the snapshot was begun (/proc/uptime, else the newest allocation: the reader's own); what was
     allocated after that has age 0. Memory that came back from swap without its owner is as old as its coming back.
     """
-    keys, condition, now = check_keys(by), Where(where), _now(snap)
+    keys, condition, now = question.keys, question.condition, _now(snap)
     derived = {"age": ("ts_nsec", lambda ts_nsec: _classes(ts_nsec, now))}
     tables = [counts(snap, table, keys, condition, derived) for table in ("pages", "swap")]
     sums = sum_pages(pd.concat(tables, ignore_index=True), [*keys, "age"])

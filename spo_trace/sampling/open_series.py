@@ -10,11 +10,12 @@ import pandas as pd
 
 from spo_trace.analysis.arguments import path_of
 from spo_trace.analysis.diff import seconds_between
-from spo_trace.analysis.keys import FRAME_KEYS, check_keys, same_key
+from spo_trace.analysis.keys import FRAME_KEYS, same_key
+from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_keys import is_known
 from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
-from spo_trace.sampling.samples import SERIES_AMOUNTS, Question, Sample, amounts_of, swap_in_all_or_none
+from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample, amounts_of, swap_in_all_or_none
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.mistaken import what_it_is
 from spo_trace.stacks.frames import function_name
@@ -39,23 +40,22 @@ def series_of(samples: Sequence[Sample], keys: list[str]) -> Series:
     return Series(keys, _one_after_another(tables, keys))
 
 
-def open_series(given: Samples, by: list[str] | None = None, where: str | None = None) -> Series:
+def open_series(given: Samples, question: Question, *, default_keys: bool = False) -> Series:
     """Open a recording, a directory of snapshots, or snapshots, all of one boot.
 
-    `by`: the keys, by default those of the recording, else stack. A recording has no other keys, except that one by
-    stack also has symbols, caller, callsite, module and category. `where` is for snapshots: a recording's rows are
-    chosen when it is made.
+    `default_keys`: in place of the question's keys, those of the recording, else stack. A recording has no other keys,
+    except that one by stack also has symbols, caller, callsite, module and category. A condition is for snapshots: a
+    recording's rows are chosen when it is made.
     """
-    check_keys(by or [])
     if isinstance(given, str | os.PathLike):
         directory = Path(path_of(given, "samples"))
         if directory.is_dir() and is_recording(directory):
-            return _recorded(directory, by, where)
+            return _recorded(directory, question, default_keys=default_keys)
         given = _snapshots_in(directory)
     snaps = [item if isinstance(item, Snapshot) else Snapshot(Path(item)) for item in given]
     if not snaps:
         raise SpoTraceError("there are no snapshots", hint="a trend takes three or more")
-    return _of_snapshots(snaps, ["stack"] if by is None else by, where)
+    return _of_snapshots(snaps, question.grouped_by(["stack"]) if default_keys else question)
 
 
 def _snapshots_in(directory: Path) -> list[Path]:
@@ -78,14 +78,14 @@ def _snapshots_in(directory: Path) -> list[Path]:
     return snapshots
 
 
-def _recorded(directory: Path, by: list[str] | None, where: str | None) -> Series:
-    if where is not None:
+def _recorded(directory: Path, question: Question, *, default_keys: bool) -> Series:
+    if question.condition.text is not None:
         raise UsageError(
             "a recording keeps no rows to choose from",
             hint=("choose when it is made: ", Call("watch", where="…", record="DIR")),
         )
     keys, table = read_recording(directory)
-    wanted = keys if by is None else by
+    wanted = keys if default_keys else question.keys
     for key in wanted:
         table[key] = _recorded_key(directory, keys, table, key)
     # Categories sort as they stand, and stand as they were met.
@@ -125,15 +125,15 @@ def _of_stack(text: str, key: str) -> str:
     return call_site(shown, found.caller) if key == "callsite" else str(getattr(found, key))
 
 
-def _of_snapshots(snaps: list[Snapshot], keys: list[str], where: str | None) -> Series:
+def _of_snapshots(snaps: list[Snapshot], question: Question) -> Series:
     timed = sorted(((_seconds(snaps[0], snap), snap) for snap in snaps), key=lambda pair: pair[0])
     if len({seconds for seconds, _ in timed}) < len(timed):
         raise SpoTraceError("two of the snapshots are of the same moment", hint="is one a copy of another?")
     tables = [
-        amounts_of(snap, Question(keys, where)).assign(sample=number, seconds=seconds - timed[0][0])
+        amounts_of(snap, question).assign(sample=number, seconds=seconds - timed[0][0])
         for number, (seconds, snap) in enumerate(timed, 1)
     ]
-    return Series(keys, _joined(tables, keys))
+    return Series(question.keys, _joined(tables, question.keys))
 
 
 def _seconds(first: Snapshot, snap: Snapshot) -> float:

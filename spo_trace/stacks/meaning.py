@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from spo_trace.stacks.frames import function_name, module_name
-from spo_trace.stacks.rules import CATEGORIES, PLUMBING, RULES, Rule, Where
+from spo_trace.stacks.rules import CATEGORIES, PLUMBING, RULES, Rule, Scope
 
 __all__ = [
     "CATEGORIES",
@@ -78,8 +78,8 @@ def _compiled(globs: str) -> re.Pattern[str]:
 
 
 _PLUMBING = _compiled(PLUMBING)
-_KIND = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.where is Where.KIND]
-_ASKER = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.where is not Where.KIND]
+_KIND = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.scope is Scope.KIND]
+_ASKER = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.scope is not Scope.KIND]
 
 
 def _key(frame: _Frame) -> str:
@@ -118,7 +118,7 @@ def _kind(frame: _Frame) -> int:
 @lru_cache(maxsize=1 << 16)
 def _asker_rule(frame: _Frame) -> Rule | None:
     for rule, pattern in _ASKER:
-        text = frame.module if rule.where is Where.MODULE else _key(frame)
+        text = frame.module if rule.scope is Scope.MODULE else _key(frame)
         if text and pattern.match(text):
             return rule
     return None

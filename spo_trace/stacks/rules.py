@@ -8,7 +8,7 @@ hold for 3.19 to 7.x, x86 and arm64: a name that came or went with a version cos
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["CATEGORIES", "PLUMBING", "RULES", "Rule", "Where"]
+__all__ = ["CATEGORIES", "PLUMBING", "RULES", "Rule", "Scope"]
 
 CATEGORIES: tuple[str, ...] = (
     "anon",
@@ -28,7 +28,7 @@ CATEGORIES: tuple[str, ...] = (
 )
 
 
-class Where(Enum):
+class Scope(Enum):
     """Which frames a rule looks at. KIND comes before the rest: what a page is precedes who asked for it."""
 
     KIND = "the allocator's own frames and its caller"
@@ -40,7 +40,7 @@ class Rule(NamedTuple):
     """A row: its category where a pattern matches. Among rows that match the same frame(s) the first wins."""
 
     category: str
-    where: Where
+    scope: Scope
     patterns: str
 
 
@@ -71,7 +71,7 @@ PLUMBING = """
     page_pool_* __page_pool_*
 """
 
-KIND, ASKER, MODULE = Where.KIND, Where.ASKER, Where.MODULE
+KIND, ASKER, MODULE = Scope.KIND, Scope.ASKER, Scope.MODULE
 
 RULES: tuple[Rule, ...] = (
     # A slab page holds objects of many askers, so it is slab whoever's object came first.

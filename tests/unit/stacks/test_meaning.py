@@ -13,7 +13,7 @@ import pytest
 
 from spo_trace.stacks.frames import function_name, module_name
 from spo_trace.stacks.meaning import CATEGORIES, call_site, deciding_rule, meaning
-from spo_trace.stacks.rules import PLUMBING, RULES, Rule, Where
+from spo_trace.stacks.rules import PLUMBING, RULES, Rule, Scope
 
 # Each: "# kernel, what it shows = category, caller, module", then the frames, innermost first.
 STACKS = """
@@ -371,7 +371,7 @@ def test_no_stack_of_the_text_is_lost() -> None:
 
 
 def test_the_tables_are_consistent() -> None:
-    kinds = [rule.where is Where.KIND for rule in RULES]
+    kinds = [rule.scope is Scope.KIND for rule in RULES]
 
     assert {rule.category for rule in RULES} == set(CATEGORIES)
     assert kinds == sorted(kinds, reverse=True), "rows of KIND come first"
