@@ -54,8 +54,8 @@ def test_a_machine_that_adds_up(tmp_path: Path) -> None:
     ("used", "verdict", "reason", "text"),
     [
         (8, "balanced", "within-tolerance", "0.0% unexplained, within 2%"),
-        (18, "balanced", "below-floor", "55.6% unexplained, but that is 40.00 KiB: within 1.00 MiB, which is always"),
-        (264, "balanced", "below-floor", "97.0% unexplained, but that is 1.00 MiB: within 1.00 MiB"),
+        (18, "balanced", "below-floor", "55.6% unexplained, which is 40.00 KiB: up to 1.00 MiB is always"),
+        (264, "balanced", "below-floor", "97.0% unexplained, which is 1.00 MiB: up to 1.00 MiB"),
         (265, "off", "over-tolerance", "97.0% unexplained (1.00 MiB), more than 2% and more than 1.00 MiB"),
     ],
 )
