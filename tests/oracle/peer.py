@@ -2,14 +2,14 @@
 """The kernel's own page_owner_sort, built from Debian's linux-source package.
 
     python -m tests.oracle.peer build     # about 150 MB by apt-get download; needs gcc, dpkg-deb, xz
-    python -m tests.oracle.peer           # is it there?
+    python -m tests.oracle.peer           # print whether it is available
 
-The newest package that apt offers is taken, from 6.12 on. Tried: 6.12.117 of bookworm-security, whose figures
-are right for the text of 7.2 (it drops the PFN line, so the 0x in it does no harm). What the tool cannot do:
+The newest package that apt offers is used, 6.12 or later. Tested: 6.12.117 of bookworm-security, whose results are
+correct for the text of 7.2 (it ignores the PFN line and thus the 0x in it). Limitations of the tool:
 
 - swap_page_owner: it finds no order and counts 0 pages, exit 0;
-- a comm with a newline: all of these become one group without a name;
-- a group by stack alone: the memcg line counts as part of the stack. stack_totals() mends that.
+- comms with a newline: all of these become one group without a name;
+- groups by stack only: the memcg line counts as part of the stack. stack_totals() corrects that.
 """
 
 import os

@@ -31,5 +31,5 @@ def find(name: str) -> Path:
             return path.resolve()
     looked = ", ".join(map(str, directories()))
     version, _, flavour = name.partition("-")
-    mend = f"set SPO_TRACE_KERNELS, or build it: VERSION={version} tests/vm/kernel/build.sh {flavour}"
-    raise KernelMissing(f"no bzImage-{name} in {looked}: {mend}")
+    hint = f"set SPO_TRACE_KERNELS, or build it: VERSION={version} tests/vm/kernel/build.sh {flavour}"
+    raise KernelMissing(f"no bzImage-{name} in {looked}: {hint}")

@@ -160,7 +160,7 @@ def check_full(out: Path) -> None:
 
 
 def check_refusal(said: Path, error: str, hint: str) -> None:
-    """See that a command failed with this error, and with what mends it."""
+    """Check that a command failed with this error and this hint."""
     text = said.read_text()
     assert f"error: {error}" in text
     assert f"hint: {hint}" in text
