@@ -13,7 +13,7 @@ __all__ = ["in_terminal"]
 
 
 def in_terminal(arguments: list[str], directory: Path, *, until: bytes = b"", number: int = 0) -> tuple[int, bytes]:
-    """Return a command's exit code and its output on a 100 by 24 terminal; send signal `number` once `until` is seen."""
+    """Return the exit code and the output of a command on a 100 by 24 terminal; send signal `number` after `until`."""
     master, slave = pty.openpty()
     environment = {"TERM": "xterm", "COLUMNS": "100", "LINES": "24"}
     with running(*arguments, cwd=directory, env=environment, stdin=slave, stdout=slave, stderr=slave) as process:

@@ -122,7 +122,7 @@ def test_the_temporary_directory_is_replaced_right_after_creation(
     after(monkeypatch, "mkdir", exchange)
     # WHEN an output is started, it is refused
     with (
-        pytest.raises(SpoTraceError, match=r"can't be written|exchanged while it was made"),
+        pytest.raises(SpoTraceError, match=r"can't be written|replaced while being created"),
         OutputDirectory(shared / "x", THINGS, access=access) as output,
     ):
         output.commit()
@@ -275,7 +275,7 @@ def test_a_directory_that_the_user_later_replaces_with_a_link(shared: Path, acce
 def test_names_cannot_leave_the_directory(shared: Path, access: Access, name: str) -> None:
     with (
         OutputDirectory(shared / "y", THINGS, access=access) as output,
-        pytest.raises(SpoTraceError, match="not a name"),
+        pytest.raises(SpoTraceError, match="not a valid name"),
     ):
         output.create(name)
     assert list(shared.iterdir()) == []

@@ -103,9 +103,9 @@ def test_a_sample_without_owners_is_a_sample() -> None:
 def test_invalid_questions() -> None:
     with pytest.raises(UsageError, match="there is no method 'fast'"):
         Question(["comm"], method="fast")
-    with pytest.raises(UsageError, match="the kernel counts by stack alone"):
+    with pytest.raises(UsageError, match="the kernel's counts are by stack only"):
         Question(["comm"], method="counts")
-    with pytest.raises(UsageError, match="the kernel counts by stack alone"):
+    with pytest.raises(UsageError, match="the kernel's counts are by stack only"):
         Question(["stack"], "order > 0", method="counts")
     with pytest.raises(UsageError, match="there is no key 'com'"):
         Question(["com"])
