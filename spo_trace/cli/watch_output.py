@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from spo_trace.cli.output import note, progress, warn
 from spo_trace.collect.read_log import FileCounts, Progress
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText
 from spo_trace.reporters.format import counted, format_size
 from spo_trace.snapshots.shortcomings import shortcomings
 

@@ -16,7 +16,7 @@ from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
 from spo_trace.sampling.samples import SERIES_AMOUNTS, Question, Sample, amounts_of, swap_in_all_or_none
 from spo_trace.snapshots.reader import Snapshot
-from spo_trace.sources.mistaken import what_it_is
+from spo_trace.sources.other_input import error_for_path
 from spo_trace.stacks.frames import function_name
 from spo_trace.stacks.meaning import call_site, meaning
 from spo_trace.stacks.text import join_frames, split_frames
@@ -63,7 +63,7 @@ def _snapshots_in(directory: Path) -> list[Path]:
         one = ("see what is in it: ", Call("attribute", snap=str(directory)))
         raise SpoTraceError(f"{directory} is one snapshot; a trend takes three or more", hint=one)
     if not directory.is_dir():
-        raise what_it_is(str(directory)) or SpoTraceError(
+        raise error_for_path(str(directory)) or SpoTraceError(
             f"{directory} is not a directory", hint=("make a recording: ", Call("watch", record="DIR"))
         )
     snapshots = sorted(path for path in directory.iterdir() if (path / "snapshot.json").is_file())

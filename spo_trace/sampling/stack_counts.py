@@ -42,14 +42,14 @@ class KernelCounts:
             if text is None:
                 return {}
             for record in stack_records(text, self._reject):
-                if record.handle is not None and record.block is not None:
-                    self._frames[record.handle] = parse_frames(record.block)
+                if record.handle is not None and record.stack is not None:
+                    self._frames[record.handle] = parse_frames(record.stack)
         return _added_up((self._frames.get(handle, ()), number) for handle, number in pages.items())
 
     def _by_stack(self, source: Source) -> dict[Frames, int]:
         records = self._records(source, "show_stacks")
         return _added_up(
-            (parse_frames(r.block or b""), r.nr_base_pages) for r in records if r.nr_base_pages is not None
+            (parse_frames(r.stack or b""), r.nr_base_pages) for r in records if r.nr_base_pages is not None
         )
 
     def _records(self, source: Source, name: str) -> Iterator[StackRecord]:

@@ -8,7 +8,7 @@ import pytest
 from spo_trace.analysis.verdicts import verdicts, verified
 from spo_trace.collect.snapshot import collect
 from spo_trace.errors import UsageError
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, MACHINE, SHMEM, FakeSource, Files, entry, meminfo, page, snapshot_of, swaps
 
@@ -127,7 +127,7 @@ def test_records_that_the_kernel_could_not_hand_over_are_missing(tmp_path: Path)
     def with_skipped(name: str) -> KernelText | None:
         text = open_file(name)
         if text is not None and name == "page_owner":
-            text.skipped = {"larger than the buffer": 2}
+            text.outcome.skipped["larger than the buffer"] = 2
         return text
 
     source.open = with_skipped  # type: ignore[method-assign]
