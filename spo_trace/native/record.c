@@ -9,7 +9,7 @@ int spo_version(void)
 bool find_body(place record, place p, place end, struct body *body)
 {
 	body->stack = p;
-	body->tail = frames_end(p, end);
+	body->tail = handle_end(frames_end(p, end));
 	body->end = tail_end(body->tail, end);
 	return body->end && body->end - record <= SPO_LONGEST_RECORD &&
 	       (body->end == end || starts_record(body->end));

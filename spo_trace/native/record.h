@@ -12,7 +12,10 @@
 
 enum answer { RECOGNISED, LEFT, NO_MEMORY };
 
-/* The stack, the lines after it (the tail), and the number of newlines in the whole record. */
+/*
+ * The stack (its frames, its handle, or both), the lines after it (the tail), and the number of
+ * newlines in the whole record.
+ */
 struct body {
 	place stack;
 	place tail;

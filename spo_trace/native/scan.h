@@ -16,7 +16,7 @@
  * Each change of this file or of read_records.h needs a new version: native/library.py loads no
  * other.
  */
-#define SPO_VERSION 3
+#define SPO_VERSION 4
 
 /* Zero bytes that the caller appends to a block, so that reading a few bytes past it is safe. */
 #define SPO_PADDING 64
@@ -24,6 +24,10 @@
 /* More than a kernel prints in one record; the reference parser cuts longer ones (record.py). */
 #define SPO_LONGEST_RECORD (1 << 20)
 
+/*
+ * SPO_STACK: the lines of the frames, and the line "handle: N" that follows them or replaces them
+ * (print_mode series, linux-mm 015feaca4b02, in no release yet). SPO_TAIL: the lines after it.
+ */
 enum spo_kind { SPO_GFP, SPO_COMM, SPO_MIGRATETYPE, SPO_FLAGS, SPO_STACK, SPO_TAIL, SPO_KINDS };
 
 enum spo_status { SPO_DONE, SPO_NO_ROOM, SPO_NO_MEMORY };

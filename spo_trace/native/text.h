@@ -182,6 +182,18 @@ static inline place frames_end(place p, place end)
 #endif
 }
 
+/* The end of "handle: 1\n" at p, with a handle of 32 bits; p if there is no such line. */
+static inline place handle_end(place p)
+{
+	place start = AFTER(p, "handle: ");
+	uint64_t handle = 0;
+	place stop = decimal(start, &handle);
+
+	if (!stop || stop - start > 10 || handle > UINT32_MAX || *stop != '\n')
+		return p;
+	return stop + 1;
+}
+
 /*
  * The end of the empty line that ends a record. NULL if another record begins, or the text ends,
  * before it.
