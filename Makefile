@@ -72,10 +72,11 @@ $(VERSIONS)/bin/uv:
 	@$(PYTHON) -m venv $(VERSIONS)
 	@$(VERSIONS)/bin/python -m pip install --quiet --disable-pip-version-check uv
 
-lint: $(DEV) ## ruff and mypy --strict
+lint: $(DEV) ## ruff, mypy --strict, and checkpatch for the C files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	tests/lint/checkpatch.sh spo_trace/native/*.[ch] bpf/*.c tests/unit/native/*.[ch]
 
 docs: $(READY) ## write docs/commands.md from the help texts, docs/keys.md from the table of keys
 	$(BIN)/python -m tests.docs.reference > docs/commands.md
