@@ -19,7 +19,7 @@ PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 
 
 class Picture(NamedTuple):
-    """Name a picture, the command that makes its page (in fixtures/captures), its width, and where it is cut off."""
+    """A picture: its name, the command for its page (in fixtures/captures), the width, and the element at its end."""
 
     name: str
     command: str
@@ -36,7 +36,7 @@ SHOWN = (
 
 
 def main() -> None:
-    """Make all pictures."""
+    """Create all pictures."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as directory, browser.opened() as driver:
         for picture in SHOWN:
@@ -53,7 +53,7 @@ def _taken(driver: "Chrome", page: Path, picture: Picture) -> bytes:
     return browser.picture(driver, width=picture.width, height=round(driver.execute_script(bottom)) + 12)
 
 
-# A page has few colours: a palette keeps its picture below 200 kB; k-means keeps the legend's small patches apart.
+# A page has few colours, so a palette keeps its picture below 200 kB; k-means preserves the legend's small patches.
 def _small(png: bytes) -> bytes:
     from PIL import Image
 
