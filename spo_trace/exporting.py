@@ -6,7 +6,8 @@ from typing import TextIO
 import pandas as pd
 
 from spo_trace.analysis.ages import AGES, ages
-from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.attribution import attribute, record_columns
+from spo_trace.analysis.balance import BALANCE_COLUMNS
 from spo_trace.analysis.diff import diff, relate
 from spo_trace.analysis.diff_notes import matched_notes, relation_notes
 from spo_trace.analysis.known import unknown_amounts
@@ -17,11 +18,13 @@ from spo_trace.analysis.verdicts import verified
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.reporters.format import printable
+from spo_trace.reporters.html.rows import STACK_KEYS
+from spo_trace.snapshots.in_memory import in_memory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.stacks.rules import CATEGORIES
 from spo_trace.version import __version__
 
-__all__ = ["export", "export_diff"]
+__all__ = ["export", "export_diff", "html_columns"]
 
 
 def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, weight: str = "total") -> None:
@@ -75,9 +78,19 @@ def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
         render_json(text_frames(record_tables(snap)), outfile)
 
 
-def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
-    from spo_trace.reporters.html.report import STACK_KEYS, ReportTables, render_report
+def html_columns(*questions: Question) -> dict[str, list[str]]:
+    """Return the columns of each table that answer these questions and fill the pages of their records."""
+    every = [*questions, *(one.grouped_by([*STACK_KEYS, "memcg"]) for one in questions)]
+    columns = {table: {"ts_nsec", *names} for table, names in BALANCE_COLUMNS.items()}
+    for table, names in columns.items():
+        names.update(name for one in every for name in record_columns(one, table))
+    return {table: sorted(names) for table, names in columns.items()}
 
+
+def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
+    from spo_trace.reporters.html.report import ReportTables, render_report
+
+    snap = in_memory(snap, html_columns(question))
     tables = ReportTables(
         attribute(snap, question.grouped_by(STACK_KEYS)),
         attribute(snap, question.grouped_by(["memcg", "comm"])),
@@ -106,8 +119,8 @@ def _balance(snap: Snapshot) -> pd.DataFrame | None:
 def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question) -> None:
     """Write the difference of two snapshots as an HTML page, of the records for which the condition holds."""
     from spo_trace.reporters.html.diff import render_diff
-    from spo_trace.reporters.html.report import STACK_KEYS
 
+    a, b = (in_memory(snap, html_columns(question)) for snap in (a, b))
     relation = relate(a, b)
     table = diff(a, b, question.grouped_by(STACK_KEYS))
     notes = [*relation_notes(a, b, relation), *matched_notes(table, a, b, relation)]

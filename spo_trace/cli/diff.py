@@ -65,10 +65,13 @@ def command(
     from spo_trace.analysis.diff import diff, relate
     from spo_trace.analysis.diff_notes import relation_notes
     from spo_trace.analysis.diff_order import DIFF_ORDERS
-    from spo_trace.exporting import export_diff
+    from spo_trace.exporting import export_diff, html_columns
+    from spo_trace.snapshots.in_memory import in_memory
 
     question = asked.question(sort, DIFF_ORDERS)
     snap_a, snap_b = open_snapshot(a, page_size=page_size), open_snapshot(b, page_size=page_size)
+    if html:
+        snap_a, snap_b = (in_memory(snap, html_columns(question)) for snap in (snap_a, snap_b))
     table = diff(snap_a, snap_b, question)
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)

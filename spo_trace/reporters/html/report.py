@@ -9,12 +9,9 @@ import pandas as pd
 from spo_trace.reporters.balance import SIGN
 from spo_trace.reporters.format import format_share
 from spo_trace.reporters.html.page import amount, facts_list, notes_list, text, tiles, write_page
-from spo_trace.reporters.html.rows import OF_STACK, Numbers, filled, name_or_none, stack_rows
+from spo_trace.reporters.html.rows import Numbers, filled, name_or_none, stack_rows
 
-__all__ = ["STACK_KEYS", "ReportTables", "render_report"]
-
-# What `ReportTables.stacks` is an attribution by.
-STACK_KEYS = ("stack", *OF_STACK, "comm")
+__all__ = ["ReportTables", "render_report"]
 
 _NAMES = {"mem": "memory", "swap": "swap"}
 _AMOUNTS = tuple(f"{name}_bytes" for name in _NAMES)

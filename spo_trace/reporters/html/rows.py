@@ -8,10 +8,13 @@ import pandas as pd
 
 from spo_trace.reporters.format import printable
 
-__all__ = ["OF_STACK", "Numbers", "filled", "name_or_none", "stack_rows"]
+__all__ = ["OF_STACK", "STACK_KEYS", "Numbers", "filled", "name_or_none", "stack_rows"]
 
 # Keys that a stack's text decides, shown beside it.
 OF_STACK = ("category", "caller", "callsite", "module")
+
+# What the table of stacks of a page is an attribution or a difference by.
+STACK_KEYS = ("stack", *OF_STACK, "comm")
 
 
 class Numbers:
