@@ -72,10 +72,11 @@ $(VERSIONS)/bin/uv:
 	@$(PYTHON) -m venv $(VERSIONS)
 	@$(VERSIONS)/bin/python -m pip install --quiet --disable-pip-version-check uv
 
-lint: $(DEV) ## ruff and mypy --strict
+lint: $(DEV) ## ruff, mypy --strict and the layers of imports (.importlinter)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 docs: $(READY) ## write docs/commands.md from the help texts, docs/keys.md from the table of keys
 	$(BIN)/python -m tests.docs.reference > docs/commands.md
