@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The place that joins analysis and reporters: a snapshot, or the difference of two, in the formats of other tools."""
+"""Export a snapshot, or the difference of two, in the formats of other tools: analysis meets reporters here."""
 
 from typing import TextIO
 
@@ -56,12 +56,13 @@ def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, 
             _export_records(snap, format, outfile)
 
 
-# Written as 0, what is not known would look like nothing.
+# Written as 0, an unknown amount would look like nothing.
 def _check_known(snap: Snapshot, weight: str) -> None:
     if weight in unknown_amounts(snap):
         name = TITLES[weight]
         raise SpoTraceError(
-            f"{_name(snap)} does not tell who owns {name}", hint=(Argument("weight", "total"), f" is all but {name}")
+            f"the owners of {name} are unknown in {_name(snap)}",
+            hint=(Argument("weight", "total"), f" leaves out {name}"),
         )
 
 
@@ -110,7 +111,7 @@ def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
     )
 
 
-# None of a page_owner file alone: there is nothing to compare it with.
+# None for a page_owner file alone: there is nothing to compare it with.
 def _balance(snap: Snapshot) -> pd.DataFrame | None:
     table = verified(snap)
     return None if (table["kind"] == "verdict").all() else table
@@ -143,7 +144,7 @@ def _name(snap: Snapshot) -> str:
     return snap.path.absolute().name.removesuffix(".spo")
 
 
-# "(none)" is what a kernel calls itself that nobody named.
+# "(none)" is the kernel's default host name.
 def _machine(snap: Snapshot) -> str:
     host, release = snap.meta["host"], snap.meta["kernel_release"]
     named = host if host and host != "(none)" else _name(snap)
@@ -152,8 +153,8 @@ def _machine(snap: Snapshot) -> str:
 
 def _records(snap: Snapshot) -> str:
     tables = {"mem": "pages", "swap": "swap"}
-    told = [name for name in tables if name not in unknown_amounts(snap)]
-    return ", ".join(f"{snap.count(tables[name]):,} of {TITLES[name]}" for name in told)
+    known = [name for name in tables if name not in unknown_amounts(snap)]
+    return ", ".join(f"{snap.count(tables[name]):,} of {TITLES[name]}" for name in known)
 
 
 def _facts(snap: Snapshot, condition: Condition | None = None) -> list[tuple[str, str | None]]:

@@ -45,7 +45,7 @@ def command(
     from spo_trace.snapshots.in_memory import in_memory
 
     question = asked.question(sort, ORDERS)
-    # The page shows more than the question.
+    # The HTML report needs more columns than the table.
     columns = None if html else {*record_columns(question, "pages"), *NOTED_COLUMNS}
     snap = open_snapshot(snapshot, columns, page_size=page_size)
     if html:
