@@ -73,7 +73,7 @@ def test_a_directory_of_stages_names_them(tmp_path: Path) -> None:
     capture(tmp_path, {"1-a/page_owner": PAGE, "2-b/page_owner.xz": PAGE, "3-\x1b[2J/page_owner": PAGE, "c/x": b""})
     with pytest.raises(SpoTraceError, match=r"has no page_owner file$") as caught:
         CaptureSource([tmp_path])
-    assert caught.value.hint == "it has captures inside: name one of 1-a, 2-b, 3-\\033[2J"
+    assert caught.value.hint == "it contains captures: name one of 1-a, 2-b, 3-\\033[2J"
 
 
 def test_a_directory_without_page_owner(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_directory_without_page_owner(tmp_path: Path) -> None:
     assert caught.value.message == f"{tmp_path} has no page_owner file"
     assert (
         caught.value.hint
-        == "a capture has page_owner, or sys/kernel/debug/page_owner, as spo-trace capture-script makes it"
+        == "a capture has page_owner or sys/kernel/debug/page_owner, as made by spo-trace capture-script"
     )
 
 
@@ -138,7 +138,7 @@ def test_an_archive_on_standard_input(
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [(b"", "standard input is empty"), (b"\0\xff" * 99, "standard input holds no page_owner text")],
+    [(b"", "standard input is empty"), (b"\0\xff" * 99, "standard input has no page_owner text")],
 )
 def test_nothing_on_standard_input(monkeypatch: pytest.MonkeyPatch, given: bytes, message: str) -> None:
     stdin(monkeypatch, given)

@@ -102,5 +102,5 @@ def test_a_record_that_tells_no_position() -> None:
     def odd(pfn: int) -> bytes:
         return page(pfn).replace(b"PFN", b"Frame")
 
-    with pytest.raises(OSError, match=r"do not tell how to step over it"):
+    with pytest.raises(OSError, match=r"do not show how to skip it"):
         read(FakeKernel([1, 2, 3], [2], record=odd))

@@ -106,7 +106,7 @@ def test_several_files_of_other_names_are_listed(tmp_path: Path) -> None:
     for given in (capture(tmp_path / "c", files), archive):
         with pytest.raises(SpoTraceError, match="several with its text: a_owner, b_owner") as caught:
             CaptureSource([given])
-        assert caught.value.hint == "name the file that is meant"
+        assert caught.value.hint == "name one of these files"
 
 
 def test_a_snapshot_or_a_recording_in_the_place_of_a_capture(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_what_can_not_be(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the simulator runs one scenario"):
         list(choose_series("simulator", ["quick", "leak"]))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SpoTraceError, match="is no capture, and has none inside"):
+    with pytest.raises(SpoTraceError, match="is not a capture and contains none"):
         choose_series(None, [str(tmp_path)])
 
 
