@@ -48,7 +48,7 @@ def wrong(place: Path, *arguments: object, code: int = 1, stdin: bytes = b"") ->
 ERRORS = [
     (["report", "nosuch"], "nosuch can't be read: No such file or directory\n  hint: check the path\n"),
     (["report", "text"], "text is not a page_owner capture: it has no line that begins with 'Page allocated via'\n"),
-    (["report", "stages"], "stages has no page_owner file\n  hint: it has captures inside: name one of 1-a\n"),
+    (["report", "stages"], "stages has no page_owner file\n  hint: it contains captures: name one of 1-a\n"),
     (["report", "none"], "none has no page_owner file\n"),
     (["report", "empty"], "page_owner holds no record that can be read: it is empty\n"),
     (["report", "garbage"], "page_owner: this is an ELF file, such as a vmcore\n"),

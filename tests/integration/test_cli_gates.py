@@ -160,7 +160,7 @@ def test_a_kernel_file_that_has_no_owners(tmp_path: Path) -> None:
     capture(tmp_path, {"meminfo": b"MemTotal: 4 kB\n"})
     assert in_process("report", "meminfo", cwd=tmp_path).stderr.decode() == (
         "spo-trace: error: meminfo has no page_owner file\n"
-        "  hint: meminfo alone does not say who owns a page: give page_owner too, or the directory of both\n"
+        "  hint: meminfo alone does not contain page owners: also give page_owner, or the directory of both\n"
     )
 
 

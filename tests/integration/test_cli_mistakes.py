@@ -30,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 READERS = [["report"], ["diff", "now.spo"], ["verify"], ["export"], ["snapshot", "-o", "n.spo", "--from"]]
 MIXED_UP = [
-    ("rec", "rec is a recording of samples", "it is for: spo-trace trend rec"),
+    ("rec", "rec is a recording of samples", "show its growth: spo-trace trend rec"),
     (
         "rec/000001.parquet",
         "rec/000001.parquet is one file of the recording rec",
@@ -50,7 +50,7 @@ MIXED_UP = [
     (
         "day",
         "day is a directory of snapshots",
-        "name one of day/1.spo, day/2.spo, day/3.spo; or see how they grow: spo-trace trend day",
+        "name one of day/1.spo, day/2.spo, day/3.spo; or show their growth: spo-trace trend day",
     ),
 ]
 
