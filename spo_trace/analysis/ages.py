@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Ages of allocations: leaked memory is old, a burst is young."""
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from spo_trace.analysis.attribution import page_sums, sum_pages, with_bytes
-from spo_trace.analysis.keys import check_keys
-from spo_trace.analysis.where import Where
+from spo_trace.analysis.question import Question
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["AGES", "ages"]
@@ -23,8 +20,8 @@ AGES = (
 )
 
 
-def ages(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None = None) -> pd.DataFrame:
-    """Attribute memory and swap to the keys `by` and to age classes, largest owner first, then youngest class first.
+def ages(snap: Snapshot, question: Question) -> pd.DataFrame:
+    """Attribute memory and swap to the keys and to age classes, largest owner first, then youngest class first.
 
     Columns: the keys, age_from and age_to (seconds; age_to is NA in the last class, both are NA where the kernel
     printed no ts), mem_pages, swap_pages, mem_bytes, swap_bytes, total_bytes (missing where unknown, as in
@@ -32,7 +29,7 @@ def ages(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None 
     allocation, which is the reader's own). Later allocations have age 0. For memory that was swapped in without its
     owner, the age counts from the swap-in.
     """
-    keys, condition, now = check_keys(by), Where(where), _now(snap)
+    keys, condition, now = question.keys, question.condition, _now(snap)
     derived = {"age": ("ts_nsec", lambda ts_nsec: _classes(ts_nsec, now))}
     tables = [page_sums(snap, table, keys, condition, derived) for table in ("pages", "swap")]
     sums = sum_pages(pd.concat(tables, ignore_index=True), [*keys, "age"])

@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Attribution: who owns how much memory and swap."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from spo_trace.analysis.keys import KEY_TABLE, check_keys, key_of
+from spo_trace.analysis.keys import KEY_TABLE, key_of
 from spo_trace.analysis.known import not_told, unknown_amounts
+from spo_trace.analysis.order import Orders, sort_rows
+from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
-from spo_trace.analysis.where import Where
+from spo_trace.analysis.where import Condition
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["AMOUNTS", "attribute", "page_columns", "page_sums", "sum_pages", "with_bytes"]
+__all__ = ["AMOUNTS", "ORDERS", "attribute", "page_columns", "page_sums", "sum_pages", "with_bytes"]
 
 AMOUNTS = ["mem_pages", "swap_pages", "mem_bytes", "swap_bytes", "total_bytes", "share"]
+
+# What `attribute` can sort by.
+ORDERS = Orders({name.removesuffix("_bytes"): name for name in ("total_bytes", "mem_bytes", "swap_bytes", *AMOUNTS)})
 
 _PAGES = ["mem_pages", "swap_pages"]
 
@@ -24,31 +29,30 @@ _COUNTED = {"pages": "order", "swap": "swap_type"}
 Derived = Mapping[str, tuple[str, Callable[[pd.Series], pd.Series]]]
 
 
-def attribute(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None = None) -> pd.DataFrame:
-    """Attribute a snapshot's memory and swap to each combination of the keys `by`, largest total first.
+def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
+    """Attribute a snapshot's memory and swap to each combination of the question's keys, largest total first.
 
     Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), mem_bytes,
-    swap_bytes, total_bytes and share (of the total, 0 to 1). `by`: keys of docs/keys.md; `stack` and `symbols` are
-    tuples of frames, innermost first. A key that the kernel does not print for a page or for a swap entry is missing
-    there (NA): swap entries have no memcg, memory has no swap type. If the snapshot has no owners of swap,
-    swap_pages and swap_bytes are missing and the total is that of memory; without page_owner, mem_pages and mem_bytes
-    are missing. `where` keeps the rows that match it (an expression over columns, as in DataFrame.query). Raise
-    UsageError for an invalid key or condition.
+    swap_bytes, total_bytes and share (of the total, 0 to 1). `stack` and `symbols` are tuples of frames, innermost
+    first. A key that the kernel does not print for a page or for a swap entry is missing there (NA): swap entries have
+    no memcg, memory has no swap type. If the snapshot has no owners of swap, swap_pages and swap_bytes are missing and
+    the total is that of memory; without page_owner, mem_pages and mem_bytes are missing. Only rows that match the
+    question's condition are counted.
     """
-    keys = check_keys(by)
-    condition = Where(where)
+    keys, condition = question.keys, question.condition
     memory = page_sums(snap, "pages", keys, condition)
     swap = page_sums(snap, "swap", keys, condition)
-    return _largest_first(sum_pages(pd.concat([memory, swap], ignore_index=True), keys), keys, snap)
+    table = _largest_first(sum_pages(pd.concat([memory, swap], ignore_index=True), keys), keys, snap)
+    return table if question.sort in (None, "total_bytes") else sort_rows(table, question.sort, keys)
 
 
-def page_columns(by: str | Iterable[str], where: str | None = None) -> list[str]:
-    """Return the columns of pages that `attribute` reads for these keys and this condition."""
-    return Where(where).columns("pages", [*_groups("pages", check_keys(by)), _COUNTED["pages"]])
+def page_columns(question: Question) -> list[str]:
+    """Return the columns of pages that `attribute` reads to answer a question."""
+    return question.condition.columns("pages", [*_groups("pages", question.keys), _COUNTED["pages"]])
 
 
 def page_sums(
-    snap: Snapshot, table: str, keys: list[str], condition: Where, derived: Derived | None = None
+    snap: Snapshot, table: str, keys: list[str], condition: Condition, derived: Derived | None = None
 ) -> pd.DataFrame:
     """Return mem_pages and swap_pages of one table's rows, summed by `keys` and by the `derived` columns.
 

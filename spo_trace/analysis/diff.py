@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The difference of two snapshots: which owners grew or shrank, by how much, and how fast."""
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff_order import sort_diff
-from spo_trace.analysis.keys import check_keys
 from spo_trace.analysis.known import not_told, unknown_amounts
+from spo_trace.analysis.question import Question
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.snapshots.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
@@ -31,9 +30,7 @@ class Relation(NamedTuple):
     known: tuple[str, ...]
 
 
-def diff(
-    a: Snapshot, b: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None = None, sort: str = "change"
-) -> pd.DataFrame:
+def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
     """Compare the attribution of `b` with that of `a`, largest change first.
 
     Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (change
@@ -42,24 +39,24 @@ def diff(
     in functions differ between builds. If one snapshot lacks the owners of swap, swap is missing (NA) in both and not
     part of the total; otherwise all swap would appear as a change.
 
-    `sort`: change (max(|memory change|, |swap change|), so that a move from memory to swap ranks by its size), growth
-    (largest growth of the total first), shrink, mem, swap, total (by the absolute change), rate or a key. Raise
-    UsageError for any other, SpoTraceError if one snapshot has only memory and the other one only swap.
+    The question's sort is one of DIFF_ORDERS or a key, by default change: max(|memory change|, |swap change|), so that
+    a move from memory to swap ranks by its size. Raise UsageError for a rate that is unknown, SpoTraceError if one
+    snapshot has only memory and the other one only swap.
     """
-    keys = check_keys(by)
+    keys = question.keys
     _check_page_sizes(a, b)
     relation = relate(a, b)
     if not relation.same_kernel:
         keys = list(dict.fromkeys("symbols" if key == "stack" else key for key in keys))
     amounts = [f"{name}_bytes" for name in _AMOUNTS]
-    left, right = (attribute(snap, keys, where=where)[[*keys, *amounts]] for snap in (a, b))
+    left, right = (attribute(snap, question.grouped_by(keys))[[*keys, *amounts]] for snap in (a, b))
     table = _compared(_outer_join(left, right, keys), keys, relation.known)
     if relation.seconds:
         table["rate"] = table["total_bytes_delta"] / relation.seconds
     if keys:
         # If swap is left out, rows of swap alone are empty.
         table = table[table[["total_bytes_a", "total_bytes_b"]].any(axis=1)]
-    return sort_diff(table, keys, sort)
+    return sort_diff(table, keys, question.sort or "change")
 
 
 # With a wrongly assumed page size, the same memory would differ by a constant factor.

@@ -3,13 +3,15 @@
 
 import pandas as pd
 
-from spo_trace.analysis.keys import same_key
-from spo_trace.errors import UsageError
+from spo_trace.analysis.order import Orders, order_of
 
 __all__ = ["DIFF_ORDERS", "sort_diff"]
 
-# Each key and each column of the table is an order, too.
-DIFF_ORDERS = ("change", "growth", "shrink", "mem", "swap", "total", "rate")
+_NAMES = {name: name for name in ("change", "growth", "shrink", "mem", "swap", "total", "rate")}
+_COLUMNS = tuple(f"{name}_bytes_{part}" for name in ("mem", "swap", "total") for part in ("a", "b", "delta"))
+
+# What `sort_diff` can sort by, besides the keys.
+DIFF_ORDERS = Orders(_NAMES, _COLUMNS)
 
 _BY_SIZE = {"change": ["mem", "swap"], "mem": ["mem"], "swap": ["swap"], "total": ["total"]}
 
@@ -34,11 +36,10 @@ def sort_diff(table: pd.DataFrame, keys: list[str], sort: str = "change") -> pd.
 
 def _column(table: pd.DataFrame, keys: list[str], sort: str) -> str:
     # Between two kernels, symbols replace stack.
-    name = "symbols" if sort == "stack" and "symbols" in keys else same_key(sort, keys) or sort
-    if name not in table.columns:
-        choices = dict.fromkeys([*(name for name in DIFF_ORDERS if name != "rate" or name in table.columns), *keys])
-        raise UsageError(f"can't sort by {sort!r}", hint=f"choose one of {', '.join(choices)}")
-    return name
+    if sort == "stack" and "symbols" in keys:
+        return "symbols"
+    there = {name: name for name in _NAMES if name != "rate" or name in table.columns}
+    return order_of(sort, Orders(there, _COLUMNS), keys)
 
 
 def _sorted(table: pd.DataFrame, order: list[tuple[str, bool]]) -> pd.DataFrame:

@@ -5,8 +5,18 @@ import numpy as np
 import pandas as pd
 
 from spo_trace.analysis.history import history
+from spo_trace.analysis.order import Orders
 
-__all__ = ["growth"]
+__all__ = ["ORDERS", "growth"]
+
+# What its rows can be sorted by.
+ORDERS = Orders(
+    {
+        **{name: f"{name}_delta" for name in ("growth", "interval")},
+        **{name: f"{name}_bytes" for name in ("total", "mem", "swap")},
+    },
+    by_key=False,
+)
 
 
 def growth(series: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
+from spo_trace.analysis.question import Question
 from spo_trace.reporters.format import counted, format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.shortcomings import shortcomings
@@ -60,7 +61,7 @@ def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
         why = "the kernel's stack depot was full or out of memory"
         yield Note(NoteCode.OWNERS_LOST, f"{text}: {why}", warning=True)
     if own := pages.get(Placeholder.DUMMY):
-        share = own / max(int(attribute(snap, [])[["mem_pages", "swap_pages"]].sum(axis=1).iloc[0]), 1)
+        share = own / max(int(attribute(snap, Question.of([]))[["mem_pages", "swap_pages"]].sum(axis=1).iloc[0]), 1)
         if share > _OWN_SHARE:
             text = f"{prefix}{counted(own, 'page')} ({format_share(share)}) without a stack trace"
             why = "allocated by page_owner for itself, or by a kernel that cannot take stack traces"

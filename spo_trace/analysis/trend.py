@@ -6,10 +6,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from spo_trace.analysis.history import history
+from spo_trace.analysis.order import Orders, order_of, sort_rows
 from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
 from spo_trace.reporters.export_formats import WEIGHTS
 
-__all__ = ["trend"]
+__all__ = ["ORDERS", "trend"]
+
+# What `trend` can sort by, besides the keys.
+ORDERS = Orders(
+    {"least": "rate_low", "rate": "rate", "first": "first_bytes", "last": "last_bytes", "steadiness": "steadiness"},
+    ["rate_error"],
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,16 +24,17 @@ Floats = npt.NDArray[np.float64]
 _FEWEST = 3
 
 
-def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total") -> pd.DataFrame:
+def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total", sort: str | None = None) -> pd.DataFrame:
     """Fit a straight line to each owner's samples, most certain growth first.
 
     `series`: samples in long form, with the columns sample, seconds, the keys, and `weight`_bytes (total, mem or
     swap). Columns of the result: the keys, first_bytes and last_bytes (of the first and last sample), rate (the
     slope, bytes per second), rate_error (its standard error), rate_low (the lower end of the 95 % confidence interval
     of the slope: the lower one of two fits, with and without the owner's largest step) and steadiness (R²: 1 on a
-    straight line; missing if nothing changed). An owner that a sample lacks counts as 0 there. Raise SpoTraceError
-    for fewer than three samples.
+    straight line; missing if nothing changed). An owner that a sample lacks counts as 0 there. `sort`: one of
+    ORDERS or a key. Raise SpoTraceError for fewer than three samples.
     """
+    order = None if sort is None else order_of(sort, ORDERS, keys)
     if weight not in WEIGHTS:
         raise UsageError(f"there is no weight {weight!r}", hint=f"choose one of {', '.join(WEIGHTS)}")
     _check_known(series, weight)
@@ -48,9 +56,10 @@ def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total") -> pd
     table["steadiness"] = pd.Series(steadiness, dtype="Float64")
     # Owners that never changed rank below those that may have grown.
     changed = table["steadiness"].notna()
-    order = ["changed", "rate_low", "last_bytes", *keys]
-    ranked = table.assign(changed=changed).sort_values(order, ascending=[False] * 3 + [True] * len(keys))
-    return ranked.drop(columns="changed").reset_index(drop=True)
+    ranking = ["changed", "rate_low", "last_bytes", *keys]
+    ranked = table.assign(changed=changed).sort_values(ranking, ascending=[False] * 3 + [True] * len(keys))
+    ranked = ranked.drop(columns="changed").reset_index(drop=True)
+    return ranked if order in (None, "rate_low") else sort_rows(ranked, order, keys)
 
 
 def _check_known(series: pd.DataFrame, weight: str) -> None:

@@ -15,12 +15,12 @@ from spo_trace.analysis.where_types import check_kinds
 from spo_trace.errors import Argument, UsageError
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Where"]
+__all__ = ["Condition"]
 
 _INT64_MAX = (1 << 63) - 1
 
 
-class Where:
+class Condition:
     r"""Select the rows of the pages or swap table that match a Python expression over their columns.
 
     String literals are compared with names as displayed. A backslash is a backslash: `\n` matches an escaped newline.
@@ -44,6 +44,11 @@ class Where:
         check_bit_operators(tree, expression)
         check_kinds(tree, expression)
         self._expression = ast.unparse(tree)
+
+    @property
+    def text(self) -> str | None:
+        """Return the condition as it was given, None for one that holds for every row."""
+        return self._given
 
     @property
     def names(self) -> frozenset[str]:
@@ -99,7 +104,7 @@ def _parsed(expression: str) -> ast.Expression:
         # Python 3.13 parses deeper nesting than it can unparse.
         ast.unparse(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise not_python(expression, error, Where) from error
+        raise not_python(expression, error, Condition) from error
     called = {node for call in ast.walk(tree) if isinstance(call, ast.Call) for node in _known_method(call)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and node.value is None:

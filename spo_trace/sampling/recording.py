@@ -9,12 +9,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import cannot_write, names
 from spo_trace.files.output_directory import Kind, OutputDirectory
-from spo_trace.sampling.samples import Question, Sample
+from spo_trace.sampling.samples import Sample
 from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.stacks.text import join_frames
 from spo_trace.version import UPGRADE, __version__
@@ -64,7 +65,7 @@ class Recording(Closeable):
         self._output.commit()
 
     def _common(self, sample: Sample) -> dict[str, Any]:
-        question = {"by": self._question.keys, "where": self._question.where, "method": sample.method}
+        question = {"by": self._question.keys, "where": self._question.condition.text, "method": sample.method}
         facts = {name: sample.meta.get(name) for name in _KEPT_FACTS}
         return {"series_version": _VERSION, "tool_version": __version__, **question, **facts}
 

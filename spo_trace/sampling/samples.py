@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import seconds_between
-from spo_trace.analysis.keys import FRAME_KEYS, check_keys
+from spo_trace.analysis.keys import FRAME_KEYS
 from spo_trace.analysis.known import not_told, unknown_amounts
-from spo_trace.analysis.where import Where
+from spo_trace.analysis.question import Question
 from spo_trace.collect.machine_facts import facts_before
 from spo_trace.collect.read_log import Progress
 from spo_trace.collect.snapshot import collect
@@ -28,37 +28,11 @@ from spo_trace.sampling.stack_counts import KernelCounts
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.source import Source
 
-__all__ = ["METHODS", "SERIES_AMOUNTS", "Question", "Sample", "amounts_of", "swap_in_all_or_none", "take_samples"]
+__all__ = ["METHODS", "SERIES_AMOUNTS", "Sample", "amounts_of", "check_method", "swap_in_all_or_none", "take_samples"]
 
 METHODS = ("auto", "counts", "full")
 
 SERIES_AMOUNTS = ["mem_bytes", "swap_bytes", "total_bytes"]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """The question for each sample: the keys, a condition on rows, and how to read the owners (one of METHODS)."""
-
-    keys: list[str]
-    where: str | None = None
-    method: str = "auto"
-
-    def __post_init__(self) -> None:
-        """Raise UsageError for an invalid key, condition or method."""
-        check_keys(self.keys)
-        Where(self.where)
-        if self.method not in METHODS:
-            raise UsageError(f"there is no method {self.method!r}", hint=f"choose one of {', '.join(METHODS)}")
-        if self.method == "counts" and not self.for_counts:
-            raise UsageError(
-                ("the kernel's counts are by stack only: they cannot be used with other keys or ", Argument("where")),
-                hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
-            )
-
-    @property
-    def for_counts(self) -> bool:
-        """Return whether the kernel's counts for each stack can answer the question."""
-        return self.where is None and set(self.keys) <= set(FRAME_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +57,15 @@ def take_samples(
     sources: Iterable[Source],
     question: Question,
     *,
+    method: str = "auto",
     jobs: int | None = None,
     page_size: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Sample]:
     """Yield a sample of each source, all of one boot; `page_size` in bytes replaces that of the sources.
 
-    `auto` reads the kernel's own count for each stack if it exists and suffices for the question, otherwise all
-    records. Raise SpoTraceError if two sources are of different boots or in the wrong order.
+    `method`: one of METHODS. `auto` reads the kernel's own count for each stack if it exists and suffices for the
+    question, otherwise all records. Raise SpoTraceError if two sources are of different boots or in the wrong order.
     """
     rejects: Counter[str] = Counter()
     counts = KernelCounts(lambda reject: _count(rejects, reject))
@@ -100,9 +75,8 @@ def take_samples(
         started = time.monotonic()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         rejects.clear()
-        method, table, meta = _read(source, question, counts, jobs, page_size, progress)
-        # A change of method within a series would look like growth.
-        question = replace(question, method=method)
+        # A change of method within a series would look like growth: the first sample decides.
+        method, table, meta = _read(source, question, method, counts, jobs, page_size, progress)
         meta["warnings"] += [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
         first = first or meta
         seconds = seconds_between(first, meta)
@@ -113,9 +87,25 @@ def take_samples(
         yield Sample(number, seconds, meta["taken_at"] or now, method, took, table, meta)
 
 
+def check_method(method: str, question: Question) -> None:
+    """Raise UsageError for a method that does not exist, or that cannot answer the question."""
+    if method not in METHODS:
+        raise UsageError(f"there is no method {method!r}", hint=f"choose one of {', '.join(METHODS)}")
+    if method == "counts" and not _is_about_stacks(question):
+        raise UsageError(
+            ("the kernel's counts are by stack only: they cannot be used with other keys or ", Argument("where")),
+            hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
+        )
+
+
+# The kernel's counts for each stack can answer it.
+def _is_about_stacks(question: Question) -> bool:
+    return question.condition.text is None and set(question.keys) <= set(FRAME_KEYS)
+
+
 def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
     """Return the table of a sample from a snapshot; without owners, it has one row without keys, to mark the sample."""
-    table = attribute(snap, question.keys, where=question.where)[[*question.keys, *SERIES_AMOUNTS]]
+    table = attribute(snap, question)[[*question.keys, *SERIES_AMOUNTS]]
     if len(table):
         return table
     told = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in ("mem", "swap") if name not in unknown_amounts(snap)}
@@ -137,18 +127,19 @@ def _count(rejects: Counter[str], reject: Reject) -> None:
 def _read(
     source: Source,
     question: Question,
+    method: str,
     counts: KernelCounts,
     jobs: int | None,
     page_size: int | None,
     progress: Progress | None,
 ) -> tuple[str, pd.DataFrame, dict[str, Any]]:
-    if question.method != "full" and question.for_counts:
+    if method != "full" and _is_about_stacks(question):
         warnings: list[str] = []
         meta = facts_before(source, warnings, page_size) | {"files": {}, "warnings": warnings}
         table = counts.read(source, question.keys, meta["page_size"]) if _has_time(meta) else None
         if table is not None:
             return "counts", table, meta
-        if question.method == "counts":
+        if method == "counts":
             why = source.why_missing("show_stacks").text if _has_time(meta) else "the capture lacks boot_id or uptime"
             raise SpoTraceError(
                 f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner instead")

@@ -10,11 +10,12 @@ import pandas as pd
 
 from spo_trace.analysis.arguments import path_of
 from spo_trace.analysis.diff import seconds_between
-from spo_trace.analysis.keys import FRAME_KEYS, check_keys, same_key
+from spo_trace.analysis.keys import FRAME_KEYS, same_key
+from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_keys import is_known
 from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
-from spo_trace.sampling.samples import SERIES_AMOUNTS, Question, Sample, amounts_of, swap_in_all_or_none
+from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample, amounts_of, swap_in_all_or_none
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.other_input import error_for_path
 from spo_trace.stacks.frames import function_name
@@ -39,23 +40,22 @@ def series_of(samples: Sequence[Sample], keys: list[str]) -> Series:
     return Series(keys, _one_after_another(tables, keys))
 
 
-def open_series(given: Samples, by: list[str] | None = None, where: str | None = None) -> Series:
+def open_series(given: Samples, question: Question, *, default_keys: bool = False) -> Series:
     """Open a recording, a directory of snapshots, or snapshots, all of one boot.
 
-    `by`: the keys, by default those of the recording, or stack for snapshots. A recording has only the keys that it
-    was made with; a recording by stack also has symbols, caller, callsite, module and category. `where` applies to
-    snapshots only: a recording has no single records.
+    `default_keys`: use the keys of the recording, or stack for snapshots, in place of the question's. A recording has
+    only the keys that it was made with; a recording by stack also has symbols, caller, callsite, module and category.
+    A condition applies to snapshots only: a recording has no single records.
     """
-    check_keys(by or [])
     if isinstance(given, str | os.PathLike):
         directory = Path(path_of(given, "samples"))
         if directory.is_dir() and is_recording(directory):
-            return _recorded(directory, by, where)
+            return _recorded(directory, question, default_keys=default_keys)
         given = _snapshots_in(directory)
     snaps = [item if isinstance(item, Snapshot) else Snapshot(Path(item)) for item in given]
     if not snaps:
         raise SpoTraceError("there are no snapshots", hint="a trend needs three or more")
-    return _of_snapshots(snaps, ["stack"] if by is None else by, where)
+    return _of_snapshots(snaps, question.grouped_by(["stack"]) if default_keys else question)
 
 
 def _snapshots_in(directory: Path) -> list[Path]:
@@ -78,14 +78,14 @@ def _snapshots_in(directory: Path) -> list[Path]:
     return snapshots
 
 
-def _recorded(directory: Path, by: list[str] | None, where: str | None) -> Series:
-    if where is not None:
+def _recorded(directory: Path, question: Question, *, default_keys: bool) -> Series:
+    if question.condition.text is not None:
         raise UsageError(
             "a recording does not contain the single records that a condition selects",
             hint=("give the condition when recording: ", Call("watch", where="…", record="DIR")),
         )
     keys, table = read_recording(directory)
-    wanted = keys if by is None else by
+    wanted = keys if default_keys else question.keys
     for key in wanted:
         table[key] = _recorded_key(directory, keys, table, key)
     # Categories are in the order of first appearance; results must be sorted by name.
@@ -125,15 +125,15 @@ def _of_stack(text: str, key: str) -> str:
     return call_site(shown, found.caller) if key == "callsite" else str(getattr(found, key))
 
 
-def _of_snapshots(snaps: list[Snapshot], keys: list[str], where: str | None) -> Series:
+def _of_snapshots(snaps: list[Snapshot], question: Question) -> Series:
     timed = sorted(((_seconds(snaps[0], snap), snap) for snap in snaps), key=lambda pair: pair[0])
     if len({seconds for seconds, _ in timed}) < len(timed):
         raise SpoTraceError("two of the snapshots were taken at the same time", hint="is one a copy of the other?")
     tables = [
-        amounts_of(snap, Question(keys, where)).assign(sample=number, seconds=seconds - timed[0][0])
+        amounts_of(snap, question).assign(sample=number, seconds=seconds - timed[0][0])
         for number, (seconds, snap) in enumerate(timed, 1)
     ]
-    return Series(keys, _joined(tables, keys))
+    return Series(question.keys, _joined(tables, question.keys))
 
 
 def _seconds(first: Snapshot, snap: Snapshot) -> float:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from spo_trace.analysis.diff import Relation, diff, relate
+from spo_trace.analysis.diff import Relation, relate
+from spo_trace.api.analyses import diff
 from spo_trace.errors import SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, entry, page, snapshot_of

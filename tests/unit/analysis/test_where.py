@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from spo_trace.analysis.attribution import attribute
-from spo_trace.analysis.where import Where
+from spo_trace.analysis.where import Condition
+from spo_trace.api.analyses import attribute
 from spo_trace.errors import UsageError
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, entry, page, snapshot_of
@@ -87,14 +87,14 @@ def test_rows_that_match_are_kept(snap: Snapshot, expression: str, mem: int, swa
 
 def test_without_a_condition_all_rows_are_kept(snap: Snapshot) -> None:
     rows = pd.DataFrame({"order": [1, 2]})
-    assert Where(None).keep(rows, "pages", snap) is rows
+    assert Condition(None).keep(rows, "pages", snap) is rows
 
 
 def test_only_needed_columns_are_read() -> None:
-    where = Where('comm == "dd" and category == "anon"')
+    where = Condition('comm == "dd" and category == "anon"')
     assert where.columns("pages", ["order"]) == ["order", "comm", "stack_id"]
     assert where.columns("swap", ["swap_type"]) == ["swap_type", "comm", "stack_id"]
-    assert Where(None).columns("pages", ["order"]) == ["order"]
+    assert Condition(None).columns("pages", ["order"]) == ["order"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_expressions_that_are_not_conditions(
 )
 def test_exact_messages(expression: str, message: str, hint: str | None) -> None:
     with pytest.raises(UsageError) as caught:
-        Where(expression)
+        Condition(expression)
     assert caught.value.message == message
     assert caught.value.exit_code == 2
     assert hint is None or caught.value.hint == hint
@@ -186,7 +186,7 @@ def test_exact_messages(expression: str, message: str, hint: str | None) -> None
 )
 def test_text_is_not_compared_with_numbers(expression: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Where(expression)
+        Condition(expression)
     assert (caught.value.message, caught.value.hint) == (f"where={expression!r}: {message}", hint)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.balance import balance
 from spo_trace.analysis.records import record_tables
 from spo_trace.analysis.snapshot_notes import swap_note
+from spo_trace.api.analyses import attribute
 from spo_trace.collect.snapshot import collect
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.missing import Missing, Why

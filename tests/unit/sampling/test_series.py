@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import spo_trace as spo
+from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.sampling.series import open_series
 from tests.support import FS, MACHINE, SHMEM, Files, entry, page, snapshot_of
@@ -25,7 +26,7 @@ def snapshots(directory: Path, *changes: Files) -> Path:
 
 def test_snapshots_are_in_chronological_order(tmp_path: Path) -> None:
     later = page(order=3) + page(0x110, 2, b"cat", stack=FS)
-    series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), ["comm"])
+    series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), Question.of(["comm"]))
     assert series.table.drop(columns="total_bytes").to_numpy().tolist() == [
         *[[1, 0.0, "cat", 16384, 0], [1, 0.0, "dd", 4096, 4096]],
         *[[2, 60.0, "dd", 32768, 4096], [2, 60.0, "cat", 16384, 0]],
@@ -33,7 +34,7 @@ def test_snapshots_are_in_chronological_order(tmp_path: Path) -> None:
 
 
 def test_snapshots_are_by_stack_by_default(tmp_path: Path) -> None:
-    series = open_series(snapshots(tmp_path, {}))
+    series = open_series(snapshots(tmp_path, {}), Question.of("stack"), default_keys=True)
     assert series.keys == ["stack"]
     assert SHMEM[0].decode() in series.table["stack"].str[0].tolist()
 
@@ -47,14 +48,14 @@ def test_a_list_of_snapshots_and_a_condition(tmp_path: Path) -> None:
 
 def test_a_snapshot_without_owners_is_a_sample(tmp_path: Path) -> None:
     later = page(order=3) + page(0x110, 2, b"new")
-    series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), ["comm"], 'comm == "new"')
+    series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), Question.of(["comm"], 'comm == "new"'))
     assert series.table[["sample", "total_bytes"]].to_numpy().tolist() == [[1, 0], [2, 16384]]
 
 
 def test_swap_is_left_out_if_some_samples_lack_its_owners(tmp_path: Path) -> None:
     snapshot_of(tmp_path, {name: text for name, text in FILES.items() if name != "swap_page_owner"}, name="a")
     snapshots(tmp_path, {"uptime": b"160.00 1.00\n"})
-    table = open_series(tmp_path, []).table
+    table = open_series(tmp_path, Question.of([])).table
     assert table["total_bytes"].tolist() == table["mem_bytes"].tolist() == [20480, 20480]
     assert table["swap_bytes"].isna().all()
 
@@ -64,7 +65,7 @@ def test_unknown_amounts_without_owners_are_unknown(tmp_path: Path) -> None:
     later = page(order=3) + page(0x110, 2, b"new")
     for number, own in enumerate([files, {**files, "page_owner": later, "uptime": b"160.00 1.00\n"}]):
         snapshot_of(tmp_path, own, name=f"{number}")
-    table = open_series(tmp_path, ["comm"], 'comm == "new"').table
+    table = open_series(tmp_path, Question.of(["comm"], 'comm == "new"')).table
     assert table["total_bytes"].tolist() == [0, 16384] and table["swap_bytes"].isna().all()
     # AND a recording of these samples gives the same
     list(
@@ -79,9 +80,9 @@ def test_unknown_amounts_without_owners_are_unknown(tmp_path: Path) -> None:
 def test_snapshots_of_two_boots_or_of_the_same_time(tmp_path: Path) -> None:
     other = {"boot_id": b"99999999-2222-3333-4444-555555555555\n"}
     with pytest.raises(SpoTraceError, match=r"9\.spo and .*8\.spo are of different boots"):
-        open_series(snapshots(tmp_path / "boots", {}, other))
+        spo.series(snapshots(tmp_path / "boots", {}, other))
     with pytest.raises(SpoTraceError, match="two of the snapshots were taken at the same time"):
-        open_series(snapshots(tmp_path / "moment", {}, {"uptime": b"100.00 1.00\n"}))
+        spo.series(snapshots(tmp_path / "moment", {}, {"uptime": b"100.00 1.00\n"}))
 
 
 def test_a_recording_by_stack_has_all_keys_of_stacks(tmp_path: Path) -> None:
@@ -98,10 +99,10 @@ def test_a_recording_by_stack_has_all_keys_of_stacks(tmp_path: Path) -> None:
         direct = spo.series(sources, key).sort_values(["sample", key], ignore_index=True)
         assert recorded.to_numpy().tolist() == direct.to_numpy().tolist()
     with pytest.raises(UsageError, match="was not recorded by comm") as caught:
-        open_series(tmp_path / "r", ["comm"])
+        open_series(tmp_path / "r", Question.of(["comm"]))
     assert caught.value.hint == "choose from stack, symbols, caller, callsite, module, category"
     with pytest.raises(UsageError, match="a recording does not contain the single records"):
-        open_series(tmp_path / "r", where="order > 0")
+        spo.series(tmp_path / "r", where="order > 0")
 
 
 def test_a_recording_of_an_older_version_is_read(tmp_path: Path) -> None:
@@ -139,10 +140,10 @@ def test_a_sample_without_stacks_is_recorded(tmp_path: Path) -> None:
 
 def test_inputs_that_are_not_a_series(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError, match="is not a directory"):
-        open_series(tmp_path / "nosuch")
+        spo.series(tmp_path / "nosuch")
     with pytest.raises(SpoTraceError, match="is not a recording and contains no snapshots"):
-        open_series(tmp_path)
+        spo.series(tmp_path)
     with pytest.raises(UsageError, match="there is no key 'com'"):
-        open_series(tmp_path, ["com"])
+        spo.series(tmp_path, ["com"])
     with pytest.raises(SpoTraceError, match="there are no snapshots"):
-        open_series([])
+        spo.series([])
