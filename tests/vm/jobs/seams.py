@@ -4,7 +4,7 @@
     seams.py DIRECTORY
 
 Each number of readers reads it with the usual buffer, and with a buffer that is too small for one record in twenty, for
-which the kernel returns ENOMEM as for records larger than a page. The records are written to DIRECTORY, pickled: `before`,
+which the kernel returns ENOMEM as for records larger than a page. The records are pickled in DIRECTORY: `before`,
 `after`, and `ROOM-JOBS` for each reading. Prints a JSON object for each reading: its file, the number of `jobs`, the
 `room` of the buffer, the number of `too_large` records, and whether it was read in `ranges`.
 """
