@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The README's pictures are there, small, shown, and can be made anew."""
+"""The pictures of the README exist, are small, are shown, and can be generated again."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests import browser, pictures
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
-def test_the_readme_shows_every_picture_in_words_too() -> None:
+def test_every_picture_of_the_readme_has_a_description() -> None:
     shown = re.findall(r'<img alt="([^"]{20,})" src="docs/pictures/([\w-]+\.png)"', README)
     made = sorted(pictures.PICTURES.glob("*.png"))
     assert sorted(name for _, name in shown) == [path.name for path in made]

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(not SYSTEM_PYTHON.exists(), reason="there is no 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_each_module_imports_only_the_standard_library(module: str) -> None:
-    command = [SYSTEM_PYTHON, "-I", "-c", PROGRAM, PACKAGE.parent, module]
+    command = [str(SYSTEM_PYTHON), "-I", "-c", PROGRAM, str(PACKAGE.parent), module]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     allowed = ("spo_trace.errors", "spo_trace.version", "spo_trace.probes.bpf_maps", "spo_trace.memory")
@@ -39,6 +39,6 @@ def test_each_module_imports_only_the_standard_library(module: str) -> None:
 
 
 def test_other_packages_are_blocked() -> None:
-    command = [SYSTEM_PYTHON, "-I", "-c", PROGRAM, PACKAGE.parent, "numpy"]
+    command = [str(SYSTEM_PYTHON), "-I", "-c", PROGRAM, str(PACKAGE.parent), "numpy"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "ModuleNotFoundError: numpy" in done.stderr
