@@ -22,6 +22,7 @@ from spo_trace.formats.batch import to_batch
 from spo_trace.formats.missing import Missing
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.parser_choice import page_batches, swap_batches
+from spo_trace.formats.rows import StackRow
 from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
 from spo_trace.formats.text import Chunks, KernelText
 from spo_trace.machine.command_line import wants_swap
@@ -261,17 +262,20 @@ class _Collection:
             self._warnings.append(f"{name} is left out: {why.text}")
 
 
-def _stack_row(stack: Stack) -> tuple[Any, ...]:
+def _stack_row(stack: Stack) -> StackRow:
     frames = stack.frames
     # A stack known by its handle alone is still another stack than the next one.
     named = frames or ((f"handle: {stack.handle}",) if stack.handle is not None else ())
     symbols = [function_name(frame) for frame in named]
-    row = (
-        stack.stack_id,
-        hash_texts(named),
-        hash_texts(symbols),
-        list(frames),
-        stack.handle,
-        stack.nr_base_pages,
+    category, caller, module = meaning(frames)
+    return StackRow(
+        stack_id=stack.stack_id,
+        stack_hash=hash_texts(named),
+        symbol_hash=hash_texts(symbols),
+        frames=list(frames),
+        handle=stack.handle,
+        nr_base_pages=stack.nr_base_pages,
+        category=category,
+        caller=caller,
+        module=module,
     )
-    return *row, *meaning(frames)

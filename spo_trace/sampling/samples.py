@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Take samples: who owns memory and swap, again and again."""
+"""Repeated samples of who owns memory and swap."""
 
 import datetime
 import shutil
@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import seconds_between
-from spo_trace.analysis.keys import FRAME_KEYS, check_keys
+from spo_trace.analysis.keys import FRAME_KEYS
 from spo_trace.analysis.known import not_told, unknown_amounts
-from spo_trace.analysis.where import Where
+from spo_trace.analysis.question import Question
 from spo_trace.collect.machine_facts import facts_before
 from spo_trace.collect.read_log import Progress
 from spo_trace.collect.snapshot import collect
@@ -28,7 +28,7 @@ from spo_trace.sampling.stack_counts import KernelCounts
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.source import Source
 
-__all__ = ["METHODS", "SERIES_AMOUNTS", "Question", "Sample", "amounts_of", "swap_in_all_or_none", "take_samples"]
+__all__ = ["METHODS", "SERIES_AMOUNTS", "Sample", "amounts_of", "check_method", "swap_in_all_or_none", "take_samples"]
 
 METHODS = ("auto", "counts", "full")
 
@@ -36,38 +36,12 @@ SERIES_AMOUNTS = ["mem_bytes", "swap_bytes", "total_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Say what each sample is to tell: the keys, a condition on rows, and how it is read (one of METHODS)."""
-
-    keys: list[str]
-    where: str | None = None
-    method: str = "auto"
-
-    def __post_init__(self) -> None:
-        """Raise UsageError for a key, a condition or a method that can't be."""
-        check_keys(self.keys)
-        Where(self.where)
-        if self.method not in METHODS:
-            raise UsageError(f"there is no method {self.method!r}", hint=f"choose one of {', '.join(METHODS)}")
-        if self.method == "counts" and not self.for_counts:
-            raise UsageError(
-                ("the kernel counts by stack alone: not by other keys, and without ", Argument("where")),
-                hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
-            )
-
-    @property
-    def for_counts(self) -> bool:
-        """Tell whether the kernel's counts for each stack can answer it."""
-        return self.where is None and set(self.keys) <= set(FRAME_KEYS)
-
-
-@dataclass(frozen=True, slots=True)
 class Sample:
     """Hold one sample.
 
-    `number` counts from 1, `seconds` from the first one. `table`: the keys, then mem_bytes, swap_bytes (both missing
-    where `method` is `counts`, swap where its owners are not known) and total_bytes. `took`: seconds that reading it
-    took. `meta`: as in snapshot.json.
+    `number` starts at 1; `seconds` is the time since the first sample. `table`: the keys, then mem_bytes, swap_bytes
+    and total_bytes (the first two are missing if `method` is `counts`, swap_bytes also if its owners are unknown).
+    `took`: duration of the read in seconds. `meta`: as in snapshot.json.
     """
 
     number: int
@@ -83,14 +57,15 @@ def take_samples(
     sources: Iterable[Source],
     question: Question,
     *,
+    method: str = "auto",
     jobs: int | None = None,
     page_size: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Sample]:
-    """Yield a sample of each source, all of one boot; `page_size` in bytes, in place of what the sources tell.
+    """Yield a sample of each source, all of one boot; `page_size` in bytes replaces that of the sources.
 
-    `auto` reads the kernel's own count for each stack where it has them and the question is about stacks alone, else
-    every record. Raise SpoTraceError if two are not of one boot, or in the wrong order.
+    `method`: one of METHODS. `auto` reads the kernel's own count for each stack if it exists and suffices for the
+    question, otherwise all records. Raise SpoTraceError if two sources are of different boots or in the wrong order.
     """
     rejects: Counter[str] = Counter()
     counts = KernelCounts(lambda reject: _count(rejects, reject))
@@ -100,9 +75,8 @@ def take_samples(
         started = time.monotonic()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         rejects.clear()
-        method, table, meta = _read(source, question, counts, jobs, page_size, progress)
-        # Two ways of counting in one series would look like growth.
-        question = replace(question, method=method)
+        # A change of method within a series would look like growth: the first sample decides.
+        method, table, meta = _read(source, question, method, counts, jobs, page_size, progress)
         meta["warnings"] += [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
         first = first or meta
         seconds = seconds_between(first, meta)
@@ -113,9 +87,25 @@ def take_samples(
         yield Sample(number, seconds, meta["taken_at"] or now, method, took, table, meta)
 
 
+def check_method(method: str, question: Question) -> None:
+    """Raise UsageError for a method that does not exist, or that cannot answer the question."""
+    if method not in METHODS:
+        raise UsageError(f"there is no method {method!r}", hint=f"choose one of {', '.join(METHODS)}")
+    if method == "counts" and not _is_about_stacks(question):
+        raise UsageError(
+            ("the kernel's counts are by stack only: they cannot be used with other keys or ", Argument("where")),
+            hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
+        )
+
+
+# The kernel's counts for each stack can answer it.
+def _is_about_stacks(question: Question) -> bool:
+    return question.condition.text is None and set(question.keys) <= set(FRAME_KEYS)
+
+
 def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
-    """Return a snapshot's answer as a sample's table; if nobody owns anything, with a row of nobody: it is one too."""
-    table = attribute(snap, question.keys, where=question.where)[[*question.keys, *SERIES_AMOUNTS]]
+    """Return the table of a sample from a snapshot; without owners, it has one row without keys, to mark the sample."""
+    table = attribute(snap, question)[[*question.keys, *SERIES_AMOUNTS]]
     if len(table):
         return table
     told = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in ("mem", "swap") if name not in unknown_amounts(snap)}
@@ -123,7 +113,7 @@ def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
 
 
 def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of samples without swap, if only some of them tell it: it would seem to come from nowhere."""
+    """Return the table of samples without swap if only some of them have it: swap would appear as growth."""
     lacking = table["swap_bytes"].isna() & table["mem_bytes"].notna()
     if lacking.all() or not lacking.any():
         return table
@@ -137,27 +127,28 @@ def _count(rejects: Counter[str], reject: Reject) -> None:
 def _read(
     source: Source,
     question: Question,
+    method: str,
     counts: KernelCounts,
     jobs: int | None,
     page_size: int | None,
     progress: Progress | None,
 ) -> tuple[str, pd.DataFrame, dict[str, Any]]:
-    if question.method != "full" and question.for_counts:
+    if method != "full" and _is_about_stacks(question):
         warnings: list[str] = []
         meta = facts_before(source, warnings, page_size) | {"files": {}, "warnings": warnings}
-        table = counts.read(source, question.keys, meta["page_size"]) if _tells_time(meta) else None
+        table = counts.read(source, question.keys, meta["page_size"]) if _has_time(meta) else None
         if table is not None:
             return "counts", table, meta
-        if question.method == "counts":
-            why = source.why_missing("show_stacks").text if _tells_time(meta) else "no boot_id and uptime with it"
+        if method == "counts":
+            why = source.why_missing("show_stacks").text if _has_time(meta) else "the capture lacks boot_id or uptime"
             raise SpoTraceError(
-                f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner then")
+                f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner instead")
             )
     return "full", *_read_in_full(source, question, jobs, page_size, progress)
 
 
-# Which boot, and when: page_owner's records tell too, the counts do not.
-def _tells_time(meta: dict[str, Any]) -> bool:
+# The boot and the time of a sample. Without them, page_owner's records identify both, but the counts do not.
+def _has_time(meta: dict[str, Any]) -> bool:
     return meta["boot_id"] is not None and meta["uptime_start"] is not None
 
 
@@ -176,13 +167,13 @@ def _read_in_full(
 def _check_order(number: int, seconds: float | None, last: float) -> None:
     if seconds is None:
         raise SpoTraceError(
-            f"sample {number} is not of the boot that sample 1 is of, or does not tell when it was taken",
+            f"samples {number} and 1 are of different boots, or their times are unknown",
             hint=(
-                "samples are of one boot, with boot_id and uptime; two boots are compared by: ",
+                "samples must be of one boot, with boot_id and uptime; to compare two boots: ",
                 Call("diff", a="A", b="B"),
             ),
         )
     if seconds <= last:
         raise SpoTraceError(
-            f"sample {number} was not taken after the one before it", hint="name the captures in the order of time"
+            f"sample {number} was not taken after the previous one", hint="give the captures in chronological order"
         )

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The sums of a table: of its amounts, never of its keys; unknown is None, with rows and without."""
+"""The sums of a table's amounts, not of its keys; unknown sums are None, also without rows."""
 
 from pathlib import Path
 
 import pytest
 
-from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.keys import KEYS
 from spo_trace.analysis.totals import totals
+from spo_trace.api.analyses import attribute
 from tests.support import MACHINE, Files, entry, page, snapshot_of
 
 KNOWN: Files = {**MACHINE, "page_owner": page(order=3) + page(0x200), "swap_page_owner": entry(1)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import spo_trace as spo
-from spo_trace.analysis.diff import diff
+from spo_trace.api.analyses import diff
 from spo_trace.errors import UsageError
 from spo_trace.formats import proc
 from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, contradictions, evidence, parse_page_size
