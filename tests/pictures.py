@@ -41,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory, browser.opened() as driver:
         for picture in SHOWN:
             page = Path(directory) / f"{picture.name}.html"
-            command = [EXECUTABLE, *picture.command.split(), "--html", str(page)]
+            command = [str(EXECUTABLE), *picture.command.split(), "--html", str(page)]
             subprocess.run(command, cwd=CARRIED, check=True, stdout=subprocess.DEVNULL)
             (PICTURES / f"{picture.name}.png").write_bytes(_small(_taken(driver, page, picture)))
 
