@@ -72,10 +72,12 @@ $(VERSIONS)/bin/uv:
 	@$(PYTHON) -m venv $(VERSIONS)
 	@$(VERSIONS)/bin/python -m pip install --quiet --disable-pip-version-check uv
 
-lint: $(DEV) ## ruff and mypy --strict
+lint: $(DEV) ## ruff, mypy --strict, the layers of imports (.importlinter), and checkpatch for the C files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	tests/lint/checkpatch.sh spo_trace/native/*.[ch] bpf/*.c tests/unit/native/*.[ch]
 
 docs: $(READY) ## generate docs/commands.md from the help texts and docs/keys.md from the table of keys
 	$(BIN)/python -m tests.docs.reference > docs/commands.md

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which parser reads the owners' text: the compiled scanner where there is one, else the reference parser."""
+"""The choice of a parser: the compiled scanner if it is available, else the reference parser."""
 
 from collections.abc import Collection, Iterator
 from functools import partial
@@ -16,6 +16,7 @@ from spo_trace.formats.record import RejectSink
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.text import KernelText
 from spo_trace.formats.text_reader import located_in_input, records_in, runs_in
+from spo_trace.formats.unlisted_stacks import with_unlisted_stacks
 from spo_trace.native import library
 from spo_trace.native.library import Library
 
@@ -40,10 +41,22 @@ def page_batches(
     jobs: int = 1,
     columns: Collection[str] = schema.PAGES.names,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield these columns of `schema.PAGES` of page_owner text, its rows in order: the same by either parser.
+    """Yield these columns of `schema.PAGES` of page_owner text, rows in order; both parsers give the same.
 
-    `jobs`: how many scanners run at once. What can't be parsed goes to `reject`.
+    `jobs`: number of parallel scanners. Text that can't be parsed goes to `reject`.
     """
+    if text.stack_at is not None:
+        return with_unlisted_stacks(_pages(text, stacks, reject, jobs, {*columns, *_ASKED}), stacks, text.stack_at)
+    return _pages(text, stacks, reject, jobs, columns)
+
+
+# What with_unlisted_stacks() needs.
+_ASKED = ("pfn", "stack_id")
+
+
+def _pages(
+    text: KernelText, stacks: StackTable, reject: RejectSink, jobs: int, columns: Collection[str]
+) -> Iterator[pa.RecordBatch]:
     kept = pa.schema([field for field in schema.PAGES if field.name in columns])
     reject = located_in_input(text, reject)
     compiled = library.load()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""This machine, now: debugfs and /proc, read with the kernel's own framing."""
+"""This machine, now: debugfs and /proc, each record as the kernel returns it."""
 
 import datetime
 import errno
@@ -15,7 +15,6 @@ from spo_trace.formats import proc
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.runs import Buffer, Filled, Records, Run
 from spo_trace.formats.text import Chunks, Content, DelimitedRecords, KernelText, Outcome, PlainFile, ReaderRuns
-from spo_trace.formats.text_reader import chunks_in, filled
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import why_no_page_owner
 from spo_trace.sources.child_reader import ChildFailed, abandoned, read_in_child
@@ -23,7 +22,7 @@ from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.many_readers import positions_are_pfns, range_runs
 from spo_trace.sources.one_reader import read_records
 from spo_trace.sources.own_memory import keep_freed_memory
-from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, prints_handles, stacks_by_handle, with_stacks
+from spo_trace.sources.print_mode import HANDLE, prints_handles, stack_at
 from spo_trace.sources.source import PATHS, STACK_FILES
 from spo_trace.sources.unreadable import explain
 
@@ -39,15 +38,15 @@ _SAME_FILE_LATER = {"meminfo-after": "meminfo", "uptime-after": "uptime"}
 
 T = TypeVar("T")
 
-# Opens the file once more, in a print mode if one is given.
+# Opens the file again, in a print mode if one is given.
 Opener = Callable[..., KernelFile]
 
 
 class LiveSource:
-    """Read the kernel's files of the machine whose root directory is `root`, page_owner by `jobs` readers at once.
+    """Read the kernel's files below the root directory `root`, page_owner by `jobs` parallel readers.
 
-    One reads it where the kernel does not let it be read from any page frame on (before Linux 6.1). The files of
-    page_owner_stacks are given up if reading one returns no data for `stacks_timeout` seconds.
+    There is only one reader if the kernel can't start at any PFN (before Linux 6.1). Reading page_owner_stacks is
+    abandoned if it returns no data for `stacks_timeout` seconds.
     """
 
     kind = "live"
@@ -58,10 +57,11 @@ class LiveSource:
         self._jobs = jobs
         self._stacks_timeout = stacks_timeout
         self._why: dict[str, Why] = {}
+        self._stacks_listed = False
 
     @property
     def options(self) -> dict[str, str]:
-        """Return what snapshot.json keeps of how this source was asked for."""
+        """Return what snapshot.json records of how this source was requested."""
         return {}
 
     def open(self, name: str) -> KernelText | None:
@@ -100,9 +100,9 @@ class LiveSource:
     def _path(self, name: str) -> Path:
         return self._root / PATHS[_SAME_FILE_LATER.get(name, name)]
 
-    # Read at once: stack_records() would too, and a text that is given up half-way is not used.
+    # Read here and now: stack_records() needs all of it, and an incomplete text is not used.
     def _open_stacks(self, name: str, path: Path) -> KernelText | None:
-        # A first error is exact; the child's is a message.
+        # An errno is exact; a child gives only a message.
         try:
             path.stat()
         except FileNotFoundError:
@@ -113,12 +113,15 @@ class LiveSource:
             self._why[name] = _STUCK
             return None
         try:
-            return KernelText(name, Chunks([read_in_child(path, self._stacks_timeout)]))
+            text = read_in_child(path, self._stacks_timeout)
         except ChildFailed as failed:
             self._why[name] = failed.why
-        return None
+            return None
+        # From now on page_owner may print handles: the caller has their stacks.
+        self._stacks_listed |= name == "show_stacks_handles" and b"handle: " in text
+        return KernelText(name, Chunks([text]))
 
-    # None if the file is there, but the kernel refuses to print it.
+    # None if the file exists, but the kernel refuses to print it.
     def _text(self, name: str, opener: Opener) -> KernelText | None:
         if name == "page_owner":
             return self._pages(opener)
@@ -132,11 +135,8 @@ class LiveSource:
 
     def _pages(self, opener: Opener) -> KernelText:
         name, outcome = "page_owner", Outcome()
-        known = {}
-        if prints_handles(self._path(name)):
-            stacks = self.open("show_stacks_handles")
-            known = stacks_by_handle(b"".join(chunks_in(stacks))) if stacks else {}
-        mode = HANDLE if known else None
+        path = self._path(name)
+        mode = HANDLE if self._stacks_listed and prints_handles(path) else None
         files = [opener(mode)]
         if not positions_are_pfns(files[0]):
             return KernelText(name, DelimitedRecords(read_records(opener(), outcome)), outcome=outcome)
@@ -144,10 +144,8 @@ class LiveSource:
         keep_freed_memory()
         last_pfn = self._last_pfn()
         runs = range_runs(files, outcome, last_pfn)
-        content: Content = ReaderRuns(runs, len(files), nullcontext())
-        if mode:
-            content = DelimitedRecords(with_stacks(filled(runs, len(files)), known, opener(STACK_HANDLE)))
-        return KernelText(name, content, last_pfn, outcome=outcome)
+        content = ReaderRuns(runs, len(files), nullcontext())
+        return KernelText(name, content, last_pfn, stack_at=partial(stack_at, path) if mode else None, outcome=outcome)
 
     def _last_pfn(self) -> int | None:
         zones = proc.zoneinfo(self._content("zoneinfo"))
@@ -189,7 +187,7 @@ class LiveSource:
             return b""
 
 
-# The file is there as soon as page_owner is on; read(2) says EINVAL unless the boot asked for swap too.
+# The file exists whenever page_owner is on; read(2) fails with EINVAL unless the boot option includes swap.
 def _tracks_swap(path: Path) -> bool:
     with KernelFile(path) as file:
         try:
@@ -200,7 +198,7 @@ def _tracks_swap(path: Path) -> bool:
     return True
 
 
-# Whether there is swap_page_owner is asked before page_owner is read, which may fail: nothing is left open for that.
+# The caller looks for swap_page_owner before it reads page_owner, which may fail: the file is not kept open meanwhile.
 def _opened_when_read(path: Path, outcome: Outcome) -> Iterator[Records]:
     with KernelFile(path) as file:
         yield from read_records(file, outcome)
