@@ -206,3 +206,8 @@ def test_guides_name_files_that_exist(name: str) -> None:
         # The path is given from the root, from spo_trace, or by its last parts.
         places = (ROOT / "spo_trace", ROOT / "tests")
         assert (ROOT / path).exists() or any(found for place in places for found in place.rglob(path)), path
+
+
+def test_the_layers_are_those_of_the_linter() -> None:
+    layers = re.findall(r"^layers =\n((?: .+\n)+)", (ROOT / ".importlinter").read_text(), re.MULTILINE)
+    assert f"\n\n{layers[0]}\n" in (ROOT / "docs" / "architecture.md").read_text()
