@@ -93,7 +93,7 @@ def check_method(method: str, question: Question) -> None:
         raise UsageError(f"there is no method {method!r}", hint=f"choose one of {', '.join(METHODS)}")
     if method == "counts" and not _is_about_stacks(question):
         raise UsageError(
-            ("the kernel counts by stack alone: not by other keys, and without ", Argument("where")),
+            ("the kernel's counts are by stack only: they cannot be used with other keys or ", Argument("where")),
             hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
         )
 
@@ -105,7 +105,9 @@ def _is_about_stacks(question: Question) -> bool:
 
 def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
     """Return the table of a sample from a snapshot; without owners, it has one row without keys, to mark the sample."""
-    table = attribute(snap, question)[[*question.keys, *SERIES_AMOUNTS]]
+    # The order of the question is that of the growth between samples.
+    keys = question.keys
+    table = attribute(snap, question.grouped_by(keys))[[*keys, *SERIES_AMOUNTS]]
     if len(table):
         return table
     told = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in ("mem", "swap") if name not in unknown_amounts(snap)}

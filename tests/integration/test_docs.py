@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The documents tell the truth: the README's tour prints what it shows, SCHEMA.md has every column."""
+"""The documents are correct: the commands print what is shown, and options, columns, codes and files exist."""
 
 import re
 import subprocess
@@ -11,9 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from spo_trace import schema
+from spo_trace.analysis.keys import KEY_TABLE
 from spo_trace.analysis.notes import NoteCode
 from spo_trace.analysis.verdicts import Reason
 from spo_trace.cli import COMMANDS
+from spo_trace.stacks.rules import CATEGORIES
 from tests.docs.keys import keys_page
 from tests.docs.reference import commands, options_of, reference
 from tests.support import in_process
@@ -24,18 +26,47 @@ SCHEMA = (ROOT / "spo_trace/snapshots/SCHEMA.md").read_text()
 BIN = Path(sys.executable).parent
 REFERENCE = ROOT / "docs" / "commands.md"
 KEYS = ROOT / "docs" / "keys.md"
-# What was measured, as a whole: nothing in it is typed in, and nothing to type.
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
+TERMS = (
+    *(
+        "swapper",
+        "early boot",
+        "handle",
+        "stack depot",
+        "nr_base_pages",
+        "order",
+        "gfp_mask",
+        "migratetype",
+        "pageblock",
+    ),
+    *(
+        "memory block",
+        "swap cache",
+        "swp_entry",
+        "swap type",
+        "swap offset",
+        "PFN",
+        "memcg",
+        "swapped",
+        "restored page",
+    ),
+    *("placeholder stacks", "page_ext"),
+)
+# Measurements, generated as a whole: they contain no commands to type.
 MEASURED = [path for path in (ROOT / "docs").glob("*.md") if "\nWritten by `make " in path.read_text()]
-# What it shows takes root and a kernel with page_owner: tests/vm runs it.
+# It needs root and a kernel with page_owner: tests/vm runs it.
 TRACE = ROOT / "docs" / "trace.md"
 PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {REFERENCE, KEYS, TRACE, *MEASURED})]
+CAPTURES = ROOT / "docs" / "captures.md"
+TOURS = [page for page in PAGES if "```console" in page.read_text()]
+OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "fixtures" / "README.md", TRACE]
 
-# How large a Parquet file gets depends on pyarrow's version.
+# The size of a Parquet file depends on the version of pyarrow.
 FILE_SIZE = re.compile(r", [\d.]+ [KM]iB$")
 
 
 def tour(text: str) -> list[tuple[str, list[str]]]:
-    """Return the commands of a document's console blocks, each with the lines that it is shown to print."""
+    """Return the commands of a document's console blocks, each with the output that the document shows."""
     steps: list[tuple[str, list[str]]] = []
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         for line in block.splitlines():
@@ -51,17 +82,16 @@ def shell(script: str, directory: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["sh", "-c", script], cwd=directory, env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", TOURS, ids=lambda path: path.stem)
 def test_a_tour_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
-    # GIVEN a document's commands, started in the directory that the first one goes to, if it goes somewhere
+    # GIVEN the commands of a document, run in the directory of its first cd
     steps = tour(page.read_text())
-    assert len(steps) > 3
     where = tmp_path
     if steps[0][0].startswith("cd "):
         where = ROOT / steps.pop(0)[0].removeprefix("cd ")
         assert where.is_dir()
     for command, shown in steps:
-        # WHEN a command is run as it stands (its files elsewhere, and without a tool that is not ours)
+        # WHEN a command is run as printed (with files elsewhere, and without tools of others)
         ours = command.partition(" | ")[0].replace("/tmp/", f"{tmp_path}/")
         result = shell(f"cd {where} && {{ {ours}\n}} 2>&1", tmp_path)
         printed = [FILE_SIZE.sub("", line) for line in result.stdout.replace(f"{tmp_path}/", "/tmp/").splitlines()]
@@ -71,27 +101,27 @@ def test_a_tour_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
             assert FILE_SIZE.sub("", line) in printed, (command, result.stdout)
 
 
-@pytest.mark.parametrize("page", [*PAGES, REFERENCE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", [*PAGES, REFERENCE, *OTHERS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_name_no_option_that_does_not_exist(page: Path) -> None:
     known = commands()
     named = re.findall(r"(?:spo-trace|\.venv/bin/spo-trace) (\w+)((?: (?!spo-trace)[^\n|`;#&()]*)?)", page.read_text())
     for name, rest in named:
         if name in known:
-            # Quoted words are an expression's, not the command line's.
+            # Quoted words belong to an expression, not to the command line.
             words = re.sub(r"'[^']*'|\"[^\"]*\"", "", rest).split()
             options = [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]
             assert set(options) <= set(options_of(known[name])), (name, rest)
-    # An option that is named by itself is one of some command's.
+    # An option mentioned alone belongs to any command.
     every = {option for command in known.values() for option in options_of(command)} | {"--help", "--version"}
     alone = set(re.findall(r"`(--[a-z][a-z-]*)", page.read_text()))
     assert alone <= every
 
 
-def test_the_reference_is_what_help_says() -> None:
+def test_the_reference_matches_help() -> None:
     assert REFERENCE.read_text() == reference(), "make docs"
 
 
-def test_the_page_of_keys_is_the_table_of_keys() -> None:
+def test_the_page_of_keys_matches_the_table_of_keys() -> None:
     assert KEYS.read_text() == keys_page(), "make docs"
 
 
@@ -103,19 +133,19 @@ def test_every_option_has_a_help_text(name: str, tmp_path: Path) -> None:
         assert all(word in shown for word in [*param.opts, *param.secondary_opts] if word.startswith("-"))
 
 
-@pytest.mark.parametrize("page", [*PAGES, REFERENCE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", [*PAGES, REFERENCE, *OTHERS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
-def test_the_capture_script_runs_as_the_readme_shows(tmp_path: Path) -> None:
+def test_the_capture_script_runs_as_documented(tmp_path: Path) -> None:
     # GIVEN the line for machines without Python, with this machine, which may not have page_owner, in place of HOST
-    line = next(line for line in README.splitlines() if line.startswith("spo-trace capture-script"))
+    line = next(line for line in CAPTURES.read_text().splitlines() if line.startswith("spo-trace capture-script"))
     assert " ssh root@HOST " in line
     # WHEN it runs
     result = shell(line.replace("ssh root@HOST ", ""), tmp_path)
-    # THEN the archive has the /proc files, and page_owner or why not
+    # THEN the archive contains the files of /proc, and page_owner or the reason why not
     with tarfile.open(tmp_path / "capture.tar.gz") as archive:
         names = {Path(name).name for name in archive.getnames()}
     assert {"meminfo", "meminfo-after", "uname", "date", "pagesize"} <= names
@@ -142,6 +172,22 @@ def test_the_current_schema_version_is_documented() -> None:
     assert re.search(rf"^\| {schema.SCHEMA_VERSION} \|", SCHEMA, re.MULTILINE)
 
 
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_every_category_is_in_the_glossary(category: str) -> None:
+    assert re.search(rf"^\| {re.escape(category)} \| \w", GLOSSARY, re.MULTILINE)
+
+
+@pytest.mark.parametrize("key", KEY_TABLE)
+def test_every_key_is_in_the_glossary_or_the_keys_that_it_links(key: str) -> None:
+    assert "(keys.md)" in GLOSSARY
+    assert re.search(rf"^\| {key} \|", KEYS.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_terms_of_page_owner_are_in_the_glossary(term: str) -> None:
+    assert re.search(rf"^- \*\*[^*]*\b{term}\b", GLOSSARY, re.MULTILINE)
+
+
 @pytest.mark.parametrize("code", [*NoteCode, *Reason])
 def test_every_code_is_documented(code: str) -> None:
     assert re.search(rf"(?<![\w-]){code}(?![\w-])", (ROOT / "docs" / "in-ci.md").read_text())
@@ -152,8 +198,11 @@ def test_every_command_is_in_the_readme() -> None:
         assert re.search(rf"\b{name}\b", README), name
 
 
-def test_the_readme_has_what_was_measured_in_the_guest() -> None:
-    lines = (ROOT / "docs" / "live-speed.md").read_text().splitlines()
-    table = [line for line in lines if line.startswith("| ")]
-    assert len(table) == 7
-    assert "\n".join(table) in README
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_guides_name_files_that_exist(name: str) -> None:
+    named = set(re.findall(r"[`\s]((?:[\w-]+/)*[\w-]+\.(?:py|c|h|css|sh))\b", (ROOT / name).read_text()))
+    assert len(named) > 20
+    for path in named - {"spo_trace/reporters/NAME.py"}:
+        # The path is given from the root, from spo_trace, or by its last parts.
+        places = (ROOT / "spo_trace", ROOT / "tests")
+        assert (ROOT / path).exists() or any(found for place in places for found in place.rglob(path)), path
