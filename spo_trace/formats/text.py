@@ -34,7 +34,7 @@ class Chunks(NamedTuple):
 
 
 class PlainFile(NamedTuple):
-    """An open file with the text as it is, of which parts can be read in any order. Whoever reads it closes it."""
+    """An open file with the unchanged text; parts can be read in any order. The reader closes it."""
 
     file: BinaryIO
 
