@@ -4,7 +4,7 @@
 import re
 from pathlib import Path
 
-from spo_trace.formats.unlisted_stacks import StackOfPage
+from spo_trace.formats.text import StackOfPage
 from spo_trace.sources.kernel_file import KernelFile, number_of
 from spo_trace.sources.one_reader import record_at
 
