@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The balance of swap: each device's Used against the entries whose owners are known."""
+"""The balance of swap: each device's Used compared with the swap entries whose owners are known."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +9,12 @@ from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["swap_items"]
 
-# Pages by which a device and the entries of its type may differ though nothing is known to have changed.
+# Tolerated difference in pages between a device's Used and its entries when no change was measured.
 _SLACK = 64
 
 
 def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
-    """Yield the lines of each swap device, or of all together where types could not be matched to devices."""
+    """Yield the lines of each swap device, or of all together if swap types cannot be matched to devices."""
     before, after = (used_pages(snap, key, "SwapTotal", "SwapFree") for key in ("meminfo", "meminfo_after"))
     swap_owner = snap.meta["swap_owner"]
     known = swap_owner["origin"] is not None
@@ -33,24 +33,24 @@ def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         yield Item(section, "listed", listed.swap_name or "swap_page_owner", found, "")
         yield Item(section, "difference", "difference", used - found, "")
         if not known:
-            yield Item(section, "explains", "owner not known", used - found, str(swap_owner["why"]))
+            yield Item(section, "explains", "unknown owners", used - found, str(swap_owner["why"]))
             yield Item(section, "rest", "unexplained", 0, "")
             continue
         missing = used - found
         for item in lacking:
             part = min(max(missing, 0), lacking[item])
             yield Item(section, "explains", item, part, _LACKING[item][1])
-            # What is missing on one device cannot be missing on the next one.
+            # Pages attributed to one device must not be attributed to the next one again.
             lacking[item] -= part
             missing -= part
         moved = moved_pages(missing, before, after)
-        yield Item(section, "explains", "changed while it was read", moved, moved_note("SwapFree", before, after))
+        yield Item(section, "explains", "changed during the read", moved, moved_note("SwapFree", before, after))
         yield Item(section, "rest", "unexplained", missing - moved, "")
-        # The machine's change explains each page of it once, for all devices together.
+        # The change of SwapFree is that of all devices together: use each page of it once.
         after = None if after is None else after + moved
 
 
-# What the probes' map can lack: the key of swap_owner that says how many pages, and why.
+# Pages that the probes' map can lack: the key of swap_owner that contains their number, and the reason.
 _LACKING = {
     "unknown (before attach)": (
         "unknown_pages",
@@ -58,11 +58,11 @@ _LACKING = {
     ),
     "lost": (
         "lost_pages",
-        "swapped out while the probes' map was full; spo-trace trace --max-entries N makes it larger",
+        "swapped out while the probes' map was full; enlarge it with spo-trace trace --max-entries N",
     ),
-    "slots kept ready": (
+    "swap slot cache": (
         "slot_cache_pages",
-        "used but empty: at most 64 per processor, until Linux 6.14",
+        "counted as used but empty: at most 64 per processor, up to Linux 6.14",
     ),
 }
 
@@ -73,8 +73,8 @@ def _lacking(swap_owner: dict[str, Any]) -> dict[str, int]:
     return {item: number for item, number in pages.items() if number or item == always}
 
 
-# /proc/swaps has the areas in the order of their types, but leaves out types that are not used: row n is type n only
-# without holes. Where the numbers do not fit that (`change`: by how much swap changed meanwhile), nothing is claimed.
+# /proc/swaps lists the areas in the order of their types but skips unused types, so row n is type n only without gaps.
+# If the sizes contradict that by more than `change` (pages that changed during the read), devices are not separated.
 def _by_device(snap: Snapshot, listed: Listed, change: int | None) -> list[tuple[str, int, int]]:
     areas = snap.meta["swaps"]
     used = [area["used"] // snap.page_size for area in areas]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The difference of two snapshots: who grew or shrank, by how much, how fast."""
+"""The difference of two snapshots: which owners grew or shrank, by how much, and how fast."""
 
 from typing import Any, NamedTuple
 
@@ -19,10 +19,10 @@ _AMOUNTS = ("mem", "swap")
 
 
 class Relation(NamedTuple):
-    """Tell how two snapshots relate.
+    """Hold how two snapshots relate.
 
-    `same_kernel`: None if one of them does not tell its kernel. `seconds` from the first to the second is None unless
-    both are of one boot. `known`: which of `mem` and `swap` both have the owners of.
+    `same_kernel`: None if the kernel of one is unknown. `seconds`: from the first to the second, None unless both are
+    of one boot. `known`: those of `mem` and `swap` whose owners both snapshots have.
     """
 
     same_kernel: bool | None
@@ -33,15 +33,15 @@ class Relation(NamedTuple):
 def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
     """Compare the attribution of `b` with that of `a`, largest change first.
 
-    Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (of
-    the total, bytes per second; of growth in time, whichever of them was first) if both are of one boot. A key that one
-    of them lacks counts as 0 there. Unless both are of one kernel, `stack` is replaced by `symbols`: offsets in
-    functions differ between builds. Where not both know the owners of swap, swap is missing (NA) in both, and no part
-    of the total: it would seem to come from nowhere.
+    Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (change
+    of the total in bytes per second of real time, whichever snapshot is older) if both are of one boot. A key that one
+    snapshot lacks counts as 0 there. Unless both are of one kernel, `stack` is replaced by `symbols`, because offsets
+    in functions differ between builds. If one snapshot lacks the owners of swap, swap is missing (NA) in both and not
+    part of the total; otherwise all swap would appear as a change.
 
     The question's sort is one of DIFF_ORDERS or a key, by default change: max(|memory change|, |swap change|), so that
-    a move from memory to swap ranks by its size. Raise UsageError for a rate that is unknown, SpoTraceError if the
-    owners of memory are known in one snapshot only, and those of swap in the other only.
+    a move from memory to swap ranks by its size. Raise UsageError for a rate that is unknown, SpoTraceError if one
+    snapshot has only memory and the other one only swap.
     """
     keys = question.keys
     _check_page_sizes(a, b)
@@ -54,12 +54,12 @@ def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
     if relation.seconds:
         table["rate"] = table["total_bytes_delta"] / relation.seconds
     if keys:
-        # The rows of swap that is left out have nothing to compare.
+        # If swap is left out, rows of swap alone are empty.
         table = table[table[["total_bytes_a", "total_bytes_b"]].any(axis=1)]
     return sort_diff(table, keys, question.sort or "change")
 
 
-# Bytes of an assumed page size would differ by a factor for one and the same memory.
+# With a wrongly assumed page size, the same memory would differ by a constant factor.
 def _check_page_sizes(a: Snapshot, b: Snapshot) -> None:
     if a.page_size == b.page_size:
         return
@@ -68,7 +68,7 @@ def _check_page_sizes(a: Snapshot, b: Snapshot) -> None:
         sizes = f"{a.page_size} and {b.page_size} bytes"
         raise UsageError(
             f"bytes can't be compared: the page sizes are {sizes}, and that of {assumed[0].path.name} was assumed",
-            hint=("give the page size: ", Argument("page_size", "64K"), " (getconf PAGESIZE tells it on the machine)"),
+            hint=("give the page size: ", Argument("page_size", "64K"), " (getconf PAGESIZE prints it on the machine)"),
         )
 
 
@@ -84,7 +84,7 @@ def _compared(joined: pd.DataFrame, keys: list[str], known: tuple[str, ...]) -> 
     return table
 
 
-# pandas matches missing keys with each other, which is what is wanted: "no memcg" is one owner.
+# pandas matches missing keys with each other, as needed here: "no memcg" is one owner.
 def _outer_join(left: pd.DataFrame, right: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     if not keys:
         return left.add_suffix("_a").join(right.add_suffix("_b"))
@@ -94,24 +94,27 @@ def _outer_join(left: pd.DataFrame, right: pd.DataFrame, keys: list[str]) -> pd.
 
 
 def relate(a: Snapshot, b: Snapshot) -> Relation:
-    """Tell whether two snapshots are of one kernel build and one boot, and how far apart."""
-    # Two builds of one release have other offsets; uname -v tells them apart.
+    """Return whether two snapshots are of one kernel build and one boot, and the time between them."""
+    # Two builds of one release have different offsets in functions; uname -v distinguishes them.
     kernels = [(snap.meta["kernel_release"], snap.meta["kernel_version"]) for snap in (a, b)]
     same_kernel = kernels[0] == kernels[1] if kernels[0][0] and kernels[1][0] else None
     known = tuple(name for name in _AMOUNTS if name not in (*unknown_amounts(a), *unknown_amounts(b)))
     if not known:
-        raise SpoTraceError("one of them knows memory alone, and the other one swap", hint="take both of both machines")
+        raise SpoTraceError(
+            "one snapshot has only the owners of memory, the other one only those of swap",
+            hint="take snapshots that have both",
+        )
     seconds = seconds_between(a.meta, b.meta) if same_kernel is not False else None
     return Relation(same_kernel, seconds, known)
 
 
 def seconds_between(a: dict[str, Any], b: dict[str, Any]) -> float | None:
-    """Return the seconds from snapshot.json `a` to `b`, None unless both are of one boot and tell when they are of."""
+    """Return the seconds from snapshot.json `a` to `b`, None unless both are of one boot and have a time."""
     return _seconds(a, b) if _same_boot(a, b) else None
 
 
-# A capture made by hand may have no boot_id. Its oldest allocation (page_owner's own first pages) then tells: no two
-# boots reach it in the same nanosecond.
+# A capture made by hand may have no boot_id. Then its oldest allocation (page_owner's own first pages) identifies the
+# boot: no two boots reach it in the same nanosecond.
 def _same_boot(a: dict[str, Any], b: dict[str, Any]) -> bool:
     if a["boot_id"] and b["boot_id"]:
         return bool(a["boot_id"] == b["boot_id"])
@@ -123,6 +126,6 @@ def _seconds(a: dict[str, Any], b: dict[str, Any]) -> float | None:
     uptimes = [meta["uptime_start"] for meta in (a, b)]
     if None not in uptimes:
         return float(uptimes[1] - uptimes[0])
-    # The reader itself allocates while it reads: the newest allocation is the time of the capture.
+    # The reader itself allocates while it reads, so the newest allocation is the time of the capture.
     newest = [meta["files"].get("page_owner", {}).get("newest_ts_nsec") for meta in (a, b)]
     return None if None in newest else (newest[1] - newest[0]) / 1e9

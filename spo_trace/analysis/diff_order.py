@@ -17,11 +17,11 @@ _BY_SIZE = {"change": ["mem", "swap"], "mem": ["mem"], "swap": ["swap"], "total"
 
 
 def sort_diff(table: pd.DataFrame, keys: list[str], sort: str = "change") -> pd.DataFrame:
-    """Return `table` (of `diff`) in the order `sort`; raise UsageError if there is no such order.
+    """Return `table` (from `diff`) in the order `sort`; raise UsageError if there is no such order.
 
     change: by max(|memory change|, |swap change|). growth, rate: largest growth of the total first. shrink: largest
-    decrease first. mem, swap, total: by the absolute change of that amount. A key: from its first value on; any other
-    column: largest first. Equal rows: largest growth of the total first, then by their keys.
+    decrease first. mem, swap, total: by the absolute change of that amount. A key: ascending; any other column:
+    largest first. Ties: largest growth of the total first, then by their keys.
     """
     ties = [("total_bytes_delta", False), ("swap_bytes_delta", False), *((key, True) for key in keys)]
     if sort in _BY_SIZE:
@@ -35,7 +35,7 @@ def sort_diff(table: pd.DataFrame, keys: list[str], sort: str = "change") -> pd.
 
 
 def _column(table: pd.DataFrame, keys: list[str], sort: str) -> str:
-    # Of two kernels, symbols replace stack.
+    # Between two kernels, symbols replace stack.
     if sort == "stack" and "symbols" in keys:
         return "symbols"
     there = {name: name for name in _NAMES if name != "rate" or name in table.columns}

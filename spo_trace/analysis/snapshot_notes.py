@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Notes on one snapshot: what it lacks, its total, and what its amounts leave out or count twice."""
+"""Notes on one snapshot: missing input, its total, and what its amounts leave out or count twice."""
 
 from collections.abc import Iterator, Mapping
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.analysis.placeholders import Placeholder, placeholder_pages
+from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
 from spo_trace.analysis.question import Question
 from spo_trace.reporters.format import counted, format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
@@ -28,18 +28,18 @@ NOTED_COLUMNS = ("order", "stack_id")
 
 TITLES = {"mem": "memory", "swap": "swap"}
 
-# A few pages of page_owner's own are in every snapshot; more mean that there are no stack traces.
+# Every snapshot has a few pages of page_owner itself. A larger share means that the kernel takes no stack traces.
 _OWN_SHARE = 0.01
 
 
 def input_notes(snap: Snapshot, side: str = "") -> list[Note]:
-    """Return the warnings of a snapshot's collection; `side` (A or B) says which of two snapshots it is."""
+    """Return the warnings from taking a snapshot; `side`: A or B if it is one of two."""
     prefix = f"{side}: " if side else ""
     return [Note(NoteCode.INCOMPLETE_INPUT, f"{prefix}{text}", warning=True) for text in shortcomings(snap.meta)]
 
 
 def snapshot_notes(snap: Snapshot) -> list[Note]:
-    """Return what to know of a snapshot's amounts."""
+    """Return notes on how to read a snapshot's amounts."""
     notes = [*placeholder_notes(snap)]
     if swap := swap_note(snap):
         notes.append(Note(NoteCode.SWAP_UNKNOWN, swap))
@@ -53,7 +53,7 @@ def snapshot_notes(snap: Snapshot) -> list[Note]:
 
 
 def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
-    """Yield a warning for pages whose owner is lost, and for more pages without a stack trace than are normal."""
+    """Yield a warning for pages whose owner is lost, and for an unusual number of pages without a stack trace."""
     prefix = f"{side}: " if side else ""
     pages = placeholder_pages(snap)
     if lost := pages.get(Placeholder.FAILURE):
@@ -69,7 +69,7 @@ def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
 
 
 def total_note(total: Mapping[str, int | None]) -> Note:
-    """Return the totals of a report, `total` (of `analysis.totals`), as a sentence."""
+    """Return the totals of a report (`total`: from `analysis.totals`) as a sentence."""
     amounts = {title: total[f"{name}_bytes"] for name, title in TITLES.items()}
     known = [f"{format_size(size)} in {title}" for title, size in amounts.items() if size is not None]
     unknown = [f"the owners of {title} are unknown" for title, size in amounts.items() if size is None]
@@ -77,7 +77,7 @@ def total_note(total: Mapping[str, int | None]) -> Note:
 
 
 def swap_cache(snap: Snapshot) -> int:
-    """Return the bytes in the swap cache, by /proc/meminfo; which pages these are is unknown."""
+    """Return the bytes in the swap cache according to /proc/meminfo, which does not identify the pages."""
     return int(snap.meta["meminfo"].get("SwapCached", 0))
 
 
@@ -88,7 +88,7 @@ def swap_note(snap: Snapshot) -> str | None:
         unknown, why = sum(area["used"] for area in snap.meta["swaps"]), swap_owner["why"]
     else:
         unknown = swap_owner.get("unknown_pages", 0) * snap.page_size
-        why = "there before the probes were attached"
+        why = "swapped out before the probes were attached"
     if not unknown:
         return None
     return f"Not included: {format_size(unknown)} of swap with unknown owners ({why})"

@@ -17,8 +17,8 @@ from spo_trace.reporters.export_formats import BINARY_FORMATS, check_export
 if TYPE_CHECKING:
     import pandas as pd
 
-    from spo_trace.analysis.changes import Changes
     from spo_trace.analysis.diff import Relation
+    from spo_trace.analysis.diff_summary import Changes
     from spo_trace.reporters.notebook import Table
 
 __all__ = [
@@ -149,7 +149,7 @@ def changes(difference: "pd.DataFrame") -> "Changes":
     >>> spo.changes(spo.diff("before.spo", "now.spo"))
     Changes(grown=15831040, shrunk=2097152, moved=4620288)
     """
-    from spo_trace.analysis.changes import changes as analysis
+    from spo_trace.analysis.diff_summary import changes as analysis
 
     if "total_bytes_delta" not in getattr(difference, "columns", ()):
         raise UsageError(

@@ -13,9 +13,9 @@ from spo_trace.api.snapshot import Paths, access_given, as_list, opened, timeout
 from spo_trace.collect.read_log import Progress
 from spo_trace.errors import Argument, Call, UsageError
 from spo_trace.reporters.notebook import Table
-from spo_trace.sampling.open_series import Samples, Series, open_series
 from spo_trace.sampling.recording import Recording
 from spo_trace.sampling.samples import Sample, check_method, take_samples
+from spo_trace.sampling.series import Samples, Series, open_series
 from spo_trace.snapshots.page_size import parse_page_size
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.live import STACKS_TIMEOUT

@@ -87,8 +87,8 @@ def command(
 
 
 def _notes(table: "pd.DataFrame", a: "Snapshot", b: "Snapshot", relation: "Relation") -> list[Note]:
-    from spo_trace.analysis.changes import changes
     from spo_trace.analysis.diff_notes import changes_note, matched_notes
+    from spo_trace.analysis.diff_summary import changes
     from spo_trace.analysis.snapshot_notes import placeholder_notes
 
     notes = [*placeholder_notes(a, "A"), *placeholder_notes(b, "B"), *matched_notes(table, a, b, relation)]
@@ -105,7 +105,7 @@ def _input_notes(a: "Snapshot", b: "Snapshot") -> list[Note]:
 
 # Separate columns A and B of memory and swap would make the lines too long to read; csv and json have them.
 def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[Note], top: int | None) -> None:
-    from spo_trace.analysis.changes import changes
+    from spo_trace.analysis.diff_summary import changes
     from spo_trace.analysis.totals import totals
 
     changed = _changed(table)

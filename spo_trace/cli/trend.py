@@ -20,7 +20,7 @@ from spo_trace.version import INSTALL_PLOT
 if TYPE_CHECKING:
     import pandas as pd
 
-    from spo_trace.sampling.open_series import Series
+    from spo_trace.sampling.series import Series
 
 __all__ = ["command"]
 
@@ -102,7 +102,7 @@ def command(
     limit = _limit(fail_above)
     from spo_trace.analysis.question import Question
     from spo_trace.analysis.trend import trend
-    from spo_trace.sampling.open_series import open_series
+    from spo_trace.sampling.series import open_series
 
     question = Question.of(keys_of(by) if by else "stack", condition_of(where), top=top)
     series = open_series(samples, question, default_keys=not by)

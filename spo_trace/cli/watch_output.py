@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from spo_trace.cli.output import note, progress, warn
 from spo_trace.collect.read_log import FileCounts, Progress
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText
 from spo_trace.reporters.format import counted, format_size
 from spo_trace.snapshots.shortcomings import shortcomings
 
@@ -106,7 +106,7 @@ class Display:
         from spo_trace.analysis.growth import growth
         from spo_trace.analysis.order import sort_rows
         from spo_trace.analysis.owner_labels import owner_labels
-        from spo_trace.sampling.open_series import series_of
+        from spo_trace.sampling.series import series_of
 
         assert self._first is not None
         table = series_of([self._first, *self._recent], self._question.keys).table

@@ -22,8 +22,9 @@ from spo_trace.formats.batch import to_batch
 from spo_trace.formats.missing import Missing
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.parser_choice import page_batches, swap_batches
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.rows import StackRow
 from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
+from spo_trace.formats.text import Chunks, KernelText
 from spo_trace.machine.command_line import wants_swap
 from spo_trace.snapshots.page_size import PageSizeFrom, contradictions
 from spo_trace.snapshots.reader import Snapshot
@@ -140,8 +141,8 @@ class _Collection:
     # First, as page_owner may print a handle in place of each stack (print_mode).
     def _read_handles(self) -> None:
         for record in self._stack_records("show_stacks_handles"):
-            if record.handle is not None and record.block is not None:
-                self._stacks.know_handle(record.handle, record.block)
+            if record.handle is not None and record.stack is not None:
+                self._stacks.know_handle(record.handle, record.stack)
 
     # A kernel that keeps the owners of swap itself is asked first.
     def _choose_trace(self, mode: str) -> "RunningTrace | AbstractContextManager[None]":
@@ -167,10 +168,10 @@ class _Collection:
             )
             self._write_rows("pages", text, trace.restore(batches) if trace else batches)
             source = PageSizeFrom(facts["page_size_from"])
-            self._warnings += contradictions(facts["page_size"], source, [], text.pageblock_order)
+            self._warnings += contradictions(facts["page_size"], source, [], text.outcome.pageblock_order)
 
     def _read_probes(self, trace: "RunningTrace") -> dict[str, Any]:
-        self._write_rows("swap", KernelText("bpf"), trace.batches())
+        self._write_rows("swap", KernelText("bpf", Chunks(())), trace.batches())
         self._warnings += trace.warnings()
         return {"code": None, **trace.facts()}
 
@@ -214,8 +215,8 @@ class _Collection:
     def _read_nr_base_pages(self) -> None:
         counted = counts_allocations = False
         for record in self._stack_records("show_stacks"):
-            if record.block is not None and record.nr_base_pages is not None:
-                self._stacks[self._stacks.intern(record.block)].nr_base_pages = record.nr_base_pages
+            if record.stack is not None and record.nr_base_pages is not None:
+                self._stacks[self._stacks.intern(record.stack)].nr_base_pages = record.nr_base_pages
                 counted = True
             counts_allocations |= record.stack_count is not None
         if counts_allocations:
@@ -261,17 +262,20 @@ class _Collection:
             self._warnings.append(f"{name} is left out: {why.text}")
 
 
-def _stack_row(stack: Stack) -> tuple[Any, ...]:
+def _stack_row(stack: Stack) -> StackRow:
     frames = stack.frames
     # A stack known by its handle alone is still another stack than the next one.
     named = frames or ((f"handle: {stack.handle}",) if stack.handle is not None else ())
     symbols = [function_name(frame) for frame in named]
-    row = (
-        stack.stack_id,
-        hash_texts(named),
-        hash_texts(symbols),
-        list(frames),
-        stack.handle,
-        stack.nr_base_pages,
+    category, caller, module = meaning(frames)
+    return StackRow(
+        stack_id=stack.stack_id,
+        stack_hash=hash_texts(named),
+        symbol_hash=hash_texts(symbols),
+        frames=list(frames),
+        handle=stack.handle,
+        nr_base_pages=stack.nr_base_pages,
+        category=category,
+        caller=caller,
+        module=module,
     )
-    return *row, *meaning(frames)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Records to rows, rows to Arrow record batches."""
+"""Records parsed to rows, and rows joined to Arrow record batches."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -11,15 +11,14 @@ from spo_trace.formats.arrays import array_of, record_batch
 from spo_trace.formats.body import Body, BodyReader
 from spo_trace.formats.frame import is_frame
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import RECORD_START, KernelText, Malformed, Record, Reject, RejectSink, frame_records
+from spo_trace.formats.record import RECORD_START, Malformed, Record, Reject, RejectSink
+from spo_trace.formats.rows import OwnerRow, Row
 from spo_trace.formats.stack_table import StackTable
-from spo_trace.formats.tidy import tidied
+from spo_trace.formats.whitespace import normalized
 
-__all__ = ["Draft", "RecordParser", "Row", "parse_or_reject", "parsed_batches", "to_batch"]
+__all__ = ["Draft", "RecordParser", "parse_or_reject", "parsed_batches", "to_batch"]
 
-Row = tuple[Any, ...]
-
-# Enough that the cost of a batch does not matter, little enough that a batch of rows fits the processor's caches.
+# Large enough to amortise the cost of a batch, small enough for the processor's caches.
 _BATCH_ROWS = 1 << 14
 
 _LOST_ALTHOUGH_KEPT = frozenset({Reason.CUT_OFF, Reason.NO_FIRST_LINE, Reason.MARKED})
@@ -28,16 +27,15 @@ _SECOND_LINE = re.compile(rb"^[ \t]*(?:PFN (?:0x[0-9a-f]|\d)|SWP entry 0x)", re.
 
 
 class Draft(NamedTuple):
-    """Hold what a record says: the values before its stack_id, those after it, its body, and how it is marked."""
+    """Hold a parsed record: `row` makes its row, given a stack_id; `marks` are codes of MARKS."""
 
-    before: Row
-    after: Row
+    row: Callable[[int], OwnerRow]
     body: Body
     marks: tuple[Reason, ...] = ()
 
 
 class RecordParser:
-    """Make rows of records: `read` says what is in one, or raises Malformed; nothing is kept before `row`."""
+    """Turn records into rows: `read` parses one or raises Malformed; only `row` adds stacks and rejects."""
 
     def __init__(
         self, file: str, stacks: StackTable, reject: RejectSink, read: Callable[[Record, BodyReader], Draft]
@@ -49,40 +47,29 @@ class RecordParser:
         self._bodies = BodyReader()
 
     def read(self, record: Record) -> Draft:
-        """Return what a record says, or raise Malformed."""
+        """Parse a record; raise Malformed if that fails."""
         return self._read(record, self._bodies)
 
-    def row(self, record: Record, draft: Draft) -> Row:
-        """Return a record's row; its stack gets a number, and what is set aside goes to the sink."""
+    def row(self, record: Record, draft: Draft) -> OwnerRow:
+        """Return a record's row; add its stack to the table, and pass what was not understood to the sink."""
         for code in (*draft.marks, *draft.body.marks):
             self.reject(Reject.mark(self.file, record, code))
         if draft.body.tail.grep:
             self.reject(Reject.mark(self.file, record, Reason.GREP, draft.body.tail.grep))
-        self._reject_unknown(record, draft.body)
-        return (*draft.before, self._stack_id(draft.body.stack, draft.body.tail.handle), *draft.after)
+        if draft.body.unknown:
+            self._reject_unknown(record, draft.body)
+        return draft.row(self._stacks.intern_printed(draft.body.stack, draft.body.tail.handle))
 
-    # Counted from one to the next: a hostile record has very many.
     def _reject_unknown(self, record: Record, body: Body) -> None:
-        at = lines = 0
-        for start, end, code in body.unknown:
-            lines += record.text.count(b"\n", at, start)
-            at = start
-            offset = record.offset + (start if record.starts is None else record.starts[lines])
-            text = record.text[start:end]
-            self.reject(Reject(self.file, offset, record.line + lines, code, text, code in _LOST_ALTHOUGH_KEPT))
-
-    def _stack_id(self, block: bytes, handle: int | None) -> int:
-        if handle is None:
-            return self._stacks.intern(block)
-        if not block:
-            return self._stacks.intern_handle(handle)
-        return self._stacks.intern_with_handle(block, handle)
+        places = record.places(start for start, _, _ in body.unknown)
+        for (start, end, code), (offset, line) in zip(body.unknown, places, strict=True):
+            self.reject(Reject(self.file, offset, line, code, record.text[start:end], code in _LOST_ALTHOUGH_KEPT))
 
 
-def parsed_batches(schema: pa.Schema, text: KernelText, parser: RecordParser) -> Iterator[pa.RecordBatch]:
-    """Yield what `parser` makes of each record of `text`, in order."""
-    rows: list[Row] = []
-    for record in frame_records(text):
+def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordParser) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of all records in order, in batches."""
+    rows: list[OwnerRow] = []
+    for record in records:
         if (row := parse_or_reject(record, parser)) is not None:
             rows.append(row)
         if len(rows) == _BATCH_ROWS:
@@ -92,17 +79,18 @@ def parsed_batches(schema: pa.Schema, text: KernelText, parser: RecordParser) ->
         yield to_batch(schema, rows)
 
 
-def parse_or_reject(record: Record, parser: RecordParser) -> Row | None:
-    """Return what `parser` makes of a record; None, the record going to its sink, if that is nothing.
+def parse_or_reject(record: Record, parser: RecordParser) -> OwnerRow | None:
+    """Return a record's row; None if the record is rejected, which passes it to the parser's sink.
 
-    A record that is not read in full is tried once more without what copying leaves in lines, unless read(2) framed it.
+    A record that was not understood in full is parsed again with normalized whitespace, unless it is delimited: then it
+    comes from the kernel itself.
     """
     if not record.text.strip():
         return None
     given = record
     result = _try(parser, record)
-    if (isinstance(result, Malformed) or result.body.unknown) and not record.framed:
-        clean = tidied(record)
+    if (isinstance(result, Malformed) or result.body.unknown) and not record.delimited:
+        clean = normalized(record)
         if clean is not None and _is_better(again := _try(parser, clean.record), result):
             for code, number in clean.marks.items():
                 if number and not isinstance(again, Malformed):
@@ -133,7 +121,7 @@ def _rejected(file: str, record: Record, malformed: Malformed) -> Reject:
         return reject
     if RECORD_START.startswith(record.text.strip()):
         return reject._replace(code=Reason.CUT_OFF)
-    # Text of another kind is no lost record.
+    # Other text is not a lost record.
     if RECORD_START in record.text:
         return reject._replace(code=Reason.MARKED)
     if _SECOND_LINE.search(record.text) or any(map(is_frame, record.text.split(b"\n"))):
@@ -142,6 +130,6 @@ def _rejected(file: str, record: Record, malformed: Malformed) -> Reject:
 
 
 def to_batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:
-    """Return `rows`, whose values stand in the order of `schema`, as a record batch."""
-    columns = zip(schema, zip(*rows, strict=True), strict=True)
-    return record_batch({field.name: array_of(field.type, values) for field, values in columns}, schema)
+    """Return the columns in `schema` of at least one row as a record batch."""
+    columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
+    return record_batch({field.name: array_of(field.type, columns[field.name]) for field in schema}, schema)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Stacks, each kept once: page_owner prints one for every page, but has only a few thousand distinct ones."""
+"""Distinct stacks, each kept once: page_owner prints one for every page, but only a few thousand differ."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ __all__ = ["Stack", "StackTable", "hash_texts"]
 
 @dataclass(slots=True)
 class Stack:
-    """Hold one stack: `frames` innermost first, and what page_owner_stacks says of it."""
+    """Hold one stack: `frames`, innermost first, and its values in page_owner_stacks."""
 
     stack_id: int
     frames: tuple[str, ...]
@@ -24,12 +24,14 @@ class StackTable:
     """Number distinct stacks in order of first appearance."""
 
     def __init__(self) -> None:
-        self._by_block: dict[bytes, int] = {}
+        self._by_lines: dict[bytes, int] = {}
         self._by_frames: dict[tuple[str, ...], int] = {}
         self._stacks: list[Stack] = []
-        # mode=handle (mm.git after 7.2) prints a handle in place of the stack; show_stacks_handles has both.
-        self._block_of_handle: dict[int, bytes] = {}
+        # mode=handle (mm.git after 7.2) prints a handle instead of the stack; show_stacks_handles has both.
+        self._lines_of_handle: dict[int, bytes] = {}
         self._by_handle: dict[int, int] = {}
+        self._by_both: dict[tuple[bytes, int], int] = {}
+        self._unknown: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._stacks)
@@ -42,52 +44,80 @@ class StackTable:
 
     @property
     def nameless(self) -> int:
-        """Return how many stacks are known by their handle alone."""
-        return sum(stack.handle is not None and not stack.frames for stack in self)
+        """Return the number of stacks of which only the handle is known."""
+        return len(self._unknown)
 
-    def intern(self, block: bytes) -> int:
-        """Return the stack_id of the stack whose lines are `block`."""
-        stack_id = self._by_block.get(block)
+    def unknown_handles(self) -> dict[int, int]:
+        """Return the stack_id of each handle whose frames are unknown."""
+        return dict(self._unknown)
+
+    def intern_printed(self, lines: bytes, handle: int | None) -> int:
+        """Return the stack_id of what a record prints: the lines of a stack, its handle, or both.
+
+        The same lines and handle give the same stack_id each time, and only the first time can change the table.
+        """
+        if handle is None:
+            return self.intern(lines)
+        if not lines:
+            return self.intern_handle(handle)
+        return self.intern_with_handle(lines, handle)
+
+    def intern(self, lines: bytes) -> int:
+        """Return the stack_id of the stack with these lines."""
+        stack_id = self._by_lines.get(lines)
         if stack_id is None:
-            stack_id = self._by_block[block] = self._intern_frames(parse_frames(block))
+            stack_id = self._by_lines[lines] = self._intern_frames(parse_frames(lines))
         return stack_id
 
-    def intern_with_handle(self, block: bytes, handle: int) -> int:
-        """Return the stack_id of the stack whose lines are `block` and whose handle is `handle`."""
-        stack_id = self._by_handle.get(handle)
-        if stack_id is not None and not self._stacks[stack_id].frames:
-            # The handle alone was known so far: now its row has a stack.
-            frames = self._stacks[stack_id].frames = parse_frames(block)
-            self._by_frames.setdefault(frames, stack_id)
-            return stack_id
-        stack_id = self.intern(block)
-        self.set_handle(stack_id, handle)
+    def intern_with_handle(self, lines: bytes, handle: int) -> int:
+        """Return the stack_id of the stack whose lines are `lines` and whose handle is `handle`."""
+        stack_id = self._by_both.get((lines, handle))
+        if stack_id is None:
+            stack_id = self._by_both[lines, handle] = self._intern_both(lines, handle)
         return stack_id
 
     def intern_handle(self, handle: int) -> int:
-        """Return the stack_id of the stack with this stack depot handle, its frames empty if they are unknown."""
+        """Return the stack_id of the stack with this stack depot handle; its frames are empty if unknown."""
         stack_id = self._by_handle.get(handle)
         if stack_id is None:
-            block = self._block_of_handle.get(handle)
-            stack_id = self._append(()) if block is None else self.intern(block)
+            lines = self._lines_of_handle.get(handle)
+            if lines is None:
+                stack_id = self._unknown[handle] = self._append(())
+            else:
+                stack_id = self.intern(lines)
             self.set_handle(stack_id, handle)
         return stack_id
 
-    def know_handle(self, handle: int, block: bytes) -> None:
-        """Remember which stack a handle stands for, without making a row of it."""
-        self._block_of_handle[handle] = block
+    def know_handle(self, handle: int, lines: bytes) -> None:
+        """Remember the stack of a handle, without adding a row."""
+        self._lines_of_handle[handle] = lines
 
     def set_handle(self, stack_id: int, handle: int) -> None:
-        """Note the stack depot handle of a stack."""
-        self._stacks[stack_id].handle = handle
-        self._by_handle[handle] = stack_id
+        """Note the stack depot handle of a stack; the first one is kept."""
+        stack = self._stacks[stack_id]
+        if stack.handle is None:
+            stack.handle = handle
+        self._by_handle.setdefault(handle, stack_id)
 
     def fill_handles(self) -> None:
-        """Give each stack in the table the handle that `know_handle` was told for it."""
-        for handle, block in self._block_of_handle.items():
-            stack_id = self._by_frames.get(parse_frames(block))
+        """Set the handles of all stacks in the table that `know_handle` remembered."""
+        for handle, lines in self._lines_of_handle.items():
+            stack_id = self._by_lines.get(lines)
+            if stack_id is None:
+                stack_id = self._by_frames.get(parse_frames(lines))
             if stack_id is not None:
                 self.set_handle(stack_id, handle)
+
+    def _intern_both(self, lines: bytes, handle: int) -> int:
+        stack_id = self._unknown.pop(handle, None)
+        if stack_id is None:
+            stack_id = self.intern(lines)
+            self.set_handle(stack_id, handle)
+            return stack_id
+        # Only the handle was known: its row gets its frames.
+        frames = self._stacks[stack_id].frames = parse_frames(lines)
+        self._by_frames.setdefault(frames, stack_id)
+        return stack_id
 
     def _intern_frames(self, frames: tuple[str, ...]) -> int:
         stack_id = self._by_frames.get(frames)
@@ -101,5 +131,5 @@ class StackTable:
 
 
 def hash_texts(texts: Iterable[str]) -> str:
-    """Return 16 hex digits that stand for a sequence of texts, the same on every machine (BLAKE2b, 64 bits)."""
+    """Return a hash of texts as 16 hex digits, the same on every machine (BLAKE2b, 64 bits)."""
     return hashlib.blake2b("\n".join(texts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""/sys/kernel/debug/swap_page_owner: one record for each swap entry whose owner the kernel kept.
+"""/sys/kernel/debug/swap_page_owner: one record for each swap entry with a known owner.
 
 The format is that of the swap_page_owner RFC (linux-mm, December 2025).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
@@ -16,7 +16,8 @@ from spo_trace.formats.body import BodyReader
 from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import KernelText, Malformed, Record, RejectSink
+from spo_trace.formats.record import Malformed, Record, RejectSink
+from spo_trace.formats.rows import SwapRow
 from spo_trace.formats.stack_table import StackTable
 
 __all__ = ["FILE", "entry_parser", "swap_batches"]
@@ -33,17 +34,17 @@ _ENTRY = re.compile(rb"^SWP entry 0x(?P<entry>[0-9a-f]{1,16})\n", re.MULTILINE)
 
 
 def swap_batches(
-    text: KernelText, stacks: StackTable, reject: RejectSink, *, bits: int = 64
+    records: Iterable[Record], stacks: StackTable, reject: RejectSink, *, bits: int = 64
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of `schema.SWAP` of swap_page_owner text of a machine of `bits` bits, in its order.
+    """Yield the rows of `schema.SWAP` of swap_page_owner records in order, of a machine of `bits` bits.
 
-    A record that can't be parsed goes to `reject` and does not stop the rest.
+    A record that can't be parsed goes to `reject`; parsing continues with the next one.
     """
-    return parsed_batches(schema.SWAP, text, entry_parser(stacks, reject, bits=bits))
+    return parsed_batches(schema.SWAP, records, entry_parser(stacks, reject, bits=bits))
 
 
 def entry_parser(stacks: StackTable, reject: RejectSink, *, bits: int = 64) -> RecordParser:
-    """Return what parses one record to a row of `schema.SWAP`."""
+    """Return a parser that turns a record into a row of `schema.SWAP`."""
     return RecordParser(FILE, stacks, reject, lambda record, bodies: _read(record, bodies, bits))
 
 
@@ -59,16 +60,12 @@ def _read(record: Record, bodies: BodyReader, bits: int) -> Draft:
         raise Malformed(Reason.ENTRY_RANGE, match.start("entry"))
     swap_type, swap_offset = swp_entry.decode(entry, bits=bits)
     body = bodies.read(record, header.end(), match.span())
-    before = (
-        entry,
-        swap_type,
-        swap_offset,
-        integer(header["pid"]),
-        integer(header["tgid"]),
-        escape(header["comm"]),
-        ts_nsec,
-    )
-    return Draft(before, (None, "debugfs"), body)
+
+    def row(stack_id: int) -> SwapRow:
+        pid, tgid, comm = integer(header["pid"]), integer(header["tgid"]), escape(header["comm"])
+        return SwapRow(entry, swap_type, swap_offset, pid, tgid, comm, ts_nsec, stack_id, None, "debugfs")
+
+    return Draft(row, body)
 
 
 def _why_without_entry(record: Record) -> Reason:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Take samples: who owns memory and swap, again and again."""
+"""Repeated samples of who owns memory and swap."""
 
 import datetime
 import shutil
@@ -39,9 +39,9 @@ SERIES_AMOUNTS = ["mem_bytes", "swap_bytes", "total_bytes"]
 class Sample:
     """Hold one sample.
 
-    `number` counts from 1, `seconds` from the first one. `table`: the keys, then mem_bytes, swap_bytes (both missing
-    where `method` is `counts`, swap where its owners are not known) and total_bytes. `took`: seconds that reading it
-    took. `meta`: as in snapshot.json.
+    `number` starts at 1; `seconds` is the time since the first sample. `table`: the keys, then mem_bytes, swap_bytes
+    and total_bytes (the first two are missing if `method` is `counts`, swap_bytes also if its owners are unknown).
+    `took`: duration of the read in seconds. `meta`: as in snapshot.json.
     """
 
     number: int
@@ -62,10 +62,10 @@ def take_samples(
     page_size: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Sample]:
-    """Yield a sample of each source, all of one boot; `page_size` in bytes, in place of that of the sources.
+    """Yield a sample of each source, all of one boot; `page_size` in bytes replaces that of the sources.
 
-    `method`: one of METHODS. `auto` reads the kernel's own count for each stack where these exist and the question is
-    about stacks alone, else every record. Raise SpoTraceError if two are not of one boot, or in the wrong order.
+    `method`: one of METHODS. `auto` reads the kernel's own count for each stack if it exists and suffices for the
+    question, otherwise all records. Raise SpoTraceError if two sources are of different boots or in the wrong order.
     """
     rejects: Counter[str] = Counter()
     counts = KernelCounts(lambda reject: _count(rejects, reject))
@@ -75,7 +75,7 @@ def take_samples(
         started = time.monotonic()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         rejects.clear()
-        # Two ways of counting in one series would look like growth: the first sample decides.
+        # A change of method within a series would look like growth: the first sample decides.
         method, table, meta = _read(source, question, method, counts, jobs, page_size, progress)
         meta["warnings"] += [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
         first = first or meta
@@ -93,7 +93,7 @@ def check_method(method: str, question: Question) -> None:
         raise UsageError(f"there is no method {method!r}", hint=f"choose one of {', '.join(METHODS)}")
     if method == "counts" and not _is_about_stacks(question):
         raise UsageError(
-            ("the kernel counts by stack alone: not by other keys, and without ", Argument("where")),
+            ("the kernel's counts are by stack only: they cannot be used with other keys or ", Argument("where")),
             hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
         )
 
@@ -104,7 +104,7 @@ def _is_about_stacks(question: Question) -> bool:
 
 
 def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
-    """Return a snapshot's answer as a sample's table; if nobody owns anything, with a row of nobody: it is one too."""
+    """Return the table of a sample from a snapshot; without owners, it has one row without keys, to mark the sample."""
     # The order of the question is that of the growth between samples.
     keys = question.keys
     table = attribute(snap, question.grouped_by(keys))[[*keys, *SERIES_AMOUNTS]]
@@ -115,7 +115,7 @@ def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
 
 
 def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of samples without swap, if only some of them tell it: it would seem to come from nowhere."""
+    """Return the table of samples without swap if only some of them have it: swap would appear as growth."""
     lacking = table["swap_bytes"].isna() & table["mem_bytes"].notna()
     if lacking.all() or not lacking.any():
         return table
@@ -138,19 +138,19 @@ def _read(
     if method != "full" and _is_about_stacks(question):
         warnings: list[str] = []
         meta = facts_before(source, warnings, page_size) | {"files": {}, "warnings": warnings}
-        table = counts.read(source, question.keys, meta["page_size"]) if _tells_time(meta) else None
+        table = counts.read(source, question.keys, meta["page_size"]) if _has_time(meta) else None
         if table is not None:
             return "counts", table, meta
         if method == "counts":
-            why = source.why_missing("show_stacks").text if _tells_time(meta) else "no boot_id and uptime with it"
+            why = source.why_missing("show_stacks").text if _has_time(meta) else "the capture lacks boot_id or uptime"
             raise SpoTraceError(
-                f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner then")
+                f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner instead")
             )
     return "full", *_read_in_full(source, question, jobs, page_size, progress)
 
 
-# Which boot, and when: page_owner's records tell too, the counts do not.
-def _tells_time(meta: dict[str, Any]) -> bool:
+# The boot and the time of a sample. Without them, page_owner's records identify both, but the counts do not.
+def _has_time(meta: dict[str, Any]) -> bool:
     return meta["boot_id"] is not None and meta["uptime_start"] is not None
 
 
@@ -169,13 +169,13 @@ def _read_in_full(
 def _check_order(number: int, seconds: float | None, last: float) -> None:
     if seconds is None:
         raise SpoTraceError(
-            f"sample {number} is not of the boot that sample 1 is of, or does not tell when it was taken",
+            f"samples {number} and 1 are of different boots, or their times are unknown",
             hint=(
-                "samples are of one boot, with boot_id and uptime; two boots are compared by: ",
+                "samples must be of one boot, with boot_id and uptime; to compare two boots: ",
                 Call("diff", a="A", b="B"),
             ),
         )
     if seconds <= last:
         raise SpoTraceError(
-            f"sample {number} was not taken after the one before it", hint="name the captures in the order of time"
+            f"sample {number} was not taken after the previous one", hint="give the captures in chronological order"
         )

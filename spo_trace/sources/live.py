@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""This machine, now: debugfs and /proc, read with the kernel's own framing."""
+"""This machine, now: debugfs and /proc, each record as the kernel returns it."""
 
 import datetime
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from spo_trace.formats import proc
-from spo_trace.formats.fast.blocks import Block, Buffer, Filled
 from spo_trace.formats.missing import Missing, Why
-from spo_trace.formats.record import KernelText, Records
+from spo_trace.formats.runs import Buffer, Filled, Records, Run
+from spo_trace.formats.text import Chunks, Content, DelimitedRecords, KernelText, Outcome, PlainFile, ReaderRuns
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import why_no_page_owner
 from spo_trace.sources.child_reader import ChildFailed, abandoned, read_in_child
 from spo_trace.sources.kernel_file import KernelFile
-from spo_trace.sources.many_readers import positions_are_pfns, range_blocks, range_records
+from spo_trace.sources.many_readers import positions_are_pfns, range_runs
 from spo_trace.sources.one_reader import read_records
 from spo_trace.sources.own_memory import keep_freed_memory
-from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, prints_handles, stacks_by_handle, with_stacks
+from spo_trace.sources.print_mode import HANDLE, prints_handles, stack_at
 from spo_trace.sources.source import PATHS, STACK_FILES
 from spo_trace.sources.unreadable import explain
 
@@ -37,15 +38,15 @@ _SAME_FILE_LATER = {"meminfo-after": "meminfo", "uptime-after": "uptime"}
 
 T = TypeVar("T")
 
-# Opens the file once more, in a print mode if one is given.
+# Opens the file again, in a print mode if one is given.
 Opener = Callable[..., KernelFile]
 
 
 class LiveSource:
-    """Read the kernel's files of the machine whose root directory is `root`, page_owner by `jobs` readers at once.
+    """Read the kernel's files below the root directory `root`, page_owner by `jobs` parallel readers.
 
-    One reads it where the kernel does not let it be read from any page frame on (before Linux 6.1). The files of
-    page_owner_stacks are given up if reading one returns no data for `stacks_timeout` seconds.
+    There is only one reader if the kernel can't start at any PFN (before Linux 6.1). Reading page_owner_stacks is
+    abandoned if it returns no data for `stacks_timeout` seconds.
     """
 
     kind = "live"
@@ -56,41 +57,34 @@ class LiveSource:
         self._jobs = jobs
         self._stacks_timeout = stacks_timeout
         self._why: dict[str, Why] = {}
+        self._stacks_listed = False
 
     @property
     def options(self) -> dict[str, str]:
-        """Return what snapshot.json keeps of how this source was asked for."""
+        """Return what snapshot.json records of how this source was requested."""
         return {}
 
     def open(self, name: str) -> KernelText | None:
         """Return the text of the file `name` of PATHS, None if there is none; raise SpoTraceError if unreadable."""
         if name in ("uname", "date", "pagesize"):
-            return KernelText(name, [_from_python(name)])
+            return KernelText(name, Chunks([_from_python(name)]))
         path = self._path(name)
         if name in STACK_FILES:
             return self._open_stacks(name, path)
-        text = KernelText(name, skipped={})
         with ExitStack() as files:
 
             def opener(print_mode: bytes | None = None) -> KernelFile:
                 return files.enter_context(KernelFile(path, print_mode))
 
             try:
-                there = self._give(text, opener)
+                text = self._text(name, opener)
             except FileNotFoundError:
                 return None
             except OSError as error:
                 raise explain(path, error, self._machine) from error
-            if not there:
+            if text is None:
                 return None
-            opened = files.pop_all()
-        text.chunks = self._closing(path, opened, text.chunks)
-        if text.records is not None:
-            text.records = self._closing(path, opened, text.records)
-        if text.blocks is not None:
-            text.blocks = self._explaining(path, text.blocks)
-            text.opened = opened
-        return text
+            return replace(text, content=self._closing(path, files.pop_all(), text.content))
 
     def why_missing(self, name: str) -> Why:
         """Return why `open` returned None."""
@@ -106,9 +100,9 @@ class LiveSource:
     def _path(self, name: str) -> Path:
         return self._root / PATHS[_SAME_FILE_LATER.get(name, name)]
 
-    # Read at once: frame_blocks() would too, and a text that is given up half-way is not used.
+    # Read here and now: stack_records() needs all of it, and an incomplete text is not used.
     def _open_stacks(self, name: str, path: Path) -> KernelText | None:
-        # A first error is exact; the child's is a message.
+        # An errno is exact; a child gives only a message.
         try:
             path.stat()
         except FileNotFoundError:
@@ -119,62 +113,69 @@ class LiveSource:
             self._why[name] = _STUCK
             return None
         try:
-            return KernelText(name, [read_in_child(path, self._stacks_timeout)])
+            text = read_in_child(path, self._stacks_timeout)
         except ChildFailed as failed:
             self._why[name] = failed.why
-        return None
+            return None
+        # From now on page_owner may print handles: the caller has their stacks.
+        self._stacks_listed |= name == "show_stacks_handles" and b"handle: " in text
+        return KernelText(name, Chunks([text]))
 
-    # False if the file is there, but has nothing to say.
-    def _give(self, text: KernelText, opener: Opener) -> bool:
-        if text.name == "page_owner":
-            self._give_pages(text, opener)
-        elif text.name == "swap_page_owner":
-            if not _tracks_swap(self._path(text.name)):
-                self._why[text.name] = _NO_SWAP
-                return False
-            text.records = _opened_when_read(self._path(text.name), text)
-        else:
-            text.chunks = iter(opener().read, b"")
-        return True
+    # None if the file exists, but the kernel refuses to print it.
+    def _text(self, name: str, opener: Opener) -> KernelText | None:
+        if name == "page_owner":
+            return self._pages(opener)
+        if name != "swap_page_owner":
+            return KernelText(name, Chunks(iter(opener().read, b"")))
+        if not _tracks_swap(self._path(name)):
+            self._why[name] = _NO_SWAP
+            return None
+        outcome = Outcome()
+        return KernelText(name, DelimitedRecords(_opened_when_read(self._path(name), outcome)), outcome=outcome)
 
-    def _give_pages(self, text: KernelText, opener: Opener) -> None:
-        known = {}
-        if prints_handles(self._path(text.name)):
-            stacks = self.open("show_stacks_handles")
-            known = stacks_by_handle(b"".join(stacks.chunks)) if stacks else {}
-        mode = HANDLE if known else None
+    def _pages(self, opener: Opener) -> KernelText:
+        name, outcome = "page_owner", Outcome()
+        path = self._path(name)
+        mode = HANDLE if self._stacks_listed and prints_handles(path) else None
         files = [opener(mode)]
         if not positions_are_pfns(files[0]):
-            text.records = read_records(opener(), text)
-            return
+            return KernelText(name, DelimitedRecords(read_records(opener(), outcome)), outcome=outcome)
         files += [opener(mode) for _ in range(self._jobs - 1)]
         keep_freed_memory()
-        text.size = self._last_pfn()
-        blocks = range_blocks(files, text)
-        text.records = range_records(blocks, len(files))
-        if mode:
-            text.records = with_stacks(text.records, known, opener(STACK_HANDLE))
-        else:
-            text.blocks = blocks
+        last_pfn = self._last_pfn()
+        runs = range_runs(files, outcome, last_pfn)
+        content = ReaderRuns(runs, len(files), nullcontext())
+        return KernelText(name, content, last_pfn, stack_at=partial(stack_at, path) if mode else None, outcome=outcome)
 
     def _last_pfn(self) -> int | None:
         zones = proc.zoneinfo(self._content("zoneinfo"))
         return max((zone["start_pfn"] + zone["spanned"] for zone in zones), default=None)
 
-    def _closing(self, path: Path, files: ExitStack, pieces: Iterable[T]) -> Iterator[T]:
+    def _closing(self, path: Path, files: ExitStack, content: Content) -> Content:
+        match content:
+            case Chunks(pieces):
+                return Chunks(self._closing_after(path, files, pieces))
+            case DelimitedRecords(records):
+                return DelimitedRecords(self._closing_after(path, files, records))
+            case ReaderRuns(runs):
+                return content._replace(runs=self._explaining(path, runs), opened=files)
+            case PlainFile():
+                return content
+
+    def _closing_after(self, path: Path, files: ExitStack, pieces: Iterable[T]) -> Iterator[T]:
         with files:
             try:
                 yield from pieces
             except OSError as error:
                 raise explain(path, error, self._machine) from error
 
-    def _explaining(self, path: Path, blocks: Iterable[Block]) -> Iterator[Block]:
-        for block in blocks:
-            yield block._replace(fill=partial(self._fill, path, block))
+    def _explaining(self, path: Path, runs: Iterable[Run]) -> Iterator[Run]:
+        for run in runs:
+            yield run._replace(fill=partial(self._fill, path, run))
 
-    def _fill(self, path: Path, block: Block, buffer: Buffer) -> Filled:
+    def _fill(self, path: Path, run: Run, buffer: Buffer) -> Filled:
         try:
-            return block.fill(buffer)
+            return run.fill(buffer)
         except OSError as error:
             raise explain(path, error, self._machine) from error
 
@@ -186,7 +187,7 @@ class LiveSource:
             return b""
 
 
-# The file is there as soon as page_owner is on; read(2) says EINVAL unless the boot asked for swap too.
+# The file exists whenever page_owner is on; read(2) fails with EINVAL unless the boot option includes swap.
 def _tracks_swap(path: Path) -> bool:
     with KernelFile(path) as file:
         try:
@@ -197,10 +198,10 @@ def _tracks_swap(path: Path) -> bool:
     return True
 
 
-# Whether there is swap_page_owner is asked before page_owner is read, which may fail: nothing is left open for that.
-def _opened_when_read(path: Path, text: KernelText) -> Iterator[Records]:
+# The caller looks for swap_page_owner before it reads page_owner, which may fail: the file is not kept open meanwhile.
+def _opened_when_read(path: Path, outcome: Outcome) -> Iterator[Records]:
     with KernelFile(path) as file:
-        yield from read_records(file, text)
+        yield from read_records(file, outcome)
 
 
 def _from_python(name: str) -> bytes:

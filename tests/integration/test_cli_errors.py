@@ -48,7 +48,7 @@ def wrong(place: Path, *arguments: object, code: int = 1, stdin: bytes = b"") ->
 ERRORS = [
     (["report", "nosuch"], "nosuch can't be read: No such file or directory\n  hint: check the path\n"),
     (["report", "text"], "text is not a page_owner capture: it has no line that begins with 'Page allocated via'\n"),
-    (["report", "stages"], "stages has no page_owner file\n  hint: it has captures inside: name one of 1-a\n"),
+    (["report", "stages"], "stages has no page_owner file\n  hint: it contains captures: name one of 1-a\n"),
     (["report", "none"], "none has no page_owner file\n"),
     (["report", "empty"], "page_owner holds no record that can be read: it is empty\n"),
     (["report", "garbage"], "page_owner: this is an ELF file, such as a vmcore\n"),
@@ -84,7 +84,7 @@ def test_errors(place: Path, arguments: list[str], said: str) -> None:
 
 USAGE = [
     (["report", "x.spo", "--by", "com"], "there is no key 'com'\n  hint: did you mean 'comm'?\n"),
-    (["report", "x.spo", "--by", "comm,comm"], "the key 'comm' stands twice\n"),
+    (["report", "x.spo", "--by", "comm,comm"], "the key 'comm' is given twice\n"),
     (
         ["report", "x.spo", "--sort", "nosuch"],
         "can't sort by 'nosuch'\n  hint: choose one of total, mem, swap, mem_pages, swap_pages, share, comm\n",
@@ -183,7 +183,7 @@ def test_without_a_home_and_a_locale(place: Path) -> None:
     run = spo_trace("report", "stages/1-a", cwd=place, env={"XDG_CACHE_HOME": "/dev/null"})
     # matplotlib warns that it has no cache, and works without one.
     assert (run.returncode, run.stdout.split(b"\n")[1][:3]) == (0, b"dd ")
-    said = "spo-trace: the cache directory /dev/null/spo-trace can't be made: Not a directory; "
+    said = "spo-trace: the cache directory /dev/null/spo-trace can't be created: Not a directory; "
     assert run.stderr.decode().startswith(said)
 
 

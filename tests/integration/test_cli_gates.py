@@ -73,8 +73,8 @@ def test_snapshots_in_the_wrong_order_get_a_warning(place: Path) -> None:
     run = in_process("diff", "series/3.spo", "series/0.spo", "-f", "json", cwd=place)
     # THEN a warning shows the right command, and the rate is still that of growth over time
     said = "series/0.spo was taken 30.0 s before series/3.spo"
-    mend = "name the earlier snapshot first: spo-trace diff series/0.spo series/3.spo\n"
-    assert run.returncode == 0 and f"spo-trace: warning: {said}; {mend}" in run.stderr.decode()
+    fix = "name the earlier snapshot first: spo-trace diff series/0.spo series/3.spo\n"
+    assert run.returncode == 0 and f"spo-trace: warning: {said}; {fix}" in run.stderr.decode()
     rates = {row["comm"]: row["rate"] for row in json.loads(run.stdout)}
     assert rates["p1"] == 63 * 4096 / 30
     # AND a threshold is refused, as growth would never cross it
@@ -88,7 +88,7 @@ def test_snapshots_in_the_wrong_order_get_a_warning(place: Path) -> None:
 
 def test_no_difference_gets_a_note(place: Path) -> None:
     run = in_process("diff", "series/0.spo", "series/0.spo", cwd=place)
-    assert run.stderr.decode() == "One boot, 0.0 s apart\nNo difference: all rows are equal in both snapshots\n"
+    assert run.stderr.decode() == "Same boot, 0.0 s apart\nNo difference: all rows are equal in both snapshots\n"
     assert "No difference" not in in_process("diff", "series/0.spo", "series/1.spo", cwd=place).stderr.decode()
 
 
@@ -160,7 +160,7 @@ def test_a_kernel_file_without_owners(tmp_path: Path) -> None:
     capture(tmp_path, {"meminfo": b"MemTotal: 4 kB\n"})
     assert in_process("report", "meminfo", cwd=tmp_path).stderr.decode() == (
         "spo-trace: error: meminfo has no page_owner file\n"
-        "  hint: meminfo alone does not say who owns a page: give page_owner too, or the directory of both\n"
+        "  hint: meminfo alone does not contain page owners: also give page_owner, or the directory of both\n"
     )
 
 

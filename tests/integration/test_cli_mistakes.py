@@ -30,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 READERS = [["report"], ["diff", "now.spo"], ["verify"], ["export"], ["snapshot", "-o", "n.spo", "--from"]]
 MIXED_UP = [
-    ("rec", "rec is a recording of samples", "it is for: spo-trace trend rec"),
+    ("rec", "rec is a recording of samples", "show its growth: spo-trace trend rec"),
     (
         "rec/000001.parquet",
         "rec/000001.parquet is one file of the recording rec",
@@ -50,7 +50,7 @@ MIXED_UP = [
     (
         "day",
         "day is a directory of snapshots",
-        "name one of day/1.spo, day/2.spo, day/3.spo; or see how they grow: spo-trace trend day",
+        "name one of day/1.spo, day/2.spo, day/3.spo; or show their growth: spo-trace trend day",
     ),
 ]
 
@@ -68,7 +68,7 @@ def test_an_input_that_is_not_a_capture_is_named(
 @pytest.mark.parametrize(
     ("given", "said", "hint"),
     [
-        ("now.spo", "now.spo is one snapshot; a trend takes three or more", "spo-trace report now.spo"),
+        ("now.spo", "now.spo is a single snapshot; a trend needs three or more", "spo-trace report now.spo"),
         (
             "now.spo/pages.parquet",
             "now.spo/pages.parquet is one file of the snapshot now.spo",

@@ -92,7 +92,7 @@ def test_verdicts_are_in_every_format(tmp_path: Path) -> None:
         run = in_process("verify", "c", *options, cwd=tmp_path)
         text = (run.stdout.decode() or (tmp_path / "x.txt").read_text()).replace("\\", "")
         assert "0.0% unexplained, within 2%" in text and "not checked" in text
-        assert "there are no counts of page_owner_stacks" in text
+        assert "there are no counts in page_owner_stacks" in text
 
 
 def test_a_document_contains_the_verdict_balanced(tmp_path: Path) -> None:

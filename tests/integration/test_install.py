@@ -113,11 +113,11 @@ def test_files_of_others_are_neither_replaced_nor_removed(tmp_path: Path, other:
     # WHEN spo-trace is installed, THEN make refuses with a hint
     done = make("install", prefix)
     assert done.returncode != 0
-    assert "was not made by make install\nhint: move it away, or choose another place" in done.stderr
+    assert "was not created by make install\nhint: move it away, or choose another directory" in done.stderr
     assert everything(tmp_path) == before
     # WHEN it is removed, THEN nothing changes
     undone = make("uninstall", prefix)
-    assert "was not made by make install" in undone.stderr
+    assert "was not created by make install" in undone.stderr
     assert everything(tmp_path) == before
 
 
@@ -137,7 +137,7 @@ def test_a_failed_installation_changes_nothing(tmp_path: Path, fails: str) -> No
     done = make("install", prefix, {"STUB_FAILS": fails})
     # THEN the old one is unchanged
     assert done.returncode != 0
-    assert "what was there before is unchanged" in done.stderr
+    assert "the previous state is unchanged" in done.stderr
     assert everything(prefix) == before
     # WHEN the next one succeeds, THEN it has replaced the old one, and uninstall removes everything
     assert make("install", prefix).returncode == 0

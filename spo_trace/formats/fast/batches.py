@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Kernel text by the compiled scanner, block by block, with the reference parser for whatever it leaves."""
+"""Kernel text by the compiled scanner, run by run, with the reference parser for whatever it leaves."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import cycle
@@ -10,13 +10,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spo_trace.formats.arrays import numbers
-from spo_trace.formats.batch import RecordParser, Row, parse_or_reject, to_batch
-from spo_trace.formats.fast.blocks import Block
+from spo_trace.formats.batch import RecordParser, parse_or_reject, to_batch
 from spo_trace.formats.fast.names import MOST_STRINGS, Names, Numbers
 from spo_trace.formats.fast.scanner import STACK, Rows, Scanned, Scanner
+from spo_trace.formats.fast.stacks import ScannedStacks
 from spo_trace.formats.fast.threads import ordered
-from spo_trace.formats.frame import are_frames
 from spo_trace.formats.record import Record, RejectSink, bounded_pieces, located
+from spo_trace.formats.rows import OwnerRow
+from spo_trace.formats.runs import Run
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.native.library import Library
 
@@ -42,12 +43,11 @@ class Meanings(Protocol):
 class TextFormat(NamedTuple):
     """Hold what differs between page_owner and swap_page_owner; `names` are the columns whose names are shared.
 
-    `schema`: the columns that `parser` gives; `kept`: those of them that are made.
+    `schema`: the columns that are made.
     """
 
     file: str
     schema: pa.Schema
-    kept: pa.Schema
     row: np.dtype[np.void]
     names: tuple[str, ...]
     meanings: Callable[[Mapping[str, Names]], Meanings]
@@ -55,7 +55,7 @@ class TextFormat(NamedTuple):
 
 
 class _Lane:
-    """Hold a scanner and what its strings mean, filled and read by the one thread that puts the blocks in order."""
+    """Hold a scanner and what its strings mean, filled and read by the one thread that puts the runs in order."""
 
     def __init__(self, library: Library, text_format: TextFormat, names: Mapping[str, Names]) -> None:
         self._library = library
@@ -66,14 +66,11 @@ class _Lane:
     def _start(self) -> None:
         self.scanner = Scanner(self._library, self._format.row)
         self.meanings = self._format.meanings(self._names)
-        self.stacks: dict[int, bytes] = {}
-        self.stack_ids = np.full(1 << 10, -1, np.int64)
-        # Which stacks have lines that are no frames, if any have.
-        self.irregular: list[int] = []
+        self.stacks = ScannedStacks()
         self._strings = 0
 
     def forget_many(self) -> None:
-        """Begin anew if there are too many strings; between two blocks."""
+        """Begin anew if there are too many strings; between two runs."""
         if self._strings > MOST_STRINGS:
             self._start()
 
@@ -81,20 +78,16 @@ class _Lane:
         """Note what the next strings mean."""
         for kind, text in strings:
             if kind == STACK:
-                self.stacks[self._strings] = text
-                if not are_frames(text):
-                    self.irregular.append(self._strings)
+                self.stacks.add(self._strings, text)
             else:
                 self.meanings.add(self._strings, kind, text)
             self._strings += 1
-        while len(self.stack_ids) < self._strings:
-            self.stack_ids = np.concatenate([self.stack_ids, np.full_like(self.stack_ids, -1)])
 
 
 def fast_batches(
     library: Library,
     text_format: TextFormat,
-    blocks: Iterable[Block],
+    runs: Iterable[Run],
     stacks: StackTable,
     reject: RejectSink,
     *,
@@ -102,12 +95,12 @@ def fast_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield what the reference parser yields: the same rows, stack ids and rejects, whatever `jobs` is."""
     names = {name: Names() for name in text_format.names}
-    # In turn: what a scanner numbers in a block is joined before it goes on to its next one.
+    # In turn: what a scanner numbers in a run is joined before it goes on to its next one.
     lanes = cycle([_Lane(library, text_format, names) for _ in range(1 if jobs == 1 else jobs + 1)])
-    work = zip(lanes, blocks, strict=False)
+    work = zip(lanes, runs, strict=False)
     join = _Joiner(text_format, stacks, reject)
-    for lane, block, scanned in ordered(lambda item: (*item, item[0].scanner.scan(item[1])), work, jobs):
-        batch = join.batch(lane, block, scanned)
+    for lane, run, scanned in ordered(lambda item: (*item, item[0].scanner.scan(item[1])), work, jobs):
+        batch = join.batch(lane, run, scanned)
         lane.forget_many()
         for known in names.values():
             known.forget_many()
@@ -126,19 +119,18 @@ class _Joiner:
         self._parser = text_format.parser(stacks, reject)
         self._offset = 0
         self._line = 1
-        # The last record of a block, until it is known whether more text follows it.
+        # The last record of a run, until it is known whether more text follows it.
         self._waiting: Record | None = None
 
-    def batch(self, lane: _Lane, block: Block, scanned: Scanned) -> pa.RecordBatch:
-        """Return a block's rows, those of the reference parser at their places among them."""
+    def batch(self, lane: _Lane, run: Run, scanned: Scanned) -> pa.RecordBatch:
+        """Return a run's rows, those of the reference parser at their places among them."""
         lane.learn(scanned.strings)
-        if block.offset is not None:
-            self._offset = block.offset
+        if run.offset is not None:
+            self._offset = run.offset
         rows, left = _without_odd(lane, scanned)
         stacks = rows["stack"].astype(np.intp)
         parsed, places = self._parse_left(lane, scanned, stacks, left)
-        self._number_stacks(lane, stacks)
-        batch = lane.meanings.batch(rows, lane.stack_ids[stacks].astype(np.uint32), self._format.kept)
+        batch = lane.meanings.batch(rows, lane.stacks.ids(stacks, self._stacks), self._format.schema)
         self._offset += len(scanned.text)
         self._line += scanned.lines
         return self._merged(batch, parsed, places)
@@ -147,17 +139,17 @@ class _Joiner:
         """Return the row of the text's last record, if it waits for what follows it."""
         waiting, self._waiting = self._waiting, None
         row = None if waiting is None else parse_or_reject(waiting._replace(last=True), self._parser)
-        return [] if row is None else [to_batch(self._format.schema, [row]).select(self._format.kept.names)]
+        return [] if row is None else [to_batch(self._format.schema, [row])]
 
     # A stack's number is its place in the order of first appearance: the rows before a record come first.
     def _parse_left(
         self, lane: _Lane, scanned: Scanned, numbers: npt.NDArray[np.intp], left: Rows
-    ) -> tuple[list[Row], list[int]]:
-        parsed: list[Row] = []
+    ) -> tuple[list[OwnerRow], list[int]]:
+        parsed: list[OwnerRow] = []
         places: list[int] = []
         done = 0
         for record, place in self._left_records(scanned, left):
-            self._number_stacks(lane, numbers[done:place])
+            lane.stacks.ids(numbers[done:place], self._stacks)
             done = place
             if (row := parse_or_reject(record, self._parser)) is not None:
                 parsed.append(row)
@@ -170,23 +162,18 @@ class _Joiner:
             self._waiting = None
         for start, line, place, end in left.tolist():
             text = bytes(scanned.text[start:end])
-            pieces = [text] if scanned.framed else bounded_pieces(text)
-            records = located(pieces, self._offset + start, self._line + line, framed=scanned.framed)
-            if scanned.framed or end < len(scanned.text):
+            pieces = [text] if scanned.delimited else bounded_pieces(text)
+            records = located(pieces, self._offset + start, self._line + line, delimited=scanned.delimited)
+            if scanned.delimited or end < len(scanned.text):
                 yield from ((record, place) for record in records)
                 continue
             *others, self._waiting = records
             yield from ((record, place) for record in others)
 
-    def _number_stacks(self, lane: _Lane, numbers: npt.NDArray[np.intp]) -> None:
-        unknown = numbers[lane.stack_ids[numbers] < 0]
-        for number in dict.fromkeys(unknown.tolist()):
-            lane.stack_ids[number] = self._stacks.intern(lane.stacks[number])
-
-    def _merged(self, batch: pa.RecordBatch, parsed: list[Row], places: list[int]) -> pa.RecordBatch:
+    def _merged(self, batch: pa.RecordBatch, parsed: list[OwnerRow], places: list[int]) -> pa.RecordBatch:
         if not parsed:
             return batch
-        others = to_batch(self._format.schema, parsed).select(self._format.kept.names)
+        others = to_batch(self._format.schema, parsed)
         both = pa.Table.from_batches([batch, others])
         order = np.argsort(np.concatenate([np.arange(batch.num_rows), np.array(places) - 0.5]), kind="stable")
         merged: Any = both.unify_dictionaries().combine_chunks().take(numbers(order)).combine_chunks()
@@ -196,9 +183,7 @@ class _Joiner:
 # A record whose tail says something out of the ordinary is as good as not recognised.
 def _without_odd(lane: _Lane, scanned: Scanned) -> tuple[Rows, Rows]:
     rows, left = scanned.rows, scanned.left
-    odd = lane.meanings.odd(rows)
-    if lane.irregular:
-        odd = odd | np.isin(rows["stack"], lane.irregular)
+    odd = lane.meanings.odd(rows) | lane.stacks.odd(rows["stack"])
     if not odd.any():
         return rows, left
     # Records left stand between rows too: a record ends where the next row or record left begins.

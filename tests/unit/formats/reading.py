@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Parse text, check what any batch must keep to, and return rows that can be compared."""
+"""Parse text, check invariants of all batches, and return rows that can be compared."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -11,9 +11,12 @@ import pyarrow as pa
 from spo_trace import schema
 from spo_trace.formats.page_owner import page_batches
 from spo_trace.formats.reasons import MARKS, Reason
-from spo_trace.formats.record import KernelText, Reject, gathered
+from spo_trace.formats.record import Record, Reject, RejectSink
+from spo_trace.formats.runs import gathered
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.swap_page_owner import swap_batches
+from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText
+from spo_trace.formats.text_reader import records_in
 
 __all__ = ["HEADER", "Parsed", "read_pages", "read_swap"]
 
@@ -26,7 +29,7 @@ HEADER = (
 
 @dataclass
 class Parsed:
-    """Hold the rows (`frames` in place of stack_id), what was rejected, the stacks, and how often text was marked."""
+    """Hold the rows (`frames` instead of stack_id), rejects, stacks, and the number of marks."""
 
     stacks: StackTable
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -42,41 +45,43 @@ class Parsed:
 
     @property
     def lost(self) -> list[str]:
-        """Return the reasons for which records were lost."""
+        """Return the reasons of lost records."""
         return [reject.reason for reject in self.rejects if reject.lost]
 
     @property
     def notes(self) -> list[tuple[str, bytes]]:
-        """Return the reason and the text of what was set aside of records that were kept."""
+        """Return the reasons and the text of rejected lines of records that were kept."""
         return [(reject.reason, reject.text) for reject in self.rejects if not reject.lost]
 
 
-def read_pages(text: bytes | Iterable[bytes], *, framed: bool = False, stacks: StackTable | None = None) -> Parsed:
-    """Parse page_owner text, given whole or in chunks."""
-    return _read(page_batches, "page_owner", schema.PAGES, text, framed, stacks)
+def read_pages(text: bytes | Iterable[bytes], *, delimited: bool = False, stacks: StackTable | None = None) -> Parsed:
+    """Parse page_owner text, whole or in chunks."""
+    return _read(page_batches, "page_owner", schema.PAGES, text, delimited, stacks)
 
 
-def read_swap(text: bytes | Iterable[bytes], *, framed: bool = False, bits: int = 64) -> Parsed:
-    """Parse swap_page_owner text, given whole or in chunks."""
+def read_swap(text: bytes | Iterable[bytes], *, delimited: bool = False, bits: int = 64) -> Parsed:
+    """Parse swap_page_owner text, whole or in chunks."""
 
-    def batches(text: KernelText, stacks: StackTable, reject: Callable[[Reject], None]) -> Iterator[pa.RecordBatch]:
-        return swap_batches(text, stacks, reject, bits=bits)
+    def batches(
+        records: Iterable[Record], stacks: StackTable, reject: Callable[[Reject], None]
+    ) -> Iterator[pa.RecordBatch]:
+        return swap_batches(records, stacks, reject, bits=bits)
 
-    return _read(batches, "swap_page_owner", schema.SWAP, text, framed, None)
+    return _read(batches, "swap_page_owner", schema.SWAP, text, delimited, None)
 
 
 def _read(
-    parse: Callable[[KernelText, StackTable, Callable[[Reject], None]], Iterator[pa.RecordBatch]],
+    parse: Callable[[Iterable[Record], StackTable, RejectSink], Iterator[pa.RecordBatch]],
     name: str,
     table: pa.Schema,
     text: bytes | Iterable[bytes],
-    framed: bool,
+    delimited: bool,
     stacks: StackTable | None,
 ) -> Parsed:
     chunks = [text] if isinstance(text, bytes) else text
     parsed = Parsed(StackTable() if stacks is None else stacks)
-    given = KernelText(name, records=gathered(chunks, 1000)) if framed else KernelText(name, chunks)
-    for batch in parse(given, parsed.stacks, parsed.sink):
+    given = KernelText(name, DelimitedRecords(gathered(chunks, 1000)) if delimited else Chunks(chunks))
+    for batch in parse(records_in(given), parsed.stacks, parsed.sink):
         batch.validate(full=True)
         assert batch.schema.equals(table)
         assert all(field.nullable or not batch[field.name].null_count for field in table)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The three files of page_owner_stacks/, and the one of 6.9-rc."""
+"""The three files of page_owner_stacks/, and that of 6.9-rc."""
 
 import pytest
 from hypothesis import given, settings
 
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import KernelText, Reject
+from spo_trace.formats.record import Reject
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.text import Chunks, KernelText
 from tests.unit.formats.drawing import cut_anywhere
 from tests.unit.formats.reading import HEADER, read_pages
 
@@ -20,7 +21,7 @@ SHOW_STACKS_HANDLES = A + b"handle: 7\n\n" + B + b"handle: 8\n\n"
 
 def read(*chunks: bytes, name: str = "show_stacks") -> tuple[list[StackRecord], list[Reject]]:
     rejects: list[Reject] = []
-    return list(stack_records(KernelText(name, chunks), rejects.append)), rejects
+    return list(stack_records(KernelText(name, Chunks(chunks)), rejects.append)), rejects
 
 
 @pytest.mark.parametrize(
@@ -56,11 +57,11 @@ def test_each_file(text: bytes, records: list[StackRecord]) -> None:
         (A + b"\n", Reason.NO_NUMBER),
     ],
 )
-def test_a_bad_record_is_rejected_alone(bad: bytes, reason: Reason) -> None:
+def test_only_the_bad_record_is_rejected(bad: bytes, reason: Reason) -> None:
     # GIVEN a bad record between two others
     good = A + b"handle: 7\n\n"
     records, rejects = read(good + bad + good, name="show_stacks_handles")
-    # THEN it is told of, and the others are read
+    # THEN it is rejected, and the others are read
     assert records == [StackRecord(A, 7, None, None)] * 2
     assert rejects == [Reject("show_stacks_handles", len(good), 5, reason, bad, True)]
 
@@ -82,13 +83,13 @@ def test_chunks_make_no_difference(chunks: list[bytes]) -> None:
     assert read(*chunks) == read(SHOW_STACKS + SHOW_HANDLES + b"junk\n\n" + A)
 
 
-def test_handles_in_page_owner_find_their_stacks() -> None:
-    # GIVEN what show_stacks_handles told
+def test_handles_in_page_owner_get_their_stacks() -> None:
+    # GIVEN the stacks of show_stacks_handles
     stacks = StackTable()
     for record in read(SHOW_STACKS_HANDLES)[0]:
-        assert record.handle is not None and record.block is not None
-        stacks.know_handle(record.handle, record.block)
-    # WHEN page_owner prints handles for stacks
+        assert record.handle is not None and record.stack is not None
+        stacks.know_handle(record.handle, record.stack)
+    # WHEN page_owner prints handles instead of stacks
     parsed = read_pages(HEADER + b"handle: 8\n\n" + HEADER + b"handle: 7\n\n", stacks=stacks)
     # THEN the rows have the frames
     assert [row["frames"] for row in parsed.rows] == [

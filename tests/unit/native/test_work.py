@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from spo_trace.formats.fast import scanner
-from spo_trace.formats.fast.blocks import stream_blocks
+from spo_trace.formats.fast.text_runs import stream_runs
 from spo_trace.native import library
 from tests.counting import python_calls
 from tests.unit.formats.fast.test_batches import many
+from tests.unit.formats.fast.test_handles import in_mode
 from tests.unit.formats.reading import HEADER
 from tests.unit.native.test_scan import compile_scanner
 
@@ -42,11 +43,11 @@ def counting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def work(counting: library.Library, text: bytes) -> tuple[int, int]:
-    """Return the steps of C code, and the calls of Python functions, that scanning `text` as one block takes."""
-    (block,) = stream_blocks([text])
+    """Return the steps of C code, and the calls of Python functions, that scanning `text` as one run takes."""
+    (run,) = stream_runs([text])
     steps = ctypes.c_uint64.in_dll(counting, "steps")
     before = steps.value
-    calls = python_calls(lambda: scanner.Scanner(counting, scanner.PAGE_ROW).scan(block))
+    calls = python_calls(lambda: scanner.Scanner(counting, scanner.PAGE_ROW).scan(run))
     return steps.value - before, calls
 
 
@@ -60,6 +61,16 @@ def test_damaged_text_of_twice_the_length_is_twice_the_work(counting: library.Li
     assert len(text) / 100 < steps < 20 * len(text)
     assert more_steps < 2.2 * steps
     assert more_calls < 2.2 * calls
+
+
+def test_a_handle_is_less_work_than_its_stack(counting: library.Library) -> None:
+    # GIVEN the same records with stacks and with handles in their place
+    stacks, handles = in_mode("stack", 1000), in_mode("handle", 1000)
+    # WHEN both are scanned
+    (steps, calls), (fewer_steps, fewer_calls) = work(counting, stacks), work(counting, handles)
+    # THEN a record with a handle takes no more steps
+    assert fewer_steps < steps
+    assert fewer_calls <= calls
 
 
 def test_whole_records_are_work_in_proportion(counting: library.Library) -> None:

@@ -29,7 +29,7 @@ def test_other_reasons_are_no_cut() -> None:
 def test_each_mark_is_said_once_with_its_count() -> None:
     marks = {code.value: {"text": code.text, "number": 1200} for code in (Reason.QUOTED, Reason.UTF_16)}
     assert texts_of(marks=marks) == [
-        "page_owner: 1,200 lines quoted with '>' or '|' before them",
+        "page_owner: 1,200 lines quoted with '>' or '|'",
         "page_owner: 1,200 lines in UTF-16",
     ]
 

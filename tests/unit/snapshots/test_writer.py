@@ -17,10 +17,11 @@ from spo_trace.files.output_directory import OutputDirectory, check_target
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject
+from spo_trace.formats.rows import StackRow
 from spo_trace.snapshots import writer as writer_module
 from spo_trace.snapshots.writer import SNAPSHOT, SnapshotWriter
 
-STACK = (0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
+STACK = StackRow(0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
 
 
 def write(target: Path, *, force: bool = False, meta: dict[str, Any] | None = None) -> None:
@@ -214,7 +215,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError) as caught, SnapshotWriter(tmp_path / "no/a.spo"):
         pass
     assert caught.value.message == f"{tmp_path}/no/a.spo can't be written: No such file or directory"
-    assert caught.value.hint == "name a directory of yours with output"
+    assert caught.value.hint == "choose a directory that you own with output"
 
 
 def test_rejects_are_kept_escaped_with_their_place(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One record for each read(2), and records that do not fit the kernel's buffer, against a model of the kernel."""
+"""One record per read(2), and records that do not fit the kernel's buffer, with a model of the kernel."""
 
 import errno
 from collections.abc import Container, Iterable
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import Outcome
 from spo_trace.sources.one_reader import NEAR, TOO_LARGE, read_records
 from tests.support import entry, page
 from tests.unit.sources.fake_kernel import FakeKernel
@@ -19,10 +19,10 @@ LOWEST = 0x1000
 
 def read(kernel: FakeKernel) -> tuple[list[bytes], dict[str, int]]:
     """Return the records and what was skipped."""
-    text = KernelText("page_owner")
-    blocks = list(read_records(kernel.open(), text))
-    assert all(len(block.ends) for block in blocks)
-    return [record for block in blocks for record in block.split()], text.skipped or {}
+    outcome = Outcome()
+    runs = list(read_records(kernel.open(), outcome))
+    assert all(len(run.ends) for run in runs)
+    return [record for run in runs for record in run.split()], outcome.skipped
 
 
 PFNS = [LOWEST, LOWEST + 1, LOWEST + 2, LOWEST + 8, LOWEST + 9, LOWEST + 700, LOWEST + 701]
@@ -42,7 +42,7 @@ def test_every_record_that_fits_is_read_and_the_others_are_counted(lowest: int, 
 
 
 def runs(pfns: Iterable[int], bad: Container[int]) -> dict[str, int]:
-    """Return what is counted: several one after the other look like one, as the kernel says the same for each."""
+    """Return the expected counts: adjacent records count as one, as the kernel gives the same error for each."""
     number = sum(is_bad for is_bad, _ in groupby(sorted(pfns), bad.__contains__))
     return {TOO_LARGE: number} if number else {}
 
@@ -52,11 +52,11 @@ def test_a_hole_before_a_record_that_is_too_large(hole: int) -> None:
     pfns = [5, 6 + hole, 7 + hole, 8 + hole]
     kernel = FakeKernel(pfns, [6 + hole])
     assert read(kernel) == ([page(5), page(7 + hole), page(8 + hole)], {TOO_LARGE: 1})
-    # Few more reads than there are records, however large the hole.
+    # The number of reads hardly depends on the size of the hole.
     assert kernel.reads < NEAR + 200
 
 
-def test_without_such_records_no_position_is_asked_for() -> None:
+def test_without_such_records_there_are_no_extra_reads() -> None:
     kernel = FakeKernel(PFNS)
     read(kernel)
     assert kernel.reads == len(PFNS) + 1
@@ -71,8 +71,8 @@ def test_any_layout(pfns: set[int], lowest: int, data: st.DataObject) -> None:
     assert skipped == runs(pfns, bad)
 
 
-def test_a_comm_cannot_lead_astray() -> None:
-    # The comm holds a line that looks like the next one; the last such line counts.
+def test_a_comm_cannot_fake_a_pfn() -> None:
+    # The comm has a line like the PFN line; the last such line counts.
     def lying(pfn: int) -> bytes:
         return page(pfn, comm=b"\nPFN 0x1 \n")
 
@@ -98,9 +98,9 @@ def test_other_errors_are_passed_on(number: int) -> None:
     assert caught.value.errno == number
 
 
-def test_a_record_that_tells_no_position() -> None:
+def test_a_record_without_a_pfn() -> None:
     def odd(pfn: int) -> bytes:
         return page(pfn).replace(b"PFN", b"Frame")
 
-    with pytest.raises(OSError, match=r"do not tell how to step over it"):
+    with pytest.raises(OSError, match=r"do not show how to skip it"):
         read(FakeKernel([1, 2, 3], [2], record=odd))

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""In a guest: page_owner by one reader of this script's own, by 1 to 8 of spo-trace's, and again by its own.
+"""In a guest: read page_owner with this script's own reader, with 1 to 8 readers of spo-trace, and with its own again.
 
     seams.py DIRECTORY
 
-Each number of readers reads it as it is, and with a buffer that one record in twenty does not fit, for which the kernel
-answers ENOMEM as for those larger than a page. DIRECTORY gets the records, pickled: `before`, `after`, and `ROOM-JOBS`
-for each. Prints a JSON object for each: its file, the number of `jobs`, the `room` of the buffer, how many records
-were counted as `too_large`, and whether it was read in `ranges`.
+Each number of readers reads it with the usual buffer, and with a buffer that is too small for one record in twenty, for
+which the kernel returns ENOMEM as for records larger than a page. The records are pickled in DIRECTORY: `before`,
+`after`, and `ROOM-JOBS` for each reading. Prints a JSON object for each reading: its file, the number of `jobs`, the
+`room` of the buffer, the number of `too_large` records, and whether it was read in `ranges`.
 """
 
 import json
@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spo_trace.formats.text_reader import records_in
 from spo_trace.sources import kernel_file
 from spo_trace.sources.live import LiveSource
 
@@ -23,7 +24,7 @@ ALL = kernel_file.LONGEST_RECORD
 
 
 def main(directory: str) -> None:
-    """Read and write all of them."""
+    """Run all readings and write their records."""
     out = Path(directory)
     before = each_read()
     write(out / "before", before)
@@ -36,7 +37,7 @@ def main(directory: str) -> None:
 
 
 def each_read() -> list[bytes]:
-    """Return what each read(2) gives."""
+    """Return the result of each read(2)."""
     fd = os.open("/sys/kernel/debug/page_owner", os.O_RDONLY)
     records = []
     while record := os.read(fd, ALL):
@@ -46,17 +47,17 @@ def each_read() -> list[bytes]:
 
 
 def by_readers(jobs: int, room: int, out: Path) -> dict[str, object]:
-    """Write what so many readers give, and return what they say of it."""
+    """Write the records of `jobs` readers, and return their facts."""
     kernel_file.LONGEST_RECORD = room
     text = LiveSource(jobs=jobs).open("page_owner")
-    assert text is not None and text.records is not None
-    write(out / f"{room}-{jobs}", [record for block in text.records for record in block.split()])
-    # What the last PFN is matters to readers of ranges alone.
-    return {"too_large": sum((text.skipped or {}).values()), "ranges": text.size is not None}
+    assert text is not None
+    write(out / f"{room}-{jobs}", [record.text for record in records_in(text)])
+    # Only readers of ranges use the last PFN.
+    return {"too_large": sum(text.outcome.skipped.values()), "ranges": text.size is not None}
 
 
 def write(path: Path, records: Sequence[bytes]) -> None:
-    """Write records in one piece: the share takes as long for a small one."""
+    """Write records in one piece, because a small write to the share takes as long as a large one."""
     path.write_bytes(pickle.dumps(records))
 
 

@@ -42,6 +42,10 @@ TAKEN = [
     (b" a+0x1/0x2" + END, b"\n"),
     (b" a+0x1/0x2" + END, b" a+0x1/0x2\n" * 500 + b" (null)\n" * 500 + b"\n"),
     (END, b"\nPage has been migrated, last migrate reason: compaction\nSlab cache page\n\n"),
+    (END, b"\nhandle: 123\n\n"),
+    (END, b"\nhandle: 0\nCharged to memcg x\n\n"),
+    (b" a+0x1/0x2" + END, b"handle: 4294967295\n\n"),
+    (b" a+0x1/0x2" + END, b"handle: 0000000007\nPage has been migrated, last migrate reason: compaction\n\n"),
     (END, b"\nCharged (via objcg) to offline memcg \n\n"),
     (END, b"\nCharged to memcg " + b"x" * 5000 + b"\n\n"),
 ]
@@ -96,8 +100,14 @@ LEFT = [
     (END, b"\n\nrest\n"),
     (END, b"\n"),
     (END, b""),
-    (END, b"\nhandle: 123\n\n"),
     (END, b"\nhandle: 4294967296\n\n"),
+    (END, b"\nhandle: 00000000001\n\n"),
+    (END, b"\nhandle: \n\n"),
+    (END, b"\nhandle: 1 \n\n"),
+    (END, b"\nhandle: 1\nhandle: 2\n\n"),
+    (END, b"\nSlab cache page\nhandle: 1\n\n"),
+    (END, b"\nhandle: 1\n c+0x1/0x2\n\n"),
+    (END, b"\nhandle: 1"),
     (END, b"\nPID 99\n\n"),
     (END, b"\nPage allocated by module ext4\n\n"),
     (END, b"\nwho knows\nCharged to memcg x\n\n"),
@@ -128,8 +138,8 @@ def test_a_record_that_the_scanner_leaves(old: bytes, new: bytes) -> None:
     text = RECORD + changed + RECORD
     # WHEN both parsers read them, in any blocks
     expected = assert_same(text)
-    for block_bytes in (1, 300, 500):
-        assert_same(in_chunks(text, 100), block_bytes=block_bytes, jobs=2, expected=expected)
+    for run_bytes in (1, 300, 500):
+        assert_same(in_chunks(text, 100), run_bytes=run_bytes, jobs=2, expected=expected)
     # THEN the scanner left that one, with what follows if its line has no end, and took the others
     assert 2 <= expected.table.num_rows <= 3
     assert left_records(text) == [changed if changed.endswith(b"\n") else changed + RECORD]
@@ -155,7 +165,7 @@ def test_rejects_and_rows_stand_where_they_stood() -> None:
     # THEN blocks, chunks and jobs make no difference
     for jobs in (1, 2, 3):
         for size in (1, 77, 1000):
-            assert_same(in_chunks(text, 50), block_bytes=size, jobs=jobs, expected=expected)
+            assert_same(in_chunks(text, 50), run_bytes=size, jobs=jobs, expected=expected)
 
 
 @pytest.mark.parametrize(("line_end", "step"), [(b"\n", 1), (b"\r\n", 5)], ids=["LF", "CRLF"])
@@ -166,10 +176,10 @@ def test_every_cut_of_records_of_all_kinds(line_end: bytes, step: int) -> None:
     for cut in range(0, len(text), step):
         assert_same(text[:cut])
     for cut in range(0, len(PAGES[0]), step):
-        assert_same(text[cut:], block_bytes=400)
+        assert_same(text[cut:], run_bytes=400)
 
 
 def test_every_variant_that_vendors_print() -> None:
     variants = [text for text, _ in RECORDS.values()]
-    same = assert_same(b"".join(variant + RECORD for variant in variants), block_bytes=1000)
+    same = assert_same(b"".join(variant + RECORD for variant in variants), run_bytes=1000)
     assert same.table.num_rows == 2 * len(variants)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Input that is no capture is named as what it is; input that is one is never taken for anything else."""
+"""Input that is not a capture: the error names what it is. A capture is never mistaken for something else."""
 
 import lzma
 from pathlib import Path
@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.formats.text_reader import chunks_in
 from spo_trace.sources.capture import CaptureSource
-from spo_trace.sources.recognise import name_by_content, what_is
+from spo_trace.sources.file_identity import name_by_content
+from spo_trace.sources.other_input import known_content
 from tests.support import CARRIED, capture, entry, page, tar_of
 
 FRAMES = b" post_alloc_hook+0x1/0x2\n new_slab+0xd0/0x5ac\n"
 RECORD = b"Page allocated via order 1, mask 0x42dc0(GFP_KERNEL), pid 1, tgid 1 (dd), ts  ns\n"
 
-# The first lines of what page_owner_sort writes, with each of its options (tools/mm, Linux 3.19 to 7.2).
+# The first lines of the output of page_owner_sort, with each of its options (tools/mm, Linux 3.19 to 7.2).
 SORTED = {
     "3.19 to 5.14": b"7 times:\n" + RECORD + FRAMES + b"\n",
     "5.15": b"7 times, 14 pages:\n" + RECORD + FRAMES + b"\n",
@@ -65,26 +67,20 @@ def test_other_input(what: str, text: bytes, name: str, tmp_path: Path) -> None:
     assert caught.value.hint
 
 
-def test_no_text_of_a_real_kernel_is_anything_else() -> None:
+def test_no_text_of_a_real_kernel_is_mistaken() -> None:
     for path in sorted(CARRIED.glob("*/*/*page_owner.xz")):
         head = lzma.decompress(path.read_bytes())[: 1 << 20]
-        assert what_is(head) is None
+        assert known_content(head) is None
         if head:
             assert name_by_content(head) == path.name.removesuffix(".xz")
 
 
 @pytest.mark.parametrize("comm", [b"\n1 times:\n", b"\n1 times, 1 pag", b"\ntimes 1 order ", b"nr_base_pages: "])
-def test_a_comm_makes_a_capture_nothing_else(comm: bytes) -> None:
+def test_a_comm_does_not_make_a_capture_look_different(comm: bytes) -> None:
     assert len(comm) <= 15
-    assert what_is(page(comm=comm)) is None
-    assert what_is(entry(0x2E, comm)) is None
+    assert known_content(page(comm=comm)) is None
+    assert known_content(entry(0x2E, comm)) is None
     assert name_by_content(page(comm=comm)) == "page_owner"
-
-
-def test_the_kinds_of_stack_counts() -> None:
-    assert name_by_content(FRAMES + b"nr_base_pages: 7\n\n") == "show_stacks"
-    assert name_by_content(FRAMES + b"handle: 7\n\n") == "show_stacks_handles"
-    assert name_by_content(b"handle: 7\nnr_base_pages: 7\n\n") == "show_handles"
 
 
 @pytest.mark.parametrize("name", ["sprd_page_owner", "owners.txt.gz", "dump.log"])
@@ -99,7 +95,7 @@ def test_one_file_of_another_name(name: str, tmp_path: Path) -> None:
     for given in (directory, archive):
         text_of = CaptureSource([given]).open("page_owner")
         assert text_of is not None
-        assert b"".join(text_of.chunks) == page()
+        assert b"".join(chunks_in(text_of)) == page()
         assert name in str(text_of.note)
 
 
@@ -110,10 +106,10 @@ def test_several_files_of_other_names_are_listed(tmp_path: Path) -> None:
     for given in (capture(tmp_path / "c", files), archive):
         with pytest.raises(SpoTraceError, match="several with its text: a_owner, b_owner") as caught:
             CaptureSource([given])
-        assert caught.value.hint == "name the file that is meant"
+        assert caught.value.hint == "name one of these files"
 
 
-def test_a_snapshot_or_a_recording_in_the_place_of_a_capture(tmp_path: Path) -> None:
+def test_a_snapshot_or_a_recording_instead_of_a_capture(tmp_path: Path) -> None:
     archive = tmp_path / "c.tar"
     archive.write_bytes(tar_of({"now.spo/snapshot.json": b"{}", "now.spo/pages.parquet": b"PAR1"}))
     with pytest.raises(SpoTraceError) as caught:
@@ -121,10 +117,10 @@ def test_a_snapshot_or_a_recording_in_the_place_of_a_capture(tmp_path: Path) -> 
     assert "snapshot" in str(caught.value.hint)
     with pytest.raises(SpoTraceError) as caught:
         CaptureSource([capture(tmp_path / "r", {"series.json": b"{}", "00001.parquet": b"PAR1"})])
-    assert "spo-trace trend" in str(caught.value.hint)
+    assert caught.value.message == f"{tmp_path / 'r'} is a recording of samples"
 
 
-def test_what_a_directory_has_in_place_of_page_owner_is_named(tmp_path: Path) -> None:
+def test_other_files_in_a_directory_without_page_owner_are_named(tmp_path: Path) -> None:
     text = b"3 times, 6 pages:\nPage allocated via order 1, mask 0x1\n post_alloc_hook+0x1/0x2\n\n"
     files = {"sorted.txt": text, "meminfo": b"MemTotal: 5 kB\n"}
     archive = tmp_path / "c.tar"

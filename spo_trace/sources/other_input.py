@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Input that is not a capture: what it is, by its content or its path, and what to give or run instead."""
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from spo_trace.errors import Call, SpoTraceError
+from spo_trace.formats.escape import escape
+from spo_trace.formats.text_encoding import plain_head
+from spo_trace.sources.file_identity import FRAMES, spellings
+
+__all__ = ["Known", "error_for_path", "hint_for_directory", "known_content"]
+
+
+class Known(NamedTuple):
+    """Describe a file that is not a capture: what it is, and what to give or do instead."""
+
+    what: str
+    hint: str
+
+
+class _Rule(NamedTuple):
+    pattern: re.Pattern[bytes]
+    known: Known
+
+
+def _rule(pattern: bytes, what: str, hint: str) -> _Rule:
+    return _Rule(re.compile(pattern, re.MULTILINE), Known(what, hint))
+
+
+_UNSORTED = "give the text that it was made from: cat /sys/kernel/debug/page_owner > page_owner.txt"
+_ALL_PAGES = "give the text of /sys/kernel/debug/page_owner, which has all pages; this dump has one"
+_OF_THAT_MACHINE = "give the text of /sys/kernel/debug/page_owner of that machine"
+_WITH_PAGE_OWNER = "also give page_owner: the directory that has both, or both files"
+
+# The first bytes of a file. Text of the kernel begins with none of them.
+_MAGIC = (
+    _rule(rb"\APAR1", "a Parquet file", "give the snapshot directory (NAME.spo) that it is in, or the capture"),
+    _rule(
+        rb"(?i)\A(?:\xef\xbb\xbf)?\s*(?:<!--|<!doctype html|<html|<head)",
+        "an HTML page",
+        "give the text in it, saved as plain text, or the snapshot that a report was made from",
+    ),
+    _rule(rb"\A(?:KDUMP   |DISKDUMP|makedumpfile)", "a kdump crash dump", _OF_THAT_MACHINE),
+    _rule(rb"\A\x7fELF", "an ELF file, such as a vmcore", _OF_THAT_MACHINE),
+    _rule(rb"\APK\x03\x04", "a zip archive", "unpack it, and give the directory or a tar archive"),
+    _rule(rb"\A7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it, and give the directory or a tar archive"),
+    _rule(rb"\ASQLite format 3\0", "an SQLite database", "give the text of /sys/kernel/debug/page_owner"),
+    _rule(rb"\A%PDF-", "a PDF file", "give the text of /sys/kernel/debug/page_owner"),
+    _rule(rb'\A\s*\{[^{}]*"schema_version"', "the snapshot.json of a snapshot", "give the directory that it is in"),
+    _rule(rb"\Aallocinfo - version", "/proc/allocinfo", "also give page_owner: the directory that has both"),
+)
+
+_FIELD = rb"(?:allocated by [A-Z| ]+|PID -?\d+|TGID -?\d+|task_comm_name: .{0,15})"
+
+_TEXTS = (
+    _rule(
+        rb"^[> \t]*\d+ times(?:, \d+ pages)?(?:,? " + _FIELD + rb")*[ ,:]*\r?$",
+        "the output of page_owner_sort (it counts records and leaves out their PFNs)",
+        _UNSORTED,
+    ),
+    _rule(
+        rb"^[> \t]*times:? \d+,? order:? \d+",
+        "a script's count of page_owner records",
+        _UNSORTED,
+    ),
+    _rule(
+        rb"^\(gdb\) lx-|\bPage last allocated via order \d+, gfp_mask:",
+        "the output of gdb's lx-dump-page-owner",
+        _ALL_PAGES,
+    ),
+    _rule(
+        rb"page_owner tracks the page as|page last allocated via order \d+",
+        "the kernel log's dump of a single page (dump_page)",
+        _ALL_PAGES,
+    ),
+    _rule(
+        rb"^(?:nr_base_pages|stack_count): -?\d+|curr_nr_base_pages: \d+",
+        "show_stacks of page_owner_stacks (it counts pages by stack and names no process)",
+        _WITH_PAGE_OWNER,
+    ),
+    _rule(
+        rb"\A[\r\n]*" + FRAMES + rb"handle: \d+",
+        "show_stacks_handles of page_owner_stacks (it has the stack of each handle, and no page)",
+        _WITH_PAGE_OWNER,
+    ),
+)
+
+# A record's second line: a text with one is page_owner text, whatever else it has. A comm is too short to fake it.
+_RECORD = re.compile(
+    rb"^[^\n]{0,200}?(?:PFN (?:0x[0-9a-f]{1,16}|\d{1,19}) (?:type|Block) |SWP entry 0x[0-9a-f]{5})|^SWP entry 0x",
+    re.MULTILINE,
+)
+
+# The file that every snapshot has, and every recording; no other directory has one.
+_SNAPSHOT, _RECORDING = "snapshot.json", "series.json"
+
+_MOST_NAMES = 6
+
+
+def known_content(head: bytes) -> Known | None:
+    """Return what a file that begins with `head` is, None if it may be a kernel file's text."""
+    for rule in _MAGIC:
+        if rule.pattern.match(head):
+            return rule.known
+    head = plain_head(head)
+    if _RECORD.search(head):
+        return None
+    return next((rule.known for rule in _TEXTS if rule.pattern.search(head)), None)
+
+
+def error_for_path(given: str) -> SpoTraceError | None:
+    """Return an error for a snapshot, a recording or a part of one, with the command that reads it; else None."""
+    path = Path(given)
+    if (path / _RECORDING).is_file():
+        return SpoTraceError(
+            f"{given} is a recording of samples", hint=("show its growth: ", Call("trend", samples=given))
+        )
+    if (path / _SNAPSHOT).is_file():
+        return SpoTraceError(f"{given} is a snapshot already", hint=("read it: ", Call("attribute", snap=given)))
+    if path.is_file() and path.suffix in (".json", ".parquet"):
+        for mark, kind, function in ((_SNAPSHOT, "snapshot", "attribute"), (_RECORDING, "recording", "trend")):
+            if (path.parent / mark).is_file():
+                whole = str(path.parent)
+                call = Call(function, **{"samples" if function == "trend" else "snap": whole})
+                return SpoTraceError(f"{given} is one file of the {kind} {whole}", hint=("name the directory: ", call))
+    if path.is_dir() and (inside := _snapshots(path)):
+        names = ", ".join(str(snapshot) for snapshot in inside[:_MOST_NAMES])
+        growth = Call("trend", samples=given)
+        return SpoTraceError(
+            f"{given} is a directory of snapshots", hint=(f"name one of {names}; or show their growth: ", growth)
+        )
+    return None
+
+
+def hint_for_directory(root: Path) -> str:
+    """Return what to do with a directory that has no page_owner file."""
+    captures = [p for p in root.iterdir() if p.is_dir() and any(s.is_file() for s in spellings(p / "page_owner"))]
+    if captures:
+        names = sorted(escape(os.fsencode(path.name)) for path in captures)
+        return f"it contains captures: name one of {', '.join(names[:_MOST_NAMES])}"
+    return "a capture has page_owner or sys/kernel/debug/page_owner, as made by spo-trace capture-script"
+
+
+def _snapshots(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if (path / _SNAPSHOT).is_file())
+    except OSError:
+        return []
