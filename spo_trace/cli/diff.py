@@ -4,7 +4,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.cli.guard import fail, guarded
+from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.option_groups import DocumentOptions, QuestionOptions, grouped
 from spo_trace.cli.options import Html, PageSize, Source, option

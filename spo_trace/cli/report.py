@@ -3,7 +3,7 @@
 
 from typing import Annotated
 
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.option_groups import DocumentOptions, QuestionOptions, grouped
 from spo_trace.cli.options import Html, PageSize, Source, option

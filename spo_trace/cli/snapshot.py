@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, PageSize, StacksTimeout, Strict, option
 from spo_trace.cli.output import access_of, note, progress, size_of, tell_collected
 from spo_trace.errors import UsageError

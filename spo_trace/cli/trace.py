@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import finite, option
 from spo_trace.cli.output import note, warn
 from spo_trace.errors import UsageError

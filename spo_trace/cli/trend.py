@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 import typer
 
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.cli.guard import fail, guarded
+from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.option_groups import DocumentOptions, grouped
 from spo_trace.cli.options import Top, Where, condition_of, keys_of, option
 from spo_trace.cli.output import check_output, note, opened
