@@ -53,7 +53,7 @@ def command(
     table = attribute(snap, question)
     notes = no_match_notes(question.condition, found=bool(table["total_bytes"].any()))
     notes += [total_note(totals(table)), *snapshot_notes(snap)]
-    show(table, to, notes, said=input_notes(snap), top=question.top)
+    show(table, to, notes, printed=input_notes(snap), top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:
             export(snap, "html", file, question)

@@ -35,8 +35,8 @@ class Display:
         self._question = question
         self._first: Sample | None = None
         self._recent: deque[Sample] = deque(maxlen=_REMEMBERED)
-        self._told: set[str] = set()
-        self._cut_told = False
+        self._warned: set[str] = set()
+        self._cut_noted = False
         self._texts: dict[object, object] = {}
 
     def __enter__(self) -> Self:
@@ -61,8 +61,8 @@ class Display:
         self.taken += 1
         for text in _lacking(sample):
             # Once for all samples, even if the numbers in the text differ.
-            if (kind := _NUMBER.sub("", text)) not in self._told:
-                self._told.add(kind)
+            if (kind := _NUMBER.sub("", text)) not in self._warned:
+                self._warned.add(kind)
                 self._warn(f"sample {sample.number}: {text}")
         self._draw(sample)
 
@@ -89,9 +89,9 @@ class Display:
         raise NotImplementedError
 
     # Once, even if --top cuts many samples.
-    def _tell_cut(self, left_out: int) -> None:
-        if left_out and not self._cut_told:
-            self._cut_told = True
+    def _note_cut(self, left_out: int) -> None:
+        if left_out and not self._cut_noted:
+            self._cut_noted = True
             note(f"… {counted(left_out, 'more owner')}, left out of each sample: --top 0 shows all")
 
     # Returns the growth of the first `most` owners (0: all), of all together, and the number of owners.

@@ -31,7 +31,7 @@ class Terminal(Display):
 
     def __init__(self, question: "Question") -> None:
         super().__init__(question)
-        self._unsaid: list[str] = []
+        self._held_back: list[str] = []
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -39,7 +39,7 @@ class Terminal(Display):
         """Restore the terminal, and print the warnings that were held back."""
         if self._live:
             self._live.stop()
-        for text in self._unsaid:
+        for text in self._held_back:
             warn(text)
 
     # For the first sample only: later the view is on screen.
@@ -66,7 +66,7 @@ class Terminal(Display):
         from spo_trace.reporters.watch_view import WatchView
 
         rows, everything, owners = self._growth(self._question.top or _ROWS_ON_TERMINAL)
-        footing = _footing(sample, self._question.keys, len(self._unsaid))
+        footing = _footing(sample, self._question.keys, len(self._held_back))
         self._view = WatchView(rows, everything, owners, _heading(sample), footing)
         if self._live is None:
             # Refreshed between samples, as the terminal may change its size.
@@ -75,7 +75,7 @@ class Terminal(Display):
         self._live.update(self._view, refresh=True)
 
     def _warn(self, text: str) -> None:
-        self._unsaid.append(text)
+        self._held_back.append(text)
 
 
 def _heading(sample: "Sample") -> str:
