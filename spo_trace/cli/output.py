@@ -27,8 +27,8 @@ __all__ = [
     "opened",
     "progress",
     "size_of",
-    "tell_collected",
     "warn",
+    "warn_incomplete",
 ]
 
 
@@ -124,7 +124,7 @@ class _Line:
         sys.stderr.flush()
 
 
-def tell_collected(meta: dict[str, Any]) -> None:
+def warn_incomplete(meta: dict[str, Any]) -> None:
     """Warn about data that a snapshot lacks."""
     for text in shortcomings(meta):
         warn(text)
