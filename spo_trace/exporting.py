@@ -9,7 +9,6 @@ from spo_trace.analysis.ages import AGES, ages
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import diff, relate
 from spo_trace.analysis.diff_notes import matched_notes, relation_notes
-from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.records import record_tables, records_schema, text_frames
 from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
 from spo_trace.analysis.verdicts import verified
@@ -34,13 +33,13 @@ def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = 
             from spo_trace.reporters.speedscope import render_speedscope
 
             table = attribute(snap, ["comm", "stack", "symbols"], where=where)
-            render_speedscope(table, outfile, name=_machine(snap), unknown=unknown_amounts(snap))
+            render_speedscope(table, outfile, name=_machine(snap), unknown=snap.meta.unknown_amounts)
         case "pprof":
             from spo_trace.reporters.pprof import render_pprof
 
             table = attribute(snap, ["stack", "symbols", "comm", "memcg", "order"], where=where)
             comments = [printable(f"{name}: {value}") for name, value in _facts(snap, where) if value]
-            taken_at, unknown = snap.meta["taken_at"], unknown_amounts(snap)
+            taken_at, unknown = snap.meta.machine.taken_at, snap.meta.unknown_amounts
             render_pprof(table, outfile.buffer, taken_at=taken_at, comments=comments, unknown=unknown)
         case "html":
             _export_html(snap, outfile, where)
@@ -50,7 +49,7 @@ def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = 
 
 # Written as 0, what is not known would look like nothing.
 def _check_known(snap: Snapshot, weight: str) -> None:
-    if weight in unknown_amounts(snap):
+    if weight in snap.meta.unknown_amounts:
         name = TITLES[weight]
         raise SpoTraceError(
             f"{_name(snap)} does not tell who owns {name}", hint=(Argument("weight", "total"), f" is all but {name}")
@@ -88,7 +87,7 @@ def _export_html(snap: Snapshot, outfile: TextIO, where: str | None) -> None:
         facts=_facts(snap, where),
         notes=[note.text for note in (*input_notes(snap), *snapshot_notes(snap))],
         version=__version__,
-        unknown=unknown_amounts(snap),
+        unknown=snap.meta.unknown_amounts,
     )
 
 
@@ -127,24 +126,25 @@ def _name(snap: Snapshot) -> str:
 
 # "(none)" is what a kernel calls itself that nobody named.
 def _machine(snap: Snapshot) -> str:
-    host, release = snap.meta["host"], snap.meta["kernel_release"]
+    host, release = snap.meta.machine.host, snap.meta.machine.kernel_release
     named = host if host and host != "(none)" else _name(snap)
     return f"{named}, Linux {release}" if release else named
 
 
 def _records(snap: Snapshot) -> str:
     tables = {"mem": "pages", "swap": "swap"}
-    told = [name for name in tables if name not in unknown_amounts(snap)]
+    told = [name for name in tables if name not in snap.meta.unknown_amounts]
     return ", ".join(f"{snap.count(tables[name]):,} of {TITLES[name]}" for name in told)
 
 
 def _facts(snap: Snapshot, where: str | None) -> list[tuple[str, str | None]]:
-    uptime = snap.meta["uptime_start"]
-    kernel = " ".join(filter(None, (snap.meta[key] for key in ("kernel_release", "kernel_version", "arch"))))
+    machine = snap.meta.machine
+    uptime = machine.uptime_start
+    kernel = " ".join(filter(None, (machine.kernel_release, machine.kernel_version, machine.arch)))
     return [
         ("snapshot", _name(snap)),
         ("kernel", kernel),
-        ("taken", snap.meta["taken_at"]),
+        ("taken", machine.taken_at),
         ("uptime", f"{uptime:,.0f} s" if uptime is not None else None),
         ("records", _records(snap)),
         ("only", where),

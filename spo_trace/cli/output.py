@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
+from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.api.destinations import check_file, text_file
-from spo_trace.collect.read_log import FileCounts, Progress
+from spo_trace.cli.messages import worded
+from spo_trace.collect.read_log import Progress
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import Access, access_for, parse_mode
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import format_size, printable
-from spo_trace.snapshots.shortcomings import shortcomings
+from spo_trace.snapshots.meta import FileCounts, Meta
 
 __all__ = [
     "access_of",
@@ -124,10 +125,10 @@ class _Line:
         sys.stderr.flush()
 
 
-def tell_collected(meta: dict[str, Any]) -> None:
+def tell_collected(meta: Meta) -> None:
     """Say what a snapshot lacks."""
     for text in shortcomings(meta):
-        warn(text)
+        warn(worded(text))
 
 
 def size_of(path: Path) -> str:

@@ -4,16 +4,18 @@
 import re
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
+from spo_trace.analysis.shortcomings import shortcomings
+from spo_trace.cli.messages import worded
 from spo_trace.cli.output import note, progress, warn
-from spo_trace.collect.read_log import FileCounts, Progress
+from spo_trace.collect.read_log import Progress
 from spo_trace.formats.record import KernelText
 from spo_trace.reporters.format import counted, format_size
-from spo_trace.snapshots.shortcomings import shortcomings
+from spo_trace.snapshots.meta import FileCounts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,10 +122,10 @@ class Display:
 
 
 def _lacking(sample: "Sample") -> Iterator[str]:
-    yield from shortcomings(sample.meta)
+    yield from map(worded, shortcomings(sample.meta))
     # The kernel's counts have memory and swap in one.
-    if sample.method == "full" and (why := sample.meta["swap_owner"]["why"]):
-        yield f"the owners of swap are not known ({why})"
+    if sample.method == "full" and (why := sample.meta.swap_owner.why):
+        yield f"the owners of swap are not known ({why.text})"
 
 
 class Lines(Display):
@@ -230,14 +232,14 @@ class Terminal(Display):
 
 
 def _heading(sample: "Sample") -> str:
-    meta = sample.meta
-    parts = [meta["host"] or "", meta["kernel_release"] or "", _clock(sample.seconds)]
+    machine = sample.meta.machine
+    parts = [machine.host or "", machine.kernel_release or "", _clock(sample.seconds)]
     for title, total, free in (("memory", "MemTotal", "MemFree"), ("swap", "SwapTotal", "SwapFree")):
-        parts.append(_used(meta["meminfo"], title, total, free))
+        parts.append(_used(machine.meminfo, title, total, free))
     return "  ".join(part for part in parts if part)
 
 
-def _used(meminfo: dict[str, Any], title: str, total: str, free: str) -> str:
+def _used(meminfo: Mapping[str, int], title: str, total: str, free: str) -> str:
     if not meminfo.get(total) or free not in meminfo:
         return ""
     return f"{title} {format_size(meminfo[total] - meminfo[free])} of {format_size(meminfo[total])}"

@@ -65,7 +65,7 @@ class Recording(Closeable):
 
     def _common(self, sample: Sample) -> dict[str, Any]:
         question = {"by": self._question.keys, "where": self._question.where, "method": sample.method}
-        facts = {name: sample.meta.get(name) for name in _KEPT_FACTS}
+        facts = {name: getattr(sample.meta.machine, name) for name in _KEPT_FACTS}
         return {"series_version": _VERSION, "tool_version": __version__, **question, **facts}
 
 

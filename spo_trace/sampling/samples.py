@@ -9,14 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import seconds_between
 from spo_trace.analysis.keys import FRAME_KEYS, check_keys
-from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.where import Where
 from spo_trace.collect.machine_facts import facts_before
 from spo_trace.collect.read_log import Progress
@@ -25,6 +23,9 @@ from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
 from spo_trace.files.private_directories import scratch_directory
 from spo_trace.formats.record import Reject
 from spo_trace.sampling.stack_counts import KernelCounts
+from spo_trace.schema import SCHEMA_VERSION
+from spo_trace.snapshots.dataframes import unknown_numbers
+from spo_trace.snapshots.meta import MachineFacts, Meta, SourceFacts
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.source import Source
 
@@ -67,7 +68,7 @@ class Sample:
 
     `number` counts from 1, `seconds` from the first one. `table`: the keys, then mem_bytes, swap_bytes (both missing
     where `method` is `counts`, swap where its owners are not known) and total_bytes. `took`: seconds that reading it
-    took. `meta`: as in snapshot.json.
+    took. `meta`: as of a snapshot; with `counts`, of the machine and warnings alone.
     """
 
     number: int
@@ -76,7 +77,7 @@ class Sample:
     method: str
     took: float
     table: pd.DataFrame
-    meta: dict[str, Any]
+    meta: Meta
 
 
 def take_samples(
@@ -94,7 +95,7 @@ def take_samples(
     """
     rejects: Counter[str] = Counter()
     counts = KernelCounts(lambda reject: _count(rejects, reject))
-    first: dict[str, Any] | None = None
+    first: Meta | None = None
     last = -1.0
     for number, source in enumerate(sources, 1):
         started = time.monotonic()
@@ -103,14 +104,15 @@ def take_samples(
         method, table, meta = _read(source, question, counts, jobs, page_size, progress)
         # Two ways of counting in one series would look like growth.
         question = replace(question, method=method)
-        meta["warnings"] += [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
+        lost = [f"{name}: {number} records can't be parsed" for name, number in rejects.items()]
+        meta = replace(meta, warnings=[*meta.warnings, *lost])
         first = first or meta
         seconds = seconds_between(first, meta)
         _check_order(number, seconds, last)
         assert seconds is not None
         last = seconds
         took = time.monotonic() - started
-        yield Sample(number, seconds, meta["taken_at"] or now, method, took, table, meta)
+        yield Sample(number, seconds, meta.machine.taken_at or now, method, took, table, meta)
 
 
 def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
@@ -118,8 +120,9 @@ def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
     table = attribute(snap, question.keys, where=question.where)[[*question.keys, *SERIES_AMOUNTS]]
     if len(table):
         return table
-    told = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in ("mem", "swap") if name not in unknown_amounts(snap)}
-    return pd.DataFrame({name: [told.get(name, pd.NA)] for name in table.columns})
+    known = [name for name in ("mem", "swap") if name not in snap.meta.unknown_amounts]
+    zeros = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in known}
+    return pd.DataFrame({name: [zeros.get(name, pd.NA)] for name in table.columns})
 
 
 def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
@@ -127,7 +130,7 @@ def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
     lacking = table["swap_bytes"].isna() & table["mem_bytes"].notna()
     if lacking.all() or not lacking.any():
         return table
-    return table.assign(swap_bytes=not_told(table), total_bytes=table["mem_bytes"])
+    return table.assign(swap_bytes=unknown_numbers(table), total_bytes=table["mem_bytes"])
 
 
 def _count(rejects: Counter[str], reject: Reject) -> None:
@@ -141,29 +144,29 @@ def _read(
     jobs: int | None,
     page_size: int | None,
     progress: Progress | None,
-) -> tuple[str, pd.DataFrame, dict[str, Any]]:
+) -> tuple[str, pd.DataFrame, Meta]:
     if question.method != "full" and question.for_counts:
         warnings: list[str] = []
-        meta = facts_before(source, warnings, page_size) | {"files": {}, "warnings": warnings}
-        table = counts.read(source, question.keys, meta["page_size"]) if _tells_time(meta) else None
+        machine = facts_before(source, warnings, page_size)
+        table = counts.read(source, question.keys, machine.page_size) if _has_time(machine) else None
         if table is not None:
-            return "counts", table, meta
+            return "counts", table, Meta(SCHEMA_VERSION, machine, source=SourceFacts(source.kind), warnings=warnings)
         if question.method == "counts":
-            why = source.why_missing("show_stacks").text if _tells_time(meta) else "no boot_id and uptime with it"
+            why = source.why_missing("show_stacks").text if _has_time(machine) else "no boot_id and uptime with it"
             raise SpoTraceError(
                 f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner then")
             )
     return "full", *_read_in_full(source, question, jobs, page_size, progress)
 
 
-# Which boot, and when: page_owner's records tell too, the counts do not.
-def _tells_time(meta: dict[str, Any]) -> bool:
-    return meta["boot_id"] is not None and meta["uptime_start"] is not None
+# The records of page_owner contain times, too; the counts do not.
+def _has_time(machine: MachineFacts) -> bool:
+    return machine.boot_id is not None and machine.uptime_start is not None
 
 
 def _read_in_full(
     source: Source, question: Question, jobs: int | None, page_size: int | None, progress: Progress | None
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, Meta]:
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
     try:
         snap = collect(source, directory / "sample.spo", jobs=jobs, page_size=page_size, progress=progress)

@@ -158,7 +158,7 @@ def test_huge_pages_are_split_to_be_swapped_in_part(patched: Guest) -> None:
 
 
 def test_the_swap_devices_are_told_apart(patched: Guest) -> None:
-    swaps = patched.snapshot("2-swapped").meta["swaps"]
+    swaps = patched.snapshot("2-swapped").meta.machine.swaps
     assert [area["filename"] for area in swaps] == ["/dev/vda", "/dev/zram0"]
 
     for number, area in enumerate(swaps):

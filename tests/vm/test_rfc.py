@@ -38,7 +38,7 @@ def test_what_is_listed_adds_up(rfc: Guest, stage: str) -> None:
 def check_none_is_lost(rfc: Guest, stage: str) -> None:
     """See that all of dd's file is dd's, in memory or in swap; in the swap cache it is in both."""
     both = sum(rfc.bytes_of(stage, comm="dd"))
-    meminfo = rfc.snapshot(stage).meta["meminfo"]
+    meminfo = rfc.snapshot(stage).meta.machine.meminfo
 
     assert FILE <= both <= FILE * (1 + TOLERANCE) + OWN + meminfo["SwapCached"]
 
@@ -51,7 +51,7 @@ def test_in_swap_they_are_dds_where_the_kernel_keeps_owners(rfc: Guest) -> None:
     mem, swap = rfc.bytes_of("2-swapped", comm="dd")
 
     assert mem < FILE - MOST
-    assert (rfc.snapshot("2-swapped").meta["swap_owner"]["why"] is None) == rfc.patched
+    assert (rfc.snapshot("2-swapped").meta.swap_owner.why is None) == rfc.patched
     if rfc.patched:
         assert swap > MOST
         check_none_is_lost(rfc, "2-swapped")

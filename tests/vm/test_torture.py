@@ -37,7 +37,7 @@ def test_what_was_read_meanwhile_is_whole(torture: Guest) -> None:
     # Records that change while they are read are in it as they were at one moment, each page frame and entry once.
     snap = spo.open(torture.out / "live" / "torture.spo")
 
-    assert [name for name, counts in snap.meta["files"].items() if counts.get("malformed")] == []
+    assert [name for name, counts in snap.meta.files.items() if counts.malformed] == []
     assert snap.pages["pfn"].is_unique
     assert snap.swap["swp_entry"].is_unique
     assert len(snap.pages) > 1000

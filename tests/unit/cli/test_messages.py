@@ -15,8 +15,7 @@ from spo_trace.errors import Argument, Call, Text, UsageError, spelled
 PACKAGE = Path(spo_trace.__file__).parent
 # -o, --where: but not the dash of a sentence, nor a heading's.
 OPTION = re.compile(r"(?<![\w-])(?:--[a-z][a-z-]+|-[oj])(?![\w-])")
-# snapshot.json keeps their texts, which are read on the command line more often than not.
-WARNINGS = {"machine_facts.py", "page_size.py"}
+
 # Commands that the API lacks are named as they are typed.
 COMMAND = re.compile(r"spo-trace (?:trace|simulate) [^;]*")
 
@@ -70,7 +69,7 @@ def test_only_the_command_line_names_options() -> None:
         (str(path.relative_to(PACKAGE)), text)
         for path in modules
         for text in texts(path)
-        if OPTION.search(COMMAND.sub("", text)) and path.name not in WARNINGS
+        if OPTION.search(COMMAND.sub("", text))
     }
     assert found == set()
     # AND the test would see one.

@@ -14,8 +14,10 @@ import pytest
 from spo_trace.errors import SpoTraceError
 from spo_trace.sampling.recording import Recording, is_recording, read_recording
 from spo_trace.sampling.samples import Question, Sample
+from spo_trace.snapshots.meta import MachineFacts, Meta
+from spo_trace.snapshots.page_size import PageSizeFrom
 
-META = {"host": "box", "kernel_release": "7.2", "page_size": 4096, "boot_id": "1-2", "meminfo": {}}
+META = Meta(3, MachineFacts(4096, PageSizeFrom.PAGESIZE, host="box", kernel_release="7.2", boot_id="1-2"))
 
 
 def sample(number: int, comm: object = "dd", total: int = 8192) -> Sample:

@@ -83,7 +83,7 @@ def test_one_series_counts_in_one_way() -> None:
 def test_what_can_not_be_parsed_is_told() -> None:
     damaged = COUNTS + b" x+0x1/0x2\nnonsense\n\n"
     (sample,) = take_samples([at(1, {**FILES, "show_stacks": damaged})], Question(["caller"]))
-    assert sample.meta["warnings"] == ["show_stacks: 1 records can't be parsed"]
+    assert sample.meta.warnings == ["show_stacks: 1 records can't be parsed"]
     assert sample.table["total_bytes"].sum() == 32768
 
 

@@ -203,8 +203,8 @@ def test_the_code_of_an_err_file_decides_what_a_snapshot_says(
     # WHEN it is snapshotted
     snap = snapshot_of(tmp_path, {**MACHINE, **files})
     # THEN it has the code, and says that the kernel lacks the patches only where that is known
-    assert snap.meta["swap_owner"]["code"] == code
-    assert any("lacks the patch" in text for text in snap.meta["warnings"]) is warns
+    assert snap.meta.swap_owner.why is not None and snap.meta.swap_owner.why.code == code
+    assert any("lacks the patch" in text for text in snap.meta.warnings) is warns
 
 
 def test_a_file_that_is_refused_is_closed(tmp_path: Path) -> None:
