@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A recording: a directory with a small Parquet file for each sample, and what they have in common in series.json."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -15,16 +13,13 @@ from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import cannot_write, names
 from spo_trace.files.output_directory import Kind, OutputDirectory
 from spo_trace.sampling.samples import Question, Sample
+from spo_trace.sampling.series_meta import NAME, SeriesMeta, read_series_meta
 from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.stacks.text import join_frames
-from spo_trace.version import UPGRADE, __version__
 
 __all__ = ["Recording", "is_recording", "read_recording"]
 
-_VERSION = 1
-_META = "series.json"
 _UNFINISHED = ".sample-"
-_KEPT_FACTS = ("host", "kernel_release", "kernel_version", "arch", "page_size", "boot_id", "cmdline")
 
 
 class Recording(Closeable):
@@ -52,7 +47,7 @@ class Recording(Closeable):
         try:
             if sample.number > 1:
                 return self._output.add(name, _parquet(sample))
-            return self._begin({_META: json.dumps(self._common(sample), indent=1).encode(), name: _parquet(sample)})
+            return self._begin({NAME: SeriesMeta.of(self._question, sample).content(), name: _parquet(sample)})
         except OSError as error:
             raise cannot_write(self._directory / name, error, "the samples before it are kept") from error
 
@@ -62,11 +57,6 @@ class Recording(Closeable):
             with self._output.create(name) as file:
                 file.write(content)
         self._output.commit()
-
-    def _common(self, sample: Sample) -> dict[str, Any]:
-        question = {"by": self._question.keys, "where": self._question.where, "method": sample.method}
-        facts = {name: getattr(sample.meta.machine, name) for name in _KEPT_FACTS}
-        return {"series_version": _VERSION, "tool_version": __version__, **question, **facts}
 
 
 def _parquet(sample: Sample) -> bytes:
@@ -81,7 +71,7 @@ def _parquet(sample: Sample) -> bytes:
 
 
 def _is_ours(name: str) -> bool:
-    return name == _META or (name.endswith(".parquet") and name.removesuffix(".parquet").isdecimal())
+    return name == NAME or (name.endswith(".parquet") and name.removesuffix(".parquet").isdecimal())
 
 
 # The temporary name of a sample is left where a watch was killed, under that of an older version too.
@@ -98,7 +88,7 @@ _RECORDING = Kind(
 
 def is_recording(directory: Path) -> bool:
     """Tell whether `directory` is a recording."""
-    return (directory / _META).is_file()
+    return (directory / NAME).is_file()
 
 
 def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
@@ -106,12 +96,9 @@ def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
 
     A recording may be read while it is made. Raise SpoTraceError if it is damaged.
     """
-    files = sorted(path for path in directory.iterdir() if _is_ours(path.name) and path.name != _META)
+    files = sorted(path for path in directory.iterdir() if _is_ours(path.name) and path.name != NAME)
     try:
-        meta = json.loads((directory / _META).read_bytes())
-        if meta["series_version"] != _VERSION:
-            raise SpoTraceError(f"{directory} is of a newer spo-trace", hint=UPGRADE)
-        keys = [str(key) for key in meta["by"]]
+        keys = read_series_meta(directory).by
         # Each name is held once, however many samples have it: a day of stacks is gigabytes otherwise.
         tables = [pq.read_table(path, partitioning=None, read_dictionary=keys) for path in files]
         # A key that is missing in all of a sample's rows has no type there.
@@ -119,4 +106,4 @@ def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
         return keys, table[["sample", "seconds", "taken_at", *keys, "mem_bytes", "swap_bytes", "total_bytes"]]
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         said = str(error).partition("\n")[0]
-        raise SpoTraceError(f"{directory} is damaged: {said}", hint="was it copied as a whole?") from error
+        raise SpoTraceError(f"{directory} is damaged: {said}", hint="was it copied completely?") from error

@@ -66,6 +66,13 @@ def test_it_reads_the_same_whatever_pandas_wrote_it(tmp_path: Path, dtype: Any) 
     assert isinstance(table["comm"].dtype, pd.CategoricalDtype)
 
 
+def test_a_recording_of_a_newer_version(tmp_path: Path) -> None:
+    directory = made(tmp_path / "r", sample(1))
+    (directory / "series.json").write_text('{"series_version": 2}')
+    with pytest.raises(SpoTraceError, match="r is of a newer spo-trace"):
+        read_recording(directory)
+
+
 def test_it_may_be_read_while_it_is_made(tmp_path: Path) -> None:
     directory = made(tmp_path / "r", sample(1))
     for unfinished in (".000002.parquet.tmp-0123", ".sample-1234"):
@@ -127,6 +134,9 @@ def test_a_planted_link_in_place_of_a_sample_is_replaced_not_followed(tmp_path: 
         ("series.json", b"{"),
         ("series.json", b"[]"),
         ("series.json", b'{"series_version": 1}'),
+        ("series.json", b'{"series_version": "1", "by": ["comm"]}'),
+        ("series.json", b'{"series_version": 1, "by": "comm"}'),
+        ("series.json", b'{"series_version": 1, "by": ["comm"], "page_size": -1}'),
         ("series.json", b'{"series_version": 1, "by": ["pid"]}'),
         ("000001.parquet", b""),
         ("000002.parquet", b"PAR1 and no more"),
