@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compile spo_trace/native/*.c into one shared library, as part of building or installing the package.
+"""Compile spo_trace/native/*.c into one shared library when the package is built or installed.
 
-Without a C compiler the package is built without it, and says so: the reference parsers then do all the work.
+Without a C compiler, the build prints a warning and leaves out the library; the slower reference parsers are used then.
 """
 
 import os
@@ -17,12 +17,12 @@ _FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fstack-protector-strong", "-W
 
 
 class NativeLibrary(BuildHookInterface):
-    """Add the library to what is built."""
+    """Add the compiled library to the wheel."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile; for this platform alone, but for any Python."""
+        """Compile the library and tag the wheel for this platform and any Python 3."""
         target = Path(self.root, "spo_trace", "native", "libspo.so")
         if self.target_name != "wheel" or not self._compile(target):
             return
@@ -39,8 +39,8 @@ class NativeLibrary(BuildHookInterface):
             subprocess.run([*compiler, *_FLAGS, "-o", str(made), *sources], check=True)  # noqa: S603  # the builder's CC
         except (OSError, subprocess.CalledProcessError) as error:
             target.unlink(missing_ok=True)
-            self.app.display_warning(f"built without the compiled scanner, large texts will take long: {error}")
+            self.app.display_warning(f"built without the compiled scanner, parsing will be much slower: {error}")
             return False
-        # A running process may have the old one mapped.
+        # A running process may have the old library mapped.
         made.replace(target)
         return True

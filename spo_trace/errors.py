@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Errors that a user sees: one line, what to do next, and an exit code."""
+"""Errors for users: a one-line message, a hint on what to do next, and an exit code."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ EXIT_INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """Name an argument of the Python API in a message, with a value if one is suggested.
+    """An argument of the Python API in a message, with a value if the message suggests one.
 
-    Its text is Python (`swap='none'`); the command line spells it as its option (`--swap none`).
+    As text it is Python (`swap='none'`); the command line shows the option instead (`--swap none`).
     """
 
     name: str
@@ -41,9 +41,9 @@ class Argument:
 
 
 class Call:
-    """Name a function of the Python API in a message, with arguments.
+    """A call of the Python API in a message.
 
-    Its text is Python (`spo.trend(samples='DIR')`); the command line spells it as its command (`spo-trace trend DIR`).
+    As text it is Python (`spo.trend(samples='DIR')`); the command line shows its command (`spo-trace trend DIR`).
     """
 
     def __init__(self, function: str, **arguments: str | bool) -> None:
@@ -54,19 +54,19 @@ class Call:
         return f"spo.{self.function}({', '.join(map(str, self.arguments))})"
 
 
-# A tuple is one sentence in parts, so that each front end spells arguments and calls in its own way.
+# A tuple is one sentence in parts, so that each front end can show arguments and calls in its own notation.
 Text = str | Argument | Call | tuple[str | Argument | Call, ...]
 
 
 def spelled(text: Text, spell: Callable[[str | Argument | Call], str] = str) -> str:
-    """Return `text` as one string, each part as `spell` writes it; by default in Python's terms."""
+    """Return `text` as one string, each part converted by `spell`; by default in the notation of Python."""
     return "".join(map(spell, text if isinstance(text, tuple) else (text,)))
 
 
 class SpoTraceError(Exception):
-    """Tell the user what went wrong (`message`) and the next step to take (`hint`), in Python's terms.
+    """An error for the user: what went wrong (`message`) and what to do next (`hint`), in the notation of Python.
 
-    `texts` has both in parts, for a front end with terms of its own.
+    `texts` has both in parts, for front ends with their own notation.
     """
 
     def __init__(self, message: Text, *, hint: Text | None = None, exit_code: int = EXIT_ERROR) -> None:
@@ -78,11 +78,11 @@ class SpoTraceError(Exception):
 
 
 class UsageError(SpoTraceError):
-    """Tell the user that the command line or an argument is wrong."""
+    """An error in the command line or in an argument."""
 
     def __init__(self, message: Text, *, hint: Text | None = None) -> None:
         super().__init__(message, hint=hint, exit_code=EXIT_USAGE)
 
 
 class MalformedRecord(SpoTraceError):
-    """Tell the user where the first record that could not be parsed stands (`strict`)."""
+    """The first record that could not be parsed, with its position (`strict`)."""

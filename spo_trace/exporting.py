@@ -9,9 +9,11 @@ from spo_trace.analysis.ages import AGES, ages
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import diff, relate
 from spo_trace.analysis.diff_notes import matched_notes, relation_notes
+from spo_trace.analysis.question import Question
 from spo_trace.analysis.records import record_tables, records_schema, text_frames
 from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
 from spo_trace.analysis.verdicts import verified
+from spo_trace.analysis.where import Condition
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.reporters.format import printable
 from spo_trace.snapshots.reader import Snapshot
@@ -21,28 +23,31 @@ from spo_trace.version import __version__
 __all__ = ["export", "export_diff"]
 
 
-def export(snap: Snapshot, format: str, outfile: TextIO, *, where: str | None = None, weight: str = "total") -> None:
-    """Write a snapshot to `outfile` (UTF-8; pprof and parquet to its `.buffer`); arguments as for `spo.export`."""
+def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, weight: str = "total") -> None:
+    """Write the records of the question's condition to `outfile` (UTF-8; pprof and parquet to its `.buffer`).
+
+    `format` and `weight` as for `spo.export`; each format has its own keys.
+    """
     match format:
         case "folded":
             from spo_trace.reporters.folded import render_folded
 
             _check_known(snap, weight)
-            render_folded(attribute(snap, ["comm", "stack"], where=where), outfile, weight=f"{weight}_bytes")
+            render_folded(attribute(snap, question.grouped_by(["comm", "stack"])), outfile, weight=f"{weight}_bytes")
         case "speedscope":
             from spo_trace.reporters.speedscope import render_speedscope
 
-            table = attribute(snap, ["comm", "stack", "symbols"], where=where)
+            table = attribute(snap, question.grouped_by(["comm", "stack", "symbols"]))
             render_speedscope(table, outfile, name=_machine(snap), unknown=snap.meta.unknown_amounts)
         case "pprof":
             from spo_trace.reporters.pprof import render_pprof
 
-            table = attribute(snap, ["stack", "symbols", "comm", "memcg", "order"], where=where)
-            comments = [printable(f"{name}: {value}") for name, value in _facts(snap, where) if value]
+            table = attribute(snap, question.grouped_by(["stack", "symbols", "comm", "memcg", "order"]))
+            comments = [printable(f"{name}: {value}") for name, value in _facts(snap, question.condition) if value]
             taken_at, unknown = snap.meta.machine.taken_at, snap.meta.unknown_amounts
             render_pprof(table, outfile.buffer, taken_at=taken_at, comments=comments, unknown=unknown)
         case "html":
-            _export_html(snap, outfile, where)
+            _export_html(snap, outfile, question)
         case _:
             _export_records(snap, format, outfile)
 
@@ -69,14 +74,14 @@ def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
         render_json(text_frames(record_tables(snap)), outfile)
 
 
-def _export_html(snap: Snapshot, outfile: TextIO, where: str | None) -> None:
+def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
     from spo_trace.reporters.html.report import STACK_KEYS, ReportTables, render_report
 
     tables = ReportTables(
-        attribute(snap, STACK_KEYS, where=where),
-        attribute(snap, ["memcg", "comm"], where=where),
-        ages(snap, where=where),
-        _balance(snap) if where is None else None,
+        attribute(snap, question.grouped_by(STACK_KEYS)),
+        attribute(snap, question.grouped_by(["memcg", "comm"])),
+        ages(snap, question.grouped_by(["comm"])),
+        _balance(snap) if question.condition.text is None else None,
         AGES,
         CATEGORIES,
     )
@@ -84,7 +89,7 @@ def _export_html(snap: Snapshot, outfile: TextIO, where: str | None) -> None:
         tables,
         outfile,
         title=f"Memory of {_machine(snap)}",
-        facts=_facts(snap, where),
+        facts=_facts(snap, question.condition),
         notes=[note.text for note in (*input_notes(snap), *snapshot_notes(snap))],
         version=__version__,
         unknown=snap.meta.unknown_amounts,
@@ -97,22 +102,22 @@ def _balance(snap: Snapshot) -> pd.DataFrame | None:
     return None if (table["kind"] == "verdict").all() else table
 
 
-def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, *, where: str | None = None) -> None:
-    """Write the difference of two snapshots, of the records for which `where` holds, as an HTML page."""
+def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question) -> None:
+    """Write the difference of two snapshots as an HTML page, of the records for which the condition holds."""
     from spo_trace.reporters.html.diff import render_diff
     from spo_trace.reporters.html.report import STACK_KEYS
 
     relation = relate(a, b)
-    table = diff(a, b, STACK_KEYS, where=where)
+    table = diff(a, b, question.grouped_by(STACK_KEYS))
     notes = [*relation_notes(a, b, relation), *matched_notes(table, a, b, relation)]
     for side, snap in (("A", a), ("B", b)):
         notes += [*input_notes(snap, side), *placeholder_notes(snap, side)]
-    facts = [[(side, _name(snap)), *_facts(snap, None)[1:]] for side, snap in (("A", a), ("B", b))]
+    facts = [[(side, _name(snap)), *_facts(snap)[1:]] for side, snap in (("A", a), ("B", b))]
     render_diff(
         table,
         outfile,
         title=f"Growth from {_name(a)} (A) to {_name(b)} (B)",
-        facts=[*facts, [("only", where)]],
+        facts=[*facts, [("only", question.condition.text)]],
         notes=[note.text for note in notes],
         seconds=relation.seconds,
         version=__version__,
@@ -137,7 +142,7 @@ def _records(snap: Snapshot) -> str:
     return ", ".join(f"{snap.count(tables[name]):,} of {TITLES[name]}" for name in told)
 
 
-def _facts(snap: Snapshot, where: str | None) -> list[tuple[str, str | None]]:
+def _facts(snap: Snapshot, condition: Condition | None = None) -> list[tuple[str, str | None]]:
     machine = snap.meta.machine
     uptime = machine.uptime_start
     kernel = " ".join(filter(None, (machine.kernel_release, machine.kernel_version, machine.arch)))
@@ -147,5 +152,5 @@ def _facts(snap: Snapshot, where: str | None) -> list[tuple[str, str | None]]:
         ("taken", machine.taken_at),
         ("uptime", f"{uptime:,.0f} s" if uptime is not None else None),
         ("records", _records(snap)),
-        ("only", where),
+        ("only", condition.text if condition else None),
     ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every column of a snapshot: its name, type, unit and the kernel file that it comes from."""
+"""Every column of a snapshot: its name, type, unit and source."""
 
 import json
 from collections.abc import Collection
@@ -24,14 +24,14 @@ __all__ = [
     "with_page_columns",
 ]
 
-# Raised whenever a column or a key of snapshot.json changes; snapshots/SCHEMA.md has an entry for each version.
+# Raised with every change of a column or of a key of snapshot.json; snapshots/SCHEMA.md has an entry for each version.
 SCHEMA_VERSION = 3
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
 
 class Column(NamedTuple):
-    """Describe one column: `source` is a kernel file or what the column is derived from."""
+    """Describe one column; `source` is a kernel file, or the data from which the column is derived."""
 
     name: str
     type: pa.DataType
@@ -45,64 +45,74 @@ _PAGE_OWNER = "page_owner"
 PAGES_COLUMNS = (
     Column("pfn", pa.uint64(), True, _PAGE_OWNER, "page frame number of the head page; null in 2.6.11-mm text"),
     Column("order", pa.uint8(), False, _PAGE_OWNER, "the allocation is 1 << order base pages"),
-    Column("gfp_mask", pa.uint32(), True, _PAGE_OWNER, "gfp_t of the allocation"),
-    Column("gfp_flags", _NAME, True, _PAGE_OWNER, "the kernel's names for gfp_mask, since 4.6"),
-    Column("pid", pa.int32(), True, _PAGE_OWNER, "thread that allocated, since 5.11"),
-    Column("tgid", pa.int32(), True, _PAGE_OWNER, "process that allocated, since 5.18"),
-    Column("comm", _NAME, True, _PAGE_OWNER, "the thread's name when it allocated, escaped, since 5.18"),
-    Column("ts_nsec", pa.uint64(), True, _PAGE_OWNER, "when it allocated: ns since boot, since 5.11"),
-    Column("free_ts_nsec", pa.uint64(), True, _PAGE_OWNER, "the page's previous free: ns since boot, 5.13 to 6.6"),
-    Column("migratetype", _NAME, True, _PAGE_OWNER, "migrate type from gfp_mask, since 4.6"),
+    Column("gfp_mask", pa.uint32(), True, _PAGE_OWNER, "gfp_t mask of the allocation"),
+    Column("gfp_flags", _NAME, True, _PAGE_OWNER, "names of the flags in gfp_mask, since 4.6"),
+    Column("pid", pa.int32(), True, _PAGE_OWNER, "thread ID of the allocating thread, since 5.11"),
+    Column("tgid", pa.int32(), True, _PAGE_OWNER, "process ID of the allocating thread, since 5.18"),
+    Column("comm", _NAME, True, _PAGE_OWNER, "name of the thread when it allocated, escaped, since 5.18"),
+    Column("ts_nsec", pa.uint64(), True, _PAGE_OWNER, "time of the allocation in ns since boot, since 5.11"),
+    Column(
+        "free_ts_nsec", pa.uint64(), True, _PAGE_OWNER, "time of the page's previous free in ns since boot, 5.13 to 6.6"
+    ),
+    Column("migratetype", _NAME, True, _PAGE_OWNER, "migrate type that gfp_mask asks for, since 4.6"),
     Column(
         "pageblock_migratetype",
         _NAME,
         True,
         _PAGE_OWNER,
-        "migrate type of the pageblock; a number before 4.6",
+        "migrate type of the pageblock; before 4.6 a number",
     ),
     Column("page_flags", pa.uint64(), True, _PAGE_OWNER, "page->flags, since 4.6"),
-    Column("page_flag_names", _NAME, True, _PAGE_OWNER, "names of the flags, without the node=, zone=… fields"),
+    Column("page_flag_names", _NAME, True, _PAGE_OWNER, "names of the page flags, without the fields node=, zone=, …"),
     Column("node", pa.int16(), True, _PAGE_OWNER, "NUMA node, since 5.13"),
     Column("zone", pa.int16(), True, _PAGE_OWNER, "zone number in the node, since 5.13"),
     Column("stack_id", pa.uint32(), False, _PAGE_OWNER, "row of stacks"),
-    Column("last_migrate_reason", _NAME, True, _PAGE_OWNER, "why the page was last migrated, since 4.6"),
+    Column("last_migrate_reason", _NAME, True, _PAGE_OWNER, "reason of the page's last migration, since 4.6"),
     Column(
         "memcg",
         _NAME,
         True,
         _PAGE_OWNER,
-        "leaf name of the memory cgroup it is charged to, escaped, since 5.18",
+        "leaf name of the memory cgroup that the page is charged to, escaped, since 5.18",
     ),
-    Column("memcg_offline", pa.bool_(), True, _PAGE_OWNER, "that memory cgroup was removed"),
-    Column("memcg_objcg", pa.bool_(), True, _PAGE_OWNER, "charged via an object cgroup (kernel memory)"),
-    Column("slab", pa.bool_(), False, _PAGE_OWNER, "a slab page that is charged object by object"),
-    Column("module_name", _NAME, True, _PAGE_OWNER, "module that allocated, on openEuler OLK-5.10"),
-    Column("swapped", pa.bool_(), False, _PAGE_OWNER, "the page came back from swap with its owner kept"),
+    Column("memcg_offline", pa.bool_(), True, _PAGE_OWNER, "that memory cgroup has been removed"),
+    Column("memcg_objcg", pa.bool_(), True, _PAGE_OWNER, "charged through an object cgroup (kernel memory)"),
+    Column("slab", pa.bool_(), False, _PAGE_OWNER, "slab page whose objects are charged one by one"),
+    Column("module_name", _NAME, True, _PAGE_OWNER, "module that allocated the page, only on openEuler OLK-5.10"),
+    Column("swapped", pa.bool_(), False, _PAGE_OWNER, "the page was swapped in, and its first owner was kept"),
 )
 
-_KERNEL = "page_owner, of a page whose owner the probes restored"
+_KERNEL = "page_owner, for pages whose owner the probes restored"
 
 KERNEL_OWNER_COLUMNS = (
-    Column("kernel_pid", pa.int32(), True, _KERNEL, "thread that brought it back from swap: the kernel's own pid"),
-    Column("kernel_tgid", pa.int32(), True, _KERNEL, "the kernel's own tgid"),
-    Column("kernel_comm", _NAME, True, _KERNEL, "the kernel's own comm, escaped"),
-    Column("kernel_ts_nsec", pa.uint64(), True, _KERNEL, "when it came back from swap: the kernel's own time"),
-    Column("kernel_stack_id", pa.uint32(), True, _KERNEL, "row of stacks: the kernel's own stack"),
+    Column(
+        "kernel_pid",
+        pa.int32(),
+        True,
+        _KERNEL,
+        "restored pages: pid in page_owner, of the thread that swapped the page in",
+    ),
+    Column("kernel_tgid", pa.int32(), True, _KERNEL, "restored pages: tgid in page_owner"),
+    Column("kernel_comm", _NAME, True, _KERNEL, "restored pages: comm in page_owner, escaped"),
+    Column(
+        "kernel_ts_nsec", pa.uint64(), True, _KERNEL, "restored pages: ts_nsec in page_owner, the time of the swap-in"
+    ),
+    Column("kernel_stack_id", pa.uint32(), True, _KERNEL, "restored pages: stack in page_owner, row of stacks"),
 )
 
 _SWAP = "swap_page_owner"
 
 SWAP_COLUMNS = (
-    Column("swp_entry", pa.uint64(), False, _SWAP, "swp_entry_t; above 2**53 from type 1 on"),
+    Column("swp_entry", pa.uint64(), False, _SWAP, "swp_entry_t, exceeds 2**53 if the swap type is not 0"),
     Column("swap_type", pa.uint8(), False, _SWAP, "number of the swap area"),
     Column("swap_offset", pa.uint64(), False, _SWAP, "slot in the swap area, in pages"),
-    Column("pid", pa.int32(), True, _SWAP, "thread that allocated the page"),
-    Column("tgid", pa.int32(), True, _SWAP, "process that allocated the page"),
-    Column("comm", _NAME, True, _SWAP, "the thread's name when it allocated, escaped"),
-    Column("ts_nsec", pa.uint64(), True, _SWAP, "when it allocated the page: ns since boot"),
+    Column("pid", pa.int32(), True, _SWAP, "thread ID of the thread that allocated the page"),
+    Column("tgid", pa.int32(), True, _SWAP, "process ID of that thread"),
+    Column("comm", _NAME, True, _SWAP, "name of that thread when it allocated the page, escaped"),
+    Column("ts_nsec", pa.uint64(), True, _SWAP, "time of the allocation in ns since boot"),
     Column("stack_id", pa.uint32(), False, _SWAP, "row of stacks"),
-    Column("pfn", pa.uint64(), True, "bpf probes", "page frame that was swapped out"),
-    Column("origin", _NAME, False, "", "`debugfs` or `bpf`: where the owner comes from"),
+    Column("pfn", pa.uint64(), True, "bpf probes", "page frame number of the page that was swapped out"),
+    Column("origin", _NAME, False, "", "source of the owner: `debugfs` (swap_page_owner) or `bpf` (the probes)"),
 )
 
 _STACKS = "page_owner_stacks"
@@ -121,14 +131,14 @@ STACKS_COLUMNS = (
         pa.string(),
         False,
         "frames",
-        "hash of the function names alone: the same across builds of one release",
+        "hash of the function names: the same across builds of one release",
     ),
-    Column("frames", pa.list_(pa.string()), False, _PAGE_OWNER, "innermost first, as %pS prints them"),
+    Column("frames", pa.list_(pa.string()), False, _PAGE_OWNER, "frames as %pS prints them, innermost first"),
     Column("handle", pa.uint32(), True, _STACKS, "stack depot handle, since 6.19"),
-    Column("nr_base_pages", pa.int64(), True, _STACKS, "base pages that the kernel counts, since 6.9"),
-    Column("category", pa.string(), False, "frames", "what the memory is: one of analysis.stacks.CATEGORIES"),
-    Column("caller", pa.string(), False, "frames", "first function that is not allocator plumbing"),
-    Column("module", pa.string(), False, "frames", "first module from the inside, else vmlinux"),
+    Column("nr_base_pages", pa.int64(), True, _STACKS, "the kernel's own count of the stack's base pages, since 6.9"),
+    Column("category", pa.string(), False, "frames", "use of the memory: one of stacks.rules.CATEGORIES"),
+    Column("caller", pa.string(), False, "frames", "innermost function that is not part of an allocator"),
+    Column("module", pa.string(), False, "frames", "innermost module, vmlinux if there is none"),
 )
 
 
@@ -138,20 +148,20 @@ def _schema(columns: tuple[Column, ...]) -> pa.Schema:
     )
 
 
-# What page_owner's text gives; a snapshot's table has KERNEL_OWNER after it, null where no page was restored.
+# The columns from page_owner's text. In a snapshot, KERNEL_OWNER follows, which is null except on restored pages.
 PAGES = _schema(PAGES_COLUMNS)
 KERNEL_OWNER = _schema(KERNEL_OWNER_COLUMNS)
 SWAP = _schema(SWAP_COLUMNS)
 STACKS = _schema(STACKS_COLUMNS)
 
-# Numbers of up to 64 bits that are no amounts. Tools that read them as float64 lose digits beyond 2**53, so they are
-# hexadecimal text (0x…) in CSV and JSON, and in the flat table of `export`.
+# 64-bit numbers that are not amounts. Tools that read them as float64 round beyond 2**53, so they are hexadecimal text
+# (0x…) in CSV and JSON, and in the flat table of `export`.
 HEXADECIMAL = frozenset({"swp_entry", "page_flags"})
 
 TABLES = {"pages": pa.schema([*PAGES, *KERNEL_OWNER]), "swap": SWAP, "stacks": STACKS}
 
 
-# pandas' names of its whole numbers that can be missing.
+# pandas' names of its nullable types.
 _PANDAS_TYPES = {
     **{getattr(pa, f"uint{bits}")(): f"UInt{bits}" for bits in (8, 16, 32, 64)},
     **{getattr(pa, f"int{bits}")(): f"Int{bits}" for bits in (8, 16, 32, 64)},
@@ -160,9 +170,9 @@ _PANDAS_TYPES = {
 
 
 def for_pandas(table: pa.Schema) -> pa.Schema:
-    """Return `table` with metadata by which pandas.read_parquet gives whole numbers where a column has nulls.
+    """Return `table` with metadata that makes pandas.read_parquet use integers in columns with nulls.
 
-    By default it makes float64 of such a column, which rounds beyond 2**53. Other readers ignore the metadata.
+    By default it uses float64 for such columns, which rounds beyond 2**53. Other readers ignore the metadata.
     """
     columns = [
         {
@@ -180,5 +190,5 @@ def for_pandas(table: pa.Schema) -> pa.Schema:
 
 
 def with_page_columns(names: Collection[str]) -> dict[str, pa.Schema]:
-    """Return `TABLES` with none but these columns of pages."""
+    """Return `TABLES` with only these columns of pages."""
     return TABLES | {"pages": pa.schema([field for field in TABLES["pages"] if field.name in names])}

@@ -18,7 +18,7 @@ from spo_trace import cli
 from spo_trace.collect.snapshot import collect
 from spo_trace.files.private_directories import scratch_directory
 from spo_trace.formats.missing import Missing, Why
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import Chunks, KernelText, Outcome
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.capture import CaptureSource
 
@@ -172,7 +172,9 @@ class FakeSource:
             return None
         content = self._files[name]
         half = len(content) // 2
-        return KernelText(name, (content[:half], content[half:]), problem=self._problems.get(name))
+        return KernelText(
+            name, Chunks((content[:half], content[half:])), outcome=Outcome(problem=self._problems.get(name))
+        )
 
     def why_missing(self, name: str) -> Why:
         """Return why there is no such file."""

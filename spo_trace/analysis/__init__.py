@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the tables say: attribution, difference and balance, as pure functions."""
+"""Analysis of snapshots, as pure functions: attribution, differences, the balance, trends."""

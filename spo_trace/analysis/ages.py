@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How long ago memory was allocated: a leak is old, a burst is young."""
-
-from collections.abc import Iterable
+"""Ages of allocations: leaked memory is old, a burst is young."""
 
 import pandas as pd
 
-from spo_trace.analysis.attribution import counts, sum_pages, with_bytes
-from spo_trace.analysis.keys import check_keys
-from spo_trace.analysis.where import Where
+from spo_trace.analysis.attribution import page_sums, sum_pages, with_bytes
+from spo_trace.analysis.question import Question
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["AGES", "ages"]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
-# Where each age class begins, in seconds; the last one has no end.
+# Lower bound of each age class in seconds; the last class has no upper bound.
 AGES = (
     *(0, 1, 2, 5, 10, 20, 30),
     *(number * _MINUTE for number in (1, 2, 5, 10, 20, 30)),
@@ -23,17 +20,18 @@ AGES = (
 )
 
 
-def ages(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None = None) -> pd.DataFrame:
-    """Attribute memory and swap to the keys `by` and to age classes, the keys' largest total first, youngest first.
+def ages(snap: Snapshot, question: Question) -> pd.DataFrame:
+    """Attribute memory and swap to the keys and to age classes, largest owner first, then youngest class first.
 
-    Columns: the keys, age_from and age_to (seconds; NA: no end, both NA: the kernel printed no ts), mem_pages,
-    swap_pages, mem_bytes, swap_bytes, total_bytes (missing where not known, as in `attribute`). An age is the time from
-    ts_nsec to when the snapshot was begun (/proc/uptime, else the newest allocation: the reader's own); what was
-    allocated after that has age 0. Memory that came back from swap without its owner is as old as its coming back.
+    Columns: the keys, age_from and age_to (seconds; age_to is NA in the last class, both are NA where the kernel
+    printed no ts), mem_pages, swap_pages, mem_bytes, swap_bytes, total_bytes (missing where unknown, as in
+    `attribute`). An age is the time from ts_nsec to the start of the snapshot (/proc/uptime, else the newest
+    allocation, which is the reader's own). Later allocations have age 0. For memory that was swapped in without its
+    owner, the age counts from the swap-in.
     """
-    keys, condition, now = check_keys(by), Where(where), _now(snap)
+    keys, condition, now = question.keys, question.condition, _now(snap)
     derived = {"age": ("ts_nsec", lambda ts_nsec: _classes(ts_nsec, now))}
-    tables = [counts(snap, table, keys, condition, derived) for table in ("pages", "swap")]
+    tables = [page_sums(snap, table, keys, condition, derived) for table in ("pages", "swap")]
     sums = sum_pages(pd.concat(tables, ignore_index=True), [*keys, "age"])
     table = with_bytes(sums, [*keys, "age"], snap)
     table["of_keys"] = table.groupby(keys, dropna=False)["total_bytes"].transform("sum") if keys else 0
@@ -46,7 +44,7 @@ def ages(snap: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None 
     return table.drop(columns="of_keys")
 
 
-# In ns since boot.
+# Start of the snapshot in ns since boot.
 def _now(snap: Snapshot) -> int:
     if snap.meta.machine.uptime_start is not None:
         return int(snap.meta.machine.uptime_start * 1e9)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Check what the functions of the API are called with, before any work."""
+"""Checks of the arguments of API functions, before any work is done."""
 
 import errno
 import math
@@ -12,12 +12,12 @@ from spo_trace.errors import Argument, UsageError
 __all__ = ["amount_of", "names_of", "number_of", "path_of", "paths_of", "seconds_of"]
 
 
-# How much of a path that is no path a message shows.
+# Characters of an invalid path that a message shows.
 _LONG = 60
 
 
 def names_of(given: object, argument: str) -> list[str]:
-    """Return one name or several as a list; raise UsageError for anything but texts."""
+    """Return one name or several as a list; raise UsageError unless they are strings."""
     names = [given] if isinstance(given, str) else _items(given)
     if names is None or not all(isinstance(name, str) for name in names):
         raise UsageError(
@@ -28,18 +28,18 @@ def names_of(given: object, argument: str) -> list[str]:
 
 
 def path_of(given: object, argument: str) -> str:
-    """Return a path as text; raise UsageError for anything else, and for what no file can be called."""
+    """Return a path as a string; raise UsageError for other types and for impossible file names."""
     if not isinstance(given, str | os.PathLike):
         raise UsageError((Argument(argument), f" takes a path, not {_a(given)}"), hint="give a str or a pathlib.Path")
     path = os.fsdecode(given)
-    if (why := _no_path(path)) is not None:
+    if (why := _path_fault(path)) is not None:
         shown = path if len(path) < _LONG else f"{path[:_LONG]}…"
         raise UsageError((Argument(argument), f": {shown!r} is not a path: {why}"), hint="name a file or a directory")
     return path
 
 
 def paths_of(given: object, argument: str) -> list[str]:
-    """Return one path or several as a list of texts; raise UsageError for none, and for anything but paths."""
+    """Return one path or several as a list of strings; raise UsageError for an empty list and for other types."""
     items = [given] if isinstance(given, str | os.PathLike) else _items(given)
     if items is None:
         items = [given]
@@ -49,7 +49,7 @@ def paths_of(given: object, argument: str) -> list[str]:
 
 
 def number_of(given: object, argument: str, *, least: int) -> int | None:
-    """Return a whole number or None; raise UsageError for anything else, and for what is below `least`."""
+    """Return an integer or None; raise UsageError for other types and for numbers below `least`."""
     if given is None:
         return None
     try:
@@ -58,19 +58,19 @@ def number_of(given: object, argument: str, *, least: int) -> int | None:
         number = least - 1
     if isinstance(given, bool) or number < least:
         raise UsageError(
-            (Argument(argument), f" must be a whole number of at least {least}, not {_short(given)}"),
+            (Argument(argument), f" must be an integer of at least {least}, not {_short(given)}"),
             hint=("leave out ", Argument(argument), " for the default"),
         )
     return number
 
 
 def seconds_of(given: object, argument: str) -> float | None:
-    """Return a number of seconds or None; raise UsageError for anything else, and for what is below 0 or infinite."""
+    """Return a number of seconds or None; raise UsageError for other types and for negative or infinite numbers."""
     return None if given is None else amount_of(given, argument, "seconds")
 
 
 def amount_of(given: object, argument: str, unit: str) -> float:
-    """Return a number of at least 0; raise UsageError for anything else, and for infinity."""
+    """Return a number of at least 0; raise UsageError for other types and for negative or infinite numbers."""
     try:
         amount = -1.0 if isinstance(given, bool | str) else float(given)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -83,13 +83,13 @@ def amount_of(given: object, argument: str, unit: str) -> float:
     return amount
 
 
-def _no_path(path: str) -> str | None:
+def _path_fault(path: str) -> str | None:
     if not path or "\0" in path:
-        return "it has a null character" if path else "it is empty"
+        return "it contains a null character" if path else "it is empty"
     try:
         os.lstat(path)
     except OSError as error:
-        # Whatever else is wrong with it is found where it is opened.
+        # Other errors are reported when the file is opened.
         return "its name is too long" if error.errno == errno.ENAMETOOLONG else None
     return None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The balance: what the kernel lists, what the machine says is in use, and what explains the difference."""
+"""The balance: pages that page_owner lists, pages that /proc shows as in use, and what explains the difference."""
 
 from collections.abc import Iterator
 
@@ -8,18 +8,18 @@ import pandas as pd
 from spo_trace.analysis.balance_parts import Item, Listed, listed_pages, moved_note, moved_pages, used_pages
 from spo_trace.analysis.balance_stacks import stack_items
 from spo_trace.analysis.balance_swap import swap_items
-from spo_trace.analysis.placeholders import Placeholder
+from spo_trace.analysis.placeholder_stacks import Placeholder
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Item", "balance"]
 
 
 def balance(snap: Snapshot) -> pd.DataFrame:
-    """Compare what the kernel lists with what the machine uses; columns section, kind, item, pages, bytes, share, note.
+    """Compare the listed pages with the pages in use; columns section, kind, item, pages, bytes, share, note.
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
-    (nr_base_pages); only those for which the snapshot has both sides. `share` is the part of what the machine says that
-    is unexplained. `verdicts` judges each section.
+    (nr_base_pages). A section is left out if the snapshot lacks one of its sides. `share` is the unexplained part of
+    the pages in use. `verdicts` judges each section.
     """
     listed = listed_pages(snap)
     items = [*_memory(snap, listed), *swap_items(snap, listed), *stack_items(snap, listed)]
@@ -46,7 +46,7 @@ def _memory(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     yield Item("memory", "difference", "difference", used - listed.mem, "")
     yield Item("memory", "explains", "per-CPU free lists", pcp, "free, but not counted in MemFree; never listed")
     moved = moved_pages(used - listed.mem - pcp, used, used_after)
-    yield Item("memory", "explains", "changed while it was read", moved, moved_note("MemFree", used, used_after))
+    yield Item("memory", "explains", "changed during the read", moved, moved_note("MemFree", used, used_after))
     rest = used - listed.mem - pcp - moved
     yield Item("memory", "rest", "unexplained", rest, _rest_note(rest))
     for placeholder, (item, why) in _PLACEHOLDERS.items():
@@ -54,25 +54,25 @@ def _memory(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         if pages or placeholder is Placeholder.EARLY:
             yield Item("memory", "aside", item, pages, why)
     if since := _allocated_since(snap):
-        why = "listed: the snapshot's own pages and all others"
-        yield Item("memory", "aside", "allocated while it was read", since, why)
+        why = "listed; by the snapshot itself and by all other processes"
+        yield Item("memory", "aside", "allocated during the read", since, why)
     if own := snap.meta.cost and snap.meta.cost.own_pages:
-        yield Item("memory", "aside", "the snapshot's own", own, "listed: allocated by the process that took it")
+        yield Item("memory", "aside", "the snapshot's own", own, "listed; allocated by the process that took it")
     if cached := machine.meminfo.get("SwapCached", 0) // snap.page_size:
-        yield Item("memory", "aside", "in the swap cache", cached, "in memory and in swap, counted in both")
+        yield Item("memory", "aside", "in the swap cache", cached, "both in memory and in swap; counted in both")
 
 
-# Pages that are listed without the stack that allocated them; the first line is always shown.
+# Pages that are listed with a placeholder instead of a stack. The line for early pages is always shown.
 _PLACEHOLDERS = {
-    Placeholder.EARLY: ("early pages", "listed with an unknown owner: allocated before page_owner began"),
-    Placeholder.FAILURE: ("pages with a lost owner", "listed: the stack depot was full or out of memory"),
-    Placeholder.DUMMY: ("pages without a stack trace", "listed: page_owner's own, or no stack trace could be taken"),
+    Placeholder.EARLY: ("early pages", "listed with an unknown owner: allocated before page_owner started"),
+    Placeholder.FAILURE: ("pages with a lost owner", "listed; the stack depot was full or out of memory"),
+    Placeholder.DUMMY: ("pages without a stack trace", "listed; page_owner's own, or no stack trace could be taken"),
 }
 
 
 def _rest_note(rest: int) -> str:
     if rest > 0:
-        return "in use but not listed: no owner (reserved, misaligned blocks), or freed before they were read"
+        return "in use but not listed: without owner (reserved, misaligned blocks), or freed before being read"
     own = "listed but not yet in use when meminfo was read; includes the snapshot's own pages"
     return own if rest else ""
 

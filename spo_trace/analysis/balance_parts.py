@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The parts of the balance: its lines, what the kernel lists, and what changed while it was read."""
+"""Parts of the balance: its lines, the pages that the kernel lists, and changes during the read."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
-from spo_trace.analysis.placeholders import Placeholder, placeholder_of
+from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of
 from spo_trace.snapshots.meta import Origin
 from spo_trace.snapshots.reader import Snapshot
 
@@ -18,8 +18,9 @@ _SWAP_NAMES = {Origin.DEBUGFS: "swap_page_owner", Origin.BPF: "swap entries of t
 class Item(NamedTuple):
     """Hold one line of the balance, in base pages.
 
-    `kind`: `machine` (what the machine says), `listed` (what the kernel lists), `difference` (machine − listed),
-    `explains` (a named part of the difference), `rest` (what no part explains), `aside` (not a part of the sum).
+    `kind`: `machine` (pages in use, from /proc), `listed` (pages that the kernel lists), `difference`
+    (machine − listed), `explains` (a known part of the difference), `rest` (the unexplained part), `aside` (not part of
+    the sum).
     """
 
     section: str
@@ -30,10 +31,11 @@ class Item(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """Hold what page_owner and swap_page_owner list, in base pages.
+    """Hold the pages that page_owner and swap_page_owner list, in base pages.
 
-    `by_stack`: mem_pages and swap_pages, counted_pages of both (those that nr_base_pages has), nr_base_pages, early.
-    `placeholders`: the pages in memory with each placeholder stack. `swap_name`: what lists swap, None if nothing does.
+    `by_stack`: mem_pages, swap_pages, counted_pages (those of both that nr_base_pages includes), nr_base_pages, early.
+    `by_type`: pages of each swap type. `placeholders`: pages in memory with each placeholder stack. `swap_name`: the
+    file or map that lists swap, None without one.
     """
 
     by_stack: pd.DataFrame
@@ -55,7 +57,7 @@ class Listed(NamedTuple):
 
 
 def listed_pages(snap: Snapshot) -> Listed:
-    """Return what a snapshot lists, by stack and by swap type."""
+    """Return the pages that a snapshot lists, by stack and by swap type."""
     swap_owner = snap.meta.swap_owner
     probed = swap_owner.origin is Origin.BPF
     pages = snap.read("pages", ["order", "stack_id", *(["kernel_stack_id"] if probed else [])])
@@ -66,7 +68,7 @@ def listed_pages(snap: Snapshot) -> Listed:
     by_stack["swap_pages"] = swap.groupby(swap["stack_id"].astype("int64")).size()
     by_stack["counted_pages"] = by_stack["mem_pages"]
     if probed:
-        # A page that the probes give back to its first owner is counted with the stack that brought it back.
+        # The kernel counts a page whose owner the probes restored under the stack of the swap-in.
         kernels = pages["kernel_stack_id"].fillna(pages["stack_id"]).astype("int64")
         by_stack["counted_pages"] = base_pages.groupby(kernels).sum()
     by_stack = by_stack.fillna(0).astype("int64")
@@ -81,18 +83,21 @@ def listed_pages(snap: Snapshot) -> Listed:
 
 
 def used_pages(snap: Snapshot, meminfo: Mapping[str, int], total: str, free: str) -> int | None:
-    """Return total − free in base pages, None unless `meminfo` has both."""
+    """Return total − free in base pages, None if `meminfo` lacks one of them."""
     return (meminfo[total] - meminfo[free]) // snap.page_size if total in meminfo and free in meminfo else None
 
 
 def moved_pages(rest: int, before: int | None, after: int | None) -> int:
-    """Return how much of `rest` the change between the two meminfo explains: the text was read between them."""
+    """Return the part of `rest` that the change between the two readings of meminfo can explain.
+
+    The owners were read between these two.
+    """
     change = 0 if before is None or after is None else before - after
     return max(min(rest, 0), change) if change < 0 else min(max(rest, 0), change)
 
 
 def moved_note(name: str, before: int | None, after: int | None) -> str:
-    """Return a note on how much the free amount changed between the two meminfo."""
+    """Return a note on the change of the free amount between the two readings of meminfo."""
     if before is None or after is None:
         return "unknown: the capture has no second /proc/meminfo"
     change = before - after

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The balance of page_owner_stacks: the kernel's count for each stack, nr_base_pages, compared with its records."""
+"""The balance of page_owner_stacks: the kernel's count for each stack, nr_base_pages, compared with the records."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,13 +11,13 @@ from spo_trace.snapshots.reader import Snapshot
 __all__ = ["stack_items"]
 
 _SECTION = "page_owner_stacks"
-_NO_RECLAIM = "first allocated without __GFP_RECLAIM: Linux 6.18 and later do not count such a stack"
-_OTHERWISE = "below count_threshold, freed during the read, or all in swap, where the gfp mask is unknown"
+_NO_RECLAIM = "first allocated without __GFP_RECLAIM; since Linux 6.18 such a stack is not counted"
+_OTHERWISE = "below count_threshold, freed during the read, or entirely in swap, where the gfp mask is unknown"
 
 
 def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
-    """Yield the lines of page_owner_stacks, none where the kernel did not count."""
-    # Without page_owner, all of memory would seem to be missing.
+    """Yield the lines of page_owner_stacks; none without counts of the kernel."""
+    # Without page_owner, all memory would be reported as missing.
     if snap.meta.page_owner is None:
         return
     stacks = listed.by_stack[~listed.by_stack["early"]]
@@ -35,8 +35,8 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     yield Item(_SECTION, "listed", listed_are, found, uncounted)
     yield Item(_SECTION, "difference", "difference", kernel - found, "")
     for item, lacking, why in (
-        ("stacks that it lacks", missing[no_reclaim], _NO_RECLAIM),
-        ("other stacks that it lacks", missing[~no_reclaim], _OTHERWISE),
+        ("stacks without a count", missing[no_reclaim], _NO_RECLAIM),
+        ("other stacks without a count", missing[~no_reclaim], _OTHERWISE),
     ):
         if len(lacking):
             yield Item(_SECTION, "explains", item, -int(lacking.sum()), f"{len(lacking)} stacks: {why}")
@@ -47,24 +47,24 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     yield Item(_SECTION, "rest", "unexplained", rest, "")
     off = (stacks["nr_base_pages"] - owned)[counted].abs()
     apart = f"{int((off > 0).sum())} stacks; the largest difference is {int(off.max())} pages"
-    yield Item(_SECTION, "aside", "sum of differences, unsigned", int(off.sum()), apart)
+    yield Item(_SECTION, "aside", "sum of absolute differences", int(off.sum()), apart)
 
 
-# The kernel's counts are read last: they alone have what was allocated since page_owner was read, by the snapshot too.
+# The kernel's counts are read last, so only they include what was allocated after page_owner was read.
 def _moved(snap: Snapshot, rest: int) -> Iterator[Item]:
     machine, swap_owner = snap.meta.machine, snap.meta.swap_owner
     before, after = _in_use(snap, machine.meminfo), _in_use(snap, machine.meminfo_after)
     if swap_owner.kept_by_kernel and swap_owner.origin is None:
         swap = used_pages(snap, machine.meminfo, "SwapTotal", "SwapFree") or 0
         part = min(max(rest, 0), swap)
-        yield Item(_SECTION, "explains", "in swap", part, "counted, but not listed: swap_page_owner was not read")
+        yield Item(_SECTION, "explains", "in swap", part, "counted but not listed: swap_page_owner was not read")
         rest -= part
     name = "MemFree + SwapFree" if swap_owner.kept_by_kernel else "MemFree"
     moved = moved_pages(rest, after, before)
-    yield Item(_SECTION, "explains", "changed while it was read", moved, moved_note(name, before, after))
+    yield Item(_SECTION, "explains", "changed during the read", moved, moved_note(name, before, after))
 
 
-# Pages that nr_base_pages may count.
+# Pages in use that nr_base_pages may include.
 def _in_use(snap: Snapshot, meminfo: Mapping[str, int]) -> int | None:
     memory = used_pages(snap, meminfo, "MemTotal", "MemFree")
     if memory is None or not snap.meta.swap_owner.kept_by_kernel:
@@ -76,7 +76,7 @@ def _in_use(snap: Snapshot, meminfo: Mapping[str, int]) -> int | None:
 _GFP_RECLAIM = 0xC00
 
 
-# The stack's oldest page stands for its first allocation, which may be gone.
+# The stack's first allocation may have been freed; its oldest page is the best approximation.
 def _first_without_reclaim(snap: Snapshot, stack_ids: pd.Index) -> pd.Index:
     pages = snap.read("pages", ["stack_id", "ts_nsec", "gfp_mask"])
     pages = pages[pages["stack_id"].isin(stack_ids)].sort_values("ts_nsec", kind="stable")

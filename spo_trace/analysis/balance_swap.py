@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The balance of swap: each device's Used against the entries whose owners are known."""
+"""The balance of swap: each device's Used compared with the swap entries whose owners are known."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["swap_items"]
 
-# Pages by which a device and the entries of its type may differ though nothing is known to have changed.
+# Tolerated difference in pages between a device's Used and its entries when no change was measured.
 _SLACK = 64
 
 
 def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
-    """Yield the lines of each swap device, or of all together where types could not be matched to devices."""
+    """Yield the lines of each swap device, or of all together if swap types cannot be matched to devices."""
     machine, swap_owner = snap.meta.machine, snap.meta.swap_owner
     before = used_pages(snap, machine.meminfo, "SwapTotal", "SwapFree")
     after = used_pages(snap, machine.meminfo_after, "SwapTotal", "SwapFree")
@@ -34,30 +34,30 @@ def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         yield Item(section, "difference", "difference", used - found, "")
         if not known:
             why = swap_owner.why.text if swap_owner.why else ""
-            yield Item(section, "explains", "owner not known", used - found, why)
+            yield Item(section, "explains", "unknown owners", used - found, why)
             yield Item(section, "rest", "unexplained", 0, "")
             continue
         missing = used - found
         for item in lacking:
             part = min(max(missing, 0), lacking[item])
             yield Item(section, "explains", item, part, _LACKING[item])
-            # What is missing on one device cannot be missing on the next one.
+            # Pages attributed to one device must not be attributed to the next one again.
             lacking[item] -= part
             missing -= part
         moved = moved_pages(missing, before, after)
-        yield Item(section, "explains", "changed while it was read", moved, moved_note("SwapFree", before, after))
+        yield Item(section, "explains", "changed during the read", moved, moved_note("SwapFree", before, after))
         yield Item(section, "rest", "unexplained", missing - moved, "")
-        # The machine's change explains each page of it once, for all devices together.
+        # The change of SwapFree is that of all devices together: use each page of it once.
         after = None if after is None else after + moved
 
 
-_BEFORE_ATTACH, _LOST, _READY = "unknown (before attach)", "lost", "slots kept ready"
+_BEFORE_ATTACH, _LOST, _SLOT_CACHE = "unknown (before attach)", "lost", "swap slot cache"
 
 # Why the probes' map can lack owners.
 _LACKING = {
     _BEFORE_ATTACH: "swapped out before the probes were attached",
-    _LOST: "swapped out while the probes' map was full; spo-trace trace --max-entries N makes it larger",
-    _READY: "used but empty: at most 64 per processor, until Linux 6.14",
+    _LOST: "swapped out while the probes' map was full; enlarge it with spo-trace trace --max-entries N",
+    _SLOT_CACHE: "counted as used but empty: at most 64 per processor, up to Linux 6.14",
 }
 
 
@@ -65,12 +65,12 @@ def _lacking(swap_owner: SwapOwner) -> dict[str, int]:
     trace = swap_owner.trace
     if trace is None:
         return {}
-    pages = {_BEFORE_ATTACH: trace.unknown_pages, _LOST: trace.lost_pages, _READY: trace.slot_cache_pages}
+    pages = {_BEFORE_ATTACH: trace.unknown_pages, _LOST: trace.lost_pages, _SLOT_CACHE: trace.slot_cache_pages}
     return {item: number for item, number in pages.items() if number or item == _BEFORE_ATTACH}
 
 
-# /proc/swaps has the areas in the order of their types, but leaves out types that are not used: row n is type n only
-# without holes. Where the numbers do not fit that (`change`: by how much swap changed meanwhile), nothing is claimed.
+# /proc/swaps lists the areas in the order of their types but skips unused types, so row n is type n only without gaps.
+# If the sizes contradict that by more than `change` (pages that changed during the read), devices are not separated.
 def _by_device(snap: Snapshot, listed: Listed, change: int | None) -> list[tuple[str, int, int]]:
     areas = snap.meta.machine.swaps
     used = [area["used"] // snap.page_size for area in areas]

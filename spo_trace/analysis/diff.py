@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The difference of two snapshots: who grew or shrank, by how much, how fast."""
+"""The difference of two snapshots: which owners grew or shrank, by how much, and how fast."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff_order import sort_diff
-from spo_trace.analysis.keys import check_keys
+from spo_trace.analysis.question import Question
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.meta import Meta
@@ -21,10 +20,10 @@ _AMOUNTS = ("mem", "swap")
 
 
 class Relation(NamedTuple):
-    """Tell how two snapshots relate.
+    """Hold how two snapshots relate.
 
-    `same_kernel`: None if one of them does not tell its kernel. `seconds` from the first to the second is None unless
-    both are of one boot. `known`: which of `mem` and `swap` both have the owners of.
+    `same_kernel`: None if the kernel of one is unknown. `seconds`: from the first to the second, None unless both are
+    of one boot. `known`: those of `mem` and `swap` whose owners both snapshots have.
     """
 
     same_kernel: bool | None
@@ -32,38 +31,36 @@ class Relation(NamedTuple):
     known: tuple[str, ...]
 
 
-def diff(
-    a: Snapshot, b: Snapshot, by: str | Iterable[str] = "comm", *, where: str | None = None, sort: str = "change"
-) -> pd.DataFrame:
+def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
     """Compare the attribution of `b` with that of `a`, largest change first.
 
-    Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (of
-    the total, bytes per second; of growth in time, whichever of them was first) if both are of one boot. A key that one
-    of them lacks counts as 0 there. Unless both are of one kernel, `stack` is replaced by `symbols`: offsets in
-    functions differ between builds. Where not both know the owners of swap, swap is missing (NA) in both, and no part
-    of the total: it would seem to come from nowhere.
+    Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (change
+    of the total in bytes per second of real time, whichever snapshot is older) if both are of one boot. A key that one
+    snapshot lacks counts as 0 there. Unless both are of one kernel, `stack` is replaced by `symbols`, because offsets
+    in functions differ between builds. If one snapshot lacks the owners of swap, swap is missing (NA) in both and not
+    part of the total; otherwise all swap would appear as a change.
 
-    `sort`: change (max(|memory change|, |swap change|), so that a move from memory to swap ranks by its size), growth
-    (largest growth of the total first), shrink, mem, swap, total (by the absolute change), rate or a key. Raise
-    UsageError for another one, SpoTraceError if one snapshot knows memory alone and the other one swap.
+    The question's sort is one of DIFF_ORDERS or a key, by default change: max(|memory change|, |swap change|), so that
+    a move from memory to swap ranks by its size. Raise UsageError for a rate that is unknown, SpoTraceError if one
+    snapshot has only memory and the other one only swap.
     """
-    keys = check_keys(by)
+    keys = question.keys
     _check_page_sizes(a, b)
     relation = relate(a, b)
     if not relation.same_kernel:
         keys = list(dict.fromkeys("symbols" if key == "stack" else key for key in keys))
     amounts = [f"{name}_bytes" for name in _AMOUNTS]
-    left, right = (attribute(snap, keys, where=where)[[*keys, *amounts]] for snap in (a, b))
+    left, right = (attribute(snap, question.grouped_by(keys))[[*keys, *amounts]] for snap in (a, b))
     table = _compared(_outer_join(left, right, keys), keys, relation.known)
     if relation.seconds:
         table["rate"] = table["total_bytes_delta"] / relation.seconds
     if keys:
-        # The rows of swap that is left out have nothing to compare.
+        # If swap is left out, rows of swap alone are empty.
         table = table[table[["total_bytes_a", "total_bytes_b"]].any(axis=1)]
-    return sort_diff(table, keys, sort)
+    return sort_diff(table, keys, question.sort or "change")
 
 
-# Bytes of an assumed page size would differ by a factor for one and the same memory.
+# With a wrongly assumed page size, the same memory would differ by a constant factor.
 def _check_page_sizes(a: Snapshot, b: Snapshot) -> None:
     if a.page_size == b.page_size:
         return
@@ -72,7 +69,7 @@ def _check_page_sizes(a: Snapshot, b: Snapshot) -> None:
         sizes = f"{a.page_size} and {b.page_size} bytes"
         raise UsageError(
             f"bytes can't be compared: the page sizes are {sizes}, and that of {assumed[0].path.name} was assumed",
-            hint=("give the page size: ", Argument("page_size", "64K"), " (getconf PAGESIZE tells it on the machine)"),
+            hint=("give the page size: ", Argument("page_size", "64K"), " (getconf PAGESIZE prints it on the machine)"),
         )
 
 
@@ -88,7 +85,7 @@ def _compared(joined: pd.DataFrame, keys: list[str], known: tuple[str, ...]) -> 
     return table
 
 
-# pandas matches missing keys with each other, which is what is wanted: "no memcg" is one owner.
+# pandas matches missing keys with each other, as needed here: "no memcg" is one owner.
 def _outer_join(left: pd.DataFrame, right: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     if not keys:
         return left.add_suffix("_a").join(right.add_suffix("_b"))
@@ -98,24 +95,27 @@ def _outer_join(left: pd.DataFrame, right: pd.DataFrame, keys: list[str]) -> pd.
 
 
 def relate(a: Snapshot, b: Snapshot) -> Relation:
-    """Tell whether two snapshots are of one kernel build and one boot, and how far apart."""
-    # Two builds of one release have other offsets; uname -v tells them apart.
+    """Return whether two snapshots are of one kernel build and one boot, and the time between them."""
+    # Two builds of one release have different offsets in functions; uname -v distinguishes them.
     kernels = [(snap.meta.machine.kernel_release, snap.meta.machine.kernel_version) for snap in (a, b)]
     same_kernel = kernels[0] == kernels[1] if kernels[0][0] and kernels[1][0] else None
     known = tuple(name for name in _AMOUNTS if name not in (*a.meta.unknown_amounts, *b.meta.unknown_amounts))
     if not known:
-        raise SpoTraceError("one of them knows memory alone, and the other one swap", hint="take both of both machines")
+        raise SpoTraceError(
+            "one snapshot has only the owners of memory, the other one only those of swap",
+            hint="take snapshots that have both",
+        )
     seconds = seconds_between(a.meta, b.meta) if same_kernel is not False else None
     return Relation(same_kernel, seconds, known)
 
 
 def seconds_between(a: Meta, b: Meta) -> float | None:
-    """Return the seconds from snapshot `a` to `b`, None unless both are of one boot and tell when they are of."""
+    """Return the seconds from snapshot `a` to `b`, None unless both are of one boot and have a time."""
     return _seconds(a, b) if _same_boot(a, b) else None
 
 
-# A capture made by hand may have no boot_id. Its oldest allocation (page_owner's own first pages) then tells: no two
-# boots reach it in the same nanosecond.
+# A capture made by hand may have no boot_id. Then its oldest allocation (page_owner's own first pages) identifies the
+# boot: no two boots reach it in the same nanosecond.
 def _same_boot(a: Meta, b: Meta) -> bool:
     if a.machine.boot_id and b.machine.boot_id:
         return a.machine.boot_id == b.machine.boot_id
@@ -126,6 +126,6 @@ def _same_boot(a: Meta, b: Meta) -> bool:
 def _seconds(a: Meta, b: Meta) -> float | None:
     if a.machine.uptime_start is not None and b.machine.uptime_start is not None:
         return b.machine.uptime_start - a.machine.uptime_start
-    # The reader itself allocates while it reads: the newest allocation is the time of the capture.
+    # The reader itself allocates while it reads, so the newest allocation is the time of the capture.
     first, second = (meta.page_owner.newest_ts_nsec if meta.page_owner else None for meta in (a, b))
     return None if first is None or second is None else (second - first) / 1e9

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Notes on the difference of two snapshots: how they relate, what is left out, what it comes to."""
+"""Notes on the difference of two snapshots: how they relate, what is left out, and a summary."""
 
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from spo_trace.analysis.changes import Changes
 from spo_trace.analysis.diff import Relation
+from spo_trace.analysis.diff_summary import Changes
 from spo_trace.analysis.matched_stacks import matched_share
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.snapshot_notes import TITLES, swap_cache
@@ -17,26 +17,26 @@ __all__ = ["changes_note", "matched_notes", "relation_notes"]
 
 _LEFT_OUT = {"mem": NoteCode.MEMORY_LEFT_OUT, "swap": NoteCode.SWAP_LEFT_OUT}
 
-# Below it, a comparison by stack of two kernels says little.
+# If less than this share matches, comparing two kernels by stack is not useful.
 _FEW = 0.5
 
 
 def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[Note]:
-    """Return what to know of how two snapshots compare."""
+    """Return notes on how comparable two snapshots are."""
     notes = []
     compared = "stacks are compared by function names (symbol_hash)"
     if relation.same_kernel is None:
-        text = f"One or both do not name their kernel (uname): {compared}"
+        text = f"The kernel of one or both is unknown (no uname): {compared}"
         notes.append(Note(NoteCode.KERNEL_UNKNOWN, text))
     elif not relation.same_kernel:
         kernels = " and ".join(f"{of.kernel_release} {of.kernel_version}" for of in (a.meta.machine, b.meta.machine))
         notes.append(Note(NoteCode.DIFFERENT_KERNELS, f"Different kernels ({kernels}): {compared}, no rate"))
     if relation.seconds is not None:
-        back = ", B before A: growth is shown as shrinking" if relation.seconds < 0 else ""
+        back = ", B before A: growth is shown as shrinkage" if relation.seconds < 0 else ""
         code = NoteCode.REVERSED if relation.seconds < 0 else NoteCode.ONE_BOOT
-        notes.append(Note(code, f"One boot, {abs(relation.seconds):,.1f} s apart{back}"))
+        notes.append(Note(code, f"Same boot, {abs(relation.seconds):,.1f} s apart{back}"))
     elif relation.same_kernel is not False:
-        notes.append(Note(NoteCode.NOT_ONE_BOOT, "Not known to be of one boot: no rate"))
+        notes.append(Note(NoteCode.NOT_ONE_BOOT, "Different boots, or unknown whether the same: no rate"))
     return [*notes, *_left_out(a, b, relation)]
 
 
@@ -45,7 +45,7 @@ def _left_out(a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[Note]:
         if name not in relation.known:
             one = any(name not in snap.meta.unknown_amounts for snap in (a, b))
             used = f"; in use: {_swap_used(a)} in A, {_swap_used(b)} in B" if name == "swap" else ""
-            which = "Only one of them knows" if one else "Neither of them knows"
+            which = "Only one snapshot has" if one else "Neither snapshot has"
             yield Note(_LEFT_OUT[name], f"{which} the owners of {title}: {title} is left out{used}")
     cached = [swap_cache(snap) for snap in (a, b)]
     if len(relation.known) == len(TITLES) and any(cached):
@@ -58,7 +58,7 @@ def _swap_used(snap: Snapshot) -> str:
 
 
 def matched_notes(table: pd.DataFrame, a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[Note]:
-    """Yield how many pages have a stack that both snapshots have; of two kernels, with a warning if these are few."""
+    """Yield a note on the share of pages whose stack is in both snapshots; a warning if two kernels share few."""
     share = matched_share(table, a, b)
     if share is None:
         return
@@ -70,7 +70,7 @@ def matched_notes(table: pd.DataFrame, a: Snapshot, b: Snapshot, relation: Relat
 
 
 def changes_note(changes: Changes, keys: Sequence[str]) -> Note:
-    """Return what a difference by `keys` comes to."""
+    """Return a note that summarises a difference by `keys`."""
     moved = UNKNOWN if changes.moved is None else format_size(changes.moved)
     text = f"{format_size(changes.grown)} grown, {format_size(changes.shrunk)} shrunk, {moved} moved"
     by = f" by {', '.join(keys)}" if keys else ""

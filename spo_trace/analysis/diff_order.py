@@ -3,23 +3,25 @@
 
 import pandas as pd
 
-from spo_trace.analysis.keys import same_key
-from spo_trace.errors import UsageError
+from spo_trace.analysis.order import Orders, order_of
 
 __all__ = ["DIFF_ORDERS", "sort_diff"]
 
-# Beside these, each key and each column of the table is an order.
-DIFF_ORDERS = ("change", "growth", "shrink", "mem", "swap", "total", "rate")
+_NAMES = {name: name for name in ("change", "growth", "shrink", "mem", "swap", "total", "rate")}
+_COLUMNS = tuple(f"{name}_bytes_{part}" for name in ("mem", "swap", "total") for part in ("a", "b", "delta"))
+
+# What `sort_diff` can sort by, besides the keys.
+DIFF_ORDERS = Orders(_NAMES, _COLUMNS)
 
 _BY_SIZE = {"change": ["mem", "swap"], "mem": ["mem"], "swap": ["swap"], "total": ["total"]}
 
 
 def sort_diff(table: pd.DataFrame, keys: list[str], sort: str = "change") -> pd.DataFrame:
-    """Return `table` (of `diff`) in the order `sort`; raise UsageError if there is no such order.
+    """Return `table` (from `diff`) in the order `sort`; raise UsageError if there is no such order.
 
     change: by max(|memory change|, |swap change|). growth, rate: largest growth of the total first. shrink: largest
-    decrease first. mem, swap, total: by the absolute change of that amount. A key: from its first value on; any other
-    column: largest first. Equal rows: largest growth of the total first, then by their keys.
+    decrease first. mem, swap, total: by the absolute change of that amount. A key: ascending; any other column:
+    largest first. Ties: largest growth of the total first, then by their keys.
     """
     ties = [("total_bytes_delta", False), ("swap_bytes_delta", False), *((key, True) for key in keys)]
     if sort in _BY_SIZE:
@@ -33,12 +35,11 @@ def sort_diff(table: pd.DataFrame, keys: list[str], sort: str = "change") -> pd.
 
 
 def _column(table: pd.DataFrame, keys: list[str], sort: str) -> str:
-    # Of two kernels, symbols replace stack.
-    name = "symbols" if sort == "stack" and "symbols" in keys else same_key(sort, keys) or sort
-    if name not in table.columns:
-        choices = dict.fromkeys([*(name for name in DIFF_ORDERS if name != "rate" or name in table.columns), *keys])
-        raise UsageError(f"can't sort by {sort!r}", hint=f"choose one of {', '.join(choices)}")
-    return name
+    # Between two kernels, symbols replace stack.
+    if sort == "stack" and "symbols" in keys:
+        return "symbols"
+    there = {name: name for name in _NAMES if name != "rate" or name in table.columns}
+    return order_of(sort, Orders(there, _COLUMNS), keys)
 
 
 def _sorted(table: pd.DataFrame, order: list[tuple[str, bool]]) -> pd.DataFrame:

@@ -1,21 +1,31 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Growth: who has how much now, since the last sample and since the first one."""
+"""Growth: what each owner has now, and its change since the previous and since the first sample."""
 
 import numpy as np
 import pandas as pd
 
 from spo_trace.analysis.history import history
+from spo_trace.analysis.order import Orders
 
-__all__ = ["growth"]
+__all__ = ["ORDERS", "growth"]
+
+# What its rows can be sorted by.
+ORDERS = Orders(
+    {
+        **{name: f"{name}_delta" for name in ("growth", "interval")},
+        **{name: f"{name}_bytes" for name in ("total", "mem", "swap")},
+    },
+    by_key=False,
+)
 
 
 def growth(series: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Set the last sample against the one before it and the first one, largest growth since the first one first.
+    """Compare the last sample with the previous and with the first one, largest growth since the first one first.
 
     `series`: samples in long form, with the columns sample, seconds, the keys, mem_bytes, swap_bytes and total_bytes.
-    Columns of the result: the keys, mem_bytes and swap_bytes (missing where the samples do not tell),
-    total_bytes, interval_delta, growth_delta, rate (bytes per second since the first sample; missing at the first
-    one) and past (total_bytes of each sample, the oldest first). Who had something once stays, with 0.
+    Columns of the result: the keys, mem_bytes and swap_bytes (missing where the samples lack them), total_bytes,
+    interval_delta, growth_delta, rate (bytes per second since the first sample; missing at the first one) and past
+    (total_bytes of each sample, oldest first). Owners that no longer have anything are kept, with 0.
     """
     owners, seconds, amounts = history(series, keys, ["mem_bytes", "swap_bytes", "total_bytes"])
     table, totals = owners.copy(), amounts["total_bytes"]

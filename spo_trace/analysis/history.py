@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Samples one after another as one row for each owner."""
+"""History: a series of samples as one row for each owner."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,10 +12,10 @@ __all__ = ["History", "history", "rows_of"]
 
 
 class History(NamedTuple):
-    """Hold what each owner had at each sample.
+    """Hold the amounts of each owner at each sample.
 
-    `owners`: the keys, a row for each combination of them. `seconds`: when each sample was taken. `amounts`: for each
-    column asked for, bytes, a row for each owner and a column for each sample; 0 where a sample does not have it.
+    `owners`: the keys, one row for each combination of them. `seconds`: time of each sample. `amounts`: for each
+    requested column, a matrix in bytes: one row for each owner, one column for each sample, 0 where an owner is absent.
     """
 
     owners: pd.DataFrame
@@ -34,20 +34,20 @@ def history(series: pd.DataFrame, keys: list[str], columns: Sequence[str]) -> Hi
     owners = series[~row.duplicated()][keys].reset_index(drop=True)
     amounts = {name: np.zeros((len(owners), len(samples))) for name in columns}
     for name, matrix in amounts.items():
-        # Bytes of one owner stay exact in a float64: below 2**53.
+        # A float64 is exact for the bytes of one owner, which are below 2**53.
         np.add.at(matrix, (row.to_numpy(), place), series[name].fillna(0).to_numpy("float64"))
     has = np.any([matrix.any(axis=1) for matrix in amounts.values()], axis=0)
-    # Categories would stand in the order in which they were met.
+    # Categories would sort by first appearance, not by name.
     plain = owners[has].astype(object).convert_dtypes() if keys else owners[has]
     kept = {name: matrix[has] for name, matrix in amounts.items()}
     return History(plain.reset_index(drop=True), samples["seconds"].to_numpy("float64"), kept)
 
 
 def rows_of(found: History, owners: pd.DataFrame) -> list[int]:
-    """Return which rows of a history are those of `owners`, which has its keys as columns."""
+    """Return the row number in a history of each of `owners`, which has the history's keys as columns."""
     keys = list(found.owners.columns)
     if not keys:
         return [0] * len(owners)
-    # pandas matches missing keys with each other, which is what is wanted.
+    # pandas matches missing keys with each other, as needed here.
     numbered = found.owners.astype(object).assign(row=range(len(found.owners)))
     return owners[keys].astype(object).merge(numbered, on=keys, how="left")["row"].tolist()

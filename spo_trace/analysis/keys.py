@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The table of keys: everything that memory can be grouped by, selected by and sorted by, and where it is found."""
+"""The table of keys: everything by which memory can be grouped, selected and sorted, and the tables that have it."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ __all__ = ["FRAME_KEYS", "KEYS", "KEY_TABLE", "Key", "Kind", "check_keys", "key_
 
 
 class Kind(Enum):
-    """What the values of a key are; `value` names it for a user."""
+    """Type of a key's values; `value` is its name for users."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -26,9 +26,9 @@ class Kind(Enum):
 class Key(NamedTuple):
     """Describe one key.
 
-    `pages` and `swap` name the column of the table that has it, None where a table lacks it. `of_stack`: the key
-    belongs to the row's stack instead. `dtype` is the pandas dtype of its column; a tuple of frames is an object.
-    `meaning` is one line for the documentation.
+    `pages` and `swap` are its column in these tables, None if a table lacks it. `of_stack`: the key is a property of
+    the row's stack instead. `dtype` is the pandas dtype of its column; a tuple of frames is an object. `meaning` is one
+    line for the documentation.
     """
 
     name: str
@@ -40,30 +40,30 @@ class Key(NamedTuple):
     meaning: str
 
 
-# Keys that frames alone decide: the kernel's own counts and recordings by stack know these, too.
+# Keys that depend on the frames alone. The kernel's own counts and recordings by stack have these, too.
 _OF_FRAMES = {
-    "stack": "the stack that allocated the memory, as %pS prints it, innermost frame first",
-    "symbols": "the stack as function names alone, the same for every build of a kernel",
-    "caller": "the first function that is not allocator plumbing",
-    "callsite": "the innermost function in a module, as `function [module]`; the caller if no frame is in a module",
-    "module": "the innermost module, else vmlinux",
-    "category": "what the memory is for, such as anon, slab, page cache, network",
+    "stack": "stack trace of the allocation, as %pS prints it, innermost frame first",
+    "symbols": "the stack as function names only, the same for every build of a kernel",
+    "caller": "innermost function that is not part of an allocator: the one that requested the memory",
+    "callsite": "innermost function in a module, as `function [module]`; the caller if no frame is in a module",
+    "module": "innermost module in the stack, vmlinux if there is none",
+    "category": "use of the memory, such as anon, slab, page cache, network",
 }
 FRAME_KEYS = tuple(_OF_FRAMES)
 
-# Of columns whose own meaning speaks of one table only.
+# Meanings that differ from those in schema.py, which describe one table only.
 _MEANINGS = {
-    "pfn": "page frame number of the head page; of swap, the page frame that was swapped out (only the probes know it)",
+    "pfn": "page frame number of the head page; in swap, of the page that was swapped out (only with the probes)",
     "stack_id": "row number of the stack in stacks.parquet",
-    "kernel_stack_id": "row number of the kernel's own stack in stacks.parquet",
+    "kernel_stack_id": "kernel's own record of a restored page: row number of the stack in stacks.parquet",
 }
 
-# Not in the tables, but known for each of their rows: 2**order pages, or one.
+# Not a column, but computed for each row: 2**order pages in memory, one page in swap.
 _BYTES = Key(
-    "bytes", Kind.NUMBER, "bytes", "bytes", False, "Int64", "size of the allocation in bytes; of swap, that of one page"
+    "bytes", Kind.NUMBER, "bytes", "bytes", False, "Int64", "size of the allocation in bytes; in swap, of one page"
 )
 
-# Another name for a key.
+# Other names of keys.
 _ALIASES = {"type": "swap_type"}
 
 
@@ -114,19 +114,19 @@ def check_keys(by: str | Iterable[str]) -> list[str]:
             raise UsageError(f"there is no key {key!r}", hint=hint)
         twice = same_key(key, keys[:place])
         if twice == key:
-            raise UsageError(f"the key {key!r} stands twice", hint="name each key once")
+            raise UsageError(f"the key {key!r} is given twice", hint="give each key once")
         if twice is not None:
-            raise UsageError(f"{twice!r} and {key!r} are the same key", hint="name each key once")
+            raise UsageError(f"{twice!r} and {key!r} are the same key", hint="give each key once")
     return keys
 
 
 def key_of(name: str) -> Key:
-    """Return the key `name`, which must exist."""
+    """Return the key with this name, which must exist."""
     return KEY_TABLE[name]
 
 
 def same_key(name: str, names: Iterable[str]) -> str | None:
-    """Return which of `names` is the key `name` or its alias, None if none is.
+    """Return the one of `names` that is the key `name` or an alias of it, None without one.
 
     >>> same_key("type", ["comm", "swap_type"])
     'swap_type'
@@ -136,6 +136,6 @@ def same_key(name: str, names: Iterable[str]) -> str | None:
 
 
 def suggest(word: str, words: Sequence[str]) -> str:
-    """Return a hint on which of `words` may have been meant."""
+    """Return a hint that suggests the one of `words` that is most like `word`, or lists them all."""
     near = get_close_matches(word, words, n=1)
     return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(words)}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How much of two snapshots has stacks that both have: what a comparison by stack is worth."""
+"""The share of pages whose stack is in both of two snapshots: how useful a comparison by stack is."""
 
 import pandas as pd
 
@@ -12,10 +12,9 @@ STACK_TEXTS = ("stack", "symbols")
 
 
 def matched_share(table: pd.DataFrame, a: Snapshot, b: Snapshot) -> float | None:
-    """Return which part (0 to 1) of the pages of both snapshots has a stack that is in both.
+    """Return the share (0 to 1) of both snapshots' pages whose stack is in both; None without such a key or pages.
 
-    `table`: a difference (of `diff`) whose keys include stack or symbols; other keys do not matter. None without such
-    a key, or without pages.
+    `table`: a difference (from `diff`) whose keys include stack or symbols; other keys are ignored.
     """
     keys = [key for key in STACK_TEXTS if key in table.columns]
     if not keys:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Notes: sentences that belong to a table because they change what it means, each with a stable code."""
+"""Notes: sentences that accompany a table because they affect how to read it, each with a stable code."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -8,7 +8,7 @@ __all__ = ["Note", "NoteCode"]
 
 
 class NoteCode(StrEnum):
-    """Name the kinds of notes; programs compare these, never the text."""
+    """Kinds of notes; programs compare these, never the text."""
 
     INCOMPLETE_INPUT = "incomplete-input"
     OWNERS_LOST = "owners-lost"
@@ -34,7 +34,7 @@ class NoteCode(StrEnum):
 
 
 class Note(NamedTuple):
-    """Hold one sentence and its code; `warning`: it must not be overlooked."""
+    """Hold one sentence and its code; `warning` marks notes that must not be overlooked."""
 
     code: NoteCode
     text: str

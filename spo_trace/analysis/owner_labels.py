@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Owners in one line, for where a whole stack does not fit."""
+"""One-line labels of owners, for places where a whole stack does not fit."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _FUNCTIONS = 3
 
 
 def owner_labels(table: pd.DataFrame, keys: Sequence[str]) -> list[str]:
-    """Return the keys of each row in one line; of a stack, who asked for the memory and who called that.
+    """Return the keys of each row as one line; for a stack, the caller and the functions that called it.
 
     >>> stack = ("alloc_pages_mpol+0x98/0x157", "pte_alloc_one+0x16/0x2d", "__pte_alloc+0x1d/0xd0")
     >>> owner_labels(pd.DataFrame({"comm": ["dd"], "stack": [stack]}), ["comm", "stack"])

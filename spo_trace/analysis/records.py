@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every record of a snapshot as one flat table, for other tools to go on with."""
+"""Every record of a snapshot in one flat table, for export to other tools."""
 
 from collections.abc import Iterator
 
@@ -16,11 +16,11 @@ __all__ = ["record_tables", "records_schema", "text_frames"]
 
 _OF_STACK = ("stack_hash", "caller", "module", "category", "stack")
 
-# Columns under a second name: SQL reserves the first one.
+# Columns with a second name, because the first one is a reserved word in SQL.
 _ALIASES = {"in_table": "where", "alloc_order": "order"}
 
-# Times that rows of swap lack. Readers of text make float64 of a column with gaps, which rounds beyond 2**53 ns (104
-# days of uptime); Parquet has types.
+# Times that rows of swap lack. In CSV and JSON, a column with gaps becomes float64 in many readers, which rounds beyond
+# 2**53 ns (104 days of uptime). Parquet has types.
 _HEXADECIMAL_IN_TEXT = ("free_ts_nsec", "kernel_ts_nsec")
 
 _BATCH = 1 << 16
@@ -29,8 +29,8 @@ _BATCH = 1 << 16
 def records_schema() -> pa.Schema:
     """Return the columns of `record_tables`: where, those of pages, those that only swap has, those of the stack.
 
-    `kernel_stack` is the stack of the kernel's own owner, where the probes know another. The last columns are in_table
-    and alloc_order, the same as where and order, and page_size and bytes: the size of a base page, and of the record.
+    `kernel_stack` is the stack in page_owner if the probes restored another owner. The last columns are in_table and
+    alloc_order (the same as where and order), page_size (of a base page) and bytes (of the record).
     """
     swap_only = [field for field in schema.SWAP if field.name not in schema.PAGES.names]
     fields = [
@@ -90,7 +90,7 @@ def _hexadecimal(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def text_frames(tables: Iterator[pa.Table]) -> Iterator[pd.DataFrame]:
-    """Yield the tables as DataFrames for CSV and JSON; numbers that readers of these would round are hexadecimal."""
+    """Yield the tables as DataFrames for CSV and JSON; numbers that their readers would round become hexadecimal."""
     for table in tables:
         for name in _HEXADECIMAL_IN_TEXT:
             number = table.schema.get_field_index(name)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Notes on one snapshot: what it lacks, its total, and what its amounts leave out or count twice."""
+"""Notes on one snapshot: missing input, its total, and what its amounts leave out or count twice."""
 
 from collections.abc import Iterator, Mapping
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.analysis.placeholders import Placeholder, placeholder_pages
+from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
+from spo_trace.analysis.question import Question
 from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.errors import spelled
 from spo_trace.reporters.format import counted, format_share, format_size
@@ -27,19 +28,19 @@ NOTED_COLUMNS = ("order", "stack_id")
 
 TITLES = {"mem": "memory", "swap": "swap"}
 
-# A few pages of page_owner's own are in every snapshot; more mean that there are no stack traces.
+# Every snapshot has a few pages of page_owner itself. A larger share means that the kernel takes no stack traces.
 _OWN_SHARE = 0.01
 
 
 def input_notes(snap: Snapshot, side: str = "") -> list[Note]:
-    """Return the warnings of a snapshot's collection; `side` (A or B) says which of two snapshots it is."""
+    """Return the warnings from taking a snapshot; `side`: A or B if it is one of two."""
     prefix = f"{side}: " if side else ""
     texts = map(spelled, shortcomings(snap.meta))
     return [Note(NoteCode.INCOMPLETE_INPUT, f"{prefix}{text}", warning=True) for text in texts]
 
 
 def snapshot_notes(snap: Snapshot) -> list[Note]:
-    """Return what to know of a snapshot's amounts."""
+    """Return notes on how to read a snapshot's amounts."""
     notes = [*placeholder_notes(snap)]
     if swap := swap_note(snap):
         notes.append(Note(NoteCode.SWAP_UNKNOWN, swap))
@@ -53,7 +54,7 @@ def snapshot_notes(snap: Snapshot) -> list[Note]:
 
 
 def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
-    """Yield a warning for pages whose owner is lost, and for more pages without a stack trace than are normal."""
+    """Yield a warning for pages whose owner is lost, and for an unusual number of pages without a stack trace."""
     prefix = f"{side}: " if side else ""
     pages = placeholder_pages(snap)
     if lost := pages.get(Placeholder.FAILURE):
@@ -61,7 +62,7 @@ def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
         why = "the kernel's stack depot was full or out of memory"
         yield Note(NoteCode.OWNERS_LOST, f"{text}: {why}", warning=True)
     if own := pages.get(Placeholder.DUMMY):
-        share = own / max(int(attribute(snap, [])[["mem_pages", "swap_pages"]].sum(axis=1).iloc[0]), 1)
+        share = own / max(int(attribute(snap, Question.of([]))[["mem_pages", "swap_pages"]].sum(axis=1).iloc[0]), 1)
         if share > _OWN_SHARE:
             text = f"{prefix}{counted(own, 'page')} ({format_share(share)}) without a stack trace"
             why = "allocated by page_owner for itself, or by a kernel that cannot take stack traces"
@@ -69,7 +70,7 @@ def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
 
 
 def total_note(total: Mapping[str, int | None]) -> Note:
-    """Return the totals of a report, `total` (of `analysis.totals`), as a sentence."""
+    """Return the totals of a report (`total`: from `analysis.totals`) as a sentence."""
     amounts = {title: total[f"{name}_bytes"] for name, title in TITLES.items()}
     known = [f"{format_size(size)} in {title}" for title, size in amounts.items() if size is not None]
     unknown = [f"the owners of {title} are unknown" for title, size in amounts.items() if size is None]
@@ -77,7 +78,7 @@ def total_note(total: Mapping[str, int | None]) -> Note:
 
 
 def swap_cache(snap: Snapshot) -> int:
-    """Return the bytes in the swap cache, by /proc/meminfo; which pages these are is unknown."""
+    """Return the bytes in the swap cache according to /proc/meminfo, which does not identify the pages."""
     return snap.meta.machine.meminfo.get("SwapCached", 0)
 
 
@@ -88,7 +89,7 @@ def swap_note(snap: Snapshot) -> str | None:
         unknown, why = snap.meta.machine.swap_used, swap_owner.why.text
     else:
         unknown = swap_owner.unknown_pages * snap.page_size
-        why = "there before the probes were attached"
+        why = "swapped out before the probes were attached"
     if not unknown:
         return None
     return f"Not included: {format_size(unknown)} of swap with unknown owners ({why})"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Keys that a row has through its stack: frames, symbols, caller, call site, module, category, hashes."""
+"""Keys of a row's stack: frames, symbols, caller, call site, module, category, hashes."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ _HANDLE = "(handle "
 def stack_column(stacks: pd.DataFrame, key: str) -> pd.Series:
     """Return `key` of every stack, by stack_id; `stack` and `symbols` are tuples of frames, innermost first.
 
-    A stack without frames is one frame in parentheses that says so.
+    A stack without frames becomes one frame in parentheses: `(no stack)` or `(handle N)`.
     """
     if key in ("stack", "symbols"):
         rows = zip(stacks["frames"], stacks["handle"], strict=True)
@@ -36,7 +36,7 @@ def stack_text(stacks: pd.DataFrame, key: str) -> pd.Series:
 
 
 def is_known(frames: Sequence[str]) -> bool:
-    """Tell whether a value of the key `stack` is a stack, and not what stands for one without frames."""
+    """Return whether a value of the key `stack` has real frames."""
     return len(frames) > 1 or not (frames[0] == _NO_STACK or frames[0].startswith(_HANDLE))
 
 

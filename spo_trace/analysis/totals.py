@@ -7,7 +7,7 @@ import pandas as pd
 
 __all__ = ["totals"]
 
-# Not nr_base_pages and bytes, which are keys.
+# nr_base_pages and bytes do not match: they are keys.
 _AMOUNT = re.compile(r"(mem|swap|total|first|last)_(pages|bytes)(_a|_b|_delta)?")
 
 
@@ -16,6 +16,6 @@ def totals(table: pd.DataFrame) -> dict[str, int | None]:
     return {name: _sum(table[name]) for name in map(str, table.columns) if _AMOUNT.fullmatch(name)}
 
 
-# What is unknown is a column of its own type, also in a table without rows.
+# Unknown amounts have the dtype Int64; checking it covers tables without rows, too.
 def _sum(column: pd.Series) -> int | None:
     return None if column.dtype == "Int64" and column.isna().all() else int(column.sum())

@@ -1,41 +1,49 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Trends: who grows steadily, how fast, and how sure that is."""
+"""Trends: which owners grow steadily, how fast, and with what confidence."""
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from spo_trace.analysis.history import history
+from spo_trace.analysis.order import Orders, order_of, sort_rows
 from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
 from spo_trace.reporters.export_formats import WEIGHTS
 
-__all__ = ["trend"]
+__all__ = ["ORDERS", "trend"]
+
+# What `trend` can sort by, besides the keys.
+ORDERS = Orders(
+    {"least": "rate_low", "rate": "rate", "first": "first_bytes", "last": "last_bytes", "steadiness": "steadiness"},
+    ["rate_error"],
+)
 
 Floats = npt.NDArray[np.float64]
 
-# Fewer have no error: a line through two points always fits.
+# With fewer samples there is no error: a line through two points always fits.
 _FEWEST = 3
 
 
-def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total") -> pd.DataFrame:
-    """Fit a straight line to each owner's samples, surest growth first.
+def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total", sort: str | None = None) -> pd.DataFrame:
+    """Fit a straight line to each owner's samples, most certain growth first.
 
     `series`: samples in long form, with the columns sample, seconds, the keys, and `weight`_bytes (total, mem or
     swap). Columns of the result: the keys, first_bytes and last_bytes (of the first and last sample), rate (the
-    slope, bytes per second), rate_error (its standard error), rate_low (it grows at least so fast: the lower end of
-    the 95 % confidence interval, with and without the owner's largest step) and steadiness (R²: 1 on a straight line;
-    missing if nothing changed). An owner that a sample lacks had 0 then. Raise SpoTraceError for less than three
-    samples.
+    slope, bytes per second), rate_error (its standard error), rate_low (the lower end of the 95 % confidence interval
+    of the slope: the lower one of two fits, with and without the owner's largest step) and steadiness (R²: 1 on a
+    straight line; missing if nothing changed). An owner that a sample lacks counts as 0 there. `sort`: one of
+    ORDERS or a key. Raise SpoTraceError for fewer than three samples.
     """
+    order = None if sort is None else order_of(sort, ORDERS, keys)
     if weight not in WEIGHTS:
         raise UsageError(f"there is no weight {weight!r}", hint=f"choose one of {', '.join(WEIGHTS)}")
-    _check_told(series, weight)
+    _check_known(series, weight)
     owners, seconds, found = history(series, keys, [f"{weight}_bytes"])
     amounts = found[f"{weight}_bytes"]
     if len(seconds) < _FEWEST:
         raise SpoTraceError(
-            f"too few samples for a trend with an error: {len(seconds)}",
-            hint="take three or more; ten tell much more",
+            f"too few samples for a trend: {len(seconds)}",
+            hint="take at least three; ten give a much smaller error",
         )
     rate, error, low, steadiness = _fit(seconds, amounts)
     low_without_step = _fit(seconds, _without_largest_step(seconds, amounts))[2]
@@ -46,23 +54,24 @@ def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total") -> pd
     table["rate_error"] = error
     table["rate_low"] = np.minimum(low, low_without_step)
     table["steadiness"] = pd.Series(steadiness, dtype="Float64")
-    # Who never changed surely grows by 0, and yet tells less than who may have grown.
+    # Owners that never changed rank below those that may have grown.
     changed = table["steadiness"].notna()
-    order = ["changed", "rate_low", "last_bytes", *keys]
-    ranked = table.assign(changed=changed).sort_values(order, ascending=[False] * 3 + [True] * len(keys))
-    return ranked.drop(columns="changed").reset_index(drop=True)
+    ranking = ["changed", "rate_low", "last_bytes", *keys]
+    ranked = table.assign(changed=changed).sort_values(ranking, ascending=[False] * 3 + [True] * len(keys))
+    ranked = ranked.drop(columns="changed").reset_index(drop=True)
+    return ranked if order in (None, "rate_low") else sort_rows(ranked, order, keys)
 
 
-def _check_told(series: pd.DataFrame, weight: str) -> None:
+def _check_known(series: pd.DataFrame, weight: str) -> None:
     if not series[f"{weight}_bytes"].isna().all():
         return
     if series.reindex(columns=["mem_bytes", "swap_bytes"]).isna().all(axis=None):
         hint = (Argument("weight", "total"), ", or take the samples with ", Call("watch", method="full"))
-        raise UsageError("the kernel's counts do not tell memory from swap", hint=hint)
+        raise UsageError("the kernel's counts do not distinguish memory from swap", hint=hint)
     names = {"mem": "memory", "swap": "swap"}
     raise UsageError(
         f"the owners of {names[weight]} are unknown in these samples",
-        hint=(Argument("weight", "total"), " adds up what is known"),
+        hint=(Argument("weight", "total"), " uses the sum of the known amounts"),
     )
 
 
@@ -72,7 +81,7 @@ def _fit(seconds: Floats, amounts: Floats) -> tuple[Floats, Floats, Floats, Floa
     y = amounts - amounts.mean(axis=1, keepdims=True)
     slope = y @ x / (x @ x)
     rest = y - slope[:, None] * x
-    # What floating point leaves of a row that lies on the line exactly (pages are whole) is no error.
+    # Ignore rounding errors of floating point in rows that lie exactly on the line.
     rest[np.abs(rest) < 1e-6 * (1 + np.abs(amounts).max(axis=1, keepdims=True))] = 0
     left, all_ = (rest**2).sum(axis=1), (y**2).sum(axis=1)
     free = np.maximum(_independent(rest, left) - 2, 1)
@@ -81,8 +90,8 @@ def _fit(seconds: Floats, amounts: Floats) -> tuple[Floats, Floats, Floats, Floa
     return slope, error, slope - _t95(free) * error, steadiness
 
 
-# A file that is written once grows by a straight line of sorts, the more so the larger it is; but all of it in one
-# step. A leak grows on without its largest step: that counts as what the other steps were, by their median.
+# One large step, such as a file that is written once, also fits a line with a positive slope. A leak grows without its
+# largest step, too. So this step is replaced by the median rate of the other steps.
 def _without_largest_step(seconds: Floats, amounts: Floats) -> Floats:
     passed = np.diff(seconds)
     steps = np.diff(amounts, axis=1)
@@ -93,10 +102,10 @@ def _without_largest_step(seconds: Floats, amounts: Floats) -> Floats:
     return np.hstack([amounts[:, :1], amounts[:, :1] + steps.cumsum(axis=1)])
 
 
-# How many of the samples are worth an independent one. Memory stays where it is: after a jump, or while a cache fills,
-# each sample's distance from the line is much like that of the one before it, and the usual standard error, which
-# takes them for independent, would be far too small. With the lag-1 autocorrelation r of the distances, n samples are
-# worth n (1 − r) / (1 + r): Santer et al., J. Geophys. Res. 105 (2000), 7337.
+# The effective number of independent samples. After a jump, or while a cache fills, each sample's residual is close to
+# that of the previous one. The usual standard error assumes independent residuals and would be far too small. With
+# their lag-1 autocorrelation r, n samples are worth n (1 − r) / (1 + r) independent ones: Santer et al.,
+# J. Geophys. Res. 105 (2000), 7337.
 def _independent(rest: Floats, left: Floats) -> Floats:
     following = (rest[:, 1:] * rest[:, :-1]).sum(axis=1)
     correlation = np.clip(np.divide(following, left, out=np.zeros(len(left)), where=left > 0), 0, 1)
@@ -104,7 +113,7 @@ def _independent(rest: Floats, left: Floats) -> Floats:
     return worth
 
 
-# Student's t of 97.5 %, by degrees of freedom; between them it is near to a line in their inverse.
+# Student's t of 97.5 % by degrees of freedom; in between, it is almost linear in their inverse.
 _FREE = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, np.inf)
 _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.086, 1.960)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Verdicts: whether each part of the balance adds up, does not, or could not be checked, and why."""
+"""Verdicts: whether each part of the balance is balanced, off, or could not be checked, and why."""
 
 from collections.abc import Collection, Iterator
 from enum import StrEnum
@@ -17,16 +17,16 @@ from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["FLOOR", "TOLERANCE", "Part", "Reason", "Verdict", "check_parts", "verdicts", "verified"]
 
-# Percent of what the machine says that may stay unexplained.
+# Unexplained percentage of the pages in use that is tolerated.
 TOLERANCE = 2.0
 
-# Bytes that may stay unexplained in any case: the reader's own pages come and go while it reads, and on a small machine
-# they are some percent of very little.
+# Unexplained bytes that are always tolerated. The reader's own pages change during the read, and on a small machine
+# they are several percent of all pages.
 FLOOR = 1 << 20
 
 
 class Part(StrEnum):
-    """Name the parts of the balance; swap has a section for each device."""
+    """Parts of the balance; swap has a section for each device."""
 
     MEMORY = "memory"
     SWAP = "swap"
@@ -34,7 +34,7 @@ class Part(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Name what a check of one section comes to."""
+    """Results of the check of one section."""
 
     BALANCED = "balanced"
     OFF = "off"
@@ -42,7 +42,7 @@ class Verdict(StrEnum):
 
 
 class Reason(StrEnum):
-    """Name the rule that decided, or why there was nothing to decide."""
+    """The rule that decided a verdict, or the cause of "not checked"."""
 
     WITHIN_TOLERANCE = "within-tolerance"
     BELOW_FLOOR = "below-floor"
@@ -66,7 +66,7 @@ class _Decision(NamedTuple):
 
 
 _SECTIONS = {"memory": Part.MEMORY, "page_owner_stacks": Part.STACKS}
-# The section of a part that has no line in the balance.
+# Section names for parts without lines in the balance.
 _SECTION_OF = {Part.MEMORY: "memory", Part.SWAP: "swap", Part.STACKS: "page_owner_stacks"}
 
 _STACK_FILES = ("show_stacks", "show_handles", "show_stacks_handles")
@@ -74,7 +74,7 @@ _SWAP_FILES = {Origin.DEBUGFS: ("swap_page_owner",), Origin.BPF: ("bpf",)}
 
 
 def check_parts(names: Collection[str]) -> list[Part]:
-    """Return the parts with these names, all of them for none; raise UsageError for a part that does not exist."""
+    """Return the parts with these names, by default all; raise UsageError for a part that does not exist."""
     for name in names:
         if name not in set(Part):
             raise UsageError(f"there is no part {name!r}", hint=f"choose from {', '.join(Part)}")
@@ -88,12 +88,12 @@ def verdicts(
     parts: Collection[str] = (),
     tolerance: float = TOLERANCE,
 ) -> pd.DataFrame:
-    """Judge each section of a snapshot's balance (`table`: of `balance`, where it is at hand already).
+    """Judge each section of a snapshot's balance (`table`: from `balance`, if computed already).
 
     Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code of Reason),
-    pages and share (what is unexplained; missing where nothing was compared), text. A section is balanced if at most
-    `tolerance` percent or 1 MiB is unexplained, and not checked where its input is missing or incomplete. `parts`
-    (default: all) restricts it. Raise UsageError for a part that does not exist.
+    pages and share (unexplained; missing if the section was not checked), text. A section is balanced if at most
+    `tolerance` percent or 1 MiB is unexplained, and not checked if its input is missing or incomplete. `parts`: the
+    parts to judge, by default all. Raise UsageError for a part that does not exist.
     """
     table = balance(snap) if table is None else table
     rows = [row for part in check_parts(parts) for row in _judged(snap, part, table, tolerance)]
@@ -102,9 +102,9 @@ def verdicts(
 
 
 def verified(snap: Snapshot, *, parts: Collection[str] = (), tolerance: float = TOLERANCE) -> pd.DataFrame:
-    """Return the balance with the verdict on each section as its last row (kind and item `verdict`).
+    """Return the balance with the verdict on each section as the section's last row (kind and item `verdict`).
 
-    Columns: those of the balance, then part, verdict and reason, missing in other rows; note has the verdict's text.
+    Columns: those of the balance, then part, verdict and reason, which other rows lack. The verdict's text is in note.
     """
     table = balance(snap)
     blocks = []
@@ -137,7 +137,7 @@ def _compared(rest: pd.Series, tolerance: float) -> _Decision:
     if abs(share) * 100 <= tolerance:
         return _Decision(Verdict.BALANCED, Reason.WITHIN_TOLERANCE, f"{said}, within {tolerance:g}%")
     if abs(size) <= FLOOR:
-        floor = f"{said}, but that is {format_size(size)}: within {format_size(FLOOR)}, which is always tolerated"
+        floor = f"{said}, which is {format_size(size)}: up to {format_size(FLOOR)} is always tolerated"
         return _Decision(Verdict.BALANCED, Reason.BELOW_FLOOR, floor)
     over = f"{said} ({format_size(size)}), more than {tolerance:g}% and more than {format_size(FLOOR)}"
     return _Decision(Verdict.OFF, Reason.OVER_TOLERANCE, over)
@@ -154,7 +154,7 @@ def _section_lack(snap: Snapshot, part: Part, rows: pd.DataFrame) -> _Decision |
     return _input_lack(snap, part) or (_swap_lack(snap, used, listed) if part is Part.SWAP else None)
 
 
-# Owners that are known for no page at all balance nothing, whatever explains that.
+# If no owner is known, there is nothing to check, even if all pages are explained.
 def _swap_lack(snap: Snapshot, used: int, listed: int) -> _Decision | None:
     swap_owner = snap.meta.swap_owner
     if swap_owner.why:
@@ -184,13 +184,13 @@ def _unlisted(snap: Snapshot, part: Part) -> _Decision:
 def _no_stack_counts(snap: Snapshot) -> _Decision:
     why = snap.meta.missing.get("show_stacks")
     if why and why.code is Missing.BLOCKED:
-        text = f"page_owner_stacks could not be read to its end: {why.text}"
+        text = f"page_owner_stacks could not be read completely: {why.text}"
         return _not_checked(Reason.STACKS_BLOCKED, text)
-    text = "there are no counts of page_owner_stacks, which Linux has since 6.9"
+    text = "there are no counts in page_owner_stacks (Linux 6.9 and later)"
     return _not_checked(Reason.NO_STACK_COUNTS, text)
 
 
-# Input of a part that is known to be incomplete.
+# Why a part's input is known to be incomplete.
 def _input_lack(snap: Snapshot, part: Part) -> _Decision | None:
     if cut_off := snap.meta.source.cut_off:
         return _not_checked(Reason.CUT_OFF, f"the capture is cut off: {cut_off}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Conditions on rows: `comm == "dd" and order > 0`."""
+"""Conditions on rows, such as `comm == "dd" and order > 0`."""
 
 import ast
 from collections.abc import Iterable
@@ -15,26 +15,26 @@ from spo_trace.analysis.where_types import check_kinds
 from spo_trace.errors import Argument, UsageError
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Where"]
+__all__ = ["Condition"]
 
 _INT64_MAX = (1 << 63) - 1
 
 
-class Where:
-    """Keep the rows of the pages or swap table for which a Python expression over their columns holds.
+class Condition:
+    r"""Select the rows of the pages or swap table that match a Python expression over their columns.
 
-    Text in quotes is taken as it stands, a backslash for a backslash: as names from the kernel are shown.
+    String literals are compared with names as displayed. A backslash is a backslash: `\n` matches an escaped newline.
     """
 
     def __init__(self, expression: str | None) -> None:
-        """Raise UsageError for what is no condition on columns, or sets one against what it can never be."""
+        """Raise UsageError if the expression is not a condition on columns, or compares values of different types."""
         self._given = expression
         self._names: set[str] = set()
         self._expression = expression
         if expression is None:
             return
         if not isinstance(expression, str):
-            what = f" takes an expression as text, not a {type(expression).__name__}"
+            what = f" takes an expression as a string, not a {type(expression).__name__}"
             raise UsageError((Argument("where"), what), hint=EXAMPLE)
         tree = _parsed(expression)
         self._names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -46,18 +46,23 @@ class Where:
         self._expression = ast.unparse(tree)
 
     @property
+    def text(self) -> str | None:
+        """Return the condition as it was given, None for one that holds for every row."""
+        return self._given
+
+    @property
     def names(self) -> frozenset[str]:
-        """Return the keys that the condition looks at."""
+        """Return the keys that the condition uses."""
         return frozenset(self._names)
 
     def columns(self, table: str, needed: Iterable[str]) -> list[str]:
-        """Return the columns of `table` to read: those `needed` and those that the condition looks at."""
+        """Return the columns of `table` to read: those `needed` and those that the condition uses."""
         own = {_column(name, table) for name in self._names}
         stack_id = {"stack_id"} if any(key_of(name).of_stack for name in self._names) else set()
         return [name for name in schema.TABLES[table].names if name in {*needed, *own, *stack_id}]
 
     def keep(self, rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.DataFrame:
-        """Return the rows of `table` for which the condition holds; on a value that is missing it does not."""
+        """Return the rows of `table` that match the condition; missing values match no comparison."""
         if self._expression is None:
             return rows
         own = {name: column for name in self._names if (column := _column(name, table))}
@@ -74,16 +79,16 @@ class Where:
         try:
             held = seen.eval(expression, engine="python", local_dict={}, global_dict={})
             return pd.Series(held, index=seen.index).astype("boolean").fillna(False).astype(bool)
-        except Exception as error:  # whatever pandas makes of a user's expression
+        except Exception as error:  # any error that pandas raises on a user's expression
             raise UsageError((Argument("where", self._given), f": {error}"), hint=EXAMPLE) from error
 
 
-# The column of `table` that a name stands for, None if the table has none.
+# The column of `table` for a key, None if the table lacks it.
 def _column(name: str, table: str) -> str | None:
     return key_of(name).pages if table == "pages" else key_of(name).swap
 
 
-# pandas would evaluate any attribute and call, `comm.to_pickle("/etc/passwd")` too.
+# pandas would evaluate any attribute and call, including `comm.to_pickle("/etc/passwd")`.
 _ALLOWED = (
     *(ast.Expression, ast.Name, ast.Load, ast.Constant, ast.List, ast.Tuple),
     *(ast.BoolOp, ast.boolop, ast.UnaryOp, ast.unaryop, ast.Compare, ast.cmpop, ast.keyword),
@@ -96,15 +101,15 @@ _TEXT_METHODS = ("contains", "endswith", "fullmatch", "match", "startswith")
 def _parsed(expression: str) -> ast.Expression:
     try:
         tree = ast.parse(expression, mode="eval")
-        # Python 3.13 parses deeper nesting than it can write.
+        # Python 3.13 parses deeper nesting than it can unparse.
         ast.unparse(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise not_python(expression, error, Where) from error
+        raise not_python(expression, error, Condition) from error
     called = {node for call in ast.walk(tree) if isinstance(call, ast.Call) for node in _known_method(call)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and node.value is None:
             raise UsageError(
-                (Argument("where", expression), ": nothing equals None"), hint="NAME.isna() asks for missing values"
+                (Argument("where", expression), ": nothing equals None"), hint="NAME.isna() selects missing values"
             )
         if not isinstance(node, _ALLOWED) and node not in called:
             what = ast.unparse(node) or type(node).__name__
@@ -114,7 +119,7 @@ def _parsed(expression: str) -> ast.Expression:
     return tree
 
 
-# What Python would make of `\n` in quotes is in no name: a newline is shown, and kept, as `\n`.
+# Names are stored escaped: a newline in a name is the two characters `\n`, and never the one that Python reads `\n` as.
 def _as_it_stands(expression: str, node: ast.Constant) -> str:
     written = ast.get_source_segment(expression, node) or ""
     with suppress(SyntaxError, ValueError):
@@ -122,7 +127,7 @@ def _as_it_stands(expression: str, node: ast.Constant) -> str:
     return str(node.value)
 
 
-# The call's own nodes if it is NAME.isin(…), NAME.str.contains(…) or the like.
+# The nodes of the call itself if it is one of the allowed methods, such as NAME.isin(…) or NAME.str.contains(…).
 def _known_method(call: ast.Call) -> list[ast.AST]:
     match call.func:
         case ast.Attribute(value=ast.Name(), attr=method) if method in _METHODS:
@@ -132,8 +137,8 @@ def _known_method(call: ast.Call) -> list[ast.AST]:
     return []
 
 
-# Missing names are to match nothing, as missing numbers do. `order * 64` would pass 255 and start again from 0, and
-# `-order` would be positive.
+# Missing names must match nothing, like missing numbers. In a uint8 column, `order * 64` would overflow and `-order`
+# would be positive.
 def _comparable(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.astype("string")

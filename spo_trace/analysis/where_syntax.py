@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What to write instead of a condition that is not Python: `comm = "dd"`, `a && b`, `order > 1K`, `comm == dd`."""
+"""Corrections for conditions that are not Python: `comm = "dd"`, `a && b`, `order > 1K`, `comm == dd`."""
 
 import ast
 import re
@@ -14,15 +14,15 @@ __all__ = ["EXAMPLE", "check_bit_operators", "not_python", "unknown_column"]
 
 EXAMPLE = ("for example: ", Argument("where", 'comm == "dd" and order > 0'))
 
-# Columns of results. A condition is on records, before they are added up.
+# Columns of results, which a condition cannot use: it selects records before they are summed.
 _SUMS = {"mem", "memory", "swap", "total", "share", "rate"}
 
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 
 _Rewrite = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str], str]
 
-# What is not Python outside of quotes, what it means, and what to say. Tried in this order, each on top of the ones
-# before it, until the result is Python: a single = may also be a method's argument, and a bare word a column.
+# Text outside quotes that is not Python, its replacement, and the advice. They are applied cumulatively in this order
+# until the result is Python. The ambiguous ones come last: = may be a method's argument, and a bare word a column.
 _REWRITES: tuple[_Rewrite, ...] = (
     (re.compile("[“”„‘’‚]"), '"', "use straight quotation marks"),
     (re.compile(r"\s*(?:&&|\bAND\b)\s*"), " and ", "join conditions with and"),
@@ -41,17 +41,17 @@ _REWRITES: tuple[_Rewrite, ...] = (
 
 
 def not_python(expression: str, error: Exception, check: Callable[[str], object]) -> UsageError:
-    """Return the error for a condition that Python cannot parse, with what to write instead where that is clear.
+    """Return the error for a condition that Python cannot parse, with the correct spelling if that is clear.
 
-    `check` raises UsageError for a condition that has another fault.
+    `check` raises UsageError if the corrected condition has another fault.
     """
     about = Argument("where", expression)
     if not expression.strip():
         return UsageError((Argument("where"), ": the condition is empty"), hint=EXAMPLE)
     fixed, advice = _rewritten(expression)
     if fixed is None:
-        # SyntaxError's own text adds the place, "(<unknown>, line 1)", which helps nobody.
-        said = error.msg if isinstance(error, SyntaxError) else "it is too long or too deep"
+        # SyntaxError's own text adds "(<unknown>, line 1)", which is of no use here.
+        said = error.msg if isinstance(error, SyntaxError) else "it is too long or nested too deeply"
         if re.search(r"[\"']", _QUOTED.sub("", expression)):
             said = "a quotation mark is not closed"
         return UsageError((about, f" is not an expression: {said}"), hint=EXAMPLE)
@@ -65,12 +65,10 @@ def not_python(expression: str, error: Exception, check: Callable[[str], object]
 
 
 def unknown_column(name: str, known: Sequence[str], tree: ast.Expression, expression: str) -> UsageError:
-    """Return the error for a name that is not a column: unquoted text, a sum of the result, or a mistake."""
+    """Return the error for a name that is not a column: unquoted text, a column of the result, or a typing error."""
     message: Text = (Argument("where"), f": there is no column {name!r}")
     if name.partition("_bytes")[0] in _SUMS or name.endswith("_pages"):
-        return UsageError(
-            message, hint="where chooses single records, before they are added up; bytes is the size of one"
-        )
+        return UsageError(message, hint="where selects single records before they are summed; bytes is the size of one")
     value = _compared_with(name, tree)
     if value is not None:
         fixed = re.sub(rf"(?<=[=!]=)\s*{re.escape(value)}", lambda _: f' "{value}"', expression)
@@ -83,7 +81,7 @@ def unknown_column(name: str, known: Sequence[str], tree: ast.Expression, expres
 
 
 def check_bit_operators(tree: ast.Expression, expression: str) -> None:
-    """Raise UsageError for & and | beside a comparison without parentheses: Python takes them before the comparison."""
+    """Raise UsageError for & and | next to a comparison without parentheses: in Python they bind more tightly."""
     for node in ast.walk(tree):
         for side in [node.left, *node.comparators] if isinstance(node, ast.Compare) else []:
             bits = isinstance(side, ast.BinOp) and isinstance(side.op, ast.BitAnd | ast.BitOr)
@@ -109,7 +107,7 @@ def _rewritten(expression: str) -> tuple[str | None, list[str]]:
         fixed = "".join(parts).strip()
         if _parses(fixed):
             return fixed, advice
-        # What was put in quotes now is text for the later patterns, too.
+        # Later patterns must skip text that was quoted just now.
         parts = _QUOTED.split("".join(parts))
     return None, advice
 
@@ -122,7 +120,7 @@ def _parses(expression: str) -> bool:
     return True
 
 
-# The whole side of a comparison of text that `name` is in: of `comm == kworker/0` not only kworker.
+# The whole side of the comparison that contains `name`: for `comm == kworker/0`, not only kworker.
 def _compared_with(name: str, tree: ast.Expression) -> str | None:
     for node in ast.walk(tree):
         for side in node.comparators if isinstance(node, ast.Compare) else []:

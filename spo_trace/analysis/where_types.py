@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The kinds of columns and constants in a condition: a number never equals text, however alike they look."""
+"""Type checks of a condition: a comparison of a number with text never matches, even if both look alike."""
 
 import ast
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def kind_of(column: str) -> str:
 
 
 def check_kinds(tree: ast.Expression, expression: str) -> None:
-    """Raise UsageError if a condition, of known columns alone, compares what can't be equal or ordered."""
+    """Raise UsageError if a condition compares values of different types; all its columns must exist."""
     for node in ast.walk(tree):
         for left, right in _compared(node):
             kinds = _kind(left), _kind(right)
@@ -37,7 +37,7 @@ def check_kinds(tree: ast.Expression, expression: str) -> None:
 _A = {"text": "text", "number": "a number", "yes or no": "yes or no"}
 
 
-# Each two that one comparison sets against each other; of `comm in ["a", "b"]`, comm and each of them.
+# Each pair of operands that is compared; for `comm in ["a", "b"]`, comm with each element.
 def _compared(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
     if isinstance(node, ast.Compare):
         sides = [node.left, *node.comparators]
@@ -50,7 +50,7 @@ def _compared(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
                 yield node.func.value, one
 
 
-# None of what is neither a column nor a constant.
+# None for anything but columns, constants and arithmetic.
 def _kind(node: ast.expr) -> str | None:
     if isinstance(node, ast.Name):
         return kind_of(node.id)
@@ -61,10 +61,10 @@ def _kind(node: ast.expr) -> str | None:
 
 def _hint(column: str, other: ast.expr) -> str:
     if not isinstance(other, ast.Constant):
-        return "compare it with what is of its kind"
+        return f"compare it with {_A[kind_of(column)]}"
     value = str(other.value)
     if kind_of(column) == "text":
-        return f'in quotes it is text: {column} == "{value}"'
+        return f'put text in quotes: {column} == "{value}"'
     if kind_of(column) == "number" and value.isdecimal():
-        return f"without quotes it is a number: {column} == {value}"
+        return f"write numbers without quotes: {column} == {value}"
     return f"for example: {column} > 0" if kind_of(column) == "number" else f"for example: {column}, or not {column}"

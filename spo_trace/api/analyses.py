@@ -17,8 +17,8 @@ from spo_trace.reporters.export_formats import BINARY_FORMATS, check_export
 if TYPE_CHECKING:
     import pandas as pd
 
-    from spo_trace.analysis.changes import Changes
     from spo_trace.analysis.diff import Relation
+    from spo_trace.analysis.diff_summary import Changes
     from spo_trace.reporters.notebook import Table
 
 __all__ = [
@@ -48,9 +48,11 @@ def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: st
     0  noswap       3072           0
     """
     from spo_trace.analysis.attribution import attribute as analysis
+    from spo_trace.analysis.question import Question
     from spo_trace.reporters.notebook import Table
 
-    return Table(analysis(opened(snap), by, where=where))
+    question = Question.of(by, where)
+    return Table(analysis(opened(snap), question))
 
 
 def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | None = None) -> "Table":
@@ -66,9 +68,11 @@ def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | N
     0  noswap         0       1   12607488
     """
     from spo_trace.analysis.ages import ages as analysis
+    from spo_trace.analysis.question import Question
     from spo_trace.reporters.notebook import Table
 
-    return Table(analysis(opened(snap), by, where=where))
+    question = Question.of(by, where)
+    return Table(analysis(opened(snap), question))
 
 
 def balance(snap: SnapshotLike) -> "Table":
@@ -128,9 +132,12 @@ def diff(
     0  noswap           12607488
     """
     from spo_trace.analysis.diff import diff as analysis
+    from spo_trace.analysis.diff_order import DIFF_ORDERS
+    from spo_trace.analysis.question import Question
     from spo_trace.reporters.notebook import Table
 
-    return Table(analysis(opened(a, "a"), opened(b, "b"), by, where=where, sort=sort))
+    question = Question.of(by, where, sort=sort, orders=DIFF_ORDERS)
+    return Table(analysis(opened(a, "a"), opened(b, "b"), question))
 
 
 def changes(difference: "pd.DataFrame") -> "Changes":
@@ -143,7 +150,7 @@ def changes(difference: "pd.DataFrame") -> "Changes":
     >>> spo.changes(spo.diff("before.spo", "now.spo"))
     Changes(grown=15831040, shrunk=2097152, moved=4620288)
     """
-    from spo_trace.analysis.changes import changes as analysis
+    from spo_trace.analysis.diff_summary import changes as analysis
 
     if "total_bytes_delta" not in getattr(difference, "columns", ()):
         raise UsageError(
@@ -188,13 +195,15 @@ def export(
     >>> with gzip.open("now.csv.gz", "wb") as file:
     ...     spo.export("now.spo", "csv", file)
     """
+    from spo_trace.analysis.question import Question
     from spo_trace.exporting import export as write
 
     check_export(format, where=where is not None, weight=weight)
+    question = Question.of([], where)
     access = access_given(owner, mode)
     found = opened(snap)
     with destination(outfile, binary=format in BINARY_FORMATS, access=access, force=force) as file:
-        write(found, format, file, where=where, weight=weight)
+        write(found, format, file, question, weight=weight)
 
 
 def export_diff(
@@ -211,9 +220,11 @@ def export_diff(
 
     >>> spo.export_diff("before.spo", "now.spo", "growth.html")
     """
+    from spo_trace.analysis.question import Question
     from spo_trace.exporting import export_diff as write
 
+    question = Question.of([], where)
     access = access_given(owner, mode)
     found = opened(a, "a"), opened(b, "b")
     with destination(outfile, binary=False, access=access, force=force) as file:
-        write(*found, file, where=where)
+        write(*found, file, question)

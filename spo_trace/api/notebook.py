@@ -4,6 +4,7 @@
 from html import escape
 
 from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.question import Question
 from spo_trace.analysis.snapshot_notes import snapshot_notes
 from spo_trace.errors import SpoTraceError
 from spo_trace.reporters.format import UNKNOWN, format_size, printable
@@ -18,7 +19,7 @@ _OWNERS = 5
 def snapshot_html(snap: Snapshot) -> str:
     """Return a summary of `snap` in HTML; everything in it is escaped."""
     try:
-        owners = attribute(snap, "comm")
+        owners = attribute(snap, Question.of("comm"))
         unknown = snap.meta.unknown_amounts
         sums = {name: None if name in unknown else int(owners[f"{name}_bytes"].sum()) for name in ("mem", "swap")}
         amounts = [("memory", sums["mem"]), ("swap", sums["swap"])]

@@ -7,21 +7,21 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from spo_trace.analysis.arguments import number_of, path_of, seconds_of
-from spo_trace.analysis.keys import check_keys
+from spo_trace.analysis.question import Question
 from spo_trace.analysis.trend import trend as fit_trend
 from spo_trace.api.snapshot import Paths, access_given, as_list, opened, timeout_of
 from spo_trace.collect.read_log import Progress
 from spo_trace.errors import Argument, Call, UsageError
 from spo_trace.reporters.notebook import Table
-from spo_trace.sampling.open_series import Samples, Series, open_series
 from spo_trace.sampling.recording import Recording
-from spo_trace.sampling.samples import Question, Sample, take_samples
+from spo_trace.sampling.samples import Sample, check_method, take_samples
+from spo_trace.sampling.series import Samples, Series, open_series
 from spo_trace.snapshots.page_size import parse_page_size
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.live import STACKS_TIMEOUT
 from spo_trace.sources.series import choose_series, paced
 
-__all__ = ["series", "trend", "watch"]
+__all__ = ["series", "trend", "watch", "watch_question"]
 
 
 def watch(
@@ -56,9 +56,45 @@ def watch(
     0 s: folio_prealloc
     60 s: folio_prealloc
     """
+    return watch_question(
+        Question.of(by, where),
+        method=method,
+        interval=interval,
+        count=count,
+        from_=from_,
+        backend=backend,
+        jobs=jobs,
+        stacks_timeout=stacks_timeout,
+        record=record,
+        force=force,
+        owner=owner,
+        mode=mode,
+        page_size=page_size,
+        progress=progress,
+    )
+
+
+def watch_question(
+    question: Question,
+    *,
+    method: str,
+    interval: float | None,
+    count: int | None,
+    from_: Paths | None,
+    backend: str | None,
+    jobs: int | None,
+    stacks_timeout: float,
+    record: str | os.PathLike[str] | None,
+    force: bool,
+    owner: str | None,
+    mode: int | None,
+    page_size: str | int | None,
+    progress: Progress | None,
+) -> Iterator[Sample]:
+    """Yield samples as `watch` does, for a question that was parsed already."""
+    check_method(method, question)
     interval, count = seconds_of(interval, "interval"), number_of(count, "count", least=1)
     jobs, stacks_timeout = number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout)
-    question = Question(check_keys(by), where, method)
     size = None if page_size is None else parse_page_size(page_size)
     access = access_given(owner, mode)
     pause = (0.0 if from_ else 5.0) if interval is None else interval
@@ -66,7 +102,9 @@ def watch(
     if record is not None:
         recording = Recording(Path(path_of(record, "record")), question, access=access, force=force)
     sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout), pause, count)
-    return _kept(take_samples(sources, question, jobs=jobs, page_size=size, progress=progress), recording)
+    return _kept(
+        take_samples(sources, question, method=method, jobs=jobs, page_size=size, progress=progress), recording
+    )
 
 
 # Apart from watch, which checks its arguments when it is called and not when the first sample is asked for.
@@ -115,12 +153,12 @@ def trend(
 
 
 def _opened(samples: Samples, by: str | Sequence[str] | None, where: str | None) -> Series:
-    keys = None if by is None else check_keys(by)
+    question = Question.of("stack" if by is None else by, where)
     if isinstance(samples, str | os.PathLike):
-        return open_series(samples, keys, where)
+        return open_series(samples, question, default_keys=by is None)
     if isinstance(samples, Snapshot) or not isinstance(samples, Iterable):
         raise UsageError(
             (Argument("samples"), " takes a recording, a directory of snapshots, or a list of three or more snapshots"),
             hint=("take samples: ", Call("watch", record="DIR")),
         )
-    return open_series([opened(sample, "samples") for sample in samples], keys, where)
+    return open_series([opened(sample, "samples") for sample in samples], question, default_keys=by is None)

@@ -57,16 +57,16 @@ class Snapshot(reader.Snapshot):
         These are `bytes` (2**order pages) and the keys of the stack (docs/keys.md), such as `category`, `caller` and
         `callsite`; `stack` and `symbols` are one text, as in `where`.
         """
-        from spo_trace.analysis.enriched import enriched
+        from spo_trace.analysis.stack_join import join_stacks
 
-        return enriched(self, "pages")
+        return join_stacks(self, "pages")
 
     @cached_property
     def swap(self) -> "pd.DataFrame":
         """Return one row for each swap entry, with the same columns added as to `pages`; `bytes` is the page size."""
-        from spo_trace.analysis.enriched import enriched
+        from spo_trace.analysis.stack_join import join_stacks
 
-        return enriched(self, "swap")
+        return join_stacks(self, "swap")
 
     def _repr_html_(self) -> str:
         from spo_trace.api.notebook import snapshot_html

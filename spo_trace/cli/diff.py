@@ -6,25 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.inputs import open_snapshot
-from spo_trace.cli.options import (
-    By,
-    Envelope,
-    Force,
-    Format,
-    Html,
-    Mode,
-    Output,
-    Owner,
-    PageSize,
-    Source,
-    Top,
-    Where,
-    condition_of,
-    keys_of,
-    option,
-)
-from spo_trace.cli.output import access_of, check_page, opened, warn
-from spo_trace.cli.tables import Target, check_question, most_grown, no_match_notes, show, target_of, tell
+from spo_trace.cli.option_groups import DocumentOptions, QuestionOptions, grouped
+from spo_trace.cli.options import Html, PageSize, Source, option
+from spo_trace.cli.output import check_page, opened, warn
+from spo_trace.cli.tables import Target, most_grown, no_match_notes, show, tell
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 from spo_trace.reporters.format import counted, format_size
 
@@ -50,21 +35,15 @@ Sort = Annotated[
 
 
 @guarded
+@grouped
 def command(
     a: Source,
     b: Source,
-    by: By = None,
-    top: Top = None,
+    asked: QuestionOptions,
     sort: Sort = "change",
-    where: Where = None,
-    format: Format = None,
-    output: Output = None,
-    envelope: Envelope = False,
+    document: DocumentOptions = DocumentOptions(),  # noqa: B008  # frozen
     html: Html = None,
-    owner: Owner = None,
-    mode: Mode = None,
     page_size: PageSize = None,
-    force: Force = False,
     fail_above: Annotated[
         str | None,
         option("--fail-above", shows="SIZE", help="Exit with 3 if any row grew by more, such as 512K or 1GiB."),
@@ -80,34 +59,33 @@ def command(
 
     Snapshots of different kernels are compared too: stacks then by function names, without offsets.
     """
-    access = access_of(owner, mode, output, html)
-    to = target_of(format, output, force=force, top=top, envelope=envelope, access=access)
-    check_page(html, output, force=force)
+    to = document.target(html)
+    check_page(html, document.output, force=document.force)
     limit = _limit(fail_above)
     from spo_trace.analysis.diff import diff, relate
     from spo_trace.analysis.diff_notes import relation_notes
+    from spo_trace.analysis.diff_order import DIFF_ORDERS
     from spo_trace.exporting import export_diff
 
-    condition = condition_of(where)
-    check_question(keys_of(by), condition)
+    question = asked.question(sort, DIFF_ORDERS)
     snap_a, snap_b = open_snapshot(a, page_size=page_size), open_snapshot(b, page_size=page_size)
-    table = diff(snap_a, snap_b, keys_of(by), where=condition, sort=sort)
+    table = diff(snap_a, snap_b, question)
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)
     related = relation_notes(snap_a, snap_b, relation)
     tell(related, to)
-    notes = [*no_match_notes(condition, found=len(table) > 0), *_notes(table, snap_a, snap_b, relation)]
-    _show(table, to, notes, said=[*_input_notes(snap_a, snap_b), *related])
+    notes = [*no_match_notes(question.condition, found=len(table) > 0), *_notes(table, snap_a, snap_b, relation)]
+    _show(table, to, notes, said=[*_input_notes(snap_a, snap_b), *related], top=question.top)
     if html:
-        with opened(html, force=force, access=access) as file:
-            export_diff(snap_a, snap_b, file, where=condition)
+        with opened(html, force=to.force, access=to.access) as file:
+            export_diff(snap_a, snap_b, file, question)
     if limit is not None:
         _fail_above(limit, str(fail_above), table)
 
 
 def _notes(table: "pd.DataFrame", a: "Snapshot", b: "Snapshot", relation: "Relation") -> list[Note]:
-    from spo_trace.analysis.changes import changes
     from spo_trace.analysis.diff_notes import changes_note, matched_notes
+    from spo_trace.analysis.diff_summary import changes
     from spo_trace.analysis.snapshot_notes import placeholder_notes
 
     notes = [*placeholder_notes(a, "A"), *placeholder_notes(b, "B"), *matched_notes(table, a, b, relation)]
@@ -123,15 +101,15 @@ def _input_notes(a: "Snapshot", b: "Snapshot") -> list[Note]:
 
 
 # A and B of memory and of swap apart would make lines too long to read; csv and json have them.
-def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[Note]) -> None:
-    from spo_trace.analysis.changes import changes
+def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[Note], top: int | None) -> None:
+    from spo_trace.analysis.diff_summary import changes
     from spo_trace.analysis.totals import totals
 
     changed = _changed(table)
     total = totals(table) | {f"{name}_bytes": size for name, size in changes(table)._asdict().items()}
     if not to.for_programs:
         table = table.drop(columns=["mem_bytes_a", "mem_bytes_b", "swap_bytes_a", "swap_bytes_b"])
-    show(table, to, notes, said=said, changed=changed, total=total)
+    show(table, to, notes, said=said, top=top, changed=changed, total=total)
 
 
 def _changed(table: "pd.DataFrame") -> "pd.Series":

@@ -9,7 +9,7 @@ from spo_trace.cli.guard import guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.options import Force, Mode, Output, Owner, PageSize, Source, Where, condition_of, option
 from spo_trace.cli.output import access_of, check_output, note, opened, warn
-from spo_trace.cli.tables import check_question, chosen_format, no_match_notes
+from spo_trace.cli.tables import chosen_format, no_match_notes
 from spo_trace.errors import UsageError
 from spo_trace.reporters.export_formats import BINARY_FORMATS, EXPORT_FORMATS, check_export
 
@@ -65,20 +65,21 @@ def command(
     _check_usage(format, weight, where, output)
     access = access_of(owner, mode, output)
     check_output(output, force=force)
-    check_question([], condition_of(where))
+    from spo_trace.analysis.question import Question
     from spo_trace.analysis.snapshot_notes import snapshot_notes
     from spo_trace.exporting import export
 
+    question = Question.of([], condition_of(where))
     snap = open_snapshot(snapshot, page_size=page_size)
     notes = snapshot_notes(snap)
-    if condition := condition_of(where):
+    if where:
         from spo_trace.analysis.attribution import attribute
 
-        notes += no_match_notes(condition, found=bool(attribute(snap, [], where=condition)["total_bytes"].any()))
+        notes += no_match_notes(question.condition, found=bool(attribute(snap, question)["total_bytes"].any()))
     for one in notes:
         (warn if one.warning else note)(one.text)
     with opened(output, force=force, access=access) as file:
-        export(snap, format, file, where=condition_of(where), weight=weight)
+        export(snap, format, file, question, weight=weight)
 
 
 # speedscope's own files are JSON, too.

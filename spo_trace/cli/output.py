@@ -16,7 +16,7 @@ from spo_trace.cli.messages import worded
 from spo_trace.collect.read_log import Progress
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import Access, access_for, parse_mode
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText
 from spo_trace.reporters.format import format_size, printable
 from spo_trace.snapshots.meta import FileCounts, Meta
 
@@ -119,7 +119,7 @@ class _Line:
         if not done and monotonic() - self._drawn < 0.1:
             return
         self._drawn = monotonic()
-        share = f" {100 * text.position() // text.size:3}%" if text.size and text.position and not done else ""
+        share = f" {100 * text.outcome.reached // text.size:3}%" if text.size and not done else ""
         line = "" if done else f"reading {text.name}:{share} {counts.records:,} records"
         sys.stderr.write(f"\r\033[K{line}")
         sys.stderr.flush()

@@ -15,15 +15,15 @@ from spo_trace.reporters.format import counted
 if TYPE_CHECKING:
     import pandas as pd
 
+    from spo_trace.analysis.where import Condition
+
 __all__ = [
     "TOP_ON_TERMINAL",
     "Target",
-    "check_question",
     "chosen_format",
     "most_grown",
     "no_match_notes",
     "show",
-    "sorted_by",
     "target_of",
     "tell",
 ]
@@ -40,15 +40,11 @@ _ENDINGS = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 
 
 class Target(NamedTuple):
-    """Hold where a table goes and how.
-
-    `top` is None unless --top was given, 0 for all rows. `access`: as for `opened`.
-    """
+    """Hold where a table goes and how; `access` as for `opened`."""
 
     format: str
     output: Path | None
     force: bool = False
-    top: int | None = None
     envelope: bool = False
     access: Access | None = None
 
@@ -78,7 +74,6 @@ def target_of(
     output: Path | None,
     *,
     force: bool,
-    top: int | None = None,
     envelope: bool = False,
     access: Access | None = None,
 ) -> Target:
@@ -87,7 +82,7 @@ def target_of(
     if envelope and chosen != "json":
         raise UsageError("--envelope goes with JSON", hint="add --format json")
     check_output(output, force=force)
-    return Target(chosen, output, force, top, envelope, access)
+    return Target(chosen, output, force, envelope, access)
 
 
 def chosen_format(name: str | None, output: Path | None, known: Sequence[str], endings: Mapping[str, str]) -> str:
@@ -107,53 +102,27 @@ def chosen_format(name: str | None, output: Path | None, known: Sequence[str], e
     return name or told or known[0]
 
 
-def check_question(keys: list[str], where: str | None) -> None:
-    """Raise UsageError for keys or a condition that can't be; reading a raw capture first can take minutes."""
-    from spo_trace.analysis.keys import check_keys
-    from spo_trace.analysis.where import Where
-
-    check_keys(keys)
-    Where(where)
-
-
-def sorted_by(sort: str, table: "pd.DataFrame", keys: list[str]) -> "pd.DataFrame":
-    """Return `table` by the column that --sort means, largest first; a key from its first value on."""
-    from spo_trace.analysis.keys import same_key
-
-    column = _sort_column(same_key(sort, keys) or sort, table)
-    # As the analysis sorts it, with its order of equal rows.
-    if column in ("total_bytes", "rate_low"):
-        return table
-    return table.sort_values(column, ascending=column in keys, ignore_index=True, kind="stable")
-
-
-def _sort_column(sort: str, table: "pd.DataFrame") -> str:
-    for name in (sort, f"{sort}_bytes"):
-        if name in table.columns:
-            return name
-    short = dict.fromkeys(name.partition("_bytes")[0] for name in table.columns)
-    raise UsageError(f"can't sort by {sort!r}", hint=f"choose one of {', '.join(short)}")
-
-
 def show(
     table: "pd.DataFrame",
     to: Target,
     notes: Sequence[Note] = (),
     *,
     said: Sequence[Note] = (),
+    top: int | None = None,
     changed: "pd.Series | None" = None,
     total: Mapping[str, int | None] | None = None,
 ) -> None:
     """Write `table` and its notes; those that the document on stdout does not hold go to stderr.
 
-    `said`: notes that are on stderr already, and come first in the document. `changed`: the rows to show on a
-    terminal unless --top was given. `total`: of all rows, also where --top cuts them; default: the sums of `table`.
+    `said`: notes that are on stderr already; they come first in the document. `top`: the number of rows, 0 for all,
+    None if --top was not given: then a terminal shows the first of the rows `changed` (default: of all). `total`: of
+    all rows, also if --top cuts them; default: the sums of `table`.
     """
     from spo_trace.analysis.totals import totals
     from spo_trace.reporters.document import render_document
 
-    shown = _first_rows(table, to, changed)
-    left_out = _left_out_notes(table, shown, changed if to.on_terminal and to.top is None else None)
+    shown = _first_rows(table, to, top, changed)
+    left_out = _left_out_notes(table, shown, changed if to.on_terminal and top is None else None)
     held = [(str(one.code), one.text) for one in (*said, *left_out, *notes)] if to.holds_notes else []
     with opened(to.output, force=to.force, access=to.access) as file:
         format = "envelope" if to.envelope else to.format
@@ -170,9 +139,9 @@ def tell(notes: Iterable[Note], to: Target) -> None:
             note(one.text)
 
 
-def _first_rows(table: "pd.DataFrame", to: Target, changed: "pd.Series | None") -> "pd.DataFrame":
-    if to.top is not None:
-        return table.head(to.top) if to.top else table
+def _first_rows(table: "pd.DataFrame", to: Target, top: int | None, changed: "pd.Series | None") -> "pd.DataFrame":
+    if top is not None:
+        return table.head(top) if top else table
     if not to.on_terminal:
         return table
     return (table if changed is None else table[changed]).head(TOP_ON_TERMINAL)
@@ -187,11 +156,11 @@ def _left_out_notes(table: "pd.DataFrame", shown: "pd.DataFrame", changed: "pd.S
     return [Note(NoteCode.ROWS_LEFT_OUT, f"… {counted(number, 'more row')}{of_them}: --top 0 shows all")]
 
 
-def no_match_notes(condition: str | None, *, found: bool) -> list[Note]:
+def no_match_notes(condition: "Condition", *, found: bool) -> list[Note]:
     """Return a warning if a condition holds for no row at all: a mistyped name would pass for good news."""
-    if condition is None or found:
+    if condition.text is None or found:
         return []
-    return [Note(NoteCode.NO_ROWS_MATCH, f"no rows match --where {condition!r}", warning=True)]
+    return [Note(NoteCode.NO_ROWS_MATCH, f"no rows match --where {condition.text!r}", warning=True)]
 
 
 def most_grown(table: "pd.DataFrame", keys: Sequence[str], amounts: Iterable[str]) -> str:

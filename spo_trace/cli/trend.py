@@ -9,36 +9,22 @@ import typer
 
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.cli.guard import fail, guarded
-from spo_trace.cli.options import (
-    Envelope,
-    Force,
-    Format,
-    Mode,
-    Output,
-    Owner,
-    Top,
-    Where,
-    condition_of,
-    keys_of,
-    option,
-)
-from spo_trace.cli.output import access_of, check_output, note, opened
-from spo_trace.cli.tables import most_grown, no_match_notes, show, sorted_by, target_of, tell
+from spo_trace.cli.option_groups import DocumentOptions, grouped
+from spo_trace.cli.options import Top, Where, condition_of, keys_of, option
+from spo_trace.cli.output import check_output, note, opened
+from spo_trace.cli.tables import Target, most_grown, no_match_notes, show, tell
 from spo_trace.errors import EXIT_THRESHOLD, SpoTraceError, UsageError
-from spo_trace.files.access import Access
 from spo_trace.reporters.format import format_size
 from spo_trace.version import INSTALL_PLOT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from spo_trace.sampling.open_series import Series
+    from spo_trace.sampling.series import Series
 
 __all__ = ["command"]
 
 _PANELS = 6
-
-_COLUMNS = {"least": "rate_low", "first": "first_bytes", "last": "last_bytes"}
 
 
 Samples = Annotated[
@@ -88,21 +74,17 @@ FailAbove = Annotated[
 
 
 @guarded
+@grouped
 def command(
     samples: Samples,
     by: TrendBy = None,
-    weight: Weight = "total",
+    where: Where = None,
     top: Top = None,
     sort: Sort = "least",
-    where: Where = None,
-    format: Format = None,
-    output: Output = None,
-    envelope: Envelope = False,
+    weight: Weight = "total",
+    document: DocumentOptions = DocumentOptions(),  # noqa: B008  # frozen
     plot: Plot = None,
     fail_above: FailAbove = None,
-    owner: Owner = None,
-    mode: Mode = None,
-    force: Force = False,
 ) -> None:
     """Show who grows steadily, how fast, and how sure that is.
 
@@ -115,25 +97,25 @@ def command(
         spo-trace trend day --by caller --plot day.svg
         spo-trace trend nightly/ --by stack --fail-above 1MiB/h    # a leak test for CI
     """
-    access = access_of(owner, mode, output, plot)
-    to = target_of(format, output, force=force, top=top, envelope=envelope, access=access)
-    _check_plot(plot, force=force)
+    to = document.target(plot)
+    _check_plot(plot, force=to.force)
     limit = _limit(fail_above)
+    from spo_trace.analysis.question import Question
     from spo_trace.analysis.trend import trend
-    from spo_trace.sampling.open_series import open_series
+    from spo_trace.sampling.series import open_series
 
-    condition = condition_of(where)
-    series = open_series(samples, keys_of(by) if by else None, condition)
-    table = sorted_by(_COLUMNS.get(sort, sort), trend(series.table, series.keys, weight=weight), series.keys)
+    question = Question.of(keys_of(by) if by else "stack", condition_of(where), top=top)
+    series = open_series(samples, question, default_keys=not by)
+    table = trend(series.table, series.keys, weight=weight, sort=sort)
     said = _series_notes(series, weight)
     tell(said, to)
     changed = table["steadiness"].notna()
     found = bool(series.table["total_bytes"].any())
-    show(table, to, no_match_notes(condition, found=found), said=said, changed=changed)
+    show(table, to, no_match_notes(question.condition, found=found), said=said, top=top, changed=changed)
     if plot and not changed.any():
         note("Nothing changed: there is nothing to draw")
     elif plot:
-        _draw(table[changed].head(min(top or _PANELS, _PANELS)), series, weight, plot, force=force, access=access)
+        _draw(table[changed].head(min(top or _PANELS, _PANELS)), series, weight, plot, to)
     if limit is not None:
         _fail_above(limit, str(fail_above), table, series.keys)
 
@@ -176,7 +158,7 @@ def _what(series: "Series", weight: str) -> str:
     return {"total": "memory and swap", "mem": "memory", "swap": "swap"}[weight]
 
 
-def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, force: bool, access: Access) -> None:
+def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, to: Target) -> None:
     from spo_trace.analysis.history import history, rows_of
     from spo_trace.analysis.owner_labels import owner_labels
     from spo_trace.reporters.trend_plot import Amounts, render_trend
@@ -185,7 +167,7 @@ def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, *, f
     amounts = Amounts(found.seconds, found.amounts[f"{weight}_bytes"][rows_of(found, table)])
     labels = owner_labels(table, series.keys)
     title = f"Who grows steadily, by {', '.join(series.keys)}: {_what(series, weight)}"
-    with opened(plot, force=force, access=access) as file:
+    with opened(plot, force=to.force, access=to.access) as file:
         outfile = cast(BinaryIO, file.buffer)
         render_trend(table, labels, amounts, outfile, suffix=plot.suffix.lower(), title=title)
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.cli.guard import fail, guarded
 from spo_trace.cli.inputs import open_snapshot
-from spo_trace.cli.options import Envelope, Force, Format, Mode, Output, Owner, PageSize, Source, option
-from spo_trace.cli.output import access_of, opened
-from spo_trace.cli.tables import Target, show, target_of, tell
+from spo_trace.cli.option_groups import DocumentOptions, grouped
+from spo_trace.cli.options import PageSize, Source, option
+from spo_trace.cli.output import opened
+from spo_trace.cli.tables import Target, show, tell
 from spo_trace.errors import EXIT_NOT_CHECKED, EXIT_THRESHOLD
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Only = Annotated[
 
 
 @guarded
+@grouped
 def command(
     snapshot: Source,
     tolerance: Annotated[
@@ -35,13 +37,8 @@ def command(
         option("--tolerance", shows="PERCENT", least=0, help="How much may stay unexplained.", default=True),
     ] = 2.0,
     only: Only = None,
-    format: Format = None,
-    output: Output = None,
-    envelope: Envelope = False,
-    owner: Owner = None,
-    mode: Mode = None,
+    document: DocumentOptions = DocumentOptions(),  # noqa: B008  # frozen
     page_size: PageSize = None,
-    force: Force = False,
 ) -> None:
     """Check that page_owner accounts for the memory and swap in use.
 
@@ -55,8 +52,7 @@ def command(
         spo-trace verify now.spo
         spo-trace verify now.spo --only memory,swap
     """
-    access = access_of(owner, mode, output)
-    to = target_of(format, output, force=force, envelope=envelope, access=access)
+    to = document.target()
     from spo_trace.analysis.snapshot_notes import input_notes
     from spo_trace.analysis.verdicts import check_parts, verified
 

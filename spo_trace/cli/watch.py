@@ -23,7 +23,7 @@ from spo_trace.cli.options import (
     option,
 )
 from spo_trace.cli.output import access_of, note
-from spo_trace.cli.watch_output import SORTS, Csv, Display, JsonLines, Lines, Terminal
+from spo_trace.cli.watch_output import Csv, Display, JsonLines, Lines, Terminal
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted
 
@@ -118,17 +118,16 @@ def command(
         sudo spo-trace watch --by stack -n 60 --record day    # then: spo-trace trend day
         spo-trace watch --from leak --backend simulator -n 1  # without root
     """
-    if sort not in SORTS:
-        raise UsageError(f"can't sort by {sort!r}", hint=f"choose one of {', '.join(SORTS)}")
     if format not in ("view", *_DISPLAYS):
         raise UsageError(f"there is no format {format!r}", hint=f"choose one of view, {', '.join(_DISPLAYS)}")
-    import spo_trace as spo
+    from spo_trace.analysis.growth import ORDERS
+    from spo_trace.analysis.question import Question
+    from spo_trace.api.series import watch_question
 
-    keys = keys_of(by)
-    display = _DISPLAYS.get(format, Terminal if sys.stdout.isatty() else Lines)(keys, sort, top)
-    samples = spo.watch(
-        keys,
-        where=condition_of(where),
+    question = Question.of(keys_of(by), condition_of(where), sort=sort, orders=ORDERS, top=top)
+    display = _DISPLAYS.get(format, Terminal if sys.stdout.isatty() else Lines)(question)
+    samples = watch_question(
+        question,
         method=method,
         jobs=jobs,
         stacks_timeout=stacks_timeout,

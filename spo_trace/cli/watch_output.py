@@ -13,7 +13,7 @@ from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.cli.messages import worded
 from spo_trace.cli.output import note, progress, warn
 from spo_trace.collect.read_log import Progress
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText
 from spo_trace.reporters.format import counted, format_size
 from spo_trace.snapshots.meta import FileCounts
 
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.live import Live
 
+    from spo_trace.analysis.question import Question
     from spo_trace.reporters.watch_view import WatchView
     from spo_trace.sampling.samples import Sample
 
-__all__ = ["SORTS", "Csv", "Display", "JsonLines", "Lines", "Terminal"]
+__all__ = ["Csv", "Display", "JsonLines", "Lines", "Terminal"]
 
 _NUMBER = re.compile(r"[\d,]+")
-
-SORTS = ("growth", "interval", "total", "mem", "swap")
 
 # Samples that are kept beside the first one: the sparklines go back so far.
 _REMEMBERED = 20
@@ -40,11 +39,9 @@ _ROWS_ON_TERMINAL = 200
 class Display:
     """Keep the samples that growth is told from; `taken` counts all that were shown."""
 
-    def __init__(self, keys: list[str], sort: str, top: int | None) -> None:
+    def __init__(self, question: "Question") -> None:
         self.taken = 0
-        self._keys = keys
-        self._sort = sort
-        self._top = top
+        self._question = question
         self._first: Sample | None = None
         self._recent: deque[Sample] = deque(maxlen=_REMEMBERED)
         self._told: set[str] = set()
@@ -86,7 +83,8 @@ class Display:
         import pandas as pd
 
         columns = {
-            key: pd.Series([self._once(value) for value in sample.table[key]], dtype=object) for key in self._keys
+            key: pd.Series([self._once(value) for value in sample.table[key]], dtype=object)
+            for key in self._question.keys
         }
         return replace(sample, table=sample.table.assign(**columns))
 
@@ -108,16 +106,16 @@ class Display:
     # Of the first `most` owners (0: all) in the order to show, of all together, and how many owners there are.
     def _growth(self, most: int) -> "tuple[pd.DataFrame, pd.DataFrame, int]":
         from spo_trace.analysis.growth import growth
+        from spo_trace.analysis.order import sort_rows
         from spo_trace.analysis.owner_labels import owner_labels
-        from spo_trace.sampling.open_series import series_of
+        from spo_trace.sampling.series import series_of
 
         assert self._first is not None
-        table = series_of([self._first, *self._recent], self._keys).table
-        rows = growth(table, self._keys)
-        column = f"{self._sort}_delta" if self._sort in ("growth", "interval") else f"{self._sort}_bytes"
-        rows = rows.sort_values(column, ascending=False, kind="stable", ignore_index=True)
+        table = series_of([self._first, *self._recent], self._question.keys).table
+        rows = growth(table, self._question.keys)
+        rows = sort_rows(rows, self._question.sort or "growth_delta", [])
         shown = rows.head(most) if most else rows
-        labelled = shown.assign(label=owner_labels(shown, self._keys))
+        labelled = shown.assign(label=owner_labels(shown, self._question.keys))
         return labelled, growth(table, []).assign(label="all"), len(rows)
 
 
@@ -136,7 +134,7 @@ class Lines(Display):
 
         from spo_trace.reporters.watch_view import render_lines
 
-        rows, everything, owners = self._growth(self._top or 0)
+        rows, everything, owners = self._growth(self._question.top or 0)
         self._tell_cut(owners - len(rows))
         shown = pd.concat([everything, rows], ignore_index=True)
         render_lines(shown, sample.seconds, sys.stdout, header=self.taken == 1)
@@ -146,7 +144,7 @@ class _Rows(Display):
     """Write a row for each owner and sample, under the API's column names: for programs."""
 
     def _draw(self, sample: "Sample") -> None:
-        rows, _, owners = self._growth(self._top or 0)
+        rows, _, owners = self._growth(self._question.top or 0)
         self._tell_cut(owners - len(rows))
         rows = rows.drop(columns=["past", "label"])
         rows.insert(0, "sample", sample.number)
@@ -182,8 +180,8 @@ class Terminal(Display):
     _live: "Live | None" = None
     _view: "WatchView | None" = None
 
-    def __init__(self, keys: list[str], sort: str, top: int | None) -> None:
-        super().__init__(keys, sort, top)
+    def __init__(self, question: "Question") -> None:
+        super().__init__(question)
         self._unsaid: list[str] = []
 
     def __exit__(
@@ -218,8 +216,8 @@ class Terminal(Display):
 
         from spo_trace.reporters.watch_view import WatchView
 
-        rows, everything, owners = self._growth(self._top or _ROWS_ON_TERMINAL)
-        footing = _footing(sample, self._keys, len(self._unsaid))
+        rows, everything, owners = self._growth(self._question.top or _ROWS_ON_TERMINAL)
+        footing = _footing(sample, self._question.keys, len(self._unsaid))
         self._view = WatchView(rows, everything, owners, _heading(sample), footing)
         if self._live is None:
             # Refreshed between samples too: a terminal may change its size.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from spo_trace.formats import proc
+from spo_trace.formats.text_reader import chunks_in
 from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom, evidence
 from spo_trace.sources.source import Source
@@ -77,14 +78,14 @@ def _content(source: Source, warnings: list[str], name: str) -> bytes:
     if text is None:
         return b""
     content = bytearray()
-    for chunk in text.chunks:
+    for chunk in chunks_in(text):
         content += chunk
         if len(content) > _LARGEST:
-            text.problem = f"it has more than {_LARGEST >> 20} MiB"
+            text.outcome.problem = f"it has more than {_LARGEST >> 20} MiB"
             break
-    if text.problem is None:
+    if text.outcome.problem is None:
         return bytes(content)
-    warnings.append(f"{name}: {text.problem}; it is left out")
+    warnings.append(f"{name}: {text.outcome.problem}; it is left out")
     return b""
 
 

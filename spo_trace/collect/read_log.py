@@ -7,7 +7,8 @@ from time import monotonic
 
 from spo_trace.errors import Argument, MalformedRecord
 from spo_trace.formats.reasons import MARKS
-from spo_trace.formats.record import KernelText, Reject, RejectSink
+from spo_trace.formats.record import Reject, RejectSink
+from spo_trace.formats.text import KernelText
 from spo_trace.snapshots.meta import FileCounts
 
 __all__ = ["Progress", "ReadLog"]
@@ -33,13 +34,13 @@ class ReadLog:
         counts.began = counts.began or round(started - self._started, 3)
         yield counts
         counts.seconds = round(counts.seconds + monotonic() - started, 3)
-        counts.skipped.update(text.skipped or {})
-        counts.problem = text.problem
+        outcome = text.outcome
+        counts.skipped.update(outcome.skipped)
+        counts.problem = outcome.problem
         counts.note = text.note
-        if text.dress is not None:
-            counts.marks.update(text.dress.marks)
-        if self._strict and (text.problem or text.skipped):
-            raise MalformedRecord(f"{text.name}: {text.problem or next(iter(text.skipped or ()))}", hint=_HINT)
+        counts.marks.update(outcome.marks)
+        if self._strict and (outcome.problem or outcome.skipped):
+            raise MalformedRecord(f"{text.name}: {outcome.problem or next(iter(outcome.skipped))}", hint=_HINT)
         self.progress(text, counts)
 
     def progress(self, text: KernelText, counts: FileCounts) -> None:

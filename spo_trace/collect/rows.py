@@ -8,7 +8,7 @@ import pyarrow as pa
 from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.read_log import ReadLog
 from spo_trace.formats.arrays import values_of
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText
 from spo_trace.snapshots.writer import SnapshotWriter
 
 __all__ = ["RowWriter"]

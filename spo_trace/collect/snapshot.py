@@ -126,7 +126,7 @@ class _Collection:
             text, self._stacks, self._log.reject, jobs=self._jobs, columns=columns
         )
         self._rows.write("pages", text, trace.restore(batches) if trace else batches)
-        return text.pageblock_order
+        return text.outcome.pageblock_order
 
     def _write_stacks(self) -> None:
         self._stacks.fill_handles()

@@ -29,15 +29,15 @@ class StackFiles:
     def read_handles(self) -> None:
         """Read the stack of each handle; before page_owner, which may print handles in place of stacks (print_mode)."""
         for record in self._records("show_stacks_handles"):
-            if record.handle is not None and record.block is not None:
-                self._stacks.know_handle(record.handle, record.block)
+            if record.handle is not None and record.stack is not None:
+                self._stacks.know_handle(record.handle, record.stack)
 
     def read_counts(self) -> None:
         """Read nr_base_pages of each stack; right after page_owner, as the two are compared."""
         counted = counts_allocations = False
         for record in self._records("show_stacks"):
-            if record.block is not None and record.nr_base_pages is not None:
-                self._stacks[self._stacks.intern(record.block)].nr_base_pages = record.nr_base_pages
+            if record.stack is not None and record.nr_base_pages is not None:
+                self._stacks[self._stacks.intern(record.stack)].nr_base_pages = record.nr_base_pages
                 counted = True
             counts_allocations |= record.stack_count is not None
         if counts_allocations:

@@ -11,8 +11,8 @@ from spo_trace.collect.rows import RowWriter
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.parser_choice import swap_batches
-from spo_trace.formats.record import KernelText
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.text import Chunks, KernelText
 from spo_trace.machine.command_line import wants_swap
 from spo_trace.snapshots.meta import MachineFacts, Origin, SwapOwner
 from spo_trace.sources.source import Source
@@ -67,7 +67,7 @@ class SwapOwners:
         """Write the rows of swap and return where they come from, or why there are none."""
         kept = self._text is not None
         if trace:
-            rows.write("swap", KernelText("bpf"), trace.batches())
+            rows.write("swap", KernelText("bpf", Chunks(())), trace.batches())
             self._warnings += trace.warnings()
             return SwapOwner(Origin.BPF, kept_by_kernel=kept, trace=trace.facts())
         if self._mode == "none":

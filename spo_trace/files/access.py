@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who an output belongs to and who may read it: the policy for every file and directory that spo-trace writes."""
+"""Owner and permissions of every file and directory that spo-trace writes."""
 
 import logging
 import os
@@ -22,10 +22,10 @@ _MODE_HINT = "use a mode such as 0600, 0640, 0644 or 0660"
 
 @dataclass(frozen=True)
 class Access:
-    """Say who gets an output (None: whoever runs this process) and the permission bits of its files.
+    """The owner of an output (None: the user of this process) and the permission bits of its files.
 
-    `implied`: the account is the caller of sudo, who gets an output only where they may write. `refused`: why the
-    caller of sudo gets none.
+    `implied`: the account is the caller of sudo, who becomes the owner only in directories that they may write to.
+    `refused`: why the caller of sudo does not become the owner.
     """
 
     account: Account | None = None
@@ -34,7 +34,7 @@ class Access:
     refused: str = ""
 
     def grant_in(self, parent: int, target: Path) -> "Grant":
-        """Return what applies to `target` in the open directory `parent`; log it if sudo's caller gets nothing."""
+        """Return the grant for `target` in the open directory `parent`; warn if sudo's caller does not become owner."""
         why = self.refused
         if self.implied and self.account and not self.account.may_write(os.fstat(parent)):
             why = f"{self.account.name} may not write to {target.parent}"
@@ -44,7 +44,7 @@ class Access:
         return Grant(self.account, self.mode, target, implied=self.implied)
 
 
-# What a process keeps for itself, whoever called it: caches and scratch files.
+# For files that stay with the process's own user, such as caches and scratch files.
 OWN = Access()
 
 
@@ -58,7 +58,7 @@ class Grant:
         self._implied = implied
 
     def apply(self, fd: int) -> None:
-        """Give an open file or directory its owner and mode; raise SpoTraceError if that fails."""
+        """Set the owner and mode of an open file or directory; raise SpoTraceError if that fails."""
         status = os.fstat(fd)
         mode = directory_mode(self._mode) if stat.S_ISDIR(status.st_mode) else self._mode
         if stat.S_IMODE(status.st_mode) != mode:
@@ -71,12 +71,12 @@ class Grant:
         except OSError as error:
             self._failed(f"its owner cannot be changed: {error.strerror}")
 
-    # A file system may have no owners. A snapshot that took minutes is not lost for that.
+    # Some file systems have no owners. A snapshot that took minutes must not be lost for that.
     def _failed(self, why: str) -> None:
         if not self._implied:
             raise SpoTraceError(
                 f"{self._target}: {why}",
-                hint=("leave out ", Argument("owner"), ", or name another place with ", Argument("output")),
+                hint=("leave out ", Argument("owner"), ", or choose another place with ", Argument("output")),
             )
         _warn_of_root(self._target, why)
         self._account = None
@@ -87,9 +87,9 @@ def _warn_of_root(target: Path, why: str) -> None:
 
 
 def access_for(owner: str | None = None, mode: int | None = None) -> Access:
-    """Return the access that `owner` (USER or USER:GROUP) and `mode` ask for; by default sudo's caller and 0600.
+    """Return the access for `owner` (USER or USER:GROUP) and `mode`; by default sudo's caller and 0600.
 
-    Raise UsageError for a user or a mode that is not possible, SpoTraceError if only root may name that user.
+    Raise UsageError for an invalid user or mode, SpoTraceError if only root may give files to that user.
     """
     chosen = PRIVATE_MODE if mode is None else check_mode(mode)
     if owner is not None:
@@ -112,7 +112,7 @@ def _permitted(account: Account) -> Account:
 
 
 def parse_mode(text: str) -> int:
-    """Return the mode that octal digits such as 0640 mean; raise UsageError for anything else."""
+    """Return the mode written in octal digits, such as 0640; raise UsageError for anything else."""
     if not re.fullmatch(r"(0o)?[0-7]{1,5}", text):
         raise UsageError(f"{text!r} is not a mode", hint=_MODE_HINT)
     return check_mode(int(text.removeprefix("0o"), 8))
@@ -121,14 +121,14 @@ def parse_mode(text: str) -> int:
 def check_mode(mode: int) -> int:
     """Return `mode` if output files may have it, else raise UsageError."""
     if mode & 0o002:
-        raise UsageError(f"mode {mode:04o} lets everybody change the files", hint=_MODE_HINT)
+        raise UsageError(f"mode {mode:04o} allows everyone to change the files", hint=_MODE_HINT)
     if mode & ~_ALLOWED or mode & PRIVATE_MODE != PRIVATE_MODE:
         raise UsageError(f"mode {mode:04o} is not a mode for output files", hint=_MODE_HINT)
     return mode
 
 
 def directory_mode(mode: int) -> int:
-    """Return the mode of a directory whose files have `mode`: who may read or write them may search it.
+    """Return the mode of a directory whose files have `mode`: users who may read or write files may search it.
 
     >>> f"{directory_mode(0o640):04o}"
     '0750'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Users of this machine, by name or number: from --owner, or from what sudo, pkexec and doas say about their caller."""
+"""Users of this machine, by name or number: from --owner, or from the environment of sudo, pkexec and doas."""
 
 import grp
 import os
@@ -12,7 +12,7 @@ from spo_trace.errors import Argument, UsageError
 
 __all__ = ["Account", "caller", "find_account"]
 
-# The largest value, (uid_t) -1, means "leave as it is" to chown(2).
+# For chown(2), the largest value, (uid_t) -1, means "leave unchanged".
 _MOST = (1 << 32) - 2
 
 _HINT = "name a user or USER:GROUP; numbers work too, such as 1000:1000"
@@ -20,7 +20,7 @@ _HINT = "name a user or USER:GROUP; numbers work too, such as 1000:1000"
 
 @dataclass(frozen=True)
 class Account:
-    """Hold a user with the group for new files, and all groups the user is a member of."""
+    """A user, the group for new files, and all groups of the user."""
 
     uid: int
     gid: int
@@ -28,7 +28,7 @@ class Account:
     groups: frozenset[int]
 
     def may_write(self, directory: os.stat_result) -> bool:
-        """Return whether the mode bits of a directory let this user create files in it; ACLs are not considered."""
+        """Return whether the mode bits of a directory allow this user to create files in it; ACLs are ignored."""
         if directory.st_uid == self.uid:
             bits = directory.st_mode >> 6
         elif directory.st_gid in self.groups:
@@ -39,7 +39,7 @@ class Account:
 
 
 def find_account(text: str) -> Account:
-    """Return the account that USER or USER:GROUP names; raise UsageError if there is none."""
+    """Return the account for USER or USER:GROUP; raise UsageError if it does not exist."""
     user, _, group = text.partition(":")
     entry = _user(user)
     uid = entry.pw_uid if entry else _number(user)
@@ -58,9 +58,9 @@ def find_account(text: str) -> Account:
 
 
 def caller(environment: Mapping[str, str]) -> Account | None:
-    """Return the user who became root through sudo, pkexec or doas; None if nobody did, or if it was root.
+    """Return the user who became root through sudo, pkexec or doas; None without these, or if that user is root.
 
-    Raise ValueError if the environment does not name an existing user and a group of that user.
+    Raise ValueError if the environment does not contain an existing user and a group of that user.
     """
     if "SUDO_UID" in environment:
         return _caller("SUDO_UID", environment["SUDO_UID"], environment.get("SUDO_GID", ""))
@@ -79,17 +79,17 @@ def _caller(variable: str, uid_text: str, gid_text: str | None = None) -> Accoun
         return None
     entry = None if uid is None else _entry(uid)
     if entry is None:
-        raise ValueError(f"{variable} names no user of this machine")
+        raise ValueError(f"{variable} is not a user of this machine")
     groups = _groups(entry)
     if gid_text is None:
         return Account(entry.pw_uid, entry.pw_gid, entry.pw_name, groups)
     gid = _number(gid_text)
     if gid is None or gid not in groups or not _is_group(gid):
-        raise ValueError(f"SUDO_GID names no group of {entry.pw_name}")
+        raise ValueError(f"SUDO_GID is not a group of {entry.pw_name}")
     return Account(entry.pw_uid, gid, entry.pw_name, groups)
 
 
-# As chown(1) does: digits may be a name, and are looked up as one first.
+# Digits may be a user's name. Like chown(1), try that first.
 def _user(text: str) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(text)
@@ -124,6 +124,6 @@ def _groups(entry: pwd.struct_passwd | None) -> frozenset[int]:
     return frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid)) if entry else frozenset()
 
 
-# int() would also take signs, blanks, underscores and other scripts' digits.
+# int() would also accept signs, blanks, underscores and the digits of other scripts.
 def _number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,10}", text) and int(text) <= _MOST else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Data that comes with spo-trace: in the wheel, or in the source tree that it runs from."""
+"""Data files of spo-trace, in the wheel or in the source tree."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def scenarios() -> dict[str, Path]:
 
 
 def scenario_path(name: str) -> Path:
-    """Return the scenario file that `name` is, or the bundled one of that name."""
+    """Return the scenario file with the path `name`, or the bundled one with that name."""
     if Path(name).is_file():
         return Path(name)
     known = scenarios()
@@ -29,13 +29,13 @@ def scenario_path(name: str) -> Path:
 
 
 def real_captures() -> Path | None:
-    """Return the directory of captures from real kernels, None where they are not shipped (in a wheel)."""
+    """Return the directory of captures from real kernels, None in a wheel, which does not contain them."""
     directory = _FIXTURES / "captures"
     return directory if directory.is_dir() else None
 
 
 def capture_script() -> Path:
-    """Return the shell script that captures on a machine without Python."""
+    """Return the shell script that makes captures on machines without Python."""
     return _PACKAGE / "capture.sh"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is closed when a `with` block is left."""
+"""A base class for objects that are closed at the end of a `with` block."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType
@@ -9,7 +9,7 @@ __all__ = ["Closeable"]
 
 
 class Closeable(ABC):
-    """Be closed at the end of a `with` block, however that ends."""
+    """Close the object at the end of a `with` block, also after an exception."""
 
     def __enter__(self) -> Self:
         return self
@@ -21,4 +21,4 @@ class Closeable(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what is held."""
+        """Release all resources."""

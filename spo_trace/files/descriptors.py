@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Open, make and empty files and directories by descriptor, so that no link that somebody plants is followed."""
+"""Operations on files and directories by descriptor, so that planted links are never followed."""
 
 import os
 import secrets
@@ -23,21 +23,21 @@ __all__ = [
     "unforeseen",
 ]
 
-_OWN_DIRECTORY = ("name a directory of yours with ", Argument("output"))
+_OWN_DIRECTORY = ("choose a directory that you own with ", Argument("output"))
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def cannot_write(target: Path, error: OSError, hint: Text = _OWN_DIRECTORY) -> SpoTraceError:
-    """Return the error that says why `target` can't be written."""
+    """Return the error for a `target` that can't be written."""
     return SpoTraceError(f"{target} can't be written: {error.strerror}", hint=hint)
 
 
 def open_parent(target: Path) -> int:
-    """Open the directory of `target`, to which links may lead; raise SpoTraceError if there is none.
+    """Open the directory of `target`, following links to it; raise SpoTraceError if there is none.
 
-    The descriptor serves for names in it: a directory that this user may write to but not list will do.
+    The descriptor is for access to names in the directory only; the user need not be allowed to list it.
     """
     try:
         return os.open(target.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -46,23 +46,23 @@ def open_parent(target: Path) -> int:
 
 
 def open_directory(name: str, parent: int | None) -> int:
-    """Open a directory, not a link to one."""
+    """Open a directory; fail if it is a link."""
     return os.open(name, _DIRECTORY, dir_fd=parent)
 
 
 def make_directory(name: str, parent: int) -> int:
-    """Make a private directory and return it open; raise SpoTraceError if somebody exchanged it at once."""
+    """Create and open a private directory; raise SpoTraceError if somebody replaced it in between."""
     os.mkdir(name, 0o700, dir_fd=parent)
     fd = open_directory(name, parent)
-    # Whoever may write to `parent` can put a directory of ours there that has files in it already.
+    # A user who may write to `parent` can put another directory there, even one of ours that contains files.
     if names(fd) or os.fstat(fd).st_uid != os.geteuid() or os.fstat(fd).st_mode & 0o077:
         os.close(fd)
-        raise SpoTraceError(f"{name} was exchanged while it was made", hint=_OWN_DIRECTORY)
+        raise SpoTraceError(f"{name} was replaced while being created", hint=_OWN_DIRECTORY)
     return fd
 
 
 def create(name: str, parent: int) -> int:
-    """Create a private file and return it open for writing; raise FileExistsError if there is anything of that name."""
+    """Create a private file and open it for writing; raise FileExistsError if the name exists."""
     return os.open(name, _CREATE, 0o600, dir_fd=parent)
 
 
@@ -72,7 +72,7 @@ def names(directory: int) -> list[str]:
 
 
 def same_file(name: str, parent: int, fd: int) -> bool:
-    """Return whether `name` in the directory `parent` is the file that is open as `fd`."""
+    """Return whether `name` in the directory `parent` is the open file `fd`."""
     try:
         return os.path.samestat(os.stat(name, dir_fd=parent, follow_symlinks=False), os.fstat(fd))
     except FileNotFoundError:
@@ -80,7 +80,7 @@ def same_file(name: str, parent: int, fd: int) -> bool:
 
 
 def empty(directory: int) -> None:
-    """Remove all that is in an open directory, as far as that is possible."""
+    """Remove everything in an open directory, as far as possible."""
     with suppress(OSError):
         for name in names(directory):
             try:
@@ -90,7 +90,7 @@ def empty(directory: int) -> None:
 
 
 def sync(directory: int) -> None:
-    """Have all that is in an open directory, and the directory itself, on the disk."""
+    """Flush an open directory and everything in it to disk."""
     for _, _, files, fd in os.fwalk(dir_fd=directory):
         for name in files:
             file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
@@ -102,7 +102,7 @@ def sync(directory: int) -> None:
 
 
 def sync_names(directory: int) -> None:
-    """Have the names in an open directory on the disk, if this user may read the directory."""
+    """Flush the names in an open directory to disk, if this user may read the directory."""
     with suppress(PermissionError):
         fd = open_directory(".", directory)
         try:
@@ -112,8 +112,8 @@ def sync_names(directory: int) -> None:
 
 
 def unforeseen(name: str, purpose: str) -> str:
-    """Return a hidden name beside `name` that nobody can foresee.
+    """Return an unpredictable hidden name derived from `name`.
 
-    A name that is known before the file exists lets its maker remove the file after an interrupt at any point.
+    A name that is chosen before the file exists allows the caller to clean up after an interrupt at any point.
     """
     return f".{name}.{purpose}-{secrets.token_hex(8)}"

@@ -29,24 +29,24 @@ __all__ = ["Kind", "OutputDirectory", "check_target"]
 
 
 class Kind(NamedTuple):
-    """Say what a directory is called in messages, and whether an open directory is one: only such are replaced."""
+    """A kind of output directory: its name for messages, and a test for open directories. Only such are replaced."""
 
     name: str
     holds: Callable[[int], bool]
 
 
 class OutputDirectory(Closeable):
-    """Write a directory that is private until `commit`, and is removed by `close` if that was not reached.
+    """Write a directory that is private until `commit`; without `commit`, `close` removes it.
 
-    Everything is done by descriptor. Until `commit` the directory belongs to this process's user alone, so that nobody
-    can put anything into it; only then does it get its owner, its mode and, last of all, its name.
+    All operations use descriptors. Until `commit` the directory belongs to the process's user, so that nobody else can
+    put anything into it. `commit` sets its owner, its mode and, as the last step, its name.
     """
 
     def __init__(self, target: Path, kind: Kind, *, access: Access = OWN, force: bool = False) -> None:
         """Raise SpoTraceError if `target` exists and may not be replaced."""
         check_target(target, kind, force=force)
         self._target = target
-        # `.` and `x/..` have no name that could be given to another directory.
+        # `.` and `x/..` are not names that another directory can be renamed to.
         self._place = target if target.name not in ("", "..") else target.resolve()
         self._kind = kind
         self._access = access
@@ -56,8 +56,8 @@ class OutputDirectory(Closeable):
         self._fd: int | None = None
 
     def __enter__(self) -> Self:
-        """Make the directory under a temporary name; raise SpoTraceError if it can't be made."""
-        # Not before: an interrupt between a call and the `with` that it is for would leave the directory behind.
+        """Create the directory under a temporary name; raise SpoTraceError if that fails."""
+        # Not in the constructor: an interrupt before the `with` statement would leave the directory behind.
         try:
             self._parent = open_parent(self._place)
             self._grant = self._access.grant_in(self._parent, self._target)
@@ -87,18 +87,18 @@ class OutputDirectory(Closeable):
         self._parent = self._fd = None
 
     def create(self, name: str) -> BinaryIO:
-        """Return a new file, open for writing; a name such as `a/b/c` makes the directories too."""
+        """Create a file and open it for writing; a name such as `a/b/c` also creates the directories."""
         *directories, last = PurePosixPath(name).parts
         assert self._fd is not None
         if ".." in directories or last == ".." or name.startswith("/"):
-            raise SpoTraceError(f"{name!r} is not a name for a file in {self._target}")
+            raise SpoTraceError(f"{name!r} is not a valid name for a file in {self._target}")
         with ExitStack() as stack:
             parent = self._fd
             for directory in directories:
                 parent = stack.enter_context(self._opened(directory, parent))
             fd = create(last, parent)
         try:
-            # Nobody else can open it yet: the directory around it is private.
+            # Other users cannot open it yet, because the directory is private.
             self._grant.apply(fd)
             return os.fdopen(fd, "wb")
         except BaseException:
@@ -117,7 +117,7 @@ class OutputDirectory(Closeable):
             os.close(fd)
 
     def commit(self) -> None:
-        """Give the directory its owner, its mode and its name; raise SpoTraceError if another has taken the name."""
+        """Set the directory's owner, mode and name; raise SpoTraceError if the name exists by now."""
         assert self._fd is not None and self._parent is not None
         sync(self._fd)
         self._grant.apply(self._fd)
@@ -129,14 +129,14 @@ class OutputDirectory(Closeable):
             os.rename(self._temporary, name, src_dir_fd=self._parent, dst_dir_fd=self._parent)
         sync_names(self._parent)
 
-    # rename(2) replaces only an empty directory: the old one steps aside first.
+    # rename(2) replaces only empty directories, so move the old one aside first.
     def _replace(self, parent: int) -> None:
         name = self._place.name
         aside = unforeseen(name, "old")
         fd = make_directory(aside, parent)
         try:
             os.rename(name, "old", src_dir_fd=parent, dst_dir_fd=fd)
-            # Checked again where nobody else can exchange it.
+            # Check again, in a directory where nobody else can replace it.
             check_target("old", self._kind, force=True, parent=fd, shown=self._target)
             os.rename(self._temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             empty(fd)
@@ -146,12 +146,12 @@ class OutputDirectory(Closeable):
             raise
         finally:
             os.close(fd)
-            # It stays if the old directory is still in it, because nothing could be renamed.
+            # This fails, as it should, if the old directory could not be moved back.
             with suppress(OSError):
                 os.rmdir(aside, dir_fd=parent)
 
     def add(self, name: str, content: bytes) -> None:
-        """Add a file after `commit`; it appears when it is complete, wherever the directory was moved."""
+        """Add a file after `commit`, even if the directory was moved; the file appears when it is complete."""
         assert self._fd is not None
         with replacement(self._fd, name, self._grant) as file:
             file.write(content)
@@ -160,14 +160,14 @@ class OutputDirectory(Closeable):
 def check_target(
     target: Path | str, kind: Kind, *, force: bool, parent: int | None = None, shown: Path | None = None
 ) -> None:
-    """Raise SpoTraceError if a directory of this kind can't be given the name `target` (below `parent`, if open)."""
+    """Raise SpoTraceError if `target` (in the open directory `parent`, if given) exists and can't be replaced."""
     said = shown or target
     try:
         status = os.stat(target, dir_fd=parent, follow_symlinks=False)
     except (FileNotFoundError, NotADirectoryError):
         return
     if stat.S_ISLNK(status.st_mode):
-        raise SpoTraceError(f"{said} is a symbolic link", hint="links are not followed: name the directory itself")
+        raise SpoTraceError(f"{said} is a symbolic link", hint="links are not followed: give the directory itself")
     if not stat.S_ISDIR(status.st_mode) or not _holds(kind, str(target), parent):
         raise SpoTraceError(f"{said} exists and is not {kind.name}", hint="choose another name")
     if not force:

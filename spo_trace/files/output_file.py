@@ -15,9 +15,9 @@ __all__ = ["replacement", "written"]
 
 @contextmanager
 def written(target: Path, access: Access = OWN) -> Iterator[BinaryIO]:
-    """Write the file `target`, in place of one of that name; raise SpoTraceError if it can't be made.
+    """Write the file `target` and replace an existing one; raise SpoTraceError if that fails.
 
-    A link of that name is replaced, not followed.
+    An existing link is replaced, not followed.
     """
     parent = open_parent(target)
     with ExitStack() as stack:
@@ -31,12 +31,12 @@ def written(target: Path, access: Access = OWN) -> Iterator[BinaryIO]:
 
 @contextmanager
 def replacement(parent: int, name: str, grant: Grant) -> Iterator[BinaryIO]:
-    """Write the file `name` in the open directory `parent`."""
+    """Write the file `name` in the open directory `parent` and replace an existing one."""
     temporary = unforeseen(name, "tmp")
     try:
         fd = create(temporary, parent)
         try:
-            # A descriptor of its own for the owner and mode: the caller may close the file.
+            # A duplicate, because the caller may close the file before its owner and mode are set.
             with os.fdopen(os.dup(fd), "wb") as file:
                 yield file
             grant.apply(fd)

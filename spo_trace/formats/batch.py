@@ -2,7 +2,7 @@
 """Records to rows, rows to Arrow record batches."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -11,9 +11,9 @@ from spo_trace.formats.arrays import array_of, record_batch
 from spo_trace.formats.body import Body, BodyReader
 from spo_trace.formats.frame import is_frame
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import RECORD_START, KernelText, Malformed, Record, Reject, RejectSink, frame_records
+from spo_trace.formats.record import RECORD_START, Malformed, Record, Reject, RejectSink
 from spo_trace.formats.stack_table import StackTable
-from spo_trace.formats.tidy import tidied
+from spo_trace.formats.whitespace import normalized
 
 __all__ = ["Draft", "RecordParser", "Row", "parse_or_reject", "parsed_batches", "to_batch"]
 
@@ -61,28 +61,23 @@ class RecordParser:
         self._reject_unknown(record, draft.body)
         return (*draft.before, self._stack_id(draft.body.stack, draft.body.tail.handle), *draft.after)
 
-    # Counted from one to the next: a hostile record has very many.
     def _reject_unknown(self, record: Record, body: Body) -> None:
-        at = lines = 0
-        for start, end, code in body.unknown:
-            lines += record.text.count(b"\n", at, start)
-            at = start
-            offset = record.offset + (start if record.starts is None else record.starts[lines])
-            text = record.text[start:end]
-            self.reject(Reject(self.file, offset, record.line + lines, code, text, code in _LOST_ALTHOUGH_KEPT))
+        places = record.places(start for start, _, _ in body.unknown)
+        for (start, end, code), (offset, line) in zip(body.unknown, places, strict=True):
+            self.reject(Reject(self.file, offset, line, code, record.text[start:end], code in _LOST_ALTHOUGH_KEPT))
 
-    def _stack_id(self, block: bytes, handle: int | None) -> int:
+    def _stack_id(self, lines: bytes, handle: int | None) -> int:
         if handle is None:
-            return self._stacks.intern(block)
-        if not block:
+            return self._stacks.intern(lines)
+        if not lines:
             return self._stacks.intern_handle(handle)
-        return self._stacks.intern_with_handle(block, handle)
+        return self._stacks.intern_with_handle(lines, handle)
 
 
-def parsed_batches(schema: pa.Schema, text: KernelText, parser: RecordParser) -> Iterator[pa.RecordBatch]:
-    """Yield what `parser` makes of each record of `text`, in order."""
+def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordParser) -> Iterator[pa.RecordBatch]:
+    """Yield what `parser` makes of each record, in order."""
     rows: list[Row] = []
-    for record in frame_records(text):
+    for record in records:
         if (row := parse_or_reject(record, parser)) is not None:
             rows.append(row)
         if len(rows) == _BATCH_ROWS:
@@ -95,14 +90,15 @@ def parsed_batches(schema: pa.Schema, text: KernelText, parser: RecordParser) ->
 def parse_or_reject(record: Record, parser: RecordParser) -> Row | None:
     """Return what `parser` makes of a record; None, the record going to its sink, if that is nothing.
 
-    A record that is not read in full is tried once more without what copying leaves in lines, unless read(2) framed it.
+    A record that is not read in full is tried once more without what copying leaves in lines; a delimited one was not
+    copied.
     """
     if not record.text.strip():
         return None
     given = record
     result = _try(parser, record)
-    if (isinstance(result, Malformed) or result.body.unknown) and not record.framed:
-        clean = tidied(record)
+    if (isinstance(result, Malformed) or result.body.unknown) and not record.delimited:
+        clean = normalized(record)
         if clean is not None and _is_better(again := _try(parser, clean.record), result):
             for code, number in clean.marks.items():
                 if number and not isinstance(again, Malformed):

@@ -88,11 +88,11 @@ class BodyReader:
         marks = () if tail.terminated else _unterminated(record, unknown)
         return Body(first.frames + record.text[after:end] + tail.frames, _joined(first, tail), unknown, marks)
 
-    def _are_frames(self, block: bytes) -> bool:
-        regular = self._regular.get(block)
+    def _are_frames(self, lines: bytes) -> bool:
+        regular = self._regular.get(lines)
         if regular is None:
-            regular = are_frames(block)
-            _remember(self._regular, block, regular)
+            regular = are_frames(lines)
+            _remember(self._regular, lines, regular)
         return regular
 
     def _tail(self, text: bytes) -> Tail:
@@ -130,7 +130,7 @@ def _joined(first: Tail, tail: Tail) -> Tail:
 # whole record.
 def _unterminated(record: Record, unknown: tuple[Unknown, ...]) -> tuple[Reason, ...]:
     cut = not record.text.endswith(b"\n") or len(record.text) >= LONGEST_PIECE
-    if record.framed or record.last or cut or (unknown and unknown[-1].end == len(record.text)):
+    if record.delimited or record.last or cut or (unknown and unknown[-1].end == len(record.text)):
         raise Malformed(Reason.CUT_OFF)
     return (Reason.NO_EMPTY_LINE,)
 

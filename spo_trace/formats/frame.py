@@ -27,18 +27,18 @@ def is_frame(line: bytes) -> bool:
     return _FRAME.match(line) is not None or _GDB_FRAME.match(line) is not None
 
 
-def are_frames(block: bytes) -> bool:
-    """Tell whether all lines of a block are stack frames."""
-    return all(is_frame(line) for line in block.removesuffix(b"\n").split(b"\n")) if block else True
+def are_frames(lines: bytes) -> bool:
+    """Tell whether all lines of a stack are stack frames."""
+    return all(is_frame(line) for line in lines.removesuffix(b"\n").split(b"\n")) if lines else True
 
 
-def parse_frames(block: bytes) -> tuple[str, ...]:
-    """Return the frames of a block of lines, innermost first, as printed by %pS.
+def parse_frames(lines: bytes) -> tuple[str, ...]:
+    """Return the frames of the lines of a stack, innermost first, as printed by %pS.
 
     >>> parse_frames(b" [<ffffffff811682c8>] alloc_pages+0x28/0x50\\n ip_rcv+0x1/0x2 [ip]\\n")
     ('alloc_pages+0x28/0x50', 'ip_rcv+0x1/0x2 [ip]')
     """
-    return tuple(_frame_text(line) for line in block.split(b"\n") if line)
+    return tuple(_frame_text(line) for line in lines.split(b"\n") if line)
 
 
 def _frame_text(line: bytes) -> str:

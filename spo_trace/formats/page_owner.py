@@ -6,7 +6,7 @@ since 2.6.11-mm, decided line by line and never by kernel version, because vendo
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from spo_trace.formats.body import Body, BodyReader, Tail
 from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import KernelText, Record, RejectSink
+from spo_trace.formats.record import Record, RejectSink
 from spo_trace.formats.stack_table import StackTable
 
 __all__ = ["FILE", "flag_fields", "page_batches", "record_parser"]
@@ -90,13 +90,13 @@ class _Place(NamedTuple):
     zone: int | None = None
 
 
-def page_batches(text: KernelText, stacks: StackTable, reject: RejectSink) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of `schema.PAGES` of page_owner text, in its order.
+def page_batches(records: Iterable[Record], stacks: StackTable, reject: RejectSink) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of `schema.PAGES` of page_owner records, in their order.
 
     A record that can't be parsed goes to `reject` and does not stop the rest, and so does a line that is not
     understood in a record that can.
     """
-    return parsed_batches(schema.PAGES, text, record_parser(stacks, reject))
+    return parsed_batches(schema.PAGES, records, record_parser(stacks, reject))
 
 
 def record_parser(stacks: StackTable, reject: RejectSink) -> RecordParser:
@@ -108,7 +108,7 @@ def _read(record: Record, bodies: BodyReader) -> Draft:
     header = match_header(_HEADER, record)
     order = bounded(header, "order", _MAX_ORDER)
     ts_nsec, free_ts_nsec = bounded(header, "ts", MAX_U64), bounded(header, "free_ts", MAX_U64)
-    if not record.framed and not record.text[header.end() :].strip(b"\n"):
+    if not record.delimited and not record.text[header.end() :].strip(b"\n"):
         return _draft(header, (order, ts_nsec, free_ts_nsec), _Place(), Body(b"", Tail(), ()), Reason.FIRST_LINE_ALONE)
     place, start, end = _find_place(record.text, header.end())
     body = _read_body(record, bodies, header, start, end)

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from spo_trace.formats.frame import is_frame
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import KernelText, Reject, RejectSink, frame_blocks
+from spo_trace.formats.record import Reject, RejectSink, split_at_empty_lines
+from spo_trace.formats.text import KernelText
+from spo_trace.formats.text_reader import chunks_in
 
 __all__ = ["StackRecord", "stack_records"]
 
@@ -20,15 +22,18 @@ class StackRecord(NamedTuple):
     `stack_count` is that of 6.9-rc kernels: it counts allocations, not pages.
     """
 
-    block: bytes | None
+    stack: bytes | None
     handle: int | None
     nr_base_pages: int | None
     stack_count: int | None
 
 
 def stack_records(text: KernelText, reject: RejectSink) -> Iterator[StackRecord]:
-    """Yield the records of one of the three files (stack_print(), mm/page_owner.c, Linux 6.9+; handles 6.19+)."""
-    for record in frame_blocks(text):
+    """Yield the records of one of the three files (stack_print(), mm/page_owner.c, Linux 6.9+; handles 6.19+).
+
+    The text is read whole: it has each distinct stack once, a few MB.
+    """
+    for record in split_at_empty_lines(b"".join(chunks_in(text))):
         if not record.text.strip():
             continue
         parsed = _parse(record.text)
@@ -48,9 +53,9 @@ def _parse(text: bytes) -> StackRecord | Reason:
             frames.append(line)
         elif line:
             return Reason.LINE
-    if not numbers or not text.endswith(b"\n\n"):
+    if not numbers or not text.endswith((b"\n\n", b"\n\r\n")):
         return Reason.NO_NUMBER
     if not 0 <= numbers.get("handle", 0) < 1 << 32:
         return Reason.HANDLE_RANGE
-    block = b"".join(line + b"\n" for line in frames) or None
-    return StackRecord(block, numbers.get("handle"), numbers.get("nr_base_pages"), numbers.get("stack_count"))
+    stack = b"".join(line + b"\n" for line in frames) or None
+    return StackRecord(stack, numbers.get("handle"), numbers.get("nr_base_pages"), numbers.get("stack_count"))

@@ -2,22 +2,20 @@
 """Which parser reads the owners' text: the compiled scanner where there is one, else the reference parser."""
 
 from collections.abc import Collection, Iterator
-from contextlib import nullcontext
 from functools import partial
 
 import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.formats import page_owner, swap_page_owner
-from spo_trace.formats.dress import located_by
 from spo_trace.formats.fast.batches import TextFormat, fast_batches
-from spo_trace.formats.fast.blocks import Block, file_blocks, framed_blocks, stream_blocks
 from spo_trace.formats.fast.pages import PAGE_NAMES, ScannedPages
-from spo_trace.formats.fast.read_ahead import read_ahead
 from spo_trace.formats.fast.scanner import PAGE_ROW, SWAP_ROW
 from spo_trace.formats.fast.swap import SWAP_NAMES, ScannedSwap
-from spo_trace.formats.record import KernelText, RejectSink
+from spo_trace.formats.record import RejectSink
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.text import KernelText
+from spo_trace.formats.text_reader import located_in_input, records_in, runs_in
 from spo_trace.native import library
 from spo_trace.native.library import Library
 
@@ -50,10 +48,10 @@ def page_batches(
     `jobs`: how many scanners run at once. What can't be parsed goes to `reject`.
     """
     kept = pa.schema([field for field in schema.PAGES if field.name in columns])
-    reject = located_by(text.dress, reject)
+    reject = located_in_input(text, reject)
     compiled = library.load()
     if compiled is None:
-        return (batch.select(kept.names) for batch in page_owner.page_batches(text, stacks, reject))
+        return (batch.select(kept.names) for batch in page_owner.page_batches(records_in(text), stacks, reject))
     return _scanned(compiled, PAGES._replace(kept=kept), text, stacks, reject, jobs)
 
 
@@ -61,25 +59,15 @@ def swap_batches(
     text: KernelText, stacks: StackTable, reject: RejectSink, *, bits: int = 64, jobs: int = 1
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of `schema.SWAP` of swap_page_owner text of a machine of `bits` bits, as `page_batches` does."""
-    reject = located_by(text.dress, reject)
+    reject = located_in_input(text, reject)
     compiled = library.load()
     if compiled is None or bits != 64:
-        return swap_page_owner.swap_batches(text, stacks, reject, bits=bits)
+        return swap_page_owner.swap_batches(records_in(text), stacks, reject, bits=bits)
     return _scanned(compiled, SWAP, text, stacks, reject, jobs)
 
 
 def _scanned(
     compiled: Library, of: TextFormat, text: KernelText, stacks: StackTable, reject: RejectSink, jobs: int
 ) -> Iterator[pa.RecordBatch]:
-    with text.file or text.opened or nullcontext():
-        yield from fast_batches(compiled, of, _blocks(text, jobs), stacks, reject, jobs=jobs)
-
-
-def _blocks(text: KernelText, jobs: int) -> Iterator[Block]:
-    if text.blocks is not None:
-        return iter(text.blocks)
-    if text.records is not None:
-        return framed_blocks(text.records)
-    if text.file is not None:
-        return file_blocks(text, text.file)
-    return stream_blocks(text.chunks if jobs == 1 else read_ahead(text.chunks))
+    with runs_in(text, jobs) as runs:
+        yield from fast_batches(compiled, of, runs, stacks, reject, jobs=jobs)

@@ -24,11 +24,11 @@ class StackTable:
     """Number distinct stacks in order of first appearance."""
 
     def __init__(self) -> None:
-        self._by_block: dict[bytes, int] = {}
+        self._by_lines: dict[bytes, int] = {}
         self._by_frames: dict[tuple[str, ...], int] = {}
         self._stacks: list[Stack] = []
         # mode=handle (mm.git after 7.2) prints a handle in place of the stack; show_stacks_handles has both.
-        self._block_of_handle: dict[int, bytes] = {}
+        self._lines_of_handle: dict[int, bytes] = {}
         self._by_handle: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -45,22 +45,22 @@ class StackTable:
         """Return how many stacks are known by their handle alone."""
         return sum(stack.handle is not None and not stack.frames for stack in self)
 
-    def intern(self, block: bytes) -> int:
-        """Return the stack_id of the stack whose lines are `block`."""
-        stack_id = self._by_block.get(block)
+    def intern(self, lines: bytes) -> int:
+        """Return the stack_id of the stack whose lines are `lines`."""
+        stack_id = self._by_lines.get(lines)
         if stack_id is None:
-            stack_id = self._by_block[block] = self._intern_frames(parse_frames(block))
+            stack_id = self._by_lines[lines] = self._intern_frames(parse_frames(lines))
         return stack_id
 
-    def intern_with_handle(self, block: bytes, handle: int) -> int:
-        """Return the stack_id of the stack whose lines are `block` and whose handle is `handle`."""
+    def intern_with_handle(self, lines: bytes, handle: int) -> int:
+        """Return the stack_id of the stack whose lines are `lines` and whose handle is `handle`."""
         stack_id = self._by_handle.get(handle)
         if stack_id is not None and not self._stacks[stack_id].frames:
             # The handle alone was known so far: now its row has a stack.
-            frames = self._stacks[stack_id].frames = parse_frames(block)
+            frames = self._stacks[stack_id].frames = parse_frames(lines)
             self._by_frames.setdefault(frames, stack_id)
             return stack_id
-        stack_id = self.intern(block)
+        stack_id = self.intern(lines)
         self.set_handle(stack_id, handle)
         return stack_id
 
@@ -68,14 +68,14 @@ class StackTable:
         """Return the stack_id of the stack with this stack depot handle, its frames empty if they are unknown."""
         stack_id = self._by_handle.get(handle)
         if stack_id is None:
-            block = self._block_of_handle.get(handle)
-            stack_id = self._append(()) if block is None else self.intern(block)
+            lines = self._lines_of_handle.get(handle)
+            stack_id = self._append(()) if lines is None else self.intern(lines)
             self.set_handle(stack_id, handle)
         return stack_id
 
-    def know_handle(self, handle: int, block: bytes) -> None:
+    def know_handle(self, handle: int, lines: bytes) -> None:
         """Remember which stack a handle stands for, without making a row of it."""
-        self._block_of_handle[handle] = block
+        self._lines_of_handle[handle] = lines
 
     def set_handle(self, stack_id: int, handle: int) -> None:
         """Note the stack depot handle of a stack."""
@@ -84,8 +84,8 @@ class StackTable:
 
     def fill_handles(self) -> None:
         """Give each stack in the table the handle that `know_handle` was told for it."""
-        for handle, block in self._block_of_handle.items():
-            stack_id = self._by_frames.get(parse_frames(block))
+        for handle, lines in self._lines_of_handle.items():
+            stack_id = self._by_frames.get(parse_frames(lines))
             if stack_id is not None:
                 self.set_handle(stack_id, handle)
 

@@ -5,7 +5,7 @@ The format is that of the swap_page_owner RFC (linux-mm, December 2025).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
@@ -16,7 +16,7 @@ from spo_trace.formats.body import BodyReader
 from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import KernelText, Malformed, Record, RejectSink
+from spo_trace.formats.record import Malformed, Record, RejectSink
 from spo_trace.formats.stack_table import StackTable
 
 __all__ = ["FILE", "entry_parser", "swap_batches"]
@@ -33,13 +33,13 @@ _ENTRY = re.compile(rb"^SWP entry 0x(?P<entry>[0-9a-f]{1,16})\n", re.MULTILINE)
 
 
 def swap_batches(
-    text: KernelText, stacks: StackTable, reject: RejectSink, *, bits: int = 64
+    records: Iterable[Record], stacks: StackTable, reject: RejectSink, *, bits: int = 64
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of `schema.SWAP` of swap_page_owner text of a machine of `bits` bits, in its order.
+    """Yield the rows of `schema.SWAP` of swap_page_owner records of a machine of `bits` bits, in their order.
 
     A record that can't be parsed goes to `reject` and does not stop the rest.
     """
-    return parsed_batches(schema.SWAP, text, entry_parser(stacks, reject, bits=bits))
+    return parsed_batches(schema.SWAP, records, entry_parser(stacks, reject, bits=bits))
 
 
 def entry_parser(stacks: StackTable, reject: RejectSink, *, bits: int = 64) -> RecordParser:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A recording: a directory with a small Parquet file for each sample, and what they have in common in series.json."""
+"""A recording: a directory with a small Parquet file for each sample, and their common metadata in series.json."""
 
 from pathlib import Path
 
@@ -7,12 +7,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import cannot_write, names
 from spo_trace.files.output_directory import Kind, OutputDirectory
-from spo_trace.sampling.samples import Question, Sample
+from spo_trace.sampling.samples import Sample
 from spo_trace.sampling.series_meta import NAME, SeriesMeta, read_series_meta
 from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.stacks.text import join_frames
@@ -23,14 +24,14 @@ _UNFINISHED = ".sample-"
 
 
 class Recording(Closeable):
-    """Keep samples in a private directory (0700, files 0600), in which each file is complete when it appears.
+    """Write samples to a private directory (0700, files 0600), in which each file is complete when it appears.
 
     A sample's table: sample (from 1), seconds (since the first), taken_at (UTC), the keys, mem_bytes, swap_bytes and
-    total_bytes. Stacks are text there, their frames joined by `join_frames`.
+    total_bytes. Stacks are text, with frames joined by `join_frames`.
     """
 
     def __init__(self, directory: Path, question: Question, *, access: Access = OWN, force: bool = False) -> None:
-        """Name the directory; it is made, and with `force` an old recording replaced, when there is a first sample."""
+        """Set the directory. The first sample creates it and, with `force`, replaces an old recording."""
         if not directory.absolute().parent.is_dir():
             raise SpoTraceError(f"{directory.parent} is not a directory", hint="make it, or choose another place")
         self._directory = directory
@@ -38,11 +39,11 @@ class Recording(Closeable):
         self._output = OutputDirectory(directory, _RECORDING, access=access, force=force)
 
     def close(self) -> None:
-        """Let go of the directory; what was recorded stays."""
+        """Close the directory; the recorded samples are kept."""
         self._output.close()
 
     def add(self, sample: Sample) -> None:
-        """Write a sample's table; with the first one, what all have in common."""
+        """Write a sample's table; with the first one, also the common metadata."""
         name = f"{sample.number:06}.parquet"
         try:
             if sample.number > 1:
@@ -62,7 +63,7 @@ class Recording(Closeable):
 def _parquet(sample: Sample) -> bytes:
     of_sample = {"sample": sample.number, "seconds": sample.seconds, "taken_at": sample.taken_at}
     frames = [name for name in ("stack", "symbols") if name in sample.table]
-    # Where nobody owns anything, the one row has no stack.
+    # The single row of a sample without owners has no stack.
     texts = sample.table.assign(**{name: sample.table[name].map(join_frames, na_action="ignore") for name in frames})
     table = pd.concat([pd.DataFrame(of_sample, index=sample.table.index), texts], axis="columns")
     sink = pa.BufferOutputStream()
@@ -74,12 +75,12 @@ def _is_ours(name: str) -> bool:
     return name == NAME or (name.endswith(".parquet") and name.removesuffix(".parquet").isdecimal())
 
 
-# The temporary name of a sample is left where a watch was killed, under that of an older version too.
+# A killed watch leaves a file with a temporary name; older versions named it differently.
 def _is_unfinished(name: str) -> bool:
     return name.startswith(_UNFINISHED) or (name.startswith(".") and ".parquet.tmp-" in name)
 
 
-# Only a recording is ever replaced.
+# Only recordings are replaced.
 _RECORDING = Kind(
     "a recording",
     lambda directory: all(_is_ours(name) or _is_unfinished(name) for name in names(directory)),
@@ -87,21 +88,21 @@ _RECORDING = Kind(
 
 
 def is_recording(directory: Path) -> bool:
-    """Tell whether `directory` is a recording."""
+    """Return whether `directory` is a recording."""
     return (directory / NAME).is_file()
 
 
 def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
-    """Return the keys of a recording, and the tables of all its samples in one; names are categories, stacks are text.
+    """Return the keys of a recording and one table of all its samples; names are categories, stacks are text.
 
-    A recording may be read while it is made. Raise SpoTraceError if it is damaged.
+    A recording can be read while it is being written. Raise SpoTraceError if it is damaged.
     """
     files = sorted(path for path in directory.iterdir() if _is_ours(path.name) and path.name != NAME)
     try:
         keys = read_series_meta(directory).by
-        # Each name is held once, however many samples have it: a day of stacks is gigabytes otherwise.
+        # With dictionaries, each name is stored once for all samples; a day of plain stacks would take gigabytes.
         tables = [pq.read_table(path, partitioning=None, read_dictionary=keys) for path in files]
-        # A key that is missing in all of a sample's rows has no type there.
+        # A key that is missing in all rows of a sample has the type null there.
         table = to_frame(pa.concat_tables(tables, promote_options="permissive").unify_dictionaries())
         return keys, table[["sample", "seconds", "taken_at", *keys, "mem_bytes", "swap_bytes", "total_bytes"]]
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:

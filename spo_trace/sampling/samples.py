@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Take samples: who owns memory and swap, again and again."""
+"""Repeated samples of who owns memory and swap."""
 
 import datetime
 import shutil
@@ -14,8 +14,8 @@ import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import seconds_between
-from spo_trace.analysis.keys import FRAME_KEYS, check_keys
-from spo_trace.analysis.where import Where
+from spo_trace.analysis.keys import FRAME_KEYS
+from spo_trace.analysis.question import Question
 from spo_trace.collect.machine_facts import facts_before
 from spo_trace.collect.read_log import Progress
 from spo_trace.collect.snapshot import collect
@@ -25,11 +25,11 @@ from spo_trace.formats.record import Reject
 from spo_trace.sampling.stack_counts import KernelCounts
 from spo_trace.schema import SCHEMA_VERSION
 from spo_trace.snapshots.dataframes import unknown_numbers
-from spo_trace.snapshots.meta import MachineFacts, Meta, SourceFacts
+from spo_trace.snapshots.meta import Meta, SourceFacts
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.source import Source
 
-__all__ = ["METHODS", "SERIES_AMOUNTS", "Question", "Sample", "amounts_of", "swap_in_all_or_none", "take_samples"]
+__all__ = ["METHODS", "SERIES_AMOUNTS", "Sample", "amounts_of", "check_method", "swap_in_all_or_none", "take_samples"]
 
 METHODS = ("auto", "counts", "full")
 
@@ -37,38 +37,12 @@ SERIES_AMOUNTS = ["mem_bytes", "swap_bytes", "total_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Say what each sample is to tell: the keys, a condition on rows, and how it is read (one of METHODS)."""
-
-    keys: list[str]
-    where: str | None = None
-    method: str = "auto"
-
-    def __post_init__(self) -> None:
-        """Raise UsageError for a key, a condition or a method that can't be."""
-        check_keys(self.keys)
-        Where(self.where)
-        if self.method not in METHODS:
-            raise UsageError(f"there is no method {self.method!r}", hint=f"choose one of {', '.join(METHODS)}")
-        if self.method == "counts" and not self.for_counts:
-            raise UsageError(
-                ("the kernel counts by stack alone: not by other keys, and without ", Argument("where")),
-                hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
-            )
-
-    @property
-    def for_counts(self) -> bool:
-        """Tell whether the kernel's counts for each stack can answer it."""
-        return self.where is None and set(self.keys) <= set(FRAME_KEYS)
-
-
-@dataclass(frozen=True, slots=True)
 class Sample:
     """Hold one sample.
 
-    `number` counts from 1, `seconds` from the first one. `table`: the keys, then mem_bytes, swap_bytes (both missing
-    where `method` is `counts`, swap where its owners are not known) and total_bytes. `took`: seconds that reading it
-    took. `meta`: as of a snapshot; with `counts`, of the machine and warnings alone.
+    `number` starts at 1; `seconds` is the time since the first sample. `table`: the keys, then mem_bytes, swap_bytes
+    and total_bytes (the first two are missing if `method` is `counts`, swap_bytes also if its owners are unknown).
+    `took`: duration of the read in seconds. `meta`: that of a snapshot; with `counts`, only the machine and warnings.
     """
 
     number: int
@@ -84,14 +58,15 @@ def take_samples(
     sources: Iterable[Source],
     question: Question,
     *,
+    method: str = "auto",
     jobs: int | None = None,
     page_size: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Sample]:
-    """Yield a sample of each source, all of one boot; `page_size` in bytes, in place of what the sources tell.
+    """Yield a sample of each source, all of one boot; `page_size` in bytes replaces that of the sources.
 
-    `auto` reads the kernel's own count for each stack where it has them and the question is about stacks alone, else
-    every record. Raise SpoTraceError if two are not of one boot, or in the wrong order.
+    `method`: one of METHODS. `auto` reads the kernel's own count for each stack if it exists and suffices for the
+    question, otherwise all records. Raise SpoTraceError if two sources are of different boots or in the wrong order.
     """
     rejects: Counter[str] = Counter()
     counts = KernelCounts(lambda reject: _count(rejects, reject))
@@ -101,9 +76,8 @@ def take_samples(
         started = time.monotonic()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         rejects.clear()
-        method, table, meta = _read(source, question, counts, jobs, page_size, progress)
-        # Two ways of counting in one series would look like growth.
-        question = replace(question, method=method)
+        # A change of method within a series would look like growth: the first sample decides.
+        method, table, meta = _read(source, question, method, counts, jobs, page_size, progress)
         lost = [f"{name}: {number} records can't be parsed" for name, number in rejects.items()]
         meta = replace(meta, warnings=[*meta.warnings, *lost])
         first = first or meta
@@ -115,18 +89,35 @@ def take_samples(
         yield Sample(number, seconds, meta.machine.taken_at or now, method, took, table, meta)
 
 
+def check_method(method: str, question: Question) -> None:
+    """Raise UsageError for a method that does not exist, or that cannot answer the question."""
+    if method not in METHODS:
+        raise UsageError(f"there is no method {method!r}", hint=f"choose one of {', '.join(METHODS)}")
+    if method == "counts" and not _is_about_stacks(question):
+        raise UsageError(
+            ("the kernel counts by stack alone: not by other keys, and without ", Argument("where")),
+            hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
+        )
+
+
+# The kernel's counts for each stack can answer it.
+def _is_about_stacks(question: Question) -> bool:
+    return question.condition.text is None and set(question.keys) <= set(FRAME_KEYS)
+
+
 def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
-    """Return a snapshot's answer as a sample's table; if nobody owns anything, with a row of nobody: it is one too."""
-    table = attribute(snap, question.keys, where=question.where)[[*question.keys, *SERIES_AMOUNTS]]
+    """Return the table of a sample from a snapshot; without owners, it has one row without keys, to mark the sample."""
+    table = attribute(snap, question)[[*question.keys, *SERIES_AMOUNTS]]
     if len(table):
         return table
-    known = [name for name in ("mem", "swap") if name not in snap.meta.unknown_amounts]
-    zeros = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in known}
-    return pd.DataFrame({name: [zeros.get(name, pd.NA)] for name in table.columns})
+    told = {"total_bytes": 0} | {
+        f"{name}_bytes": 0 for name in ("mem", "swap") if name not in snap.meta.unknown_amounts
+    }
+    return pd.DataFrame({name: [told.get(name, pd.NA)] for name in table.columns})
 
 
 def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of samples without swap, if only some of them tell it: it would seem to come from nowhere."""
+    """Return the table of samples without swap if only some of them have it: swap would appear as growth."""
     lacking = table["swap_bytes"].isna() & table["mem_bytes"].notna()
     if lacking.all() or not lacking.any():
         return table
@@ -140,28 +131,26 @@ def _count(rejects: Counter[str], reject: Reject) -> None:
 def _read(
     source: Source,
     question: Question,
+    method: str,
     counts: KernelCounts,
     jobs: int | None,
     page_size: int | None,
     progress: Progress | None,
 ) -> tuple[str, pd.DataFrame, Meta]:
-    if question.method != "full" and question.for_counts:
+    if method != "full" and _is_about_stacks(question):
         warnings: list[str] = []
         machine = facts_before(source, warnings, page_size)
-        table = counts.read(source, question.keys, machine.page_size) if _has_time(machine) else None
+        # page_owner's records identify the boot and the time, too; the counts do not.
+        has_time = machine.boot_id is not None and machine.uptime_start is not None
+        table = counts.read(source, question.keys, machine.page_size) if has_time else None
         if table is not None:
             return "counts", table, Meta(SCHEMA_VERSION, machine, source=SourceFacts(source.kind), warnings=warnings)
-        if question.method == "counts":
-            why = source.why_missing("show_stacks").text if _has_time(machine) else "no boot_id and uptime with it"
+        if method == "counts":
+            why = source.why_missing("show_stacks").text if has_time else "the capture lacks boot_id or uptime"
             raise SpoTraceError(
-                f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner then")
+                f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner instead")
             )
     return "full", *_read_in_full(source, question, jobs, page_size, progress)
-
-
-# The records of page_owner contain times, too; the counts do not.
-def _has_time(machine: MachineFacts) -> bool:
-    return machine.boot_id is not None and machine.uptime_start is not None
 
 
 def _read_in_full(
@@ -179,13 +168,13 @@ def _read_in_full(
 def _check_order(number: int, seconds: float | None, last: float) -> None:
     if seconds is None:
         raise SpoTraceError(
-            f"sample {number} is not of the boot that sample 1 is of, or does not tell when it was taken",
+            f"samples {number} and 1 are of different boots, or their times are unknown",
             hint=(
-                "samples are of one boot, with boot_id and uptime; two boots are compared by: ",
+                "samples must be of one boot, with boot_id and uptime; to compare two boots: ",
                 Call("diff", a="A", b="B"),
             ),
         )
     if seconds <= last:
         raise SpoTraceError(
-            f"sample {number} was not taken after the one before it", hint="name the captures in the order of time"
+            f"sample {number} was not taken after the previous one", hint="give the captures in chronological order"
         )

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
-from spo_trace.sampling.samples import Question, Sample
+from spo_trace.sampling.samples import Sample
 from spo_trace.snapshots.json_fields import DamagedJson, JsonFields
 from spo_trace.version import UPGRADE, __version__
 
@@ -42,7 +43,7 @@ class SeriesMeta:
         machine = sample.meta.machine
         return cls(
             by=question.keys,
-            where=question.where,
+            where=question.condition.text,
             method=sample.method,
             host=machine.host,
             kernel_release=machine.kernel_release,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The kernel's own count for each stack (page_owner_stacks, Linux 6.9+): kilobytes in place of a record a page."""
+"""The kernel's own count for each stack (page_owner_stacks, Linux 6.9+): much smaller than a record for each page."""
 
 from collections.abc import Iterable, Iterator
 
@@ -18,22 +18,22 @@ Frames = tuple[str, ...]
 
 
 class KernelCounts:
-    """Read one sample after another; what a stack depot handle stands for is read once, as it never changes."""
+    """Read the counts of each sample; the stack of a stack depot handle never changes, so it is read once."""
 
     def __init__(self, reject: RejectSink) -> None:
-        """Pass records that can't be parsed on to `reject`; the next sample has them again."""
+        """Pass malformed records to `reject`, again for each sample."""
         self._frames: dict[int, Frames] = {}
         self._reject = reject
 
     def read(self, source: Source, keys: list[str], page_size: int) -> pd.DataFrame | None:
         """Return `keys` (of FRAME_KEYS), mem_bytes, swap_bytes and total_bytes; None if the kernel has no counts.
 
-        The kernel counts memory and, if page_owner tracks swap, swap together: mem_bytes and swap_bytes are missing.
+        If page_owner tracks swap, the counts include it; so mem_bytes and swap_bytes are missing.
         """
         counts = self._by_handle(source) or self._by_stack(source)
         return _table(counts, keys, page_size) if counts else None
 
-    # show_handles has two short lines for each stack; show_stacks_handles, which is large, is needed for new ones.
+    # show_handles has two short lines for each stack. The large show_stacks_handles is read only if a handle is new.
     def _by_handle(self, source: Source) -> dict[Frames, int]:
         records = self._records(source, "show_handles")
         pages = {r.handle: r.nr_base_pages for r in records if r.handle is not None and r.nr_base_pages is not None}
@@ -42,14 +42,14 @@ class KernelCounts:
             if text is None:
                 return {}
             for record in stack_records(text, self._reject):
-                if record.handle is not None and record.block is not None:
-                    self._frames[record.handle] = parse_frames(record.block)
+                if record.handle is not None and record.stack is not None:
+                    self._frames[record.handle] = parse_frames(record.stack)
         return _added_up((self._frames.get(handle, ()), number) for handle, number in pages.items())
 
     def _by_stack(self, source: Source) -> dict[Frames, int]:
         records = self._records(source, "show_stacks")
         return _added_up(
-            (parse_frames(r.block or b""), r.nr_base_pages) for r in records if r.nr_base_pages is not None
+            (parse_frames(r.stack or b""), r.nr_base_pages) for r in records if r.nr_base_pages is not None
         )
 
     def _records(self, source: Source, name: str) -> Iterator[StackRecord]:

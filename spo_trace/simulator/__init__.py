@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A modelled machine: a scenario goes in, what its kernel would print comes out, without root or kernel."""
+"""A simulated machine: it runs a scenario and prints what the kernel would print, without root or a kernel."""
 
 from spo_trace.simulator.files import Stage
 from spo_trace.simulator.replay import run

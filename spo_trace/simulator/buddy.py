@@ -8,7 +8,7 @@ __all__ = ["Buddy", "PerCpuPages"]
 
 
 class Buddy:
-    """Keep the free frames of one zone, PFN 0 to `spanned_pages` without the `reserved` PFN ranges.
+    """The free page frames of one zone: PFN 0 to `spanned_pages` without the `reserved` PFN ranges.
 
     `free_area[migratetype][order]` is an ordered set of free blocks. `nr_free` counts base pages (MemFree).
     """
@@ -20,7 +20,7 @@ class Buddy:
             kind: [{} for _ in range(MAX_ORDER + 1)] for kind in MIGRATETYPES
         }
         self.nr_free = 0
-        # Highest first: the last block put in is the first taken, so that low frames are used first.
+        # Highest first: blocks are taken last in, first out, and low frames are to be used first.
         for start, end in reversed(_gaps(spanned_pages, reserved)):
             for pfn, order in reversed(_aligned_blocks(start, end)):
                 self.free(pfn, order)
@@ -36,7 +36,7 @@ class Buddy:
         return pfn
 
     def free(self, pfn: int, order: int) -> None:
-        """Put the block back, merged with its free buddies of the same pageblock type."""
+        """Free a block and merge it with its free buddies in pageblocks of the same type."""
         self.nr_free += 1 << order
         area = self.free_area[self.block_type[pfn >> PAGEBLOCK_ORDER]]
         while order < MAX_ORDER and (pfn ^ 1 << order) in area[order]:
@@ -46,7 +46,7 @@ class Buddy:
         area[order][pfn] = None
 
     def nr_free_in_blocks(self) -> int:
-        """Return the free base pages of wholly free pageblocks (nr_free_pages_blocks)."""
+        """Return the free base pages in entirely free pageblocks (nr_free_pages_blocks)."""
         orders = range(PAGEBLOCK_ORDER, MAX_ORDER + 1)
         return sum(len(area[order]) << order for area in self.free_area.values() for order in orders)
 
@@ -58,7 +58,7 @@ class Buddy:
                 return self._split(pfn, high, order)
         return None
 
-    # As __rmqueue_fallback(): the largest block of another type, and its pageblocks with it if it is whole.
+    # As in __rmqueue_fallback(): take the largest block of another type, and claim its pageblocks if it spans them.
     def _steal(self, order: int, migratetype: str) -> int | None:
         for high in range(MAX_ORDER, order - 1, -1):
             for other in MIGRATETYPES:
@@ -83,7 +83,7 @@ class Buddy:
 
 
 class PerCpuPages:
-    """Keep one processor's free order-0 pages: not in MemFree, and not listed by page_owner either."""
+    """The free order-0 pages of one processor, which are neither in MemFree nor in page_owner."""
 
     def __init__(self, buddy: Buddy, high: int, batch: int) -> None:
         self.high = high
@@ -103,7 +103,7 @@ class PerCpuPages:
         return pages.pop()
 
     def free(self, pfn: int) -> None:
-        """Take the page back; above `high` a batch goes on to the buddy allocator."""
+        """Free a page; above `high`, return a batch to the buddy allocator."""
         pages = self._lists[self._buddy.block_type[pfn >> PAGEBLOCK_ORDER]]
         pages.append(pfn)
         self.count += 1
@@ -111,7 +111,7 @@ class PerCpuPages:
             self._drain(pages, self.batch)
 
     def drain(self) -> None:
-        """Give everything back (drain_all_pages())."""
+        """Return all pages to the buddy allocator (drain_all_pages())."""
         for pages in self._lists.values():
             self._drain(pages, len(pages))
 
@@ -125,7 +125,7 @@ class PerCpuPages:
         pages.reverse()
 
     def _drain(self, pages: list[int], nr_pages: int) -> None:
-        # The oldest first: they are the cold ones.
+        # The oldest pages first, because they are cold.
         drained, pages[:nr_pages] = pages[:nr_pages], []
         for pfn in drained:
             self._buddy.free(pfn, 0)

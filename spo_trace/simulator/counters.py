@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Memory counters: what /proc/meminfo, zoneinfo and vmstat count, in base pages, from the machine's pages."""
+"""Memory counters of /proc/meminfo, zoneinfo and vmstat, in base pages, computed from the machine's pages."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["Counters"]
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Hold the counters of one moment, in base pages."""
+    """The counters at one point in time, in base pages."""
 
     anon: int
     shmem: int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Page faults: what an access to a region does, from reading page cache again to swap-in with readahead."""
+"""Page faults: the effects of accesses to a region, from rereading page cache to swap-in with readahead."""
 
 from spo_trace.simulator.machine import Machine
 from spo_trace.simulator.objects import Page, Process, Region, SwapEntry
@@ -24,13 +24,13 @@ def _fault(machine: Machine, process: Process, region: Region, index: int, *, wr
     else:
         page = machine.allocate(region.site, process, region, index)
     region.slots[index] = page
-    # A tmpfs file takes its page out of the swap cache; an anon page that is only read keeps its entry.
+    # A tmpfs page leaves the swap cache on any access, an anon page only on a write.
     if write or region.site.kind == "shmem":
         machine.leave_swap_cache(page)
     machine.lru.mark_accessed(page)
 
 
-# As swap_cluster_readahead(): the neighbours in swap come too, whoever they belong to.
+# As in swap_cluster_readahead(): neighbouring swap entries are read, too, even if they belong to other processes.
 def _swap_in(machine: Machine, process: Process, entry: SwapEntry) -> Page:
     for neighbour in machine.swap.cluster(entry, machine.scenario.machine.page_cluster):
         if neighbour.cached is None and neighbour is not entry:

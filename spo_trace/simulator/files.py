@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The files of a stage: which paths the machine has, and what reading each gives."""
+"""The files of a stage: the paths of the machine and their contents."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,10 +31,10 @@ _DEBUG = "sys/kernel/debug"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Hold a snapshot: `files` maps a path relative to / to a function that yields the file's bytes.
+    """The files at one point in time: `files` maps a path relative to / to a function that yields the file's bytes.
 
-    For page_owner and swap_page_owner each chunk is one record, as one read(2) gives. The text is printed
-    from the live machine: consume it before the next stage.
+    For page_owner and swap_page_owner each chunk is one record, like one read(2). The text is printed from the running
+    machine: consume it before the next stage.
     """
 
     name: str
@@ -42,11 +42,11 @@ class Stage:
 
 
 def stage_files(machine: Machine) -> dict[str, Read]:
-    """Return the files that the machine has, by path."""
+    """Return the machine's files by path."""
     files: dict[str, Read] = {f"{_DEBUG}/page_owner": lambda: page_owner(machine)}
     if machine.scenario.swap_owner:
         files[f"{_DEBUG}/swap_page_owner"] = lambda: swap_page_owner(machine)
-    # Since Linux 6.9; the older profiles are of kernels before it.
+    # page_owner_stacks exists since Linux 6.9; the other formats are those of older kernels.
     if machine.scenario.format == "F":
         for name, read in _STACK_FILES.items():
             files[f"{_DEBUG}/page_owner_stacks/{name}"] = _later(read, machine)
@@ -92,7 +92,7 @@ def _page_record(machine: Machine, page: Page) -> PageRecord:
     )
 
 
-# A page in memory and a swap record own one count each (stack_record refcounts with the RFC).
+# Each page in memory and each swap record counts once (with the RFC, both hold a refcount of the stack_record).
 def _nr_base_pages(machine: Machine) -> Counter[Stack]:
     counts: Counter[Stack] = Counter()
     for page in machine.pages.values():
@@ -103,7 +103,7 @@ def _nr_base_pages(machine: Machine) -> Counter[Stack]:
     return counts
 
 
-# Newest first: the kernel puts each new stack at the head of its list.
+# Newest first, because the kernel adds new stacks at the head of its list.
 def _listed_stacks(machine: Machine) -> list[Stack]:
     return [stack for stack in reversed(machine.depot.stacks.values()) if stack.counted]
 

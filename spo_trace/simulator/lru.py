@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""LRU lists: which page is reclaimed next."""
+"""LRU lists, which decide the order of reclaim."""
 
 from collections import OrderedDict
 
@@ -17,7 +17,7 @@ PageList = OrderedDict[Page, None]
 
 
 class Lru:
-    """Keep the LRU lists of one node, oldest page first; sizes are in `nr_pages(list)` base pages."""
+    """The LRU lists of one node, oldest page first; `nr_pages(list)` is a list's size in base pages."""
 
     def __init__(self) -> None:
         self.inactive_anon: PageList = OrderedDict()
@@ -27,7 +27,7 @@ class Lru:
         self.unevictable: PageList = OrderedDict()
 
     def add(self, page: Page) -> None:
-        """Put a new page on the list that its flags and kind say."""
+        """Add a new page to the list for its flags and kind."""
         if page.flags & _UNEVICTABLE:
             pages = self.unevictable
         elif page.site.kind == "file":
@@ -38,7 +38,7 @@ class Lru:
         page.lru = pages
 
     def remove(self, page: Page) -> None:
-        """Take the page off its list, if it is on one."""
+        """Remove the page from its list, if it is on one."""
         if page.lru is not None:
             del page.lru[page]
             page.lru = None
@@ -59,7 +59,7 @@ class Lru:
             self.add(page)
 
     def victims(self, *, anon: bool) -> list[Page]:
-        """Return the oldest pages to reclaim: page cache, then, if `anon`, anon and tmpfs; or none."""
+        """Return the oldest reclaimable pages: page cache first; with `anon`, then anon and tmpfs pages."""
         for inactive, active in self._pairs(anon):
             if not inactive:
                 self._deactivate(active)
@@ -71,7 +71,7 @@ class Lru:
         """Return the base pages on the list."""
         return sum(1 << page.order for page in pages)
 
-    # Page cache that nobody uses goes first; what is in use goes last, since without it nothing runs.
+    # Inactive page cache is reclaimed first, active page cache last, because running processes need it.
     def _pairs(self, anon: bool) -> list[tuple[PageList, PageList]]:
         nothing: PageList = OrderedDict()
         pairs = [(self.inactive_file, nothing)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The machine: frames, pages with an owner each, processes, swap, time; allocation, freeing and migration."""
+"""The machine: page frames, pages and their owners, processes, swap, time; allocation, freeing and migration."""
 
 import copy
 import random
@@ -26,14 +26,14 @@ _LRU_KINDS = frozenset({"anon", "shmem", "file"})
 _INIT_FRAMES = ("mm_core_init+0x17a/0x184", "start_kernel+0x56e/0x75b")
 _DUMMY_STACK = ("register_dummy_stack+0x28/0x43", "init_page_owner+0x29/0x24d", *_INIT_FRAMES)
 _FAILURE_STACK = ("register_failure_stack+0x28/0x43", "init_page_owner+0x2e/0x24d", *_INIT_FRAMES)
-# How long one page allocation takes at most.
+# The maximum duration of one page allocation.
 _ALLOC_NSEC = 3000
 _MAKE_ROOM = (reclaim.drain_per_cpu_lists, reclaim.balance)
 _SWAP_CACHE = PAGE_FLAGS["owner_priv_1"]
 
 
 class Machine:
-    """Keep one machine's state; `pages` has every page with an owner by its (head) PFN."""
+    """The state of one machine; `pages` contains all pages with an owner by the PFN of their head page."""
 
     def __init__(self, scenario: Scenario) -> None:
         spec = scenario.machine
@@ -50,7 +50,7 @@ class Machine:
         self.depot = StackDepot()
         self.pages: dict[int, Page] = {}
         self.kswapd = Process(spec.kswapd_pid, spec.kswapd_pid, b"kswapd0", ROOT_MEMCG, 0)
-        # Of /proc/vmstat.
+        # Event counters of /proc/vmstat.
         self.events: Counter[str] = Counter()
         self.caches = self._object_caches()
         self._stacks: dict[Site, Stack] = {}
@@ -58,9 +58,9 @@ class Machine:
         self._boot()
 
     def allocate(self, site: Site, process: Process, region: Region, index: int = 0) -> Page:
-        """Return a new page of `site` owned by `process`, on the LRU if its kind is reclaimable.
+        """Allocate a page of `site` for `process` and return it; reclaimable kinds are added to the LRU.
 
-        Raise SpoTraceError if there is no memory and nothing left to reclaim.
+        Raise SpoTraceError if memory is exhausted and nothing can be reclaimed.
         """
         if process is not self.kswapd and self.buddy.nr_free - (1 << site.order) < self.watermarks.low:
             reclaim.balance(self)
@@ -78,14 +78,14 @@ class Machine:
         return page
 
     def release(self, page: Page, *, cpu: int | None = None) -> None:
-        """Free the page's frames, on processor `cpu` or on that of its owner: it has no owner any more."""
+        """Free the page and its owner's record, on processor `cpu` or by default on that of its owner."""
         self.events["pgfree"] += 1 << page.order
         self.lru.remove(page)
         del self.pages[page.pfn]
         self._put_frames(page, page.owner.pid % len(self.pcps) if cpu is None else cpu)
 
     def add_to_region(self, region: Region, process: Process, nr_pages: int, *, active: bool) -> None:
-        """Allocate `nr_pages` base pages at the region's site and append them to it."""
+        """Allocate `nr_pages` base pages at the region's site and append them to the region."""
         step = 1 << region.site.order
         start = region.size
         for index in range(start, start + nr_pages, step):
@@ -98,7 +98,7 @@ class Machine:
                 self._fit_nodes(region, process)
 
     def shrink_region(self, region: Region, nr_pages: int) -> None:
-        """Free the region's last `nr_pages` base pages, be they in memory or in swap."""
+        """Free the region's last `nr_pages` base pages in memory and in swap."""
         end = region.size
         region.size = max(end - nr_pages, 0)
         for index in range(end - 1, region.size - 1, -1):
@@ -111,21 +111,21 @@ class Machine:
         self._fit_nodes(region, self.kswapd)
 
     def free_entry(self, entry: SwapEntry) -> None:
-        """Free a swap entry that nothing maps any more, with its page in the swap cache and its record."""
+        """Free an unmapped swap entry with its page in the swap cache and its owner's record."""
         page = entry.cached
         self._drop_entry(entry)
         if page is not None:
             self.release(page)
 
     def leave_swap_cache(self, page: Page) -> None:
-        """Free the page's swap entry, if it has one; the page stays."""
+        """Free the page's swap entry, if it has one, but not the page."""
         if page.entry is not None:
             self._drop_entry(page.entry)
             page.entry = None
             page.flags &= ~_SWAP_CACHE
 
     def charge_entries(self, nr_entries: int) -> None:
-        """Allocate what the kernel keeps for swap entries: swap tables and, with the RFC, records."""
+        """Allocate the kernel's own memory for swap entries: swap tables and, with the RFC, records."""
         names = ["swap-table"]
         if self.scenario.swap_owner:
             names += ["swap-record", "swap-record-node"]
@@ -133,7 +133,7 @@ class Machine:
             self.caches[name].grow(nr_entries, self.kswapd)
 
     def split(self, page: Page) -> list[Page]:
-        """Split a large page into pages of order 0, each with its owner."""
+        """Split a large page into pages of order 0 with the same owner."""
         self.lru.remove(page)
         pieces = [copy.copy(page) for _ in range(1 << page.order)]
         for offset, piece in enumerate(pieces):
@@ -147,7 +147,7 @@ class Machine:
         return pieces
 
     def migrate(self, page: Page, reason: str) -> None:
-        """Move the page to other frames, if there are any; the owner goes with it (__folio_copy_owner())."""
+        """Move the page and its owner to other frames, if any are free (__folio_copy_owner())."""
         pfn = self._take_block(page.order, page.site.migratetype, self.kswapd)
         if pfn is None:
             return
@@ -188,7 +188,7 @@ class Machine:
             stack = self._stacks[site] = self.depot.save(site.frames)
         return stack
 
-    # Returns the PFN and the order: slab is content with order 0 (mm/slub.c allocate_slab()).
+    # Returns the PFN and the order; slab falls back to order 0 (mm/slub.c allocate_slab()).
     def _take_frames(self, site: Site, process: Process) -> tuple[int, int]:
         for order in (site.order, 0) if site.kind == "slab" else (site.order,):
             pfn = self._take_block(order, site.migratetype, process)
@@ -201,7 +201,7 @@ class Machine:
 
     def _take_block(self, order: int, migratetype: str, process: Process) -> int | None:
         pcp = self.pcps[process.cpu]
-        # kswapd cannot wait for itself: it lives on what is left below the watermarks.
+        # kswapd cannot wait for itself: it allocates below the watermarks.
         make_room = [reclaim.drain_per_cpu_lists] if process is self.kswapd else list(_MAKE_ROOM)
         while True:
             pfn = pcp.alloc(migratetype) if order == 0 else self.buddy.alloc(order, migratetype)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the modelled machine is made of: pages and their owners, processes, memcgs, regions, swap entries."""
+"""Objects of the simulated machine: pages and their owners, processes, memcgs, regions, swap entries."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ __all__ = ["Memcg", "Owner", "Page", "Process", "Region", "SwapEntry"]
 
 
 class Owner(NamedTuple):
-    """Hold what page_owner keeps of an allocation and swap_page_owner of a swapped page."""
+    """An owner as page_owner records it for an allocation, and swap_page_owner for a swapped page."""
 
     pid: int
     tgid: int
@@ -23,7 +23,7 @@ class Owner(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Memcg:
-    """Hold a memory cgroup; `name` is that of its directory alone."""
+    """A memory cgroup; `name` is the last component of its path."""
 
     name: bytes
     offline: bool = False
@@ -31,7 +31,7 @@ class Memcg:
 
 @dataclass(slots=True, eq=False)
 class Process:
-    """Hold a process; its pages come from the free list of processor `cpu`."""
+    """A process; its pages come from the free list of processor `cpu`."""
 
     pid: int
     tgid: int
@@ -42,10 +42,10 @@ class Process:
 
 @dataclass(slots=True, eq=False)
 class Region:
-    """Hold what was allocated for one purpose: a file, a mapping, a cache.
+    """The pages of one file, mapping or cache.
 
-    `slots` maps each base page's index (of a larger page only the first) to the page, to its swap entry, or
-    to None: page cache that was dropped and can be read again. `size` is in base pages; `nr_nodes` counts the
+    `slots` maps the index of each base page (only the first one of a large page) to the page, to its swap entry, or to
+    None for page cache that was dropped and can be read again. `size` is in base pages. `nr_nodes` is the number of
     xarray nodes of a tmpfs file.
     """
 
@@ -60,7 +60,7 @@ class Region:
 
 @dataclass(slots=True, eq=False)
 class SwapEntry:
-    """Hold one swap slot in use: whose page it is, and its page in the swap cache, if any.
+    """A swap slot in use: the region and index of its page, and the page itself if it is in the swap cache.
 
     `owner` is the swap_page_owner record; None without swap support in page_owner.
     """
@@ -75,9 +75,9 @@ class SwapEntry:
 
 @dataclass(slots=True, eq=False)
 class Page:
-    """Hold one allocated block of 1 << `order` base pages, at base page `index` of its region.
+    """An allocated block of 1 << `order` base pages, at base page `index` of its region.
 
-    `entry` is set while the page is in the swap cache, `lru` is the list it is on.
+    `entry` is set while the page is in the swap cache; `lru` is the list that contains the page.
     """
 
     pfn: int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Older page_owner texts: what kernels before 6.7 printed for the same page (format profiles A to E)."""
+"""Older page_owner formats: the text of kernels before 6.7 for the same page (formats A to E)."""
 
 import re
 import zlib
@@ -20,7 +20,7 @@ _FLAG_LETTERS = (
     ("K", "locked"), ("E", ""), ("R", "referenced"), ("U", "uptodate"), ("D", "dirty"), ("L", "lru"),
     ("A", "active"), ("S", ""), ("W", "writeback"), ("C", "head"), ("B", "owner_priv_1"), ("M", ""),
 )  # fmt: skip
-# Told apart from other flags only after 6.12: older kernels have something else in that bit.
+# Only kernels after 6.12 have this flag; older ones use its bit for something else.
 _NEW_FLAGS = PAGE_FLAGS["owner_2"]
 _KERNEL_TEXT = 0xFFFFFFFF81000000
 

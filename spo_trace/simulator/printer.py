@@ -45,10 +45,10 @@ PAGE_FLAGS = {
 
 
 class PageRecord(NamedTuple):
-    """Hold the fields of one page_owner record.
+    """The fields of one page_owner record.
 
-    `gfp` and `flags` are the kernel's decoded texts (`0x140cca(GFP_...)`), `stack` and `memcg` whole lines as
-    from `stack_text` and `memcg_line`; `migrate_reason` is empty for a page that was never migrated.
+    `gfp` and `flags` are as the kernel prints them (`0x140cca(GFP_...)`), `stack` and `memcg` are whole lines from
+    `stack_text` and `memcg_line`; `migrate_reason` is empty for pages that were never migrated.
     """
 
     pfn: int
@@ -98,7 +98,7 @@ def stack_text(frames: tuple[str, ...]) -> bytes:
 
 
 def memcg_line(charge: str, name: bytes, *, offline: bool) -> bytes:
-    """Return what print_page_owner_memcg() says for a `charge` of none, page, objcg or objexts (5.18+)."""
+    """Return the line of print_page_owner_memcg() for a `charge` of none, page, objcg or objexts (5.18+)."""
     if charge == "objexts":
         return b"Slab cache page\n"
     if charge == "none":
@@ -123,13 +123,13 @@ def stack_handle_record(stack: bytes, handle: int) -> bytes:
 
 
 def flag_bits(names: tuple[str, ...]) -> int:
-    """Return the page flags of `names` as bits."""
+    """Return the bits of the page flags with these names."""
     return sum(PAGE_FLAGS[name] for name in names)
 
 
 @lru_cache(maxsize=4096)
 def page_flags_text(flags: int, *, with_zone: bool = True) -> bytes:
-    """Return what `%pGp` prints for `flags` of a page of node 0, zone 0; `with_zone` since 5.13."""
+    """Return the output of `%pGp` for `flags` of a page in node 0, zone 0; `with_zone` since 5.13."""
     names = [name for name, bit in PAGE_FLAGS.items() if flags & bit]
     if with_zone:
         names += ["node=0", "zone=0"]

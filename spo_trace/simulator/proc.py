@@ -8,7 +8,7 @@ from spo_trace.simulator.table import PAGE_SIZE
 __all__ = ["meminfo", "swaps", "uname", "uptime"]
 
 _KIB_OF_PAGE = PAGE_SIZE // 1024
-# Of a kernel with 5-level page tables.
+# With 5-level page tables.
 _VMALLOC_TOTAL_KIB = 13743895347199
 _DIRECT_MAP_4K_KIB = 17268
 
@@ -55,7 +55,7 @@ def _meminfo_pages(machine: Machine, now: Counters) -> dict[str, int]:
     }
 
 
-# si_mem_available() (mm/show_mem.c, 7.2); the reserve is what totalreserve_pages is on one zone.
+# si_mem_available() (mm/show_mem.c, 7.2); with one zone, totalreserve_pages is its high watermark.
 def _available(machine: Machine, now: Counters) -> int:
     marks = machine.watermarks
     page_cache = now.active_file + now.inactive_file
@@ -80,13 +80,13 @@ def _tabbed(kib: int) -> str:
 
 
 def uptime(machine: Machine) -> str:
-    """Return /proc/uptime: seconds since boot, and idle seconds of all processors."""
+    """Return /proc/uptime: seconds since boot, and the sum of the processors' idle seconds."""
     up = machine.clock_nsec / NSEC
     return f"{up:.2f} {up * len(machine.pcps) / 2:.2f}\n"
 
 
 def uname(machine: Machine) -> str:
-    """Return what `uname -a` prints."""
+    """Return the output of `uname -a`."""
     spec = machine.scenario.machine
     return f"Linux {spec.hostname} {spec.release} {spec.version} x86_64 GNU/Linux\n"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Reclaim: page cache is dropped, anonymous and tmpfs pages go to swap, oldest first (mm/vmscan.c)."""
+"""Reclaim: drop page cache and swap out anonymous and tmpfs pages, oldest first (mm/vmscan.c)."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ __all__ = ["balance", "drain_per_cpu_lists", "reclaim_page"]
 
 
 def balance(machine: "Machine") -> None:
-    """Reclaim until the free pages reach the high watermark, or nothing is left (balance_pgdat())."""
+    """Reclaim until the free pages reach the high watermark or nothing can be reclaimed (balance_pgdat())."""
     while machine.buddy.nr_free < machine.watermarks.high:
         victims = machine.lru.victims(anon=machine.swap.nr_free > 0)
         freed = [reclaim_page(machine, page) for page in victims]
@@ -21,13 +21,13 @@ def balance(machine: "Machine") -> None:
 
 
 def drain_per_cpu_lists(machine: "Machine") -> None:
-    """Give the pages of all per-CPU lists back to the zone."""
+    """Return the pages of all per-CPU lists to the zone."""
     for pcp in machine.pcps:
         pcp.drain()
 
 
 def reclaim_page(machine: "Machine", page: Page) -> bool:
-    """Free the page's frames after dropping it or writing it to swap; return False if swap has no room."""
+    """Drop the page or swap it out, and free its frames; return False if swap is full."""
     region = page.region
     if page.site.kind == "file":
         region.slots[page.index] = None
@@ -40,7 +40,7 @@ def reclaim_page(machine: "Machine", page: Page) -> bool:
     return True
 
 
-# The entries take over the page's places in its region; with the RFC each keeps the owner.
+# The swap entries replace the page in its region; with the RFC, each keeps the page's owner.
 def _swap_out(machine: "Machine", page: Page) -> bool:
     region = page.region
     values = machine.swap.take(1 << page.order)
@@ -56,6 +56,6 @@ def _swap_out(machine: "Machine", page: Page) -> bool:
     return True
 
 
-# A large page without as many slots in a row is split first; the owner is copied (split_page_owner()).
+# Without enough contiguous slots, a large page is split; each piece gets its owner (split_page_owner()).
 def _reclaim_split(machine: "Machine", page: Page) -> bool:
     return sum(reclaim_page(machine, piece) for piece in machine.split(page)) > 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Replay: the steps of a scenario, one function each, and a stage at each snapshot."""
+"""Replay of a scenario: one function for each kind of step, and a stage at each snapshot."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,15 +28,15 @@ from spo_trace.simulator.table import ALL
 
 __all__ = ["run"]
 
-# What exit(2) frees; tmpfs files, page cache and slab outlive the process.
+# Kinds that exit(2) frees; tmpfs files, page cache and slab outlive the process.
 _FREED_AT_EXIT = frozenset({"anon", "pagetable", "kstack"})
 
 
 def run(scenario: Scenario) -> Iterator[Stage]:
     """Yield a Stage at each snapshot of the scenario, in order.
 
-    The files of a stage are printed from the live machine: read them before asking for the next stage. Raise
-    SpoTraceError, naming the step, if the machine runs out of memory.
+    The files of a stage are printed from the running machine: read them before requesting the next stage. Raise
+    SpoTraceError with the number of the step if the machine runs out of memory.
     """
     replay = _Replay(scenario)
     for index, step in enumerate(scenario.steps, 1):
@@ -50,7 +50,7 @@ def run(scenario: Scenario) -> Iterator[Stage]:
 
 
 class _Replay:
-    """Keep what the steps name: processes, regions and memcgs of the machine."""
+    """The machine, and its processes, regions and memcgs by the names that steps use."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.machine = Machine(scenario)

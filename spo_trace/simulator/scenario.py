@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Scenarios: a TOML file with a machine, its swap devices and the steps that happen on it."""
+"""Scenarios: a TOML file with a machine, its swap devices and a list of steps."""
 
 import tomllib
 from dataclasses import dataclass
@@ -17,11 +17,10 @@ __all__ = ["MachineSpec", "Scenario", "SwapSpec", "load_scenario"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSpec:
-    """Describe the machine: PFNs 0 to `spanned_pages` in one zone, without the `reserved` PFN ranges.
+    """The machine: PFNs 0 to `spanned_pages` in one zone, without the `reserved` PFN ranges.
 
-    `early_pages` are allocated before page_owner starts, `unowned_pages` never get an owner; `min_free_kib`
-    sets the watermarks. `reparent_charges` is what 7.2 does at the removal of a memcg: its pages become the
-    parent's.
+    `early_pages` are allocated before page_owner starts, `unowned_pages` never get an owner; `min_free_kib` sets the
+    watermarks. With `reparent_charges`, as in 7.2, the pages of a removed memcg are charged to its parent.
     """
 
     spanned_pages: int
@@ -43,7 +42,7 @@ class MachineSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwapSpec:
-    """Describe a swap device; its type number is its place in the scenario. The first page is the header."""
+    """A swap device; its swap type is its index in the scenario. The first page is the header."""
 
     name: str
     size: int
@@ -53,7 +52,7 @@ class SwapSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """Hold a validated scenario; `format` is the page_owner text profile, A (3.19) to F (6.7 to 7.2)."""
+    """A validated scenario; `format` is the format of page_owner, from A (3.19) to F (6.7 to 7.2)."""
 
     name: str
     description: str
@@ -77,7 +76,7 @@ class _Head:
 def load_scenario(path: Path) -> Scenario:
     """Return the scenario of a TOML file.
 
-    Raise SpoTraceError, naming file and key and what is allowed, if it cannot be meant so.
+    Raise SpoTraceError with the file, the key and the allowed values if it is invalid.
     """
     tables = _load_toml(path)
     parts = {key: _take_part(path, tables, key) for key in _PARTS}
@@ -98,7 +97,7 @@ def load_scenario(path: Path) -> Scenario:
     return scenario
 
 
-# How each part is written in TOML.
+# The TOML syntax of each part.
 _PARTS = {"machine": "[machine]", "swap": "[[swap]]", "sites": "[sites.NAME]", "step": "[[step]]"}
 
 
@@ -118,7 +117,7 @@ def _load_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SpoTraceError(f"{path}: {error.strerror}", hint="name a scenario file (.toml)") from error
+        raise SpoTraceError(f"{path}: {error.strerror}", hint="give a scenario file (.toml)") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpoTraceError(f"{path}: not TOML: {error}", hint="see fixtures/scenarios for examples") from error
 
@@ -126,7 +125,7 @@ def _load_toml(path: Path) -> dict[str, Any]:
 def _check_head(path: Path, head: _Head) -> None:
     if head.format not in PAGE_OWNER_RECORDS:
         allowed = ", ".join(PAGE_OWNER_RECORDS)
-        raise SpoTraceError(f"{path}: format: {head.format!r} is not known", hint=f"format is one of {allowed}")
+        raise SpoTraceError(f"{path}: format: {head.format!r} is unknown", hint=f"format is one of {allowed}")
     if head.swap_owner and head.format != "F":
         raise SpoTraceError(f"{path}: swap_owner: format {head.format} has no swap_page_owner", hint='use format = "F"')
 
@@ -136,7 +135,7 @@ def _machine(path: Path, table: dict[str, Any]) -> MachineSpec:
     machine = read_table(MachineSpec, where)
     for key in ("cpus", "spanned_pages", "min_free_kib"):
         if getattr(machine, key) < 1:
-            raise where.error(key, "is not above 0", f"{key} is a whole number from 1")
+            raise where.error(key, "is not positive", f"{key} is an integer of at least 1")
     end = 0
     for low, high in sorted(machine.reserved):
         if not end <= low < high <= machine.spanned_pages:
@@ -150,7 +149,7 @@ def _swap(path: Path, index: int, table: dict[str, Any]) -> SwapSpec:
     where = Table(path, f"swap {index}", table)
     swap = read_table(SwapSpec, where)
     if swap.type not in ("partition", "file"):
-        raise where.error("type", f"{swap.type!r} is not known", "type is partition or file")
+        raise where.error("type", f"{swap.type!r} is unknown", "type is partition or file")
     return swap
 
 
@@ -159,7 +158,7 @@ def _sites(path: Path, tables: dict[str, Any]) -> dict[str, Site]:
     for name, table in tables.items():
         problem = site_problem(table)
         if problem:
-            raise SpoTraceError(f"{path}: sites.{name}: {problem[0]}: wrong or missing", hint=problem[1])
+            raise SpoTraceError(f"{path}: sites.{name}: {problem[0]}: invalid or missing", hint=problem[1])
         sites[name] = to_site(name, table)
     return sites
 
@@ -170,5 +169,5 @@ def _step(path: Path, index: int, table: dict[str, Any]) -> Step:
     where = Table(path, f"step {index}", fields)
     kind = STEPS.get(do) if isinstance(do, str) else None
     if kind is None:
-        raise where.error("do", f"{do!r} is not known", f"do is one of {', '.join(STEPS)}")
+        raise where.error("do", f"{do!r} is unknown", f"do is one of {', '.join(STEPS)}")
     return read_table(kind, where)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Allocation sites: which pages a piece of kernel code asks for, and the stack that page_owner keeps."""
+"""Allocation sites: the pages that a piece of kernel code allocates, and the stack that page_owner records."""
 
 import re
 import tomllib
@@ -39,7 +39,7 @@ _GFP = re.compile(r"0x[0-9a-f]+\([A-Za-z_|0-9]*\)")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Site:
-    """Hold one allocation site: `kind` says what the pages are for, `flags` are the page's at allocation."""
+    """One allocation site; `kind` is the use of its pages, `flags` are their page flags after allocation."""
 
     name: str
     kind: str
@@ -59,7 +59,7 @@ def builtin_sites() -> dict[str, Site]:
 
 
 def to_site(name: str, table: dict[str, object]) -> Site:
-    """Return the Site of a TOML table that `site_problem` found right."""
+    """Return the Site for a TOML table without a `site_problem`."""
     fields = {key: table[key] for key in ("kind", "order", "migratetype", "charge")}
     gfp = str(table["gfp"]).encode()
     frames = tuple(str(table["frames"]).split("\n")[:-1])
@@ -68,7 +68,7 @@ def to_site(name: str, table: dict[str, object]) -> Site:
 
 
 def site_problem(table: dict[str, object]) -> tuple[str, str] | None:
-    """Return the key of `table` that is wrong and what is allowed, or None."""
+    """Return the first invalid key of `table` and what is allowed, or None."""
     for key, kind in SITE_KEYS.items():
         if type(table.get(key)) is not kind:
             return key, f"every site has a {key}, a {kind.__name__}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Slab: small kernel objects, many to a page; pages come and go with the number of objects."""
+"""Slab: caches of small kernel objects, which allocate and free pages as the number of objects changes."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ __all__ = ["ObjectCache"]
 
 
 class ObjectCache:
-    """Keep a cache of objects, `nr_in_slab` of them in each allocation of `site`."""
+    """A cache of objects, `nr_in_slab` of them in each allocation of `site`."""
 
     def __init__(self, machine: "Machine", site: Site, nr_in_slab: int) -> None:
         self._machine = machine
@@ -25,7 +25,7 @@ class ObjectCache:
         self._slabs: list[Page] = []
 
     def grow(self, nr_objects: int, process: Process) -> None:
-        """Add objects; the slabs that they need are owned by `process`."""
+        """Add objects; `process` becomes the owner of the slabs that are allocated for them."""
         self._nr_objects += nr_objects
         while self._capacity < self._nr_objects:
             slab = self._machine.allocate(self._site, process, self._region)
@@ -33,13 +33,13 @@ class ObjectCache:
             self._capacity += self._nr_in(slab)
 
     def shrink(self, nr_objects: int) -> None:
-        """Remove objects, and free the slabs that get empty, the newest first."""
+        """Remove objects and free empty slabs, newest first."""
         self._nr_objects -= nr_objects
         while self._slabs and self._capacity - self._nr_in(self._slabs[-1]) >= self._nr_objects:
             slab = self._slabs.pop()
             self._capacity -= self._nr_in(slab)
             self._machine.release(slab)
 
-    # A slab of a smaller order than asked for has fewer objects.
+    # A slab of a smaller order than requested has fewer objects.
     def _nr_in(self, slab: Page) -> int:
         return self._nr_in_slab >> self._site.order - slab.order

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The stack depot: every distinct stack once, with the handle that lib/stackdepot.c would give it."""
+"""The stack depot: each distinct stack once, with the handle that lib/stackdepot.c would assign."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from spo_trace.simulator.printer import stack_text
 
 __all__ = ["Stack", "StackDepot"]
 
-# lib/stackdepot.c (7.2): pools of 4 pages, records of 32 bytes and 8 a frame, offsets in units of 16 bytes.
+# lib/stackdepot.c (7.2): pools of 4 pages, records of 32 bytes plus 8 per frame, offsets in units of 16 bytes.
 _POOL_BYTES = 4 << 12
 _RECORD_HEAD_BYTES = 32
 _ALIGN = 16
@@ -16,7 +16,7 @@ _OFFSET_SHIFT = 17
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stack:
-    """Hold one stack: depot handle and printed lines; `counted` says if nr_base_pages counts its pages."""
+    """One stack: depot handle and printed lines; `counted`: its pages are included in nr_base_pages."""
 
     handle: int
     text: bytes
@@ -24,7 +24,7 @@ class Stack:
 
 
 class StackDepot:
-    """Intern stacks; `stacks` has them in order of first use."""
+    """Interned stacks; `stacks` contains them in order of first use."""
 
     def __init__(self) -> None:
         self.stacks: dict[tuple[str, ...], Stack] = {}
@@ -32,7 +32,7 @@ class StackDepot:
         self._offset = 0
 
     def save(self, frames: tuple[str, ...], *, counted: bool = True) -> Stack:
-        """Return the one Stack of `frames`."""
+        """Return the Stack for `frames`; create it on first use."""
         stack = self.stacks.get(frames)
         if stack is None:
             stack = Stack(self._new_handle(len(frames)), stack_text(frames), counted)

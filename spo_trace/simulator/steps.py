@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Steps: what can happen on the modelled machine, one dataclass each; its fields are the keys in TOML."""
+"""Steps of a scenario, one dataclass each; its fields are the keys in TOML."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ REASONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spawn:
-    """Start a process; `comm` is `process` if not given, `tgid` is `pid`, `memcg` the root."""
+    """Start a process; by default, `comm` is `process`, `tgid` is `pid`, and `memcg` is the root."""
 
     process: str
     pid: int
@@ -55,7 +55,7 @@ class Fork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rename:
-    """Change the process's comm (prctl PR_SET_NAME): pages of before keep the old one."""
+    """Change the process's comm (prctl PR_SET_NAME); earlier pages keep the old one."""
 
     process: str
     comm: bytes
@@ -63,16 +63,16 @@ class Rename:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """End the process: its anon, page table and kernel stack pages and their swap entries are freed."""
+    """End the process and free its anon, page table and kernel stack pages and their swap entries."""
 
     process: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocate:
-    """Allocate `size` at `site` for `process`; appended to `region` if it exists.
+    """Allocate `size` at `site` for `process` and append it to `region` if that exists.
 
-    `swappable` false is tmpfs with noswap; `active` puts the pages on the active list.
+    `swappable = false` means tmpfs with noswap; `active` adds the pages to the active list.
     """
 
     process: str
@@ -90,7 +90,7 @@ class Allocate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touch:
-    """Let `process` access the region's first `size`: swap comes in, dropped page cache is read again."""
+    """Let `process` access the region's first `size`: pages are swapped in, dropped page cache is read again."""
 
     process: str
     region: str
@@ -100,7 +100,7 @@ class Touch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Free:
-    """Free the region's last `size`, in memory and in swap (all of it: rm, munmap, kfree)."""
+    """Free the region's last `size` in memory and in swap; by default the whole region (rm, munmap, kfree)."""
 
     region: str
     size: int = ALL
@@ -116,7 +116,7 @@ class PageOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrate:
-    """Move the pages of the region's first `size` to other frames, owner kept."""
+    """Move the pages of the region's first `size` and their owners to other frames."""
 
     region: str
     size: int = ALL
@@ -125,21 +125,21 @@ class Migrate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveMemcg:
-    """Remove the memcg's directory: its pages are charged to an offline memcg."""
+    """Remove the memcg's directory; its pages stay charged to the offline memcg."""
 
     memcg: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Let time pass."""
+    """Advance the clock."""
 
     seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Yield a stage: what the kernel's files say now."""
+    """Yield a stage with the current contents of the kernel's files."""
 
     name: str
 
@@ -165,7 +165,7 @@ STEPS: dict[str, type[Step]] = {
 
 
 def check_names(path: Path, steps: Iterable[Step], sites: Mapping[str, object]) -> None:
-    """Raise SpoTraceError for the first step that names something that is not there by then."""
+    """Raise SpoTraceError for the first step that refers to something that does not exist at that point."""
     processes: dict[str, None] = {}
     regions: dict[str, None] = {}
     snapshots: dict[str, None] = {}
@@ -203,16 +203,16 @@ def check_names(path: Path, steps: Iterable[Step], sites: Mapping[str, object]) 
 
 def _expect(where: str, key: str, name: str, known: Mapping[str, object]) -> None:
     if name not in known:
-        hint = f"by then there are: {', '.join(known)}" if known else f"there is no {key} by then"
-        raise SpoTraceError(f"{where}: {key}: {name!r} is not known", hint=hint)
+        hint = f"at this step there are: {', '.join(known)}" if known else f"at this step there is no {key}"
+        raise SpoTraceError(f"{where}: {key}: {name!r} is unknown", hint=hint)
 
 
 def _expect_new(where: str, key: str, name: str, known: dict[str, None]) -> None:
     if name in known:
-        raise SpoTraceError(f"{where}: {key}: {name!r} is there already", hint=f"each {key} has its own name")
+        raise SpoTraceError(f"{where}: {key}: {name!r} exists already", hint=f"each {key} needs its own name")
     known[name] = None
 
 
 def _check_comm(where: str, comm: bytes) -> None:
     if len(comm) > COMM_MAX or b"\0" in comm:
-        raise SpoTraceError(f"{where}: comm: {comm!r} is too long", hint=f"up to {COMM_MAX} bytes, none of them 0")
+        raise SpoTraceError(f"{where}: comm: {comm!r} is invalid", hint=f"at most {COMM_MAX} bytes, none of them 0")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Swap devices: which slots are in use, and by whom."""
+"""Swap devices: slots in use and their owners."""
 
 import heapq
 
@@ -13,7 +13,7 @@ SWP_TYPE_SHIFT = 58
 
 
 class SwapDevice:
-    """Hand out the slots of one device, from offset 1 on (0 is the header), freed ones at its end."""
+    """The slots of one device, allocated from offset 1 (0 is the header); freed slots are reused at the end."""
 
     def __init__(self, spec: SwapSpec, swp_type: int) -> None:
         self.spec = spec
@@ -24,7 +24,7 @@ class SwapDevice:
         self._freed: list[int] = []
 
     def take(self, nr_slots: int) -> range | None:
-        """Return `nr_slots` offsets that follow each other, aligned to `nr_slots`, or None."""
+        """Return `nr_slots` contiguous offsets, aligned to `nr_slots`, or None."""
         start = -(-self._next // nr_slots) * nr_slots
         if start + nr_slots <= self.nr_slots + 1:
             for skipped in range(self._next, start):
@@ -48,7 +48,7 @@ class SwapDevice:
 
 
 class SwapSpace:
-    """Keep all swap devices and the entries in use, by their value."""
+    """All swap devices, and the entries in use by their value."""
 
     def __init__(self, specs: list[SwapSpec]) -> None:
         self.devices = [SwapDevice(spec, swp_type) for swp_type, spec in enumerate(specs)]
@@ -61,7 +61,7 @@ class SwapSpace:
         return sum(device.nr_slots - device.used for device in self.devices)
 
     def take(self, nr_slots: int) -> list[int] | None:
-        """Return `nr_slots` entry values of the device of the highest priority that has them, or None."""
+        """Return `nr_slots` entry values of the device with the highest priority that has them free, or None."""
         for device in self._by_priority:
             offsets = device.take(nr_slots)
             if offsets is not None:
@@ -75,7 +75,7 @@ class SwapSpace:
         device.give_back(offset)
 
     def cluster(self, entry: SwapEntry, page_cluster: int) -> list[SwapEntry]:
-        """Return the entries in use of the aligned window of 1 << `page_cluster` slots around `entry`."""
+        """Return the entries in use in the aligned window of 1 << `page_cluster` slots around `entry`."""
         device, offset = self._place(entry.value)
         start = offset >> page_cluster << page_cluster
         window = (device.value(start + i) for i in range(1 << page_cluster))

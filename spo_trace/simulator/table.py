@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""TOML tables to dataclasses: every key known, every value of its field's type, sizes in pages."""
+"""Conversion of TOML tables to dataclasses, with checks of keys and types; sizes become pages."""
 
 import re
 from dataclasses import MISSING, Field, dataclass, fields
@@ -20,14 +20,14 @@ _SIZE = re.compile(r"(\d+) ?(KiB|MiB|pages)")
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "pages": PAGE_SIZE}
 _ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
 
-_KINDS = {str(int): "a whole number", str(str): "a string", str(bool): "true or false"}
+_KINDS = {str(int): "an integer", str(str): "a string", str(bool): "true or false"}
 
 Spec = TypeVar("Spec", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Hold one TOML table and where it stands: the file, and the place in it (`step 3`)."""
+    """One TOML table and its position: the file, and the place in it (`step 3`)."""
 
     path: Path
     place: str
@@ -40,13 +40,13 @@ class Table:
 
 
 def read_table(spec: type[Spec], table: Table) -> Spec:
-    """Return `table` as a `spec`: fields named size are page counts, bytes fields take `\\ooo` escapes."""
+    """Return `table` as a `spec`; size fields become page counts, bytes fields may contain `\\ooo` escapes."""
     known = {field.name: field for field in fields(spec)}
     if not isinstance(table.values, dict):
         raise SpoTraceError(f"{table.path}: {table.place}: not a table", hint=f"its keys are {', '.join(known)}")
     for key in table.values:
         if key not in known:
-            raise table.error(key, "is not known", f"the keys here are {', '.join(known)}")
+            raise table.error(key, "is unknown", f"the keys here are {', '.join(known)}")
     values = {}
     for key, field in known.items():
         if key in table.values:
@@ -68,7 +68,7 @@ def _convert(table: Table, field: Field[Any]) -> object:
         kind = _KINDS[str(field.type)]
         raise table.error(field.name, f"{value!r} is not {kind}", f"{field.name} is {kind}")
     if type(value) is int and value < 0 and field.name != "priority":
-        raise table.error(field.name, f"{value} is below 0", f"{field.name} is a whole number from 0")
+        raise table.error(field.name, f"{value} is negative", f"{field.name} is an integer of at least 0")
     return value
 
 

@@ -40,7 +40,7 @@ def zoneinfo(machine: Machine, now: Counters) -> str:
 
 
 def vmstat(machine: Machine, now: Counters) -> str:
-    """Return /proc/vmstat (mm/vmstat.c vmstat_show()); events that the model does not count are 0."""
+    """Return /proc/vmstat (mm/vmstat.c vmstat_show()); events that are not simulated are 0."""
     values = _values(machine, now)
     names = [*_ZONE_NAMES, *_NODE_NAMES, *_EVENT_NAMES]
     return "".join(f"{name} {values.get(name, 0)}\n" for name in names)
@@ -97,7 +97,7 @@ def _values(machine: Machine, now: Counters) -> dict[str, int]:
         "nr_mapped": now.active_file,
         "nr_file_pages": now.cached + now.swap_cached,
         "nr_shmem": now.shmem,
-        # Counted in huge pages and in KiB: vmstat is not of one unit.
+        # vmstat has mixed units: huge pages here, and KiB for kernel stacks.
         "nr_anon_transparent_hugepages": now.anon_huge >> 9,
         "nr_shmem_hugepages": now.shmem_huge >> 9,
         "nr_kernel_stack": now.kernel_stack * PAGE_SIZE // 1024,

@@ -1,30 +1,26 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A capture: kernel files that were saved elsewhere, in a directory, a tar archive, single files or on a pipe."""
 
-import io
 import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from spo_trace.errors import Call, SpoTraceError, Text, UsageError
-from spo_trace.files.bundled import scenarios
-from spo_trace.files.private_directories import scratch_directory
-from spo_trace.formats.dress import HEAD
+from spo_trace.errors import Call, SpoTraceError, UsageError
+from spo_trace.formats.copied_text import HEAD
 from spo_trace.formats.escape import escape
 from spo_trace.formats.missing import Missing, Why
-from spo_trace.formats.record import KernelText
-from spo_trace.sources.compression import SUFFIXES, Rewound, first_bytes, is_compressed, read_chunks, read_head
+from spo_trace.formats.text import KernelText
+from spo_trace.sources.captured_text import file_text, stream_text
+from spo_trace.sources.compression import Rewound, first_bytes, read_head
 from spo_trace.sources.err_file import LONGEST, read_err
-from spo_trace.sources.recognise import name_by_content, what_is
+from spo_trace.sources.file_identity import name_by_content, name_by_path, spellings
+from spo_trace.sources.input_file import open_file, spooled, standard_input
+from spo_trace.sources.other_input import error_for_path, hint_for_directory, known_content
 from spo_trace.sources.source import OTHER_PATHS, PATHS, RECORD_FILES
 from spo_trace.sources.tarball import Tarball, is_tar
-from spo_trace.sources.undress import needs_undressing, pageblock_order, undress
 
 __all__ = ["CaptureSource"]
 
@@ -58,9 +54,15 @@ class CaptureSource:
         self._cut_off: str | None = None
         # Files that are something else, in case none is page_owner.
         self._others: list[str] = []
-        for path in paths:
-            self._add(str(path))
-        self._refuse_without_owners(self._title, self._hint_without_owners)
+        try:
+            for path in paths:
+                self._add(str(path))
+            self._refuse_without_owners(self._title, self._hint_without_owners)
+        except SpoTraceError as error:
+            known = next(filter(None, (error_for_path(str(path)) for path in paths)), None)
+            if known is None:
+                raise
+            raise known from error
 
     @property
     def options(self) -> dict[str, str]:
@@ -75,7 +77,7 @@ class CaptureSource:
         text = opener()
         # `cat page_owner` ends at the first record that does not fit the kernel's buffer (ENOMEM), and says so.
         if name in self._errors:
-            text.problem = f"it was cut off on the machine: {self._errors[name].text}"
+            text.outcome.problem = f"it was cut off on the machine: {self._errors[name].text}"
         return text
 
     def why_missing(self, name: str) -> Why:
@@ -84,10 +86,10 @@ class CaptureSource:
 
     def _add(self, path: str) -> None:
         if path == "-":
-            return self._add_stream("standard input", _standard_input())
+            return self._add_stream("standard input", standard_input())
         if Path(path).is_dir():
             return self._add_directory(Path(path))
-        raw = _open_file(path)
+        raw = open_file(path)
         # A named pipe, or <(ssh HOST cat …) of a shell, can be read only once.
         if not Path(path).is_file():
             try:
@@ -98,10 +100,10 @@ class CaptureSource:
         with raw:
             head = raw.read(_HEAD)
         if is_tar(first_bytes(head)):
-            return self._add_tar(path, partial(_open_file, path))
+            return self._add_tar(path, partial(open_file, path))
         content = first_bytes(head, HEAD)
-        name = _file_name(Path(path).name) or name_by_content(content)
-        known = what_is(content) if name is None or name in RECORD_FILES else None
+        name = name_by_path(Path(path)) or name_by_content(content)
+        known = known_content(content) if name is None or name in RECORD_FILES else None
         if known is not None:
             raise SpoTraceError(f"{path}: this is {known.what}", hint=known.hint)
         if name is None:
@@ -112,7 +114,7 @@ class CaptureSource:
         return self._add_file(name, Path(path))
 
     def _add_file(self, name: str, path: Path, note: str | None = None) -> None:
-        self._put(name, partial(_file_text, name, path, note), path)
+        self._put(name, partial(file_text, name, path, note), path)
 
     def _hint_without_owners(self) -> str:
         given = ", ".join(self._files)
@@ -128,7 +130,7 @@ class CaptureSource:
             for base in (root / laid_out, root / "page_owner_stacks" / name, root / name):
                 if (said := base.with_name(base.name + ".err")).is_file():
                     self._errors[name] = _read_err_file(said)
-                path = next((p for p in _spellings(base) if p.is_file()), None)
+                path = next((p for p in spellings(base) if p.is_file()), None)
                 if path is not None:
                     self._add_file(name, path)
                     break
@@ -138,7 +140,7 @@ class CaptureSource:
                     self._add_file(name, other)
         if not self._has_owners():
             self._add_by_content(str(root), _contents(root), partial(self._add_file, "page_owner"))
-        self._refuse_without_owners(str(root), lambda: _hint_for(root))
+        self._refuse_without_owners(str(root), lambda: hint_for_directory(root))
 
     def _add_tar(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
         tarball = Tarball(title, reopen)
@@ -164,7 +166,7 @@ class CaptureSource:
     ) -> None:
         found = []
         for path, head in contents:
-            if (known := what_is(head)) is not None:
+            if (known := known_content(head)) is not None:
                 self._others.append(f"{escape(os.fsencode(path.name))} is {known.what}")
             elif name_by_content(head) == "page_owner":
                 found.append(path)
@@ -189,103 +191,22 @@ class CaptureSource:
     def _add_stream(self, title: str, raw: BinaryIO) -> None:
         head = read_head(raw, _HEAD)
         if is_tar(first_bytes(head)):
-            return self._add_tar(title, partial(_open_file, _spool(Rewound(head, raw))))
+            return self._add_tar(title, partial(open_file, spooled(Rewound(head, raw))))
         content = first_bytes(head, HEAD)
         name = name_by_content(content)
-        if (known := what_is(content)) is not None:
+        if (known := known_content(content)) is not None:
             raise SpoTraceError(f"{title}: this is {known.what}", hint=known.hint)
         if name is None:
             raise SpoTraceError(
                 f"{title} holds no page_owner text" if head else f"{title} is empty",
                 hint=("try: cat /sys/kernel/debug/page_owner | ", Call("snapshot", from_="-", output="NAME.spo")),
             )
-        return self._put(name, partial(_stream_text, name, head, raw), title)
-
-
-# Not sys.stdin.buffer: a thread may still wait in a read of it when the process ends, and its lock would abort Python.
-def _standard_input() -> BinaryIO:
-    if sys.stdin is None:
-        raise SpoTraceError("standard input is closed", hint="name a file instead of -")
-    try:
-        return cast(BinaryIO, os.fdopen(os.dup(sys.stdin.buffer.fileno()), "rb", buffering=0))
-    except io.UnsupportedOperation:  # a program has put something else in its place
-        return sys.stdin.buffer
-
-
-def _open_file(path: str) -> BinaryIO:
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        hint: Text = "check the path"
-        if path in scenarios():
-            call = Call("snapshot", from_=path, backend="simulator", output=f"{path}.spo")
-            hint = (f"the simulator has a scenario {path}: ", call)
-        raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint=hint) from error
+        return self._put(name, partial(stream_text, name, head, raw), title)
 
 
 def _read_err_file(path: Path) -> Why:
     with path.open("rb") as file:
         return read_err(file.read(LONGEST))
-
-
-def _file_text(name: str, path: Path, note: str | None = None) -> KernelText:
-    raw = _open_file(str(path))
-    size = path.stat().st_size
-    text = KernelText(name, (), size=size, position=lambda: size if raw.closed else raw.tell(), note=note)
-    head = raw.read(HEAD)
-    raw.seek(0)
-
-    def chunks() -> Iterator[bytes]:
-        with raw:
-            yield from read_chunks(text, raw, head)
-
-    text.chunks = chunks()
-    # debugfs says that its files have no size.
-    if size and not is_compressed(head) and not _needs_undressing(raw, name, head):
-        text.file = raw
-        text.pageblock_order = pageblock_order(head)
-    else:
-        undress(text)
-    return text
-
-
-# Closes the file of a text that is refused.
-def _needs_undressing(raw: BinaryIO, name: str, head: bytes) -> bool:
-    try:
-        return needs_undressing(name, head)
-    except SpoTraceError:
-        raw.close()
-        raise
-
-
-def _stream_text(name: str, head: bytes, raw: BinaryIO) -> KernelText:
-    text = KernelText(name, ())
-
-    def chunks() -> Iterator[bytes]:
-        with raw:
-            yield from read_chunks(text, Rewound(head, raw), head)
-
-    text.chunks = chunks()
-    undress(text)
-    return text
-
-
-# The archive is read more than once, and a pipe only once.
-def _spool(raw: Rewound) -> str:
-    directory = scratch_directory()
-    with tempfile.NamedTemporaryFile(dir=directory, delete=False) as file:
-        shutil.copyfileobj(raw, file)
-    return file.name
-
-
-def _spellings(path: Path) -> Iterator[Path]:
-    yield path
-    for suffix in SUFFIXES:
-        yield path.with_name(path.name + suffix)
-
-
-def _file_name(name: str) -> str | None:
-    return next((known for known in PATHS if name in {known + suffix for suffix in ("", *SUFFIXES)}), None)
 
 
 # Of a directory with more, the first files: it is no capture.
@@ -295,17 +216,5 @@ _MOST_FILES = 200
 def _contents(root: Path) -> Iterator[tuple[Path, bytes]]:
     for path in islice(sorted(root.iterdir()), _MOST_FILES):
         if path.is_file():
-            with _open_file(str(path)) as raw:
+            with open_file(str(path)) as raw:
                 yield path, first_bytes(raw.read(_HEAD), SNIFFED)
-
-
-def _hint_for(root: Path) -> str:
-    if (root / "snapshot.json").is_file():
-        return f"it is a snapshot already: spo-trace report {escape(os.fsencode(root))}"
-    if (root / "series.json").is_file():
-        return f"it is a recording of watch: spo-trace trend {escape(os.fsencode(root))}"
-    captures = [p for p in root.iterdir() if p.is_dir() and any(s.is_file() for s in _spellings(p / "page_owner"))]
-    if captures:
-        names = sorted(escape(os.fsencode(path.name)) for path in captures)
-        return f"it has captures inside: name one of {', '.join(names[:6])}"
-    return "a capture has page_owner, or sys/kernel/debug/page_owner, as spo-trace capture-script makes it"

@@ -4,13 +4,12 @@
 import os
 from collections.abc import Sequence
 
-from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.errors import Argument, UsageError
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.live import STACKS_TIMEOUT, LiveSource
-from spo_trace.sources.mistaken import what_it_is
 from spo_trace.sources.source import Source
 
-__all__ = ["BACKENDS", "backend_name", "capture_source", "choose_source", "default_jobs"]
+__all__ = ["BACKENDS", "backend_name", "choose_source", "default_jobs"]
 
 BACKENDS = ("live", "capture", "simulator")
 
@@ -40,14 +39,6 @@ def backend_name(backend: str | None, paths: Sequence[str]) -> str:
     return name
 
 
-def capture_source(paths: Sequence[str]) -> Source:
-    """Return the capture at `paths`; raise SpoTraceError that names what they are instead, if that is known."""
-    try:
-        return CaptureSource(paths)
-    except SpoTraceError as error:
-        raise next(filter(None, map(what_it_is, paths)), error) from error
-
-
 def choose_source(
     backend: str | None,
     paths: Sequence[str],
@@ -69,7 +60,7 @@ def choose_source(
     if name == "live":
         return LiveSource(jobs=jobs or default_jobs(), stacks_timeout=stacks_timeout)
     if name == "capture":
-        return capture_source(paths)
+        return CaptureSource(paths)
     from spo_trace.sources.simulator import simulated_stage
 
     return simulated_stage(paths, stage)

@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import Outcome
 
 __all__ = [
     "READ_ERRORS",
@@ -121,12 +121,12 @@ def first_bytes(head: bytes, size: int = 4096) -> bytes:
     return bytes(content)
 
 
-def read_chunks(text: KernelText, raw: BinaryIO | Rewound, head: bytes, *, step: int | None = None) -> Iterator[bytes]:
-    """Yield the decompressed content of `raw`; when it breaks off, say so in `text.problem`."""
+def read_chunks(outcome: Outcome, raw: BinaryIO | Rewound, head: bytes, *, step: int | None = None) -> Iterator[bytes]:
+    """Yield the decompressed content of `raw`; if it breaks off, set `outcome.problem`."""
     step = step or (SMALL_STEP if is_compressed(head) else _LARGE_STEP)
     try:
         stream = decompressed(raw, head)
         while chunk := stream.read(step):
             yield chunk
     except READ_ERRORS as error:
-        text.problem = f"the input breaks off: {error}"
+        outcome.problem = f"the input breaks off: {error}"

@@ -5,20 +5,22 @@ import datetime
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from spo_trace.formats import proc
-from spo_trace.formats.fast.blocks import Block, Buffer, Filled
 from spo_trace.formats.missing import Missing, Why
-from spo_trace.formats.record import KernelText, Records
+from spo_trace.formats.runs import Buffer, Filled, Records, Run
+from spo_trace.formats.text import Chunks, Content, DelimitedRecords, KernelText, Outcome, PlainFile, ReaderRuns
+from spo_trace.formats.text_reader import chunks_in, filled
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import why_no_page_owner
 from spo_trace.sources.child_reader import ChildFailed, abandoned, read_in_child
 from spo_trace.sources.kernel_file import KernelFile
-from spo_trace.sources.many_readers import positions_are_pfns, range_blocks, range_records
+from spo_trace.sources.many_readers import positions_are_pfns, range_runs
 from spo_trace.sources.one_reader import read_records
 from spo_trace.sources.own_memory import keep_freed_memory
 from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, prints_handles, stacks_by_handle, with_stacks
@@ -65,32 +67,24 @@ class LiveSource:
     def open(self, name: str) -> KernelText | None:
         """Return the text of the file `name` of PATHS, None if there is none; raise SpoTraceError if unreadable."""
         if name in ("uname", "date", "pagesize"):
-            return KernelText(name, [_from_python(name)])
+            return KernelText(name, Chunks([_from_python(name)]))
         path = self._path(name)
         if name in STACK_FILES:
             return self._open_stacks(name, path)
-        text = KernelText(name, skipped={})
         with ExitStack() as files:
 
             def opener(print_mode: bytes | None = None) -> KernelFile:
                 return files.enter_context(KernelFile(path, print_mode))
 
             try:
-                there = self._give(text, opener)
+                text = self._text(name, opener)
             except FileNotFoundError:
                 return None
             except OSError as error:
                 raise explain(path, error, self._machine) from error
-            if not there:
+            if text is None:
                 return None
-            opened = files.pop_all()
-        text.chunks = self._closing(path, opened, text.chunks)
-        if text.records is not None:
-            text.records = self._closing(path, opened, text.records)
-        if text.blocks is not None:
-            text.blocks = self._explaining(path, text.blocks)
-            text.opened = opened
-        return text
+            return replace(text, content=self._closing(path, files.pop_all(), text.content))
 
     def why_missing(self, name: str) -> Why:
         """Return why `open` returned None."""
@@ -106,7 +100,7 @@ class LiveSource:
     def _path(self, name: str) -> Path:
         return self._root / PATHS[_SAME_FILE_LATER.get(name, name)]
 
-    # Read at once: frame_blocks() would too, and a text that is given up half-way is not used.
+    # Read at once: stack_records() would too, and a text that is given up half-way is not used.
     def _open_stacks(self, name: str, path: Path) -> KernelText | None:
         # A first error is exact; the child's is a message.
         try:
@@ -119,62 +113,71 @@ class LiveSource:
             self._why[name] = _STUCK
             return None
         try:
-            return KernelText(name, [read_in_child(path, self._stacks_timeout)])
+            return KernelText(name, Chunks([read_in_child(path, self._stacks_timeout)]))
         except ChildFailed as failed:
             self._why[name] = failed.why
         return None
 
-    # False if the file is there, but has nothing to say.
-    def _give(self, text: KernelText, opener: Opener) -> bool:
-        if text.name == "page_owner":
-            self._give_pages(text, opener)
-        elif text.name == "swap_page_owner":
-            if not _tracks_swap(self._path(text.name)):
-                self._why[text.name] = _NO_SWAP
-                return False
-            text.records = _opened_when_read(self._path(text.name), text)
-        else:
-            text.chunks = iter(opener().read, b"")
-        return True
+    # None if the file is there, but the kernel refuses to print it.
+    def _text(self, name: str, opener: Opener) -> KernelText | None:
+        if name == "page_owner":
+            return self._pages(opener)
+        if name != "swap_page_owner":
+            return KernelText(name, Chunks(iter(opener().read, b"")))
+        if not _tracks_swap(self._path(name)):
+            self._why[name] = _NO_SWAP
+            return None
+        outcome = Outcome()
+        return KernelText(name, DelimitedRecords(_opened_when_read(self._path(name), outcome)), outcome=outcome)
 
-    def _give_pages(self, text: KernelText, opener: Opener) -> None:
+    def _pages(self, opener: Opener) -> KernelText:
+        name, outcome = "page_owner", Outcome()
         known = {}
-        if prints_handles(self._path(text.name)):
+        if prints_handles(self._path(name)):
             stacks = self.open("show_stacks_handles")
-            known = stacks_by_handle(b"".join(stacks.chunks)) if stacks else {}
+            known = stacks_by_handle(b"".join(chunks_in(stacks))) if stacks else {}
         mode = HANDLE if known else None
         files = [opener(mode)]
         if not positions_are_pfns(files[0]):
-            text.records = read_records(opener(), text)
-            return
+            return KernelText(name, DelimitedRecords(read_records(opener(), outcome)), outcome=outcome)
         files += [opener(mode) for _ in range(self._jobs - 1)]
         keep_freed_memory()
-        text.size = self._last_pfn()
-        blocks = range_blocks(files, text)
-        text.records = range_records(blocks, len(files))
+        last_pfn = self._last_pfn()
+        runs = range_runs(files, outcome, last_pfn)
+        content: Content = ReaderRuns(runs, len(files), nullcontext())
         if mode:
-            text.records = with_stacks(text.records, known, opener(STACK_HANDLE))
-        else:
-            text.blocks = blocks
+            content = DelimitedRecords(with_stacks(filled(runs, len(files)), known, opener(STACK_HANDLE)))
+        return KernelText(name, content, last_pfn, outcome=outcome)
 
     def _last_pfn(self) -> int | None:
         zones = proc.zoneinfo(self._content("zoneinfo"))
         return max((zone["start_pfn"] + zone["spanned"] for zone in zones), default=None)
 
-    def _closing(self, path: Path, files: ExitStack, pieces: Iterable[T]) -> Iterator[T]:
+    def _closing(self, path: Path, files: ExitStack, content: Content) -> Content:
+        match content:
+            case Chunks(pieces):
+                return Chunks(self._closing_after(path, files, pieces))
+            case DelimitedRecords(records):
+                return DelimitedRecords(self._closing_after(path, files, records))
+            case ReaderRuns(runs):
+                return content._replace(runs=self._explaining(path, runs), opened=files)
+            case PlainFile():
+                return content
+
+    def _closing_after(self, path: Path, files: ExitStack, pieces: Iterable[T]) -> Iterator[T]:
         with files:
             try:
                 yield from pieces
             except OSError as error:
                 raise explain(path, error, self._machine) from error
 
-    def _explaining(self, path: Path, blocks: Iterable[Block]) -> Iterator[Block]:
-        for block in blocks:
-            yield block._replace(fill=partial(self._fill, path, block))
+    def _explaining(self, path: Path, runs: Iterable[Run]) -> Iterator[Run]:
+        for run in runs:
+            yield run._replace(fill=partial(self._fill, path, run))
 
-    def _fill(self, path: Path, block: Block, buffer: Buffer) -> Filled:
+    def _fill(self, path: Path, run: Run, buffer: Buffer) -> Filled:
         try:
-            return block.fill(buffer)
+            return run.fill(buffer)
         except OSError as error:
             raise explain(path, error, self._machine) from error
 
@@ -198,9 +201,9 @@ def _tracks_swap(path: Path) -> bool:
 
 
 # Whether there is swap_page_owner is asked before page_owner is read, which may fail: nothing is left open for that.
-def _opened_when_read(path: Path, text: KernelText) -> Iterator[Records]:
+def _opened_when_read(path: Path, outcome: Outcome) -> Iterator[Records]:
     with KernelFile(path) as file:
-        yield from read_records(file, text)
+        yield from read_records(file, outcome)
 
 
 def _from_python(name: str) -> bytes:

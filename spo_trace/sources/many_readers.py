@@ -2,7 +2,6 @@
 """page_owner read by several readers at once, each in PFN ranges of its own, its records in order of PFN."""
 
 import errno
-from array import array
 from collections.abc import Iterator, Sequence
 from functools import partial
 from queue import SimpleQueue
@@ -12,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from spo_trace.formats.fast.blocks import Block, Buffer, Filled
-from spo_trace.formats.fast.threads import ordered
-from spo_trace.formats.record import KernelText, Records
+from spo_trace.formats.runs import Buffer, Filled, Run
+from spo_trace.formats.text import Outcome
 from spo_trace.sources.kernel_file import LONGEST_RECORD, Positioned, Stop, number_of
 from spo_trace.sources.one_reader import NEAR, count_too_large, first_readable, record_at
 
-__all__ = ["positions_are_pfns", "range_blocks", "range_records"]
+__all__ = ["positions_are_pfns", "range_runs"]
 
 # PFNs in a range: as many as give about this much text, so that few ranges at a time are little memory, and few enough
 # of them that what is done for each is no matter. In the largest too, every PFN behind a record that is too large is
@@ -57,41 +55,29 @@ def positions_are_pfns(file: Positioned) -> bool:
     return found
 
 
-def range_blocks(files: Sequence[Positioned], text: KernelText) -> Iterator[Block]:
-    """Yield the records of page_owner, in order of PFN, in blocks that are read when they are filled.
+def range_runs(files: Sequence[Positioned], outcome: Outcome, last_pfn: int | None = None) -> Iterator[Run]:
+    """Yield the records of page_owner, in order of PFN, in runs that are read when they are filled.
 
-    As many may be filled at once, in threads, as there are `files`: the same file, opened once for each reader. Each
-    block has to be filled, as how far it reaches tells where the next ones are, and when there are no more. The records
-    are the same whatever number of readers there is. Together the blocks cover every PFN from 0 on until the kernel
-    says that there are no more records, so that no zone is missed that came after /proc/zoneinfo was read. Records that
-    do not fit the kernel's buffer are stepped over and counted in `text`.
+    `files`: the same file, opened once for each reader. As many runs may be filled at once, in threads. Each run must
+    be filled: how far it reaches decides where the next ones begin, and when there are no more. The records do not
+    depend on the number of readers. The runs cover every PFN from 0 until the kernel reports no more records; a zone
+    that was added after `last_pfn` was read is included. Records that do not fit the kernel's buffer are skipped and
+    counted in `outcome`.
     """
-    ranges = _Ranges(files, text)
-    text.position = lambda: ranges.reached
-    return (Block(None, partial(ranges.fill, span)) for span in ranges)
-
-
-def range_records(blocks: Iterator[Block], readers: int) -> Iterator[Records]:
-    """Yield what is in `range_blocks`, read by so many threads."""
-    return (records for records in ordered(_records, blocks, readers) if records.ends)
-
-
-def _records(block: Block) -> Records:
-    buffer = Buffer()
-    size, ends = block.fill(buffer)
-    return Records(bytes(buffer.padded(size)), array("q", b"" if ends is None else ends.tobytes()))
+    ranges = _Ranges(files, outcome, last_pfn)
+    return (Run(None, partial(ranges.fill, span)) for span in ranges)
 
 
 class _Ranges:
     """Deal out one PFN range after the other, their size fitted to how much text the last ones had."""
 
-    def __init__(self, files: Sequence[Positioned], text: KernelText) -> None:
-        self.reached = 0
+    def __init__(self, files: Sequence[Positioned], outcome: Outcome, last_pfn: int | None) -> None:
         self._readers = len(files)
         self._idle: SimpleQueue[Positioned] = SimpleQueue()
         for file in files:
             self._idle.put(file)
-        self._text = text
+        self._outcome = outcome
+        self._last_pfn = last_pfn or 0
         self._lock = Lock()
         self._start = 0
         self._size = _FIRST
@@ -106,7 +92,7 @@ class _Ranges:
 
     # Smaller towards the last PFN: no reader is to be at work on a large range when the others are done.
     def _next_size(self) -> int:
-        left = (self._text.size or 0) - self._start
+        left = self._last_pfn - self._start
         return min(self._size, max(left // (2 * self._readers), _LEAST)) if left > 0 else self._size
 
     def fill(self, span: range, buffer: Buffer) -> Filled:
@@ -122,7 +108,7 @@ class _Ranges:
 
     # What a range says of those that are still to come.
     def _note(self, part: _Part) -> None:
-        count_too_large(self._text, part.too_large)
+        count_too_large(self._outcome, part.too_large)
         if part.size > 2 * _WANTED_BYTES:
             self._size = max(self._size // 2, _LEAST)
         elif part.size < _WANTED_BYTES // 2:
@@ -130,7 +116,7 @@ class _Ranges:
         if part.next_pfn is None:
             self._ended = True
         else:
-            self.reached = max(self.reached, part.next_pfn)
+            self._outcome.reached = max(self._outcome.reached, part.next_pfn)
             # Over a hole: each reader would search all of it for the one record behind it.
             self._start = max(self._start, part.next_pfn)
 

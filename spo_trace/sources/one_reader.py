@@ -4,7 +4,8 @@
 import errno
 from collections.abc import Callable, Iterator
 
-from spo_trace.formats.record import KernelText, Records, gathered
+from spo_trace.formats.runs import Records, gathered
+from spo_trace.formats.text import Outcome
 from spo_trace.sources.kernel_file import LONGEST_RECORD, Positioned, Stop, number_of
 
 __all__ = ["NEAR", "TOO_LARGE", "count_too_large", "first_readable", "read_records", "record_at"]
@@ -21,8 +22,8 @@ _LAST = (1 << 63) - 1
 TOO_LARGE = "record larger than the kernel's buffer (ENOMEM)"
 
 
-def read_records(file: Positioned, text: KernelText) -> Iterator[Records]:
-    """Yield a file's records in blocks; step over those that do not fit the kernel's buffer.
+def read_records(file: Positioned, outcome: Outcome) -> Iterator[Records]:
+    """Yield a file's records in runs; step over those that do not fit the kernel's buffer.
 
     read_page_owner() (mm/page_owner.c) answers ENOMEM for a record that does not fit, and stays where it is:
     every further read would fail too.
@@ -31,7 +32,7 @@ def read_records(file: Positioned, text: KernelText) -> Iterator[Records]:
     if first == b"":
         return
     if first is None:
-        yield from gathered(_read_past(file, text, None, file.position()))
+        yield from gathered(_read_past(file, outcome, None, file.position()))
         return
     first_position = file.position()
     yield Records.of([first])
@@ -50,14 +51,13 @@ def read_records(file: Positioned, text: KernelText) -> Iterator[Records]:
     # The position after a record is pfn + 1 (6.1+), or counts from the lowest PFN (up to 6.0); swap_page_owner's is
     # the entry + 1. The first record tells which.
     base = _number(first) + 1 - first_position
-    yield from gathered(_read_past(file, text, base, _number(last) + 1 - base))
+    yield from gathered(_read_past(file, outcome, base, _number(last) + 1 - base))
 
 
-def count_too_large(text: KernelText, number: int = 1) -> None:
+def count_too_large(outcome: Outcome, number: int = 1) -> None:
     """Note that so many records could not be read."""
     if number:
-        text.skipped = text.skipped or {}
-        text.skipped[TOO_LARGE] = text.skipped.get(TOO_LARGE, 0) + number
+        outcome.skipped[TOO_LARGE] = outcome.skipped.get(TOO_LARGE, 0) + number
 
 
 def record_at(file: Positioned, position: int) -> bytes | None:
@@ -85,12 +85,12 @@ def first_readable(file: Positioned, bad: int, end: int = _LAST) -> int:
     return good
 
 
-def _read_past(file: Positioned, text: KernelText, base: int | None, position: int) -> Iterator[bytes]:
+def _read_past(file: Positioned, outcome: Outcome, base: int | None, position: int) -> Iterator[bytes]:
     while True:
         record = record_at(file, position)
         if record is None:
             position = first_readable(file, position)
-            count_too_large(text)
+            count_too_large(outcome)
             continue
         if not record:
             return

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spo_trace.formats.page_owner_stacks import stack_records
-from spo_trace.formats.record import KernelText, Records
+from spo_trace.formats.runs import Records
+from spo_trace.formats.text import Chunks, KernelText
 from spo_trace.sources.kernel_file import KernelFile, Positioned, number_of
 from spo_trace.sources.one_reader import record_at
 
@@ -35,19 +36,19 @@ def prints_handles(path: Path) -> bool:
 
 def stacks_by_handle(show_stacks_handles: bytes) -> dict[bytes, bytes]:
     """Return the lines of each stack that the file page_owner_stacks/show_stacks_handles prints, by its handle."""
-    found = stack_records(KernelText("show_stacks_handles", [show_stacks_handles]), lambda _: None)
-    return {b"%d" % record.handle: record.block for record in found if record.block and record.handle is not None}
+    found = stack_records(KernelText("show_stacks_handles", Chunks([show_stacks_handles])), lambda _: None)
+    return {b"%d" % record.handle: record.stack for record in found if record.stack and record.handle is not None}
 
 
-def with_stacks(blocks: Iterator[Records], known: dict[bytes, bytes], asked: Positioned) -> Iterator[Records]:
-    """Yield `blocks` of mode HANDLE as they would be with stacks.
+def with_stacks(runs: Iterator[Records], known: dict[bytes, bytes], asked: Positioned) -> Iterator[Records]:
+    """Yield `runs` of mode HANDLE as they would be with stacks.
 
     `known` has stacks by their handles. It lacks those that came after it was read, and those that page_owner could
     not put on its list: they are `asked` for (page_owner open in mode STACK_HANDLE, its positions PFNs). A page that
     has changed hands since, or is too large with its stack, keeps the handle alone: the next page with it is asked for.
     """
-    for block in blocks:
-        yield Records.of([_with_stack(record, known, asked) for record in block.split()])
+    for run in runs:
+        yield Records.of([_with_stack(record, known, asked) for record in run.split()])
 
 
 def _with_stack(record: bytes, known: dict[bytes, bytes], asked: Positioned) -> bytes:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sources.capture import CaptureSource
-from spo_trace.sources.choose import backend_name, capture_source, choose_source
+from spo_trace.sources.choose import backend_name, choose_source
 from spo_trace.sources.live import STACKS_TIMEOUT
-from spo_trace.sources.mistaken import what_it_is
+from spo_trace.sources.other_input import error_for_path
 from spo_trace.sources.source import Source
 
 __all__ = ["choose_series", "paced"]
@@ -32,7 +32,7 @@ def choose_series(
         from spo_trace.sources.simulator import simulated_stages
 
         return simulated_stages(paths)
-    return iter([capture_source([path]) for given in paths for path in _captures(given)])
+    return iter([CaptureSource([path]) for given in paths for path in _captures(given)])
 
 
 def paced(sources: Iterable[Source], interval: float, count: int | None) -> Iterator[Source]:
@@ -59,7 +59,7 @@ def _captures(path: str) -> list[str]:
         return [path]
     inside = [str(child) for child in sorted(Path(path).iterdir()) if child.is_dir() and _is_capture(child)]
     if not inside:
-        raise what_it_is(path) or SpoTraceError(
+        raise error_for_path(path) or SpoTraceError(
             f"{path} is no capture, and has none inside",
             hint="a capture has page_owner, as spo-trace capture-script makes it",
         )

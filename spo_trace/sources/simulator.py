@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from spo_trace.errors import Argument, UsageError
 from spo_trace.files.bundled import scenario_path
 from spo_trace.formats.missing import Missing, Why
-from spo_trace.formats.record import KernelText, gathered
+from spo_trace.formats.runs import gathered
+from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText
 from spo_trace.simulator import Stage, load_scenario, run
 from spo_trace.simulator.steps import Snapshot
 from spo_trace.sources.source import PATHS, RECORD_FILES
@@ -35,8 +36,8 @@ class SimulatorSource:
         if read is None:
             return None
         if name in RECORD_FILES:
-            return KernelText(name, records=gathered(read()))
-        return KernelText(name, read())
+            return KernelText(name, DelimitedRecords(gathered(read())))
+        return KernelText(name, Chunks(read()))
 
     def why_missing(self, name: str) -> Why:
         """Return why `open` returned None."""

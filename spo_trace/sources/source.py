@@ -4,7 +4,7 @@
 from typing import Protocol
 
 from spo_trace.formats.missing import Why
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText
 
 __all__ = ["OTHER_PATHS", "PATHS", "RECORD_FILES", "STACK_FILES", "Source"]
 

@@ -13,7 +13,8 @@ from typing import BinaryIO
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.missing import Why
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText, Outcome
+from spo_trace.sources.captured_text import cleaned
 from spo_trace.sources.compression import (
     READ_ERRORS,
     SMALL_STEP,
@@ -25,7 +26,6 @@ from spo_trace.sources.compression import (
 )
 from spo_trace.sources.err_file import LONGEST, read_err
 from spo_trace.sources.source import OTHER_PATHS, PATHS
-from spo_trace.sources.undress import undress
 
 __all__ = ["Tarball", "is_tar"]
 
@@ -94,14 +94,13 @@ class Tarball:
 
     def text_at(self, name: str, path: str, note: str | None = None) -> KernelText:
         """Return the text of the archive's file `path` as that of file `name` of PATHS."""
-        text = KernelText(name, (), note=note)
+        outcome = Outcome()
         content = self._contents.get(path)
         if content is None:
-            text.chunks = self._member_chunks(text, path)
+            chunks = self._member_chunks(outcome, path)
         else:
-            text.chunks = read_chunks(text, io.BytesIO(content), content)
-        undress(text)
-        return text
+            chunks = read_chunks(outcome, io.BytesIO(content), content)
+        return KernelText(name, cleaned(name, chunks, outcome), note=note, outcome=outcome)
 
     def contents(self) -> Iterator[tuple[Path, bytes]]:
         """Yield the path and the first bytes of each file, in the archive's order, up to where it breaks off."""
@@ -117,7 +116,7 @@ class Tarball:
         """Return what to do with an archive that is no capture, as far as its files' names tell."""
         return "it has a snapshot inside: unpack it, and give NAME.spo to report" if self._has_snapshot else None
 
-    def _member_chunks(self, text: KernelText, path: str) -> Iterator[bytes]:
+    def _member_chunks(self, outcome: Outcome, path: str) -> Iterator[bytes]:
         with self._archive() as archive:
             for member in archive:
                 if member.name == path and member.isreg():
@@ -126,9 +125,9 @@ class Tarball:
                     try:
                         head = raw.read(_HEAD)
                     except READ_ERRORS as error:
-                        text.problem = f"the input breaks off: {error}"
+                        outcome.problem = f"the input breaks off: {error}"
                         return
-                    yield from read_chunks(text, Rewound(head, raw), head, step=SMALL_STEP)
+                    yield from read_chunks(outcome, Rewound(head, raw), head, step=SMALL_STEP)
                     return
 
     # An archive that breaks off still has the files before the break; the one it breaks off in says so when read.

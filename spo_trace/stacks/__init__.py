@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What an allocation stack means."""
+"""Stacks of allocations: frames, and what they mean."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What an allocation stack means: what kind of memory (category), who asked (caller), which module."""
+"""The meaning of an allocation stack: use of the memory (category), caller and module."""
 
 import re
 from collections.abc import Sequence
@@ -8,10 +8,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from spo_trace.stacks.frames import function_name, module_name
-from spo_trace.stacks.rules import CATEGORIES, PLUMBING, RULES, Rule, Where
+from spo_trace.stacks.rules import PLUMBING, RULES, Rule, Scope
 
 __all__ = [
-    "CATEGORIES",
     "StackMeaning",
     "call_site",
     "deciding_rule",
@@ -20,7 +19,7 @@ __all__ = [
 
 
 class StackMeaning(NamedTuple):
-    """What one stack says of the pages it allocated."""
+    """Category, caller and module of one stack."""
 
     category: str
     caller: str
@@ -34,7 +33,7 @@ class _Frame(NamedTuple):
 
 def meaning(frames: Sequence[str]) -> StackMeaning:
     """
-    Tell category, caller and module of a stack, given as the kernel prints it, innermost frame first.
+    Return category, caller and module of a stack, given as printed by the kernel, innermost frame first.
 
     >>> meaning(["get_page_from_freelist+0x8a0/0x923", "pte_alloc_one+0x16/0x2d", "__pte_alloc+0x1d/0xd0"])
     StackMeaning(category='page table', caller='pte_alloc_one', module='vmlinux')
@@ -47,7 +46,7 @@ def meaning(frames: Sequence[str]) -> StackMeaning:
 
 
 def deciding_rule(frames: Sequence[str]) -> Rule | None:
-    """Return the row of the table that tells the stack's category, None if no row knows any of its frames."""
+    """Return the rule that decides the stack's category, None if no rule matches any of its frames."""
     parsed = _parse(frames)
     return _deciding(parsed, _allocator_part(parsed))
 
@@ -67,7 +66,7 @@ def _parse(frames: Sequence[str]) -> list[_Frame]:
     return [_parse_frame(frame) for frame in frames]
 
 
-# Cached, as what is told of frames below is: most frames of a machine's stacks are in many of them.
+# Cached, like the functions below, because most frames occur in many stacks.
 @lru_cache(maxsize=1 << 16)
 def _parse_frame(frame: str) -> _Frame:
     return _Frame(function_name(frame), module_name(frame))
@@ -78,17 +77,17 @@ def _compiled(globs: str) -> re.Pattern[str]:
 
 
 _PLUMBING = _compiled(PLUMBING)
-_KIND = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.where is Where.KIND]
-_ASKER = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.where is not Where.KIND]
+_ALLOCATOR = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.scope is Scope.ALLOCATOR]
+_ANY_FRAME = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.scope is not Scope.ALLOCATOR]
 
 
 def _key(frame: _Frame) -> str:
     # Since Linux kernel commit b951aaff5035 ("mm: enable page allocation tagging") (in v6.10), the
-    # allocators' names end in _noprof; the tables name them once, without.
+    # allocators' names end in _noprof. The tables have them without this suffix.
     return frame.name.removesuffix("_noprof")
 
 
-# The allocator's own frames and its caller; all frames if none is a caller.
+# The frames of the allocator and its caller; all frames if none is a caller.
 def _allocator_part(frames: Sequence[_Frame]) -> Sequence[_Frame]:
     for index, frame in enumerate(frames):
         if not _is_plumbing(frame):
@@ -102,23 +101,23 @@ def _is_plumbing(frame: _Frame) -> bool:
 
 
 def _deciding(frames: Sequence[_Frame], own: Sequence[_Frame]) -> Rule | None:
-    kinds = [_kind(frame) for frame in own]
-    if (first := min(kinds, default=len(_KIND))) < len(_KIND):
-        return _KIND[first][0]
-    return next((rule for rule in map(_asker_rule, frames) if rule), None)
+    matches = [_allocator_rule(frame) for frame in own]
+    if (first := min(matches, default=len(_ALLOCATOR))) < len(_ALLOCATOR):
+        return _ALLOCATOR[first][0]
+    return next((rule for rule in map(_any_frame_rule, frames) if rule), None)
 
 
-# The place in the table of the first rule that knows the frame.
+# The index of the first rule that matches the frame.
 @lru_cache(maxsize=1 << 16)
-def _kind(frame: _Frame) -> int:
+def _allocator_rule(frame: _Frame) -> int:
     name = _key(frame)
-    return next((n for n, (_, pattern) in enumerate(_KIND) if pattern.match(name)), len(_KIND))
+    return next((n for n, (_, pattern) in enumerate(_ALLOCATOR) if pattern.match(name)), len(_ALLOCATOR))
 
 
 @lru_cache(maxsize=1 << 16)
-def _asker_rule(frame: _Frame) -> Rule | None:
-    for rule, pattern in _ASKER:
-        text = frame.module if rule.where is Where.MODULE else _key(frame)
+def _any_frame_rule(frame: _Frame) -> Rule | None:
+    for rule, pattern in _ANY_FRAME:
+        text = frame.module if rule.scope is Scope.MODULE else _key(frame)
         if text and pattern.match(text):
             return rule
     return None

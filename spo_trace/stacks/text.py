@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A stack in one line of text: the only place where frames are joined and split."""
+"""A stack as one line of text. No other module joins or splits frames."""
 
 import re
 from collections.abc import Iterable
@@ -8,14 +8,14 @@ __all__ = ["join_frames", "split_frames"]
 
 _SEPARATOR = ";"
 
-# As `escape` writes any byte. It also doubles each backslash of a frame, so that the frame itself never has this.
+# The notation of formats.escape, which also doubles each backslash, so a frame never contains this sequence itself.
 _ESCAPED = r"\073"
 
 _BACKSLASH = re.compile(r"\\(?:\\|073)")
 
 
 def join_frames(frames: Iterable[str]) -> str:
-    r"""Return the frames, escaped as in a snapshot, as one text; a ";" inside a frame becomes `\073`.
+    r"""Return frames, escaped as in a snapshot, as one string; a ";" inside a frame becomes `\073`.
 
     >>> join_frames(["alloc_pages+0x1/0x2", "a;b"])
     'alloc_pages+0x1/0x2;a\\073b'
@@ -24,7 +24,7 @@ def join_frames(frames: Iterable[str]) -> str:
 
 
 def split_frames(text: str) -> tuple[str, ...]:
-    r"""Return the frames that `join_frames` joined.
+    r"""Return the frames of a string made by `join_frames`.
 
     >>> split_frames("alloc_pages+0x1/0x2;a\\073b")
     ('alloc_pages+0x1/0x2', 'a;b')

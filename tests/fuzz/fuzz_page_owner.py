@@ -64,8 +64,8 @@ def compare(given: Input) -> None:
 
     chunks = in_chunks(given.text, given.chunk_size)
     for text_format in (PAGES, SWAP):
-        for framed in (False, True):
-            assert_same(chunks, text_format, framed=framed, block_bytes=given.block_bytes, jobs=given.jobs)
+        for delimited in (False, True):
+            assert_same(chunks, text_format, delimited=delimited, run_bytes=given.block_bytes, jobs=given.jobs)
 
 
 def seeds() -> list[bytes]:

@@ -13,7 +13,8 @@ import pytest
 
 from spo_trace.files.bundled import capture_script
 from spo_trace.formats.missing import Missing
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText
+from spo_trace.formats.text_reader import chunks_in
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.source import PATHS, STACK_FILES
 from tests.support import AS_A_TERMINAL, Files, capture, entry, in_process, page
@@ -88,7 +89,7 @@ TOOLS = (
 def text_of(source: CaptureSource, name: str) -> bytes | None:
     """Return a file's whole text."""
     text: KernelText | None = source.open(name)
-    return None if text is None else b"".join(text.chunks)
+    return None if text is None else b"".join(chunks_in(text))
 
 
 def test_the_command_prints_the_script(tmp_path: Path) -> None:
@@ -195,7 +196,7 @@ esac"""
     source = CaptureSource([tmp_path / "capture.tar.gz"])
     # THEN the file that was cut off says so, and the other one is missing for its reason
     text = source.open("page_owner")
-    assert text is not None and text.problem is not None and "Cannot allocate memory" in text.problem
+    assert text is not None and text.outcome.problem is not None and "Cannot allocate memory" in text.outcome.problem
     assert source.open("swap_page_owner") is None
     assert source.why_missing("swap_page_owner").code is Missing.NOT_SWITCHED_ON
 

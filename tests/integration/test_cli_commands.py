@@ -136,7 +136,7 @@ def test_diff(place: Path) -> None:
         "dd    +32.00 KiB       0 B  36.00 KiB  68.00 KiB  +32.00 KiB  +3.20 KiB/s\n"
     )
     assert run.stderr.decode() == (
-        "One boot, 10.0 s apart\n"
+        "Same boot, 10.0 s apart\n"
         "… 2 more rows: --top 0 shows all\n"
         "Changes by comm: 32.00 KiB grown, 0 B shrunk, 0 B moved between memory and swap\n"
     )

@@ -119,7 +119,7 @@ NOTED = {
     ("diff", "a", "b", "--by", "stack"): {
         NoteCode.INCOMPLETE_INPUT: "A: page_owner: 1 of 2 records are malformed",
         NoteCode.DIFFERENT_KERNELS: "Different kernels (7.2.13",
-        NoteCode.SWAP_LEFT_OUT: "Only one of them knows the owners of swap: swap is left out",
+        NoteCode.SWAP_LEFT_OUT: "Only one snapshot has the owners of swap: swap is left out",
         NoteCode.STACKS_MATCHED: "100.0% of the pages have a stack that is in both",
         NoteCode.NO_DIFFERENCE: "No difference: every row is the same in both",
     },

@@ -84,10 +84,10 @@ def test_errors(place: Path, arguments: list[str], said: str) -> None:
 
 USAGE = [
     (["report", "x.spo", "--by", "com"], "there is no key 'com'\n  hint: did you mean 'comm'?\n"),
-    (["report", "x.spo", "--by", "comm,comm"], "the key 'comm' stands twice\n"),
+    (["report", "x.spo", "--by", "comm,comm"], "the key 'comm' is given twice\n"),
     (
         ["report", "x.spo", "--sort", "nosuch"],
-        "can't sort by 'nosuch'\n  hint: choose one of comm, mem_pages, swap_pages, mem, swap, total, share\n",
+        "can't sort by 'nosuch'\n  hint: choose one of total, mem, swap, mem_pages, swap_pages, share, comm\n",
     ),
     (["report", "x.spo", "--where", "comm.x"], "--where comm.x: 'comm.x' is not a condition on columns\n"),
     (
@@ -180,7 +180,7 @@ def test_without_a_home_and_a_locale(place: Path) -> None:
     run = spo_trace("report", "stages/1-a", cwd=place, env={"XDG_CACHE_HOME": "/dev/null"})
     # A cache that can't be had is told, and does without.
     assert (run.returncode, run.stdout.split(b"\n")[1][:3]) == (0, b"dd ")
-    said = "spo-trace: the cache directory /dev/null/spo-trace can't be made: Not a directory; "
+    said = "spo-trace: the cache directory /dev/null/spo-trace can't be created: Not a directory; "
     assert run.stderr.decode().startswith(said)
 
 

@@ -88,7 +88,7 @@ def test_the_later_one_first_is_told(place: Path) -> None:
 
 def test_no_difference_is_told(place: Path) -> None:
     run = in_process("diff", "series/0.spo", "series/0.spo", cwd=place)
-    assert run.stderr.decode() == "One boot, 0.0 s apart\nNo difference: every row is the same in both\n"
+    assert run.stderr.decode() == "Same boot, 0.0 s apart\nNo difference: every row is the same in both\n"
     assert "No difference" not in in_process("diff", "series/0.spo", "series/1.spo", cwd=place).stderr.decode()
 
 

@@ -66,7 +66,7 @@ def test_what_is_not_a_capture_is_named(place: Path, reader: list[str], given: s
 @pytest.mark.parametrize(
     ("given", "said", "hint"),
     [
-        ("now.spo", "now.spo is one snapshot; a trend takes three or more", "spo-trace report now.spo"),
+        ("now.spo", "now.spo is a single snapshot; a trend needs three or more", "spo-trace report now.spo"),
         (
             "now.spo/pages.parquet",
             "now.spo/pages.parquet is one file of the snapshot now.spo",

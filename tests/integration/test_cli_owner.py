@@ -152,7 +152,7 @@ def environment(place: Path) -> dict[str, str]:
     [
         ("-o x.txt --owner no-such-user", 2, "there is no user 'no-such-user'"),
         ("-o x.txt --owner 4294967295", 2, "there is no user '4294967295'"),
-        ("-o x.txt --mode 0666", 2, "mode 0666 lets everybody change the files"),
+        ("-o x.txt --mode 0666", 2, "mode 0666 allows everyone to change the files"),
         ("-o x.txt --mode 4600", 2, "mode 4600 is not a mode for output files"),
         ("-o x.txt --mode rw", 2, "'rw' is not a mode"),
         ("--mode 0640", 2, "--mode: no file is written"),

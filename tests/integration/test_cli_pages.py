@@ -61,7 +61,7 @@ def test_diff_writes_its_page_before_it_fails(tmp_path: Path) -> None:
     assert run.returncode == 3
     page = (tmp_path / "d.html").read_text()
     assert "<h1>Growth from 1-dd256 (A) to 2-swapped (B)</h1>" in page
-    assert "One boot, 102.7 s apart" in page
+    assert "Same boot, 102.7 s apart" in page
     assert data_of(page)["seconds"] == pytest.approx(102.7, abs=0.1)
 
 
@@ -72,7 +72,7 @@ def test_what_is_not_known_is_told_on_the_page(tmp_path: Path) -> None:
     in_process("diff", STOCK, SWAPPED, "--html", "d.html", cwd=tmp_path)
     page = (tmp_path / "d.html").read_text()
     assert "stacks are compared by function names (symbol_hash), no rate" in page
-    assert "Only one of them knows the owners of swap: swap is left out" in page
+    assert "Only one snapshot has the owners of swap: swap is left out" in page
     assert "with unknown owners" not in page and data_of(page)["seconds"] is None
 
 

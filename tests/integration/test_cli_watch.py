@@ -139,10 +139,10 @@ def test_plot_without_matplotlib(place: Path) -> None:
     ("command", "code", "said"),
     [
         ("trend nosuch", 1, "nosuch is not a directory\n  hint: make a recording: spo-trace watch --record DIR\n"),
-        ("trend .", 1, ". is no recording, and has no snapshots inside\n"),
-        ("trend comm --by pid", 2, "comm was not recorded by pid\n  hint: it tells comm\n"),
+        ("trend .", 1, ". is not a recording and contains no snapshots\n"),
+        ("trend comm --by pid", 2, "comm was not recorded by pid\n  hint: choose from comm\n"),
         ("trend comm --weight pages", 2, "there is no weight 'pages'\n  hint: choose one of total, mem, swap\n"),
-        ("trend stack --weight swap", 2, "the kernel's counts do not tell memory from swap\n"),
+        ("trend stack --weight swap", 2, "the kernel's counts do not distinguish memory from swap\n"),
         ("trend comm --fail-above 3K/week", 2, "--fail-above: 'week' is not one of s, min, h, day\n"),
         ("trend comm --fail-above fast", 2, "--fail-above: 'fast' is not a size\n"),
         (
@@ -164,7 +164,11 @@ def test_plot_without_matplotlib(place: Path) -> None:
         ),
         ("watch --sort name", 2, "can't sort by 'name'\n"),
         ("watch --method fast", 2, "there is no method 'fast'\n"),
-        ("watch --method counts", 2, "the kernel counts by stack alone: not by other keys, and without --where\n"),
+        (
+            "watch --method counts",
+            2,
+            "the kernel's counts are by stack only: they cannot be used with other keys or --where\n",
+        ),
         ("watch --record comm", 1, "comm exists\n  hint: choose another name, or replace it with --force\n"),
         ("watch --record . --force", 1, ". exists and is not a recording\n"),
         ("watch --by com", 2, "there is no key 'com'\n"),
@@ -188,7 +192,7 @@ def test_two_samples_are_too_few(tmp_path: Path) -> None:
     in_process("watch", *LEAK, "--count", 2, "--record", "r", cwd=tmp_path)
     run = in_process("trend", "r", cwd=tmp_path)
     assert run.returncode == 1
-    assert run.stderr.startswith(b"spo-trace: error: too few samples for a trend with an error: 2\n")
+    assert run.stderr.startswith(b"spo-trace: error: too few samples for a trend: 2\n")
 
 
 def test_hostile_names(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def _balances(runs: list[Run]) -> str:
             for section, items in table.groupby("section", sort=False):
                 used, found, rest = (items[items["kind"] == kind].iloc[0] for kind in ("machine", "listed", "rest"))
                 named = items[(items["kind"] == "explains") & (items["pages"] != 0)]
-                known = "owner not known" not in set(items["item"])
+                known = "unknown owners" not in set(items["item"])
                 sizes = [_mib(used["bytes"]), _mib(found["bytes"]) if known else "not known"]
                 unexplained = [f"{_mib(rest['bytes'])} ({100 * rest['share']:.1f} %)" if known else "–"]
                 parts = [f"{_mib(size)} {item}" for item, size in zip(named["item"], named["bytes"], strict=True)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Kernel text by the compiled scanner, block by block, with the reference parser for whatever it leaves."""
+"""Kernel text by the compiled scanner, run by run, with the reference parser for whatever it leaves."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import cycle
@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from spo_trace.formats.arrays import numbers
 from spo_trace.formats.batch import RecordParser, Row, parse_or_reject, to_batch
-from spo_trace.formats.fast.blocks import Block
 from spo_trace.formats.fast.names import MOST_STRINGS, Names, Numbers
 from spo_trace.formats.fast.scanner import STACK, Rows, Scanned, Scanner
 from spo_trace.formats.fast.threads import ordered
 from spo_trace.formats.frame import are_frames
 from spo_trace.formats.record import Record, RejectSink, bounded_pieces, located
+from spo_trace.formats.runs import Run
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.native.library import Library
 
@@ -55,7 +55,7 @@ class TextFormat(NamedTuple):
 
 
 class _Lane:
-    """Hold a scanner and what its strings mean, filled and read by the one thread that puts the blocks in order."""
+    """Hold a scanner and what its strings mean, filled and read by the one thread that puts the runs in order."""
 
     def __init__(self, library: Library, text_format: TextFormat, names: Mapping[str, Names]) -> None:
         self._library = library
@@ -73,7 +73,7 @@ class _Lane:
         self._strings = 0
 
     def forget_many(self) -> None:
-        """Begin anew if there are too many strings; between two blocks."""
+        """Begin anew if there are too many strings; between two runs."""
         if self._strings > MOST_STRINGS:
             self._start()
 
@@ -94,7 +94,7 @@ class _Lane:
 def fast_batches(
     library: Library,
     text_format: TextFormat,
-    blocks: Iterable[Block],
+    runs: Iterable[Run],
     stacks: StackTable,
     reject: RejectSink,
     *,
@@ -102,12 +102,12 @@ def fast_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield what the reference parser yields: the same rows, stack ids and rejects, whatever `jobs` is."""
     names = {name: Names() for name in text_format.names}
-    # In turn: what a scanner numbers in a block is joined before it goes on to its next one.
+    # In turn: what a scanner numbers in a run is joined before it goes on to its next one.
     lanes = cycle([_Lane(library, text_format, names) for _ in range(1 if jobs == 1 else jobs + 1)])
-    work = zip(lanes, blocks, strict=False)
+    work = zip(lanes, runs, strict=False)
     join = _Joiner(text_format, stacks, reject)
-    for lane, block, scanned in ordered(lambda item: (*item, item[0].scanner.scan(item[1])), work, jobs):
-        batch = join.batch(lane, block, scanned)
+    for lane, run, scanned in ordered(lambda item: (*item, item[0].scanner.scan(item[1])), work, jobs):
+        batch = join.batch(lane, run, scanned)
         lane.forget_many()
         for known in names.values():
             known.forget_many()
@@ -126,14 +126,14 @@ class _Joiner:
         self._parser = text_format.parser(stacks, reject)
         self._offset = 0
         self._line = 1
-        # The last record of a block, until it is known whether more text follows it.
+        # The last record of a run, until it is known whether more text follows it.
         self._waiting: Record | None = None
 
-    def batch(self, lane: _Lane, block: Block, scanned: Scanned) -> pa.RecordBatch:
-        """Return a block's rows, those of the reference parser at their places among them."""
+    def batch(self, lane: _Lane, run: Run, scanned: Scanned) -> pa.RecordBatch:
+        """Return a run's rows, those of the reference parser at their places among them."""
         lane.learn(scanned.strings)
-        if block.offset is not None:
-            self._offset = block.offset
+        if run.offset is not None:
+            self._offset = run.offset
         rows, left = _without_odd(lane, scanned)
         stacks = rows["stack"].astype(np.intp)
         parsed, places = self._parse_left(lane, scanned, stacks, left)
@@ -170,9 +170,9 @@ class _Joiner:
             self._waiting = None
         for start, line, place, end in left.tolist():
             text = bytes(scanned.text[start:end])
-            pieces = [text] if scanned.framed else bounded_pieces(text)
-            records = located(pieces, self._offset + start, self._line + line, framed=scanned.framed)
-            if scanned.framed or end < len(scanned.text):
+            pieces = [text] if scanned.delimited else bounded_pieces(text)
+            records = located(pieces, self._offset + start, self._line + line, delimited=scanned.delimited)
+            if scanned.delimited or end < len(scanned.text):
                 yield from ((record, place) for record in records)
                 continue
             *others, self._waiting = records

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The compiled scanner (native/scan.h) of one block of text: its rows, the records that it leaves, its strings."""
+"""The compiled scanner (native/scan.h) of one run of records: its rows, the records that it leaves, its strings."""
 
 import ctypes
 import secrets
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from spo_trace.formats.fast.blocks import Block, Buffer
+from spo_trace.formats.runs import Buffer, Run
 from spo_trace.native.library import Library
 
 __all__ = ["COMM", "FLAGS", "GFP", "MIGRATETYPE", "PAGE_ROW", "STACK", "SWAP_ROW", "TAIL", "Rows", "Scanned", "Scanner"]
@@ -81,15 +81,15 @@ class _Scan(ctypes.Structure):
 
 
 class Scanned(NamedTuple):
-    """Hold what is in a block; its bytes and rows are the scanner's own, and good until it gets the next block.
+    """Hold what is in a run; its bytes and rows are the scanner's own, and good until it gets the next run.
 
-    `text`: the bytes; `framed`: each record ends where read(2) ended it; `left`: where records stand that are not
+    `text`: the bytes; `delimited`: each record ends where read(2) ended it; `left`: where records stand that are not
     recognised (fields of struct spo_left); `strings`: those new in the scanner's table, each with its kind; `lines`:
-    newlines in the block.
+    newlines in the run.
     """
 
     text: memoryview
-    framed: bool
+    delimited: bool
     rows: Rows
     left: Rows
     strings: list[tuple[int, bytes]]
@@ -97,7 +97,7 @@ class Scanned(NamedTuple):
 
 
 class Scanner:
-    """Scan blocks one at a time, with a table of strings of its own, the GIL released."""
+    """Scan runs one at a time, with a table of strings of its own, the GIL released."""
 
     def __init__(self, library: Library, row: np.dtype[np.void]) -> None:
         self._library = library
@@ -117,9 +117,9 @@ class Scanner:
         self._rows = np.zeros(_ROWS, row)
         self._left = np.zeros(_ROWS, _LEFT)
 
-    def scan(self, block: Block) -> Scanned:
-        """Return what is in a block, once it is filled."""
-        size, ends = block.fill(self._buffer)
+    def scan(self, run: Run) -> Scanned:
+        """Return what is in a run, once it is filled."""
+        size, ends = run.fill(self._buffer)
         text = self._buffer.padded(size)
         given = _Block(text.ctypes.data, size, None, 0)
         if ends is not None:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 import spo_trace as spo
-from spo_trace.analysis.ages import AGES, ages
+from spo_trace.analysis.ages import AGES
+from spo_trace.api.analyses import ages
 from tests.support import CARRIED, MACHINE, entry, page, snapshot_of
 
 SECOND = 1_000_000_000

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spo_trace as spo
-from spo_trace.analysis.attribution import AMOUNTS, attribute, page_columns
+from spo_trace.analysis.attribution import AMOUNTS, page_columns
 from spo_trace.analysis.keys import KEYS
+from spo_trace.analysis.question import Question
+from spo_trace.api.analyses import attribute
 from spo_trace.errors import UsageError
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, CARRIED, FS, MACHINE, SHMEM, entry, page, snapshot_of
@@ -200,7 +202,7 @@ def test_where(snap: Snapshot, where: str, mem: int, swap: int) -> None:
 def test_the_columns_of_a_question_answer_it(real: Snapshot, key: str, where: str | None) -> None:
     # GIVEN a capture that is opened for one question
     path = CARRIED / "7.2-spo-varied/2-swapped"
-    asked = spo.open(path, page_columns=page_columns(key, where))
+    asked = spo.open(path, page_columns=page_columns(Question.of(key, where)))
     # WHEN it is asked, THEN the answer is the one that all columns give
     pd.testing.assert_frame_equal(attribute(asked, key, where=where), attribute(real, key, where=where))
 
@@ -215,10 +217,10 @@ def test_equal_totals_stand_in_the_order_of_their_keys(tmp_path: Path) -> None:
     ("by", "message", "hint"),
     [
         ("com", "there is no key 'com'", "did you mean 'comm'?"),
-        (["comm", "pid", "comm"], "the key 'comm' stands twice", "name each key once"),
+        (["comm", "pid", "comm"], "the key 'comm' is given twice", "give each key once"),
         (["zzz"], "there is no key 'zzz'", f"choose from {', '.join(KEYS)}"),
         (["frames"], "there is no key 'frames'", None),
-        (["swap_type", "type"], "'swap_type' and 'type' are the same key", "name each key once"),
+        (["swap_type", "type"], "'swap_type' and 'type' are the same key", "give each key once"),
     ],
 )
 def test_keys_that_cannot_be(snap: Snapshot, by: str | list[str], message: str, hint: str | None) -> None:

@@ -45,7 +45,7 @@ def test_memory(tmp_path: Path) -> None:
         ("listed", "page_owner", 12),
         ("difference", "difference", 88),
         ("explains", "per-CPU free lists", 30),
-        ("explains", "changed while it was read", 0),
+        ("explains", "changed during the read", 0),
         ("rest", "unexplained", 58),
         ("aside", "early pages", 2),
         ("aside", "in the swap cache", 7),
@@ -53,7 +53,7 @@ def test_memory(tmp_path: Path) -> None:
     assert table["bytes"].tolist() == [pages * 4096 for pages in table["pages"]]
     assert table["share"].dropna().tolist() == [0.58]
     notes = dict(zip(table["item"], table["note"], strict=True))
-    assert notes["changed while it was read"] == "MemFree fell by 15 pages during the read (upper bound)"
+    assert notes["changed during the read"] == "MemFree fell by 15 pages during the read (upper bound)"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_memory(tmp_path: Path) -> None:
 def test_what_changed_explains_no_more_than_there_is(tmp_path: Path, used: int, after: int, moved: int) -> None:
     files = {"meminfo": meminfo(free=1000 - used), "meminfo_after": meminfo(free=1000 - after)}
     found = {item: pages for _, item, pages in items(balance(snapshot(tmp_path, **files)), "memory")}
-    assert found["changed while it was read"] == moved
+    assert found["changed during the read"] == moved
     assert found["unexplained"] == used - 12 - moved
 
 
@@ -89,7 +89,7 @@ def test_each_swap_device(tmp_path: Path) -> None:
         ("machine", "Used in /proc/swaps", 5),
         ("listed", "swap_page_owner", 3),
         ("difference", "difference", 2),
-        ("explains", "changed while it was read", 1),
+        ("explains", "changed during the read", 1),
         ("rest", "unexplained", 1),
     ]
     assert [pages for *_, pages in items(table, "swap type 1: /dev/zram0")] == [1, 1, 0, 0, 0]
@@ -146,7 +146,7 @@ def test_a_change_explains_one_device_alone(tmp_path: Path) -> None:
     info = {"meminfo": meminfo(swap_total=99, swap_free=79), "meminfo_after": meminfo(swap_total=99, swap_free=89)}
     table = balance(snapshot(tmp_path, swap_page_owner=b"", swaps=swaps(a=10, b=10), **info))
     # THEN they explain the first device's difference, and not the second's once more
-    moved = table[table["item"] == "changed while it was read"]
+    moved = table[table["item"] == "changed during the read"]
     assert moved["pages"].tolist()[-2:] == [10, 0]
 
 
@@ -156,7 +156,7 @@ def test_swap_whose_owners_are_not_known_is_explained_by_that(tmp_path: Path) ->
         ("machine", "Used in /proc/swaps", 5),
         ("listed", "swap_page_owner", 0),
         ("difference", "difference", 5),
-        ("explains", "owner not known", 5),
+        ("explains", "unknown owners", 5),
         ("rest", "unexplained", 0),
     ]
     assert table["note"].tolist()[3] == "not in the capture"
@@ -173,10 +173,10 @@ def test_counts_by_stack(tmp_path: Path) -> None:
         ("machine", "sum of nr_base_pages", 14),
         ("listed", "page_owner + swap_page_owner", 13),
         ("difference", "difference", 1),
-        ("explains", "other stacks that it lacks", -4),
-        ("explains", "changed while it was read", 0),
+        ("explains", "other stacks without a count", -4),
+        ("explains", "changed during the read", 0),
         ("rest", "unexplained", 5),
-        ("aside", "sum of differences, unsigned", 5),
+        ("aside", "sum of absolute differences", 5),
     ]
     notes = table[table["section"] == "page_owner_stacks"]["note"].tolist()
     assert notes[1] == "without 2 early pages, which the kernel does not count"
@@ -192,7 +192,7 @@ def test_stacks_that_may_not_sleep_or_wake_are_not_counted(tmp_path: Path) -> No
     table = balance(snapshot(tmp_path, page_owner=page() + bare + later, show_stacks=count))
     # THEN the first is what Linux 6.18+ does not count
     found = [(item, pages) for kind, item, pages in items(table, "page_owner_stacks") if kind == "explains"]
-    assert found[:2] == [("stacks that it lacks", -2), ("other stacks that it lacks", -2)]
+    assert found[:2] == [("stacks without a count", -2), ("other stacks without a count", -2)]
 
 
 @pytest.mark.parametrize(("free", "swap_free", "moved"), [(860, 100, 8), (895, 100, 5), (895, 98, 7), (910, 100, 0)])
@@ -204,7 +204,7 @@ def test_counts_are_read_later_than_pages(tmp_path: Path, free: int, swap_free: 
     table = balance(snapshot(tmp_path, **files, meminfo=before, meminfo_after=after))
     # THEN what memory and swap have grown by since is no riddle
     assert items(table, "page_owner_stacks")[-3:-1] == [
-        ("explains", "changed while it was read", moved),
+        ("explains", "changed during the read", moved),
         ("rest", "unexplained", 8 - moved),
     ]
 
@@ -218,7 +218,7 @@ def test_counts_have_swap_that_nobody_wanted_to_read(tmp_path: Path) -> None:
         ("listed", "page_owner", 8),
         ("difference", "difference", 5),
         ("explains", "in swap", 4),
-        ("explains", "changed while it was read", 0),
+        ("explains", "changed during the read", 0),
         ("rest", "unexplained", 1),
     ]
 

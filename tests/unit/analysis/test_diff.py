@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from spo_trace.analysis.diff import Relation, diff, relate
+from spo_trace.analysis.diff import Relation, relate
+from spo_trace.api.analyses import diff
 from spo_trace.errors import SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, entry, page, snapshot_of
@@ -152,7 +153,9 @@ def test_memory_alone_is_not_set_against_swap_alone(tmp_path: Path) -> None:
     swap = snapshot_of(tmp_path / "b", {**MACHINE, "swap_page_owner": entry(1) * 2})
     table = diff(swap, swap)
     assert table["mem_bytes_delta"].isna().all() and table["total_bytes_b"].tolist() == [2 * PAGE]
-    with pytest.raises(SpoTraceError, match="one of them knows memory alone, and the other one swap"):
+    with pytest.raises(
+        SpoTraceError, match="one snapshot has only the owners of memory, the other one only those of swap"
+    ):
         diff(memory, swap)
 
 

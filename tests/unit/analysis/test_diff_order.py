@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from spo_trace.analysis.diff import diff
 from spo_trace.analysis.diff_order import sort_diff
+from spo_trace.api.analyses import diff
 from spo_trace.errors import UsageError
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import MACHINE, entry, page, snapshot_of

@@ -6,12 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from spo_trace.analysis.ages import ages
-from spo_trace.analysis.attribution import attribute
-from spo_trace.analysis.diff import diff
 from spo_trace.analysis.growth import growth
 from spo_trace.analysis.keys import KEYS
-from spo_trace.sampling.open_series import open_series
+from spo_trace.analysis.question import Question
+from spo_trace.api.analyses import ages, attribute, diff
+from spo_trace.sampling.series import open_series
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import MACHINE, Files, entry, page, snapshot_of
 
@@ -65,6 +64,6 @@ def test_samples_have_no_empty_owners(tmp_path: Path, key: str) -> None:
     for number in range(3):
         files = {**MACHINE, "page_owner": page(), "uptime": b"%d.0 1\n" % (100 + number)}
         snapshot_of(tmp_path, files, name=str(number))
-    series = open_series(str(tmp_path), [key], None)
+    series = open_series(str(tmp_path), Question.of([key]))
     assert empty_rows(series.table) == 0
     assert len(growth(series.table, [key])) == 1

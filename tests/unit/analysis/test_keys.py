@@ -7,11 +7,13 @@ import pyarrow as pa
 import pytest
 
 from spo_trace import schema
-from spo_trace.analysis.attribution import attribute, page_columns
-from spo_trace.analysis.diff import diff
+from spo_trace.analysis import attribution
+from spo_trace.analysis.attribution import ORDERS, page_columns
 from spo_trace.analysis.keys import FRAME_KEYS, KEY_TABLE, KEYS, Kind, key_of, same_key
+from spo_trace.analysis.order import sort_rows
+from spo_trace.analysis.question import Question
+from spo_trace.api.analyses import attribute, diff
 from spo_trace.cli.options import COMMON_KEYS
-from spo_trace.cli.tables import sorted_by
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, entry, page, snapshot_of
 
@@ -49,7 +51,7 @@ def test_a_key_groups_selects_and_sorts(snap: Snapshot, key: str) -> None:
     assert table[["mem_pages", "swap_pages"]].sum().tolist() == [10, 2]
     assert str(table[key].dtype) == key_of(key).dtype
     # WHEN it is sorted by the key, THEN all rows are there still
-    assert len(sorted_by(key, table, [key])) == len(table)
+    assert len(sort_rows(table, key, [key])) == len(table)
     # AND conditions on the key select the rows that have it, and the rest
     known, unknown = (attribute(snap, [], where=f"{key}.{test}()")["total_bytes"].sum() for test in ("notna", "isna"))
     assert known + unknown == 12 * 4096
@@ -72,7 +74,8 @@ def test_a_key_is_compared_by_its_kind(snap: Snapshot, key: str, condition: str)
 @pytest.mark.parametrize("sort", ["type", "swap_type"])
 @pytest.mark.parametrize("by", ["type", "swap_type"])
 def test_type_is_another_name_for_swap_type(snap: Snapshot, by: str, sort: str) -> None:
-    table = sorted_by(sort, attribute(snap, by, where=f"{sort} >= 0 and {by} < 2"), [by])
+    question = Question.of(by, f"{sort} >= 0 and {by} < 2", sort=sort, orders=ORDERS)
+    table = attribution.attribute(snap, question)
     assert table[[by, "swap_pages"]].dropna().to_numpy().tolist() == [[0, 1], [1, 1]]
 
 
@@ -98,7 +101,7 @@ def test_bytes_are_of_the_machines_page_size(tmp_path: Path) -> None:
     table = attribute(snap, "bytes")
     assert table[["bytes", "mem_pages", "swap_pages"]].to_numpy().tolist() == [[524288, 8, 0], [65536, 1, 1]]
     assert attribute(snap, ["order", "bytes"], where="bytes > 65536")["bytes"].tolist() == [524288]
-    assert page_columns("bytes", "bytes > 1") == ["order"]
+    assert page_columns(Question.of("bytes", "bytes > 1")) == ["order"]
 
 
 def test_numbers_beyond_a_float_and_an_int64_stay_exact(tmp_path: Path) -> None:

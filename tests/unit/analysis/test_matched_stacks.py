@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from spo_trace.analysis.diff import diff, relate
+from spo_trace.analysis.diff import relate
 from spo_trace.analysis.diff_notes import matched_notes
 from spo_trace.analysis.matched_stacks import matched_share
 from spo_trace.analysis.notes import NoteCode
+from spo_trace.api.analyses import diff
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, Files, entry, page, snapshot_of
 

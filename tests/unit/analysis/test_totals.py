@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.keys import KEYS
 from spo_trace.analysis.totals import totals
+from spo_trace.api.analyses import attribute
 from tests.support import MACHINE, Files, entry, page, snapshot_of
 
 KNOWN: Files = {**MACHINE, "page_owner": page(order=3) + page(0x200), "swap_page_owner": entry(1)}

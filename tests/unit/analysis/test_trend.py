@@ -136,7 +136,7 @@ def test_all_together() -> None:
 
 
 def test_what_can_not_be() -> None:
-    with pytest.raises(SpoTraceError, match="too few samples for a trend with an error: 2"):
+    with pytest.raises(SpoTraceError, match="too few samples for a trend: 2"):
         trend(samples(a=[1, 2]), ["comm"])
     with pytest.raises(UsageError, match="there is no weight 'pages'"):
         trend(samples(a=[1, 2, 3]), ["comm"], weight="pages")

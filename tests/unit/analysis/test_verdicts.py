@@ -8,7 +8,7 @@ import pytest
 from spo_trace.analysis.verdicts import verdicts, verified
 from spo_trace.collect.snapshot import collect
 from spo_trace.errors import UsageError
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, MACHINE, SHMEM, FakeSource, Files, entry, meminfo, page, snapshot_of, swaps
 
@@ -54,8 +54,8 @@ def test_a_machine_that_adds_up(tmp_path: Path) -> None:
     ("used", "verdict", "reason", "text"),
     [
         (8, "balanced", "within-tolerance", "0.0% unexplained, within 2%"),
-        (18, "balanced", "below-floor", "55.6% unexplained, but that is 40.00 KiB: within 1.00 MiB, which is always"),
-        (264, "balanced", "below-floor", "97.0% unexplained, but that is 1.00 MiB: within 1.00 MiB"),
+        (18, "balanced", "below-floor", "55.6% unexplained, which is 40.00 KiB: up to 1.00 MiB is always"),
+        (264, "balanced", "below-floor", "97.0% unexplained, which is 1.00 MiB: up to 1.00 MiB"),
         (265, "off", "over-tolerance", "97.0% unexplained (1.00 MiB), more than 2% and more than 1.00 MiB"),
     ],
 )
@@ -127,7 +127,7 @@ def test_records_that_the_kernel_could_not_hand_over_are_missing(tmp_path: Path)
     def with_skipped(name: str) -> KernelText | None:
         text = open_file(name)
         if text is not None and name == "page_owner":
-            text.skipped = {"larger than the buffer": 2}
+            text.outcome.skipped["larger than the buffer"] = 2
         return text
 
     source.open = with_skipped  # type: ignore[method-assign]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from spo_trace.analysis.attribution import attribute
-from spo_trace.analysis.where import Where
+from spo_trace.analysis.where import Condition
+from spo_trace.api.analyses import attribute
 from spo_trace.errors import UsageError
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, entry, page, snapshot_of
@@ -87,14 +87,14 @@ def test_what_is_kept(snap: Snapshot, expression: str, mem: int, swap: int) -> N
 
 def test_without_a_condition_all_is_kept(snap: Snapshot) -> None:
     rows = pd.DataFrame({"order": [1, 2]})
-    assert Where(None).keep(rows, "pages", snap) is rows
+    assert Condition(None).keep(rows, "pages", snap) is rows
 
 
 def test_only_the_columns_that_are_needed_are_read() -> None:
-    where = Where('comm == "dd" and category == "anon"')
+    where = Condition('comm == "dd" and category == "anon"')
     assert where.columns("pages", ["order"]) == ["order", "comm", "stack_id"]
     assert where.columns("swap", ["swap_type"]) == ["swap_type", "comm", "stack_id"]
-    assert Where(None).columns("pages", ["order"]) == ["order"]
+    assert Condition(None).columns("pages", ["order"]) == ["order"]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_what_is_no_condition(snap: Snapshot, expression: str, tmp_path: Path, m
 )
 def test_exact_words(expression: str, message: str, hint: str | None) -> None:
     with pytest.raises(UsageError) as caught:
-        Where(expression)
+        Condition(expression)
     assert caught.value.message == message
     assert caught.value.exit_code == 2
     assert hint is None or caught.value.hint == hint
@@ -170,21 +170,21 @@ def test_exact_words(expression: str, message: str, hint: str | None) -> None:
 @pytest.mark.parametrize(
     ("expression", "message", "hint"),
     [
-        ('pid == "110"', "pid is a number, '110' is not", "without quotes it is a number: pid == 110"),
+        ('pid == "110"', "pid is a number, '110' is not", "write numbers without quotes: pid == 110"),
         ('order > "x"', "order is a number, 'x' is not", "for example: order > 0"),
-        ('pid in [1, "2"]', "pid is a number, '2' is not", "without quotes it is a number: pid == 2"),
-        ('"1" == pid', "pid is a number, '1' is not", "without quotes it is a number: pid == 1"),
-        ("comm == 110", "comm is text, 110 is not", 'in quotes it is text: comm == "110"'),
-        ("comm.isin([110])", "comm is text, 110 is not", 'in quotes it is text: comm == "110"'),
-        ("stack != order", "stack is text, order is not", "compare it with what is of its kind"),
-        ("0 < caller < 2", "caller is text, 0 is not", 'in quotes it is text: caller == "0"'),
+        ('pid in [1, "2"]', "pid is a number, '2' is not", "write numbers without quotes: pid == 2"),
+        ('"1" == pid', "pid is a number, '1' is not", "write numbers without quotes: pid == 1"),
+        ("comm == 110", "comm is text, 110 is not", 'put text in quotes: comm == "110"'),
+        ("comm.isin([110])", "comm is text, 110 is not", 'put text in quotes: comm == "110"'),
+        ("stack != order", "stack is text, order is not", "compare it with text"),
+        ("0 < caller < 2", "caller is text, 0 is not", 'put text in quotes: caller == "0"'),
         ('slab == "yes"', "slab is yes or no, 'yes' is not", "for example: slab, or not slab"),
-        ("order + 1 == comm", "comm is text, order + 1 is not", "compare it with what is of its kind"),
+        ("order + 1 == comm", "comm is text, order + 1 is not", "compare it with text"),
     ],
 )
 def test_text_is_never_a_number(expression: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Where(expression)
+        Condition(expression)
     assert (caught.value.message, caught.value.hint) == (f"where={expression!r}: {message}", hint)
 
 

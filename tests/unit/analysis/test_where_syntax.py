@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from spo_trace.analysis.where import Where
+from spo_trace.analysis.where import Condition
 from spo_trace.errors import UsageError
 
 REWRITTEN = [
@@ -42,11 +42,11 @@ REWRITTEN = [
 @pytest.mark.parametrize(("expression", "said", "instead"), REWRITTEN)
 def test_the_hint_is_the_corrected_condition(expression: str, said: str, instead: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Where(expression)
+        Condition(expression)
     assert caught.value.message == f"where={expression!r}: {said}"
     assert caught.value.hint == f"write where={instead!r}"
     # AND it works as printed.
-    Where(instead)
+    Condition(instead)
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_the_hint_is_the_corrected_condition(expression: str, said: str, instead
 )
 def test_unquoted_text(expression: str, instead: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Where(expression)
+        Condition(expression)
     assert caught.value.hint == f"put text in quotes: where={instead!r}"
-    Where(instead)
+    Condition(instead)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_unquoted_text(expression: str, instead: str) -> None:
 )
 def test_sums_are_not_columns(expression: str) -> None:
     with pytest.raises(UsageError, match=r"column|bytes") as caught:
-        Where(expression)
-    assert caught.value.hint == "where chooses single records, before they are added up; bytes is the size of one"
+        Condition(expression)
+    assert caught.value.hint == "where selects single records before they are summed; bytes is the size of one"
 
 
 @pytest.mark.parametrize("expression", ["dd", "comm in dd", "nosuch > 0"])
 def test_a_name_that_is_nothing(expression: str) -> None:
     with pytest.raises(UsageError, match="there is no column") as caught:
-        Where(expression)
+        Condition(expression)
     assert re.match(r"text goes in quotes: where='comm == \"\w+\"'; choose from ", str(caught.value.hint))
 
 
@@ -96,7 +96,7 @@ def test_a_name_that_is_nothing(expression: str) -> None:
 )
 def test_what_nobody_can_guess_has_an_example(expression: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Where(expression)
+        Condition(expression)
     assert caught.value.message == f"where={expression!r} is not an expression: {said}"
     assert str(caught.value.hint).startswith("for example: where=")
 
@@ -104,7 +104,7 @@ def test_what_nobody_can_guess_has_an_example(expression: str, said: str) -> Non
 @pytest.mark.parametrize("expression", ["", " ", "\t\n"])
 def test_an_empty_condition(expression: str) -> None:
     with pytest.raises(UsageError, match=r"^where: the condition is empty$"):
-        Where(expression)
+        Condition(expression)
 
 
 @pytest.mark.parametrize(
@@ -120,4 +120,4 @@ def test_an_empty_condition(expression: str) -> None:
     ],
 )
 def test_bits_and_conditions_in_parentheses_are_right(expression: str) -> None:
-    Where(expression)
+    Condition(expression)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from spo_trace.formats.page_owner import page_batches
-from spo_trace.formats.record import KernelText, Reject
+from spo_trace.formats.record import Reject, split_records
 from spo_trace.formats.stack_table import StackTable
 from tests.bench.generate import generate, stack_hash, truth_path
 
@@ -26,7 +26,7 @@ def text(tmp_path: Path) -> Path:
 def parse(text: Path) -> tuple[list[dict[str, Any]], StackTable]:
     """Return the rows and the stacks that the reference parser finds; it may reject nothing."""
     stacks, rejects = StackTable(), list[Reject]()
-    batches = page_batches(KernelText("page_owner", (text.read_bytes(),)), stacks, rejects.append)
+    batches = page_batches(split_records([text.read_bytes()]), stacks, rejects.append)
     rows = pa.Table.from_batches(list(batches)).to_pylist()
     assert rejects == []
     return rows, stacks

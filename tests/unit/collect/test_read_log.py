@@ -8,7 +8,8 @@ import pytest
 from spo_trace.collect.read_log import ReadLog
 from spo_trace.errors import MalformedRecord
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import KernelText, Reject
+from spo_trace.formats.record import Reject
+from spo_trace.formats.text import Chunks, KernelText, Outcome
 from spo_trace.snapshots.meta import FileCounts
 
 LOST = Reject("page_owner", 70, 3, Reason.FIRST_LINE, b"x", lost=True)
@@ -41,7 +42,7 @@ def test_reading_notes_what_the_source_says() -> None:
     log = ReadLog(
         lambda reject: None, strict=False, progress=lambda text, counts: told.append((text.name, counts.records))
     )
-    text = KernelText("page_owner", (), problem="the input breaks off: x", skipped={"too large": 2})
+    text = KernelText("page_owner", Chunks(()), outcome=Outcome("the input breaks off: x", skipped={"too large": 2}))
     with log.reading(text) as counts:
         counts.records += 7
     assert told == [("page_owner", 7)]
@@ -71,8 +72,11 @@ def test_strict_raises_the_first_reject(reject: Reject) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (KernelText("page_owner", (), problem="the input breaks off: x"), "page_owner: the input breaks off: x"),
-        (KernelText("page_owner", (), skipped={"too large": 2}), "page_owner: too large"),
+        (
+            KernelText("page_owner", Chunks(()), outcome=Outcome("the input breaks off: x")),
+            "page_owner: the input breaks off: x",
+        ),
+        (KernelText("page_owner", Chunks(()), outcome=Outcome(skipped={"too large": 2})), "page_owner: too large"),
     ],
 )
 def test_strict_raises_what_the_source_lost(text: KernelText, message: str) -> None:
@@ -84,6 +88,6 @@ def test_strict_raises_what_the_source_lost(text: KernelText, message: str) -> N
 
 def test_strict_is_content_with_whole_text() -> None:
     log = ReadLog(lambda reject: None, strict=True, progress=None)
-    with log.reading(KernelText("page_owner", (), skipped={})) as counts:
+    with log.reading(KernelText("page_owner", Chunks(()))) as counts:
         counts.records = 1
     assert log.files["page_owner"].records == 1

@@ -163,7 +163,7 @@ def test_modes(text: str, bits: int, of_directory: int) -> None:
 
 @pytest.mark.parametrize("text", ["0666", "0602", "0777", "0002", "0606"])
 def test_a_mode_that_lets_everybody_write_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=rf"^mode {text} lets everybody change the files$"):
+    with pytest.raises(UsageError, match=rf"^mode {text} allows everyone to change the files$"):
         parse_mode(text)
 
 

@@ -39,20 +39,20 @@ def test_a_supplementary_group_is_a_group_of_the_caller(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_caller_that_is_no_user_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^SUDO_UID names no user of this machine$"):
+    with pytest.raises(ValueError, match=r"^SUDO_UID is not a user of this machine$"):
         caller(SUDO | {"SUDO_UID": text})
-    with pytest.raises(ValueError, match=r"^PKEXEC_UID names no user of this machine$"):
+    with pytest.raises(ValueError, match=r"^PKEXEC_UID is not a user of this machine$"):
         caller({"PKEXEC_UID": text})
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "0", str(OTHER.pw_gid)], ids=range(len(HOSTILE) + 2))
 def test_a_group_that_is_not_the_callers_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^SUDO_GID names no group of nobody$"):
+    with pytest.raises(ValueError, match=r"^SUDO_GID is not a group of nobody$"):
         caller(SUDO | {"SUDO_GID": text})
 
 
 def test_a_caller_without_a_group_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^SUDO_GID names no group of nobody$"):
+    with pytest.raises(ValueError, match=r"^SUDO_GID is not a group of nobody$"):
         caller({"SUDO_UID": SUDO["SUDO_UID"]})
 
 

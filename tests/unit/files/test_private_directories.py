@@ -37,11 +37,12 @@ def test_nothing_is_kept_in_the_home_of_another(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_dir=str(tmp_path / str(uid))))
     # WHEN the cache is made, it is in the home that /etc/passwd tells
-    with pytest.raises(SpoTraceError, match=rf"{tmp_path}/{os.getuid() + 1}/\.cache/spo-trace is not yours alone$"):
+    directory = rf"{tmp_path}/{os.getuid() + 1}/\.cache/spo-trace"
+    with pytest.raises(SpoTraceError, match=f"other users can write to the cache directory {directory}$"):
         cache_directory()
     # THEN or, without an entry there, in none that could be made
     monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
-    with pytest.raises(SpoTraceError, match=r"^the cache directory /proc/1/\.cache/spo-trace can't be made: "):
+    with pytest.raises(SpoTraceError, match=r"^the cache directory /proc/1/\.cache/spo-trace can't be created: "):
         cache_directory()
 
 
@@ -52,7 +53,7 @@ def test_a_cache_that_others_may_write_to_is_refused(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "spo-trace").mkdir()
     (tmp_path / "spo-trace").chmod(mode)
-    with pytest.raises(SpoTraceError, match=r"/spo-trace is not yours alone$"):
+    with pytest.raises(SpoTraceError, match=r"other users can write to the cache directory .*/spo-trace$"):
         cache_directory()
 
 
@@ -62,8 +63,8 @@ def test_without_any_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
     with pytest.raises(SpoTraceError) as caught:
         cache_directory()
-    assert caught.value.message == "there is no home directory to keep files in"
-    assert caught.value.hint == "set XDG_CACHE_HOME to a directory of yours"
+    assert caught.value.message == "there is no home directory for cache files"
+    assert caught.value.hint == "set XDG_CACHE_HOME to a directory that only you can write to"
 
 
 def test_a_place_where_none_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +72,7 @@ def test_a_place_where_none_can_be_made(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(SpoTraceError) as caught:
         cache_directory()
-    assert caught.value.message == f"the cache directory {tmp_path}/file/spo-trace can't be made: Not a directory"
+    assert caught.value.message == f"the cache directory {tmp_path}/file/spo-trace can't be created: Not a directory"
 
 
 def test_a_scratch_directory_lasts_as_long_as_the_process(tmp_path: Path) -> None:
@@ -110,7 +111,8 @@ def test_without_a_cache_there_is_another_private_place(tmp_path: Path) -> None:
     )
     # THEN it is told, files are kept in a private one of $TMPDIR, and none of it is left
     assert run.stdout == f"{tmp_path}/tmp 0o700\n"
-    assert f"the cache directory {tmp_path}/spo-trace is not yours alone; {tmp_path}/tmp/spo-trace-" in run.stderr
+    expected = f"other users can write to the cache directory {tmp_path}/spo-trace; using {tmp_path}/tmp/spo-trace-"
+    assert expected in run.stderr
     assert list((tmp_path / "tmp").iterdir()) == list((tmp_path / "spo-trace").iterdir()) == []
 
 
@@ -124,7 +126,7 @@ def test_sudo_that_keeps_home_keeps_nothing_there(tmp_path: Path, monkeypatch: p
     theirs = (tmp_path / "theirs").stat().st_uid
     # WHEN the user is not the one that it belongs to
     monkeypatch.setattr(os, "geteuid", lambda: theirs + 1)
-    with pytest.raises(SpoTraceError, match="not yours alone"):
+    with pytest.raises(SpoTraceError, match="other users can write to"):
         cache_directory()
     # THEN the user's own home was chosen (and, in this test, the owner's check then refused it)
     assert (tmp_path / "mine/.cache/spo-trace").is_dir()
@@ -138,5 +140,5 @@ def test_a_directory_that_others_may_write_to_is_refused(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "spo-trace").mkdir()
     (tmp_path / "spo-trace").chmod(mode)
-    with pytest.raises(SpoTraceError, match="not yours alone"):
+    with pytest.raises(SpoTraceError, match="other users can write to"):
         cache_directory()

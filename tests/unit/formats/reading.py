@@ -11,9 +11,12 @@ import pyarrow as pa
 from spo_trace import schema
 from spo_trace.formats.page_owner import page_batches
 from spo_trace.formats.reasons import MARKS, Reason
-from spo_trace.formats.record import KernelText, Reject, gathered
+from spo_trace.formats.record import Record, Reject, RejectSink
+from spo_trace.formats.runs import gathered
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.swap_page_owner import swap_batches
+from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText
+from spo_trace.formats.text_reader import records_in
 
 __all__ = ["HEADER", "Parsed", "read_pages", "read_swap"]
 
@@ -51,32 +54,34 @@ class Parsed:
         return [(reject.reason, reject.text) for reject in self.rejects if not reject.lost]
 
 
-def read_pages(text: bytes | Iterable[bytes], *, framed: bool = False, stacks: StackTable | None = None) -> Parsed:
+def read_pages(text: bytes | Iterable[bytes], *, delimited: bool = False, stacks: StackTable | None = None) -> Parsed:
     """Parse page_owner text, given whole or in chunks."""
-    return _read(page_batches, "page_owner", schema.PAGES, text, framed, stacks)
+    return _read(page_batches, "page_owner", schema.PAGES, text, delimited, stacks)
 
 
-def read_swap(text: bytes | Iterable[bytes], *, framed: bool = False, bits: int = 64) -> Parsed:
+def read_swap(text: bytes | Iterable[bytes], *, delimited: bool = False, bits: int = 64) -> Parsed:
     """Parse swap_page_owner text, given whole or in chunks."""
 
-    def batches(text: KernelText, stacks: StackTable, reject: Callable[[Reject], None]) -> Iterator[pa.RecordBatch]:
-        return swap_batches(text, stacks, reject, bits=bits)
+    def batches(
+        records: Iterable[Record], stacks: StackTable, reject: Callable[[Reject], None]
+    ) -> Iterator[pa.RecordBatch]:
+        return swap_batches(records, stacks, reject, bits=bits)
 
-    return _read(batches, "swap_page_owner", schema.SWAP, text, framed, None)
+    return _read(batches, "swap_page_owner", schema.SWAP, text, delimited, None)
 
 
 def _read(
-    parse: Callable[[KernelText, StackTable, Callable[[Reject], None]], Iterator[pa.RecordBatch]],
+    parse: Callable[[Iterable[Record], StackTable, RejectSink], Iterator[pa.RecordBatch]],
     name: str,
     table: pa.Schema,
     text: bytes | Iterable[bytes],
-    framed: bool,
+    delimited: bool,
     stacks: StackTable | None,
 ) -> Parsed:
     chunks = [text] if isinstance(text, bytes) else text
     parsed = Parsed(StackTable() if stacks is None else stacks)
-    given = KernelText(name, records=gathered(chunks, 1000)) if framed else KernelText(name, chunks)
-    for batch in parse(given, parsed.stacks, parsed.sink):
+    given = KernelText(name, DelimitedRecords(gathered(chunks, 1000)) if delimited else Chunks(chunks))
+    for batch in parse(records_in(given), parsed.stacks, parsed.sink):
         batch.validate(full=True)
         assert batch.schema.equals(table)
         assert all(field.nullable or not batch[field.name].null_count for field in table)

@@ -8,7 +8,7 @@ from spo_trace.formats import batch
 from spo_trace.formats.batch import Draft, RecordParser, parsed_batches, to_batch
 from spo_trace.formats.body import Body, BodyReader, Tail
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import KernelText, Malformed, Record, Reject
+from spo_trace.formats.record import Malformed, Record, Reject, split_records
 from spo_trace.formats.stack_table import StackTable
 
 NAME = pa.dictionary(pa.int32(), pa.string())
@@ -25,7 +25,7 @@ def batches_of(texts: list[bytes]) -> tuple[list[pa.RecordBatch], list[Reject]]:
     rejects: list[Reject] = []
     parser = RecordParser("file", StackTable(), rejects.append, parse)
     schema = pa.schema([("name", NAME), ("stack_id", pa.uint32())])
-    return list(parsed_batches(schema, KernelText("name", [b"".join(texts)]), parser)), rejects
+    return list(parsed_batches(schema, split_records([b"".join(texts)]), parser)), rejects
 
 
 def record(text: bytes) -> bytes:

@@ -110,7 +110,7 @@ def test_unknown_lines_are_kept_as_notes_and_spoil_nothing() -> None:
 
 @pytest.mark.parametrize("rest", [b"junk\n", b"Slab cache page\n\n", b"Page has been\n", b"\0"])
 def test_text_after_the_end_is_kept_as_a_note(rest: bytes) -> None:
-    parsed = read_pages([HEADER + STACK + b"\n" + rest, HEADER + b"\n"], framed=True)
+    parsed = read_pages([HEADER + STACK + b"\n" + rest, HEADER + b"\n"], delimited=True)
     assert parsed.notes == [("text after the end of a record", rest)]
     assert [row["slab"] for row in parsed.rows] == [False, False]
 
@@ -118,7 +118,7 @@ def test_text_after_the_end_is_kept_as_a_note(rest: bytes) -> None:
 @pytest.mark.parametrize("rest", [b"P", b"Page allocated", b"Page allocated via ", b"Page allocated via\n"])
 def test_the_first_words_of_a_record_are_a_lost_record(rest: bytes) -> None:
     # GIVEN text that ends within the first words of its second record
-    parsed = read_pages([HEADER + STACK + b"\n" + rest], framed=True)
+    parsed = read_pages([HEADER + STACK + b"\n" + rest], delimited=True)
     # THEN the first is whole, and the second is told as lost
     assert len(parsed.rows) == 1
     assert parsed.lost == [Reason.CUT_OFF.text]

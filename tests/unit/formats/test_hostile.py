@@ -16,7 +16,7 @@ def test_a_comm_hides_nothing(comm: bytes) -> None:
     # GIVEN a record of a thread with such a name, between others, in memory and in swap
     pages = [HEADER + STACK, HEADER.replace(b"(dd)", b"(" + comm + b")") + STACK, HEADER + STACK]
     entries = [SWAP, SWAP.replace(b"(dd)", b"(" + comm + b")"), SWAP]
-    for parsed in (read_pages(b"".join(pages)), read_pages(pages, framed=True), read_swap(b"".join(entries))):
+    for parsed in (read_pages(b"".join(pages)), read_pages(pages, delimited=True), read_swap(b"".join(entries))):
         # THEN there are three records, each with its own name and time
         assert [row["comm"] for row in parsed.rows] == ["dd", escape(comm), "dd"]
         assert [row["ts_nsec"] for row in parsed.rows] == [5, 5, 5]
@@ -36,7 +36,7 @@ def test_what_no_comm_can_be_loses_its_record_alone(comm: bytes) -> None:
     # GIVEN a name that is too long or has a NUL byte
     bad = HEADER.replace(b"(dd)", b"(" + comm + b")") + STACK
     # WHEN it stands between two others
-    parsed = read_pages([HEADER + STACK, bad, HEADER + STACK], framed=True)
+    parsed = read_pages([HEADER + STACK, bad, HEADER + STACK], delimited=True)
     # THEN these are read
     assert [row["comm"] for row in parsed.rows] == ["dd", "dd"]
     assert [(reject.text, reject.lost) for reject in parsed.rejects] == [(bad, True)]
@@ -104,7 +104,7 @@ def test_garbage_before_a_record_is_one_reject(garbage: bytes) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"\n", b"\r\n\r\n", b" \n\n"])
 def test_nothing_is_no_record_and_no_reject(text: bytes) -> None:
-    for parsed in (read_pages(text), read_pages([text], framed=True), read_pages([]), read_swap(text)):
+    for parsed in (read_pages(text), read_pages([text], delimited=True), read_pages([]), read_swap(text)):
         assert (parsed.rows, parsed.rejects) == ([], [])
 
 

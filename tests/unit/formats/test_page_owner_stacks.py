@@ -6,8 +6,9 @@ from hypothesis import given, settings
 
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import KernelText, Reject
+from spo_trace.formats.record import Reject
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.text import Chunks, KernelText
 from tests.unit.formats.drawing import cut_anywhere
 from tests.unit.formats.reading import HEADER, read_pages
 
@@ -20,7 +21,7 @@ SHOW_STACKS_HANDLES = A + b"handle: 7\n\n" + B + b"handle: 8\n\n"
 
 def read(*chunks: bytes, name: str = "show_stacks") -> tuple[list[StackRecord], list[Reject]]:
     rejects: list[Reject] = []
-    return list(stack_records(KernelText(name, chunks), rejects.append)), rejects
+    return list(stack_records(KernelText(name, Chunks(chunks)), rejects.append)), rejects
 
 
 @pytest.mark.parametrize(
@@ -86,8 +87,8 @@ def test_handles_in_page_owner_find_their_stacks() -> None:
     # GIVEN what show_stacks_handles told
     stacks = StackTable()
     for record in read(SHOW_STACKS_HANDLES)[0]:
-        assert record.handle is not None and record.block is not None
-        stacks.know_handle(record.handle, record.block)
+        assert record.handle is not None and record.stack is not None
+        stacks.know_handle(record.handle, record.stack)
     # WHEN page_owner prints handles for stacks
     parsed = read_pages(HEADER + b"handle: 8\n\n" + HEADER + b"handle: 7\n\n", stacks=stacks)
     # THEN the rows have the frames

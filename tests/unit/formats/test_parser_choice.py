@@ -10,13 +10,16 @@ import pytest
 
 from spo_trace.formats import page_owner, parser_choice, swap_page_owner
 from spo_trace.formats.parser_choice import page_batches, swap_batches
-from spo_trace.formats.record import KernelText, Reject, gathered
+from spo_trace.formats.record import Reject
+from spo_trace.formats.runs import gathered
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText, PlainFile
 from spo_trace.native import library
 from tests.support import entry, page
 
 PAGES = [page(number, comm=b"c%d" % number) for number in range(50)]
 ENTRIES = [entry(number, comm=b"c%d" % number) for number in range(50)]
+GIVEN = {"page_owner": PAGES, "swap_page_owner": ENTRIES}
 COMMS = [f"c{number}" for number in range(50)]
 
 
@@ -42,12 +45,12 @@ def test_the_scanner_reads_text_however_it_comes(tmp_path: Path, jobs: int) -> N
     rejects: list[Reject] = []
     path = tmp_path / "page_owner"
     path.write_bytes(b"".join(PAGES))
-    # GIVEN a stream, records that read(2) framed, and a plain file, which is read in parts and not as chunks
+    # GIVEN a stream, delimited records and a plain file
     file = path.open("rb")
     texts = [
-        KernelText("page_owner", iter(PAGES)),
-        KernelText("page_owner", records=gathered(PAGES, 1000)),
-        KernelText("page_owner", iter([b"not read"]), file=file),
+        KernelText("page_owner", Chunks(iter(PAGES))),
+        KernelText("page_owner", DelimitedRecords(gathered(PAGES, 1000))),
+        KernelText("page_owner", PlainFile(file)),
     ]
     # WHEN each is read, THEN all is there
     for text in texts:
@@ -60,8 +63,8 @@ def test_the_scanner_reads_text_however_it_comes(tmp_path: Path, jobs: int) -> N
 def test_the_scanner_reads_swap_entries() -> None:
     rejects: list[Reject] = []
     texts = [
-        KernelText("swap_page_owner", iter(ENTRIES)),
-        KernelText("swap_page_owner", records=gathered(ENTRIES, 1000)),
+        KernelText("swap_page_owner", Chunks(iter(ENTRIES))),
+        KernelText("swap_page_owner", DelimitedRecords(gathered(ENTRIES, 1000))),
     ]
     for text in texts:
         assert comms(swap_batches(text, StackTable(), rejects.append, jobs=2)) == COMMS
@@ -71,7 +74,7 @@ def test_the_scanner_reads_swap_entries() -> None:
 def test_entries_of_a_32_bit_machine_are_for_the_reference_parser() -> None:
     # GIVEN an entry of area 1 of a 32-bit machine
     rejects: list[Reject] = []
-    text = KernelText("swap_page_owner", [entry(1 << 26 | 5)])
+    text = KernelText("swap_page_owner", Chunks([entry(1 << 26 | 5)]))
     (batch,) = swap_batches(text, StackTable(), rejects.append, bits=32)
     assert (batch["swap_type"].to_pylist(), batch["swap_offset"].to_pylist()) == ([1], [5])
 
@@ -79,8 +82,10 @@ def test_entries_of_a_32_bit_machine_are_for_the_reference_parser() -> None:
 def test_without_the_library_the_reference_parser_reads_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "load", lambda: None)
     rejects: list[Reject] = []
-    assert comms(page_batches(KernelText("page_owner", iter(PAGES)), StackTable(), rejects.append)) == COMMS
-    assert comms(swap_batches(KernelText("swap_page_owner", iter(ENTRIES)), StackTable(), rejects.append)) == COMMS
+    assert comms(page_batches(KernelText("page_owner", Chunks(iter(PAGES))), StackTable(), rejects.append)) == COMMS
+    assert (
+        comms(swap_batches(KernelText("swap_page_owner", Chunks(iter(ENTRIES))), StackTable(), rejects.append)) == COMMS
+    )
 
 
 @pytest.mark.parametrize("content", [None, b"not a library", b""])
@@ -118,7 +123,7 @@ def test_what_can_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     # GIVEN a plain file of which no part can be read
     path = tmp_path / "page_owner"
     path.write_bytes(b"".join(PAGES))
-    text = KernelText("page_owner", (), file=path.open("rb"))
+    text = KernelText("page_owner", PlainFile(path.open("rb")))
 
     def fail(*_: object) -> int:
         raise OSError(5, "Input/output error")
@@ -127,4 +132,4 @@ def test_what_can_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     rejects: list[Reject] = []
     # WHEN it is read, THEN the text says so
     assert list(parser_choice.page_batches(text, StackTable(), rejects.append)) == []
-    assert text.problem == "part of it can't be read: Input/output error"
+    assert text.outcome.problem == "part of it can't be read: Input/output error"

@@ -9,19 +9,16 @@ from hypothesis import strategies as st
 
 from spo_trace.formats import record
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import KernelText, Record, Records, Reject, frame_blocks, frame_records, gathered
+from spo_trace.formats.record import Record, Reject, split_at_empty_lines, split_records
+from spo_trace.formats.text_lines import LineStarts
 from tests.unit.formats.drawing import cut_anywhere
 
 START = b"Page allocated via "
 PIECES = st.sampled_from([START, b"\n", b"\n\n", b"Page allocated via", b"order 0", b"\r", b"", b"x" * 40])
 
 
-def texts(chunks: Iterable[bytes], *, framed: bool = False) -> list[bytes]:
-    return [found.text for found in frame_records(_text(chunks, framed=framed))]
-
-
-def _text(chunks: Iterable[bytes], *, framed: bool) -> KernelText:
-    return KernelText("page_owner", records=gathered(chunks, 50)) if framed else KernelText("page_owner", chunks)
+def texts(chunks: Iterable[bytes]) -> list[bytes]:
+    return [found.text for found in split_records(chunks)]
 
 
 def test_a_record_begins_with_its_words_at_the_start_of_a_line() -> None:
@@ -31,28 +28,11 @@ def test_a_record_begins_with_its_words_at_the_start_of_a_line() -> None:
 
 def test_records_know_where_they_stand() -> None:
     text = b"junk\njunk\n" + START + b"1\n frame\n\n" + START + b"2\n\n"
-    assert list(frame_records(KernelText("page_owner", [text]))) == [
+    assert list(split_records([text])) == [
         Record(b"junk\njunk\n", 0, 1),
         Record(START + b"1\n frame\n\n", 10, 3),
         Record(START + b"2\n\n", 39, 6, last=True),
     ]
-
-
-def test_framed_chunks_are_the_records() -> None:
-    # GIVEN two reads, the first with what looks like the start of a record
-    chunks = [START + b"1\n" + START + b"\n\n", b"", b"\n", START + b"2\n\n"]
-    # THEN the kernel's framing stays, and places are counted through
-    assert texts(chunks, framed=True) == chunks
-    places = [(found.offset, found.line) for found in frame_records(_text(chunks, framed=True))]
-    assert places == [(0, 1), (42, 4), (42, 4), (43, 5)]
-
-
-def test_records_are_gathered_in_blocks() -> None:
-    blocks = list(gathered([b"abc", b"", b"de", b"f", b"ghij"], 5))
-    assert [(block.text, block.ends.tolist()) for block in blocks] == [(b"abcde", [3, 3, 5]), (b"fghij", [1, 5])]
-    assert [list(block.split()) for block in blocks] == [[b"abc", b"", b"de"], [b"f", b"ghij"]]
-    assert list(gathered([])) == []
-    assert list(Records.of([]).split()) == []
 
 
 @given(st.lists(PIECES, max_size=30).map(b"".join), st.data())
@@ -87,7 +67,10 @@ def test_a_place_counts_the_bytes_that_were_taken_out() -> None:
     plain = Record(b"ab\ncd\nef\n", 100, 10)
     assert [plain.place(at) for at in (0, 3, 6)] == [(100, 10), (103, 11), (106, 12)]
     # b"ab\r\n> cd\nef\n"
-    shorter = plain._replace(starts=(0, 6, 9))
+    starts = LineStarts()
+    for number, (clean, offset) in enumerate([(0, 0), (3, 6), (6, 9)]):
+        starts.add(clean, offset, number)
+    shorter = plain._replace(starts=starts)
     assert [shorter.place(at) for at in (0, 1, 3, 4, 6)] == [(100, 10), (101, 10), (106, 11), (107, 11), (109, 12)]
 
 
@@ -96,6 +79,7 @@ def test_a_reject_points_at_what_is_wrong_and_holds_the_whole_record() -> None:
     assert reject == ("page_owner", 104, 11, Reason.LINE, b"ab\ncd\n", True, 1)
 
 
-def test_blocks_end_at_empty_lines() -> None:
-    blocks = list(frame_blocks(KernelText("show_stacks", [b" a\nn: 1\n", b"\n b\r\nn: 2\r\n\r", b"\n c"])))
-    assert blocks == [Record(b" a\nn: 1\n\n", 0, 1), Record(b" b\nn: 2\n\n", 9, 4), Record(b" c", 18, 7)]
+def test_records_of_stacks_end_at_empty_lines() -> None:
+    records = list(split_at_empty_lines(b" a\nn: 1\n\n b\r\nn: 2\r\n\r\n c"))
+    assert records == [Record(b" a\nn: 1\n\n", 0, 1), Record(b" b\r\nn: 2\r\n\r\n", 9, 4), Record(b" c", 21, 7)]
+    assert list(split_at_empty_lines(b"")) == []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whatever a kernel can print of a page is read back: the same columns, framed or not, wherever the chunks end."""
+"""Whatever a kernel can print of a page is read back: the same columns, delimited or not, wherever the chunks end."""
 
 import pytest
 from hypothesis import given, settings
@@ -22,19 +22,19 @@ def of(name: str, values: Values) -> Values:
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
 @FEW
-def test_each_profile_framed_and_not(name: str, data: st.DataObject) -> None:
+def test_each_profile_delimited_and_not(name: str, data: st.DataObject) -> None:
     # GIVEN some pages, as one kind of kernel prints them
     profile = PROFILES[name]
     pages = [of(name, page) for page in data.draw(st.lists(PAGES, min_size=1, max_size=3))]
     records = [print_page(profile, page) for page in pages]
     rows = [expected_page(profile, page) for page in pages]
     # WHEN they are read with the kernel's framing, and as a file
-    framed, unframed = read_pages(records, framed=True), read_pages(b"".join(records))
+    delimited, cut = read_pages(records, delimited=True), read_pages(b"".join(records))
     # THEN all columns of all are back, and nothing is set aside
-    assert framed.rows == rows
-    assert framed.rejects == []
-    assert unframed.rows == rows
-    assert unframed.rejects == []
+    assert delimited.rows == rows
+    assert delimited.rejects == []
+    assert cut.rows == rows
+    assert cut.rejects == []
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), PAGES), max_size=6))
@@ -48,10 +48,10 @@ def test_profiles_mixed_in_one_text(mixed: list[tuple[str, Values]]) -> None:
 
 @given(st.lists(SWAPPED, min_size=1, max_size=6))
 @FEW
-def test_swap_entries_framed_and_not(entries: list[Values]) -> None:
+def test_swap_entries_delimited_and_not(entries: list[Values]) -> None:
     records = [print_swap(entry) for entry in entries]
     rows = [expected_swap(entry) for entry in entries]
-    for parsed in (read_swap(records, framed=True), read_swap(b"".join(records))):
+    for parsed in (read_swap(records, delimited=True), read_swap(b"".join(records))):
         assert parsed.rows == rows
         assert parsed.rejects == []
 
@@ -81,7 +81,7 @@ def test_stacks_are_numbered_in_order_of_first_appearance(pages: list[Values]) -
 @given(st.binary(max_size=400))
 @FEW
 def test_any_bytes_are_read_without_an_exception(garbage: bytes) -> None:
-    for parsed in (read_pages(garbage), read_swap(garbage), read_pages([garbage], framed=True)):
+    for parsed in (read_pages(garbage), read_swap(garbage), read_pages([garbage], delimited=True)):
         assert parsed.rows == []
         assert b"".join(reject.text for reject in parsed.rejects).strip() == garbage.strip()
 
@@ -95,7 +95,7 @@ def test_a_damaged_record_harms_no_other(page: Values, data: st.DataObject) -> N
     junk = data.draw(st.binary(min_size=1, max_size=8))
     damaged = record[:start] + junk + record[start + len(junk) :]
     # WHEN they are read as the kernel hands them over
-    parsed = read_pages([record, damaged, record], framed=True)
+    parsed = read_pages([record, damaged, record], delimited=True)
     # THEN the first and the last are whole
     row = expected_page(PROFILES["7.2"], page)
     assert [parsed.rows[0], parsed.rows[-1]] == [row, row]

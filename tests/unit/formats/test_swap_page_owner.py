@@ -63,7 +63,7 @@ def test_entries(entry: bytes, bits: int, value: int, swap_type: int, offset: in
 def test_a_bad_record_is_lost_alone(old: bytes, new: bytes, bits: int, reason: str, line: int) -> None:
     # GIVEN a bad record between two others
     bad = RECORD.replace(old, new)
-    parsed = read_swap([RECORD, bad, RECORD], framed=True, bits=bits)
+    parsed = read_swap([RECORD, bad, RECORD], delimited=True, bits=bits)
     # THEN they are read, and it is told of
     assert parsed.rows == [ROW, ROW]
     assert [(r.file, r.line, r.reason, r.text, r.lost) for r in parsed.rejects] == [

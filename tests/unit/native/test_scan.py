@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from spo_trace.formats.fast import blocks, scanner
+from spo_trace.formats import runs
+from spo_trace.formats.fast import scanner
 from spo_trace.native import library
 from spo_trace.sources import read_loop
 from tests.fuzz.fuzz_page_owner import mutate, seeds
@@ -88,7 +89,7 @@ def test_the_structs_are_those_of_the_header(tmp_path: Path) -> None:
         ctypes.sizeof(scanner._Block),
         ctypes.sizeof(scanner._Scan),
         ctypes.sizeof(read_loop._Batch),
-        blocks._PADDING,
+        runs._PADDING,
     ]
 
 

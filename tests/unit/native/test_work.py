@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spo_trace.formats.fast import scanner
-from spo_trace.formats.fast.blocks import stream_blocks
+from spo_trace.formats.fast.text_runs import stream_runs
 from spo_trace.native import library
 from tests.counting import python_calls
 from tests.unit.formats.fast.test_batches import many
@@ -42,11 +42,11 @@ def counting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def work(counting: library.Library, text: bytes) -> tuple[int, int]:
-    """Return the steps of C code, and the calls of Python functions, that scanning `text` as one block takes."""
-    (block,) = stream_blocks([text])
+    """Return the steps of C code, and the calls of Python functions, that scanning `text` as one run takes."""
+    (run,) = stream_runs([text])
     steps = ctypes.c_uint64.in_dll(counting, "steps")
     before = steps.value
-    calls = python_calls(lambda: scanner.Scanner(counting, scanner.PAGE_ROW).scan(block))
+    calls = python_calls(lambda: scanner.Scanner(counting, scanner.PAGE_ROW).scan(run))
     return steps.value - before, calls
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.balance import balance
 from spo_trace.analysis.records import record_tables
 from spo_trace.analysis.snapshot_notes import swap_note
+from spo_trace.api.analyses import attribute
 from spo_trace.collect.snapshot import collect
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.missing import Missing, Why
@@ -81,7 +81,7 @@ def test_owners_and_restored_pages_are_in_the_snapshot(tmp_path: Path, maps: Fak
     assert came_back == ["memory", *own, "cat", 900, ";".join(snap.stacks["frames"][0])]
     assert other[-3:] == [None, None, None]
     assert swap_note(snap) == (
-        "Not included: 40.00 KiB of swap with unknown owners (there before the probes were attached)"
+        "Not included: 40.00 KiB of swap with unknown owners (swapped out before the probes were attached)"
     )
 
 
@@ -99,7 +99,7 @@ def test_the_kernels_counts_are_held_against_what_it_counts(tmp_path: Path, maps
     lines = table[table["section"] == "page_owner_stacks"].set_index("item")["pages"]
     assert lines["difference"] == (-2 if patched else 0)
     assert lines["unexplained"] == 0
-    assert lines["sum of differences, unsigned"] == 0
+    assert lines["sum of absolute differences"] == 0
 
 
 def test_unknown_is_no_more_than_there_was_before(tmp_path: Path, maps: FakeMaps) -> None:
@@ -112,7 +112,7 @@ def test_unknown_is_no_more_than_there_was_before(tmp_path: Path, maps: FakeMaps
         ["listed", "swap entries of the probes", 2],
         ["difference", "difference", 10],
         ["explains", "unknown (before attach)", 3],
-        ["explains", "changed while it was read", 0],
+        ["explains", "changed during the read", 0],
         ["rest", "unexplained", 7],
     ]
 
@@ -124,7 +124,7 @@ def test_slots_that_old_kernels_keep_ready_are_named(
     maps.facts["hooks"] = {"out": "swap_writepage"}
     files = {**PAGES, "swaps": swaps(vda=132), "meminfo": meminfo(swap_total=1000, swap_free=868)}
     table = balance(taken(tmp_path, files)).set_index("item")["pages"]
-    assert (table["slots kept ready"], table["unexplained"].iloc[-1]) == (128, 2)
+    assert (table["swap slot cache"], table["unexplained"].iloc[-1]) == (128, 2)
 
 
 def test_what_a_full_map_lost_is_named(tmp_path: Path, maps: FakeMaps) -> None:

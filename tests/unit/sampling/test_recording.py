@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.sampling.recording import Recording, is_recording, read_recording
-from spo_trace.sampling.samples import Question, Sample
+from spo_trace.sampling.samples import Sample
 from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.page_size import PageSizeFrom
 
@@ -28,7 +29,7 @@ def sample(number: int, comm: object = "dd", total: int = 8192) -> Sample:
 
 def made(directory: Path, *samples: Sample, force: bool = False) -> Path:
     """Record samples."""
-    with Recording(directory, Question(["comm"]), force=force) as recording:
+    with Recording(directory, Question.of(["comm"]), force=force) as recording:
         for each in samples:
             recording.add(each)
     return directory
@@ -120,7 +121,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 def test_a_planted_link_in_place_of_a_sample_is_replaced_not_followed(tmp_path: Path) -> None:
     directory = tmp_path / "r"
     (tmp_path / "victim").write_text("untouched")
-    with Recording(directory, Question(["comm"])) as recording:
+    with Recording(directory, Question.of(["comm"])) as recording:
         recording.add(sample(1))
         (directory / "000002.parquet").symlink_to(tmp_path / "victim")
         recording.add(sample(2))
@@ -150,7 +151,7 @@ def test_damage_is_told(tmp_path: Path, name: str, content: bytes) -> None:
 
 
 def test_a_directory_that_goes_away_is_told(tmp_path: Path) -> None:
-    with Recording(tmp_path / "r", Question(["comm"])) as recording:
+    with Recording(tmp_path / "r", Question.of(["comm"])) as recording:
         recording.add(sample(1))
         shutil.rmtree(tmp_path / "r")
         with pytest.raises(SpoTraceError, match=r"r/000002\.parquet can't be written: No such file or directory$"):

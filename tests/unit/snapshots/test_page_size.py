@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import spo_trace as spo
-from spo_trace.analysis.diff import diff
 from spo_trace.analysis.shortcomings import shortcomings
+from spo_trace.api.analyses import diff
 from spo_trace.errors import UsageError, spelled
 from spo_trace.formats import proc
 from spo_trace.snapshots.meta import MachineFacts, Meta

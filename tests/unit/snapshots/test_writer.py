@@ -230,7 +230,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError) as caught, SnapshotWriter(tmp_path / "no/a.spo"):
         pass
     assert caught.value.message == f"{tmp_path}/no/a.spo can't be written: No such file or directory"
-    assert caught.value.hint == "name a directory of yours with output"
+    assert caught.value.hint == "choose a directory that you own with output"
 
 
 def test_rejects_are_kept_escaped_with_their_place(tmp_path: Path) -> None:

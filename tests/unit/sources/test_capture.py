@@ -11,7 +11,8 @@ import pytest
 
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.missing import Missing
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import KernelText
+from spo_trace.formats.text_reader import chunks_in
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.source import PATHS
 from tests.support import CODECS, MACHINE, capture, entry, pack, page, snapshot_of, tar_of
@@ -23,7 +24,7 @@ STACKS = b" a+0x1/0x2\nnr_base_pages: 1\n\n"
 def content(source: CaptureSource, name: str) -> bytes | None:
     """Return a file's whole text."""
     text = source.open(name)
-    return None if text is None else b"".join(text.chunks)
+    return None if text is None else b"".join(chunks_in(text))
 
 
 def stdin(monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
@@ -127,7 +128,7 @@ def test_an_archive_on_standard_input(
     monkeypatch: pytest.MonkeyPatch, suffix: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     spool = tmp_path_factory.mktemp("spool")
-    monkeypatch.setattr("spo_trace.sources.capture.scratch_directory", lambda: spool)
+    monkeypatch.setattr("spo_trace.sources.input_file.scratch_directory", lambda: spool)
     plain = tar_of({"c/page_owner": PAGE * 5000, "c/meminfo": MEM})
     stdin(monkeypatch, pack(plain, suffix) if suffix else plain)
     source = CaptureSource(["-"])
@@ -167,10 +168,9 @@ def test_a_named_pipe_is_read_once_and_whole(tmp_path: Path, suffix: str) -> Non
 def test_progress_is_known_while_a_file_is_read_and_after(tmp_path: Path) -> None:
     text = CaptureSource([capture(tmp_path, {"page_owner": PAGE * 10_000})]).open("page_owner")
     assert isinstance(text, KernelText)
-    assert text.position is not None
-    assert (text.size, text.position()) == (len(PAGE) * 10_000, 0)
-    b"".join(text.chunks)
-    assert text.position() == text.size
+    assert (text.size, text.outcome.reached) == (len(PAGE) * 10_000, 0)
+    b"".join(chunks_in(text))
+    assert text.outcome.reached == text.size
 
 
 def test_a_file_that_the_kernel_cut_off_is_not_whole(tmp_path: Path) -> None:
@@ -180,8 +180,11 @@ def test_a_file_that_the_kernel_cut_off_is_not_whole(tmp_path: Path) -> None:
     # WHEN it is read
     text = source.open("page_owner")
     # THEN its text is there, and that it breaks off is told
-    assert text is not None and b"".join(text.chunks) == PAGE
-    assert text.problem == "it was cut off on the machine: cat: /sys/kernel/debug/page_owner: Cannot allocate memory"
+    assert text is not None and b"".join(chunks_in(text)) == PAGE
+    assert (
+        text.outcome.problem
+        == "it was cut off on the machine: cat: /sys/kernel/debug/page_owner: Cannot allocate memory"
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import Outcome
 from spo_trace.sources.compression import (
     Rewound,
     decompressed,
@@ -22,9 +22,9 @@ TEXT = b"".join(b"%d %x\n" % (n, n * 2654435761) for n in range(9000))
 
 def read(packed: bytes) -> tuple[bytes, str | None]:
     """Return what is read of a file with this content, and its problem."""
-    text = KernelText("page_owner", ())
-    content = b"".join(read_chunks(text, io.BytesIO(packed), packed[:16]))
-    return content, text.problem
+    outcome = Outcome()
+    content = b"".join(read_chunks(outcome, io.BytesIO(packed), packed[:16]))
+    return content, outcome.problem
 
 
 @pytest.mark.parametrize("suffix", CODECS)
@@ -86,9 +86,9 @@ def test_an_error_of_the_disk_is_a_problem_of_the_text() -> None:
         def read(self, size: int | None = -1, /) -> bytes:
             raise OSError(5, "Input/output error")
 
-    text = KernelText("page_owner", ())
-    assert list(read_chunks(text, Failing(), b"Page")) == []
-    assert text.problem == "the input breaks off: [Errno 5] Input/output error"
+    outcome = Outcome()
+    assert list(read_chunks(outcome, Failing(), b"Page")) == []
+    assert outcome.problem == "the input breaks off: [Errno 5] Input/output error"
 
 
 def test_rewound_gives_the_head_first() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spo_trace.formats.record import Records
+from spo_trace.formats.runs import Records
 from spo_trace.native import library
 from spo_trace.sources import kernel_file
 from spo_trace.sources.kernel_file import Batch, KernelFile, Stop, number_of

@@ -12,8 +12,10 @@ import pytest
 
 from spo_trace.collect.snapshot import collect
 from spo_trace.errors import SpoTraceError
-from spo_trace.formats.fast.blocks import Block
 from spo_trace.formats.missing import Missing
+from spo_trace.formats.runs import Run
+from spo_trace.formats.text import Chunks
+from spo_trace.formats.text_reader import chunks_in, records_in
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import why_no_page_owner
 from spo_trace.native import library
@@ -41,9 +43,7 @@ def failing(number: int) -> Any:
 def content(source: LiveSource, name: str) -> bytes | None:
     """Return a file's whole text."""
     text = source.open(name)
-    if text is None:
-        return None
-    return b"".join(text.chunks if text.records is None else [block.text for block in text.records])
+    return None if text is None else b"".join(chunks_in(text))
 
 
 def test_every_file_is_read_where_the_machine_has_it(tmp_path: Path) -> None:
@@ -56,11 +56,11 @@ def test_every_file_is_read_where_the_machine_has_it(tmp_path: Path) -> None:
     assert (source.kind, source.options) == ("live", {})
 
 
-def test_the_kernels_framing_is_kept_where_it_matters(tmp_path: Path) -> None:
+def test_record_ends_are_kept_where_they_matter(tmp_path: Path) -> None:
     capture(tmp_path, {path: page() for path in PATHS.values()})
     opened = {name: LiveSource(tmp_path).open(name) for name in PATHS}
-    framed = {name for name, text in opened.items() if text is not None and text.records is not None}
-    assert framed == {"page_owner", "swap_page_owner"}
+    delimited = {name for name, text in opened.items() if text is not None and not isinstance(text.content, Chunks)}
+    assert delimited == {"page_owner", "swap_page_owner"}
 
 
 def test_python_knows_what_no_file_tells() -> None:
@@ -221,11 +221,11 @@ def test_snapshots_are_the_same_whatever_the_number_of_readers(many_pages: Path,
 def test_there_are_as_many_readers_as_jobs(many_pages: Path, monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
     readers: list[object] = []
 
-    def noted(files: list[object], _: object) -> Iterator[Block]:
+    def noted(files: list[object], *_: object) -> Iterator[Run]:
         readers.extend(files)
         return iter(())
 
-    monkeypatch.setattr(live, "range_blocks", noted)
+    monkeypatch.setattr(live, "range_runs", noted)
     assert LiveSource(many_pages, jobs).open("page_owner") is not None
     assert len(set(readers)) == jobs
 
@@ -233,10 +233,10 @@ def test_there_are_as_many_readers_as_jobs(many_pages: Path, monkeypatch: pytest
 def test_progress_is_told_in_page_frames(many_pages: Path) -> None:
     zoneinfo = b"Node 0, zone   Normal\n  pages free     1\n        spanned  7936\n  start_pfn:           256\n"
     text = LiveSource(capture(many_pages, {"proc/zoneinfo": zoneinfo}), 2).open("page_owner")
-    assert text is not None and text.records is not None
+    assert text is not None
     assert text.size == 0x2000
-    next(iter(text.records))
-    assert text.position is not None and 0 < text.position() <= 0x2000
+    next(iter(records_in(text)))
+    assert 0 < text.outcome.reached <= 0x2000
 
 
 class Counted(FakeFile):

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spo_trace.formats.fast.blocks import Buffer
-from spo_trace.formats.record import KernelText, Records
+from spo_trace.formats.runs import Buffer, Records
+from spo_trace.formats.text import Outcome
+from spo_trace.formats.text_reader import filled
 from spo_trace.sources import many_readers
 from spo_trace.sources.kernel_file import LONGEST_RECORD, Batch
-from spo_trace.sources.many_readers import positions_are_pfns, range_blocks, range_records
+from spo_trace.sources.many_readers import positions_are_pfns, range_runs
 from spo_trace.sources.one_reader import NEAR, read_records
 from tests.support import page
 from tests.unit.sources.fake_kernel import FakeFile, FakeKernel
@@ -30,15 +31,15 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(kernel: FakeKernel, jobs: int) -> tuple[list[bytes], dict[str, int]]:
     """Return the records and what was skipped."""
-    text = KernelText("page_owner")
-    blocks = list(blocks_of([kernel.open() for _ in range(jobs)], text))
-    assert all(len(block.ends) for block in blocks)
-    return [record for block in blocks for record in block.split()], text.skipped or {}
+    outcome = Outcome()
+    runs = list(runs_of([kernel.open() for _ in range(jobs)], outcome))
+    assert all(len(run.ends) for run in runs)
+    return [record for run in runs for record in run.split()], outcome.skipped
 
 
-def blocks_of(files: Sequence[FakeFile], text: KernelText) -> Iterator[Records]:
+def runs_of(files: Sequence[FakeFile], outcome: Outcome, last_pfn: int | None = None) -> Iterator[Records]:
     """Return the records, read by as many threads as there are files."""
-    return range_records(range_blocks(files, text), len(files))
+    return filled(range_runs(files, outcome, last_pfn), len(files))
 
 
 @pytest.mark.parametrize("jobs", JOBS)
@@ -63,9 +64,9 @@ def test_records_that_are_too_large_wherever_the_seams_are(pfns: set[int], jobs:
         records, skipped = read(FakeKernel(pfns, bad), jobs)
     # THEN each other record comes once, and as many are counted as one reader counts
     assert records == [page(pfn) for pfn in sorted(pfns - bad)]
-    text = KernelText("page_owner")
-    assert [record for block in read_records(FakeKernel(pfns, bad).open(), text) for record in block.split()] == records
-    assert skipped == (text.skipped or {})
+    outcome = Outcome()
+    assert [record for run in read_records(FakeKernel(pfns, bad).open(), outcome) for record in run.split()] == records
+    assert skipped == outcome.skipped
 
 
 @pytest.mark.parametrize("jobs", JOBS)
@@ -93,9 +94,9 @@ def test_signals_take_no_more_room() -> None:
             return super().read_many(room[: LONGEST_RECORD + 1], end)
 
     rooms: set[int] = set()
-    blocks = list(blocks_of([Interrupted(FakeKernel(range(500)))], KernelText("page_owner")))
+    runs = list(runs_of([Interrupted(FakeKernel(range(500)))], Outcome()))
     # THEN all is read, and the buffer stays
-    assert b"".join(block.text for block in blocks) == b"".join(map(page, range(500)))
+    assert b"".join(run.text for run in runs) == b"".join(map(page, range(500)))
     assert max(rooms) == many_readers._FIRST_ROOM
 
 
@@ -107,8 +108,8 @@ def long_page(pfn: int) -> bytes:
 @pytest.mark.parametrize("jobs", JOBS)
 def test_as_many_blocks_as_readers_are_filled_at_once(jobs: int) -> None:
     # GIVEN more threads than readers
-    blocks = range_blocks([FakeKernel(range(2000)).open() for _ in range(jobs)], KernelText("page_owner"))
-    found = [record for block in range_records(blocks, jobs + 3) for record in block.split()]
+    runs = range_runs([FakeKernel(range(2000)).open() for _ in range(jobs)], Outcome())
+    found = [record for run in filled(runs, jobs + 3) for record in run.split()]
     # THEN some wait, and all is read
     assert found == [page(pfn) for pfn in range(2000)]
 
@@ -134,9 +135,9 @@ def test_ranges_grow_where_there_is_little_and_shrink_where_there_is_much(monkey
 
 def test_ranges_shrink_towards_the_last_pfn() -> None:
     # GIVEN two readers of what is known to end soon
-    text = KernelText("page_owner", size=1000)
+    outcome = Outcome()
     kernel = FakeKernel(range(1000))
-    records = [len(block.ends) for block in blocks_of([kernel.open(), kernel.open()], text)]
+    records = [len(run.ends) for run in runs_of([kernel.open(), kernel.open()], outcome, 1000)]
     # THEN the last ranges are of the least size, those before them of more
     assert sum(records) == 1000
     assert max(records[-2:]) <= 8
@@ -207,9 +208,9 @@ def test_readers_work_at_the_same_time(jobs: int) -> None:
             return super().read_many(room, end)
 
     kernel = FakeKernel(range(jobs * 64))
-    text = KernelText("page_owner")
-    blocks = list(blocks_of([Waiting(kernel) for _ in range(jobs)], text))
-    assert sum(len(block.ends) for block in blocks) == jobs * 64
+    outcome = Outcome()
+    runs = list(runs_of([Waiting(kernel) for _ in range(jobs)], outcome))
+    assert sum(len(run.ends) for run in runs) == jobs * 64
 
 
 @pytest.mark.parametrize("jobs", JOBS)
@@ -225,10 +226,10 @@ def test_an_error_ends_all_readers(jobs: int) -> None:
 
 
 def test_who_stops_listening_ends_all_readers() -> None:
-    blocks = blocks_of([FakeKernel(range(10_000)).open() for _ in range(3)], KernelText("page_owner"))
-    assert next(blocks)
+    runs = runs_of([FakeKernel(range(10_000)).open() for _ in range(3)], Outcome())
+    assert next(runs)
     assert readers()
-    del blocks
+    del runs
     assert not readers()
 
 
@@ -238,11 +239,10 @@ def readers() -> list[threading.Thread]:
 
 
 def test_how_far_it_is() -> None:
-    text = KernelText("page_owner")
+    outcome = Outcome()
     seen = []
-    for _ in blocks_of([FakeKernel(range(0, 50_000, 10)).open()], text):
-        assert text.position is not None
-        seen.append(text.position())
+    for _ in runs_of([FakeKernel(range(0, 50_000, 10)).open()], outcome):
+        seen.append(outcome.reached)
     assert seen == sorted(seen)
     assert seen[-1] > 40_000
 
@@ -276,8 +276,3 @@ def test_other_errors_are_passed_on() -> None:
 
     with pytest.raises(OSError, match=r"no"):
         positions_are_pfns(FakeKernel([5], record=failing).open())
-
-
-def test_the_last_record_of_a_block() -> None:
-    assert Records.of([b"ab", b"c"]).last() == b"c"
-    assert Records.of([b"ab"]).last() == b"ab"

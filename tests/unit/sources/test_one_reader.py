@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spo_trace.formats.record import KernelText
+from spo_trace.formats.text import Outcome
 from spo_trace.sources.one_reader import NEAR, TOO_LARGE, read_records
 from tests.support import entry, page
 from tests.unit.sources.fake_kernel import FakeKernel
@@ -19,10 +19,10 @@ LOWEST = 0x1000
 
 def read(kernel: FakeKernel) -> tuple[list[bytes], dict[str, int]]:
     """Return the records and what was skipped."""
-    text = KernelText("page_owner")
-    blocks = list(read_records(kernel.open(), text))
-    assert all(len(block.ends) for block in blocks)
-    return [record for block in blocks for record in block.split()], text.skipped or {}
+    outcome = Outcome()
+    runs = list(read_records(kernel.open(), outcome))
+    assert all(len(run.ends) for run in runs)
+    return [record for run in runs for record in run.split()], outcome.skipped
 
 
 PFNS = [LOWEST, LOWEST + 1, LOWEST + 2, LOWEST + 8, LOWEST + 9, LOWEST + 700, LOWEST + 701]

@@ -9,6 +9,7 @@ import pytest
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing
+from spo_trace.formats.text_reader import chunks_in
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.tarball import is_tar
 from tests.support import CODECS, entry, pack, page, tar_of
@@ -28,7 +29,7 @@ def content(source: CaptureSource, name: str) -> tuple[bytes, str | None]:
     """Return a file's whole text and what was the problem with it."""
     text = source.open(name)
     assert text is not None
-    return b"".join(text.chunks), text.problem
+    return b"".join(chunks_in(text)), text.outcome.problem
 
 
 @pytest.mark.parametrize("suffix", ["", *CODECS])

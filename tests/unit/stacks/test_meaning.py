@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 import pytest
 
 from spo_trace.stacks.frames import function_name, module_name
-from spo_trace.stacks.meaning import CATEGORIES, call_site, deciding_rule, meaning
-from spo_trace.stacks.rules import PLUMBING, RULES, Rule, Where
+from spo_trace.stacks.meaning import call_site, deciding_rule, meaning
+from spo_trace.stacks.rules import CATEGORIES, PLUMBING, RULES, Rule, Scope
 
 # Each: "# kernel, what it shows = category, caller, module", then the frames, innermost first.
 STACKS = """
@@ -371,10 +371,10 @@ def test_no_stack_of_the_text_is_lost() -> None:
 
 
 def test_the_tables_are_consistent() -> None:
-    kinds = [rule.where is Where.KIND for rule in RULES]
+    allocator = [rule.scope is Scope.ALLOCATOR for rule in RULES]
 
     assert {rule.category for rule in RULES} == set(CATEGORIES)
-    assert kinds == sorted(kinds, reverse=True), "rows of KIND come first"
+    assert allocator == sorted(allocator, reverse=True), "rules of scope ALLOCATOR come first"
 
 
 def test_what_decides_on_kind_in_the_allocator_is_not_taken_for_the_caller() -> None:

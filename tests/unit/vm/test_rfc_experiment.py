@@ -48,7 +48,7 @@ def test_swap_is_not_known_without_the_patch(document: str) -> None:
 def test_the_balance_of_each_stage_and_the_diffs_are_there(document: str) -> None:
     (balance,) = cells(document, "After, 2-swapped: memory")
 
-    explained = "1.97 MiB per-CPU free lists, -0.83 MiB changed while it was read"
+    explained = "1.97 MiB per-CPU free lists, -0.83 MiB changed during the read"
     assert balance == ["446.76 MiB", "445.66 MiB", explained, "-0.04 MiB (-0.0 %)"]
     command = 'spo-trace diff 2-swapped.spo 3-back.spo --by comm --where \'comm in ["dd", "DD", "cat"]\''
     assert document.count(f"`{command}`:") == 2

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spo_trace.formats.text_reader import records_in
 from spo_trace.sources import kernel_file
 from spo_trace.sources.live import LiveSource
 
@@ -49,10 +50,10 @@ def by_readers(jobs: int, room: int, out: Path) -> dict[str, object]:
     """Write what so many readers give, and return what they say of it."""
     kernel_file.LONGEST_RECORD = room
     text = LiveSource(jobs=jobs).open("page_owner")
-    assert text is not None and text.records is not None
-    write(out / f"{room}-{jobs}", [record for block in text.records for record in block.split()])
+    assert text is not None
+    write(out / f"{room}-{jobs}", [record.text for record in records_in(text)])
     # What the last PFN is matters to readers of ranges alone.
-    return {"too_large": sum((text.skipped or {}).values()), "ranges": text.size is not None}
+    return {"too_large": sum(text.outcome.skipped.values()), "ranges": text.size is not None}
 
 
 def write(path: Path, records: Sequence[bytes]) -> None:

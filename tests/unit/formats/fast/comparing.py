@@ -12,10 +12,13 @@ from spo_trace.formats import page_owner, swap_page_owner
 from spo_trace.formats.batch import parse_or_reject
 from spo_trace.formats.fast import batches as fast_batches
 from spo_trace.formats.fast.batches import TextFormat
-from spo_trace.formats.fast.blocks import file_blocks, framed_blocks, stream_blocks
+from spo_trace.formats.fast.text_runs import delimited_runs, file_runs, stream_runs
 from spo_trace.formats.parser_choice import PAGES, SWAP
-from spo_trace.formats.record import KernelText, Record, Reject, gathered
+from spo_trace.formats.record import Record, Reject
+from spo_trace.formats.runs import gathered
 from spo_trace.formats.stack_table import Stack, StackTable
+from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText, Outcome
+from spo_trace.formats.text_reader import records_in
 from spo_trace.native import library
 
 __all__ = [
@@ -45,31 +48,31 @@ class Read(NamedTuple):
     rejects: list[Reject]
 
 
-def read_by_reference(chunks: Iterable[bytes], of: TextFormat = PAGES, *, framed: bool = False) -> Read:
+def read_by_reference(chunks: Iterable[bytes], of: TextFormat = PAGES, *, delimited: bool = False) -> Read:
     """Return what the reference parser says."""
     stacks, rejects = StackTable(), list[Reject]()
-    text = KernelText(of.file, records=gathered(chunks)) if framed else KernelText(of.file, chunks)
-    return read(_REFERENCE[of.file](text, stacks, rejects.append), of, stacks, rejects)
+    text = KernelText(of.file, DelimitedRecords(gathered(chunks)) if delimited else Chunks(chunks))
+    return read(_REFERENCE[of.file](records_in(text), stacks, rejects.append), of, stacks, rejects)
 
 
 def read_by_scanner(
     chunks: Iterable[bytes],
     of: TextFormat = PAGES,
     *,
-    framed: bool = False,
+    delimited: bool = False,
     jobs: int = 1,
-    block_bytes: int = 1 << 22,
+    run_bytes: int = 1 << 22,
 ) -> Read:
     """Return what the compiled scanner says."""
     compiled = library.load()
     assert compiled is not None
     stacks, rejects = StackTable(), list[Reject]()
-    blocks = framed_blocks(gathered(chunks, block_bytes)) if framed else stream_blocks(chunks, block_bytes)
-    batches = fast_batches.fast_batches(compiled, of, blocks, stacks, rejects.append, jobs=jobs)
+    runs = delimited_runs(gathered(chunks, run_bytes)) if delimited else stream_runs(chunks, run_bytes)
+    batches = fast_batches.fast_batches(compiled, of, runs, stacks, rejects.append, jobs=jobs)
     return read(batches, of, stacks, rejects)
 
 
-def read_file_by_scanner(text: bytes, of: TextFormat = PAGES, *, jobs: int = 1, block_bytes: int = 1 << 22) -> Read:
+def read_file_by_scanner(text: bytes, of: TextFormat = PAGES, *, jobs: int = 1, run_bytes: int = 1 << 22) -> Read:
     """Return what the compiled scanner says of a plain file."""
     compiled = library.load()
     assert compiled is not None
@@ -77,8 +80,8 @@ def read_file_by_scanner(text: bytes, of: TextFormat = PAGES, *, jobs: int = 1, 
     with tempfile.TemporaryFile() as file:
         file.write(text)
         file.flush()
-        blocks = file_blocks(KernelText(of.file, ()), file, block_bytes)
-        batches = fast_batches.fast_batches(compiled, of, blocks, stacks, rejects.append, jobs=jobs)
+        runs = file_runs(file, Outcome(), run_bytes)
+        batches = fast_batches.fast_batches(compiled, of, runs, stacks, rejects.append, jobs=jobs)
         return read(batches, of, stacks, rejects)
 
 
@@ -100,15 +103,15 @@ def assert_same(
     text: bytes | Sequence[bytes],
     of: TextFormat = PAGES,
     *,
-    framed: bool = False,
+    delimited: bool = False,
     jobs: int = 1,
-    block_bytes: int = 1 << 22,
+    run_bytes: int = 1 << 22,
     expected: Read | None = None,
 ) -> Read:
-    """Assert that both parsers say the same of a text; return it. A block is no smaller than its last chunk."""
-    chunks = in_chunks(text, max(64, block_bytes // 4)) if isinstance(text, bytes) else text
-    reference = read_by_reference(chunks, of, framed=framed) if expected is None else expected
-    scanned = read_by_scanner(chunks, of, framed=framed, jobs=jobs, block_bytes=block_bytes)
+    """Assert that both parsers say the same of a text; return it. A run is no smaller than its last chunk."""
+    chunks = in_chunks(text, max(64, run_bytes // 4)) if isinstance(text, bytes) else text
+    reference = read_by_reference(chunks, of, delimited=delimited) if expected is None else expected
+    scanned = read_by_scanner(chunks, of, delimited=delimited, jobs=jobs, run_bytes=run_bytes)
     assert_equal(scanned, reference)
     return reference
 

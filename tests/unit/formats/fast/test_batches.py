@@ -11,7 +11,7 @@ import pytest
 from spo_trace.formats.fast import batches as fast_batches
 from spo_trace.formats.fast import names as scanned_names
 from spo_trace.formats.fast import scanner
-from spo_trace.formats.fast.blocks import stream_blocks
+from spo_trace.formats.fast.text_runs import stream_runs
 from spo_trace.formats.record import LONGEST_PIECE, Reject
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.native import library
@@ -38,14 +38,14 @@ def many(count: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize("block_bytes", [1, 1 << 20, 3 << 20, 1 << 23])
+@pytest.mark.parametrize("run_bytes", [1, 1 << 20, 3 << 20, 1 << 23])
 @pytest.mark.parametrize("chunk", [1 << 16, (1 << 20) + 1, 1 << 24])
-def test_text_without_records_for_longer_than_a_piece(chunk: int, block_bytes: int) -> None:
+def test_text_without_records_for_longer_than_a_piece(chunk: int, run_bytes: int) -> None:
     # GIVEN records around garbage of 2.5 MiB, with lines in it, that continues a record or begins the text
     garbage = (b"\0garbage " * 30 + b"Page allocated via \n") * (5 << 19 >> 8)
     text = garbage + b"\n" + RECORD + garbage + RECORD * 3 + frames(50_000) + garbage
     # WHEN both parsers read it
-    same = assert_same(in_chunks(text, chunk), block_bytes=block_bytes)
+    same = assert_same(in_chunks(text, chunk), run_bytes=run_bytes)
     # THEN they cut it at the same bytes, and the records are there
     assert same.table.num_rows == 5
     assert len(same.rejects) > 6
@@ -59,8 +59,8 @@ def test_a_record_about_as_long_as_a_piece(more: int, after: bytes) -> None:
     assert len(record) == LONGEST_PIECE + more
     text = RECORD + record + after + RECORD
     # WHEN both parsers read it, THEN both cut it
-    for block_bytes in (1, 1 << 20, 1 << 23):
-        same = assert_same(in_chunks(text, 100_000), block_bytes=block_bytes)
+    for run_bytes in (1, 1 << 20, 1 << 23):
+        same = assert_same(in_chunks(text, 100_000), run_bytes=run_bytes)
     assert same.table.num_rows == (3 if more <= 0 else 2)
 
 
@@ -70,8 +70,8 @@ def test_rows_that_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = read_by_reference([text])
     monkeypatch.setattr(scanner, "_ROWS", 1)
     # WHEN it is scanned, THEN it makes room as it is needed
-    for jobs, block_bytes in ((1, 1 << 22), (1, 3000), (2, 20_000)):
-        assert_same(text, jobs=jobs, block_bytes=block_bytes, expected=expected)
+    for jobs, run_bytes in ((1, 1 << 22), (1, 3000), (2, 20_000)):
+        assert_same(text, jobs=jobs, run_bytes=run_bytes, expected=expected)
 
 
 def test_more_strings_and_rows_than_there_is_room_for_at_first() -> None:
@@ -80,7 +80,7 @@ def test_more_strings_and_rows_than_there_is_room_for_at_first() -> None:
     bare = HEADER.replace(b"(dd)", b"(%x)") + b" a+0x1/0x2\n\n"
     text = b"".join(bare % n for n in range(count)) + b"Page allocated via x\n" * count
     # WHEN both parsers read it
-    same = assert_same(text, block_bytes=1 << 25)
+    same = assert_same(text, run_bytes=1 << 25)
     # THEN nothing is missing
     assert (same.table.num_rows, len(same.rejects)) == (count, count)
     assert same.table["comm"][-1].as_py() == f"{count - 1:x}"
@@ -91,7 +91,7 @@ def test_blocks_of_one_record(jobs: int) -> None:
     # GIVEN a block for each record, some not for the scanner
     text = many(400)
     # THEN no block's rows are another one's
-    same = assert_same(text, jobs=jobs, block_bytes=1)
+    same = assert_same(text, jobs=jobs, run_bytes=1)
     assert same.table.num_rows == 400
 
 
@@ -117,8 +117,8 @@ def test_whichever_thread_is_first(monkeypatch: pytest.MonkeyPatch, jobs: int) -
     # GIVEN threads that take their blocks in the worst order
     monkeypatch.setattr(fast_batches, "ordered", _backwards)
     # THEN it makes no difference
-    for block_bytes in (1, 1000):
-        assert_same(many(300), jobs=jobs, block_bytes=block_bytes)
+    for run_bytes in (1, 1000):
+        assert_same(many(300), jobs=jobs, run_bytes=run_bytes)
 
 
 def test_dictionaries_do_not_tell_how_many_jobs_there_were() -> None:
@@ -133,7 +133,7 @@ def dictionaries(text: bytes, jobs: int) -> list[list[str]]:
     compiled = library.load()
     assert compiled is not None
     rejects: list[Reject] = []
-    blocks = stream_blocks(in_chunks(text, 1000), 9000)
+    blocks = stream_runs(in_chunks(text, 1000), 9000)
     batches = fast_batches.fast_batches(compiled, PAGES, blocks, StackTable(), rejects.append, jobs=jobs)
     return [
         column.dictionary.to_pylist()
@@ -151,7 +151,7 @@ def test_more_names_than_are_remembered(monkeypatch: pytest.MonkeyPatch, jobs: i
     for module in (fast_batches, scanned_names):
         monkeypatch.setattr(module, "MOST_STRINGS", 100)
     # WHEN they are scanned, THEN the rows are the same
-    assert_same(text, jobs=jobs, block_bytes=9000)
+    assert_same(text, jobs=jobs, run_bytes=9000)
     # AND no batch carries along more than that and what is new in it, whatever the number of jobs
     forgetful = dictionaries(text, jobs)
     assert max(map(len, forgetful)) < 200
@@ -171,7 +171,7 @@ def test_what_is_forgotten_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> N
     for module in (fast_batches, scanned_names):
         monkeypatch.setattr(module, "MOST_STRINGS", 100)
     # WHEN it has read much more of them than it may remember
-    assert_same(many(2000), block_bytes=9000)
+    assert_same(many(2000), run_bytes=9000)
     # THEN it began anew in time
     assert len(made) > 10
     assert all(each._known < 400 for each in made)

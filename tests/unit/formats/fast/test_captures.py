@@ -50,7 +50,7 @@ def test_first_and_last_of_a_capture(path: Path) -> None:
     text = lzma.decompress(path.read_bytes())
     for part in (text[:SLICE], text[-SLICE:]):
         # WHEN both parsers read it
-        same = assert_same(in_chunks(part, 1 << 17), jobs=2, block_bytes=1_000_003)
+        same = assert_same(in_chunks(part, 1 << 17), jobs=2, run_bytes=1_000_003)
         # THEN they say the same, and what was lost is what was cut
         assert same.table.num_rows > SLICE // 1000
         assert len(same.rejects) <= 1
@@ -59,22 +59,22 @@ def test_first_and_last_of_a_capture(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SMALL, ids=name)
-@pytest.mark.parametrize(("jobs", "block_bytes"), [(1, 4_099), (2, 30_011), (3, 1 << 22)])
-def test_whole_captures_in_blocks_of_odd_sizes(path: Path, jobs: int, block_bytes: int) -> None:
+@pytest.mark.parametrize(("jobs", "run_bytes"), [(1, 4_099), (2, 30_011), (3, 1 << 22)])
+def test_whole_captures_in_blocks_of_odd_sizes(path: Path, jobs: int, run_bytes: int) -> None:
     # GIVEN a whole capture, in chunks as they are read
     text = text_of(path)
     # WHEN both parsers read it
-    same = assert_same(in_chunks(text, 65_537), jobs=jobs, block_bytes=block_bytes)
+    same = assert_same(in_chunks(text, 65_537), jobs=jobs, run_bytes=run_bytes)
     # THEN they say the same, and every record is in it
     assert same.table.num_rows == text.count(b"\nPage allocated via ") + 1
     assert same.rejects == []
 
 
-@pytest.mark.parametrize(("jobs", "block_bytes"), [(1, 4_099), (2, 30_011), (3, 1 << 22)])
-def test_whole_files_in_blocks_of_odd_sizes(jobs: int, block_bytes: int) -> None:
+@pytest.mark.parametrize(("jobs", "run_bytes"), [(1, 4_099), (2, 30_011), (3, 1 << 22)])
+def test_whole_files_in_blocks_of_odd_sizes(jobs: int, run_bytes: int) -> None:
     # GIVEN a whole capture as a plain file, WHEN threads read parts of it, THEN it is what one reads from end to end
     text = text_of(SMALL[0])
-    scanned = read_file_by_scanner(text, jobs=jobs, block_bytes=block_bytes)
+    scanned = read_file_by_scanner(text, jobs=jobs, run_bytes=run_bytes)
     assert_equal(scanned, read_by_reference([text]))
 
 
@@ -86,8 +86,8 @@ def test_tiny_blocks_and_chunks(size: int, jobs: int) -> None:
     expected = read_by_reference([text])
     assert expected.table.num_rows > 50
     # WHEN they come in blocks, and in chunks, of a few bytes
-    assert_same(in_chunks(text, 4096), jobs=jobs, block_bytes=size, expected=expected)
-    assert_same(in_chunks(text, size), jobs=jobs, block_bytes=3 * size, expected=expected)
+    assert_same(in_chunks(text, 4096), jobs=jobs, run_bytes=size, expected=expected)
+    assert_same(in_chunks(text, size), jobs=jobs, run_bytes=3 * size, expected=expected)
 
 
 @pytest.mark.parametrize("given", READ)

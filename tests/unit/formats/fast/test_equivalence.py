@@ -128,8 +128,8 @@ def test_a_record_that_the_scanner_leaves(old: bytes, new: bytes) -> None:
     text = RECORD + changed + RECORD
     # WHEN both parsers read them, in any blocks
     expected = assert_same(text)
-    for block_bytes in (1, 300, 500):
-        assert_same(in_chunks(text, 100), block_bytes=block_bytes, jobs=2, expected=expected)
+    for run_bytes in (1, 300, 500):
+        assert_same(in_chunks(text, 100), run_bytes=run_bytes, jobs=2, expected=expected)
     # THEN the scanner left that one, with what follows if its line has no end, and took the others
     assert 2 <= expected.table.num_rows <= 3
     assert left_records(text) == [changed if changed.endswith(b"\n") else changed + RECORD]
@@ -155,7 +155,7 @@ def test_rejects_and_rows_stand_where_they_stood() -> None:
     # THEN blocks, chunks and jobs make no difference
     for jobs in (1, 2, 3):
         for size in (1, 77, 1000):
-            assert_same(in_chunks(text, 50), block_bytes=size, jobs=jobs, expected=expected)
+            assert_same(in_chunks(text, 50), run_bytes=size, jobs=jobs, expected=expected)
 
 
 @pytest.mark.parametrize(("line_end", "step"), [(b"\n", 1), (b"\r\n", 5)], ids=["LF", "CRLF"])
@@ -166,10 +166,10 @@ def test_every_cut_of_records_of_all_kinds(line_end: bytes, step: int) -> None:
     for cut in range(0, len(text), step):
         assert_same(text[:cut])
     for cut in range(0, len(PAGES[0]), step):
-        assert_same(text[cut:], block_bytes=400)
+        assert_same(text[cut:], run_bytes=400)
 
 
 def test_every_variant_that_vendors_print() -> None:
     variants = [text for text, _ in RECORDS.values()]
-    same = assert_same(b"".join(variant + RECORD for variant in variants), block_bytes=1000)
+    same = assert_same(b"".join(variant + RECORD for variant in variants), run_bytes=1000)
     assert same.table.num_rows == 2 * len(variants)

@@ -14,7 +14,7 @@ from tests.unit.formats.test_page_owner_vendors import RECORDS
 
 SOME = settings(deadline=None, max_examples=150)
 SCANNED = st.sampled_from(["5.18", "6.6", "7.2"])
-BLOCKS = st.sampled_from([1, 2, 40, 300, 1000, 1 << 22])
+RUN_SIZES = st.sampled_from([1, 2, 40, 300, 1000, 1 << 22])
 JOBS = st.integers(1, 3)
 
 _JUNK_PIECES = (
@@ -44,11 +44,11 @@ def mutated(draw: st.DrawFn, text: bytes) -> bytes:
     return text
 
 
-@given(st.lists(records(), max_size=6), st.data(), BLOCKS, JOBS)
+@given(st.lists(records(), max_size=6), st.data(), RUN_SIZES, JOBS)
 @SOME
-def test_records_of_all_kernels(drawn: list[bytes], data: st.DataObject, block_bytes: int, jobs: int) -> None:
+def test_records_of_all_kernels(drawn: list[bytes], data: st.DataObject, run_bytes: int, jobs: int) -> None:
     text = b"".join(drawn)
-    assert_same(data.draw(cut_anywhere(text)), block_bytes=block_bytes, jobs=jobs)
+    assert_same(data.draw(cut_anywhere(text)), run_bytes=run_bytes, jobs=jobs)
 
 
 @given(st.lists(st.tuples(SCANNED, PAGES), min_size=1, max_size=4))
@@ -65,29 +65,29 @@ def test_the_scanner_takes_whatever_values_are_no_larger_than_a_kernel_has(drawn
     assert assert_same(b"".join(texts)).table.num_rows == len(drawn)
 
 
-@given(st.lists(records(), min_size=1, max_size=4).map(b"".join).flatmap(mutated), BLOCKS, JOBS)
+@given(st.lists(records(), min_size=1, max_size=4).map(b"".join).flatmap(mutated), RUN_SIZES, JOBS)
 @settings(deadline=None, max_examples=500)
-def test_damaged_records(text: bytes, block_bytes: int, jobs: int) -> None:
-    assert_same(text, block_bytes=block_bytes, jobs=jobs)
+def test_damaged_records(text: bytes, run_bytes: int, jobs: int) -> None:
+    assert_same(text, run_bytes=run_bytes, jobs=jobs)
 
 
-@given(st.sampled_from([text for text, _ in RECORDS.values()]).flatmap(mutated), BLOCKS)
+@given(st.sampled_from([text for text, _ in RECORDS.values()]).flatmap(mutated), RUN_SIZES)
 @SOME
-def test_damaged_records_of_vendors(text: bytes, block_bytes: int) -> None:
-    assert_same(HEADER + b" a+0x1/0x2\n\n" + text, block_bytes=block_bytes)
+def test_damaged_records_of_vendors(text: bytes, run_bytes: int) -> None:
+    assert_same(HEADER + b" a+0x1/0x2\n\n" + text, run_bytes=run_bytes)
 
 
-@given(st.lists(st.tuples(COMMS, _JUNK, st.binary(max_size=30)), max_size=5), BLOCKS, JOBS)
+@given(st.lists(st.tuples(COMMS, _JUNK, st.binary(max_size=30)), max_size=5), RUN_SIZES, JOBS)
 @SOME
-def test_hostile_names_and_tails(drawn: list[tuple[bytes, bytes, bytes]], block_bytes: int, jobs: int) -> None:
+def test_hostile_names_and_tails(drawn: list[tuple[bytes, bytes, bytes]], run_bytes: int, jobs: int) -> None:
     texts = []
     for comm, tail, memcg in drawn:
         header = HEADER.replace(b"(dd)", b"(" + comm + b")")
         texts.append(header + b" a+0x1/0x2\n" + tail + b"Charged to memcg " + memcg + b"\n\n")
-    assert_same(b"".join(texts), block_bytes=block_bytes, jobs=jobs)
+    assert_same(b"".join(texts), run_bytes=run_bytes, jobs=jobs)
 
 
-@given(st.lists(_JUNK | st.sampled_from(HEADER.splitlines(keepends=True)), max_size=40), BLOCKS, JOBS)
+@given(st.lists(_JUNK | st.sampled_from(HEADER.splitlines(keepends=True)), max_size=40), RUN_SIZES, JOBS)
 @SOME
-def test_pieces_of_records_in_any_order(pieces: list[bytes], block_bytes: int, jobs: int) -> None:
-    assert_same(pieces, block_bytes=block_bytes, jobs=jobs)
+def test_pieces_of_records_in_any_order(pieces: list[bytes], run_bytes: int, jobs: int) -> None:
+    assert_same(pieces, run_bytes=run_bytes, jobs=jobs)

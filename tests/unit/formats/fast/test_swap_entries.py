@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support import CARRIED
 from tests.unit.formats.drawing import HOSTILE_COMMS, SWAPPED, cut_anywhere
 from tests.unit.formats.fast.comparing import SWAP, assert_same, in_chunks, left_records
-from tests.unit.formats.fast.test_mutations import BLOCKS, JOBS, SOME, mutated
+from tests.unit.formats.fast.test_mutations import JOBS, RUN_SIZES, SOME, mutated
 from tests.unit.formats.printing import print_swap
 
 CAPTURES = sorted(CARRIED.glob("*/*/swap_page_owner.xz"))
@@ -46,7 +46,7 @@ LEFT = [
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "/".join(path.parts[-3:-1]))
 def test_what_real_kernels_printed(path: Path) -> None:
     text = lzma.decompress(path.read_bytes())[:3_000_000]
-    same = assert_same(in_chunks(text, 1 << 17), SWAP, jobs=2, block_bytes=300_007)
+    same = assert_same(in_chunks(text, 1 << 17), SWAP, jobs=2, run_bytes=300_007)
     assert same.table.num_rows >= text.count(b"\nSWP entry 0x") - 1
     assert len(left_records(text, SWAP)) == len(same.rejects) <= 1
 
@@ -65,8 +65,8 @@ def test_a_record_that_the_scanner_leaves(old: bytes, new: bytes) -> None:
     changed = RECORD.replace(old, new, 1)
     assert changed != RECORD
     expected = assert_same(RECORD + changed + RECORD, SWAP)
-    for block_bytes in (1, 100, 300):
-        assert_same(in_chunks(RECORD + changed + RECORD, 50), SWAP, block_bytes=block_bytes, jobs=2, expected=expected)
+    for run_bytes in (1, 100, 300):
+        assert_same(in_chunks(RECORD + changed + RECORD, 50), SWAP, run_bytes=run_bytes, jobs=2, expected=expected)
     assert left_records(RECORD + changed + RECORD, SWAP) == [changed]
 
 
@@ -80,16 +80,16 @@ def test_every_cut() -> None:
     text = RECORD * 2
     for cut in range(len(text)):
         assert_same(text[:cut], SWAP)
-        assert_same(text[cut:], SWAP, block_bytes=100)
+        assert_same(text[cut:], SWAP, run_bytes=100)
 
 
-@given(st.lists(SWAPPED, max_size=6).map(lambda drawn: b"".join(map(print_swap, drawn))), st.data(), BLOCKS, JOBS)
+@given(st.lists(SWAPPED, max_size=6).map(lambda drawn: b"".join(map(print_swap, drawn))), st.data(), RUN_SIZES, JOBS)
 @SOME
-def test_any_records(text: bytes, data: st.DataObject, block_bytes: int, jobs: int) -> None:
-    assert_same(data.draw(cut_anywhere(text)), SWAP, block_bytes=block_bytes, jobs=jobs)
+def test_any_records(text: bytes, data: st.DataObject, run_bytes: int, jobs: int) -> None:
+    assert_same(data.draw(cut_anywhere(text)), SWAP, run_bytes=run_bytes, jobs=jobs)
 
 
-@given(st.just(RECORD * 3).flatmap(mutated), BLOCKS, JOBS)
+@given(st.just(RECORD * 3).flatmap(mutated), RUN_SIZES, JOBS)
 @SOME
-def test_damaged_records(text: bytes, block_bytes: int, jobs: int) -> None:
-    assert_same(text, SWAP, block_bytes=block_bytes, jobs=jobs)
+def test_damaged_records(text: bytes, run_bytes: int, jobs: int) -> None:
+    assert_same(text, SWAP, run_bytes=run_bytes, jobs=jobs)

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tell by its content which kernel file a text is, or what else it is and what to give in its place."""
+"""Input that is no capture: what it is, by its content or by its path, and what to give or run instead."""
 
+import os
 import re
+from pathlib import Path
 from typing import NamedTuple
 
-from spo_trace.formats.dress import decoded, encoding_of, is_dressed
+from spo_trace.errors import Call, SpoTraceError
+from spo_trace.formats.escape import escape
+from spo_trace.formats.text_encoding import plain_head
+from spo_trace.sources.file_identity import FRAMES, spellings
 
-__all__ = ["Known", "name_by_content", "what_is"]
+__all__ = ["Known", "error_for_path", "hint_for_directory", "known_content"]
 
 
 class Known(NamedTuple):
-    """Describe input that is no capture: what it is, and what to give or do instead."""
+    """Describe a file that is no capture: what it is, and what to give or do instead."""
 
     what: str
     hint: str
@@ -48,7 +53,6 @@ _MAGIC = (
     _rule(rb"\Aallocinfo - version", "/proc/allocinfo", "give page_owner with it: the directory that has both"),
 )
 
-_FRAMES = rb"(?:[ \t]*(?:[^\s+]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[[^]\n]+\])?|0x[0-9a-f]+)\r?\n)+"
 _FIELD = rb"(?:allocated by [A-Z| ]+|PID -?\d+|TGID -?\d+|task_comm_name: .{0,15})"
 
 _TEXTS = (
@@ -78,7 +82,7 @@ _TEXTS = (
         _WITH_PAGE_OWNER,
     ),
     _rule(
-        rb"\A[\r\n]*" + _FRAMES + rb"handle: \d+",
+        rb"\A[\r\n]*" + FRAMES + rb"handle: \d+",
         "show_stacks_handles of page_owner_stacks (it has the stack of each handle, and no page)",
         _WITH_PAGE_OWNER,
     ),
@@ -90,39 +94,56 @@ _RECORD = re.compile(
     re.MULTILINE,
 )
 
-_CONTENT = (
-    (
-        re.compile(rb"^(?:Page allocated via order |Page order \d+, mask 0x[0-9a-f]+, type \[)", re.MULTILINE),
-        "page_owner",
-    ),
-    (re.compile(rb"^Page allocated via pid ", re.MULTILINE), "swap_page_owner"),
-    (re.compile(rb"\A\s*handle: \d+\r?\nnr_base_pages: "), "show_handles"),
-    (re.compile(rb"^(?:nr_base_pages|stack_count): ", re.MULTILINE), "show_stacks"),
-    (re.compile(rb"\A[\r\n]*" + _FRAMES + rb"handle: \d+\r?\n\r?\n"), "show_stacks_handles"),
-)
+# The file that every snapshot has, and every recording; no other directory has one.
+_SNAPSHOT, _RECORDING = "snapshot.json", "series.json"
+
+_MOST_NAMES = 6
 
 
-def what_is(head: bytes) -> Known | None:
-    """Return what a text that begins with `head` is, None if it may be a kernel file's text."""
+def known_content(head: bytes) -> Known | None:
+    """Return what a file that begins with `head` is, None if it may be a kernel file's text."""
     for rule in _MAGIC:
         if rule.pattern.match(head):
             return rule.known
-    head = _plain(head)
+    head = plain_head(head)
     if _RECORD.search(head):
         return None
     return next((rule.known for rule in _TEXTS if rule.pattern.search(head)), None)
 
 
-def name_by_content(head: bytes) -> str | None:
-    """Return the name in PATHS of the kernel file that begins with `head`, as far as the text tells."""
-    head = _plain(head)
-    if (name := next((name for pattern, name in _CONTENT if pattern.search(head)), None)) is not None:
-        return name
-    if not is_dressed(head):
-        return None
-    return "swap_page_owner" if b"Page allocated via pid " in head else "page_owner"
+def error_for_path(given: str) -> SpoTraceError | None:
+    """Return an error for a snapshot, a recording or a part of one, with the command that reads it; else None."""
+    path = Path(given)
+    if (path / _RECORDING).is_file():
+        return SpoTraceError(f"{given} is a recording of samples", hint=("it is for: ", Call("trend", samples=given)))
+    if (path / _SNAPSHOT).is_file():
+        return SpoTraceError(f"{given} is a snapshot already", hint=("read it: ", Call("attribute", snap=given)))
+    if path.is_file() and path.suffix in (".json", ".parquet"):
+        for mark, kind, function in ((_SNAPSHOT, "snapshot", "attribute"), (_RECORDING, "recording", "trend")):
+            if (path.parent / mark).is_file():
+                whole = str(path.parent)
+                call = Call(function, **{"samples" if function == "trend" else "snap": whole})
+                return SpoTraceError(f"{given} is one file of the {kind} {whole}", hint=("name the directory: ", call))
+    if path.is_dir() and (inside := _snapshots(path)):
+        names = ", ".join(str(snapshot) for snapshot in inside[:_MOST_NAMES])
+        growth = Call("trend", samples=given)
+        return SpoTraceError(
+            f"{given} is a directory of snapshots", hint=(f"name one of {names}; or see how they grow: ", growth)
+        )
+    return None
 
 
-def _plain(head: bytes) -> bytes:
-    encoding = encoding_of(head)
-    return head if encoding is None else b"".join(decoded([head], encoding))
+def hint_for_directory(root: Path) -> str:
+    """Return what to do with a directory that has no page_owner file."""
+    captures = [p for p in root.iterdir() if p.is_dir() and any(s.is_file() for s in spellings(p / "page_owner"))]
+    if captures:
+        names = sorted(escape(os.fsencode(path.name)) for path in captures)
+        return f"it has captures inside: name one of {', '.join(names[:_MOST_NAMES])}"
+    return "a capture has page_owner, or sys/kernel/debug/page_owner, as spo-trace capture-script makes it"
+
+
+def _snapshots(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if (path / _SNAPSHOT).is_file())
+    except OSError:
+        return []

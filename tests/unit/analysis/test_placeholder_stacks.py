@@ -7,7 +7,7 @@ import pytest
 
 import spo_trace as spo
 from spo_trace.analysis.notes import NoteCode
-from spo_trace.analysis.placeholders import Placeholder, placeholder_of, placeholder_pages
+from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of, placeholder_pages
 from spo_trace.analysis.snapshot_notes import snapshot_notes
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import CARRIED, FS, MACHINE, entry, page, snapshot_of

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Open samples that were taken before: a recording of watch, or snapshots of one boot."""
+"""A series of samples: the samples of one watch, a recording, or snapshots of one boot."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,13 +10,14 @@ import pandas as pd
 
 from spo_trace.analysis.arguments import path_of
 from spo_trace.analysis.diff import seconds_between
-from spo_trace.analysis.keys import FRAME_KEYS, check_keys, same_key
+from spo_trace.analysis.keys import FRAME_KEYS, same_key
+from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_keys import is_known
 from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
-from spo_trace.sampling.samples import SERIES_AMOUNTS, Question, Sample, amounts_of, swap_in_all_or_none
+from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample, amounts_of, swap_in_all_or_none
 from spo_trace.snapshots.reader import Snapshot
-from spo_trace.sources.mistaken import what_it_is
+from spo_trace.sources.other_input import error_for_path
 from spo_trace.stacks.frames import function_name
 from spo_trace.stacks.meaning import call_site, meaning
 from spo_trace.stacks.text import join_frames, split_frames
@@ -27,49 +28,48 @@ Samples = str | os.PathLike[str] | Sequence["str | os.PathLike[str] | Snapshot"]
 
 
 class Series(NamedTuple):
-    """Hold samples in long form: `table` has sample, seconds (since the first), the keys, mem_, swap_, total_bytes."""
+    """Samples in long form; `table` has sample, seconds (since the first), the keys and the amounts in bytes."""
 
     keys: list[str]
     table: pd.DataFrame
 
 
 def series_of(samples: Sequence[Sample], keys: list[str]) -> Series:
-    """Return samples as they were just taken in long form; the keys are plain Python values."""
+    """Return samples from `take_samples` in long form; the keys are plain Python values."""
     tables = [s.table.assign(sample=s.number, seconds=s.seconds) for s in samples]
     return Series(keys, _one_after_another(tables, keys))
 
 
-def open_series(given: Samples, by: list[str] | None = None, where: str | None = None) -> Series:
+def open_series(given: Samples, question: Question, *, default_keys: bool = False) -> Series:
     """Open a recording, a directory of snapshots, or snapshots, all of one boot.
 
-    `by`: the keys, by default those of the recording, else stack. A recording has no other keys, except that one by
-    stack also has symbols, caller, callsite, module and category. `where` is for snapshots: a recording's rows are
-    chosen when it is made.
+    `default_keys`: use the keys of the recording, or stack for snapshots, in place of the question's. A recording has
+    only the keys that it was made with; a recording by stack also has symbols, caller, callsite, module and category.
+    A condition applies to snapshots only: a recording has no single records.
     """
-    check_keys(by or [])
     if isinstance(given, str | os.PathLike):
         directory = Path(path_of(given, "samples"))
         if directory.is_dir() and is_recording(directory):
-            return _recorded(directory, by, where)
+            return _recorded(directory, question, default_keys=default_keys)
         given = _snapshots_in(directory)
     snaps = [item if isinstance(item, Snapshot) else Snapshot(Path(item)) for item in given]
     if not snaps:
-        raise SpoTraceError("there are no snapshots", hint="a trend takes three or more")
-    return _of_snapshots(snaps, ["stack"] if by is None else by, where)
+        raise SpoTraceError("there are no snapshots", hint="a trend needs three or more")
+    return _of_snapshots(snaps, question.grouped_by(["stack"]) if default_keys else question)
 
 
 def _snapshots_in(directory: Path) -> list[Path]:
     if (directory / "snapshot.json").is_file():
-        one = ("see what is in it: ", Call("attribute", snap=str(directory)))
-        raise SpoTraceError(f"{directory} is one snapshot; a trend takes three or more", hint=one)
+        one = ("show its contents: ", Call("attribute", snap=str(directory)))
+        raise SpoTraceError(f"{directory} is a single snapshot; a trend needs three or more", hint=one)
     if not directory.is_dir():
-        raise what_it_is(str(directory)) or SpoTraceError(
+        raise error_for_path(str(directory)) or SpoTraceError(
             f"{directory} is not a directory", hint=("make a recording: ", Call("watch", record="DIR"))
         )
     snapshots = sorted(path for path in directory.iterdir() if (path / "snapshot.json").is_file())
     if not snapshots:
         raise SpoTraceError(
-            f"{directory} is no recording, and has no snapshots inside",
+            f"{directory} is not a recording and contains no snapshots",
             hint=(
                 *("make a recording: ", Call("watch", record="DIR")),
                 *("; or snapshots: ", Call("snapshot", output="DIR/1.spo")),
@@ -78,17 +78,17 @@ def _snapshots_in(directory: Path) -> list[Path]:
     return snapshots
 
 
-def _recorded(directory: Path, by: list[str] | None, where: str | None) -> Series:
-    if where is not None:
+def _recorded(directory: Path, question: Question, *, default_keys: bool) -> Series:
+    if question.condition.text is not None:
         raise UsageError(
-            "a recording keeps no rows to choose from",
-            hint=("choose when it is made: ", Call("watch", where="…", record="DIR")),
+            "a recording does not contain the single records that a condition selects",
+            hint=("give the condition when recording: ", Call("watch", where="…", record="DIR")),
         )
     keys, table = read_recording(directory)
-    wanted = keys if by is None else by
+    wanted = keys if default_keys else question.keys
     for key in wanted:
         table[key] = _recorded_key(directory, keys, table, key)
-    # Categories sort as they stand, and stand as they were met.
+    # Categories are in the order of first appearance; results must be sorted by name.
     for key in (key for key in wanted if isinstance(table[key].dtype, pd.CategoricalDtype)):
         table[key] = table[key].cat.set_categories(sorted(table[key].cat.categories))
     groups = table.groupby(["sample", "seconds", *wanted], dropna=False, sort=False, observed=True)
@@ -104,11 +104,11 @@ def _recorded_key(directory: Path, keys: list[str], table: pd.DataFrame, key: st
         return table[recorded]
     if key not in FRAME_KEYS or "stack" not in keys:
         known = dict.fromkeys([*keys, *(FRAME_KEYS if "stack" in keys else ())])
-        raise UsageError(f"{directory} was not recorded by {key}", hint=f"it tells {', '.join(known)}")
+        raise UsageError(f"{directory} was not recorded by {key}", hint=f"choose from {', '.join(known)}")
     return _by_category(table["stack"], lambda text: _of_stack(text, key)).astype("category")
 
 
-# Each text is looked at once, however many samples have it.
+# Apply `function` once to each distinct text, no matter how many samples have it.
 def _by_category(texts: pd.Series, function: Callable[[str], object]) -> pd.Series:
     column = texts.astype("category")
     # The code of a missing text is -1.
@@ -116,7 +116,7 @@ def _by_category(texts: pd.Series, function: Callable[[str], object]) -> pd.Seri
     return values.take(column.cat.codes.to_numpy()).set_axis(texts.index)
 
 
-# As attribution has it: a stack that is unknown has no frames.
+# An unknown stack has no frames, as in attribution.
 def _of_stack(text: str, key: str) -> str:
     shown = split_frames(text)
     if key == "symbols":
@@ -125,28 +125,28 @@ def _of_stack(text: str, key: str) -> str:
     return call_site(shown, found.caller) if key == "callsite" else str(getattr(found, key))
 
 
-def _of_snapshots(snaps: list[Snapshot], keys: list[str], where: str | None) -> Series:
+def _of_snapshots(snaps: list[Snapshot], question: Question) -> Series:
     timed = sorted(((_seconds(snaps[0], snap), snap) for snap in snaps), key=lambda pair: pair[0])
     if len({seconds for seconds, _ in timed}) < len(timed):
-        raise SpoTraceError("two of the snapshots are of the same moment", hint="is one a copy of another?")
+        raise SpoTraceError("two of the snapshots were taken at the same time", hint="is one a copy of the other?")
     tables = [
-        amounts_of(snap, Question(keys, where)).assign(sample=number, seconds=seconds - timed[0][0])
+        amounts_of(snap, question).assign(sample=number, seconds=seconds - timed[0][0])
         for number, (seconds, snap) in enumerate(timed, 1)
     ]
-    return Series(keys, _joined(tables, keys))
+    return Series(question.keys, _joined(tables, question.keys))
 
 
 def _seconds(first: Snapshot, snap: Snapshot) -> float:
     seconds = seconds_between(first.meta, snap.meta)
     if seconds is None:
         raise SpoTraceError(
-            f"{snap.path} is not of the boot that {first.path} is of, or does not tell when it was taken",
-            hint=("a trend is of one boot; two boots are compared by: ", Call("diff", a="A", b="B")),
+            f"{snap.path} and {first.path} are of different boots, or their times are unknown",
+            hint=("a trend needs samples of one boot; to compare two boots: ", Call("diff", a="A", b="B")),
         )
     return seconds
 
 
-# Keys that one sample has in part, or not at all, are of one type in the whole.
+# Give each key one type, even if some samples lack it or have gaps in it.
 def _joined(tables: Sequence[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
     joined = _one_after_another(tables, keys)
     joined[keys] = joined[keys].convert_dtypes()

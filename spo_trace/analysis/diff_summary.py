@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a difference comes to: how much grew, how much shrank, how much moved between memory and swap."""
+"""The summary of a difference: how much grew, shrank, and moved between memory and swap."""
 
 from typing import NamedTuple
 
@@ -20,10 +20,10 @@ class Changes(NamedTuple):
 
 
 def changes(table: pd.DataFrame) -> Changes:
-    """Return how much of a difference (of `diff`) is growth, shrinking, and moves between memory and swap.
+    """Return how much of a difference (from `diff`) is growth, shrinkage, and moves between memory and swap.
 
-    A row moved the smaller of its two changes if memory and swap changed in opposite directions; the rest of its
-    change is growth or shrinking.
+    If a row's memory and swap changed in opposite directions, the smaller change counts as moved. The change of the
+    row's total is growth or shrinkage.
 
     >>> spo.changes(spo.diff("before.spo", "now.spo"))
     Changes(grown=15831040, shrunk=2097152, moved=4620288)

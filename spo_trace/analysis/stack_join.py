@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The records of pages and swap with the columns that `where` has beside their own: bytes, and those of their stack."""
+"""Rows of pages and swap joined with the keys that are not their own columns: bytes, and the keys of their stack."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,17 +9,17 @@ from spo_trace.analysis.keys import KEY_TABLE
 from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["enriched", "record_bytes"]
+__all__ = ["join_stacks", "record_bytes"]
 
 
 def record_bytes(rows: pd.DataFrame, page_size: int) -> npt.NDArray[np.int64]:
-    """Return the bytes of each record: 2**order pages; of swap, which has no order, one page."""
+    """Return the bytes of each record: 2**order pages in memory, one page in swap."""
     order = rows["order"].to_numpy("int64") if "order" in rows else np.zeros(len(rows), "int64")
     sizes: npt.NDArray[np.int64] = np.left_shift(np.int64(page_size), order)
     return sizes
 
 
-def enriched(snap: Snapshot, table: str) -> pd.DataFrame:
+def join_stacks(snap: Snapshot, table: str) -> pd.DataFrame:
     """Return all rows of `table` (`pages` or `swap`) with `bytes` (int64) and every key of their stack."""
     rows = snap.read(table)
     rows["bytes"] = record_bytes(rows, snap.page_size)
@@ -28,6 +28,6 @@ def enriched(snap: Snapshot, table: str) -> pd.DataFrame:
     return rows.join(stacks.take(rows["stack_id"].to_numpy("int64")).set_axis(rows.index))
 
 
-# Each text once, and a number for each row: as many texts as rows would be gigabytes.
+# A category stores each text once; one text per row would take gigabytes.
 def _small(column: pd.Series) -> pd.Series:
     return column if pd.api.types.is_numeric_dtype(column) else column.astype("category")

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 import spo_trace as spo
+from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError, UsageError
-from spo_trace.sampling.open_series import open_series
+from spo_trace.sampling.series import open_series
 from tests.support import FS, MACHINE, SHMEM, Files, entry, page, snapshot_of
 
 FILES = {**MACHINE, "page_owner": page() + page(0x110, 2, b"cat", stack=FS), "swap_page_owner": entry(1)}
@@ -25,7 +26,7 @@ def snapshots(directory: Path, *changes: Files) -> Path:
 
 def test_snapshots_stand_in_the_order_of_time(tmp_path: Path) -> None:
     later = page(order=3) + page(0x110, 2, b"cat", stack=FS)
-    series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), ["comm"])
+    series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), Question.of(["comm"]))
     assert series.table.drop(columns="total_bytes").to_numpy().tolist() == [
         *[[1, 0.0, "cat", 16384, 0], [1, 0.0, "dd", 4096, 4096]],
         *[[2, 60.0, "dd", 32768, 4096], [2, 60.0, "cat", 16384, 0]],
@@ -33,7 +34,7 @@ def test_snapshots_stand_in_the_order_of_time(tmp_path: Path) -> None:
 
 
 def test_snapshots_are_by_stack_unless_told(tmp_path: Path) -> None:
-    series = open_series(snapshots(tmp_path, {}))
+    series = open_series(snapshots(tmp_path, {}), Question.of("stack"), default_keys=True)
     assert series.keys == ["stack"]
     assert SHMEM[0].decode() in series.table["stack"].str[0].tolist()
 
@@ -47,14 +48,14 @@ def test_a_list_of_snapshots_and_a_condition(tmp_path: Path) -> None:
 
 def test_a_snapshot_of_nobody_is_a_sample(tmp_path: Path) -> None:
     later = page(order=3) + page(0x110, 2, b"new")
-    series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), ["comm"], 'comm == "new"')
+    series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), Question.of(["comm"], 'comm == "new"'))
     assert series.table[["sample", "total_bytes"]].to_numpy().tolist() == [[1, 0], [2, 16384]]
 
 
 def test_where_only_some_know_the_owners_of_swap_it_is_left_out(tmp_path: Path) -> None:
     snapshot_of(tmp_path, {name: text for name, text in FILES.items() if name != "swap_page_owner"}, name="a")
     snapshots(tmp_path, {"uptime": b"160.00 1.00\n"})
-    table = open_series(tmp_path, []).table
+    table = open_series(tmp_path, Question.of([])).table
     assert table["total_bytes"].tolist() == table["mem_bytes"].tolist() == [20480, 20480]
     assert table["swap_bytes"].isna().all()
 
@@ -64,7 +65,7 @@ def test_nobody_of_an_unknown_is_unknown(tmp_path: Path) -> None:
     later = page(order=3) + page(0x110, 2, b"new")
     for number, own in enumerate([files, {**files, "page_owner": later, "uptime": b"160.00 1.00\n"}]):
         snapshot_of(tmp_path, own, name=f"{number}")
-    table = open_series(tmp_path, ["comm"], 'comm == "new"').table
+    table = open_series(tmp_path, Question.of(["comm"], 'comm == "new"')).table
     assert table["total_bytes"].tolist() == [0, 16384] and table["swap_bytes"].isna().all()
     # AND a recording of the same is the same
     list(
@@ -78,10 +79,10 @@ def test_nobody_of_an_unknown_is_unknown(tmp_path: Path) -> None:
 
 def test_snapshots_of_two_boots_or_of_one_moment(tmp_path: Path) -> None:
     other = {"boot_id": b"99999999-2222-3333-4444-555555555555\n"}
-    with pytest.raises(SpoTraceError, match=r"9\.spo is not of the boot that .*8\.spo is of"):
-        open_series(snapshots(tmp_path / "boots", {}, other))
-    with pytest.raises(SpoTraceError, match="two of the snapshots are of the same moment"):
-        open_series(snapshots(tmp_path / "moment", {}, {"uptime": b"100.00 1.00\n"}))
+    with pytest.raises(SpoTraceError, match=r"9\.spo and .*8\.spo are of different boots"):
+        spo.series(snapshots(tmp_path / "boots", {}, other))
+    with pytest.raises(SpoTraceError, match="two of the snapshots were taken at the same time"):
+        spo.series(snapshots(tmp_path / "moment", {}, {"uptime": b"100.00 1.00\n"}))
 
 
 def test_a_recording_by_stack_tells_what_stacks_tell(tmp_path: Path) -> None:
@@ -98,10 +99,10 @@ def test_a_recording_by_stack_tells_what_stacks_tell(tmp_path: Path) -> None:
         direct = spo.series(sources, key).sort_values(["sample", key], ignore_index=True)
         assert recorded.to_numpy().tolist() == direct.to_numpy().tolist()
     with pytest.raises(UsageError, match="was not recorded by comm") as caught:
-        open_series(tmp_path / "r", ["comm"])
-    assert caught.value.hint == "it tells stack, symbols, caller, callsite, module, category"
-    with pytest.raises(UsageError, match="a recording keeps no rows to choose from"):
-        open_series(tmp_path / "r", where="order > 0")
+        open_series(tmp_path / "r", Question.of(["comm"]))
+    assert caught.value.hint == "choose from stack, symbols, caller, callsite, module, category"
+    with pytest.raises(UsageError, match="a recording does not contain the single records"):
+        spo.series(tmp_path / "r", where="order > 0")
 
 
 def test_a_recording_of_an_older_version_is_read(tmp_path: Path) -> None:
@@ -139,10 +140,10 @@ def test_a_sample_in_which_nobody_has_a_stack_is_recorded(tmp_path: Path) -> Non
 
 def test_what_is_no_series(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError, match="is not a directory"):
-        open_series(tmp_path / "nosuch")
-    with pytest.raises(SpoTraceError, match="is no recording, and has no snapshots inside"):
-        open_series(tmp_path)
+        spo.series(tmp_path / "nosuch")
+    with pytest.raises(SpoTraceError, match="is not a recording and contains no snapshots"):
+        spo.series(tmp_path)
     with pytest.raises(UsageError, match="there is no key 'com'"):
-        open_series(tmp_path, ["com"])
+        spo.series(tmp_path, ["com"])
     with pytest.raises(SpoTraceError, match="there are no snapshots"):
-        open_series([])
+        spo.series([])

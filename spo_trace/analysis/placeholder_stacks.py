@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Stacks that stand for no allocation site: page_owner's placeholders where it has no stack trace."""
+"""Placeholder stacks: what page_owner records when it has no stack trace of the allocation."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -11,22 +11,22 @@ __all__ = ["Placeholder", "placeholder_of", "placeholder_pages"]
 
 
 class Placeholder(StrEnum):
-    """Name the functions whose own stack replaces the trace (mm/page_owner.c)."""
+    """Functions whose own stack replaces that of the allocation (mm/page_owner.c)."""
 
-    # The page was allocated before page_owner began.
+    # The page was allocated before page_owner started.
     EARLY = "register_early_stack"
-    # page_owner allocated it for itself, or the kernel cannot take stack traces.
+    # page_owner allocated the page for itself, or the kernel cannot take stack traces.
     DUMMY = "register_dummy_stack"
     # The stack depot was full or out of memory.
     FAILURE = "register_failure_stack"
 
 
-# A compiler that does not inline create_dummy_stack() puts it before its caller.
+# create_dummy_stack() is the innermost frame if the compiler did not inline it.
 _LOOKED_AT = 2
 
 
 def placeholder_of(frames: Sequence[str]) -> Placeholder | None:
-    """Return which placeholder a stack (innermost frame first) is, None for a real one.
+    """Return the placeholder that a stack (innermost frame first) is, None for a real stack.
 
     >>> placeholder_of(["register_early_stack+0x28/0x43", "init_page_owner+0x33/0x24d"])
     <Placeholder.EARLY: 'register_early_stack'>
@@ -36,7 +36,7 @@ def placeholder_of(frames: Sequence[str]) -> Placeholder | None:
 
 
 def placeholder_pages(snap: Snapshot) -> dict[Placeholder, int]:
-    """Return the base pages, in memory and in swap, whose stack is a placeholder; without those that have none."""
+    """Return the base pages in memory and swap for each placeholder stack that has any."""
     stacks = snap.stacks
     found = dict(zip(stacks["stack_id"], map(placeholder_of, stacks["frames"]), strict=True))
     pages: dict[Placeholder, int] = {}
@@ -49,8 +49,8 @@ def placeholder_pages(snap: Snapshot) -> dict[Placeholder, int]:
 
 def _pages_of(snap: Snapshot, stack_ids: list[int]) -> int:
     pages = 0
-    for frame in snap.frames("pages", ["order", "stack_id"]):
-        pages += int((2 ** frame["order"][frame["stack_id"].isin(stack_ids)].astype("int64")).sum())
-    for frame in snap.frames("swap", ["stack_id"]):
-        pages += int(frame["stack_id"].isin(stack_ids).sum())
+    for batch in snap.frames("pages", ["order", "stack_id"]):
+        pages += int((2 ** batch["order"][batch["stack_id"].isin(stack_ids)].astype("int64")).sum())
+    for batch in snap.frames("swap", ["stack_id"]):
+        pages += int(batch["stack_id"].isin(stack_ids).sum())
     return pages

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Input that is no capture is named as what it is; input that is one is never taken for anything else."""
+"""Input that is no capture: the error names what it is. A capture is never taken for something else."""
 
 import lzma
 from pathlib import Path
@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.formats.text_reader import chunks_in
 from spo_trace.sources.capture import CaptureSource
-from spo_trace.sources.recognise import name_by_content, what_is
+from spo_trace.sources.file_identity import name_by_content
+from spo_trace.sources.other_input import known_content
 from tests.support import CARRIED, capture, entry, page, tar_of
 
 FRAMES = b" post_alloc_hook+0x1/0x2\n new_slab+0xd0/0x5ac\n"
@@ -68,7 +70,7 @@ def test_other_input(what: str, text: bytes, name: str, tmp_path: Path) -> None:
 def test_no_text_of_a_real_kernel_is_anything_else() -> None:
     for path in sorted(CARRIED.glob("*/*/*page_owner.xz")):
         head = lzma.decompress(path.read_bytes())[: 1 << 20]
-        assert what_is(head) is None
+        assert known_content(head) is None
         if head:
             assert name_by_content(head) == path.name.removesuffix(".xz")
 
@@ -76,15 +78,9 @@ def test_no_text_of_a_real_kernel_is_anything_else() -> None:
 @pytest.mark.parametrize("comm", [b"\n1 times:\n", b"\n1 times, 1 pag", b"\ntimes 1 order ", b"nr_base_pages: "])
 def test_a_comm_makes_a_capture_nothing_else(comm: bytes) -> None:
     assert len(comm) <= 15
-    assert what_is(page(comm=comm)) is None
-    assert what_is(entry(0x2E, comm)) is None
+    assert known_content(page(comm=comm)) is None
+    assert known_content(entry(0x2E, comm)) is None
     assert name_by_content(page(comm=comm)) == "page_owner"
-
-
-def test_the_kinds_of_stack_counts() -> None:
-    assert name_by_content(FRAMES + b"nr_base_pages: 7\n\n") == "show_stacks"
-    assert name_by_content(FRAMES + b"handle: 7\n\n") == "show_stacks_handles"
-    assert name_by_content(b"handle: 7\nnr_base_pages: 7\n\n") == "show_handles"
 
 
 @pytest.mark.parametrize("name", ["sprd_page_owner", "owners.txt.gz", "dump.log"])
@@ -99,7 +95,7 @@ def test_one_file_of_another_name(name: str, tmp_path: Path) -> None:
     for given in (directory, archive):
         text_of = CaptureSource([given]).open("page_owner")
         assert text_of is not None
-        assert b"".join(text_of.chunks) == page()
+        assert b"".join(chunks_in(text_of)) == page()
         assert name in str(text_of.note)
 
 
@@ -121,7 +117,7 @@ def test_a_snapshot_or_a_recording_in_the_place_of_a_capture(tmp_path: Path) -> 
     assert "snapshot" in str(caught.value.hint)
     with pytest.raises(SpoTraceError) as caught:
         CaptureSource([capture(tmp_path / "r", {"series.json": b"{}", "00001.parquet": b"PAR1"})])
-    assert "spo-trace trend" in str(caught.value.hint)
+    assert caught.value.message == f"{tmp_path / 'r'} is a recording of samples"
 
 
 def test_what_a_directory_has_in_place_of_page_owner_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What copying, mail, logs and shells leave around a capture's text is taken out, counted and located."""
+"""Text that was copied through mail, logs or terminals is cleaned; changes are counted, rejects located."""
 
 import codecs
 import quopri
@@ -11,10 +11,10 @@ import pytest
 
 import spo_trace as spo
 from spo_trace.errors import SpoTraceError
-from spo_trace.formats import dress
+from spo_trace.formats.copied_text import HEAD
 from spo_trace.formats.reasons import MARKS, Reason
 from spo_trace.snapshots.meta import FileCounts
-from spo_trace.sources.undress import needs_undressing, pageblock_order
+from spo_trace.sources.captured_text import needs_cleaning
 from tests.support import ANON, CARRIED, MACHINE, SHMEM, capture, entry, page, tar_of
 
 TEXT = (
@@ -49,7 +49,7 @@ def numbered(form: bytes) -> Callable[[bytes], bytes]:
     )
 
 
-LINE_DRESSES: dict[str, tuple[Callable[[bytes], bytes], Reason]] = {
+LINE_CHANGES: dict[str, tuple[Callable[[bytes], bytes], Reason]] = {
     "> ": (each_line(b"> "), Reason.QUOTED),
     ">": (each_line(b">"), Reason.QUOTED),
     "> > ": (each_line(b"> > "), Reason.QUOTED),
@@ -90,7 +90,7 @@ ENCODINGS: dict[str, tuple[Callable[[bytes], bytes], Reason]] = {
     "quoted-printable": (quopri.encodestring, Reason.QUOTED_PRINTABLE),
     "newlines alone in quoted-printable": (each_end(b"=0A=\n"), Reason.QUOTED_PRINTABLE),
 }
-DRESSES = LINE_DRESSES | ENCODINGS
+CHANGES = LINE_CHANGES | ENCODINGS
 
 
 def rows_of(directory: Path, text: bytes, name: str = "page_owner") -> tuple[list[dict[str, Any]], FileCounts]:
@@ -103,59 +103,59 @@ def rows_of(directory: Path, text: bytes, name: str = "page_owner") -> tuple[lis
     return [{key: str(value) for key, value in row.items()} for row in rows], snap.meta.files[name]
 
 
-@pytest.mark.parametrize("name", DRESSES)
-def test_a_dressed_text_says_what_the_plain_one_says(tmp_path: Path, name: str) -> None:
-    put_on, mark = DRESSES[name]
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_copied_text_gives_the_rows_of_the_original(tmp_path: Path, name: str) -> None:
+    change, mark = CHANGES[name]
     plain, counts = rows_of(tmp_path / "plain", TEXT)
     assert not counts.marks
-    # WHEN the text is read in its dress
-    dressed, counts = rows_of(tmp_path / "dressed", put_on(TEXT))
-    # THEN all rows are the same, nothing is set aside, and the dress is named once with a count
-    assert dressed == plain
+    # WHEN the copied text is read
+    copied, counts = rows_of(tmp_path / "copied", change(TEXT))
+    # THEN all rows are the same, nothing is rejected, and the change is counted
+    assert copied == plain
     assert (counts.malformed, counts.notes) == (0, 0)
     assert counts.marks[mark] > 0
 
 
-@pytest.mark.parametrize("name", DRESSES)
-def test_what_is_set_aside_is_located_in_the_bytes_that_were_given(tmp_path: Path, name: str) -> None:
-    put_on, _ = DRESSES[name]
-    dressed = put_on(NOTED)
-    rows, counts = rows_of(tmp_path, dressed)
+@pytest.mark.parametrize("name", CHANGES)
+def test_rejects_are_located_in_the_input(tmp_path: Path, name: str) -> None:
+    change, _ = CHANGES[name]
+    copied = change(NOTED)
+    rows, counts = rows_of(tmp_path, copied)
     assert len(rows) == 3
     assert counts.notes == 1
     where = str(counts.first_reject)
     offset = int(where.partition("byte ")[2].partition(":")[0])
     words = UNKNOWN[:8]
     if name.startswith("UTF-16"):
-        assert dressed[offset : offset + 16] in (words.decode().encode("utf-16-le"), words.decode().encode("utf-16-be"))
+        assert copied[offset : offset + 16] in (words.decode().encode("utf-16-le"), words.decode().encode("utf-16-be"))
     else:
-        assert dressed[offset : offset + 8] == words
-        line = dressed.count(b"\n", 0, offset) + 1
+        assert copied[offset : offset + 8] == words
+        line = copied.count(b"\n", 0, offset) + 1
         assert where.startswith(f"page_owner line {line} byte ")
 
 
 @pytest.mark.parametrize("inner", ["> ", "printk time", "a tab", "CR LF", "trailing blanks"])
 @pytest.mark.parametrize("outer", ["> ", "byte-order mark", "UTF-16 LE", "quoted-printable", "syslog"])
-def test_dresses_over_one_another(tmp_path: Path, inner: str, outer: str) -> None:
+def test_two_changes_at_once(tmp_path: Path, inner: str, outer: str) -> None:
     plain, _ = rows_of(tmp_path / "plain", TEXT)
-    text = DRESSES[outer][0](DRESSES[inner][0](TEXT))
-    dressed, counts = rows_of(tmp_path / "dressed", text)
-    assert dressed == plain
-    assert {DRESSES[inner][1], DRESSES[outer][1]} <= counts.marks.keys()
+    text = CHANGES[outer][0](CHANGES[inner][0](TEXT))
+    copied, counts = rows_of(tmp_path / "copied", text)
+    assert copied == plain
+    assert {CHANGES[inner][1], CHANGES[outer][1]} <= counts.marks.keys()
 
 
 @pytest.mark.parametrize("name", ["> ", "printk time", "UTF-16 LE", "CR LF", "trailing blanks"])
 def test_swap_entries_too(tmp_path: Path, name: str) -> None:
     text = entry(0x2E) + entry(0x2F, b"a b", stack=ANON)
     plain, _ = rows_of(tmp_path / "plain", text, "swap_page_owner")
-    dressed, counts = rows_of(tmp_path / "dressed", DRESSES[name][0](text), "swap_page_owner")
-    assert dressed == plain
+    copied, counts = rows_of(tmp_path / "copied", CHANGES[name][0](text), "swap_page_owner")
+    assert copied == plain
     assert len(plain) == 2
-    assert DRESSES[name][1] in counts.marks
+    assert CHANGES[name][1] in counts.marks
 
 
-def test_the_dress_may_begin_after_other_text_and_differ_from_record_to_record(tmp_path: Path) -> None:
-    # GIVEN a mail: fifty lines of something else, one record quoted, one as it is, one with times
+def test_prefixes_may_begin_after_other_text_and_differ_between_records(tmp_path: Path) -> None:
+    # GIVEN a mail: fifty lines of other text, a quoted record, a plain one, and one with timestamps
     first, second, third = (part + b"\n\n" for part in TEXT.strip().split(b"\n\n"))
     mail = b"From: somebody\n" * 50 + each_line(b"> ")(first) + second + b"I see also:\n" + stamped(third)
     rows, counts = rows_of(tmp_path, mail)
@@ -164,7 +164,7 @@ def test_the_dress_may_begin_after_other_text_and_differ_from_record_to_record(t
     assert counts.marks.keys() == {Reason.QUOTED, Reason.TIMESTAMPS}
 
 
-def test_a_message_in_a_record_makes_no_stack_even_if_it_prints_a_frame(tmp_path: Path) -> None:
+def test_frames_of_another_message_in_a_record_are_not_its_stack(tmp_path: Path) -> None:
     oops = b"[  612.113412]  some_driver+0x10/0x20\n[  612.113413] usb 1-1: new device\n"
     rows, counts = rows_of(tmp_path, TEXT.replace(b" alloc_pages_mpol", oops + b" alloc_pages_mpol", 1))
     assert rows == rows_of(tmp_path / "plain", TEXT)[0]
@@ -172,12 +172,11 @@ def test_a_message_in_a_record_makes_no_stack_even_if_it_prints_a_frame(tmp_path
     assert set(counts.reasons) <= {Reason.STACK_GAP, Reason.LINE}
 
 
-def test_a_dress_that_begins_late_is_a_located_reject_that_names_it(
+def test_prefixes_that_begin_after_the_head_are_rejected_with_their_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # GIVEN more plain text than is looked at, then a quoted record
-    monkeypatch.setattr("spo_trace.sources.capture.HEAD", 100)
-    monkeypatch.setattr("spo_trace.sources.undress.HEAD", 100)
+    # GIVEN a head of plain text, then a quoted record
+    monkeypatch.setattr("spo_trace.sources.captured_text.HEAD", 100)
     text = TEXT + each_line(b"> ")(page(0x300))
     rows, counts = rows_of(tmp_path, text)
     assert len(rows) == 3
@@ -189,28 +188,28 @@ COMMS = (b"\n> Page alloca", b"\n[  1.000] Page", b"\nPFN 0x1=3D", b", ts 1 ns=\
 
 
 @pytest.mark.parametrize("comm", COMMS)
-def test_no_comm_dresses_a_text(tmp_path: Path, comm: bytes) -> None:
-    # GIVEN a kernel's own text with a name that looks like a dress, or like another kind of text
+def test_a_comm_does_not_make_a_text_look_copied(tmp_path: Path, comm: bytes) -> None:
+    # GIVEN a kernel's own text with a comm that looks like a prefix, or like another kind of text
     assert len(comm) <= 15
     text = (
         page(0x400)
         + page(0x500, 2, comm, tail=b"Charged to memcg > Page allocated via order 0 \n", node=33)
         + page(0x600)
     )
-    assert not needs_undressing("page_owner", text)
-    # THEN it is read as it is
+    assert not needs_cleaning("page_owner", text)
+    # THEN it is read unchanged
     rows, counts = rows_of(tmp_path, text)
     assert [row["pfn"] for row in rows] == ["1024", "1280", "1536"]
     assert [row["memcg"] for row in rows][1] == "> Page allocated via order 0 "
     assert (counts.malformed, counts.notes, counts.marks) == (0, 0, {})
 
 
-def test_no_text_of_a_real_kernel_is_dressed() -> None:
+def test_no_text_of_a_real_kernel_looks_copied() -> None:
     import lzma
 
     for path in sorted(CARRIED.glob("*/*/*page_owner.xz")):
-        head = lzma.decompress(path.read_bytes())[: dress.HEAD]
-        assert not needs_undressing(path.name.removesuffix(".xz"), head), path
+        head = lzma.decompress(path.read_bytes())[:HEAD]
+        assert not needs_cleaning(path.name.removesuffix(".xz"), head), path
 
 
 def test_files_beside_page_owner_are_decoded_too(tmp_path: Path) -> None:
@@ -220,51 +219,19 @@ def test_files_beside_page_owner_are_decoded_too(tmp_path: Path) -> None:
     assert (snap.meta.machine.host, snap.meta.warnings, snap.meta.machine.page_size_from) == ("box", [], "pagesize")
 
 
-def test_dressed_text_in_an_archive(tmp_path: Path) -> None:
+def test_copied_text_in_an_archive(tmp_path: Path) -> None:
     archive = tmp_path / "c.tar"
     archive.write_bytes(tar_of({**MACHINE, "page_owner": each_line(b"> ")(TEXT)}))
     snap = spo.snapshot(tmp_path / "c.spo", from_=archive)
     assert snap.pages["order"].tolist() == [0, 3, 1]
 
 
-def test_places_of_long_ago_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN room for the places of little text
-    monkeypatch.setattr(dress, "_REMEMBERED", 1 << 16)
-    monkeypatch.setattr(dress, "LONGEST_PIECE", 1 << 12)
-    worn = dress.Dress()
-    text = each_line(b"> ")(TEXT * 1000)
-    clean = b"".join(worn.text([text], text[: dress.HEAD]))
-    # THEN the text is whole, and the places of the last part are known
-    assert clean == TEXT * 1000
-    assert len(worn._starts) < 40
-    at = len(clean) - len(page(0x220, 1, b"a), ts 1 ns", stack=(*ANON, b"0xffffffffc0123456")))
-    offset, line = worn.place(at, 0)
-    assert text[offset:].startswith(b"Page allocated via order 1")
-    assert line == text.count(b"\n", 0, offset) + 1
-
-
-@pytest.mark.parametrize(
-    ("blocks", "order"),
-    [
-        ([(0x200, 1), (0x5FF, 2)], 9),
-        ([(264212, 129), (264216, 129)], 11),
-        ([(0x4000, 2), (0x4001, 2)], 13),
-        ([(0x200, 0)], None),
-        ([(0x200, 1), (0x5000, 1)], None),
-        ([], None),
-    ],
-)
-def test_the_order_of_pageblocks(blocks: list[tuple[int, int]], order: int | None) -> None:
-    lines = [b"PFN 0x%x type Movable Block %d type Movable Flags 0x0()\n" % pair for pair in blocks]
-    assert pageblock_order(b"".join(lines)) == order
-
-
 def test_marks_are_not_rejects() -> None:
     assert all(reason.text for reason in Reason)
-    assert {mark for _, mark in DRESSES.values()} <= MARKS
+    assert {mark for _, mark in CHANGES.values()} <= MARKS
 
 
-def test_an_input_of_another_kind_under_the_name_page_owner(tmp_path: Path) -> None:
+def test_another_kind_of_file_named_page_owner(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError, match=r"page_owner_sort \(") as caught:
         rows_of(tmp_path, b"3 times, 3 pages:\nPage allocated via order 0, mask 0x0()\n a+0x1/0x2\n\n")
     assert caught.value.hint is not None

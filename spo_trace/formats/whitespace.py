@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Take out of a record what copying left in its lines: blanks at their ends, CR LF, tabs in place of blanks."""
+"""Whitespace that copying changed in a record: trailing blanks, CR LF, tabs in place of blanks."""
 
 import re
 from collections import Counter
@@ -8,39 +8,41 @@ from typing import NamedTuple
 
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Record
+from spo_trace.formats.text_lines import LineStarts
 
-__all__ = ["Tidied", "tidied"]
+__all__ = ["Normalized", "normalized"]
 
-_UNTIDY = re.compile(rb"[ \t\r](?:\n|\Z)|\t|^ +(?:PFN|SWP|Page|Charged|Slab|handle)", re.MULTILINE)
+_CHANGED = re.compile(rb"[ \t\r](?:\n|\Z)|\t|^ +(?:PFN|SWP|Page|Charged|Slab|handle)", re.MULTILINE)
 _LEADING = re.compile(rb"[ \t]+")
 _INNER_TABS = re.compile(rb"[ \t]*\t[ \t]*")
 _NOT_A_FRAME = re.compile(rb"[ \t]*(?:PFN|SWP entry|Page |Charged |Slab |handle:|PID )")
-# Its name may end in blanks and hold tabs.
+# The cgroup's name in such a line may end in blanks and contain tabs.
 _NAME = b"Charged "
 
 
-class Tidied(NamedTuple):
-    """Hold a record without what copying left in it, and how many of its lines had what."""
+class Normalized(NamedTuple):
+    """Hold a record as the kernel printed it, and how many of its lines were changed, by kind of change."""
 
     record: Record
     marks: Mapping[Reason, int]
 
 
-def tidied(record: Record) -> Tidied | None:
-    """Return `record` with the lines that the kernel printed; None if nothing is to be taken out."""
-    if not _UNTIDY.search(record.text):
+def normalized(record: Record) -> Normalized | None:
+    """Return `record` with the whitespace that the kernel printed; None if nothing was changed."""
+    if not _CHANGED.search(record.text):
         return None
     lines: list[bytes] = []
-    starts: list[int] = []
+    starts = LineStarts()
     marks: Counter[Reason] = Counter()
-    at = 0
+    at = clean_at = 0
     padded = record.text.partition(b"\n")[0].rstrip(b"\r").endswith((b" ", b"\t"))
-    for line in record.text.split(b"\n"):
+    for number, line in enumerate(record.text.split(b"\n")):
         clean, removed = _clean(line, marks, padded=padded)
         lines.append(clean)
-        starts.append(at + removed)
+        starts.add(clean_at, at + removed, number)
         at += len(line) + 1
-    return Tidied(record._replace(text=b"\n".join(lines), starts=tuple(starts)), marks)
+        clean_at += len(clean) + 1
+    return Normalized(record._replace(text=b"\n".join(lines), starts=starts), marks)
 
 
 def _clean(line: bytes, marks: Counter[Reason], *, padded: bool) -> tuple[bytes, int]:

@@ -6,7 +6,7 @@ import random
 import pandas as pd
 import pytest
 
-from spo_trace.analysis.changes import Changes, changes
+from spo_trace.analysis.diff_summary import Changes, changes
 
 
 def difference(rows: list[tuple[int, int]]) -> pd.DataFrame:

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The orders that the rows of a table can be sorted in."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from spo_trace.analysis.keys import same_key
+from spo_trace.errors import UsageError
+
+__all__ = ["Orders", "order_of", "sort_rows"]
+
+
+class Orders(NamedTuple):
+    """Name what the rows of one kind of table can be sorted by, besides its keys.
+
+    `names`: from the names that messages suggest to what they mean, usually a column. `columns` are accepted too, and
+    keys if `by_key`.
+    """
+
+    names: Mapping[str, str]
+    columns: Iterable[str] = ()
+    by_key: bool = True
+
+
+def order_of(sort: str, orders: Orders, keys: list[str]) -> str:
+    """Return the column or order that `sort` means, a key included; raise UsageError if there is none."""
+    if sort in orders.names:
+        return orders.names[sort]
+    if sort in {*orders.names.values(), *orders.columns}:
+        return sort
+    keys = keys if orders.by_key else []
+    key = same_key(sort, keys)
+    if key is None:
+        choices = dict.fromkeys([*orders.names, *keys])
+        raise UsageError(f"can't sort by {sort!r}", hint=f"choose one of {', '.join(choices)}")
+    return key
+
+
+def sort_rows(table: pd.DataFrame, column: str, keys: list[str]) -> pd.DataFrame:
+    """Return `table` sorted by `column`: keys ascending, amounts largest first; equal rows keep their order."""
+    return table.sort_values(column, ascending=column in keys, ignore_index=True, kind="stable")

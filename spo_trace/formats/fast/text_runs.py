@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Text cut into runs of whole records for the compiled scanner: from a plain file, or as it arrives."""
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from spo_trace.formats.record import LONGEST_PIECE, SEPARATOR
+from spo_trace.formats.runs import Buffer, Filled, Records, Run
+from spo_trace.formats.text import Outcome
+
+__all__ = ["RUN_BYTES", "delimited_runs", "file_runs", "stream_runs"]
+
+# About 11,000 records: large enough to amortise what Python does per run, small enough to keep a few in memory.
+RUN_BYTES = 1 << 23
+
+# The last record of a run begins this near its end; a kernel prints at most a page for one.
+_WINDOW = 1 << 16
+
+
+def file_runs(file: BinaryIO, outcome: Outcome, run_bytes: int = RUN_BYTES) -> Iterator[Run]:
+    """Yield a plain file in runs of about `run_bytes`, cut where a record starts.
+
+    Only the bytes around a cut are read here; a run is read when it is filled, in any order. A read error is noted in
+    `outcome.problem`.
+    """
+    part = _Part(outcome, file.fileno())
+    size = os.fstat(file.fileno()).st_size
+    start = 0
+    while start < size:
+        outcome.reached = start
+        end = size if size - start <= run_bytes else part.cut_before(start, start + run_bytes, size)
+        yield Run(start, partial(part.fill, start, end - start))
+        start = end
+
+
+class _Part:
+    """Read parts of a file."""
+
+    def __init__(self, outcome: Outcome, fd: int) -> None:
+        self._outcome = outcome
+        self._fd = fd
+
+    def cut_before(self, start: int, end: int, size: int) -> int:
+        """Return where to cut so that a run from `start` ends near `end`."""
+        for window in (_WINDOW, end - start):
+            begin = max(start, end - window)
+            if (at := self._read(begin, end - begin).rfind(SEPARATOR)) >= 0:
+                return begin + at + 1
+        # A record that is larger than a run. Text without records is cut where split_records() cuts it.
+        at = self._read(start, LONGEST_PIECE + len(SEPARATOR)).find(SEPARATOR)
+        return min(start + (at + 1 if at >= 0 else LONGEST_PIECE), size)
+
+    def fill(self, start: int, size: int, buffer: Buffer) -> Filled:
+        """Read `size` bytes from `start` on, or as many as the file still has."""
+        return Filled(self._read_into(buffer.room(size)[:size], start))
+
+    def _read(self, start: int, size: int) -> bytes:
+        buffer = bytearray(size)
+        return bytes(buffer[: self._read_into(memoryview(buffer), start)])
+
+    def _read_into(self, buffer: memoryview, start: int) -> int:
+        done = 0
+        try:
+            while done < len(buffer) and (count := os.preadv(self._fd, [buffer[done:]], start + done)):
+                done += count
+        except OSError as error:
+            self._outcome.problem = f"part of it can't be read: {error.strerror}"
+        return done
+
+
+def stream_runs(chunks: Iterable[bytes], run_bytes: int = RUN_BYTES) -> Iterator[Run]:
+    """Yield the text of `chunks` in runs of about `run_bytes`, cut where a record starts."""
+    offset = 0
+    for pieces, size in _cut(chunks, run_bytes):
+        yield Run(offset, partial(_join, pieces))
+        offset += size
+
+
+def delimited_runs(runs: Iterable[Records]) -> Iterator[Run]:
+    """Yield delimited records, in the runs in which they come."""
+    offset = 0
+    for text, ends in runs:
+        if text:
+            yield Run(offset, partial(_join, [text], ends=np.frombuffer(ends, np.int64)))
+            offset += len(text)
+
+
+def _join(pieces: list[bytes], buffer: Buffer, ends: npt.NDArray[np.int64] | None = None) -> Filled:
+    # The only copy of the text that is made.
+    view = buffer.room(sum(map(len, pieces)))
+    at = 0
+    for piece in pieces:
+        view[at : at + len(piece)] = piece
+        at += len(piece)
+    return Filled(at, ends)
+
+
+def _cut(chunks: Iterable[bytes], run_bytes: int) -> Iterator[tuple[list[bytes], int]]:
+    pieces: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        pieces.append(chunk)
+        size += len(chunk)
+        if size < run_bytes:
+            continue
+        start = chunk.rfind(SEPARATOR) + 1
+        if not start:
+            # A separator may span pieces. Text without a record start is cut where split_records() cuts it.
+            chunk = b"".join(pieces)
+            pieces = [chunk]
+            start = chunk.rfind(SEPARATOR) + 1 or (size - len(SEPARATOR)) // LONGEST_PIECE * LONGEST_PIECE
+        rest = chunk[start:]
+        if size > len(rest):
+            yield [*pieces[:-1], chunk[:start]], size - len(rest)
+        pieces, size = [rest], len(rest)
+    if size:
+        yield pieces, size

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What sources hand over: a kernel file's text, in one of four forms, and what reading it finds out."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+from spo_trace.formats.reasons import Reason
+from spo_trace.formats.runs import Records, Run
+
+__all__ = ["Chunks", "Content", "DelimitedRecords", "KernelText", "Outcome", "PlainFile", "ReaderRuns"]
+
+
+class Chunks(NamedTuple):
+    """A stream of text, cut anywhere.
+
+    `place` maps a byte offset and a line of the text to those of the input; None if they are the same.
+    """
+
+    pieces: Iterable[bytes]
+    place: Callable[[int, int], tuple[int, int]] | None = None
+
+
+class PlainFile(NamedTuple):
+    """An open file with the text as it is, of which parts can be read in any order. Whoever reads it closes it."""
+
+    file: BinaryIO
+
+
+class DelimitedRecords(NamedTuple):
+    """Records whose ends are known because read(2) on the kernel's file returns one at a time."""
+
+    runs: Iterable[Records]
+
+
+class ReaderRuns(NamedTuple):
+    """Runs of delimited records that are read when they are filled, in up to `readers` threads at once.
+
+    Each run must be filled. `opened` is to be closed after the last one.
+    """
+
+    runs: Iterable[Run]
+    readers: int
+    opened: AbstractContextManager[object]
+
+
+Content = Chunks | PlainFile | DelimitedRecords | ReaderRuns
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Collect what reading a text finds out; it is complete after the last of the text.
+
+    `problem`: why the text ended early. `skipped`: number of records that the kernel could not return, by reason.
+    `marks`: number of lines that copying changed, by kind of change. `pageblock_order`: base-2 logarithm of a
+    pageblock's pages, if PFN lines show it. `reached`: how much of the text's size has been read, for progress only.
+    """
+
+    problem: str | None = None
+    skipped: dict[str, int] = field(default_factory=dict)
+    marks: Counter[Reason] = field(default_factory=Counter)
+    pageblock_order: int | None = None
+    reached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KernelText:
+    """One kernel file's text; its content can be read once.
+
+    `size`: in bytes as stored, or the last PFN of a live page_owner; for progress only. `note`: what the user should
+    know about where the text comes from.
+    """
+
+    name: str
+    content: Content
+    size: int | None = None
+    note: str | None = None
+    outcome: Outcome = field(default_factory=Outcome)

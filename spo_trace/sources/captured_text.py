@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The text of one file of a capture: in place if it is plain, else decompressed and cleaned as it is read."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.formats.copied_text import HEAD, CopiedText, is_changed
+from spo_trace.formats.pageblocks import pageblock_order
+from spo_trace.formats.text import Chunks, KernelText, Outcome, PlainFile
+from spo_trace.formats.text_encoding import encoding_of
+from spo_trace.sources.compression import Rewound, is_compressed, read_chunks
+from spo_trace.sources.input_file import open_file
+from spo_trace.sources.other_input import known_content
+from spo_trace.sources.source import RECORD_FILES
+
+__all__ = ["cleaned", "file_text", "needs_cleaning", "stream_text"]
+
+
+def file_text(name: str, path: Path, note: str | None = None) -> KernelText:
+    """Return the text of the file `path` as that of file `name` of PATHS; `note`: see KernelText."""
+    raw = open_file(str(path))
+    size = path.stat().st_size
+    outcome = Outcome()
+    head = raw.read(HEAD)
+    raw.seek(0)
+    # A file of debugfs has size 0.
+    if size and not is_compressed(head) and not _checked(raw, name, head):
+        outcome.pageblock_order = pageblock_order(head)
+        return KernelText(name, PlainFile(raw), size, note, outcome)
+
+    def chunks() -> Iterator[bytes]:
+        with raw:
+            for chunk in read_chunks(outcome, raw, head):
+                outcome.reached = raw.tell()
+                yield chunk
+
+    return KernelText(name, cleaned(name, chunks(), outcome), size, note, outcome)
+
+
+# Closes the file of a text that is refused.
+def _checked(raw: BinaryIO, name: str, head: bytes) -> bool:
+    try:
+        return needs_cleaning(name, head)
+    except SpoTraceError:
+        raw.close()
+        raise
+
+
+def stream_text(name: str, head: bytes, raw: BinaryIO) -> KernelText:
+    """Return the text of the pipe `raw`, of which `head` was read, as that of file `name` of PATHS."""
+    outcome = Outcome()
+
+    def chunks() -> Iterator[bytes]:
+        with raw:
+            yield from read_chunks(outcome, Rewound(head, raw), head)
+
+    return KernelText(name, cleaned(name, chunks(), outcome), outcome=outcome)
+
+
+def needs_cleaning(name: str, head: bytes) -> bool:
+    """Check whether the text of file `name` of PATHS that begins with `head` is encoded or was changed by copying.
+
+    Raise SpoTraceError with what the text is, if it is no kernel file's.
+    """
+    encoding = encoding_of(head)
+    if name not in RECORD_FILES:
+        return encoding is not None
+    if (known := known_content(head)) is not None:
+        raise SpoTraceError(f"{name}: this is {known.what}", hint=known.hint)
+    return encoding is not None or is_changed(head)
+
+
+def cleaned(name: str, pieces: Iterable[bytes], outcome: Outcome) -> Chunks:
+    """Return the text of file `name` of PATHS as the kernel printed it; its head is read with the first chunk."""
+    chunks = iter(pieces)
+    copied = CopiedText(outcome.marks)
+
+    def plain() -> Iterator[bytes]:
+        head = _head(chunks)
+        whole = chain([head], chunks) if head else chunks
+        clean = copied.clean(whole, head) if needs_cleaning(name, head) else whole
+        first = next(clean, b"")
+        outcome.pageblock_order = pageblock_order(first)
+        yield first
+        yield from clean
+
+    return Chunks(plain(), copied.place)
+
+
+def _head(chunks: Iterable[bytes]) -> bytes:
+    head = bytearray()
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= HEAD:
+            break
+    return bytes(head)
