@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A headless Chromium for the tests that look at pages, and for the README's pictures."""
+"""A headless Chromium for tests of HTML pages and for the README's pictures."""
 
 import base64
 import os
@@ -17,7 +17,7 @@ __all__ = ["WHY_NOT", "console_errors", "look", "opened", "picture"]
 
 _CHROMIUM, _DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 
-# None where there is a browser.
+# None if a browser is available.
 WHY_NOT = None if _CHROMIUM and _DRIVER else "needs chromium and chromedriver (Debian: chromium, chromium-driver)"
 
 _ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-prefers-reduced-motion")
@@ -25,7 +25,7 @@ _ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollb
 
 @contextmanager
 def opened() -> Iterator["Chrome"]:
-    """Open a browser that animates nothing, and close it."""
+    """Open a browser without animations; close it at the end."""
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
 
@@ -35,7 +35,7 @@ def opened() -> Iterator["Chrome"]:
     for argument in _ARGUMENTS:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    # Chromium leaves directories behind when it is told to go.
+    # Chromium leaves directories behind when it quits.
     with tempfile.TemporaryDirectory(prefix="spo-trace-chromium-", ignore_cleanup_errors=True) as directory:
         driver = Chrome(options=options, service=Service(_DRIVER, env=os.environ | {"TMPDIR": directory}))
         try:
@@ -45,7 +45,7 @@ def opened() -> Iterator["Chrome"]:
 
 
 def look(driver: "Chrome", page: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-    """Open `page` at a size, in light or dark; a narrow one as a phone does."""
+    """Open `page` at a size, in light or dark mode; narrow sizes emulate a phone."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -54,13 +54,13 @@ def look(driver: "Chrome", page: Path, *, width: int = 1280, height: int = 900, 
 
 
 def console_errors(driver: "Chrome") -> list[str]:
-    """Return what the browser's console has to complain of since it was last asked."""
+    """Return new warnings and errors in the browser's console."""
     entries: list[dict[str, Any]] = driver.get_log("browser")  # type: ignore[no-untyped-call]
     return [entry["message"] for entry in entries if entry["level"] in ("WARNING", "SEVERE")]
 
 
 def picture(driver: "Chrome", *, width: int, height: int) -> bytes:
-    """Return the upper left part of the page, however far it goes below the window, as PNG."""
+    """Return the upper left part of the page as PNG, also beyond the window's height."""
     clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
     shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
     return base64.b64decode(shot["data"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The programs that read what spo-trace exports: `make consumers` fetches those that are on npm."""
+"""Programs that read spo-trace's exports; `make consumers` downloads those on npm."""
 
 import json
 import shutil
@@ -15,14 +15,14 @@ GO = shutil.which("go")
 
 _NODE = shutil.which("node")
 
-# None where there is such a program.
+# None if the program is available.
 WHY_NO_NODE = None if _NODE and (NODE_MODULES / "pprof-format").is_dir() else "needs node and make consumers"
 WHY_NO_SPEEDSCOPE = None if SPEEDSCOPE.is_dir() else "needs make consumers"
 WHY_NO_GO = None if GO else "needs go (Debian: golang-go)"
 
 
 def node(script: str, *arguments: object) -> Any:
-    """Run a module of JavaScript beside the packages of npm and return the JSON that it prints."""
+    """Run a JavaScript module that can import the npm packages, and return the JSON that it prints."""
     assert _NODE
     command = [_NODE, "--input-type=module", "--eval", script, "--", *map(str, arguments)]
     done = subprocess.run(command, cwd=NODE_MODULES.parent, capture_output=True, check=True, timeout=120)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Count work where a test must not depend on how fast or busy the machine is."""
+"""Counts of work, for tests that must not depend on the speed or load of the machine."""
 
 import sys
 from collections.abc import Callable
@@ -9,7 +9,7 @@ __all__ = ["python_calls"]
 
 
 def python_calls(work: Callable[[], object]) -> int:
-    """Return how many calls of Python functions `work` makes in this thread."""
+    """Return the number of Python function calls that `work` makes in this thread."""
     calls = 0
 
     def count(_frame: FrameType, event: str, _argument: object) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""`make pictures`: the README's pictures, of pages that the command line makes of the bundled captures."""
+"""`make pictures`: the README's pictures, from HTML reports on the bundled captures."""
 
 import io
 import subprocess
@@ -22,7 +22,7 @@ _VARIED, _RFC = CARRIED / "7.2-spo-varied", CARRIED / "7.2-spo"
 
 
 class Picture(NamedTuple):
-    """Name a picture, the command that makes its page, the page's width, what is clicked, and where it is cut off."""
+    """A picture: its name, the command for its page, the width, the clicks, and the element at its lower edge."""
 
     name: str
     command: Sequence[str | Path]
@@ -47,7 +47,7 @@ _SHOWN = (
 
 
 def main() -> None:
-    """Make all pictures."""
+    """Create all pictures."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as directory, browser.opened() as driver:
         for picture in _SHOWN:
@@ -65,7 +65,7 @@ def _taken(driver: "Chrome", page: Path, picture: Picture) -> bytes:
     return browser.picture(driver, width=picture.width, height=round(driver.execute_script(bottom)) + 12)
 
 
-# A page has few colours: a palette keeps its picture below 200 kB; k-means keeps the legend's small patches apart.
+# A page has few colours, so a palette keeps its picture below 200 kB; k-means preserves the legend's small patches.
 def _small(png: bytes) -> bytes:
     from PIL import Image
 

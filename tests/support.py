@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 CARRIED = Path(__file__).parents[1] / "fixtures" / "captures"
-# A shell has what it starts with `&` ignore SIGINT, and nohup SIGHUP; what the tests start would inherit it.
+# Programs started with `&` ignore SIGINT, and with nohup SIGHUP; the tests' child processes would inherit that.
 AS_A_TERMINAL = ("env", "--default-signal=INT,HUP")
 EXECUTABLE = Path(sys.executable).with_name("spo-trace")
 
@@ -89,18 +89,18 @@ def entry(number: int, comm: bytes = b"dd", *, pid: int = 7, ts: int = 5, stack:
 
 
 def meminfo(*, total: int = 1000, free: int = 900, swap_total: int = 0, swap_free: int = 0, page_kib: int = 4) -> bytes:
-    """Return /proc/meminfo of a machine with so many pages."""
+    """Return /proc/meminfo of a machine with these numbers of pages."""
     pages = {"MemTotal": total, "MemFree": free, "SwapTotal": swap_total, "SwapFree": swap_free}
     return b"".join(b"%b:  %d kB\n" % (name.encode(), n * page_kib) for name, n in pages.items())
 
 
 def swaps(**used: int) -> bytes:
-    """Return /proc/swaps with a device of 1000 pages for each name, so many of them used."""
+    """Return /proc/swaps with a device of 1000 pages for each name, and the number of used pages."""
     lines = (b"/dev/%b\tpartition\t4000\t%d\t-2\n" % (name.encode(), n * 4) for name, n in used.items())
     return b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" + b"".join(lines)
 
 
-# What a capture has beside page_owner, so that nothing is assumed.
+# Files of a capture in addition to page_owner, so that nothing has to be assumed.
 MACHINE: Files = {
     "uname": b"Linux box 7.2.13 #1 SMP Mon x86_64 GNU/Linux\n",
     "pagesize": b"4096\n",
@@ -113,7 +113,7 @@ CODECS = {"gz": "gzip", "xz": "xz", "zst": "zstd", "lz4": "lz4", "bz2": "bz2"}
 
 
 def pack(content: bytes, suffix: str) -> bytes:
-    """Return `content` compressed as a file with this suffix is."""
+    """Return `content` compressed in the format of this suffix."""
     if suffix == "xz":
         import lzma
 
@@ -136,7 +136,7 @@ def tar_of(files: Files) -> bytes:
 
 
 def capture(directory: Path, files: Files) -> Path:
-    """Write files, whose names may have directories, below `directory`."""
+    """Write files below `directory`; names may contain directories."""
     for name, content in files.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,19 +151,19 @@ def snapshot_of(directory: Path, files: Files, *, name: str = "x") -> Snapshot:
 
 
 class FakeSource:
-    """Give files from memory, with what their reading is to say of them."""
+    """A source with files from memory, and with given problems and causes of missing files."""
 
     kind = "capture"
 
     def __init__(self, files: Files, *, problems: Mapping[str, str] | None = None, why: Why | None = None) -> None:
-        """Hold the files' text."""
+        """Set the files, problems by file, and the cause for missing files."""
         self._files = files
         self._problems = problems or {}
         self._why = why or Why(Missing.NOT_IN_CAPTURE, "not there")
 
     @property
     def options(self) -> dict[str, str]:
-        """Return what it was asked for."""
+        """Return the options of the source."""
         return {"from": "memory"}
 
     def open(self, name: str) -> KernelText | None:
@@ -177,14 +177,14 @@ class FakeSource:
         )
 
     def why_missing(self, name: str) -> Why:
-        """Return why there is no such file."""
+        """Return the cause for a missing file."""
         return self._why
 
 
 def spo_trace(
     *arguments: object, cwd: Path, stdin: bytes = b"", env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line as a user does, in `cwd`, its cache there too."""
+    """Run the command line like a user, in `cwd`, with its cache in there."""
     command = [str(EXECUTABLE), *map(str, arguments)]
     environment = os.environ | {"XDG_CACHE_HOME": str(cwd / ".cache")} if env is None else dict(env)
     return subprocess.run(command, cwd=cwd, input=stdin, env=environment, capture_output=True, timeout=60, check=False)
@@ -194,7 +194,7 @@ def spo_trace(
 def running(
     *arguments: object, cwd: Path, env: Mapping[str, str] | None = None, **streams: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the command line in `cwd`, its cache there too, as a terminal does; kill it if it outlives the block.
+    """Start the command line in `cwd` as in a terminal, with its cache in there; kill it at the end of the block.
 
     `env` is added to this process's environment.
     """
@@ -208,7 +208,7 @@ def running(
 
 
 def in_process(*arguments: object, cwd: Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run the command line as `spo_trace` does, but in this process, which spares the imports; errors come through."""
+    """Run the command line like `spo_trace`, but in this process, without new imports; exceptions are propagated."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     command = ["spo-trace", *map(str, arguments)]
     scratch_directory.cache_clear()

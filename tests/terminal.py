@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Run the command line on a terminal."""
+"""Runs of the command line in a terminal."""
 
 import os
 import pty
@@ -13,7 +13,7 @@ __all__ = ["in_terminal"]
 
 
 def in_terminal(arguments: list[str], directory: Path, *, until: bytes = b"", number: int = 0) -> tuple[int, bytes]:
-    """Return a command's exit code, and what it sends to a terminal of 100 by 24; signal it once `until` is there."""
+    """Return the exit code and the output of a command on a 100 by 24 terminal; send signal `number` after `until`."""
     master, slave = pty.openpty()
     environment = {"TERM": "xterm", "COLUMNS": "100", "LINES": "24"}
     with running(*arguments, cwd=directory, env=environment, stdin=slave, stdout=slave, stderr=slave) as process:
@@ -21,7 +21,7 @@ def in_terminal(arguments: list[str], directory: Path, *, until: bytes = b"", nu
         guard = threading.Timer(60, process.kill)
         guard.start()
         seen = b""
-        # EIO once the command has ended, and with it the other end.
+        # EIO when the command exits and closes the other end.
         with suppress(OSError):
             while chunk := os.read(master, 1 << 16):
                 seen += chunk

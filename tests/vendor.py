@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""`make vendor`: fetch the libraries of the HTML pages from npm, with their licences, and write down what they are."""
+"""`make vendor`: download the libraries of the HTML pages from npm, with their licences, and describe them."""
 
 import hashlib
 import subprocess
@@ -12,7 +12,7 @@ VENDORED = Path(__file__).parents[1] / "spo_trace" / "reporters" / "vendor"
 
 
 class Library(NamedTuple):
-    """Name a package of npm, its version, its licence and the file that is taken."""
+    """An npm package: its name, version, licence, and the file to copy."""
 
     package: str
     version: str
@@ -20,7 +20,7 @@ class Library(NamedTuple):
     file: str
 
 
-# To take a newer one, change its version here and run `make vendor`.
+# To update one, change its version here and run `make vendor`.
 LIBRARIES = (
     Library("d3", "7.9.2", "ISC", "dist/d3.min.js"),
     Library("d3-flame-graph", "5.0.0", "Apache-2.0", "dist/d3-flamegraph.umd.min.js"),

@@ -39,6 +39,9 @@ COMMANDS = (
 )
 
 
+_GLOSSARY = "Terms and categories: docs/glossary.md; keys: docs/keys.md"
+
+
 def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
     """Return the command line with these commands; each takes its module, and that takes time to import."""
     app = typer.Typer(
@@ -53,7 +56,7 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
         callback=_options,
     )
     for name in names:
-        app.command(name)(import_module(f"{__name__}.{name.replace('-', '_')}").command)
+        app.command(name, epilog=_GLOSSARY)(import_module(f"{__name__}.{name.replace('-', '_')}").command)
     return app
 
 

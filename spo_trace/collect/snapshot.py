@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -21,6 +21,7 @@ from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import OWN, Access
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.parser_choice import page_batches
+from spo_trace.formats.rows import StackRow
 from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
 from spo_trace.snapshots.meta import Meta, SourceFacts
 from spo_trace.snapshots.reader import Snapshot
@@ -151,17 +152,20 @@ class _Collection:
         )
 
 
-def _stack_row(stack: Stack) -> tuple[Any, ...]:
+def _stack_row(stack: Stack) -> StackRow:
     frames = stack.frames
     # Two stacks of which only the handle is known are different stacks.
     named = frames or ((f"handle: {stack.handle}",) if stack.handle is not None else ())
     symbols = [function_name(frame) for frame in named]
-    row = (
-        stack.stack_id,
-        hash_texts(named),
-        hash_texts(symbols),
-        list(frames),
-        stack.handle,
-        stack.nr_base_pages,
+    category, caller, module = meaning(frames)
+    return StackRow(
+        stack_id=stack.stack_id,
+        stack_hash=hash_texts(named),
+        symbol_hash=hash_texts(symbols),
+        frames=list(frames),
+        handle=stack.handle,
+        nr_base_pages=stack.nr_base_pages,
+        category=category,
+        caller=caller,
+        module=module,
     )
-    return *row, *meaning(frames)

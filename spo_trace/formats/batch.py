@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -12,12 +12,11 @@ from spo_trace.formats.body import Body, BodyReader
 from spo_trace.formats.frame import is_frame
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import RECORD_START, Malformed, Record, Reject, RejectSink
+from spo_trace.formats.rows import OwnerRow, Row
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.whitespace import normalized
 
-__all__ = ["Draft", "RecordParser", "Row", "parse_or_reject", "parsed_batches", "to_batch"]
-
-Row = tuple[Any, ...]
+__all__ = ["Draft", "RecordParser", "parse_or_reject", "parsed_batches", "to_batch"]
 
 # Enough that the cost of a batch does not matter, little enough that a batch of rows fits the processor's caches.
 _BATCH_ROWS = 1 << 14
@@ -28,10 +27,9 @@ _SECOND_LINE = re.compile(rb"^[ \t]*(?:PFN (?:0x[0-9a-f]|\d)|SWP entry 0x)", re.
 
 
 class Draft(NamedTuple):
-    """Hold what a record says: the values before its stack_id, those after it, its body, and how it is marked."""
+    """Hold a parsed record: `row` makes its row of a stack_id; its body; and how it is marked."""
 
-    before: Row
-    after: Row
+    row: Callable[[int], OwnerRow]
     body: Body
     marks: tuple[Reason, ...] = ()
 
@@ -52,14 +50,15 @@ class RecordParser:
         """Return what a record says, or raise Malformed."""
         return self._read(record, self._bodies)
 
-    def row(self, record: Record, draft: Draft) -> Row:
+    def row(self, record: Record, draft: Draft) -> OwnerRow:
         """Return a record's row; its stack gets a number, and what is set aside goes to the sink."""
         for code in (*draft.marks, *draft.body.marks):
             self.reject(Reject.mark(self.file, record, code))
         if draft.body.tail.grep:
             self.reject(Reject.mark(self.file, record, Reason.GREP, draft.body.tail.grep))
-        self._reject_unknown(record, draft.body)
-        return (*draft.before, self._stack_id(draft.body.stack, draft.body.tail.handle), *draft.after)
+        if draft.body.unknown:
+            self._reject_unknown(record, draft.body)
+        return draft.row(self._stack_id(draft.body.stack, draft.body.tail.handle))
 
     def _reject_unknown(self, record: Record, body: Body) -> None:
         places = record.places(start for start, _, _ in body.unknown)
@@ -76,7 +75,7 @@ class RecordParser:
 
 def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordParser) -> Iterator[pa.RecordBatch]:
     """Yield what `parser` makes of each record, in order."""
-    rows: list[Row] = []
+    rows: list[OwnerRow] = []
     for record in records:
         if (row := parse_or_reject(record, parser)) is not None:
             rows.append(row)
@@ -87,7 +86,7 @@ def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordP
         yield to_batch(schema, rows)
 
 
-def parse_or_reject(record: Record, parser: RecordParser) -> Row | None:
+def parse_or_reject(record: Record, parser: RecordParser) -> OwnerRow | None:
     """Return what `parser` makes of a record; None, the record going to its sink, if that is nothing.
 
     A record that is not read in full is tried once more without what copying leaves in lines; a delimited one was not
@@ -138,6 +137,6 @@ def _rejected(file: str, record: Record, malformed: Malformed) -> Reject:
 
 
 def to_batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:
-    """Return `rows`, whose values stand in the order of `schema`, as a record batch."""
-    columns = zip(schema, zip(*rows, strict=True), strict=True)
-    return record_batch({field.name: array_of(field.type, values) for field, values in columns}, schema)
+    """Return the columns in `schema` of at least one row as a record batch."""
+    columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
+    return record_batch({field.name: array_of(field.type, columns[field.name]) for field in schema}, schema)

@@ -19,6 +19,7 @@ from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Record, RejectSink
+from spo_trace.formats.rows import PageRow
 from spo_trace.formats.stack_table import StackTable
 
 __all__ = ["FILE", "flag_fields", "page_batches", "record_parser"]
@@ -36,7 +37,7 @@ _HEADER = re.compile(
         (?:\ \((?P<comm>%(comm)s)\)|,\ task_name\ \[(?P<task_name>%(comm)s)\])?
         ,\ ts\ (?P<ts>\d+)\ ns
         (?:,\ free_ts\ (?P<free_ts>\d+)\ ns)?
-    # A vendor's 4.4, its first words made those of the others (dress.py): the thread's name ends the line.
+    # A vendor's 4.4, its first words replaced (line_prefixes.py): the thread's name ends the line.
     |,\ type\ \[(?P<type>\w)\],\ zone\ \w+,\ pid\ (?P<vendor_pid>-?\d{1,9}),\ (?P<vendor_comm>%(comm)s)
     )?
     (?P<swapped>\ \(swapped\))?\n"""
@@ -79,7 +80,7 @@ _PFN_GDB = re.compile(rb"PFN: (?P<pfn>\d{1,19}), Flags: (?P<flags>0x[0-9a-f]{1,1
 
 
 class _Place(NamedTuple):
-    """Hold what a PFN line says, in the order of the columns."""
+    """Hold the values of a PFN line."""
 
     pfn: int | None = None
     migratetype: str | None = None
@@ -107,6 +108,7 @@ def record_parser(stacks: StackTable, reject: RejectSink) -> RecordParser:
 def _read(record: Record, bodies: BodyReader) -> Draft:
     header = match_header(_HEADER, record)
     order = bounded(header, "order", _MAX_ORDER)
+    assert order is not None
     ts_nsec, free_ts_nsec = bounded(header, "ts", MAX_U64), bounded(header, "free_ts", MAX_U64)
     if not record.delimited and not record.text[header.end() :].strip(b"\n"):
         return _draft(header, (order, ts_nsec, free_ts_nsec), _Place(), Body(b"", Tail(), ()), Reason.FIRST_LINE_ALONE)
@@ -125,7 +127,7 @@ def _read_body(record: Record, bodies: BodyReader, header: re.Match[bytes], star
 
 def _draft(
     header: re.Match[bytes],
-    numbers: tuple[int | None, int | None, int | None],
+    numbers: tuple[int, int | None, int | None],
     place: _Place,
     body: Body,
     mark: Reason | None,
@@ -135,33 +137,36 @@ def _draft(
     pid = integer(header["pid"] or header["vendor_pid"])
     comm = next((header[name] for name in ("comm", "task_name", "vendor_comm") if header[name] is not None), None)
     tail = body.tail
-    before = (
-        place.pfn,
-        order,
-        None if gfp_mask is None else int(gfp_mask, 16),
-        None if gfp_flags is None else escape(gfp_flags),
-        tail.pid if pid is None else pid,
-        integer(header["tgid"]),
-        None if comm is None else escape(comm),
-        ts_nsec,
-        free_ts_nsec,
-        _TYPES.get(header["type"].decode()) if header["type"] else place.migratetype,
-        place.pageblock_migratetype,
-        place.page_flags,
-        place.page_flag_names,
-        place.node,
-        place.zone,
-    )
-    after = (
-        tail.last_migrate_reason,
-        tail.memcg,
-        tail.memcg_offline,
-        tail.memcg_objcg,
-        tail.slab,
-        tail.module_name,
-        header["swapped"] is not None,
-    )
-    return Draft(before, after, body, () if mark is None else (mark,))
+
+    # By position, as names take as long as parsing the first line.
+    def row(stack_id: int) -> PageRow:
+        return PageRow(
+            place.pfn,
+            order,
+            None if gfp_mask is None else int(gfp_mask, 16),
+            None if gfp_flags is None else escape(gfp_flags),
+            tail.pid if pid is None else pid,
+            integer(header["tgid"]),
+            None if comm is None else escape(comm),
+            ts_nsec,
+            free_ts_nsec,
+            _TYPES.get(header["type"].decode()) if header["type"] else place.migratetype,
+            place.pageblock_migratetype,
+            place.page_flags,
+            place.page_flag_names,
+            place.node,
+            place.zone,
+            stack_id,
+            tail.last_migrate_reason,
+            tail.memcg,
+            tail.memcg_offline,
+            tail.memcg_objcg,
+            tail.slab,
+            tail.module_name,
+            header["swapped"] is not None,
+        )
+
+    return Draft(row, body, () if mark is None else (mark,))
 
 
 # The PFN line is the second of a record; a line of another message, or of a kernel with more to say, may be before it.

@@ -21,12 +21,9 @@ from spo_trace.native.library import Library
 
 __all__ = ["PAGES", "SWAP", "page_batches", "swap_batches"]
 
-PAGES = TextFormat(
-    page_owner.FILE, schema.PAGES, schema.PAGES, PAGE_ROW, PAGE_NAMES, ScannedPages, page_owner.record_parser
-)
+PAGES = TextFormat(page_owner.FILE, schema.PAGES, PAGE_ROW, PAGE_NAMES, ScannedPages, page_owner.record_parser)
 SWAP = TextFormat(
     swap_page_owner.FILE,
-    schema.SWAP,
     schema.SWAP,
     SWAP_ROW,
     SWAP_NAMES,
@@ -52,7 +49,7 @@ def page_batches(
     compiled = library.load()
     if compiled is None:
         return (batch.select(kept.names) for batch in page_owner.page_batches(records_in(text), stacks, reject))
-    return _scanned(compiled, PAGES._replace(kept=kept), text, stacks, reject, jobs)
+    return _scanned(compiled, PAGES._replace(schema=kept), text, stacks, reject, jobs)
 
 
 def swap_batches(

@@ -17,6 +17,7 @@ from spo_trace.formats.escape import escape
 from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Malformed, Record, RejectSink
+from spo_trace.formats.rows import SwapRow
 from spo_trace.formats.stack_table import StackTable
 
 __all__ = ["FILE", "entry_parser", "swap_batches"]
@@ -59,16 +60,12 @@ def _read(record: Record, bodies: BodyReader, bits: int) -> Draft:
         raise Malformed(Reason.ENTRY_RANGE, match.start("entry"))
     swap_type, swap_offset = swp_entry.decode(entry, bits=bits)
     body = bodies.read(record, header.end(), match.span())
-    before = (
-        entry,
-        swap_type,
-        swap_offset,
-        integer(header["pid"]),
-        integer(header["tgid"]),
-        escape(header["comm"]),
-        ts_nsec,
-    )
-    return Draft(before, (None, "debugfs"), body)
+
+    def row(stack_id: int) -> SwapRow:
+        pid, tgid, comm = integer(header["pid"]), integer(header["tgid"]), escape(header["comm"])
+        return SwapRow(entry, swap_type, swap_offset, pid, tgid, comm, ts_nsec, stack_id, None, "debugfs")
+
+    return Draft(row, body)
 
 
 def _why_without_entry(record: Record) -> Reason:

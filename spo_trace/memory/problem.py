@@ -5,7 +5,7 @@ __all__ = ["Problem"]
 
 
 class Problem(Exception):
-    """Tell what went wrong and, in `hint`, what mends it."""
+    """Tell what went wrong and, in `hint`, how to fix it."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)

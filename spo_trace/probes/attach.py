@@ -55,7 +55,7 @@ _LONGEST_ANSWER = 1 << 16
 def attach(*, max_entries: int, max_restored: int, last_pfn: int, events: bool) -> Probes:
     """Compile and attach the probes; they stay for as long as what is returned is open.
 
-    Raise SpoTraceError with what mends it if this kernel or machine does not let them.
+    Raise SpoTraceError with a hint on how to fix it if this kernel or machine does not let them.
     """
     request = {
         "program": str(bpf_program()),

@@ -91,7 +91,7 @@ class RunningTrace(Closeable):
 
 # What is missing was there before the attach, or was lost to a full map. Of the first no more can have gone than
 # entries were freed whose owner was not in the map; of the second no more can be there than was lost. What can be
-# either is taken for lost, as that can be mended.
+# either is taken for lost, as that can be fixed.
 def _unknown_pages(missing: int, at_attach: int, counters: dict[str, int]) -> int:
     least = max(at_attach - counters["free_unknown"], missing - counters["entries_full"])
     return min(missing, at_attach, max(least, 0))

@@ -25,7 +25,7 @@ def room(max_entries: int | None) -> Capacity:
 def attached(size: Capacity, *, events: bool) -> Iterator[tuple[Probes, TraceServer]]:
     """Attach the probes, and serve their maps to snapshots; on leaving, the kernel is as it was.
 
-    Raise SpoTraceError, with what mends it, if that can't be.
+    Raise SpoTraceError, with a hint on how to fix it, if that can't be.
     """
     require_root()
     zones = proc.zoneinfo(Path("/proc/zoneinfo").read_bytes())

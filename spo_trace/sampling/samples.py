@@ -95,7 +95,7 @@ def check_method(method: str, question: Question) -> None:
         raise UsageError(f"there is no method {method!r}", hint=f"choose one of {', '.join(METHODS)}")
     if method == "counts" and not _is_about_stacks(question):
         raise UsageError(
-            ("the kernel counts by stack alone: not by other keys, and without ", Argument("where")),
+            ("the kernel's counts are by stack only: they cannot be used with other keys or ", Argument("where")),
             hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
         )
 

@@ -40,7 +40,7 @@ class Table:
 
 
 def read_table(spec: type[Spec], table: Table) -> Spec:
-    """Return `table` as a `spec`; size fields become page counts, bytes fields may contain `\\ooo` escapes."""
+    """Return `table` as a `spec`; sizes become page counts, and bytes fields may contain `\\ooo` escapes."""
     known = {field.name: field for field in fields(spec)}
     if not isinstance(table.values, dict):
         raise SpoTraceError(f"{table.path}: {table.place}: not a table", hint=f"its keys are {', '.join(known)}")

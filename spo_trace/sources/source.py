@@ -60,7 +60,7 @@ class Source(Protocol):
     def open(self, name: str) -> KernelText | None:
         """Return the text of the file `name` of PATHS, None if this source has no such file.
 
-        Raise SpoTraceError, with the cause and what mends it, if the file is there and cannot be read.
+        Raise SpoTraceError, with the cause and how to fix it, if the file is there and cannot be read.
         """
         ...
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Benchmarks: a page_owner file as large as asked for, and spo-trace against the kernel's own tool on it."""
+"""Benchmarks: spo-trace and the kernel's own tool on a generated page_owner file of any size."""

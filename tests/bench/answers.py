@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whether a tool's output is right: what it says of each comm and of each stack against the generator's truth."""
+"""Checks of tools' output: pages of each comm and stack compared with those that the generator counted."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _PAGE_SIZE = 4096
 
 
 class Truth(NamedTuple):
-    """Hold base pages by comm, and by the hash of each stack's text."""
+    """Base pages by comm, and by the hash of each stack."""
 
     comm: dict[str, int]
     stack: dict[str, int]
@@ -24,18 +24,18 @@ class Truth(NamedTuple):
 
     @classmethod
     def of(cls, text: Path) -> "Truth":
-        """Return the truth about a generated text."""
+        """Return the counts that the generator wrote for a text."""
         truth = json.loads(truth_path(text).read_bytes())
         return cls(truth["comms"], truth["stacks"], truth["bytes"])
 
 
 def report_answer(rows: str, by: str, truth: Truth) -> str:
-    """Judge the JSON of `spo-trace report --by comm` or `--by stack`."""
+    """Check the JSON of `spo-trace report --by comm` or `--by stack`."""
     return _verdict({row[by]: row["mem_pages"] for row in json.loads(rows)}, by, truth)
 
 
 def diff_answer(rows: str, truth: Truth) -> str:
-    """Judge the JSON of `spo-trace diff --by stack` of two snapshots of one text."""
+    """Check the JSON of `spo-trace diff --by stack` of two snapshots of one text."""
     table: list[dict[str, Any]] = json.loads(rows)
     grown = sum(row["total_bytes_delta"] != 0 for row in table)
     if grown:
@@ -44,19 +44,19 @@ def diff_answer(rows: str, truth: Truth) -> str:
 
 
 def snapshot_answer(by_comm: str, by_stack: str, truth: Truth) -> str:
-    """Judge a snapshot by both reports on it."""
+    """Check a snapshot by both reports on it."""
     answers = report_answer(by_comm, "comm", truth), report_answer(by_stack, "stack", truth)
     return next((answer for answer in answers if answer != "yes"), "yes")
 
 
 def peer_comm_answer(output: str, truth: Truth) -> str:
-    """Judge what `page_owner_sort -m --cull=name` wrote."""
+    """Check the output of `page_owner_sort -m --cull=name`."""
     rows = re.findall(r"^\d+ times, (\d+) pages, task_comm_name: (.*)$", output, re.MULTILINE)
     return _verdict({comm: int(pages) for pages, comm in rows}, "comm", truth, groups=len(rows))
 
 
 def peer_stack_answer(output: str, truth: Truth) -> str:
-    """Judge what `page_owner_sort -m --cull=stacktrace` wrote: its groups, and their sums by stack."""
+    """Check the output of `page_owner_sort -m --cull=stacktrace`: its groups, and their sums by stack."""
     pages: Counter[str] = Counter()
     groups = re.split(r"^\d+ times, (?=\d+ pages:$)", output, flags=re.MULTILINE)[1:]
     for group in groups:

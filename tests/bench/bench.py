@@ -4,7 +4,7 @@
     python -m tests.bench.bench                                  # 1,000,000 records, about 740 MB
     BENCH_RECORDS=10000000 python -m tests.bench.bench --markdown bench.md
 
-The text stays in the cache directory for the next time. It asserts nothing about time.
+The text stays in the cache directory for the next run. Times are not checked.
 """
 
 import argparse
@@ -28,12 +28,12 @@ __all__ = ["main"]
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spo-trace" / "bench"
 
-# Of the text for each record, with what the tools write beside it; above what the generator prints.
+# Bytes per record needed for the text and the tools' output (an upper bound).
 _BYTES_A_RECORD = 1000
 
 
 def main() -> None:
-    """Run as a command."""
+    """Run the benchmark from the command line."""
     given = _arguments()
     given.dir.mkdir(parents=True, exist_ok=True)
     text = _text(given.dir, given.records)
@@ -55,13 +55,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     records = int(os.environ.get("BENCH_RECORDS") or 1_000_000)
     parser.add_argument("--records", type=int, default=records, help="records of the text [$BENCH_RECORDS]")
-    parser.add_argument("--runs", type=int, default=3, help="rounds that count")
-    parser.add_argument("--dir", type=Path, default=_CACHE, help="where the text is kept")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table here too")
+    parser.add_argument("--runs", type=int, default=3, help="measured rounds")
+    parser.add_argument("--dir", type=Path, default=_CACHE, help="directory for the text")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to this file, too")
     return parser.parse_args()
 
 
-# In a process of its own: this one has to stay small (measure.py).
+# In a separate process, because this one has to stay small (measure.py).
 def _text(directory: Path, records: int) -> Path:
     text = directory / f"page_owner-{records}.txt"
     if text.is_file() and truth_path(text).is_file():

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Write a page_owner file as Linux 7.2 prints it, of any size, and the truth about it.
+"""Generate a page_owner file of any size in the format of Linux 7.2, and its expected totals.
 
     python -m tests.bench.generate --records 1000000 page_owner.txt    # about 730 MB; page_owner.txt.json beside it
 
-The truth is counted from what was drawn, not from the text. Stacks and comms follow Zipf's law; a third of the
-records has a memcg line. The same seed gives the same bytes.
+The totals are counted from the random draws, not from the text. Stacks and comms follow Zipf's law; a third of the
+records have a memcg line. The same seed gives the same bytes.
 """
 
 import argparse
@@ -26,14 +26,14 @@ _BATCH = 1 << 12
 
 _ORDERS = (0.93, 0.03, 0.012, 0.01, 0.008, 0.005, 0.002, 0.001, 0.001, 0.001)
 
-# What print_page_owner_memcg() says: three records in five have no line, one in three is charged.
+# Lines of print_page_owner_memcg(): three in five records have none, one in three is charged.
 _CHARGES = {"none": 0.6, "page": 0.25, "objcg": 0.08, "objexts": 0.07}
 
 _REASONS = {b"": 0.95, b"compaction": 0.03, b"numa_misplaced": 0.015, b"memory_hotplug": 0.005}
 
 _SWAPPED = 0.01
 
-# Flags that come and go in a page's life, on top of those at allocation.
+# Page flags that change during a page's life, in addition to those at allocation.
 _STATES = [
     0,
     PAGE_FLAGS["referenced"],
@@ -42,17 +42,17 @@ _STATES = [
     PAGE_FLAGS["active"] | PAGE_FLAGS["workingset"],
 ]
 
-# Where 64-bit x86 keeps them in page->flags. No CPU noted (-1) is the rule; NUMA balancing notes some.
+# Their positions in page->flags on x86-64. Most pages have no CPU (-1); NUMA balancing sets it for some.
 _LAST_CPUPID_SHIFT, _ZONE_SHIFT, _NODE_SHIFT = 30, 51, 54
 _NO_CPUPID = 0x1FFFFF
 _NR_CPUPIDS = 64
 _NOTED = 0.05
 
-# Zones DMA, DMA32 and Normal of x86, by their first page frame; node 1 begins after so many of the records.
+# Zones DMA, DMA32 and Normal of x86 by their first page frame; node 1 starts after this share of the records.
 _ZONES = ((1 << 20, 2), (1 << 12, 1), (0, 0))
 _NODE_1 = 0.5
 
-# Threads of a process; pages whose migrate type is that of their block.
+# Threads per process; share of pages whose migratetype equals that of their pageblock.
 _THREADS = 8
 _IN_ITS_BLOCK = 0.97
 
@@ -62,12 +62,12 @@ _UPTIME_NSEC = 30 * 86_400 * 10**9
 
 
 def truth_path(text: Path) -> Path:
-    """Return where the truth about a generated text is."""
+    """Return the path of the expected totals of a generated text."""
     return text.with_name(text.name + ".json")
 
 
 def generate(text: Path, records: int, seed: int = 1) -> dict[str, Any]:
-    """Write `text` and its truth, in bounded memory, and return the truth; neither is there unless it is whole."""
+    """Write `text` and its totals in bounded memory, and return the totals; incomplete files are never left."""
     unfinished = text.with_name(text.name + ".tmp")
     with unfinished.open("wb") as file:
         truth = {"seed": seed} | _write(file, records, seed)
@@ -94,7 +94,7 @@ def _write(file: BinaryIO, records: int, seed: int) -> dict[str, Any]:
 
 
 def stack_hash(frames: str) -> str:
-    """Return the truth's name for a stack, given as frames joined with ";", innermost first."""
+    """Return the key of a stack in the totals; `frames` are joined with ";", innermost first."""
     return hashlib.blake2b(frames.encode(), digest_size=12).hexdigest()
 
 
@@ -103,7 +103,7 @@ def _joined(stack: bytes) -> str:
 
 
 class _Draw(NamedTuple):
-    """Hold what chance says of one record."""
+    """The random draws for one record."""
 
     trace: Trace
     owner: Owner
@@ -116,7 +116,7 @@ class _Draw(NamedTuple):
 
 
 class _Machine:
-    """Draw the pages of a machine, in the order of their page frames."""
+    """Random pages of a machine, in the order of their page frames."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -126,7 +126,7 @@ class _Machine:
         self._cpupids = {_NO_CPUPID: 1 - _NOTED} | dict.fromkeys(noted, _NOTED / _NR_CPUPIDS)
 
     def pages(self, records: int) -> Iterator[PageRecord]:
-        """Yield the records of as many allocations, aligned to their order, at ascending page frames."""
+        """Yield the records of `records` allocations, aligned to their order, in ascending order of PFNs."""
         pfn = _FIRST_PFN
         for start in range(0, records, _BATCH):
             for number, draw in enumerate(self._draws(min(_BATCH, records - start)), start):
@@ -190,7 +190,7 @@ def _memcg_line(charge: str, owner: Owner) -> bytes:
 
 
 def main() -> None:
-    """Run as a command."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("text", type=Path, metavar="FILE")
     parser.add_argument("--records", type=int, default=1_000_000)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a benchmark ran on: processor, memory, kernel, versions."""
+"""Facts about the machine of a benchmark: processor, memory, kernel, versions."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ __all__ = ["facts"]
 
 
 def facts() -> dict[str, str]:
-    """Return what to know of this machine and of the tools, by name."""
+    """Return facts about this machine and the tools, by name."""
     tools = {name: _version(name) for name in ("spo-trace", "pyarrow", "pandas")}
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One command as a whole process: wall time, processor time, peak memory.
+"""Measurement of one command: wall time, processor time, peak memory.
 
-What wait4(2) calls a process's peak includes that of this process when it forked, so this one has to stay small: it
-imports neither pyarrow nor pandas, and looks into the results only after all measurements.
+The peak that wait4(2) returns includes the memory of this process at the time of fork(2), so this process has to stay
+small: it imports neither pyarrow nor pandas, and reads the results only after all measurements.
 """
 
 import os
@@ -18,7 +18,7 @@ __all__ = ["Run", "Runs", "measure"]
 
 
 class Run(NamedTuple):
-    """Hold what one run took; `cpu_seconds` is user and system time of all its threads and children."""
+    """The cost of one run; `cpu_seconds` is user and system time of all its threads and children."""
 
     seconds: float
     cpu_seconds: float
@@ -26,7 +26,7 @@ class Run(NamedTuple):
 
 
 class Runs(NamedTuple):
-    """Hold all runs of one command, in the order of the rounds."""
+    """All runs of one command, in the order of the rounds."""
 
     runs: tuple[Run, ...]
 
@@ -42,12 +42,12 @@ class Runs(NamedTuple):
 
     @property
     def peak_bytes(self) -> int:
-        """Return the largest peak of resident memory."""
+        """Return the largest peak of resident memory of all runs."""
         return max(run.peak_bytes for run in self.runs)
 
 
 def measure(command: Sequence[str | Path], output: Path, *, one_processor: bool = False) -> Run:
-    """Run `command` with its standard output to `output`; raise CalledProcessError, with what it said, if it fails."""
+    """Run `command` with its standard output to `output`; raise CalledProcessError with its messages if it fails."""
     errors = output.with_suffix(".err")
     with output.open("wb") as out, errors.open("wb") as err, _processors(one_processor):
         start = perf_counter()
@@ -60,7 +60,7 @@ def measure(command: Sequence[str | Path], output: Path, *, one_processor: bool 
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10)
 
 
-# A child inherits the processors that its parent may use, and spo-trace takes as many jobs as it may use processors.
+# A child inherits its parent's CPU affinity, and spo-trace uses as many jobs as it may use processors.
 @contextmanager
 def _processors(one: bool) -> Iterator[None]:
     allowed = os.sched_getaffinity(0)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Stacks, comms and memory cgroups of a made-up large machine, all from a seed.
+"""Stacks, comms and memory cgroups of an invented large machine, generated from a seed.
 
-The inner and the outer frames of a stack are those that real kernels printed (simulator/sites.toml); the frames
-between them are put together from words, as 1,500 stacks need more functions than the sites have.
+The inner and outer frames of a stack are those of real kernels (simulator/sites.toml). The frames
+in between are composed of words, because 1,500 stacks need more functions than the sites have.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _PROGRAMS = (
 
 
 class Trace(NamedTuple):
-    """Hold one allocating call chain: its lines, and what its pages are like."""
+    """One allocating call chain: its lines, and the properties of its pages."""
 
     stack: bytes
     gfp: bytes
@@ -51,7 +51,7 @@ class Trace(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """Hold a thread name, its process, and the memory cgroup that it runs in."""
+    """A thread's name, its process, and its memory cgroup."""
 
     comm: bytes
     pid: int
@@ -60,12 +60,12 @@ class Owner(NamedTuple):
 
 
 def zipf(count: int) -> list[float]:
-    """Return cumulative weights for `count` items, the nth as likely as 1/n."""
+    """Return cumulative weights for `count` items; the nth has the weight 1/n."""
     return list(accumulate(1 / rank for rank in range(1, count + 1)))
 
 
 def traces(random: Random) -> list[Trace]:
-    """Return NR_STACKS call chains, no two alike."""
+    """Return NR_STACKS distinct call chains."""
     sites = list(builtin_sites().values())
     functions = list(_functions(random))
     by_frames: dict[tuple[str, ...], Site] = {}
@@ -75,7 +75,7 @@ def traces(random: Random) -> list[Trace]:
     return [_trace(frames, site) for frames, site in by_frames.items()]
 
 
-# Which page is the head of a larger one depends on the record's order.
+# The head flag depends on the order of the record.
 def _trace(frames: tuple[str, ...], site: Site) -> Trace:
     return Trace(stack_text(frames), site.gfp, site.migratetype.encode(), site.flags & ~PAGE_FLAGS["head"])
 
@@ -88,7 +88,7 @@ def _frames(random: Random, inner: Site, outer: Site, functions: list[str]) -> t
     return (*first, *between, *last)
 
 
-# As %pS prints them: name+offset/size, and the module in brackets.
+# In the format of %pS: name+offset/size, and the module in brackets.
 def _functions(random: Random) -> Iterator[str]:
     for subsystem in (*_MODULES, *_BUILT_IN):
         for verb in _VERBS:
@@ -98,7 +98,7 @@ def _functions(random: Random) -> Iterator[str]:
 
 
 def owners(random: Random) -> list[Owner]:
-    """Return NR_COMMS threads, each in one of some 40 memory cgroups, one in eight of these offline."""
+    """Return NR_COMMS threads in about 40 memory cgroups, one in eight of which is offline."""
     memcgs = [(b"/", False), (b"init.scope", False), *(_memcg(random, n) for n in range(_NR_MEMCGS - 2))]
     picked = random.choices(memcgs, cum_weights=zipf(len(memcgs)), k=NR_COMMS)
     pids = random.sample(range(2, 400_000), NR_COMMS)
@@ -111,7 +111,7 @@ def _memcg(random: Random, number: int) -> tuple[bytes, bool]:
     return b"service-%d.service" % number, False
 
 
-# TASK_COMM_LEN leaves 15 bytes.
+# TASK_COMM_LEN is 16 with the terminating 0.
 def _comms() -> list[bytes]:
     workers = (f"kworker/{cpu}:{n}" for cpu in range(32) for n in range(3))
     numbered = (f"{program[:11]}-{n}" for n in range(NR_COMMS) for program in _PROGRAMS)

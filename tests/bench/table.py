@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The benchmark's result as a Markdown table, which reads well in a terminal too."""
+"""The results of a benchmark as a Markdown table that is also readable in a terminal."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -12,19 +12,19 @@ __all__ = ["aligned", "markdown"]
 _HEAD = ("tool", "median s", "min–max s", "CPU s", "MB/s", "peak MiB", "× page_owner_sort", "answer right?")
 
 _NOTES = """\
-Each command as a whole process, all in turn in each round; one round before them is not counted. MB/s: the text's
-bytes by the median time, for snapshots the text that they were made of. × page_owner_sort: how many times the
-throughput of `{baseline}` in the same round, the median of the rounds.
-CPU s: user and system, median. Peak: largest resident memory of all runs; what is below {floor:.0f} MiB is lost in
-that of the measuring process. The answer is right if the pages of every comm, or stack, are those that the generator
-counted.
+Each round runs all commands once, each as a whole process, after one round that is not measured. MB/s: bytes of the
+text divided by the median time; for snapshots, of the text from which they were made. × page_owner_sort: throughput
+relative to `{baseline}` in the same round, median of the rounds.
+CPU s: user and system time, median. Peak: largest resident memory of all runs; values below {floor:.0f} MiB cannot be
+measured, because that is the size of the measuring process. The answer is right if the pages of every comm, or stack,
+are those that the generator counted.
 """
 
 
 def markdown(
     facts: Mapping[str, str], results: Mapping[str, Runs], answers: Mapping[str, str], text_bytes: int, floor: float
 ) -> str:
-    """Return the table of `results`, with the facts above and what the columns mean below it."""
+    """Return the table of `results`, with the facts above it and an explanation of the columns below it."""
     rows = [_row(name, runs, results.get(BASELINE), answers[name], text_bytes) for name, runs in results.items()]
     lines = [*(f"- {name}: {value}" for name, value in facts.items()), "", *aligned([_HEAD, *rows])]
     return "\n".join(lines) + "\n\n" + _NOTES.format(baseline=BASELINE, floor=floor)
@@ -49,9 +49,9 @@ def _ratio(runs: Runs, baseline: Runs) -> float:
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the lines of a Markdown table; the first of `rows` is its head, its first and last columns are words."""
+    """Return the lines of a Markdown table; the first of `rows` is its head, the first and last columns are text."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    # Names and answers to the left, numbers to the right.
+    # Align text to the left, numbers to the right.
     left = (0, len(widths) - 1)
     rule = ["-" * width if n in left else "-" * (width - 1) + ":" for n, width in enumerate(widths)]
     cells = [

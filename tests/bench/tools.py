@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The commands that are measured, and how each one's result is judged."""
+"""The measured commands, and the check of each one's result."""
 
 import subprocess
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _ALL = ("--top", "0", "--format", "json")
 
 
 class Tool(NamedTuple):
-    """Hold one command: `answer` judges its result once it has run, given what it wrote to standard output."""
+    """One command; `answer` checks its result after a run, given the file with its standard output."""
 
     name: str
     command: Command
@@ -29,7 +29,7 @@ class Tool(NamedTuple):
 
 
 def tools(text: Path, truth: Truth, directory: Path, *, with_peer: bool) -> list[Tool]:
-    """Return the commands for a text, in the order in which each round runs them; they write into `directory`."""
+    """Return the commands for a text, in the order of each round; they write to `directory`."""
     peers = [_peer("stacktrace", text, truth, directory), _peer("name", text, truth, directory)] if with_peer else []
     return [*_from_text(text, truth, directory), *_from_snapshots(truth, directory), *peers, *_limits(text)]
 
@@ -70,7 +70,7 @@ def _snapshot(text: Path, truth: Truth, directory: Path, jobs: int) -> Tool:
     )
 
 
-# Stacks are compared as they stand only where both snapshots tell that they are of one kernel.
+# Stacks are compared with offsets only if both snapshots contain the same kernel version.
 def _uname(directory: Path) -> Path:
     path = directory / "uname"
     path.write_text("Linux bench 7.2.0 #1 SMP x86_64 GNU/Linux\n", "utf-8")

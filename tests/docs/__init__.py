@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The documents, and what holds them to the truth."""
+"""Generators and checks of the documents."""

@@ -10,17 +10,18 @@ __all__ = ["keys_page"]
 _HEAD = """\
 # Keys
 
-What memory and swap can be grouped by (`--by`), selected by (`--where`) and sorted by (`--sort`, a key of `--by`).
-The Python API takes the same names: `spo.attribute(snap, by=["callsite", "order"], where='type == 0')`. This page is
-made from the table of keys by `make docs`; [SCHEMA.md](../spo_trace/snapshots/SCHEMA.md) says which kernels print what.
+The keys by which memory and swap can be grouped (`--by`), selected (`--where`) and sorted (`--sort`, a key of `--by`).
+The Python API uses the same names: `spo.attribute(snap, by=["callsite", "order"], where='type == 0')`. `make docs`
+generates this page from the table of keys. [glossary.md](glossary.md) explains terms and categories;
+[SCHEMA.md](../spo_trace/snapshots/SCHEMA.md) lists the kernel versions that lack a column.
 
-"Found in" names the table that has the key. A row of the other table has no value: `-` in a table, empty in CSV, null
-in JSON. In `--where` such a row matches no comparison; `NAME.isna()` selects it. A key of the stack is known for memory
-and swap alike.
+"Found in" is the table that has the key. Rows of the other table have no value: `-` in a table, empty in CSV, null in
+JSON. In `--where` such rows match no comparison; `NAME.isna()` selects them. Keys of the stack exist for memory and
+swap.
 
-In `--where`, text needs quotes and numbers do not: `'comm == "dd" and order > 0'`. `stack` and `symbols` are one text
-there, as in CSV and JSON: frames innermost first, with `;` between them, and `\\073` for a `;` inside a frame. In the
-Python API they are tuples of frames. Folded stacks have a `:` for a `;` inside a frame.
+In `--where`, text needs quotes and numbers do not: `'comm == "dd" and order > 0'`. There, as in CSV and JSON, `stack`
+and `symbols` are one text: frames innermost first, separated by `;`, with `\\073` for a `;` inside a frame. In the
+Python API they are tuples of frames. Folded stacks have a `:` instead of a `;` inside a frame.
 """
 
 
@@ -28,7 +29,7 @@ def keys_page() -> str:
     """Return the text of docs/keys.md."""
     of_frames = [KEY_TABLE[name] for name in FRAME_KEYS]
     columns = [key for key in KEY_TABLE.values() if key not in of_frames]
-    return f"{_HEAD}\n## Of the stack\n\n{_rows(of_frames)}\n## Columns\n\n{_rows(columns)}"
+    return f"{_HEAD}\n## Keys of the stack\n\n{_rows(of_frames)}\n## Columns\n\n{_rows(columns)}"
 
 
 def _rows(keys: Iterable[Key]) -> str:

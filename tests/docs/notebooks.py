@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Run the notebooks from top to bottom: refresh their outputs (`make notebooks`), or check that they are fresh."""
+"""Run the notebooks: update their outputs (`make notebooks`), or check that they are up to date."""
 
 import argparse
 import sys
@@ -15,9 +15,9 @@ DIRECTORY = Path(__file__).parents[2] / "notebooks"
 
 
 def run(path: Path) -> Any:
-    """Return the notebook `path` with the outputs that it has now; raise if a cell fails."""
+    """Run the notebook `path` and return it with its new outputs; raise if a cell fails."""
     book = nbformat.read(path, as_version=4)
-    # Times of execution would make each run another file.
+    # Without execution times, which would change the file at each run.
     client = NotebookClient(
         book,
         timeout=300,
@@ -37,13 +37,13 @@ def run(path: Path) -> Any:
 
 
 def texts(book: Any) -> list[str]:
-    """Return what the outputs of a notebook say, without its pictures."""
+    """Return the text of a notebook's outputs, without pictures."""
     outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
     return [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
 
 
 def main() -> None:
-    """Refresh all notebooks, or with --check say whether the outputs of those named are what they print."""
+    """Update all notebooks, or with --check, test whether the outputs of the given ones are up to date."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("paths", nargs="*", type=Path, default=sorted(DIRECTORY.glob("*.ipynb")))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""`make pictures`: the live view of watch, and the plot of a trend, of the modelled machine that leaks."""
+"""`make pictures`: the live view of watch and the plot of a trend, for the simulated leak."""
 
 import io
 import re
@@ -20,11 +20,11 @@ LEAK = ["--from", "leak", "--backend", "simulator"]
 
 
 def main() -> None:
-    """Make both pictures."""
+    """Create both pictures."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         _, seen = in_terminal(["watch", *LEAK], directory)
-        # What stays on the terminal is the last view.
+        # The last view stays on the terminal.
         stays = seen.decode().rpartition("\x1b[?1049l")[2]
         (PICTURES / "watch.svg").write_text(_drawn(stays.replace("\r\n", "\n").strip()))
         in_process("watch", *LEAK, "--record", "minutes", cwd=directory)
@@ -37,7 +37,7 @@ def _drawn(text: str) -> str:
     console = Console(record=True, width=100, file=io.StringIO())
     console.print(Text.from_ansi(text))
     svg = console.export_svg(title="spo-trace watch", unique_id="watch")
-    # The fonts that rich would have fetched from the network; the reader's own will do.
+    # Use the reader's own fonts instead of those that rich would load from the network.
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""docs/commands.md: every command and option, from the texts that --help shows (`make docs`)."""
+"""docs/commands.md: every command and option, from the texts of --help (`make docs`)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ All that `spo-trace COMMAND --help` says, in one page; made of it by `make docs`
 
 
 def commands() -> dict[str, Any]:
-    """Return the commands by name, as the command line parses them."""
+    """Return the commands of the command line by name."""
     group: Any = typer.main.get_command(command_line())
     return dict(group.commands)
 
@@ -49,7 +49,7 @@ def _section(name: str, command: Any) -> Iterator[str]:
         yield f"| | |\n|---|---|\n{rows}"
 
 
-# \b keeps click from joining lines: examples.
+# \b prevents click from joining the lines of examples.
 def _paragraph(text: str) -> str:
     if not text.startswith("\b\n"):
         return " ".join(text.split()) + "\n"

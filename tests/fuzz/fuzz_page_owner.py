@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Fuzz page_owner and swap_page_owner text: the compiled scanner must say what the reference parsers say.
+"""Fuzz page_owner and swap_page_owner text: the compiled scanner must agree with the reference parsers.
 
     python tests/fuzz/fuzz_page_owner.py --seconds 60
 
-runs libFuzzer (atheris), or a simpler loop of seeded mutations where atheris is not installed. An input that makes a
-difference is kept in tests/fuzz/found; README.md there says how it becomes a test.
+runs libFuzzer (atheris), or a simpler loop of seeded mutations if atheris is not installed. An input on which they
+differ is saved in tests/fuzz/found; README.md describes how to add it to the tests.
 """
 
 import argparse
@@ -40,9 +40,9 @@ _WORDS = (
 
 
 class Input(NamedTuple):
-    """Hold a text and how it is read. As bytes: one that tells chunk size, block size and jobs, then the text.
+    """A text and how to read it. As bytes: one byte for chunk size, block size and jobs, then the text.
 
-    It is read as page_owner and as swap_page_owner, as it comes and with each chunk for a record.
+    It is read as page_owner and as swap_page_owner, both as plain text and with each chunk as one record.
     """
 
     chunk_size: int
@@ -52,14 +52,14 @@ class Input(NamedTuple):
 
     @classmethod
     def of(cls, data: bytes) -> Self:
-        """Return what `data` stands for."""
+        """Return the input that `data` encodes."""
         how = data[0] if data else 0
         chunk_size = _CHUNK_SIZES[how % len(_CHUNK_SIZES)]
         return cls(chunk_size, _BLOCK_SIZES[how // 5 % len(_BLOCK_SIZES)], 1 + how // 25 % 3, data[1:])
 
 
 def compare(given: Input) -> None:
-    """Raise AssertionError if the two parsers do not say the same."""
+    """Raise AssertionError if the two parsers disagree."""
     from tests.unit.formats.fast.comparing import PAGES, SWAP, assert_same, in_chunks
 
     chunks = in_chunks(given.text, given.chunk_size)
@@ -69,7 +69,7 @@ def compare(given: Input) -> None:
 
 
 def seeds() -> list[bytes]:
-    """Return texts to begin with: records of real kernels, of each variant, and hostile ones."""
+    """Return initial texts: records of real kernels, of each variant, and hostile ones."""
     from tests.unit.formats.reading import HEADER
     from tests.unit.formats.test_cuts import ENTRIES, PAGES
     from tests.unit.formats.test_page_owner_vendors import RECORDS
@@ -83,7 +83,7 @@ def seeds() -> list[bytes]:
 
 
 def mutate(choose: random.Random, inputs: list[bytes]) -> bytes:
-    """Return one of the inputs with some bytes changed, or part of another one or a known word put in."""
+    """Return one of the inputs with changed bytes, or with parts of another input or known words inserted."""
     data = choose.choice(inputs)
     for _ in range(choose.randint(1, 5)):
         start = choose.randint(0, len(data))
@@ -116,13 +116,13 @@ def _try(data: bytes) -> None:
     try:
         compare(Input.of(data))
     except BaseException:
-        print(f"kept as {_keep(data)}", file=sys.stderr)
+        print(f"saved as {_keep(data)}", file=sys.stderr)
         raise
 
 
 def _with_atheris(seconds: int, seed: int) -> None:
     atheris = importlib.import_module("atheris")
-    # The reference parsers' branches are what leads to new inputs.
+    # Coverage of the reference parsers guides the search for new inputs.
     with atheris.instrument_imports(include=["spo_trace.formats"]):
         importlib.import_module("spo_trace.formats.parser_choice")
     with tempfile.TemporaryDirectory(prefix="spo-trace-fuzz-") as scratch:
@@ -155,12 +155,12 @@ def _without_atheris(seconds: int, seed: int) -> None:
 
 
 def main() -> None:
-    """Fuzz, or try files again."""
+    """Fuzz, or repeat saved inputs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--plain", action="store_true", help="do without atheris")
-    parser.add_argument("files", nargs="*", type=Path, help="inputs to try again, in place of fuzzing")
+    parser.add_argument("--plain", action="store_true", help="do not use atheris")
+    parser.add_argument("files", nargs="*", type=Path, help="saved inputs to repeat instead of fuzzing")
     given = parser.parse_args()
     if given.files:
         for path in given.files:

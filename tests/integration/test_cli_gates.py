@@ -73,8 +73,8 @@ def test_the_later_one_first_is_told(place: Path) -> None:
     run = in_process("diff", "series/3.spo", "series/0.spo", "-f", "json", cwd=place)
     # THEN that is told, with what to type, and the rate is that of growth all the same
     said = "series/0.spo was taken 30.0 s before series/3.spo"
-    mend = "name the earlier one first: spo-trace diff series/0.spo series/3.spo\n"
-    assert run.returncode == 0 and f"spo-trace: warning: {said}; {mend}" in run.stderr.decode()
+    fix = "name the earlier one first: spo-trace diff series/0.spo series/3.spo\n"
+    assert run.returncode == 0 and f"spo-trace: warning: {said}; {fix}" in run.stderr.decode()
     rates = {row["comm"]: row["rate"] for row in json.loads(run.stdout)}
     assert rates["p1"] == 63 * 4096 / 30
     # AND a threshold, which growth would never cross, is refused

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Totals by comm, by awk over lines alone.
+"""Totals by comm, computed by awk from single lines.
 
-Right only where every comm is benign: no newline and no `), ts N ns` in it.
+Correct only if no comm contains a newline or `), ts N ns`.
 """
 
 import os
@@ -13,7 +13,7 @@ __all__ = ["CommTotals", "comm_totals", "pages_by_comm", "run"]
 
 
 class CommTotals(NamedTuple):
-    """What comm.awk prints for one comm."""
+    """The output of comm.awk for one comm."""
 
     pages: int
     records: int
@@ -21,8 +21,8 @@ class CommTotals(NamedTuple):
 
 
 def run(script: str, text: bytes) -> list[bytes]:
-    """Return the lines that a script of this directory prints for a text."""
-    # C locale: awk takes bytes as they are, valid UTF-8 or not
+    """Return the lines that a script in this directory prints for a text."""
+    # In the C locale, awk accepts all bytes, including invalid UTF-8
     done = subprocess.run(
         ["awk", "-f", str(Path(__file__).with_name(script))],
         input=text,

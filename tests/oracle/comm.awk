@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Totals by comm over the lines of page_owner or swap_page_owner, in the manner of the RFC's cover letter.
-# Prints: base pages, records, records marked `(swapped)`, comm; tab-separated. Wrong for a comm that holds a newline
-# or `), ts N ns`: framed.py is for those.
+# Totals by comm over the lines of page_owner or swap_page_owner, as in the RFC's cover letter.
+# Prints: base pages, records, records marked `(swapped)`, comm; tab-separated. Wrong for comms that contain a newline
+# or `), ts N ns`; framed.py handles these.
 
 /^Page allocated via / {
 	pages = ($4 == "order") ? 2 ^ ($5 + 0) : 1

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Hold `spo-trace report` against the oracles, for any captures.
+"""Compare `spo-trace report` with the oracles, for any captures.
 
     python tests/oracle/compare.py DIR...     # every stage (directory with a page_owner) at or below each DIR
 
-Prints one line a stage, OK or its differences, and exits 1 if there are any.
+Prints one line per stage, OK or its differences, and exits 1 if there are any.
 """
 
 import json
@@ -40,7 +40,7 @@ def main(roots: list[str]) -> int:
 
 
 def compare_stage(stage: Path) -> list[str]:
-    """Return what spo-trace and the oracles disagree on in one stage."""
+    """Return the differences between spo-trace and the oracles in one stage."""
     texts = read(stage, "page_owner"), read(stage, "swap_page_owner")
     by_comm = framed.pages_by_comm(framed.memory(texts[0]), framed.swap(texts[1]))
     expected: dict[str, Totals] = {
@@ -57,22 +57,22 @@ def compare_stage(stage: Path) -> list[str]:
 
 
 def report(stage: Path, by: str) -> dict[str, tuple[int, int]]:
-    """Return what `spo-trace report` says of a stage."""
+    """Return the result of `spo-trace report` for a stage."""
     command = [spo_trace(), "report", str(stage), "--by", by, "--top", "0", "--format", "json"]
     done = subprocess.run(command, capture_output=True, check=True, encoding="utf-8")
     rows = json.loads(done.stdout)
-    # Without swap_page_owner the pages in swap are not known; the oracles count none.
+    # Without swap_page_owner, the pages in swap are unknown; the oracles count 0.
     return {row[by] or "": (row["mem_pages"], row["swap_pages"] or 0) for row in rows}
 
 
 def spo_trace() -> str:
-    """Return the command under test: $SPO_TRACE, else the one beside this Python, else the one on PATH."""
+    """Return the command to test: $SPO_TRACE, else the one next to this Python, else the one in PATH."""
     beside = Path(sys.executable).with_name("spo-trace")
     return os.environ.get("SPO_TRACE") or (str(beside) if beside.exists() else shutil.which("spo-trace") or "spo-trace")
 
 
 def differences(expected: Totals, actual: Totals) -> list[str]:
-    """Return one line per key whose (memory, swap) pages differ, keys cut to their end."""
+    """Return one line per key whose (memory, swap) pages differ, with only the end of long keys."""
     none = (0, 0)
     return [
         f"{key[-60:]!r}: expected {expected.get(key, none)}, spo-trace says {actual.get(key, none)}"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-r"""Totals over framed records, whatever a comm holds.
+r"""Totals over framed records, for any bytes in a comm.
 
-Two facts carry it. A comm is at most 15 bytes, so it cannot hold "\nPage allocated via order ": each such
-line starts a record. And no line after the PFN (or SWP entry) line starts like it, so the last one of a
-record is the true one, and all before it is the header.
+It relies on two facts. A comm is at most 15 bytes, so it cannot contain "\nPage allocated via order ": each such line
+starts a record. And no line after the PFN (or SWP entry) line starts like it, so the last such line of a record is the
+real one, and everything before it is the header.
 """
 
 from collections import Counter
@@ -22,8 +22,8 @@ class Record(NamedTuple):
     ts_nsec: int
     swapped: bool
     memcg: bytes  # the whole line, "Slab cache page" included; empty if there is none
-    # init_page_owner() takes what was free on a processor's list for allocated: such a page is not listed whenever the
-    # allocator has it back (seen on 6.1: 24 of them, in one reading of ten).
+    # init_page_owner() treats pages on per-CPU free lists as allocated. Such a page is not listed whenever the
+    # allocator has it back (seen on 6.1: 24 such pages in one of ten readings).
     early: bool = False
 
 
@@ -38,7 +38,7 @@ def swap(swap_page_owner: bytes) -> list[Record]:
 
 
 def records(text: bytes, start: bytes, second_line: bytes) -> list[Record]:
-    """Return the records whose first line goes on with `start` and whose second one is `second_line`."""
+    """Return the records whose first line continues with `start` and whose second line matches `second_line`."""
     _, *chunks = (b"\n" + text).split(b"\nPage allocated via " + start)
     return [_record(start + chunk, second_line) for chunk in chunks]
 

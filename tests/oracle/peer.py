@@ -2,14 +2,14 @@
 """The kernel's own page_owner_sort, built from Debian's linux-source package.
 
     python -m tests.oracle.peer build     # about 150 MB by apt-get download; needs gcc, dpkg-deb, xz
-    python -m tests.oracle.peer           # is it there?
+    python -m tests.oracle.peer           # print whether it is available
 
-The newest package that apt offers is taken, from 6.12 on. Tried: 6.12.117 of bookworm-security, whose figures
-are right for the text of 7.2 (it drops the PFN line, so the 0x in it does no harm). What the tool cannot do:
+The newest package that apt offers is used, 6.12 or later. Tested: 6.12.117 of bookworm-security, whose results are
+correct for the text of 7.2 (it ignores the PFN line and thus the 0x in it). Limitations of the tool:
 
 - swap_page_owner: it finds no order and counts 0 pages, exit 0;
-- a comm with a newline: all of these become one group without a name;
-- a group by stack alone: the memcg line counts as part of the stack. stack_totals() mends that.
+- comms with a newline: all of these become one group without a name;
+- groups by stack only: the memcg line counts as part of the stack. stack_totals() corrects that.
 """
 
 import os
@@ -30,28 +30,28 @@ OLDEST = (6, 12)
 
 
 def available() -> str | None:
-    """Return why page_owner_sort cannot be used, None if it can."""
+    """Return the reason why page_owner_sort cannot be used, None if it can."""
     if os.access(BINARY, os.X_OK):
         return None
     return f"no {BINARY}: build it with `python -m tests.oracle.peer build`"
 
 
 def page_owner_sort(text_path: Path, *args: str) -> str:
-    """Return what page_owner_sort writes for a page_owner text, invalid UTF-8 as surrogates."""
+    """Return the output of page_owner_sort for a page_owner text, with invalid UTF-8 as surrogates."""
     with tempfile.NamedTemporaryFile() as out:
         subprocess.run([BINARY, *args, text_path, out.name], stdout=subprocess.DEVNULL, check=True)
         return Path(out.name).read_text("utf-8", "surrogateescape")
 
 
 def comm_totals(text_path: Path) -> dict[bytes, int]:
-    """Return base pages by comm. Right where no comm holds a newline."""
+    """Return base pages by comm; correct if no comm contains a newline."""
     out = page_owner_sort(text_path, "-m", "--cull=name")
     rows = re.findall(r"^\d+ times, (\d+) pages, task_comm_name: (.*)$", out, re.MULTILINE)
     return {comm.encode("utf-8", "surrogateescape"): int(pages) for pages, comm in rows}
 
 
 def stack_totals(text_path: Path) -> Counter[str]:
-    """Return base pages by stack, frames joined with ";", groups that differ in other lines merged."""
+    """Return base pages by stack, with frames joined by ";"; merge groups that differ only in other lines."""
     out = page_owner_sort(text_path, "-m", "--cull=stacktrace")
     pages: Counter[str] = Counter()
     for group in re.split(r"^\d+ times, (?=\d+ pages:$)", out, flags=re.MULTILINE)[1:]:
@@ -62,7 +62,7 @@ def stack_totals(text_path: Path) -> Counter[str]:
 
 
 def build() -> Path:
-    """Download the kernel's source, take the tool out of it and compile it."""
+    """Download the kernel's source, extract the tool and compile it."""
     CACHE.mkdir(parents=True, exist_ok=True)
     package = newest_package()
     with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
@@ -76,10 +76,10 @@ def build() -> Path:
 
 
 def newest_package() -> str:
-    """Return the newest linux-source-X.Y that apt offers and whose tool is known to be right."""
+    """Return the newest linux-source-X.Y that apt offers, if its tool is known to be correct."""
     for tool in ("apt-get", "apt-cache", "dpkg-deb", "gcc", "xz"):
         if shutil.which(tool) is None:
-            sys.exit(f"page_owner_sort is built with {tool}, which is not installed")
+            sys.exit(f"building page_owner_sort needs {tool}, which is not installed")
     names = subprocess.run(
         ["apt-cache", "search", "--names-only", "^linux-source-[0-9.]+$"],
         capture_output=True,
@@ -94,7 +94,7 @@ def newest_package() -> str:
 
 
 def extract(deb: Path, package: str) -> bytes:
-    """Return page_owner_sort.c out of a linux-source package."""
+    """Return page_owner_sort.c from a linux-source package."""
     pipeline = (
         f"dpkg-deb --fsys-tarfile {shlex.quote(str(deb))} | tar -xO ./usr/src/{package}.tar.xz"
         f" | tar -xJO {package}/tools/mm/page_owner_sort.c"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Base pages by stack over page_owner or swap_page_owner. A stack is the lines that begin with a space, after the
-# record's last PFN or SWP line: a comm with a newline in it can make such lines, but only before that line.
+# Base pages by stack over page_owner or swap_page_owner. A stack consists of the lines with a leading space after the
+# record's last PFN or SWP line. A comm with a newline can contain such lines, but only before the PFN or SWP line.
 # Prints: base pages, frames joined by `;`; tab-separated.
 
 function flush() {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Base pages by stack, by awk over the lines that begin with a space."""
+"""Base pages by stack, computed by awk from the lines with a leading space."""
 
 from tests.oracle.awk import run
 
@@ -7,7 +7,7 @@ __all__ = ["pages_by_stack", "stack_pages"]
 
 
 def stack_pages(text: bytes) -> dict[str, int]:
-    """Return base pages by stack, its frames innermost first and joined with ";".
+    """Return base pages by stack, with frames innermost first and joined with ";".
 
     >>> stack_pages(b"Page allocated via pid 7, ...\\nSWP entry 0x1\\n a+0x1/0x2\\n b+0x3/0x4\\n\\n")
     {'a+0x1/0x2;b+0x3/0x4': 1}

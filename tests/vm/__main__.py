@@ -15,7 +15,7 @@ from tests.vm.qemu import Machine
 
 
 def main() -> int:
-    """Run what the command line says; exit 1 with a message if the guest or the job fails."""
+    """Run the job on the command line; exit 1 with a message if the guest or the job fails."""
     arguments = _parser().parse_args()
     job = sys.stdin.read() if arguments.job == "-" else Path(arguments.job).read_text()
     try:

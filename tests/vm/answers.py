@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the kernel says of the owners of swap, and what the probes say, held against each other."""
+"""Comparison of the owners of swap according to the kernel and according to the probes."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ _HEAD = re.compile(rb"pid (-?\d+), tgid (-?\d+) \((.*)\), ts (\d+) ns", re.DOTAL
 
 
 def printed(path: Path) -> dict[int, Owner]:
-    """Return the owner of each entry of a text in the form of swap_page_owner."""
+    """Return the owner of each entry of a text in the format of swap_page_owner."""
     _, *chunks = (b"\n" + path.read_bytes()).split(b"\nPage allocated via ")
     return dict(map(_owner, chunks))
 
@@ -45,7 +45,7 @@ def snapped(path: Path) -> dict[int, Owner]:
 
 
 def compared(stage: Path, first: Mapping[int, Owner]) -> Counter[str]:
-    """Count how two answers of the probes, the `first` given, and two of the kernel, asked in turn, go together."""
+    """Count how two answers of the probes (the `first` is given) and two of the kernel, in turn, relate."""
     answers = [first, *(printed(stage / name) for name in ("kernel-1", "probes-2", "kernel-2"))]
     entries = {entry for said in answers for entry in said}
     kinds = Counter(kind([said.get(entry) for said in answers]) for entry in entries)
@@ -62,10 +62,10 @@ KINDS = {
 
 
 def kind(answers: list[Owner | None]) -> str:
-    """Say what became of an entry from one answer to the next, whoever gave it.
+    """Return what happened to an entry between successive answers of either side.
 
-    A page goes to swap once in its life here, so no owner comes back who was gone: if one does, or if the probes and
-    the kernel stick to different ones, the two disagree.
+    In these tests, a page is swapped out only once, so an owner that vanished does not reappear. If one does, or if the
+    probes and the kernel keep reporting different owners, they disagree.
     """
     states = [answer for answer, _ in groupby(answers)]
     owners = [owner for owner in states if owner]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Measure live collection against `cat page_owner > /dev/null` in a guest, and write the table down.
+"""Compare live collection with `cat page_owner > /dev/null` in a guest, and write the table to a file.
 
 python -m tests.vm.bench docs/live-speed.md [ROUNDS]
 """
@@ -21,7 +21,7 @@ __all__ = ["main", "render"]
 
 KERNEL = "7.2-spo"
 MEMORY_MIB = 2000
-# Pages of order 0 that somebody holds, so that there is much to read.
+# Pages of order 0 held by a process, so that page_owner is large.
 BALLAST_MIB = 1100
 TIME_LIMIT = 1800
 
@@ -52,11 +52,11 @@ Written by `make vm-bench`; every figure was measured in that run.
 
 {table}
 
-page_owner collected: what the snapshot records as its `seconds` for page_owner, read and parsed by so many jobs, and
-written as Parquet but for the last rows, up to half a million. The whole process writes these too, reads the other
-files, and before all loads Python and pyarrow, which takes long where the processor is emulated. All are run in turn
-in each round, one round before them is not counted; × cat is the median of the rounds' ratios. `cat` reads fewer
-records: a snapshot also lists the pages of the process that takes it.
+page_owner collected: the snapshot's `seconds` for page_owner, which is read and parsed by this number of jobs and
+written as Parquet, except for the last rows (up to half a million). The whole process also writes these, reads the
+other files, and first loads Python and pyarrow, which takes long on an emulated processor. Each round runs all of
+them in turn, after one round that is not measured; × cat is the median of the rounds' ratios. `cat` reads fewer
+records, because a snapshot also lists the pages of the process that takes it.
 """
 
 Measured = list[dict[str, Any]]
@@ -92,7 +92,7 @@ def _facts(machine: Machine, rounds: int, measured: Measured) -> dict[str, str]:
 
 
 def render(measured: Measured, told: dict[str, str]) -> str:
-    """Return the document, in Markdown, of what jobs/measure_live.py printed."""
+    """Return the document in Markdown, from the output of jobs/measure_live.py."""
     cat = _seconds(measured, "cat", "seconds")
     rows = [(_CAT, *_row(cat, cat), "")]
     for what, wanted in _WANTED.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which worker runs which tests, and when: those of a guest run on one, so that it boots once; long guests first."""
+"""Distribution of tests to workers: all tests of a guest on one worker, so that it boots once; long guests first."""
 
 import os
 import re
@@ -12,11 +12,11 @@ from tests.vm import kernels
 from tests.vm.qemu import accelerator
 
 _KERNEL = re.compile(r"\[(\d+\.\d+-[a-z]+)")
-# Here each test without a kernel as its parameter has a guest of its own.
+# In this file, each test without a kernel as its parameter has its own guest.
 _GUEST_EACH = "test_trace.py"
-# Those that take longest, so that none of them is left to run alone at the end; the others follow as they are.
+# The longest ones, so that none of them runs alone at the end; the others follow in their usual order.
 _LONGEST = (
-    "test_on_the_patched_kernel_both_answers_are_the_same",
+    "test_on_the_patched_kernel_probes_and_kernel_agree",
     "test_trace.py 7.2-stock",
     "test_trace.py 6.12-stock",
     "test_trace.py 6.1-stock",
@@ -44,32 +44,32 @@ def _place(nodeid: str) -> int:
 
 
 class ByGuest(LoadScopeScheduling):  # type: ignore[misc]
-    """Keep the tests of one guest together: those of a file that have the same kernel as their parameter, or none."""
+    """Keep the tests of one guest together: tests of one file with the same kernel as parameter, or without one."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _scope(nodeid)
 
     def schedule(self) -> None:
-        """Hand out scopes in the order of the tests, not by how many tests each has."""
+        """Assign scopes in the order of the tests, not by their number of tests."""
         self.config.option.loadscopereorder = False
         super().schedule()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
-    """Give out tests by guest, whatever --dist says."""
+    """Distribute tests by guest, for any --dist."""
     return ByGuest(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Have one more than guests run at once, for what is looked at on the host when a guest is done."""
+    """Use one worker more than parallel guests, for checks on the host after a guest is done."""
     return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    """Try KVM once, not in each worker with each kernel: where it hangs a trial takes a processor for seconds."""
+    """Try KVM once, not in each worker for each kernel: a trial that hangs occupies a processor for seconds."""
     with suppress(kernels.KernelMissing):
         os.environ["SPO_TRACE_ACCEL"] = accelerator(kernels.find("7.2-stock"))
 

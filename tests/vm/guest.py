@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Run one job in one guest, from boot to power-off."""
+"""Runs of one job in one guest, from boot to power-off."""
 
 import compileall
 import os
@@ -29,12 +29,12 @@ TIME_LIMIT = 300
 
 
 class GuestError(RuntimeError):
-    """The guest did not come to its end, or its job failed; the message has the end of its console."""
+    """The guest did not power off in time, or its job failed; the message contains the end of its console."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job left: its log, and its files in the directory `out`; `seconds` from boot to power-off."""
+    """The result of a job: its log, its files in the directory `out`, and the `seconds` from boot to power-off."""
 
     out: Path
     log: str
@@ -52,7 +52,7 @@ def run(
     userland: Path | None = None,
     echo: IO[bytes] | None = None,
 ) -> Outcome:
-    """Boot `machine`, run the shell script `job` in it as root, return when the guest is off.
+    """Boot `machine`, run the shell script `job` in it as root, and return when the guest is off.
 
     The job has the helpers of guest/lib.sh, this Python's directory first in PATH, and `out` as $OUT. `out` gets
     job.log, dmesg, console.log and what the job writes; `echo` gets the console as it comes. As many guests run at once
@@ -66,7 +66,7 @@ def run(
         _write_job(out, job, environment or {})
     else:
         _write_job_inside(out, job, environment or {}, userland)
-    # The guest can't keep what Python compiles beside the sources, and would compile them for each command.
+    # The guest can't store compiled Python files, and would compile the sources again for each command.
     compileall.compile_dir(PACKAGE, quiet=2)
     with turn(alone=alone):
         start = time.monotonic()
@@ -87,7 +87,7 @@ def _write_job(out: Path, job: str, environment: Mapping[str, str]) -> None:
     (out / "job.sh").write_text(_script(variables, LIBRARY, job))
 
 
-# See userland/build.sh on what is where in the tree.
+# userland/build.sh describes the tree.
 def _write_job_inside(out: Path, job: str, environment: Mapping[str, str], tree: Path) -> None:
     checkout = Path("/usr/src/spo-trace")
     variables = {**_variables(Path("/opt/spo-trace/bin"), checkout), **environment}
@@ -107,7 +107,7 @@ def _script(variables: Mapping[str, str], library: Path, job: str) -> str:
 
 def _boot(machine: Machine, out: Path, time_limit: float, echo: IO[bytes] | None) -> bool:
     with ExitStack() as stack:
-        # Files without a name: nothing is left of them, however this process ends.
+        # Unnamed files: nothing is left of them, no matter how this process ends.
         disks = [stack.enter_context(tempfile.TemporaryFile()) for _ in machine.disks_mib]
         for disk, mib in zip(disks, machine.disks_mib, strict=True):
             disk.truncate(mib << 20)
@@ -128,7 +128,7 @@ def _boot(machine: Machine, out: Path, time_limit: float, echo: IO[bytes] | None
             process.wait()
 
 
-# Copies the console until QEMU closes it (True) or the deadline is over (False).
+# Copies the console until QEMU closes it (True) or the deadline has passed (False).
 def _follow(process: subprocess.Popen[bytes], console: IO[bytes], deadline: float, echo: IO[bytes] | None) -> bool:
     assert process.stdout is not None
     with process.stdout as pipe, selectors.DefaultSelector() as selector:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The headers that a kernel carries in itself, unpacked as a distribution's package of headers is."""
+"""The headers embedded in a kernel image, unpacked like a distribution's package of headers."""
 
 import hashlib
 import lzma
@@ -16,9 +16,9 @@ _XZ = b"\xfd7zXZ\0"
 
 
 def unpacked_headers(bzimage: Path) -> Path | None:
-    """Return the directory of the headers of this kernel; they are unpacked once, into the user's cache directory.
+    """Return the directory of this kernel's headers, which are unpacked once, into the user's cache directory.
 
-    None if it has none (CONFIG_IKHEADERS), or is not compressed by xz.
+    None if the kernel has none (CONFIG_IKHEADERS) or is not compressed with xz.
     """
     image = bzimage.read_bytes()
     directory = kernels.cache_directory() / "headers" / hashlib.sha256(image).hexdigest()[:16]
@@ -36,7 +36,7 @@ def unpacked_headers(bzimage: Path) -> Path | None:
         try:
             whole.rename(directory)
         except OSError:
-            # Unpacked by another process meanwhile.
+            # Another process has unpacked them meanwhile.
             if not directory.is_dir():
                 raise
     return directory
@@ -47,6 +47,6 @@ def _payload(image: bytes) -> int:
     return (image[0x1F1] + 1) * 512 + int.from_bytes(image[0x248:0x24C], "little")
 
 
-# What follows the stream is ignored.
+# Data after the stream is ignored.
 def _unpack(text: bytes) -> bytes:
     return lzma.LZMADecompressor().decompress(text) if text.startswith(_XZ) else b""

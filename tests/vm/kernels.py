@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Where the kernels are that the guests boot."""
+"""Locations of the kernels that guests boot."""
 
 import os
 from pathlib import Path
@@ -8,17 +8,17 @@ __all__ = ["KernelMissing", "cache_directory", "directories", "find"]
 
 
 class KernelMissing(LookupError):
-    """There is no such kernel; the message says where it was looked for, and what builds it."""
+    """The kernel is missing; the message contains the searched directories and how to build it."""
 
 
 def cache_directory() -> Path:
-    """Return where `make vm-kernel` puts kernels and sources: below the user's cache directory."""
+    """Return the directory of kernels and sources built by `make vm-kernel`, in the user's cache directory."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return base / "spo-trace" / "kernels"
 
 
 def directories() -> list[Path]:
-    """Return the directories with kernels, in the order in which they are looked through."""
+    """Return the directories with kernels, in the order of the search."""
     told = os.environ.get("SPO_TRACE_KERNELS")
     return [*([Path(told)] if told else []), cache_directory()]
 
@@ -31,5 +31,5 @@ def find(name: str) -> Path:
             return path.resolve()
     looked = ", ".join(map(str, directories()))
     version, _, flavour = name.partition("-")
-    mend = f"set SPO_TRACE_KERNELS, or build it: VERSION={version} tests/vm/kernel/build.sh {flavour}"
-    raise KernelMissing(f"no bzImage-{name} in {looked}: {mend}")
+    hint = f"set SPO_TRACE_KERNELS, or build it: VERSION={version} tests/vm/kernel/build.sh {flavour}"
+    raise KernelMissing(f"no bzImage-{name} in {looked}: {hint}")

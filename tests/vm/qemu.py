@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""QEMU's command line for a guest, and whether KVM works here."""
+"""QEMU's command line for a guest, and a test whether KVM works."""
 
 import os
 import subprocess
@@ -11,26 +11,26 @@ from pathlib import Path
 __all__ = ["DIES_WITH_PARENT", "QEMU", "Machine", "accelerator", "command"]
 
 QEMU = "qemu-system-x86_64"
-# QEMU ends with this process, even if that is killed.
+# QEMU exits with this process, even if that is killed.
 DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 INIT = Path(__file__).resolve().parent / "guest" / "init.sh"
 
-# Not -nographic: with that the BIOS writes to the console too, and clears the terminal.
+# Not -nographic, with which the BIOS also writes to the console and clears the terminal.
 _BARE = ["-display", "none", "-vga", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none"]
-# With erms, memory is copied and cleared by `rep movsb` and `rep stosb`, which TCG does a byte at a time.
+# With erms, memory is copied and cleared by `rep movsb` and `rep stosb`, which TCG emulates byte by byte.
 _TCG_CPU = "max,erms=off"
 _CONSOLE = "console=ttyS0 panic=-1 quiet"
-# TCG keeps its translation of code by address: where each process has its libraries elsewhere, each is translated anew.
+# TCG caches translated code by address; with randomized addresses, libraries are translated again for each process.
 _SAME_ADDRESSES = "norandmaps"
-# Large 9p messages need contiguous memory, which a guest under pressure has not.
+# Large 9p messages need contiguous memory, which a guest under memory pressure lacks.
 _ROOT = "root=rootfs rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=32768,cache=loose ro"
-# A guest that gets as far as looking for its root file system has shown that KVM works: it panics, and QEMU ends.
+# If KVM works, the guest gets as far as searching for its root file system; then it panics, and QEMU exits.
 _KVM_TRIAL_SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A guest: its kernel with the command line, and its size; `disks_mib` become /dev/vda, /dev/vdb …"""
+    """A guest: its kernel, command line and size; `disks_mib` become /dev/vda, /dev/vdb …"""
 
     kernel: Path
     cmdline: str = "page_owner=on"
@@ -40,7 +40,7 @@ class Machine:
 
 
 def command(machine: Machine, share: Path, disk_fds: Sequence[int], acceleration: str) -> list[str]:
-    """Return the command that boots `machine`: root is the host's, read-only; `share` is writable."""
+    """Return the command that boots `machine` with the host's root file system (read-only) and the writable `share`."""
     cpu = "host" if acceleration == "kvm" else _TCG_CPU
     disks = [word for fd in disk_fds for word in ("-drive", f"file=/proc/self/fd/{fd},format=raw,if=virtio")]
     append = f"{_CONSOLE} {_ROOT} {_SAME_ADDRESSES} init={INIT} {machine.cmdline}"
@@ -57,7 +57,7 @@ def command(machine: Machine, share: Path, disk_fds: Sequence[int], acceleration
 
 
 def _virtfs(tag: str, path: Path, more: str = "") -> list[str]:
-    # QEMU reads a doubled comma as one.
+    # QEMU unescapes a doubled comma.
     path_option = str(path).replace(",", ",,")
     options = f"local,id={tag},path={path_option},mount_tag={tag},security_model=none,multidevs=remap{more}"
     return ["-virtfs", options]
@@ -65,14 +65,14 @@ def _virtfs(tag: str, path: Path, more: str = "") -> list[str]:
 
 @cache
 def accelerator(kernel: Path) -> str:
-    """Return `kvm` if a guest comes up with it, else `tcg`; $SPO_TRACE_ACCEL decides without a trial."""
+    """Return `kvm` if a guest boots with it, else `tcg`; $SPO_TRACE_ACCEL overrides the trial."""
     told = os.environ.get("SPO_TRACE_ACCEL")
     if told:
         return told
     return "kvm" if os.access("/dev/kvm", os.R_OK | os.W_OK) and _kvm_works(kernel) else "tcg"
 
 
-# /dev/kvm may be there and a guest hang all the same (nested virtualisation): only a trial tells.
+# With nested virtualisation, a guest may hang although /dev/kvm exists, so a trial is needed.
 def _kvm_works(kernel: Path) -> bool:
     trial = [
         *DIES_WITH_PARENT,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Repeat the experiment of the RFC's cover letter on a stock and on a patched kernel, and write down what came out.
+"""Repeat the experiment of the RFC's cover letter on a stock and on a patched kernel, and write the results to a file.
 
 python -m tests.vm.rfc_experiment docs/rfc-experiment.md
 """
@@ -26,15 +26,15 @@ JOB = Path(__file__).parent / "jobs" / "rfc.sh"
 TAKE = 'take() { $2 "$1"; spo-trace snapshot -o "$OUT/$1.spo" || exit; }\n'
 SNAPSHOT_COMM = "spo-trace"
 MIB = 1 << 20
-# Of this, `free` sees some 475 MiB; the letter's guest has 458, of which its kernel and user space take 30 MiB more.
+# `free` shows about 475 MiB of this. The letter's guest has 458, but its kernel and user space use 30 MiB more.
 MEMORY_MIB = 512
-# The snapshot at "2-swapped" has some 30 MiB for itself, and reads its own program again and again.
+# The snapshot at "2-swapped" has only about 30 MiB of memory, and has to read its own program repeatedly.
 TIME_LIMIT = 1200
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one guest gave: the figures of the letter's lines, and the directory with a snapshot for each stage."""
+    """The results of one guest: figures of the letter's commands, and the directory with a snapshot of each stage."""
 
     title: str
     kernel: str
@@ -71,23 +71,22 @@ def _run(title: str, kernel: str, cmdline: str, letter: dict[tuple[str, str], st
 
 
 def render(runs: list[Run], machine: str) -> str:
-    """Return the document, in Markdown."""
+    """Return the document in Markdown."""
     snap = runs[0].snapshot("0-initial")
     parts = [
         "# The RFC's experiment, repeated",
         f"Written by `make rfc-experiment` on {(snap.meta.written_at or '')[:10]}: two guests of {MEMORY_MIB} MiB, "
-        f"2 processors, {machine}. Every figure but the letter's own was measured in that run.",
+        f"2 processors, {machine}. All figures except the letter's were measured in that run.",
         "\n".join(f"- {run.title}: bzImage-{run.kernel}, booted with `{run.cmdline}`" for run in runs),
         "In each stage the letter's own lines (`free -m`, `cat page_owner | awk …`) run first, then "
-        "`spo-trace snapshot`, in the guest. A snapshot lists the pages of the process that takes it too, and in the "
-        "third stage these push others out: the rows *the snapshot's own* say how much that is.",
+        "`spo-trace snapshot`, in the guest. A snapshot also lists the pages of the process that takes it, which in "
+        "the third stage cause other pages to be swapped out; the rows *the snapshot's own* show their size.",
         _figures(runs),
         "## Does it add up?",
-        "`spo-trace verify`: what is listed against what the machine says that it uses, and what of the difference "
-        "has no name.",
+        "`spo-trace verify`: pages that the kernel lists compared with pages in use, and the unexplained difference.",
         _balances(runs),
         "## What moved",
-        "The letter's three actors, whose pages it is about: in memory and in swap, before and after.",
+        "Memory and swap of the three processes of the letter, before and after.",
         *(_moved(run) for run in runs),
     ]
     return "\n\n".join(parts) + "\n"
@@ -116,7 +115,7 @@ def _figures(runs: list[Run]) -> str:
 _OWN = ("the snapshot's own, in memory", "the snapshot's own, in swap")
 
 
-# What a snapshot says of the letter's figures.
+# The letter's figures according to a snapshot.
 def _taken(snap: Snapshot) -> dict[str, str]:
     owners = spo.attribute(snap, by=["comm"]).set_index("comm")[["mem_bytes", "swap_bytes"]]
     own = owners.reindex([SNAPSHOT_COMM], fill_value=0).iloc[0]
@@ -126,10 +125,10 @@ def _taken(snap: Snapshot) -> dict[str, str]:
         "total - free": _mib(meminfo["MemTotal"] - meminfo["MemFree"]),
         "swap used": _mib(meminfo["SwapTotal"] - meminfo["SwapFree"]),
         "page_owner": _mib(owners["mem_bytes"].sum()),
-        "swap_page_owner": _mib(owners["swap_bytes"].sum()) if known else "not known",
+        "swap_page_owner": _mib(owners["swap_bytes"].sum()) if known else "unknown",
         **{comm: _mib(owners["mem_bytes"].get(comm, 0)) for comm in ("dd", "cat")},
         _OWN[0]: _mib(own["mem_bytes"]),
-        _OWN[1]: _mib(own["swap_bytes"]) if known else "not known",
+        _OWN[1]: _mib(own["swap_bytes"]) if known else "unknown",
     }
 
 
@@ -137,7 +136,7 @@ def _mib(size: float) -> str:
     return f"{size / MIB:.2f} MiB"
 
 
-# `cat` says why it can't read, before awk's sum of nothing.
+# If `cat` fails, its message precedes awk's empty sum.
 def _short(cell: str) -> str:
     reason, _, rest = cell.rpartition(": ")
     return rest.replace("directory 0", "directory, 0") if reason else cell
@@ -152,7 +151,7 @@ def _balances(runs: list[Run]) -> str:
                 used, found, rest = (items[items["kind"] == kind].iloc[0] for kind in ("machine", "listed", "rest"))
                 named = items[(items["kind"] == "explains") & (items["pages"] != 0)]
                 known = "unknown owners" not in set(items["item"])
-                sizes = [_mib(used["bytes"]), _mib(found["bytes"]) if known else "not known"]
+                sizes = [_mib(used["bytes"]), _mib(found["bytes"]) if known else "unknown"]
                 unexplained = [f"{_mib(rest['bytes'])} ({100 * rest['share']:.1f} %)" if known else "–"]
                 parts = [f"{_mib(size)} {item}" for item, size in zip(named["item"], named["bytes"], strict=True)]
                 rows.append([f"{run.title}, {stage}: {section}", *sizes, ", ".join(parts), *unexplained])

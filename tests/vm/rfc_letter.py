@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The figures of the RFC's cover letter (linux-mm, 2025-12-05, "mm/page_owner: add support for pages in swap space").
 
-A figure's key is (stage, name), the same as in the figures.tsv that jobs/rfc.sh writes. The letter does not give all.
+The key of a figure is (stage, name), as in the figures.tsv that jobs/rfc.sh writes. The letter does not contain all.
 """
 
 __all__ = ["AFTER", "BEFORE", "STAGES"]
 
-# Each stage, what was done before it, and the names of its figures in their order.
+# Each stage, the action before it, and the names of its figures in order.
 STAGES = {
     "0-initial": ("The beginning", ("free", "total - free", "swap used", "page_owner", "swap_page_owner")),
     "1-dd256": ("`dd` has written 256 MiB into a tmpfs", ("dd", "cat")),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the guests' tests share: a guest's stages, and what is true of each on any kernel."""
+"""Shared parts of the tests in guests: a guest's stages, and checks that hold on any kernel."""
 
 import subprocess
 from collections import Counter
@@ -23,9 +23,9 @@ __all__ = ["MIB", "TOLERANCE", "Guest", "adds_up", "boot"]
 
 JOBS = Path(__file__).parent / "jobs"
 MIB = 1 << 20
-# The issue tracker's and `verify`'s own.
+# The same tolerance as in `verify`.
 TOLERANCE = 0.02
-# Where hardly anything is in swap.
+# Tolerated pages if there is almost nothing in swap.
 FEW_PAGES = 64
 COMPLAINTS = ("WARNING:", "BUG:", "Oops", "refcount", "Call Trace", "oom-kill", "swap_page_owner (")
 
@@ -41,10 +41,10 @@ def boot(
     suite: str | None = None,
     **size: object,
 ) -> "Guest":
-    """Run a job on the kernel `name`; skip the test, saying so, if there is no such kernel, or no such user space.
+    """Run a job on the kernel `name`; skip the test with a message if the kernel or the user space is missing.
 
-    `suite`: the Debian release whose user space the guest has, not the host's. `headers`: $HEADERS is the directory of
-    the kernel's unpacked headers; the job puts them where bcc looks.
+    `suite`: the Debian release whose user space replaces the host's. `headers`: $HEADERS is the directory of
+    the kernel's unpacked headers; the job puts them where bcc searches for them.
     """
     try:
         kernel = kernels.find(name)
@@ -58,10 +58,10 @@ def boot(
 
 
 class Guest:
-    """What a guest left, stage by stage."""
+    """The results of a guest by stage."""
 
     def __init__(self, name: str, outcome: guest.Outcome) -> None:
-        """Read its figures."""
+        """Read the figures of a finished guest."""
         self.name, self.out, self.log = name, outcome.out, outcome.log
         figures = self.out / "figures.tsv"
         lines = figures.read_text().splitlines() if figures.exists() else []
@@ -70,7 +70,7 @@ class Guest:
 
     @property
     def patched(self) -> bool:
-        """Tell whether this kernel keeps the owners of swap."""
+        """Return whether this kernel keeps the owners of swap."""
         return "-spo" in self.name
 
     def stage(self, name: str) -> Path:
@@ -84,16 +84,16 @@ class Guest:
         return self._snapshots[stage]
 
     def bytes_of(self, stage: str, **where: object) -> tuple[int, int]:
-        """Return the bytes in memory and in swap of what has these values."""
+        """Return the bytes in memory and in swap of rows with these values."""
         table = spo.attribute(self.snapshot(stage), by=list(where))
         for key, value in where.items():
             table = table[table[key] == value]
         return int(table["mem_bytes"].sum()), int(table["swap_bytes"].sum())
 
     def check_report(self, stage: str, comms: Iterable[str] = ()) -> None:
-        """Hold `report` against the oracles, and its sums against those of the letter's awk over the same files.
+        """Compare `report` with the oracles, and its sums with those of the letter's awk over the same files.
 
-        Those of all pages are awk's in the guest, those of `comms` on the host, where it takes a tenth of the time.
+        For all pages, awk ran in the guest; for `comms` it runs on the host, which is ten times as fast.
         """
         assert compare_stage(self.stage(stage)) == []
         owners = spo.attribute(self.snapshot(stage), by=["comm"]).set_index("comm")
@@ -110,7 +110,7 @@ class Guest:
             return subprocess.check_output(command, stdin=text, text=True).strip()
 
     def check_balance(self, stage: str) -> None:
-        """Hold what is listed against what the machine says, where it is known: all of it has a name, within 2 %."""
+        """Check the balance of every section with known owners: at most 2 % is unexplained."""
         table = spo.balance(self.snapshot(stage))
         for section, rows in table.groupby("section"):
             pages = rows.groupby("kind")["pages"].sum()
@@ -122,7 +122,7 @@ class Guest:
             assert adds_up(rest), f"{section}\n{rows}"
 
     def check_live(self, stage: str) -> None:
-        """Hold a live snapshot against the captures before and after it: what both have, it has, once."""
+        """Compare a live snapshot with the captures before and after it: it has each record of both exactly once."""
         live = spo.open(self.out / "live" / f"{stage}.spo")
         for file, column in (("page_owner", "pfn"), ("swap_page_owner", "swp_entry")):
             table = live.pages if column == "pfn" else live.swap
@@ -133,13 +133,13 @@ class Guest:
             assert len(before & after) >= 0.8 * len(before)
 
     def check_kernel(self) -> None:
-        """See that the kernel had nothing to complain of."""
+        """Check that the kernel logged no warnings or errors."""
         dmesg = (self.out / "dmesg").read_text(errors="replace").splitlines()
         assert [line for line in dmesg if any(complaint in line for complaint in COMPLAINTS)] == []
 
 
 def adds_up(rest: "Mapping[str, Any] | pd.Series") -> bool:
-    """Tell whether what is left without a name is next to nothing."""
+    """Return whether the unexplained part is negligible."""
     return abs(float(rest["share"])) <= TOLERANCE or abs(int(rest["pages"])) <= FEW_PAGES
 
 

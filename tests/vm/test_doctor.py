@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""`spo-trace doctor` on machines with gaps: it shows each of them and its fix, and snapshot names the same cause."""
+"""`spo-trace doctor` on incomplete machines: it shows each gap and its fix, and snapshot gives the same cause."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.vm.support import Guest, boot
 
 pytestmark = pytest.mark.vm
 
-# doctor NAME: its answer and exit status into the log, between lines that name it; snapshot NAME: the same
+# doctor NAME: write its output and exit status to the log, between lines with the name; snapshot NAME: the same
 JOB = r"""
 doctor() { echo "== $1"; shift; "$@" spo-trace doctor 2>&1; echo "exit $?"; }
 snapshot() { echo "== $1"; shift; "$@" spo-trace snapshot -o /tmp/now.spo 2>&1; echo "exit $?"; }
@@ -23,12 +23,12 @@ snapshot 'snapshot, not root' setpriv --reuid 65534 --regid 65534 --clear-groups
 
 
 def answers(guest: Guest) -> dict[str, str]:
-    """Return what doctor said, by the names that the job gave."""
+    """Return the output of doctor by the names that the job gave."""
     return dict(part.split("\n", 1) for part in guest.log.split("== ")[1:])
 
 
 def one(name: str, cmdline: str, out: Path) -> str:
-    """Return what doctor says on that kernel, booted so."""
+    """Return the output of doctor on this kernel with this command line."""
     return answers(boot(name, cmdline, JOB + "doctor it", out, disks_mib=()))["it"]
 
 
@@ -50,17 +50,17 @@ def test_a_patched_kernel_that_tracks_swap_is_ready(patched: dict[str, str]) -> 
     assert said.endswith("exit 0\n")
 
 
-def test_without_root_it_says_sudo(patched: dict[str, str]) -> None:
+def test_without_root_doctor_suggests_sudo(patched: dict[str, str]) -> None:
     said = patched["not root"]
 
     assert "MISSING   root: this is uid 65534, not root" in said
     assert "sudo" in said
-    # What can be told without root is told.
+    # Everything that can be checked without root is shown.
     assert "switched on by page_owner=on,swap" in said
     assert said.endswith("exit 1\n")
 
 
-def test_without_root_snapshot_says_sudo(patched: dict[str, str]) -> None:
+def test_without_root_snapshot_suggests_sudo(patched: dict[str, str]) -> None:
     said = patched["snapshot, not root"]
 
     assert "page_owner can't be read: this is uid 65534, not root\n" in said
@@ -68,7 +68,7 @@ def test_without_root_snapshot_says_sudo(patched: dict[str, str]) -> None:
     assert said.endswith("exit 1\n")
 
 
-def test_without_debugfs_it_says_how_to_mount_it(patched: dict[str, str]) -> None:
+def test_without_debugfs_doctor_shows_how_to_mount_it(patched: dict[str, str]) -> None:
     said = patched["no debugfs"]
 
     assert "MISSING   debugfs: debugfs is not mounted on /sys/kernel/debug" in said
@@ -77,7 +77,7 @@ def test_without_debugfs_it_says_how_to_mount_it(patched: dict[str, str]) -> Non
     assert said.endswith("exit 1\n")
 
 
-def test_without_debugfs_snapshot_says_so(patched: dict[str, str]) -> None:
+def test_without_debugfs_snapshot_shows_the_cause(patched: dict[str, str]) -> None:
     said = patched["snapshot, no debugfs"]
 
     assert "there is no page_owner to read: debugfs is not mounted on /sys/kernel/debug\n" in said
@@ -88,7 +88,7 @@ def test_debugfs_elsewhere_is_found(patched: dict[str, str]) -> None:
     assert "debugfs is mounted on /run/debug, not on /sys/kernel/debug" in patched["elsewhere"]
 
 
-def test_page_owner_on_without_swap_is_ready_and_says_how_to_get_swap(tmp_path: Path) -> None:
+def test_page_owner_on_without_swap_is_ready_and_the_step_for_swap_is_shown(tmp_path: Path) -> None:
     said = one("7.2-spo", "page_owner=on", tmp_path)
 
     assert "ok        page_owner" in said
@@ -97,7 +97,7 @@ def test_page_owner_on_without_swap_is_ready_and_says_how_to_get_swap(tmp_path: 
     assert said.endswith("exit 0\n")
 
 
-def test_a_kernel_that_is_not_booted_with_page_owner_says_so(tmp_path: Path) -> None:
+def test_on_a_kernel_booted_without_page_owner_the_cause_is_shown(tmp_path: Path) -> None:
     job = JOB + "doctor it\nsnapshot snapshot\n"
     said = answers(boot("7.2-spo", "quiet", job, tmp_path, disks_mib=()))
 
@@ -107,7 +107,7 @@ def test_a_kernel_that_is_not_booted_with_page_owner_says_so(tmp_path: Path) -> 
         assert "exit 1\n" in text
 
 
-def test_debugfs_that_is_switched_off_at_boot_says_so(tmp_path: Path) -> None:
+def test_debugfs_disabled_at_boot_is_reported(tmp_path: Path) -> None:
     job = JOB + "umount /sys/kernel/debug 2> /dev/null\ndoctor it\nsnapshot snapshot\n"
     said = answers(boot("7.2-spo", "page_owner=on debugfs=off", job, tmp_path, disks_mib=()))
 
@@ -116,7 +116,7 @@ def test_debugfs_that_is_switched_off_at_boot_says_so(tmp_path: Path) -> None:
         assert "exit 1\n" in text
 
 
-def test_a_stock_kernel_that_was_asked_for_swap_says_that_it_can_not(tmp_path: Path) -> None:
+def test_on_a_stock_kernel_with_swap_requested_missing_support_is_reported(tmp_path: Path) -> None:
     said = one("7.2-stock", "page_owner=on,swap", tmp_path)
 
     assert "optional  swap_page_owner" in said
@@ -124,7 +124,7 @@ def test_a_stock_kernel_that_was_asked_for_swap_says_that_it_can_not(tmp_path: P
     assert said.endswith("exit 0\n")
 
 
-def test_a_kernel_without_page_owner_says_that_it_needs_another(tmp_path: Path) -> None:
+def test_on_a_kernel_without_page_owner_another_kernel_is_suggested(tmp_path: Path) -> None:
     said = one("7.2-no-page-owner", "page_owner=on", tmp_path)
 
     assert "MISSING   page_owner" in said
@@ -132,11 +132,11 @@ def test_a_kernel_without_page_owner_says_that_it_needs_another(tmp_path: Path) 
     assert said.endswith("exit 1\n")
 
 
-def test_lockdown_does_not_keep_root_from_reading(tmp_path: Path) -> None:
+def test_lockdown_does_not_prevent_root_from_reading(tmp_path: Path) -> None:
     job = JOB + "dmesg | grep 'Kernel is locked down' || exit 77; doctor it; spo-trace snapshot -o /run/now.spo"
     guest = boot("7.2-lockdown", "page_owner=on lockdown=confidentiality", job, tmp_path, disks_mib=())
 
-    # Files that are 0400 and can't be written to may be read (358fcf5ddbec, since 5.17 and in stable 5.15).
+    # Files with mode 0400 that have no write operation may be read (358fcf5ddbec, since 5.17 and in stable 5.15).
     assert "Kernel is locked down" in guest.log
     assert "ok        page_owner" in answers(guest)["it"]
     assert "Wrote /run/now.spo" in guest.log

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Several readers at once on real kernels: no record is lost at the seams of their ranges, and none comes twice."""
+"""Parallel readers on real kernels: no record is lost or duplicated at the borders of their ranges."""
 
 import json
 import pickle
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.vm
 Key = tuple[int, int]
 
 SEAMS = 'cd "$VM/../.." && python -m tests.vm.jobs.seams $OUT > $OUT/seams.json'
-# What else is printed of a page may change by this much while it stays allocated.
+# Other fields of a page may change in this many records while the pages stay allocated.
 CHANGE = 64
 
-# Ctrl-C as soon as it has begun to write, which is before it reads.
+# Ctrl-C as soon as it starts to write, which is before it reads.
 INTERRUPTED = """
 mkdir /run/here && cd /run/here && python - <<'PYTHON'
 import os, signal, subprocess, time
-# It is ignored here, as in all that a script starts in the background, and who is started would ignore it too.
+# It is ignored here, as in all background processes of a script, and child processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 snapshot = subprocess.Popen(["spo-trace", "snapshot", "--jobs", "2", "-o", "now.spo"])
 while not os.listdir():
@@ -37,7 +37,7 @@ PYTHON
 
 
 @pytest.mark.parametrize("kernel", ["6.1-stock", "6.12-stock", "7.2-spo"])
-def test_readers_of_ranges_find_what_one_reader_finds_and_an_interrupt_ends_them(kernel: str, tmp_path: Path) -> None:
+def test_readers_of_ranges_agree_with_one_reader_and_can_be_interrupted(kernel: str, tmp_path: Path) -> None:
     outcome = run(kernel, SEAMS + INTERRUPTED, tmp_path)
     found = [json.loads(line) for line in (tmp_path / "seams.json").read_text().splitlines()]
     assert [one["jobs"] for one in found] == [1, 2, 3, 8] * 2
@@ -54,7 +54,7 @@ def test_readers_of_ranges_find_what_one_reader_finds_and_an_interrupt_ends_them
 
 
 def check_keys(keys: list[Key], stayed: dict[Key, int], room: int) -> None:
-    """See that of the records that stayed those that fit are there, those that do not are not, and none comes twice."""
+    """Check that all lasting records that fit are present, that too large ones are not, and that none is duplicated."""
     has, pfns = set(keys), [pfn for pfn, _ in keys]
     assert [key for key, size in stayed.items() if size < room - CHANGE and key not in has] == []
     assert [key for key, size in stayed.items() if size >= room + CHANGE and key in has] == []
@@ -63,7 +63,7 @@ def check_keys(keys: list[Key], stayed: dict[Key, int], room: int) -> None:
 
 
 def records_in(path: Path) -> list[tuple[Key, framed.Record, int]]:
-    """Return of each record of one reading its PFN and time of allocation, itself as the oracle reads it, its size."""
+    """Return PFN and time, the record as parsed by the oracle, and its size, for each record of a reading."""
     texts: list[bytes] = pickle.loads(path.read_bytes())
     records = [(framed.memory(text)[0], len(text)) for text in texts]
     return [((record.number, record.ts_nsec), record, size) for record, size in records]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The RFC's experiment on a stock and on a patched kernel: 256 MiB of dd's go to swap, and come back."""
+"""The RFC's experiment on a stock and on a patched kernel: 256 MiB of dd are swapped out and in again."""
 
 import pytest
 
@@ -9,10 +9,10 @@ from tests.vm.support import JOBS, MIB, TOLERANCE, Guest, boot
 pytestmark = pytest.mark.vm
 
 FILE = 256 * MIB
-# Which pages reclaim takes is its own affair. But what DD needs, with all else and the watermarks, is some 230 MiB more
-# than there is, of which others than dd can give no more than 70.
+# The choice of pages is up to reclaim. But DD needs, with everything else and the watermarks, about 230 MiB more
+# than there is, and at most 70 MiB of that can come from processes other than dd.
 MOST = FILE // 2
-# dd's and cat's own: their page tables, stacks, and what of their programs they read.
+# Other memory of dd and cat: page tables, stacks, and the parts of their programs that they read.
 OWN = 2 * MIB
 STAGES = ("0-initial", "1-dd256", "2-swapped", "3-back")
 JOB = "take() { capture_and_sum $1; }\n"
@@ -26,28 +26,28 @@ def rfc(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_report_is_what_the_oracles_say(rfc: Guest, stage: str) -> None:
+def test_report_agrees_with_the_oracles(rfc: Guest, stage: str) -> None:
     rfc.check_report(stage, comms=("dd", "DD", "cat"))
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_is_listed_adds_up(rfc: Guest, stage: str) -> None:
+def test_listed_pages_add_up(rfc: Guest, stage: str) -> None:
     rfc.check_balance(stage)
 
 
 def check_none_is_lost(rfc: Guest, stage: str) -> None:
-    """See that all of dd's file is dd's, in memory or in swap; in the swap cache it is in both."""
+    """Check that dd owns its whole file, in memory or in swap; pages in the swap cache are in both."""
     both = sum(rfc.bytes_of(stage, comm="dd"))
     meminfo = rfc.snapshot(stage).meta.machine.meminfo
 
     assert FILE <= both <= FILE * (1 + TOLERANCE) + OWN + meminfo["SwapCached"]
 
 
-def test_dds_pages_are_dds_before_they_are_swapped(rfc: Guest) -> None:
+def test_dd_owns_its_pages_before_they_are_swapped_out(rfc: Guest) -> None:
     check_none_is_lost(rfc, "1-dd256")
 
 
-def test_in_swap_they_are_dds_where_the_kernel_keeps_owners(rfc: Guest) -> None:
+def test_in_swap_dd_owns_them_if_the_kernel_keeps_owners(rfc: Guest) -> None:
     mem, swap = rfc.bytes_of("2-swapped", comm="dd")
 
     assert mem < FILE - MOST
@@ -59,19 +59,19 @@ def test_in_swap_they_are_dds_where_the_kernel_keeps_owners(rfc: Guest) -> None:
         assert swap == 0
 
 
-def test_back_in_memory_they_are_dds_or_cats(rfc: Guest) -> None:
+def test_after_swap_in_dd_or_cat_owns_them(rfc: Guest) -> None:
     dd, cat = (rfc.bytes_of("3-back", comm=comm)[0] for comm in ("dd", "cat"))
 
     if rfc.patched:
         check_none_is_lost(rfc, "3-back")
         assert cat < OWN
     else:
-        # Those that stayed in memory are still dd's.
+        # dd still owns those that stayed in memory.
         assert cat > MOST
         assert FILE <= dd + cat < FILE + 2 * OWN
 
 
-def test_pages_that_came_back_with_their_owner_are_marked(rfc: Guest) -> None:
+def test_pages_swapped_in_with_their_owner_are_marked(rfc: Guest) -> None:
     marked, _ = rfc.bytes_of("3-back", comm="dd", swapped=True)
 
     assert (marked > MOST) == rfc.patched
@@ -91,11 +91,11 @@ def test_the_diff_shows_dds_pages_moving_to_swap(rfc: Guest) -> None:
         assert swap.isna().all()
 
 
-def test_swapoff_leaves_no_owner_of_swap(rfc: Guest) -> None:
+def test_after_swapoff_swap_has_no_owners(rfc: Guest) -> None:
     expected = "0 MiB" if rfc.patched else "cat: /sys/kernel/debug/swap_page_owner: No such file or directory 0 MiB"
 
     assert rfc.figures["4-swapoff", "swap_page_owner"] == expected
 
 
-def test_the_kernel_has_nothing_to_complain_of(rfc: Guest) -> None:
+def test_the_kernel_logs_no_warnings(rfc: Guest) -> None:
     rfc.check_kernel()

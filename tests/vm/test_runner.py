@@ -24,17 +24,17 @@ sleep 1000 &
 
 
 def left_of(out: Path) -> list[str]:
-    """Return the mounts and the processes (but this one) that name this share."""
+    """Return the mounts and the other processes that refer to this share."""
     lines = Path("/proc/mounts").read_text().splitlines()
     for process in Path("/proc").glob("[0-9]*"):
-        # It may end meanwhile.
+        # The process may exit meanwhile.
         with suppress(FileNotFoundError, ProcessLookupError):
             lines.append((process / "cmdline").read_bytes().decode(errors="replace"))
     return [line for line in lines if str(out) in line]
 
 
 def test_a_job_sees_the_hosts_files_and_writes_only_to_its_share(tmp_path: Path) -> None:
-    # The sleep that it leaves running does not keep the guest up.
+    # The sleep that the job leaves running does not prevent power-off.
     left = boot("7.2-stock", "page_owner=on", JOB, tmp_path, disks_mib=(64,))
 
     root, refused, writable, size, library = left.log.splitlines()
@@ -46,7 +46,7 @@ def test_a_job_sees_the_hosts_files_and_writes_only_to_its_share(tmp_path: Path)
     assert left_of(tmp_path) == []
 
 
-def test_nothing_is_left_of_a_guest_that_passed_its_time_limit(tmp_path: Path) -> None:
+def test_a_guest_that_exceeds_its_time_limit_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(guest.GuestError, match="not done after"):
         boot("7.2-stock", "page_owner=on", "exec sleep 100000", tmp_path, time_limit=15)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The documents' root steps, followed by a user without root, through sudo: they work, and the user can go on alone."""
+"""The documents' root steps, run through sudo by another user: they work, and the user can continue without root."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from tests.vm.support import Guest, boot
 
 pytestmark = pytest.mark.vm
 
-# On an emulated processor a snapshot takes half a minute, and some ten are taken; more where the host is busy.
+# On an emulated processor, each of about ten snapshots takes half a minute, or more on a busy host.
 TIME_LIMIT = 2400
 
 ROOT = Path(__file__).parents[2]
@@ -22,15 +22,15 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CI = ROOT / "docs" / "in-ci.md"
 JOBS = Path(__file__).parent / "jobs"
 
-# A shell line of a block, or a step of a workflow, that begins with sudo; or a command in the running text.
+# A line of a shell block or a step of a workflow that starts with sudo, or a command in the text.
 BLOCK = re.compile(r"^ *(?:- run: |\$ )?(sudo spo-trace [^#&>|\n]*)", re.MULTILINE)
 INLINE = re.compile(r"`(sudo spo-trace [^`]*)`")
-# These compile the probes once more each; test_trace.py has events, and one trace is run here.
+# Each of these compiles the probes again; test_trace.py covers events, and one trace is run here.
 EVENTS = re.compile(r"sudo spo-trace trace \d")
 
 
 def root_steps(text: str) -> set[str]:
-    """Return the commands with sudo that a document names, each once."""
+    """Return the distinct commands with sudo in a document."""
     return {step.strip() for step in [*BLOCK.findall(text), *INLINE.findall(text)]}
 
 
@@ -40,7 +40,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def all_steps() -> list[str]:
-    """Return the root steps of all documents that are followed one by one; docs/in-ci.md is followed as a whole.
+    """Return the root steps of all documents except docs/in-ci.md, which is run as a whole.
 
     Of those that differ in the name of the output alone, the first one.
     """
@@ -51,7 +51,7 @@ def all_steps() -> list[str]:
 
 
 def endless(step: str) -> str | None:
-    """Return a shell condition that holds when a command that ends on Ctrl-C has done its work; None if it ends alone.
+    """Return a shell condition that is true when a command that ends with Ctrl-C has done its work; None for others.
 
     Its output is in the file `log`.
     """
@@ -66,7 +66,7 @@ def endless(step: str) -> str | None:
 
 
 def user_script() -> Iterator[str]:
-    """Yield the lines of what the user does, each document's steps as they stand there."""
+    """Yield the lines of the user's script, with the steps of each document unchanged."""
     probed = [step for step in all_steps() if "--swap bpf" in step]
     for step in all_steps():
         if step in probed:
@@ -74,23 +74,23 @@ def user_script() -> Iterator[str]:
         if (ready := endless(step)) is None:
             yield f"step {shlex.quote(step)}"
             continue
-        # In a directory of its own: documents use one name more than once.
+        # In separate directories, because documents reuse names.
         meanwhile = ["mkdir traced", "cd traced", *(f"step {shlex.quote(each)}" for each in probed), "cd .."]
         more = "; ".join(meanwhile) if "spo-trace trace" in step else ":"
         yield f"until_ctrl_c {shlex.quote(step)} {shlex.quote(ready)} {shlex.quote(more)}"
     yield "mkdir ci; cd ci; printf '#!/bin/sh\\nsleep 1\\n' > run-the-load; chmod +x run-the-load"
-    # Twenty minutes of samples tell no more here than four seconds of them.
+    # Four seconds of samples suffice here instead of twenty minutes.
     (recipe,) = [block for block in blocks(CI.read_text(), "sh") if "sudo " in block]
     assert "-n 30 --count 40" in recipe
     yield f"step {shlex.quote(recipe.replace('-n 30 --count 40', '-n 1 --count 4'))}"
     (workflow,) = blocks(CI.read_text(), "yaml")
     installing, *steps = re.findall(r"^- run: (.*)", workflow, re.MULTILINE)
-    # What it installs is there already: the job has a link where this puts one.
+    # It is installed already: the job has created the link.
     assert installing.startswith("sudo make ")
     yield from (f"step {shlex.quote(step)}" for step in steps)
 
 
-# What the user's shell has. `until_ctrl_c STEP READY MEANWHILE`: run a command until READY holds and MEANWHILE is done,
+# Functions of the user's shell. `until_ctrl_c STEP READY MEANWHILE`: run a command until READY is true, run MEANWHILE,
 # then press Ctrl-C.
 USER = r"""
 set -m
@@ -111,7 +111,7 @@ until_ctrl_c() {
 }
 """
 
-# What the user can do afterwards without root, and what there is.
+# The user's steps without root afterwards, and the resulting files.
 AFTERWARDS = r"""
 cd ~
 step 'spo-trace report now.spo --top 3'
@@ -123,17 +123,17 @@ step 'cat categories.csv now.html now.pb.gz > /dev/null'
 """
 
 
-# What the user's shell makes.
+# Files that the user's shell creates.
 BY_HAND = {"log", "ci", "traced", "ci/run-the-load", "ci/leak-test.log", "summary.md"}
 
 
 def is_output(name: str) -> bool:
-    """Return whether spo-trace was asked for a file, which neither the shell made nor a library for itself (.cache)."""
+    """Return whether spo-trace created a file on request, not the shell or the cache of a library (.cache)."""
     return name not in BY_HAND and not name.startswith(".")
 
 
 class Step(NamedTuple):
-    """Hold what a step printed, and its exit status."""
+    """A step's output and exit status."""
 
     printed: str
     status: int
@@ -159,19 +159,19 @@ def test_every_root_step_of_the_documents_works_through_sudo(steps: dict[str, St
     assert {"sudo spo-trace doctor", "sudo spo-trace snapshot -o now.spo", "sudo spo-trace trace"} <= set(all_steps())
     assert set(all_steps()) <= set(steps)
     for name, step in steps.items():
-        # A gate may find that this small machine grew: that is its answer, and no failure.
-        # A step of several lines has the other ones among what it printed.
+        # A gate may report growth of this small machine, which is not a failure.
+        # The output of a step with several lines includes the other lines.
         gate = "--fail-above" in name + step.printed
         assert step.status in ((0, 3) if gate else (0,)), (name, step.printed)
         assert "belongs to root" not in step.printed, name
 
 
-def test_the_user_goes_on_without_root(steps: dict[str, Step]) -> None:
+def test_the_user_continues_without_root(steps: dict[str, Step]) -> None:
     assert "Total: " in steps["spo-trace report now.spo --top 3"].printed
     assert "samples of one boot" in steps["spo-trace trend ci/leak-test --top 3"].printed
 
 
-def test_all_files_are_the_users_alone(guest: Guest) -> None:
+def test_all_files_belong_to_the_user_and_are_private(guest: Guest) -> None:
     lines = (guest.out / "files").read_text().splitlines()
     made = {name: (user, group, mode) for user, group, mode, name in (line.split(" ", 3) for line in lines)}
     ours = {name: whose for name, whose in made.items() if is_output(name)}
@@ -186,12 +186,12 @@ def test_all_files_are_the_users_alone(guest: Guest) -> None:
         assert whose == ("alice", "alice", "700" if name in directories else "600"), name
 
 
-def test_nobody_else_can_read_them(guest: Guest) -> None:
+def test_other_users_cannot_read_them(guest: Guest) -> None:
     readable = set((guest.out / "readable").read_text().splitlines())
-    # The check itself finds what others can read.
+    # The check itself detects files that others can read.
     assert "ci/run-the-load" in readable
     assert [name for name in readable if is_output(name)] == []
 
 
-def test_roots_cache_stays_roots(guest: Guest) -> None:
+def test_roots_cache_belongs_to_root(guest: Guest) -> None:
     assert set((guest.out / "cache").read_text().split()) <= {"root"}

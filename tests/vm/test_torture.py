@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The patched kernel with all that moves memory about at the same time, on its debug build where there is one."""
+"""The patched kernel under all kinds of memory activity at once, with the debug build if available."""
 
 import re
 
@@ -25,7 +25,7 @@ def torture(tmp_path_factory: pytest.TempPathFactory) -> Guest:
     return boot(name, "page_owner=on,swap", job, out, memory_mib=640, processors=2, disks_mib=(256,))
 
 
-def test_all_of_it_happened(torture: Guest) -> None:
+def test_all_activities_took_place(torture: Guest) -> None:
     rounds = dict(re.findall(r"^(\w+): (\d+) rounds$", torture.log, re.MULTILINE))
 
     assert rounds.keys() == {"shmem", "swapoff", "readers"}
@@ -33,8 +33,8 @@ def test_all_of_it_happened(torture: Guest) -> None:
     assert (torture.out / "broken").read_text() == ""
 
 
-def test_what_was_read_meanwhile_is_whole(torture: Guest) -> None:
-    # Records that change while they are read are in it as they were at one moment, each page frame and entry once.
+def test_a_snapshot_taken_meanwhile_is_consistent(torture: Guest) -> None:
+    # Records that change during the read are consistent, and each page frame and entry occurs once.
     snap = spo.open(torture.out / "live" / "torture.spo")
 
     assert [name for name, counts in snap.meta.files.items() if counts.malformed] == []
@@ -45,15 +45,15 @@ def test_what_was_read_meanwhile_is_whole(torture: Guest) -> None:
 
 
 @pytest.mark.parametrize("stage", ["0-busy", "1-swapoff"])
-def test_report_is_what_the_oracles_say_and_adds_up(torture: Guest, stage: str) -> None:
+def test_report_agrees_with_the_oracles_and_adds_up(torture: Guest, stage: str) -> None:
     torture.check_report(stage)
     torture.check_balance(stage)
 
 
-def test_swapoff_leaves_no_owner(torture: Guest) -> None:
+def test_after_swapoff_no_owner_is_left(torture: Guest) -> None:
     assert torture.snapshot("0-busy").count("swap") > 0
     assert torture.snapshot("1-swapoff").count("swap") == 0
 
 
-def test_the_kernel_has_nothing_to_complain_of(torture: Guest) -> None:
+def test_the_kernel_logs_no_warnings(torture: Guest) -> None:
     torture.check_kernel()

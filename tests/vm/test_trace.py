@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The probes on real kernels: on a patched one they say what it says; on others dd keeps its memory over swap."""
+"""The probes on real kernels: they agree with a patched kernel; on others, dd keeps its memory across swap."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.vm.support import JOBS, MIB, Guest, boot
 
 pytestmark = pytest.mark.vm
 
-# Of the emulated processor, the compiler takes half a minute, each snapshot too.
+# On an emulated processor, the compiler and each snapshot take half a minute.
 TIME_LIMIT = 600
 PAGE = 4096
 CLEAN = "0 hooked, 0 kprobes, 0 programs, 0 maps, 0 links, 0 loaders"
@@ -32,7 +32,7 @@ def run(
     headers: bool = True,
     suite: str | None = None,
 ) -> Guest:
-    """Run a job; the kernel has nothing to complain of, and nothing of the probes is left wherever the job looked."""
+    """Run a job; check that the kernel logs no warnings and that nothing of the probes is left."""
     text = f"ENDING={ending}\n{(JOBS / job).read_text()}"
     left = boot(name, cmdline, text, out, time_limit=TIME_LIMIT, memory_mib=memory_mib, headers=headers, suite=suite)
     left.check_kernel()
@@ -45,16 +45,16 @@ STAGES = ("swapped", "pressure-1", "pressure-2", "pressure-3", "one", "rfc-swapp
 BUSY = ("pressure-1", "pressure-2", "pressure-3", "snapshot")
 
 
-def test_on_the_patched_kernel_both_answers_are_the_same(tmp_path: Path) -> None:
+def test_on_the_patched_kernel_probes_and_kernel_agree(tmp_path: Path) -> None:
     left = run("7.2-spo", "page_owner=on,swap", "trace_varied.sh", tmp_path, 800)
     said = {stage: printed(tmp_path / stage / "probes-1") for stage in STAGES}
     said["snapshot"] = snapped(tmp_path / "snapshot.spo")
     for stage, first in said.items():
         kinds = compared(tmp_path / stage, first)
         assert kinds["unexplained"] == 0, stage
-        # What is still in swap when dd's file is back is little, and reclaim's own affair.
+        # After dd's file was swapped in, the little that remains in swap depends on reclaim.
         assert kinds["the same"] > (0 if stage == "rfc-back" else 1000), stage
-        # Something goes on while they are asked.
+        # There is activity while they are queried.
         assert stage not in BUSY or len(kinds) > 1, stage
     assert {owner[2] for owner in said["swapped"].values()} >= {"huge", r"x), ts 9 ns\n", "forker", "dd"}
     assert {entry >> 58 for entry in said["swapped"]} == {0, 1}
@@ -64,7 +64,7 @@ def test_on_the_patched_kernel_both_answers_are_the_same(tmp_path: Path) -> None
     assert "4 programs attached and detached 100 times" in left.log
 
 
-# How the trace ends on each.
+# How the trace ends on each kernel.
 ENDINGS = {"7.2-stock": "trace_ended", "6.12-stock": "trace_killed", "6.1-stock": "trace_full"}
 
 
@@ -74,23 +74,23 @@ def unpatched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return run(name, "page_owner=on", "trace.sh", tmp_path_factory.mktemp(name), 800, ending=ENDINGS[name])
 
 
-def test_without_the_patches_dd_keeps_its_memory_over_swap(unpatched: Guest) -> None:
+def test_without_the_patches_dd_keeps_its_memory_across_swap(unpatched: Guest) -> None:
     swapped, back = (spo.open(unpatched.out / f"{stage}.spo") for stage in ("swapped", "back"))
     for snap in (swapped, back):
-        # In the swap cache a page is in memory and in swap.
+        # Pages in the swap cache are in memory and in swap.
         assert 0.98 * 256 * MIB < sum(bytes_of(snap, "dd")) < 1.02 * 256 * MIB + snap.meta.machine.meminfo["SwapCached"]
         assert snap.meta.warnings == []
     assert bytes_of(swapped, "dd")[1] > 100 * MIB
     pages = back.pages
-    # The kernel itself says that they are cat's.
+    # According to the kernel itself, cat owns them.
     came_back = pages[pages["kernel_comm"] == "cat"]
     assert len(came_back) * PAGE > 100 * MIB
     assert (came_back["comm"] == "dd").mean() > 0.98
 
 
-def test_what_was_in_swap_before_the_attach_is_told(unpatched: Guest) -> None:
+def test_swap_from_before_the_attach_is_reported(unpatched: Guest) -> None:
     snap = spo.open(unpatched.out / "swapped.spo")
-    # What the process that was swapped out before, and sleeps since, has in swap.
+    # Swap of the process that was swapped out before the attach and has been sleeping since.
     early = int(unpatched.figures["early", "swap"]) * 1024 // PAGE
     assert early > 0.9 * 8 * MIB // PAGE
     trace = snap.meta.swap_owner.trace
@@ -99,11 +99,11 @@ def test_what_was_in_swap_before_the_attach_is_told(unpatched: Guest) -> None:
     table = spo.balance(snap)
     unknown = table[table["item"] == "unknown (before attach)"]["pages"].sum()
     assert early <= unknown <= trace.used_at_attach
-    # A page of its stack may have gone out since, but none of those.
+    # A page of its stack may have been swapped out since, but none of those was swapped in.
     assert bytes_of(snap, "early")[1] < MIB
 
 
-def test_a_page_that_was_not_seen_to_come_back_leaves_its_entrys_owner(tmp_path: Path) -> None:
+def test_a_page_whose_swap_in_was_missed_does_not_change_the_owner_of_its_entry(tmp_path: Path) -> None:
     run("6.12-stock", "page_owner=on", "trace_kept.sh", tmp_path, 640)
     snap = spo.open(tmp_path / "kept.spo")
     rows = snap.swap[snap.swap["comm"] == "kept"]
@@ -113,7 +113,7 @@ def test_a_page_that_was_not_seen_to_come_back_leaves_its_entrys_owner(tmp_path:
     counters = trace.counters
     assert counters["restored_full"] > half
     assert counters["out_again"] > half
-    # What allocated the pages at first, and not what read them from swap.
+    # The first allocation of the pages, not their swap-in.
     by_swap_in = snap.stacks["frames"][rows["stack_id"]].map(lambda frames: "swap" in " ".join(frames))
     assert by_swap_in.mean() < 0.05
 
@@ -132,7 +132,7 @@ REFUSALS = {
 }
 
 
-def test_how_the_trace_ended(unpatched: Guest) -> None:
+def test_the_end_of_the_trace(unpatched: Guest) -> None:
     if unpatched.name == "6.12-stock":
         unanswered = (unpatched.out / "unanswered").read_text()
         assert "error: the running trace ended before it answered\n  hint: start it again" in unanswered
@@ -149,7 +149,7 @@ def test_how_the_trace_ended(unpatched: Guest) -> None:
 
 
 def check_full(out: Path) -> None:
-    """See that what a map of 500 entries lost of 8 MiB is told."""
+    """Check that the loss of most of 8 MiB in a map of 500 entries is reported."""
     snap, log = spo.open(out / "full.spo"), (out / "trace.log").read_text()
     assert 0 < snap.count("swap") <= 500
     trace = snap.meta.swap_owner.trace
@@ -165,7 +165,7 @@ def check_full(out: Path) -> None:
 
 
 def check_refusal(said: Path, error: str, hint: str) -> None:
-    """See that a command failed with this error, and with what mends it."""
+    """Check that a command failed with this error and this hint."""
     text = said.read_text()
     assert f"error: {error}" in text
     assert f"hint: {hint}" in text
@@ -174,11 +174,11 @@ def check_refusal(said: Path, error: str, hint: str) -> None:
 
 
 @pytest.mark.parametrize("suite", userland.SUITES)
-def test_other_versions_of_bcc_and_clang_attach_and_know_owners(tmp_path: Path, suite: str) -> None:
-    # GIVEN Debian 13 or sid, with the kernel's headers where Debian's packages put them
-    # WHEN a process's 16 MiB go to swap while a trace runs, and half of them come back
+def test_other_versions_of_bcc_and_clang_attach_and_record_owners(tmp_path: Path, suite: str) -> None:
+    # GIVEN Debian 13 or sid, with the kernel's headers at the place of Debian's packages
+    # WHEN 16 MiB of a process are swapped out during a trace, and half of them are swapped in
     left = run("7.2-spo", "page_owner=on", "trace_userland.sh", tmp_path, 800, suite=suite)
-    # THEN the snapshots say whose they are, in swap and back in memory
+    # THEN the snapshots have their owner, both in swap and in memory again
     log = (tmp_path / "trace.log").read_text()
     assert "Attached to swap_writeout, swap_read_folio, zswap_invalidate, __folio_copy_owner (fentry)" in log
     assert re.search(r"^[1-9]\d* pages read from memory say what page_owner prints of them$", log, re.MULTILINE)
@@ -192,7 +192,7 @@ def test_other_versions_of_bcc_and_clang_attach_and_know_owners(tmp_path: Path, 
     # AND events are counted by owner
     assert re.search(r"^\d\d:\d\d:\d\d  owner +[\d,]+ +[\d,]+ +[\d,]+$", log, re.MULTILINE)
     assert (tmp_path / "program.c").read_text() == bpf_program().read_text()
-    # AND programs whose names bcc does not take are reported with bcc's version
+    # AND programs whose names bcc rejects are reported with the version of bcc
     bcc = (tmp_path / "versions").read_text().splitlines()[-1]
     check_refusal(
         tmp_path / "naming",
@@ -204,7 +204,7 @@ def test_other_versions_of_bcc_and_clang_attach_and_know_owners(tmp_path: Path, 
 
 @pytest.mark.parametrize("suite", [None, *userland.SUITES])
 def test_without_page_owner_events_are_counted(tmp_path: Path, suite: str | None) -> None:
-    # bcc finds the headers in the kernel itself.
+    # bcc uses the headers embedded in the kernel.
     left = run("6.12-stock", "page_owner=off", "trace_events.sh", tmp_path, 640, headers=False, suite=suite)
     log = (tmp_path / "trace.log").read_text()
     assert "warning: page_owner is not on: no owners of swap, events only, with the stack of the swap-out" in log
@@ -214,7 +214,7 @@ def test_without_page_owner_events_are_counted(tmp_path: Path, suite: str | None
     gone, left_there = (int(left.figures[way, "swap"]) * 1024 // PAGE for way in ("out", "in"))
     assert counted["pages written to swap"] == gone > 0.9 * 16 * MIB // PAGE
     assert counted["pages read from swap"] == gone - left_there > 0
-    # Out: of the process that had them mapped, with the stack that wrote them. In: of the task that touched them.
+    # Swap-outs: process that had mapped the pages, stack that wrote them. Swap-ins: task that accessed them.
     blocks = re.findall(
         r"^\d\d:\d\d:\d\d  (.*?)  +(\d+) +(\d+) +(\d+)\n((?:    .*\n)*)", log.replace(",", ""), re.MULTILINE
     )
@@ -229,23 +229,23 @@ def test_without_page_owner_events_are_counted(tmp_path: Path, suite: str | None
 
 
 def test_a_locked_kernel(tmp_path: Path) -> None:
-    # In integrity mode BPF may read the kernel's memory; in confidentiality mode nothing may.
+    # In integrity mode BPF may read the kernel's memory, in confidentiality mode it may not.
     run("7.2-lockdown", "page_owner=on", "trace_lockdown.sh", tmp_path, 640)
     lockdown = "kernel lockdown (confidentiality) does not let BPF read"
     check_refusal(tmp_path / "told", lockdown, "boot without lockdown=confidentiality")
-    # Where securityfs is not mounted, too: the kernel itself is asked.
+    # Also without securityfs, because the kernel itself is queried.
     check_refusal(tmp_path / "unseen", lockdown, "boot without lockdown=confidentiality")
 
 
 def test_a_kernel_without_symbols(tmp_path: Path) -> None:
-    # doctor's kernel is small.
+    # The kernel of the doctor tests is small.
     job = '. "$VM/jobs/trace_helpers.sh"; refused symbols spo-trace trace'
     boot("7.2-no-page-owner", "", job, tmp_path, disks_mib=())
     check_refusal(tmp_path / "symbols", "the kernel has no /proc/kallsyms", "use a kernel with CONFIG_KALLSYMS_ALL=y")
 
 
 def bytes_of(snap: Snapshot, comm: str) -> tuple[int, int]:
-    """Return the bytes in memory and in swap that a name owns."""
+    """Return the bytes in memory and in swap of a comm."""
     table = spo.attribute(snap, by="comm")
     rows = table[table["comm"] == comm]
     return int(rows["mem_bytes"].sum()), int(rows["swap_bytes"].sum())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""watch and trend on a running kernel: the kernel's counts and its records, against awk; and a leak that is made."""
+"""watch and trend on a running kernel: the kernel's counts and records compared with awk, and an artificial leak."""
 
 import re
 import subprocess
@@ -14,12 +14,12 @@ from tests.vm.qemu import Machine
 
 pytestmark = pytest.mark.vm
 
-# A tmpfs file grows by 256 KiB a second, by one dd after the other. awk reads while watch waits: its own memory counts.
+# A tmpfs file grows by 256 KiB per second, with one dd after the other. awk reads while watch waits; its memory counts.
 JOB = """
 swap_on /dev/vda
 mkdir /run/t && mount -t tmpfs none /run/t
 (while sleep 1; do dd if=/dev/zero bs=256k count=1 status=none >> /run/t/leak; done) &
-# leaked NAME: how large it is, and when
+# leaked NAME: its size, and the time
 leaked() { echo "leak $1 $(stat -c %s /run/t/leak) $(cut -d' ' -f1 /proc/uptime)"; }
 until [ -e /run/t/leak ]; do sleep 0.1; done
 leaked counts
@@ -50,15 +50,15 @@ def test_a_leak_on_a_running_kernel(tmp_path: Path) -> None:
         pytest.skip(str(missing))
     # WHEN it is watched
     outcome = guest.run(machine, JOB, tmp_path, time_limit=900)
-    # THEN by stack the kernel's counts were read, by comm its records, and a sample is what awk finds right after it
+    # THEN counts are read by stack, records by comm, and a sample agrees with awk right after it
     truth = {name: int(number) for name, number in re.findall(r"^awk (\w+) (\d+)$", outcome.log, re.MULTILINE)}
     for directory, name, number in (("stacks", "counts", 5), ("comms", "records", 4)):
         sample = pq.read_table(tmp_path / directory / f"{number:06}.parquet").to_pandas()
         assert sample["mem_bytes"].isna().all() == (name == "counts")
-        # On a slow host the file grows a lot while awk adds up.
+        # On a slow host, the file grows a lot during awk's run.
         grown = leaked(outcome.log, f"after-{name}")[0][0] - leaked(outcome.log, f"before-{name}")[0][0]
         assert 0.95 * truth[name] - grown <= sample["total_bytes"].sum() <= 1.05 * truth[name]
-    # AND the leak is seen by both, at about the rate that it had: it grows while watch starts too
+    # AND both find the leak with about its true rate; it also grows while watch starts
     by_caller = trend(tmp_path / "stacks", "caller")["shmem_alloc_folio"]
     by_comm = trend(tmp_path / "comms", "comm")["dd"]
     for row, name in ((by_caller, "counts"), (by_comm, "records")):
@@ -67,18 +67,18 @@ def test_a_leak_on_a_running_kernel(tmp_path: Path) -> None:
 
 
 def trend(samples: Path, by: str) -> dict[str, list[str]]:
-    """Return the lines that `spo-trace trend` prints, by their first column."""
+    """Return the lines of `spo-trace trend` by their first column."""
     options = ["--by", by, "--top", "0", "--format", "csv"]
     lines = subprocess.check_output([spo_trace(), "trend", str(samples), *options], text=True).splitlines()
     return {row[0]: row for row in (line.split(",") for line in lines)}
 
 
 def leaked(log: str, name: str) -> list[tuple[int, float]]:
-    """Return how large the file was, and when, each time the job said so under this name."""
+    """Return the size of the file and the time for each line of the job with this name."""
     return [(int(size), float(when)) for size, when in re.findall(rf"^leak {name} (\d+) ([\d.]+)$", log, re.MULTILINE)]
 
 
 def rate(log: str, name: str) -> float:
-    """Return by how many bytes a second the file grew while it was watched."""
+    """Return the growth of the file in bytes per second while it was watched."""
     (size, began), (grown, ended) = leaked(log, name)
     return (grown - size) / (ended - began)

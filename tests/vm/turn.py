@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Guests take turns, also across processes: no more run at once than this machine has processors."""
+"""A limit for parallel guests, across processes: at most one for each processor of this machine."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ __all__ = ["turn"]
 
 @contextmanager
 def turn(*, alone: bool) -> Iterator[None]:
-    """Wait until one of this machine's processors is free, all of them if `alone`, and keep it.
+    """Wait for a free processor of this machine, or for all of them if `alone`, and reserve it.
 
     $SPO_TRACE_GUEST_LOCK names the file that stands for them; those beside it, with a number, stand for one each.
     """
@@ -25,7 +25,7 @@ def turn(*, alone: bool) -> Iterator[None]:
     host = os.cpu_count() or 1
     with ExitStack() as stack:
         locks = [stack.enter_context(gate.with_name(f"{gate.name}.{number}").open("a")) for number in range(host)]
-        # Two that collect their locks at once would each wait for those that the other has.
+        # Two processes that collect locks at the same time would deadlock.
         with gate.open("a") as first:
             fcntl.flock(first, fcntl.LOCK_EX)
             _lock_some(locks, host if alone else 1)

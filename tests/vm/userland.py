@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Where the user spaces are that a guest can have in the place of the host's."""
+"""Locations of user spaces that can replace the host's in a guest."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from tests.vm import kernels
 
 __all__ = ["SUITES", "UserlandMissing", "find"]
 
-# Debian 13 with bcc 0.31, and what comes next.
+# Debian 13 with bcc 0.31, and the development version.
 SUITES = ("trixie", "sid")
 
 
 class UserlandMissing(LookupError):
-    """There is no such user space; the message says where it was looked for, and what makes it."""
+    """The user space is missing; the message contains its path and how to create it."""
 
 
 def find(suite: str) -> Path:

@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spo_trace.formats.arrays import numbers
-from spo_trace.formats.batch import RecordParser, Row, parse_or_reject, to_batch
+from spo_trace.formats.batch import RecordParser, parse_or_reject, to_batch
 from spo_trace.formats.fast.names import MOST_STRINGS, Names, Numbers
 from spo_trace.formats.fast.scanner import STACK, Rows, Scanned, Scanner
 from spo_trace.formats.fast.threads import ordered
 from spo_trace.formats.frame import are_frames
 from spo_trace.formats.record import Record, RejectSink, bounded_pieces, located
+from spo_trace.formats.rows import OwnerRow
 from spo_trace.formats.runs import Run
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.native.library import Library
@@ -42,12 +43,11 @@ class Meanings(Protocol):
 class TextFormat(NamedTuple):
     """Hold what differs between page_owner and swap_page_owner; `names` are the columns whose names are shared.
 
-    `schema`: the columns that `parser` gives; `kept`: those of them that are made.
+    `schema`: the columns that are made.
     """
 
     file: str
     schema: pa.Schema
-    kept: pa.Schema
     row: np.dtype[np.void]
     names: tuple[str, ...]
     meanings: Callable[[Mapping[str, Names]], Meanings]
@@ -138,7 +138,7 @@ class _Joiner:
         stacks = rows["stack"].astype(np.intp)
         parsed, places = self._parse_left(lane, scanned, stacks, left)
         self._number_stacks(lane, stacks)
-        batch = lane.meanings.batch(rows, lane.stack_ids[stacks].astype(np.uint32), self._format.kept)
+        batch = lane.meanings.batch(rows, lane.stack_ids[stacks].astype(np.uint32), self._format.schema)
         self._offset += len(scanned.text)
         self._line += scanned.lines
         return self._merged(batch, parsed, places)
@@ -147,13 +147,13 @@ class _Joiner:
         """Return the row of the text's last record, if it waits for what follows it."""
         waiting, self._waiting = self._waiting, None
         row = None if waiting is None else parse_or_reject(waiting._replace(last=True), self._parser)
-        return [] if row is None else [to_batch(self._format.schema, [row]).select(self._format.kept.names)]
+        return [] if row is None else [to_batch(self._format.schema, [row])]
 
     # A stack's number is its place in the order of first appearance: the rows before a record come first.
     def _parse_left(
         self, lane: _Lane, scanned: Scanned, numbers: npt.NDArray[np.intp], left: Rows
-    ) -> tuple[list[Row], list[int]]:
-        parsed: list[Row] = []
+    ) -> tuple[list[OwnerRow], list[int]]:
+        parsed: list[OwnerRow] = []
         places: list[int] = []
         done = 0
         for record, place in self._left_records(scanned, left):
@@ -183,10 +183,10 @@ class _Joiner:
         for number in dict.fromkeys(unknown.tolist()):
             lane.stack_ids[number] = self._stacks.intern(lane.stacks[number])
 
-    def _merged(self, batch: pa.RecordBatch, parsed: list[Row], places: list[int]) -> pa.RecordBatch:
+    def _merged(self, batch: pa.RecordBatch, parsed: list[OwnerRow], places: list[int]) -> pa.RecordBatch:
         if not parsed:
             return batch
-        others = to_batch(self._format.schema, parsed).select(self._format.kept.names)
+        others = to_batch(self._format.schema, parsed)
         both = pa.Table.from_batches([batch, others])
         order = np.argsort(np.concatenate([np.arange(batch.num_rows), np.array(places) - 0.5]), kind="stable")
         merged: Any = both.unify_dictionaries().combine_chunks().take(numbers(order)).combine_chunks()

@@ -29,10 +29,10 @@ def rows(table: pd.DataFrame) -> list[tuple[object, ...]]:
     return list(shown.itertuples(index=False, name=None))
 
 
-def test_ages_are_told_by_uptime(tmp_path: Path) -> None:
+def test_ages_are_computed_from_uptime(tmp_path: Path) -> None:
     # WHEN pages of known times are attributed to their ages
     table = ages(snapshot_of(tmp_path, FILES))
-    # THEN the largest owner comes first, its youngest first; a class begins where the one before it ends
+    # THEN the largest owner comes first, with its youngest class first; a class begins at the end of the previous one
     assert rows(table) == [
         ("old", 60, 120, 2, 2),
         ("young", 0, 1, 1, 0),
@@ -42,27 +42,27 @@ def test_ages_are_told_by_uptime(tmp_path: Path) -> None:
     assert list(table["total_bytes"]) == [16384, 4096, 4096, 4096]
 
 
-def test_without_an_uptime_the_newest_allocation_is_now(tmp_path: Path) -> None:
+def test_without_an_uptime_ages_count_back_from_the_newest_allocation(tmp_path: Path) -> None:
     files = {name: content for name, content in FILES.items() if name != "uptime"}
     assert rows(ages(snapshot_of(tmp_path, files)))[-1] == ("later", 0, 1, 1, 0)
 
 
-def test_what_has_no_time_has_no_age(tmp_path: Path) -> None:
+def test_a_record_without_a_time_has_no_age(tmp_path: Path) -> None:
     # GIVEN a record of Linux 5.10, which prints no ts
     old = (
         b"Page allocated via order 0, mask 0xcc0(GFP_KERNEL)\n"
         b"PFN 256 type Movable Block 0 type Movable Flags 0x8(lru)\n prep_new_page+0x1c/0x48\n\n"
     )
     table = ages(snapshot_of(tmp_path, {**MACHINE, "page_owner": old}))
-    # THEN its age is missing, and it is counted all the same
+    # THEN its age is missing, but its pages are counted
     assert rows(table) == [(pd.NA, pd.NA, pd.NA, 1, pd.NA)]
 
 
 @pytest.mark.parametrize("by", [[], ["comm"], ["category", "memcg"], ["stack"]])
 def test_ages_sum_to_the_attribution(by: list[str]) -> None:
-    # GIVEN what a real kernel printed
+    # GIVEN the text of a real kernel
     snap = spo.open(CARRIED / "7.2-spo-varied" / "3-partial")
-    # THEN the ages of a group sum to what the group owns
+    # THEN the age classes of a group add up to its total
     amounts = ["mem_pages", "swap_pages", "mem_bytes", "swap_bytes", "total_bytes"]
     table, owned = ages(snap, by), spo.attribute(snap, by)
     assert table[amounts].sum().to_dict() == owned[amounts].sum().to_dict()
@@ -71,20 +71,20 @@ def test_ages_sum_to_the_attribution(by: list[str]) -> None:
         assert list(sums) == list(owned["total_bytes"])
 
 
-def test_what_is_not_known_is_missing_in_ages_too(tmp_path: Path) -> None:
-    # GIVEN a machine without the owners of swap, and swap_page_owner alone
+def test_unknown_amounts_are_missing_in_ages(tmp_path: Path) -> None:
+    # GIVEN a machine without swap_page_owner, and swap_page_owner without page_owner
     without = {name: text for name, text in FILES.items() if name != "swap_page_owner"}
     memory = ages(snapshot_of(tmp_path, without, name="memory"))
     swap = ages(snapshot_of(tmp_path, {"swap_page_owner": FILES["swap_page_owner"]}, name="swap"))
-    # THEN the amounts of what is not there are missing, not 0, and the totals are of the rest
+    # THEN the unknown amounts are missing, not 0, and the totals include only known ones
     assert memory[["swap_pages", "swap_bytes"]].isna().all(axis=None) and memory["total_bytes"].sum() == 5 * 4096
     assert swap[["mem_pages", "mem_bytes"]].isna().all(axis=None) and swap["total_bytes"].sum() == 2 * 4096
 
 
-def test_a_condition_holds_for_ages_too(tmp_path: Path) -> None:
+def test_a_condition_applies_to_ages(tmp_path: Path) -> None:
     table = ages(snapshot_of(tmp_path, FILES), where='comm == "young"')
     assert set(table["comm"]) == {"young"} and table["mem_pages"].sum() == 2
 
 
-def test_classes_begin_in_order() -> None:
+def test_classes_are_in_ascending_order() -> None:
     assert list(AGES) == sorted(set(AGES)) and AGES[0] == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Attribution: sums that add up by any keys, whatever is missing, in the machine's own page size."""
+"""Attribution: sums are the same for all keys, even if values are missing, and use the machine's page size."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ from spo_trace.errors import UsageError
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, CARRIED, FS, MACHINE, SHMEM, entry, page, snapshot_of
 
-# Without the alias of another key.
+# Without aliases of other keys.
 DIFFERENT = [key for key in KEYS if key != "type"]
 
 TYPE_1 = 0x400000000000000
 OLD = b"Page allocated via order 1, mask 0x0()\nPFN 5 Block 0 type 2          Flags             \n"
 OLD_STACK = b"".join(b" %b\n" % frame for frame in FS) + b"\n"
 
-# dd: 1 + 8 pages in memory, 2 in swap; cat: 4 and 1; of 2 pages nothing is known.
+# dd: 1 + 8 pages in memory, 2 in swap; cat: 4 and 1; the owner of 2 pages is unknown.
 PAGES = [
     page(0x100, 0, stack=SHMEM, swapped=True, tail=b"Charged (via objcg) to offline memcg a b (c)\n"),
     page(0x108, 3, stack=ANON, pid=8),
@@ -36,7 +36,7 @@ ENTRIES = [entry(1), entry(TYPE_1 + 2, pid=9), entry(TYPE_1 + 3, b"cat", stack=A
 
 @pytest.fixture(scope="module")
 def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    """Return a snapshot in which every key is missing somewhere."""
+    """Return a snapshot in which each key is missing in some rows."""
     files = {**MACHINE, "page_owner": b"".join(PAGES), "swap_page_owner": b"".join(ENTRIES)}
     return snapshot_of(tmp_path_factory.mktemp("snap"), files)
 
@@ -114,7 +114,7 @@ def test_without_keys_it_is_one_sum(snap: Snapshot) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(by=st.lists(st.sampled_from(DIFFERENT), unique=True, max_size=len(DIFFERENT)))
-def test_the_sums_over_any_keys_are_the_sums_over_none(snap: Snapshot, by: list[str]) -> None:
+def test_sums_by_any_keys_equal_the_ungrouped_sums(snap: Snapshot, by: list[str]) -> None:
     table = attribute(snap, by)
     assert table[AMOUNTS[:5]].sum().tolist() == [15, 3, 61440, 12288, 73728]
     assert table["share"].sum() == pytest.approx(1)
@@ -124,7 +124,7 @@ def test_the_sums_over_any_keys_are_the_sums_over_none(snap: Snapshot, by: list[
 
 @settings(max_examples=8, deadline=None)
 @given(by=st.lists(st.sampled_from(DIFFERENT), unique=True, min_size=1, max_size=4))
-def test_so_it_is_on_a_real_machine(real: Snapshot, by: list[str]) -> None:
+def test_sums_of_a_real_machine_equal_the_ungrouped_sums(real: Snapshot, by: list[str]) -> None:
     table = attribute(real, by)
     assert table[["mem_pages", "swap_pages"]].sum().tolist() == [24150, 17535]
     assert table["total_bytes"].is_monotonic_decreasing
@@ -144,7 +144,7 @@ def test_bytes_are_of_the_machines_page_size(tmp_path: Path, size: int) -> None:
     assert rows(table) == [["dd", 8, 1, 8 * size, size, 9 * size, 1.0]]
 
 
-def test_the_largest_order_is_no_overflow(tmp_path: Path) -> None:
+def test_the_largest_order_does_not_overflow(tmp_path: Path) -> None:
     snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": page(0, 30) * 9})
     assert attribute(snap)[["mem_pages", "mem_bytes", "total_bytes"]].to_numpy().tolist() == [
         [9 << 30, 9 << 42, 9 << 42]
@@ -152,16 +152,16 @@ def test_the_largest_order_is_no_overflow(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("by", [[], ["comm"], ["stack", "order"]])
-def test_what_the_snapshot_does_not_know_is_missing(tmp_path: Path, by: list[str]) -> None:
-    # GIVEN a kernel without swap_page_owner, and a swap_page_owner file alone
+def test_unknown_amounts_are_missing(tmp_path: Path, by: list[str]) -> None:
+    # GIVEN a kernel without swap_page_owner, and swap_page_owner without page_owner
     memory = attribute(snapshot_of(tmp_path, {"page_owner": page(order=1)}, name="memory"), by)
     swap = attribute(snapshot_of(tmp_path, {"swap_page_owner": entry(1)}, name="swap"), by)
-    # THEN what they do not tell is missing, not 0, and the total is of what they tell
+    # THEN unknown amounts are missing, not 0, and the total is that of the known ones
     assert memory[["swap_pages", "swap_bytes"]].isna().all(axis=None)
     assert memory[["mem_bytes", "total_bytes", "share"]].to_numpy().tolist() == [[8192, 8192, 1]]
     assert swap[["mem_pages", "mem_bytes"]].isna().all(axis=None)
     assert swap[["swap_bytes", "total_bytes", "share"]].to_numpy().tolist() == [[4096, 4096, 1]]
-    # AND where both are there, both are whole numbers
+    # AND with both files, both amounts are integers
     both = attribute(snapshot_of(tmp_path, {"page_owner": page(), "swap_page_owner": b""}, name="both"), by)
     assert both["swap_bytes"].tolist() == [0] and both["swap_bytes"].dtype == "int64"
 
@@ -199,15 +199,15 @@ def test_where(snap: Snapshot, where: str, mem: int, swap: int) -> None:
         ("pfn", 'category == "anon"'),
     ],
 )
-def test_the_columns_of_a_question_answer_it(real: Snapshot, key: str, where: str | None) -> None:
-    # GIVEN a capture that is opened for one question
+def test_page_columns_suffice_for_the_attribution(real: Snapshot, key: str, where: str | None) -> None:
+    # GIVEN a capture that is opened for one set of keys and one condition
     path = CARRIED / "7.2-spo-varied/2-swapped"
     asked = spo.open(path, page_columns=page_columns(Question.of(key, where)))
-    # WHEN it is asked, THEN the answer is the one that all columns give
+    # WHEN it is attributed by them, THEN the result is the same as with all columns
     pd.testing.assert_frame_equal(attribute(asked, key, where=where), attribute(real, key, where=where))
 
 
-def test_equal_totals_stand_in_the_order_of_their_keys(tmp_path: Path) -> None:
+def test_equal_totals_are_sorted_by_their_keys(tmp_path: Path) -> None:
     names = [b"c", b"a", b"B", b"d", b"b"]
     snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": b"".join(page(comm=name) for name in names)})
     assert attribute(snap)["comm"].tolist() == ["B", "a", "b", "c", "d"]
@@ -223,7 +223,7 @@ def test_equal_totals_stand_in_the_order_of_their_keys(tmp_path: Path) -> None:
         (["swap_type", "type"], "'swap_type' and 'type' are the same key", "give each key once"),
     ],
 )
-def test_keys_that_cannot_be(snap: Snapshot, by: str | list[str], message: str, hint: str | None) -> None:
+def test_invalid_keys(snap: Snapshot, by: str | list[str], message: str, hint: str | None) -> None:
     with pytest.raises(UsageError) as caught:
         attribute(snap, by)
     assert caught.value.message == message

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The balance of hand-made machines, each number of it."""
+"""The balance of hand-made machines: every number."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ EARLY = (b"register_early_stack+0x1/0x2", b"init_page_owner+0x1/0x2")
 
 
 def snapshot(tmp_path: Path, **files: bytes) -> Snapshot:
-    """Return the snapshot of a machine with these files beside what every one has."""
+    """Return the snapshot of a machine with these files in addition to those of every machine."""
     pages = {"page_owner": page(order=3) + page(0x110, 2, stack=SHMEM)}
     return snapshot_of(tmp_path, {**MACHINE, **pages, **{n.replace("_after", "-after"): t for n, t in files.items()}})
 
@@ -28,13 +28,13 @@ def items(table: pd.DataFrame, section: str) -> list[tuple[str, str, int]]:
 
 
 def zone(pcp: int) -> bytes:
-    """Return a /proc/zoneinfo with so many pages in the per-CPU lists."""
+    """Return a /proc/zoneinfo with `pcp` pages in the per-CPU lists."""
     text = b"Node 0, zone   Normal\n  pages free     5\n        managed  1000\n  pagesets\n    cpu: 0\n"
     return text + b"              count:    %d\n" % pcp
 
 
 def test_memory(tmp_path: Path) -> None:
-    # GIVEN 100 pages in use, of which 12 are listed, 30 in per-CPU lists; 15 more came into use while it was read
+    # GIVEN 100 pages in use, of which 12 are listed, 30 in per-CPU lists; 15 more came into use during the read
     early = page(0x200, stack=EARLY) + page(0x201, stack=EARLY)
     pages = page(order=3) + page(0x110, 1, stack=SHMEM) + early
     info = meminfo(free=900) + b"SwapCached: 28 kB\n"
@@ -60,14 +60,14 @@ def test_memory(tmp_path: Path) -> None:
     ("used", "after", "moved"),
     [(100, 100, 0), (100, 80, 20), (100, 10, 88), (100, 120, 0), (10, 30, -2), (10, 11, -1), (10, 5, 0)],
 )
-def test_what_changed_explains_no_more_than_there_is(tmp_path: Path, used: int, after: int, moved: int) -> None:
+def test_a_change_explains_at_most_the_difference(tmp_path: Path, used: int, after: int, moved: int) -> None:
     files = {"meminfo": meminfo(free=1000 - used), "meminfo_after": meminfo(free=1000 - after)}
     found = {item: pages for _, item, pages in items(balance(snapshot(tmp_path, **files)), "memory")}
     assert found["changed during the read"] == moved
     assert found["unexplained"] == used - 12 - moved
 
 
-def test_without_a_second_meminfo_it_says_so(tmp_path: Path) -> None:
+def test_without_a_second_meminfo_the_change_is_unknown(tmp_path: Path) -> None:
     table = balance(snapshot(tmp_path, meminfo=meminfo()))
     assert table["note"].tolist()[4] == "unknown: the capture has no second /proc/meminfo"
 
@@ -108,14 +108,14 @@ TOGETHER = "swap, all devices together: swap types could not be matched to devic
     [
         ([], {"a": 1}, ["swap type 0: /dev/a"]),
         ([0], {"a": 1, "b": 1}, ["swap type 0: /dev/a", "swap type 1: /dev/b"]),
-        # A lower type was swapped off: rows are no types, but as many types are seen as there are rows.
+        # After swapoff of a lower type, row numbers are not types, but there are as many types as rows.
         ([1], {"a": 1}, ["swap type 1: /dev/a"]),
         ([0, 2], {"a": 1, "b": 1}, ["swap type 0: /dev/a", "swap type 2: /dev/b"]),
-        # One of three has nothing listed: which one can't be told.
+        # One of three devices has no entries, and it is unknown which one.
         ([0, 3], {"a": 1, "b": 2, "c": 4}, [TOGETHER]),
     ],
 )
-def test_holes_in_the_types(tmp_path: Path, types: list[int], devices: dict[str, int], sections: list[str]) -> None:
+def test_gaps_in_the_types(tmp_path: Path, types: list[int], devices: dict[str, int], sections: list[str]) -> None:
     text = b"".join(entry((number << 58) + 1) for number in types)
     table = balance(snapshot(tmp_path, swap_page_owner=text, swaps=swaps(**devices)))
     assert list(dict.fromkeys(table["section"])) == sections
@@ -123,15 +123,15 @@ def test_holes_in_the_types(tmp_path: Path, types: list[int], devices: dict[str,
     assert (kinds["machine"], kinds["listed"]) == (sum(devices.values()), len(types))
 
 
-def test_numbers_that_fit_no_device_are_not_put_down_to_one(tmp_path: Path) -> None:
-    # GIVEN types 1 and 2 in use, entries of type 1 alone: row 1 of /proc/swaps is not type 1
+def test_sizes_that_match_no_device_are_not_attributed_to_one(tmp_path: Path) -> None:
+    # GIVEN types 1 and 2 in use, but entries of type 1 only: row 1 of /proc/swaps is not type 1
     text = b"".join(entry(TYPE_1 + n) for n in range(1, 101))
     table = balance(snapshot(tmp_path, swap_page_owner=text, swaps=swaps(a=100, b=90)))
     # THEN the devices are balanced together
     assert [pages for *_, pages in items(table, TOGETHER)] == [190, 100, 90, 0, 90]
 
 
-def test_without_proc_swaps_meminfo_tells(tmp_path: Path) -> None:
+def test_without_proc_swaps_meminfo_is_used(tmp_path: Path) -> None:
     info = meminfo(swap_total=2000, swap_free=1995)
     table = balance(snapshot(tmp_path, swap_page_owner=entry(1) + entry(2), meminfo=info))
     assert items(table, "swap")[:3] == [
@@ -141,16 +141,16 @@ def test_without_proc_swaps_meminfo_tells(tmp_path: Path) -> None:
     ]
 
 
-def test_a_change_explains_one_device_alone(tmp_path: Path) -> None:
-    # GIVEN two devices with 10 pages each that nothing lists, and 10 pages that were freed meanwhile
+def test_a_change_explains_only_one_device(tmp_path: Path) -> None:
+    # GIVEN two devices with 10 unlisted pages each, and 10 pages that were freed during the read
     info = {"meminfo": meminfo(swap_total=99, swap_free=79), "meminfo_after": meminfo(swap_total=99, swap_free=89)}
     table = balance(snapshot(tmp_path, swap_page_owner=b"", swaps=swaps(a=10, b=10), **info))
-    # THEN they explain the first device's difference, and not the second's once more
+    # THEN they explain the difference of the first device only
     moved = table[table["item"] == "changed during the read"]
     assert moved["pages"].tolist()[-2:] == [10, 0]
 
 
-def test_swap_whose_owners_are_not_known_is_explained_by_that(tmp_path: Path) -> None:
+def test_swap_with_unknown_owners_is_explained_by_that(tmp_path: Path) -> None:
     table = balance(snapshot(tmp_path, swaps=swaps(vda=5)))
     assert items(table, "swap type 0: /dev/vda") == [
         ("machine", "Used in /proc/swaps", 5),
@@ -184,32 +184,32 @@ def test_counts_by_stack(tmp_path: Path) -> None:
     assert notes[6] == "2 stacks; the largest difference is 4 pages"
 
 
-def test_stacks_that_may_not_sleep_or_wake_are_not_counted(tmp_path: Path) -> None:
-    # GIVEN a stack whose first allocation had no __GFP_RECLAIM bit, and one whose later ones had none
+def test_stacks_without_gfp_reclaim_are_not_counted(tmp_path: Path) -> None:
+    # GIVEN a stack whose first allocation lacked __GFP_RECLAIM, and one whose later allocations lacked it
     bare = page(0x110, stack=FS, ts=1).replace(b"mask 0xcc0(", b"mask 0xc0(") + page(0x120, stack=FS, ts=2)
     later = page(0x130, stack=SHMEM, ts=1) + page(0x140, stack=SHMEM, ts=2).replace(b"mask 0xcc0(", b"mask 0xc0(")
     count = b"".join(b" %b\n" % frame for frame in ANON) + b"nr_base_pages: 1\n\n"
     table = balance(snapshot(tmp_path, page_owner=page() + bare + later, show_stacks=count))
-    # THEN the first is what Linux 6.18+ does not count
+    # THEN the first is the one that Linux 6.18+ does not count
     found = [(item, pages) for kind, item, pages in items(table, "page_owner_stacks") if kind == "explains"]
     assert found[:2] == [("stacks without a count", -2), ("other stacks without a count", -2)]
 
 
 @pytest.mark.parametrize(("free", "swap_free", "moved"), [(860, 100, 8), (895, 100, 5), (895, 98, 7), (910, 100, 0)])
 def test_counts_are_read_later_than_pages(tmp_path: Path, free: int, swap_free: int, moved: int) -> None:
-    # GIVEN a stack with 8 pages when it was read, and 16 when it was counted
+    # GIVEN a stack with 8 pages in page_owner, and 16 when the counts were read
     before, after = (meminfo(free=f, swap_total=100, swap_free=s) for f, s in ((900, 100), (free, swap_free)))
     count = b"".join(b" %b\n" % frame for frame in ANON) + b"nr_base_pages: 16\n\n"
     files = {"page_owner": page(order=3), "swap_page_owner": entry(1), "show_stacks": count}
     table = balance(snapshot(tmp_path, **files, meminfo=before, meminfo_after=after))
-    # THEN what memory and swap have grown by since is no riddle
+    # THEN the growth of memory and swap in between explains the difference
     assert items(table, "page_owner_stacks")[-3:-1] == [
         ("explains", "changed during the read", moved),
         ("rest", "unexplained", 8 - moved),
     ]
 
 
-def test_counts_have_swap_that_nobody_wanted_to_read(tmp_path: Path) -> None:
+def test_counts_include_swap_whose_owners_were_not_read(tmp_path: Path) -> None:
     count = b"".join(b" %b\n" % frame for frame in ANON) + b"nr_base_pages: 13\n\n"
     files = {"page_owner": page(order=3), "swap_page_owner": entry(1), "show_stacks": count}
     swap = {"meminfo": meminfo(swap_total=100, swap_free=96), "swaps": swaps(vda=4)}
@@ -223,13 +223,13 @@ def test_counts_have_swap_that_nobody_wanted_to_read(tmp_path: Path) -> None:
     ]
 
 
-def test_nothing_to_compare_with_is_an_empty_balance(tmp_path: Path) -> None:
+def test_without_proc_files_the_balance_is_empty(tmp_path: Path) -> None:
     table = balance(snapshot(tmp_path))
     assert list(table.columns) == ["section", "kind", "item", "pages", "bytes", "share", "note"]
     assert table.empty
 
 
-def test_pages_with_a_placeholder_for_a_stack_are_listed(tmp_path: Path) -> None:
+def test_pages_with_placeholder_stacks_are_listed(tmp_path: Path) -> None:
     # GIVEN pages of each placeholder stack; a compiler may put create_dummy_stack() before its caller
     init = b"init_page_owner+0x1/0x2"
     stacks = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Differences: within one boot, between boots, between kernels; what is new and what is gone."""
+"""Differences within one boot, between boots and between kernels, with new and vanished owners."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ B = {"page_owner": page(order=1) + page(0x110, 4, comm=b"new"), "swap_page_owner
 
 
 def snapshots(tmp_path: Path, **changed: tuple[bytes, bytes]) -> tuple[Snapshot, Snapshot]:
-    """Return two snapshots of one machine, 10 s apart, in which the files `changed` are others."""
+    """Return two snapshots of one machine, 10 s apart, which differ in the files `changed`."""
     files = ({**MACHINE, **A}, {**MACHINE, **B, "uptime": b"110.00 2.0\n"})
     for number, own in enumerate(files):
         own.update({key: texts[number] for key, texts in changed.items()})
@@ -31,7 +31,7 @@ def rows(table: pd.DataFrame) -> list[list[object]]:
     return [[None if pd.isna(value) else value for value in row] for row in table.to_numpy().tolist()]
 
 
-def test_who_grew_who_is_new_who_is_gone(tmp_path: Path) -> None:
+def test_growing_new_and_vanished_owners(tmp_path: Path) -> None:
     table = diff(*snapshots(tmp_path))
     assert list(table.columns) == [
         "comm",
@@ -55,11 +55,11 @@ def test_without_keys_it_is_the_machines_growth(tmp_path: Path) -> None:
     ]
 
 
-def test_where_holds_for_both(tmp_path: Path) -> None:
+def test_where_applies_to_both_snapshots(tmp_path: Path) -> None:
     assert rows(diff(*snapshots(tmp_path), where="order == 1")[["comm", "total_bytes_delta"]]) == [["dd", 2 * PAGE]]
 
 
-def test_itself_has_no_growth(tmp_path: Path) -> None:
+def test_a_snapshot_compared_with_itself_has_no_growth(tmp_path: Path) -> None:
     snap, _ = snapshots(tmp_path)
     table = diff(snap, snap, ["comm", "stack", "type"])
     assert (table["total_bytes_delta"] == 0).all()
@@ -72,7 +72,7 @@ MEMCG = b"Charged to memcg m\n"
 
 @pytest.mark.parametrize("key", ["memcg", "memcg_offline", "type", "module_name", "node", "order"])
 @pytest.mark.parametrize("first", [True, False])
-def test_a_key_that_only_one_of_them_has(tmp_path: Path, key: str, first: bool) -> None:
+def test_a_key_that_only_one_snapshot_has(tmp_path: Path, key: str, first: bool) -> None:
     with_it = page(tail=MEMCG).replace(b"\n prep", b"\nPage allocated by module x\n prep")
     texts = (with_it, page().replace(b"node=0|", b""))
     table = diff(*snapshots(tmp_path, page_owner=texts if first else texts[::-1]), key)
@@ -86,12 +86,12 @@ def test_missing_keys_are_one_owner(tmp_path: Path) -> None:
     assert found == {None: [PAGE, 2 * PAGE], "m": [PAGE, 0]}
 
 
-def test_one_boot_is_told_by_its_id(tmp_path: Path) -> None:
+def test_one_boot_is_identified_by_boot_id(tmp_path: Path) -> None:
     assert relate(*snapshots(tmp_path)) == Relation(True, 10.0, BOTH)
     assert relate(*snapshots(tmp_path / "x", boot_id=(b"1\n", b"2\n"))) == Relation(True, None, BOTH)
 
 
-def test_or_else_by_its_oldest_allocation(tmp_path: Path) -> None:
+def test_without_a_boot_id_the_oldest_allocation_identifies_the_boot(tmp_path: Path) -> None:
     texts = (page(ts=5) + page(ts=2_000_000_000), page(ts=5) + page(ts=3_500_000_000))
     no_id = (b"", b"")
     same = snapshots(tmp_path, page_owner=texts, boot_id=no_id, uptime=no_id)
@@ -126,11 +126,11 @@ def test_stacks_of_two_kernels_are_compared_by_function_names(tmp_path: Path) ->
     assert [value // PAGE for value in diff(*same, "stack")["total_bytes_delta"]] == [8, -4, 1, -1]
 
 
-def test_swap_that_only_one_of_them_knows_has_come_from_nowhere(tmp_path: Path) -> None:
-    # GIVEN the same machine taken without and with the owners of swap
+def test_swap_owners_in_only_one_snapshot_are_not_growth(tmp_path: Path) -> None:
+    # GIVEN snapshots of one machine without and with the owners of swap
     without = snapshot_of(tmp_path / "a", {**MACHINE, "page_owner": page()})
     with_it = snapshot_of(tmp_path / "b", {**MACHINE, "page_owner": page(), "swap_page_owner": entry(1)})
-    # THEN nothing grew, and the relation says why
+    # THEN nothing grew, and the relation gives the reason
     assert relate(without, with_it).known == ("mem",)
     for pair in ((without, with_it), (with_it, without)):
         table = diff(*pair)
@@ -139,7 +139,7 @@ def test_swap_that_only_one_of_them_knows_has_come_from_nowhere(tmp_path: Path) 
         assert table[["swap_bytes_a", "swap_bytes_b", "swap_bytes_delta"]].isna().all(axis=None)
 
 
-def test_swap_that_none_of_them_knows_is_missing(tmp_path: Path) -> None:
+def test_swap_without_owners_in_both_snapshots_is_missing(tmp_path: Path) -> None:
     files = [{**MACHINE, "page_owner": page(order=order)} for order in (0, 1)]
     pair = snapshot_of(tmp_path / "a", files[0]), snapshot_of(tmp_path / "b", files[1])
     assert relate(*pair).known == ("mem",)
@@ -148,7 +148,7 @@ def test_swap_that_none_of_them_knows_is_missing(tmp_path: Path) -> None:
     assert table["total_bytes_delta"].tolist() == table["mem_bytes_delta"].tolist() == [PAGE]
 
 
-def test_memory_alone_is_not_set_against_swap_alone(tmp_path: Path) -> None:
+def test_memory_only_and_swap_only_cannot_be_compared(tmp_path: Path) -> None:
     memory = snapshot_of(tmp_path / "a", {**MACHINE, "page_owner": page()})
     swap = snapshot_of(tmp_path / "b", {**MACHINE, "swap_page_owner": entry(1) * 2})
     table = diff(swap, swap)
@@ -159,7 +159,7 @@ def test_memory_alone_is_not_set_against_swap_alone(tmp_path: Path) -> None:
         diff(memory, swap)
 
 
-def test_a_kernel_that_is_not_told_may_be_another(tmp_path: Path) -> None:
+def test_an_unknown_kernel_counts_as_different(tmp_path: Path) -> None:
     pair = snapshots(tmp_path, uname=(MACHINE["uname"], b""))
     assert relate(*pair).same_kernel is None
     assert diff(*pair, "stack").columns[0] == "symbols"

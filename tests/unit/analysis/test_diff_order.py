@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The order of a difference: large changes first, whatever their direction; and the others that can be asked for."""
+"""The orders of a difference: by default, large changes first in either direction."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def entries(comm: str, number: int, start: int) -> bytes:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Snapshot, Snapshot]:
-    """Return two snapshots of one boot in which owners change as CHANGES say."""
+    """Return two snapshots of one boot in which owners change as in CHANGES."""
     before = pages("shrank", 5) + pages("moved", 4) + pages("same", 0)
     after = pages("grew", 3) + pages("same", 0)
     swap = entries("moved", 16, 1) + entries("swapped", 4, 100)
@@ -60,7 +60,7 @@ def test_each_order(pair: tuple[Snapshot, Snapshot], sort: str, order: list[str]
 
 def test_by_default_the_largest_changes_come_first(pair: tuple[Snapshot, Snapshot]) -> None:
     assert diff(*pair)["comm"].tolist() == diff(*pair, sort="change")["comm"].tolist()
-    # Also the other way round: what grew has shrunk.
+    # The reverse difference has the same order, as growth becomes shrinkage.
     before, after = pair
     assert diff(after, before)["comm"].tolist() == diff(*pair)["comm"].tolist()
 
@@ -72,12 +72,12 @@ def test_an_order_that_does_not_exist(pair: tuple[Snapshot, Snapshot]) -> None:
     assert caught.value.hint == "choose one of change, growth, shrink, mem, swap, total, rate, comm"
 
 
-def test_rate_is_no_order_without_a_rate(pair: tuple[Snapshot, Snapshot]) -> None:
+def test_without_a_rate_it_is_not_an_order(pair: tuple[Snapshot, Snapshot]) -> None:
     with pytest.raises(UsageError, match="can't sort by 'rate'"):
         sort_diff(diff(*pair).drop(columns="rate"), ["comm"], "rate")
 
 
-def test_stack_means_symbols_where_these_replace_it() -> None:
+def test_sorting_by_stack_uses_symbols_if_these_replace_it() -> None:
     amounts = {f"{name}_bytes_delta": [0, 0] for name in ("mem", "swap", "total")}
     table = pd.DataFrame({"symbols": ["b", "a"], **amounts})
     assert sort_diff(table, ["symbols"], "stack")["symbols"].tolist() == ["a", "b"]

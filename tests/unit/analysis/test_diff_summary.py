@@ -10,7 +10,7 @@ from spo_trace.analysis.diff_summary import Changes, changes
 
 
 def difference(rows: list[tuple[int, int]]) -> pd.DataFrame:
-    """Return the part of a difference that counts, of rows of changes of memory and of swap."""
+    """Return the columns of a difference that matter, from rows of changes of memory and of swap."""
     table = pd.DataFrame(rows, columns=["mem_bytes_delta", "swap_bytes_delta"], dtype="int64")
     return table.assign(total_bytes_delta=table.sum(axis=1))
 
@@ -40,9 +40,9 @@ def test_identities_hold(seed: int) -> None:
     chosen = random.Random(seed)
     rows = [(chosen.randint(-9, 9) << 40, chosen.randint(-9, 9) << 40) for _ in range(200)]
     found = changes(difference(rows))
-    # THEN what grew and shrank is the change of the total
+    # THEN growth minus shrinkage is the change of the total
     assert found.grown - found.shrunk == sum(mem + swap for mem, swap in rows)
-    # AND it equals a computation by other means: what flows in, what flows out, and what of both is one owner's
+    # AND it equals an independent computation from the increases and decreases of each owner
     moved = sum(min(max(mem, swap), -min(mem, swap)) for mem, swap in rows if min(mem, swap) < 0 < max(mem, swap))
     came = sum(max(part, 0) for row in rows for part in row)
     went = sum(max(-part, 0) for row in rows for part in row)
@@ -52,6 +52,6 @@ def test_identities_hold(seed: int) -> None:
     assert back == Changes(found.shrunk, found.grown, found.moved)
 
 
-def test_a_move_is_unknown_where_swap_is_left_out() -> None:
+def test_moves_are_unknown_if_swap_is_left_out() -> None:
     table = difference([(5, 0), (-3, 0)]).assign(swap_bytes_delta=pd.array([pd.NA, pd.NA], dtype="Int64"))
     assert changes(table) == Changes(5, 3, None)

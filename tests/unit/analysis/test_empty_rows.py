@@ -24,7 +24,7 @@ ONLY: dict[str, Files] = {
 
 
 def empty_rows(table: pd.DataFrame) -> int:
-    """Return how many rows have no amount at all."""
+    """Return the number of rows without any amount."""
     amounts = table[[name for name in table.columns if name.endswith(("_bytes", "_pages", "_a", "_b"))]]
     return int((amounts.isna() | (amounts == 0)).all(axis=1).sum())
 
@@ -49,7 +49,7 @@ def test_ungrouped_amounts_are_one_row_even_without_records(snap: Snapshot) -> N
 
 
 def test_a_difference_that_leaves_swap_out_has_no_rows_of_swap_alone(tmp_path: Path) -> None:
-    # GIVEN swap that only one of them knows, in part of an owner that has no memory
+    # GIVEN swap owners in only one snapshot, one of whom has no memory
     one = snapshot_of(tmp_path, {**MACHINE, "page_owner": page()}, name="a")
     files = {**MACHINE, "page_owner": page(), "swap_page_owner": entry(1) + entry(2, b"swapped")}
     other = snapshot_of(tmp_path, files, name="b")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who has how much now, and since when."""
+"""Current amounts of owners, and their growth over a series of samples."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from spo_trace.analysis.history import history, rows_of
 
 
 def series() -> pd.DataFrame:
-    """Return three samples: dd goes to swap, cat comes, a nameless one goes; nobody owns anything in the last row."""
+    """Return three samples: dd is swapped out, cat starts, an unnamed owner exits; the last row has no owner."""
     rows = [
         *[(1, 0.0, "dd", 100, 0), (1, 0.0, None, 50, 0)],
         *[(2, 10.0, "dd", 60, 60), (2, 10.0, "cat", 5, 0)],
@@ -29,20 +29,20 @@ def test_growth() -> None:
     assert table["past"].tolist() == [[100, 120, 130], [0, 5, 4], [50, 0, 0]]
 
 
-def test_all_together_is_the_sum_of_all() -> None:
+def test_without_keys_growth_is_that_of_the_sum() -> None:
     by_comm, everything = growth(series(), ["comm"]), growth(series(), [])
     names = ["mem_bytes", "swap_bytes", "total_bytes", "interval_delta", "growth_delta"]
     assert everything[names].to_numpy().tolist() == [by_comm[names].sum().tolist()]
 
 
-def test_of_the_first_sample_nothing_has_grown() -> None:
+def test_the_first_sample_has_no_growth() -> None:
     first = series().query("sample == 1")
     table = growth(first, ["comm"])
     assert table[["interval_delta", "growth_delta"]].to_numpy().tolist() == [[0, 0], [0, 0]]
     assert table["rate"].isna().all()
 
 
-def test_memory_and_swap_that_are_not_told_apart_are_missing() -> None:
+def test_memory_and_swap_that_are_not_distinguished_are_missing() -> None:
     table = growth(series().assign(mem_bytes=[float("nan")] * 7, swap_bytes=[float("nan")] * 7), ["comm"])
     assert table["mem_bytes"].isna().all() and table["swap_bytes"].isna().all()
     assert table["total_bytes"].tolist() == [130, 4, 0]

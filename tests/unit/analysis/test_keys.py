@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The table of keys: every scalar column is one, and every key works wherever keys are taken."""
+"""The table of keys: every scalar column is a key, and every key works wherever keys are accepted."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_every_scalar_column_of_every_table_is_a_key() -> None:
     assert set(KEYS) - columns == {"stack", "symbols", "callsite", "bytes", "type"}
 
 
-def test_a_key_is_found_where_its_column_is() -> None:
+def test_a_key_belongs_to_the_table_of_its_column() -> None:
     for key in KEY_TABLE.values():
         if key.name not in ("bytes", "type"):
             assert key.pages == (key.name if key.name in schema.TABLES["pages"].names else None)
@@ -50,13 +50,13 @@ def test_a_key_groups_selects_and_sorts(snap: Snapshot, key: str) -> None:
     table = attribute(snap, key)
     assert table[["mem_pages", "swap_pages"]].sum().tolist() == [10, 2]
     assert str(table[key].dtype) == key_of(key).dtype
-    # WHEN it is sorted by the key, THEN all rows are there still
+    # WHEN it is sorted by the key, THEN it still has all rows
     assert len(sort_rows(table, key, [key])) == len(table)
-    # AND conditions on the key select the rows that have it, and the rest
+    # AND conditions on the key select the rows that have it, and those that lack it
     known, unknown = (attribute(snap, [], where=f"{key}.{test}()")["total_bytes"].sum() for test in ("notna", "isna"))
     assert known + unknown == 12 * 4096
     assert known == table["total_bytes"][table[key].notna()].sum()
-    # AND two snapshots are compared by it
+    # AND two snapshots can be compared by the key
     assert len(diff(snap, snap, key)) == len(table)
 
 
@@ -85,7 +85,7 @@ def test_same_key() -> None:
     assert same_key("comm", ["pid", "comm"]) == "comm"
 
 
-def test_help_names_keys_that_exist() -> None:
+def test_help_lists_only_existing_keys() -> None:
     assert set(COMMON_KEYS) <= set(KEYS)
     assert set(FRAME_KEYS) <= set(COMMON_KEYS)
 
@@ -105,7 +105,7 @@ def test_bytes_are_of_the_machines_page_size(tmp_path: Path) -> None:
 
 
 def test_numbers_beyond_a_float_and_an_int64_stay_exact(tmp_path: Path) -> None:
-    # GIVEN neighbours that a float64 takes for one, and a time that an int64 does not hold
+    # GIVEN adjacent numbers that are equal as float64, and a time that exceeds int64
     swap = entry(0x400000000000001, ts=(1 << 64) - 1, stack=SHMEM) + entry(0x400000000000002, ts=3)
     snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": page(), "swap_page_owner": swap})
     # THEN each is a row of its own

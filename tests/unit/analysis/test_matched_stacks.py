@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How many pages have a stack that two snapshots both have."""
+"""The share of pages whose stack is in both of two snapshots."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, Files, entry, page, snapshot_of
 
 OTHER = b"Linux box 6.12.0 #1 SMP x86_64\n"
-# ANON of a release that has split a function of it.
+# ANON on a release in which one of its functions was split.
 SPLIT = (*ANON[:2], b"alloc_anon_folio+0x1/0x2", *ANON[2:])
 
 
@@ -26,10 +26,10 @@ def pair(tmp_path: Path, a: bytes, b: bytes, **changed: bytes) -> tuple[Snapshot
 
 
 def test_pages_of_stacks_that_both_have(tmp_path: Path) -> None:
-    # GIVEN 4 + 2 pages of a stack in both, and 8 and 2 pages of stacks that one of them has
+    # GIVEN 4 + 2 pages of a stack in both, and 8 and 2 pages of stacks in only one of them
     both = pair(tmp_path, page(order=2) + page(order=3, stack=FS), page(order=1) + page(order=1, stack=SHMEM))
     assert matched_share(diff(*both, "stack"), *both) == pytest.approx(6 / 16)
-    # THEN other keys and the order of rows do not matter, and swap counts too
+    # THEN other keys and the order of rows do not matter, and swap is included
     assert matched_share(diff(*both, ["comm", "stack", "order"], sort="shrink"), *both) == pytest.approx(6 / 16)
     swap = pair(tmp_path / "s", page(), page(), swap_page_owner=entry(1) + entry(2))
     assert matched_share(diff(*swap, "stack"), *swap) == pytest.approx(2 / 4)
@@ -52,7 +52,7 @@ def test_machines_of_two_page_sizes_are_compared_by_pages(tmp_path: Path) -> Non
         (OTHER, ANON, False, "100.0% of the pages have a stack that is in both"),
         (OTHER, SPLIT, True, "Only 0.0% of the pages have a stack that is in both: the kernels' functions differ"),
         (b"", SPLIT, True, "Only 0.0% of the pages"),
-        # One kernel: what was allocated is other memory, which is no fault of the comparison.
+        # One kernel: few matches mean that different memory was allocated, not that the comparison is bad.
         (MACHINE["uname"], SPLIT, False, "0.0% of the pages have a stack that is in both"),
     ],
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Owners in a line."""
+"""One-line labels of owners."""
 
 import pandas as pd
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Pages without a stack of their own: counted by cause, told where that changes what a report means."""
+"""Pages with placeholder stacks: counts by cause, and notes where they affect a report."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def snapshot(tmp_path: Path, pages: bytes, swap: bytes = b"") -> Snapshot:
         ([], None),
     ],
 )
-def test_a_placeholder_is_told_by_its_function(frames: list[str], expected: Placeholder | None) -> None:
+def test_a_placeholder_is_identified_by_its_function(frames: list[str], expected: Placeholder | None) -> None:
     assert placeholder_of(frames) is expected
 
 
@@ -50,7 +50,7 @@ def test_early_pages_are_early_boot(tmp_path: Path) -> None:
     assert snapshot_notes(snap) == []
 
 
-def test_lost_owners_are_a_warning_with_their_number(tmp_path: Path) -> None:
+def test_lost_owners_are_a_warning_with_the_number_of_pages(tmp_path: Path) -> None:
     (note,) = snapshot_notes(snapshot(tmp_path, page(order=9, stack=FS) + page(0x400, 1, stack=FAILURE)))
     assert (note.code, note.warning) == (NoteCode.OWNERS_LOST, True)
     said = "The owners of 2 pages (8.00 KiB) are lost: the kernel's stack depot was full or out of memory"
@@ -58,7 +58,7 @@ def test_lost_owners_are_a_warning_with_their_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("others", "told"), [(99, False), (98, True)])
-def test_pages_without_a_stack_trace_are_a_warning_if_they_are_many(tmp_path: Path, others: int, told: bool) -> None:
+def test_many_pages_without_a_stack_trace_are_a_warning(tmp_path: Path, others: int, told: bool) -> None:
     # GIVEN one such page among 100, or among 99
     pages = b"".join(page(n, stack=FS) for n in range(others)) + page(0x400, stack=DUMMY)
     notes = snapshot_notes(snapshot(tmp_path, pages))
@@ -69,7 +69,7 @@ def test_pages_without_a_stack_trace_are_a_warning_if_they_are_many(tmp_path: Pa
 
 
 @pytest.mark.parametrize("stage", ["7.2-spo/2-swapped", "7.2-stock/2-swapped"])
-def test_real_kernels_have_a_few_and_no_warning(stage: str, tmp_path: Path) -> None:
+def test_real_kernels_have_few_and_cause_no_warning(stage: str, tmp_path: Path) -> None:
 
     snap = spo.open(CARRIED / stage, page_columns=["order", "stack_id"])
     found = placeholder_pages(snap)

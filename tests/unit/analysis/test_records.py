@@ -74,10 +74,10 @@ def test_sizes_are_in_bytes_of_this_machine(tmp_path: Path) -> None:
     snap = snapshot_of(tmp_path, files)
     # WHEN
     frame = pd.concat(text_frames(record_tables(snap)), ignore_index=True)
-    # THEN nobody has to multiply
+    # THEN the size of each record is given in bytes
     assert frame["page_size"].tolist() == [65536] * 3
     assert frame["bytes"].tolist() == [8 * 65536, 65536, 65536]
-    # AND the columns whose names SQL reserves are there under other names
+    # AND columns whose names are reserved in SQL have a second name
     assert frame["in_table"].tolist() == frame["where"].tolist() == ["memory", "memory", "swap"]
     assert frame["alloc_order"].tolist()[:2] == frame["order"].tolist()[:2] == [3, 0]
 

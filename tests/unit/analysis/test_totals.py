@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The sums of a table: of its amounts, never of its keys; unknown is None, with rows and without."""
+"""The sums of a table's amounts, not of its keys; unknown sums are None, also without rows."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who grows steadily: the line against published figures, and growth that is none."""
+"""Trends: the fitted line compared with published figures, and growth that is not steady."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ def samples(seconds: list[float] | None = None, **totals: "Sequence[float] | np.
 
 
 def row(table: pd.DataFrame, comm: str) -> dict[str, float]:
-    """Return the one row of a comm."""
+    """Return the row of a comm."""
     return dict(table.set_index("comm").loc[comm])
 
 
@@ -51,7 +51,7 @@ def test_a_straight_line_has_no_error() -> None:
     assert found["steadiness"] == pytest.approx(1)
 
 
-def test_samples_need_not_be_evenly_apart() -> None:
+def test_samples_need_not_be_equidistant() -> None:
     times = [0.0, 7.0, 8.0, 60.0, 600.0]
     found = row(trend(samples(times, leak=[at * 4096 for at in times]), ["comm"]), "leak")
     assert found["rate_low"] == pytest.approx(4096)
@@ -59,21 +59,21 @@ def test_samples_need_not_be_evenly_apart() -> None:
 
 @pytest.mark.parametrize("at", range(1, 10))
 @pytest.mark.parametrize("jump", [12, 1000])
-def test_one_step_is_no_sure_growth_however_large(at: int, jump: int) -> None:
-    # GIVEN a leak of 1 MiB a minute, and somebody who takes much more at once
+def test_one_step_is_not_certain_growth_even_if_large(at: int, jump: int) -> None:
+    # GIVEN a leak of 1 MiB per minute, and an owner that allocates much more at once
     table = trend(samples(once=[0] * at + [jump * MIB] * (10 - at), leak=[n * MIB for n in range(10)]), ["comm"])
-    # THEN the leak comes first
+    # THEN the leak ranks first
     assert list(table["comm"]) == ["leak", "once"]
     assert row(table, "once")["rate_low"] <= 0 < row(table, "once")["rate"]
 
 
-def test_a_leak_shows_beneath_a_step_of_its_own() -> None:
+def test_a_leak_is_found_in_spite_of_a_step() -> None:
     grows = [n * MIB + (50 * MIB if n > 5 else 0) for n in range(12)]
     without = row(trend(samples(leak=[n * MIB for n in range(12)]), ["comm"]), "leak")
     assert row(trend(samples(leak=grows), ["comm"]), "leak")["rate_low"] == pytest.approx(without["rate_low"])
 
 
-def test_what_fills_up_and_what_breathes_are_no_sure_growth() -> None:
+def test_saturation_and_oscillation_are_not_certain_growth() -> None:
     table = trend(
         samples(
             cache=[MIB * (1 - 0.5**n) for n in range(12)],
@@ -87,22 +87,22 @@ def test_what_fills_up_and_what_breathes_are_no_sure_growth() -> None:
 
 
 def test_the_error_of_a_line_through_noise_covers_the_truth() -> None:
-    # GIVEN a leak of 100 B/s under noise, drawn a thousand times
+    # GIVEN a thousand random series of a leak of 100 B/s with noise
     draw = np.random.default_rng(23)
     truth = 100.0 * 60 * np.arange(30)
     totals = {f"{n}": 10 * MIB + truth + draw.normal(0, 50_000, 30) for n in range(1000)}
-    # THEN "at least" claims too much about as often as it says (2.5 %), and the error is neither idle nor blind
+    # THEN the lower bound is too high in about 2.5 % of the series, and the error is neither too large nor too small
     table = trend(samples(None, **totals), ["comm"])
     assert (table["rate_low"] > 100).mean() < 0.03
     assert 0.9 < table["rate_error"].mean() / table["rate"].std() < 1.3
 
 
-def test_a_walk_at_random_is_seldom_taken_for_a_leak() -> None:
-    # GIVEN memory that goes up and down by chance, and stays where it is: no sample is independent of the one before
+def test_a_random_walk_is_rarely_taken_for_a_leak() -> None:
+    # GIVEN random walks, in which no sample is independent of the previous one
     draw = np.random.default_rng(23)
     totals = {f"{n}": 500 * MIB + draw.normal(0, MIB, 30).cumsum() for n in range(1000)}
     surely = (trend(samples(None, **totals), ["comm"])["rate_low"] > 0).mean()
-    # THEN it is taken for one far less often than by the usual error, which takes samples for independent
+    # THEN they are taken for leaks much less often than with the usual error, which assumes independent samples
     rows = np.array(list(totals.values()))
     fits = [np.polyfit(np.arange(30), walk, 1, cov=True) for walk in rows]
     usual = np.mean([line[0] > 2.048 * covariance[0, 0] ** 0.5 for line, covariance in fits])
@@ -110,7 +110,7 @@ def test_a_walk_at_random_is_seldom_taken_for_a_leak() -> None:
     assert surely < usual / 3
 
 
-def test_owners_come_and_go_and_may_have_no_name() -> None:
+def test_owners_may_appear_vanish_and_lack_a_name() -> None:
     series = pd.DataFrame(
         {
             "sample": [1, 2, 2, 3, 3],
@@ -124,18 +124,18 @@ def test_owners_come_and_go_and_may_have_no_name() -> None:
     assert table[["first_bytes", "last_bytes"]].to_numpy().tolist() == [[10, 30], [0, 10]]
 
 
-def test_who_never_changed_comes_last() -> None:
+def test_owners_that_never_changed_rank_last() -> None:
     table = trend(samples(same=[MIB] * 4, less=[4, 3, 2, 1]), ["comm"])
     assert list(table["comm"]) == ["less", "same"]
     assert table["steadiness"].isna().tolist() == [False, True]
 
 
-def test_all_together() -> None:
+def test_without_keys_there_is_one_trend() -> None:
     table = trend(samples(a=[1, 2, 3], b=[10, 20, 30]), [])
     assert table[["first_bytes", "last_bytes"]].to_numpy().tolist() == [[11, 33]]
 
 
-def test_what_can_not_be() -> None:
+def test_invalid_arguments() -> None:
     with pytest.raises(SpoTraceError, match="too few samples for a trend: 2"):
         trend(samples(a=[1, 2]), ["comm"])
     with pytest.raises(UsageError, match="there is no weight 'pages'"):

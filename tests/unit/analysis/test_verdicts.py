@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Verdicts: what is balanced and by which rule, what is off, and what could not be checked, with the reason."""
+"""Verdicts: balanced, off or not checked, each with its reason."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.support import ANON, MACHINE, SHMEM, FakeSource, Files, entry, meminf
 
 COUNTS = b"".join(b" %b\n" % frame for frame in ANON) + b"nr_base_pages: 8\n\n"
 SWAPPED = b"".join(b" %b\n" % frame for frame in SHMEM) + b"nr_base_pages: 2\n\n"
-# A machine whose 8 pages in memory and 2 in swap are all listed and counted.
+# A machine with 8 pages in memory and 2 in swap, all of them listed and counted.
 WHOLE: Files = {
     **MACHINE,
     "page_owner": page(order=3),
@@ -35,13 +35,13 @@ def reasons(snap: Snapshot, **options: float) -> dict[str, tuple[str, str]]:
 
 
 def changed(tmp_path: Path, **files: bytes | None) -> Snapshot:
-    """Return the snapshot of the whole machine with these files in place of its own; None: without that file."""
+    """Return the snapshot of the machine with these files replaced, or left out if None."""
     named = {name.replace("_after", "-after"): content for name, content in files.items()}
     left = {name: content for name, content in {**WHOLE, **named}.items() if content is not None}
     return snapshot_of(tmp_path, left)
 
 
-def test_a_machine_that_adds_up(tmp_path: Path) -> None:
+def test_a_balanced_machine(tmp_path: Path) -> None:
     found = verdicts(changed(tmp_path))
     assert dict(zip(found["section"], found["reason"], strict=True)) == ALL_BALANCED
     assert found["part"].tolist() == ["memory", "swap", "stacks"]
@@ -59,19 +59,19 @@ def test_a_machine_that_adds_up(tmp_path: Path) -> None:
         (265, "off", "over-tolerance", "97.0% unexplained (1.00 MiB), more than 2% and more than 1.00 MiB"),
     ],
 )
-def test_the_rule_that_decided_is_named(tmp_path: Path, used: int, verdict: str, reason: str, text: str) -> None:
+def test_the_reason_is_the_rule_that_decided(tmp_path: Path, used: int, verdict: str, reason: str, text: str) -> None:
     row = verdicts(changed(tmp_path, meminfo=meminfo(free=1000 - used))).iloc[0]
     assert (row["section"], row["verdict"], row["reason"]) == ("memory", verdict, reason)
     assert row["text"].startswith(text)
 
 
-def test_the_tolerance_is_obeyed(tmp_path: Path) -> None:
+def test_the_tolerance_is_applied(tmp_path: Path) -> None:
     snap = changed(tmp_path, meminfo=meminfo(free=0))
     assert reasons(snap, tolerance=99.2)["memory"] == ("balanced", "within-tolerance")
     assert reasons(snap, tolerance=99)["memory"] == ("off", "over-tolerance")
 
 
-# Of each kind of input that is missing: which sections can't be checked, and why.
+# For each missing input: the sections that can't be checked, and the reason.
 LACKING: dict[str, tuple[dict[str, bytes | None], dict[str, str]]] = {
     "nothing but page_owner": (
         {"swap_page_owner": None, "show_stacks": None, "meminfo": None, "swaps": None},
@@ -96,7 +96,7 @@ LACKING: dict[str, tuple[dict[str, bytes | None], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("name", LACKING)
-def test_what_could_not_be_checked_says_why(tmp_path: Path, name: str) -> None:
+def test_the_reason_for_not_checked_is_given(tmp_path: Path, name: str) -> None:
     files, expected = LACKING[name]
     found = reasons(changed(tmp_path, **files))
     unchecked = {section: reason for section, (verdict, reason) in found.items() if verdict == "not checked"}
@@ -111,7 +111,7 @@ def test_what_could_not_be_checked_says_why(tmp_path: Path, name: str) -> None:
         ("show_stacks", {"page_owner_stacks"}),
     ],
 )
-def test_a_file_that_breaks_off_leaves_unchecked_what_it_feeds(tmp_path: Path, file: str, sections: set[str]) -> None:
+def test_sections_that_use_a_truncated_file_are_not_checked(tmp_path: Path, file: str, sections: set[str]) -> None:
     snap = collect(FakeSource(WHOLE, problems={file: "the input breaks off: EOF"}), tmp_path / "x.spo")
     found = verdicts(snap).set_index("section")
     assert set(found.index[found["reason"] == "cut-off"]) == sections
@@ -120,7 +120,7 @@ def test_a_file_that_breaks_off_leaves_unchecked_what_it_feeds(tmp_path: Path, f
     assert set(found["text"][found["reason"] == "cut-off"]) == {said}
 
 
-def test_records_that_the_kernel_could_not_hand_over_are_missing(tmp_path: Path) -> None:
+def test_skipped_records_are_missing(tmp_path: Path) -> None:
     source = FakeSource(WHOLE)
     open_file = source.open
 
@@ -137,7 +137,7 @@ def test_records_that_the_kernel_could_not_hand_over_are_missing(tmp_path: Path)
 
 
 @pytest.mark.parametrize("owners", [None, b""])
-def test_a_device_with_nothing_in_use_needs_no_owners(tmp_path: Path, owners: bytes | None) -> None:
+def test_an_unused_device_needs_no_owners(tmp_path: Path, owners: bytes | None) -> None:
     snap = changed(tmp_path, swap_page_owner=owners, swaps=swaps(vda=0), meminfo=meminfo(free=992))
     assert reasons(snap)["swap type 0: /dev/vda"] == ("balanced", "nothing-used")
 

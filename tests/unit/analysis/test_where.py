@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Conditions: what they keep, and that they are conditions and nothing else."""
+"""Conditions: the rows that they keep, and errors for all other expressions."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         ('comm.str.startswith("d")', 9, 1),
         ('comm.str.contains("a", regex=False)', 6, 1),
         ('stack.str.contains("shmem_alloc")', 1, 2),
-        # A newline is shown as \n, and so it is typed.
+        # A newline is displayed as \n, and conditions use that.
         ('comm == "a\'b\\n"', 2, 0),
         ('comm in ["a\'b\\n", "nobody"]', 2, 0),
         ("comm == 'a\\'b\\n'", 0, 0),
@@ -52,7 +52,7 @@ def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         ("memcg.isna()", 13, 2),
         ("memcg.notna()", 2, 0),
         ('memcg == "web.slice"', 2, 0),
-        # What a table does not have neither equals nor differs.
+        # A value that a table lacks is neither equal nor unequal to anything.
         ("swap_type == 1", 0, 2),
         ("swap_type != 1", 0, 0),
         ("order >= 0", 15, 0),
@@ -63,7 +63,7 @@ def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         ("order * 2 + 1 > 4", 12, 0),
         ("1 <= order <= 2", 6, 0),
         ("pid == 99", 4, 0),
-        # In a column of 8 bits without sign these would start again from 0.
+        # In a uint8 column these would overflow.
         ("-order < 0", 14, 0),
         ("order - 1 < 0", 1, 0),
         ("order * 100 == 300", 8, 0),
@@ -71,7 +71,7 @@ def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         ("(order == 1) | (order == 3)", 10, 0),
         ('caller == "shmem_alloc_folio" and category == "tmpfs/shmem"', 1, 2),
         ('module == "ext4"', 4, 0),
-        # Neighbours that a float64 takes for one.
+        # Adjacent numbers that are equal as float64.
         (f"swp_entry == {HUGE}", 0, 1),
         (f"swp_entry > {HUGE}", 0, 1),
         (f"swp_entry in [{HUGE + 1}]", 0, 1),
@@ -80,17 +80,17 @@ def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         ("order < 0", 0, 0),
     ],
 )
-def test_what_is_kept(snap: Snapshot, expression: str, mem: int, swap: int) -> None:
+def test_rows_that_match_are_kept(snap: Snapshot, expression: str, mem: int, swap: int) -> None:
     table = attribute(snap, [], where=expression)
     assert (int(table["mem_pages"].sum()), int(table["swap_pages"].sum())) == (mem, swap)
 
 
-def test_without_a_condition_all_is_kept(snap: Snapshot) -> None:
+def test_without_a_condition_all_rows_are_kept(snap: Snapshot) -> None:
     rows = pd.DataFrame({"order": [1, 2]})
     assert Condition(None).keep(rows, "pages", snap) is rows
 
 
-def test_only_the_columns_that_are_needed_are_read() -> None:
+def test_only_needed_columns_are_read() -> None:
     where = Condition('comm == "dd" and category == "anon"')
     assert where.columns("pages", ["order"]) == ["order", "comm", "stack_id"]
     assert where.columns("swap", ["swap_type"]) == ["swap_type", "comm", "stack_id"]
@@ -136,7 +136,9 @@ def test_only_the_columns_that_are_needed_are_read() -> None:
         "not " * 5000 + "slab",
     ],
 )
-def test_what_is_no_condition(snap: Snapshot, expression: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expressions_that_are_not_conditions(
+    snap: Snapshot, expression: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as caught:
         attribute(snap, where=expression)
@@ -159,7 +161,7 @@ def test_what_is_no_condition(snap: Snapshot, expression: str, tmp_path: Path, m
         ),
     ],
 )
-def test_exact_words(expression: str, message: str, hint: str | None) -> None:
+def test_exact_messages(expression: str, message: str, hint: str | None) -> None:
     with pytest.raises(UsageError) as caught:
         Condition(expression)
     assert caught.value.message == message
@@ -182,7 +184,7 @@ def test_exact_words(expression: str, message: str, hint: str | None) -> None:
         ("order + 1 == comm", "comm is text, order + 1 is not", "compare it with text"),
     ],
 )
-def test_text_is_never_a_number(expression: str, message: str, hint: str) -> None:
+def test_text_is_not_compared_with_numbers(expression: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         Condition(expression)
     assert (caught.value.message, caught.value.hint) == (f"where={expression!r}: {message}", hint)

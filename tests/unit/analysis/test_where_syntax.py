@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A condition that is not Python, or that Python reads in another way: what to write instead."""
+"""Conditions that are not Python, or that mean something else in Python, and the suggested corrections."""
 
 import re
 
@@ -24,7 +24,7 @@ REWRITTEN = [
     ("comm == kworker/0:1", "put text in quotes", 'comm == "kworker/0:1"'),
     ("caller == f.isra.0", "put text in quotes", 'caller == "f.isra.0"'),
     ("bytes >= 2MiB", "write sizes in bytes", "bytes >= 2097152"),
-    # What is in quotes stays.
+    # Quoted text is not changed.
     ('comm == "a && b = !c 1K" && slab', "join conditions with and", 'comm == "a && b = !c 1K" and slab'),
     # A method's own = is not a comparison.
     (
@@ -69,14 +69,14 @@ def test_unquoted_text(expression: str, instead: str) -> None:
 @pytest.mark.parametrize(
     "expression", ["swap > 1MiB", "mem_bytes > 1GiB", "total_bytes > 0", "share > 0.5", "swap > 0"]
 )
-def test_sums_are_not_columns(expression: str) -> None:
+def test_columns_of_results_cannot_be_used(expression: str) -> None:
     with pytest.raises(UsageError, match=r"column|bytes") as caught:
         Condition(expression)
     assert caught.value.hint == "where selects single records before they are summed; bytes is the size of one"
 
 
 @pytest.mark.parametrize("expression", ["dd", "comm in dd", "nosuch > 0"])
-def test_a_name_that_is_nothing(expression: str) -> None:
+def test_an_unknown_name(expression: str) -> None:
     with pytest.raises(UsageError, match="there is no column") as caught:
         Condition(expression)
     assert re.match(r"text goes in quotes: where='comm == \"\w+\"'; choose from ", str(caught.value.hint))
@@ -94,7 +94,7 @@ def test_a_name_that_is_nothing(expression: str) -> None:
         ("order + " * 20000 + "1 > 0 ?", "invalid syntax"),
     ],
 )
-def test_what_nobody_can_guess_has_an_example(expression: str, said: str) -> None:
+def test_without_a_correction_the_hint_is_an_example(expression: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         Condition(expression)
     assert caught.value.message == f"where={expression!r} is not an expression: {said}"
@@ -119,5 +119,5 @@ def test_an_empty_condition(expression: str) -> None:
         "(slab | swapped) and pid > 1",
     ],
 )
-def test_bits_and_conditions_in_parentheses_are_right(expression: str) -> None:
+def test_bit_operators_in_parentheses_are_accepted(expression: str) -> None:
     Condition(expression)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The policy: sudo's caller gets output where they may write, --owner's user anywhere, and others nothing."""
+"""Owners of output: sudo's caller where they may write, the user of --owner anywhere, nobody else."""
 
 import logging
 import os
@@ -37,7 +37,7 @@ def write(target: Path, access: Access) -> Path:
 
 
 @as_root
-def test_under_sudo_the_caller_can_read_and_nobody_else(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_under_sudo_only_the_caller_can_read(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     under_sudo(monkeypatch)
     target = write(shared / "x", access_for())
     assert (ids(target), mode(target)) == (USERS, "0600")
@@ -47,7 +47,7 @@ def test_under_sudo_the_caller_can_read_and_nobody_else(shared: Path, monkeypatc
 
 @as_root
 @pytest.mark.parametrize("bits", [0o1777, 0o777])
-def test_in_a_directory_for_everybody_the_caller_gets_it_too(
+def test_in_a_world_writable_directory_the_caller_becomes_owner(
     shared: Path, monkeypatch: pytest.MonkeyPatch, bits: int
 ) -> None:
     os.chown(shared, 0, 0)
@@ -59,7 +59,7 @@ def test_in_a_directory_for_everybody_the_caller_gets_it_too(
 
 
 @as_root
-def test_where_the_caller_may_not_write_it_stays_roots_and_that_is_said(
+def test_where_the_caller_may_not_write_root_keeps_the_file_with_a_warning(
     shared: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     os.chown(shared, 0, 0)
@@ -75,7 +75,7 @@ def test_where_the_caller_may_not_write_it_stays_roots_and_that_is_said(
 @pytest.mark.parametrize(
     "changed", [{"SUDO_UID": "-1"}, {"SUDO_UID": "4294967295"}, {"SUDO_UID": "x"}, {"SUDO_GID": "0"}, {"SUDO_GID": ""}]
 )
-def test_a_forged_environment_gives_nothing_away(
+def test_a_forged_environment_has_no_effect(
     shared: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, changed: dict[str, str]
 ) -> None:
     under_sudo(monkeypatch, **changed)
@@ -86,7 +86,7 @@ def test_a_forged_environment_gives_nothing_away(
 
 
 @pytest.mark.parametrize("environment", [{}, {"SUDO_UID": "0", "SUDO_GID": "0"}], ids=["plain", "root through sudo"])
-def test_without_another_user_nothing_changes_and_nothing_is_said(
+def test_without_another_user_there_is_no_change_and_no_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, environment: dict[str, str]
 ) -> None:
     for name, value in environment.items():
@@ -96,7 +96,7 @@ def test_without_another_user_nothing_changes_and_nothing_is_said(
     assert caplog.messages == []
 
 
-def test_without_root_sudos_variables_mean_nothing(
+def test_without_root_the_variables_of_sudo_are_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     under_sudo(monkeypatch)
@@ -107,21 +107,21 @@ def test_without_root_sudos_variables_mean_nothing(
 
 
 @as_root
-def test_an_owner_that_is_named_gets_it_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_given_owner_is_set_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     target = write(tmp_path / "x", access_for("nobody:daemon", 0o640))
     assert (ids(target), mode(target)) == ((USER.pw_uid, OTHER.pw_gid), "0640")
     assert caplog.messages == []
 
 
 @as_root
-def test_an_owner_that_is_named_comes_before_sudos_caller(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_given_owner_takes_precedence_over_sudos_caller(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     under_sudo(monkeypatch)
     assert ids(write(shared / "x", access_for("daemon"))) == (OTHER.pw_uid, OTHER.pw_gid)
     assert ids(write(shared / "y", access_for("root"))) == (0, 0)
 
 
 @pytest.mark.parametrize("owner", ["root", "nobody", "daemon:daemon"])
-def test_only_root_names_somebody_else(monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
+def test_only_root_can_give_files_to_others(monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(SpoTraceError) as caught:
         access_for(owner)
@@ -129,7 +129,7 @@ def test_only_root_names_somebody_else(monkeypatch: pytest.MonkeyPatch, owner: s
     assert caught.value.hint == "use sudo, or leave out owner"
 
 
-def test_anybody_names_oneself(tmp_path: Path) -> None:
+def test_users_can_give_themselves(tmp_path: Path) -> None:
     target = write(tmp_path / "x", access_for(f"{MINE[0]}:{MINE[1]}", 0o644))
     assert (ids(target), mode(target)) == (MINE, "0644")
 
@@ -162,7 +162,7 @@ def test_modes(text: str, bits: int, of_directory: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["0666", "0602", "0777", "0002", "0606"])
-def test_a_mode_that_lets_everybody_write_is_refused(text: str) -> None:
+def test_world_writable_modes_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match=rf"^mode {text} allows everyone to change the files$"):
         parse_mode(text)
 
@@ -171,7 +171,7 @@ NO_MODES = ["4600", "2640", "1640", "0700", "0650", "0400", "0200", "0040", "0",
 
 
 @pytest.mark.parametrize("text", [*NO_MODES, "", "-640", "0689", "rw", "+640", "640 ", "640\n", "٦٤٠"])
-def test_a_mode_that_is_none_for_output_is_refused(text: str) -> None:
+def test_invalid_modes_are_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_mode(text)
     assert "mode" in caught.value.message
@@ -185,7 +185,7 @@ def test_the_api_refuses_the_same_modes(bits: int) -> None:
 
 
 @as_root
-def test_a_file_system_without_owners_is_no_obstacle_to_sudo(
+def test_under_sudo_a_file_system_without_owners_is_accepted(
     shared: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # GIVEN a file system that refuses to change owners, as FAT and squashed NFS do
@@ -197,7 +197,7 @@ def test_a_file_system_without_owners_is_no_obstacle_to_sudo(
     grant = access_for().grant_in(parent, shared / "x.spo")
     for fd in fds:
         grant.apply(fd)
-    # THEN they stay root's, and that is said once
+    # THEN root keeps them, with a single warning
     assert {os.fstat(fd).st_uid for fd in fds} == {0}
     assert {stat.S_IMODE(os.fstat(fd).st_mode) for fd in fds} == {0o600}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
@@ -207,7 +207,7 @@ def test_a_file_system_without_owners_is_no_obstacle_to_sudo(
 
 
 @as_root
-def test_an_owner_that_was_named_and_cannot_be_set_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_given_owner_that_cannot_be_set_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fchown", refuse)
     with pytest.raises(SpoTraceError, match=r"/x: its owner cannot be changed: Operation not permitted$"):
         write(tmp_path / "x", access_for("nobody"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who called sudo, and whom --owner names: only existing users, whatever the environment says."""
+"""The caller of sudo and the user of --owner: only existing users are accepted."""
 
 import os
 import pwd
@@ -18,12 +18,12 @@ HOSTILE = ["", "-1", "+7", " 7", "7 ", "7\n", "7_0", "0x7", "1e3", "٧", "nobody
 HOSTILE += ["4294967295", "4294967296", "18446744073709551616", "9" * 5000, "7;id", "../7", "\x1b[1m"]
 
 
-def test_without_sudo_nobody_called() -> None:
+def test_without_sudo_there_is_no_caller() -> None:
     assert caller({}) is None
     assert caller({"SUDO_USER": "nobody", "SUDO_GID": "7", "USER": "nobody"}) is None
 
 
-def test_the_caller_of_sudo_has_the_group_that_sudo_says() -> None:
+def test_the_caller_of_sudo_has_the_group_in_sudo_gid() -> None:
     account = caller(SUDO)
     assert account is not None
     assert (account.uid, account.gid, account.name) == (USER.pw_uid, USER.pw_gid, USER.pw_name)
@@ -38,7 +38,7 @@ def test_a_supplementary_group_is_a_group_of_the_caller(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_caller_that_is_no_user_is_refused(text: str) -> None:
+def test_a_caller_that_does_not_exist_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^SUDO_UID is not a user of this machine$"):
         caller(SUDO | {"SUDO_UID": text})
     with pytest.raises(ValueError, match=r"^PKEXEC_UID is not a user of this machine$"):
@@ -66,7 +66,7 @@ def test_a_caller_without_a_group_is_refused() -> None:
     ],
     ids=["sudo", "sudo and a wrong group", "pkexec", "doas"],
 )
-def test_root_that_becomes_root_stays_root(environment: dict[str, str]) -> None:
+def test_root_as_caller_stays_root(environment: dict[str, str]) -> None:
     assert caller(environment) is None
 
 
@@ -112,7 +112,7 @@ def test_an_owner_is_a_user_with_or_without_a_group(text: str, expected: tuple[i
         (f"{UNUSED}:", f"the group of uid {UNUSED} is unknown: it has no passwd entry"),
     ],
 )
-def test_an_owner_that_is_not_there_is_a_usage_error(text: str, message: str) -> None:
+def test_an_owner_that_does_not_exist_is_a_usage_error(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         find_account(text)
     assert caught.value.message == message
@@ -125,7 +125,7 @@ def test_an_owner_that_is_not_there_is_a_usage_error(text: str, message: str) ->
         (7, 9, 0o700, True),
         (7, 9, 0o500, False),
         (7, 9, 0o600, False),
-        # The owner's bits decide for the owner, the group's for the group.
+        # The owner's bits apply to the owner, the group's bits to the group.
         (7, 9, 0o077, False),
         (1, 8, 0o070, True),
         (1, 8, 0o707, False),
@@ -133,7 +133,7 @@ def test_an_owner_that_is_not_there_is_a_usage_error(text: str, message: str) ->
         (1, 2, 0o770, False),
         (1, 2, 0o003, True),
         (1, 2, 0o002, False),
-        # Anybody may create files in /tmp; the sticky bit keeps others from removing them.
+        # All users may create files in /tmp; the sticky bit prevents others from removing them.
         (0, 0, 0o1777, True),
         (0, 0, 0o755, False),
     ],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Root writes where another user may plant links and exchange names: no file of root's is changed or given away."""
+"""Root writes where another user can plant links and swap names: root's files are not changed or given away."""
 
 import os
 from collections.abc import Callable
@@ -24,13 +24,13 @@ THINGS = Kind("a thing", lambda directory: set(names(directory)) <= {"a", "b"})
 
 
 class Victim(NamedTuple):
-    """Hold a file of root's and the directory that it is in; both lie where the user may rename them."""
+    """A file of root and its directory, both in a place where the user can rename them."""
 
     directory: Path
     file: Path
 
     def is_untouched(self) -> bool:
-        """Return whether both are still as they were."""
+        """Return whether both are unchanged."""
         return (
             ids(self.directory) == ids(self.file) == (0, 0)
             and (mode(self.directory), mode(self.file)) == ("0700", "0600")
@@ -56,13 +56,13 @@ def access(monkeypatch: pytest.MonkeyPatch) -> Access:
 
 
 def temporary(directory: Path) -> Path:
-    """Return the one name in `directory` that is only for the time of writing."""
+    """Return the temporary name in `directory`."""
     (found,) = directory.glob(".*.tmp-*")
     return found
 
 
 def after(monkeypatch: pytest.MonkeyPatch, function: str, do: Callable[[], None]) -> None:
-    """Do something once, right after the next call of a function of `os`: at the worst moment, without luck."""
+    """Do something once, right after the next call of a function of `os`: a race that always happens."""
     real = getattr(os, function)
 
     def hooked(*arguments: object, **named: object) -> object:
@@ -86,11 +86,11 @@ def before(monkeypatch: pytest.MonkeyPatch, function: str, do: Callable[[], None
     monkeypatch.setattr(os, function, hooked)
 
 
-def test_a_whole_directory_is_the_users_in_the_end(shared: Path, access: Access) -> None:
+def test_a_complete_directory_belongs_to_the_user(shared: Path, access: Access) -> None:
     with OutputDirectory(shared / "x", THINGS, access=access) as output:
         with output.create("deep/er/b") as file:
             file.write(b"b")
-        # Until then nobody else can enter it, so nothing can be planted in it.
+        # Before that, nobody else can enter it or plant anything in it.
         assert (ids(temporary(shared)), mode(temporary(shared))) == ((0, 0), "0700")
         output.commit()
     found = [shared / "x", *sorted((shared / "x").rglob("*"))]
@@ -99,7 +99,7 @@ def test_a_whole_directory_is_the_users_in_the_end(shared: Path, access: Access)
     assert reads(USER, shared / "x/deep/er/b")
 
 
-def test_a_whole_directory_has_the_mode_that_was_asked_for(shared: Path) -> None:
+def test_a_complete_directory_has_the_given_mode(shared: Path) -> None:
     with OutputDirectory(shared / "x", THINGS, access=access_for("nobody:daemon", 0o640)) as output:
         output.create("deep/b").close()
         output.commit()
@@ -107,7 +107,7 @@ def test_a_whole_directory_has_the_mode_that_was_asked_for(shared: Path) -> None
 
 
 @pytest.mark.parametrize("how", ["link", "directory"])
-def test_the_temporary_directory_exchanged_as_soon_as_it_is_there(
+def test_the_temporary_directory_is_replaced_right_after_creation(
     shared: Path, access: Access, victim: Victim, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     def exchange() -> None:
@@ -118,47 +118,47 @@ def test_the_temporary_directory_exchanged_as_soon_as_it_is_there(
         else:
             victim.directory.rename(name)
 
-    # GIVEN a user who puts something of root's in its place before it is opened
+    # GIVEN a user who replaces it with a file of root before it is opened
     after(monkeypatch, "mkdir", exchange)
-    # WHEN an output is begun, it is refused
+    # WHEN an output is started, it is refused
     with (
-        pytest.raises(SpoTraceError, match=r"can't be written|exchanged while it was made"),
+        pytest.raises(SpoTraceError, match=r"can't be written|replaced while being created"),
         OutputDirectory(shared / "x", THINGS, access=access) as output,
     ):
         output.commit()
-    # THEN what was put there is as it was
+    # THEN the file of root is unchanged
     if how == "directory":
         temporary(shared).rename(victim.directory)
     assert victim.is_untouched()
     assert not (shared / "x").exists()
 
 
-def test_the_temporary_directory_exchanged_while_it_is_written(shared: Path, access: Access, victim: Victim) -> None:
+def test_the_temporary_directory_is_replaced_during_writing(shared: Path, access: Access, victim: Victim) -> None:
     with OutputDirectory(shared / "x", THINGS, access=access) as output:
         name = temporary(shared)
         name.rename(shared / "elsewhere")
         name.symlink_to(victim.directory)
         output.create("b").close()
         output.commit()
-    # The files went into the directory that was made; the user has only renamed a link of their own.
+    # The files went into the created directory; the user has only renamed their own link.
     assert victim.is_untouched()
     assert os.listdir(shared / "elsewhere") == ["b"]  # noqa: PTH208
     assert (shared / "x").is_symlink()
 
 
-def test_the_temporary_directory_exchanged_before_it_is_given_up(shared: Path, access: Access, victim: Victim) -> None:
+def test_the_temporary_directory_is_replaced_before_removal(shared: Path, access: Access, victim: Victim) -> None:
     with OutputDirectory(shared / "x", THINGS, access=access) as output:
         name = temporary(shared)
         output.create("b").close()
         name.rename(shared / "elsewhere")
         victim.directory.rename(name)
-    # Nothing that was not made here is removed.
+    # Only files that were created here are removed.
     name.rename(victim.directory)
     assert victim.is_untouched()
 
 
 @pytest.mark.parametrize("how", ["link", "directory"])
-def test_the_old_output_exchanged_before_it_is_replaced(
+def test_the_old_output_is_replaced_by_the_user_before_the_final_rename(
     shared: Path, access: Access, victim: Victim, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     # GIVEN an old output of the user, and --force
@@ -173,14 +173,14 @@ def test_the_old_output_exchanged_before_it_is_replaced(
         else:
             victim.directory.rename(shared / "x")
 
-    # WHEN something of root's that is no output takes its place after it was checked
+    # WHEN it is replaced, after the check, with a directory of root that is not an output
     with (
         pytest.raises(SpoTraceError, match=r"/x (is a symbolic link|exists and is not a thing)$"),
         OutputDirectory(shared / "x", THINGS, access=access, force=True) as output,
     ):
         before(monkeypatch, "rename", exchange)
         output.commit()
-    # THEN it is not removed, and back under its name
+    # THEN that directory is not removed, and gets its name back
     if how == "directory":
         (shared / "x").rename(victim.directory)
     assert (victim.directory / "precious").exists()
@@ -209,12 +209,12 @@ def test_a_link_in_place_of_the_temporary_file(
         name = temporary(shared)
         name.unlink()
         plant(name, victim.file)
-    # The owner is changed of what was opened, whatever its name leads to now.
+    # The owner of the open file is changed, no matter where its name leads now.
     assert victim.is_untouched()
 
 
 @pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
-def test_a_link_that_is_there_before_a_file_is_created(
+def test_a_link_exists_before_a_file_is_created(
     shared: Path,
     access: Access,
     victim: Victim,
@@ -231,7 +231,7 @@ def test_a_link_that_is_there_before_a_file_is_created(
 
 @pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
 @pytest.mark.parametrize("where", ["name", "temporary"])
-def test_links_in_a_directory_that_is_the_users_already(
+def test_links_in_a_directory_that_belongs_to_the_user(
     shared: Path,
     access: Access,
     victim: Victim,
@@ -239,10 +239,10 @@ def test_links_in_a_directory_that_is_the_users_already(
     plant: Callable[[Path, Path], None],
     where: str,
 ) -> None:
-    # GIVEN a recording, which gets files after it was given to the user
+    # GIVEN a recording, to which files are added after it was given to the user
     with OutputDirectory(shared / "x", THINGS, access=access) as output:
         output.commit()
-        # WHEN a link lies where the next file is to go, or takes the place of the file before it gets its name
+        # WHEN a link has the name of the next file, or replaces that file before it gets its name
         if where == "name":
             plant(shared / "x/b", victim.file)
         else:
@@ -261,7 +261,7 @@ def test_links_in_a_directory_that_is_the_users_already(
         assert (shared / "x/b").read_bytes() == b"sample"
 
 
-def test_a_directory_that_the_user_exchanges_for_a_link_later(shared: Path, access: Access, victim: Victim) -> None:
+def test_a_directory_that_the_user_later_replaces_with_a_link(shared: Path, access: Access, victim: Victim) -> None:
     with OutputDirectory(shared / "x", THINGS, access=access) as output:
         output.commit()
         (shared / "x").rename(shared / "moved")
@@ -272,16 +272,16 @@ def test_a_directory_that_the_user_exchanges_for_a_link_later(shared: Path, acce
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/x", ".."])
-def test_no_name_leads_out_of_the_directory(shared: Path, access: Access, name: str) -> None:
+def test_names_cannot_leave_the_directory(shared: Path, access: Access, name: str) -> None:
     with (
         OutputDirectory(shared / "y", THINGS, access=access) as output,
-        pytest.raises(SpoTraceError, match="not a name"),
+        pytest.raises(SpoTraceError, match="not a valid name"),
     ):
         output.create(name)
     assert list(shared.iterdir()) == []
 
 
-def test_a_target_that_is_taken_meanwhile_is_not_touched(shared: Path, access: Access, victim: Victim) -> None:
+def test_a_target_that_appears_meanwhile_is_not_touched(shared: Path, access: Access, victim: Victim) -> None:
     with (
         pytest.raises(SpoTraceError, match=r"/x exists$"),
         OutputDirectory(shared / "x", THINGS, access=access) as output,

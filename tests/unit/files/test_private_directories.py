@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Private directories: whose, where, and for how long."""
+"""Private directories: their owner, place and lifetime."""
 
 import os
 import pwd
@@ -15,14 +15,16 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.files.private_directories import cache_directory
 
 
-def test_the_cache_is_where_xdg_says_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_private_and_in_xdg_cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a/b"))
     assert cache_directory() == tmp_path / "a/b/spo-trace"
     assert stat.S_IMODE(cache_directory().stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("told", ["", "relative/cache"])
-def test_without_a_sound_xdg_it_is_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+def test_without_a_valid_xdg_cache_home_it_is_in_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", told)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -30,17 +32,17 @@ def test_without_a_sound_xdg_it_is_in_the_home(tmp_path: Path, monkeypatch: pyte
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
-def test_nothing_is_kept_in_the_home_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN a HOME that sudo left as it was
+def test_the_cache_is_not_in_the_home_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN sudo that kept HOME
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", "/proc/1")
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_dir=str(tmp_path / str(uid))))
-    # WHEN the cache is made, it is in the home that /etc/passwd tells
+    # WHEN the cache is created, it is in the home from /etc/passwd
     directory = rf"{tmp_path}/{os.getuid() + 1}/\.cache/spo-trace"
     with pytest.raises(SpoTraceError, match=f"other users can write to the cache directory {directory}$"):
         cache_directory()
-    # THEN or, without an entry there, in none that could be made
+    # THEN without an entry there, it cannot be created
     monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
     with pytest.raises(SpoTraceError, match=r"^the cache directory /proc/1/\.cache/spo-trace can't be created: "):
         cache_directory()
@@ -57,7 +59,7 @@ def test_a_cache_that_others_may_write_to_is_refused(
         cache_directory()
 
 
-def test_without_any_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
@@ -67,7 +69,7 @@ def test_without_any_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.hint == "set XDG_CACHE_HOME to a directory that only you can write to"
 
 
-def test_a_place_where_none_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(SpoTraceError) as caught:
@@ -92,8 +94,8 @@ def test_a_scratch_directory_lasts_as_long_as_the_process(tmp_path: Path) -> Non
     assert list((tmp_path / "spo-trace").iterdir()) == []
 
 
-def test_without_a_cache_there_is_another_private_place(tmp_path: Path) -> None:
-    # GIVEN a cache that somebody else may write to
+def test_without_a_cache_tmpdir_is_used(tmp_path: Path) -> None:
+    # GIVEN a cache that other users may write to
     (tmp_path / "spo-trace").mkdir()
     (tmp_path / "spo-trace").chmod(0o777)
     (tmp_path / "tmp").mkdir()
@@ -109,26 +111,26 @@ def test_without_a_cache_there_is_another_private_place(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    # THEN it is told, files are kept in a private one of $TMPDIR, and none of it is left
+    # THEN there is a warning, files are in a private directory in $TMPDIR, and all are removed at exit
     assert run.stdout == f"{tmp_path}/tmp 0o700\n"
     expected = f"other users can write to the cache directory {tmp_path}/spo-trace; using {tmp_path}/tmp/spo-trace-"
     assert expected in run.stderr
     assert list((tmp_path / "tmp").iterdir()) == list((tmp_path / "spo-trace").iterdir()) == []
 
 
-def test_sudo_that_keeps_home_keeps_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN HOME of another user
+def test_if_sudo_keeps_home_nothing_is_written_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN the HOME of another user
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "theirs"))
     (tmp_path / "theirs").mkdir()
     mine = SimpleNamespace(pw_dir=str(tmp_path / "mine"))
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: mine)
     theirs = (tmp_path / "theirs").stat().st_uid
-    # WHEN the user is not the one that it belongs to
+    # WHEN its owner is not the current user
     monkeypatch.setattr(os, "geteuid", lambda: theirs + 1)
     with pytest.raises(SpoTraceError, match="other users can write to"):
         cache_directory()
-    # THEN the user's own home was chosen (and, in this test, the owner's check then refused it)
+    # THEN the user's own home is chosen (which the check of its owner then refuses in this test)
     assert (tmp_path / "mine/.cache/spo-trace").is_dir()
     assert not (tmp_path / "theirs/.cache").exists()
 

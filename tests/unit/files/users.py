@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A second user for tests that are run by root, and a directory that this user can reach."""
+"""A second user for tests that run as root, and a directory that this user can access."""
 
 import os
 import pwd
@@ -13,10 +13,10 @@ import pytest
 
 __all__ = ["OTHER", "SUDO", "USER", "as_root", "ids", "mode", "reads", "shared"]
 
-# Both are on every distribution, and nobody can log in as either.
+# Both exist on every distribution, and nobody can log in as either.
 USER = pwd.getpwnam("nobody")
 OTHER = pwd.getpwnam("daemon")
-# What sudo sets for a command of USER.
+# The variables that sudo sets for a command of USER.
 SUDO = {"SUDO_UID": str(USER.pw_uid), "SUDO_GID": str(USER.pw_gid), "SUDO_USER": USER.pw_name}
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a file")
@@ -24,7 +24,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """Return a directory of USER that everybody can enter; pytest's own are closed to other users."""
+    """Return a directory of USER that all users can enter; those of pytest are private."""
     directory = Path(tempfile.mkdtemp(prefix="spo-trace-shared-"))
     directory.chmod(0o755)
     os.chown(directory, USER.pw_uid, USER.pw_gid)

@@ -9,22 +9,28 @@ from spo_trace.formats.batch import Draft, RecordParser, parsed_batches, to_batc
 from spo_trace.formats.body import Body, BodyReader, Tail
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Malformed, Record, Reject, split_records
+from spo_trace.formats.rows import PageRow, SwapRow
 from spo_trace.formats.stack_table import StackTable
 
 NAME = pa.dictionary(pa.int32(), pa.string())
-SCHEMA = pa.schema([("number", pa.uint64()), ("name", NAME)])
+SCHEMA = pa.schema([("pfn", pa.uint64()), ("comm", NAME)])
+
+
+def row(pfn: int | None = None, comm: str | None = None, stack_id: int = 0) -> PageRow:
+    values = {"pfn": pfn, "comm": comm, "stack_id": stack_id}
+    return PageRow(**(dict.fromkeys(PageRow._fields) | values))  # type: ignore[arg-type]
 
 
 def parse(record: Record, bodies: BodyReader) -> Draft:
     if b"bad" in record.text:
         raise Malformed(Reason.LINE, record.text.index(b"bad"))
-    return Draft((record.text.decode(),), (), Body(b"", Tail(), ()))
+    return Draft(lambda stack_id: row(None, record.text.decode(), stack_id), Body(b"", Tail(), ()))
 
 
 def batches_of(texts: list[bytes]) -> tuple[list[pa.RecordBatch], list[Reject]]:
     rejects: list[Reject] = []
     parser = RecordParser("file", StackTable(), rejects.append, parse)
-    schema = pa.schema([("name", NAME), ("stack_id", pa.uint32())])
+    schema = pa.schema([("comm", NAME), ("stack_id", pa.uint32())])
     return list(parsed_batches(schema, split_records([b"".join(texts)]), parser)), rejects
 
 
@@ -33,15 +39,16 @@ def record(text: bytes) -> bytes:
 
 
 def test_types_are_those_of_the_schema() -> None:
-    made = to_batch(SCHEMA, [(2**64 - 1, "a"), (0, "b"), (None, None), (1, "a")])
+    made = to_batch(SCHEMA, [row(2**64 - 1, "a"), row(0, "b"), row(None, None), row(1, "a")])
     assert made.schema == SCHEMA
-    assert made.to_pydict() == {"number": [2**64 - 1, 0, None, 1], "name": ["a", "b", None, "a"]}
-    assert made["name"].dictionary.to_pylist() == ["a", "b"]
+    assert made.to_pydict() == {"pfn": [2**64 - 1, 0, None, 1], "comm": ["a", "b", None, "a"]}
+    assert made["comm"].dictionary.to_pylist() == ["a", "b"]
 
 
-def test_a_row_of_another_length_is_an_error() -> None:
+def test_rows_of_two_tables_are_an_error() -> None:
+    swap = SwapRow(1, 0, 1, None, None, None, None, 0, None, "debugfs")
     with pytest.raises(ValueError, match="zip"):
-        to_batch(SCHEMA, [(1, "a"), (1,)])
+        to_batch(SCHEMA, [row(), swap])
 
 
 @pytest.mark.parametrize(("rows", "sizes"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (6, [3, 3])])
@@ -50,14 +57,14 @@ def test_batches_are_bounded(rows: int, sizes: list[int], monkeypatch: pytest.Mo
     texts = [record(b"%d\n" % number) for number in range(rows)]
     made, rejects = batches_of(texts)
     assert [each.num_rows for each in made] == sizes
-    assert [name for each in made for name in each["name"].to_pylist()] == [text.decode() for text in texts]
+    assert [name for each in made for name in each["comm"].to_pylist()] == [text.decode() for text in texts]
     assert rejects == []
 
 
 def test_a_malformed_record_leaves_the_others() -> None:
     texts = [record(b"one\n"), record(b"two\nbad\n"), record(b"three\n")]
     made, rejects = batches_of(texts)
-    assert made[0]["name"].to_pylist() == [texts[0].decode(), texts[2].decode()]
+    assert made[0]["comm"].to_pylist() == [texts[0].decode(), texts[2].decode()]
     offset = len(texts[0]) + texts[1].index(b"bad")
     assert rejects == [Reject("file", offset, 3, Reason.LINE, texts[1], True)]
 
@@ -67,6 +74,6 @@ def test_what_copying_left_is_taken_out_only_if_a_record_is_malformed_with_it() 
     texts = [record(b"a\r\nb\n"), record(b"a\r\nb \t\r\nc bad\r\n")]
     made, rejects = batches_of(texts)
     # THEN the first is not touched, and the reject of the second has the place of its bytes
-    assert made[0]["name"].to_pylist() == [texts[0].decode()]
+    assert made[0]["comm"].to_pylist() == [texts[0].decode()]
     (reject,) = rejects
     assert (reject.offset, reject.line, reject.lost) == (b"".join(texts).index(b"bad"), 5, True)

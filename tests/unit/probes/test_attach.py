@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The loader is another process: whatever becomes of it, the user gets an error with what mends it."""
+"""The loader is another process: however it fails, the user gets an error and a hint."""
 
 import os
 import tempfile
@@ -69,12 +69,12 @@ def test_what_the_loader_could_not_do_is_told_with_what_bcc_said(
 ) -> None:
     code = """
 print("first line", *range(40), "R2 min value is negative", sep="\\n", flush=True)
-peer.sendall(json.dumps({"error": "no way", "hint": "the mend"}).encode() + b"\\n")
+peer.sendall(json.dumps({"error": "no way", "hint": "the fix"}).encode() + b"\\n")
 """
     loader(monkeypatch, code)
     with pytest.raises(SpoTraceError) as caught:
         attached()
-    assert (caught.value.message, caught.value.hint) == ("no way", "the mend")
+    assert (caught.value.message, caught.value.hint) == ("no way", "the fix")
     assert caplog.messages[-1] == "bcc: R2 min value is negative"
     assert len(caplog.messages) == 12
     assert list(run.iterdir()) == []

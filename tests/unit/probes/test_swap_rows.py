@@ -13,6 +13,7 @@ import pytest
 
 from spo_trace import schema
 from spo_trace.formats.batch import to_batch
+from spo_trace.formats.rows import PageRow
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.probes.counters import COUNTERS, LOSSES, MISSED
 from spo_trace.probes.swap_rows import OWNER, RESTORED, SwapRows
@@ -81,7 +82,8 @@ def pages(*rows: tuple[int | None, int | None, str]) -> pa.RecordBatch:
         | {"swapped": False}
         for pfn, ts, comm in rows
     ]
-    return to_batch(schema.PAGES, [tuple(row.get(name) for name in schema.PAGES.names) for row in values])
+    found = [PageRow(**(dict.fromkeys(PageRow._fields) | row)) for row in values]  # type: ignore[arg-type]
+    return to_batch(schema.PAGES, found)
 
 
 def test_a_page_that_came_back_has_its_first_owner() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Recordings: private, whole at any moment, and never in the place of something else."""
+"""Recordings: private, complete at any time, and never replacing anything but recordings."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def made(directory: Path, *samples: Sample, force: bool = False) -> Path:
     return directory
 
 
-def test_it_is_private_and_any_parquet_reader_reads_it(tmp_path: Path) -> None:
+def test_a_recording_is_private_and_readable_by_any_parquet_reader(tmp_path: Path) -> None:
     os.umask(old := os.umask(0))
     directory = made(tmp_path / "r", sample(1), sample(2, None))
     assert directory.stat().st_mode & 0o777 == 0o700
@@ -50,7 +50,7 @@ def test_it_is_private_and_any_parquet_reader_reads_it(tmp_path: Path) -> None:
     os.umask(old)
 
 
-def test_it_reads_back(tmp_path: Path) -> None:
+def test_a_recording_can_be_read(tmp_path: Path) -> None:
     keys, table = read_recording(made(tmp_path / "r", sample(1), sample(2, None), sample(3, "cat", 5)))
     assert keys == ["comm"]
     assert table[["sample", "seconds", "total_bytes"]].to_numpy().tolist() == [[1, 0, 8192], [2, 5, 8192], [3, 10, 5]]
@@ -58,8 +58,8 @@ def test_it_reads_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [object, "string", "category"])
-def test_it_reads_the_same_whatever_pandas_wrote_it(tmp_path: Path, dtype: Any) -> None:
-    # GIVEN a recording whose Parquet files say of which type of pandas their names were
+def test_recordings_of_all_pandas_versions_read_the_same(tmp_path: Path, dtype: Any) -> None:
+    # GIVEN a recording whose Parquet files contain the pandas type of their names
     written = sample(1)
     written.table["comm"] = written.table["comm"].astype(dtype)
     # WHEN it is read, THEN they are categories
@@ -67,29 +67,22 @@ def test_it_reads_the_same_whatever_pandas_wrote_it(tmp_path: Path, dtype: Any) 
     assert isinstance(table["comm"].dtype, pd.CategoricalDtype)
 
 
-def test_a_recording_of_a_newer_version(tmp_path: Path) -> None:
-    directory = made(tmp_path / "r", sample(1))
-    (directory / "series.json").write_text('{"series_version": 2}')
-    with pytest.raises(SpoTraceError, match="r is of a newer spo-trace"):
-        read_recording(directory)
-
-
-def test_it_may_be_read_while_it_is_made(tmp_path: Path) -> None:
+def test_a_recording_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     directory = made(tmp_path / "r", sample(1))
     for unfinished in (".000002.parquet.tmp-0123", ".sample-1234"):
         (directory / unfinished).write_bytes(b"half a sample")
     assert len(read_recording(directory)[1]) == 1
-    # That of a watch that was killed is no obstacle.
+    # The unfinished file of a killed watch is ignored.
     made(directory, sample(1), force=True)
     assert sorted(path.name for path in directory.iterdir()) == ["000001.parquet", "series.json"]
 
 
-def test_a_place_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_parent_directory(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError, match="nosuch is not a directory"):
         made(tmp_path / "nosuch" / "r")
 
 
-def test_before_the_first_sample_there_is_nothing(tmp_path: Path) -> None:
+def test_before_the_first_sample_nothing_is_created(tmp_path: Path) -> None:
     made(tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(AttributeError):
@@ -143,14 +136,14 @@ def test_a_planted_link_in_place_of_a_sample_is_replaced_not_followed(tmp_path: 
         ("000002.parquet", b"PAR1 and no more"),
     ],
 )
-def test_damage_is_told(tmp_path: Path, name: str, content: bytes) -> None:
+def test_damage_is_reported(tmp_path: Path, name: str, content: bytes) -> None:
     directory = made(tmp_path / "r", sample(1))
     (directory / name).write_bytes(content)
     with pytest.raises(SpoTraceError, match="r is damaged"):
         read_recording(directory)
 
 
-def test_a_directory_that_goes_away_is_told(tmp_path: Path) -> None:
+def test_a_removed_directory_is_reported(tmp_path: Path) -> None:
     with Recording(tmp_path / "r", Question.of(["comm"])) as recording:
         recording.add(sample(1))
         shutil.rmtree(tmp_path / "r")
@@ -158,7 +151,7 @@ def test_a_directory_that_goes_away_is_told(tmp_path: Path) -> None:
             recording.add(sample(2))
 
 
-def test_one_of_a_newer_version(tmp_path: Path) -> None:
+def test_a_recording_of_a_newer_version(tmp_path: Path) -> None:
     directory = made(tmp_path / "r", sample(1))
     (directory / "series.json").write_text('{"series_version": 99, "by": []}')
     assert is_recording(directory)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Samples: how they are read, in which order, of which boot."""
+"""Samples: how they are read, their order, and their boot."""
 
 import lzma
 import subprocess
@@ -20,12 +20,12 @@ FILES = {**MACHINE, "page_owner": page() + page(0x101, 2, b"cat", stack=FS), "sw
 
 
 def at(uptime: int, files: Files = FILES) -> FakeSource:
-    """Return a machine so many seconds after its boot."""
+    """Return a machine `uptime` seconds after boot."""
     return FakeSource({**files, "uptime": b"%d.00 1.00\n" % uptime})
 
 
 def test_every_record() -> None:
-    # Other tests of this process may have captures open.
+    # Other tests in this process may have open captures.
     before = set(scratch_directory().iterdir())
     first, second = take_samples([at(100), at(160)], Question.of(["comm"]))
     assert (first.number, first.seconds, first.method) == (1, 0.0, "full")
@@ -41,8 +41,8 @@ def test_the_kernels_counts() -> None:
     assert sample.table[["mem_bytes", "swap_bytes"]].isna().all(axis=None)
 
 
-def test_the_kernels_counts_by_handle_need_the_stacks_once() -> None:
-    # GIVEN a kernel with handles, whose large file is gone after the first sample
+def test_with_handles_the_stacks_are_read_once() -> None:
+    # GIVEN a kernel with handles, whose large file is missing after the first sample
     handles = b" %b\nhandle: 7\n\n %b\nhandle: 9\n\n" % (b"\n ".join(ANON), b"\n ".join(FS))
     counts = b"handle: 7\nnr_base_pages: %d\n\nhandle: 9\nnr_base_pages: 5\n\n"
     first = at(1, {**FILES, "show_stacks_handles": handles, "show_handles": counts % 3})
@@ -57,14 +57,14 @@ def test_the_kernels_counts_by_handle_need_the_stacks_once() -> None:
 
 
 @pytest.mark.parametrize("where", ['comm == "dd"', None])
-def test_what_counts_can_not_answer_is_read_in_full(where: str | None) -> None:
+def test_questions_that_counts_cannot_answer_are_read_in_full(where: str | None) -> None:
     files = {**FILES, "show_stacks": COUNTS}
     question = Question.of(["caller"] if where else ["comm", "caller"], where)
     assert next(take_samples([at(1, files)], question)).method == "full"
     assert next(take_samples([at(1, files)], Question.of("caller"), method="full")).method == "full"
 
 
-def test_counts_that_tell_no_time_or_count_allocations_are_not_used() -> None:
+def test_counts_without_a_time_or_of_allocations_are_not_used() -> None:
     hand_made = {name: text for name, text in FILES.items() if name not in ("uptime", "boot_id")}
     source = FakeSource({**hand_made, "show_stacks": COUNTS})
     assert next(take_samples([source], Question.of(["caller"]))).method == "full"
@@ -74,14 +74,14 @@ def test_counts_that_tell_no_time_or_count_allocations_are_not_used() -> None:
         next(take_samples([source], Question.of("caller"), method="counts"))
 
 
-def test_one_series_counts_in_one_way() -> None:
+def test_a_series_uses_one_method() -> None:
     samples = take_samples([at(1, {**FILES, "show_stacks": COUNTS}), at(2)], Question.of(["caller"]))
     assert next(samples).method == "counts"
     with pytest.raises(SpoTraceError, match="no counts of stacks: not there"):
         next(samples)
 
 
-def test_what_can_not_be_parsed_is_told() -> None:
+def test_malformed_records_are_reported() -> None:
     damaged = COUNTS + b" x+0x1/0x2\nnonsense\n\n"
     (sample,) = take_samples([at(1, {**FILES, "show_stacks": damaged})], Question.of(["caller"]))
     assert sample.meta.warnings == ["show_stacks: 1 records can't be parsed"]
@@ -96,7 +96,7 @@ def test_samples_are_of_one_boot_and_in_order() -> None:
         list(take_samples([at(100), at(120), at(110)], Question.of(["comm"])))
 
 
-def test_a_sample_of_nobody_is_a_sample() -> None:
+def test_a_sample_without_owners_is_a_sample() -> None:
     tables = [s.table for s in take_samples([at(1), at(2)], Question.of(["comm"], 'comm == "nosuch"'))]
     assert [table["total_bytes"].tolist() for table in tables] == [[0], [0]]
 
@@ -104,15 +104,15 @@ def test_a_sample_of_nobody_is_a_sample() -> None:
 def test_a_method_is_checked_for_the_question() -> None:
     with pytest.raises(UsageError, match="there is no method 'fast'"):
         check_method("fast", Question.of(["comm"]))
-    with pytest.raises(UsageError, match="the kernel counts by stack alone"):
+    with pytest.raises(UsageError, match="the kernel's counts are by stack only"):
         check_method("counts", Question.of(["comm"]))
-    with pytest.raises(UsageError, match="the kernel counts by stack alone"):
+    with pytest.raises(UsageError, match="the kernel's counts are by stack only"):
         check_method("counts", Question.of(["stack"], "order > 0"))
 
 
 @pytest.mark.parametrize("by", ["stack", "caller", "callsite", "category", "module", "symbols"])
-def test_counts_and_records_say_the_same_of_a_modelled_machine(by: str) -> None:
-    # GIVEN a machine that is read in both ways; its early pages have a record, but no count
+def test_counts_and_records_agree_on_a_simulated_machine(by: str) -> None:
+    # GIVEN a machine that is read with both methods; its early pages have records but no count
     where = "not caller.str.contains('early|init_page_owner')"
     counted = list(take_samples(choose_series("simulator", ["leak"]), Question.of([by]), method="counts"))
     read = list(take_samples(choose_series("simulator", ["leak"]), Question.of([by], where)))
@@ -124,7 +124,7 @@ def test_counts_and_records_say_the_same_of_a_modelled_machine(by: str) -> None:
 
 
 @pytest.mark.parametrize("names", [["show_stacks"], ["show_handles", "show_stacks_handles"]])
-def test_counts_of_a_real_kernel_add_up_to_what_awk_makes_of_them(names: list[str]) -> None:
+def test_counts_of_a_real_kernel_have_the_sum_that_awk_computes(names: list[str]) -> None:
     stage = CARRIED / "7.2-spo" / "2-swapped"
     script = f"xz -dc {stage}/{names[0]}.xz | awk '/^nr_base_pages/ {{ n += $2 }} END {{ print n * 4096 }}'"
     truth = int(subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout)

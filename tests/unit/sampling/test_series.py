@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a trend may be of: recordings, and snapshots of one boot."""
+"""Series for trends: recordings, and snapshots of one boot."""
 
 import shutil
 from pathlib import Path
@@ -17,14 +17,14 @@ FILES = {**MACHINE, "page_owner": page() + page(0x110, 2, b"cat", stack=FS), "sw
 
 
 def snapshots(directory: Path, *changes: Files) -> Path:
-    """Make snapshots of one machine, a minute apart, with what is different in each; the last one first."""
+    """Take snapshots of one machine, a minute apart, each with its `changes`, in reverse order."""
     for number, files in enumerate(changes):
         uptime = b"%d.00 1.00\n" % (100 + 60 * number)
         snapshot_of(directory, {**FILES, "uptime": uptime, **files}, name=f"{9 - number}")
     return directory
 
 
-def test_snapshots_stand_in_the_order_of_time(tmp_path: Path) -> None:
+def test_snapshots_are_in_chronological_order(tmp_path: Path) -> None:
     later = page(order=3) + page(0x110, 2, b"cat", stack=FS)
     series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), Question.of(["comm"]))
     assert series.table.drop(columns="total_bytes").to_numpy().tolist() == [
@@ -33,7 +33,7 @@ def test_snapshots_stand_in_the_order_of_time(tmp_path: Path) -> None:
     ]
 
 
-def test_snapshots_are_by_stack_unless_told(tmp_path: Path) -> None:
+def test_snapshots_are_by_stack_by_default(tmp_path: Path) -> None:
     series = open_series(snapshots(tmp_path, {}), Question.of("stack"), default_keys=True)
     assert series.keys == ["stack"]
     assert SHMEM[0].decode() in series.table["stack"].str[0].tolist()
@@ -46,13 +46,13 @@ def test_a_list_of_snapshots_and_a_condition(tmp_path: Path) -> None:
     assert table[["sample", "comm", "total_bytes"]].to_numpy().tolist() == [[1, "cat", 16384], [2, "cat", 16384]]
 
 
-def test_a_snapshot_of_nobody_is_a_sample(tmp_path: Path) -> None:
+def test_a_snapshot_without_owners_is_a_sample(tmp_path: Path) -> None:
     later = page(order=3) + page(0x110, 2, b"new")
     series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), Question.of(["comm"], 'comm == "new"'))
     assert series.table[["sample", "total_bytes"]].to_numpy().tolist() == [[1, 0], [2, 16384]]
 
 
-def test_where_only_some_know_the_owners_of_swap_it_is_left_out(tmp_path: Path) -> None:
+def test_swap_is_left_out_if_some_samples_lack_its_owners(tmp_path: Path) -> None:
     snapshot_of(tmp_path, {name: text for name, text in FILES.items() if name != "swap_page_owner"}, name="a")
     snapshots(tmp_path, {"uptime": b"160.00 1.00\n"})
     table = open_series(tmp_path, Question.of([])).table
@@ -60,14 +60,14 @@ def test_where_only_some_know_the_owners_of_swap_it_is_left_out(tmp_path: Path) 
     assert table["swap_bytes"].isna().all()
 
 
-def test_nobody_of_an_unknown_is_unknown(tmp_path: Path) -> None:
+def test_unknown_amounts_without_owners_are_unknown(tmp_path: Path) -> None:
     files = {name: text for name, text in FILES.items() if name != "swap_page_owner"}
     later = page(order=3) + page(0x110, 2, b"new")
     for number, own in enumerate([files, {**files, "page_owner": later, "uptime": b"160.00 1.00\n"}]):
         snapshot_of(tmp_path, own, name=f"{number}")
     table = open_series(tmp_path, Question.of(["comm"], 'comm == "new"')).table
     assert table["total_bytes"].tolist() == [0, 16384] and table["swap_bytes"].isna().all()
-    # AND a recording of the same is the same
+    # AND a recording of these samples gives the same
     list(
         spo.watch(
             "comm", where='comm == "new"', from_=[tmp_path / "0.files", tmp_path / "1.files"], record=tmp_path / "r"
@@ -77,7 +77,7 @@ def test_nobody_of_an_unknown_is_unknown(tmp_path: Path) -> None:
     assert recorded["total_bytes"].tolist() == [0, 16384] and recorded["swap_bytes"].isna().all()
 
 
-def test_snapshots_of_two_boots_or_of_one_moment(tmp_path: Path) -> None:
+def test_snapshots_of_two_boots_or_of_the_same_time(tmp_path: Path) -> None:
     other = {"boot_id": b"99999999-2222-3333-4444-555555555555\n"}
     with pytest.raises(SpoTraceError, match=r"9\.spo and .*8\.spo are of different boots"):
         spo.series(snapshots(tmp_path / "boots", {}, other))
@@ -85,9 +85,9 @@ def test_snapshots_of_two_boots_or_of_one_moment(tmp_path: Path) -> None:
         spo.series(snapshots(tmp_path / "moment", {}, {"uptime": b"100.00 1.00\n"}))
 
 
-def test_a_recording_by_stack_tells_what_stacks_tell(tmp_path: Path) -> None:
+def test_a_recording_by_stack_has_all_keys_of_stacks(tmp_path: Path) -> None:
     sources = snapshots(tmp_path / "s", {}, {}, {})
-    # A page whose stack is not there is told of as attribution tells of it.
+    # A page without a stack is handled as in attribution.
     for number, captured in enumerate(sources.glob("*.files")):
         (captured / "page_owner").write_bytes(FILES["page_owner"] + page(0x200 + number, stack=()))
         shutil.rmtree(captured.with_suffix(".spo"))
@@ -119,18 +119,18 @@ def test_a_recording_of_an_older_version_is_read(tmp_path: Path) -> None:
             }
         )
         table.astype({"swap_type": "Int64"}).to_parquet(recording / f"{number:06}.parquet", index=False)
-    # THEN its stacks are frames, and everything that they decide is known
+    # THEN its stacks are frames, and all keys that depend on them are known
     assert set(spo.series(recording, "stack")["stack"].dropna()) == {
         ("get_page+0x1/0x2", "f+0x1/0x2 [m]", "g+0x1/0x2"),
         ("(handle 7)",),
     }
     assert set(spo.series(recording, "callsite")["callsite"].dropna()) == {"f [m]", ""}
     assert spo.trend(recording, "stack")["stack"].tolist()[0] == ("get_page+0x1/0x2", "f+0x1/0x2 [m]", "g+0x1/0x2")
-    # AND a key has the name that it is asked by
+    # AND a key has the name under which it was requested
     assert spo.series(recording, "type").columns[2] == "type"
 
 
-def test_a_sample_in_which_nobody_has_a_stack_is_recorded(tmp_path: Path) -> None:
+def test_a_sample_without_stacks_is_recorded(tmp_path: Path) -> None:
     sources = snapshots(tmp_path / "s", {}, {})
     captures = sorted(sources.glob("*.files"), reverse=True)
     list(spo.watch("stack", where="order > 20", from_=captures, record=tmp_path / "r"))
@@ -138,7 +138,7 @@ def test_a_sample_in_which_nobody_has_a_stack_is_recorded(tmp_path: Path) -> Non
     assert spo.series(tmp_path / "r")["stack"].isna().all()
 
 
-def test_what_is_no_series(tmp_path: Path) -> None:
+def test_inputs_that_are_not_a_series(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError, match="is not a directory"):
         spo.series(tmp_path / "nosuch")
     with pytest.raises(SpoTraceError, match="is not a recording and contains no snapshots"):

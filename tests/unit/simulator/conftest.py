@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Scenarios played once a test run: every file of every stage on disk, as a capture would be."""
+"""Scenarios are replayed once per test run, and all files of all stages are written to disk like a capture."""
 
 from collections.abc import Callable
 from pathlib import Path

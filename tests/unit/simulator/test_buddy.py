@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The buddy allocator: aligned blocks that do not overlap, and everything merges again."""
+"""The buddy allocator: blocks are aligned, do not overlap, and merge again when freed."""
 
 import random
 
@@ -27,7 +27,7 @@ def test_reserved_frames_are_never_free() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 10), st.sampled_from(["Movable", "Unmovable"])), max_size=60), st.randoms())
 def test_blocks_are_aligned_disjoint_and_merge_again(wanted: list[tuple[int, str]], rng: random.Random) -> None:
-    # GIVEN blocks of any orders
+    # GIVEN blocks of random orders
     buddy = Buddy(SPANNED, RESERVED)
     blocks = [(buddy.alloc(order, kind), order) for order, kind in wanted]
     taken = [(pfn, order) for pfn, order in blocks if pfn is not None]
@@ -39,27 +39,27 @@ def test_blocks_are_aligned_disjoint_and_merge_again(wanted: list[tuple[int, str
     rng.shuffle(taken)
     for pfn, order in taken:
         buddy.free(pfn, order)
-    # THEN all is free, in blocks that cannot be merged any more within their pageblock type
+    # THEN everything is free, in blocks that cannot be merged further within their pageblock type
     assert buddy.nr_free == MANAGED
     for area in buddy.free_area.values():
         for order in range(9):
             assert not [pfn for pfn in area[order] if pfn ^ 1 << order in area[order]]
 
 
-def test_no_block_when_none_is_left() -> None:
+def test_without_free_blocks_none_is_returned() -> None:
     buddy = Buddy(512, [])
     assert buddy.alloc(9, "Movable") == 0
     assert buddy.alloc(0, "Movable") is None
 
 
-def test_unmovable_pages_take_a_whole_pageblock_over() -> None:
+def test_unmovable_pages_claim_a_whole_pageblock() -> None:
     buddy = Buddy(SPANNED, [])
     pfn = buddy.alloc(0, "Unmovable")
     assert pfn is not None
     assert buddy.block_type[pfn >> 9] == "Unmovable"
 
 
-def test_per_cpu_pages_are_neither_free_nor_more_than_high() -> None:
+def test_per_cpu_pages_are_not_free_and_at_most_high() -> None:
     # GIVEN 100 pages taken through a per-CPU list of up to 20
     buddy = Buddy(SPANNED, [])
     pcp = PerCpuPages(buddy, high=20, batch=7)
@@ -70,7 +70,7 @@ def test_per_cpu_pages_are_neither_free_nor_more_than_high() -> None:
     for pfn in pages:
         assert pfn is not None
         pcp.free(pfn)
-    # THEN the list keeps no more than it may, until it is drained
+    # THEN the list keeps at most 20 pages until it is drained
     assert pcp.count <= 20
     assert buddy.nr_free + pcp.count == SPANNED
     pcp.drain()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The files of one stage agree with each other, as they do on a machine that stands still."""
+"""The files of one stage are consistent, as on an idle machine."""
 
 import re
 from collections import Counter
@@ -34,7 +34,7 @@ Play = Callable[[str], Path]
 
 @cache
 def pages(stage: Path) -> list[tuple[int, int, int, bytes]]:
-    """Return (pfn, order, block, stack) of each record, and fail on text that is no record."""
+    """Return (pfn, order, block, stack) of each record; fail on any other text."""
     text = (stage / DEBUG / "page_owner").read_bytes()
     matches = list(RECORD_DOTALL.finditer(text))
     assert sum(len(match[0]) for match in matches) == len(text)
@@ -66,13 +66,13 @@ def stage(request: pytest.FixtureRequest, play: Play) -> Path:
     return path
 
 
-def test_listed_unlisted_and_free_pages_are_all_memory(stage: Path, scenarios: Path) -> None:
+def test_listed_unlisted_and_free_pages_add_up_to_all_memory(stage: Path, scenarios: Path) -> None:
     # GIVEN the pages that page_owner lists, those on per-CPU lists and those without an owner
     listed = sum(1 << order for _, order, _, _ in pages(stage))
     per_cpu = sum(map(int, re.findall(r"count: +(\d+)", (stage / "proc/zoneinfo").read_text())))
     scenario = next(path for path in scenarios.glob("*.toml") if str(stage.parent.name).startswith(path.stem))
     unowned = load_scenario(scenario).machine.unowned_pages
-    # THEN together they are the memory that is not free
+    # THEN they add up to the memory that is not free
     memory = meminfo(stage)
     assert listed + per_cpu + unowned == memory["MemTotal"] - memory["MemFree"]
 
@@ -93,7 +93,7 @@ def test_only_large_pages_have_the_head_flag(stage: Path) -> None:
     assert not [record for record in small if b"|head|" in record or b"(head|" in record]
 
 
-def test_swap_entries_are_unique_and_as_many_as_swaps_used(stage: Path) -> None:
+def test_swap_entries_are_unique_and_as_many_as_used_in_swaps(stage: Path) -> None:
     values = [value for value, _ in entries(stage)]
     assert values == sorted(set(values))
     per_type = Counter(value >> 58 for value in values)
@@ -153,7 +153,7 @@ def test_lru_lists_hold_the_page_cache_and_anon_pages(stage: Path) -> None:
     assert on_lists <= memory["Cached"] + memory["AnonPages"] + memory["SwapCached"]
 
 
-def test_zoneinfo_and_vmstat_say_the_same(stage: Path) -> None:
+def test_zoneinfo_and_vmstat_agree(stage: Path) -> None:
     zone = dict(re.findall(r"^      (nr_\w+) +(\d+)$", (stage / "proc/zoneinfo").read_text(), re.MULTILINE))
     vmstat = dict(line.split() for line in (stage / "proc/vmstat").read_text().splitlines())
     assert zone

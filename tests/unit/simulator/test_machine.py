@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The machine behaves as a kernel does: what is reclaimed, swapped, restored, split and freed, and who owns it."""
+"""The machine behaves like a kernel in reclaim, swap, splitting, freeing and ownership."""
 
 from collections import Counter
 from pathlib import Path
@@ -47,7 +47,7 @@ def on_region(do: str, region: str, more: str = "") -> str:
 
 
 class Replayed:
-    """Keep the files of the last stage of a scenario."""
+    """The files of the last stage of a scenario."""
 
     def __init__(
         self, tmp_path: Path, steps: str, *, swap_owner: bool = True, swap: str = "32 MiB", profile: str = "F"
@@ -70,17 +70,17 @@ class Replayed:
 
 
 def test_page_cache_is_dropped_before_anything_is_swapped(tmp_path: Path) -> None:
-    # GIVEN memory half full of page cache that nobody uses
+    # GIVEN memory half full of unused page cache
     steps = spawn("a", 5) + allocate("a", "file-read", 8, "files") + allocate("a", "anon-fault", 4, "heap")
-    # WHEN more is needed than is free
+    # WHEN more memory is allocated than is free
     end = Replayed(tmp_path, steps + allocate("a", "anon-fault", 6, "more"))
-    # THEN page cache has gone and swap is empty
+    # THEN page cache was dropped and swap is empty
     assert end.meminfo("Cached") < 8 * 256
     assert end.meminfo("SwapFree") == end.meminfo("SwapTotal")
     assert end.files[SWAP_PAGE_OWNER] == b""
 
 
-def test_dropped_page_cache_is_read_again_by_who_touches_it(tmp_path: Path) -> None:
+def test_dropped_page_cache_is_read_again_by_the_accessing_process(tmp_path: Path) -> None:
     steps = spawn("a", 5) + allocate("a", "file-read", 8, "files") + allocate("a", "anon-fault", 12, "heap")
     steps += on_region("free", "heap") + spawn("b", 6) + touch("b", "files")
     end = Replayed(tmp_path, steps)
@@ -91,9 +91,9 @@ def test_dropped_page_cache_is_read_again_by_who_touches_it(tmp_path: Path) -> N
 def test_noswap_tmpfs_never_goes_to_swap(tmp_path: Path) -> None:
     # GIVEN a noswap file older than a heap
     steps = spawn("a", 5) + allocate("a", "tmpfs-write", 8, "/noswap/file", "swappable = false")
-    # WHEN the heap outgrows what is free
+    # WHEN the heap outgrows the free memory
     end = Replayed(tmp_path, steps + spawn("b", 6) + allocate("b", "anon-fault", 10, "heap"))
-    # THEN the heap is swapped, the file is not, and its pages are unevictable
+    # THEN the heap is swapped out, the file is not, and its pages are unevictable
     assert end.with_comm("b", SWAP_PAGE_OWNER)
     assert not end.with_comm("a", SWAP_PAGE_OWNER)
     assert end.meminfo("Unevictable") == 8 * 256
@@ -113,7 +113,7 @@ def test_swapped_in_pages_keep_their_owner_only_with_the_rfc(tmp_path: Path, swa
     steps = spawn("dd", 5) + allocate("dd", "tmpfs-write", 2, "/tmp/file") + on_region("pageout", "/tmp/file")
     # WHEN cat reads it
     end = Replayed(tmp_path, steps + spawn("cat", 6) + touch("cat", "/tmp/file"), swap_owner=swap_owner)
-    # THEN it is dd's with the mark, or cat's by its swap-in
+    # THEN dd is the owner, with the mark, or cat because of its swap-in
     owner = "dd" if swap_owner else "cat"
     data = [record for record in end.with_comm(owner) if b"new_slab+" not in record]
     assert len(data) == 512
@@ -123,17 +123,17 @@ def test_swapped_in_pages_keep_their_owner_only_with_the_rfc(tmp_path: Path, swa
     assert (SWAP_PAGE_OWNER in end.files) is swap_owner
 
 
-def test_swap_in_brings_the_neighbours_into_the_swap_cache(tmp_path: Path) -> None:
+def test_swap_in_reads_the_neighbours_into_the_swap_cache(tmp_path: Path) -> None:
     # GIVEN 16 pages in swap, at offsets 1 to 16
     steps = spawn("a", 5) + allocate("a", "anon-fault", 1, "heap") + on_region("pageout", "heap", 'size = "16 pages"')
     # WHEN one is read
     end = Replayed(tmp_path, steps + touch("a", "heap", 'size = "1 pages"'))
-    # THEN the window of 8 aligned slots, whose slot 0 is the header, is in memory and still has its entries
+    # THEN the aligned window of 8 slots (slot 0 is the header) is in memory and still has its entries
     assert end.meminfo("SwapCached") == 7
     assert len(end.records(SWAP_PAGE_OWNER)) == 16
 
 
-def test_a_write_takes_the_page_out_of_the_swap_cache(tmp_path: Path) -> None:
+def test_a_write_removes_the_page_from_the_swap_cache(tmp_path: Path) -> None:
     steps = spawn("a", 5) + allocate("a", "anon-fault", 1, "heap") + on_region("pageout", "heap", 'size = "16 pages"')
     end = Replayed(tmp_path, steps + touch("a", "heap", "write = true"))
     assert end.meminfo("SwapCached") == 0
@@ -141,18 +141,18 @@ def test_a_write_takes_the_page_out_of_the_swap_cache(tmp_path: Path) -> None:
     assert len([record for record in end.with_comm("a") if b" ns (swapped)\n" in record]) == 16
 
 
-def test_a_clean_swap_cache_page_goes_back_to_its_entry(tmp_path: Path) -> None:
+def test_a_clean_swap_cache_page_is_reclaimed_to_its_entry(tmp_path: Path) -> None:
     steps = spawn("a", 5) + allocate("a", "anon-fault", 1, "heap") + on_region("pageout", "heap") + touch("a", "heap")
     end = Replayed(tmp_path, steps + on_region("pageout", "heap"))
     assert end.meminfo("SwapCached") == 0
     assert len(end.records(SWAP_PAGE_OWNER)) == 256
 
 
-def test_a_huge_page_without_slots_in_a_row_is_split(tmp_path: Path) -> None:
+def test_a_huge_page_without_contiguous_slots_is_split(tmp_path: Path) -> None:
     # GIVEN a swap device too small for 512 aligned slots
     steps = spawn("a", 5) + allocate("a", "thp-fault", 2, "huge") + on_region("pageout", "huge")
     end = Replayed(tmp_path, steps, swap="1200 KiB")
-    # THEN what fits is swapped as single pages, and the rest has order 0 and the same owner
+    # THEN pages that fit are swapped out one by one, and the others have order 0 and the same owner
     assert len(end.records(SWAP_PAGE_OWNER)) == 299
     rest = [record for record in end.with_comm("a") if b"vma_alloc_anon_folio_pmd" in record]
     assert len(rest) == 512 - 299
@@ -184,7 +184,7 @@ def test_migration_moves_the_page_and_keeps_the_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("reparent", "line"), [(False, b"offline memcg x.scope"), (True, b"memcg /")])
-def test_a_removed_memcg_is_offline_or_its_parents(tmp_path: Path, reparent: bool, line: bytes) -> None:
+def test_pages_of_a_removed_memcg_are_offline_or_reparented(tmp_path: Path, reparent: bool, line: bytes) -> None:
     steps = spawn("a", 5, "x.scope") + allocate("a", "anon-fault", 1, "heap")
     steps += '[[step]]\ndo = "remove_memcg"\nmemcg = "x.scope"\n'
     path = tmp_path / "memcg.toml"
@@ -196,43 +196,43 @@ def test_a_removed_memcg_is_offline_or_its_parents(tmp_path: Path, reparent: boo
     assert charges == {line + b"\n\n": 256}
 
 
-def test_running_out_of_memory_names_the_step(tmp_path: Path) -> None:
+def test_an_out_of_memory_error_names_the_step(tmp_path: Path) -> None:
     steps = spawn("a", 5) + allocate("a", "tmpfs-write", FREE_MIB + 1, "/noswap/file", "swappable = false")
     with pytest.raises(SpoTraceError, match="step 2: scenario test: out of memory: no free block of order 0") as caught:
         Replayed(tmp_path, steps)
     assert caught.value.hint == "make the machine larger, allocate less, or add swap"
 
 
-def test_full_swap_ends_in_out_of_memory(tmp_path: Path) -> None:
+def test_full_swap_leads_to_out_of_memory(tmp_path: Path) -> None:
     steps = spawn("a", 5) + allocate("a", "anon-fault", FREE_MIB + 4, "heap")
     with pytest.raises(SpoTraceError, match="out of memory"):
         Replayed(tmp_path, steps, swap="2 MiB")
 
 
 @pytest.mark.parametrize("profile", "ABCDE")
-def test_older_profiles_have_no_stack_files(tmp_path: Path, profile: str) -> None:
+def test_older_formats_have_no_stack_files(tmp_path: Path, profile: str) -> None:
     end = Replayed(tmp_path, spawn("a", 5) + allocate("a", "anon-fault", 1, "heap"), swap_owner=False, profile=profile)
     assert not [name for name in end.files if "page_owner_stacks" in name]
     assert len(end.records()) == 256 + 10
 
 
-def test_handles_are_the_stack_depots(tmp_path: Path) -> None:
+def test_handles_are_those_of_the_stack_depot(tmp_path: Path) -> None:
     # GIVEN a booted machine: dummy_stack, failure_stack and early_stack are saved first, 64 bytes each
     end = Replayed(tmp_path, spawn("a", 5) + allocate("a", "anon-fault", 1, "heap"))
     shown = end.files["sys/kernel/debug/page_owner_stacks/show_stacks_handles"]
-    # THEN the first two have the handles that real kernels show, newest stacks come first, early_stack is not shown
+    # THEN the first two have the handles of real kernels, newest stacks come first, and early_stack is not shown
     handles = [int(line[8:]) for line in shown.split(b"\n") if line.startswith(b"handle: ")]
     assert handles[-2:] == [524289, 1]
     assert handles[0] == (192 // 16) << 17 | 1
     assert b"register_early_stack" not in shown
 
 
-def test_twice_the_memory_in_swap_is_twice_the_work(tmp_path: Path) -> None:
-    # GIVEN a process that writes to twice the memory of the machine, and to four times
+def test_the_work_grows_linearly_with_swap(tmp_path: Path) -> None:
+    # GIVEN a process that writes to twice the machine's memory, and one that writes to four times of it
     def calls(mib: int) -> int:
         steps = spawn("dd", 7) + allocate("dd", "anon-fault", mib, "heap")
         return python_calls(lambda: Replayed(tmp_path, steps, swap="256 MiB"))
 
     few, many = calls(2 * FREE_MIB), calls(4 * FREE_MIB)
-    # THEN the calls are twice as many; their square would be four times as many
+    # THEN the number of calls doubles; it would quadruple if it were quadratic
     assert 1.5 * few < many < 2.5 * few

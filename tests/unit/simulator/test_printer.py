@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The printer gives back records of real kernels, byte for byte, from their fields."""
+"""The printer reproduces records of real kernels byte for byte from their fields."""
 
 import pytest
 
@@ -142,16 +142,16 @@ EARLY = PageRecord(
 
 
 @pytest.mark.parametrize(("fields", "real"), [(SWAPPED, REAL_SWAPPED), (MIGRATED, REAL_MIGRATED), (EARLY, REAL_EARLY)])
-def test_page_owner_record_is_the_kernels(fields: PageRecord, real: bytes) -> None:
+def test_page_owner_record_equals_the_kernels(fields: PageRecord, real: bytes) -> None:
     assert page_owner_record(fields) == real
 
 
-def test_swap_record_is_the_kernels() -> None:
+def test_swap_record_equals_the_kernels() -> None:
     printed = swap_record(0x4000000000013FF, 119, 119, b"a b (c), d)", 14150125654, stack_text(ANON_FRAMES))
     assert printed == REAL_SWAP
 
 
-def test_stack_records_are_the_kernels() -> None:
+def test_stack_records_equal_the_kernels() -> None:
     stack = stack_text(EARLY_FRAMES[1:3])
     frames = b" init_page_owner+0x33/0x24d\n mm_core_init+0x17a/0x184\n"
     assert stack_count_record(stack, 146) == frames + b"nr_base_pages: 146\n\n"
@@ -171,7 +171,7 @@ def test_stack_records_are_the_kernels() -> None:
         (0x30528, b"0x30528(uptodate|lru|active|owner_priv_1|reclaim|swapbacked|node=0|zone=0)"),
     ],
 )
-def test_page_flags_are_named_in_the_kernels_order(flags: int, real: bytes) -> None:
+def test_page_flags_are_in_the_kernels_order(flags: int, real: bytes) -> None:
     assert page_flags_text(flags) == real
 
 
@@ -189,7 +189,7 @@ def test_memcg_line(charge: str, offline: bool, line: bytes) -> None:
     assert memcg_line(charge, b"live.scope", offline=offline) == line
 
 
-# The formats of mm/page_owner.c in the named releases.
+# The formats of mm/page_owner.c in these releases.
 OLD = {
     "A": b"Page allocated via order 0, mask 0x140cca\nPFN 44032 Block 86 type 1          Flags   RUDL      \n",
     "B": b"Page allocated via order 0, mask 0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP)\n"
@@ -220,9 +220,9 @@ def test_older_records(profile: str) -> None:
 
 
 def test_the_oldest_record_has_addresses_and_letters() -> None:
-    # GIVEN profile A, of 3.19 to 4.5
+    # GIVEN format A (3.19 to 4.5)
     printed = PAGE_OWNER_RECORDS["A"](MIGRATED)
-    # THEN the flags are letters, each at its place, and each frame has an address before the symbol
+    # THEN the flags are letters in fixed columns, and each frame has an address before the symbol
     assert printed.startswith(OLD["A"])
     frames = printed[len(OLD["A"]) :].splitlines()
     assert [frame.split(b"] ")[1].decode() for frame in frames[:-1]] == list(SHMEM_FRAMES)

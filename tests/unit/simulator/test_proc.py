@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The /proc files have the bytes of a real kernel's around their numbers."""
+"""The /proc files equal those of a real kernel, apart from the numbers."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 
 from spo_trace.simulator.watermarks import Watermarks, pcp_batch
 
-# Lines of Linux 7.2.13 on a guest of the same size, x86_64; a number stands for itself or any other.
+# Lines of Linux 7.2.13 on a guest of the same size, x86_64; the values of numbers are ignored.
 REAL = {
     "proc/meminfo": [
         "MemTotal:         469748 kB",
@@ -47,23 +47,23 @@ REAL = {
 
 
 def shape(line: str) -> str:
-    """Return the line with its number, and the spaces that align it to the right, made one sign."""
+    """Return the line with its right-aligned number replaced by one character."""
     return re.sub(r" *\d+ kB$", "N kB", re.sub(r"\d+$", "N", line)) if not line.startswith("Vm") else line
 
 
 @pytest.mark.parametrize(("file", "line"), [(file, line) for file, lines in REAL.items() for line in lines])
-def test_line_is_the_kernels(play: Callable[[str], Path], file: str, line: str) -> None:
+def test_line_equals_the_kernels(play: Callable[[str], Path], file: str, line: str) -> None:
     printed = (play("rfc-after") / "2-swapped" / file).read_text().splitlines()
     assert shape(line) in {shape(one) for one in printed}
 
 
-def test_meminfo_numbers_end_in_one_column(play: Callable[[str], Path]) -> None:
+def test_meminfo_numbers_are_right_aligned(play: Callable[[str], Path]) -> None:
     lines = (play("rfc-after") / "2-swapped/proc/meminfo").read_text().splitlines()
     assert len(lines) == 50
     assert {len(line) for line in lines if not line.startswith("VmallocTotal")} == {len(REAL["proc/meminfo"][0])}
 
 
-def test_memory_total_and_commit_limit_are_those_of_a_real_guest_of_the_size(play: Callable[[str], Path]) -> None:
+def test_memory_total_and_commit_limit_are_those_of_a_real_guest(play: Callable[[str], Path]) -> None:
     text = (play("rfc-after") / "2-swapped/proc/meminfo").read_text()
     assert "MemTotal:         469748 kB\n" in text
     assert "SwapTotal:       1048572 kB\n" in text
@@ -92,7 +92,7 @@ def test_small_file(play: Callable[[str], Path], file: str, text: str) -> None:
     assert (play("quick") / "0-start" / file).read_text() == text
 
 
-def test_uptime_goes_on(play: Callable[[str], Path]) -> None:
+def test_uptime_increases(play: Callable[[str], Path]) -> None:
     stages = sorted(play("quick").iterdir())
     ups = [float((stage / "proc/uptime").read_text().split()[0]) for stage in stages]
     assert ups[0] == pytest.approx(10, abs=0.1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""quick.toml: it is quick, it is the same each time, and what is hard to read is in it."""
+"""quick.toml is quick and reproducible, and contains everything that is hard to parse."""
 
 import re
 from collections.abc import Callable
@@ -25,8 +25,8 @@ def printed(path: Path) -> list[tuple[str, str, bytes]]:
     return [(stage.name, name, b"".join(read())) for stage in stages for name, read in stage.files.items()]
 
 
-def test_runs_in_a_moment(scenarios: Path) -> None:
-    # 230,000 calls, which take a fraction of a second: 20 for each record that is printed.
+def test_the_scenario_is_quick(scenarios: Path) -> None:
+    # 230,000 calls, about 20 per record, take a fraction of a second.
     assert 0 < python_calls(lambda: printed(scenarios / "quick.toml")) < 500_000
 
 
@@ -48,11 +48,11 @@ def test_hostile_comms_are_printed_raw_in_memory_and_swap(play: Play, comm: byte
     assert comm in text(play, "2-swapped", SWAP_PAGE_OWNER)
 
 
-def test_a_swapped_huge_page_has_512_entries_in_a_row(play: Play) -> None:
-    # GIVEN the entries of the huge page user, all with the owner of their one page
+def test_a_swapped_huge_page_has_512_contiguous_entries(play: Play) -> None:
+    # GIVEN the entries of the process with the huge page, all with the owner of that page
     records = text(play, "2-swapped", SWAP_PAGE_OWNER).split(b"\n\n")
     huge = [record for record in records if b"(huge), " in record]
-    # THEN there are 512 with the same text but for the entry, aligned and without a gap
+    # THEN there are 512 with the same text except for the entry, aligned and contiguous
     values = [int(record.split(b"SWP entry ")[1].split(b"\n")[0], 16) for record in huge]
     assert values == list(range(values[0], values[0] + 512))
     assert values[0] % 512 == 0
@@ -75,8 +75,8 @@ def test_the_leak_grows(play: Play) -> None:
     assert counts == [16, 80, 208]
 
 
-def test_pages_that_came_back_keep_owner_and_have_the_mark(play: Play) -> None:
-    # GIVEN dd's pages that went to swap
+def test_swapped_in_pages_keep_their_owner_and_have_the_mark(play: Play) -> None:
+    # GIVEN pages of dd that were swapped out
     swapped_out = re.findall(rb"pid (160, tgid 160 \(dd\), ts \d+) ns\n", text(play, "2-swapped", SWAP_PAGE_OWNER))
     # WHEN cat has read the file
     back = [record for record in text(play, "3-back").split(b"\n\n") if b" ns (swapped)\n" in record]
@@ -108,7 +108,7 @@ def test_pages_in_the_swap_cache_are_in_both_files(play: Play) -> None:
         b"Slab cache page\n",
     ],
 )
-def test_the_lines_after_the_stack_are_there(play: Play, line: bytes) -> None:
+def test_lines_after_the_stack_exist(play: Play, line: bytes) -> None:
     assert line in text(play, "3-back")
 
 

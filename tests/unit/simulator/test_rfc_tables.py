@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The RFC cover letter's experiment: the letter's own awk lines over the simulated files give the letter's figures."""
+"""The experiment in the RFC's cover letter: its awk programs give its figures for the simulated files."""
 
 import subprocess
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 PAGE_OWNER = "sys/kernel/debug/page_owner"
 SWAP_PAGE_OWNER = "sys/kernel/debug/swap_page_owner"
 
-# The letter's programs, character by character; COMM is its shell variable.
+# The letter's programs, verbatim; COMM is a shell variable in them.
 ALL_PAGES = r"""/^Page allocated/ { PAGES+=2^$5 } END { print PAGES*4096/1024^2 " MiB" }"""
 ALL_ENTRIES = r"""/^Page allocated/ { PAGES+=1 } END { print PAGES*4096/1024^2 " MiB" }"""
 OF_COMM = r"""/^Page allocated .* \(COMM\)/ { PAGES+=2^$5 } END { print PAGES*4096/1024^2 " MiB" }"""
@@ -53,7 +53,7 @@ def awk(program: str, path: Path) -> float:
 
 
 def free_m(stage: Path) -> dict[str, int]:
-    """Return what `free -m` prints of /proc/meminfo: whole MiB, rounded down."""
+    """Return the numbers of `free -m` for /proc/meminfo: MiB, rounded down."""
     lines = (stage / "proc/meminfo").read_text().splitlines()
     return {line.split(":")[0]: int(line.split()[1]) // 1024 for line in lines}
 
@@ -77,13 +77,13 @@ def figure(stage: Path, name: str) -> float:
     ("scenario", "stage", "name", "letter"),
     [("rfc-before", *row) for row in BEFORE] + [("rfc-after", *row) for row in AFTER],
 )
-def test_figure_is_the_letters(
+def test_figure_equals_the_letters(
     play: Callable[[str], Path], scenario: str, stage: str, name: str, letter: float
 ) -> None:
     # GIVEN the letter's experiment, replayed
-    # WHEN its awk line, or free -m, is run on a stage
+    # WHEN its awk program, or free -m, is run on a stage
     simulated = figure(play(scenario) / stage, name)
-    # THEN it says what the letter says
+    # THEN the result is the figure in the letter
     assert simulated == pytest.approx(letter, rel=RELATIVE, abs=ABSOLUTE_MIB)
 
 
@@ -98,13 +98,13 @@ def test_without_the_rfc_there_is_no_swap_page_owner(play: Callable[[str], Path]
     assert b"(swapped)" not in (play("rfc-before") / "3-back" / PAGE_OWNER).read_bytes()
 
 
-def test_with_the_rfc_every_page_of_dd_that_came_back_is_marked(play: Callable[[str], Path]) -> None:
+def test_with_the_rfc_every_swapped_in_page_of_dd_is_marked(play: Callable[[str], Path]) -> None:
     # GIVEN dd's pages that were in swap
     stages = play("rfc-after")
     swapped_out = (stages / "2-swapped" / SWAP_PAGE_OWNER).read_bytes().count(b" (dd), ")
     # WHEN cat has read the file again
     text = (stages / "3-back" / PAGE_OWNER).read_bytes()
-    # THEN each is dd's, with the mark, and no record of it is left in swap
+    # THEN dd owns each of them, with the mark, and swap has no records of them
     marked = [line for line in text.split(b"\n") if b"(dd), " in line and line.endswith(b" ns (swapped)")]
     assert len(marked) == swapped_out > 65000
     assert b" (dd), " not in (stages / "3-back" / SWAP_PAGE_OWNER).read_bytes()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Scenarios: what is wrong in a file is named with the file, the place, the key and what is allowed."""
+"""Scenarios: errors contain the file, the place, the key and what is allowed."""
 
 from pathlib import Path
 
@@ -117,11 +117,11 @@ def test_a_good_scenario_has_its_defaults(tmp_path: Path) -> None:
         (SNAPSHOT, SNAPSHOT + step("wait", "seconds = -1"), "step 4: seconds: -1 is negative", "at least 0"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, message: str, hint: str) -> None:
-    # GIVEN a good scenario with one thing wrong
+def test_errors_are_precise(tmp_path: Path, old: str, new: str, message: str, hint: str) -> None:
+    # GIVEN a valid scenario with one error
     assert old in GOOD
     error = load(tmp_path, GOOD.replace(old, new, 1))
-    # THEN the error names the file, the place, the key and what is allowed
+    # THEN the message contains the file, the place, the key and what is allowed
     assert f"{tmp_path / 'wrong.toml'}: {message}" in error.message
     assert error.hint is not None
     assert hint in error.hint
@@ -136,7 +136,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, message: str
         ("machine = 3\n", "machine", "[machine]"),
     ],
 )
-def test_what_is_no_table_is_named(tmp_path: Path, text: str, key: str, written: str) -> None:
+def test_values_that_are_not_tables_are_reported(tmp_path: Path, text: str, key: str, written: str) -> None:
     error = load(tmp_path, HEAD + text)
     assert error.message == f"{tmp_path / 'wrong.toml'}: {key}: not a table"
     assert error.hint == f"write {written}"
@@ -155,25 +155,25 @@ def test_what_is_no_table_is_named(tmp_path: Path, text: str, key: str, written:
         ("flags = []", "flags = []\ncolour = 1", "colour"),
     ],
 )
-def test_a_wrong_site_is_named(tmp_path: Path, old: str, new: str, key: str) -> None:
+def test_invalid_sites_are_reported(tmp_path: Path, old: str, new: str, key: str) -> None:
     assert old in SITE
     error = load(tmp_path, GOOD + SITE.replace(old, new))
     assert error.message == f"{tmp_path / 'wrong.toml'}: sites.mine: {key}: invalid or missing"
     assert error.hint
 
 
-def test_a_site_of_the_scenarios_own_can_be_used(tmp_path: Path) -> None:
+def test_a_scenario_can_define_a_site(tmp_path: Path) -> None:
     path = tmp_path / "site.toml"
     path.write_text(GOOD.replace("anon-fault", "mine") + SITE)
     assert load_scenario(path).sites["mine"].frames == ("mine+0x1/0x2",)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError, match=r"none\.toml: No such file or directory"):
         load_scenario(tmp_path / "none.toml")
 
 
-def test_octal_escapes_give_any_byte(tmp_path: Path) -> None:
+def test_octal_escapes_can_produce_any_byte(tmp_path: Path) -> None:
     path = tmp_path / "bytes.toml"
     path.write_text(GOOD.replace("pid = 7", "pid = 7\ncomm = 'a\\377\\012b'"))
     spawn = load_scenario(path).steps[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Slab: pages come and go with the objects, in smaller slabs if there is no larger block."""
+"""Slab: pages are allocated and freed with the objects, in smaller slabs if there is no larger block."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_without_a_larger_block_slabs_are_single_pages(machine: Machine) -> None
     for pfn in taken:
         if pfn is not None and pfn % 2 == 0:
             machine.buddy.free(pfn, 0)
-    # WHEN 14 objects are wanted
+    # WHEN 14 objects are allocated
     machine.caches["xa-node"].grow(14, Process(7, 7, b"dd", machine.kswapd.memcg, 0))
-    # THEN two pages of 7 each are allocated, and neither is the head of anything
+    # THEN two pages with 7 objects each are allocated, and neither is a head page
     assert [(page.order, page.flags & PAGE_FLAGS["head"]) for page in slabs(machine)] == [(0, 0), (0, 0)]

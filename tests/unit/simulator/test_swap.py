@@ -9,20 +9,20 @@ def device(pages: int) -> SwapDevice:
     return SwapDevice(SwapSpec(name="/dev/vda", size=pages), 0)
 
 
-def test_offsets_start_behind_the_header() -> None:
+def test_offsets_start_after_the_header() -> None:
     small = device(4)
     assert [small.take(1) for _ in range(4)] == [range(1, 2), range(2, 3), range(3, 4), None]
     assert (small.used, small.nr_slots) == (3, 3)
 
 
-def test_a_run_is_aligned_and_what_it_skips_is_used_later() -> None:
+def test_a_run_is_aligned_and_skipped_slots_are_used_later() -> None:
     disk = device(16)
     assert disk.take(1) == range(1, 2)
     assert disk.take(8) == range(8, 16)
     assert [disk.take(1) for _ in range(7)] == [*(range(i, i + 1) for i in range(2, 8)), None]
 
 
-def test_freed_slots_are_used_once_the_end_is_reached() -> None:
+def test_freed_slots_are_reused_at_the_end() -> None:
     disk = device(4)
     for _ in range(3):
         disk.take(1)

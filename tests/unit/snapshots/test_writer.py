@@ -16,13 +16,14 @@ from spo_trace.files.output_directory import OutputDirectory, check_target
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject
+from spo_trace.formats.rows import StackRow
 from spo_trace.snapshots import writer as writer_module
 from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.meta_json import read_meta
 from spo_trace.snapshots.page_size import PageSizeFrom
 from spo_trace.snapshots.writer import SNAPSHOT, SnapshotWriter
 
-STACK = (0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
+STACK = StackRow(0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
 
 
 def meta_of(version: str) -> Meta:

@@ -119,13 +119,13 @@ def test_nothing_stays_open_where_page_owner_can_not_be_read(tmp_path: Path, mon
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-MENDS = {
+HINTS = {
     errno.EINVAL: (Missing.NOT_SWITCHED_ON, "page_owner is built in but not switched on: boot with page_owner=on"),
     errno.EIO: (Missing.READ_ERROR, "run: spo-trace doctor"),
 }
 
 
-@pytest.mark.parametrize(("number", "expected"), MENDS.items(), ids=[errno.errorcode[number] for number in MENDS])
+@pytest.mark.parametrize(("number", "expected"), HINTS.items(), ids=[errno.errorcode[number] for number in HINTS])
 @pytest.mark.parametrize("when", ["open", "read"])
 def test_what_an_error_means(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: tuple[Missing, str], when: str

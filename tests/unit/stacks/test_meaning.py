@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """
-What stacks mean, told from stacks that kernels printed: at least one for each row of the table.
+The meaning of stacks printed by real kernels, at least one for each rule.
 
 The 7.2 stacks are from page_owner captures. The others are from public kernel reports, without the frames
-that those mark as inlined and, where they are not page_owner's, without those inside of the page allocator.
+that these reports mark as inlined and, unless they are of page_owner, without those inside the page allocator.
 """
 
 import re
@@ -347,7 +347,7 @@ ksys_write+0x71/0x9e do_syscall_64+0x90/0x1e0 entry_SYSCALL_64_after_hwframe+0x4
 
 
 def split(text: str) -> list[str]:
-    """Frames are parted by white space, which they contain before "[module]" and after "[<address>]" only."""
+    """Split at white space, except before "[module]" and after "[<address>]"."""
     return re.split(r"(?<!>\])\s+(?!\[\w)", text.strip())
 
 
@@ -362,11 +362,11 @@ def test_meaning_of_real_stacks(frames: list[str], expected: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.category}: {rule.patterns:.30}")
-def test_each_row_decides_a_real_stack(rule: Rule) -> None:
+def test_each_rule_decides_a_real_stack(rule: Rule) -> None:
     assert [name for name, (frames, _) in stacks().items() if deciding_rule(frames) is rule]
 
 
-def test_no_stack_of_the_text_is_lost() -> None:
+def test_all_stacks_of_the_text_are_parsed() -> None:
     assert len(stacks()) == STACKS.count("\n# ")
 
 
@@ -377,7 +377,7 @@ def test_the_tables_are_consistent() -> None:
     assert allocator == sorted(allocator, reverse=True), "rules of scope ALLOCATOR come first"
 
 
-def test_what_decides_on_kind_in_the_allocator_is_not_taken_for_the_caller() -> None:
+def test_functions_that_decide_in_the_allocator_are_not_callers() -> None:
     for name in ("alloc_slab_page", "___slab_alloc", "__kmalloc_large_node", "__vmalloc_node_range"):
         assert any(fnmatchcase(name, glob) for glob in PLUMBING.split()), name
 
@@ -394,7 +394,7 @@ def test_plumbing_only_gives_the_outermost_frame_as_caller() -> None:
     )
 
 
-def test_unresolved_frames_do_not_tell_boots_apart() -> None:
+def test_unresolved_frames_are_the_same_in_all_boots() -> None:
     first, second = (
         meaning(["__alloc_pages+0x3/0x4", address]) for address in ("0xffffffffc0123456", "0xffffffffc0fed")
     )
@@ -412,7 +412,7 @@ def test_unresolved_frames_do_not_tell_boots_apart() -> None:
         ("", "the caller"),
     ],
 )  # fmt: skip
-def test_the_call_site_is_the_innermost_frame_in_a_module_else_the_caller(frames: str, expected: str) -> None:
+def test_the_call_site_is_the_innermost_frame_in_a_module_or_the_caller(frames: str, expected: str) -> None:
     assert call_site(split(frames) if frames else [], "the caller") == expected
 
 
@@ -459,7 +459,7 @@ def test_function_and_module_name(frame: str, name: str, module: str) -> None:
     assert (function_name(frame), module_name(frame)) == (name, module)
 
 
-# Allocators of network buffers, from 3.19 to 7.2: none of them asked for the memory.
+# Allocators of network buffers, from 3.19 to 7.2, none of which is a caller.
 NETWORK_PLUMBING = """
     __alloc_page_frag __alloc_page_frag_align page_frag_alloc page_frag_alloc_align __page_frag_alloc_align
     __page_frag_cache_refill __page_frag_cache_prepare page_frag_cache_drain __page_frag_refill skb_page_frag_refill
@@ -478,6 +478,6 @@ def test_an_allocator_of_network_buffers_is_not_the_caller(name: str) -> None:
     asker = ["mvneta_rx_refill+0x1/0x2", "net_rx_action+0x1/0x2"]
     pages = ["__alloc_pages+0x1/0x2", f"{name}+0x1/0x2", *asker]
     objects = ["__alloc_pages+0x1/0x2", "new_slab+0x1/0x2", "kmem_cache_alloc_node+0x1/0x2", f"{name}+0x1/0x2", *asker]
-    # THEN the driver is the caller, and what kind of memory it is does not change
+    # THEN the driver is the caller, and the category does not change
     assert meaning(pages) == ("network", "mvneta_rx_refill", "vmlinux")
     assert meaning(objects) == ("slab", "mvneta_rx_refill", "vmlinux")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Frames as one text and back; and that only one module joins and splits them."""
+"""Conversion of frames to one text and back, in one module only."""
 
 import ast
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from spo_trace.formats.escape import escape
 from spo_trace.stacks import text as stack_text
 from spo_trace.stacks.text import join_frames, split_frames
 
-# A frame as a snapshot has it: any line of the kernel's text, escaped.
+# A frame as in a snapshot: any line of the kernel's text, escaped.
 FRAME = st.one_of(st.binary(max_size=12), st.sampled_from([b";", b"\\", b"\\073", b"\\\\073", b"a;b\\"])).map(escape)
 
 
 @given(frames=st.lists(FRAME, min_size=1, max_size=6).map(tuple))
-def test_what_is_joined_is_split_again(frames: tuple[str, ...]) -> None:
+def test_splitting_reverses_joining(frames: tuple[str, ...]) -> None:
     text = join_frames(frames)
     assert split_frames(text) == frames
     assert text.count(";") == len(frames) - 1
@@ -41,7 +41,7 @@ def joins_or_splits(source: str) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("source", ['x.split(";")', '";".join(x)', 'x.rpartition(";")', 'x["s"].str.split(";", 1)'])
-def test_the_search_below_finds_what_it_looks_for(source: str) -> None:
+def test_the_search_below_finds_each_form(source: str) -> None:
     assert list(joins_or_splits(source)) == [1]
 
 

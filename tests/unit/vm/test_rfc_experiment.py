@@ -42,7 +42,7 @@ def test_swap_is_not_known_without_the_patch(document: str) -> None:
     (initial, swapped) = cells(document, "swap_page_owner")
 
     assert initial[1] == "No such file or directory, 0 MiB"
-    assert (swapped[2], swapped[5]) == ("not known", "253.60 MiB")
+    assert (swapped[2], swapped[5]) == ("unknown", "253.60 MiB")
 
 
 def test_the_balance_of_each_stage_and_the_diffs_are_there(document: str) -> None:

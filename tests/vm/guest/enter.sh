@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # Run the job inside.sh with the user space $TREE as its root file system, and the host's $CHECKOUT in /usr/src/spo-trace.
-# Both can be written to, in memory, as on a real machine; this is where Python keeps what it compiles.
+# Both are writable (in memory) as on a real machine, so that Python can store compiled files.
 set -e
 memory=/run/userland root=/run/userland/root
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034
-# Helpers of the jobs; every job has them.
+# Helpers of all jobs.
 D=/sys/kernel/debug
 
-# The cover letter's own lines, `cat` and all.
+# The cover letter's own lines, including `cat`.
 sum_page_owner() { awk -F '[ ,]' '/^Page allocated/ { PAGES+=2^$5 } END { print PAGES*4096/1024^2 " MiB" }'; }
 sum_swap_page_owner() { awk -F '[ ,]' '/^Page allocated/ { PAGES+=1 } END { print PAGES*4096/1024^2 " MiB" }'; }
 sum_comm() { awk -F '[ ,]' '/^Page allocated .* \('"$1"'\)/ { PAGES+=2^$5 } END { print PAGES*4096/1024^2 " MiB" }'; }
@@ -11,7 +11,7 @@ page_owner_mib() { cat $D/page_owner | sum_page_owner; }
 swap_page_owner_mib() { cat $D/swap_page_owner | sum_swap_page_owner; }
 comm_mib() { cat $D/page_owner | sum_comm "$1"; }
 
-# figure STAGE NAME VALUE: a line of $OUT/figures.tsv
+# figure STAGE NAME VALUE: add a line to $OUT/figures.tsv
 figure() { printf '%s\t%s\t%s\n' "$1" "$2" "$3" | tee -a "$OUT/figures.tsv"; }
 
 # swap_on DEVICE [PRIORITY]
@@ -19,13 +19,13 @@ swap_on() { mkswap "$1" > /dev/null && swapon ${2:+-p "$2"} "$1"; }
 # zram_on SIZE [PRIORITY]
 zram_on() { echo "$1" > /sys/block/zram0/disksize && swap_on /dev/zram0 "$2"; }
 
-# At the default min_free_kbytes a guest this small runs out of memory in the swap code; the rest steadies reclaim.
+# With the default min_free_kbytes, such a small guest runs out of memory in the swap code; the rest makes reclaim steadier.
 steady_reclaim() { sysctl -q vm.min_free_kbytes=8192 vm.watermark_boost_factor=0 vm.percpu_pagelist_high_fraction=64; }
 
-# forget_files: what was read of the host's files. To reclaim it page by page takes minutes, where 9p has many of them.
+# forget_files: drop the cache of the host's files. Reclaiming it page by page over 9p takes minutes.
 forget_files() { echo 1 > /proc/sys/vm/drop_caches; }
 
-# huge_pages_on: for all who fault them in. khugepaged would take over the pages of others, in its own name.
+# huge_pages_on: for page faults only. khugepaged would become the owner of other processes' pages.
 huge_pages_on() {
     local thp=/sys/kernel/mm/transparent_hugepage
     echo 4000000000 > $thp/khugepaged/scan_sleep_millisecs
@@ -34,7 +34,7 @@ huge_pages_on() {
     echo always > $thp/enabled
 }
 
-# capture STAGE: the kernel's files into $OUT/captures/STAGE; what can't be read leaves FILE.err.
+# capture STAGE: copy the kernel's files to $OUT/captures/STAGE; a file that can't be read leaves FILE.err.
 capture() {
     local to=$OUT/captures/$1 file
     mkdir -p "$to"
@@ -54,25 +54,25 @@ capture_file() {
     fi
 }
 
-# capture_and_sum STAGE: and the letter's sums over what was captured, for the same moment
+# capture_and_sum STAGE: the same, and the letter's sums over the captured files, which are of the same time
 capture_and_sum() {
     local stage=$1 to=$OUT/captures/$1
     capture "$stage"
     figure "$stage" 'captured page_owner' "$(poured "$to/page_owner" | sum_page_owner)"
     [ ! -e "$to/swap_page_owner" ] || figure "$stage" 'captured swap_page_owner' "$(poured "$to/swap_page_owner" | sum_swap_page_owner)"
 }
-# poured FILE: awk reads 4096 bytes at a time, from the share in almost twice the time; and cat is not to have a turn after
-# each of them, but when all that it poured was read.
+# poured FILE: print FILE from a buffer. awk reads 4096 bytes at a time, which takes almost twice as long from the share, and
+# cat must not run after each of these reads, but only when all of its output was read.
 poured() { nice -n 19 cat "$1"; }
 
-# copy FILE TO: a read gives one record, and a write to the share takes as long for one as for many. Not under the name of
-# dd, whose memory is what some jobs look at.
+# copy FILE TO: a read returns one record, and writing one to the share takes as long as writing many. Not under the name
+# dd, because some jobs examine the memory of dd.
 copy() {
     [ -e /run/copy ] || ln -s "$(command -v dd)" /run/copy
     /run/copy if="$1" of="$2" ibs=64k obs=256k status=none
 }
 
-# live_snapshot STAGE: between two captures, whose common records it must have
+# live_snapshot STAGE: take it between two captures, whose common records it must have
 live_snapshot() {
     mkdir -p "$OUT/live"
     spo-trace snapshot -o "$OUT/live/$1.spo" || exit

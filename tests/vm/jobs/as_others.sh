@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Python and this checkout may lie below root's home: let other users look into it, in this guest.
+# Python and this checkout may be in root's home: let other users of this guest access it.
 keep() {
     mkdir -p "/run/keep/$1"
     mount --bind "$2" "/run/keep/$1"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Count the BPF programs, maps and links that the kernel has, as bpftool would list them."""
+"""Count the BPF programs, maps and links in the kernel, like bpftool."""
 
 import ctypes
 import errno
@@ -10,7 +10,7 @@ NEXT_ID = {"programs": 11, "maps": 12, "links": 31}
 
 
 def count(command: int) -> int:
-    """Go from each number to the next."""
+    """Iterate over the IDs of each kind."""
     libc = ctypes.CDLL(None, use_errno=True)
     attributes = ctypes.create_string_buffer(12)
     found = number = 0

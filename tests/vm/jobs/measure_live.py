@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""In a guest: how long `cat page_owner > /dev/null` and live snapshots take, in turn, ROUNDS times.
+"""In a guest: measure `cat page_owner > /dev/null` and live snapshots in turn, ROUNDS times.
 
 Prints a JSON object for each measurement: `what`, `round`, `seconds` (as a whole process), and of snapshots
 `collected` (snapshot.json's seconds of page_owner: read, parsed, written), `records` and `own_pages`.
@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 def main(rounds: int) -> None:
-    """Measure; a round before the first one brings the files of all commands into memory."""
+    """Measure, after one round that loads the files of all commands into memory."""
     for number in range(rounds + 1):
         for what in COMMANDS:
             measured = {"what": what, "round": number, **measure(what)}

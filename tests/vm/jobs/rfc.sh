@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # The RFC cover letter's experiment, with its own lines. $OUT/figures.tsv: stage, figure, value.
-# take STAGE LINES (the caller's) is called in each stage; LINES is the function here that prints the letter's lines.
+# take STAGE LINES (defined by the caller) is called in each stage; LINES is the function here that runs the letter's lines.
 free_figures() {
     figure "$1" free "$(free -m | awk '/^Mem:/ { print $2 "/" $3 "/" $4 }')"
     figure "$1" 'total - free' "$(free -m | awk '/^Mem:/ { print $2-$4 " MiB" }')"
@@ -22,7 +22,7 @@ steady_reclaim
 mkdir -p /run/tmpfs /run/tmpfs-noswap /run/worker
 mount -t tmpfs -o size=1g none /run/tmpfs
 mount -t tmpfs -o size=1g,noswap none /run/tmpfs-noswap
-# In the place of the user space of the letter's guest.
+# Replaces the memory of the user space in the letter's guest.
 python3 "$VM/jobs/worker.py" - anon 24 > /dev/null 2>&1 &
 until [ -s /run/worker/$! ]; do sleep 0.2; done
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""In a guest: page_owner by one reader of this script's own, by 1 to 8 of spo-trace's, and again by its own.
+"""In a guest: read page_owner with this script's own reader, with 1 to 8 readers of spo-trace, and with its own again.
 
     seams.py DIRECTORY
 
@@ -24,7 +24,7 @@ ALL = kernel_file.LONGEST_RECORD
 
 
 def main(directory: str) -> None:
-    """Read and write all of them."""
+    """Run all readings and write their records."""
     out = Path(directory)
     before = each_read()
     write(out / "before", before)
@@ -37,7 +37,7 @@ def main(directory: str) -> None:
 
 
 def each_read() -> list[bytes]:
-    """Return what each read(2) gives."""
+    """Return the result of each read(2)."""
     fd = os.open("/sys/kernel/debug/page_owner", os.O_RDONLY)
     records = []
     while record := os.read(fd, ALL):
@@ -57,7 +57,7 @@ def by_readers(jobs: int, room: int, out: Path) -> dict[str, object]:
 
 
 def write(path: Path, records: Sequence[bytes]) -> None:
-    """Write records in one piece: the share takes as long for a small one."""
+    """Write records in one piece, because a small write to the share takes as long as a large one."""
     path.write_bytes(pickle.dumps(records))
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# $OUT/user.sh as alice, who may use sudo without a password, under Debian's secure_path; then whose the files are.
+# Run $OUT/user.sh as alice, who may use sudo without a password, with Debian's secure_path; then list the files' owners.
 if [ -n "${HEADERS:-}" ]; then
-    # They may lie below root's home, which as_others.sh hides.
+    # They may be in root's home, which as_others.sh hides.
     mkdir -p /run/headers
     mount --bind "$HEADERS" /run/headers
     HEADERS=/run/headers
@@ -11,7 +11,7 @@ fi
 . "$VM/jobs/trace_helpers.sh"
 swap_on /dev/vda
 
-# over FILE MODE: a file of /etc takes its text from stdin in this guest
+# over FILE MODE: replace a file in /etc of this guest by stdin
 over() {
     mkdir -p /run/etc
     cat > "/run/etc/$1"
@@ -32,14 +32,14 @@ hostname guest
 mkdir -p /run/home
 install -d -m 755 -o alice -g alice /run/home/alice
 
-# As make install does: a link in /usr/local/bin, where sudo finds it.
+# Like make install: a link in /usr/local/bin, where sudo finds it.
 program=$(command -v spo-trace)
 mkdir -p /run/bin/upper /run/bin/work
 mount -t overlay -o lowerdir=/usr/local/bin,upperdir=/run/bin/upper,workdir=/run/bin/work overlay /usr/local/bin ||
     mount -t tmpfs -o mode=755 tmpfs /usr/local/bin
 ln -sf "$program" /usr/local/bin/spo-trace
 
-# What init.sh starts ignores SIGINT; a terminal's user can press Ctrl-C.
+# Children of init.sh ignore SIGINT; the user of a terminal can press Ctrl-C.
 as() { setpriv --reuid "$1" --regid "$1" --init-groups env --default-signal=INT -i HOME=/run/home/alice USER="$1" LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin "${@:2}"; }
 cp "$OUT/user.sh" /run/user.sh
 as alice bash /run/user.sh || exit

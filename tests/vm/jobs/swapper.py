@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Page memory out and touch it again, over and over: how long a page takes each way.
+"""Page memory out and touch it again repeatedly, and measure the time per page in both directions.
 
     swapper.py MIB ROUNDS
 
-Prints the median of the rounds, and the shortest and the longest, in microseconds a page.
+Prints the median, minimum and maximum of the rounds in microseconds per page.
 """
 
 import mmap
@@ -15,20 +15,20 @@ PAGE = mmap.PAGESIZE
 
 
 def main(mib: str, rounds: str) -> None:
-    """Take the area, and go through the rounds."""
+    """Allocate the area and run the rounds."""
     area = mmap.mmap(-1, int(float(mib) * (1 << 20)), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     area.madvise(mmap.MADV_NOHUGEPAGE)
     pages = len(area) // PAGE
-    # Another number in each page, so that none is the page of zeros.
+    # A different number in each page, so that none is zero-filled.
     for at in range(0, len(area), PAGE):
         area[at : at + 8] = (at + 1).to_bytes(8, "little")
     times: dict[str, list[float]] = {"out": [], "in": []}
     for number in range(int(rounds)):
-        # Dirty again: a page that has not changed since it came back needs no writing.
+        # Make them dirty: a page that did not change since its swap-in is not written again.
         for at in range(8, len(area), PAGE):
             area[at] = number % 255 + 1
         began = monotonic()
-        area.madvise(21)  # MADV_PAGEOUT, which the module has no name for
+        area.madvise(21)  # MADV_PAGEOUT, which the module lacks
         between = monotonic()
         sum(area[::PAGE])
         times["out"].append((between - began) / pages * 1e6)

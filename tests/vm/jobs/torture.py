@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Do at random what moves memory about: take areas, huge or not, page them out, touch, fork, write, unmap.
+"""Random memory activity: allocate areas, huge or not, page them out, touch, fork, write, unmap.
 
     torture.py SEED
 
-Each page holds its own number, and is looked at whenever it is touched. Exits 1 if one came back with another, and 0
-when there is a file /run/end.
+Each page contains its own number, which is checked at every access. Exits 1 if a page has another number, and 0
+when the file /run/end exists.
 """
 
 import mmap
@@ -17,11 +17,11 @@ PAGE = mmap.PAGESIZE
 END = Path("/run/end")
 SIZES_MIB = (1, 2, 4, 6)
 MOST_AREAS, MOST_CHILDREN = 6, 2
-MADV_PAGEOUT = 21  # which the module has no name for
+MADV_PAGEOUT = 21  # the module lacks it
 
 
 def main(seed: str) -> None:
-    """Go on until the end."""
+    """Run until the end."""
     chance = random.Random(int(seed))
     areas: list[mmap.mmap] = []
     children: list[int] = []
@@ -44,7 +44,7 @@ def main(seed: str) -> None:
 
 
 def new_area(chance: random.Random) -> mmap.mmap:
-    """Return an area, its pages numbered."""
+    """Return an area with numbered pages."""
     area = mmap.mmap(-1, chance.choice(SIZES_MIB) << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     area.madvise(chance.choice([mmap.MADV_HUGEPAGE, mmap.MADV_NOHUGEPAGE]))
     for at in range(0, len(area), PAGE):
@@ -53,7 +53,7 @@ def new_area(chance: random.Random) -> mmap.mmap:
 
 
 def touch(area: mmap.mmap, step: int, *, write: bool) -> None:
-    """Look at every so manyth page, and write to it."""
+    """Check every nth page and write to it."""
     for at in range(0, len(area), PAGE * step):
         if area[at : at + 8] != (at + 1).to_bytes(8, "little"):
             sys.exit(f"page {at // PAGE} came back with other content")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# All that moves memory about, at the same time, while the owners are read: huge pages of several sizes, fork, shmem,
-# compaction, reclaim, and a swap device that comes and goes. It ends when $OUT/live/torture.spo has been read meanwhile.
+# All kinds of memory activity at once while the owners are read: huge pages of several sizes, fork, shmem,
+# compaction, reclaim, swapon and swapoff. It ends when $OUT/live/torture.spo is complete.
 swap_on /dev/vda 10
 zram_on 48M 100
 steady_reclaim
@@ -12,7 +12,7 @@ mkdir -p /run/huge "$OUT/live"
 mount -t tmpfs -o size=64m,huge=always none /run/huge
 
 : > "$OUT/broken"
-# rounds NAME COMMAND…: over and over until the end; the log says how often
+# rounds NAME COMMAND…: repeat until the end; log the number of rounds
 rounds() {
     local name=$1 number=0
     shift
@@ -21,7 +21,7 @@ rounds() {
 }
 shmem() {
     dd if=/dev/urandom of=/run/huge/file bs=1M count=16 status=none && md5sum < /run/huge/file > /run/huge.md5
-    # How much of it can be reclaimed is no matter.
+    # It does not matter how much of it can be reclaimed.
     echo 30M > /sys/fs/cgroup/memory.reclaim || true
     echo 1 > /proc/sys/vm/compact_memory
     md5sum --quiet -c /run/huge.md5 < /run/huge/file || { echo 'shmem: other content came back' >> "$OUT/broken"; false; }
@@ -29,8 +29,8 @@ shmem() {
 swapoff_and_on() { sleep 5; swapoff /dev/zram0 && swapon -p 100 /dev/zram0; }
 readers() { cat $D/swap_page_owner $D/page_owner_stacks/show_stacks 2>> "$OUT/broken" > /dev/null; }
 
-# It begins when the snapshot is about to read, as to start Python in the midst of it takes minutes; that waits until there
-# is something in swap, and then has more of the processors than each of the others.
+# It starts when the snapshot is about to read, because starting Python during it takes minutes. The snapshot waits until there
+# is something in swap, and then gets a larger share of the processors than each of the others.
 nice -n -5 spo-trace snapshot --jobs 2 -o /run/torture.spo &
 snapshot=$!
 until compgen -G '/run/.torture.spo*' > /dev/null || [ ! -d /proc/$snapshot ]; do sleep 0.3; done
@@ -46,7 +46,7 @@ wait $snapshot && touch /run/end || exit
 for job in "${jobs[@]}"; do wait "$job" || exit; done
 cp -r /run/torture.spo "$OUT/live"
 
-# What is left of it, partly in swap.
+# The remaining memory, partly in swap.
 echo 8M > /sys/fs/cgroup/memory.reclaim || true
 capture_and_sum 0-busy
 rm /run/huge/file

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# The trace is killed; its programs are attached and detached 100 times without it, while pages go out and in.
+# The trace is killed; its programs are attached and detached 100 times without it, while pages are swapped out and in.
 python "$VM/jobs/trace_churn.py" 1 0.3 > /dev/null &
 churn=$!
 /usr/bin/python3 "$VM/jobs/trace_attach.py" $trace 100 || exit 1

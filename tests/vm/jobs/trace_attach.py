@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Take the programs of a running trace, kill it, and attach and detach them over and over without it.
+"""Open the programs of a running trace, kill it, and attach and detach them repeatedly without it.
 
     trace_attach.py PID TIMES
 
@@ -41,10 +41,10 @@ def programs() -> dict[str, int]:
 
 
 def main(pid: int, times: int) -> None:
-    """Take over what is loaded, then go through the rounds."""
+    """Open the loaded programs, then run the rounds."""
     held = {name: fd for name, fd in programs().items() if name != "peek"}
     os.kill(pid, signal.SIGKILL)
-    # What it had attached is let go of a moment later.
+    # Its links are released a moment later.
     while Path("/sys/kernel/tracing/enabled_functions").read_text():
         sleep(0.1)
     for _ in range(times):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Take memory, page it out, touch half of it, let it go, over and over: no page goes to swap twice.
+"""Allocate memory, page it out, touch half of it, free it, repeatedly: no page is swapped out twice.
 
     trace_churn.py MIB PAUSE
 
-PAUSE: seconds between the rounds, for others to get on with on one processor.
+PAUSE: seconds between the rounds, so that others can run on one processor.
 """
 
 import mmap
@@ -12,7 +12,7 @@ from time import sleep
 
 
 def main(mib: str, pause: str) -> None:
-    """Go round until killed."""
+    """Repeat until killed."""
     number = 0
     while True:
         with mmap.mmap(-1, int(mib) << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as area:
@@ -20,7 +20,7 @@ def main(mib: str, pause: str) -> None:
             for at in range(0, len(area), mmap.PAGESIZE):
                 number += 1
                 area[at : at + 8] = number.to_bytes(8, "little")
-            area.madvise(21)  # MADV_PAGEOUT, which the module has no name for
+            area.madvise(21)  # MADV_PAGEOUT, which the module lacks
             sum(area[: len(area) // 2 : mmap.PAGESIZE])
             sleep(float(pause))
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# What the probes cost: pages go out to zram and come back, without a trace and with one in turn.
+# The cost of the probes: pages are swapped out to zram and in again, without and with a trace in turn.
 . "$VM/jobs/trace_helpers.sh"
 zram_on 200M
 for round in without with without with without; do

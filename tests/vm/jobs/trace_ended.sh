@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# After trace.sh: the trace ends. Then what keeps one from starting.
+# After trace.sh: the trace ends. Then the errors that prevent one from starting.
 trace_off || true
 left SIGTERM
 refused user setpriv --reuid=65534 --regid=65534 --clear-groups spo-trace trace

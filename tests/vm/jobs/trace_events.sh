@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Without page_owner: events. On zram a page is away at once: none comes back from the swap cache.
+# Events without page_owner. zram writes synchronously, so no page is swapped in from the swap cache.
 . "$VM/jobs/trace_helpers.sh"
 zram_on 64M
 steady_reclaim

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# After trace.sh: the trace ends; another one has no room for what goes to swap.
+# After trace.sh: the trace ends; the map of another one is too small for the pages that are swapped out.
 trace_off || true
 left SIGTERM
 kill "${workers[@]}"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Helpers of the jobs that trace; they source it.
+# Helpers of the jobs with traces, which source this file.
 T=/sys/kernel/tracing
 
-# Where a distribution has the headers. Otherwise bcc unpacks those that the kernel carries, which takes a guest 6 seconds
+# The place of a distribution's headers. Without them, bcc unpacks those embedded in the kernel, which takes a guest 6 seconds
 # for each trace.
 if [ -n "${HEADERS:-}" ]; then
     mkdir -p "/run/lib/modules/$(uname -r)"
@@ -11,7 +11,7 @@ if [ -n "${HEADERS:-}" ]; then
     mount -t overlay -o lowerdir=/run/lib:/usr/lib overlay /usr/lib
 fi
 
-# trace_start [ARGUMENT…]: start a trace. trace_on: and return when it is attached
+# trace_start [ARGUMENT…]: start a trace. trace_on: the same, and return when it is attached
 trace_start() {
     spo-trace trace "$@" > "$OUT/trace.log" 2>&1 &
     trace=$!
@@ -21,7 +21,7 @@ trace_on() {
     trace_until grep -q '^Attached' "$OUT/trace.log"
     forget_files
 }
-# trace_until COMMAND…: wait until it succeeds. To look five times a second takes a fifth of the emulated processor.
+# trace_until COMMAND…: wait until it succeeds. Checking five times a second takes a fifth of the emulated processor.
 trace_until() {
     until "$@"; do
         [ -d /proc/$trace ] || { cat "$OUT/trace.log"; exit 1; }
@@ -31,7 +31,7 @@ trace_until() {
 # trace_off [SIGNAL]: end it
 trace_off() { kill "-${1:-TERM}" $trace; wait $trace; }
 
-# asked STAGE: a snapshot of the probes' answer, $OUT/STAGE.spo; made in memory, as the share is slow
+# asked STAGE: take a snapshot with the probes' owners, $OUT/STAGE.spo; it is written in memory, because the share is slow
 asked() {
     spo-trace snapshot --swap bpf --jobs 1 -o "/run/$1.spo" || exit 1
     cp -r "/run/$1.spo" "$OUT/"
@@ -42,7 +42,7 @@ asked() {
 workers=()
 mkdir -p /run/workers
 worker() { python "$VM/jobs/trace_worker.py" "$@" > /dev/null & workers+=($!); }
-# each SIGNAL NUMBER: signal all workers, and wait until each has done NUMBER things
+# each SIGNAL NUMBER: signal all workers, and wait until each has handled NUMBER signals
 each() {
     local pid
     [ "$1" = 0 ] || kill "-$1" "${workers[@]}"
@@ -54,10 +54,10 @@ each() {
     done
 }
 
-# in_swap WHEN: how many KiB of the first worker are in swap, says the kernel
+# in_swap WHEN: KiB of the first worker in swap according to the kernel
 in_swap() { figure "$1" swap "$(awk '/^VmSwap/ { print $2 }' "/proc/${workers[0]}/status")"; }
 
-# left WHEN: a line of $OUT/left on what of the probes is in the kernel and runs; it lets go of programs a moment later
+# left WHEN: add a line to $OUT/left with the probes' objects and processes; the kernel frees programs with a delay
 CLEAN='0 hooked, 0 kprobes, 0 programs, 0 maps, 0 links, 0 loaders'
 left() {
     local try found
@@ -70,7 +70,7 @@ left() {
     echo "$1: $found" >> "$OUT/left"
 }
 
-# refused NAME COMMAND…: what it says, and its exit status, into $OUT/NAME
+# refused NAME COMMAND…: write its output and exit status to $OUT/NAME
 refused() {
     "${@:2}" > "$OUT/$1" 2>&1
     echo "status $?" >> "$OUT/$1"

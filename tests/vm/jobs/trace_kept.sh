@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Pages come back from swap without being noted, as the map of those has room for one; they are changed and go to the same
+# Pages are swapped in without being recorded, because the map of these has room for one; they are changed and swapped out to the same
 # entries again.
 . "$VM/jobs/trace_helpers.sh"
 swap_on /dev/vda
@@ -8,7 +8,7 @@ steady_reclaim
 spo-trace() { exec python "$VM/jobs/trace_small.py" "$@"; }
 trace_on
 unset -f spo-trace
-# In a memory cgroup, so that what is written leaves memory.
+# In a memory cgroup, so that written pages are reclaimed.
 echo +memory > /sys/fs/cgroup/cgroup.subtree_control
 mkdir /sys/fs/cgroup/kept
 echo $$ > /sys/fs/cgroup/kept/cgroup.procs

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# The trace is killed while a snapshot waits for its answer, another while it compiles, another while the kernel takes its
-# programs. Then there are no headers.
+# A trace is killed while a snapshot waits for its answer, another while it compiles, another while the kernel loads its
+# programs. Then headers are missing.
 kill -STOP $trace
 spo-trace snapshot --swap bpf -o /run/none.spo > "$OUT/unanswered" 2>&1 &
 snapshot=$!
-# It listens, and has one caller.
+# It listens and has one client.
 trace_until eval '[ $(grep -c /run/spo-trace/trace.sock /proc/net/unix) = 2 ]'
 kill -KILL $trace
 wait $snapshot || echo "status $?" >> "$OUT/unanswered"
@@ -18,7 +18,7 @@ trace_start
 trace_until grep -q '\[bpf\]' /proc/kallsyms
 trace_off KILL
 left 'killed, loading'
-# There may be neither those of a package nor those of the kernel.
+# Neither those of a package nor those of the kernel may exist.
 ! mountpoint -q /usr/lib || umount -l /usr/lib
 mount --bind /dev/null /sys/kernel/kheaders.tar.xz
 refused headers spo-trace trace

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# A kernel that is locked a step further each time. The last trace can't see that it is: the kernel itself refuses it.
+# A kernel whose lockdown is raised step by step. The last trace can't detect it in advance: the kernel refuses it.
 . "$VM/jobs/trace_helpers.sh"
 lockdown=/sys/kernel/security/lockdown
 echo integrity > $lockdown

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Write what the running trace knows of swap as a kernel with the RFC's patches prints swap_page_owner.
+"""Write the owners of swap in the running trace in the format of swap_page_owner with the RFC's patches.
 
-For each line that comes, into the file that it names; answers with a line when that is done.
+For each input line, writes to the file with that name, and prints a line when it is complete.
 """
 
 import struct
@@ -16,7 +16,7 @@ OWNER = struct.Struct("=QQIii16sI")
 
 
 def main() -> None:
-    """Answer until there are no more lines: to start Python and read kallsyms takes a guest some seconds."""
+    """Answer until the end of input, because starting Python and reading kallsyms takes a guest some seconds."""
     symbols = live_symbolizer()
     for line in sys.stdin:
         write(Path(line.removesuffix("\n")), symbols)
@@ -24,14 +24,14 @@ def main() -> None:
 
 
 def write(path: Path, symbols: Symbolizer) -> None:
-    """Ask first, as what is read then is written; the trace is not to be held up by who asked."""
+    """Read everything before writing, so that the trace is not blocked by its client."""
     probes = connect()
     assert probes is not None
     with probes:
         keys, values = probes.read("entries")
         stacks = probes.stacks()
     entries = (key for (key,) in struct.iter_unpack("=Q", keys))
-    # A write to the share takes as long for one record as for many.
+    # A write of one record to the share takes as long as one of many.
     with path.open("wb", buffering=1 << 18) as out:
         for entry, owner in sorted(zip(entries, OWNER.iter_unpack(values), strict=True)):
             ts_nsec, _, handle, pid, tgid, comm, _ = owner

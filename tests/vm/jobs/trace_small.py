@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Be spo-trace, with room for one page that came back from swap."""
+"""spo-trace with room for one swapped-in page."""
 
 from spo_trace.cli import main
 from spo_trace.probes import tracing

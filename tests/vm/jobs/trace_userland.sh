@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# A trace in another user space than the host's: a worker goes to swap, and a snapshot names it. Events are counted too.
+# A trace in another user space than the host's: a worker is swapped out, and a snapshot shows it. Events are counted, too.
 . "$VM/jobs/trace_helpers.sh"
 { python --version; /usr/bin/python3 -c 'import bcc; print("bcc", bcc.__version__)'; } > "$OUT/versions"
 zram_on 64M
@@ -17,7 +17,7 @@ asked back
 trace_off || true
 left SIGTERM
 spo-trace trace --ebpf > "$OUT/program.c"
-# Programs that this bcc can't name, as of one yet to come.
+# Programs with names that this bcc does not know, as if for a future version.
 sed -i 's/KFUNC_PROBE(name)/int kfunc__##name(unsigned long long *ctx)/' "$VM/../../bpf/swap_owner.c"
 refused naming spo-trace trace
 left refused

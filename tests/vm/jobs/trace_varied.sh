@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Two swap devices, huge pages, fork, a hostile name, compaction, swapoff, memory that is swapped while it is asked, and the RFC's
-# experiment: what the probes say and what the kernel says.
+# Two swap devices, huge pages, fork, a hostile name, compaction, swapoff, swapping during the queries, and the RFC's
+# experiment: owners according to the probes and according to the kernel.
 . "$VM/jobs/trace_helpers.sh"
 swap_on /dev/vda 10
 zram_on 24M 100
@@ -12,9 +12,9 @@ mount -t tmpfs -o size=1g none /run/tmpfs
 mount -t ramfs none /run/ramfs
 trace_on
 coproc MAP { exec python "$VM/jobs/trace_map.py"; }
-# mapped FILE: what the probes say
+# mapped FILE: the owners according to the probes
 mapped() { echo "$1" >&"${MAP[1]}" && read -r <&"${MAP[0]}" || exit 1; }
-# both STAGE [COMMAND…]: $OUT/STAGE has what the probes say (or the COMMAND asks them), then the kernel, and both again
+# both STAGE [COMMAND…]: write the owners of the probes (by COMMAND, if given), of the kernel, and of both again to $OUT/STAGE
 both() {
     local to=$OUT/$1 again
     mkdir -p "$to"
@@ -26,19 +26,19 @@ both() {
 worker huge thp 24
 worker $'x), ts 9 ns\n' anon 6
 worker forker fork 6
-# In a memory cgroup, so that it can be reclaimed on its own.
+# In a memory cgroup, so that it can be reclaimed separately.
 echo +memory > /sys/fs/cgroup/cgroup.subtree_control
 mkdir /sys/fs/cgroup/tmpfs
 (echo $BASHPID > /sys/fs/cgroup/tmpfs/cgroup.procs; exec dd if=/dev/urandom of=/run/tmpfs/file bs=1M count=8 status=none)
 each 0 0
 each USR1 1
-# How much of it can be reclaimed is no matter.
+# It does not matter how much of it can be reclaimed.
 echo 8M > /sys/fs/cgroup/tmpfs/memory.reclaim || true
 both swapped
 each USR2 2
 cat /run/tmpfs/file > /dev/null
 echo 1 > /proc/sys/vm/compact_memory
-# Out and in, all the while.
+# Swap out and in continuously.
 python "$VM/jobs/trace_churn.py" 2 0.3 > /dev/null &
 churn=$!
 for round in 1 2 3; do both pressure-$round; done

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Hold memory under a name, and do with it what signals say.
+"""Hold memory under a name, and page it out or touch it on signals.
 
     trace_worker.py NAME KIND MIB
 
-KIND: anon, thp (huge pages), fork or kept. SIGUSR1 pages it out, SIGUSR2 touches half of it (fork: in a child too;
-kept: it is read first, which leaves a page its swap entry).
-/run/workers/PID has how many signals were obeyed.
+KIND: anon, thp (huge pages), fork or kept. SIGUSR1 pages it out, SIGUSR2 touches half of it (fork: also in a child;
+kept: it is read first, so that pages keep their swap entries).
+/run/workers/PID contains the number of handled signals.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ SIGNALS = {signal.SIGUSR1, signal.SIGUSR2}
 
 
 def main(name: str, kind: str, mib: str) -> None:
-    """Take the memory, then obey."""
+    """Allocate the memory, then handle signals."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode() + b"\0", 0, 0, 0)
     area = mmap.mmap(-1, int(mib) << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -30,7 +30,7 @@ def main(name: str, kind: str, mib: str) -> None:
         Path("/run/workers", str(os.getpid())).write_text(str(obeyed))
         if signal.sigwait(SIGNALS) == signal.SIGUSR1:
             for _ in range(3):
-                area.madvise(21)  # MADV_PAGEOUT, which the module has no name for
+                area.madvise(21)  # MADV_PAGEOUT, which the module lacks
             continue
         if kind == "kept":
             sum(area[: len(area) // 2 : mmap.PAGESIZE])
@@ -42,7 +42,7 @@ def main(name: str, kind: str, mib: str) -> None:
 
 
 def write(area: mmap.mmap, size: int, salt: int) -> None:
-    """Write another number into each of the first `size` bytes' pages."""
+    """Write a different number into each page of the first `size` bytes."""
     for at in range(0, size, mmap.PAGESIZE):
         area[at : at + 8] = (at * 4 + salt).to_bytes(8, "little")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# More of a machine's life: huge pages, two swap devices, memory cgroups, hostile names, fork, swapoff.
-# take STAGE (the caller's) is called at the end of each stage.
+# More kinds of memory: huge pages, two swap devices, memory cgroups, hostile names, fork, swapoff.
+# take STAGE (defined by the caller) is called at the end of each stage.
 cgroups=/sys/fs/cgroup
 workers=()
 
@@ -16,7 +16,7 @@ mount -t tmpfs -o size=64m,huge=always none /run/tmpfs-huge
 echo +memory > $cgroups/cgroup.subtree_control
 mkdir "$cgroups/live.scope" "$cgroups/a b), c" "$cgroups/gone"
 
-# exec_in CGROUP COMMAND…: the root's name is empty
+# exec_in CGROUP COMMAND…: the name of the root is empty
 exec_in() { [ -z "$1" ] || echo $BASHPID > "$cgroups/$1/cgroup.procs"; shift; exec "$@"; }
 # worker CGROUP COMM KIND MIB
 worker() {
@@ -25,9 +25,9 @@ worker() {
     exec_in "$1" python3 "$VM/jobs/worker.py" "$comm" "$3" "$4" > /dev/null &
     workers+=($!)
 }
-# writer CGROUP COMM FILE MIB: a tmpfs file; the name is that of a link to dd
+# writer CGROUP COMM FILE MIB: write a tmpfs file with dd, called through a link with this name
 writer() { ln -sf "$(command -v dd)" "/run/$2" && (exec_in "$1" "/run/$2" if=/dev/zero "of=$3" bs=1M count="$4" status=none); }
-# all_have N: every worker has done N things
+# all_have N: every worker has handled N signals
 all_have() {
     local pid
     for pid in "${workers[@]}"; do
@@ -59,7 +59,7 @@ take 1-allocated
 kill -USR1 "${workers[@]}"
 all_have 1
 forget_files
-# What the caller has from here: how much was reclaimed is no matter, so it may fail.
+# Continues in the caller. It may fail, because it does not matter how much is reclaimed.
 echo 40M > $cgroups/memory.reclaim
 echo 8M > $cgroups/live.scope/memory.reclaim
 take 2-swapped

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Hold an area of memory, and do with it what it is told by signals.
+"""Hold an area of memory, and page it out or touch it on signals.
 
     worker.py COMM-HEX KIND MIB
 
-COMM-HEX: the process name's bytes, `-` for python's own. KIND: anon (no huge pages), thp, split (huge pages too, of
-which each is paged out in part), fork (two processes have the area from USR2 on). SIGUSR1: page all of it out; SIGUSR2:
-touch its first half. /run/worker/PID holds how often it has done what it was told.
+COMM-HEX: the bytes of the process's name, `-` for python's own. KIND: anon (no huge pages), thp, split (huge pages,
+each of which is partly paged out), fork (two processes share the area after USR2). SIGUSR1: page out the area; SIGUSR2:
+touch its first half. /run/worker/PID contains the number of handled signals.
 """
 
 import ctypes
@@ -17,12 +17,12 @@ from pathlib import Path
 
 PR_SET_NAME = 15
 PAGE, HUGE = mmap.PAGESIZE, 2 << 20
-MADV_PAGEOUT = 21  # which the module has no name for
+MADV_PAGEOUT = 21  # the module lacks it
 SIGNALS = {signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM}
 
 
 def main(comm: str, kind: str, mib: str) -> None:
-    """Take the area, then obey signals until SIGTERM."""
+    """Allocate the area, then handle signals until SIGTERM."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     if comm != "-":
         ctypes.CDLL(None).prctl(PR_SET_NAME, bytes.fromhex(comm) + b"\0", 0, 0, 0)
@@ -46,13 +46,13 @@ def main(comm: str, kind: str, mib: str) -> None:
 
 
 def fill(area: mmap.mmap) -> None:
-    """Write another number into each page, so that none is the page of zeros or like another."""
+    """Write a different number into each page, so that none is zero-filled or equal to another."""
     for at in range(0, len(area), PAGE):
         area[at : at + 8] = (at + 1).to_bytes(8, "little")
 
 
 def page_out(area: mmap.mmap, *, half: bool) -> None:
-    """Ask for it three times: pages that are on per-CPU lists, or being written, stay at first.
+    """Page out three times: pages on per-CPU lists or under writeback stay in memory at first.
 
     `half`: of each 2 MiB only the first 1, whatever they are aligned to: no huge page goes whole.
     """
@@ -72,7 +72,7 @@ def touch(area: mmap.mmap) -> None:
 
 
 def fork_and_touch(area: mmap.mmap) -> None:
-    """Touch it in a child, which stays until SIGTERM, then here: whatever the child writes to is copied."""
+    """Touch the area in a child, which lives until SIGTERM, then here: pages that the child writes to are copied."""
     touched, tell = os.pipe()
     if os.fork() == 0:
         touch(area)

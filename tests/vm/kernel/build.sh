@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # build.sh [FLAVOUR…]: build kernels for the guests from Debian's linux-source package into the user's cache directory.
 #
-#   stock          as Debian has it, with page_owner
+#   stock          Debian's source, with page_owner
 #   spo            with the swap_page_owner patch
-#   spo-debug      the same, and the kernel checks itself
+#   spo-debug      the same, with the kernel's own debugging checks
 #   no-page-owner  small, without page_owner: for the tests of doctor
-#   lockdown       as stock: others' builds of that have no lockdown
+#   lockdown       the same as stock, because other builds of stock may lack lockdown
 #   (default: all)
 #
-# VERSION=7.2          the package, linux-source-$VERSION; one that this machine's apt lacks is taken from Debian sid
+# VERSION=7.2          the package linux-source-$VERSION; if this machine's apt lacks it, from Debian sid
 # LINUX_SOURCE=FILE    an unpacked package's /usr/src/linux-source-*.tar.xz instead
 # JOBS=N               default: the number of processors
 set -euo pipefail
@@ -51,7 +51,7 @@ fragments_of() {
     esac
 }
 
-# A private set of lists, so that sid never gets into this machine's own; from the mirror that those are of.
+# Private package lists, so that sid is not added to this machine's own; from the same mirror.
 sid() {
     local to=$kernels/build/apt mirror
     # shellcheck disable=SC2016
@@ -77,7 +77,7 @@ download() {
     rm -rf apt
 }
 
-# Two trees beside each other, as a rebuild of one must not touch the other.
+# Two separate trees, because a rebuild of one must not touch the other.
 unpack() {
     local build=$kernels/build archive=${LINUX_SOURCE:-$kernels/build/$name.tar.xz}
     [ -e "$build/$name/.complete" ] && return
@@ -96,7 +96,7 @@ source_of() {
     [ -e "$patch" ] || fail "there is no swap_page_owner patch for $VERSION"
     if ! cmp -s "$patch" "$stock-spo/.patch"; then
         rm -rf "$stock-spo"
-        # Links: patch(1) writes a new file in the place of the one that it changes.
+        # Hard links suffice, because patch(1) replaces the files that it changes.
         cp -al "$stock" "$stock-spo"
         patch -s -p1 -d "$stock-spo" < "$patch" >&2
         cp "$patch" "$stock-spo/.patch"
@@ -120,7 +120,7 @@ build() {
     echo "Wrote $kernels/bzImage-$VERSION-$1"
 }
 
-# olddefconfig drops silently what depends on something that is not there.
+# olddefconfig silently drops options with missing dependencies.
 check_config() {
     local lost
     lost=$(grep -h '^CONFIG_' "${@:2}" | grep -vxF -f "$1" || true)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# build.sh [SUITE…]: put the user space of Debian releases into the user's cache directory, for the guests.
+# build.sh [SUITE…]: install the user space of Debian releases in the user's cache directory, for the guests.
 #
 # Each tree has that release's Python, bcc and clang, and a virtual environment in /opt/spo-trace with the dependencies of
 # spo-trace. The environment imports spo-trace itself from /usr/src/spo-trace, where the guest mounts the checkout.
-# Default: trixie (Debian 13) and sid. A tree that is there already is kept; remove it to get newer packages.
+# Default: trixie (Debian 13) and sid. An existing tree is kept; remove it to get newer packages.
 #
-# PYTHON=FILE          a Python with pip, which downloads the dependencies as this machine's pip is configured
+# PYTHON=FILE          a Python with pip, which downloads the dependencies with this machine's configuration of pip
 set -euo pipefail
 
 PYTHON=${PYTHON:-python3}
@@ -39,7 +39,7 @@ mirror() {
     apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "Debian" && !seen++ { print $2 }'
 }
 
-# inside TREE COMMAND…: the tree belongs to the user who runs this, who may not be root.
+# inside TREE COMMAND…: run a command in the tree, which belongs to the user who runs this, root or not.
 inside() { unshare --map-root-user chroot "$1" /usr/bin/env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 "${@:2}"; }
 
 build() {
@@ -49,7 +49,7 @@ build() {
     rm -rf "$tree"
     mkdir "$tree"
     echo "Unpacking Debian $suite into $trees/$suite"
-    # A mirror may be a copy of some weeks ago, of which sid's signature has expired.
+    # A mirror may be some weeks old, so that sid's signature has expired.
     mmdebstrap --quiet --variant=minbase --include="$PACKAGES" --format=tar --skip=output/dev \
         --aptopt='Acquire::Check-Valid-Until "false"' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
@@ -60,7 +60,7 @@ build() {
     echo "Wrote $trees/$suite: $(inside "$trees/$suite" dpkg-query -W -f '${Package} ${Version}, ' python3 python3-bpfcc)$(du -sm "$trees/$suite" | cut -f1) MB"
 }
 
-# Downloaded outside: pip's configuration, which may hold a password, does not get into the tree.
+# Downloaded outside, so that pip's configuration, which may contain a password, does not get into the tree.
 install_dependencies() {
     local tree=$1 version tag platforms=() site
     version=$(inside "$tree" /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Rows of a snapshot's tables, named and ordered as the columns in `schema`."""
+
+from typing import NamedTuple
+
+__all__ = ["OwnerRow", "PageRow", "Row", "StackRow", "SwapRow"]
+
+
+class PageRow(NamedTuple):
+    """One row of `schema.PAGES`; None if the record does not have the value."""
+
+    pfn: int | None
+    order: int
+    gfp_mask: int | None
+    gfp_flags: str | None
+    pid: int | None
+    tgid: int | None
+    comm: str | None
+    ts_nsec: int | None
+    free_ts_nsec: int | None
+    migratetype: str | None
+    pageblock_migratetype: str | None
+    page_flags: int | None
+    page_flag_names: str | None
+    node: int | None
+    zone: int | None
+    stack_id: int
+    last_migrate_reason: str | None
+    memcg: str | None
+    memcg_offline: bool | None
+    memcg_objcg: bool | None
+    slab: bool
+    module_name: str | None
+    swapped: bool
+
+
+class SwapRow(NamedTuple):
+    """One row of `schema.SWAP`; None if unknown."""
+
+    swp_entry: int
+    swap_type: int
+    swap_offset: int
+    pid: int | None
+    tgid: int | None
+    comm: str | None
+    ts_nsec: int | None
+    stack_id: int
+    pfn: int | None
+    origin: str
+
+
+class StackRow(NamedTuple):
+    """One row of `schema.STACKS`; None if unknown."""
+
+    stack_id: int
+    stack_hash: str
+    symbol_hash: str
+    frames: list[str]
+    handle: int | None
+    nr_base_pages: int | None
+    category: str
+    caller: str
+    module: str
+
+
+OwnerRow = PageRow | SwapRow
+Row = PageRow | SwapRow | StackRow
