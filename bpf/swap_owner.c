@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * swap_owner - keep the owner of each page in swap, as the swap_page_owner RFC does, on an unpatched kernel
+ * swap_owner - keep the owner of each page in swap, like the swap_page_owner RFC, on an unpatched
+ * kernel
  *
- * At swap-out the page's owner is read from page_ext and kept under its swp_entry; at swap-in the new page is noted
- * as continuing that owner; when the entry is freed its owner is dropped. spo_trace/probes/loader/load.py appends a hook for
- * each function that the kernel has, and fills in `layouts`: where its structures hold what. Until then nothing is
- * recorded. Defined by it: MAX_ENTRIES, MAX_RESTORED, and FENTRY where there is BTF, else kprobes are used.
+ * At swap-out, the owner of the page is read from page_ext and stored under the swp_entry. At
+ * swap-in, the new page is recorded as a continuation of that owner. When the entry is freed, its
+ * owner is removed.
+ *
+ * spo_trace/probes/loader/load.py appends a hook for each function that the kernel has, and writes
+ * the structure offsets to `layouts`. Nothing is recorded before that. The loader defines
+ * MAX_ENTRIES, MAX_RESTORED and, on kernels with BTF, FENTRY; without FENTRY, it attaches kprobes.
  */
 #include <uapi/linux/ptrace.h>
 
@@ -13,7 +17,7 @@
 /* Base pages of the largest folio: a THP of 2 MiB in pages of 4 KiB. */
 #define MAX_PAGES 512
 
-/* All u64, in the order of probes/layout.py. */
+/* All u64, in the order of Layout in memory/layout.py. */
 struct layout {
 	u64 ready, events, owners;
 	u64 vmemmap, page_bytes, swap_offset, head_bit, order_offset;
@@ -25,7 +29,7 @@ struct layout {
 	u64 vma_mm, mm_owner, task_comm, swapbacked_bit;
 };
 
-/* `since`: when it was put under its entry, as SECONDS(). */
+/* since: when the owner was stored under its entry, in SECONDS(). */
 struct owner {
 	u64 ts_nsec;
 	u64 pfn;
@@ -36,13 +40,16 @@ struct owner {
 	u32 since;
 };
 
-/* The page that continues an owner; `ts_nsec` is of its own allocation, and tells when it has become another page. */
+/*
+ * A page that continues an owner. ts_nsec: when the page itself was allocated; it differs once the
+ * page frame holds another page.
+ */
 struct restored {
 	u64 ts_nsec;
 	struct owner owner;
 };
 
-/* A folio's base pages: page i is the page frame pfn + i, in swap or on its way the entry + i. */
+/* The base pages of a folio: page i has page frame number pfn + i and swp_entry entry + i. */
 struct pages {
 	u64 entry;
 	u64 pfn;
@@ -57,8 +64,9 @@ struct stack {
 };
 
 /*
- * KNOWN_OWNER: comm and stack (a stack depot handle) are the owner's. Else stack is a row of `callers`, and comm that of
- * the process that had the page mapped (KNOWN_MAPPER), or of the current task.
+ * KNOWN_OWNER: comm and stack (a stack depot handle) are those of the owner. Otherwise, stack is a
+ * row of `callers`, and comm belongs to the process that had mapped the page (KNOWN_MAPPER) or to
+ * the current task (KNOWN_TASK).
  */
 enum { KNOWN_TASK, KNOWN_OWNER, KNOWN_MAPPER };
 
@@ -79,8 +87,10 @@ struct memory {
 
 /* In the order of probes/counters.py. */
 enum {
-	OUT_CALLS, OUT_PAGES, OUT_AGAIN, OUT_CONTINUED, NO_ENTRY, NO_OWNER, ENTRIES_FULL, STACKS_FULL, BAD_STACK,
-	IN_CALLS, IN_PAGES, IN_UNKNOWN, RESTORED_FULL, FREE_CALLS, FREED, FREE_UNKNOWN, TOO_LARGE, MIGRATED,
+	OUT_CALLS, OUT_PAGES, OUT_AGAIN, OUT_CONTINUED, NO_ENTRY, NO_OWNER,
+	ENTRIES_FULL, STACKS_FULL, BAD_STACK,
+	IN_CALLS, IN_PAGES, IN_UNKNOWN, RESTORED_FULL,
+	FREE_CALLS, FREED, FREE_UNKNOWN, TOO_LARGE, MIGRATED,
 	EVENTS_FULL, NO_CALLER, NR_COUNTERS
 };
 
@@ -89,13 +99,13 @@ enum { EVENT_OUT, EVENT_IN, EVENT_FREE };
 BPF_ARRAY(layouts, struct layout, 1);
 BPF_PERCPU_ARRAY(counters, u64, NR_COUNTERS);
 BPF_PERCPU_ARRAY(scratch, struct stack, 1);
-/* Preallocated: memory is short when pages are swapped out. */
+/* Preallocated, because memory is short when pages are swapped out. */
 BPF_HASH(entries, u64, struct owner, MAX_ENTRIES);
 BPF_F_TABLE("hash", u32, struct stack, stacks, 16384, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", u64, struct restored, restored, MAX_RESTORED, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct event, u64, events, 16384, BPF_F_NO_PREALLOC);
 BPF_STACK_TRACE(callers, 4096);
-/* Between a page's unmapping and its swap-out, which reclaim does one after the other. */
+/* Needed only from the unmapping of a page to its swap-out, which directly follows in reclaim. */
 BPF_TABLE("lru_hash", u64, struct comm, mappers, 1024);
 BPF_ARRAY(peeked, struct memory, 1);
 
@@ -108,15 +118,13 @@ static __always_inline void count(int which, u64 n)
 }
 
 /*
- * As the verifier wants a loop: its end known, and a jump back at its end, which that of Linux 6.1 insists on. Without the
- * barrier clang puts the loop's last block in front of its first, where it needs none.
+ * A loop that the verifier accepts: with a constant bound, and with the backward jump at its end,
+ * which Linux 6.1 requires. Without the barrier, clang moves the last block of the loop in front of
+ * the first. Each use needs a #pragma against unrolling.
  */
-#define FOR_EACH_PAGE(i, nr) \
-	_Pragma("clang loop unroll(disable)") \
-	for (i = 0; i < MAX_PAGES; i++) \
-		if (i >= (nr) || ({ asm volatile("" : "+r"(i) : : "memory"); 0; })) \
-			break; \
-		else
+#define for_each_page(i, nr) \
+	for (i = 0; i < MAX_PAGES && i < (nr) && \
+	     ({ asm volatile("" : "+r"(i) : : "memory"); 1; }); i++)
 
 static __always_inline struct layout *layout_if_ready(void)
 {
@@ -126,7 +134,7 @@ static __always_inline struct layout *layout_if_ready(void)
 	return l && l->ready ? l : NULL;
 }
 
-/* One read of kernel memory: 0 where it fails, as a pointer that is not there. */
+/* Read kernel memory; 0 if the read fails, like a null pointer. */
 static __always_inline u64 read_u64(u64 address)
 {
 	u64 value = 0;
@@ -140,7 +148,10 @@ static __always_inline u64 pfn_of(struct layout *l, u64 page)
 	return l->page_bytes ? (page - l->vmemmap) / l->page_bytes : 0;
 }
 
-/* lookup_page_ext() of mm/; 0 where there is none. All pages of a folio are in one section, and theirs follow each other. */
+/*
+ * lookup_page_ext() of mm/page_ext.c; 0 if there is none. All pages of a folio are in one section,
+ * so their page_ext are contiguous.
+ */
 static __always_inline u64 page_ext(struct layout *l, u64 pfn)
 {
 	u64 number = pfn >> (l->section_shift & 63);
@@ -148,19 +159,20 @@ static __always_inline u64 page_ext(struct layout *l, u64 pfn)
 	u64 section = root + (number & ((1ULL << (l->root_shift & 63)) - 1)) * l->section_bytes;
 	u64 ext = root ? read_u64(section + l->section_page_ext) : 0;
 
-	/* Bit 0 is PAGE_EXT_INVALID, since 6.1. */
+	/* Bit 0 is PAGE_EXT_INVALID (6.1: set while the section goes offline). */
 	return ext && !(ext & 1) ? ext + pfn * l->ext_bytes : 0;
 }
 
-/* get_page_owner() of mm/; 0 for a page without an owner. */
+/* get_page_owner() of mm/page_owner.c; 0 if the page has no owner. */
 static __always_inline u64 owner_address(struct layout *l, u64 ext)
 {
 	return read_u64(ext) & (1ULL << (l->allocated_bit & 63)) ? ext + l->owner_offset : 0;
 }
 
 /*
- * Only with l->owners. A folio's owner is its first page's: until Linux 6.8 migration takes no other along. Without one,
- * `handle` is left as it is.
+ * Needs l->owners. The owner of a folio is that of its first page (up to 6.8, migration copies only
+ * this one; 6.9: __folio_copy_owner() copies it to all pages). Without an owner, `owner` does not
+ * change.
  */
 static __always_inline void read_owner(struct layout *l, struct pages *pages, struct owner *owner)
 {
@@ -168,14 +180,16 @@ static __always_inline void read_owner(struct layout *l, struct pages *pages, st
 
 	if (!address)
 		return;
-	bpf_probe_read_kernel(&owner->handle, sizeof(owner->handle), (void *)(address + l->handle));
-	bpf_probe_read_kernel(&owner->ts_nsec, sizeof(owner->ts_nsec), (void *)(address + l->ts_nsec));
-	/* tgid follows pid. */
+	bpf_probe_read_kernel(&owner->handle, sizeof(owner->handle),
+			      (void *)(address + l->handle));
+	bpf_probe_read_kernel(&owner->ts_nsec, sizeof(owner->ts_nsec),
+			      (void *)(address + l->ts_nsec));
+	/* tgid follows pid (5.18: both are in struct page_owner). */
 	bpf_probe_read_kernel(&owner->pid, 2 * sizeof(owner->pid), (void *)(address + l->pid));
 	bpf_probe_read_kernel(&owner->comm, sizeof(owner->comm), (void *)(address + l->comm));
 }
 
-/* folio_nr_pages(), or from page_owner's order where there is no BTF to tell the folio's own. */
+/* folio_nr_pages(); without BTF, from the order in struct page_owner. */
 static __always_inline u32 nr_pages(struct layout *l, u64 folio, u64 ext)
 {
 	u32 order = 0;
@@ -196,12 +210,15 @@ static __always_inline u32 nr_pages(struct layout *l, u64 folio, u64 ext)
 }
 
 /*
- * Handed on in a way that hides from the verifier how each number was found: it would go through the loops that follow
- * once for each way.
+ * The copy hides from the verifier how each number was computed. Otherwise it would verify the
+ * loops that follow once for each way.
  */
 static __always_inline void pages_of(struct layout *l, u64 folio, struct pages *pages)
 {
-	struct pages found = {.entry = read_u64(folio + l->swap_offset), .pfn = pfn_of(l, folio)};
+	struct pages found = {
+		.entry = read_u64(folio + l->swap_offset),
+		.pfn = pfn_of(l, folio),
+	};
 
 	found.ext = l->owners ? page_ext(l, found.pfn) : 0;
 	found.nr = nr_pages(l, folio, found.ext);
@@ -224,7 +241,7 @@ static __always_inline void keep_stack(struct layout *l, u32 handle)
 	bpf_probe_read_kernel(&stack->size, sizeof(u32), (void *)(record + l->record_size));
 	bpf_probe_read_kernel(&stack->handle, sizeof(u32), (void *)(record + l->record_handle));
 	bytes = stack->size * sizeof(u64);
-	/* The verifier must see the very value checked that is used. */
+	/* Keep the checked value in the register that is used, as the verifier requires. */
 	asm volatile("" : "+r"(bytes));
 	if (!pool || stack->handle != handle || bytes > sizeof(stack->entries)) {
 		count(BAD_STACK, 1);
@@ -236,7 +253,7 @@ static __always_inline void keep_stack(struct layout *l, u32 handle)
 		count(STACKS_FULL, 1);
 }
 
-/* A row of `callers`, negative if the stack could not be taken or its row has another. */
+/* A row of `callers`; negative if no stack could be taken, or its row holds another one. */
 static __always_inline s64 caller(void *ctx)
 {
 	s64 row = callers.get_stackid(ctx, 0);
@@ -246,7 +263,8 @@ static __always_inline s64 caller(void *ctx)
 	return row;
 }
 
-static __always_inline void count_event(void *ctx, struct layout *l, int kind, struct owner *owner, u64 folio, u64 pages)
+static __always_inline void count_event(void *ctx, struct layout *l, int kind, struct owner *owner,
+					u64 folio, u64 pages)
 {
 	struct event event = {.kind = kind};
 	struct comm *mapper;
@@ -275,19 +293,21 @@ static __always_inline void count_event(void *ctx, struct layout *l, int kind, s
 		count(EVENTS_FULL, pages);
 }
 
-/* Of 2^30 ns. */
+/* Units of 2^30 ns. */
 #define SECONDS(nsec) ((u32)((nsec) >> 30))
 
 /*
- * A page is about to be written to its entry. Of a page whose folio has the owner `own`, `owner` becomes what is kept, and
- * `handle` its stack if that is new here.
+ * A page is about to be written to its entry. `own` is the owner of its folio. `owner` becomes the
+ * owner that is stored, and `handle` the stack of `own` if that is the one stored.
  *
- * The entry may have an owner already, as it is written again. If the page was allocated since, it got its content from
- * there though it was not seen to be read (zswap fills a page of its own to write it back, and a swap_in can be missed or
- * lost): the owner stays. If it was allocated before, it is the same page, or a free was missed and the entry is another
- * page's now: that page's owner takes its place. Of two clocks, page_owner's and ours, which differ a little.
+ * If the entry already has an owner, it is being written again. A page younger than that owner got
+ * its content from the entry, although no swap-in was seen (zswap writes back from a temporary
+ * page, and a swap-in can be missed): the stored owner stays. An older page is either the same
+ * page, or a free was missed and the entry now belongs to this page: its own owner is stored. The
+ * two times come from the clocks of page_owner and of BPF, which differ slightly.
  */
-static __always_inline void keep_owner(struct pages *pages, u32 i, struct owner *own, struct owner *owner, u32 *handle)
+static __always_inline void keep_owner(struct pages *pages, u32 i, struct owner *own,
+				       struct owner *owner, u32 *handle)
 {
 	u64 entry = pages->entry + i, pfn = pages->pfn + i;
 	struct restored *before = restored.lookup(&pfn);
@@ -312,7 +332,7 @@ static __always_inline void keep_owner(struct pages *pages, u32 i, struct owner 
 	}
 	owner->pfn = pfn;
 	if (entries.update(&entry, owner)) {
-		/* What is there, if anything, is of another page. */
+		/* An owner that is still stored belongs to another page. */
 		entries.delete(&entry);
 		count(ENTRIES_FULL, 1);
 	}
@@ -335,9 +355,13 @@ static __always_inline int swap_out(void *ctx, u64 folio)
 	if (pages.entry && l->owners) {
 		read_owner(l, &pages, &own);
 		own.since = SECONDS(bpf_ktime_get_ns());
-		FOR_EACH_PAGE(i, pages.nr)
+#pragma clang loop unroll(disable)
+		for_each_page(i, pages.nr)
 			keep_owner(&pages, i, &own, &owner, &handle);
-		/* Outside of the loop, as it is much to verify: what was allocated at once has one stack. */
+		/*
+		 * Outside the loop, to keep verification short: pages that were allocated
+		 * together have the same stack.
+		 */
 		if (handle)
 			keep_stack(l, handle);
 	}
@@ -345,8 +369,9 @@ static __always_inline int swap_out(void *ctx, u64 folio)
 	return 0;
 }
 
-/* A new page is about to be filled from its entry: it continues that owner. */
-static __always_inline void restore_owner(struct pages *pages, u32 i, struct owner *own, struct restored *now)
+/* A new page is about to be filled from its entry: it continues the owner of the entry. */
+static __always_inline void restore_owner(struct pages *pages, u32 i, struct owner *own,
+					  struct restored *now)
 {
 	u64 entry = pages->entry + i, pfn = pages->pfn + i;
 	struct owner *old = entries.lookup(&entry);
@@ -376,7 +401,8 @@ static __always_inline int swap_in(void *ctx, u64 folio)
 	count(IN_PAGES, pages.nr);
 	if (l->owners) {
 		read_owner(l, &pages, &own);
-		FOR_EACH_PAGE(i, pages.nr)
+#pragma clang loop unroll(disable)
+		for_each_page(i, pages.nr)
 			restore_owner(&pages, i, &own, &now);
 	}
 	count_event(ctx, l, EVENT_IN, &now.owner, 0, pages.nr);
@@ -395,7 +421,8 @@ static __always_inline int free_entries(void *ctx, u64 entry, u64 nr)
 	count(FREE_CALLS, 1);
 	if (nr > MAX_PAGES)
 		count(TOO_LARGE, 1);
-	FOR_EACH_PAGE(i, nr) {
+#pragma clang loop unroll(disable)
+	for_each_page(i, nr) {
 		key = entry + i;
 		old = entries.lookup(&key);
 		if (old) {
@@ -410,7 +437,7 @@ static __always_inline int free_entries(void *ctx, u64 entry, u64 nr)
 	return 0;
 }
 
-/* page_owner's record moves to another page, ts_nsec and all: so does what is known of it here. */
+/* Migration copies struct page_owner, including ts_nsec, to another page: `restored` follows. */
 static __always_inline int migrate(u64 new_folio, u64 old_folio)
 {
 	struct layout *l = layout_if_ready();
@@ -425,7 +452,8 @@ static __always_inline int migrate(u64 new_folio, u64 old_folio)
 	pages_of(l, old_folio, &pages);
 	read_owner(l, &pages, &own);
 	to = pfn_of(l, new_folio);
-	FOR_EACH_PAGE(i, pages.nr) {
+#pragma clang loop unroll(disable)
+	for_each_page(i, pages.nr) {
 		key = pages.pfn + i;
 		before = restored.lookup(&key);
 		if (!before || !own.handle || before->ts_nsec != own.ts_nsec)
@@ -441,8 +469,9 @@ static __always_inline int migrate(u64 new_folio, u64 old_folio)
 }
 
 /*
- * Reclaim takes a page from a process, and may write it to swap next: without page_owner, all that tells whose it is. Not a
- * file's page, which never goes to swap: its name would stay for what has the page frame later.
+ * Reclaim unmaps a page from a process and may then write it to swap. Without page_owner, only this
+ * process identifies the owner. Pages of files are skipped: they never go to swap, and the name
+ * would stay for the next page in the page frame.
  */
 static __always_inline int unmap(u64 folio, u64 vma)
 {
@@ -450,20 +479,22 @@ static __always_inline int unmap(u64 folio, u64 vma)
 	struct comm comm = {};
 	u64 task;
 
-	if (!l || l->owners || !l->mm_owner || !(read_u64(folio) & (1ULL << (l->swapbacked_bit & 63))))
+	if (!l || l->owners || !l->mm_owner)
+		return 0;
+	if (!(read_u64(folio) & (1ULL << (l->swapbacked_bit & 63))))
 		return 0;
 	task = read_u64(read_u64(vma + l->vma_mm) + l->mm_owner);
-	if (task && !bpf_probe_read_kernel(&comm.text, sizeof(comm.text), (void *)(task + l->task_comm)))
+	if (task && !bpf_probe_read_kernel(&comm.text, sizeof(comm.text),
+					   (void *)(task + l->task_comm)))
 		mappers.update(&folio, &comm);
 	return 0;
 }
 
-/* Run by BPF_PROG_TEST_RUN: how the loader reads the kernel's memory before it trusts a layout. */
+/* The loader runs this by BPF_PROG_TEST_RUN to read kernel memory and check a layout. */
 int peek(struct bpf_raw_tracepoint_args *ctx)
 {
 	int zero = 0;
 	struct memory *memory = peeked.lookup(&zero);
-
 	u32 size = ctx->args[1];
 
 	if (!memory || size > sizeof(memory->bytes))
@@ -471,17 +502,20 @@ int peek(struct bpf_raw_tracepoint_args *ctx)
 	return bpf_probe_read_kernel(memory->bytes, size, (void *)ctx->args[0]);
 }
 
-/* The functions that the loader chose follow as HOOK(name, body). A swp_entry_t by value is one word. */
+/*
+ * The loader appends HOOK(function) { body } for each function that it chose. A swp_entry_t
+ * argument, passed by value, is one word.
+ */
 #ifdef FENTRY
-/* bcc's own macro names the program: before bcc 0.28 kfunc__FUNCTION, since then kfunc__vmlinux__FUNCTION. */
-#define HOOK(name, body) KFUNC_PROBE(name) { return body; }
-/* Read as plain numbers: to the verifier the arguments are pointers, with which there is no arithmetic. */
+/* Expands to a program named kfunc__FUNCTION, or kfunc__vmlinux__FUNCTION since bcc 0.28. */
+#define HOOK(name) KFUNC_PROBE(name)
+/* Read as numbers: the verifier allows no arithmetic on arguments, as they are pointers to it. */
 #define FIRST read_u64((u64)&ctx[0])
 #define SECOND read_u64((u64)&ctx[1])
 #define THIRD read_u64((u64)&ctx[2])
 #else
-/* Attached by the loader, which knows where. */
-#define HOOK(name, body) int on_##name(struct pt_regs *ctx) { return body; }
+/* A kprobe that the loader attaches. */
+#define HOOK(name) int on_##name(struct pt_regs *ctx)
 #define FIRST PT_REGS_PARM1(ctx)
 #define SECOND PT_REGS_PARM2(ctx)
 #define THIRD PT_REGS_PARM3(ctx)

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# install.sh install|uninstall: install spo-trace for all users of this machine, or undo that. The Makefile calls it.
+# install.sh install|uninstall: install spo-trace for all users of this machine, or remove it. Called by the Makefile.
 #
-# PREFIX (/usr/local) gets the link PREFIX/bin/spo-trace. It points into a virtual environment of its own: /opt/spo-trace,
-# or PREFIX/lib/spo-trace with any other PREFIX. PYTHON makes the environment; PIP_ARGS are more arguments for pip.
+# The link PREFIX/bin/spo-trace (default: /usr/local) points into a virtual environment: /opt/spo-trace, or
+# PREFIX/lib/spo-trace if PREFIX is set. PYTHON is the interpreter; PIP_ARGS are additional arguments for pip.
 set -eu
 
 checkout=$(dirname "$(dirname "$(readlink -f "$0")")")
@@ -15,7 +15,7 @@ case $prefix in
     *) home=$prefix/lib/spo-trace ;;
 esac
 link=$prefix/bin/spo-trace
-# Only a directory with this file is replaced or removed. It lists the directories that were made for this one.
+# Only a directory with this file is replaced or removed. It lists the directories that were created for the installation.
 marker=$home/.made-by-install.sh
 
 say() {
@@ -51,20 +51,20 @@ check_prefix() {
 
 check_home() {
     if exists "$home" && ! home_is_ours; then
-        fail "$home was not made by make install" "move it away, or choose another place: make install PREFIX=DIRECTORY"
+        fail "$home was not created by make install" "move it away, or choose another directory: make install PREFIX=DIRECTORY"
     fi
 }
 
 check_link() {
     if exists "$link" && ! link_is_ours; then
-        fail "$link was not made by make install" "move it away, or choose another place: make install PREFIX=DIRECTORY"
+        fail "$link was not created by make install" "move it away, or choose another directory: make install PREFIX=DIRECTORY"
     fi
 }
 
 check_writable() {
     above=$1
     while ! [ -d "$above" ]; do above=$(dirname "$above"); done
-    [ -w "$above" ] || fail "this user may not write to $above" \
+    [ -w "$above" ] || fail "no permission to write to $above" \
         "use sudo, or a directory of your own: make install PREFIX=\$HOME/.local"
 }
 
@@ -76,7 +76,7 @@ make_directory() {
 $made"
 }
 
-# A copy is built: root's build leaves nothing in a user's checkout.
+# Build in a copy, so that a build by root leaves nothing in a user's checkout.
 copy_source() {
     mkdir "$scratch/source" "$scratch/source/fixtures"
     for name in .gitignore LICENSE README.md bpf hatch_build.py pyproject.toml spo_trace fixtures/scenarios; do
@@ -84,7 +84,8 @@ copy_source() {
     done
 }
 
-# An environment keeps its own path in many files: the new one is made in its place, the old one kept until it works.
+# An environment contains its own path in many files, so the new one is created in place. The old one is kept until the
+# new one works.
 set_aside() {
     if home_is_ours; then
         made=$(cat "$marker")
@@ -101,7 +102,7 @@ clean_up() {
         rm -rf "$home"
         mv "$aside/home" "$home"
     fi
-    [ -z "$unfinished" ] || warn "not installed; what was there before is unchanged"
+    [ -z "$unfinished" ] || warn "not installed; the previous state is unchanged"
     rm -rf "$scratch" ${aside:+"$aside"}
 }
 
@@ -115,7 +116,7 @@ fill_home() {
     quiet=--quiet
     [ ! -t 1 ] || quiet=
     "${PYTHON:-python3}" -m venv "$home"
-    # PIP_ARGS are words.
+    # PIP_ARGS is split into words on purpose.
     # shellcheck disable=SC2086
     "$home/bin/python" -m pip install --disable-pip-version-check $quiet ${PIP_ARGS:-} "$scratch/source"
     chmod -R u=rwX,go=rX "$home"
@@ -124,12 +125,12 @@ fill_home() {
 
 warn_of_limits() {
     [ -n "$(find "$home/lib/" -name libspo.so)" ] ||
-        warn "there was no C compiler: large texts take ten times as long; install gcc and libc6-dev, then repeat this"
+        warn "there was no C compiler: large texts take ten times as long; install gcc and libc6-dev, then run this again"
     [ "$(id -u)" = 0 ] || return 0
     for path in "$home" "$(readlink -f "$home/bin/python")"; do
         while [ "$path" != / ]; do
             [ -n "$(find "$path" -maxdepth 0 -perm -o=x)" ] ||
-                warn "other users cannot run it: $path is closed to them (make install PYTHON=/usr/bin/python3 PREFIX=…)"
+                warn "other users cannot run it: they have no access to $path (make install PYTHON=/usr/bin/python3 PREFIX=…)"
             path=$(dirname "$path")
         done
     done
@@ -142,8 +143,8 @@ install() {
     check_writable "$home"
     check_writable "$prefix/bin"
     "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        fail "spo-trace needs Python 3.11 or newer" "name one: make install PYTHON=/usr/bin/python3.11"
-    # Whatever the caller's mask, all users may read and run what is installed, and only its owner may change it.
+        fail "spo-trace needs Python 3.11 or newer" "name the interpreter: make install PYTHON=/usr/bin/python3.11"
+    # Whatever the caller's umask is, all users can read and run the installation, and only its owner can change it.
     umask 022
     made='' aside='' unfinished=''
     scratch=$(mktemp -d)
@@ -151,7 +152,7 @@ install() {
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     copy_source
-    say "Installing spo-trace and its dependencies into $home (370 MB; pip fetches 90 MB)"
+    say "Installing spo-trace and its dependencies into $home (370 MB; pip downloads 90 MB)"
     unfinished=yes
     set_aside
     make_directory "$(dirname "$home")"
@@ -170,7 +171,7 @@ uninstall() {
     check_prefix
     check_home
     if exists "$link" && ! link_is_ours; then
-        warn "$link was not made by make install, and stays"
+        warn "$link was not created by make install and is kept"
     elif exists "$link"; then
         rm "$link"
         say "Removed $link"
@@ -179,7 +180,7 @@ uninstall() {
         say "There is no $home"
         return
     fi
-    [ -w "$home" ] || fail "this user may not remove $home" "use sudo"
+    [ -w "$home" ] || fail "no permission to remove $home" "use sudo"
     made=$(cat "$marker")
     rm -rf "$home"
     remove_made
@@ -188,5 +189,5 @@ uninstall() {
 
 case ${1:-} in
     install | uninstall) "$1" ;;
-    *) fail "$0 ${1:-}" "say install or uninstall" ;;
+    *) fail "$0: unknown argument ${1:-}" "use install or uninstall" ;;
 esac

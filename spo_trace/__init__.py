@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""spo-trace: who owns this Linux machine's memory, including the part that is in swap.
+"""spo-trace: find out who owns a Linux machine's memory, including the part that is in swap.
 
 >>> import spo_trace as spo
 >>> snap = spo.snapshot("taken.spo", from_="capture.tar.gz")
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from spo_trace.api.snapshot import open as open
     from spo_trace.sampling.samples import Sample
 
-# Not `open`: `from spo_trace import *` must not replace the builtin. `spo_trace.open` is public all the same.
+# Not `open`: `from spo_trace import *` must not replace the builtin. `spo_trace.open` is public, too.
 __all__ = [
     "Sample",
     "Snapshot",
@@ -65,7 +65,7 @@ _HOMES = {
 _PUBLIC = {"open", *__all__}
 
 
-# `spo-trace --help` imports this package and must not wait for pyarrow, nor `spo-trace snapshot` for pandas.
+# `spo-trace --help` imports this package and should not import pyarrow; `spo-trace snapshot` should not import pandas.
 def __getattr__(name: str) -> object:
     if name in _PUBLIC:
         from importlib import import_module

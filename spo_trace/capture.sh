@@ -1,19 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Capture what spo-trace reads, on a machine without Python. Run it as root, with any POSIX shell:
+# Capture the files that spo-trace reads, on a machine without Python. Run it as root, with any POSIX shell:
 #
-#     sh capture.sh [NAME]     write NAME.tar.gz, by default capture.tar.gz (NAME.tar if there is no gzip)
+#     sh capture.sh [NAME]     write NAME.tar.gz, by default capture.tar.gz (NAME.tar without gzip)
 #     sh capture.sh -          write the archive to standard output
 #
 # Then, on another machine and without root: spo-trace report NAME.tar.gz
 #
-# A file that cannot be read leaves NAME.err: the error's code and the message.
+# A file that cannot be read leaves NAME.err with the error code and the message.
 
 export LC_ALL=C
 umask 077
 
-# For tests: another root directory, and the seconds without data after which page_owner_stacks is given up.
+# For tests: another root directory, and the timeout in seconds without data for page_owner_stacks.
 root=${SPO_TRACE_ROOT:-}
 timeout=${SPO_TRACE_STACKS_TIMEOUT:-10}
 
@@ -29,15 +29,15 @@ main() {
     -*) die "usage: sh capture.sh [NAME | -]" ;;
     *) name_archive "${1:-capture}" ;;
     esac
-    mkdir "$dir" || die "the capture needs a new directory $dir"
+    mkdir "$dir" || die "cannot create the directory $dir"
     trap 'rm -rf "$dir"' EXIT
-    # mksh would exit with the status of the other trap.
+    # Without the first command, mksh exits with the status of the other trap.
     trap 'trap - EXIT; rm -rf "$dir"; exit 130' HUP INT TERM
 
-    if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then warn "this is not root: only root may read debugfs"; fi
+    if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then warn "not running as root: only root can read debugfs"; fi
     capture
     if [ -n "$archive" ]; then
-        (set -C && : > "$archive") || die "$archive cannot be made"
+        (set -C && : > "$archive") || die "cannot create $archive"
         squeeze tar_directory 4> "$archive" || { rm -f "$archive"; die "the archive could not be written"; }
         case $archive in /*) ;; *) archive=$PWD/$archive ;; esac
         warn "wrote $archive; next, on another machine: spo-trace report ${archive##*/}"
@@ -50,8 +50,8 @@ main() {
 name_archive() {
     dir=${1%.gz} dir=${dir%.tgz} dir=${dir%.tar}
     archive=$dir.tar$gz
-    if [ -e "$dir" ]; then die "$dir exists: the capture would be mixed with it"; fi
-    if [ -e "$archive" ]; then die "$archive exists"; fi
+    if [ -e "$dir" ]; then die "$dir exists already"; fi
+    if [ -e "$archive" ]; then die "$archive exists already"; fi
 }
 
 capture() {
@@ -74,14 +74,14 @@ capture() {
     done
 }
 
-# Not every busybox has getconf.
+# Some busybox builds have no getconf.
 page_size() {
     getconf PAGESIZE 2> /dev/null && return
     kib=$(grep KernelPageSize /proc/self/smaps | head -n 1 | tr -dc 0-9)
     [ -n "$kib" ] && echo $((kib * 1024))
 }
 
-# save NAME COMMAND...: keep what the command prints.
+# save NAME COMMAND...: write the output of the command to the file NAME.
 save() {
     file=$dir/$1
     shift
@@ -90,7 +90,7 @@ save() {
     [ -s "$file.err" ] || rm "$file.err"
 }
 
-# save_compressed NAME PATH: keep a large file, compressed while it is read.
+# save_compressed NAME PATH: copy a large file and compress it while it is read.
 save_compressed() {
     file=$dir/$1
     squeeze cat "$2" 4> "$file$gz" 2> "$file.err" || note_error
@@ -105,15 +105,15 @@ first_line() {
     if [ -n "$gz" ]; then gzip -dc "$1"; else cat "$1"; fi | head -n 1
 }
 
-# save_stacks NAME PATH: keep a file whose reading never ends on some kernels, where the reader cannot be killed: it is
-# not waited for, and no second one is started. It holds none of this shell's descriptors.
+# save_stacks NAME PATH: copy a file that blocks its reader forever on some kernels. The blocked reader cannot be killed, so
+# it is not waited for, and no second one is started. It holds none of this shell's descriptors.
 save_stacks() {
     file=$dir/$1
     if [ -n "$stuck" ]; then
         echo "ETIMEDOUT: an earlier reader of page_owner_stacks is stuck" > "$file.err"
         return
     fi
-    # Made here, as the reader may begin late.
+    # Create the file here, since the reader may start late.
     : > "$file"
     cat "$2" < /dev/null > "$file" 2> "$file.err" &
     pid=$!
@@ -144,7 +144,7 @@ pause() {
     fi
 }
 
-# Put the error's code before the message in $file.err.
+# Put the error code before the message in $file.err.
 note_error() {
     message=$(cat "$file.err")
     case $message in
@@ -160,8 +160,8 @@ note_error() {
     echo "$code: $message" > "$file.err" || die "the disk is full"
 }
 
-# squeeze COMMAND...: write what the command prints to descriptor 4, compressed if there is gzip. It fails if either
-# fails: a pipeline has the status of its last command only, so the other one's takes another way, descriptor 3.
+# squeeze COMMAND...: write the command's output to descriptor 4, compressed if gzip exists. Fail if either fails: a
+# pipeline has the status of its last command only, so the status of the first one is passed through descriptor 3.
 squeeze() {
     if [ -z "$gz" ]; then
         "$@" >&4
@@ -192,5 +192,5 @@ die() {
     exit 1
 }
 
-# At the end, so that nothing runs of a script that was cut off on its way.
+# At the end, so that a truncated script runs nothing.
 main "$@"

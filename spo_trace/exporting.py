@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The place that joins analysis and reporters: a snapshot, or the difference of two, in the formats of other tools."""
+"""Export a snapshot, or the difference of two, in the formats of other tools: analysis meets reporters here."""
 
 from typing import TextIO
 
 import pandas as pd
 
 from spo_trace.analysis.ages import AGES, ages
-from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.attribution import attribute, record_columns
+from spo_trace.analysis.balance import BALANCE_COLUMNS
 from spo_trace.analysis.diff import diff, relate
 from spo_trace.analysis.diff_notes import matched_notes, relation_notes
 from spo_trace.analysis.question import Question
@@ -16,11 +17,13 @@ from spo_trace.analysis.verdicts import verified
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.reporters.format import printable
+from spo_trace.reporters.html.rows import STACK_KEYS
+from spo_trace.snapshots.in_memory import in_memory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.stacks.rules import CATEGORIES
 from spo_trace.version import __version__
 
-__all__ = ["export", "export_diff"]
+__all__ = ["export", "export_diff", "html_columns"]
 
 
 def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, weight: str = "total") -> None:
@@ -52,12 +55,13 @@ def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, 
             _export_records(snap, format, outfile)
 
 
-# Written as 0, what is not known would look like nothing.
+# Written as 0, an unknown amount would look like nothing.
 def _check_known(snap: Snapshot, weight: str) -> None:
     if weight in snap.meta.unknown_amounts:
         name = TITLES[weight]
         raise SpoTraceError(
-            f"{_name(snap)} does not tell who owns {name}", hint=(Argument("weight", "total"), f" is all but {name}")
+            f"the owners of {name} are unknown in {_name(snap)}",
+            hint=(Argument("weight", "total"), f" leaves out {name}"),
         )
 
 
@@ -74,9 +78,19 @@ def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
         render_json(text_frames(record_tables(snap)), outfile)
 
 
-def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
-    from spo_trace.reporters.html.report import STACK_KEYS, ReportTables, render_report
+def html_columns(*questions: Question) -> dict[str, list[str]]:
+    """Return the columns of each table that answer these questions and fill the pages of their records."""
+    every = [*questions, *(one.grouped_by([*STACK_KEYS, "memcg"]) for one in questions)]
+    columns = {table: {"ts_nsec", *names} for table, names in BALANCE_COLUMNS.items()}
+    for table, names in columns.items():
+        names.update(name for one in every for name in record_columns(one, table))
+    return {table: sorted(names) for table, names in columns.items()}
 
+
+def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
+    from spo_trace.reporters.html.report import ReportTables, render_report
+
+    snap = in_memory(snap, html_columns(question))
     tables = ReportTables(
         attribute(snap, question.grouped_by(STACK_KEYS)),
         attribute(snap, question.grouped_by(["memcg", "comm"])),
@@ -96,7 +110,7 @@ def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
     )
 
 
-# None of a page_owner file alone: there is nothing to compare it with.
+# None for a page_owner file alone: there is nothing to compare it with.
 def _balance(snap: Snapshot) -> pd.DataFrame | None:
     table = verified(snap)
     return None if (table["kind"] == "verdict").all() else table
@@ -105,8 +119,8 @@ def _balance(snap: Snapshot) -> pd.DataFrame | None:
 def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question) -> None:
     """Write the difference of two snapshots as an HTML page, of the records for which the condition holds."""
     from spo_trace.reporters.html.diff import render_diff
-    from spo_trace.reporters.html.report import STACK_KEYS
 
+    a, b = (in_memory(snap, html_columns(question)) for snap in (a, b))
     relation = relate(a, b)
     table = diff(a, b, question.grouped_by(STACK_KEYS))
     notes = [*relation_notes(a, b, relation), *matched_notes(table, a, b, relation)]
@@ -129,7 +143,7 @@ def _name(snap: Snapshot) -> str:
     return snap.path.absolute().name.removesuffix(".spo")
 
 
-# "(none)" is what a kernel calls itself that nobody named.
+# "(none)" is the kernel's default host name.
 def _machine(snap: Snapshot) -> str:
     host, release = snap.meta.machine.host, snap.meta.machine.kernel_release
     named = host if host and host != "(none)" else _name(snap)
@@ -138,8 +152,8 @@ def _machine(snap: Snapshot) -> str:
 
 def _records(snap: Snapshot) -> str:
     tables = {"mem": "pages", "swap": "swap"}
-    told = [name for name in tables if name not in snap.meta.unknown_amounts]
-    return ", ".join(f"{snap.count(tables[name]):,} of {TITLES[name]}" for name in told)
+    known = [name for name in tables if name not in snap.meta.unknown_amounts]
+    return ", ".join(f"{snap.count(tables[name]):,} of {TITLES[name]}" for name in known)
 
 
 def _facts(snap: Snapshot, condition: Condition | None = None) -> list[tuple[str, str | None]]:

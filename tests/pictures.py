@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""`make pictures`: the README's pictures, from HTML reports on the bundled captures."""
+"""`make pictures`: pictures of HTML reports, made by the commands that README.md and docs/html-report.md show."""
 
 import io
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,35 +13,25 @@ from tests.support import CARRIED, EXECUTABLE
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
-__all__ = ["PICTURES", "main"]
+__all__ = ["PICTURES", "SHOWN", "main"]
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 
-_VARIED, _RFC = CARRIED / "7.2-spo-varied", CARRIED / "7.2-spo"
-
 
 class Picture(NamedTuple):
-    """A picture: its name, the command for its page, the width, the clicks, and the element at its lower edge."""
+    """A picture: its name, the command for its page (in fixtures/captures), the width, and the element at its end."""
 
     name: str
-    command: Sequence[str | Path]
+    command: str
     width: int
     dark: bool
-    clicks: Sequence[str]
     down_to: str
 
 
-_SHOWN = (
-    Picture("report", ["report", _VARIED / "3-partial"], 1200, False, [], "section:has(#treemap)"),
-    Picture("report-phone", ["report", _VARIED / "3-partial"], 390, True, [], "#flame-section"),
-    Picture(
-        "growth",
-        ["diff", _RFC / "1-dd256", _RFC / "2-swapped"],
-        1200,
-        False,
-        ["input[value=mem] + span", "#group option[value=comm]"],
-        "section:has(#growth)",
-    ),
+SHOWN = (
+    Picture("report", "report 7.2-spo-varied/3-partial", 1200, False, "section:has(#treemap)"),
+    Picture("report-phone", "report 7.2-spo-varied/3-partial", 390, True, "#flame-section"),
+    Picture("growth", "diff 7.2-spo/1-dd256 7.2-spo/2-swapped", 1200, False, "section:has(#growth)"),
 )
 
 
@@ -50,16 +39,15 @@ def main() -> None:
     """Create all pictures."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as directory, browser.opened() as driver:
-        for picture in _SHOWN:
+        for picture in SHOWN:
             page = Path(directory) / f"{picture.name}.html"
-            subprocess.run([EXECUTABLE, *picture.command, "--html", page], check=True, stdout=subprocess.DEVNULL)
+            command = [str(EXECUTABLE), *picture.command.split(), "--html", str(page)]
+            subprocess.run(command, cwd=CARRIED, check=True, stdout=subprocess.DEVNULL)
             (PICTURES / f"{picture.name}.png").write_bytes(_small(_taken(driver, page, picture)))
 
 
 def _taken(driver: "Chrome", page: Path, picture: Picture) -> bytes:
     browser.look(driver, page, width=picture.width, dark=picture.dark)
-    for selector in picture.clicks:
-        driver.find_element("css selector", selector).click()
     driver.execute_script("document.activeElement.blur()")
     bottom = f"return document.querySelector({picture.down_to!r}).getBoundingClientRect().bottom + scrollY"
     return browser.picture(driver, width=picture.width, height=round(driver.execute_script(bottom)) + 12)

@@ -14,7 +14,7 @@ from spo_trace.analysis.where import Condition
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["AMOUNTS", "ORDERS", "attribute", "page_columns", "page_sums", "sum_pages", "with_bytes"]
+__all__ = ["AMOUNTS", "ORDERS", "attribute", "page_sums", "record_columns", "sum_pages", "with_bytes"]
 
 AMOUNTS = ["mem_pages", "swap_pages", "mem_bytes", "swap_bytes", "total_bytes", "share"]
 
@@ -46,9 +46,9 @@ def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
     return table if question.sort in (None, "total_bytes") else sort_rows(table, question.sort, keys)
 
 
-def page_columns(question: Question) -> list[str]:
-    """Return the columns of pages that `attribute` reads to answer a question."""
-    return question.condition.columns("pages", [*_groups("pages", question.keys), _COUNTED["pages"]])
+def record_columns(question: Question, table: str) -> list[str]:
+    """Return the columns of `table` (`pages` or `swap`) that `attribute` reads to answer a question."""
+    return question.condition.columns(table, [*_groups(table, question.keys), _COUNTED[table]])
 
 
 def page_sums(

@@ -11,7 +11,13 @@ from spo_trace.analysis.balance_swap import swap_items
 from spo_trace.analysis.placeholder_stacks import Placeholder
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Item", "balance"]
+__all__ = ["BALANCE_COLUMNS", "Item", "balance"]
+
+# The columns that `balance` reads of each table.
+BALANCE_COLUMNS = {
+    "pages": ("order", "stack_id", "kernel_stack_id", "ts_nsec", "gfp_mask"),
+    "swap": ("swap_type", "stack_id"),
+}
 
 
 def balance(snap: Snapshot) -> pd.DataFrame:

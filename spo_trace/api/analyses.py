@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The public API for one snapshot or two. The command line is a thin layer over it.
 
-Every function that takes a snapshot takes its path as well, or that of a capture. A capture is converted at each call:
-open it once to ask several questions.
+Every function accepts a snapshot, its path, or the path of a capture. A capture is converted at each call: open it once
+to ask several questions.
 """
 
 from collections.abc import Iterable
@@ -39,9 +39,9 @@ def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: st
 
     Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), mem_bytes,
     swap_bytes, total_bytes and share (of the total, 0 to 1). A key that the kernel does not print for a page or
-    for a swap entry is missing there (NA). Where the owners of swap (or memory) are unknown, these columns are missing
-    and the total leaves them out. An empty `by` gives one row of totals. `where` keeps only the records for which it
-    holds: an expression over columns, as in DataFrame.query. Raise UsageError for a wrong key or condition.
+    for a swap entry is missing there (NA). If the owners of swap (or memory) are unknown, these columns are missing and
+    the total leaves them out. An empty `by` gives one row of totals. `where` counts only records that match it: an
+    expression over columns, as in DataFrame.query. Raise UsageError for a wrong key or condition.
 
     >>> spo.attribute("now.spo", by=["comm"], where="order == 0").head(1)[["comm", "mem_pages", "swap_pages"]]
          comm  mem_pages  swap_pages
@@ -56,12 +56,12 @@ def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: st
 
 
 def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | None = None) -> "Table":
-    """Attribute memory and swap to the keys `by` and to age classes, the keys' largest total first, youngest first.
+    """Attribute memory and swap to the keys `by` and to age classes: largest total of the keys first, then by age.
 
-    Columns: the keys, age_from and age_to (seconds; NA: no end, both NA: the kernel printed no ts), mem_pages,
-    swap_pages, mem_bytes, swap_bytes, total_bytes (missing where unknown, as in `attribute`). An age is the time from
-    ts_nsec to the start of the snapshot (/proc/uptime, else the newest allocation); later allocations have age 0.
-    Memory that came back from swap without its owner is as old as its return.
+    Columns: the keys, age_from and age_to (seconds; age_to is NA for the last class, both are NA if the kernel printed
+    no ts), mem_pages, swap_pages, mem_bytes, swap_bytes, total_bytes (missing if unknown, as in `attribute`). An age is
+    the time from ts_nsec to the start of the snapshot (/proc/uptime, else the newest allocation); later allocations
+    have age 0. Memory that came back from swap without its owner is as old as its return.
 
     >>> spo.ages("now.spo").head(1)[["comm", "age_from", "age_to", "mem_bytes"]]
          comm  age_from  age_to  mem_bytes
@@ -76,11 +76,11 @@ def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | N
 
 
 def balance(snap: SnapshotLike) -> "Table":
-    """Compare what the kernel lists with what the machine uses; columns section, kind, item, pages, bytes, share, note.
+    """Compare the listed pages with those in use; columns section, kind, item, pages, bytes, share, note.
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
-    (nr_base_pages); only those for which the snapshot has both sides. `share` is the unexplained rest as a part of what
-    the machine uses. `verdicts` judges each section.
+    (nr_base_pages); only those with data on both sides. `share` is the unexplained part of the pages in use. `verdicts`
+    gives a verdict on each section.
 
     >>> list(spo.balance("now.spo")["section"].unique())
     ['memory', 'swap type 0: /dev/vda', 'swap type 1: /dev/zram0', 'page_owner_stacks']
@@ -92,11 +92,11 @@ def balance(snap: SnapshotLike) -> "Table":
 
 
 def verdicts(snap: SnapshotLike, *, parts: Iterable[str] = (), tolerance: float = 2.0) -> "Table":
-    """Judge each section of a snapshot's balance, as the command `verify` does.
+    """Return a verdict on each section of a snapshot's balance, as the command `verify` does.
 
     Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code), pages and
-    share (what is unexplained; missing where nothing was compared), text. A section is balanced if at most `tolerance`
-    percent or 1 MiB is unexplained, and not checked where its input is missing or incomplete. `parts` (default: all)
+    share (the unexplained part; missing if nothing was compared), text. A section is balanced if at most `tolerance`
+    percent or 1 MiB is unexplained, and not checked if its input is missing or incomplete. `parts` (default: all)
     restricts it. Raise UsageError for a part that does not exist.
 
     >>> list(spo.verdicts("now.spo", parts=["memory"])["verdict"])
@@ -120,9 +120,9 @@ def diff(
     """Compare the attribution of `b` with that of `a`, largest change first.
 
     Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (of
-    the total, bytes per second) if both are of one boot. A key that one of them lacks counts as 0 there. Where not both
-    know the owners of swap, swap is missing (NA) in both and left out of the total. `relate` tells how far the two can
-    be compared. Raise SpoTraceError if one knows memory alone and the other swap.
+    the total, bytes per second) if both are from one boot. A key that one of them lacks counts as 0 there. Unless the
+    owners of swap are known in both, swap is missing (NA) and left out of the total. `relate` returns how the two can
+    be compared. Raise SpoTraceError if only memory is known in one, and only swap in the other.
 
     `sort`: change (max(|memory change|, |swap change|), so that a move from memory to swap ranks by its size), growth
     (largest growth of the total first), shrink, mem, swap, total (by the absolute change), rate or a key.
@@ -141,11 +141,10 @@ def diff(
 
 
 def changes(difference: "pd.DataFrame") -> "Changes":
-    """Return how much of a difference (of `diff`) grew, shrank, and moved between memory and swap, in bytes.
+    """Return how many bytes of a difference (of `diff`) grew, shrank, and moved between memory and swap.
 
-    A row moved the smaller of its two changes if memory and swap changed in opposite directions; the rest of its change
-    is growth or shrinking, so that grown − shrunk is the change of the total. `moved` is None where memory or swap is
-    left out.
+    If memory and swap of a row changed in opposite directions, the smaller of the two changes has moved; the rest grew
+    or shrank, so that grown − shrunk is the change of the total. `moved` is None if memory or swap is left out.
 
     >>> spo.changes(spo.diff("before.spo", "now.spo"))
     Changes(grown=15831040, shrunk=2097152, moved=4620288)
@@ -154,13 +153,13 @@ def changes(difference: "pd.DataFrame") -> "Changes":
 
     if "total_bytes_delta" not in getattr(difference, "columns", ()):
         raise UsageError(
-            (Argument("difference"), " takes the result of diff"), hint="for example: spo.changes(spo.diff(a, b))"
+            (Argument("difference"), " must be a result of diff"), hint="for example: spo.changes(spo.diff(a, b))"
         )
     return analysis(difference)
 
 
 def relate(a: SnapshotLike, b: SnapshotLike) -> "Relation":
-    """Tell whether two snapshots are of one kernel build and one boot, how far apart, and what both know.
+    """Return whether two snapshots are from one kernel build and one boot, the time between them, and what both know.
 
     >>> spo.relate("before.spo", "now.spo").same_kernel
     True
@@ -183,13 +182,13 @@ def export(
 ) -> None:
     """Write a snapshot to `outfile` in the format of another tool.
 
-    `format`: folded, speedscope, pprof or html, of the records for which `where` holds; csv, json or parquet: every
-    record in one flat table, with its size in `bytes`. swp_entry and page_flags are hexadecimal text there, exact in
-    any tool; in_table and alloc_order repeat where and order, whose names SQL reserves (docs/flat-table.md).
-    `outfile`: a path (the file is private, appears when it is complete, and replaces another only with `force`;
-    `owner` and `mode` as for `snapshot`), or a file open for writing: text formats go to either kind as UTF-8, pprof
-    and parquet to binary ones. `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for
-    arguments that do not fit, SpoTraceError for a weight that is unknown in the snapshot.
+    `format`: folded, speedscope, pprof or html, of the records that match `where`; csv, json or parquet: all records in
+    one flat table, with their size in `bytes`. In it, swp_entry and page_flags are hexadecimal text, exact in any tool;
+    in_table and alloc_order repeat where and order, which SQL reserves (docs/flat-table.md). `outfile`: a path (the
+    file is private, appears when it is complete, and replaces an existing one only with `force`; `owner` and `mode` as
+    for `snapshot`), or a file open for writing: in text or binary mode for text formats (UTF-8), in binary mode for
+    pprof and parquet. `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for wrong arguments,
+    SpoTraceError for a weight that is unknown in the snapshot.
 
     >>> spo.export("now.spo", "html", "now.html")
     >>> with gzip.open("now.csv.gz", "wb") as file:
@@ -216,7 +215,7 @@ def export_diff(
     owner: str | None = None,
     mode: int | None = None,
 ) -> None:
-    """Write the difference of two snapshots as an HTML page; `outfile` and all others as for `export`.
+    """Write the difference of two snapshots as an HTML report; `outfile` and the other arguments as for `export`.
 
     >>> spo.export_diff("before.spo", "now.spo", "growth.html")
     """

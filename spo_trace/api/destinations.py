@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Where output goes: a file that appears only when it is complete, or a handle that the caller has opened."""
+"""Destinations of output: a file that appears when it is complete, or a file object that the caller has opened."""
 
 import io
 import os
@@ -18,7 +18,7 @@ __all__ = ["Destination", "check_file", "destination", "text_file"]
 
 
 class Handle(Protocol):
-    """Describe what a handle needs at least."""
+    """Describe a file object: `write` is enough."""
 
     def write(self, data: Any, /) -> object:
         """Write text or bytes."""
@@ -28,9 +28,9 @@ Destination = str | os.PathLike[str] | Handle
 
 
 def check_file(path: Path, *, force: bool, argument: str = "output") -> None:
-    """Raise SpoTraceError if `path`, given as `argument`, can't be written to; before the work, not after it."""
+    """Raise SpoTraceError if `path`, given as `argument`, can't be written: before the work, not after it."""
     if path.is_symlink():
-        raise SpoTraceError(f"{path} is a symbolic link", hint="links are not followed: name the file itself")
+        raise SpoTraceError(f"{path} is a symbolic link", hint="links are not followed: name their target")
     if path.is_dir():
         raise SpoTraceError(f"{path} is a directory", hint=("name a file with ", Argument(argument)))
     if path.is_file() and not force:
@@ -43,17 +43,17 @@ def check_file(path: Path, *, force: bool, argument: str = "output") -> None:
 
 @contextmanager
 def text_file(path: Path, access: Access) -> Iterator[io.TextIOWrapper]:
-    """Write the file `path` as UTF-8; it appears, with the owner and mode of `access`, when it is complete."""
+    """Open the file `path` as UTF-8; it appears when it is complete, with the owner and mode of `access`."""
     with written(path, access) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
         yield file
 
 
 @contextmanager
 def destination(outfile: Destination, *, binary: bool, access: Access, force: bool = False) -> Iterator[TextIO]:
-    """Give a text file whose text goes to `outfile` in UTF-8; where `binary`, its `buffer` takes the bytes.
+    """Open `outfile` as a text file in UTF-8; if `binary`, bytes are written to its `buffer`.
 
-    `outfile`: a path (`force` replaces a file), or a handle, which stays open. Raise UsageError for anything else, and
-    for a handle of text where `binary`.
+    `outfile`: a path (`force` replaces a file), or a file object, which stays open. Raise UsageError for anything else,
+    and for a file object of text if `binary`.
     """
     if isinstance(outfile, str | os.PathLike):
         path = Path(path_of(outfile, "outfile"))
@@ -63,7 +63,7 @@ def destination(outfile: Destination, *, binary: bool, access: Access, force: bo
     elif _takes_text(outfile):
         if binary and not hasattr(outfile, "buffer"):
             hint = "give a path, an io.BytesIO or a file that is open with mode 'wb'"
-            raise UsageError((Argument("outfile"), " takes text only, and this format is binary"), hint=hint)
+            raise UsageError((Argument("outfile"), " is open for text, but this format is binary"), hint=hint)
         if hasattr(outfile, "flush"):
             outfile.flush()
         try:
@@ -73,7 +73,7 @@ def destination(outfile: Destination, *, binary: bool, access: Access, force: bo
             hint = "open it with encoding='utf-8', or give a path"
             raise UsageError((Argument("outfile"), said), hint=hint) from error
     else:
-        # Not TextIOWrapper, which would close the handle, or fail for one that has no more than write().
+        # TextIOWrapper would close the file object, and needs more than write().
         writer: Any = getwriter("utf-8")(cast(BinaryIO, outfile))
         writer.buffer = outfile
         yield cast(TextIO, writer)
@@ -83,7 +83,7 @@ def _takes_text(outfile: object) -> bool:
     write = getattr(outfile, "write", None)
     if not callable(write):
         raise UsageError(
-            (Argument("outfile"), f" takes a path or an open file, not {type(outfile).__name__}"),
+            (Argument("outfile"), f" must be a path or an open file, not {type(outfile).__name__}"),
             hint="give a str, a pathlib.Path, or a file that is open for writing",
         )
     for kind, text in ((io.TextIOBase, True), (io.IOBase, False)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A snapshot as a notebook shows it: its machine, time, totals, what is known of swap, and the largest owners."""
+"""The HTML of a snapshot in a notebook: machine, time, totals, whether swap is known, and the largest owners."""
 
 from html import escape
 
@@ -17,7 +17,7 @@ _OWNERS = 5
 
 
 def snapshot_html(snap: Snapshot) -> str:
-    """Return a summary of `snap` in HTML; everything in it is escaped."""
+    """Return a summary of `snap` as HTML, with all texts escaped."""
     try:
         owners = attribute(snap, Question.of("comm"))
         unknown = snap.meta.unknown_amounts
@@ -26,7 +26,7 @@ def snapshot_html(snap: Snapshot) -> str:
         totals = [(name, UNKNOWN if size is None else format_size(size)) for name, size in amounts]
         notes, table = [note.text for note in snapshot_notes(snap)], table_html(owners.head(_OWNERS))
     except SpoTraceError as error:
-        # Such as a damaged table: what is known without it is still worth showing.
+        # For example a damaged table: show the facts of snapshot.json all the same.
         totals, notes, table = [], [error.message], ""
     facts = [*_machine(snap), *totals]
     rows = "".join(f'<tr><th style="text-align: left">{_text(n)}</th><td>{_text(v)}</td></tr>' for n, v in facts if v)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The public interface over time: watch, the series of what was recorded, and its trend."""
+"""The public API over time: watch, the series of samples that were recorded, and their trend."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,14 +42,14 @@ def watch(
     page_size: str | int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Sample]:
-    """Yield samples of who owns memory and swap, `interval` seconds apart, `count` of them (None: without end).
+    """Yield `count` samples of the owners of memory and swap (None: forever), `interval` seconds apart.
 
-    The samples are of this machine (5 seconds apart by default), or of the captures or directories of captures
-    `from_`, or of a simulator's scenario's stages. `method`: `counts` (the kernel's own count for each stack: cheap,
-    memory and swap in one, for keys of the stack alone), `full` (every record), or `auto` (counts where they can
-    answer). `stacks_timeout`: page_owner_stacks is left out if reading it returns nothing for so many seconds.
-    `page_size`: of the machine, where captures do not tell it. `record`: a directory to keep each sample in as it
-    comes, for `series` and `trend`; `owner` and `mode` as for `snapshot`.
+    The samples are of this machine (by default 5 seconds apart), of the captures or directories of captures `from_`, or
+    of the stages of a simulated scenario. `method`: `counts` (the kernel's page count per stack: cheap, memory and swap
+    together, only for keys of the stack), `full` (every record), or `auto` (counts if possible). `stacks_timeout`:
+    page_owner_stacks is skipped if reading it returns no data for this many seconds. `page_size`: of the machine, if
+    the captures do not contain it. `record`: a directory to store each sample in, for `series` and `trend`; `owner` and
+    `mode` as for `snapshot`.
 
     >>> for sample in spo.watch("caller", from_="leak", backend="simulator", count=2):
     ...     print(f"{sample.seconds:.0f} s: {sample.table['caller'][0]}")
@@ -107,7 +107,7 @@ def watch_question(
     )
 
 
-# Apart from watch, which checks its arguments when it is called and not when the first sample is asked for.
+# A separate generator, so that watch checks its arguments when it is called and not at the first sample.
 def _kept(samples: Iterator[Sample], recording: Recording | None) -> Iterator[Sample]:
     with recording or nullcontext():
         for sample in samples:
@@ -122,10 +122,11 @@ def series(
     *,
     where: str | None = None,
 ) -> Table:
-    """Return the samples of a recording, a directory of snapshots or snapshots, of one boot, in long form.
+    """Return the samples of a recording, a directory of snapshots, or a list of snapshots, in long form.
 
     Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes and total_bytes; swap is missing unless
-    all of them know its owners. `by`: by default what it was recorded by, else stack.
+    its owners are known in all samples. `by`: by default the keys of the recording, else stack. All samples must be of
+    one boot.
 
     >>> list(spo.series("day", by="comm").columns)
     ['sample', 'seconds', 'comm', 'mem_bytes', 'swap_bytes', 'total_bytes']
@@ -140,10 +141,10 @@ def trend(
     where: str | None = None,
     weight: str = "total",
 ) -> Table:
-    """Fit a straight line to each owner's samples, surest growth first; `samples` as for `series`.
+    """Fit a straight line to the samples of each owner, largest `rate_low` first; `samples` as for `series`.
 
-    Columns: the keys, first_bytes, last_bytes, rate (bytes per second), rate_error (its standard error), rate_low (it
-    grows at least so fast, with 95 % confidence) and steadiness (R²). `weight`: total, mem or swap.
+    Columns: the keys, first_bytes, last_bytes, rate (bytes per second), rate_error (its standard error), rate_low (the
+    lower bound of the rate, with 95 % confidence) and steadiness (R²). `weight`: total, mem or swap.
 
     >>> list(spo.trend("day", by="comm")["comm"].head(2))
     ['sampler', 'worker']
@@ -158,7 +159,10 @@ def _opened(samples: Samples, by: str | Sequence[str] | None, where: str | None)
         return open_series(samples, question, default_keys=by is None)
     if isinstance(samples, Snapshot) or not isinstance(samples, Iterable):
         raise UsageError(
-            (Argument("samples"), " takes a recording, a directory of snapshots, or a list of three or more snapshots"),
+            (
+                Argument("samples"),
+                " must be a recording, a directory of snapshots, or a list of three or more snapshots",
+            ),
             hint=("take samples: ", Call("watch", record="DIR")),
         )
     return open_series([opened(sample, "samples") for sample in samples], question, default_keys=by is None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Take a snapshot, or open one: the part of the public API that everything else begins with."""
+"""The public API to take and open snapshots."""
 
 import os
 import tempfile
@@ -29,7 +29,7 @@ SnapshotLike = reader.Snapshot | str | os.PathLike[str]
 
 
 class Snapshot(reader.Snapshot):
-    """Hold a snapshot; its tables are read when they are first asked for.
+    """Hold a snapshot; each table is read at its first use.
 
     >>> snap = spo.open("now.spo")
     >>> snap.pages.groupby("category", observed=True)["bytes"].sum().nlargest(2)
@@ -42,7 +42,7 @@ class Snapshot(reader.Snapshot):
     def __init__(self, path: Path, *, given: str | None = None, page_size: int | None = None) -> None:
         """Open the directory `path`.
 
-        `given`: what it was made of, to show instead of a temporary directory. `page_size`: in place of its own.
+        `given`: the name of the capture that it was converted from, for `repr`. `page_size`: replaces its own.
         """
         super().__init__(path, page_size=page_size)
         self._given = given or str(path)
@@ -52,10 +52,10 @@ class Snapshot(reader.Snapshot):
 
     @cached_property
     def pages(self) -> "pd.DataFrame":
-        """Return one row for each allocation in memory: the columns of SCHEMA.md and those that `where` has beside.
+        """Return one row per allocation in memory: the columns of SCHEMA.md and all other keys of `where`.
 
         These are `bytes` (2**order pages) and the keys of the stack (docs/keys.md), such as `category`, `caller` and
-        `callsite`; `stack` and `symbols` are one text, as in `where`.
+        `callsite`; `stack` and `symbols` are text, as in `where`.
         """
         from spo_trace.analysis.stack_join import join_stacks
 
@@ -63,7 +63,7 @@ class Snapshot(reader.Snapshot):
 
     @cached_property
     def swap(self) -> "pd.DataFrame":
-        """Return one row for each swap entry, with the same columns added as to `pages`; `bytes` is the page size."""
+        """Return one row per swap entry, with the same columns added as to `pages`; `bytes` is the page size."""
         from spo_trace.analysis.stack_join import join_stacks
 
         return join_stacks(self, "swap")
@@ -90,17 +90,17 @@ def snapshot(
     page_size: str | int | None = None,
     progress: Progress | None = None,
 ) -> Snapshot:
-    """Take a snapshot into the directory `output` and return it open.
+    """Take a snapshot, write it to the directory `output`, and return it.
 
     `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource) or
-    `simulator` (`from_` is a scenario, `stage` one of its snapshots, default the last). `swap`: `auto`, `debugfs`,
-    `bpf` (of a running `spo-trace trace`) or `none`. `stacks_timeout`: page_owner_stacks is left out if reading it
-    returns nothing for so many seconds. `page_size`: of the machine, in bytes or such as "64K", where the capture does
-    not tell it. Raise SpoTraceError with what to do about it.
+    `simulator` (`from_` is a scenario, `stage` one of its stages, by default the last). `swap`: `auto`, `debugfs`,
+    `bpf` (of a running `spo-trace trace`) or `none`. `stacks_timeout`: page_owner_stacks is skipped if reading it
+    returns no data for this many seconds. `page_size`: of the machine, in bytes or such as "64K", if the capture does
+    not contain it. Raise SpoTraceError with a hint on how to fix it.
 
-    `owner` (USER or USER:GROUP) gets the files; by default, under sudo, the user who called it does, if `output` is in
-    a directory this user may write to. `mode`: the files' permission bits, by default 0o600; directories get the
-    matching x.
+    `owner` (USER or USER:GROUP) owns the files; by default, under sudo, the user who called it, if that user may write
+    to the directory of `output`. `mode`: the files' permission bits, by default 0o600; directories get the
+    matching x bits.
 
     >>> spo.snapshot("then.spo", from_="capture.tar.gz")
     Snapshot('then.spo', kernel='7.2.13-spo')
@@ -124,14 +124,14 @@ def snapshot(
 
 
 def access_given(owner: str | None, mode: int | None) -> Access:
-    """Return who gets an output and its mode; raise UsageError for arguments of the wrong kind."""
+    """Return the owner and mode of an output; raise UsageError for arguments of a wrong type."""
     if owner is not None and not isinstance(owner, str):
-        raise UsageError((Argument("owner"), " takes USER or USER:GROUP as text"), hint="for example: '1000:1000'")
+        raise UsageError((Argument("owner"), " must be USER or USER:GROUP as text"), hint="for example: '1000:1000'")
     return access_for(owner, number_of(mode, "mode", least=0))
 
 
 def timeout_of(stacks_timeout: float) -> float:
-    """Return a time limit in seconds; raise UsageError for anything else."""
+    """Return a timeout in seconds; raise UsageError for anything else."""
     seconds = seconds_of(stacks_timeout, "stacks_timeout")
     return STACKS_TIMEOUT if seconds is None else seconds
 
@@ -143,10 +143,10 @@ def open(
     page_size: str | int | None = None,
     progress: Progress | None = None,
 ) -> Snapshot:
-    """Open a snapshot; a capture is converted first, in a private directory that lasts as long as the process.
+    """Open a snapshot; a capture is converted first, in a private directory that is removed when the process ends.
 
-    `page_columns`: those of pages that will be asked for, where not all are; a capture is read in less time then.
-    `page_size`: of the machine, in bytes or such as "64K", in place of what the snapshot or the capture tells.
+    `page_columns`: the columns of pages that will be read (default: all); fewer columns save time with a capture.
+    `page_size`: of the machine, in bytes or such as "64K"; replaces that of the snapshot or the capture.
 
     >>> spo.open("before.spo")
     Snapshot('before.spo', kernel='7.2.13-spo')
@@ -161,7 +161,7 @@ def open(
         return Snapshot(Path(paths[0]), page_size=size)
     columns = None if page_columns is None else names_of(page_columns, "page_columns")
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
-    # Named as the capture is: pages and profiles show it.
+    # Named after the capture: HTML reports and profiles show the name.
     name = "stdin" if paths[0] == "-" else Path(paths[0]).absolute().name[:60]
     target = directory / f"{name}.spo"
     collect(choose_source(None, paths), target, page_columns=columns, page_size=size, progress=progress)
@@ -174,7 +174,7 @@ def as_list(paths: Paths | None) -> list[str]:
 
 
 def opened(given: SnapshotLike, argument: str = "snap") -> reader.Snapshot:
-    """Return a snapshot that is given as such or by its path; raise UsageError for anything else."""
+    """Return a snapshot that is given as an object or by its path; raise UsageError for anything else."""
     if isinstance(given, reader.Snapshot):
         return given
     return open(path_of(given, argument))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The command line: one thin module for each command."""
+"""The command line: one thin module per command."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ from spo_trace.version import __version__
 
 __all__ = ["COMMANDS", "command_line", "main"]
 
-# In the order in which a user meets them.
+# In the order in which a new user needs them.
 COMMANDS = (
     "doctor",
     "snapshot",
@@ -43,11 +43,11 @@ _GLOSSARY = "Terms and categories: docs/glossary.md; keys: docs/keys.md"
 
 
 def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
-    """Return the command line with these commands; each takes its module, and that takes time to import."""
+    """Return the command line with these commands; only their modules are imported, as imports take time."""
     app = typer.Typer(
         name="spo-trace",
         help="Who owns this Linux machine's memory, including the part that is in swap?",
-        epilog="A first look, without root: spo-trace demo",
+        epilog="To try it without root: spo-trace demo",
         context_settings={"help_option_names": ["-h", "--help"]},
         invoke_without_command=True,
         rich_markup_mode=None,
@@ -78,7 +78,7 @@ def _options(
         raise typer.Exit(EXIT_USAGE)
 
 
-# A log message may name a file, whose name can be anything, and arguments in the API's terms.
+# A log message may contain a file name with any characters, and arguments as the API names them.
 class _Printable(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         shown = copy(record)
@@ -87,20 +87,20 @@ class _Printable(logging.Formatter):
         return printable(super().format(shown))
 
 
-# typer brings a click of its own, or takes the one that is installed.
+# typer contains its own click, or uses the installed one.
 _WrongUsage: Any = typer.BadParameter.__base__
 
 
 def main() -> None:
     """Run the command line."""
-    # Names that the terminal's encoding lacks are shown escaped, not as an error.
+    # Characters that the terminal's encoding lacks are escaped instead of raising an error.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # Before numpy is imported: nothing here uses BLAS, whose threads take a tenth of a second of a processor.
+    # Must be set before numpy is imported. Starting the BLAS threads takes 0.1 s of CPU time, and nothing uses BLAS.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _replace_closed_streams()
-    _leave_nothing_when_ended()
+    _clean_up_on_signals()
     handler = logging.StreamHandler()
     handler.setFormatter(_Printable("spo-trace: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
@@ -112,23 +112,24 @@ def main() -> None:
     except _WrongUsage as error:
         message = error.format_message().rstrip(".")
         asked = error.ctx.command_path if error.ctx else "spo-trace"
-        complain(message[:1].lower() + message[1:], f"{asked} --help tells what there is")
+        complain(message[:1].lower() + message[1:], f"see {asked} --help")
         sys.exit(EXIT_USAGE)
     except OSError as error:
-        # Of --help and --version, which answer before any command.
+        # From --help and --version, which no command handles.
         drop_unwritable_output()
         sys.exit(f"spo-trace: error: {error.strerror}")
 
 
-# A time limit (SIGTERM) or a terminal that closes (SIGHUP) ends a command as Ctrl-C does; nohup's SIG_IGN is kept.
-def _leave_nothing_when_ended() -> None:
+# SIGTERM (a time limit) and SIGHUP (a closed terminal) end a command as Ctrl-C does, so that temporary files are
+# removed; SIG_IGN set by nohup is kept.
+def _clean_up_on_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
-# Started with `2>&-` there is no sys.stderr, and print() would take stdout for it; and a file that is opened later
-# would get the number of the stream that is missing.
+# Started with `2>&-`, sys.stderr is None and print() would write to stdout instead; and a file opened later would get
+# the descriptor of the missing stream.
 def _replace_closed_streams() -> None:
     for fd in range(3):
         try:
@@ -136,4 +137,4 @@ def _replace_closed_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # open as long as the process
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # stays open until the process ends

@@ -11,9 +11,9 @@ __all__ = ["command"]
 def command() -> None:
     """Print a shell script for machines without Python.
 
-    The script captures page_owner and what belongs to it. It needs root and a POSIX shell (busybox too), and
-    compresses while it reads if there is gzip. It writes capture.tar.gz, or an archive of the name that it is given;
-    with - to standard output.
+    The script captures page_owner and the files that a snapshot needs with it. It needs root and a POSIX shell
+    (busybox works), and compresses the archive if gzip is installed. It writes capture.tar.gz, the archive named by
+    its argument, or to standard output if the argument is -.
 
     \b
         spo-trace capture-script | ssh root@HOST sh -s -- - > capture.tar.gz

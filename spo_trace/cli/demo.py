@@ -13,25 +13,25 @@ __all__ = ["command"]
 
 @guarded
 def command() -> None:
-    """Show the main job in seconds, without root.
+    """Show the main use case in seconds, without root.
 
-    Simulate, snapshot, report, diff and verify the swap_page_owner RFC's experiment: dd fills 256 MiB of tmpfs, DD
-    pushes it out to swap, cat reads it back. First on a modelled machine, then (in a source tree) as real kernels
-    printed it.
+    Runs simulate, snapshot, report, diff and verify on the experiment of the swap_page_owner RFC: dd fills 256 MiB of
+    tmpfs, DD forces it out to swap, cat reads it back. First with a simulated machine, then (in a source tree) with
+    captures of real kernels.
     """
     from spo_trace.files.bundled import real_captures
     from spo_trace.files.private_directories import scratch_directory
 
     directory = scratch_directory()
-    _say("A modelled machine: 458 MiB of memory, 1 GiB of swap, a kernel with the RFC's patches")
+    _say("A simulated machine: 458 MiB of memory, 1 GiB of swap, a kernel with the RFC's patches")
     _show("simulate rfc-after -o rfc-after")
     simulate.command("rfc-after", directory / "rfc-after", owner=_oneself())
     _tour(directory / "rfc-after", directory, ["1-dd256", "2-swapped"])
     captures = real_captures()
     if captures:
-        _say("The same experiment on Linux 7.2, patched: pages that came back from swap are still dd's")
+        _say("The same experiment on Linux 7.2 with the patches: pages that came back from swap still belong to dd")
         _report(captures / "7.2-spo" / "3-back", "fixtures/captures/7.2-spo/3-back")
-        _say("… and on Linux 7.2 as it is: now they are cat's, who only read the file")
+        _say("The same on Linux 7.2 without the patches: they now belong to cat, which only read the file")
         _report(captures / "7.2-stock" / "3-back", "fixtures/captures/7.2-stock/3-back")
 
 
@@ -50,7 +50,7 @@ def _tour(captures: Path, directory: Path, stages: list[str]) -> None:
     verify.command(str(names[1]))
 
 
-# What is shown is removed at the end: under sudo it stays root's.
+# The files are removed at the end, so under sudo they may stay root's.
 def _oneself() -> str:
     return f"{os.geteuid()}:{os.getegid()}"
 
@@ -60,7 +60,7 @@ def _report(capture: Path, shown: str) -> None:
     report.command(str(capture), by=["comm,swapped"], top=4)
 
 
-# Data goes to stdout and notes to stderr; here they are to be read together, in order.
+# Flush, so that data on stdout and notes on stderr appear in order.
 def _say(text: str) -> None:
     sys.stdout.flush()
     print(f"\n## {text}", flush=True)

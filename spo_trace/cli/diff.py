@@ -27,8 +27,8 @@ Sort = Annotated[
     option(
         "--sort",
         shows="ORDER",
-        help="change (the larger of the changes of memory and swap, so that a move to swap ranks by its size), growth "
-        "(largest growth of the total first), shrink, mem, swap, total (by absolute change), rate or a key.",
+        help="change (the larger of the absolute changes of memory and swap, so that pages moved to swap rank by their "
+        "size), growth or shrink of the total, mem, swap or total (absolute change), rate, or a key.",
         default=True,
     ),
 ]
@@ -46,7 +46,7 @@ def command(
     page_size: PageSize = None,
     fail_above: Annotated[
         str | None,
-        option("--fail-above", shows="SIZE", help="Exit with 3 if any row grew by more, such as 512K or 1GiB."),
+        option("--fail-above", shows="SIZE", help="Exit with 3 if any row grew by more than SIZE, such as 1GiB."),
     ] = None,
 ) -> None:
     """Show what changed between two snapshots, largest change first.
@@ -57,7 +57,7 @@ def command(
         spo-trace diff before.spo after.spo --by caller --fail-above 1MiB    # a leak test for CI
         spo-trace diff before.spo after.spo --html growth.html
 
-    Snapshots of different kernels are compared too: stacks then by function names, without offsets.
+    The snapshots may be of different kernels: stacks are then compared by function names, without offsets.
     """
     to = document.target(html)
     check_page(html, document.output, force=document.force)
@@ -65,10 +65,13 @@ def command(
     from spo_trace.analysis.diff import diff, relate
     from spo_trace.analysis.diff_notes import relation_notes
     from spo_trace.analysis.diff_order import DIFF_ORDERS
-    from spo_trace.exporting import export_diff
+    from spo_trace.exporting import export_diff, html_columns
+    from spo_trace.snapshots.in_memory import in_memory
 
     question = asked.question(sort, DIFF_ORDERS)
     snap_a, snap_b = open_snapshot(a, page_size=page_size), open_snapshot(b, page_size=page_size)
+    if html:
+        snap_a, snap_b = (in_memory(snap, html_columns(question)) for snap in (snap_a, snap_b))
     table = diff(snap_a, snap_b, question)
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)
@@ -90,7 +93,7 @@ def _notes(table: "pd.DataFrame", a: "Snapshot", b: "Snapshot", relation: "Relat
 
     notes = [*placeholder_notes(a, "A"), *placeholder_notes(b, "B"), *matched_notes(table, a, b, relation)]
     if len(table) and not _changed(table).any():
-        return [*notes, Note(NoteCode.NO_DIFFERENCE, "No difference: every row is the same in both")]
+        return [*notes, Note(NoteCode.NO_DIFFERENCE, "No difference: all rows are equal in both snapshots")]
     return [*notes, changes_note(changes(table), _keys(table))]
 
 
@@ -100,7 +103,7 @@ def _input_notes(a: "Snapshot", b: "Snapshot") -> list[Note]:
     return [*input_notes(a, "A"), *input_notes(b, "B")]
 
 
-# A and B of memory and of swap apart would make lines too long to read; csv and json have them.
+# Separate columns A and B of memory and swap would make the lines too long to read; csv and json have them.
 def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[Note], top: int | None) -> None:
     from spo_trace.analysis.diff_summary import changes
     from spo_trace.analysis.totals import totals
@@ -116,7 +119,7 @@ def _changed(table: "pd.DataFrame") -> "pd.Series":
     return table[["mem_bytes_delta", "swap_bytes_delta"]].fillna(0).any(axis=1)
 
 
-# Of two kernels, symbols replace stack.
+# With two kernels, symbols replaces stack.
 def _keys(table: "pd.DataFrame") -> list[str]:
     return list(table.columns)[: list(table.columns).index("mem_bytes_a")]
 
@@ -129,14 +132,14 @@ def _fail_above(limit: int, asked: str, table: "pd.DataFrame") -> None:
     fail(f"{counted(len(over), 'row')} grew by more than {asked}: {named}", None, EXIT_THRESHOLD)
 
 
-# What grew would seem to have shrunk, and no threshold would ever be crossed.
+# In the wrong order, growth looks like shrinking, and no threshold is ever crossed.
 def _check_order(relation: "Relation", a: str, b: str, *, gate: bool) -> None:
     if relation.seconds is None or relation.seconds >= 0:
         return
     said = f"{b} was taken {-relation.seconds:,.1f} s before {a}"
     if gate:
-        raise UsageError(f"{said}: --fail-above would miss what grew", hint=f"name the earlier one first: {b} {a}")
-    warn(f"{said}; name the earlier one first: spo-trace diff {b} {a}")
+        raise UsageError(f"{said}: --fail-above would miss growth", hint=f"name the earlier snapshot first: {b} {a}")
+    warn(f"{said}; name the earlier snapshot first: spo-trace diff {b} {a}")
 
 
 def _limit(text: str | None) -> int | None:

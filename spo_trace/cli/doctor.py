@@ -19,16 +19,16 @@ __all__ = ["command"]
 _MARKS = {"ok": "ok      ", "missing": "MISSING ", "optional": "optional", "unknown": "?       "}
 
 DoctorFormat = Annotated[
-    str, option("--format", "-f", shows="NAME", help="text, or json: a list of checks, for programs.", default=True)
+    str, option("--format", "-f", shows="NAME", help="text, or json (a list of checks, for programs).", default=True)
 ]
 
 
 @guarded
 def command(format: DoctorFormat = "text") -> None:
-    """Check whether this machine can be snapshotted and traced.
+    """Check whether snapshot and trace can work on this machine.
 
-    Shows everything that is missing at once, and how to fix each. Exits with 1 if something that a snapshot needs is
-    missing.
+    Lists everything that is missing, and how to fix each item. The exit code is 1 if anything that a snapshot needs
+    is missing.
 
     \b
         sudo spo-trace doctor
@@ -43,14 +43,14 @@ def command(format: DoctorFormat = "text") -> None:
     else:
         print("snapshot and watch:")
         _print_lines(snapshot)
-        print("trace (the owners of swap on a kernel without the swap_page_owner patches):")
+        print("trace (owners of swap on a kernel without the swap_page_owner patches):")
         _print_lines(trace)
-    # Before what goes to stderr, where both go to one file.
+    # stdout and stderr may be one file: keep the order of the output.
     sys.stdout.flush()
     missing = [check.what for check in snapshot if check.state == "missing"]
     if missing:
-        hint = "captures and the simulator work without (--from)"
-        fail(f"no live snapshot on this machine yet: {', '.join(missing)}", hint, EXIT_ERROR)
+        hint = "--from works without: captures and simulated machines"
+        fail(f"cannot take a live snapshot on this machine yet: {', '.join(missing)}", hint, EXIT_ERROR)
     if format == "text":
         note("Ready: sudo spo-trace snapshot -o NAME.spo")
 

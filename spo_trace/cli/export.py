@@ -15,7 +15,7 @@ from spo_trace.reporters.export_formats import BINARY_FORMATS, EXPORT_FORMATS, c
 
 __all__ = ["command"]
 
-# What the end of a file's name says of it: the longer one first.
+# The format by the suffix of the file name, longer suffixes first.
 _ENDINGS = {
     **{".speedscope.json": "speedscope", ".json": "json", ".pb.gz": "pprof", ".pprof": "pprof", ".html": "html"},
     **{".csv": "csv", ".parquet": "parquet", ".folded": "folded", ".txt": "folded"},
@@ -27,8 +27,7 @@ ExportFormat = Annotated[
         "--format",
         "-f",
         shows="NAME",
-        help=f"{', '.join(EXPORT_FORMATS)}. Default: what the name of -o ends with ({', '.join(_ENDINGS)}), "
-        "else folded.",
+        help=f"{', '.join(EXPORT_FORMATS)}. Default: chosen by the suffix of -o ({', '.join(_ENDINGS)}), else folded.",
     ),
 ]
 
@@ -39,7 +38,7 @@ def command(
     format: ExportFormat = None,
     output: Output = None,
     weight: Annotated[
-        str, option("--weight", shows="NAME", help="Bytes of folded stacks: total, mem or swap.", default=True)
+        str, option("--weight", shows="NAME", help="Bytes in folded stacks: total, mem or swap.", default=True)
     ] = "total",
     where: Where = None,
     owner: Owner = None,
@@ -51,7 +50,7 @@ def command(
 
     folded: stacks with bytes, for flamegraph.pl, inferno or speedscope. speedscope: memory, swap and total as three
     profiles, for speedscope.app. pprof: mem_bytes, swap_bytes and pages, with comm, memcg and order as tags. html: a
-    page to look at, in one file. csv, json, parquet: every record of memory and swap in one flat table.
+    self-contained HTML report. csv, json, parquet: all records of memory and swap in one flat table.
 
     \b
         spo-trace export now.spo | flamegraph.pl --countname bytes > now.svg
@@ -82,7 +81,7 @@ def command(
         export(snap, format, file, question, weight=weight)
 
 
-# speedscope's own files are JSON, too.
+# Files of speedscope may end with .json, too.
 def _format_for(format: str | None, output: Path | None) -> str:
     endings = _ENDINGS | ({".json": "speedscope"} if format == "speedscope" else {})
     return chosen_format(format, output, EXPORT_FORMATS, endings)
@@ -91,4 +90,4 @@ def _format_for(format: str | None, output: Path | None) -> str:
 def _check_usage(format: str, weight: str, where: list[str] | None, output: Path | None) -> None:
     check_export(format, where=bool(where), weight=weight)
     if format in BINARY_FORMATS and output is None and sys.stdout.isatty():
-        raise UsageError(f"{format} is no text for a terminal", hint="name a file with -o")
+        raise UsageError(f"{format} is a binary format and cannot be written to a terminal", hint="name a file with -o")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The only place where an error becomes a message and an exit code."""
+"""Turn errors into a message and an exit code; no other module does."""
 
 import errno
 import functools
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """Make a command end in one line on stderr and an exit code, never in a traceback."""
+    """Wrap a command so that an error prints one line on stderr and sets the exit code, without a traceback."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -36,13 +36,13 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             message, hint = error.texts
             fail(worded(message), None if hint is None else worded(hint), error.exit_code)
         except KeyboardInterrupt:
-            fail("interrupted; nothing was left behind", None, EXIT_INTERRUPTED)
+            fail("interrupted; no files were left behind", None, EXIT_INTERRUPTED)
         except BrokenPipeError:
-            # Whoever read our output (head, less) has enough.
+            # The reader of the output (head, less) has exited.
             drop_unwritable_output()
             raise typer.Exit(EXIT_ERROR) from None
         except MemoryError as error:
-            fail(f"there is not enough memory: {error}".removesuffix(": "), _LESS_MEMORY, EXIT_ERROR)
+            fail(f"not enough memory: {error}".removesuffix(": "), _LESS_MEMORY, EXIT_ERROR)
         except OSError as error:
             drop_unwritable_output()
             fail(*_explain(error), EXIT_ERROR)
@@ -56,30 +56,30 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-_LESS_MEMORY = "fewer --jobs take less; or take the capture along and read it on a larger machine"
-_REPORT_BUG = "please report it with what SPO_TRACE_TRACEBACK=1 spo-trace … prints"
+_LESS_MEMORY = "use fewer --jobs, or read the capture on a machine with more memory"
+_REPORT_BUG = "please report it with the output of SPO_TRACE_TRACEBACK=1 spo-trace …"
 
 
 def drop_unwritable_output() -> None:
-    """Let go of what standard output does not take: Python would try once more at exit, and leave with 120."""
+    """Discard buffered output that cannot be written: Python would try again at exit, and exit with 120."""
     if sys.stdout is None:
         return
     with suppress(OSError):
         sys.stdout.flush()
-    # Not a file, in a test: nothing is written at exit then.
+    # In a test, standard output may not be a file; then nothing is written at exit.
     with suppress(io.UnsupportedOperation):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(message: str, hint: str | None) -> None:
-    """Print the error and what to do about it."""
+    """Print an error and a hint on how to fix it."""
     print(f"spo-trace: error: {printable(message)}", file=sys.stderr)
     if hint:
         print(f"  hint: {printable(hint)}", file=sys.stderr)
 
 
 def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
-    """Print the error and what to do about it, and leave with `exit_code`."""
+    """Print an error and a hint on how to fix it, and exit with `exit_code`."""
     complain(message, hint)
     raise typer.Exit(exit_code)
 
@@ -87,8 +87,8 @@ def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
 def _explain(error: OSError) -> tuple[str, str | None]:
     where = f"{error.filename}: " if error.filename else ""
     hints = {
-        errno.ENOSPC: "free some space, or name another place with -o",
-        errno.EACCES: "do you own it? reading debugfs takes root",
-        errno.EROFS: "name another place with -o",
+        errno.ENOSPC: "free some space, or write elsewhere with -o",
+        errno.EACCES: "check the owner of the file; reading debugfs needs root",
+        errno.EROFS: "write elsewhere with -o",
     }
     return where + (error.strerror or str(error)), hints.get(error.errno or 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Open what a command is given, and say what it lacks."""
+"""Open the input of a command, and warn about missing parts."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ def open_snapshot(
 ) -> "Snapshot":
     """Open a snapshot or a raw capture, with progress and warnings on stderr.
 
-    `page_columns`: those of pages that will be asked for, where not all are. `page_size`: of the machine, in bytes.
+    `page_columns`: the columns of pages that will be read, default all. `page_size`: of the machine, in bytes.
     """
     import spo_trace as spo
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Spell the arguments and calls that errors name as the command line's options and commands."""
+"""Translate arguments and calls in error texts from Python to options and commands."""
 
 import shlex
 
@@ -7,14 +7,14 @@ from spo_trace.errors import Argument, Call, Text, spelled
 
 __all__ = ["worded"]
 
-# Where the option is not the argument's name with dashes.
+# Options that are not the name of the argument with dashes.
 _OPTIONS = {"from_": "--from", "output": "-o", "outfile": "-o"}
 _COMMANDS = {"attribute": "report", "balance": "verify", "export_diff": "diff", "series": "trend"}
 _POSITIONAL = ("snap", "a", "b", "samples")
 
 
 def worded(text: Text) -> str:
-    """Return the text of an error in the command line's terms."""
+    """Return the text of an error with the names of options and commands."""
     return spelled(text, _spell)
 
 

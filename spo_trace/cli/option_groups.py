@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Options that several commands share, in groups; a command takes a group as one parameter."""
+"""Groups of options that several commands share; a command takes a group as one parameter."""
 
 import inspect
 from collections.abc import Callable

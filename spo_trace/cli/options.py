@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The commands' options: what they are called, and what --help says of them."""
+"""The options of the commands: names, types and help texts."""
 
 from math import isfinite
 from pathlib import Path
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-# The keys that --help names. The table of all of them imports pyarrow, for which --help does not wait.
+# The keys that --help names. The complete table of keys imports pyarrow, which would slow --help down.
 COMMON_KEYS = (
     *("comm", "pid", "tgid", "memcg", "category", "caller", "callsite", "stack", "symbols", "module"),
     *("order", "migratetype", "node", "zone", "gfp_flags", "swapped", "type"),
@@ -44,20 +44,20 @@ COMMON_KEYS = (
 
 
 def option(*names: str, shows: str, help: str, least: float | None = None, default: bool = False) -> Any:
-    """Return an option for Annotated; `shows`: its value's name in --help; `default`: --help tells its default."""
+    """Return an option for Annotated; `shows`: the name of its value in --help; `default`: --help shows the default."""
     callback = None if least is None else finite
     return typer.Option(*names, metavar=shows, help=help, min=least, callback=callback, show_default=default)
 
 
 def finite(number: float | None) -> float | None:
-    """Return a number that was given; raise typer.BadParameter for nan and inf, which `min` lets pass."""
+    """Return `number`; raise typer.BadParameter for nan and inf, which `min` accepts."""
     if isinstance(number, float) and not isfinite(number):
-        raise typer.BadParameter(f"{number} is no number to go by")
+        raise typer.BadParameter(f"{number} must be a finite number")
     return number
 
 
 def page_size_of(text: str) -> int:
-    """Return the bytes of --page-size; raise typer.BadParameter if no machine has such pages."""
+    """Return the value of --page-size in bytes; raise typer.BadParameter if no machine has pages of this size."""
     try:
         return parse_page_size(text)
     except UsageError as error:
@@ -77,8 +77,8 @@ By = Annotated[
     option(
         "--by",
         shows="KEYS",
-        help=f"What to group by, several with commas: {', '.join(COMMON_KEYS)} (type: of swap), and every other "
-        "column, see docs/keys.md. Default: comm.",
+        help=f"Keys to group by, separated by commas: {', '.join(COMMON_KEYS)} (type: swap type), or any other column, "
+        "see docs/keys.md. Default: comm.",
     ),
 ]
 Top = Annotated[
@@ -87,8 +87,8 @@ Top = Annotated[
         "--top",
         shows="N",
         least=0,
-        help="Rows to show; 0 for all. Default: the first 20 of a table on a terminal; all in a file, in a pipe, and "
-        "in csv, json and markdown.",
+        help="Number of rows to show; 0 for all. Default: 20 for a table on a terminal; all in a file, in a pipe, "
+        "and in csv, json and markdown.",
     ),
 ]
 Envelope = Annotated[
@@ -103,31 +103,32 @@ Where = Annotated[
     option(
         "--where",
         shows="EXPR",
-        help="""Keep only rows for which it holds: 'comm == "dd" and order > 0'. Text in quotes is taken as names """
-        r"are shown: \n stays \n. A row without a value matches no comparison: NAME.isna() asks for it. bytes is "
-        "the size of one record. If given several times, all must hold.",
+        help="""Count only records that match EXPR: 'comm == "dd" and order > 0'. String literals are compared with """
+        r"names as displayed: \n is two characters. A missing value matches no comparison; NAME.isna() finds it. bytes "
+        "is the size of one record. With several --where, a record must match all of them.",
     ),
 ]
-Html = Annotated[Path | None, option("--html", shows="FILE", help="Write a page to look at, too: one file, all in it.")]
+Html = Annotated[Path | None, option("--html", shows="FILE", help="Also write a self-contained HTML report.")]
 Format = Annotated[
     str | None,
     option(
         "--format",
         "-f",
         shows="NAME",
-        help="table, csv, json or markdown. Default: by the ending of the name of -o (.csv, .json, .md, .txt), else "
-        "table.",
+        help="table, csv, json or markdown. Default: by the suffix of -o (.csv, .json, .md, .txt), else table.",
     ),
 ]
-Output = Annotated[Path | None, option("--output", "-o", shows="FILE", help="Write here instead of to stdout.")]
+Output = Annotated[
+    Path | None, option("--output", "-o", shows="FILE", help="Write to FILE instead of standard output.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 Owner = Annotated[
     str | None,
     option(
         "--owner",
         shows="USER",
-        help="Who gets the files: USER or USER:GROUP, names or numbers. Default: under sudo, the user who called it, "
-        "if the files go where this user may write; else whoever runs it. Only root can name somebody else.",
+        help="Owner of the files: USER or USER:GROUP, names or numbers. Default: under sudo, the user who called it, "
+        "if that user may write to the directory; else the user who runs it. Only root may choose another user.",
     ),
 ]
 Mode = Annotated[
@@ -135,8 +136,8 @@ Mode = Annotated[
     option(
         "--mode",
         shows="MODE",
-        help="The files' permission bits in octal, such as 0640; directories get the matching x. Default: 0600. "
-        "Any other lets others read who owns memory here.",
+        help="Permission bits of the files in octal, such as 0640; directories get the matching x bits. Default: 0600, "
+        "so that other users cannot see who owns memory.",
     ),
 ]
 Jobs = Annotated[
@@ -146,7 +147,7 @@ Jobs = Annotated[
         "-j",
         shows="N",
         least=1,
-        help="Readers of page_owner, scanners of its text; default: one for each processor, 8 at most.",
+        help="Number of parallel readers and parsers. Default: one per processor, at most 8.",
     ),
 ]
 StacksTimeout = Annotated[
@@ -155,7 +156,7 @@ StacksTimeout = Annotated[
         "--stacks-timeout",
         shows="SECONDS",
         least=0.1,
-        help="Give page_owner_stacks up if reading it returns nothing for so long: on some kernels it never ends.",
+        help="Stop reading page_owner_stacks if it returns no data for this long: on some kernels the read never ends.",
         default=True,
     ),
 ]
@@ -164,21 +165,19 @@ PageSize = Annotated[
     typer.Option(
         "--page-size",
         metavar="BYTES",
-        help="Page size of the machine, such as 4096, 16K or 64K (getconf PAGESIZE), where its files do not tell it.",
+        help="Page size of the machine, such as 4096, 16K or 64K (getconf PAGESIZE), if the input does not contain it.",
         parser=page_size_of,
         show_default=False,
     ),
 ]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Fail at the first malformed record, instead of setting it aside.")
-]
+Strict = Annotated[bool, typer.Option("--strict", help="Fail at the first malformed record instead of skipping it.")]
 From = Annotated[
     list[str] | None,
     option(
         "--from",
         shows="PATH",
-        help="In place of this machine, a capture: a directory, a tar archive, single files (repeat it), - for stdin; "
-        "gz, xz, zst, lz4, bz2 too. Or the simulator's scenario.",
+        help="Read a capture instead of this machine: a directory, a tar archive, single files (repeat the option), or "
+        "- for stdin; also compressed (gz, xz, zst, lz4, bz2). With the simulator: a scenario.",
     ),
 ]
 Backend = Annotated[
@@ -188,12 +187,12 @@ Backend = Annotated[
 
 
 def keys_of(by: list[str] | None) -> list[str]:
-    """Return the keys of --by, given once with commas or several times."""
+    """Return the keys of --by, which may contain commas and may be repeated."""
     return [key.strip() for part in by or ["comm"] for key in part.split(",") if key.strip()]
 
 
 def condition_of(where: list[str] | None) -> str | None:
-    """Return the one condition that all of --where are."""
+    """Return all --where joined into one condition, None without any."""
     if not where:
         return None
     return where[0] if len(where) == 1 else " and ".join(f"({part})" for part in where)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What every command does with its output: data to stdout or a file, all else to stderr."""
+"""Output of the commands: data goes to stdout or a file, everything else to stderr."""
 
 import os
 import stat
@@ -9,16 +9,19 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.api.destinations import check_file, text_file
 from spo_trace.cli.messages import worded
-from spo_trace.collect.read_log import Progress
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import Access, access_for, parse_mode
-from spo_trace.formats.text import KernelText
 from spo_trace.reporters.format import format_size, printable
-from spo_trace.snapshots.meta import FileCounts, Meta
+
+if TYPE_CHECKING:
+    from spo_trace.collect.read_log import Progress
+    from spo_trace.formats.text import KernelText
+    from spo_trace.snapshots.meta import FileCounts, Meta
 
 __all__ = [
     "access_of",
@@ -34,36 +37,36 @@ __all__ = [
 
 
 def note(text: str) -> None:
-    """Say something that is not data."""
+    """Print a note on stderr."""
     print(printable(text), file=sys.stderr)
 
 
 def warn(text: str) -> None:
-    """Say something that the user should not overlook."""
+    """Print a warning on stderr."""
     print(f"spo-trace: warning: {printable(text)}", file=sys.stderr)
 
 
 def check_output(output: Path | None, *, force: bool, argument: str = "output") -> None:
-    """Raise SpoTraceError if `output`, given as `argument`, can't be written to; before the work, not after it."""
+    """Raise SpoTraceError if `output`, given as `argument`, can't be written: before the work, not after it."""
     if output is not None and str(output) != "-":
         check_file(output, force=force, argument=argument)
 
 
 def check_page(page: Path | None, output: Path | None, *, force: bool) -> None:
-    """Raise SpoTraceError if the page of --html can't be written to; `output` (default: stdout) is the table's."""
+    """Raise SpoTraceError if the HTML report can't be written; `output` (default: stdout) is that of the table."""
     if str(page) == "-":
         raise UsageError(
-            "--html writes beside the table, which goes to standard output", hint="name a file: --html FILE"
+            "--html cannot write to standard output, where the table goes", hint="name a file: --html FILE"
         )
     if page and page.suffix.lower() not in ("", ".htm", ".html"):
-        raise UsageError(f"{page} can't be an HTML page: it ends with {page.suffix}", hint="name it NAME.html")
+        raise UsageError(f"{page} is not an HTML file name: it ends with {page.suffix}", hint="name it NAME.html")
     if page and output and page.absolute() == output.absolute():
-        raise UsageError(f"{page} can't be table and page", hint="name two files")
+        raise UsageError(f"{page} can't be both the table and the HTML report", hint="name two files")
     check_output(page, force=force, argument="html")
 
 
 def access_of(owner: str | None, mode: str | None, *outputs: Path | None) -> Access:
-    """Return what --owner and --mode ask for; raise UsageError where no file is written that they could apply to."""
+    """Return the access given by --owner and --mode; raise UsageError if no file is written."""
     given = " and ".join(name for name, value in (("--owner", owner), ("--mode", mode)) if value is not None)
     if given and not any(output and str(output) != "-" for output in outputs):
         raise UsageError(f"{given}: no file is written", hint="name a file, for example with -o")
@@ -72,16 +75,16 @@ def access_of(owner: str | None, mode: str | None, *outputs: Path | None) -> Acc
 
 @contextmanager
 def opened(output: Path | None, *, force: bool = False, access: Access | None = None) -> Iterator[TextIOWrapper]:
-    """Open stdout, or a file that appears only when it is complete, and replaces another only with `force`.
+    """Open stdout, or a file that appears when it is complete, and replaces an existing file only with `force`.
 
-    `access`: who gets the file, and its mode; by default as without --owner and --mode.
+    `access`: owner and mode of the file; by default as without --owner and --mode.
     """
     if output is None or str(output) == "-":
         if sys.stdout is None:
             raise SpoTraceError("standard output is closed", hint="name a file with -o")
         assert isinstance(sys.stdout, TextIOWrapper)
         yield sys.stdout
-        # Before the notes that follow on stderr: both may go to one file.
+        # stdout and stderr may be one file: keep the order of the output.
         sys.stdout.flush()
         return
     check_output(output, force=force)
@@ -94,27 +97,27 @@ def opened(output: Path | None, *, force: bool = False, access: Access | None = 
     note(f"Wrote {output}")
 
 
-# A pipe or a device, such as /dev/null, is written to; a file in its place would break more than this command.
+# Write into a pipe or a device such as /dev/null. Replacing it by a file would break other programs.
 def _open_device(output: Path) -> int:
     fd = os.open(output, os.O_WRONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC)
     if stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise SpoTraceError(f"{output} was exchanged while it was opened", hint="name a directory of yours with -o")
+        raise SpoTraceError(f"{output} was replaced while it was opened", hint="use a directory of yours with -o")
     return fd
 
 
-def progress() -> Progress | None:
-    """Return what draws a line of progress, None where stderr is not a terminal."""
+def progress() -> "Progress | None":
+    """Return a function that draws a progress line, None if stderr is not a terminal."""
     return _Line().update if sys.stderr.isatty() else None
 
 
 class _Line:
-    """Draw one line over and over, at most ten times a second."""
+    """Redraw one line, at most ten times per second."""
 
     def __init__(self) -> None:
         self._drawn = 0.0
 
-    def update(self, text: KernelText, counts: FileCounts) -> None:
+    def update(self, text: "KernelText", counts: "FileCounts") -> None:
         done = counts.seconds > 0
         if not done and monotonic() - self._drawn < 0.1:
             return
@@ -125,12 +128,12 @@ class _Line:
         sys.stderr.flush()
 
 
-def tell_collected(meta: Meta) -> None:
-    """Say what a snapshot lacks."""
+def tell_collected(meta: "Meta") -> None:
+    """Warn about data that a snapshot lacks."""
     for text in shortcomings(meta):
         warn(worded(text))
 
 
 def size_of(path: Path) -> str:
-    """Return the size of all files in a directory."""
+    """Return the total size of the files in a directory, as text."""
     return format_size(sum(file.stat().st_size for file in path.iterdir()))

@@ -38,15 +38,18 @@ def command(
     """
     to = document.target(html)
     check_page(html, document.output, force=document.force)
-    from spo_trace.analysis.attribution import ORDERS, attribute, page_columns
+    from spo_trace.analysis.attribution import ORDERS, attribute, record_columns
     from spo_trace.analysis.snapshot_notes import NOTED_COLUMNS, input_notes, snapshot_notes, total_note
     from spo_trace.analysis.totals import totals
-    from spo_trace.exporting import export
+    from spo_trace.exporting import export, html_columns
+    from spo_trace.snapshots.in_memory import in_memory
 
     question = asked.question(sort, ORDERS)
-    # The page shows more than the question.
-    columns = None if html else {*page_columns(question), *NOTED_COLUMNS}
+    # The HTML report needs more columns than the table.
+    columns = None if html else {*record_columns(question, "pages"), *NOTED_COLUMNS}
     snap = open_snapshot(snapshot, columns, page_size=page_size)
+    if html:
+        snap = in_memory(snap, html_columns(question))
     table = attribute(snap, question)
     notes = no_match_notes(question.condition, found=bool(table["total_bytes"].any()))
     notes += [total_note(totals(table)), *snapshot_notes(snap)]

@@ -27,16 +27,16 @@ def command(
         str, typer.Argument(help=f"A TOML file, or a bundled scenario: {', '.join(scenarios())}.", show_default=False)
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="The directory to make.", show_default=False)
+        Path, typer.Option("-o", "--output", metavar="DIR", help="The directory to create.", show_default=False)
     ],
     owner: Owner = None,
     mode: Mode = None,
     force: Force = False,
 ) -> None:
-    """Write what the kernel of a modelled machine would print.
+    """Write a capture of a simulated machine.
 
-    DIR gets a directory for each stage of the scenario, laid out like the machine, that snapshot, report and diff
-    read like any capture:
+    DIR gets one directory per stage of the scenario, with the files of debugfs and /proc that a real kernel would
+    print. snapshot, report and diff read them like any capture:
 
     \b
         spo-trace simulate rfc-after -o rfc-after
@@ -65,8 +65,8 @@ def _is_stage(name: str, directory: int) -> bool:
         return False
 
 
-# Only what an earlier simulate made is ever removed.
+# --force removes only the output of an earlier simulate.
 _STAGES = Kind(
-    "what simulate makes",
+    "output of simulate",
     lambda directory: all(_is_stage(name, directory) for name in names(directory)),
 )

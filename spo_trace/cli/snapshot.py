@@ -20,15 +20,17 @@ __all__ = ["command"]
 
 Target = Annotated[
     Path | None,
-    option("-o", "--output", shows="NAME.spo", help="The snapshot to make. Default: from host or input, and time."),
+    option("-o", "--output", shows="NAME.spo", help="Output. Default: HOST-TIME.spo or INPUT-TIME.spo."),
 ]
-Stage = Annotated[str | None, option("--stage", shows="NAME", help="The simulator's stage; default: the last.")]
+Stage = Annotated[
+    str | None, option("--stage", shows="NAME", help="The stage of the simulated scenario. Default: the last one.")
+]
 Swap = Annotated[
     str,
     option(
         "--swap",
         shows="MODE",
-        help="Owners of swap: auto (debugfs, else bpf), debugfs, bpf (of a running spo-trace trace) or none.",
+        help="Owners of swap from: auto (debugfs, else bpf), debugfs, bpf (a running spo-trace trace) or none.",
         default=True,
     ),
 ]
@@ -51,7 +53,7 @@ def command(
 ) -> None:
     """Take a snapshot of who owns memory and swap.
 
-    On a machine booted with page_owner=on (as root), or of files that were captured on one:
+    Reads this machine (as root, booted with page_owner=on), or a capture of another machine:
 
     \b
         sudo spo-trace snapshot -o now.spo
@@ -60,7 +62,9 @@ def command(
     import spo_trace as spo
 
     if str(output) == "-":
-        raise UsageError("a snapshot is a directory, and can't go to standard output", hint="name it: -o NAME.spo")
+        raise UsageError(
+            "a snapshot is a directory and can't be written to standard output", hint="name it: -o NAME.spo"
+        )
     target = output or _default_name(from_ or [])
     snap = spo.snapshot(
         target,
@@ -92,13 +96,13 @@ def _tell(snap: "Snapshot", target: Path) -> None:
     note(f"Wrote {target}: {', '.join(rows)}, {size_of(target)}")
     if cost := snap.meta.cost:
         own = (cost.own_pages or 0) * snap.page_size
-        listed = f"; {format_size(own)} of what is listed are its own" if own else ""
-        note(f"It took {cost.seconds:.1f} s, and read its files within {cost.skew_seconds:.1f} s{listed}")
+        listed = f"; {format_size(own)} of the listed memory is its own" if own else ""
+        note(f"Took {cost.seconds:.1f} s; all files were read within {cost.skew_seconds:.1f} s{listed}")
     if swap_owner.why:
         note(f"Swap owners: none ({swap_owner.why.text})")
     if unknown := swap_owner.unknown_pages:
         size = format_size(unknown * snap.page_size)
-        note(f"Swap owners: unknown for {size}, in swap since before the probes were attached")
+        note(f"Swap owners: unknown for {size}, swapped out before the probes were attached")
 
 
 def _default_name(paths: list[str]) -> Path:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Show a table of amounts in the format that was asked for: its rows, and the notes that belong to it."""
+"""Write a table of amounts and its notes in the chosen format."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,17 +30,17 @@ __all__ = [
 
 _NAMED = 3
 
-# Rows that a terminal shows unless --top says otherwise.
+# Rows that a terminal shows without --top.
 TOP_ON_TERMINAL = 20
 
 FORMATS = ("table", "csv", "json", "markdown")
 
-# What the end of a file's name says of it.
+# The format by the suffix of the file name.
 _ENDINGS = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 
 
 class Target(NamedTuple):
-    """Hold where a table goes and how; `access` as for `opened`."""
+    """Hold where a table is written and in which format; `access` as for `opened`."""
 
     format: str
     output: Path | None
@@ -50,22 +50,22 @@ class Target(NamedTuple):
 
     @property
     def to_stdout(self) -> bool:
-        """Tell whether the document goes to standard output."""
+        """Return whether the document goes to standard output."""
         return self.output is None or str(self.output) == "-"
 
     @property
     def on_terminal(self) -> bool:
-        """Tell whether a person looks at the table as it is written: a file, a pipe or a program gets all rows."""
+        """Return whether the table is written to a terminal: files, pipes and programs get all rows."""
         return self.format == "table" and self.to_stdout and sys.stdout is not None and sys.stdout.isatty()
 
     @property
     def for_programs(self) -> bool:
-        """Tell whether the document has the API's columns and plain numbers."""
+        """Return whether the document has the columns of the API and plain numbers."""
         return self.format in ("csv", "json")
 
     @property
     def holds_notes(self) -> bool:
-        """Tell whether notes are part of the document: in Markdown, in an envelope, and in a table's file."""
+        """Return whether the document contains the notes: Markdown, an envelope, or a table in a file."""
         return self.envelope or self.format == "markdown" or (self.format == "table" and not self.to_stdout)
 
 
@@ -77,28 +77,30 @@ def target_of(
     envelope: bool = False,
     access: Access | None = None,
 ) -> Target:
-    """Return where a table goes; raise an error for options that can't be, before the work and not after it."""
+    """Return where a table is written; raise an error for wrong options, before the work and not after it."""
     chosen = chosen_format(format, output, FORMATS, _ENDINGS)
     if envelope and chosen != "json":
-        raise UsageError("--envelope goes with JSON", hint="add --format json")
+        raise UsageError("--envelope needs JSON", hint="add --format json")
     check_output(output, force=force)
     return Target(chosen, output, force, envelope, access)
 
 
 def chosen_format(name: str | None, output: Path | None, known: Sequence[str], endings: Mapping[str, str]) -> str:
-    """Return the format `name`, else what `endings` say of `output`, else the first of those `known`.
+    """Return the format `name`, else the one of the suffix of `output` in `endings`, else the first one `known`.
 
-    Raise UsageError for one that there is not, and where the two contradict each other; before the work, not after it.
+    Raise UsageError for an unknown format or suffix, and if the two contradict each other.
     """
     if name is not None and name not in known:
         raise UsageError(f"there is no format {name!r}", hint=f"choose one of {', '.join(known)}")
     written = str(output or "")
     told = next((format for ending, format in endings.items() if written.lower().endswith(ending)), None)
     if name is None and told is None and output and output.suffix:
-        hint = f"end the name with one of {', '.join(endings)}; or choose with -f: {', '.join(known)}"
-        raise UsageError(f"{written}: no format is known by the ending {output.suffix}", hint=hint)
+        hint = f"use one of the suffixes {', '.join(endings)}, or choose a format with -f: {', '.join(known)}"
+        raise UsageError(f"{written}: the suffix {output.suffix} is unknown", hint=hint)
     if name and told and name != told:
-        raise UsageError(f"{written} ends as {told} does, and --format is {name}", hint=f"leave out --format {name}")
+        raise UsageError(
+            f"{written} has the suffix of {told}, but --format is {name}", hint=f"leave out --format {name}"
+        )
     return name or told or known[0]
 
 
@@ -112,7 +114,7 @@ def show(
     changed: "pd.Series | None" = None,
     total: Mapping[str, int | None] | None = None,
 ) -> None:
-    """Write `table` and its notes; those that the document on stdout does not hold go to stderr.
+    """Write `table` and its notes; notes that the document on stdout does not contain go to stderr.
 
     `said`: notes that are on stderr already; they come first in the document. `top`: the number of rows, 0 for all,
     None if --top was not given: then a terminal shows the first of the rows `changed` (default: of all). `total`: of
@@ -131,7 +133,7 @@ def show(
 
 
 def tell(notes: Iterable[Note], to: Target) -> None:
-    """Print notes on stderr; warnings always, others unless the document on stdout holds them."""
+    """Print notes on stderr: warnings always, others unless the document on stdout contains them."""
     for one in notes:
         if one.warning:
             warn(one.text)
@@ -157,14 +159,14 @@ def _left_out_notes(table: "pd.DataFrame", shown: "pd.DataFrame", changed: "pd.S
 
 
 def no_match_notes(condition: "Condition", *, found: bool) -> list[Note]:
-    """Return a warning if a condition holds for no row at all: a mistyped name would pass for good news."""
+    """Return a warning if no record matches a condition: a mistyped name would look like good news."""
     if condition.text is None or found:
         return []
-    return [Note(NoteCode.NO_ROWS_MATCH, f"no rows match --where {condition.text!r}", warning=True)]
+    return [Note(NoteCode.NO_ROWS_MATCH, f"no records match --where {condition.text!r}", warning=True)]
 
 
 def most_grown(table: "pd.DataFrame", keys: Sequence[str], amounts: Iterable[str]) -> str:
-    """Return the first rows of a table and their `amounts` in words, for a message."""
+    """Return the first rows of a table and their `amounts` as text, for a message."""
     from spo_trace.analysis.owner_labels import owner_labels
 
     first = table.head(_NAMED)

@@ -28,7 +28,7 @@ _BY = ("comm", "stack")
 Interval = Annotated[
     float | None,
     typer.Argument(
-        metavar="INTERVAL", min=0.1, callback=finite, help="Print events every so many seconds.", show_default=False
+        metavar="INTERVAL", min=0.1, callback=finite, help="Print events every INTERVAL seconds.", show_default=False
     ),
 ]
 
@@ -38,26 +38,26 @@ def command(
     interval: Interval = None,
     count: Annotated[
         int | None,
-        typer.Argument(metavar="COUNT", min=1, help="End after so many intervals.", show_default=False),
+        typer.Argument(metavar="COUNT", min=1, help="Stop after COUNT intervals.", show_default=False),
     ] = None,
-    by: Annotated[str, typer.Option("--by", metavar="KEY", help="Events by comm or stack.")] = "comm",
-    top: Annotated[int, option("--top", shows="N", least=0, help="Rows an interval; 0 for all.", default=True)] = 10,
+    by: Annotated[str, typer.Option("--by", metavar="KEY", help="Group events by comm or stack.")] = "comm",
+    top: Annotated[int, option("--top", shows="N", least=0, help="Rows per interval; 0 for all.", default=True)] = 10,
     max_entries: Annotated[
         int | None,
         option(
             "--max-entries",
             shows="N",
             least=1,
-            help="Room for so many swap entries, some 120 bytes each. Default: all of swap, within 1/32 of memory.",
+            help="Track at most N swap entries, 120 bytes each. Default: all of swap, within 1/32 of memory.",
         ),
     ] = None,
     ebpf: Annotated[bool, typer.Option("--ebpf", help="Print the BPF program and exit.")] = False,
 ) -> None:
-    """Keep the owners of swapped pages on an unpatched kernel.
+    """Track the owners of swapped pages on an unpatched kernel.
 
-    Attaches BPF probes to the kernel's swap functions (bcc, as root) and keeps them until it ends. Meanwhile
-    `spo-trace snapshot` has the owners of swap, and pages that came back from swap keep theirs. With INTERVAL it
-    prints who swaps, in pages a second.
+    Attaches BPF probes to the kernel's swap functions (needs root and bcc) until it exits. While it runs,
+    `spo-trace snapshot` knows the owners of swap, and pages that come back from swap keep their owner. With INTERVAL,
+    prints the processes that swap, in pages per second.
 
     \b
         sudo spo-trace trace &
@@ -75,13 +75,13 @@ def command(
 
     size = room(max_entries)
     _warn_of_room(size)
-    note("Compiling the probes; that takes some seconds …")
+    note("Compiling the probes; this takes a few seconds …")
     with attached(size, events=interval is not None) as (probes, server):
         _tell_attached(probes)
         try:
             _run(probes, server, interval, count, by_stack=by == "stack", top=top)
         except KeyboardInterrupt:
-            # The way to end it.
+            # Ctrl-C is the normal end.
             note("")
         finally:
             _tell_counters(probes)
@@ -89,8 +89,8 @@ def command(
 
 def _warn_of_room(size: "Capacity") -> None:
     if size.entries < size.swap_pages:
-        warn(f"room for {size.entries:,} of {size.swap_pages:,} pages of swap; what is beyond is counted as lost")
-        note("  hint: --max-entries makes more room")
+        warn(f"can track {size.entries:,} of {size.swap_pages:,} pages of swap; pages beyond that are counted as lost")
+        note("  hint: raise --max-entries")
 
 
 def _tell_attached(probes: "Probes") -> None:
@@ -100,15 +100,13 @@ def _tell_attached(probes: "Probes") -> None:
     how = "fentry" if facts["fentry"] else "kprobes"
     note(f"Attached to {', '.join(facts['hooks'].values())} ({how})")
     if facts["owners"]:
-        note(f"{facts['checked_pages']} pages read from memory say what page_owner prints of them")
+        note(f"Checked: the owners of {facts['checked_pages']} pages read from kernel memory match page_owner")
         unknown = facts["used_at_attach"] * sysconf("SC_PAGE_SIZE")
-        note(f"In swap already, unknown (before attach): {format_size(unknown)}")
-        note("Owners of swap from now on: sudo spo-trace snapshot --swap bpf. Ctrl-C ends it.")
+        note(f"Swapped out before the probes were attached, owners unknown: {format_size(unknown)}")
+        note("Owners of swap are tracked from now on: sudo spo-trace snapshot --swap bpf. Ctrl-C stops it.")
     else:
-        warn("page_owner is not on: no owners of swap, events only, with the stack of the swap-out itself")
-        note(
-            "Names are of processes that had the page mapped; with ? of the task that swapped it, as nobody knows whose"
-        )
+        warn("page_owner is off: only events are counted, with the stack of the swap-out; owners of swap are unknown")
+        note("Names are those of processes that mapped the page; with ?, of the task that swapped it (owner unknown)")
 
 
 def _run(
@@ -120,7 +118,7 @@ def _run(
     from spo_trace.probes.symbolizer import live_symbolizer
 
     assert interval is not None
-    # What came about since the attach is of no interval.
+    # Events between the attach and now belong to no interval.
     before, number, began = total_events(probes, by_stack=by_stack), 0, monotonic()
     symbols = live_symbolizer() if by_stack else None
     last = began
@@ -136,7 +134,7 @@ def _run(
         before, last, number = after, now, number + 1
 
 
-# Answers those who ask for the maps until `deadline`, for ever without one.
+# Answers requests for the maps until `deadline`, forever without one.
 def _serve(server: "TraceServer", deadline: float | None) -> None:
     while deadline is None or monotonic() < deadline:
         ready, _, _ = select([server], [], [], None if deadline is None else max(deadline - monotonic(), 0))
@@ -147,7 +145,7 @@ def _serve(server: "TraceServer", deadline: float | None) -> None:
 def _show(rows: "list[Rates]", stacks: "dict[Whose, list[str]]") -> None:
     time = f"{datetime.now():%H:%M:%S}"
     for row in rows:
-        # What was counted for the task that swapped, as nobody knows whose page it was.
+        # The owner is unknown: the events were counted for the task that swapped.
         comm = printable(row.whose.comm) + ("" if row.whose.known else " ?")
         print(f"{time}  {comm:16}  {row.out:9,.0f}  {row.in_:9,.0f}  {row.freed:9,.0f}")
         print("".join(f"    {printable(frame)}\n" for frame in stacks.get(row.whose, ())), end="")

@@ -31,7 +31,7 @@ Samples = Annotated[
     str,
     typer.Argument(
         metavar="DIR",
-        help="A recording (of watch --record), or a directory of snapshots (NAME.spo) of one boot.",
+        help="A recording (of watch --record), or a directory of snapshots (NAME.spo) from one boot.",
         show_default=False,
     ),
 ]
@@ -40,17 +40,17 @@ TrendBy = Annotated[
     option(
         "--by",
         shows="KEYS",
-        help="What to group by, as for report. Default: what it was recorded by; stack for snapshots. A recording "
-        "by stack has symbols, caller, callsite, module and category too.",
+        help="Keys to group by, as for report. Default: the keys of the recording; stack for snapshots. A recording "
+        "by stack also has symbols, caller, callsite, module and category.",
     ),
 ]
-Weight = Annotated[str, option("--weight", shows="NAME", help="What grows: total, mem or swap.", default=True)]
+Weight = Annotated[str, option("--weight", shows="NAME", help="The amount to fit: total, mem or swap.", default=True)]
 Sort = Annotated[
     str,
     option(
         "--sort",
         shows="COLUMN",
-        help="least (what grows surely), rate, first, last, steadiness or a key.",
+        help="least (the column `at least`), rate, first, last, steadiness or a key.",
         default=True,
     ),
 ]
@@ -59,7 +59,7 @@ Plot = Annotated[
     option(
         "--plot",
         shows="FILE",
-        help="Draw the first rows (six at most) with their lines: FILE.png, .svg or .html. Needs matplotlib.",
+        help="Plot the first rows (at most six) with their fitted lines: FILE.png, .svg or .html. Needs matplotlib.",
     ),
 ]
 FailAbove = Annotated[
@@ -67,7 +67,7 @@ FailAbove = Annotated[
     option(
         "--fail-above",
         shows="RATE",
-        help="Exit with 3 if any row surely (column `at least`) grows faster: bytes per s, min, h or day, such as "
+        help="Exit with 3 if the column `at least` of any row exceeds RATE: bytes per s, min, h or day, such as "
         "10K/s or 1MiB/h; or 0.",
     ),
 ]
@@ -86,11 +86,11 @@ def command(
     plot: Plot = None,
     fail_above: FailAbove = None,
 ) -> None:
-    """Show who grows steadily, how fast, and how sure that is.
+    """Show which owners grow steadily, how fast, and with what confidence.
 
-    A straight line is fitted to each owner's samples. The rate has its standard error; `at least` is the growth that
-    is sure (95 %), and is what rows are ranked by; `steadiness` is R². What grew in one step, or is still filling up,
-    is no sure growth.
+    Fits a straight line to the samples of each owner. The rate has its standard error; `at least` is the lower bound
+    of the rate (95 % confidence), by which rows are sorted; `steadiness` is R². One-off steps and growth that levels
+    off do not count as steady growth.
 
     \b
         spo-trace trend day
@@ -113,7 +113,7 @@ def command(
     found = bool(series.table["total_bytes"].any())
     show(table, to, no_match_notes(question.condition, found=found), said=said, top=top, changed=changed)
     if plot and not changed.any():
-        note("Nothing changed: there is nothing to draw")
+        note("Nothing changed: there is nothing to plot")
     elif plot:
         _draw(table[changed].head(min(top or _PANELS, _PANELS)), series, weight, plot, to)
     if limit is not None:
@@ -124,7 +124,7 @@ def _series_notes(series: "Series", weight: str) -> list[Note]:
     times = series.table["seconds"].drop_duplicates()
     notes = [Note(NoteCode.SAMPLES, f"{len(times)} samples of one boot, over {times.max():,.1f} s")]
     if _what(series, weight) == "memory" and weight == "total":
-        text = "The samples do not have the owners of swap: swap is left out"
+        text = "The owners of swap are unknown in the samples: swap is left out"
         notes.append(Note(NoteCode.SWAP_LEFT_OUT, text))
     return notes
 
@@ -134,8 +134,8 @@ def _fail_above(limit: float, asked: str, table: "pd.DataFrame", keys: list[str]
     if over.empty:
         return
     named = most_grown(over, keys, (f"{format_size(rate)}/s" for rate in over["rate_low"]))
-    grow = "row surely grows" if len(over) == 1 else "rows surely grow"
-    fail(f"{len(over):,} {grow} faster than {asked}: {named}", None, EXIT_THRESHOLD)
+    grow = "row grows" if len(over) == 1 else "rows grow"
+    fail(f"{len(over):,} {grow} by more than {asked} (95 % confidence): {named}", None, EXIT_THRESHOLD)
 
 
 def _check_plot(plot: Path | None, *, force: bool) -> None:
@@ -144,13 +144,13 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
     from spo_trace.reporters.trend_plot import SUFFIXES
 
     if plot.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"can't draw {plot}", hint=f"its name decides what it is: one of {', '.join(SUFFIXES)}")
+        raise UsageError(f"can't plot to {plot}", hint=f"the suffix must be one of {', '.join(SUFFIXES)}")
     if find_spec("matplotlib") is None:
         raise SpoTraceError("--plot needs matplotlib", hint=f"install it {INSTALL_PLOT}")
     check_output(plot, force=force, argument="plot")
 
 
-# What the amounts are of: the kernel's counts have memory and swap in one.
+# Returns what the amounts measure; the kernel's counts are of memory and swap together.
 def _what(series: "Series", weight: str) -> str:
     told = series.table[["mem_bytes", "swap_bytes"]].notna().any()
     if weight == "total" and told["mem_bytes"] != told["swap_bytes"]:
@@ -166,7 +166,7 @@ def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, to: 
     found = history(series.table, series.keys, [f"{weight}_bytes"])
     amounts = Amounts(found.seconds, found.amounts[f"{weight}_bytes"][rows_of(found, table)])
     labels = owner_labels(table, series.keys)
-    title = f"Who grows steadily, by {', '.join(series.keys)}: {_what(series, weight)}"
+    title = f"Steady growth by {', '.join(series.keys)}: {_what(series, weight)}"
     with opened(plot, force=to.force, access=to.access) as file:
         outfile = cast(BinaryIO, file.buffer)
         render_trend(table, labels, amounts, outfile, suffix=plot.suffix.lower(), title=title)
@@ -178,5 +178,5 @@ def _limit(text: str | None) -> float | None:
     try:
         return None if text is None else parse_rate(text)
     except ValueError as error:
-        hint = "a size, and in what time, such as 10K/s, 64KiB/min, 1MiB/h or 1G/day; or 0"
+        hint = "give a size and a unit of time, such as 10K/s, 64KiB/min, 1MiB/h or 1G/day; or 0"
         raise UsageError(f"--fail-above: {error}", hint=hint) from error

@@ -22,8 +22,8 @@ Only = Annotated[
     option(
         "--only",
         shows="PARTS",
-        help="Check these parts alone: memory, swap, stacks; several with commas. Kernels before 6.9 have no counts of "
-        "stacks: --only memory,swap.",
+        help="Check only these parts, separated by commas: memory, swap, stacks. Kernels before 6.9 do not count pages "
+        "per stack: use --only memory,swap.",
     ),
 ]
 
@@ -34,7 +34,7 @@ def command(
     snapshot: Source,
     tolerance: Annotated[
         float,
-        option("--tolerance", shows="PERCENT", least=0, help="How much may stay unexplained.", default=True),
+        option("--tolerance", shows="PERCENT", least=0, help="Tolerated unexplained difference.", default=True),
     ] = 2.0,
     only: Only = None,
     document: DocumentOptions = DocumentOptions(),  # noqa: B008  # frozen
@@ -42,9 +42,9 @@ def command(
 ) -> None:
     """Check that page_owner accounts for the memory and swap in use.
 
-    Memory is compared with MemTotal − MemFree, swap with each device's Used, stacks with nr_base_pages. What explains
-    a difference is listed with its size. Each part has a verdict: balanced, off (more than --tolerance percent and
-    more than 1 MiB is unexplained), or not checked, because its input is missing or cut off.
+    Compares memory with MemTotal − MemFree, swap with Used of each device, and stacks with nr_base_pages. Known causes
+    of a difference are listed with their size. The verdict on each part is balanced, off (more than --tolerance
+    percent and more than 1 MiB is unexplained), or not checked (its input is missing or incomplete).
 
     Exit code: 3 if a part is off, else 4 if a part could not be checked, else 0.
 
@@ -78,13 +78,13 @@ def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[No
     tell(notes, to)
 
 
-# What is off or not checked is an error on stderr, and a verdict in the table.
+# Parts that are off or not checked are reported as errors on stderr.
 def _notes(found: "pd.DataFrame", tolerance: float) -> list[Note]:
     if not (found["verdict"] == "balanced").all():
         return []
     small = found[found["reason"] == "below-floor"]["section"]
     floor = f", or within 1 MiB ({', '.join(small)})" if len(small) else ""
-    text = f"Balanced: what is unexplained is within {tolerance:g}%{floor}"
+    text = f"Balanced: the unexplained difference is within {tolerance:g}%{floor}"
     return [Note(NoteCode.VERDICT, text)]
 
 
@@ -101,4 +101,4 @@ def _hint(found: "pd.DataFrame") -> str | None:
     left = found[found["verdict"] == "balanced"]["part"].drop_duplicates()
     lacking = set(found[found["verdict"] == "not checked"]["part"])
     parts = [part for part in left if part not in lacking]
-    return f"--only {','.join(parts)} checks the rest alone" if parts else None
+    return f"--only {','.join(parts)} checks the other parts" if parts else None

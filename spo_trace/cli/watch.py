@@ -41,12 +41,12 @@ Interval = Annotated[
         "-n",
         shows="SECONDS",
         least=0.1,
-        help="Time from one sample to the next. Default: 5; with --from none.",
+        help="Time between samples. Default: 5, or 0 with --from.",
     ),
 ]
 Count = Annotated[
     int | None,
-    option("--count", "-c", shows="N", least=1, help="Stop after so many samples. Default: on Ctrl-C."),
+    option("--count", "-c", shows="N", least=1, help="Stop after N samples. Default: run until Ctrl-C."),
 ]
 Owners = Annotated[
     int | None,
@@ -54,7 +54,7 @@ Owners = Annotated[
         "--top",
         shows="N",
         least=0,
-        help="Owners to show, 0 for all. Default: as many as fit the terminal; all in plain lines, csv and json.",
+        help="Number of owners to show, 0 for all. Default: what fits the terminal; all in plain lines, csv and json.",
     ),
 ]
 Sort = Annotated[
@@ -65,9 +65,9 @@ Method = Annotated[
     option(
         "--method",
         shows="NAME",
-        help="counts: the kernel's own count for each stack (page_owner_stacks, Linux 6.9+): cheap, memory and "
-        "swap in one number, and only --by stack, symbols, caller, callsite, module, category. full: every record. "
-        "auto: counts where they can answer, else full.",
+        help="counts: the kernel's page count per stack (page_owner_stacks, Linux 6.9+): cheap, but memory and swap "
+        "are one number, and only --by stack, symbols, caller, callsite, module, category works. full: every record. "
+        "auto: counts if possible, else full.",
         default=True,
     ),
 ]
@@ -77,13 +77,13 @@ WatchFormat = Annotated[
         "--format",
         "-f",
         shows="NAME",
-        help="view: live on a terminal, plain lines elsewhere; csv, or json (an object a line), for programs.",
+        help="view (live on a terminal, plain lines elsewhere), csv, or json (one object per line).",
         default=True,
     ),
 ]
 Record = Annotated[
     Path | None,
-    option("--record", shows="DIR", help="Keep each sample in DIR, as a small Parquet file, for spo-trace trend."),
+    option("--record", shows="DIR", help="Store each sample in DIR as a small Parquet file, for spo-trace trend."),
 ]
 
 
@@ -107,11 +107,11 @@ def command(
     from_: From = None,
     backend: Backend = None,
 ) -> None:
-    """Watch who owns memory and swap, and who grows.
+    """Watch owners of memory and swap grow.
 
-    A live view on a terminal, plain lines elsewhere. Ctrl-C ends it, with exit code 0; what was recorded by then is
+    Shows a live view on a terminal, and plain lines elsewhere. Ctrl-C stops it with exit code 0; recorded samples are
     kept. If the reader of its output exits (e.g. head), watch exits with 1. With --from, each capture is one sample:
-    several, or a directory of captures.
+    give several, or a directory of captures.
 
     \b
         sudo spo-trace watch
@@ -153,7 +153,7 @@ def _show(display: Display, samples: "Iterator[Sample]") -> None:
             for sample in samples:
                 display.show(sample)
     except KeyboardInterrupt:
-        # How a watch ends; unless it had not begun.
+        # Ctrl-C is the normal end, once there is a sample.
         if not display.taken:
             raise
     display.leave()

@@ -29,15 +29,15 @@ __all__ = ["Csv", "Display", "JsonLines", "Lines", "Terminal"]
 
 _NUMBER = re.compile(r"[\d,]+")
 
-# Samples that are kept beside the first one: the sparklines go back so far.
+# Samples that are kept besides the first one, for the sparklines.
 _REMEMBERED = 20
 
-# Owners that a terminal may show, as many of them as fit; everything else gets all.
+# At most this many owners are formatted for a terminal.
 _ROWS_ON_TERMINAL = 200
 
 
 class Display:
-    """Keep the samples that growth is told from; `taken` counts all that were shown."""
+    """Keep the samples from which growth is computed; `taken` is the number of samples shown."""
 
     def __init__(self, question: "Question") -> None:
         self.taken = 0
@@ -57,7 +57,7 @@ class Display:
         pass
 
     def progress(self) -> Progress | None:
-        """Return what tells how far the reading of a sample is."""
+        """Return a function that shows the progress of reading a sample."""
         return progress()
 
     def show(self, sample: "Sample") -> None:
@@ -69,16 +69,16 @@ class Display:
             self._recent.append(sample)
         self.taken += 1
         for text in _lacking(sample):
-            # Once for all samples, whatever their numbers.
+            # Once for all samples, even if the numbers in the text differ.
             if (kind := _NUMBER.sub("", text)) not in self._told:
                 self._told.add(kind)
                 self._warn(f"sample {sample.number}: {text}")
         self._draw(sample)
 
     def leave(self) -> None:
-        """Do what is left when no more samples come."""
+        """Finish the output after the last sample."""
 
-    # The same stacks come with every sample: each is kept once, or the watcher itself would seem to leak.
+    # Each sample repeats the same names and stacks: keep one copy, so that a long watch does not grow.
     def _slim(self, sample: "Sample") -> "Sample":
         import pandas as pd
 
@@ -97,13 +97,13 @@ class Display:
     def _draw(self, sample: "Sample") -> None:
         raise NotImplementedError
 
-    # Once, however many samples are cut by --top.
+    # Once, even if --top cuts many samples.
     def _tell_cut(self, left_out: int) -> None:
         if left_out and not self._cut_told:
             self._cut_told = True
-            note(f"… {counted(left_out, 'more owner')}, left out of each sample by --top: --top 0 shows all")
+            note(f"… {counted(left_out, 'more owner')}, left out of each sample: --top 0 shows all")
 
-    # Of the first `most` owners (0: all) in the order to show, of all together, and how many owners there are.
+    # Returns the growth of the first `most` owners (0: all), of all together, and the number of owners.
     def _growth(self, most: int) -> "tuple[pd.DataFrame, pd.DataFrame, int]":
         from spo_trace.analysis.growth import growth
         from spo_trace.analysis.order import sort_rows
@@ -121,13 +121,13 @@ class Display:
 
 def _lacking(sample: "Sample") -> Iterator[str]:
     yield from map(worded, shortcomings(sample.meta))
-    # The kernel's counts have memory and swap in one.
+    # The kernel's counts are of memory and swap together.
     if sample.method == "full" and (why := sample.meta.swap_owner.why):
-        yield f"the owners of swap are not known ({why.text})"
+        yield f"the owners of swap are unknown ({why.text})"
 
 
 class Lines(Display):
-    """Print a line for each owner and sample: for a pipe, a file, a log."""
+    """Print one line per owner and sample, for a pipe, a file or a log."""
 
     def _draw(self, sample: "Sample") -> None:
         import pandas as pd
@@ -141,7 +141,7 @@ class Lines(Display):
 
 
 class _Rows(Display):
-    """Write a row for each owner and sample, under the API's column names: for programs."""
+    """Write one row per owner and sample with the column names of the API, for programs."""
 
     def _draw(self, sample: "Sample") -> None:
         rows, _, owners = self._growth(self._question.top or 0)
@@ -157,7 +157,7 @@ class _Rows(Display):
 
 
 class Csv(_Rows):
-    """Write them as comma-separated values."""
+    """Write the rows as comma-separated values."""
 
     def _write(self, rows: "pd.DataFrame") -> None:
         from spo_trace.reporters.csv_file import render_csv
@@ -166,7 +166,7 @@ class Csv(_Rows):
 
 
 class JsonLines(_Rows):
-    """Write each of them as a JSON object in a line of its own."""
+    """Write each row as a JSON object on its own line."""
 
     def _write(self, rows: "pd.DataFrame") -> None:
         from spo_trace.reporters.json_file import render_json_lines
@@ -175,7 +175,7 @@ class JsonLines(_Rows):
 
 
 class Terminal(Display):
-    """Draw a view on the whole terminal, again and again; what it showed last stays when it ends."""
+    """Redraw a view on the whole terminal; the last view stays on screen at the end."""
 
     _live: "Live | None" = None
     _view: "WatchView | None" = None
@@ -187,15 +187,15 @@ class Terminal(Display):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the terminal back as it was, and say what would have been in the view's way."""
+        """Restore the terminal, and print the warnings that were held back."""
         if self._live:
             self._live.stop()
         for text in self._unsaid:
             warn(text)
 
-    # Of the first sample alone: later ones are waited for with something to look at.
+    # For the first sample only: later the view is on screen.
     def progress(self) -> Progress | None:
-        """Return what tells how far the reading of a sample is."""
+        """Return a function that shows the progress of reading a sample."""
         draw = progress()
 
         def update(text: KernelText, counts: FileCounts) -> None:
@@ -205,7 +205,7 @@ class Terminal(Display):
         return update
 
     def leave(self) -> None:
-        """Print the last view, to stay."""
+        """Print the last view on the normal screen."""
         from rich.console import Console
 
         if self._view:
@@ -220,7 +220,7 @@ class Terminal(Display):
         footing = _footing(sample, self._question.keys, len(self._unsaid))
         self._view = WatchView(rows, everything, owners, _heading(sample), footing)
         if self._live is None:
-            # Refreshed between samples too: a terminal may change its size.
+            # Refreshed between samples, as the terminal may change its size.
             self._live = Live(self._view, screen=True, refresh_per_second=2, redirect_stdout=False)
             self._live.start()
         self._live.update(self._view, refresh=True)
@@ -244,9 +244,9 @@ def _used(meminfo: Mapping[str, int], title: str, total: str, free: str) -> str:
 
 
 def _footing(sample: "Sample", keys: list[str], warnings: int) -> str:
-    what = {"counts": "the kernel's counts, memory and swap in one", "full": "every record"}[sample.method]
-    later = f" {warnings} warnings, told then." if warnings else ""
-    return f"Sample {sample.number} by {', '.join(keys)}: {what}, read in {sample.took:.2f} s. Ctrl-C ends.{later}"
+    what = {"counts": "the kernel's counts of memory and swap together", "full": "every record"}[sample.method]
+    later = f" {warnings} warnings follow." if warnings else ""
+    return f"Sample {sample.number} by {', '.join(keys)}: {what}, read in {sample.took:.2f} s. Ctrl-C stops.{later}"
 
 
 def _clock(seconds: float) -> str:

@@ -58,19 +58,12 @@ class RecordParser:
             self.reject(Reject.mark(self.file, record, Reason.GREP, draft.body.tail.grep))
         if draft.body.unknown:
             self._reject_unknown(record, draft.body)
-        return draft.row(self._stack_id(draft.body.stack, draft.body.tail.handle))
+        return draft.row(self._stacks.intern_printed(draft.body.stack, draft.body.tail.handle))
 
     def _reject_unknown(self, record: Record, body: Body) -> None:
         places = record.places(start for start, _, _ in body.unknown)
         for (start, end, code), (offset, line) in zip(body.unknown, places, strict=True):
             self.reject(Reject(self.file, offset, line, code, record.text[start:end], code in _LOST_ALTHOUGH_KEPT))
-
-    def _stack_id(self, lines: bytes, handle: int | None) -> int:
-        if handle is None:
-            return self._stacks.intern(lines)
-        if not lines:
-            return self._stacks.intern_handle(handle)
-        return self._stacks.intern_with_handle(lines, handle)
 
 
 def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordParser) -> Iterator[pa.RecordBatch]:

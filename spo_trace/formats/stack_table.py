@@ -30,6 +30,8 @@ class StackTable:
         # mode=handle (mm.git after 7.2) prints a handle in place of the stack; show_stacks_handles has both.
         self._lines_of_handle: dict[int, bytes] = {}
         self._by_handle: dict[int, int] = {}
+        self._by_both: dict[tuple[bytes, int], int] = {}
+        self._unknown: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._stacks)
@@ -43,7 +45,22 @@ class StackTable:
     @property
     def nameless(self) -> int:
         """Return how many stacks are known by their handle alone."""
-        return sum(stack.handle is not None and not stack.frames for stack in self)
+        return len(self._unknown)
+
+    def unknown_handles(self) -> dict[int, int]:
+        """Return the stack_id of each handle whose frames are unknown."""
+        return dict(self._unknown)
+
+    def intern_printed(self, lines: bytes, handle: int | None) -> int:
+        """Return the stack_id of what a record prints: the lines of a stack, its handle, or both.
+
+        The same lines and handle give the same stack_id each time, and only the first time can change the table.
+        """
+        if handle is None:
+            return self.intern(lines)
+        if not lines:
+            return self.intern_handle(handle)
+        return self.intern_with_handle(lines, handle)
 
     def intern(self, lines: bytes) -> int:
         """Return the stack_id of the stack whose lines are `lines`."""
@@ -54,14 +71,9 @@ class StackTable:
 
     def intern_with_handle(self, lines: bytes, handle: int) -> int:
         """Return the stack_id of the stack whose lines are `lines` and whose handle is `handle`."""
-        stack_id = self._by_handle.get(handle)
-        if stack_id is not None and not self._stacks[stack_id].frames:
-            # The handle alone was known so far: now its row has a stack.
-            frames = self._stacks[stack_id].frames = parse_frames(lines)
-            self._by_frames.setdefault(frames, stack_id)
-            return stack_id
-        stack_id = self.intern(lines)
-        self.set_handle(stack_id, handle)
+        stack_id = self._by_both.get((lines, handle))
+        if stack_id is None:
+            stack_id = self._by_both[lines, handle] = self._intern_both(lines, handle)
         return stack_id
 
     def intern_handle(self, handle: int) -> int:
@@ -69,7 +81,10 @@ class StackTable:
         stack_id = self._by_handle.get(handle)
         if stack_id is None:
             lines = self._lines_of_handle.get(handle)
-            stack_id = self._append(()) if lines is None else self.intern(lines)
+            if lines is None:
+                stack_id = self._unknown[handle] = self._append(())
+            else:
+                stack_id = self.intern(lines)
             self.set_handle(stack_id, handle)
         return stack_id
 
@@ -78,16 +93,31 @@ class StackTable:
         self._lines_of_handle[handle] = lines
 
     def set_handle(self, stack_id: int, handle: int) -> None:
-        """Note the stack depot handle of a stack."""
-        self._stacks[stack_id].handle = handle
-        self._by_handle[handle] = stack_id
+        """Note the stack depot handle of a stack; the first one is kept."""
+        stack = self._stacks[stack_id]
+        if stack.handle is None:
+            stack.handle = handle
+        self._by_handle.setdefault(handle, stack_id)
 
     def fill_handles(self) -> None:
         """Give each stack in the table the handle that `know_handle` was told for it."""
         for handle, lines in self._lines_of_handle.items():
-            stack_id = self._by_frames.get(parse_frames(lines))
+            stack_id = self._by_lines.get(lines)
+            if stack_id is None:
+                stack_id = self._by_frames.get(parse_frames(lines))
             if stack_id is not None:
                 self.set_handle(stack_id, handle)
+
+    def _intern_both(self, lines: bytes, handle: int) -> int:
+        stack_id = self._unknown.pop(handle, None)
+        if stack_id is None:
+            stack_id = self.intern(lines)
+            self.set_handle(stack_id, handle)
+            return stack_id
+        # Only the handle was known: its row gets its frames.
+        frames = self._stacks[stack_id].frames = parse_frames(lines)
+        self._by_frames.setdefault(frames, stack_id)
+        return stack_id
 
     def _intern_frames(self, frames: tuple[str, ...]) -> int:
         stack_id = self._by_frames.get(frames)

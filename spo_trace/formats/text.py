@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.runs import Records, Run
+from spo_trace.formats.unlisted_stacks import StackAt
 
 __all__ = ["Chunks", "Content", "DelimitedRecords", "KernelText", "Outcome", "PlainFile", "ReaderRuns"]
 
@@ -70,7 +71,7 @@ class KernelText:
     """One kernel file's text; its content can be read once.
 
     `size`: in bytes as stored, or the last PFN of a live page_owner; for progress only. `note`: what the user should
-    know about where the text comes from.
+    know about where the text comes from. `stack_at`: reads the stacks of handles that are not on the kernel's list.
     """
 
     name: str
@@ -78,3 +79,4 @@ class KernelText:
     size: int | None = None
     note: str | None = None
     outcome: Outcome = field(default_factory=Outcome)
+    stack_at: StackAt | None = None

@@ -13,7 +13,7 @@ Library = ctypes.CDLL
 PATH = Path(__file__).with_name("libspo.so")
 
 # SPO_VERSION of scan.h: a library of another version has other structs.
-_VERSION = 3
+_VERSION = 4
 
 _MISSING = "the compiled scanner is missing, and large texts take ten times as long: install anew where there is a cc"
 

@@ -1,21 +1,26 @@
-/* SPDX-License-Identifier: LGPL-2.1-or-later */
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Read a debugfs file that hands over one record for each read(2), without Python between one record and the next.
+ * Read a debugfs file that returns one record for each read(2), without running Python between
+ * records.
  */
 #include <errno.h>
 #include <unistd.h>
 
 #include "read_records.h"
 
-/* Return an enum spo_stop, or -errno; what was read before it counts. The record that is PAST the end is not counted. */
+/*
+ * Return an enum spo_stop, or -errno; the records read before it count. The record that is PAST the
+ * end does not.
+ */
 int spo_read_records(int fd, struct spo_batch *batch)
 {
 	int64_t used = 0;
 
-	for (batch->count = 0; batch->count < batch->most && batch->room - used >= batch->longest; batch->count++) {
+	for (batch->count = 0; batch->count < batch->most && batch->room - used >= batch->longest;
+	     batch->count++) {
 		ssize_t got = read(fd, batch->text + used, (size_t)batch->longest);
 
-		/* A signal: Python is to handle it, and to call again. */
+		/* After a signal, Python must handle it and call again. */
 		if (got < 0)
 			return errno == EINTR ? SPO_FULL : -errno;
 		if (got == 0)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What sources/read_loop.py calls; the struct has its twin there. SPO_VERSION (scan.h) is raised with every change. */
+/*
+ * The interface for sources/read_loop.py, which mirrors the struct. Each change needs a new
+ * SPO_VERSION (scan.h).
+ */
 #ifndef SPO_READ_RECORDS_H
 #define SPO_READ_RECORDS_H
 
@@ -8,8 +11,9 @@
 enum spo_stop { SPO_FULL, SPO_PAST, SPO_END };
 
 /*
- * room: bytes of text; longest: how much is asked for at a time; most: numbers that ends has room for.
- * end: the PFN before which records are wanted, -1 for all. position: the file's, after the record that is PAST it.
+ * room: bytes in text. longest: bytes to request at a time. most: elements in ends.
+ * end: read only records before this PFN; -1 for all. position: the file position after the record
+ * that is PAST it.
  */
 struct spo_batch {
 	uint8_t *text;

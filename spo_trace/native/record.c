@@ -9,18 +9,19 @@ int spo_version(void)
 bool find_body(place record, place p, place end, struct body *body)
 {
 	body->stack = p;
-	body->tail = frames_end(p, end);
+	body->tail = handle_end(frames_end(p, end));
 	body->end = tail_end(body->tail, end);
 	return body->end && body->end - record <= SPO_LONGEST_RECORD &&
 	       (body->end == end || starts_record(body->end));
 }
 
-bool number_string(struct spo_strings *strings, enum spo_kind kind, place start, place end, uint32_t *number)
+bool number_string(struct spo_strings *strings, enum spo_kind kind, place start, place end,
+		   uint32_t *number)
 {
-	int64_t given = strings_number(strings, kind, start, end);
+	int64_t found = strings_number(strings, kind, start, end);
 
-	*number = (uint32_t)given;
-	return given >= 0;
+	*number = (uint32_t)found;
+	return found >= 0;
 }
 
 bool number_body(struct spo_strings *strings, struct body *body, uint32_t *stack, uint32_t *tail)
@@ -51,8 +52,8 @@ static void keep(struct spo_scan *scan, place text, void *row, const struct body
 	scan->next.line += body->newlines;
 }
 
-int scan_block(struct spo_strings *strings, const struct spo_block *block, struct spo_scan *scan, size_t row_size,
-	       read_record read)
+int scan_block(struct spo_strings *strings, const struct spo_block *block, struct spo_scan *scan,
+	       size_t row_size, read_record read)
 {
 	place text = block->text, block_end = text + block->size;
 
@@ -68,7 +69,7 @@ int scan_block(struct spo_strings *strings, const struct spo_block *block, struc
 		answer = read(strings, p, end, row, &body);
 		if (answer == NO_MEMORY)
 			return SPO_NO_MEMORY;
-		/* What a framed record goes on with after its empty line is not for this scanner to tell. */
+		/* Text after a framed record's empty line is for the reference parser. */
 		if (answer == RECOGNISED && (!block->ends || body.end == end))
 			keep(scan, text, row, &body);
 		else

@@ -1,33 +1,43 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What formats/scanner.py calls: one pass over page_owner or swap_page_owner text.
+ * The interface for formats/fast/scanner.py: one pass over page_owner or swap_page_owner text.
  *
- * A record is recognised in full or not at all: whatever differs in a byte from what kernels since 5.18 print is left
- * to the reference parsers (page_owner.py, swap_page_owner.py), which are the grammar. The structs have their twins in
- * formats/scanner.py.
+ * A record is recognised as a whole or not at all: any record that differs in one byte from what
+ * kernels since Linux 5.18 print is left to the reference parsers (formats/page_owner.py,
+ * formats/swap_page_owner.py), which define the grammar. formats/fast/scanner.py mirrors the
+ * structs.
  */
 #ifndef SPO_SCAN_H
 #define SPO_SCAN_H
 
 #include <stdint.h>
 
-/* Raised with every change of this file or of read_records.h: library.py loads no other version. */
-#define SPO_VERSION 3
+/*
+ * Each change of this file or of read_records.h needs a new version: native/library.py loads no
+ * other.
+ */
+#define SPO_VERSION 4
 
-/* Zero bytes that the caller puts after a block: looking at a few bytes past its end is then always allowed. */
+/* Zero bytes that the caller appends to a block, so that reading a few bytes past it is safe. */
 #define SPO_PADDING 64
 
-/* Above what a kernel prints in one record; the reference parser cuts longer ones (record.py). */
+/* More than a kernel prints in one record; the reference parser cuts longer ones (record.py). */
 #define SPO_LONGEST_RECORD (1 << 20)
 
+/*
+ * SPO_STACK: the lines of the frames, and the line "handle: N" that follows them or replaces them
+ * (print_mode series, linux-mm 015feaca4b02, in no release yet). SPO_TAIL: the lines after it.
+ */
 enum spo_kind { SPO_GFP, SPO_COMM, SPO_MIGRATETYPE, SPO_FLAGS, SPO_STACK, SPO_TAIL, SPO_KINDS };
 
 enum spo_status { SPO_DONE, SPO_NO_ROOM, SPO_NO_MEMORY };
 
-/* Byte strings, each kept once and numbered from 0 in order of first appearance. */
+/* Distinct byte strings, numbered from 0 in order of first appearance. */
 struct spo_strings;
 
-/* Text that begins and ends between records. ends: where each record ends, as read(2) framed them; NULL if unknown. */
+/*
+ * Text of whole records. ends: the end of each record as read(2) framed them; NULL if unknown.
+ */
 struct spo_block {
 	const uint8_t *text;
 	int64_t size;
@@ -35,13 +45,16 @@ struct spo_block {
 	int64_t n_ends;
 };
 
-/* Where a record begins: bytes and newlines of the block before it. */
+/* The start of a record: the number of bytes and of newlines before it in the block. */
 struct spo_start {
 	int64_t byte;
 	int64_t line;
 };
 
-/* uint32_t gfp … tail: numbers of strings. free_ts_nsec is -1 if it is not printed. */
+/*
+ * The uint32_t members gfp to tail are numbers of strings. free_ts_nsec is -1 if the record has
+ * none.
+ */
 struct spo_page_row {
 	struct spo_start start;
 	uint64_t pfn;
@@ -71,14 +84,17 @@ struct spo_swap_row {
 	uint32_t tail;
 };
 
-/* A record that is not recognised: the row before which it stands, and the byte after it. */
+/* A record that was not recognised: the index of the row that follows it, and its end. */
 struct spo_left {
 	struct spo_start start;
 	int64_t row;
 	int64_t end;
 };
 
-/* Where a scan writes, and how far it has come: all zero at a block's start, but for the pointers and their room. */
+/*
+ * The output of a scan and its progress. At the start of a block, everything but the pointers and
+ * their room is zero.
+ */
 struct spo_scan {
 	void *rows;
 	struct spo_left *left;
@@ -95,10 +111,13 @@ int spo_version(void);
 struct spo_strings *spo_strings_new(uint64_t seed);
 void spo_strings_free(struct spo_strings *strings);
 int64_t spo_strings_count(const struct spo_strings *strings);
-const uint8_t *spo_string(const struct spo_strings *strings, int64_t number, int64_t *length, int32_t *kind);
+const uint8_t *spo_string(const struct spo_strings *strings, int64_t number, int64_t *length,
+			  int32_t *kind);
 
-/* Go on in a block; SPO_NO_ROOM: make more room for rows and left, and call again. */
-int spo_scan_pages(struct spo_strings *strings, const struct spo_block *block, struct spo_scan *scan);
-int spo_scan_swap(struct spo_strings *strings, const struct spo_block *block, struct spo_scan *scan);
+/* Scan on in a block. After SPO_NO_ROOM, enlarge rows and left and call again. */
+int spo_scan_pages(struct spo_strings *strings, const struct spo_block *block,
+		   struct spo_scan *scan);
+int spo_scan_swap(struct spo_strings *strings, const struct spo_block *block,
+		  struct spo_scan *scan);
 
 #endif

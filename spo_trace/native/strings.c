@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Byte strings, each kept once: an open-addressed table of their numbers. They are compared, not only their hashes, so
- * that a collision merges nothing; the seed keeps whoever chooses process names from choosing collisions.
+ * Distinct byte strings in an open-addressed hash table of their numbers. Strings are compared in
+ * full, so that a collision never merges two. The seed keeps a user who chooses process names from
+ * choosing collisions.
  */
 #include <stdlib.h>
 
 #include "strings.h"
 
-/* A test builds this with a mask of few bits, to see what collisions do. */
+/* A test compiles this with a mask of few bits to cause collisions. */
 #ifndef SPO_HASH_MASK
 #define SPO_HASH_MASK UINT64_MAX
 #endif
@@ -32,14 +33,14 @@ struct spo_strings {
 	struct string *items;
 	uint32_t *slots;
 	size_t count;
-	size_t room; /* a power of two; there are four slots for each */
+	size_t room; /* of items, a power of two; each has four slots */
 	uint32_t last[SPO_KINDS];
 };
 
 static inline uint64_t mix(uint64_t a, uint64_t b)
 {
 #ifdef __SIZEOF_INT128__
-	unsigned __int128 product = (unsigned __int128)a * b;
+	__uint128_t product = (__uint128_t)a * b;
 
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 #else
@@ -56,7 +57,7 @@ static inline uint64_t word(place p)
 	return value;
 }
 
-/* Multiply and fold 16 bytes at a time, as wyhash does; the last word may overlap the one before. */
+/* Multiply and fold 16 bytes at a time, like wyhash. The last word may overlap the one before. */
 static uint64_t hash(uint64_t seed, place p, size_t length)
 {
 	uint64_t one = seed ^ 0xa0761d6478bd642fu, two = seed ^ length, last = 0;
@@ -100,7 +101,8 @@ int64_t spo_strings_count(const struct spo_strings *strings)
 	return (int64_t)strings->count;
 }
 
-const uint8_t *spo_string(const struct spo_strings *strings, int64_t number, int64_t *length, int32_t *kind)
+const uint8_t *spo_string(const struct spo_strings *strings, int64_t number, int64_t *length,
+			  int32_t *kind)
 {
 	const struct string *item = &strings->items[number];
 
@@ -129,7 +131,7 @@ static bool grow_bytes(struct spo_strings *strings, size_t length)
 	return true;
 }
 
-/* Twice the room; the slots are filled anew. */
+/* Double the room, and rebuild the slots. */
 static bool grow_items(struct spo_strings *strings)
 {
 	size_t room = strings->room ? 2 * strings->room : FIRST_STRINGS;
@@ -159,7 +161,8 @@ static bool grow_items(struct spo_strings *strings)
 	return true;
 }
 
-static int64_t add(struct spo_strings *strings, enum spo_kind kind, place start, size_t length, uint64_t hashed)
+static int64_t add(struct spo_strings *strings, enum spo_kind kind, place start, size_t length,
+		   uint64_t hashed)
 {
 	size_t slot, mask;
 
@@ -185,8 +188,8 @@ static int64_t add(struct spo_strings *strings, enum spo_kind kind, place start,
 	return (int64_t)strings->count++;
 }
 
-static inline bool is_string(const struct spo_strings *strings, uint32_t number, enum spo_kind kind, place start,
-			     size_t length)
+static inline bool is_string(const struct spo_strings *strings, uint32_t number,
+			     enum spo_kind kind, place start, size_t length)
 {
 	const struct string *item = &strings->items[number];
 
@@ -194,16 +197,18 @@ static inline bool is_string(const struct spo_strings *strings, uint32_t number,
 	       memcmp(strings->bytes + item->start, start, length) == 0;
 }
 
-static int64_t find_or_add(struct spo_strings *strings, enum spo_kind kind, place start, size_t length)
+static int64_t find_or_add(struct spo_strings *strings, enum spo_kind kind, place start,
+			   size_t length)
 {
 	uint64_t hashed = hash(strings->seed + kind, start, length);
-	size_t mask = 4 * strings->room - 1;
+	size_t mask = 4 * strings->room - 1, slot = hashed & mask;
 
 	if (strings->room) {
-		for (size_t slot = hashed & mask; strings->slots[slot] != FREE_SLOT; slot = (slot + 1) & mask) {
+		for (; strings->slots[slot] != FREE_SLOT; slot = (slot + 1) & mask) {
 			uint32_t number = strings->slots[slot];
 
-			if (strings->items[number].hash == hashed && is_string(strings, number, kind, start, length))
+			if (strings->items[number].hash == hashed &&
+			    is_string(strings, number, kind, start, length))
 				return number;
 		}
 	}
@@ -216,7 +221,7 @@ int64_t strings_number(struct spo_strings *strings, enum spo_kind kind, place st
 	uint32_t last = strings->last[kind];
 	int64_t number;
 
-	/* Pages that lie side by side were mostly allocated by the same process in the same place. */
+	/* Neighbouring pages were mostly allocated by the same process at the same call site. */
 	if (last < strings->count && is_string(strings, last, kind, start, length))
 		return last;
 	number = find_or_add(strings, kind, start, length);

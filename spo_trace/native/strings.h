@@ -5,7 +5,10 @@
 #include "scan.h"
 #include "text.h"
 
-/* The number of a string, a new one if it was not there; equal strings of two kinds are two. -1: no memory. */
+/*
+ * Return the number of a string, a new one if the string is new; -1 if memory is short. Equal
+ * strings of different kinds have different numbers.
+ */
 int64_t strings_number(struct spo_strings *strings, enum spo_kind kind, place start, place end);
 
 int64_t strings_newlines(const struct spo_strings *strings, uint32_t number);

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Records of swap_page_owner, as the RFC's kernel prints them. */
+/* Records of swap_page_owner as a kernel with the RFC's patches prints them. */
 #include "record.h"
 
 /* "Page allocated via pid 1, tgid 1 (comm), ts 1 ns\nSWP entry 0x1\n" */
 static place first_lines(place p, struct spo_swap_row *row, place *comm, place *comm_stop)
 {
 	p = AFTER(p, "Page allocated via pid ");
-	if (!p || !(p = pid_number(p, &row->pid)) || !(p = AFTER(p, ", tgid ")))
-		return NULL;
-	if (!(p = pid_number(p, &row->tgid)) || !(p = AFTER(p, " (")))
-		return NULL;
+	p = pid_number(p, &row->pid);
+	p = AFTER(p, ", tgid ");
+	p = pid_number(p, &row->tgid);
+	p = AFTER(p, " (");
 	*comm = p;
-	if (!(*comm_stop = p = comm_end(p)))
-		return NULL;
-	if (!(p = decimal(p + sizeof("), ts ") - 1, &row->ts_nsec)) || !(p = AFTER(p, " ns\nSWP entry 0x")))
-		return NULL;
-	if (!(p = hexadecimal(p, &row->swp_entry)))
-		return NULL;
+	p = comm_end(p);
+	*comm_stop = p;
+	p = AFTER(p, "), ts ");
+	p = decimal(p, &row->ts_nsec);
+	p = AFTER(p, " ns\nSWP entry 0x");
+	p = hexadecimal(p, &row->swp_entry);
 	return AFTER(p, "\n");
 }
 
-static enum answer swap_record(struct spo_strings *strings, place start, place end, void *to, struct body *body)
+static enum answer swap_record(struct spo_strings *strings, place start, place end, void *to,
+			       struct body *body)
 {
 	struct spo_swap_row *row = to;
 	place comm, comm_stop, p;

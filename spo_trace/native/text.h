@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Pieces of text. Each takes where it begins; those that find an end return it, or NULL if there is no such piece.
- * None looks further past the block's end than SPO_PADDING.
+ * Pieces of text. Each function takes the position at which its piece begins and returns the
+ * position after it, or NULL if there is no such piece. The functions that read one piece of a line
+ * also take NULL and return it, so that a caller can chain them and check the result once. None
+ * reads further than SPO_PADDING bytes past the end of the block.
  */
 #ifndef SPO_TEXT_H
 #define SPO_TEXT_H
@@ -16,13 +18,18 @@
 
 typedef const uint8_t *place;
 
-/* Is the literal at p? Short ones become one comparison of words. */
-#define IS_AT(p, literal) (memcmp((p), (literal), sizeof(literal) - 1) == 0)
-#define AFTER(p, literal) (IS_AT(p, literal) ? (p) + sizeof(literal) - 1 : NULL)
-
-/* Of so many digits all numbers fit: 63 bits (a free_ts_nsec of -1 stands for none), and 64. */
+/* Numbers of this many digits always fit: in 63 bits (a free_ts_nsec of -1 is none), in 64 bits. */
 #define MAX_DIGITS 18
 #define MAX_HEX_DIGITS 16
+
+/* Whether the literal is at p. Compilers turn short literals into one comparison of words. */
+#define IS_AT(p, literal) (memcmp((p), (literal), sizeof(literal) - 1) == 0)
+#define AFTER(p, literal) after((p), (literal), sizeof(literal) - 1)
+
+static inline place after(place p, const char *literal, size_t length)
+{
+	return p && memcmp(p, literal, length) == 0 ? p + length : NULL;
+}
 
 static inline bool starts_record(place p)
 {
@@ -34,6 +41,8 @@ static inline place decimal(place p, uint64_t *value)
 	place start = p;
 	uint64_t sum = 0;
 
+	if (!p)
+		return NULL;
 	for (; (uint8_t)(*p - '0') < 10; p++) {
 		if (p - start == MAX_DIGITS)
 			return NULL;
@@ -48,6 +57,8 @@ static inline place hexadecimal(place p, uint64_t *value)
 	place start = p;
 	uint64_t sum = 0;
 
+	if (!p)
+		return NULL;
 	for (;; p++) {
 		uint8_t digit = *p - '0';
 
@@ -67,10 +78,14 @@ static inline place hexadecimal(place p, uint64_t *value)
 
 static inline place pid_number(place p, int32_t *value)
 {
-	bool negative = *p == '-';
-	place start = p + negative;
+	bool negative;
 	uint64_t sum;
+	place start;
 
+	if (!p)
+		return NULL;
+	negative = *p == '-';
+	start = p + negative;
 	p = decimal(start, &sum);
 	if (!p || p - start > 9)
 		return NULL;
@@ -78,34 +93,52 @@ static inline place pid_number(place p, int32_t *value)
 	return p;
 }
 
-/* The comm that begins here ends at the last "), ts " within reach of its 15 bytes; no NUL before that. */
+/*
+ * The end of the comm that begins at p: the last "), ts " that at most 15 bytes precede. A comm
+ * contains no NUL.
+ */
 static inline place comm_end(place p)
 {
+	if (!p)
+		return NULL;
 	for (int length = 15; length >= 0; length--)
 		if (p[length] == ')' && IS_AT(p + length, "), ts "))
 			return memchr(p, 0, length) ? NULL : p + length;
 	return NULL;
 }
 
+/* The end of a word of at least one byte. */
 static inline place word_end(place p)
 {
+	place start = p;
+
+	if (!p)
+		return NULL;
 	while (*p > ' ')
 		p++;
-	return p;
+	return p > start ? p : NULL;
 }
 
-/* The ")" of names in parentheses; NULL if another parenthesis or a line's end comes before it. */
-static inline place names_end(place p, place end)
+/*
+ * The ")" that closes the parentheses at p. NULL if another parenthesis or the end of the line
+ * comes first.
+ */
+static inline place parentheses_end(place p, place end)
 {
+	if (!p || *p++ != '(')
+		return NULL;
 #ifdef __SSE2__
-	const __m128i open = _mm_set1_epi8('('), close = _mm_set1_epi8(')'), newline = _mm_set1_epi8('\n');
+	const __m128i open = _mm_set1_epi8('('), close = _mm_set1_epi8(')');
+	const __m128i newline = _mm_set1_epi8('\n');
 
 	for (; p < end; p += 16) {
 		__m128i bytes = _mm_loadu_si128((const __m128i *)p);
-		__m128i found = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, open), _mm_cmpeq_epi8(bytes, close)),
-					     _mm_cmpeq_epi8(bytes, newline));
-		unsigned int bits = _mm_movemask_epi8(found);
+		__m128i found = _mm_cmpeq_epi8(bytes, newline);
+		unsigned int bits;
 
+		found = _mm_or_si128(found, _mm_cmpeq_epi8(bytes, open));
+		found = _mm_or_si128(found, _mm_cmpeq_epi8(bytes, close));
+		bits = _mm_movemask_epi8(found);
 		if (bits) {
 			p += __builtin_ctz(bits);
 			return p < end && *p == ')' ? p : NULL;
@@ -119,7 +152,7 @@ static inline place names_end(place p, place end)
 	return NULL;
 }
 
-/* After the lines that begin with a space; at or past the end if the text ends in one. */
+/* The end of the lines that begin with a space; at or past `end` if the text ends in them. */
 static inline place frames_end(place p, place end)
 {
 	if (p >= end || *p != ' ')
@@ -130,8 +163,9 @@ static inline place frames_end(place p, place end)
 	for (; p < end; p += 16) {
 		__m128i bytes = _mm_loadu_si128((const __m128i *)p);
 		__m128i next = _mm_loadu_si128((const __m128i *)(p + 1));
-		unsigned int bits = _mm_movemask_epi8(_mm_andnot_si128(_mm_cmpeq_epi8(next, space),
-								       _mm_cmpeq_epi8(bytes, newline)));
+		__m128i found = _mm_andnot_si128(_mm_cmpeq_epi8(next, space),
+						 _mm_cmpeq_epi8(bytes, newline));
+		unsigned int bits = _mm_movemask_epi8(found);
 
 		if (bits)
 			return p + __builtin_ctz(bits) + 1;
@@ -148,7 +182,22 @@ static inline place frames_end(place p, place end)
 #endif
 }
 
-/* After the empty line that ends a record; NULL if another one begins, or the text ends, before it. */
+/* The end of "handle: 1\n" at p, with a handle of 32 bits; p if there is no such line. */
+static inline place handle_end(place p)
+{
+	place start = AFTER(p, "handle: ");
+	uint64_t handle = 0;
+	place stop = decimal(start, &handle);
+
+	if (!stop || stop - start > 10 || handle > UINT32_MAX || *stop != '\n')
+		return p;
+	return stop + 1;
+}
+
+/*
+ * The end of the empty line that ends a record. NULL if another record begins, or the text ends,
+ * before it.
+ */
 static inline place tail_end(place p, place end)
 {
 	while (p < end) {
@@ -164,12 +213,17 @@ static inline place tail_end(place p, place end)
 	return NULL;
 }
 
-/* Where the next record begins after this one's first line, end if none does. */
+/* The start of the next record after the first line of the record at p; `end` if there is none. */
 static inline place next_start(place p, place end)
 {
-	while ((p = memchr(p, '\n', end - p)) && ++p < end)
-		if (starts_record(p))
+	while (p < end) {
+		p = memchr(p, '\n', end - p);
+		if (!p)
+			break;
+		p++;
+		if (p < end && starts_record(p))
 			return p;
+	}
 	return end;
 }
 

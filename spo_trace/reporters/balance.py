@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The balance as a person reads it: a sum for each section with its notes, and the verdict."""
+"""The balance as text: a sum with notes and a verdict for each section."""
 
 from collections.abc import Hashable
 from typing import Any, TextIO
@@ -10,12 +10,12 @@ from spo_trace.reporters.format import format_share, format_size, printable
 
 __all__ = ["SIGN", "render_balance"]
 
-# What a line of the balance does to the sum.
+# The sign of each kind of line in the sum.
 SIGN = {"machine": " ", "listed": "−", "difference": "=", "explains": "−", "rest": "=", "aside": " "}
 
 
 def render_balance(table: pd.DataFrame, outfile: TextIO) -> None:
-    """Write `table` (of `analysis.verdicts.verified`), a block for each section."""
+    """Write `table` (of `analysis.verdicts.verified`), one block per section."""
     width = max(len(item) for item in table["item"])
     for number, (section, rows) in enumerate(table.groupby("section", sort=False)):
         outfile.write(f"{'' if number == 0 else chr(10)}{printable(str(section))}\n")

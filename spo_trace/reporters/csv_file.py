@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-r"""Comma-separated values, with the API's column names and plain numbers.
+r"""Comma-separated values, with the column names of the API and plain numbers.
 
-CSV has no types, and no way to tell an empty text from a missing value. Readers guess. What they would guess wrong is
-therefore written in another way: an empty text as two quotation marks, and a name or hash that looks like a number, a
-truth value, a time or a missing value (`null`, `007`) with its first character as `\ooo`, which
-`spo_trace.formats.escape.unescape` undoes.
+CSV has no types, and does not distinguish an empty text from a missing value, so readers guess. Values that they would
+guess wrong are escaped: an empty text is written as two quotation marks, and a name or hash that looks like a number, a
+boolean, a time or a missing value (`null`, `007`) has its first character written as `\ooo`, which
+`spo_trace.formats.escape.unescape` reverses.
 """
 
 import re
@@ -20,7 +20,7 @@ __all__ = ["render_csv"]
 
 _EMPTY = '""'
 
-# Text that anybody can choose, and text whose digits may be decimal by chance.
+# Names that users can choose, and hashes that may consist of decimal digits by chance.
 _NAMES = frozenset({"comm", "kernel_comm", "memcg", "stack_hash", "symbol_hash"})
 
 _MISREAD = re.compile(
@@ -31,9 +31,9 @@ _MISREAD = re.compile(
 
 
 def render_csv(tables: Iterable[pd.DataFrame], outfile: TextIO, *, header: bool = True) -> None:
-    """Write the rows of all `tables` (of the same columns), under a header line if asked; missing values are empty.
+    """Write the rows of all `tables` (with the same columns), after a line of titles if `header`.
 
-    swp_entry and page_flags are hexadecimal, as in JSON.
+    Missing values are empty. swp_entry and page_flags are hexadecimal, as in JSON.
     """
     for number, table in enumerate(tables):
         columns = {name: _column(name, table[name]) for name in table.columns}

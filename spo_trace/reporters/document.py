@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A table with its notes, as one document."""
+"""A table and its notes in one document."""
 
 from collections.abc import Mapping, Sequence
 from typing import TextIO
@@ -25,8 +25,8 @@ def render_document(
 ) -> None:
     """Write `table` as `format`: table, markdown, csv, json or envelope.
 
-    `notes` (code and text of each) follow a table and Markdown, and stand in an envelope, which has `total` too; csv
-    and json have no place for them.
+    `notes` (code and text of each) follow a table in text or Markdown. An envelope contains them and `total`; csv and
+    json have no notes.
     """
     match format:
         case "csv":
@@ -41,7 +41,7 @@ def render_document(
 
 
 def render_notes(notes: Sequence[str], format: str, outfile: TextIO) -> None:
-    """Write `notes` under a table or a Markdown table, an empty line between."""
+    """Write `notes` below a table in text or Markdown, after an empty line."""
     if format == "markdown":
         render_markdown_notes(notes, outfile)
     elif notes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Folded stacks: the input of flamegraph.pl, inferno, speedscope and their like."""
+"""Folded stacks: the input of flamegraph.pl, inferno, speedscope and similar tools."""
 
 from typing import TextIO
 
@@ -12,10 +12,10 @@ __all__ = ["render_folded"]
 
 
 def render_folded(table: pd.DataFrame, outfile: TextIO, *, weight: str = "total_bytes") -> None:
-    """Write a line for each comm and stack, outermost frame first, then the column `weight`; rows of 0 are left out.
+    """Write a line per comm and stack, outermost frame first, then the column `weight`; rows with 0 are left out.
 
-    `table`: an attribution by comm and stack. A semicolon inside a frame or a comm becomes a colon: the format has no
-    escape for its separator.
+    `table`: an attribution by comm and stack. A semicolon inside a frame or a comm becomes a colon, as the format
+    cannot escape its separator.
     """
     for comm, stack, value in zip(table["comm"], table["stack"], table[weight], strict=True):
         if value:

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Numbers as a person reads and writes them."""
+"""Format and parse numbers for people."""
 
 import re
 from fractions import Fraction
 
 __all__ = ["UNKNOWN", "counted", "format_rate", "format_share", "format_size", "parse_rate", "parse_size", "printable"]
 
-# An amount that is not known is not 0.
+# An unknown amount is not 0.
 UNKNOWN = "?"
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def format_size(size: float, *, signed: bool = False) -> str:
-    """Return bytes in the unit that leaves at most four digits before the point.
+    """Return bytes in the largest unit that leaves at least 1 before the point.
 
     >>> format_size(269139968), format_size(-4096, signed=True)
     ('256.67 MiB', '-4.00 KiB')
@@ -28,8 +28,8 @@ def format_size(size: float, *, signed: bool = False) -> str:
 
 
 def format_share(share: float) -> str:
-    """Return a part of one in percent."""
-    # A little less than nothing is nothing, too.
+    """Return a share (0 to 1) in percent."""
+    # A share just below 0 is printed as 0.0%.
     return f"{100 * share:.1f}%".replace("-0.0%", "0.0%")
 
 
@@ -39,14 +39,14 @@ def format_rate(rate: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Return `text` with what a terminal would act on escaped: a snapshot may come from anywhere."""
+    """Return `text` with control characters escaped: the texts of a snapshot are not trusted."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def counted(number: int, one: str) -> str:
-    """Return how many there are of what is called `one`.
+    """Return a number with its noun; `one` is the singular.
 
     >>> counted(1, "row"), counted(1000, "row")
     ('1 row', '1,000 rows')
@@ -55,7 +55,7 @@ def counted(number: int, one: str) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that a size such as 512K, 64Mi, 64MiB or 1.5G means; raise ValueError for anything else."""
+    """Return the bytes of a size such as 512K, 64Mi, 64MiB or 1.5G; raise ValueError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([KMGTPE])i?)?B?", text.strip(), re.IGNORECASE)
     if not match:
         raise ValueError(f"{text!r} is not a size")
@@ -66,7 +66,7 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
 
 
 def parse_rate(text: str) -> float:
-    """Return the bytes per second that a rate such as 10K/s, 1MiB/h or 0 means; raise ValueError for anything else.
+    """Return the bytes per second of a rate such as 10K/s, 1MiB/h or 0; raise ValueError for anything else.
 
     >>> parse_rate("36K/h")
     10.24
@@ -74,10 +74,10 @@ def parse_rate(text: str) -> float:
     size, slash, unit = text.partition("/")
     amount = parse_size(size)
     if not slash and amount:
-        raise ValueError(f"{text!r} is not a rate: in what time?")
+        raise ValueError(f"{text!r} is not a rate: the unit of time is missing")
     if slash and unit.strip() not in _SECONDS:
         raise ValueError(f"{unit.strip()!r} is not one of {', '.join(_SECONDS)}")
     try:
         return amount / _SECONDS[unit.strip() if slash else "s"]
     except OverflowError as error:
-        raise ValueError(f"{text[:20]}… is not a rate that anything reaches") from error
+        raise ValueError(f"{text[:20]}… is too large for a rate") from error

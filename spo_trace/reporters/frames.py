@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Frames of a stack, as profilers want them: function, module and the kernel's text apart."""
+"""Frames of a stack for profilers: function, module and the text of the kernel."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -29,16 +29,16 @@ def frames_of(stack: Sequence[str], symbols: Sequence[str]) -> list[Frame]:
 
 
 def text_of(value: object) -> object:
-    """Return the frames of a stack as one text, and anything else as it is."""
+    """Return the frames of a stack as one text, and any other value unchanged."""
     return join_frames(value) if isinstance(value, tuple) else value
 
 
-# "[ext4]", or "[ext4 0123abcd]" of kernels that print a module's build id.
+# "[ext4]", or "[ext4 0123abcd]" from kernels that print the build id of a module.
 def _module(text: str) -> str:
     name = text.rpartition(" [")[2].removesuffix("]").split(" ")[0]
     return name if text.endswith("]") and name else "vmlinux"
 
 
 def name_of(value: object, what: str = "comm") -> str:
-    """Return a name that the kernel printed, or that it printed none; an empty name in quotes, to be seen."""
+    """Return a name, or "(no comm)" if the kernel printed none; an empty name becomes two quotation marks."""
     return f"(no {what})" if pd.isna(value) else str(value) or '""'  # type: ignore[call-overload]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Results as a notebook shows them: DataFrames whose HTML has sizes, rates and shares as a person reads them."""
+"""Results in a notebook: DataFrames whose HTML shows readable sizes, rates and shares."""
 
 from html import escape
 
@@ -15,10 +15,10 @@ _MOST_ROWS = 20
 
 
 class Table(pd.DataFrame):
-    """Hold a result. It is a DataFrame in all but its HTML; what is computed from it is a plain DataFrame.
+    """Hold a result: a DataFrame with another HTML; anything computed from it is a plain DataFrame.
 
-    A column of another meaning could keep a name such as mem_bytes: only the result itself and its first or last rows
-    are formatted by the names of their columns.
+    A computed column may keep a name such as mem_bytes with another meaning. So only the result itself and its first or
+    last rows are formatted by the names of their columns.
     """
 
     @property
@@ -39,7 +39,7 @@ class Table(pd.DataFrame):
 
 
 def table_html(table: pd.DataFrame) -> str:
-    """Return `table` as an HTML table of at most 20 rows; everything in it is escaped."""
+    """Return `table` as an HTML table of at most 20 rows, with all texts escaped."""
     titles, rows, numbers = shown_cells(table.head(_MOST_ROWS).reset_index(drop=True))
     head = "".join(f"<th>{_text(title)}</th>" for title in titles)
     body = "".join(f"<tr>{_cells(row, titles, numbers)}</tr>" for row in rows)
@@ -50,7 +50,7 @@ def table_html(table: pd.DataFrame) -> str:
 
 def _cells(row: list[str], titles: list[str], numbers: list[bool]) -> str:
     sides = ("right" if number else "left" for number in numbers)
-    # A frame in each line.
+    # One frame per line.
     stacks = (title in ("stack", "symbols") for title in titles)
     texts = (
         "<br>".join(map(_text, split_frames(cell))) if s else _text(cell) for s, cell in zip(stacks, row, strict=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One Parquet file, for DuckDB, Polars, Spark and their like."""
+"""One Parquet file, for DuckDB, Polars, Spark and similar tools."""
 
 from collections.abc import Iterable
 from typing import BinaryIO
@@ -13,7 +13,7 @@ __all__ = ["render_parquet"]
 
 
 def render_parquet(tables: Iterable[pa.Table], schema: pa.Schema, outfile: BinaryIO) -> None:
-    """Write `tables`, all of `schema`, to one file, a row group each."""
+    """Write `tables`, all with `schema`, to one file, each as a row group."""
     with pq.ParquetWriter(outfile, for_pandas(schema), compression="zstd") as writer:
         for table in tables:
             writer.write_table(table)

@@ -25,14 +25,14 @@ def render_pprof(
     comments: Sequence[str] = (),
     unknown: Collection[str] = (),
 ) -> None:
-    """Write a sample for each row of `table`: an attribution by stack, symbols, comm, memcg and order.
+    """Write one sample per row of `table`: an attribution by stack, symbols, comm, memcg and order.
 
-    Functions have names without offsets, so that `-diff_base` compares kernel builds too; their file is the module.
-    What the kernel does not print for a row (memcg and order of swap) has no label. `taken_at`: ISO 8601, UTC. Of
-    `unknown` (`mem` or `swap`) there is no sample type.
+    Functions have names without offsets, so that `-diff_base` also compares different kernel builds; their file is the
+    module. Keys that the kernel does not print for a row (memcg and order of swap) have no label. `taken_at`: ISO 8601,
+    UTC. `unknown` (`mem` or `swap`): amounts that are left out.
     """
-    told = [name for name in _AMOUNTS if name not in unknown]
-    sizes, pages = ([f"{name}_{unit}" for name in told] for unit in ("bytes", "pages"))
+    known = [name for name in _AMOUNTS if name not in unknown]
+    sizes, pages = ([f"{name}_{unit}" for name in known] for unit in ("bytes", "pages"))
     builder = _Builder(sizes)
     counted = table[["stack", "symbols", "comm", "memcg", "order", *sizes]].assign(pages=table[pages].sum(axis=1))
     for stack, symbols, comm, memcg, order, *values in counted.itertuples(index=False, name=None):
@@ -40,12 +40,12 @@ def render_pprof(
     profile = builder.profile
     profile.time_nanos = _nanoseconds(taken_at)
     profile.comment = [builder.string(text) for text in comments]
-    # Nothing in the file tells when it was written: the same snapshot gives the same bytes.
+    # The file contains no time of writing, so that the same snapshot gives the same bytes.
     with gzip.GzipFile(filename="", fileobj=outfile, mode="wb", mtime=0) as packed:
         packed.write(bytes(profile))
 
 
-# A capture made by hand may have any date, or none: then pprof shows no time.
+# A capture made by hand may have an invalid date, or none: then pprof shows no time.
 def _nanoseconds(taken_at: str | None) -> int:
     try:
         moment = datetime.fromisoformat(taken_at or "")
@@ -55,7 +55,7 @@ def _nanoseconds(taken_at: str | None) -> int:
 
 
 class _Builder:
-    """Number strings, mappings, functions and locations while samples come in; one location for each frame text."""
+    """Number strings, mappings, functions and locations as samples are added; one location per frame."""
 
     def __init__(self, sizes: Sequence[str]) -> None:
         self._strings = {"": 0}
@@ -65,7 +65,7 @@ class _Builder:
         types = [*((name, "bytes") for name in sizes), ("pages", "count")]
         self.profile.sample_type = [ValueType(self.string(name), self.string(unit)) for name, unit in types]
         self.profile.default_sample_type = self.string(sizes[0])
-        # pprof takes the first mapping for the main program.
+        # pprof expects the main program in the first mapping.
         self._mapping("vmlinux")
 
     def string(self, text: str) -> int:
@@ -78,8 +78,8 @@ class _Builder:
     def add_sample(self, frames: Iterable[Frame], values: Iterable[int], **labels: Any) -> None:
         """Add a stack, innermost frame first; labels that are missing (NA) are left out."""
         locations = [self._location(frame) for frame in frames]
-        told = [self._label(key, value) for key, value in labels.items() if not pd.isna(value)]
-        self.profile.sample.append(Sample(locations, [int(value) for value in values], told))
+        given = [self._label(key, value) for key, value in labels.items() if not pd.isna(value)]
+        self.profile.sample.append(Sample(locations, [int(value) for value in values], given))
 
     def _label(self, key: str, value: Any) -> Label:
         if isinstance(value, str):

@@ -15,7 +15,7 @@ __all__ = ["Function", "Label", "Line", "Location", "Mapping", "Profile", "Sampl
 
 @dataclass
 class ValueType(BaseMessage):
-    """Name what a sample's value measures, and its unit."""
+    """Name the quantity of a value of a sample, and its unit."""
 
     type: Annotated[int, Field(1)] = 0
     unit: Annotated[int, Field(2)] = 0
@@ -23,7 +23,7 @@ class ValueType(BaseMessage):
 
 @dataclass
 class Label(BaseMessage):
-    """Say one thing of a sample: `str` a string, or `num` a number."""
+    """Hold a label of a sample: a string `str`, or a number `num`."""
 
     key: Annotated[int, Field(1)] = 0
     str: Annotated[int, Field(2)] = 0
@@ -42,7 +42,7 @@ class Sample(BaseMessage):
 
 @dataclass
 class Mapping(BaseMessage):
-    """Stand for the kernel or a module; `has_functions` keeps pprof from looking for symbols itself."""
+    """Represent the kernel or a module; with `has_functions`, pprof does not search for symbols itself."""
 
     id: Annotated[uint, Field(1)]
     filename: Annotated[int, Field(5)] = 0
@@ -59,7 +59,7 @@ class Line(BaseMessage):
 
 @dataclass
 class Location(BaseMessage):
-    """Stand for one frame."""
+    """Represent one frame."""
 
     id: Annotated[uint, Field(1)]
     mapping_id: Annotated[uint, Field(2)]
@@ -68,7 +68,7 @@ class Location(BaseMessage):
 
 @dataclass
 class Function(BaseMessage):
-    """Hold a function's name, `system_name` as the kernel printed the frame."""
+    """Hold the name of a function; `system_name` is the frame as the kernel printed it."""
 
     id: Annotated[uint, Field(1)]
     name: Annotated[int, Field(2)] = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A row of numbers as a row of characters."""
+"""A sparkline: numbers drawn as one line of characters."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ __all__ = ["sparkline"]
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-~=+*#"
 
-# A change of a page in a gigabyte is not drawn as large as one of half of it.
+# A change of one page in a gigabyte should look smaller than a change of half of it.
 _LEAST_SPAN = 0.02
 
 
 def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) -> str:
-    """Return the last `width` values as characters from the lowest to the highest.
+    """Return the last `width` values as characters, scaled from the lowest to the highest value.
 
     >>> sparkline([0, 10, 20, 40], 8)
     '▁▃▅█'

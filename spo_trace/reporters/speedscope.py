@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""speedscope's own JSON (https://www.speedscope.app/file-format-schema.json): memory, swap and both as profiles."""
+"""speedscope's own JSON (https://www.speedscope.app/file-format-schema.json): profiles of memory, swap and both."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -15,10 +15,10 @@ _PROFILES = {"memory": "mem_bytes", "swap": "swap_bytes", "total": "total_bytes"
 
 
 def render_speedscope(table: pd.DataFrame, outfile: TextIO, *, name: str, unknown: Collection[str] = ()) -> None:
-    """Write a profile in bytes for each of memory, swap and total; a comm is the outermost frame of its stacks.
+    """Write profiles of memory, swap and total in bytes; the comm is the outermost frame of each stack.
 
-    `table`: an attribution by comm, stack and symbols. `name` is shown as the file's title. Of `unknown` (`mem` or
-    `swap`) there is no profile, and none of the total: it would be the other one again.
+    `table`: an attribution by comm, stack and symbols. `name` is the title. With `unknown` (`mem` or `swap`), the
+    profile of that amount is left out, and the total, which would equal the other amount.
     """
     frames: dict[tuple[str, str | None], int] = {}
     stacks = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tables for a terminal or a mail: aligned text, or Markdown."""
+"""Tables for a terminal or an e-mail: aligned text, or Markdown."""
 
 from collections.abc import Sequence
 from typing import Any, TextIO
@@ -12,19 +12,19 @@ from spo_trace.reporters.markdown import render_markdown
 
 __all__ = ["render_table", "shown_cells"]
 
-# Keys that are frames: a line each under the numbers, or no line would fit a screen.
+# Keys that consist of frames: one line per frame below the numbers, to fit the width of a screen.
 _STACK_KEYS = ("stack", "symbols")
 
 _SHARES = ("share", "steadiness")
 _RATES = ("rate", "rate_error", "rate_low")
 _TITLES = {"rate_error": "error", "rate_low": "at least"}
 
-# Bytes say what pages say; a person reads one of them.
+# People need only one unit of each amount: bytes.
 _LEFT_OUT = ("mem_pages", "swap_pages")
 
 
 def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False) -> None:
-    """Write `table`, its columns formatted by their names: *_bytes, *_delta, shares, rates, else a key."""
+    """Write `table`; its columns are formatted by their names: *_bytes, *_delta, shares, rates, else keys."""
     shown = [name for name in table.columns if name not in _LEFT_OUT]
     stacks = [] if markdown else [name for name in shown if name in _STACK_KEYS]
     columns = [name for name in shown if name not in stacks]
@@ -58,7 +58,7 @@ def _cell(name: str, value: Any) -> str:
     return format_size(number, signed=name.endswith("_delta"))
 
 
-# What the kernel does not print for a row is missing in it; an empty name is a name.
+# "-" marks what the kernel does not print for a row; an empty name is still a name.
 def _text(value: Any) -> str:
     return "-" if pd.isna(value) else printable(str(text_of(value))) or '""'
 
@@ -82,7 +82,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
 
 
 def shown_cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[bool]]:
-    """Return the titles, the rows' texts, and which columns are amounts, for another form of the same table."""
+    """Return the titles, the texts of the rows, and for each column whether it is an amount."""
     names = [name for name in table.columns if name not in _LEFT_OUT]
     columns = [[_cell(name, value) for value in table[name]] for name in names]
     rows = [list(row) for row in zip(*columns, strict=True)]

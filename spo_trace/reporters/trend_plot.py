@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A picture of a trend: for each owner its samples, and the line that was fitted to them."""
+"""A plot of a trend: the samples of each owner and the fitted line."""
 
 import html
 import io
@@ -26,17 +26,17 @@ Floats = npt.NDArray[np.float64]
 _COLUMNS = 2
 _LABEL = 44
 
-# Told apart without colour too: the samples are points, the fit is a line.
+# Points and a line, so that samples and fit can be distinguished without colours.
 _POINTS, _FIT = "#1f4e79", "#c8501e"
 
-# Text stays text in SVG: it can be searched for, and read aloud.
+# Keep text as text in SVG, for searching and screen readers.
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "spo-trace",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "font.size": 9,
-    # A name from the kernel with a $ in it is no formula.
+    # A $ in a name from the kernel does not start a formula.
     "text.parse_math": False,
 }
 
@@ -44,7 +44,7 @@ _UNITS = ((1, "seconds"), (60, "minutes"), (3600, "hours"), (86400, "days"))
 
 
 class Amounts(NamedTuple):
-    """Hold bytes of each owner (a row) at each sample (a column), and the seconds since the first sample."""
+    """Hold the bytes of each owner (row) at each sample (column), and the seconds since the first sample."""
 
     seconds: Floats
     bytes: Floats
@@ -53,13 +53,12 @@ class Amounts(NamedTuple):
 def render_trend(
     trends: pd.DataFrame, labels: Sequence[str], found: Amounts, outfile: BinaryIO, *, suffix: str, title: str
 ) -> None:
-    """Write a panel for each row of `trends` (of `analysis.trend`) as the picture that `suffix` (of SUFFIXES) means.
+    """Write one panel per row of `trends` (of `analysis.trend`), in the format of `suffix` (one of SUFFIXES).
 
-    `labels`: each row's owner in a line; `found`: its samples. HTML is one page, its panels beside each other as far as
-    there is room.
+    `labels`: the owner of each row in one line; `found`: its samples. In HTML, as many panels are side by side as fit.
     """
     with warnings.catch_warnings():
-        # A name may have characters that no font at hand has: a box stands for each.
+        # Characters of a name that no installed font has are drawn as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         _render(_Panels(trends, labels, found), outfile, suffix, title)
 
@@ -80,13 +79,13 @@ class _Panels(NamedTuple):
     found: Amounts
 
     def apart(self) -> Iterator["_Panels"]:
-        """Yield each panel alone."""
+        """Yield each panel separately."""
         seconds, amounts = self.found
         for row in (slice(number, number + 1) for number in range(len(self.trends))):
             yield _Panels(self.trends[row], self.labels[row], Amounts(seconds, amounts[row]))
 
     def drawn(self, columns: int) -> "Figure":
-        """Return a figure with a panel for each row."""
+        """Return a figure with one panel per row."""
         import matplotlib as mpl
         from matplotlib.figure import Figure
 
@@ -115,9 +114,9 @@ def _panel(ax: "Axes", label: str, row: dict[Any, Any], times: Floats, values: F
     ax.set_ylabel(unit)
     ax.set_ylim(0, 1.1 * max(values.max(), 1) / scale)
     ax.grid(axis="y", lw=0.4, alpha=0.5)
-    sure = f"at least {format_rate(row['rate_low'])}" if row["rate_low"] > 0 else "no sure growth"
-    told = f"{format_rate(row['rate'])} ± {format_size(row['rate_error'])}/s: {sure}"
-    ax.set_title(f"{_short(printable(label))}\n{told}", loc="left", fontsize=9)
+    sure = f"at least {format_rate(row['rate_low'])}" if row["rate_low"] > 0 else "no certain growth"
+    rate = f"{format_rate(row['rate'])} ± {format_size(row['rate_error'])}/s: {sure}"
+    ax.set_title(f"{_short(printable(label))}\n{rate}", loc="left", fontsize=9)
 
 
 def _short(label: str) -> str:

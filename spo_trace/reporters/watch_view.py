@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The live view of watch: a table that fits the terminal; and its plain lines, for anything else."""
+"""The live view of watch, a table that fits the terminal, and its plain lines for everything else."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from spo_trace.reporters.sparkline import sparkline
 
 __all__ = ["WatchView", "render_lines"]
 
-# Lines that are no rows: two above the table, its head, one below it.
+# Lines besides the rows: two above the table, its header, one below it.
 _OTHER_LINES = 5
 
-# Columns of a terminal.
+# Widths of a terminal, in columns.
 _NARROW, _WIDE = 70, 100
 
 
 @dataclass(frozen=True, slots=True)
 class WatchView:
-    """Draw one moment of a watch on a rich console.
+    """Draw one sample of a watch on a rich console.
 
-    `rows`: of `analysis.growth`, in the order to show, with a column `label`; as many are shown as fit. `total`: one
-    such row, of all owners; `owners`: how many these are. `heading` and `footing`: a line each above and below.
+    `rows`: of `analysis.growth`, in display order, with a column `label`; as many are shown as fit. `total`: one such
+    row of all owners; `owners`: the number of owners. `heading` and `footing`: one line above and one below.
     """
 
     rows: pd.DataFrame
@@ -37,7 +37,7 @@ class WatchView:
     footing: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield what fits the terminal as it is now."""
+        """Yield the lines that fit the current size of the terminal."""
         fit = max((options.height or console.height) - _OTHER_LINES, 1)
         plain = not options.encoding.startswith("utf")
         shown = self.rows.head(fit)
@@ -47,7 +47,7 @@ class WatchView:
         yield _one_line(f"{hidden:,} more. {self.footing}" if hidden else self.footing, "dim")
 
     def _table(self, rows: pd.DataFrame, width: int, plain: bool) -> Table:
-        split = _tells_swap_from_memory(rows)
+        split = _has_memory_or_swap(rows)
         names = _columns(width, split=split)
         marks = 20 if width >= _WIDE else 10
         table = Table(box=None, padding=(0, 1, 0, 0), expand=True)
@@ -61,7 +61,7 @@ class WatchView:
         return table
 
 
-# What there is room for beside the owner; memory and swap say more than their sum.
+# The columns that fit beside the owner; memory and swap are preferred to their sum.
 def _columns(width: int, *, split: bool) -> list[str]:
     if width < _NARROW:
         return ["total", "growth"]
@@ -71,8 +71,8 @@ def _columns(width: int, *, split: bool) -> list[str]:
 
 
 def render_lines(rows: pd.DataFrame, elapsed: float, outfile: TextIO, *, header: bool) -> None:
-    """Write a line for each of `rows` (as WatchView has them), and before them, if asked for, what the columns are."""
-    names = ["mem", "swap"] if _tells_swap_from_memory(rows) else []
+    """Write one line per row of `rows` (as for WatchView), after a line of titles if `header`."""
+    names = ["mem", "swap"] if _has_memory_or_swap(rows) else []
     names += ["total", "interval", "growth", "rate"]
     if header:
         outfile.write(_line("seconds", names, "owner"))
@@ -81,8 +81,8 @@ def render_lines(rows: pd.DataFrame, elapsed: float, outfile: TextIO, *, header:
     outfile.flush()
 
 
-# The kernel's counts tell neither; where only one is not known, that is worth a column.
-def _tells_swap_from_memory(rows: pd.DataFrame) -> bool:
+# The kernel's counts have neither amount; if only one is unknown, the columns are still useful.
+def _has_memory_or_swap(rows: pd.DataFrame) -> bool:
     return bool(rows[["mem_bytes", "swap_bytes"]].notna().any(axis=None))
 
 
@@ -104,7 +104,7 @@ _COLUMN = {
 }
 
 
-# Growth is told by its sign; colour only makes it easier to find.
+# The sign shows growth; the colour only makes it easier to see.
 def _cell(name: str, row: dict[Hashable, Any]) -> Text:
     text = _plain(name, row)
     return Text(

@@ -52,10 +52,21 @@ class Snapshot:
         """Return `columns` (default: all) of `table` (`pages`, `swap` or `stacks`) as a DataFrame."""
         from spo_trace.snapshots.dataframes import to_frame
 
-        with self._opening(table) as path:
-            present = self._present(pq.read_schema(path), table, columns)
-            arrow = pq.read_table(path, columns=present, partitioning=None)
-        return to_frame(_completed(arrow, table, columns))
+        return to_frame(self.arrow(table, columns))
+
+    def arrow(self, table: str, columns: Sequence[str] | None = None, *, only_stored: bool = False) -> pa.Table:
+        """Return `columns` (default: all) of `table` as an Arrow table; `only_stored`: of those in the file."""
+        with self._opening(table) as path, pq.ParquetFile(path) as file:
+            if columns is not None and only_stored:
+                columns = [name for name in columns if name in file.schema_arrow.names]
+            present = self._present(file.schema_arrow, table, columns)
+            # pyarrow 18 fails to read a file without row groups.
+            if file.num_row_groups:
+                found = file.read(columns=present)
+            else:
+                empty = file.schema_arrow.empty_table()
+                found = empty if present is None else empty.select(present)
+        return _completed(found, table, columns)
 
     def frames(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
         """Yield `columns` of `table` as one or more DataFrames of about 260,000 rows, to bound the memory in use."""

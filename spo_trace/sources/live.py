@@ -15,7 +15,6 @@ from spo_trace.formats import proc
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.runs import Buffer, Filled, Records, Run
 from spo_trace.formats.text import Chunks, Content, DelimitedRecords, KernelText, Outcome, PlainFile, ReaderRuns
-from spo_trace.formats.text_reader import chunks_in, filled
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import why_no_page_owner
 from spo_trace.sources.child_reader import ChildFailed, abandoned, read_in_child
@@ -23,7 +22,7 @@ from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.many_readers import positions_are_pfns, range_runs
 from spo_trace.sources.one_reader import read_records
 from spo_trace.sources.own_memory import keep_freed_memory
-from spo_trace.sources.print_mode import HANDLE, STACK_HANDLE, prints_handles, stacks_by_handle, with_stacks
+from spo_trace.sources.print_mode import HANDLE, prints_handles, stack_at
 from spo_trace.sources.source import PATHS, STACK_FILES
 from spo_trace.sources.unreadable import explain
 
@@ -58,6 +57,7 @@ class LiveSource:
         self._jobs = jobs
         self._stacks_timeout = stacks_timeout
         self._why: dict[str, Why] = {}
+        self._stacks_listed = False
 
     @property
     def options(self) -> dict[str, str]:
@@ -113,10 +113,13 @@ class LiveSource:
             self._why[name] = _STUCK
             return None
         try:
-            return KernelText(name, Chunks([read_in_child(path, self._stacks_timeout)]))
+            text = read_in_child(path, self._stacks_timeout)
         except ChildFailed as failed:
             self._why[name] = failed.why
-        return None
+            return None
+        # From now on page_owner may print handles: the caller has their stacks.
+        self._stacks_listed |= name == "show_stacks_handles" and b"handle: " in text
+        return KernelText(name, Chunks([text]))
 
     # None if the file is there, but the kernel refuses to print it.
     def _text(self, name: str, opener: Opener) -> KernelText | None:
@@ -132,11 +135,8 @@ class LiveSource:
 
     def _pages(self, opener: Opener) -> KernelText:
         name, outcome = "page_owner", Outcome()
-        known = {}
-        if prints_handles(self._path(name)):
-            stacks = self.open("show_stacks_handles")
-            known = stacks_by_handle(b"".join(chunks_in(stacks))) if stacks else {}
-        mode = HANDLE if known else None
+        path = self._path(name)
+        mode = HANDLE if self._stacks_listed and prints_handles(path) else None
         files = [opener(mode)]
         if not positions_are_pfns(files[0]):
             return KernelText(name, DelimitedRecords(read_records(opener(), outcome)), outcome=outcome)
@@ -144,10 +144,8 @@ class LiveSource:
         keep_freed_memory()
         last_pfn = self._last_pfn()
         runs = range_runs(files, outcome, last_pfn)
-        content: Content = ReaderRuns(runs, len(files), nullcontext())
-        if mode:
-            content = DelimitedRecords(with_stacks(filled(runs, len(files)), known, opener(STACK_HANDLE)))
-        return KernelText(name, content, last_pfn, outcome=outcome)
+        content = ReaderRuns(runs, len(files), nullcontext())
+        return KernelText(name, content, last_pfn, stack_at=partial(stack_at, path) if mode else None, outcome=outcome)
 
     def _last_pfn(self) -> int | None:
         zones = proc.zoneinfo(self._content("zoneinfo"))

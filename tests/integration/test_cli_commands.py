@@ -153,10 +153,10 @@ def test_diff_as_a_leak_test(place: Path, limit: str, code: int) -> None:
 def test_verify(place: Path) -> None:
     run = in_process("verify", "a.spo", "--only", "memory,swap", cwd=place)
     assert answer(run).split("\n")[0] == "memory"
-    assert run.stderr.decode() == "Balanced: what is unexplained is within 2%\n"
+    assert run.stderr.decode() == "Balanced: the unexplained difference is within 2%\n"
     # A rest of a few pages is negligible, whatever part it is of a small machine; and that is what decided.
     run = in_process("verify", "b.spo", "--only", "memory", "--only", "swap", "-f", "json", cwd=place)
-    assert run.stderr.decode() == "Balanced: what is unexplained is within 2%, or within 1 MiB (memory)\n"
+    assert run.stderr.decode() == "Balanced: the unexplained difference is within 2%, or within 1 MiB (memory)\n"
     rests = {row["section"]: row["pages"] for row in json.loads(answer(run)) if row["kind"] == "rest"}
     assert rests == {"memory": -8, "swap type 0: /dev/vda": 0}
 

@@ -42,7 +42,7 @@ def test_doctor_shows_all_gaps_and_exits_with_1(tmp_path: Path) -> None:
     assert lines[0] == "snapshot and watch:"
     assert any(line.startswith("trace") for line in lines)
     assert sum(not line.startswith(("snapshot", "trace", " ")) for line in lines) == len(CheckCode)
-    assert b"no live snapshot on this machine yet" in done.stderr
+    assert b"cannot take a live snapshot on this machine yet" in done.stderr
 
 
 def test_doctor_for_programs(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_watch_prints_all_owners_and_tells_a_cut_once(place: Path, format: str) 
     assert b"more owner" not in run.stderr
     run = in_process("watch", *captures, "-f", format, "--top", 4, cwd=place)
     assert len(run.stdout.splitlines()) == 3 * (4 + (format == "view")) + header
-    assert run.stderr.decode().count("… 26 more owners, left out of each sample by --top: --top 0 shows all") == 1
+    assert run.stderr.decode().count("… 26 more owners, left out of each sample: --top 0 shows all") == 1
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +121,10 @@ NOTED = {
         NoteCode.DIFFERENT_KERNELS: "Different kernels (7.2.13",
         NoteCode.SWAP_LEFT_OUT: "Only one snapshot has the owners of swap: swap is left out",
         NoteCode.STACKS_MATCHED: "100.0% of the pages have a stack that is in both",
-        NoteCode.NO_DIFFERENCE: "No difference: every row is the same in both",
+        NoteCode.NO_DIFFERENCE: "No difference: all rows are equal in both snapshots",
     },
     ("report", "b", "--where", 'comm == "nobody"'): {
-        NoteCode.NO_ROWS_MATCH: "no rows match --where",
+        NoteCode.NO_ROWS_MATCH: "no records match --where",
         NoteCode.TOTAL: "Total: 0 B in memory, 0 B in swap",
     },
 }
@@ -196,7 +196,7 @@ def test_an_envelope_goes_with_json(place: Path) -> None:
     for options in ((), ("-f", "csv"), ("-o", "x.md")):
         run = in_process("report", "series/0.spo", "--envelope", *options, cwd=place)
         assert (run.returncode, run.stdout) == (2, b"")
-        said = "spo-trace: error: --envelope goes with JSON\n  hint: add --format json\n"
+        said = "spo-trace: error: --envelope needs JSON\n  hint: add --format json\n"
         assert run.stderr.decode() == said
 
 

@@ -72,7 +72,7 @@ ERRORS = [
         "no swap_page_owner: not in the capture",
     ),
     (["simulate", "nosuch", "-o", "n"], "there is no scenario nosuch\n  hint: name a TOML file, or one of "),
-    (["simulate", "quick", "-o", "none", "--force"], "none exists and is not what simulate makes\n"),
+    (["simulate", "quick", "-o", "none", "--force"], "none exists and is not output of simulate\n"),
     (["simulate", "quick", "-o", "no/such"], "no/such can't be written: No such file or directory\n"),
 ]
 
@@ -100,10 +100,13 @@ USAGE = [
     (["diff", "x.spo", "x.spo", "--sort", "rate"], "can't sort by 'rate'\n"),
     (["export", "x.spo", "-f", "svg"], "there is no format 'svg'\n  hint: choose one of folded, "),
     (["export", "x.spo", "--weight", "x"], "there is no weight 'x'\n"),
-    (["export", "x.spo", "-f", "csv", "--where", "slab"], "--where does not go with csv\n"),
-    (["export", "x.spo", "-f", "pprof", "--weight", "mem"], "--weight goes with folded stacks\n  hint: pprof has "),
-    (["report", "x.spo", "--html", "n", "-o", "./n"], "n can't be table and page\n  hint: name two files\n"),
-    (["report", "x.spo", "--html", "-"], "--html writes beside the table, which goes to standard output\n"),
+    (["export", "x.spo", "-f", "csv", "--where", "slab"], "--where does not work with csv\n"),
+    (["export", "x.spo", "-f", "pprof", "--weight", "mem"], "--weight needs the format folded\n  hint: pprof has "),
+    (
+        ["report", "x.spo", "--html", "n", "-o", "./n"],
+        "n can't be both the table and the HTML report\n  hint: name two files\n",
+    ),
+    (["report", "x.spo", "--html", "-"], "--html cannot write to standard output, where the table goes\n"),
     (["snapshot", "--backend", "x"], "there is no backend 'x'\n"),
     (["snapshot", "--backend", "live", "--from", "text"], "the live backend reads this machine, not --from\n"),
     (["snapshot", "--from", "stages/1-a", "--stage", "x", "-o", "n.spo"], "only the simulator has stages\n"),
@@ -141,7 +144,7 @@ def test_a_command_line_that_makes_no_sense(place: Path, arguments: list[str]) -
     lines = wrong(place, *arguments, code=2).splitlines()
     # One style for all errors: what is wrong, and what to do.
     assert len(lines) == 2 and lines[0].startswith("spo-trace: error: ") and not lines[0].endswith(".")
-    assert lines[1] == f"  hint: {command} --help tells what there is"
+    assert lines[1] == f"  hint: see {command} --help"
 
 
 def limited(size: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support import ANON, FS, MACHINE, capture, entry, in_process, page, snapshot_of
 
 NOBODY = 'comm == "nobody"'
-WARNING = f"spo-trace: warning: no rows match --where {NOBODY!r}\n"
+WARNING = f"spo-trace: warning: no records match --where {NOBODY!r}\n"
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_the_later_one_first_is_told(place: Path) -> None:
     run = in_process("diff", "series/3.spo", "series/0.spo", "-f", "json", cwd=place)
     # THEN that is told, with what to type, and the rate is that of growth all the same
     said = "series/0.spo was taken 30.0 s before series/3.spo"
-    fix = "name the earlier one first: spo-trace diff series/0.spo series/3.spo\n"
+    fix = "name the earlier snapshot first: spo-trace diff series/0.spo series/3.spo\n"
     assert run.returncode == 0 and f"spo-trace: warning: {said}; {fix}" in run.stderr.decode()
     rates = {row["comm"]: row["rate"] for row in json.loads(run.stdout)}
     assert rates["p1"] == 63 * 4096 / 30
@@ -81,14 +81,14 @@ def test_the_later_one_first_is_told(place: Path) -> None:
     run = in_process("diff", "series/3.spo", "series/0.spo", "--fail-above", "1", cwd=place)
     assert (run.returncode, run.stdout) == (2, b"")
     assert run.stderr.decode() == (
-        f"spo-trace: error: {said}: --fail-above would miss what grew\n"
-        "  hint: name the earlier one first: series/0.spo series/3.spo\n"
+        f"spo-trace: error: {said}: --fail-above would miss growth\n"
+        "  hint: name the earlier snapshot first: series/0.spo series/3.spo\n"
     )
 
 
 def test_no_difference_is_told(place: Path) -> None:
     run = in_process("diff", "series/0.spo", "series/0.spo", cwd=place)
-    assert run.stderr.decode() == "Same boot, 0.0 s apart\nNo difference: every row is the same in both\n"
+    assert run.stderr.decode() == "Same boot, 0.0 s apart\nNo difference: all rows are equal in both snapshots\n"
     assert "No difference" not in in_process("diff", "series/0.spo", "series/1.spo", cwd=place).stderr.decode()
 
 
@@ -118,11 +118,11 @@ def test_a_name_that_contradicts_its_format_is_refused(place: Path, tmp_path: Pa
     ):
         run = in_process(command, "series/3.spo", "-f", format, "-o", tmp_path / name, cwd=place)
         assert run.returncode == 2 and not (tmp_path / name).exists()
-        assert f"{name} ends as {told} does, and --format is {format}\n  hint: leave out" in run.stderr.decode()
+        assert f"{name} has the suffix of {told}, but --format is {format}\n  hint: leave out" in run.stderr.decode()
     run = in_process("export", "series/3.spo", "-o", "x.svg", cwd=tmp_path)
     assert (run.returncode, run.stderr.decode().splitlines()[0]) == (
         2,
-        "spo-trace: error: x.svg: no format is known by the ending .svg",
+        "spo-trace: error: x.svg: the suffix .svg is unknown",
     )
     # A speedscope file is JSON, too.
     assert (

@@ -124,7 +124,7 @@ def test_unknown_endings_are_refused(place: Path, command: list[str], name: str)
     run = in_process(*command, "day" if command == ["trend"] else "now.spo", "-o", name, cwd=place)
     said = run.stderr.decode()
     assert run.returncode == 2
-    assert f"{name}: no format is known by the ending {Path(name).suffix}\n" in said
+    assert f"{name}: the suffix {Path(name).suffix} is unknown\n" in said
     assert ".csv" in said and ".json" in said and "-f" in said
     assert not (place / name).exists()
 

@@ -68,7 +68,7 @@ def test_diff_writes_its_page_before_it_fails(tmp_path: Path) -> None:
 def test_what_is_not_known_is_told_on_the_page(tmp_path: Path) -> None:
     page = in_process("export", STOCK, "-f", "html", cwd=tmp_path).stdout.decode()
     assert "Not included: 250.41 MiB of swap with unknown owners" in page
-    assert "<b>not known</b><span>in swap</span>" in page
+    assert "<b>unknown</b><span>in swap</span>" in page
     in_process("diff", STOCK, SWAPPED, "--html", "d.html", cwd=tmp_path)
     page = (tmp_path / "d.html").read_text()
     assert "stacks are compared by function names (symbol_hash), no rate" in page

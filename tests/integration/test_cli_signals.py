@@ -76,7 +76,7 @@ def test_ended_in_the_middle_it_leaves_nothing(tmp_path: Path, command: str, suf
             assert process.wait(30) == 128 + number
         said = process.stderr.read() if process.stderr else b""
     # THEN it says so, and nothing is left
-    assert said == (b"spo-trace: error: interrupted; nothing was left behind\n" if number == signal.SIGINT else b"")
+    assert said == (b"spo-trace: error: interrupted; no files were left behind\n" if number == signal.SIGINT else b"")
     assert sorted(path.name for path in tmp_path.iterdir()) in (["cache", "pipe"], ["pipe"])
     assert [path for path in tmp_path.rglob("cache/spo-trace/*") if path.name.startswith("scratch-")] == []
 

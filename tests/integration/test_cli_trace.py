@@ -56,11 +56,11 @@ def test_events_by_name(maps: FakeMaps, tmp_path: Path) -> None:
         assert re.fullmatch(rf"\d\d:\d\d:\d\d  {pattern}", line)
         assert len(line) < 80
     assert result.stderr.decode().splitlines() == [
-        "Compiling the probes; that takes some seconds …",
+        "Compiling the probes; this takes a few seconds …",
         "Attached to swap_writeout (fentry)",
-        "20 pages read from memory say what page_owner prints of them",
-        "In swap already, unknown (before attach): 12.00 KiB",
-        "Owners of swap from now on: sudo spo-trace snapshot --swap bpf. Ctrl-C ends it.",
+        "Checked: the owners of 20 pages read from kernel memory match page_owner",
+        "Swapped out before the probes were attached, owners unknown: 12.00 KiB",
+        "Owners of swap are tracked from now on: sudo spo-trace snapshot --swap bpf. Ctrl-C stops it.",
         "Detached. Counted:",
         "            69 pages written to swap",
         "             2 owners lost: the map of swap entries was full",
@@ -111,7 +111,7 @@ def test_a_swap_that_is_larger_than_the_room_is_told(
 ) -> None:
     monkeypatch.setattr(tracing, "room", lambda _: Capacity(10, 20, 1000))
     result = in_process("trace", "0.1", "1", cwd=tmp_path)
-    assert b"warning: room for 10 of 1,000 pages of swap; what is beyond is counted as lost" in result.stderr
+    assert b"warning: can track 10 of 1,000 pages of swap; pages beyond that are counted as lost" in result.stderr
 
 
 def test_nothing_is_left_of_a_trace_that_could_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

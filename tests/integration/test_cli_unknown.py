@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a snapshot does not tell is shown as not known, never as 0: in every command and format."""
+"""Every command and format shows unknown amounts as unknown, never as 0."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ def test_a_report_has_no_0_for_it(tmp_path: Path, source: Path, of: str, unknown
     titles = {"mem": "memory", "swap": "swap"}
     # WHEN a report is shown to a person
     table, notes = printed("report", source, cwd=tmp_path)
-    # THEN its column says that it is not known, and so does the last line
+    # THEN its column and the last line show that it is unknown
     assert "0 B" not in table and table.splitlines()[0].split() == ["comm", "mem", "swap", "total", "share"]
     assert all(" ? " in line for line in table.splitlines()[1:])
     total = next(line for line in notes.splitlines() if line.startswith("Total: "))
@@ -47,7 +47,7 @@ def test_a_difference_has_no_0_for_it(tmp_path: Path) -> None:
     said = "Neither snapshot has the owners of swap: swap is left out; in use: 0 B in A, 250.41 MiB in B"
     assert said in notes.splitlines()
     html = (tmp_path / "d.html").read_text()
-    assert "<b>not known</b><span>change of swap</span>" in html and said in html
+    assert "<b>unknown</b><span>change of swap</span>" in html and said in html
     assert "<span>together</span>" not in html and '"unknown":["swap"]' in html
     rows = json.loads(printed("diff", *pair, "-f", "json", cwd=tmp_path)[0])
     assert {(row["swap_bytes_a"], row["swap_bytes_b"], row["swap_bytes_delta"]) for row in rows} == {(None,) * 3}
@@ -55,12 +55,12 @@ def test_a_difference_has_no_0_for_it(tmp_path: Path) -> None:
 
 def test_watch_and_trend_have_no_0_for_it(tmp_path: Path) -> None:
     lines, notes = printed("watch", "--from", STOCK, "--top", 1, "--record", "r", cwd=tmp_path)
-    # mem and swap are two columns: an amount and its unit, and what is not known.
+    # mem and swap are two columns: an amount with its unit, and an unknown one.
     assert [line.split()[3] for line in lines.splitlines()[1:]] == ["?"] * 8
-    assert notes.count("the owners of swap are not known") == 1
+    assert notes.count("the owners of swap are unknown") == 1
     _, notes = printed("trend", "r", "--plot", "r.svg", cwd=tmp_path)
-    assert "The samples do not have the owners of swap: swap is left out\n" in notes
-    assert "Who grows steadily, by comm: memory<" in (tmp_path / "r.svg").read_text()
+    assert "The owners of swap are unknown in the samples: swap is left out\n" in notes
+    assert "Steady growth by comm: memory<" in (tmp_path / "r.svg").read_text()
     run = in_process("trend", "r", "--weight", "swap", cwd=tmp_path)
     assert (run.returncode, run.stdout) == (2, b"")
     hint = b"--weight total uses the sum of the known amounts"
@@ -77,7 +77,7 @@ def test_exports_leave_it_out(tmp_path: Path) -> None:
     run = in_process("export", source, "--weight", "swap", "-o", "x", cwd=tmp_path)
     assert (run.returncode, (tmp_path / "x").exists()) == (1, False)
     assert run.stderr.decode().endswith(
-        "error: 2-swapped does not tell who owns swap\n  hint: --weight total is all but swap\n"
+        "error: the owners of swap are unknown in 2-swapped\n  hint: --weight total leaves out swap\n"
     )
     profiles = json.loads(printed("export", source, "-f", "speedscope", cwd=tmp_path)[0])["profiles"]
     assert [profile["name"] for profile in profiles] == ["memory"]
@@ -99,7 +99,7 @@ def test_what_is_counted_twice_is_told(tmp_path: Path) -> None:
     assert line in printed("report", "cached", "--html", "r.html", cwd=tmp_path)[1].splitlines()
     assert line in (tmp_path / "r.html").read_text()
     assert f"{line} in A, 12.00 KiB in B" in printed("diff", "cached", "cached", cwd=tmp_path)[1].splitlines()
-    # AND where swap is not known, nothing is counted twice
+    # AND if swap is unknown, nothing is counted twice
     (tmp_path / "cached" / "swap_page_owner").unlink()
     assert "swap cache" not in printed("report", "cached", cwd=tmp_path)[1]
 

@@ -63,7 +63,7 @@ def test_the_hint_names_what_can_be_checked(tmp_path: Path) -> None:
     said = in_process("verify", "c", cwd=tmp_path).stderr.decode()
     assert said == (
         "spo-trace: error: not checked: swap type 0: /dev/vda: the owners of swap are unknown (not in the capture)\n"
-        "  hint: --only memory,stacks checks the rest alone\n"
+        "  hint: --only memory,stacks checks the other parts\n"
     )
 
 
@@ -97,7 +97,7 @@ def test_verdicts_are_in_every_format(tmp_path: Path) -> None:
 
 def test_the_document_says_that_it_is_balanced(tmp_path: Path) -> None:
     capture(tmp_path / "c", WHOLE)
-    said = "Balanced: what is unexplained is within 2%"
+    said = "Balanced: the unexplained difference is within 2%"
     for name, line in (("x.txt", said), ("x.md", f"- {said}")):
         assert in_process("verify", "c", "-o", name, cwd=tmp_path).returncode == 0
         assert (tmp_path / name).read_text().splitlines()[-1] == line

@@ -34,7 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_plain_lines(tmp_path: Path) -> None:
     run = in_process("watch", *LEAK, "--count", 3, "--top", 2, "--sort", "total", cwd=tmp_path)
     lines = run.stdout.decode().splitlines()
-    left_out = b"\xe2\x80\xa6 3 more owners, left out of each sample by --top: --top 0 shows all\n"
+    left_out = b"\xe2\x80\xa6 3 more owners, left out of each sample: --top 0 shows all\n"
     assert (run.returncode, run.stderr) == (0, left_out)
     assert lines[0].split() == ["seconds", "mem", "swap", "total", "interval", "growth", "rate", "owner"]
     assert [(line.split()[0], line.split()[-1]) for line in lines[1:]] == [
@@ -97,12 +97,14 @@ def test_snapshots_give_the_same_trend(place: Path, tmp_path: Path) -> None:
 def test_a_leak_test_for_ci(place: Path, limit: str, rows: int) -> None:
     run = in_process("trend", "comm", "--fail-above", limit, cwd=place)
     assert run.returncode == (3 if rows else 0)
-    # THEN what grows is named, with what is sure of it: as the table has it
+    # THEN the rows are named with the lower bound of their rates, as in the table
     table = [re.split("  +", line) for line in run.stdout.decode().splitlines()[1:]]
     named = ", ".join(f"{row[0]} by {row[5].removeprefix('+')}" for row in table[:rows])
-    grow = "row surely grows" if rows == 1 else "rows surely grow"
+    grow = "row grows" if rows == 1 else "rows grow"
     said = run.stderr.decode().splitlines()[1:]
-    assert said == ([f"spo-trace: error: {rows} {grow} faster than {limit}: {named}"] if rows else [])
+    assert said == (
+        [f"spo-trace: error: {rows} {grow} by more than {limit} (95 % confidence): {named}"] if rows else []
+    )
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "html"])
@@ -148,7 +150,7 @@ def test_plot_without_matplotlib(place: Path) -> None:
         (
             "trend comm --fail-above 1MiB",
             2,
-            "--fail-above: '1MiB' is not a rate: in what time?\n  hint: a size, and in ",
+            "--fail-above: '1MiB' is not a rate: the unit of time is missing\n  hint: give a size and ",
         ),
         ("trend comm --sort name", 2, "can't sort by 'name'\n"),
         ("watch --format xml", 2, "there is no format 'xml'\n  hint: choose one of view, csv, json\n"),
@@ -160,7 +162,7 @@ def test_plot_without_matplotlib(place: Path) -> None:
         (
             "trend comm --plot x.gif",
             2,
-            "can't draw x.gif\n  hint: its name decides what it is: one of .png, .svg, .html\n",
+            "can't plot to x.gif\n  hint: the suffix must be one of .png, .svg, .html\n",
         ),
         ("watch --sort name", 2, "can't sort by 'name'\n"),
         ("watch --method fast", 2, "there is no method 'fast'\n"),
@@ -184,7 +186,7 @@ def test_errors(place: Path, command: str, code: int, said: str) -> None:
 def test_where_nothing_changed_nothing_is_drawn(tmp_path: Path) -> None:
     in_process("watch", *LEAK, "--where", 'comm == "nosuch"', "--record", "r", cwd=tmp_path)
     run = in_process("trend", "r", "--plot", "x.png", cwd=tmp_path)
-    assert run.stderr.decode().endswith("\nNothing changed: there is nothing to draw\n")
+    assert run.stderr.decode().endswith("\nNothing changed: there is nothing to plot\n")
     assert not (tmp_path / "x.png").exists()
 
 
@@ -231,7 +233,7 @@ def test_what_a_sample_lacks_is_told_once(damaged: Path) -> None:
 def test_a_view_is_not_disturbed_by_warnings(damaged: Path) -> None:
     code, seen = in_terminal(["watch", "--from", "c"], damaged)
     assert code == 0
-    assert b"1 warnings, told then." in seen
+    assert b"1 warnings follow." in seen
     assert seen.index(b"warning: sample 2: page_owner: 1 of 4") > seen.index(b"\x1b[?1049l")
 
 
@@ -271,7 +273,7 @@ def test_interrupted_before_the_first_sample_nothing_is_left(tmp_path: Path) -> 
         _, said = process.communicate(timeout=60)
     os.close(pipe)
     assert process.returncode == 130
-    assert said == b"spo-trace: error: interrupted; nothing was left behind\n"
+    assert said == b"spo-trace: error: interrupted; no files were left behind\n"
     assert not (tmp_path / "r").exists()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The documents tell the truth: the README's tour prints what it shows, SCHEMA.md has every column."""
+"""The documents are correct: the commands print what is shown, and options, columns, codes and files exist."""
 
 import re
 import subprocess
@@ -57,7 +57,9 @@ MEASURED = [path for path in (ROOT / "docs").glob("*.md") if "\nWritten by `make
 # What it shows takes root and a kernel with page_owner: tests/vm runs it.
 TRACE = ROOT / "docs" / "trace.md"
 PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {REFERENCE, KEYS, TRACE, *MEASURED})]
+CAPTURES = ROOT / "docs" / "captures.md"
 TOURS = [page for page in PAGES if "```console" in page.read_text()]
+OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "fixtures" / "README.md", TRACE]
 
 # How large a Parquet file gets depends on pyarrow's version.
 FILE_SIZE = re.compile(r", [\d.]+ [KM]iB$")
@@ -99,7 +101,7 @@ def test_a_tour_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
             assert FILE_SIZE.sub("", line) in printed, (command, result.stdout)
 
 
-@pytest.mark.parametrize("page", [*PAGES, REFERENCE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", [*PAGES, REFERENCE, *OTHERS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_name_no_option_that_does_not_exist(page: Path) -> None:
     known = commands()
     named = re.findall(r"(?:spo-trace|\.venv/bin/spo-trace) (\w+)((?: (?!spo-trace)[^\n|`;#&()]*)?)", page.read_text())
@@ -131,15 +133,15 @@ def test_every_option_has_a_help_text(name: str, tmp_path: Path) -> None:
         assert all(word in shown for word in [*param.opts, *param.secondary_opts] if word.startswith("-"))
 
 
-@pytest.mark.parametrize("page", [*PAGES, REFERENCE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", [*PAGES, REFERENCE, *OTHERS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
-def test_the_capture_script_runs_as_the_readme_shows(tmp_path: Path) -> None:
+def test_the_capture_script_runs_as_documented(tmp_path: Path) -> None:
     # GIVEN the line for machines without Python, with this machine, which may not have page_owner, in place of HOST
-    line = next(line for line in README.splitlines() if line.startswith("spo-trace capture-script"))
+    line = next(line for line in CAPTURES.read_text().splitlines() if line.startswith("spo-trace capture-script"))
     assert " ssh root@HOST " in line
     # WHEN it runs
     result = shell(line.replace("ssh root@HOST ", ""), tmp_path)
@@ -196,8 +198,11 @@ def test_every_command_is_in_the_readme() -> None:
         assert re.search(rf"\b{name}\b", README), name
 
 
-def test_the_readme_has_what_was_measured_in_the_guest() -> None:
-    lines = (ROOT / "docs" / "live-speed.md").read_text().splitlines()
-    table = [line for line in lines if line.startswith("| ")]
-    assert len(table) == 7
-    assert "\n".join(table) in README
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_guides_name_files_that_exist(name: str) -> None:
+    named = set(re.findall(r"[`\s]((?:[\w-]+/)*[\w-]+\.(?:py|c|h|css|sh))\b", (ROOT / name).read_text()))
+    assert len(named) > 20
+    for path in named - {"spo_trace/reporters/NAME.py"}:
+        # The path is given from the root, from spo_trace, or by its last parts.
+        places = (ROOT / "spo_trace", ROOT / "tests")
+        assert (ROOT / path).exists() or any(found for place in places for found in place.rglob(path)), path

@@ -113,11 +113,11 @@ def test_what_install_did_not_make_is_neither_replaced_nor_removed(tmp_path: Pat
     # WHEN spo-trace is to be installed, THEN that is refused with the next step
     done = make("install", prefix)
     assert done.returncode != 0
-    assert "was not made by make install\nhint: move it away, or choose another place" in done.stderr
+    assert "was not created by make install\nhint: move it away, or choose another directory" in done.stderr
     assert everything(tmp_path) == before
     # WHEN it is to be removed, THEN nothing changes
     undone = make("uninstall", prefix)
-    assert "was not made by make install" in undone.stderr
+    assert "was not created by make install" in undone.stderr
     assert everything(tmp_path) == before
 
 
@@ -137,7 +137,7 @@ def test_an_installation_that_fails_leaves_what_was_there(tmp_path: Path, fails:
     done = make("install", prefix, {"STUB_FAILS": fails})
     # THEN the old one is as it was
     assert done.returncode != 0
-    assert "what was there before is unchanged" in done.stderr
+    assert "the previous state is unchanged" in done.stderr
     assert everything(prefix) == before
     # WHEN the next one succeeds, THEN it has taken its place, and both go together
     assert make("install", prefix).returncode == 0

@@ -251,14 +251,14 @@ def test_what_is_not_known_is_nowhere_0(chromium: "Chrome", pages: dict[str, Pat
     browser.look(chromium, pages["stock"])
     frame(chromium, "tmpfs/shmem").click()
     # THEN the line under the flame graph, the treemap and the tables say so, or leave it out
-    assert ", swap not known · " in texts(chromium, "#flame-details")[0]
+    assert ", swap unknown · " in texts(chromium, "#flame-details")[0]
     labels = chromium.execute_script("return [...document.querySelectorAll('.cell')].map((e) => e.ariaLabel)")
-    assert len(labels) > 10 and all(label.endswith(" in memory, swap not known") for label in labels)
+    assert len(labels) > 10 and all(label.endswith(" in memory, swap unknown") for label in labels)
     for table in ("#owners th", "#stacks th"):
         heads = [title.rstrip(" ▾▴") for title in texts(chromium, table)]
         assert "Memory" in heads and not {"Swap", "Both"} & {*heads}
     browser.look(chromium, pages["unknown diff"])
-    assert texts(chromium, ".tiles b") == ["not known"]
+    assert texts(chromium, ".tiles b") == ["unknown"]
     assert [title.rstrip(" ▾▴") for title in texts(chromium, "#growth th")] == ["Process", "Change", "A", "B", "Rate"]
     assert browser.console_errors(chromium) == []
 

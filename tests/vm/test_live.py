@@ -49,7 +49,7 @@ def test_readers_of_ranges_agree_with_one_reader_and_can_be_interrupted(kernel: 
         assert one["ranges"]
         assert (one["too_large"] > 0) == (one["room"] < LONGEST_RECORD)
         check_keys([key for key, _, _ in records_in(tmp_path / one["file"])], stayed, one["room"])
-    assert "interrupted; nothing was left behind" in outcome.log
+    assert "interrupted; no files were left behind" in outcome.log
     assert "ended with 130 and left []" in outcome.log
 
 

@@ -181,7 +181,9 @@ def test_other_versions_of_bcc_and_clang_attach_and_record_owners(tmp_path: Path
     # THEN the snapshots have their owner, both in swap and in memory again
     log = (tmp_path / "trace.log").read_text()
     assert "Attached to swap_writeout, swap_read_folio, zswap_invalidate, __folio_copy_owner (fentry)" in log
-    assert re.search(r"^[1-9]\d* pages read from memory say what page_owner prints of them$", log, re.MULTILINE)
+    assert re.search(
+        r"^Checked: the owners of [1-9]\d* pages read from kernel memory match page_owner$", log, re.MULTILINE
+    )
     gone, left_there = (int(left.figures[way, "swap"]) * 1024 for way in ("out", "in"))
     assert gone > 0.9 * 16 * MIB
     swapped, back = (spo.open(tmp_path / f"{stage}.spo") for stage in ("swapped", "back"))

@@ -13,8 +13,8 @@ from spo_trace.formats.arrays import numbers
 from spo_trace.formats.batch import RecordParser, parse_or_reject, to_batch
 from spo_trace.formats.fast.names import MOST_STRINGS, Names, Numbers
 from spo_trace.formats.fast.scanner import STACK, Rows, Scanned, Scanner
+from spo_trace.formats.fast.stacks import ScannedStacks
 from spo_trace.formats.fast.threads import ordered
-from spo_trace.formats.frame import are_frames
 from spo_trace.formats.record import Record, RejectSink, bounded_pieces, located
 from spo_trace.formats.rows import OwnerRow
 from spo_trace.formats.runs import Run
@@ -66,10 +66,7 @@ class _Lane:
     def _start(self) -> None:
         self.scanner = Scanner(self._library, self._format.row)
         self.meanings = self._format.meanings(self._names)
-        self.stacks: dict[int, bytes] = {}
-        self.stack_ids = np.full(1 << 10, -1, np.int64)
-        # Which stacks have lines that are no frames, if any have.
-        self.irregular: list[int] = []
+        self.stacks = ScannedStacks()
         self._strings = 0
 
     def forget_many(self) -> None:
@@ -81,14 +78,10 @@ class _Lane:
         """Note what the next strings mean."""
         for kind, text in strings:
             if kind == STACK:
-                self.stacks[self._strings] = text
-                if not are_frames(text):
-                    self.irregular.append(self._strings)
+                self.stacks.add(self._strings, text)
             else:
                 self.meanings.add(self._strings, kind, text)
             self._strings += 1
-        while len(self.stack_ids) < self._strings:
-            self.stack_ids = np.concatenate([self.stack_ids, np.full_like(self.stack_ids, -1)])
 
 
 def fast_batches(
@@ -137,8 +130,7 @@ class _Joiner:
         rows, left = _without_odd(lane, scanned)
         stacks = rows["stack"].astype(np.intp)
         parsed, places = self._parse_left(lane, scanned, stacks, left)
-        self._number_stacks(lane, stacks)
-        batch = lane.meanings.batch(rows, lane.stack_ids[stacks].astype(np.uint32), self._format.schema)
+        batch = lane.meanings.batch(rows, lane.stacks.ids(stacks, self._stacks), self._format.schema)
         self._offset += len(scanned.text)
         self._line += scanned.lines
         return self._merged(batch, parsed, places)
@@ -157,7 +149,7 @@ class _Joiner:
         places: list[int] = []
         done = 0
         for record, place in self._left_records(scanned, left):
-            self._number_stacks(lane, numbers[done:place])
+            lane.stacks.ids(numbers[done:place], self._stacks)
             done = place
             if (row := parse_or_reject(record, self._parser)) is not None:
                 parsed.append(row)
@@ -178,11 +170,6 @@ class _Joiner:
             *others, self._waiting = records
             yield from ((record, place) for record in others)
 
-    def _number_stacks(self, lane: _Lane, numbers: npt.NDArray[np.intp]) -> None:
-        unknown = numbers[lane.stack_ids[numbers] < 0]
-        for number in dict.fromkeys(unknown.tolist()):
-            lane.stack_ids[number] = self._stacks.intern(lane.stacks[number])
-
     def _merged(self, batch: pa.RecordBatch, parsed: list[OwnerRow], places: list[int]) -> pa.RecordBatch:
         if not parsed:
             return batch
@@ -196,9 +183,7 @@ class _Joiner:
 # A record whose tail says something out of the ordinary is as good as not recognised.
 def _without_odd(lane: _Lane, scanned: Scanned) -> tuple[Rows, Rows]:
     rows, left = scanned.rows, scanned.left
-    odd = lane.meanings.odd(rows)
-    if lane.irregular:
-        odd = odd | np.isin(rows["stack"], lane.irregular)
+    odd = lane.meanings.odd(rows) | lane.stacks.odd(rows["stack"])
     if not odd.any():
         return rows, left
     # Records left stand between rows too: a record ends where the next row or record left begins.

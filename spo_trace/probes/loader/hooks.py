@@ -19,7 +19,7 @@ class Hook(NamedTuple):
     @property
     def source(self) -> str:
         """Return the hook as a line of C."""
-        return f"HOOK({self.function}, {self.body})"
+        return f"HOOK({self.function}) {{ return {self.body}; }}"
 
 
 _PAGE = "ctx, FIRST"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Pages to look at: one HTML file each, whole in itself."""
+"""HTML reports: each is one self-contained file."""

@@ -1,4 +1,4 @@
-// How long ago memory was allocated: a histogram for each process.
+// Ages of the allocations: a histogram per process.
 const MOST_ROWS = 12;
 
 function drawAges() {
@@ -23,7 +23,7 @@ function drawAges() {
   byId("ages").replaceChildren(table);
 }
 
-// From the youngest to the oldest that has anything; what has no time comes last.
+// From the youngest to the oldest class with any bytes; allocations without a time come last.
 function usedClasses() {
   const used = DATA.ages.rows.filter(([, , mem, swap]) => weighed(mem, swap)).map(([, bin]) => bin);
   const known = used.filter((bin) => bin !== null);
@@ -31,7 +31,7 @@ function usedClasses() {
   return used.includes(null) ? [...classes, null] : classes;
 }
 
-const ageTitle = (bin) => (bin === null ? "not told" : formatSeconds(DATA.ages.begins[bin]));
+const ageTitle = (bin) => (bin === null ? "unknown" : formatSeconds(DATA.ages.begins[bin]));
 
 function ageRows() {
   const comms = d3.group(DATA.ages.rows, ([comm]) => comm);
@@ -82,7 +82,7 @@ function ageCell(row, bin) {
   const to = bin === null ? null : (DATA.ages.begins[bin + 1] ?? null);
   const range =
     bin === null
-      ? "age not told"
+      ? "age unknown"
       : to === null
         ? `${ageTitle(bin)} or more`
         : `${ageTitle(bin)} to ${formatSeconds(to)}`;

@@ -1,4 +1,4 @@
-// The controls, and the first drawing.
+// The controls, and the first drawing of the charts.
 function later(work, milliseconds) {
   let timer = 0;
   return () => {
@@ -16,7 +16,7 @@ function drawOnly() {
 const weights = [...document.querySelectorAll("input[name=weight]")];
 for (const input of weights) {
   input.disabled = !isTold(input.value) || !DATA.rows.some((row) => sizeOf(row, WEIGH[input.value]));
-  if (!isTold(input.value)) input.parentNode.title = "Not known to this snapshot";
+  if (!isTold(input.value)) input.parentNode.title = "Unknown in this snapshot";
   input.addEventListener("change", () => show({ weight: input.value }));
 }
 byId("search").addEventListener(
@@ -31,7 +31,7 @@ let drawnWidth = window.innerWidth;
 window.addEventListener(
   "resize",
   later(() => {
-    // A phone's address bar comes and goes: only another width changes the pictures.
+    // A phone shows and hides its address bar: redraw only if the width changes.
     if (window.innerWidth === drawnWidth) return;
     drawnWidth = window.innerWidth;
     show({});

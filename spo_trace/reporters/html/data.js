@@ -1,15 +1,15 @@
-// What the page is given (spo_trace/reporters/html/page.py), and what the reader has chosen to see.
+// The data of the page (from spo_trace/reporters/html/page.py), and the choices of the reader.
 //
-// DATA.rows: [stack, comm, mem, swap] in bytes; of a diff [stack, comm, mem A, swap A, mem B, swap B].
+// DATA.rows: [stack, comm, mem, swap] in bytes; in a diff [stack, comm, mem A, swap A, mem B, swap B].
 const DATA = JSON.parse(byId("data").textContent);
 DATA.functions = DATA.frames.map(functionOf);
 const IS_DIFF = DATA.kind === "diff";
 
-// "mem" or "swap", of which nobody is known to own anything: that is not 0.
+// Amounts ("mem", "swap") whose owners are unknown; unknown is not 0.
 const isTold = (name) => (name === "total" ? !DATA.unknown.length : !DATA.unknown.includes(name));
 const inWords = (mem, swap) =>
-  (isTold("mem") ? `${formatSize(mem)} in memory` : "memory not known") +
-  (isTold("swap") ? `, ${formatSize(swap)} in swap` : ", swap not known");
+  (isTold("mem") ? `${formatSize(mem)} in memory` : "memory unknown") +
+  (isTold("swap") ? `, ${formatSize(swap)} in swap` : ", swap unknown");
 
 const state = { weight: "total", search: "", comm: null };
 const views = [];
@@ -22,12 +22,12 @@ function show(change) {
 
 const WEIGH = { mem: (mem) => mem, swap: (mem, swap) => swap, total: (mem, swap) => mem + swap };
 const weighed = (mem, swap) => WEIGH[state.weight](mem, swap);
-// Before and after; a report has no before.
+// Before and after; a report has only the latter.
 const before = (sums) => (IS_DIFF ? weighed(sums[0], sums[1]) : 0);
 const after = (sums) => (IS_DIFF ? weighed(sums[2], sums[3]) : weighed(sums[0], sums[1]));
 const noSums = () => (IS_DIFF ? [0, 0, 0, 0] : [0, 0]);
 
-// Amounts of a row stand after its stack and comm.
+// The amounts of a row follow its stack and comm.
 function addTo(sums, amounts, at = 0) {
   for (let i = 0; i < sums.length; i += 1) sums[i] += amounts[at + i];
 }

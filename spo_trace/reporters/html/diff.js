@@ -1,4 +1,4 @@
-// The page of two snapshots.
+// The report on two snapshots.
 const change = (row) => after(row.sums) - before(row.sums);
 const OF_MEMORY_AND_SWAP = [
   { title: "Memory", change: (row) => row.sums[2] - row.sums[0], wide: true },

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The page of two snapshots: differential flame graph and growth tables."""
+"""The HTML report on two snapshots: differential flame graph and growth tables."""
 
 from collections.abc import Collection, Sequence
 from typing import TextIO
@@ -25,10 +25,10 @@ def render_diff(
     version: str,
     unknown: Collection[str] = (),
 ) -> None:
-    """Write the page of `table`: a difference by stack (or symbols), category, caller, callsite, module and comm.
+    """Write the report on `table`: a difference by stack (or symbols), category, caller, callsite, module and comm.
 
-    `facts` of A, of B and of the comparison stand on top. `seconds` between the snapshots, None unless both are of
-    one boot, are what rates are told from. `unknown`: of `mem` and `swap`, what is left out of the comparison.
+    `facts` on A, B and the comparison are at the top. `seconds` between the snapshots, for rates; None unless both are
+    from one boot. `unknown`: those of `mem` and `swap` that are left out of the comparison.
     """
     comms = Numbers()
     stack_key = "stack" if "stack" in table else "symbols"

@@ -1,4 +1,4 @@
-// Elements, with text as text: a name from the kernel never becomes markup.
+// Elements; text is set as text, so that a name from the kernel never becomes markup.
 function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

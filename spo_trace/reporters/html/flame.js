@@ -1,4 +1,4 @@
-// The flame graph: drawn by d3-flame-graph; here are its colours, its details and its keys.
+// The flame graph, drawn by d3-flame-graph: colours, details and keyboard.
 const ROW_HEIGHT = 20;
 const STILL = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const flame = { chart: null, cursor: null, total: 0 };
@@ -17,7 +17,7 @@ function drawFlame() {
   flame.chart = flame.cursor = null;
   flame.total = after(tree.sums);
   if (!tree.value) {
-    place.append(el("p", { class: "hint" }, "There is nothing to draw: the amounts are 0."));
+    place.append(el("p", { class: "hint" }, "Nothing to draw: all amounts are 0."));
     byId("flame-details").replaceChildren();
     return;
   }
@@ -48,7 +48,7 @@ function drawFlame() {
   setCursor(d3.select(place).datum());
 }
 
-// d3-flame-graph lets new frames grow from nothing: only a zoom is to move.
+// d3-flame-graph animates new frames; animate only zooming.
 function settle() {
   const frames = d3.select("#flame").selectAll("g");
   frames
@@ -72,7 +72,7 @@ function categoryColour(node) {
   return node.depth ? colourOf(node.data.category) : "var(--other)";
 }
 
-// How much of what a frame moved went one way: from 0 to 4, in four steps of colour (and hatching, for less).
+// The share of a frame's changes in one direction, from 0 to 4: steps of colour (shrinking is hatched as well).
 function diffColour(node) {
   if (node.highlight) return "var(--hit)";
   const [was, is] = [before(node.data.sums), after(node.data.sums)];
@@ -148,7 +148,7 @@ function onFlameKey(event) {
   event.preventDefault();
 }
 
-// Colours of growth; what shrank is hatched as well.
+// Colours of growth; shrinking is hatched as well.
 function addPatterns() {
   const steps = {
     grew: ["#fddbc7", "#f6b497", "#ef8a62", "#e2633f"],

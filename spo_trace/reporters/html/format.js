@@ -1,7 +1,7 @@
-// Numbers as the command line prints them (spo_trace/reporters/format.py).
+// Format numbers as the command line does (spo_trace/reporters/format.py).
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
-// Halves go to the even neighbour, as in Python: 1.125 is 1.12.
+// Round halves to even, as Python does: 1.125 is 1.12.
 function twoDigits(value) {
   const cents = Math.abs(value) * 100;
   let whole = Math.round(cents);
@@ -34,7 +34,7 @@ function formatSeconds(seconds) {
   return seconds + " s";
 }
 
-// null: the kernel printed none; an empty name is one, too.
+// null: the kernel printed no name; an empty name is a name.
 const nameOf = (name, what) => (name === null ? `(no ${what})` : name === "" ? '""' : name);
 // A flame graph joins the call sites of one function.
 const functionOf = (frame) => frame.replace(/\+(0x[0-9a-f]+\/0x[0-9a-f]+|[0-9]+)/, "");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Put a page together: template, styles, scripts, vendored libraries and data, in one file that loads nothing."""
+"""Build an HTML report from template, styles, scripts, vendored libraries and data: one file that loads nothing."""
 
 import json
 import re
@@ -20,9 +20,9 @@ _SCRIPTS = ("dom.js", "format.js", "data.js", "tree.js", "flame.js", "table.js",
 
 
 def write_page(outfile: TextIO, kind: str, parts: dict[str, str], data: dict[str, Any]) -> None:
-    """Write the page `kind` (`report` or `diff`): `parts` are HTML for its places, `data` is for its scripts.
+    """Write the report of `kind` (`report` or `diff`): `parts` is HTML for its placeholders, `data` is for its scripts.
 
-    Places are filled in one pass, so what stands in one is never taken for another.
+    All placeholders are filled in one pass, so that none is expanded inside the content of another.
     """
     filled = parts | {"kind": kind, "style": _read("style.css"), "scripts": _scripts(kind), "data": _json(data)}
     body = _fill(_read(f"{kind}.html"), filled)
@@ -30,32 +30,32 @@ def write_page(outfile: TextIO, kind: str, parts: dict[str, str], data: dict[str
 
 
 def text(value: object) -> str:
-    """Return `value` as text for HTML, what is not printable escaped: a snapshot may come from anywhere."""
+    """Return `value` escaped for HTML, with control characters escaped: the texts of a snapshot are not trusted."""
     return escape(printable(str(value)))
 
 
 def amount(size: int, *, signed: bool = False) -> str:
-    """Return an element with bytes as a person reads them, and exactly for programs."""
+    """Return an element with a readable size, and the exact bytes for programs."""
     return f'<data value="{size}" title="{size:,} bytes">{format_size(size, signed=signed)}</data>'
 
 
 def facts_list(facts: Iterable[tuple[str, object]]) -> str:
-    """Return a line of names and values; what is not known is left out."""
+    """Return a line of names and values; unknown values are left out."""
     known = (f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in facts if value)
     return f'<dl class="facts">{"".join(known)}</dl>'
 
 
 def notes_list(notes: Iterable[str]) -> str:
-    """Return a paragraph for each thing that the reader should not overlook."""
+    """Return one paragraph per note."""
     return "".join(f'<p class="note">{text(note)}</p>' for note in notes)
 
 
 def tiles(sizes: Mapping[str, int | None], *, signed: bool = False) -> str:
-    """Return amounts in large figures, each under its title, and all of them together; None is not known."""
+    """Return amounts in large figures with their titles, and their sum; None is unknown."""
     known = [size for size in sizes.values() if size is not None]
     together = {"together": sum(known)} if len(known) == len(sizes) else {}
     each = (
-        f"<div>{'<b>not known</b>' if size is None else amount(size, signed=signed)}<span>{text(title)}</span></div>"
+        f"<div>{'<b>unknown</b>' if size is None else amount(size, signed=signed)}<span>{text(title)}</span></div>"
         for title, size in (*sizes.items(), *together.items())
     )
     return f'<div class="tiles">{"".join(each)}</div>'
@@ -66,16 +66,16 @@ def _read(name: str) -> str:
 
 
 def _fill(template: str, parts: dict[str, str]) -> str:
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
+    return re.sub(r"\{\{(\w+)\}\}", lambda name: parts[name[1]], template)
 
 
-# One function around our scripts keeps their names to themselves.
+# A function around the scripts keeps their names out of the global scope.
 def _scripts(kind: str) -> str:
     libraries = [_VENDORED.joinpath(name).read_text(encoding="utf-8") for name in _LIBRARIES]
     ours = "\n".join(_read(name) for name in (*_SCRIPTS, f"{kind}.js", "app.js"))
     return "\n".join([*libraries, f'(() => {{\n"use strict";\n{ours}\n}})();'])
 
 
-# In a script element only "</script" and "<!--" mean anything to HTML: without "<" there is neither.
+# Inside a script element, HTML interprets only "</script" and "<!--"; escaping "<" avoids both.
 def _json(data: dict[str, Any]) -> str:
     return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

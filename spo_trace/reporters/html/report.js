@@ -1,4 +1,4 @@
-// The page of one snapshot.
+// The report on one snapshot.
 const total = d3.sum(DATA.rows, (row) => row[2] + row[3]);
 
 startFlame();

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The page of one snapshot: flame graph, treemap, ages, stacks and balance."""
+"""The HTML report on one snapshot: flame graph, treemap, ages, stacks and balance."""
 
 from collections.abc import Collection, Hashable, Sequence
 from typing import Any, NamedTuple, TextIO
@@ -9,23 +9,20 @@ import pandas as pd
 from spo_trace.reporters.balance import SIGN
 from spo_trace.reporters.format import format_share
 from spo_trace.reporters.html.page import amount, facts_list, notes_list, text, tiles, write_page
-from spo_trace.reporters.html.rows import OF_STACK, Numbers, filled, name_or_none, stack_rows
+from spo_trace.reporters.html.rows import Numbers, filled, name_or_none, stack_rows
 
-__all__ = ["STACK_KEYS", "ReportTables", "render_report"]
-
-# What `ReportTables.stacks` is an attribution by.
-STACK_KEYS = ("stack", *OF_STACK, "comm")
+__all__ = ["ReportTables", "render_report"]
 
 _NAMES = {"mem": "memory", "swap": "swap"}
 _AMOUNTS = tuple(f"{name}_bytes" for name in _NAMES)
 
 
 class ReportTables(NamedTuple):
-    """Hold the tables of a page.
+    """Hold the tables of a report.
 
     `stacks`: an attribution by STACK_KEYS; `owners`: one by memcg and comm; `ages` by comm, in the classes that
-    begin at `age_classes` seconds; `balance` (with verdicts) may be None;
-    `categories`: all that there are, in the order of the legend.
+    begin at `age_classes` seconds; `balance` (with verdicts) may be None; `categories`: all, in the order of the
+    legend.
     """
 
     stacks: pd.DataFrame
@@ -46,9 +43,9 @@ def render_report(
     version: str,
     unknown: Collection[str] = (),
 ) -> None:
-    """Write the page; `facts` (name, value) and `notes` stand on top, under `title`.
+    """Write the report; `facts` (name, value) and `notes` are at the top, below `title`.
 
-    `unknown`: of `mem` and `swap`, that whose owners are not known; 0 bytes would be a wrong answer.
+    `unknown`: those of `mem` and `swap` whose owners are unknown; 0 bytes would be a wrong answer.
     """
     sums = {
         f"in {text}": None if name in unknown else int(tables.stacks[f"{name}_bytes"].sum())
@@ -80,7 +77,7 @@ def _owners(table: pd.DataFrame, comms: Numbers) -> list[list[Any]]:
     return [[name_or_none(memcg), comms.of(name_or_none(comm)), mem, swap] for memcg, comm, mem, swap in columns]
 
 
-# Rows point at the class by its number; None: the kernel told no time.
+# Rows contain the number of the class; None: the kernel printed no time.
 def _ages(table: pd.DataFrame, classes: Sequence[int], comms: Numbers) -> dict[str, Any]:
     number_of = {begin: number for number, begin in enumerate(classes)}
     columns = filled(table, _AMOUNTS)[["comm", "age_from", *_AMOUNTS]].itertuples(index=False, name=None)
@@ -95,11 +92,11 @@ def _balance(table: pd.DataFrame | None) -> str:
     if table is None:
         return ""
     verdicts = table[table["kind"] == "verdict"].to_dict("records")
-    said = "; ".join(f"{row['section']}: {row['verdict']}" for row in verdicts)
+    summary = "; ".join(f"{row['section']}: {row['verdict']}" for row in verdicts)
     sections = "".join(_section(str(section), rows) for section, rows in table.groupby("section", sort=False))
-    summary = f"<summary><h2>Does it add up?</h2>{text(said)}</summary>"
+    header = f"<summary><h2>Does it add up?</h2>{text(summary)}</summary>"
     body = f'<div class="scroll"><table>{sections}</table></div>'
-    return f'<section class="balance"><details>{summary}{body}</details></section>'
+    return f'<section class="balance"><details>{header}{body}</details></section>'
 
 
 def _section(title: str, rows: pd.DataFrame) -> str:

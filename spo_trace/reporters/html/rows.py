@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Rows as the pages' scripts take them: texts once, and numbers that point at them."""
+"""Rows for the scripts of the HTML reports: each text once, and numbers that refer to it."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -8,10 +8,13 @@ import pandas as pd
 
 from spo_trace.reporters.format import printable
 
-__all__ = ["OF_STACK", "Numbers", "filled", "name_or_none", "stack_rows"]
+__all__ = ["OF_STACK", "STACK_KEYS", "Numbers", "filled", "name_or_none", "stack_rows"]
 
-# Keys that a stack's text decides, shown beside it.
+# Keys that depend on the stack alone, shown beside it.
 OF_STACK = ("category", "caller", "callsite", "module")
+
+# The keys of the attribution or difference that the table of stacks needs.
+STACK_KEYS = ("stack", *OF_STACK, "comm")
 
 
 class Numbers:
@@ -30,12 +33,12 @@ class Numbers:
 
 
 def name_or_none(value: Any) -> str | None:
-    """Return a name as JSON has it: None for what the kernel did not print."""
+    """Return a name for JSON: None if the kernel printed none."""
     return None if pd.isna(value) else printable(str(value))
 
 
 def filled(table: pd.DataFrame, amounts: Sequence[str]) -> pd.DataFrame:
-    """Return `table` with 0 for amounts that are not known; the page is told which these are."""
+    """Return `table` with 0 for unknown amounts; the page has a list of these."""
     return table.assign(**{name: table[name].fillna(0).astype("int64") for name in amounts})
 
 

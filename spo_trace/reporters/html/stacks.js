@@ -1,4 +1,4 @@
-// The table of stacks, and what a search finds.
+// The table of stacks, and the search.
 const MOST_NAMES = 3;
 
 function sumByStack(rows) {
@@ -40,7 +40,7 @@ function withMarks(text) {
 }
 
 function startStacks(columns, sortBy) {
-  const table = makeTable(byId("stacks"), { caption: "Every stack", columns, sort: 0, detail: framesList });
+  const table = makeTable(byId("stacks"), { caption: "All stacks", columns, sort: 0, detail: framesList });
   let weight = null;
   views.push(() => {
     if (weight !== state.weight) table.sortBy(sortBy());

@@ -1,8 +1,8 @@
-// A table that sorts by its headings, shows some rows at a time, and opens a row for its details.
+// A table that can be sorted by its headings, shows some rows at a time, and has details for each row.
 const ROWS_AT_A_TIME = 50;
 
 // A column: {title, text(row) | size(row) | change(row) | share(row), wide: not on a phone, nowrap, roomy}.
-// `detail(row)`: what an opened row shows.
+// `detail(row)`: the details of an opened row.
 function makeTable(place, { caption, columns, sort, detail }) {
   const table = { rows: [], shown: ROWS_AT_A_TIME, sort, descending: true };
   const body = el("tbody");
@@ -42,9 +42,9 @@ function makeTable(place, { caption, columns, sort, detail }) {
     });
     const rows = sorted(table.rows, columns[table.sort], table.descending);
     body.replaceChildren(...rows.slice(0, table.shown).map((row) => tableRow(row, columns, detail)));
-    if (!rows.length) body.append(el("tr", {}, el("td", { colspan: columns.length + 1 }, "Nothing matches.")));
+    if (!rows.length) body.append(el("tr", {}, el("td", { colspan: columns.length + 1 }, "No matches.")));
     more.hidden = rows.length <= table.shown;
-    more.textContent = `Show more: ${(rows.length - table.shown).toLocaleString("en")} rows are left`;
+    more.textContent = `Show more (${(rows.length - table.shown).toLocaleString("en")} rows left)`;
   }
 
   return {

@@ -5,11 +5,11 @@ const FIRST_LEVEL = {
   module: (row) => DATA.stacks.module[row[0]],
 };
 
-// `own` is what ends in a node, `sums` what ends there or below.
-// A tree may have 100,000 nodes: what most of them lack is made where it is needed.
+// `own`: the amounts of stacks that end in a node; `sums`: of those that end there or below.
+// A tree may have 100,000 nodes: fields that most nodes lack are created on demand.
 const newNode = (name) => ({ name, own: null, sums: null, hit: false, categories: null, below: null, children: [] });
 
-// `measure` of `own`, in bytes, gives a node its width.
+// The width of a node is `measure(own)`, in bytes.
 function buildTree(rows, level, measure) {
   const root = newNode("all");
   for (const row of rows) addRow(level ? child(root, FIRST_LEVEL[level](row)) : root, row);

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spo_trace as spo
-from spo_trace.analysis.attribution import AMOUNTS, page_columns
+from spo_trace.analysis.attribution import AMOUNTS, record_columns
 from spo_trace.analysis.keys import KEYS
 from spo_trace.analysis.question import Question
 from spo_trace.api.analyses import attribute
@@ -202,7 +202,7 @@ def test_where(snap: Snapshot, where: str, mem: int, swap: int) -> None:
 def test_page_columns_suffice_for_the_attribution(real: Snapshot, key: str, where: str | None) -> None:
     # GIVEN a capture that is opened for one set of keys and one condition
     path = CARRIED / "7.2-spo-varied/2-swapped"
-    asked = spo.open(path, page_columns=page_columns(Question.of(key, where)))
+    asked = spo.open(path, page_columns=record_columns(Question.of(key, where), "pages"))
     # WHEN it is attributed by them, THEN the result is the same as with all columns
     pd.testing.assert_frame_equal(attribute(asked, key, where=where), attribute(real, key, where=where))
 

@@ -8,7 +8,7 @@ import pytest
 
 from spo_trace import schema
 from spo_trace.analysis import attribution
-from spo_trace.analysis.attribution import ORDERS, page_columns
+from spo_trace.analysis.attribution import ORDERS, record_columns
 from spo_trace.analysis.keys import FRAME_KEYS, KEY_TABLE, KEYS, Kind, key_of, same_key
 from spo_trace.analysis.order import sort_rows
 from spo_trace.analysis.question import Question
@@ -101,7 +101,7 @@ def test_bytes_are_of_the_machines_page_size(tmp_path: Path) -> None:
     table = attribute(snap, "bytes")
     assert table[["bytes", "mem_pages", "swap_pages"]].to_numpy().tolist() == [[524288, 8, 0], [65536, 1, 1]]
     assert attribute(snap, ["order", "bytes"], where="bytes > 65536")["bytes"].tolist() == [524288]
-    assert page_columns(Question.of("bytes", "bytes > 1")) == ["order"]
+    assert record_columns(Question.of("bytes", "bytes > 1"), "pages") == ["order"]
 
 
 def test_numbers_beyond_a_float_and_an_int64_stay_exact(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ class TestExport:
 
     @pytest.mark.parametrize("format", ["pprof", "parquet"])
     def test_a_binary_format_needs_a_binary_handle(self, snap: spo.Snapshot, format: str) -> None:
-        with pytest.raises(spo.UsageError, match="outfile takes text only, and this format is binary") as caught:
+        with pytest.raises(spo.UsageError, match="outfile is open for text, but this format is binary") as caught:
             spo.export(snap, format, io.StringIO())
         assert "BytesIO" in str(caught.value.hint)
 

@@ -10,8 +10,8 @@ from spo_trace.cli.guard import guarded
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (MemoryError(), "spo-trace: error: there is not enough memory\n"),
-        (MemoryError("more than 2 GiB of names"), "there is not enough memory: more than 2 GiB of names\n"),
+        (MemoryError(), "spo-trace: error: not enough memory\n"),
+        (MemoryError("more than 2 GiB of names"), "not enough memory: more than 2 GiB of names\n"),
         (ZeroDivisionError("x"), "a bug in spo-trace: ZeroDivisionError: x\n"),
     ],
 )

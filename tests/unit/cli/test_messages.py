@@ -80,5 +80,5 @@ def test_commands_to_install_are_in_one_place() -> None:
     modules = {path.name for path in PACKAGE.rglob("*.py") if any("pip install" in text for text in texts(path))}
     assert modules == {"version.py"}
     # Nothing is published: what has no path would be somebody else's package.
-    commands = re.findall(r"pip install (\S+)", (PACKAGE / "install.py").read_text())
+    commands = re.findall(r"pip install (\S+)", (PACKAGE / "version.py").read_text())
     assert commands and all(command.strip("'\"").startswith(".") for command in commands)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The scanner is compiled with this before its sources to count its steps: the compiler (-fsanitize-coverage=trace-pc)
- * counts each block of code that is executed, and the C library's searches are loops here, so that their bytes count.
+ * Included before the sources of the scanner to count its steps. The compiler
+ * (-fsanitize-coverage=trace-pc) counts each basic block that is executed. memchr() is a loop here,
+ * so that each byte it searches counts too.
  */
 #ifndef COUNTED_H
 #define COUNTED_H

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Called by code that is compiled with -fsanitize-coverage=trace-pc, once for each block of it; compiled without. */
+/*
+ * Code compiled with -fsanitize-coverage=trace-pc calls this once for each basic block. This file
+ * is compiled without it.
+ */
 #include <stdint.h>
 
 uint64_t steps;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Scan the texts of a file, each after its length (eight bytes), in a buffer that ends where scan.h allows reading to:
- * built with the compiler's sanitizers, it stops at the first byte too far. Prints rows, records left and strings.
+ * Scan the texts of a file, each preceded by its length (eight bytes). Each text is in a buffer
+ * that ends where scan.h permits reading, so that the compiler's sanitizers stop at the first byte
+ * beyond. Print the numbers of rows, of records left and of strings.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,8 @@
 
 typedef int (*scan_function)(struct spo_strings *, const struct spo_block *, struct spo_scan *);
 
-static void scan_text(struct spo_strings *strings, const uint8_t *text, int64_t size, size_t row_size, scan_function go,
-		      const int64_t *ends, int64_t n_ends)
+static void scan_text(struct spo_strings *strings, const uint8_t *text, int64_t size,
+		      size_t row_size, scan_function go, const int64_t *ends, int64_t n_ends)
 {
 	int64_t room = 1;
 	void *rows = malloc(room * row_size);
@@ -21,11 +22,16 @@ static void scan_text(struct spo_strings *strings, const uint8_t *text, int64_t 
 	struct spo_scan scan = { .rows = rows, .left = left, .rows_room = room, .left_room = room };
 
 	while (go(strings, &block, &scan) == SPO_NO_ROOM) {
-		scan.rows = rows = realloc(rows, 2 * room * row_size);
-		scan.left = left = realloc(left, 2 * room * sizeof(*left));
-		scan.rows_room = scan.left_room = room *= 2;
+		room *= 2;
+		rows = realloc(rows, room * row_size);
+		left = realloc(left, room * sizeof(*left));
+		scan.rows = rows;
+		scan.left = left;
+		scan.rows_room = room;
+		scan.left_room = room;
 	}
-	printf("%ld %ld %ld\n", (long)scan.n_rows, (long)scan.n_left, (long)spo_strings_count(strings));
+	printf("%ld %ld %ld\n", (long)scan.n_rows, (long)scan.n_left,
+	       (long)spo_strings_count(strings));
 	free(rows);
 	free(left);
 }
@@ -46,7 +52,8 @@ int main(int argc, char **argv)
 			return 2;
 		scan_text(pages, text, size, sizeof(struct spo_page_row), spo_scan_pages, NULL, 0);
 		scan_text(swap, text, size, sizeof(struct spo_swap_row), spo_scan_swap, NULL, 0);
-		scan_text(pages, text, size, sizeof(struct spo_page_row), spo_scan_pages, halves, 2);
+		scan_text(pages, text, size, sizeof(struct spo_page_row), spo_scan_pages, halves,
+			  2);
 		free(text);
 	}
 	spo_strings_free(pages);

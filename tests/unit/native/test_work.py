@@ -13,6 +13,7 @@ from spo_trace.formats.fast.text_runs import stream_runs
 from spo_trace.native import library
 from tests.counting import python_calls
 from tests.unit.formats.fast.test_batches import many
+from tests.unit.formats.fast.test_handles import in_mode
 from tests.unit.formats.reading import HEADER
 from tests.unit.native.test_scan import compile_scanner
 
@@ -60,6 +61,16 @@ def test_damaged_text_of_twice_the_length_is_twice_the_work(counting: library.Li
     assert len(text) / 100 < steps < 20 * len(text)
     assert more_steps < 2.2 * steps
     assert more_calls < 2.2 * calls
+
+
+def test_a_handle_is_less_work_than_its_stack(counting: library.Library) -> None:
+    # GIVEN the same records with stacks and with handles in their place
+    stacks, handles = in_mode("stack", 1000), in_mode("handle", 1000)
+    # WHEN both are scanned
+    (steps, calls), (fewer_steps, fewer_calls) = work(counting, stacks), work(counting, handles)
+    # THEN a record with a handle takes no more steps
+    assert fewer_steps < steps
+    assert fewer_calls <= calls
 
 
 def test_whole_records_are_work_in_proportion(counting: library.Library) -> None:

@@ -36,7 +36,7 @@ def test_svg_says_in_text_what_it_shows(count: int) -> None:
     assert [text for text in said if text.startswith("owner")] == [f"owner-{n}" for n in range(count)]
     assert [text for text in said if "±" in text][:2] == [
         "+10 B/s ± 1 B/s: at least +8 B/s",
-        "+10 B/s ± 1 B/s: no sure growth",
+        "+10 B/s ± 1 B/s: no certain growth",
     ][:count]
     assert "minutes since the first sample" in said
 

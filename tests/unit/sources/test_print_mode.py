@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from spo_trace.collect.snapshot import collect
+from spo_trace.formats.text_reader import records_in
 from spo_trace.sources import live, print_mode
+from spo_trace.sources.child_reader import read_in_child
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.live import LiveSource
 from spo_trace.sources.print_mode import HANDLE, prints_handles
@@ -101,6 +103,32 @@ def test_no_stack_is_lost(machine: Callable[..., Path], tmp_path: Path, listed: 
     # THEN each page has its stack all the same
     assert stacks == EXPECTED
     assert not [warning for warning in warnings if "handle" in warning]
+
+
+def test_the_list_of_stacks_is_read_once(
+    machine: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def noted(path: Path, timeout: float) -> bytes:
+        read.append(path.name)
+        return read_in_child(path, timeout)
+
+    monkeypatch.setattr(live, "read_in_child", noted)
+    kernel = FakeKernel(PAGES, record=with_handle)
+    stacks_of(machine(kernel, show_stacks_handles(*STACKS)), tmp_path / "x.spo")
+    assert read.count("show_stacks_handles") == 1
+
+
+def test_without_the_list_page_owner_prints_stacks(machine: Callable[..., Path]) -> None:
+    # GIVEN a caller that has not read the list of stacks
+    kernel = FakeKernel(PAGES, record=with_handle)
+    text = LiveSource(machine(kernel, show_stacks_handles(*STACKS))).open("page_owner")
+    # THEN it gets the stacks
+    assert text is not None
+    records = b"".join(record.text for record in records_in(text))
+    assert b"handle" not in records
+    assert records.count(b"\n " + ANON[0]) == len(PAGES)
 
 
 def test_few_records_are_read_twice(machine: Callable[..., Path], tmp_path: Path) -> None:

@@ -49,10 +49,13 @@ def test_each_kernel_has_its_hooks(functions: set[str], chosen: list[str]) -> No
 def test_a_hook_is_a_line_of_c() -> None:
     sources = {hook.role: hook.source for hook in choose_hooks(LINUX_6_1)}
     assert sources == {
-        "out": "HOOK(swap_writepage, swap_out(ctx, FIRST))",
-        "in": "HOOK(swap_readpage, swap_in(ctx, FIRST))",
-        "free": "HOOK(clear_shadow_from_swap_cache, free_entries(ctx, (FIRST << 58) | SECOND, THIRD - SECOND + 1))",
-        "migrate": "HOOK(__folio_copy_owner, migrate(FIRST, SECOND))",
+        "out": "HOOK(swap_writepage) { return swap_out(ctx, FIRST); }",
+        "in": "HOOK(swap_readpage) { return swap_in(ctx, FIRST); }",
+        "free": (
+            "HOOK(clear_shadow_from_swap_cache)"
+            " { return free_entries(ctx, (FIRST << 58) | SECOND, THIRD - SECOND + 1); }"
+        ),
+        "migrate": "HOOK(__folio_copy_owner) { return migrate(FIRST, SECOND); }",
     }
 
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Stacks whose handle page_owner prints, but which are missing from the kernel's list of stacks."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from spo_trace.formats.arrays import values_of
+from spo_trace.formats.stack_table import StackTable
+
+__all__ = ["StackAt", "StackOfPage", "with_unlisted_stacks"]
+
+# A stack that this many pages do not show is given up: its record is too large with the stack, or the pages change
+# owners faster than they can be read.
+_MOST_PAGES = 16
+
+
+class StackOfPage(NamedTuple):
+    """Hold the lines of a page's stack and its stack depot handle."""
+
+    lines: bytes
+    handle: int
+
+
+# Reads the stack of the page at a PFN; None if the page has none.
+StackAt = Callable[[int], StackOfPage | None]
+
+
+def with_unlisted_stacks(
+    batches: Iterable[pa.RecordBatch], stacks: StackTable, stack_at: StackAt
+) -> Iterator[pa.RecordBatch]:
+    """Yield `batches` of page_owner once the unknown stacks that they refer to are in `stacks`.
+
+    A stack is read from a page of the batch that has it. If that page has changed owners since, or its record is too
+    large with the stack, the next page is read.
+    """
+    tried: Counter[int] = Counter()
+    for batch in batches:
+        for handle, stack_id in stacks.unknown_handles().items():
+            pfns = values_of(batch.column("pfn"))[values_of(batch.column("stack_id")) == stack_id]
+            for pfn in pfns[: _MOST_PAGES - tried[handle]].tolist():
+                tried[handle] += 1
+                found = stack_at(pfn)
+                if found is not None and found.handle == handle:
+                    stacks.intern_with_handle(*found)
+                    break
+        yield batch
