@@ -125,7 +125,7 @@ save_stacks() {
             kill -9 "$pid"
             stuck=yes
             rm "$file"
-            echo "ETIMEDOUT: reading it returned nothing for $timeout s and was given up" > "$file.err"
+            echo "ETIMEDOUT: reading it returned no data for $timeout s and was abandoned" > "$file.err"
             return
         fi
         pause

@@ -68,7 +68,7 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SNAPSHOT",
-        help="A snapshot (NAME.spo), or a raw capture: a directory, a tar archive, a page_owner file, - for stdin.",
+        help="A snapshot (NAME.spo) or a raw capture: a directory, a tar archive, a page_owner file, or - for stdin.",
         show_default=False,
     ),
 ]
@@ -170,7 +170,9 @@ PageSize = Annotated[
         show_default=False,
     ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Fail at the first malformed record instead of skipping it.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail at the first malformed record instead of writing it to rejects.txt.")
+]
 From = Annotated[
     list[str] | None,
     option(

@@ -107,7 +107,7 @@ def command(
     from_: From = None,
     backend: Backend = None,
 ) -> None:
-    """Watch owners of memory and swap grow.
+    """Watch which owners of memory and swap grow.
 
     Shows a live view on a terminal, and plain lines elsewhere. Ctrl-C stops it with exit code 0; recorded samples are
     kept. If the reader of its output exits (e.g. head), watch exits with 1. With --from, each capture is one sample:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the kernel's text means: one module per kernel file, bytes in, Arrow record batches out."""
+"""The grammar of the kernel's text files, one module per file: bytes in, Arrow record batches out."""

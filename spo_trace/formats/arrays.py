@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Arrow arrays out of what the parsers have, by their buffers.
+"""Arrow arrays built from buffers.
 
-pyarrow.array() would import pandas: some 0.15 s, and 40 MB on a machine whose memory is being looked at.
+pyarrow.array() would import pandas: about 0.15 s, and 40 MB on the machine whose memory is measured.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +20,9 @@ _LARGEST_OFFSET = 2**31 - 1
 
 
 def numbers(values: Values, missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
-    """Return whole numbers or truth values as an array of their own type, null where they are `missing`.
+    """Return integers or booleans as an array of their own type, null where they are `missing`.
 
-    Values that stand one after the other are not copied: they must stay what they are.
+    Contiguous values are not copied: they must not change afterwards.
     """
     kind = pa.from_numpy_dtype(values.dtype)
     data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
@@ -30,15 +30,12 @@ def numbers(values: Values, missing: npt.NDArray[np.bool_] | None = None) -> pa.
 
 
 def names(texts: Sequence[str], index: Values, missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
-    """Return for each place in `index` one of `texts`, as a dictionary array; null where they are `missing`."""
+    """Return a dictionary array of `texts` with these indices, null where they are `missing`."""
     return pa.DictionaryArray.from_arrays(numbers(index.astype(np.int32), missing), strings(texts))
 
 
 def values_of(array: pa.Array) -> Values:
-    """Return the whole numbers or truth values of an array, 0 where they are null.
-
-    What is in the array is not copied, if it can be.
-    """
+    """Return the integers or booleans of an array, 0 where they are null; without a copy if possible."""
     _, data = array.buffers()
     dtype = _dtype_of(array.type)
     if dtype == np.bool_:
@@ -49,12 +46,12 @@ def values_of(array: pa.Array) -> Values:
 
 # to_pandas_dtype() of pyarrow 18 imports pandas.
 def _dtype_of(kind: pa.DataType) -> np.dtype[Any]:
-    """Return numpy's type of whole numbers or truth values: pyarrow gives it the same name."""
+    """Return the numpy type of integers or booleans: pyarrow uses the same name."""
     return np.dtype(str(kind))
 
 
 def missing_of(array: pa.Array) -> npt.NDArray[np.bool_]:
-    """Return where an array is null."""
+    """Return a mask of the nulls of an array."""
     validity = array.buffers()[0]
     return np.zeros(len(array), np.bool_) if validity is None or not array.null_count else ~_bits(validity, array)
 
@@ -65,7 +62,7 @@ def _bits(data: pa.Buffer, array: pa.Array) -> npt.NDArray[np.bool_]:
 
 
 def strings(values: Sequence[str | None]) -> pa.Array:
-    """Return texts as an array, null for None."""
+    """Return texts as an array, None as null."""
     texts = [b"" if value is None else value.encode() for value in values]
     missing = np.fromiter((value is None for value in values), np.bool_, len(values))
     buffers = [_validity(missing), pa.py_buffer(_offsets(texts)), pa.py_buffer(b"".join(texts))]
@@ -73,7 +70,7 @@ def strings(values: Sequence[str | None]) -> pa.Array:
 
 
 def array_of(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
-    """Return Python values as an array of a type that a snapshot has, null for None."""
+    """Return Python values as an array of a snapshot column's type, None as null."""
     if pa.types.is_list(kind):
         return pa.ListArray.from_arrays(numbers(_offsets(values)), strings(list(chain.from_iterable(values))))
     if pa.types.is_dictionary(kind):
@@ -86,7 +83,7 @@ def array_of(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
 
 
 def record_batch(columns: Mapping[str, pa.Array | Values], schema: pa.Schema) -> pa.RecordBatch:
-    """Return arrays, by their columns' names, as a record batch."""
+    """Return a record batch of arrays by column name."""
     arrays = [columns[field.name] for field in schema]
     return pa.RecordBatch.from_arrays([a if isinstance(a, pa.Array) else numbers(a) for a in arrays], schema=schema)
 

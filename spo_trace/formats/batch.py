@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Records to rows, rows to Arrow record batches."""
+"""Records parsed to rows, and rows joined to Arrow record batches."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ from spo_trace.formats.whitespace import normalized
 
 __all__ = ["Draft", "RecordParser", "parse_or_reject", "parsed_batches", "to_batch"]
 
-# Enough that the cost of a batch does not matter, little enough that a batch of rows fits the processor's caches.
+# Large enough to amortise the cost of a batch, small enough for the processor's caches.
 _BATCH_ROWS = 1 << 14
 
 _LOST_ALTHOUGH_KEPT = frozenset({Reason.CUT_OFF, Reason.NO_FIRST_LINE, Reason.MARKED})
@@ -27,7 +27,7 @@ _SECOND_LINE = re.compile(rb"^[ \t]*(?:PFN (?:0x[0-9a-f]|\d)|SWP entry 0x)", re.
 
 
 class Draft(NamedTuple):
-    """Hold a parsed record: `row` makes its row of a stack_id; its body; and how it is marked."""
+    """Hold a parsed record: `row` makes its row, given a stack_id; `marks` are codes of MARKS."""
 
     row: Callable[[int], OwnerRow]
     body: Body
@@ -35,7 +35,7 @@ class Draft(NamedTuple):
 
 
 class RecordParser:
-    """Make rows of records: `read` says what is in one, or raises Malformed; nothing is kept before `row`."""
+    """Turn records into rows: `read` parses one or raises Malformed; only `row` adds stacks and rejects."""
 
     def __init__(
         self, file: str, stacks: StackTable, reject: RejectSink, read: Callable[[Record, BodyReader], Draft]
@@ -47,11 +47,11 @@ class RecordParser:
         self._bodies = BodyReader()
 
     def read(self, record: Record) -> Draft:
-        """Return what a record says, or raise Malformed."""
+        """Parse a record; raise Malformed if that fails."""
         return self._read(record, self._bodies)
 
     def row(self, record: Record, draft: Draft) -> OwnerRow:
-        """Return a record's row; its stack gets a number, and what is set aside goes to the sink."""
+        """Return a record's row; add its stack to the table, and pass what was not understood to the sink."""
         for code in (*draft.marks, *draft.body.marks):
             self.reject(Reject.mark(self.file, record, code))
         if draft.body.tail.grep:
@@ -67,7 +67,7 @@ class RecordParser:
 
 
 def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordParser) -> Iterator[pa.RecordBatch]:
-    """Yield what `parser` makes of each record, in order."""
+    """Yield the rows of all records in order, in batches."""
     rows: list[OwnerRow] = []
     for record in records:
         if (row := parse_or_reject(record, parser)) is not None:
@@ -80,10 +80,10 @@ def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordP
 
 
 def parse_or_reject(record: Record, parser: RecordParser) -> OwnerRow | None:
-    """Return what `parser` makes of a record; None, the record going to its sink, if that is nothing.
+    """Return a record's row; None if the record is rejected, which passes it to the parser's sink.
 
-    A record that is not read in full is tried once more without what copying leaves in lines; a delimited one was not
-    copied.
+    A record that was not understood in full is parsed again with normalized whitespace, unless it is delimited: then it
+    comes from the kernel itself.
     """
     if not record.text.strip():
         return None
@@ -121,7 +121,7 @@ def _rejected(file: str, record: Record, malformed: Malformed) -> Reject:
         return reject
     if RECORD_START.startswith(record.text.strip()):
         return reject._replace(code=Reason.CUT_OFF)
-    # Text of another kind is no lost record.
+    # Other text is not a lost record.
     if RECORD_START in record.text:
         return reject._replace(code=Reason.MARKED)
     if _SECOND_LINE.search(record.text) or any(map(is_frame, record.text.split(b"\n"))):

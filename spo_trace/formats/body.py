@@ -15,22 +15,22 @@ __all__ = ["Body", "BodyReader", "Tail", "Unknown", "parse_tail"]
 _FRAMES = re.compile(rb"(?: [^\n]*\n)*")
 
 _MIGRATED = re.compile(rb"Page has been migrated, last migrate reason: (\S+)")
-# The name is a cgroup's: any bytes but newline, "a b), c" included (print_page_owner_memcg(), Linux 5.18+).
+# A cgroup's name has any bytes but newline, such as "a b), c" (print_page_owner_memcg(), Linux 5.18+).
 _CHARGED = re.compile(rb"Charged (\(via objcg\) )?to (offlined? )?memcg (.*)", re.DOTALL)
 _HANDLE = re.compile(rb"handle: (\d{1,10})")
 _MODULE = re.compile(rb"Page allocated by module (\S+)")
 _PID = re.compile(rb"PID (-?\d{1,9})")
 
-# The first words of the second line of a record of either file.
+# The first words of the second line of a page_owner or swap_page_owner record.
 _SECOND_LINE = re.compile(rb"^(?:PFN (?:0x[0-9a-f]+|\d+) |SWP entry 0x)", re.MULTILINE)
 
-# Tails and stacks are few, but a hostile file can make every one differ.
+# A machine has few distinct tails and stacks, but in a hostile file each can differ.
 _MAX_CACHED = 1 << 16
 _LONGEST_CACHED = 1 << 12
 
 
 class Unknown(NamedTuple):
-    """Hold where text that is set aside stands: bytes `start` to `end` of a text, and why."""
+    """Hold the place of text that is rejected, bytes `start` to `end`, and why."""
 
     start: int
     end: int
@@ -38,9 +38,9 @@ class Unknown(NamedTuple):
 
 
 class Tail(NamedTuple):
-    """Hold what the lines after the first frames say, None where no line says it.
+    """Hold the values in the lines after the first frames, None if no line has the value.
 
-    `grep`: how many lines are separators of grep. `terminated`: the empty line is there.
+    `grep`: number of separator lines of grep. `terminated`: the final empty line exists.
     """
 
     frames: bytes = b""
@@ -58,7 +58,7 @@ class Tail(NamedTuple):
 
 
 class Body(NamedTuple):
-    """Hold a body: the lines of its stack, what the other lines say, and what is set aside (places in the record)."""
+    """Hold a body: the lines of its stack, the values in its other lines, and the places in the record of rejects."""
 
     stack: bytes
     tail: Tail
@@ -67,16 +67,16 @@ class Body(NamedTuple):
 
 
 class BodyReader:
-    """Read bodies, each distinct stack and each distinct tail once."""
+    """Parse bodies, each distinct stack and each distinct tail once."""
 
     def __init__(self) -> None:
         self._tails: dict[bytes, Tail] = {}
         self._regular: dict[bytes, bool] = {}
 
     def read(self, record: Record, start: int, skipped: tuple[int, int]) -> Body:
-        """Return the body that begins at byte `start` of `record`, without the bytes `skipped` inside it.
+        """Return the body that begins at byte `start` of `record`, without the bytes of range `skipped`.
 
-        Raise Malformed if the record is cut off in it.
+        Raise Malformed if the record ends before the body does.
         """
         first = parse_tail(record.text[start : skipped[0]])
         after = skipped[1]
@@ -126,8 +126,8 @@ def _joined(first: Tail, tail: Tail) -> Tail:
     return tail._replace(**kept)
 
 
-# Where more text follows, a copy lost the empty line alone, unless the last line is cut as well. read(2) returns a
-# whole record.
+# If more text follows and the last line is whole, a copy lost only the empty line. A delimited record is cut off in any
+# case: the kernel prints the empty line.
 def _unterminated(record: Record, unknown: tuple[Unknown, ...]) -> tuple[Reason, ...]:
     cut = not record.text.endswith(b"\n") or len(record.text) >= LONGEST_PIECE
     if record.delimited or record.last or cut or (unknown and unknown[-1].end == len(record.text)):
@@ -136,7 +136,7 @@ def _unterminated(record: Record, unknown: tuple[Unknown, ...]) -> tuple[Reason,
 
 
 def parse_tail(text: bytes) -> Tail:
-    """Return what the lines from the frames' end to the record's end say."""
+    """Return the values in the lines from the end of the frames to the end of the record."""
     fields: dict[str, Any] = {}
     frames: list[bytes] = []
     unknown: list[Unknown] = []
@@ -149,7 +149,7 @@ def parse_tail(text: bytes) -> Tail:
             unknown += _after_the_end(text, end)
             break
         if frames and _SECOND_LINE.match(line):
-            # The first line of the next record is missing, and so is the empty line of this one.
+            # A second record without its first line; the empty line between the two is missing too.
             fields["terminated"] = True
             unknown.append(Unknown(at, len(text), Reason.NO_FIRST_LINE))
             break
@@ -170,7 +170,7 @@ def _after_the_end(text: bytes, start: int) -> Iterator[Unknown]:
     if not rest:
         return
     code = Reason.AFTER_END
-    # What has the first words of a record alone is one that the text ends in.
+    # The text ends within the first words of the next record.
     if RECORD_START.startswith(rest):
         code = Reason.CUT_OFF
     elif _SECOND_LINE.search(rest):
@@ -183,7 +183,7 @@ def _after_the_end(text: bytes, start: int) -> Iterator[Unknown]:
 def _why_unknown(line: bytes) -> Reason:
     if line.startswith(b"PFN"):
         return Reason.PFN_LINE
-    # What overwrote a frame, or cut it, leaves its blank or its offset.
+    # A frame that was cut or overwritten still has its leading blank or its offset.
     return Reason.STACK_GAP if line.startswith(b" ") or b"+0x" in line else Reason.LINE
 
 

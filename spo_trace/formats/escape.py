@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Names that any user can choose (comm, memcg), made safe to print, reversibly."""
+"""Reversible escapes that make names safe to print; any user can choose a comm or a memcg name."""
 
 from functools import lru_cache
 
@@ -22,7 +22,7 @@ def escape(raw: bytes) -> str:
     return "".join(map(_escape_char, text))
 
 
-# Not printable covers C0, C1, surrogates (bytes that are not UTF-8), line separators and bidirectional overrides.
+# isprintable() is false for C0, C1, surrogates (bytes that are not UTF-8), line separators, bidirectional overrides.
 def _escape_char(char: str) -> str:
     if char == "\n":
         return "\\n"
@@ -34,7 +34,7 @@ def _escape_char(char: str) -> str:
 
 
 def unescape(text: str) -> bytes:
-    r"""Return the bytes that `escape` was given.
+    r"""Return the bytes that `escape` turned into `text`.
 
     >>> unescape("a\\\\b\\n\\033[1m\\377")
     b'a\\b\n\x1b[1m\xff'

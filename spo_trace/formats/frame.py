@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Stack frames: the lines that the kernel prints for one return address each."""
+"""Stack frames: one line of text per return address."""
 
 import re
 
@@ -15,25 +15,25 @@ _SYMBOL = rb"""
 """
 
 # Linux 3.19 to 4.9 printed "[<address>] %pS"; 2.6.11-mm "[0xaddress]". The address differs from boot to boot
-# (KASLR) and says nothing that the symbol does not, so a frame's text goes without it.
+# (KASLR) and adds nothing to the symbol, so it is left out of a frame's text.
 _FRAME = re.compile(rb"\ * (?:\[<?(?:0x)?[0-9a-f]+>?\]\ )? (" + _SYMBOL + rb")\Z", re.VERBOSE)
 
-# lx-dump-page-owner (scripts/gdb, Linux 6.6+) lets gdb print each entry: "   0x… <sym+28>:\tmov …".
+# lx-dump-page-owner (scripts/gdb, Linux 6.6+) prints each entry with gdb: "   0x… <sym+28>:\tmov …".
 _GDB_FRAME = re.compile(rb"\ *(?:=> )?0x[0-9a-f]+ <([^\s>]+)>:")
 
 
 def is_frame(line: bytes) -> bool:
-    """Tell whether a line (without its newline) is a stack frame; copies in mail lose the leading space."""
+    """Check whether a line (without its newline) is a stack frame; the leading space may be missing, as in mail."""
     return _FRAME.match(line) is not None or _GDB_FRAME.match(line) is not None
 
 
 def are_frames(lines: bytes) -> bool:
-    """Tell whether all lines of a stack are stack frames."""
+    """Check whether all of these lines are stack frames."""
     return all(is_frame(line) for line in lines.removesuffix(b"\n").split(b"\n")) if lines else True
 
 
 def parse_frames(lines: bytes) -> tuple[str, ...]:
-    """Return the frames of the lines of a stack, innermost first, as printed by %pS.
+    """Return the frames in the lines of a stack, innermost first, as %pS prints them.
 
     >>> parse_frames(b" [<ffffffff811682c8>] alloc_pages+0x28/0x50\\n ip_rcv+0x1/0x2 [ip]\\n")
     ('alloc_pages+0x28/0x50', 'ip_rcv+0x1/0x2 [ip]')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the first lines of page_owner and swap_page_owner records share."""
+"""The common parts of the first lines of page_owner and swap_page_owner records."""
 
 import re
 
@@ -8,15 +8,15 @@ from spo_trace.formats.record import RECORD_START, Malformed, Record
 
 __all__ = ["COMM", "MAX_U64", "bounded", "integer", "match_header"]
 
-# A comm is any 15 bytes but NUL, `), ts 9 ns` and newlines included: the match is greedy, so that the last
-# `), ts N ns` within reach ends it.
+# A comm has up to 15 bytes, any but NUL; `), ts 9 ns` and newlines are possible. The match is greedy, so that the last
+# `), ts N ns` in reach ends it.
 COMM = rb"[^\0]{0,15}"
 
 MAX_U64 = (1 << 64) - 1
 
 
 def match_header(pattern: re.Pattern[bytes], record: Record) -> re.Match[bytes]:
-    """Match a record's first lines, or raise Malformed with what is wrong with them."""
+    """Match a record's first lines; raise Malformed with the reason if they do not match."""
     match = pattern.match(record.text)
     if match:
         return match
@@ -40,7 +40,7 @@ def bounded(match: re.Match[bytes], name: str, maximum: int) -> int | None:
     digits = match[name]
     if digits is None:
         return None
-    # The length comes first: int() refuses, and takes quadratic time for, very many digits.
+    # The length is checked first: int() takes quadratic time for many digits, and raises for very many.
     if len(digits) > 20 or (value := int(digits)) > maximum:
         raise Malformed(_RANGES[name], match.start(name))
     return value

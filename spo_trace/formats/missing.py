@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Why a kernel file cannot be read, as a code for programs and a sentence for people."""
+"""Why a kernel file cannot be read: a code for programs, a sentence for users."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -8,7 +8,7 @@ __all__ = ["Missing", "Why"]
 
 
 class Missing(StrEnum):
-    """Name a cause; the values are kept in snapshot.json and printed by `doctor --format json`."""
+    """Name a cause; snapshot.json and `doctor --format json` contain these values."""
 
     BLOCKED = "blocked"
     CONTAINER = "container"
@@ -29,7 +29,7 @@ class Missing(StrEnum):
 
 
 class Why(NamedTuple):
-    """Hold a cause, the sentence that describes it, and the next step where one is known."""
+    """Hold a cause, a sentence that describes it, and the next step if one is known."""
 
     code: Missing
     text: str

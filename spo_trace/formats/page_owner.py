@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""/sys/kernel/debug/page_owner: one record for each allocation that is in memory.
+"""/sys/kernel/debug/page_owner: one record for each allocation in memory.
 
-This is the reference parser: the grammar of every format that print_page_owner() (mm/page_owner.c) has printed
-since 2.6.11-mm, decided line by line and never by kernel version, because vendors mix them.
+This is the reference parser: the grammar of all formats that print_page_owner() (mm/page_owner.c) has printed since
+2.6.11-mm. Each line decides its format, not the kernel version, because vendors mix formats.
 """
 
 import re
@@ -26,7 +26,7 @@ __all__ = ["FILE", "flag_fields", "page_batches", "record_parser"]
 
 FILE = "page_owner"
 
-# The largest order that a kernel can mean: 1 << 30 pages of 4 KiB are 4 TiB. A larger one is a damaged record.
+# 1 << 30 pages of 4 KiB are 4 TiB. A larger order is a damaged record.
 _MAX_ORDER = 30
 
 _HEADER = re.compile(
@@ -45,14 +45,14 @@ _HEADER = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-# Since 4.6; the PFN is hexadecimal since 6.5 or 6.6, and says so by its prefix.
+# Since 4.6. The PFN is hexadecimal since 6.5 or 6.6, with the prefix 0x.
 _PFN = re.compile(
     rb"PFN (?:0x(?P<hex>[0-9a-f]{1,16})|(?P<dec>\d{1,19})) type (?P<migratetype>\S+) Block \d+"
     rb" type (?P<pageblock_migratetype>\S+) Flags (?:0x)?(?P<flags>[0-9a-f]{1,16})\((?P<names>[^()\n]*)\)\n"
 )
 
-# 3.19 to 4.5, and vendors' 3.x: numbers for types, a letter or a space for each of twelve flags. A vendor's kernel
-# has a flag's name in place of a letter (PageSlab).
+# 3.19 to 4.5, and vendors' 3.x: types are numbers, each of twelve flags is a letter or a space. A vendor's kernel
+# prints a flag's name instead of a letter (PageSlab).
 _PFN_OLD = re.compile(
     rb"PFN (?P<pfn>\d{1,19}) Block \d+ type (?P<pageblock_migratetype>\d+)(?: +Fallback)? +"
     rb"Flags (?P<letters>[A-Za-z ]*)\n"
@@ -92,16 +92,15 @@ class _Place(NamedTuple):
 
 
 def page_batches(records: Iterable[Record], stacks: StackTable, reject: RejectSink) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of `schema.PAGES` of page_owner records, in their order.
+    """Yield the rows of `schema.PAGES` of page_owner records in order.
 
-    A record that can't be parsed goes to `reject` and does not stop the rest, and so does a line that is not
-    understood in a record that can.
+    A record that can't be parsed goes to `reject`, and so does each line that is not understood; parsing continues.
     """
     return parsed_batches(schema.PAGES, records, record_parser(stacks, reject))
 
 
 def record_parser(stacks: StackTable, reject: RejectSink) -> RecordParser:
-    """Return what parses one record to a row of `schema.PAGES`."""
+    """Return a parser that turns a record into a row of `schema.PAGES`."""
     return RecordParser(FILE, stacks, reject, _read)
 
 
@@ -118,7 +117,7 @@ def _read(record: Record, bodies: BodyReader) -> Draft:
     return _draft(header, (order, ts_nsec, free_ts_nsec), place or _Place(), body, mark)
 
 
-# What gdb prints ends without an empty line.
+# The output of gdb has no empty line at the end.
 def _read_body(record: Record, bodies: BodyReader, header: re.Match[bytes], start: int, end: int) -> Body:
     if header["gdb"] is not None and not record.text.endswith(b"\n\n"):
         record = record._replace(text=record.text + b"\n")
@@ -169,9 +168,9 @@ def _draft(
     return Draft(row, body, () if mark is None else (mark,))
 
 
-# The PFN line is the second of a record; a line of another message, or of a kernel with more to say, may be before it.
+# The PFN line is the second of a record. A line of another message, or a new line of a later kernel, may precede it.
 def _find_place(text: bytes, start: int) -> tuple[_Place | None, int, int]:
-    """Return what the PFN line says, and where it begins and ends; None, `start` and `start` if there is none."""
+    """Return the PFN line's values, where it begins and where it ends; None, `start` and `start` if there is none."""
     limit = text.find(b"\n\n", start - 1)
     at = start
     while at >= 0 and (limit < 0 or at <= limit):
@@ -183,7 +182,7 @@ def _find_place(text: bytes, start: int) -> tuple[_Place | None, int, int]:
 
 
 def _prints_no_place(text: bytes, start: int) -> bool:
-    # 2.6.11-mm printed no such line.
+    # 2.6.11-mm did not print a PFN line.
     return text.startswith((b"[0x", b" [0x"), start)
 
 
@@ -209,10 +208,10 @@ def _old_flags(letters: str) -> str | None:
     return "|".join(names)
 
 
-# Linux 5.13+ prints the node, zone, section, last CPU and KASAN tag that page->flags holds among the flags' names.
+# Since Linux 5.13 the flags' names include the other fields of page->flags: node, zone, section, last CPU, KASAN tag.
 @lru_cache(maxsize=1 << 16)
 def flag_fields(text: bytes) -> tuple[str, int | None, int | None]:
-    """Return the names, the node and the zone of the flags' text between its parentheses."""
+    """Return the names, the node and the zone in the text between the parentheses of the flags."""
     names = []
     numbers: dict[str, int] = {}
     for item in escape(text).split("|"):

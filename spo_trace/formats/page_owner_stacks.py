@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""/sys/kernel/debug/page_owner_stacks/: how many base pages the kernel counts for each stack."""
+"""/sys/kernel/debug/page_owner_stacks/: the kernel's count of base pages for each stack."""
 
 import re
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ _NUMBER = re.compile(rb"(nr_base_pages|stack_count|handle): (-?\d{1,18})")
 
 
 class StackRecord(NamedTuple):
-    """Hold one record of show_stacks, show_handles or show_stacks_handles, None for what its file leaves out.
+    """Hold one record of show_stacks, show_handles or show_stacks_handles; None for fields that its file lacks.
 
-    `stack_count` is that of 6.9-rc kernels: it counts allocations, not pages.
+    `stack`: the lines of the stack. `stack_count`: printed by 6.9-rc kernels; it counts allocations, not pages.
     """
 
     stack: bytes | None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which parser reads the owners' text: the compiled scanner where there is one, else the reference parser."""
+"""The choice of a parser: the compiled scanner if it is available, else the reference parser."""
 
 from collections.abc import Collection, Iterator
 from functools import partial
@@ -41,9 +41,9 @@ def page_batches(
     jobs: int = 1,
     columns: Collection[str] = schema.PAGES.names,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield these columns of `schema.PAGES` of page_owner text, its rows in order: the same by either parser.
+    """Yield these columns of `schema.PAGES` of page_owner text, rows in order; both parsers give the same.
 
-    `jobs`: how many scanners run at once. What can't be parsed goes to `reject`.
+    `jobs`: number of parallel scanners. Text that can't be parsed goes to `reject`.
     """
     if text.stack_at is not None:
         return with_unlisted_stacks(_pages(text, stacks, reject, jobs, {*columns, *_ASKED}), stacks, text.stack_at)

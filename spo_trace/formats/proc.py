@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The /proc files (and uname) that a snapshot keeps beside page_owner: what the machine says of itself."""
+"""The /proc files (and uname) that a snapshot contains besides page_owner."""
 
 import re
 from typing import TypedDict
@@ -31,7 +31,7 @@ class SwapArea(TypedDict):
 
 
 class Zone(TypedDict):
-    """Hold a zone of /proc/zoneinfo, in pages; `pcp` is what the per-CPU lists hold, free but not in `free`."""
+    """Hold a zone of /proc/zoneinfo, in pages; `pcp` is on per-CPU lists: free, but not counted in `free`."""
 
     node: int
     name: str
@@ -44,7 +44,7 @@ class Zone(TypedDict):
 
 
 class Uname(TypedDict):
-    """Hold the fields of `uname -a` that name a kernel."""
+    """Hold the fields of `uname -a` that identify a kernel."""
 
     host: str
     release: str
@@ -62,22 +62,22 @@ _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 _ZONE = re.compile(rb"^Node (\d{1,9}), zone[ \t]+(\S+)\r?$", re.MULTILINE)
 _PCP = re.compile(rb"^[ \t]+cpu: \d+\r?\n[ \t]+count:[ \t]+(\d{1,18})\r?$", re.MULTILINE)
 
-# The operating system: coreutils' and busybox's name for it, Alpine's, and two of Android's; "unknown" is a processor.
+# Names of the operating system: of coreutils and busybox, Alpine, and two of Android. "unknown" is a processor.
 _AFTER_THE_MACHINE = ("GNU/Linux", "Linux", "Toybox", "Android", "unknown")
 
 
 def meminfo(text: bytes) -> dict[str, int]:
-    """Return /proc/meminfo's values in bytes (counts, such as HugePages_Total, as they are)."""
+    """Return the values of /proc/meminfo in bytes; counts, such as HugePages_Total, are unchanged."""
     return {escape(m[1]): int(m[2]) * (1024 if m[3] else 1) for m in _MEMINFO.finditer(text)}
 
 
 def vmstat(text: bytes) -> dict[str, int]:
-    """Return /proc/vmstat's counters, most of them in pages or events."""
+    """Return the counters of /proc/vmstat; most count pages or events."""
     return {escape(m[1]): int(m[2]) for m in _VMSTAT.finditer(text)}
 
 
 def swaps(text: bytes) -> list[SwapArea]:
-    """Return the lines of /proc/swaps, in its order: ascending swap type, unused types left out."""
+    """Return the lines of /proc/swaps, in its order: by swap type, without unused types."""
     return [
         SwapArea(
             filename=escape(_OCTAL.sub(lambda octal: bytes([int(octal[1], 8)]), m[1])),
@@ -91,7 +91,7 @@ def swaps(text: bytes) -> list[SwapArea]:
 
 
 def zoneinfo(text: bytes) -> list[Zone]:
-    """Return the zones of /proc/zoneinfo that hold pages."""
+    """Return the zones of /proc/zoneinfo that have pages."""
     starts = list(_ZONE.finditer(text))
     ends = [*(m.start() for m in starts[1:]), len(text)]
     zones = [_zone(m, text[m.end() : end]) for m, end in zip(starts, ends, strict=False)]
@@ -116,9 +116,9 @@ def _zone(head: re.Match[bytes], text: bytes) -> Zone:
 
 
 def uname(text: bytes) -> Uname:
-    """Return the fields of `uname -a` text ("Linux host release version… machine [system]"), empty where it ends.
+    """Return the fields of `uname -a` text ("Linux host release version… machine [system]"), empty if it is too short.
 
-    The processor and platform that some distributions print twice more after the machine are passed over.
+    The processor and the platform, which some distributions print after the machine, are ignored.
     """
     words = [escape(word) for word in text.split()]
     while words and words[-1] in _AFTER_THE_MACHINE:

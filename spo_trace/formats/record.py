@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Records: where one ends and the next begins, and what is kept of those that can't be parsed."""
+"""Records: where each begins and ends, and what is kept of those that can't be parsed."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -27,8 +27,8 @@ __all__ = [
 RECORD_START = b"Page allocated via "
 SEPARATOR = b"\n" + RECORD_START
 
-# Far above what a kernel prints (PAGE_SIZE since Linux 5.0, 788 bytes seen on 7.2): what has no record start for so
-# long is no page_owner text, and is passed on in pieces so that memory stays bounded.
+# Much longer than any record (PAGE_SIZE at most since Linux 5.0, 788 bytes seen on 7.2). Longer text without a record
+# start is not page_owner text; it is passed on in pieces so that memory stays bounded.
 LONGEST_PIECE = 1 << 20
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
@@ -38,7 +38,7 @@ class Record(NamedTuple):
     """Hold one record's bytes and where it begins: byte offset from 0, line from 1.
 
     `delimited`: read(2) on the kernel's file returned it. `last`: no text follows it. `starts`: where its lines begin
-    in the input, counted from the record's own begin, if bytes were removed from them.
+    in the input, counted from the beginning of the record, if bytes were removed from them.
     """
 
     text: bytes
@@ -66,7 +66,7 @@ class Record(NamedTuple):
 
 
 class Malformed(Exception):
-    """Say why a record can't be parsed, and how many bytes into it."""
+    """Signal that a record can't be parsed: why, and at which byte of it."""
 
     def __init__(self, code: Reason, at: int = 0) -> None:
         super().__init__(code.text)
@@ -75,10 +75,9 @@ class Malformed(Exception):
 
 
 class Reject(NamedTuple):
-    """Hold text that was set aside. `lost`: its record is not in the tables; else only these lines are not.
+    """Hold rejected text. `lost`: its record is not in the tables; otherwise only these lines are missing.
 
-    A reject whose code is one of MARKS sets nothing aside: `number` lines or records from this place on were read
-    although they are marked so.
+    If the code is one of MARKS, nothing was rejected: it counts `number` lines or records from this place on.
     """
 
     file: str
@@ -91,17 +90,17 @@ class Reject(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Return why in words."""
+        """Return the reason as a sentence for users."""
         return self.code.text
 
     @classmethod
     def whole(cls, file: str, record: Record, code: Reason, at: int = 0) -> "Reject":
-        """Reject `record` as a whole for what stands at byte `at` of it."""
+        """Reject a whole record because of its byte `at`."""
         return cls(file, *record.place(at), code, record.text, lost=True)
 
     @classmethod
     def mark(cls, file: str, record: Record, code: Reason, number: int = 1) -> "Reject":
-        """Count that `record` is marked so."""
+        """Count `number` marks of a record."""
         return cls(file, record.offset, record.line, code, b"", lost=False, number=number)
 
 
@@ -131,13 +130,13 @@ def _split_at_starts(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         *whole, carry = (carry + chunk).split(SEPARATOR)
         if whole:
-            # The separator's newline ends the record before it; its words begin the one after it.
+            # The separator's newline ends one record, its words begin the next.
             yield from bounded_pieces(whole[0] + b"\n")
             for piece in whole[1:]:
                 yield from bounded_pieces(RECORD_START + piece + b"\n")
             carry = RECORD_START + carry
         if len(carry) > LONGEST_PIECE + len(SEPARATOR):
-            # The last bytes stay: a separator may begin in them.
+            # The last bytes are kept: a separator may begin in them.
             end = (len(carry) - len(SEPARATOR)) // LONGEST_PIECE * LONGEST_PIECE
             yield from bounded_pieces(carry[:end])
             carry = carry[end:]
@@ -145,7 +144,7 @@ def _split_at_starts(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def bounded_pieces(piece: bytes) -> Iterable[bytes]:
-    """Return a piece of text in parts of at most LONGEST_PIECE bytes, cut where it makes no odds how it was read."""
+    """Cut a piece of text into parts of at most LONGEST_PIECE bytes, the same ones however the text was read."""
     if 0 < len(piece) <= LONGEST_PIECE:
         return (piece,)
     return (piece[at : at + LONGEST_PIECE] for at in range(0, len(piece), LONGEST_PIECE))
@@ -158,7 +157,7 @@ def split_at_empty_lines(text: bytes) -> Iterator[Record]:
 
 
 def located(pieces: Iterable[bytes], offset: int = 0, line: int = 1, *, delimited: bool = False) -> Iterator[Record]:
-    """Yield each piece with where it stands; the first at byte `offset` and `line`."""
+    """Yield each piece as a record with its place; the first begins at byte `offset` and `line`."""
     for piece in pieces:
         yield Record(piece, offset, line, delimited)
         offset += len(piece)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Stacks, each kept once: page_owner prints one for every page, but has only a few thousand distinct ones."""
+"""Distinct stacks, each kept once: page_owner prints one for every page, but only a few thousand differ."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ __all__ = ["Stack", "StackTable", "hash_texts"]
 
 @dataclass(slots=True)
 class Stack:
-    """Hold one stack: `frames` innermost first, and what page_owner_stacks says of it."""
+    """Hold one stack: `frames`, innermost first, and its values in page_owner_stacks."""
 
     stack_id: int
     frames: tuple[str, ...]
@@ -27,7 +27,7 @@ class StackTable:
         self._by_lines: dict[bytes, int] = {}
         self._by_frames: dict[tuple[str, ...], int] = {}
         self._stacks: list[Stack] = []
-        # mode=handle (mm.git after 7.2) prints a handle in place of the stack; show_stacks_handles has both.
+        # mode=handle (mm.git after 7.2) prints a handle instead of the stack; show_stacks_handles has both.
         self._lines_of_handle: dict[int, bytes] = {}
         self._by_handle: dict[int, int] = {}
         self._by_both: dict[tuple[bytes, int], int] = {}
@@ -44,7 +44,7 @@ class StackTable:
 
     @property
     def nameless(self) -> int:
-        """Return how many stacks are known by their handle alone."""
+        """Return the number of stacks of which only the handle is known."""
         return len(self._unknown)
 
     def unknown_handles(self) -> dict[int, int]:
@@ -63,7 +63,7 @@ class StackTable:
         return self.intern_with_handle(lines, handle)
 
     def intern(self, lines: bytes) -> int:
-        """Return the stack_id of the stack whose lines are `lines`."""
+        """Return the stack_id of the stack with these lines."""
         stack_id = self._by_lines.get(lines)
         if stack_id is None:
             stack_id = self._by_lines[lines] = self._intern_frames(parse_frames(lines))
@@ -77,7 +77,7 @@ class StackTable:
         return stack_id
 
     def intern_handle(self, handle: int) -> int:
-        """Return the stack_id of the stack with this stack depot handle, its frames empty if they are unknown."""
+        """Return the stack_id of the stack with this stack depot handle; its frames are empty if unknown."""
         stack_id = self._by_handle.get(handle)
         if stack_id is None:
             lines = self._lines_of_handle.get(handle)
@@ -89,7 +89,7 @@ class StackTable:
         return stack_id
 
     def know_handle(self, handle: int, lines: bytes) -> None:
-        """Remember which stack a handle stands for, without making a row of it."""
+        """Remember the stack of a handle, without adding a row."""
         self._lines_of_handle[handle] = lines
 
     def set_handle(self, stack_id: int, handle: int) -> None:
@@ -100,7 +100,7 @@ class StackTable:
         self._by_handle.setdefault(handle, stack_id)
 
     def fill_handles(self) -> None:
-        """Give each stack in the table the handle that `know_handle` was told for it."""
+        """Set the handles of all stacks in the table that `know_handle` remembered."""
         for handle, lines in self._lines_of_handle.items():
             stack_id = self._by_lines.get(lines)
             if stack_id is None:
@@ -131,5 +131,5 @@ class StackTable:
 
 
 def hash_texts(texts: Iterable[str]) -> str:
-    """Return 16 hex digits that stand for a sequence of texts, the same on every machine (BLAKE2b, 64 bits)."""
+    """Return a hash of texts as 16 hex digits, the same on every machine (BLAKE2b, 64 bits)."""
     return hashlib.blake2b("\n".join(texts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()

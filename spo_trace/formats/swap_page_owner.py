@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""/sys/kernel/debug/swap_page_owner: one record for each swap entry whose owner the kernel kept.
+"""/sys/kernel/debug/swap_page_owner: one record for each swap entry with a known owner.
 
 The format is that of the swap_page_owner RFC (linux-mm, December 2025).
 """
@@ -36,15 +36,15 @@ _ENTRY = re.compile(rb"^SWP entry 0x(?P<entry>[0-9a-f]{1,16})\n", re.MULTILINE)
 def swap_batches(
     records: Iterable[Record], stacks: StackTable, reject: RejectSink, *, bits: int = 64
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of `schema.SWAP` of swap_page_owner records of a machine of `bits` bits, in their order.
+    """Yield the rows of `schema.SWAP` of swap_page_owner records in order, of a machine of `bits` bits.
 
-    A record that can't be parsed goes to `reject` and does not stop the rest.
+    A record that can't be parsed goes to `reject`; parsing continues with the next one.
     """
     return parsed_batches(schema.SWAP, records, entry_parser(stacks, reject, bits=bits))
 
 
 def entry_parser(stacks: StackTable, reject: RejectSink, *, bits: int = 64) -> RecordParser:
-    """Return what parses one record to a row of `schema.SWAP`."""
+    """Return a parser that turns a record into a row of `schema.SWAP`."""
     return RecordParser(FILE, stacks, reject, lambda record, bodies: _read(record, bodies, bits))
 
 

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""swp_entry_t: which swap area, and where in it."""
+"""swp_entry_t: the number of a swap area and an offset in it."""
 
 from typing import NamedTuple
 
 __all__ = ["TYPE_SHIFT_64", "SwpEntry", "decode", "encode"]
 
 # include/linux/swapops.h, Linux 4.20+: SWP_TYPE_SHIFT = BITS_PER_XA_VALUE - MAX_SWAPFILES_SHIFT, that is 63 - 5;
-# on 32-bit machines 31 - 5. The same on every architecture (this is not the form that stands in a pte).
+# on 32-bit machines 31 - 5. The same on every architecture (a pte has another form).
 TYPE_SHIFT_64 = 58
 _TYPE_SHIFT_32 = 26
 
 
 class SwpEntry(NamedTuple):
-    """Hold a swap area's number and a slot's offset in it, in pages."""
+    """Hold the number of a swap area and the offset of a slot in it, in pages."""
 
     swap_type: int
     swap_offset: int

@@ -107,7 +107,9 @@ def _is_about_stacks(question: Question) -> bool:
 
 def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
     """Return the table of a sample from a snapshot; without owners, it has one row without keys, to mark the sample."""
-    table = attribute(snap, question)[[*question.keys, *SERIES_AMOUNTS]]
+    # The order of the question is that of the growth between samples.
+    keys = question.keys
+    table = attribute(snap, question.grouped_by(keys))[[*keys, *SERIES_AMOUNTS]]
     if len(table):
         return table
     told = {"total_bytes": 0} | {

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Where the kernel's text comes from: this machine, files saved elsewhere, or a modelled machine."""
+"""Sources of the kernel's text: this machine, files saved elsewhere, or a simulated machine."""

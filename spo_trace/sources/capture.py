@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A capture: kernel files that were saved elsewhere, in a directory, a tar archive, single files or on a pipe."""
+"""A capture: kernel files that were saved elsewhere, as a directory, a tar archive, single files or a pipe."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,13 +24,13 @@ from spo_trace.sources.tarball import Tarball, is_tar
 
 __all__ = ["CaptureSource"]
 
-# How much text of a file of another name is searched for what tells which file it is.
+# How many bytes of a file of another name are searched to find out which kernel file it is.
 SNIFFED = 1 << 16
 
-# Enough for the first block of any compression: lz4 has blocks of 4 MiB, bz2 of 900 kB, and nothing before their end.
+# Enough for the first block of any compression: a block of lz4 (4 MiB) or bz2 (900 kB) must be complete.
 _HEAD = 5 << 20
 
-# Counts by stack, which go with page_owner.
+# Counts by stack, which are only useful with page_owner.
 _COUNTS = {"show_stacks", "show_handles", "show_stacks_handles"}
 
 _NOT_IN_CAPTURE = Why(Missing.NOT_IN_CAPTURE, "not in the capture")
@@ -39,10 +39,10 @@ Opener = Callable[[], KernelText]
 
 
 class CaptureSource:
-    """Read files that were saved on some machine, each as it is or compressed.
+    """Read files that were saved on another machine, plain or compressed.
 
-    `paths`: one directory (laid out like the machine, or flat), one tar archive, "-" for standard input (a tar
-    archive or one kernel file's text), or any number of single files.
+    `paths`: one directory (flat, or laid out like the machine), one tar archive, "-" for standard input (a tar
+    archive or the text of one kernel file), or any number of single files.
     """
 
     kind = "capture"
@@ -52,7 +52,7 @@ class CaptureSource:
         self._files: dict[str, Opener] = {}
         self._errors: dict[str, Why] = {}
         self._cut_off: str | None = None
-        # Files that are something else, in case none is page_owner.
+        # Files of other kinds, named in the error if none is page_owner.
         self._others: list[str] = []
         try:
             for path in paths:
@@ -66,7 +66,7 @@ class CaptureSource:
 
     @property
     def options(self) -> dict[str, str]:
-        """Return what snapshot.json keeps of how this source was asked for, and whether an archive is cut off."""
+        """Return what snapshot.json records of how this source was requested, and why an archive is incomplete."""
         return {"from": self._title} | ({"cut_off": self._cut_off} if self._cut_off else {})
 
     def open(self, name: str) -> KernelText | None:
@@ -75,7 +75,7 @@ class CaptureSource:
         if opener is None:
             return None
         text = opener()
-        # `cat page_owner` ends at the first record that does not fit the kernel's buffer (ENOMEM), and says so.
+        # `cat page_owner` stops with an error at the first record that does not fit the kernel's buffer (ENOMEM).
         if name in self._errors:
             text.outcome.problem = f"it was cut off on the machine: {self._errors[name].text}"
         return text
@@ -109,7 +109,7 @@ class CaptureSource:
         if name is None:
             raise SpoTraceError(
                 f"{path} is not a page_owner capture: it has no line that begins with 'Page allocated via'",
-                hint="give the text of /sys/kernel/debug/page_owner, or a directory or tar archive that has it",
+                hint="give the text of /sys/kernel/debug/page_owner, or a directory or tar archive that contains it",
             )
         return self._add_file(name, Path(path))
 
@@ -118,11 +118,11 @@ class CaptureSource:
 
     def _hint_without_owners(self) -> str:
         given = ", ".join(self._files)
-        return f"{given} alone does not say who owns a page: give page_owner too, or the directory of both"
+        return f"{given} alone does not contain page owners: also give page_owner, or the directory of both"
 
     def _put(self, name: str, opener: Opener, path: object) -> None:
         if name in self._files:
-            raise UsageError(f"{path} is a second {name}", hint="a snapshot is of one machine at one moment")
+            raise UsageError(f"{path} is a second {name}", hint="a snapshot is of one machine at one time")
         self._files[name] = opener
 
     def _add_directory(self, root: Path) -> None:
@@ -155,12 +155,14 @@ class CaptureSource:
                 self._put("page_owner", partial(tarball.text_at, "page_owner", str(path), note), title)
 
             self._add_by_content(title, tarball.contents(), put)
-        self._refuse_without_owners(title, lambda: tarball.hint() or "spo-trace capture-script prints what makes one")
+        self._refuse_without_owners(
+            title, lambda: tarball.hint() or "spo-trace capture-script prints a script that makes one"
+        )
 
     def _has_owners(self) -> bool:
         return bool(self._files.keys() & set(RECORD_FILES)) or "page_owner" in self._errors
 
-    # A vendor's kernel or a script calls the file otherwise; what is in it tells.
+    # A vendor's kernel or a script may use another name for the file: its content decides.
     def _add_by_content(
         self, title: str, contents: Iterable[tuple[Path, bytes]], put: Callable[[Path, str], None]
     ) -> None:
@@ -174,16 +176,16 @@ class CaptureSource:
         if len(found) > 1:
             raise SpoTraceError(
                 f"{title} has no file named page_owner, and several with its text: {', '.join(names[:6])}",
-                hint="name the file that is meant",
+                hint="name one of these files",
             )
         if found:
-            put(found[0], f"read from {names[0]}, the one file with page_owner's text: none is named page_owner")
+            put(found[0], f"read from {names[0]}, the only file with page_owner text; no file is named page_owner")
 
     def _refuse_without_owners(self, title: str, hint: Callable[[], str]) -> None:
         if not self._files.keys() & set(RECORD_FILES):
             why = f": {self._errors['page_owner'].text}" if "page_owner" in self._errors else ""
             if not why and self._files and self._files.keys() <= _COUNTS:
-                why = f": this is {', '.join(self._files)} of page_owner_stacks (stacks, and no page's owner)"
+                why = f": this is {', '.join(self._files)} of page_owner_stacks (stacks without page owners)"
             if not why and self._others:
                 why = f": {'; '.join(self._others[:3])}"
             raise SpoTraceError(f"{title} has no page_owner file{why}", hint=hint())
@@ -198,7 +200,7 @@ class CaptureSource:
             raise SpoTraceError(f"{title}: this is {known.what}", hint=known.hint)
         if name is None:
             raise SpoTraceError(
-                f"{title} holds no page_owner text" if head else f"{title} is empty",
+                f"{title} has no page_owner text" if head else f"{title} is empty",
                 hint=("try: cat /sys/kernel/debug/page_owner | ", Call("snapshot", from_="-", output="NAME.spo")),
             )
         return self._put(name, partial(stream_text, name, head, raw), title)
@@ -209,7 +211,7 @@ def _read_err_file(path: Path) -> Why:
         return read_err(file.read(LONGEST))
 
 
-# Of a directory with more, the first files: it is no capture.
+# A capture has fewer files; of a larger directory, only the first files are searched.
 _MOST_FILES = 200
 
 

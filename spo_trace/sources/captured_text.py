@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The text of one file of a capture: in place if it is plain, else decompressed and cleaned as it is read."""
+"""The text of one file of a capture: read in place if it is plain, else decompressed and cleaned as a stream."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -40,7 +40,7 @@ def file_text(name: str, path: Path, note: str | None = None) -> KernelText:
     return KernelText(name, cleaned(name, chunks(), outcome), size, note, outcome)
 
 
-# Closes the file of a text that is refused.
+# Closes the file if its text is refused.
 def _checked(raw: BinaryIO, name: str, head: bytes) -> bool:
     try:
         return needs_cleaning(name, head)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Read a kernel file whose reading may never end, in a child process that is left alone if it is stuck.
+"""Read a kernel file in a child process, which is abandoned if the read never ends.
 
-On some kernels (reported for 6.17 with 64K pages) a read(2) of page_owner_stacks never returns, and no signal ends it.
-A thread in such a call would keep this process from exiting, so another process reads. `cat` is the cheapest one: it
-starts in a millisecond and takes less than a megabyte of the machine that is measured, where another Python takes 10.
-subprocess starts it with vfork(), which does not copy this process and is safe beside threads.
+On some kernels (reported for 6.17 with 64K pages) a read(2) of page_owner_stacks never returns and ignores signals. A
+thread in such a call would keep this process from exiting, so another process reads. `cat` is the cheapest: it starts
+in a millisecond and takes less than 1 MB of the machine that is measured; another Python takes 10 MB. subprocess starts
+it with vfork(), which does not copy this process and is safe with threads.
 """
 
 import os
@@ -18,14 +18,14 @@ from spo_trace.sources.err_file import read_err
 
 __all__ = ["Blocked", "ChildFailed", "abandoned", "read_in_child"]
 
-# Not looked for along the user's PATH first: it runs as root.
+# Searched before the user's PATH, as this runs as root.
 _DIRECTORIES = "/usr/bin:/bin"
 
 _CHUNK = 1 << 16
 
 
 class ChildFailed(Exception):
-    """Say why a file could not be read."""
+    """Signal that a file could not be read, and why."""
 
     def __init__(self, why: Why) -> None:
         super().__init__(why.text)
@@ -33,15 +33,15 @@ class ChildFailed(Exception):
 
 
 class Blocked(ChildFailed):
-    """Say that the child has read nothing for too long, and may never end."""
+    """Signal that the child returned no data for too long, and may never end."""
 
 
-# The children that were given up. One that is stuck takes a processor or a lock: no second one is started beside it.
+# Abandoned children. One that is stuck holds a processor or a lock, so no second one is started.
 _abandoned: "list[subprocess.Popen[bytes]]" = []
 
 
 def abandoned() -> bool:
-    """Tell whether a child that was given up is still there; one that has ended meanwhile is forgotten."""
+    """Check whether an abandoned child still runs; children that have ended are forgotten."""
     _abandoned[:] = [child for child in _abandoned if child.poll() is None]
     return bool(_abandoned)
 
@@ -49,12 +49,12 @@ def abandoned() -> bool:
 def read_in_child(path: Path, timeout: float) -> bytes:
     """Return a file's content; raise Blocked if no data arrives for `timeout` seconds, ChildFailed on an error.
 
-    A child that does not end is killed but not waited for. It holds nothing of this process: its session is its own,
-    its descriptors are two pipes and /dev/null, and so nobody who waits for this process or its output waits for it.
+    A child that does not end is killed but not waited for. It shares nothing with this process: it has its own session,
+    and its descriptors are two pipes and /dev/null. So nothing that waits for this process or its output waits for it.
     """
     cat = shutil.which("cat", path=_DIRECTORIES) or shutil.which("cat")
     if cat is None:
-        raise ChildFailed(Why(Missing.READ_ERROR, "there is no command `cat` to read it with"))
+        raise ChildFailed(Why(Missing.READ_ERROR, "there is no `cat` command to read it"))
     child = subprocess.Popen(  # noqa: S603
         [cat, str(path.absolute())],
         stdin=subprocess.DEVNULL,
@@ -107,7 +107,7 @@ def _read_pipes(child: "subprocess.Popen[bytes]", timeout: float) -> tuple[bytes
     return bytes(content), bytes(said)
 
 
-# Popen.wait() with a timeout, but a child that is stuck while it ends counts as blocked too.
+# A child that is stuck while it exits counts as blocked too.
 def _wait(child: "subprocess.Popen[bytes]", timeout: float) -> int:
     try:
         return child.wait(timeout)
@@ -116,4 +116,4 @@ def _wait(child: "subprocess.Popen[bytes]", timeout: float) -> int:
 
 
 def _blocked(timeout: float) -> Blocked:
-    return Blocked(Why(Missing.BLOCKED, f"reading it returned nothing for {timeout:g} s and was given up"))
+    return Blocked(Why(Missing.BLOCKED, f"reading it returned no data for {timeout:g} s and was abandoned"))

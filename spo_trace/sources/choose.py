@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Choose a source by what the user asked for."""
+"""The choice of a source by the user's options."""
 
 import os
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ __all__ = ["BACKENDS", "backend_name", "choose_source", "default_jobs"]
 
 BACKENDS = ("live", "capture", "simulator")
 
-# The one thread that puts together what others read and scan can't keep up with more, and each holds a block of text.
+# One thread joins the results of all: it can't keep up with more jobs, and each job holds a run of text.
 _MOST_JOBS = 8
 
 
 def default_jobs() -> int:
-    """Return how many read and scan at once where nobody says: one for each processor that may be used, 8 at most."""
+    """Return the default number of parallel readers and parsers: one per usable processor, at most 8."""
     return min(len(os.sched_getaffinity(0)), _MOST_JOBS)
 
 
 def backend_name(backend: str | None, paths: Sequence[str]) -> str:
-    """Return the backend that a user means; raise UsageError if it does not exist, or `paths` do not go with it."""
+    """Return the backend to use; raise UsageError if there is none of this name, or if `paths` do not suit it."""
     name = backend or ("capture" if paths else "live")
     if name not in BACKENDS:
         raise UsageError(f"there is no backend {name!r}", hint=f"choose one of {', '.join(BACKENDS)}")
@@ -46,10 +46,10 @@ def choose_source(
     jobs: int | None = None,
     stacks_timeout: float = STACKS_TIMEOUT,
 ) -> Source:
-    """Return the source that `backend` names; without a name, a capture if there are paths, else this machine.
+    """Return the source that `backend` names; by default a capture if there are paths, else this machine.
 
-    `jobs`: how many read this machine's page_owner at once, by default `default_jobs()`. `stacks_timeout`: for how many
-    seconds this machine's page_owner_stacks may return no data.
+    `jobs`: number of parallel readers of this machine's page_owner, by default `default_jobs()`. `stacks_timeout`:
+    seconds without data after which reading this machine's page_owner_stacks is abandoned.
     """
     if stage is not None and backend != "simulator":
         raise UsageError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compressed files, told by their first bytes and read as a stream."""
+"""Compressed files, recognised by their first bytes and read as streams."""
 
 import io
 import lzma
@@ -28,18 +28,18 @@ SUFFIXES = (".gz", ".xz", ".zst", ".lz4", ".bz2")
 _XZ = b"\xfd7zXZ\x00"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"BZh": "bz2"}
 
-# What a file that is damaged or breaks off raises, in whatever it is packed; tarfile believes numbers of PAX headers.
+# Raised for damaged or truncated files of all formats; OverflowError comes from numbers in PAX headers of tar.
 READ_ERRORS = (OSError, EOFError, ValueError, OverflowError, lzma.LZMAError, tarfile.TarError)
 
-# A plain file is read in large steps; one that is compressed or in an archive in small ones, as a step that fails is
-# lost whole.
+# A plain file is read in large steps. A compressed file or an archive is read in small ones: when a step fails, all of
+# it is lost.
 _LARGE_STEP = 1 << 20
 _PIPE = 1 << 16
 SMALL_STEP = 1 << 14
 
 
 class Readable(Protocol):
-    """Read bytes, as files do."""
+    """Anything with the read() of a binary file."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Return at most `size` bytes, none at the end."""
@@ -47,12 +47,12 @@ class Readable(Protocol):
 
 
 class Rewound(io.RawIOBase):
-    """Read `head`, then the rest of `raw` as it comes: what was read ahead of a pipe put back."""
+    """Read `head`, then the rest of `raw`: undoes reading the head of a pipe."""
 
     def __init__(self, head: bytes, raw: Readable) -> None:
         self._head = head
         self._raw = raw
-        # read() waits, deaf to Ctrl-C, until a pipe has given all that is asked for; read1() takes what there is.
+        # On a pipe, read() waits for all bytes and ignores Ctrl-C meanwhile; read1() returns what is available.
         self._read_some: Callable[[int], bytes] = getattr(raw, "read1", raw.read)
 
     def readable(self) -> bool:
@@ -69,7 +69,7 @@ class Rewound(io.RawIOBase):
 
 
 def read_head(raw: Readable, size: int) -> bytes:
-    """Return the first `size` bytes of `raw`, less if there are not so many."""
+    """Return the first `size` bytes of `raw`, or all if there are fewer."""
     stream = Rewound(b"", raw)
     head = bytearray()
     while len(head) < size and (piece := stream.read(min(size - len(head), _PIPE))):
@@ -95,17 +95,17 @@ def decompressed(raw: BinaryIO | Rewound, head: bytes) -> Readable:
 
 
 def is_compressed(head: bytes) -> bool:
-    """Tell whether a file that begins with `head` is compressed."""
+    """Check whether a file that begins with `head` is compressed."""
     return head.startswith((_XZ, *_MAGIC))
 
 
 def first_bytes(head: bytes, size: int = 4096) -> bytes:
-    """Return the first decompressed bytes of a file whose first bytes are `head`, as many as these hold."""
+    """Return up to `size` decompressed bytes of a file that begins with `head`."""
     if not is_compressed(head):
         return head[:size]
     stream = decompressed(io.BytesIO(head), head)
     content = bytearray()
-    # A step that fails is lost whole: towards the end of what is there, one byte at a time.
+    # When a step fails, all of it is lost: the second attempt reads one byte at a time.
     try:
         while len(content) < size and (piece := stream.read(min(size - len(content), SMALL_STEP))):
             content += piece

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""NAME.err of a capture: why NAME could not be read on the machine, as a code and what the reader printed."""
+"""NAME.err of a capture: why NAME could not be read on the machine, as a code and the reader's message."""
 
 import re
 
@@ -8,12 +8,12 @@ from spo_trace.formats.missing import Missing, Why
 
 __all__ = ["LONGEST", "read_err"]
 
-# As much of the file as is kept.
+# How many bytes of the file are used.
 LONGEST = 200
 
 _CODE = re.compile(rb"(E[A-Z0-9]+|UNKNOWN): ")
 
-# An errno by name, as the capture script writes it at the beginning.
+# The name of an errno, which the capture script writes first.
 _BY_CODE = {
     b"ENOENT": Missing.NO_FILE,
     b"EACCES": Missing.PERMISSION,
@@ -24,7 +24,7 @@ _BY_CODE = {
     b"ENOMEM": Missing.READ_ERROR,
 }
 
-# Captures without codes: what cat prints in the C locale, with glibc, musl or bionic. In another language the cause
+# For captures without codes: messages of cat in the C locale, with glibc, musl or bionic. In other languages the cause
 # is unknown.
 _BY_MESSAGE = {
     b"No such file or directory": b"ENOENT",
@@ -39,7 +39,7 @@ _BY_MESSAGE = {
 
 
 def read_err(content: bytes) -> Why:
-    """Return why a file is missing or cut off; `content`: of its .err file, the first LONGEST bytes count."""
+    """Return why a file is missing or cut off, from the first LONGEST bytes of its .err file."""
     content = content[:LONGEST].strip()
     coded = _CODE.match(content)
     errno = coded[1] if coded else _errno_at_end(content)

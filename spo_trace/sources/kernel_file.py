@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A debugfs file that hands over one record for each read(2)."""
+"""A debugfs file of which each read(2) returns one record."""
 
 import errno
 import os
@@ -15,17 +15,17 @@ from spo_trace.sources.read_loop import END, FULL, PAST, ReadLoop
 
 __all__ = ["LONGEST_RECORD", "Batch", "KernelFile", "Positioned", "Stop", "number_of", "read_in_turn"]
 
-# page_owner gives at most a page (PAGE_SIZE, up to 64 KiB) for each read since 5.0, and at most what is asked before.
+# Since 5.0 a read of page_owner returns at most PAGE_SIZE (up to 64 KiB), before that at most the requested size.
 LONGEST_RECORD = 1 << 16
 
 _NUMBER = re.compile(rb"\nPFN (0x[0-9a-f]+|\d+) |\nSWP entry (0x[0-9a-f]+)\n")
 
 
 class Stop(Enum):
-    """Say why a batch has no more records."""
+    """Name why a batch has no more records."""
 
     FULL = "the room is full"
-    PAST = "the next record is of a PFN past the end that was given"
+    PAST = "the next record has a PFN past the given end"
     END = "there are no more records"
     TOO_LARGE = "the next record does not fit the kernel's buffer (ENOMEM)"
 
@@ -34,9 +34,9 @@ _STOPS = {FULL: Stop.FULL, PAST: Stop.PAST, END: Stop.END, -errno.ENOMEM: Stop.T
 
 
 class Batch(NamedTuple):
-    """Hold where records read one after the other end (int64), and why there are no more of them.
+    """Hold where each of the records that were read ends (int64), and why reading stopped.
 
-    `next_pfn`: of the one PAST the end, which is not among them.
+    `next_pfn`: the PFN of the record PAST the end, which is not included.
     """
 
     ends: "array[int]"
@@ -45,21 +45,21 @@ class Batch(NamedTuple):
 
 
 class Positioned(Protocol):
-    """Read at the file's own position, or at one given."""
+    """A file of records, read at its own position or at a given one."""
 
     def read(self) -> bytes:
         """Return the next record, empty at the end."""
         ...
 
     def read_many(self, room: memoryview, end: int | None = None) -> Batch:
-        """Read the next records into `room`, those before PFN `end` if one is given.
+        """Read the next records into `room`, up to PFN `end` (exclusive) if given.
 
-        Then the position must count in PFNs. `room` is full when it has less than LONGEST_RECORD left.
+        With `end`, positions must be PFNs. `room` is full when less than LONGEST_RECORD bytes are left.
         """
         ...
 
     def pread(self, position: int) -> bytes:
-        """Return the first record at or after `position`; the file's own position stays."""
+        """Return the first record at or after `position`; the file's own position does not change."""
         ...
 
     def position(self) -> int:
@@ -67,14 +67,14 @@ class Positioned(Protocol):
         ...
 
     def seek(self, position: int) -> None:
-        """Set the file's position; ESPIPE up to Linux 6.0."""
+        """Set the file's position; fails with ESPIPE up to Linux 6.0."""
         ...
 
 
 class KernelFile(Closeable):
-    """Read an open debugfs file, its descriptor closed on exit.
+    """Read a debugfs file; a context manager that closes it.
 
-    `print_mode`: what to write to it first, so that it prints something else for this descriptor alone.
+    `print_mode`: text to write to it first; it changes what the file prints for this descriptor.
     """
 
     def __init__(self, path: Path, print_mode: bytes | None = None) -> None:
@@ -97,7 +97,7 @@ class KernelFile(Closeable):
         return os.read(self._fd, LONGEST_RECORD)
 
     def read_many(self, room: memoryview, end: int | None = None) -> Batch:
-        """Read the next records into `room`, those before PFN `end` if one is given."""
+        """Read the next records into `room`, up to PFN `end` (exclusive) if given."""
         library = load()
         if library is None:
             return read_in_turn(self, room, end)
@@ -107,7 +107,7 @@ class KernelFile(Closeable):
         return Batch(ends, _STOPS[stop], position - 1 if stop == PAST else 0)
 
     def pread(self, position: int) -> bytes:
-        """Return the first record at or after `position`; the file's own position stays."""
+        """Return the first record at or after `position`; the file's own position does not change."""
         return os.pread(self._fd, LONGEST_RECORD, position)
 
     def position(self) -> int:
@@ -117,17 +117,17 @@ class KernelFile(Closeable):
         except OSError as error:
             if error.errno != errno.ESPIPE:
                 raise
-        # Up to Linux 6.0 it has no .llseek; fdinfo tells on every version.
+        # Up to Linux 6.0 the file has no .llseek; fdinfo has the position on every version.
         first_line = Path(f"/proc/self/fdinfo/{self._fd}").read_text().split("\n", 1)[0]
         return int(first_line.removeprefix("pos:"))
 
     def seek(self, position: int) -> None:
-        """Set the file's position; ESPIPE up to Linux 6.0."""
+        """Set the file's position; fails with ESPIPE up to Linux 6.0."""
         os.lseek(self._fd, position, os.SEEK_SET)
 
 
 def read_in_turn(file: Positioned, room: memoryview, end: int | None) -> Batch:
-    """Do what `Positioned.read_many` is to do, by one `read` after the other."""
+    """Implement `Positioned.read_many` with one `read` per record."""
     ends = array("q")
     used = 0
     while len(room) - used >= LONGEST_RECORD:
@@ -150,6 +150,6 @@ def read_in_turn(file: Positioned, room: memoryview, end: int | None) -> Batch:
 
 def number_of(record: bytes) -> int | None:
     """Return the PFN or swap entry that a record prints, None if it prints none."""
-    # The last one: a comm with a newline can hold such a line, but stands before the true one.
+    # The last match: a comm with a newline can contain such a line, but it precedes the true one.
     matches = list(_NUMBER.finditer(record))
     return int(matches[-1][1] or matches[-1][2], 0) if matches else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""This machine, now: debugfs and /proc, read with the kernel's own framing."""
+"""This machine, now: debugfs and /proc, each record as the kernel returns it."""
 
 import datetime
 import errno
@@ -38,15 +38,15 @@ _SAME_FILE_LATER = {"meminfo-after": "meminfo", "uptime-after": "uptime"}
 
 T = TypeVar("T")
 
-# Opens the file once more, in a print mode if one is given.
+# Opens the file again, in a print mode if one is given.
 Opener = Callable[..., KernelFile]
 
 
 class LiveSource:
-    """Read the kernel's files of the machine whose root directory is `root`, page_owner by `jobs` readers at once.
+    """Read the kernel's files below the root directory `root`, page_owner by `jobs` parallel readers.
 
-    One reads it where the kernel does not let it be read from any page frame on (before Linux 6.1). The files of
-    page_owner_stacks are given up if reading one returns no data for `stacks_timeout` seconds.
+    There is only one reader if the kernel can't start at any PFN (before Linux 6.1). Reading page_owner_stacks is
+    abandoned if it returns no data for `stacks_timeout` seconds.
     """
 
     kind = "live"
@@ -61,7 +61,7 @@ class LiveSource:
 
     @property
     def options(self) -> dict[str, str]:
-        """Return what snapshot.json keeps of how this source was asked for."""
+        """Return what snapshot.json records of how this source was requested."""
         return {}
 
     def open(self, name: str) -> KernelText | None:
@@ -100,9 +100,9 @@ class LiveSource:
     def _path(self, name: str) -> Path:
         return self._root / PATHS[_SAME_FILE_LATER.get(name, name)]
 
-    # Read at once: stack_records() would too, and a text that is given up half-way is not used.
+    # Read here and now: stack_records() needs all of it, and an incomplete text is not used.
     def _open_stacks(self, name: str, path: Path) -> KernelText | None:
-        # A first error is exact; the child's is a message.
+        # An errno is exact; a child gives only a message.
         try:
             path.stat()
         except FileNotFoundError:
@@ -121,7 +121,7 @@ class LiveSource:
         self._stacks_listed |= name == "show_stacks_handles" and b"handle: " in text
         return KernelText(name, Chunks([text]))
 
-    # None if the file is there, but the kernel refuses to print it.
+    # None if the file exists, but the kernel refuses to print it.
     def _text(self, name: str, opener: Opener) -> KernelText | None:
         if name == "page_owner":
             return self._pages(opener)
@@ -187,7 +187,7 @@ class LiveSource:
             return b""
 
 
-# The file is there as soon as page_owner is on; read(2) says EINVAL unless the boot asked for swap too.
+# The file exists whenever page_owner is on; read(2) fails with EINVAL unless the boot option includes swap.
 def _tracks_swap(path: Path) -> bool:
     with KernelFile(path) as file:
         try:
@@ -198,7 +198,7 @@ def _tracks_swap(path: Path) -> bool:
     return True
 
 
-# Whether there is swap_page_owner is asked before page_owner is read, which may fail: nothing is left open for that.
+# The caller looks for swap_page_owner before it reads page_owner, which may fail: the file is not kept open meanwhile.
 def _opened_when_read(path: Path, outcome: Outcome) -> Iterator[Records]:
     with KernelFile(path) as file:
         yield from read_records(file, outcome)

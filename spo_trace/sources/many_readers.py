@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""page_owner read by several readers at once, each in PFN ranges of its own, its records in order of PFN."""
+"""page_owner read in PFN ranges by parallel readers, its records in order of PFN."""
 
 import errno
 from collections.abc import Iterator, Sequence
@@ -18,18 +18,20 @@ from spo_trace.sources.one_reader import NEAR, count_too_large, first_readable, 
 
 __all__ = ["positions_are_pfns", "range_runs"]
 
-# PFNs in a range: as many as give about this much text, so that few ranges at a time are little memory, and few enough
-# of them that what is done for each is no matter. In the largest too, every PFN behind a record that is too large is
-# near it.
+# PFNs in a range: enough for about _WANTED_BYTES of text, which is small enough to bound memory and large enough to
+# amortise the cost per range. At most NEAR, so that each PFN behind a record that is too large is near it.
 _LEAST, _FIRST, _MOST = 1 << 10, 1 << 11, NEAR
 _WANTED_BYTES = 6 << 20
 
-# What a reader has room for at first: more than a range has, as a rule.
+# Initial size of a reader's buffer: usually more than the text of a range.
 _FIRST_ROOM = 8 << 20
 
 
 class _Part(NamedTuple):
-    """Hold what is in a range. `next_pfn`: no record is between the range and this PFN; None after the last one."""
+    """Hold the result of reading a range.
+
+    `next_pfn`: no record lies between the range and this PFN; None after the last record.
+    """
 
     size: int
     ends: npt.NDArray[np.int64]
@@ -38,9 +40,9 @@ class _Part(NamedTuple):
 
 
 def positions_are_pfns(file: Positioned) -> bool:
-    """Tell by what it does whether a file just opened can be read from any PFN on, which is left at its beginning.
+    """Test whether a file that was just opened can be read from any PFN; leave its position at the beginning.
 
-    Since Linux 6.1 it can; before, positions count from the lowest PFN, and can't be set.
+    It can since Linux 6.1; before, positions count from the lowest PFN and can't be set.
     """
     try:
         file.seek(0)
@@ -69,7 +71,7 @@ def range_runs(files: Sequence[Positioned], outcome: Outcome, last_pfn: int | No
 
 
 class _Ranges:
-    """Deal out one PFN range after the other, their size fitted to how much text the last ones had."""
+    """Hand out PFN ranges, their size adapted to how much text the last ones had."""
 
     def __init__(self, files: Sequence[Positioned], outcome: Outcome, last_pfn: int | None) -> None:
         self._readers = len(files)
@@ -90,13 +92,13 @@ class _Ranges:
                 self._start = span.stop
             yield span
 
-    # Smaller towards the last PFN: no reader is to be at work on a large range when the others are done.
+    # Smaller towards the last PFN, so that all readers finish at about the same time.
     def _next_size(self) -> int:
         left = self._last_pfn - self._start
         return min(self._size, max(left // (2 * self._readers), _LEAST)) if left > 0 else self._size
 
     def fill(self, span: range, buffer: Buffer) -> Filled:
-        """Read a range by a reader that is idle."""
+        """Read a range with an idle reader."""
         file = self._idle.get()
         try:
             part = _read_range(file, span, buffer)
@@ -106,7 +108,7 @@ class _Ranges:
             self._note(part)
         return Filled(part.size, part.ends)
 
-    # What a range says of those that are still to come.
+    # Adapts the ranges that are still to come.
     def _note(self, part: _Part) -> None:
         count_too_large(self._outcome, part.too_large)
         if part.size > 2 * _WANTED_BYTES:
@@ -117,11 +119,11 @@ class _Ranges:
             self._ended = True
         else:
             self._outcome.reached = max(self._outcome.reached, part.next_pfn)
-            # Over a hole: each reader would search all of it for the one record behind it.
+            # Skip the hole: otherwise each reader would search it for the one record behind it.
             self._start = max(self._start, part.next_pfn)
 
 
-# A page of order > 0 that begins before the range has its record at its head: its other pages print none.
+# The record of a page of order > 0 is at its head: if that is before the range, the range has no record of the page.
 def _read_range(file: Positioned, span: range, buffer: Buffer) -> _Part:
     file.seek(span.start)
     ends: list[npt.NDArray[np.int64]] = []
@@ -133,15 +135,15 @@ def _read_range(file: Positioned, span: range, buffer: Buffer) -> _Part:
         size += batch.ends[-1] if batch.ends else 0
         if batch.stop is Stop.TOO_LARGE:
             failed = file.position()
-            # Memory may have run out for a moment alone.
+            # The kernel may have been out of memory only for a moment.
             position = failed if record_at(file, failed) is not None else first_readable(file, failed, span.stop)
-            # What is too large at the end too is counted by the range that it is in (with what is so just before it).
+            # A record after the range that is too large is counted by its own range, with those right before it.
             too_large += failed < position <= span.stop
             if position >= span.stop:
                 return _Part(size, np.concatenate(ends), span.stop, too_large)
             file.seek(position)
         elif batch.stop is Stop.FULL:
-            # Or a signal came.
+            # Otherwise a signal interrupted the read.
             if len(room) - size < LONGEST_RECORD:
                 room = buffer.room(2 * len(room), kept=size)
         else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A kernel file read by one reader from its beginning to its end, whatever its positions count."""
+"""A kernel file read by one reader from beginning to end, whatever its positions mean."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ from spo_trace.sources.kernel_file import LONGEST_RECORD, Positioned, Stop, numb
 
 __all__ = ["NEAR", "TOO_LARGE", "count_too_large", "first_readable", "read_records", "record_at"]
 
-# So far behind a record that is too large, no record is missed, however many of those that follow are too large too.
+# Within this distance of a record that is too large, no readable record is missed, even if others are too large too.
 NEAR = 1 << 13
 
-# Some 3,000 records.
+# About 3,000 records.
 _BATCH_BYTES = 2 << 20
 
 # A file position is a loff_t.
@@ -25,8 +25,8 @@ TOO_LARGE = "record larger than the kernel's buffer (ENOMEM)"
 def read_records(file: Positioned, outcome: Outcome) -> Iterator[Records]:
     """Yield a file's records in runs; step over those that do not fit the kernel's buffer.
 
-    read_page_owner() (mm/page_owner.c) answers ENOMEM for a record that does not fit, and stays where it is:
-    every further read would fail too.
+    read_page_owner() (mm/page_owner.c) fails with ENOMEM for a record that does not fit and does not advance: every
+    further read would fail too.
     """
     first = _or_too_large(file.read)
     if first == b"":
@@ -48,29 +48,29 @@ def read_records(file: Positioned, outcome: Outcome) -> Iterator[Records]:
             return
         if stop is Stop.TOO_LARGE:
             break
-    # The position after a record is pfn + 1 (6.1+), or counts from the lowest PFN (up to 6.0); swap_page_owner's is
-    # the entry + 1. The first record tells which.
+    # The position after a record is PFN + 1 (6.1+) or counts from the lowest PFN (up to 6.0); in swap_page_owner it is
+    # the entry + 1. The first record shows which.
     base = _number(first) + 1 - first_position
     yield from gathered(_read_past(file, outcome, base, _number(last) + 1 - base))
 
 
 def count_too_large(outcome: Outcome, number: int = 1) -> None:
-    """Note that so many records could not be read."""
+    """Count records that could not be read."""
     if number:
         outcome.skipped[TOO_LARGE] = outcome.skipped.get(TOO_LARGE, 0) + number
 
 
 def record_at(file: Positioned, position: int) -> bytes | None:
-    """Return the first record at or after `position`, empty if there is none, None if it does not fit the buffer."""
+    """Return the first record at or after `position`: empty if there is none, None if it does not fit the buffer."""
     return _or_too_large(lambda: file.pread(position))
 
 
 def first_readable(file: Positioned, bad: int, end: int = _LAST) -> int:
-    """Return the first position after `bad` that can be read at, `end` + 1 if there is none up to `end`.
+    """Return the first position after `bad` that can be read, `end` + 1 if there is none up to `end`.
 
-    pread() fails while its position is not past a record that is too large. That is mostly near, as most page frames
-    are in use, and others like it may follow with good ones between: so step by step first. Over a large hole, double
-    the distance until a read succeeds, then halve.
+    pread() fails for every position up to a record that is too large. The next readable position is usually near, as
+    most page frames are in use, and more such records may follow: so first go step by step. In a large hole, double
+    the distance until a read succeeds, then bisect.
     """
     near = min(bad + NEAR, end + 1)
     for position in range(bad + 1, near):
@@ -100,8 +100,8 @@ def _read_past(file: Positioned, outcome: Outcome, base: int | None, position: i
         position = _number(record) + 1 - base
 
 
-# Where the very first record is too large, no position after a record is known. `record`, found at `position`, is
-# what is read up to its own position; the largest such position is searched for.
+# If the very first record is too large, the position after a record is unknown. pread() returns `record` for every
+# position from `position` up to the record's own one, which is found by bisection.
 def _base_by_search(file: Positioned, record: bytes, position: int) -> int:
     number = _number(record)
     good, bad = position, number + 1
@@ -124,5 +124,5 @@ def _or_too_large(read: Callable[[], bytes]) -> bytes | None:
 def _number(record: bytes) -> int:
     number = number_of(record)
     if number is None:
-        raise OSError(errno.ENOMEM, "a record is too large, and those before it do not tell how to step over it")
+        raise OSError(errno.ENOMEM, "a record is too large, and the records before it do not show how to skip it")
     return number

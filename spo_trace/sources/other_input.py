@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Input that is no capture: what it is, by its content or by its path, and what to give or run instead."""
+"""Input that is not a capture: what it is, by its content or its path, and what to give or run instead."""
 
 import os
 import re
@@ -15,7 +15,7 @@ __all__ = ["Known", "error_for_path", "hint_for_directory", "known_content"]
 
 
 class Known(NamedTuple):
-    """Describe a file that is no capture: what it is, and what to give or do instead."""
+    """Describe a file that is not a capture: what it is, and what to give or do instead."""
 
     what: str
     hint: str
@@ -31,17 +31,17 @@ def _rule(pattern: bytes, what: str, hint: str) -> _Rule:
 
 
 _UNSORTED = "give the text that it was made from: cat /sys/kernel/debug/page_owner > page_owner.txt"
-_ALL_PAGES = "give the text of /sys/kernel/debug/page_owner, which has all pages: a dump has one"
+_ALL_PAGES = "give the text of /sys/kernel/debug/page_owner, which has all pages; this dump has one"
 _OF_THAT_MACHINE = "give the text of /sys/kernel/debug/page_owner of that machine"
-_WITH_PAGE_OWNER = "give page_owner with it: the directory that has both, or both files"
+_WITH_PAGE_OWNER = "also give page_owner: the directory that has both, or both files"
 
-# The first bytes of a file. None can begin text of the kernel.
+# The first bytes of a file. Text of the kernel begins with none of them.
 _MAGIC = (
     _rule(rb"\APAR1", "a Parquet file", "give the snapshot directory (NAME.spo) that it is in, or the capture"),
     _rule(
         rb"(?i)\A(?:\xef\xbb\xbf)?\s*(?:<!--|<!doctype html|<html|<head)",
         "an HTML page",
-        "give the text that it shows, saved as plain text, or the snapshot that a report was made from",
+        "give the text in it, saved as plain text, or the snapshot that a report was made from",
     ),
     _rule(rb"\A(?:KDUMP   |DISKDUMP|makedumpfile)", "a kdump crash dump", _OF_THAT_MACHINE),
     _rule(rb"\A\x7fELF", "an ELF file, such as a vmcore", _OF_THAT_MACHINE),
@@ -50,7 +50,7 @@ _MAGIC = (
     _rule(rb"\ASQLite format 3\0", "an SQLite database", "give the text of /sys/kernel/debug/page_owner"),
     _rule(rb"\A%PDF-", "a PDF file", "give the text of /sys/kernel/debug/page_owner"),
     _rule(rb'\A\s*\{[^{}]*"schema_version"', "the snapshot.json of a snapshot", "give the directory that it is in"),
-    _rule(rb"\Aallocinfo - version", "/proc/allocinfo", "give page_owner with it: the directory that has both"),
+    _rule(rb"\Aallocinfo - version", "/proc/allocinfo", "also give page_owner: the directory that has both"),
 )
 
 _FIELD = rb"(?:allocated by [A-Z| ]+|PID -?\d+|TGID -?\d+|task_comm_name: .{0,15})"
@@ -63,12 +63,12 @@ _TEXTS = (
     ),
     _rule(
         rb"^[> \t]*times:? \d+,? order:? \d+",
-        "a list of page_owner records that were counted by a script",
+        "a script's count of page_owner records",
         _UNSORTED,
     ),
     _rule(
         rb"^\(gdb\) lx-|\bPage last allocated via order \d+, gfp_mask:",
-        "what gdb's lx-dump-page-owner prints",
+        "the output of gdb's lx-dump-page-owner",
         _ALL_PAGES,
     ),
     _rule(
@@ -88,7 +88,7 @@ _TEXTS = (
     ),
 )
 
-# A record's second line, which makes a text page_owner text whatever else is in it. No comm is long enough for it.
+# A record's second line: a text with one is page_owner text, whatever else it has. A comm is too short to fake it.
 _RECORD = re.compile(
     rb"^[^\n]{0,200}?(?:PFN (?:0x[0-9a-f]{1,16}|\d{1,19}) (?:type|Block) |SWP entry 0x[0-9a-f]{5})|^SWP entry 0x",
     re.MULTILINE,
@@ -115,7 +115,9 @@ def error_for_path(given: str) -> SpoTraceError | None:
     """Return an error for a snapshot, a recording or a part of one, with the command that reads it; else None."""
     path = Path(given)
     if (path / _RECORDING).is_file():
-        return SpoTraceError(f"{given} is a recording of samples", hint=("it is for: ", Call("trend", samples=given)))
+        return SpoTraceError(
+            f"{given} is a recording of samples", hint=("show its growth: ", Call("trend", samples=given))
+        )
     if (path / _SNAPSHOT).is_file():
         return SpoTraceError(f"{given} is a snapshot already", hint=("read it: ", Call("attribute", snap=given)))
     if path.is_file() and path.suffix in (".json", ".parquet"):
@@ -128,7 +130,7 @@ def error_for_path(given: str) -> SpoTraceError | None:
         names = ", ".join(str(snapshot) for snapshot in inside[:_MOST_NAMES])
         growth = Call("trend", samples=given)
         return SpoTraceError(
-            f"{given} is a directory of snapshots", hint=(f"name one of {names}; or see how they grow: ", growth)
+            f"{given} is a directory of snapshots", hint=(f"name one of {names}; or show their growth: ", growth)
         )
     return None
 
@@ -138,8 +140,8 @@ def hint_for_directory(root: Path) -> str:
     captures = [p for p in root.iterdir() if p.is_dir() and any(s.is_file() for s in spellings(p / "page_owner"))]
     if captures:
         names = sorted(escape(os.fsencode(path.name)) for path in captures)
-        return f"it has captures inside: name one of {', '.join(names[:_MOST_NAMES])}"
-    return "a capture has page_owner, or sys/kernel/debug/page_owner, as spo-trace capture-script makes it"
+        return f"it contains captures: name one of {', '.join(names[:_MOST_NAMES])}"
+    return "a capture has page_owner or sys/kernel/debug/page_owner, as made by spo-trace capture-script"
 
 
 def _snapshots(directory: Path) -> list[Path]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Memory of this process, on a machine where every page that it takes is one more in what it reads."""
+"""The memory of this process: each page that it allocates adds a record to what it reads."""
 
 import ctypes
 
@@ -10,10 +10,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def keep_freed_memory() -> None:
-    """Let malloc use again what was freed, by whatever thread, instead of giving it back to the kernel, up to 64 MiB.
+    """Make malloc of all threads reuse freed memory instead of returning it to the kernel, up to 64 MiB.
 
-    Blocks of a few MB, freed and taken anew, would each time be new pages: page_owner takes a stack for every one.
-    This is for the whole process, for good. Nothing happens where the C library is not glibc.
+    Otherwise buffers of a few MB would get new pages each time, and page_owner records a stack for each page. This
+    changes the whole process permanently. It does nothing if the C library is not glibc.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""page_owner with a stack depot handle in place of each stack: less to print and to read, where the kernel has it."""
+"""page_owner with a stack depot handle instead of each stack, on kernels that can print it: less text to read."""
 
 import re
 from pathlib import Path
@@ -17,12 +17,12 @@ _STACK = re.compile(rb"\nPFN [^\n]*\n((?: [^\n]*\n)+)handle: (\d{1,10})\n")
 
 
 def prints_handles(path: Path) -> bool:
-    """Tell whether page_owner takes a print mode (print_mode series, linux-mm, May 2026), by asking for one.
+    """Test whether page_owner accepts a print mode (print_mode series, linux-mm, May 2026).
 
-    The mode is of the descriptor, and gone with it. Older kernels refuse to write (EINVAL), lockdown to open (EPERM).
+    The mode ends with the descriptor. Older kernels refuse the write (EINVAL), lockdown the open (EPERM).
     """
     try:
-        # Nothing in debugfs has a size: a copy that somebody keeps under this name is not written to.
+        # Files in debugfs have size 0: a copy under this name must not be written to.
         if path.stat().st_size:
             return False
         KernelFile(path, HANDLE).close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The compiled loop (native/read_records.c) that reads one record after the other."""
+"""The compiled loop (native/read_records.c) that reads records."""
 
 import ctypes
 import errno
@@ -13,7 +13,7 @@ __all__ = ["END", "FULL", "PAST", "ReadLoop"]
 # enum spo_stop
 FULL, PAST, END = range(3)
 
-# Far more than the records that fill the text's room; 2048 page frames of order 0 are a usual range.
+# Far more records than fit the buffer; a usual range has 2048 page frames of order 0.
 _MOST = 1 << 14
 
 
@@ -35,10 +35,10 @@ class ReadLoop:
         self._batch = _Batch(None, ctypes.addressof(self._ends), 0, longest, _MOST)
 
     def read(self, room: memoryview, end: int | None) -> "tuple[array[int], int, int]":
-        """Read the next records into `room`; return where they end (int64) and why there are no more.
+        """Read the next records into `room`; return where they end (int64), why reading stopped, and a position.
 
-        That is FULL … or -ENOMEM; third comes the position after a record that is PAST `end`. Raise OSError for any
-        other error.
+        The reason is FULL, PAST, END or -ENOMEM; the position is that after a record that is PAST `end`. Raise OSError
+        for other errors.
         """
         batch = self._batch
         batch.text = ctypes.addressof(ctypes.c_char.from_buffer(room)) if room else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Sources one after another: this machine again and again, several captures, or a scenario's stages."""
+"""Series of sources: this machine repeatedly, several captures, or the stages of a scenario."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,10 +20,10 @@ __all__ = ["choose_series", "paced"]
 def choose_series(
     backend: str | None, paths: Sequence[str], jobs: int | None = None, stacks_timeout: float = STACKS_TIMEOUT
 ) -> Iterator[Source]:
-    """Return the sources that samples are taken of; without end for this machine.
+    """Return the sources of samples; for this machine, an endless series.
 
-    A path is a capture (as for CaptureSource), or a directory of captures: all of them, in the order of their names.
-    The simulator's one path is a scenario, each of its stages a sample.
+    A path is a capture (see CaptureSource) or a directory of captures, which are used in order of name. For the
+    simulator, the only path is a scenario; each of its stages is a sample.
     """
     name = backend_name(backend, paths)
     if name == "live":
@@ -36,13 +36,13 @@ def choose_series(
 
 
 def paced(sources: Iterable[Source], interval: float, count: int | None) -> Iterator[Source]:
-    """Yield `count` sources (None: all), `interval` seconds apart, or as soon as a slow reader asks for one."""
+    """Yield `count` sources (None: all), `interval` seconds apart, or immediately if a read took longer."""
     due = time.monotonic()
     for source in islice(sources, count):
         now = time.monotonic()
         if now < due:
             time.sleep(due - now)
-        # What a slow read has missed is not made up for: that would be reading without a pause.
+        # Missed samples are skipped: to catch up would mean reading without a pause.
         due = max(due, now) + interval
         yield source
 
@@ -50,7 +50,8 @@ def paced(sources: Iterable[Source], interval: float, count: int | None) -> Iter
 def _captures(path: str) -> list[str]:
     if path == "-":
         raise UsageError(
-            "standard input is one capture, and has no second sample", hint=("name captures with ", Argument("from_"))
+            "standard input is only one capture, so only one sample",
+            hint=("name captures with ", Argument("from_")),
         )
     if not Path(path).is_dir():
         return [path]
@@ -60,8 +61,8 @@ def _captures(path: str) -> list[str]:
     inside = [str(child) for child in sorted(Path(path).iterdir()) if child.is_dir() and _is_capture(child)]
     if not inside:
         raise error_for_path(path) or SpoTraceError(
-            f"{path} is no capture, and has none inside",
-            hint="a capture has page_owner, as spo-trace capture-script makes it",
+            f"{path} is not a capture and contains none",
+            hint="a capture has page_owner, as made by spo-trace capture-script",
         )
     return inside
 

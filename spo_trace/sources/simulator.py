@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A modelled machine as a source: no root, no kernel, and every figure known beforehand."""
+"""A simulated machine as a source: it needs no root and no kernel, and all its figures are known."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ __all__ = ["SimulatorSource", "simulated_stage", "simulated_stages"]
 
 
 class SimulatorSource:
-    """Read the machine of a scenario (as the user named it) as it is at a stage."""
+    """Read the machine of a scenario (named as by the user) at a stage."""
 
     kind = "simulator"
 
@@ -26,12 +26,12 @@ class SimulatorSource:
 
     @property
     def options(self) -> dict[str, str]:
-        """Return what snapshot.json keeps of how this source was asked for."""
+        """Return what snapshot.json records of how this source was requested."""
         return {"scenario": self._scenario, "stage": self._stage.name}
 
     def open(self, name: str) -> KernelText | None:
         """Return the text of the file `name` of PATHS, None if there is none; raise SpoTraceError if unreadable."""
-        # Nothing moves while the model is read: the second reading of a file gives what the first gave.
+        # The simulation does not advance while it is read: a second read of a file returns the same.
         read = self._stage.files.get(PATHS[name.removesuffix("-after")])
         if read is None:
             return None
@@ -55,7 +55,7 @@ def simulated_stage(scenarios: Sequence[str], stage: str | None = None) -> Simul
 
 
 def simulated_stages(scenarios: Sequence[str]) -> Iterator[SimulatorSource]:
-    """Yield the machine at each stage of a scenario: read one before asking for the next."""
+    """Yield the machine at each stage of a scenario; read each before the next is requested."""
     for stage in run(load_scenario(scenario_path(_only(scenarios)))):
         yield SimulatorSource(scenarios[0], stage)
 

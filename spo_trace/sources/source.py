@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The protocol that every source offers, and the files that it is asked for."""
+"""The protocol of all sources, and the files that they give."""
 
 from typing import Protocol
 
@@ -8,13 +8,13 @@ from spo_trace.formats.text import KernelText
 
 __all__ = ["OTHER_PATHS", "PATHS", "RECORD_FILES", "STACK_FILES", "Source"]
 
-# Files of which read(2) gives one record at a time, so that a comm cannot fake where one ends.
+# Files of which read(2) returns one record, so that a comm cannot fake the end of a record.
 RECORD_FILES = ("page_owner", "swap_page_owner")
 
-# What the kernel counts for each stack (page_owner_stacks/).
+# The kernel's counts for each stack (page_owner_stacks/).
 STACK_FILES = ("show_stacks", "show_handles", "show_stacks_handles")
 
-# Where each file stands on the machine, relative to its root; a capture may have them flat, under these names.
+# The path of each file on the machine, relative to its root; a capture may have them flat, under these names.
 PATHS = {
     "page_owner": "sys/kernel/debug/page_owner",
     "swap_page_owner": "sys/kernel/debug/swap_page_owner",
@@ -36,7 +36,7 @@ PATHS = {
     "getconf": "getconf",
 }
 
-# Where else a report of a whole machine (sosreport) has them, as patterns of paths relative to its root.
+# Other paths in a report of a whole machine (sosreport), as patterns relative to its root.
 OTHER_PATHS = {
     "uname": ("sos_commands/*/uname_-a",),
     "getconf": ("sos_commands/*/getconf_-a",),
@@ -54,16 +54,16 @@ class Source(Protocol):
 
     @property
     def options(self) -> dict[str, str]:
-        """Return what snapshot.json keeps of how this source was asked for."""
+        """Return what snapshot.json records of how this source was requested."""
         ...
 
     def open(self, name: str) -> KernelText | None:
         """Return the text of the file `name` of PATHS, None if this source has no such file.
 
-        Raise SpoTraceError, with the cause and how to fix it, if the file is there and cannot be read.
+        Raise SpoTraceError, with the cause and a fix, if the file exists and cannot be read.
         """
         ...
 
     def why_missing(self, name: str) -> Why:
-        """Return why `open` returned None, as far as the source knows."""
+        """Return why `open` returned None, if known."""
         ...

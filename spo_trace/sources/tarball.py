@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A capture in a tar archive: read in place, nothing is unpacked."""
+"""A capture in a tar archive, read without unpacking it."""
 
 import io
 import os
@@ -32,17 +32,17 @@ __all__ = ["Tarball", "is_tar"]
 _HEAD = 4096
 _MAGIC_AT = 257
 
-# What is looked at of files of other names, if none is page_owner.
+# Limits on searching the content of files of other names, if no file is named page_owner.
 _MOST_FILES = 2000
 _LARGEST_HEAD = 5 << 20
 _SNIFFED = 1 << 16
 
-# Files of a few kB, as /proc has many: kept, or each would be one more pass over the archive.
+# Smaller files are kept in memory, as /proc has many: otherwise each would take another pass over the archive.
 _KEPT = 1 << 20
 
 
 def is_tar(content: bytes) -> bool:
-    """Tell whether decompressed content begins like a tar archive."""
+    """Check whether decompressed content begins like a tar archive."""
     return content[_MAGIC_AT : _MAGIC_AT + 5] == b"ustar"
 
 
@@ -60,9 +60,9 @@ def _name_of(path: PurePosixPath) -> str | None:
 class Tarball:
     """Find a capture's files in a tar archive, compressed or not, by their names.
 
-    `reopen` gives the archive from its start: each large file is one more pass, so that memory stays bounded.
-    `errors` has what the archive's NAME.err files say of files that could not be read on the machine. `cut_off` says
-    why the archive is known to be incomplete, None if it is whole.
+    `reopen` opens the archive at its start: each large file takes another pass, so that memory stays bounded.
+    `errors`: from the archive's NAME.err files, why files could not be read on the machine. `cut_off`: why the
+    archive is incomplete, None if it is complete.
     """
 
     def __init__(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
@@ -77,7 +77,7 @@ class Tarball:
     def find(self, name: str) -> str | None:
         """Return the archive's path of a file of PATHS."""
         found = self._members.get(name, [])
-        # An archive of a whole machine has other files of that name; one laid out like the machine tells by its path.
+        # An archive of a whole machine may have other files of that name; the path shows which is the kernel's.
         if len(found) > 1 and len(laid_out := [path for path in found if _laid_out(path, name)]) == 1:
             found = laid_out
         if len(found) > 1:
@@ -88,7 +88,7 @@ class Tarball:
         return found[0] if found else None
 
     def text(self, name: str) -> KernelText | None:
-        """Return the text of a file of PATHS, None if the archive does not have it."""
+        """Return the text of the file `name` of PATHS, None if the archive does not have it."""
         path = self.find(name)
         return None if path is None else self.text_at(name, path)
 
@@ -103,7 +103,7 @@ class Tarball:
         return KernelText(name, cleaned(name, chunks, outcome), note=note, outcome=outcome)
 
     def contents(self) -> Iterator[tuple[Path, bytes]]:
-        """Yield the path and the first bytes of each file, in the archive's order, up to where it breaks off."""
+        """Yield the path and the first bytes of each file, in the archive's order; stop where it is cut off."""
         try:
             with self._archive() as archive:
                 for member in islice(archive, _MOST_FILES):
@@ -113,8 +113,8 @@ class Tarball:
             return
 
     def hint(self) -> str | None:
-        """Return what to do with an archive that is no capture, as far as its files' names tell."""
-        return "it has a snapshot inside: unpack it, and give NAME.spo to report" if self._has_snapshot else None
+        """Return what to do with an archive that is no capture but contains a snapshot, else None."""
+        return "it contains a snapshot: unpack it and give NAME.spo to report" if self._has_snapshot else None
 
     def _member_chunks(self, outcome: Outcome, path: str) -> Iterator[bytes]:
         with self._archive() as archive:
@@ -130,7 +130,7 @@ class Tarball:
                     yield from read_chunks(outcome, Rewound(head, raw), head, step=SMALL_STEP)
                     return
 
-    # An archive that breaks off still has the files before the break; the one it breaks off in says so when read.
+    # An archive that is cut off still has the files before the cut; reading the file with the cut reports a problem.
     def _index(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         try:
@@ -145,7 +145,7 @@ class Tarball:
                             self._contents[member.name] = _content(archive, member)
                     elif member.isreg() and name.endswith(".err") and name.removesuffix(".err") in PATHS:
                         self.errors[name.removesuffix(".err")] = read_err(_content(archive, member, LONGEST))
-                # tarfile takes the end of its input for the end of the archive, which is a block of zeros.
+                # An archive ends with a block of zeros; tarfile also accepts the end of its input.
                 if archive.fileobj.tell() - archive.offset < tarfile.BLOCKSIZE:
                     self.cut_off = "the archive has no end"
         except READ_ERRORS as error:
@@ -156,7 +156,7 @@ class Tarball:
                 ) from error
         return found
 
-    # tar stores as many bytes as stat(2) says, and debugfs says 0.
+    # tar stores as many bytes as stat(2) reports: 0 for files in debugfs.
     def _refuse_empty(self, name: str, member: tarfile.TarInfo) -> None:
         if name == "page_owner" and member.size == 0:
             raise SpoTraceError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Why a kernel file of this machine cannot be read, and the fix."""
+"""Why a kernel file of this machine cannot be read, and how to fix it."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ __all__ = ["Unreadable", "explain"]
 
 
 class Unreadable(SpoTraceError):
-    """Say that a kernel file cannot be read, and why: `code`, message and hint."""
+    """A kernel file cannot be read: `code`, message and hint say why."""
 
     def __init__(self, message: str, why: Why) -> None:
         super().__init__(message, hint=why.hint or "run: spo-trace doctor")
@@ -22,9 +22,9 @@ class Unreadable(SpoTraceError):
 
 
 def explain(path: Path, error: OSError, machine: Machine) -> Unreadable:
-    """Return the error that tells a user what `error` means for the kernel's file `path`."""
+    """Return an error that explains to a user why `path` can't be read."""
     number = error.errno or 0
-    # The file was refused, mostly because all of debugfs is.
+    # Usually all of debugfs is refused.
     if number in (errno.EACCES, errno.EPERM) and (why := why_no_page_owner(machine)):
         return Unreadable(f"page_owner can't be read: {why.text}", why)
     text = f"{os.strerror(number)} ({errno.errorcode.get(number, number)})"
@@ -36,6 +36,6 @@ def _why(number: int, text: str) -> Why:
         hint = "page_owner is built in but not switched on: boot with page_owner=on"
         return Why(Missing.NOT_SWITCHED_ON, text, hint)
     if number in (errno.EACCES, errno.EPERM):
-        hint = "kernel lockdown, a security module (SELinux, AppArmor) or a container forbids it"
+        hint = "kernel lockdown, a security module (SELinux, AppArmor) or a container denies access"
         return Why(Missing.PERMISSION, text, hint)
     return Why(Missing.READ_ERROR, text)

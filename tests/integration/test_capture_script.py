@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The capture script, under several shells and against a tree of files in place of the machine."""
+"""The capture script, under several shells and against a tree of files instead of a machine."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ MACHINE: Files = {PATHS[name]: name.encode() for name in PROC} | OWNERS | STACKS
 
 @pytest.fixture(params=SHELLS)
 def shell(request: pytest.FixtureRequest) -> list[str]:
-    """Return the command of a shell; skip the test where it is not installed."""
+    """Return the command of a shell; skip the test if it is not installed."""
     command = SHELLS[request.param]
     if shutil.which(command[0]) is None:
         pytest.skip(f"there is no {command[0]}")
@@ -39,14 +39,14 @@ def shell(request: pytest.FixtureRequest) -> list[str]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Return a machine that has everything."""
+    """Return the file tree of a machine that has all files."""
     return capture(tmp_path / "root", MACHINE)
 
 
 def run(
     shell: list[str], root: Path, *arguments: str, path: str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the script from standard input, as over ssh, in the directory that `root` is in."""
+    """Run the script from standard input, as over ssh, in the parent directory of `root`."""
     environment = {"PATH": path or os.environ["PATH"], "SPO_TRACE_ROOT": str(root), **environment}
     command = [*shell, "-s", "--", *arguments]
     with SCRIPT.open("rb") as script:
@@ -56,7 +56,7 @@ def run(
 
 
 def tools(directory: Path, *names: str, **scripts: str) -> str:
-    """Return a PATH of a directory that has only these programs, and these scripts."""
+    """Return a PATH with a directory that contains only these programs and scripts."""
     directory.mkdir()
     for name in names:
         program = shutil.which(name)
@@ -87,7 +87,7 @@ TOOLS = (
 
 
 def text_of(source: CaptureSource, name: str) -> bytes | None:
-    """Return a file's whole text."""
+    """Return the content of a file."""
     text: KernelText | None = source.open(name)
     return None if text is None else b"".join(chunks_in(text))
 
@@ -99,16 +99,16 @@ def test_the_command_prints_the_script(tmp_path: Path) -> None:
 def test_everything_is_captured(shell: list[str], root: Path) -> None:
     # WHEN the script runs
     done = run(shell, root)
-    # THEN the archive is there alone, private, and its place is printed
+    # THEN the archive is the only file, is private, and its path is printed
     assert (done.returncode, done.stdout) == (0, b"")
     archive = root.parent / "capture.tar.gz"
     assert f"wrote {archive}".encode() in done.stderr
     assert sorted(path.name for path in root.parent.iterdir()) == ["capture.tar.gz", "root"]
     assert archive.stat().st_mode & 0o077 == 0
-    # AND has every file that a source is asked for, the large ones compressed
+    # AND it contains every file that a source can have, the large ones compressed
     with tarfile.open(archive) as members:
         names = {Path(name).name for name in members.getnames()}
-    # (getconf -a is of a sosreport: pagesize has what counts.)
+    # (getconf -a occurs in a sosreport; the file pagesize replaces it.)
     assert names == PATHS.keys() - {"page_owner", "swap_page_owner", "getconf"} | {
         "page_owner.gz",
         "swap_page_owner.gz",
@@ -129,7 +129,7 @@ def test_the_archive_goes_to_standard_output(shell: list[str], root: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["then", "then.tar.gz", "then.tar", "then.tgz"])
-def test_the_archive_has_the_name_that_is_given(root: Path, name: str) -> None:
+def test_the_archive_name_can_be_given(root: Path, name: str) -> None:
     assert run(["sh"], root, name).returncode == 0
     assert (root.parent / "then.tar.gz").is_file()
     assert run(["sh"], root, str(root.parent / "other")).returncode == 0
@@ -146,7 +146,7 @@ def test_nothing_is_overwritten(shell: list[str], root: Path, existing: str) -> 
     assert len(list(root.parent.iterdir())) == 2
 
 
-def test_a_link_in_the_archives_place_is_not_followed(shell: list[str], root: Path) -> None:
+def test_a_link_at_the_archives_path_is_not_followed(shell: list[str], root: Path) -> None:
     (root.parent / "capture.tar.gz").symlink_to(root.parent / "elsewhere")
     assert run(shell, root).returncode == 1
     assert not (root.parent / "elsewhere").exists()
@@ -168,11 +168,11 @@ def test_the_page_size_is_known_without_getconf(shell: list[str], root: Path, tm
 
 
 def test_a_machine_without_page_owner_gives_the_reason_and_the_rest(shell: list[str], tmp_path: Path) -> None:
-    # GIVEN a machine whose debugfs is not mounted, and a user of another language
+    # GIVEN a machine without a mounted debugfs, and a user with another locale
     root = capture(tmp_path / "root", {PATHS["meminfo"]: b"x"})
     # WHEN the script runs
     done = run(shell, root, LC_ALL="de_DE.UTF-8", LANG="de_DE.UTF-8", LANGUAGE="de")
-    # THEN it fails, says why, and the archive has the codes
+    # THEN it fails, prints the reason, and the archive contains the codes
     assert done.returncode == 1
     assert b"page_owner could not be read: ENOENT: " in done.stderr
     assert b"is debugfs mounted" in done.stderr
@@ -184,8 +184,8 @@ def test_a_machine_without_page_owner_gives_the_reason_and_the_rest(shell: list[
         assert said is not None and said.read().startswith(b"ENOENT: ")
 
 
-def test_a_read_that_fails_at_the_start_or_later_is_noticed_beside_gzip(root: Path, tmp_path: Path) -> None:
-    # GIVEN a `cat` that fails after some of page_owner, and at once for swap_page_owner: as the kernel does
+def test_a_failing_read_is_noticed_with_gzip(root: Path, tmp_path: Path) -> None:
+    # GIVEN a `cat` that fails in the middle of page_owner and at once for swap_page_owner, as with a real kernel
     script = """case $1 in
 */swap_page_owner) echo "cat: $1: Invalid argument" >&2; exit 1 ;;
 */page_owner) echo "Page allocated via order"; echo "cat: $1: Cannot allocate memory" >&2; exit 1 ;;
@@ -194,7 +194,7 @@ esac"""
     done = run(["sh"], root, path=tools(tmp_path / "bin", *(set(TOOLS) - {"cat"}), "gzip", "sh", cat=script))
     assert done.returncode == 0, done.stderr
     source = CaptureSource([tmp_path / "capture.tar.gz"])
-    # THEN the file that was cut off says so, and the other one is missing for its reason
+    # THEN the truncated file is marked, and the other one is missing with its reason
     text = source.open("page_owner")
     assert text is not None and text.outcome.problem is not None and "Cannot allocate memory" in text.outcome.problem
     assert source.open("swap_page_owner") is None
@@ -202,27 +202,27 @@ esac"""
 
 
 def test_stacks_that_block_are_left_out(shell: list[str], root: Path, tmp_path: Path) -> None:
-    # GIVEN a page_owner_stacks whose reading never ends
+    # GIVEN a page_owner_stacks that can be read forever
     stacks = root / PATHS["show_stacks"]
     stacks.unlink()
     os.mkfifo(stacks)
-    # WHEN the script runs, and its output is a pipe
+    # WHEN the script runs with a pipe as its output
     done = run(shell, root, SPO_TRACE_STACKS_TIMEOUT="1")
-    # THEN it ends, with the rest
+    # THEN it ends, and has captured the other files
     assert done.returncode == 0
     source = CaptureSource([tmp_path / "capture.tar.gz"])
     assert text_of(source, "page_owner") == MACHINE["sys/kernel/debug/page_owner"]
     assert [source.why_missing(name).code for name in STACK_FILES] == [Missing.BLOCKED] * 3
 
 
-def test_a_stuck_reader_is_not_waited_for(root: Path, tmp_path: Path) -> None:
-    # GIVEN a reader of show_stacks that stops, and that kill does not reach
+def test_the_script_does_not_wait_for_a_stuck_reader(root: Path, tmp_path: Path) -> None:
+    # GIVEN a reader of show_stacks that blocks and cannot be killed
     pid_file = tmp_path / "pid"
     script = f'case $1 in */show_stacks) echo $$ > {pid_file}; kill -STOP $$ ;; *) exec /bin/cat "$@" ;; esac'
     path = tools(tmp_path / "bin", *(set(TOOLS) - {"cat"}), "gzip", "sh", cat=script)
     text = SCRIPT.read_text().replace('kill -9 "$pid"', ":")
     environment = {"PATH": path, "SPO_TRACE_ROOT": str(root), "SPO_TRACE_STACKS_TIMEOUT": "1"}
-    # WHEN the script runs, THEN it and its output end before that reader does
+    # WHEN the script runs, THEN it exits and closes its output before that reader does
     try:
         done = subprocess.run(
             ["sh"], cwd=tmp_path, input=text.encode(), env=environment, capture_output=True, timeout=60, check=False
@@ -235,7 +235,7 @@ def test_a_stuck_reader_is_not_waited_for(root: Path, tmp_path: Path) -> None:
     assert (tmp_path / "capture.tar.gz").is_file()
 
 
-def test_an_interrupted_script_leaves_nothing(shell: list[str], root: Path, tmp_path: Path) -> None:
+def test_an_interrupted_script_leaves_no_files(shell: list[str], root: Path, tmp_path: Path) -> None:
     # GIVEN a script that is reading
     page_owner = root / PATHS["page_owner"]
     page_owner.unlink()
@@ -250,14 +250,14 @@ def test_an_interrupted_script_leaves_nothing(shell: list[str], root: Path, tmp_
     ) as process:
         # Blocks until the script has opened it.
         with page_owner.open("wb"):
-            # WHEN a terminal's Ctrl-C ends it
+            # WHEN Ctrl-C interrupts it
             os.killpg(process.pid, signal.SIGINT)
         assert process.wait() != 0
-    # THEN nothing is left
+    # THEN no files are left
     assert [path.name for path in tmp_path.iterdir()] == ["root"]
 
 
-def test_a_script_that_is_cut_off_does_nothing(shell: list[str], root: Path) -> None:
+def test_a_truncated_script_does_nothing(shell: list[str], root: Path) -> None:
     text = SCRIPT.read_bytes()
     for end in range(0, len(text) - len(b'main "$@"\n'), 997):
         environment = {"PATH": os.environ["PATH"], "SPO_TRACE_ROOT": str(root)}
@@ -265,7 +265,7 @@ def test_a_script_that_is_cut_off_does_nothing(shell: list[str], root: Path) -> 
     assert [path.name for path in root.parent.iterdir()] == ["root"]
 
 
-def test_the_script_is_clean() -> None:
+def test_the_script_passes_shellcheck() -> None:
     if shutil.which("shellcheck") is None:
         pytest.skip("there is no shellcheck")
     done = subprocess.run(["shellcheck", str(SCRIPT)], capture_output=True, text=True, check=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every command, as a user runs it."""
+"""Every command as a user runs it."""
 
 import json
 import subprocess
@@ -58,7 +58,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answer(run: subprocess.CompletedProcess[bytes], code: int = 0) -> str:
-    """Return what a run that ended as it should said on stdout."""
+    """Return the stdout of a run that succeeded."""
     assert (run.returncode, b"Traceback" in run.stderr) == (code, False), run.stderr.decode()
     return run.stdout.decode()
 
@@ -154,17 +154,17 @@ def test_verify(place: Path) -> None:
     run = in_process("verify", "a.spo", "--only", "memory,swap", cwd=place)
     assert answer(run).split("\n")[0] == "memory"
     assert run.stderr.decode() == "Balanced: the unexplained difference is within 2%\n"
-    # A rest of a few pages is negligible, whatever part it is of a small machine; and that is what decided.
+    # A few unexplained pages are negligible even if they are a large share of a small machine.
     run = in_process("verify", "b.spo", "--only", "memory", "--only", "swap", "-f", "json", cwd=place)
     assert run.stderr.decode() == "Balanced: the unexplained difference is within 2%, or within 1 MiB (memory)\n"
     rests = {row["section"]: row["pages"] for row in json.loads(answer(run)) if row["kind"] == "rest"}
     assert rests == {"memory": -8, "swap type 0: /dev/vda": 0}
 
 
-def test_verify_of_a_machine_that_does_not_add_up(tmp_path: Path) -> None:
+def test_verify_of_a_machine_that_is_off(tmp_path: Path) -> None:
     # GIVEN 1,000 pages in use, of which page_owner lists one
     capture(tmp_path / "off", {**MACHINE, "page_owner": page(), "meminfo": meminfo(total=1000, free=0)})
-    # THEN that is an error, unless it is tolerated
+    # THEN it is an error, unless the tolerance is larger
     run = in_process("verify", "off", cwd=tmp_path)
     assert run.returncode == 3
     assert run.stderr.decode() == "spo-trace: error: off by more than 2%: memory\n"
@@ -172,8 +172,8 @@ def test_verify_of_a_machine_that_does_not_add_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", sorted(CARRIED.glob("*/*")), ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_verify_of_what_real_kernels_printed(stage: Path, tmp_path: Path) -> None:
-    # Where swap is in use on a kernel that keeps no owners of it, swap can't be checked.
+def test_verify_of_captures_of_real_kernels(stage: Path, tmp_path: Path) -> None:
+    # Swap can't be checked if it is in use and the kernel keeps no owners of it.
     unchecked = stage.parent.name == "7.2-stock" and stage.name == "2-swapped"
     run = in_process("verify", stage, cwd=tmp_path)
     assert (": not checked: swap type 0: " in run.stderr.decode()) == unchecked

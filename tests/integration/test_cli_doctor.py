@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""`spo-trace doctor`, and what snapshot and watch say where page_owner cannot be read, on the machine of the tests."""
+"""`spo-trace doctor`, and the errors of snapshot and watch without page_owner, on the machine that runs the tests."""
 
 import json
 import os
@@ -19,7 +19,7 @@ needs_no_page_owner = pytest.mark.skipif(REACHES_PAGE_OWNER, reason="this machin
 
 
 def as_nobody(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a user without root; skip the test where such a user may not run this Python."""
+    """Run the command line as a user without root; skip the test if such a user may not run this Python."""
     drop = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"] if os.geteuid() == 0 else []
     if drop and shutil.which("setpriv") is None:
         pytest.skip("there is no setpriv to give up root with")
@@ -64,13 +64,13 @@ def test_doctor_without_root_shows_more_than_root() -> None:
     done = as_nobody("doctor", "--format", "json")
     states = {check["code"]: check["state"] for check in json.loads(done.stdout)}
     assert states["root"] == "missing"
-    # The command line can be read by everybody.
+    # /proc/cmdline is readable for every user.
     assert states["page_owner"] == "missing" or "page_owner=" in Path("/proc/cmdline").read_text()
 
 
 @needs_no_page_owner
 @pytest.mark.parametrize("command", [("snapshot", "-o", "/tmp/never.spo"), ("watch", "--count", "1")])
-def test_without_root_the_error_says_so(command: tuple[str, ...]) -> None:
+def test_the_error_without_root_asks_for_root(command: tuple[str, ...]) -> None:
     done = as_nobody(*command)
     assert done.returncode == 1
     assert "not root" in done.stderr
@@ -81,7 +81,7 @@ def test_without_root_the_error_says_so(command: tuple[str, ...]) -> None:
 @needs_no_page_owner
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.mark.parametrize("command", [("snapshot", "-o", "x.spo"), ("watch", "--count", "1")])
-def test_root_is_told_what_doctor_finds(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_the_error_as_root_shows_what_doctor_finds(tmp_path: Path, command: tuple[str, ...]) -> None:
     found = json.loads(in_process("doctor", "--format", "json", cwd=tmp_path).stdout)
     causes = [check["found"] for check in found if check["state"] == "missing"]
     done = in_process(*command, cwd=tmp_path)

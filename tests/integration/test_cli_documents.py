@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What leaves a terminal is whole: all rows, and the notes that change what they mean."""
+"""Documents outside a terminal are complete: all rows, and the notes that are needed to interpret them."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from spo_trace.analysis.notes import NoteCode
 from tests.support import EXECUTABLE, MACHINE, capture, entry, in_process, page, snapshot_of, swaps
 from tests.terminal import in_terminal
 
-# More than a terminal shows; one of them does not change.
+# More owners than a terminal shows; one of them does not change.
 OWNERS = 30
 COMMANDS = {
     "report": ("report", "series/2.spo"),
@@ -36,7 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def number_of_rows(format: str, text: str) -> int:
-    """Return how many rows a document has."""
+    """Return the number of rows in a document."""
     if format == "json":
         return len(json.loads(text))
     if format == "csv":
@@ -57,7 +57,7 @@ def test_all_rows_go_to_a_pipe_and_to_a_file(place: Path, tmp_path: Path, comman
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("format", ["table", "csv", "json", "markdown"])
-def test_top_is_obeyed_everywhere_and_what_it_cuts_is_told(place: Path, command: str, format: str) -> None:
+def test_top_applies_everywhere_and_a_note_counts_the_other_rows(place: Path, command: str, format: str) -> None:
     run = in_process(*COMMANDS[command], "-f", format, "--top", 3, cwd=place)
     assert number_of_rows(format, run.stdout.decode()) == 3
     told = run.stdout if format == "markdown" else run.stderr
@@ -74,12 +74,12 @@ def test_top_is_obeyed_everywhere_and_what_it_cuts_is_told(place: Path, command:
         ("trend", "… 10 more rows, 1 of them unchanged: --top 0 shows all"),
     ],
 )
-def test_a_terminal_shows_the_first_rows_and_says_so(place: Path, command: str, left_out: str) -> None:
+def test_a_terminal_shows_the_first_rows_and_a_note(place: Path, command: str, left_out: str) -> None:
     code, seen = in_terminal([*COMMANDS[command]], place)
     assert code == 0
     assert number_of_rows("table", seen.decode().replace("\r\n", "\n")) == 20
     assert left_out in seen.decode()
-    # --top is obeyed there too, and csv and json are for programs also when a person looks on.
+    # --top applies on a terminal too; csv and json have all rows even there.
     _, seen = in_terminal([*COMMANDS[command], "--top", "0"], place)
     assert number_of_rows("table", seen.decode().replace("\r\n", "\n")) == OWNERS
     _, seen = in_terminal([*COMMANDS[command], "-f", "markdown"], place)
@@ -87,7 +87,7 @@ def test_a_terminal_shows_the_first_rows_and_says_so(place: Path, command: str, 
 
 
 @pytest.mark.parametrize("format", ["view", "csv", "json"])
-def test_watch_prints_all_owners_and_tells_a_cut_once(place: Path, format: str) -> None:
+def test_watch_prints_all_owners_and_one_note_about_cut_rows(place: Path, format: str) -> None:
     captures = [argument for n in range(3) for argument in ("--from", f"series/{n}.files")]
     run = in_process("watch", *captures, "-f", format, cwd=place)
     per_sample = OWNERS + (format == "view")
@@ -132,11 +132,11 @@ NOTED = {
 
 @pytest.mark.parametrize("command", NOTED, ids=lambda words: " ".join(words[:2]))
 def test_notes_are_part_of_a_document(odd: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
-    # GIVEN what a terminal's user reads on stderr; a snapshot's own warnings come first, without its side
+    # GIVEN the notes on stderr; the warnings of a snapshot come first, without its side
     texts = [text.removeprefix("A: ") for text in NOTED[command].values()]
     plain = in_process(*command, cwd=odd).stderr.decode()
     assert all(text in plain for text in texts)
-    # THEN a file has them, as Markdown or as text, and stderr as well
+    # THEN a file contains them, as Markdown or as text, and stderr has them as well
     for name in ("x.md", "x.txt"):
         run = in_process(*command, "-o", tmp_path / name, cwd=odd)
         table, _, notes = (tmp_path / name).read_text().partition("\n\n")
@@ -145,17 +145,17 @@ def test_notes_are_part_of_a_document(odd: Path, tmp_path: Path, command: tuple[
         for text in NOTED[command].values():
             assert any(line.startswith(text) for line in lines), (text, lines)
         assert all(text in run.stderr.decode() for text in texts)
-    # AND Markdown on stdout, which need not repeat them on stderr
+    # AND so does Markdown on stdout, without a copy on stderr
     run = in_process(*command, "-f", "markdown", cwd=odd)
     assert run.stdout.decode() == (tmp_path / "x.md").read_text()
     assert "Total: " not in run.stderr.decode()
-    # AND csv and json have no place for them
+    # AND csv and json do not contain them
     for format in ("csv", "json"):
         run = in_process(*command, "-f", format, cwd=odd)
         assert all(text in run.stderr.decode() for text in texts)
 
 
-def test_names_in_notes_are_no_markup(odd: Path) -> None:
+def test_names_in_notes_are_escaped(odd: Path) -> None:
     text = in_process("diff", "a", "b", "-f", "markdown", cwd=odd).stdout.decode()
     assert "6.12.0&lt;b> #1 \\`x\\` SMP" in text and "<b>" not in text
 
@@ -184,7 +184,7 @@ _UNKNOWN: dict[str, set[str]] = {
 }
 
 
-def test_the_total_in_an_envelope_is_of_all_rows(place: Path) -> None:
+def test_the_total_in_an_envelope_covers_all_rows(place: Path) -> None:
     run = in_process("diff", "series/0.spo", "series/2.spo", "-f", "json", "--envelope", "--top", 1, cwd=place)
     whole = json.loads(run.stdout)
     assert len(whole["rows"]) == 1
@@ -192,7 +192,7 @@ def test_the_total_in_an_envelope_is_of_all_rows(place: Path) -> None:
     assert [whole["total"][f"{name}_bytes"] for name in ("grown", "shrunk", "moved")] == [29 * 15 * 4096, 0, None]
 
 
-def test_an_envelope_goes_with_json(place: Path) -> None:
+def test_an_envelope_needs_json(place: Path) -> None:
     for options in ((), ("-f", "csv"), ("-o", "x.md")):
         run = in_process("report", "series/0.spo", "--envelope", *options, cwd=place)
         assert (run.returncode, run.stdout) == (2, b"")
@@ -201,7 +201,7 @@ def test_an_envelope_goes_with_json(place: Path) -> None:
 
 
 def test_notes_follow_the_table_in_one_file(place: Path, tmp_path: Path) -> None:
-    # WHEN a command's output and its notes go to one file
+    # WHEN stdout and stderr go to one file
     with (tmp_path / "both").open("wb") as file:
         subprocess.run([EXECUTABLE, "report", "series/2.spo", "--top", "2"], cwd=place, stdout=file, stderr=file)
     # THEN the notes are below the table

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What goes wrong: one line, what to do, and an exit code; never a traceback, never half a file."""
+"""Errors: one line, a hint and an exit code; never a traceback, never a partial file."""
 
 import os
 import resource
@@ -16,7 +16,7 @@ DAMAGED = "snapshot.json is damaged: it is not JSON\n  hint: take the snapshot a
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with a snapshot, captures and what is none of both."""
+    """Return a directory with a snapshot, captures, and files that are neither."""
     directory = tmp_path_factory.mktemp("place")
     snapshot_of(directory, {**MACHINE, "page_owner": page()})
     files = {
@@ -36,7 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def wrong(place: Path, *arguments: object, code: int = 1, stdin: bytes = b"") -> str:
-    """Run what must end with `code`, and return what is said of it; check that nothing was left behind."""
+    """Run a command that must exit with `code`, and return its stderr; check that no files were left behind."""
     before = sorted(path.name for path in place.iterdir())
     run = in_process(*arguments, cwd=place, stdin=stdin)
     said = run.stderr.decode()
@@ -48,7 +48,7 @@ def wrong(place: Path, *arguments: object, code: int = 1, stdin: bytes = b"") ->
 ERRORS = [
     (["report", "nosuch"], "nosuch can't be read: No such file or directory\n  hint: check the path\n"),
     (["report", "text"], "text is not a page_owner capture: it has no line that begins with 'Page allocated via'\n"),
-    (["report", "stages"], "stages has no page_owner file\n  hint: it has captures inside: name one of 1-a\n"),
+    (["report", "stages"], "stages has no page_owner file\n  hint: it contains captures: name one of 1-a\n"),
     (["report", "none"], "none has no page_owner file\n"),
     (["report", "empty"], "page_owner holds no record that can be read: it is empty\n"),
     (["report", "garbage"], "page_owner: this is an ELF file, such as a vmcore\n"),
@@ -139,21 +139,21 @@ def test_usage_errors(place: Path, arguments: list[str], said: str) -> None:
     ],
     ids=" ".join,
 )
-def test_a_command_line_that_makes_no_sense(place: Path, arguments: list[str]) -> None:
+def test_a_command_line_that_cannot_be_parsed(place: Path, arguments: list[str]) -> None:
     command = " ".join(["spo-trace", *arguments[:1]]) if arguments != ["nosuch"] else "spo-trace"
     lines = wrong(place, *arguments, code=2).splitlines()
-    # One style for all errors: what is wrong, and what to do.
+    # All errors have one style: a message and a hint.
     assert len(lines) == 2 and lines[0].startswith("spo-trace: error: ") and not lines[0].endswith(".")
     assert lines[1] == f"  hint: see {command} --help"
 
 
 def limited(size: int) -> None:
-    """Let files grow no larger than `size`: the disk is full."""
+    """Limit the size of files to `size`, as on a full disk."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 @pytest.mark.parametrize("size", [3, 2000, 60_000])
-def test_a_full_disk_leaves_nothing(tmp_path: Path, size: int) -> None:
+def test_a_full_disk_leaves_no_files(tmp_path: Path, size: int) -> None:
     text = b"".join(page(pfn, comm=b"%x" % (pfn * 2654435761), ts=pfn * 7919**3) for pfn in range(9000))
     capture(tmp_path / "c", {**MACHINE, "page_owner": text})
     run = subprocess.run(
@@ -181,7 +181,7 @@ def test_without_a_home_and_a_locale(place: Path) -> None:
     run = spo_trace("report", "x.spo", "--by", "comm", cwd=place, env={"LANG": "C"})
     assert (run.returncode, run.stdout.split(b"\n")[1][:3]) == (0, b"dd ")
     run = spo_trace("report", "stages/1-a", cwd=place, env={"XDG_CACHE_HOME": "/dev/null"})
-    # A cache that can't be had is told, and does without.
+    # matplotlib warns that it has no cache, and works without one.
     assert (run.returncode, run.stdout.split(b"\n")[1][:3]) == (0, b"dd ")
     said = "spo-trace: the cache directory /dev/null/spo-trace can't be created: Not a directory; "
     assert run.stderr.decode().startswith(said)
@@ -193,13 +193,13 @@ def test_without_a_home_and_a_locale(place: Path) -> None:
 )
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_standard_output_on_a_full_disk(place: Path, arguments: list[str], unbuffered: str) -> None:
-    # GIVEN a full disk, met when a line is written or only when the command is done
+    # GIVEN a full disk, noticed when a line is written or only at the end
     environment = os.environ | {"PYTHONUNBUFFERED": unbuffered, "XDG_CACHE_HOME": str(place / ".cache")}
     with Path("/dev/full").open("wb") as full:
         run = subprocess.run(
             [EXECUTABLE, *arguments], cwd=place, env=environment, stdout=full, stderr=subprocess.PIPE, timeout=60
         )
-    # THEN that is said once
+    # THEN there is one error
     lines = run.stderr.decode().splitlines()
     assert run.returncode == 1
     assert lines.count("spo-trace: error: No space left on device") == 1
@@ -230,11 +230,11 @@ def test_closed_streams(place: Path, closed: str, arguments: str, said: str) -> 
 
 @pytest.mark.parametrize("command", [["report"], ["verify"], ["export"], ["diff", "missing.spo"]])
 def test_an_output_that_exists_is_refused_before_the_work(tmp_path: Path, command: list[str]) -> None:
-    # GIVEN an output that exists, and an input that does not
+    # GIVEN an existing output, and an input that does not exist
     (tmp_path / "out").write_text("mine")
-    # WHEN a command would write there
+    # WHEN a command should write to the output
     done = in_process(*command, "missing.spo", "-o", "out", cwd=tmp_path)
-    # THEN the output is what it stumbles over first
+    # THEN the error is about the output, which is checked first
     assert (done.returncode, done.stderr) == (
         1,
         b"spo-trace: error: out exists\n  hint: replace it with --force\n",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Questions and thresholds that would pass for good news though they ask for nothing: they are told."""
+"""Conditions and thresholds that can never match get a warning: their silence would look like good news."""
 
 import json
 from pathlib import Path
@@ -40,14 +40,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids=" ".join,
 )
-def test_a_condition_that_matches_nothing_is_told(place: Path, command: tuple[str, ...]) -> None:
+def test_a_condition_without_a_match_gets_a_warning(place: Path, command: tuple[str, ...]) -> None:
     run = in_process(*command, "--where", NOBODY, cwd=place)
     assert run.returncode == 0 and WARNING in run.stderr.decode()
     some = in_process(*command, "--where", 'comm == "p1"', cwd=place)
     assert "no rows match" not in some.stderr.decode()
 
 
-def test_a_threshold_says_who_crossed_it_and_by_how_much(place: Path) -> None:
+def test_the_error_of_a_threshold_names_the_owners_and_their_growth(place: Path) -> None:
     run = in_process("diff", "series/0.spo", "series/3.spo", "--fail-above", "200K", cwd=place)
     assert run.returncode == 3
     said = "error: 5 rows grew by more than 200K: p1 by 252.00 KiB, p2 by 252.00 KiB, p3 by 252.00 KiB and 2 more\n"
@@ -59,7 +59,7 @@ def test_a_threshold_says_who_crossed_it_and_by_how_much(place: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", ["lots", "1MiB/s", "-1", "1 block", ""])
-def test_what_is_no_size_is_told_with_what_is_one(place: Path, limit: str) -> None:
+def test_an_invalid_size_gets_a_hint(place: Path, limit: str) -> None:
     run = in_process("diff", "series/0.spo", "series/3.spo", f"--fail-above={limit}", cwd=place)
     assert (run.returncode, run.stdout) == (2, b"")
     assert run.stderr.decode() == (
@@ -68,16 +68,16 @@ def test_what_is_no_size_is_told_with_what_is_one(place: Path, limit: str) -> No
     )
 
 
-def test_the_later_one_first_is_told(place: Path) -> None:
-    # WHEN a difference is asked for the wrong way round
+def test_snapshots_in_the_wrong_order_get_a_warning(place: Path) -> None:
+    # WHEN diff gets the snapshots in the wrong order
     run = in_process("diff", "series/3.spo", "series/0.spo", "-f", "json", cwd=place)
-    # THEN that is told, with what to type, and the rate is that of growth all the same
+    # THEN a warning shows the right command, and the rate is still that of growth over time
     said = "series/0.spo was taken 30.0 s before series/3.spo"
     fix = "name the earlier snapshot first: spo-trace diff series/0.spo series/3.spo\n"
     assert run.returncode == 0 and f"spo-trace: warning: {said}; {fix}" in run.stderr.decode()
     rates = {row["comm"]: row["rate"] for row in json.loads(run.stdout)}
     assert rates["p1"] == 63 * 4096 / 30
-    # AND a threshold, which growth would never cross, is refused
+    # AND a threshold is refused, as growth would never cross it
     run = in_process("diff", "series/3.spo", "series/0.spo", "--fail-above", "1", cwd=place)
     assert (run.returncode, run.stdout) == (2, b"")
     assert run.stderr.decode() == (
@@ -86,7 +86,7 @@ def test_the_later_one_first_is_told(place: Path) -> None:
     )
 
 
-def test_no_difference_is_told(place: Path) -> None:
+def test_no_difference_gets_a_note(place: Path) -> None:
     run = in_process("diff", "series/0.spo", "series/0.spo", cwd=place)
     assert run.stderr.decode() == "Same boot, 0.0 s apart\nNo difference: all rows are equal in both snapshots\n"
     assert "No difference" not in in_process("diff", "series/0.spo", "series/1.spo", cwd=place).stderr.decode()
@@ -104,7 +104,7 @@ def test_no_difference_is_told(place: Path) -> None:
         ),
     ],
 )
-def test_an_export_is_what_its_name_says(place: Path, tmp_path: Path, name: str, begins: bytes) -> None:
+def test_the_suffix_chooses_the_format_of_an_export(place: Path, tmp_path: Path, name: str, begins: bytes) -> None:
     run = in_process("export", "series/3.spo", "-o", tmp_path / name, cwd=place)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / name).read_bytes().startswith(begins)
@@ -124,19 +124,19 @@ def test_a_name_that_contradicts_its_format_is_refused(place: Path, tmp_path: Pa
         2,
         "spo-trace: error: x.svg: the suffix .svg is unknown",
     )
-    # A speedscope file is JSON, too.
+    # A speedscope file may end with .json, too.
     assert (
         in_process("export", "series/3.spo", "-f", "speedscope", "-o", tmp_path / "x.json", cwd=place).returncode == 0
     )
 
 
-def test_a_table_is_what_its_name_says(place: Path, tmp_path: Path) -> None:
+def test_the_suffix_chooses_the_format_of_a_table(place: Path, tmp_path: Path) -> None:
     for name, begins in (("x.csv", "comm,mem_pages"), ("x.json", "[\n{"), ("x.md", "| comm |"), ("x.txt", "comm  ")):
         assert in_process("report", "series/0.spo", "-o", tmp_path / name, cwd=place).returncode == 0
         assert (tmp_path / name).read_text().startswith(begins)
 
 
-def test_a_page_tells_of_malformed_records(tmp_path: Path) -> None:
+def test_a_page_has_a_note_on_malformed_records(tmp_path: Path) -> None:
     capture(tmp_path / "c", {**MACHINE, "page_owner": page() + b"Page allocated via order x\n\n"})
     said = "page_owner: 1 of 2 records are malformed and set aside"
     in_process("report", "c", "--html", "r.html", cwd=tmp_path)
@@ -147,7 +147,7 @@ def test_a_page_tells_of_malformed_records(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("report", "series/0.spo", "--html"), ("trend", "series", "--plot")])
-def test_a_picture_that_can_not_be_is_told_first(place: Path, arguments: tuple[str, ...]) -> None:
+def test_a_wrong_plot_is_an_error_before_the_work(place: Path, arguments: tuple[str, ...]) -> None:
     run = in_process(*arguments, "nosuch/x.html", cwd=place)
     assert (run.returncode, run.stdout) == (1, b"")
     assert run.stderr.decode() == (
@@ -156,15 +156,15 @@ def test_a_picture_that_can_not_be_is_told_first(place: Path, arguments: tuple[s
     )
 
 
-def test_a_kernel_file_that_has_no_owners(tmp_path: Path) -> None:
+def test_a_kernel_file_without_owners(tmp_path: Path) -> None:
     capture(tmp_path, {"meminfo": b"MemTotal: 4 kB\n"})
     assert in_process("report", "meminfo", cwd=tmp_path).stderr.decode() == (
         "spo-trace: error: meminfo has no page_owner file\n"
-        "  hint: meminfo alone does not say who owns a page: give page_owner too, or the directory of both\n"
+        "  hint: meminfo alone does not contain page owners: also give page_owner, or the directory of both\n"
     )
 
 
-def test_an_empty_name_is_seen(tmp_path: Path) -> None:
+def test_an_empty_name_is_visible(tmp_path: Path) -> None:
     capture(tmp_path / "c", {**MACHINE, "page_owner": page(comm=b"")})
     assert in_process("report", "c", cwd=tmp_path).stdout.decode().splitlines()[1].startswith('""  ')
     assert in_process("export", "c", cwd=tmp_path).stdout.startswith(b'"";')
@@ -184,10 +184,10 @@ def test_trend_is_sorted_as_asked(place: Path) -> None:
 
 def test_watch_for_programs(place: Path) -> None:
     captures = [argument for number in range(3) for argument in ("--from", f"series/{number}.files")]
-    # WHEN the same samples are written in lines of JSON and as CSV
+    # WHEN the same samples are written as lines of JSON and as CSV
     lines = in_process("watch", *captures, "-f", "json", cwd=place).stdout.decode().splitlines()
     header, *rows = in_process("watch", *captures, "-f", "csv", cwd=place).stdout.decode().splitlines()
-    # THEN they have every owner of every sample, under the API's names, with what diff says of growth
+    # THEN they have every owner of every sample, with the column names of the API and the growth that diff shows
     names = [
         "sample",
         "seconds",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Input that means harm or is broken: a clear error, or located and counted rejects, and never raw text of others."""
+"""Hostile or damaged input: a clear error, or rejects with position and count, and never unescaped text."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import CARRIED, CODECS, MACHINE, capture, entry, in_process, pack, page, tar_of
 
-# All but newline that a terminal would act upon: C0, DEL, C1, overrides of the direction of text.
+# All characters but newline that control a terminal: C0, DEL, C1, overrides of the text direction.
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 
 EVIL = b"\x1b]0;x\a\x1b[2J\r\xc2\x9b"
@@ -44,7 +44,7 @@ HOSTILE = {
 
 
 def is_clean(text: bytes) -> bool:
-    """Tell whether a terminal would show all of `text`."""
+    """Return whether a terminal displays all of `text`."""
     return CONTROL.search(text.decode("utf-8")) is None
 
 
@@ -78,9 +78,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "export c.spo -f html",
     ],
 )
-def test_nothing_of_it_reaches_a_terminal_raw(hostile: Path, arguments: str) -> None:
+def test_no_control_character_reaches_a_terminal(hostile: Path, arguments: str) -> None:
     run = in_process(*arguments.split(), cwd=hostile)
-    # Records that are set aside leave nothing to verify.
+    # With malformed records, verify checks nothing.
     assert run.returncode == (4 if "verify" in arguments else 0), run.stderr.decode()
     assert len(run.stdout) > 100
     assert is_clean(run.stdout)
@@ -89,7 +89,7 @@ def test_nothing_of_it_reaches_a_terminal_raw(hostile: Path, arguments: str) -> 
         json.loads(run.stdout)
 
 
-def test_every_comm_is_told_apart_and_escaped(hostile: Path) -> None:
+def test_every_comm_is_distinct_and_escaped(hostile: Path) -> None:
     rows = json.loads(in_process("report", "c.spo", "-f", "json", "--top", "0", cwd=hostile).stdout)
     assert {row["comm"]: (row["mem_pages"], row["swap_pages"]) for row in rows} == {
         "\\033]0;x\\007\\033[2J\\015\\302\\233": (1, 1),
@@ -106,7 +106,7 @@ def test_every_comm_is_told_apart_and_escaped(hostile: Path) -> None:
     }
 
 
-def test_what_was_set_aside_is_located_and_escaped(hostile: Path) -> None:
+def test_rejects_have_a_position_and_are_escaped(hostile: Path) -> None:
     rejects = (hostile / "c.spo/rejects.txt").read_text()
     assert is_clean(rejects.encode())
     assert "# page_owner line 1 byte 0: text before the first record (record kept without this)\n\\033]0;x" in rejects
@@ -125,7 +125,7 @@ ODD = {
 
 
 @pytest.mark.parametrize(("record", "reason"), ODD.values(), ids=ODD)
-def test_a_record_that_cannot_be_is_one_counted_reject(tmp_path: Path, record: bytes, reason: str) -> None:
+def test_an_invalid_record_is_one_counted_reject(tmp_path: Path, record: bytes, reason: str) -> None:
     capture(tmp_path / "c", {**MACHINE, "page_owner": page(0x200) + record})
     run = in_process("report", "c", "-f", "csv", cwd=tmp_path)
     assert run.stdout.split(b"\n")[1].startswith(b"dd,1,,4096,,4096,")
@@ -158,7 +158,7 @@ def test_a_record_that_cannot_be_is_one_counted_reject(tmp_path: Path, record: b
     ],
     ids=lambda extra: " ".join(f"{name} {text[:30]!r}" for name, text in extra.items()),
 )
-def test_other_files_that_cannot_be(tmp_path: Path, extra: dict[str, bytes]) -> None:
+def test_other_invalid_files(tmp_path: Path, extra: dict[str, bytes]) -> None:
     capture(tmp_path / "c", {**MACHINE, "page_owner": page(), **extra})
     for command in ("snapshot --from c -o c.spo", "report c.spo", "verify c.spo", "diff c.spo c.spo"):
         run = in_process(*command.split(), cwd=tmp_path)
@@ -174,7 +174,7 @@ STAGE = CARRIED / "7.2-spo-varied" / "0-before"
 
 @pytest.fixture(scope="module")
 def real() -> bytes:
-    """Return a real page_owner's first 300 kB."""
+    """Return the first 300 kB of a real page_owner."""
     import lzma
 
     return lzma.decompress((STAGE / "page_owner.xz").read_bytes())[:300_000]
@@ -182,14 +182,14 @@ def real() -> bytes:
 
 @pytest.mark.parametrize("suffix", CODECS)
 @pytest.mark.parametrize("archive", [False, True], ids=["file", "tar"])
-def test_a_truncated_file_gives_what_came_before(tmp_path: Path, real: bytes, suffix: str, archive: bool) -> None:
+def test_the_records_before_a_truncation_are_read(tmp_path: Path, real: bytes, suffix: str, archive: bool) -> None:
     plain = tar_of({"page_owner": real}) if archive else real
     packed = pack(plain, suffix)
     (tmp_path / "x").write_bytes(packed[: len(packed) * 9 // 10])
     run = in_process("snapshot", "--from", "x", "-o", "x.spo", cwd=tmp_path)
     said = run.stderr.decode()
     if run.returncode:
-        # One block of bz2 holds more than this text: nothing comes before the cut.
+        # One block of bz2 contains this whole text: no record precedes the cut.
         assert (suffix, "Traceback" in said, "a bug" in said) == ("bz2", False, False)
         return
     assert "warning: page_owner: the input breaks off: " in said
@@ -197,7 +197,7 @@ def test_a_truncated_file_gives_what_came_before(tmp_path: Path, real: bytes, su
     assert 0 < meta["files"]["page_owner"]["records"] < real.count(b"Page allocated via")
 
 
-def test_line_ends_of_dos_change_nothing(tmp_path: Path, real: bytes) -> None:
+def test_dos_line_endings_give_the_same_result(tmp_path: Path, real: bytes) -> None:
     whole = real[: real.rindex(b"\n\nPage allocated") + 2]
     (tmp_path / "unix").write_bytes(whole)
     (tmp_path / "dos").write_bytes(whole.replace(b"\n", b"\r\n"))

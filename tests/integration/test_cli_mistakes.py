@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Inputs and outputs that are mixed up: the message names what they are, and its hint works as printed."""
+"""Confused inputs and outputs: the message names what they are, and the command in its hint works."""
 
 import re
 import shlex
@@ -30,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 READERS = [["report"], ["diff", "now.spo"], ["verify"], ["export"], ["snapshot", "-o", "n.spo", "--from"]]
 MIXED_UP = [
-    ("rec", "rec is a recording of samples", "it is for: spo-trace trend rec"),
+    ("rec", "rec is a recording of samples", "show its growth: spo-trace trend rec"),
     (
         "rec/000001.parquet",
         "rec/000001.parquet is one file of the recording rec",
@@ -50,14 +50,16 @@ MIXED_UP = [
     (
         "day",
         "day is a directory of snapshots",
-        "name one of day/1.spo, day/2.spo, day/3.spo; or see how they grow: spo-trace trend day",
+        "name one of day/1.spo, day/2.spo, day/3.spo; or show their growth: spo-trace trend day",
     ),
 ]
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda words: words[0])
 @pytest.mark.parametrize(("given", "said", "hint"), MIXED_UP, ids=[given for given, _, _ in MIXED_UP])
-def test_what_is_not_a_capture_is_named(place: Path, reader: list[str], given: str, said: str, hint: str) -> None:
+def test_an_input_that_is_not_a_capture_is_named(
+    place: Path, reader: list[str], given: str, said: str, hint: str
+) -> None:
     run = in_process(*reader, given, cwd=place)
     assert run.returncode == 1
     assert run.stderr.decode() == f"spo-trace: error: {said}\n  hint: {hint}\n"
@@ -75,14 +77,14 @@ def test_what_is_not_a_capture_is_named(place: Path, reader: list[str], given: s
         ("rec/000001.parquet", "rec/000001.parquet is one file of the recording rec", "spo-trace trend rec"),
     ],
 )
-def test_what_is_not_a_series_is_named(place: Path, given: str, said: str, hint: str) -> None:
+def test_an_input_that_is_not_a_series_is_named(place: Path, given: str, said: str, hint: str) -> None:
     run = in_process("trend", given, cwd=place)
     assert run.returncode == 1
     assert f"error: {said}\n" in run.stderr.decode() and hint in run.stderr.decode()
 
 
 def hints(place: Path) -> list[str]:
-    """Return every command that a hint of the errors above names."""
+    """Return every command in the hints of the errors above."""
     errors = [in_process("report", given, cwd=place).stderr.decode() for given, _, _ in MIXED_UP]
     errors += [in_process("trend", given, cwd=place).stderr.decode() for given in ("now.spo", "rec/series.json")]
     errors += [in_process("report", "now.spo", "--where", "comm = dd", cwd=place).stderr.decode()]
@@ -98,7 +100,7 @@ def test_hints_work_as_printed(place: Path) -> None:
         if hint.startswith("--where"):
             words = ["report", "now.spo", *words]
         run = in_process(*words, cwd=place)
-        # A recording of two samples is too short, which is another matter.
+        # A recording of two samples is too short, which is another error.
         assert run.returncode == 0 or b"too few samples" in run.stderr, (hint, run.stderr)
 
 
@@ -108,7 +110,7 @@ def test_hints_work_as_printed(place: Path) -> None:
 @pytest.mark.parametrize(
     "reader", [["report"], ["diff", "now.spo"], ["verify"], ["export"], ["trend"]], ids=lambda w: w[0]
 )
-def test_odd_paths_are_an_error_in_two_lines(place: Path, reader: list[str], path: str) -> None:
+def test_invalid_paths_are_an_error_with_a_hint(place: Path, reader: list[str], path: str) -> None:
     run = in_process(*reader, "--", path, cwd=place) if path.startswith("-") else in_process(*reader, path, cwd=place)
     assert run.returncode in (1, 2)
     said = run.stderr.decode()
@@ -120,7 +122,7 @@ def test_odd_paths_are_an_error_in_two_lines(place: Path, reader: list[str], pat
     "command", [["report"], ["diff", "now.spo"], ["verify"], ["export"], ["trend"]], ids=lambda w: w[0]
 )
 @pytest.mark.parametrize("name", ["x.xlsx", "x.csv.gz", "x.pdf", "x.spo", "X.Docx"])
-def test_unknown_endings_are_refused(place: Path, command: list[str], name: str) -> None:
+def test_unknown_suffixes_are_refused(place: Path, command: list[str], name: str) -> None:
     run = in_process(*command, "day" if command == ["trend"] else "now.spo", "-o", name, cwd=place)
     said = run.stderr.decode()
     assert run.returncode == 2
@@ -133,24 +135,24 @@ def test_unknown_endings_are_refused(place: Path, command: list[str], name: str)
     ("name", "begins"),
     [("x.txt", b"comm"), ("x.CSV", b"comm,"), ("x.Json", b"["), ("x.md", b"| comm"), ("plain", b"comm ")],
 )
-def test_known_endings_choose_the_format(place: Path, name: str, begins: bytes, tmp_path: Path) -> None:
+def test_known_suffixes_choose_the_format(place: Path, name: str, begins: bytes, tmp_path: Path) -> None:
     run = in_process("report", "now.spo", "-o", tmp_path / name, cwd=place)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / name).read_bytes().startswith(begins)
 
 
-def test_a_chosen_format_goes_with_any_ending(place: Path, tmp_path: Path) -> None:
+def test_a_given_format_works_with_any_suffix(place: Path, tmp_path: Path) -> None:
     assert in_process("report", "now.spo", "-f", "csv", "-o", tmp_path / "x.dat", cwd=place).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["x.pdf", "x.xlsx"])
-def test_a_page_is_named_as_one(place: Path, name: str) -> None:
+def test_a_page_needs_an_html_suffix(place: Path, name: str) -> None:
     run = in_process("report", "now.spo", "--html", name, cwd=place)
     assert (run.returncode, b"hint: name it NAME.html" in run.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_h_is_help(place: Path, command: str) -> None:
+def test_h_prints_help(place: Path, command: str) -> None:
     short, long = (in_process(*command.split(), word, cwd=place) for word in ("-h", "--help"))
     assert (short.returncode, short.stdout) == (0, long.stdout)
     assert b"-h, --help" in short.stdout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Output of every command under sudo: the user who called it can read it, and nobody else can."""
+"""Output of every command under sudo is readable for the user who called it, and for no other user."""
 
 import inspect
 import os
@@ -19,7 +19,7 @@ __all__ = ["shared"]
 
 USERS = (USER.pw_uid, USER.pw_gid)
 
-# What names a file to write, in any command.
+# The options that name a file to write, in any command.
 WRITING = {"--output", "--html", "--plot", "--record"}
 
 COMMANDS = {
@@ -47,7 +47,7 @@ def place(shared: Path) -> Path:
 
 
 def written(directory: Path, patterns: list[str]) -> list[Path]:
-    """Return the files and directories that `patterns` name, all that is in them too."""
+    """Return the files and directories that match `patterns`, and everything below them."""
     tops = [path for pattern in patterns for path in directory.glob(pattern)]
     assert len(tops) == len(patterns)
     return [path for top in tops for path in (top, *top.rglob("*"))]
@@ -60,7 +60,7 @@ def run(line: str, place: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize("name", COMMANDS)
-def test_under_sudo_output_is_the_callers_alone(place: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_under_sudo_output_belongs_to_the_caller(place: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for variable, value in SUDO.items():
         monkeypatch.setenv(variable, value)
     line, patterns = COMMANDS[name]
@@ -70,13 +70,13 @@ def test_under_sudo_output_is_the_callers_alone(place: Path, monkeypatch: pytest
     for path in written(place, patterns):
         assert (ids(path), mode(path)) == (USERS, "0700" if path.is_dir() else "0600"), path
         assert path.is_dir() or (reads(USER, path) and not reads(OTHER, path))
-    # root's own cache, of commands that keep something there, is not output.
+    # The cache of root is not output.
     assert [ids(path) for path in place.glob(".cache")] in ([], [(0, 0)])
 
 
 @as_root
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_service_names_the_owner_and_the_mode(place: Path, name: str) -> None:
+def test_a_service_sets_the_owner_and_the_mode(place: Path, name: str) -> None:
     line, patterns = COMMANDS[name]
     if name == "trend":
         run(COMMANDS["watch"][0], place)
@@ -87,7 +87,7 @@ def test_a_service_names_the_owner_and_the_mode(place: Path, name: str) -> None:
 
 
 def annotated(command: Any, name: str) -> tuple[object, ...]:
-    """Return the types that a command's function states for one of its parameters."""
+    """Return the annotated types of a parameter of a command."""
     hint = get_type_hints(inspect.unwrap(command.callback))[name]
     return hint, *get_args(hint)
 
@@ -97,7 +97,7 @@ def test_every_command_that_writes_files_takes_owner_and_mode() -> None:
     assert writing == {name.partition(" ")[0].rstrip(",") for name in COMMANDS}
     for name in writing:
         assert {"--owner", "--mode"} <= set(options_of(commands()[name])), name
-    # What writes a file without one of these options is not known to this test.
+    # This test does not notice a command that writes a file without any of these options.
     paths = {
         option
         for command in commands().values()
@@ -118,7 +118,7 @@ def test_a_recording_grows_while_it_is_the_users(place: Path, monkeypatch: pytes
 
 
 @as_root
-def test_where_the_caller_may_not_write_it_says_what_to_do(place: Path) -> None:
+def test_a_directory_that_the_caller_may_not_write_gets_a_hint(place: Path) -> None:
     (place / "closed").mkdir(mode=0o755)
     done = spo_trace("snapshot", "--from", "capture", "-o", "closed/x.spo", cwd=place, env=environment(place))
     assert done.returncode == 0
@@ -129,8 +129,8 @@ def test_where_the_caller_may_not_write_it_says_what_to_do(place: Path) -> None:
     assert ids(place / "closed/x.spo") == (0, 0)
 
 
-def test_the_demo_keeps_what_it_removes_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN the commands that demo calls, which only say whose their files are to be
+def test_the_demo_keeps_its_temporary_files_as_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN stubs of the commands that demo calls, which record the owner that they get
     owners: list[object] = []
     for name in ("report", "diff", "verify"):
         monkeypatch.setattr(f"spo_trace.cli.{name}.command", lambda *arguments, **named: None)
@@ -138,12 +138,12 @@ def test_the_demo_keeps_what_it_removes_at_its_end(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(f"spo_trace.cli.{name}.command", lambda *arguments, owner, **named: owners.append(owner))
     # WHEN it runs, under sudo too
     in_process("demo", cwd=tmp_path)
-    # THEN all stay this process's own, without a word on where sudo's caller may write
+    # THEN all files stay those of this process, without a note on where the caller of sudo may write
     assert owners == [f"{os.geteuid()}:{os.getegid()}"] * 3
 
 
 def environment(place: Path) -> dict[str, str]:
-    """Return the environment that sudo gives a command of USER."""
+    """Return the environment of a command that USER runs with sudo."""
     return {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(place / ".cache"), **SUDO}
 
 
@@ -159,7 +159,7 @@ def environment(place: Path) -> dict[str, str]:
         ("-o - --owner root --mode 0640", 2, "--owner and --mode: no file is written"),
     ],
 )
-def test_owners_and_modes_that_cannot_be_are_errors_before_the_work(
+def test_wrong_owners_and_modes_are_errors_before_the_work(
     tmp_path: Path, options: str, code: int, message: str
 ) -> None:
     done = in_process("report", "no-such-capture", *options.split(), cwd=tmp_path)
@@ -168,7 +168,7 @@ def test_owners_and_modes_that_cannot_be_are_errors_before_the_work(
     assert not (tmp_path / "x.txt").exists()
 
 
-def test_only_root_gives_files_to_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_root_can_give_files_to_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     done = in_process("report", "no-such-capture", "-o", "x.txt", "--owner", "root", cwd=tmp_path)
     assert done.returncode == 1
@@ -178,7 +178,7 @@ def test_only_root_gives_files_to_somebody_else(tmp_path: Path, monkeypatch: pyt
     ]
 
 
-def test_a_device_is_written_to_and_keeps_its_owner(tmp_path: Path) -> None:
+def test_a_device_keeps_its_owner(tmp_path: Path) -> None:
     capture(tmp_path / "capture", {**MACHINE, "page_owner": page()})
     before = ids(Path("/dev/null"))
     assert in_process("report", "capture", "-o", "/dev/null", "--mode", "0640", cwd=tmp_path).returncode == 0
@@ -188,7 +188,7 @@ def test_a_device_is_written_to_and_keeps_its_owner(tmp_path: Path) -> None:
 
 
 @as_root
-def test_a_name_in_what_it_says_cannot_drive_the_terminal(place: Path) -> None:
+def test_names_in_messages_are_escaped(place: Path) -> None:
     (place / "closed").mkdir(mode=0o755)
     arguments = ("report", "capture", "-o", "closed/\x1b[2Jx.txt")
     done = spo_trace(*arguments, cwd=place, env=environment(place))
@@ -204,7 +204,7 @@ def test_the_api_takes_the_same_owner_and_mode(place: Path, monkeypatch: pytest.
     spo.snapshot(place / "a.spo", from_=place / "capture", owner="nobody:daemon", mode=0o640)
     for name in ("a.csv", "a.html", "a.spo/snapshot.json"):
         assert (ids(place / name), mode(place / name)) == ((USER.pw_uid, OTHER.pw_gid), "0640")
-    # Without them, it is sudo's caller who gets the file.
+    # Without them, the file belongs to the user who called sudo.
     for variable, value in SUDO.items():
         monkeypatch.setenv(variable, value)
     spo.export(snap, "csv", place / "b.csv")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""--html and the export formats, as a user asks for them."""
+"""--html and the export formats, as a user runs them."""
 
 import io
 import json
@@ -26,22 +26,22 @@ def data_of(page: str) -> dict[str, Any]:
     return data
 
 
-def test_report_writes_a_page_beside_its_table(tmp_path: Path) -> None:
-    # WHEN a report is asked for a page, too
+def test_report_writes_a_page_and_the_table(tmp_path: Path) -> None:
+    # WHEN a report also writes a page
     plain = in_process("report", SWAPPED, "--where", 'comm == "dd"', cwd=tmp_path)
     run = in_process("report", SWAPPED, "--where", 'comm == "dd"', "--html", "dd.html", cwd=tmp_path)
-    # THEN the table is as ever, and the page is private, and of the same rows
+    # THEN the table is unchanged, and the page is private and has the same rows
     assert (run.returncode, run.stdout) == (0, plain.stdout)
     assert run.stderr == plain.stderr + b"Wrote dd.html\n"
     assert stat.S_IMODE((tmp_path / "dd.html").stat().st_mode) == 0o600
     page = (tmp_path / "dd.html").read_text()
     assert data_of(page)["comms"] == ["dd"]
     assert "<dt>only</dt><dd>comm == &quot;dd&quot;</dd>" in page
-    # AND nothing else is left there
+    # AND no other files are left
     assert {path.name for path in tmp_path.iterdir()} == {"dd.html", ".cache"}
 
 
-def test_a_page_is_never_replaced_unasked(tmp_path: Path) -> None:
+def test_a_page_is_replaced_only_with_force(tmp_path: Path) -> None:
     (tmp_path / "x.html").write_text("mine")
     for command in (["report", "missing"], ["diff", "missing", "missing"]):
         run = in_process(*command, "--html", "x.html", cwd=tmp_path)
@@ -65,7 +65,7 @@ def test_diff_writes_its_page_before_it_fails(tmp_path: Path) -> None:
     assert data_of(page)["seconds"] == pytest.approx(102.7, abs=0.1)
 
 
-def test_what_is_not_known_is_told_on_the_page(tmp_path: Path) -> None:
+def test_unknown_amounts_are_unknown_on_the_page(tmp_path: Path) -> None:
     page = in_process("export", STOCK, "-f", "html", cwd=tmp_path).stdout.decode()
     assert "Not included: 250.41 MiB of swap with unknown owners" in page
     assert "<b>unknown</b><span>in swap</span>" in page
@@ -84,7 +84,7 @@ def test_a_page_owner_file_alone_makes_a_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["folded", "speedscope", "pprof", "html"])
-def test_nothing_is_exported_whole(format: str, tmp_path: Path) -> None:
+def test_an_empty_snapshot_can_be_exported(format: str, tmp_path: Path) -> None:
     run = in_process("export", SWAPPED, "-f", format, "--where", 'comm == "nobody"', cwd=tmp_path)
     assert run.returncode == 0
     if format == "speedscope":
@@ -93,18 +93,18 @@ def test_nothing_is_exported_whole(format: str, tmp_path: Path) -> None:
         assert data_of(run.stdout.decode())["rows"] == []
 
 
-def test_a_page_of_standard_input_is_named_so(tmp_path: Path) -> None:
+def test_a_page_of_standard_input_has_its_name(tmp_path: Path) -> None:
     run = in_process("export", "-", "-f", "html", cwd=tmp_path, stdin=page_record())
     assert run.returncode == 0 and b"<h1>Memory of stdin</h1>" in run.stdout
 
 
-def test_a_format_that_there_is_not() -> None:
+def test_an_unknown_format() -> None:
     with pytest.raises(spo.SpoTraceError, match="there is no format 'svg'"):
         spo.export(spo.open(SWAPPED), "svg", io.StringIO())
 
 
 @pytest.mark.parametrize("format", ["speedscope", "pprof"])
-def test_exports_keep_to_the_condition(format: str, tmp_path: Path) -> None:
+def test_exports_apply_the_condition(format: str, tmp_path: Path) -> None:
     everything = in_process("export", SWAPPED, "-f", format, cwd=tmp_path).stdout
     some = in_process("export", SWAPPED, "-f", format, "--where", 'comm == "dd"', cwd=tmp_path).stdout
     assert 0 < len(some) < len(everything) / 5

@@ -43,10 +43,10 @@ def output(place: Path, *arguments: str) -> str:
 @pytest.mark.parametrize(("key", "frames"), [("stack", FRAMES), ("symbols", SYMBOLS)])
 def test_report_and_diff(place: Path, key: str, frames: tuple[str, ...]) -> None:
     for command in (["report", "0.spo"], ["diff", "0.spo", "1.spo"]):
-        # One line a frame in a table
+        # One line per frame in a table
         lines = output(place, *command, "--by", key).splitlines()
         assert [line.strip() for line in lines if line.startswith("    ")][-3:] == list(frames)
-        # One cell a stack elsewhere, whose frames can be told apart
+        # One cell per stack elsewhere, in which the frames can be separated
         (row,) = csv.DictReader(io.StringIO(output(place, *command, "--by", key, "-f", "csv")))
         assert split_frames(row[key]) == frames
         (record,) = json.loads(output(place, *command, "--by", key, "-f", "json"))
@@ -55,13 +55,13 @@ def test_report_and_diff(place: Path, key: str, frames: tuple[str, ...]) -> None
         assert split_frames(re.sub(r"\\(.)", r"\1", markdown.split(" | ")[0].removeprefix("| "))) == frames
 
 
-def test_a_condition_on_a_stack_takes_the_text_that_csv_shows(place: Path) -> None:
+def test_a_condition_on_a_stack_matches_the_text_of_csv(place: Path) -> None:
     for condition in ('stack.str.contains("evil")', r'symbols == "prep_new_page;evil\073name;outer"'):
         assert len(json.loads(output(place, "report", "0.spo", "--where", condition, "-f", "json"))) == 1
 
 
 def test_profiles(place: Path) -> None:
-    # Folded stacks have no escape: a colon stands for a semicolon
+    # Folded stacks have no escape: a colon replaces a semicolon
     assert output(place, "export", "0.spo", "-f", "folded") == (
         "d:d;outer+0x1/0x2;evil:name+0x1/0x2 [mod:x];prep_new_page+0x1c/0x48 8192\n"
     )
@@ -102,13 +102,13 @@ def test_samples_recordings_and_trends(place: Path) -> None:
     captures = [place / "series" / str(number) for number in range(3)]
     samples = list(spo.watch(["comm", "stack"], from_=captures, record=place / "recording"))
     assert [sample.table["stack"].tolist() for sample in samples] == [[FRAMES]] * 3
-    # THEN the stack and what it tells are the same in the recording as in snapshots
+    # THEN the stack and the keys derived from it are the same as in snapshots
     for key, expected in (("stack", FRAMES), ("symbols", SYMBOLS), ("callsite", "evil;name [mod;x]")):
         for source in (place / "recording", [place / f"{number}.spo" for number in range(3)]):
             assert spo.series(source, key)[key].tolist() == [expected] * 3
             assert spo.trend(source, key)[key].tolist() == [expected]
     lines = output(place, "trend", "recording", "--by", "stack").splitlines()
     assert [line.strip() for line in lines[2:]] == list(FRAMES)
-    # AND in a line, a frame is a function
+    # AND a label has one function per frame
     watched = output(place, "watch", "--from", "series", "--by", "stack")
     assert "evil;name < outer" in watched

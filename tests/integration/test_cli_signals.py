@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A pipe that closes, Ctrl-C in the middle, a terminal."""
+"""Closed pipes, Ctrl-C during the work, and terminals."""
 
 import os
 import pty
@@ -26,7 +26,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("arguments", [*ANYTHING, ["report", "x.spo", "--top", "0"]], ids=" ".join)
-def test_a_reader_that_has_enough(place: Path, arguments: list[str]) -> None:
+def test_a_reader_that_exits_early(place: Path, arguments: list[str]) -> None:
     with running(*arguments, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -34,7 +34,7 @@ def test_a_reader_that_has_enough(place: Path, arguments: list[str]) -> None:
         process.stdout.close()
         said = process.stderr.read()
         assert process.wait(60) == 1
-    # A note that was due before the pipe was seen to be closed may stand there; nothing else.
+    # A note printed before the closed pipe was noticed may be there, and no other text.
     assert said.replace(b"\n", b"")[:5] in (b"", b"Total")
 
 
@@ -51,8 +51,8 @@ def test_a_reader_that_has_enough(place: Path, arguments: list[str]) -> None:
         ("snapshot --from - -o x.spo", "", signal.SIGHUP),
     ],
 )
-def test_ended_in_the_middle_it_leaves_nothing(tmp_path: Path, command: str, suffix: str, number: int) -> None:
-    # GIVEN a pipe that gives more than is read ahead, and then nothing more, but stays open
+def test_a_signal_leaves_no_files(tmp_path: Path, command: str, suffix: str, number: int) -> None:
+    # GIVEN a pipe with more data than is buffered, which then blocks
     text = b"".join(page(pfn, ts=pfn * 7919**3) for pfn in range(60_000))
     packed = pack(text, suffix)[:-100] if suffix else text
     pipe = tmp_path / "pipe"
@@ -71,18 +71,18 @@ def test_ended_in_the_middle_it_leaves_nothing(tmp_path: Path, command: str, suf
             writer.join(30)
             assert not writer.is_alive(), "it does not read"
             wait_until_it_waits(process.pid)
-            # WHEN Ctrl-C is pressed, the time is up or the terminal closes
+            # WHEN Ctrl-C is pressed, a time limit ends, or the terminal closes
             process.send_signal(number)
             assert process.wait(30) == 128 + number
         said = process.stderr.read() if process.stderr else b""
-    # THEN it says so, and nothing is left
+    # THEN there is a message, and no files are left
     assert said == (b"spo-trace: error: interrupted; no files were left behind\n" if number == signal.SIGINT else b"")
     assert sorted(path.name for path in tmp_path.iterdir()) in (["cache", "pipe"], ["pipe"])
     assert [path for path in tmp_path.rglob("cache/spo-trace/*") if path.name.startswith("scratch-")] == []
 
 
 def wait_until_it_waits(pid: int) -> None:
-    """Return when a process has been asleep each time in 0.2 s that it was looked at."""
+    """Wait until a process was asleep at every check during 0.2 s."""
     asleep = 0
     while asleep < 20:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
@@ -91,7 +91,7 @@ def wait_until_it_waits(pid: int) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["report", "c"], ["snapshot", "--from", "c", "-o", "c.spo"]], ids=" ".join)
-def test_on_a_terminal_progress_is_drawn_and_wiped(tmp_path: Path, arguments: list[str]) -> None:
+def test_progress_is_drawn_and_erased_on_a_terminal(tmp_path: Path, arguments: list[str]) -> None:
     capture(tmp_path / "c", {**MACHINE, "page_owner": page()})
     ours, theirs = pty.openpty()
     with running(*arguments, cwd=tmp_path, stderr=theirs, stdout=subprocess.DEVNULL) as process:
@@ -103,12 +103,12 @@ def test_on_a_terminal_progress_is_drawn_and_wiped(tmp_path: Path, arguments: li
     os.close(ours)
     assert b"reading page_owner: 100% 1 records" in said
     assert b"error" not in said
-    # What is left on the line when the next text is written is nothing.
+    # The line is empty when the next text is written.
     assert said.rpartition(b"\r\x1b[K")[2].startswith((b"Total: ", b"Wrote c.spo"))
 
 
 def read_terminal(fd: int) -> bytes:
-    """Return what a terminal shows next; the end is an error there."""
+    """Return the next output of a terminal; the end is an error."""
     try:
         return os.read(fd, 1 << 16)
     except OSError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The trace command without a kernel: what it prints, and what it says when it can't."""
+"""The trace command without a kernel: its output and its errors."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from spo_trace.probes import attach, server, tracing
+from spo_trace.probes import attach, server, session
 from spo_trace.probes.capacity import Capacity
 from spo_trace.probes.probes import Event
 from tests.support import in_process
@@ -22,7 +22,7 @@ PROGRAM = Path(__file__).parents[2] / "bpf/swap_owner.c"
 
 @pytest.fixture
 def maps(monkeypatch: pytest.MonkeyPatch) -> FakeMaps:
-    """Attach to nothing: give maps in which, after the attach, dd swaps 46 pages out, and a hostile name 23."""
+    """Attach to no kernel: return maps in which, after the attach, dd swaps out 46 pages, and a hostile name 23."""
     hostile = b"x\x1b[1m\n"
     early = [Event(0, 1, 5, b"early", 1000)]
     late = [*early, Event(0, 1, 5, b"dd", 46), Event(1, 1, 5, b"dd", 5), Event(0, 0, 5, hostile, 23)]
@@ -41,7 +41,7 @@ def maps(monkeypatch: pytest.MonkeyPatch) -> FakeMaps:
             os.close(reader)
             os.close(writer)
 
-    monkeypatch.setattr(tracing, "attached", attached)
+    monkeypatch.setattr(session, "attached", attached)
     return found
 
 
@@ -50,7 +50,7 @@ def test_events_by_name(maps: FakeMaps, tmp_path: Path) -> None:
     assert result.returncode == 0
     head, *lines = result.stdout.decode().splitlines()
     assert head == "time      comm                  out/s       in/s    freed/s"
-    # How much it is a second is a matter of how long the interval took.
+    # The rate per second depends on the length of the interval.
     patterns = [r"dd +\d+ +\d+ +0", r"x\\033\[1m\\n \? +\d+ +0 +0", "-"]
     for pattern, line in zip(patterns, lines, strict=True):
         assert re.fullmatch(rf"\d\d:\d\d:\d\d  {pattern}", line)
@@ -67,19 +67,19 @@ def test_events_by_name(maps: FakeMaps, tmp_path: Path) -> None:
     ]
 
 
-def test_the_busiest_alone(maps: FakeMaps, tmp_path: Path) -> None:
+def test_top_shows_the_busiest(maps: FakeMaps, tmp_path: Path) -> None:
     result = in_process("trace", "0.1", "1", "--top", "1", cwd=tmp_path)
     assert result.stdout.count(b"\n") == 2
     assert "… 1 more rows: --top 0 shows all".encode() in result.stderr
 
 
-def test_without_page_owner_it_says_what_names_mean(maps: FakeMaps, tmp_path: Path) -> None:
+def test_a_note_explains_names_without_page_owner(maps: FakeMaps, tmp_path: Path) -> None:
     maps.facts["owners"] = False
     result = in_process("trace", "0.1", "1", cwd=tmp_path)
     assert b"warning: page_owner is not on: no owners of swap, events only" in result.stderr
 
 
-def test_the_program_can_be_read(tmp_path: Path) -> None:
+def test_ebpf_prints_the_program(tmp_path: Path) -> None:
     result = in_process("trace", "--ebpf", cwd=tmp_path)
     assert result.stdout.decode() == PROGRAM.read_text()
 
@@ -93,30 +93,30 @@ def test_the_program_can_be_read(tmp_path: Path) -> None:
         (["--max-entries", "0"], "invalid value for '--max-entries': "),
     ],
 )
-def test_what_can_not_be_meant(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_wrong_arguments(tmp_path: Path, arguments: list[str], said: str) -> None:
     result = in_process("trace", *arguments, cwd=tmp_path)
     assert result.returncode == 2
     assert said in result.stderr.decode()
 
 
-def test_it_takes_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_needs_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     result = in_process("trace", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (1, b"")
     assert b"error: only root may attach probes to the kernel\n  hint: run it with sudo" in result.stderr
 
 
-def test_a_swap_that_is_larger_than_the_room_is_told(
+def test_a_warning_if_swap_is_larger_than_the_map(
     maps: FakeMaps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracing, "room", lambda _: Capacity(10, 20, 1000))
+    monkeypatch.setattr(session, "room", lambda _: Capacity(10, 20, 1000))
     result = in_process("trace", "0.1", "1", cwd=tmp_path)
     assert b"warning: can track 10 of 1,000 pages of swap; pages beyond that are counted as lost" in result.stderr
 
 
-def test_nothing_is_left_of_a_trace_that_could_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trace_that_cannot_start_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
-    monkeypatch.setattr(tracing, "only_one", lambda: server.only_one(run))
+    monkeypatch.setattr(session, "only_one", lambda: server.only_one(run))
     monkeypatch.setattr(attach, "_NEEDS_BCC", "import sys; sys.exit(77)\n")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     result = in_process("trace", cwd=tmp_path)

@@ -23,16 +23,16 @@ def printed(*arguments: object, cwd: Path) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("source", "of", "unknown"), [(STOCK / "2-swapped", "mem", "swap"), (SWAP_ALONE, "swap", "mem")]
 )
-def test_a_report_has_no_0_for_it(tmp_path: Path, source: Path, of: str, unknown: str) -> None:
+def test_a_report_shows_unknown_amounts(tmp_path: Path, source: Path, of: str, unknown: str) -> None:
     titles = {"mem": "memory", "swap": "swap"}
-    # WHEN a report is shown to a person
+    # WHEN a report is a table
     table, notes = printed("report", source, cwd=tmp_path)
     # THEN its column and the last line show that it is unknown
     assert "0 B" not in table and table.splitlines()[0].split() == ["comm", "mem", "swap", "total", "share"]
     assert all(" ? " in line for line in table.splitlines()[1:])
     total = next(line for line in notes.splitlines() if line.startswith("Total: "))
     assert total.endswith(f" MiB in {titles[of]}; the owners of {titles[unknown]} are unknown")
-    # AND for programs it is missing
+    # AND it is missing in csv and json
     rows = json.loads(printed("report", source, "-f", "json", "--top", 0, cwd=tmp_path)[0])
     assert {(row[f"{unknown}_bytes"], row[f"{unknown}_pages"]) for row in rows} == {(None, None)}
     assert all(row["total_bytes"] == row[f"{of}_bytes"] for row in rows)
@@ -40,7 +40,7 @@ def test_a_report_has_no_0_for_it(tmp_path: Path, source: Path, of: str, unknown
     assert {(row[f"{unknown}_bytes"], row[f"{unknown}_pages"]) for row in lines} == {("", "")}
 
 
-def test_a_difference_has_no_0_for_it(tmp_path: Path) -> None:
+def test_a_difference_shows_unknown_amounts(tmp_path: Path) -> None:
     pair = (STOCK / "1-dd256", STOCK / "2-swapped")
     table, notes = printed("diff", *pair, "--html", "d.html", cwd=tmp_path)
     assert all(line.split()[3] == "?" for line in table.splitlines()[1:])
@@ -53,7 +53,7 @@ def test_a_difference_has_no_0_for_it(tmp_path: Path) -> None:
     assert {(row["swap_bytes_a"], row["swap_bytes_b"], row["swap_bytes_delta"]) for row in rows} == {(None,) * 3}
 
 
-def test_watch_and_trend_have_no_0_for_it(tmp_path: Path) -> None:
+def test_watch_and_trend_show_unknown_amounts(tmp_path: Path) -> None:
     lines, notes = printed("watch", "--from", STOCK, "--top", 1, "--record", "r", cwd=tmp_path)
     # mem and swap are two columns: an amount with its unit, and an unknown one.
     assert [line.split()[3] for line in lines.splitlines()[1:]] == ["?"] * 8
@@ -85,8 +85,8 @@ def test_exports_leave_it_out(tmp_path: Path) -> None:
     assert [profile["name"] for profile in profiles] == ["swap"]
 
 
-def test_what_is_counted_twice_is_told(tmp_path: Path) -> None:
-    # GIVEN a machine with three pages in the swap cache: in memory, and in swap too
+def test_a_note_on_pages_that_are_counted_twice(tmp_path: Path) -> None:
+    # GIVEN a machine with three pages in the swap cache, which are in memory and in swap
     cached = {
         "page_owner": page(),
         "swap_page_owner": entry(1),
@@ -95,7 +95,7 @@ def test_what_is_counted_twice_is_told(tmp_path: Path) -> None:
     }
     capture(tmp_path / "cached", {**MACHINE, **cached})
     line = "In the swap cache, counted both in memory and in swap: 12.00 KiB"
-    # THEN report and diff say so, and the pages too
+    # THEN report, diff and the pages have a note
     assert line in printed("report", "cached", "--html", "r.html", cwd=tmp_path)[1].splitlines()
     assert line in (tmp_path / "r.html").read_text()
     assert f"{line} in A, 12.00 KiB in B" in printed("diff", "cached", "cached", cwd=tmp_path)[1].splitlines()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""verify for scripts: its exit code, its verdicts in every format, and captures that are not whole."""
+"""verify for scripts: exit codes, verdicts in every format, and truncated captures."""
 
 import csv
 import gzip
@@ -40,7 +40,7 @@ OFF = meminfo(free=0, swap_total=1000, swap_free=998)
         (("meminfo",), ("memory",), 4),
     ],
 )
-def test_the_exit_code_says_what_could_not_be_checked(
+def test_the_exit_code_if_a_part_could_not_be_checked(
     tmp_path: Path, lacks: tuple[str, ...], only: tuple[str, ...], code: int
 ) -> None:
     capture(tmp_path / "c", {name: text for name, text in WHOLE.items() if name not in lacks})
@@ -51,7 +51,7 @@ def test_the_exit_code_says_what_could_not_be_checked(
 
 
 @pytest.mark.parametrize("lacks", [(), ("show_stacks",)])
-def test_a_part_that_is_off_decides(tmp_path: Path, lacks: tuple[str, ...]) -> None:
+def test_a_part_that_is_off_decides_the_exit_code(tmp_path: Path, lacks: tuple[str, ...]) -> None:
     capture(tmp_path / "c", {name: text for name, text in {**WHOLE, "meminfo": OFF}.items() if name not in lacks})
     run = in_process("verify", "c", cwd=tmp_path)
     assert (run.returncode, run.stderr) == (3, b"spo-trace: error: off by more than 2%: memory\n")
@@ -92,10 +92,10 @@ def test_verdicts_are_in_every_format(tmp_path: Path) -> None:
         run = in_process("verify", "c", *options, cwd=tmp_path)
         text = (run.stdout.decode() or (tmp_path / "x.txt").read_text()).replace("\\", "")
         assert "0.0% unexplained, within 2%" in text and "not checked" in text
-        assert "there are no counts of page_owner_stacks" in text
+        assert "there are no counts in page_owner_stacks" in text
 
 
-def test_the_document_says_that_it_is_balanced(tmp_path: Path) -> None:
+def test_a_document_contains_the_verdict_balanced(tmp_path: Path) -> None:
     capture(tmp_path / "c", WHOLE)
     said = "Balanced: the unexplained difference is within 2%"
     for name, line in (("x.txt", said), ("x.md", f"- {said}")):
@@ -104,7 +104,7 @@ def test_the_document_says_that_it_is_balanced(tmp_path: Path) -> None:
 
 
 def archive() -> bytes:
-    """Return an archive that verify takes for balanced, large enough to be cut in many places."""
+    """Return an archive that is balanced, and large enough to be cut at many places."""
     padding = {name: WHOLE[name] for name in ("uname", "pagesize", "uptime", "boot_id", "cmdline", "meminfo", "swaps")}
     owners = {name: WHOLE[name] for name in ("page_owner", "swap_page_owner", "show_stacks")}
     return tar_of({**padding, **owners})
@@ -114,7 +114,7 @@ def archive() -> bytes:
 @pytest.mark.parametrize("hundredths", range(5, 100, 5))
 def test_an_archive_that_is_cut_off_is_never_balanced(tmp_path: Path, hundredths: int, compressed: bool) -> None:
     content = archive()
-    # tar fills its last block of 10 KiB with zeros, and any of these are no loss but the first.
+    # tar fills its last block of 10 KiB with zeros; only the first of these are needed.
     whole = content[: content.rstrip(b"\0").__len__() + 1024] if not compressed else gzip.compress(content)
     (tmp_path / "cut").write_bytes(whole[: len(whole) * hundredths // 100])
     run = in_process("verify", "cut", cwd=tmp_path)
@@ -123,14 +123,14 @@ def test_an_archive_that_is_cut_off_is_never_balanced(tmp_path: Path, hundredths
 
 
 @pytest.mark.parametrize("lacks", [(), ("show_stacks",)])
-def test_an_archive_that_is_whole_is_judged(tmp_path: Path, lacks: tuple[str, ...]) -> None:
+def test_a_complete_archive_gets_a_verdict(tmp_path: Path, lacks: tuple[str, ...]) -> None:
     (tmp_path / "whole.tar").write_bytes(tar_of({n: text for n, text in WHOLE.items() if n not in lacks}))
     run = in_process("verify", "whole.tar", "--only", "memory,swap", cwd=tmp_path)
     assert run.returncode == 0 and b"cut off" not in run.stderr
 
 
-def test_an_archive_that_breaks_off_between_two_files_says_so(tmp_path: Path) -> None:
-    # GIVEN an archive that ends where a member does: all before it can be read, and nothing tells what came after it
+def test_an_archive_that_is_cut_between_two_files(tmp_path: Path) -> None:
+    # GIVEN an archive that ends at the end of a member: it is readable so far, but later members are unknown
     content = tar_of({"page_owner": WHOLE["page_owner"], "meminfo": WHOLE["meminfo"]})
     (tmp_path / "cut.tar").write_bytes(content[: 512 + 512])
     run = in_process("report", "cut.tar", cwd=tmp_path)
@@ -140,7 +140,7 @@ def test_an_archive_that_breaks_off_between_two_files_says_so(tmp_path: Path) ->
     assert {row["reason"] for row in said if row["verdict"]} == {"cut-off"}
 
 
-def test_pages_without_their_stack_are_listed_and_told(tmp_path: Path) -> None:
+def test_pages_without_their_stack_are_listed_with_a_warning(tmp_path: Path) -> None:
     def placeholder(name: bytes, pfn: int) -> bytes:
         return page(pfn, stack=(b"register_%b_stack+0x1/0x2" % name, b"init_page_owner+0x1/0x2"))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""watch and trend, as a user runs them."""
+"""watch and trend as a user runs them."""
 
 import json
 import os
@@ -22,7 +22,7 @@ LEAK = ("--from", "leak", "--backend", "simulator")
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with a recording of the leaking machine by comm, and one by stack."""
+    """Return a directory with recordings of the leaking machine by comm and by stack."""
     directory = tmp_path_factory.mktemp("place")
     for key in ("comm", "stack"):
         run = in_process("watch", *LEAK, "--by", key, "--record", key, cwd=directory)
@@ -44,7 +44,7 @@ def test_plain_lines(tmp_path: Path) -> None:
     ]
 
 
-def test_a_line_says_what_report_and_diff_say(tmp_path: Path) -> None:
+def test_a_line_has_the_amounts_of_report_and_diff(tmp_path: Path) -> None:
     in_process("simulate", "leak", "-o", "leak", cwd=tmp_path)
     first, last = "leak/minute-00", "leak/minute-09"
     rows = json.loads(in_process("diff", first, last, "--format", "json", cwd=tmp_path).stdout)
@@ -62,18 +62,18 @@ def test_the_leaks_come_first_and_the_largest_growth_does_not(place: Path) -> No
     assert lines[0].split() == ["comm", "first", "last", "rate", "error", "at", "least", "steadiness"]
     assert [line.split()[0] for line in lines[1:3]] == ["sampler", "worker"]
     assert run.stderr.decode() == "10 samples of one boot, over 540.0 s\n"
-    # The leak that hides in swap is none to who looks at memory alone.
+    # In memory alone, the leak that is swapped out is not visible.
     rows = json.loads(in_process("trend", "comm", "--weight", "mem", "--format", "json", cwd=place).stdout)
     low = {row["comm"]: row["rate_low"] for row in rows}
     assert low["worker"] <= 0 < low["sampler"]
 
 
-def test_a_recording_by_stack_tells_callers(place: Path) -> None:
+def test_a_recording_by_stack_has_callers(place: Path) -> None:
     run = in_process("trend", "stack", "--by", "caller", "--top", 1, cwd=place)
     assert run.stdout.decode().splitlines()[1].startswith("sample_ring_alloc")
 
 
-def test_keys_that_are_no_text(tmp_path: Path) -> None:
+def test_keys_that_are_not_text(tmp_path: Path) -> None:
     in_process("watch", *LEAK, "--by", "pid,order,slab,memcg", "--record", "r", cwd=tmp_path)
     rows = json.loads(in_process("trend", "r", "--format", "json", cwd=tmp_path).stdout)
     first = {"pid": 150, "order": 2, "slab": False, "memcg": None, "first_bytes": 262144, "last_bytes": 4947968}
@@ -116,7 +116,7 @@ def test_plot(place: Path, tmp_path: Path, suffix: str) -> None:
     assert drawn[:4] == {"png": b"\x89PNG", "svg": b"<svg", "html": b"<!DO"}[suffix]
     assert target.stat().st_mode & 0o777 == 0o600
     if suffix != "png":
-        # Its numbers are those of the table, and of the API.
+        # The numbers are those of the table and of the API.
         rows = in_process("trend", "comm", "--top", 3, cwd=place).stdout.decode().splitlines()[1:]
         for row in rows:
             comm, *words = row.split()
@@ -183,7 +183,7 @@ def test_errors(place: Path, command: str, code: int, said: str) -> None:
     assert run.stderr.decode().startswith(f"spo-trace: error: {said}")
 
 
-def test_where_nothing_changed_nothing_is_drawn(tmp_path: Path) -> None:
+def test_nothing_is_plotted_if_nothing_changed(tmp_path: Path) -> None:
     in_process("watch", *LEAK, "--where", 'comm == "nosuch"', "--record", "r", cwd=tmp_path)
     run = in_process("trend", "r", "--plot", "x.png", cwd=tmp_path)
     assert run.stderr.decode().endswith("\nNothing changed: there is nothing to plot\n")
@@ -224,7 +224,7 @@ def damaged(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_a_sample_lacks_is_told_once(damaged: Path) -> None:
+def test_each_warning_on_samples_is_printed_once(damaged: Path) -> None:
     said = in_process("watch", "--from", "c", cwd=damaged).stderr.decode()
     assert said.startswith("spo-trace: warning: sample 2: page_owner: 1 of 4 records are malformed and set aside")
     assert said.count("\n") == 1
@@ -237,10 +237,10 @@ def test_a_view_is_not_disturbed_by_warnings(damaged: Path) -> None:
     assert seen.index(b"warning: sample 2: page_owner: 1 of 4") > seen.index(b"\x1b[?1049l")
 
 
-def test_the_live_view_gives_the_terminal_back(tmp_path: Path) -> None:
+def test_the_live_view_restores_the_terminal(tmp_path: Path) -> None:
     code, seen = in_terminal(["watch", *LEAK, "--top", "3"], tmp_path)
     assert code == 0
-    # The alternate screen and the cursor are as before, and the last view stays.
+    # The alternate screen is left, the cursor is visible, and the last view stays.
     assert seen.count(b"\x1b[?1049h") == seen.count(b"\x1b[?1049l") == 1
     assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
     stays = seen[seen.index(b"\x1b[?1049l") :].decode()
@@ -249,7 +249,7 @@ def test_the_live_view_gives_the_terminal_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_an_end_in_the_middle_keeps_what_was_recorded(tmp_path: Path, number: int, code: int) -> None:
+def test_a_signal_keeps_recorded_samples(tmp_path: Path, number: int, code: int) -> None:
     arguments = ["watch", *LEAK, "-n", "1000", "--record", "r"]
     left, seen = in_terminal(arguments, tmp_path, until=b"Sample 1 by comm", number=number)
     assert left == code, seen.decode()
@@ -259,14 +259,14 @@ def test_an_end_in_the_middle_keeps_what_was_recorded(tmp_path: Path, number: in
     assert not list((tmp_path / ".cache/spo-trace").iterdir())
 
 
-def test_interrupted_before_the_first_sample_nothing_is_left(tmp_path: Path) -> None:
-    # GIVEN a pipe that gives some records, and then nothing more, but stays open
+def test_an_interrupt_before_the_first_sample_leaves_no_files(tmp_path: Path) -> None:
+    # GIVEN a pipe with some records, which then blocks
     os.mkfifo(tmp_path / "pipe")
     pipe = os.open(tmp_path / "pipe", os.O_RDWR)
     os.write(pipe, page() * 30)
     arguments = ["watch", "--from", "pipe", "--record", "r"]
     with running(*arguments, cwd=tmp_path, stderr=subprocess.PIPE) as process:
-        # WHEN Ctrl-C comes once they were taken out of it
+        # WHEN Ctrl-C is pressed after they were read
         while select.select([pipe], [], [], 0)[0] and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
@@ -277,7 +277,7 @@ def test_interrupted_before_the_first_sample_nothing_is_left(tmp_path: Path) -> 
     assert not (tmp_path / "r").exists()
 
 
-def test_a_reader_that_has_enough(tmp_path: Path) -> None:
+def test_a_reader_that_exits_early(tmp_path: Path) -> None:
     command = f"{EXECUTABLE} watch {' '.join(LEAK)} --top 0 | head -1"
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / ".cache")}
     run = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, check=False)
@@ -285,7 +285,7 @@ def test_a_reader_that_has_enough(tmp_path: Path) -> None:
     assert run.stderr == b""
 
 
-def test_without_page_owner_it_says_what_to_do(tmp_path: Path) -> None:
+def test_without_page_owner_there_is_a_hint(tmp_path: Path) -> None:
     if Path("/sys/kernel/debug/page_owner").exists():
         pytest.skip("this machine has page_owner")
     run = spo_trace("watch", "--count", "1", cwd=tmp_path)

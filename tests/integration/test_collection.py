@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every process collects the same tests: pytest-xdist stops where its workers do not agree on their ids."""
+"""Every process collects the same tests: pytest-xdist stops if the ids differ between its workers."""
 
 import os
 import subprocess
@@ -9,12 +9,12 @@ from itertools import groupby
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-# A test with a parameter of which its id is made.
+# A test whose id contains a parameter.
 TEST = "import os, random, tempfile, time, pytest\n@pytest.mark.parametrize('value', [{}])\ndef test(value): pass\n"
 
 
 def start_collecting(tests: Path, hash_seed: int) -> subprocess.Popen[str]:
-    """Start to print the id of each test below `tests`, those that boot a kernel included."""
+    """Start printing the id of each test below `tests`, including those that boot a kernel."""
     options = ("--collect-only", "-q", "-m", "vm or not vm", "-p", "no:cacheprovider")
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, str(tests)],
@@ -27,14 +27,14 @@ def start_collecting(tests: Path, hash_seed: int) -> subprocess.Popen[str]:
 
 
 def collected(process: subprocess.Popen[str]) -> list[str]:
-    """Return the ids that `process` prints, in their order."""
+    """Return the ids that `process` prints, in order."""
     printed = process.communicate(timeout=300)[0]
     assert process.returncode == 0, printed
     return [line for line in printed.splitlines() if "::" in line]
 
 
 def collected_twice(tests: Path) -> tuple[list[str], list[str]]:
-    """Return the ids that two processes print, started a second apart, each with a hash seed of its own."""
+    """Return the ids that two processes print, started a second apart with different hash seeds."""
     first = start_collecting(tests, 1)
     time.sleep(1.1)
     second = start_collecting(tests, 2)
@@ -52,7 +52,7 @@ def test_two_processes_collect_the_same_tests_in_the_same_order() -> None:
     assert len(first) == len(second)
 
 
-def test_what_differs_between_two_processes_is_seen(tmp_path: Path) -> None:
+def test_ids_that_differ_between_processes_are_noticed(tmp_path: Path) -> None:
     # GIVEN tests whose ids depend on the time, chance, the order of a set, the process and its directory
     values = {
         "time": "str(int(time.time()))",
@@ -67,10 +67,10 @@ def test_what_differs_between_two_processes_is_seen(tmp_path: Path) -> None:
         (tmp_path / f"test_{name}.py").write_text(TEST.format(value))
     # WHEN two processes collect them
     first, second = (by_file(tests) for tests in collected_twice(tmp_path))
-    # THEN all but the stable one differ, be it in their order alone
+    # THEN all but the stable one differ, some only in their order
     assert {name for name in values if first[f"test_{name}.py"] == second[f"test_{name}.py"]} == {"stable"}
 
 
 def by_file(tests: list[str]) -> dict[str, list[str]]:
-    """Return the ids of each file, in their order."""
+    """Return the ids of each file, in order."""
     return {file: list(ids) for file, ids in groupby(tests, lambda test: Path(test.partition("::")[0]).name)}

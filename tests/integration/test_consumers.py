@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Exports as other programs read them: speedscope itself, pprof-format (npm), go tool pprof."""
+"""Exports read by other programs: speedscope, pprof-format (npm), go tool pprof."""
 
 import base64
 import json
@@ -76,7 +76,7 @@ def pprof(*arguments: object) -> str:
 
 
 @pytest.mark.skipif(WHY_NO_GO is not None, reason=str(WHY_NO_GO))
-def test_go_tool_pprof_tells_the_same(tmp_path: Path) -> None:
+def test_go_tool_pprof_shows_the_same_amounts(tmp_path: Path) -> None:
     # GIVEN profiles before and after dd's pages went to swap
     before, after = spo.open(SWAPPED.with_name("1-dd256")), spo.open(SWAPPED)
     files = [exported(snap, "pprof", tmp_path / f"{n}.pb.gz") for n, snap in enumerate((before, after))]
@@ -99,7 +99,7 @@ def test_go_tool_pprof_tells_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(WHY_NO_SPEEDSCOPE is not None, reason=str(WHY_NO_SPEEDSCOPE))
-def test_speedscopes_schema_holds(tmp_path: Path) -> None:
+def test_exports_match_the_schema_of_speedscope(tmp_path: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     content = json.loads(exported(spo.open(HOSTILE), "speedscope", tmp_path / "x.json").read_text())
     jsonschema.validate(content, json.loads((SPEEDSCOPE / "file-format-schema.json").read_text()))
@@ -109,7 +109,7 @@ def test_speedscopes_schema_holds(tmp_path: Path) -> None:
 @pytest.mark.skipif(browser.WHY_NOT is not None, reason=str(browser.WHY_NOT))
 @pytest.mark.xdist_group("browser")
 def test_speedscope_imports_all_three_profiles(tmp_path: Path) -> None:
-    # GIVEN a real capture's profiles, handed over as speedscope's own command does it
+    # GIVEN the profiles of a real capture, passed as the speedscope command passes them
     snap = spo.open(SWAPPED)
     content = exported(snap, "speedscope", tmp_path / "x.speedscope.json").read_bytes()
     call = f"speedscope.loadFileFromBase64('x.speedscope.json', '{base64.b64encode(content).decode()}')"

@@ -52,21 +52,21 @@ TERMS = (
     ),
     *("placeholder stacks", "page_ext"),
 )
-# What was measured, as a whole: nothing in it is typed in, and nothing to type.
+# Measurements, generated as a whole: they contain no commands to type.
 MEASURED = [path for path in (ROOT / "docs").glob("*.md") if "\nWritten by `make " in path.read_text()]
-# What it shows takes root and a kernel with page_owner: tests/vm runs it.
+# It needs root and a kernel with page_owner: tests/vm runs it.
 TRACE = ROOT / "docs" / "trace.md"
 PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {REFERENCE, KEYS, TRACE, *MEASURED})]
 CAPTURES = ROOT / "docs" / "captures.md"
 TOURS = [page for page in PAGES if "```console" in page.read_text()]
 OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "fixtures" / "README.md", TRACE]
 
-# How large a Parquet file gets depends on pyarrow's version.
+# The size of a Parquet file depends on the version of pyarrow.
 FILE_SIZE = re.compile(r", [\d.]+ [KM]iB$")
 
 
 def tour(text: str) -> list[tuple[str, list[str]]]:
-    """Return the commands of a document's console blocks, each with the lines that it is shown to print."""
+    """Return the commands of a document's console blocks, each with the output that the document shows."""
     steps: list[tuple[str, list[str]]] = []
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         for line in block.splitlines():
@@ -84,14 +84,14 @@ def shell(script: str, directory: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("page", TOURS, ids=lambda path: path.stem)
 def test_a_tour_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
-    # GIVEN a document's commands, started in the directory that the first one goes to, if it goes somewhere
+    # GIVEN the commands of a document, run in the directory of its first cd
     steps = tour(page.read_text())
     where = tmp_path
     if steps[0][0].startswith("cd "):
         where = ROOT / steps.pop(0)[0].removeprefix("cd ")
         assert where.is_dir()
     for command, shown in steps:
-        # WHEN a command is run as it stands (its files elsewhere, and without a tool that is not ours)
+        # WHEN a command is run as printed (with files elsewhere, and without tools of others)
         ours = command.partition(" | ")[0].replace("/tmp/", f"{tmp_path}/")
         result = shell(f"cd {where} && {{ {ours}\n}} 2>&1", tmp_path)
         printed = [FILE_SIZE.sub("", line) for line in result.stdout.replace(f"{tmp_path}/", "/tmp/").splitlines()]
@@ -107,21 +107,21 @@ def test_documents_name_no_option_that_does_not_exist(page: Path) -> None:
     named = re.findall(r"(?:spo-trace|\.venv/bin/spo-trace) (\w+)((?: (?!spo-trace)[^\n|`;#&()]*)?)", page.read_text())
     for name, rest in named:
         if name in known:
-            # Quoted words are an expression's, not the command line's.
+            # Quoted words belong to an expression, not to the command line.
             words = re.sub(r"'[^']*'|\"[^\"]*\"", "", rest).split()
             options = [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]
             assert set(options) <= set(options_of(known[name])), (name, rest)
-    # An option that is named by itself is one of some command's.
+    # An option mentioned alone belongs to any command.
     every = {option for command in known.values() for option in options_of(command)} | {"--help", "--version"}
     alone = set(re.findall(r"`(--[a-z][a-z-]*)", page.read_text()))
     assert alone <= every
 
 
-def test_the_reference_is_what_help_says() -> None:
+def test_the_reference_matches_help() -> None:
     assert REFERENCE.read_text() == reference(), "make docs"
 
 
-def test_the_page_of_keys_is_the_table_of_keys() -> None:
+def test_the_page_of_keys_matches_the_table_of_keys() -> None:
     assert KEYS.read_text() == keys_page(), "make docs"
 
 
@@ -145,7 +145,7 @@ def test_the_capture_script_runs_as_documented(tmp_path: Path) -> None:
     assert " ssh root@HOST " in line
     # WHEN it runs
     result = shell(line.replace("ssh root@HOST ", ""), tmp_path)
-    # THEN the archive has the /proc files, and page_owner or why not
+    # THEN the archive contains the files of /proc, and page_owner or the reason why not
     with tarfile.open(tmp_path / "capture.tar.gz") as archive:
         names = {Path(name).name for name in archive.getnames()}
     assert {"meminfo", "meminfo-after", "uname", "date", "pagesize"} <= names

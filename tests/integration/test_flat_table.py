@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What other tools read back from the flat table of `export`, each with its defaults."""
+"""The flat table of `export` as other tools read it with their defaults."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ from tests.support import CARRIED, FS, MACHINE, entry, page, snapshot_of
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "flat-table.md"
 
-# Of which float64 makes one.
+# float64 rounds both to one value.
 LATE = (1 << 53) + 1
 SECOND_DEVICE = 1 << 58
 
@@ -30,9 +30,9 @@ NAMES += [b"a\nb", b"2026-11-28", b"-", b"a;b", b" dd", b"dd", b"#N/A", b"0x10",
 
 
 def hostile_records() -> dict[str, bytes]:
-    """Return a capture whose names look like something else, with numbers that float64 does not hold."""
+    """Return a capture whose names look like other types, with numbers that float64 would round."""
     pages = b"".join(page(number, comm=name, ts=LATE + number) for number, name in enumerate(NAMES))
-    # As Linux 5.18 to 6.6 print them: with the time of the last free, and flags of zone 2 on a machine without NUMA.
+    # As printed by Linux 5.18 to 6.6: with the time of the last free, and flags of zone 2 on a machine without NUMA.
     for number in range(6):
         pages += (
             page(0x100 + number, comm=b"dd", ts=LATE + number, stack=FS, tail=b"Charged to memcg %d\n" % number)
@@ -69,7 +69,7 @@ def pandas_counts(path: Path) -> dict[str, int]:
         ".parquet": pd.read_parquet,
     }
     with warnings.catch_warnings():
-        # It reads a CSV in parts, some of which have only missing values in a column of text.
+        # It reads a CSV in parts; in some, a column of text has only missing values.
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)
         return {str(name): int(count) for name, count in read[path.suffix](path).nunique().items()}
 
@@ -84,7 +84,7 @@ def duckdb_counts(path: Path) -> dict[str, int]:
 def polars_counts(path: Path) -> dict[str, int]:
     polars = pytest.importorskip("polars", reason="polars is not installed: pip install polars")
     if path.suffix == ".json":
-        # By default it decides on the types after 100 rows, and refuses a text where these have none.
+        # By default it infers types from 100 rows, and fails on text in a column that is empty in these.
         table = polars.read_json(path, infer_schema_length=None)
     else:
         table = polars.read_csv(path) if path.suffix == ".csv" else polars.read_parquet(path)
@@ -101,24 +101,24 @@ ENGINES: dict[str, Callable[[Path], dict[str, int]]] = {
 @pytest.mark.parametrize("format", ["csv", "json", "parquet"])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_column_has_as_many_values_as_the_snapshot(snap: Snapshot, flat: Path, engine: str, format: str) -> None:
-    # GIVEN how many different values each column has
+    # GIVEN the number of distinct values of each column
     table = pa.concat_tables(record_tables(snap))
     values = {name: len(table[name].drop_null().unique()) for name in table.schema.names}
     assert values["swp_entry"] == snap.count("swap") > 0
     # WHEN an engine reads the export with its defaults
     counts = ENGINES[engine](flat / f"flat.{format}")
-    # THEN it has the same number for each
+    # THEN it finds the same numbers
     assert counts == values
 
 
-def test_pandas_has_whole_numbers_from_parquet(snap: Snapshot, flat: Path) -> None:
+def test_pandas_reads_integers_from_parquet(snap: Snapshot, flat: Path) -> None:
     for path in (flat / "flat.parquet", *snap.path.glob("*.parquet")):
         read = pd.read_parquet(path)
         floats = [name for name in read if pd.api.types.is_float_dtype(read[name].dtype)]
         assert floats == [], path.name
 
 
-def test_bytes_add_up_to_what_report_says(snap: Snapshot, flat: Path) -> None:
+def test_bytes_add_up_to_the_total_of_report(snap: Snapshot, flat: Path) -> None:
     totals = spo.attribute(snap, by=[]).iloc[0]
     read = pd.read_parquet(flat / "flat.parquet")
     sums = read.groupby("in_table")["bytes"].sum()

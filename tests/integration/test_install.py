@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""`make install` and `make uninstall`: what they leave, and what they refuse; all below a PREFIX of the test's own."""
+"""`make install` and `make uninstall` below a PREFIX of the test: the files that they leave, and what they refuse."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def make(
     python: Path | str = STUB,
     umask: int = 0o22,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `make target PREFIX=prefix` as a user does; by default with the stub in place of python3."""
+    """Run `make target PREFIX=prefix` as a user does, by default with a stub for python3."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PIP_"))}
     log = {"STUB_LOG": str(Path(prefix).parent / "pip.log")} if Path(prefix).is_absolute() else {}
     return subprocess.run(
@@ -47,7 +47,7 @@ def make(
 
 
 def everything(directory: Path) -> dict[str, tuple[int, str]]:
-    """Return each path below `directory` with its mode, and its text or what it links to."""
+    """Return each path below `directory` with its mode, and its content or link target."""
     return {str(path.relative_to(directory)): (path.lstat().st_mode, _content(path)) for path in directory.rglob("*")}
 
 
@@ -59,7 +59,7 @@ def _content(path: Path) -> str:
 
 @pytest.mark.parametrize("name", ["pre", "with blanks/and $signs", "usr/local"])
 def test_uninstall_leaves_what_was_there_before_install(tmp_path: Path, name: str) -> None:
-    # GIVEN a prefix that is not there, or has other things in it
+    # GIVEN a prefix that does not exist, or contains other files
     prefix = tmp_path / name
     if name == "usr/local":
         (prefix / "bin").mkdir(parents=True)
@@ -71,20 +71,20 @@ def test_uninstall_leaves_what_was_there_before_install(tmp_path: Path, name: st
     assert done.returncode == 0, done.stderr
     assert subprocess.check_output([prefix / "bin/spo-trace"], text=True) == "spo-trace 9.9\n"
     assert (prefix / "bin/spo-trace").readlink() == prefix / "lib/spo-trace/bin/spo-trace"
-    # WHEN it is removed, THEN nothing is left of it, and all else is as it was
+    # WHEN it is removed, THEN no files of it are left, and all others are unchanged
     undone = make("uninstall", str(prefix).replace("$", "$$"))
     assert undone.returncode == 0, undone.stderr
     assert everything(tmp_path) == before
 
 
 def foreign_home(prefix: Path) -> None:
-    """Make a directory where the environment would be."""
+    """Make a directory at the path of the environment."""
     (prefix / "lib/spo-trace").mkdir(parents=True)
     (prefix / "lib/spo-trace/precious").write_text("mine")
 
 
 def linked_home(prefix: Path) -> None:
-    """Make a link there, to an environment that was installed elsewhere."""
+    """Make a link at the path of the environment to one that was installed elsewhere."""
     (prefix / "lib").mkdir(parents=True)
     (prefix / "elsewhere").mkdir()
     (prefix / "elsewhere" / MARKER).write_text("")
@@ -92,54 +92,54 @@ def linked_home(prefix: Path) -> None:
 
 
 def foreign_file(prefix: Path) -> None:
-    """Make a program where the link would be."""
+    """Make a program at the path of the link."""
     (prefix / "bin").mkdir(parents=True)
     (prefix / "bin/spo-trace").write_text("mine")
 
 
 def foreign_link(prefix: Path) -> None:
-    """Make a link to something else there, which does not exist."""
+    """Make a dangling link at the path of the link."""
     (prefix / "bin").mkdir(parents=True)
     (prefix / "bin/spo-trace").symlink_to("/nonexistent/pipx/spo-trace")
 
 
 @pytest.mark.parametrize("other", [foreign_home, linked_home, foreign_file, foreign_link])
-def test_what_install_did_not_make_is_neither_replaced_nor_removed(tmp_path: Path, other: object) -> None:
-    # GIVEN something else in the place of the environment or of the link
+def test_files_of_others_are_neither_replaced_nor_removed(tmp_path: Path, other: object) -> None:
+    # GIVEN another file at the path of the environment or of the link
     prefix = tmp_path / "pre"
     assert callable(other)
     other(prefix)
     before = everything(tmp_path)
-    # WHEN spo-trace is to be installed, THEN that is refused with the next step
+    # WHEN spo-trace is installed, THEN make refuses with a hint
     done = make("install", prefix)
     assert done.returncode != 0
     assert "was not created by make install\nhint: move it away, or choose another directory" in done.stderr
     assert everything(tmp_path) == before
-    # WHEN it is to be removed, THEN nothing changes
+    # WHEN it is removed, THEN nothing changes
     undone = make("uninstall", prefix)
     assert "was not created by make install" in undone.stderr
     assert everything(tmp_path) == before
 
 
 @pytest.mark.parametrize("fails", ["pip", "TERM", "INT"])
-def test_an_installation_that_fails_leaves_what_was_there(tmp_path: Path, fails: str) -> None:
-    # GIVEN nothing, WHEN pip fails or the user presses Ctrl-C
+def test_a_failed_installation_changes_nothing(tmp_path: Path, fails: str) -> None:
+    # GIVEN no installation, WHEN pip fails or the user presses Ctrl-C
     prefix = tmp_path / "pre"
     log = tmp_path / "pip.log"
     log.touch()
     assert make("install", prefix, {"STUB_FAILS": fails}).returncode != 0
-    # THEN nothing is there
+    # THEN no files are there
     assert [path.name for path in tmp_path.iterdir()] == ["pip.log"]
     # GIVEN an installation, WHEN the next one fails
     assert make("install", prefix).returncode == 0
     (prefix / "lib/spo-trace/lib/older").touch()
     before = everything(prefix)
     done = make("install", prefix, {"STUB_FAILS": fails})
-    # THEN the old one is as it was
+    # THEN the old one is unchanged
     assert done.returncode != 0
     assert "the previous state is unchanged" in done.stderr
     assert everything(prefix) == before
-    # WHEN the next one succeeds, THEN it has taken its place, and both go together
+    # WHEN the next one succeeds, THEN it has replaced the old one, and uninstall removes everything
     assert make("install", prefix).returncode == 0
     assert not (prefix / "lib/spo-trace/lib/older").exists()
     assert make("uninstall", prefix).returncode == 0
@@ -163,8 +163,8 @@ def test_pip_gets_more_arguments(tmp_path: Path) -> None:
     assert " --no-index --find-links /wheels /" in (tmp_path / "pip.log").read_text()
 
 
-def test_all_users_can_use_what_is_installed(tmp_path: Path) -> None:
-    # GIVEN an installation by somebody whose files nobody else may read, without a network: dependencies are borrowed
+def test_all_users_can_use_the_installation(tmp_path: Path) -> None:
+    # GIVEN an installation with umask 077, without a network: the dependencies are those of the tests
     pytest.importorskip("hatchling")
     borrowed = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))}
     prefix = tmp_path / "pre"
@@ -172,12 +172,12 @@ def test_all_users_can_use_what_is_installed(tmp_path: Path) -> None:
     mtime = library.PATH.stat().st_mtime_ns if library.PATH.exists() else None
     done = make("install", prefix, {**borrowed, **arguments}, python=sys.executable, umask=0o77)
     assert done.returncode == 0, done.stderr
-    # THEN others may read all of it and run what is to be run, and only its owner may change it
+    # THEN all users may read and run it, and only its owner may change it
     for path in [prefix, *prefix.rglob("*")]:
         mode = path.lstat().st_mode
         wanted = 0o755 if path.is_dir() or mode & stat.S_IXUSR else 0o644
         assert path.is_symlink() or stat.S_IMODE(mode) == wanted, path
-    # AND it has what the source has, but for the tests, and nothing that points back
+    # AND it contains the files of the source without the tests, and no reference to the source
     home = prefix / "lib/spo-trace"
     (package,) = home.glob("lib/python3*/site-packages/spo_trace")
     assert files(ROOT / "spo_trace") <= files(package)
@@ -186,9 +186,9 @@ def test_all_users_can_use_what_is_installed(tmp_path: Path) -> None:
     assert (package / "native/libspo.so").exists() == (shutil.which("cc") is not None)
     metadata = [*package.parent.glob("*.pth"), *package.parent.glob("spo_trace-*/*"), *(home / "bin").glob("spo*")]
     assert not [path for path in metadata if path.is_file() and str(ROOT).encode() in path.read_bytes()]
-    # AND the checkout is as it was
+    # AND the checkout is unchanged
     assert mtime == (library.PATH.stat().st_mtime_ns if library.PATH.exists() else None)
-    # AND it runs from anywhere, with its scenarios
+    # AND it runs in any directory, with its scenarios
     command, env = prefix / "bin/spo-trace", {**os.environ, **borrowed}
     run = subprocess.run([command, "simulate", "quick", "-o", tmp_path / "quick"], cwd="/", env=env, check=False)
     assert run.returncode == 0
@@ -196,18 +196,18 @@ def test_all_users_can_use_what_is_installed(tmp_path: Path) -> None:
 
 
 def files(directory: Path) -> set[str]:
-    """Return the names of all files below `directory` that are not made by running or building it."""
+    """Return the names of all files below `directory` that are not created by running or building it."""
     paths = (path for path in directory.rglob("*") if path.suffix not in (".pyc", ".so", ".new"))
     return {str(path.relative_to(directory)) for path in paths if path.is_file()}
 
 
-def test_documents_run_it_as_root_in_one_way() -> None:
+def test_documents_use_one_way_to_run_it_as_root() -> None:
     # GIVEN the README, the documents, and what --help prints
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     for page in pages:
         text = page.read_text()
         ways = set(re.findall(r"sudo (?:-\S+ )*(\S*spo-trace)\b(?!-|/| install)", text))
-        # THEN sudo gets the name alone; the README also says what to do where sudo does not find it
+        # THEN sudo gets the bare name; the README explains what to do if sudo does not find it
         assert ways <= {"spo-trace"} | ({"/usr/local/bin/spo-trace"} if page.name == "README.md" else set()), page
-        # AND each page leads to how it is installed, but for the help texts
+        # AND each page but the help texts links to the installation
         assert not ways or "#install" in text or page.name == "commands.md", page

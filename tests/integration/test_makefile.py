@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The Makefile: each target installs what it needs, says so, and starts again where pip failed."""
+"""The Makefile: each target installs what it needs, prints it, and repeats a pip that failed."""
 
 import os
 import re
@@ -16,7 +16,7 @@ STUB = Path(__file__).with_name("stub_python.sh")
 MAKEFILE = (ROOT / "Makefile").read_text()
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
-# The extras that a target installs into .venv; every other target of the Makefile uses no .venv, or makes none.
+# The extras that a target installs into .venv; the other targets do not create a .venv.
 NEEDS = {
     "bench": [],
     "demo": [],
@@ -49,12 +49,12 @@ def targets() -> set[str]:
 
 def test_help_lists_every_target() -> None:
     listed = re.findall(r"^  ([a-z-]+) +\S.*$", make("help").stdout, re.MULTILINE)
-    # What test-versions consists of.
+    # The parts of test-versions.
     listed += ["test-highest", "test-lowest"]
     assert (
         set(MAKEFILE.partition(".PHONY:")[2].partition("\n\n")[0].replace("\\", "").split()) == targets() == set(listed)
     )
-    # A plain `make` is the same.
+    # `make` without a target does the same.
     assert make().stdout == make("help").stdout
 
 
@@ -69,9 +69,9 @@ def test_a_target_installs_what_it_needs_and_no_more(tmp_path: Path) -> None:
         assert (f"{tmp_path}/.venv/bin/python -m pip install" in done.stdout) == (target in NEEDS), target
 
 
-def test_what_only_developers_use_is_no_dependency() -> None:
+def test_tools_for_developers_are_no_dependencies() -> None:
     runtime = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    # Whatever is added here, each user has to fetch.
+    # Every user has to download these.
     assert {re.split(r"[<>=!~ ]", line)[0] for line in runtime} == {
         "numpy", "pandas", "pure-protobuf", "pyarrow", "rich", "typer",
     }  # fmt: skip
@@ -86,7 +86,7 @@ def test_a_pip_that_fails_leaves_no_stamp(tmp_path: Path, stamp: str) -> None:
         assert make(str(venv / ".ready"), *arguments[1:], env={"STUB_LOG": str(log)}).returncode == 0
     # WHEN a target needs it
     done = make(*arguments, env={"STUB_LOG": str(log), "STUB_FAILS": "pip"})
-    # THEN make stops with the next step, and tries again the next time, then no more
+    # THEN make stops with a hint, and tries again the next time, until pip succeeds
     assert done.returncode != 0
     assert "pip failed; is the network reachable?" in done.stderr
     assert not (venv / stamp).exists()
@@ -97,7 +97,7 @@ def test_a_pip_that_fails_leaves_no_stamp(tmp_path: Path, stamp: str) -> None:
     assert "up to date" in make(*arguments, env={"STUB_LOG": str(log)}).stdout
 
 
-def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
+def test_a_python_that_is_too_old_is_refused(tmp_path: Path) -> None:
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\necho \"$2\" | grep -q 'version_info >= (3, 11)' && exit 1\n")
     old.chmod(0o755)

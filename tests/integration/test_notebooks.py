@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The notebooks run from top to bottom, and say what they are kept saying."""
+"""The notebooks run from top to bottom, and print their stored output."""
 
 import os
 import re
@@ -19,7 +19,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 @pytest.mark.xdist_group("notebooks")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_prints_what_it_shows(path: Path, tmp_path: Path) -> None:
-    # GIVEN no file of Jupyter's, IPython's or matplotlib's, and a home to put them into
+    # GIVEN a new home directory without files of Jupyter, IPython or matplotlib
     environment = os.environ | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)}
     command = [sys.executable, "-m", "tests.docs.notebooks", "--check", str(path)]
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -35,11 +35,11 @@ def test_it_can_be_read_without_jupyter(path: Path) -> None:
     book = nbformat.read(path, as_version=4)
     nbformat.validate(book)
     outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
-    # Its pictures are in it, and it is small enough for a page.
+    # The plots are stored in it, and it is small enough to display.
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in outputs)
     assert path.stat().st_size < 200_000
-    # Whoever reads it comes from prose, and is told where to go on.
+    # It begins with prose and ends with links.
     assert book.cells[0].cell_type == "markdown" and book.cells[0].source.startswith("# ")
     code = [cell.source for cell in book.cells if cell.cell_type == "code"]
     assert sum(cell.cell_type == "markdown" for cell in book.cells) >= len(code) / 2
@@ -58,12 +58,12 @@ def test_columns_named_bytes_hold_bytes(path: Path) -> None:
         for block in table.split("\n\n"):
             heading, *rows = block.splitlines()
             for column in re.finditer(r"\w*bytes\w*", heading):
-                # pandas puts a column's values below the end of its name. An amount in MiB would be a fraction.
+                # pandas aligns values with the end of the column name. An amount in MiB would be a fraction.
                 values = [row[: column.end()].split()[-1] for row in rows if row[: column.end()].split()]
                 assert values and all(re.fullmatch(r"-?\d+|<NA>", value) for value in values), (column[0], values)
 
 
-def test_a_column_in_other_units_would_be_seen() -> None:
+def test_a_column_in_other_units_would_be_noticed() -> None:
     assert not re.fullmatch(r"-?\d+|<NA>", "256.7")
     assert any("_bytes" in str(output) for path in NOTEBOOKS for output in outputs_of(path))
 
@@ -72,7 +72,7 @@ def test_a_column_in_other_units_would_be_seen() -> None:
 def test_a_legend_has_a_chosen_place(path: Path) -> None:
     book = nbformat.read(path, as_version=4)
     calls = [call for cell in book.cells for call in re.findall(r"\.legend\(.*\)", cell.source)]
-    # matplotlib's own choice ("best") may cover a bar.
+    # The default of matplotlib ("best") may cover a bar.
     assert all("loc=" in call for call in calls), calls
 
 
@@ -82,7 +82,7 @@ def test_results_are_shown_with_sizes() -> None:
         assert any(re.search(r"\d [KM]iB<", text) for text in html), path.stem
 
 
-def test_the_fleet_says_so_where_it_finds_nothing(tmp_path: Path) -> None:
+def test_a_fleet_without_snapshots(tmp_path: Path) -> None:
     book = nbformat.read(NOTEBOOKS[3], as_version=4)
     first, second, third = [cell.source for cell in book.cells if cell.cell_type == "code"][:3]
     names: dict[str, Any] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What spo-trace says of every carried capture is what independent oracles say, exactly."""
+"""The results of spo-trace for every stored capture equal those of independent oracles."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ PAGE_SIZE = 4096
 
 
 class Figures(NamedTuple):
-    """A stage's totals, worked out beforehand by awk over the text."""
+    """Hold the totals of a stage, computed from the text by awk in advance."""
 
     mem_pages: int
     swap_pages: int
@@ -61,7 +61,7 @@ RFC = {
 
 
 class Carried:
-    """One stage: its text for the oracles, its snapshot by spo-trace."""
+    """Hold one stage: its text for the oracles, and its snapshot."""
 
     def __init__(self, stage: Path, output: Path) -> None:
         """Read the text and take the snapshot."""
@@ -71,16 +71,16 @@ class Carried:
         self.snap = spo.snapshot(from_=stage, output=output, backend="capture")
 
     def owners(self, key: str) -> Owners:
-        """Return spo-trace's attribution by one key."""
+        """Return the attribution of spo-trace by one key."""
         table = spo.attribute(self.snap, by=[key])
-        # Without swap_page_owner the pages in swap are not known; the oracles count none.
+        # Without swap_page_owner, the pages in swap are unknown; the oracles count none.
         rows = zip(table[key], table["mem_pages"], table["swap_pages"].fillna(0), strict=True)
         owners = {"" if pd.isna(name) else str(text_of(name)): (int(mem), int(swap)) for name, mem, swap in rows}
         assert len(owners) == len(table), "a key came twice"
         return owners
 
 
-# Grouped by stage, so that with `pytest -n auto --dist loadgroup` too each text is parsed once.
+# Grouped by stage, so that each text is parsed once, also with `pytest -n auto --dist loadgroup`.
 STAGES = [pytest.param(s, id=stage_id(s), marks=pytest.mark.xdist_group(stage_id(s))) for s in stages(CARRIED)]
 
 
@@ -168,14 +168,14 @@ def test_bytes_and_shares_follow_from_pages(carried: Carried) -> None:
     assert table["share"].sum() == pytest.approx(1)
 
 
-# page_owner_sort has no name for a comm with a newline, nor for an empty one.
+# page_owner_sort cannot print a comm that is empty or contains a newline.
 def named_owners(carried: Carried) -> dict[str, int]:
-    """Return base pages in memory by comm, as far as page_owner_sort can name them."""
+    """Return base pages in memory by comm, for the names that page_owner_sort can print."""
     owners = carried.owners("comm")
     return {comm: pages for comm, (pages, _) in owners.items() if pages and comm and "\\n" not in comm}
 
 
-def test_what_page_owner_sort_printed(carried: Carried) -> None:
+def test_stored_output_of_page_owner_sort(carried: Carried) -> None:
     printed = json.loads((CARRIED.parent / "page_owner_sort.json").read_text())["comm_pages"]
     assert named_owners(carried) == printed[carried.id]
 

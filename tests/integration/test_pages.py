@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The HTML pages in a real browser: what they show equals the API's figures, and they can be used."""
+"""The HTML reports in a real browser: they show the amounts of the API, and can be operated."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ SWAPPED = CARRIED / "7.2-spo" / "2-swapped"
 STOCK = CARRIED / "7.2-stock" / "2-swapped"
 WEIGHTS = {"total": "total_bytes", "mem": "mem_bytes", "swap": "swap_bytes"}
 
-# A comm of 15 bytes can hold no more than the first half of an attack, a memcg all of it.
+# A comm of 15 bytes can contain half of an attack, the name of a memcg all of it.
 SCRIPT = b"<script>x()//"
 MEMCG = b"</script><img src=x onerror=document.title='owned'>"
 HOSTILE = {
@@ -79,7 +79,7 @@ def values(driver: "Chrome", selector: str) -> list[int]:
 
 
 def until(happened: Callable[[], bool]) -> None:
-    """Wait as long as a busy machine may take."""
+    """Wait long enough for a busy machine."""
     for _ in range(200):
         if happened():
             return
@@ -125,12 +125,12 @@ def width_of(driver: "Chrome", name: str) -> float:
 
 @pytest.mark.parametrize("name", ["report", "diff", "hostile"])
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
-def test_it_opens_without_complaint_at_any_size(
+def test_it_opens_without_errors_at_any_size(
     chromium: "Chrome", pages: dict[str, Path], name: str, width: int, dark: bool
 ) -> None:
     # WHEN a page is opened
     browser.look(chromium, pages[name], width=width, dark=dark)
-    # THEN the console is empty, pictures and tables are there, and nothing sticks out to the right
+    # THEN the console is empty, charts and tables are there, and nothing overflows to the right
     assert browser.console_errors(chromium) == []
     assert len(texts(chromium, "#flame g")) > 2 and len(texts(chromium, "#stacks tbody tr")) > 1
     assert chromium.execute_script("return document.documentElement.scrollWidth") == width
@@ -138,19 +138,19 @@ def test_it_opens_without_complaint_at_any_size(
 
 @pytest.mark.parametrize("weight", WEIGHTS)
 def test_sums_equal_the_apis(chromium: "Chrome", pages: dict[str, Path], weight: str) -> None:
-    # GIVEN the report, and one sort of amount chosen
+    # GIVEN a report with one kind of amount selected
     browser.look(chromium, pages["report"])
     choose_weight(chromium, weight)
     snap = spo.open(SWAPPED)
     total = spo.attribute(snap, [])[WEIGHTS[weight]].iloc[0]
-    # THEN the tiles, what is found, the whole flame graph and the row of all ages are the API's totals
+    # THEN the tiles, the search result, the root of the flame graph and the row of all ages are the totals of the API
     whole = spo.attribute(snap, []).iloc[0]
     assert values(chromium, ".tiles data") == [whole["mem_bytes"], whole["swap_bytes"], whole["total_bytes"]]
     assert values(chromium, "#found data") == [total]
     frame(chromium, "all").click()
     assert f"{format_size(total)}, 100.0%" in texts(chromium, "#flame-details")[0]
     assert values(chromium, "#ages .sum data")[0] == total
-    # AND each category's frame, each process's cell and age row, and each stack's row are the API's groups
+    # AND frames of categories, cells and age rows of processes, and rows of stacks are the groups of the API
     sizes = spo.attribute(snap, "category").set_index("category")[WEIGHTS[weight]]
     for category in sizes[sizes > total / 100].index:
         frame(chromium, category).click()
@@ -169,7 +169,7 @@ def test_sums_equal_the_apis(chromium: "Chrome", pages: dict[str, Path], weight:
 def test_the_treemap_and_its_table_are_memcg_by_comm(chromium: "Chrome", pages: dict[str, Path]) -> None:
     browser.look(chromium, pages["report"])
     owners = spo.attribute(spo.open(SWAPPED), ["memcg", "comm"])
-    # THEN the table has the API's rows, and every cell says the API's amounts
+    # THEN the table has the rows of the API, and every cell has its amounts
     assert values(chromium, "#owners td:nth-child(5) data") == list(owners["total_bytes"].head(50))
     columns = owners[["memcg", "comm", "mem_bytes", "swap_bytes"]]
     said = [
@@ -183,17 +183,17 @@ def test_the_treemap_and_its_table_are_memcg_by_comm(chromium: "Chrome", pages: 
 
 def test_search_finds_a_frame(chromium: "Chrome", pages: dict[str, Path]) -> None:
     browser.look(chromium, pages["report"])
-    # WHEN a function is searched for
+    # WHEN the user searches for a function
     found = spo.attribute(spo.open(SWAPPED), "stack", where='stack.str.contains("alloc_anon_folio|folio_prealloc")')
     found = found[["folio_prealloc" in "".join(stack) for stack in found["stack"]]]
     search(chromium, "Folio_prealloc", finds=f"{len(found)} stacks, {format_size(found['total_bytes'].sum())}")
-    # THEN its frames stand out, others fade, and the table has only stacks with it
+    # THEN its frames are highlighted, others are dimmed, and the table has only stacks with it
     fills = fills_of(chromium)
     assert fills["folio_prealloc"] == "var(--hit)"
     assert (fills["anon"], fills["tmpfs/shmem"]) == ("var(--anon)", "var(--dim)")
     assert len(texts(chromium, "#stacks tbody tr")) == len(found)
     assert "Call site" in [title.rstrip(" ▾▴") for title in texts(chromium, "#stacks th")]
-    # AND an opened row shows where
+    # AND an opened row shows the match
     chromium.find_element("css selector", "#stacks td.open button").click()
     assert texts(chromium, "#stacks mark") == ["folio_prealloc"]
 
@@ -207,12 +207,12 @@ def test_a_click_zooms_and_reset_goes_back(chromium: "Chrome", pages: dict[str, 
     until(lambda: width_of(chromium, "anon") == before)
 
 
-def test_it_is_used_by_keyboard_alone(chromium: "Chrome", pages: dict[str, Path]) -> None:
+def test_it_can_be_used_with_the_keyboard(chromium: "Chrome", pages: dict[str, Path]) -> None:
     browser.look(chromium, pages["report"])
     from selenium.webdriver import ActionChains, Keys
 
     keys = ActionChains(chromium)
-    # WHEN one goes to the flame graph with the tab key, walks down to the second category, and presses Enter
+    # WHEN the user goes to the flame graph with Tab, moves to the second category, and presses Enter
     focused = "return document.activeElement.id"
     for _ in range(20):
         keys.send_keys(Keys.TAB).perform()
@@ -220,12 +220,12 @@ def test_it_is_used_by_keyboard_alone(chromium: "Chrome", pages: dict[str, Path]
             break
     whole, before = width_of(chromium, "all"), width_of(chromium, "anon")
     keys.send_keys(Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ENTER).perform()
-    # THEN it is told, and zoomed; Escape goes back
+    # THEN it is announced and zoomed; Escape goes back
     assert texts(chromium, "#flame-details")[0].startswith("anon")
     until(lambda: width_of(chromium, "anon") == whole)
     keys.send_keys(Keys.ESCAPE).perform()
     until(lambda: width_of(chromium, "anon") == before)
-    # AND the next stops are the treemap's cells: one is chosen, and given up again
+    # AND Tab continues with the cells of the treemap: one is selected and deselected
     keys.send_keys(Keys.TAB, Keys.ENTER).perform()
     assert texts(chromium, "#only") == ["Only DD ✕"]
     dd = spo.attribute(spo.open(SWAPPED), "stack", where='comm == "DD"')
@@ -235,10 +235,10 @@ def test_it_is_used_by_keyboard_alone(chromium: "Chrome", pages: dict[str, Path]
     assert not chromium.find_element("id", "only").is_displayed()
 
 
-def test_what_is_0_cannot_be_chosen(chromium: "Chrome", pages: dict[str, Path]) -> None:
-    # GIVEN a kernel that does not tell the owners of swap
+def test_unknown_amounts_cannot_be_selected(chromium: "Chrome", pages: dict[str, Path]) -> None:
+    # GIVEN a kernel without owners of swap
     browser.look(chromium, pages["stock"])
-    # THEN only memory can be chosen, and is
+    # THEN only memory can be selected, and is selected
     found = "return [...document.querySelectorAll('input[name=weight]')].filter((e) => !e.disabled).map((e) => e.value)"
     assert chromium.execute_script(found) == ["mem"]
     assert chromium.execute_script("return document.querySelector('input[name=weight]:checked').value") == "mem"
@@ -246,11 +246,11 @@ def test_what_is_0_cannot_be_chosen(chromium: "Chrome", pages: dict[str, Path]) 
     assert chromium.execute_script(found) == ["total", "mem", "swap"]
 
 
-def test_what_is_not_known_is_nowhere_0(chromium: "Chrome", pages: dict[str, Path]) -> None:
-    # GIVEN the pages of a kernel that does not tell the owners of swap
+def test_unknown_amounts_are_never_0(chromium: "Chrome", pages: dict[str, Path]) -> None:
+    # GIVEN the reports of a kernel without owners of swap
     browser.look(chromium, pages["stock"])
     frame(chromium, "tmpfs/shmem").click()
-    # THEN the line under the flame graph, the treemap and the tables say so, or leave it out
+    # THEN the details of the flame graph, the treemap and the tables show unknown, or leave swap out
     assert ", swap unknown · " in texts(chromium, "#flame-details")[0]
     labels = chromium.execute_script("return [...document.querySelectorAll('.cell')].map((e) => e.ariaLabel)")
     assert len(labels) > 10 and all(label.endswith(" in memory, swap unknown") for label in labels)
@@ -263,8 +263,8 @@ def test_what_is_not_known_is_nowhere_0(chromium: "Chrome", pages: dict[str, Pat
     assert browser.console_errors(chromium) == []
 
 
-def test_ten_thousand_stacks_draw_only_what_can_be_seen(chromium: "Chrome", tmp_path: Path) -> None:
-    # GIVEN 10,000 stacks of 16 frames, 12 of them their own
+def test_of_ten_thousand_stacks_only_visible_frames_are_drawn(chromium: "Chrome", tmp_path: Path) -> None:
+    # GIVEN 10,000 stacks of 16 frames, 12 of which no other stack has
     frames = [tuple(f"f{i * 5 % 3989 if d < 12 else i % 7}_{d}+0x1/0x2" for d in range(16)) for i in range(10_000)]
     of_stack = {"category": "slab", "caller": "f", "callsite": "f", "module": "vmlinux"}
     named = {**of_stack, "comm": [f"comm-{i % 300}" for i in range(10_000)]}
@@ -279,7 +279,7 @@ def test_ten_thousand_stacks_draw_only_what_can_be_seen(chromium: "Chrome", tmp_
     assert values(chromium, "#found data") == [stacks["mem_bytes"].sum()]
     search(chromium, "f5_0", finds=found_text(stacks[["f5_0" in "".join(stack) for stack in stacks["stack"]]]))
     frame(chromium, "slab").click()
-    # THEN frames that are too narrow to see, and rows that nobody asked for, are not drawn
+    # THEN frames that are too narrow to see, and rows beyond the first ones, are not drawn
     assert browser.console_errors(chromium) == []
     assert len(texts(chromium, "#flame g")) < 1280 / 2 * 18
     assert len(texts(chromium, "#stacks tbody tr")) <= 50
@@ -296,7 +296,7 @@ def test_headings_sort(chromium: "Chrome", pages: dict[str, Path]) -> None:
         heading.click()
         shown = values(chromium, "#stacks tbody td:nth-child(3) data")
         assert shown == sorted(shown, reverse=not order)
-    # AND a search keeps that order, another amount begins with its largest
+    # AND a search keeps the order; another amount is sorted with its largest first
     chromium.find_element("id", "search").send_keys("folio_prealloc")
     until(lambda: len(texts(chromium, "#stacks tbody tr")) < 50)
     assert heading.find_element("xpath", "..").get_attribute("aria-sort") == "ascending"
@@ -305,12 +305,12 @@ def test_headings_sort(chromium: "Chrome", pages: dict[str, Path]) -> None:
 
 
 def test_names_from_the_kernel_are_text(chromium: "Chrome", pages: dict[str, Path]) -> None:
-    # WHEN a page of names made of markup is opened, and all of its parts are used
+    # WHEN a report with markup in its names is opened and all of its parts are used
     browser.look(chromium, pages["hostile"])
     for selector in ("#stacks td.open button", "#treemap .cell", "details summary"):
         chromium.find_element("css selector", selector).click()
     select(chromium, "group", "comm")
-    # THEN there is no element that they would have made, and they are shown as they are
+    # THEN the markup has created no element, and the names are shown as text
     made = "return [document.querySelectorAll('img, b:not(#flame-details b, #ages b)').length, document.scripts.length]"
     assert chromium.execute_script(made) == [0, 2]
     assert chromium.title == "Memory of box, Linux 7.2.13" and browser.console_errors(chromium) == []
@@ -329,38 +329,38 @@ def test_a_difference_equals_the_apis(chromium: "Chrome", pages: dict[str, Path]
     a, b = spo.open(SWAPPED.with_name("1-dd256")), spo.open(SWAPPED)
     whole = spo.diff(a, b, []).iloc[0]
     column = f"{WEIGHTS[weight]}_delta"
-    # THEN the tiles and the whole flame graph are the API's
+    # THEN the tiles and the root of the flame graph are the amounts of the API
     names = ("mem_bytes_delta", "swap_bytes_delta", "total_bytes_delta")
     assert values(chromium, ".tiles data") == [whole[name] for name in names]
     frame(chromium, "▲ all").click()
     assert format_size(whole[column], signed=True) in texts(chromium, "#flame-details")[0]
-    # AND the tables are the API's rows that changed
+    # AND the tables have the changed rows of the API
     for place, key, nth in (("growth", "comm", 2), ("stacks", "stack", 2)):
         changed = spo.diff(a, b, key)[column].sort_values(ascending=False)
         changed = changed[changed != 0]
         assert values(chromium, f"#{place} tbody td:nth-child({nth}) data") == list(changed.head(50))
 
 
-def test_growth_is_told_without_colour(chromium: "Chrome", pages: dict[str, Path]) -> None:
+def test_growth_is_visible_without_colour(chromium: "Chrome", pages: dict[str, Path]) -> None:
     browser.look(chromium, pages["diff"])
     choose_weight(chromium, "mem")
     select(chromium, "group", "comm")
-    # THEN what grew and what shrank have signs of their own, and what shrank is hatched
+    # THEN growth and shrinking have different signs, and shrinking is hatched
     found = fills_of(chromium)
     assert (found["▲ DD"], found["▼ dd"]) == ("url(#grew-4)", "url(#shrank-4)")
-    # AND a width that is A's leaves out what only B has
+    # AND with the widths of A, frames that only B has are left out
     select(chromium, "mode", "a")
     assert "▼ dd" in fills_of(chromium) and "▲ DD" not in fills_of(chromium)
 
 
 def test_numbers_are_written_as_on_the_command_line(chromium: "Chrome", pages: dict[str, Path], tmp_path: Path) -> None:
-    # GIVEN amounts at every edge: halves of the last digit, unit changes, signs
+    # GIVEN amounts at all edge cases: rounding of halves, changes of the unit, signs
     sizes = [n * 4096 for n in (*range(0, 3000, 7), 288, 32, 1 << 20, (1 << 20) + 32, 255 * 1024 * 1024)]
     sizes += [-size for size in sizes[:200]] + [1, 1023, 1152, 1 << 50]
-    # WHEN the page's own function writes them
+    # WHEN the script of the page formats them
     script = resources.files("spo_trace.reporters.html").joinpath("format.js").read_text()
     browser.look(chromium, pages["report"])
     for signed in (False, True):
         call = f"{script}; return arguments[0].map((size) => formatSize(size, {str(signed).lower()}));"
-        # THEN they are what the command line prints
+        # THEN they are equal to the output of the command line
         assert chromium.execute_script(call, sizes) == [format_size(size, signed=signed) for size in sizes]

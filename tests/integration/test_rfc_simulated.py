@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The RFC cover letter's experiment on a modelled machine: `spo-trace report` gives the letter's figures."""
+"""The experiment of the RFC's cover letter on a simulated machine: `spo-trace report` gives its figures."""
 
 import json
 import subprocess
@@ -45,17 +45,17 @@ def simulated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.mark.xdist_group("rfc-simulated")
 def test_report_gives_the_cover_letters_figures(simulated: tuple[str, Path]) -> None:
-    # GIVEN what the modelled kernel printed at each stage
+    # GIVEN the output of the simulated kernel at each stage
     scenario, directory = simulated
     stages = {stage for name, stage, _, _ in LETTER if name == scenario}
-    # WHEN each stage is reported by comm
+    # WHEN each stage is attributed by comm
     tables = {
         stage: json.loads(run("report", str(directory / stage), "--top", "0", "--format", "json")) for stage in stages
     }
-    # THEN every figure is within 3 % of the letter's
+    # THEN every figure is within 3 % of the one in the letter
     for (name, stage, comm, kind), expected in LETTER.items():
         if name == scenario:
             rows = [row for row in tables[stage] if comm in (None, row["comm"])]
-            # Of swap whose owners are not known the letter says 0, and we say nothing.
+            # For swap with unknown owners the letter has 0; the report leaves it out.
             found = sum(row[f"{kind}_bytes"] or 0 for row in rows) / MIB
             assert found == pytest.approx(expected, rel=0.03), (stage, comm, kind)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The examples in the docstrings print what they show."""
+"""The examples in docstrings produce the output that they show."""
 
 import doctest
 import gzip
@@ -23,7 +23,7 @@ MODULES = sorted(
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with what the examples name: snapshots, a capture and a recording."""
+    """Return a directory with the files in the examples: snapshots, a capture and a recording."""
     directory = tmp_path_factory.mktemp("examples")
     for name, stage in (("before", "0-start"), ("now", "2-swapped")):
         spo.snapshot(directory / f"{name}.spo", from_="quick", backend="simulator", stage=stage)
@@ -43,7 +43,7 @@ def test_examples(name: str, place: Path) -> None:
     assert outcome.failed == 0
 
 
-def test_no_example_is_left_out() -> None:
+def test_all_examples_are_run() -> None:
     assert [str(path) for path in PACKAGE.rglob("*.py") if "doctest: +SKIP" in path.read_text()] == []
 
 

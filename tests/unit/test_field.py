@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Inputs rebuilt from public reports: what is read of each, or what the user is told that it is."""
+"""Inputs reconstructed from public reports: the result of reading each, or the message on what it is instead."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ FIELD = Path(__file__).parents[2] / "fixtures" / "field"
 
 
 class Read(NamedTuple):
-    """Hold what is read: records and base pages counted with grep and awk, frames, lost records, notes and marks."""
+    """Expected results: records and base pages (counted with grep and awk), frames, lost records, notes and marks."""
 
     records: int
     pages: int
@@ -29,7 +29,7 @@ def marked(*marks: Reason) -> frozenset[Reason]:
     return frozenset(marks)
 
 
-# `frames`: of all records together.
+# `frames`: the sum over all records.
 READ = {
     "06-extra-line/page_owner": Read(2, 9, 7, notes=2),
     "07-realtek-tv/page_owner": Read(2, 5, 5, marks=marked(Reason.VENDOR_FIRST_LINE)),
@@ -72,7 +72,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize("name", READ)
-def test_what_is_read(name: str, tmp_path: Path) -> None:
+def test_records_of_each_input(name: str, tmp_path: Path) -> None:
     expected = READ[name]
     snap = spo.snapshot(tmp_path / "a.spo", from_=FIELD / name)
     counts = snap.meta.files["page_owner"]
@@ -92,7 +92,7 @@ def test_what_is_read(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_what_else_it_is(name: str) -> None:
+def test_messages_on_other_inputs(name: str) -> None:
     with pytest.raises(SpoTraceError) as caught:
         spo.open(FIELD / name)
     assert NAMED[name] in caught.value.message
@@ -104,7 +104,7 @@ def test_every_input_has_an_outcome() -> None:
     assert {name + "/sprd_page_owner" if name == "09-sprd" else name for name in (*READ, *NAMED)} == there
 
 
-def test_a_vendors_header_tells_comm_and_migratetype(tmp_path: Path) -> None:
+def test_comm_and_migratetype_are_read_from_a_vendors_header(tmp_path: Path) -> None:
     pages = spo.snapshot(tmp_path / "a.spo", from_=FIELD / "07-realtek-tv/page_owner").pages
     assert pages["comm"].tolist() == ["AppLauncher", "vdec task"]
     assert pages["pid"].tolist() == [1325, 702]
@@ -112,7 +112,7 @@ def test_a_vendors_header_tells_comm_and_migratetype(tmp_path: Path) -> None:
     assert pages["page_flag_names"].tolist() == ["uptodate|dirty|lru|active|mappedtodisk", "slab|compound|swapcache"]
 
 
-def test_a_file_of_another_name_is_said(tmp_path: Path) -> None:
+def test_a_file_with_another_name_is_reported(tmp_path: Path) -> None:
     snap = spo.snapshot(tmp_path / "a.spo", from_=FIELD / "09-sprd")
     assert "sprd_page_owner" in str(snap.meta.files["page_owner"].note)
 
@@ -123,7 +123,7 @@ def test_the_name_of_an_offlined_memcg(tmp_path: Path) -> None:
     assert pages["memcg_offline"].tolist() == [True]
 
 
-def test_handles_and_the_stacks_that_they_stand_for(tmp_path: Path) -> None:
+def test_handles_and_their_stacks(tmp_path: Path) -> None:
     files = [FIELD / "36-handle-mode" / name for name in ("handles.txt", "map.txt")]
     snap = spo.snapshot(tmp_path / "a.spo", from_=files)
     assert snap.stacks["frames"].map(len).tolist() == [2, 2]

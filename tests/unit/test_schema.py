@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The columns: their names and types are a promise to whoever reads a snapshot with another tool."""
+"""Columns: their names and types are stable, because other tools read snapshots."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from spo_trace import schema
 
 DOCUMENT = Path(schema.__file__).parent / "snapshots" / "SCHEMA.md"
 
-# A change here is a new SCHEMA_VERSION and an entry in SCHEMA.md.
+# A change here needs a new SCHEMA_VERSION and an entry in SCHEMA.md.
 NAME = "dictionary<values=string, indices=int32, ordered=0>"
 PAGES = {
     "pfn": "uint64?",
@@ -80,7 +80,7 @@ def test_columns_and_their_order(name: str, columns: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", schema.TABLES)
-def test_each_column_tells_its_meaning(name: str) -> None:
+def test_each_column_has_a_meaning(name: str) -> None:
     for field in schema.TABLES[name]:
         assert set(field.metadata) == {b"source", b"meaning"}
         assert field.metadata[b"meaning"].strip()

@@ -55,8 +55,8 @@ def run(
     """Boot `machine`, run the shell script `job` in it as root, and return when the guest is off.
 
     The job has the helpers of guest/lib.sh, this Python's directory first in PATH, and `out` as $OUT. `out` gets
-    job.log, dmesg, console.log and what the job writes; `echo` gets the console as it comes. As many guests run at once
-    as this machine has processors, but none beside one that is `alone`. With `userland`, that tree is the job's root
+    job.log, dmesg, console.log and the job's files; the console is copied to `echo`. As many guests run at once as this
+    machine has processors, but none together with one that is `alone`. With `userland`, that tree is the job's root
     file system, and its own Python runs spo-trace. Raise GuestError if the job's exit status is not 0, or if it is not
     done after `time_limit` seconds.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The capture script on a real kernel, under busybox: what it captures is what `snapshot` reads live."""
+"""The capture script on a real kernel, under busybox: its capture has the same records as a live `snapshot`."""
 
 from pathlib import Path
 

@@ -42,7 +42,7 @@ def blocks(text: str, language: str) -> list[str]:
 def all_steps() -> list[str]:
     """Return the root steps of all documents except docs/in-ci.md, which is run as a whole.
 
-    Of those that differ in the name of the output alone, the first one.
+    Steps that differ only in the name of the output are included once.
     """
     ci = root_steps(CI.read_text())
     steps = {step for document in DOCUMENTS for step in root_steps(document.read_text())}

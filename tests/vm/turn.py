@@ -18,7 +18,7 @@ __all__ = ["turn"]
 def turn(*, alone: bool) -> Iterator[None]:
     """Wait for a free processor of this machine, or for all of them if `alone`, and reserve it.
 
-    $SPO_TRACE_GUEST_LOCK names the file that stands for them; those beside it, with a number, stand for one each.
+    $SPO_TRACE_GUEST_LOCK is the lock file for all of them; the same name with a number is the lock of one processor.
     """
     gate = Path(os.environ.get("SPO_TRACE_GUEST_LOCK") or kernels.cache_directory() / "guest.lock")
     gate.parent.mkdir(parents=True, exist_ok=True)

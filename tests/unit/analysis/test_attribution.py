@@ -42,7 +42,7 @@ def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 
 def rows(table: pd.DataFrame) -> list[list[object]]:
-    """Return a table as lists, None for what is missing."""
+    """Return a table as lists, with None for missing values."""
     return [[None if pd.isna(value) else value for value in row] for row in table.to_numpy().tolist()]
 
 

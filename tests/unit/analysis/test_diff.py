@@ -27,7 +27,7 @@ def snapshots(tmp_path: Path, **changed: tuple[bytes, bytes]) -> tuple[Snapshot,
 
 
 def rows(table: pd.DataFrame) -> list[list[object]]:
-    """Return a table as lists, None for what is missing."""
+    """Return a table as lists, with None for missing values."""
     return [[None if pd.isna(value) else value for value in row] for row in table.to_numpy().tolist()]
 
 

@@ -140,7 +140,7 @@ def test_invalid_arguments() -> None:
         trend(samples(a=[1, 2]), ["comm"])
     with pytest.raises(UsageError, match="there is no weight 'pages'"):
         trend(samples(a=[1, 2, 3]), ["comm"], weight="pages")
-    with pytest.raises(UsageError, match="do not tell memory from swap"):
+    with pytest.raises(UsageError, match="do not distinguish memory from swap"):
         trend(samples(a=[1, 2, 3]).assign(mem_bytes=[np.nan] * 3), ["comm"], weight="mem")
     memory = samples(a=[1, 2, 3])
     memory = memory.assign(mem_bytes=memory["total_bytes"], swap_bytes=pd.array([None] * 3, "Int64"))

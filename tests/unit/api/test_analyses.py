@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The public API: what its functions accept, and how they refuse what they cannot use."""
+"""The public API: accepted arguments, and the errors for all others."""
 
 import gzip
 import io
@@ -48,7 +48,7 @@ def snap(place: Path) -> spo.Snapshot:
 class TestPaths:
     @pytest.mark.parametrize("given", ["day/a.spo", "a.files", "a.tar.gz", "page_owner"])
     @pytest.mark.parametrize("kind", [str, Path])
-    def test_a_path_does_for_a_snapshot(self, place: Path, given: str, kind: Callable[[Path], Any]) -> None:
+    def test_a_path_is_accepted_as_a_snapshot(self, place: Path, given: str, kind: Callable[[Path], Any]) -> None:
         path = kind(place / given)
         assert list(spo.attribute(path)["comm"]) == ["cat", "dd"]
         assert list(spo.ages(path)["comm"]) == ["cat", "dd"]
@@ -67,20 +67,20 @@ class TestPaths:
         pd.testing.assert_frame_equal(spo.series(mixed, by="comm"), expected)
         assert list(spo.trend(mixed, by="comm")["comm"]) == list(spo.trend(str(place / "day"), by="comm")["comm"])
 
-    def test_open_takes_a_snapshot_too(self, snap: spo.Snapshot) -> None:
+    def test_open_accepts_a_snapshot(self, snap: spo.Snapshot) -> None:
         assert spo.open(snap) is snap
 
 
 class TestExport:
     @pytest.mark.parametrize("format", ["folded", "speedscope", "html", "csv", "json", "pprof", "parquet"])
-    def test_a_path_and_every_kind_of_handle_get_the_same_bytes(
+    def test_a_path_and_every_kind_of_file_object_get_the_same_bytes(
         self, snap: spo.Snapshot, format: str, tmp_path: Path
     ) -> None:
-        # GIVEN the bytes that go to a path
+        # GIVEN the bytes written to a path
         spo.export(snap, format, tmp_path / "path")
         expected = (tmp_path / "path").read_bytes()
         assert expected and (tmp_path / "path").stat().st_mode & 0o777 == 0o600
-        # WHEN they go to handles
+        # WHEN they are written to file objects
         with (tmp_path / "text").open("w", encoding="utf-8") as text, (tmp_path / "binary").open("wb") as binary:
             spo.export(snap, format, text)
             spo.export(snap, format, binary)
@@ -93,13 +93,13 @@ class TestExport:
             spo.export(snap, format, temporary)
             temporary.flush()
             assert Path(temporary.name).read_bytes() == expected
-        # THEN each has them
+        # THEN each has the same bytes
         assert [(tmp_path / name).read_bytes() for name in ("text", "binary", "raw")] == [expected] * 3
         assert gzip.decompress((tmp_path / "gz").read_bytes()) == expected
         assert memory.getvalue() == expected
 
     @pytest.mark.parametrize("format", ["pprof", "parquet"])
-    def test_a_binary_format_needs_a_binary_handle(self, snap: spo.Snapshot, format: str) -> None:
+    def test_a_binary_format_needs_a_binary_file_object(self, snap: spo.Snapshot, format: str) -> None:
         with pytest.raises(spo.UsageError, match="outfile is open for text, but this format is binary") as caught:
             spo.export(snap, format, io.StringIO())
         assert "BytesIO" in str(caught.value.hint)
@@ -113,12 +113,12 @@ class TestExport:
         spo.export(snap, "csv", target, force=True)
         assert target.read_text().startswith("where,")
 
-    def test_a_failed_export_leaves_nothing(self, snap: spo.Snapshot, tmp_path: Path) -> None:
+    def test_a_failed_export_leaves_no_file(self, snap: spo.Snapshot, tmp_path: Path) -> None:
         with pytest.raises(spo.UsageError):
             spo.export(snap, "folded", tmp_path / "x", where="nosuch == 1")
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_handle_that_is_not_open_for_writing(self, snap: spo.Snapshot) -> None:
+    def test_a_file_object_that_is_not_open_for_writing(self, snap: spo.Snapshot) -> None:
         refused = pytest.raises(spo.UsageError, match="outfile is not open for writing")
         with (snap.path / "snapshot.json").open() as file, refused:
             spo.export(snap, "csv", file)
@@ -131,7 +131,7 @@ class TestExport:
             spo.export(found.path, "folded", file)
 
 
-# Functions with arguments of a wrong kind: {s} is a snapshot, {d} a directory of snapshots, {o} a new path.
+# Calls with wrong arguments: {s} is a snapshot, {d} a directory of snapshots, {o} a new path.
 WRONG = [
     "spo.attribute(None)",
     "spo.attribute(3)",
@@ -263,23 +263,23 @@ WRONG = [
     "spo.export_diff('{s}', None, '{o}')",
     "spo.export_diff('{s}', '{s}', 3)",
 ]
-# Which are questions, not mistakes: one row of all, and a line without keys.
+# Valid calls without keys: one row of totals.
 ALLOWED = {"spo.trend('{d}', by=[])"}
 
 
 class TestWrongArguments:
     @pytest.mark.parametrize("call", WRONG)
-    def test_they_are_refused_in_the_terms_of_the_api(self, place: Path, tmp_path: Path, call: str) -> None:
+    def test_errors_name_the_arguments_of_the_api(self, place: Path, tmp_path: Path, call: str) -> None:
         names = {"s": place / "day" / "a.spo", "d": place / "day", "f": place / "a.files", "o": tmp_path / "o"}
-        # WHEN a function is called with what it cannot use
+        # WHEN a function is called with a wrong argument
         try:
             eval(call.format(**names), {"spo": spo})
         except spo.SpoTraceError as error:
-            # THEN it says so, with the next step, and names no option of the command line
+            # THEN the error has a hint, and names no option of the command line
             assert error.message and "Errno" not in error.message
             assert error.hint, error.message
             assert "--" not in f"{error.message} {error.hint}" and " -o" not in f"{error.message} {error.hint}"
-            # AND the command line can say it, too
+            # AND the error can be translated for the command line
             assert worded(error.texts[0]) and worded(error.texts[1] or "")
         else:
             assert call in ALLOWED
@@ -293,7 +293,7 @@ class TestNames:
         assert "open" not in names and names["attribute"] is spo.attribute
         assert callable(spo.open)
 
-    def test_dir_has_the_api_alone(self) -> None:
+    def test_dir_lists_only_the_api(self) -> None:
         assert {*dir(spo)} == {*spo.__all__, "open"}
         program = (
             "import spo_trace; print(*dir(spo_trace)); print([n for n in dir(spo_trace) if not hasattr(spo_trace, n)])"
@@ -311,7 +311,7 @@ class TestColumns:
         for rows in (snap.pages, snap.swap):
             for name in ("category", "caller", "callsite", "module", "stack", "symbols"):
                 assert isinstance(rows[name].dtype, pd.CategoricalDtype)
-                # The same rows as where finds.
+                # The rows that where matches.
                 for value in rows[name].dropna().unique():
                     table = "mem" if rows is snap.pages else "swap"
                     found = spo.attribute(snap, [], where=f'{name} == "{value}"')[f"{table}_bytes"].iloc[0]
@@ -342,7 +342,7 @@ class TestHtml:
         html = spo.open(snapshot_of(tmp_path, files))._repr_html_()
         assert "unknown (" in html and ">?<" in html
 
-    def test_all_of_it_is_escaped(self, tmp_path: Path) -> None:
+    def test_all_texts_are_escaped(self, tmp_path: Path) -> None:
         uname = b"Linux <script>alert(2)</script> 7.2.13 #1 SMP Mon x86_64 GNU/Linux\n"
         found = spo.open(snapshot_of(tmp_path, FILES | {"uname": uname, "page_owner": page(comm=HOSTILE)}))
         results = [spo.attribute(found), spo.diff(found, found), spo.attribute(found, "stack"), spo.balance(found)]
@@ -369,7 +369,7 @@ class TestHtml:
     def test_a_result_is_a_dataframe(self, snap: spo.Snapshot, tmp_path: Path) -> None:
         table = spo.attribute(snap)
         assert isinstance(table, pd.DataFrame)
-        # What is computed may have other units under the same names.
+        # A computed table may have other units under the same names.
         assert type(table[["mem_bytes"]] / 1024) is pd.DataFrame and type(table.query("mem_bytes > 0")) is pd.DataFrame
         pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(table)), table)
         table.to_parquet(tmp_path / "x.parquet")

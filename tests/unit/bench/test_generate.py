@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The benchmark's text is what its truth says, as the reference parser reads it."""
+"""The benchmark's text has the expected totals according to the reference parser."""
 
 import json
 from collections import Counter
@@ -24,7 +24,7 @@ def text(tmp_path: Path) -> Path:
 
 
 def parse(text: Path) -> tuple[list[dict[str, Any]], StackTable]:
-    """Return the rows and the stacks that the reference parser finds; it may reject nothing."""
+    """Return the rows and the stacks of the reference parser, which must not reject anything."""
     stacks, rejects = StackTable(), list[Reject]()
     batches = page_batches(split_records([text.read_bytes()]), stacks, rejects.append)
     rows = pa.Table.from_batches(list(batches)).to_pylist()
@@ -32,7 +32,7 @@ def parse(text: Path) -> tuple[list[dict[str, Any]], StackTable]:
     return rows, stacks
 
 
-def test_the_truth_is_what_the_reference_parser_finds(text: Path) -> None:
+def test_the_expected_totals_are_those_of_the_reference_parser(text: Path) -> None:
     rows, stacks = parse(text)
     comms, by_stack = Counter[str](), Counter[str]()
     for row in rows:
@@ -50,7 +50,7 @@ def test_the_truth_is_what_the_reference_parser_finds(text: Path) -> None:
     assert len(rows) == RECORDS
 
 
-def test_page_frames_ascend_and_are_aligned_to_their_order(text: Path) -> None:
+def test_page_frames_are_ascending_and_aligned_to_their_order(text: Path) -> None:
     end = 0
     for row in parse(text)[0]:
         assert row["pfn"] >= end
@@ -69,7 +69,7 @@ def test_records_are_as_varied_and_as_long_as_those_of_a_large_machine(text: Pat
         assert len({row[name] for row in rows}) >= at_least, name
 
 
-def test_the_seed_decides(tmp_path: Path) -> None:
+def test_the_text_depends_on_the_seed_only(tmp_path: Path) -> None:
     texts = []
     for number, seed in enumerate((1, 1, 2)):
         generate(tmp_path / str(number), RECORDS, seed)

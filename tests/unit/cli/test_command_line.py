@@ -8,7 +8,7 @@ from spo_trace.cli import COMMANDS
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_does_not_wait_for_the_others_to_be_imported(name: str) -> None:
+def test_a_command_does_not_import_the_others(name: str) -> None:
     program = (
         "import sys\n"
         "from spo_trace import cli\n"
@@ -22,7 +22,7 @@ def test_a_command_does_not_wait_for_the_others_to_be_imported(name: str) -> Non
     assert imported == ({"demo", "simulate", "snapshot", "report", "diff", "verify"} if name == "demo" else {name})
 
 
-def test_an_unknown_command_is_told_of_all() -> None:
+def test_an_unknown_command_gets_a_suggestion() -> None:
     program = "import sys; sys.argv = ['spo-trace', 'tren']; from spo_trace import cli; cli.main()"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""An error of any kind is a line that says what to do."""
+"""Every error becomes one line with a hint."""
 
 import pytest
 import typer
@@ -15,7 +15,7 @@ from spo_trace.cli.guard import guarded
         (ZeroDivisionError("x"), "a bug in spo-trace: ZeroDivisionError: x\n"),
     ],
 )
-def test_an_error_is_a_line(error: Exception, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_becomes_one_line(error: Exception, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     @guarded
     def command() -> None:
         raise error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Messages name arguments in the API's terms, and the command line spells them as its options."""
+"""Messages name arguments as the API does; the command line translates them to options."""
 
 import ast
 import re
@@ -13,10 +13,9 @@ from spo_trace.cli.messages import worded
 from spo_trace.errors import Argument, Call, Text, UsageError, spelled
 
 PACKAGE = Path(spo_trace.__file__).parent
-# -o, --where: but not the dash of a sentence, nor a heading's.
+# -o, --where: but not a dash in a sentence or a heading.
 OPTION = re.compile(r"(?<![\w-])(?:--[a-z][a-z-]+|-[oj])(?![\w-])")
-
-# Commands that the API lacks are named as they are typed.
+# Commands that the API lacks are named as on the command line.
 COMMAND = re.compile(r"spo-trace (?:trace|simulate) [^;]*")
 
 
@@ -37,18 +36,18 @@ COMMAND = re.compile(r"spo-trace (?:trace|simulate) [^;]*")
         (Call("watch", record="DIR"), "spo.watch(record='DIR')", "spo-trace watch --record DIR"),
     ],
 )
-def test_each_front_end_has_its_spelling(text: Text, python: str, command_line: str) -> None:
+def test_arguments_are_spelled_for_python_and_the_command_line(text: Text, python: str, command_line: str) -> None:
     assert (spelled(text), worded(text)) == (python, command_line)
 
 
-def test_an_error_is_python_unless_asked_otherwise() -> None:
+def test_an_error_has_the_names_of_python_by_default() -> None:
     error = UsageError((Argument("by"), " is wrong"), hint=("leave out ", Argument("by")))
     assert (str(error), error.message, error.hint, error.exit_code) == ("by is wrong", "by is wrong", "leave out by", 2)
     assert [worded(text) for text in error.texts if text] == ["--by is wrong", "leave out --by"]
 
 
 def texts(path: Path) -> Iterator[str]:
-    """Yield the texts of a module that are no docstrings."""
+    """Yield the string constants of a module except docstrings."""
     tree = ast.parse(path.read_text())
     documentation = {
         id(node.body[0].value)
@@ -72,13 +71,13 @@ def test_only_the_command_line_names_options() -> None:
         if OPTION.search(COMMAND.sub("", text))
     }
     assert found == set()
-    # AND the test would see one.
+    # AND the pattern matches options.
     assert OPTION.search("leave out --from") and OPTION.search("name a directory with -o")
 
 
 def test_commands_to_install_are_in_one_place() -> None:
     modules = {path.name for path in PACKAGE.rglob("*.py") if any("pip install" in text for text in texts(path))}
     assert modules == {"version.py"}
-    # Nothing is published: what has no path would be somebody else's package.
+    # The project is not published: a name without a path would be another package.
     commands = re.findall(r"pip install (\S+)", (PACKAGE / "version.py").read_text())
     assert commands and all(command.strip("'\"").startswith(".") for command in commands)

@@ -177,7 +177,7 @@ def test_stacks_that_cannot_be_read_are_left_out_with_a_warning(tmp_path: Path) 
 
 def test_stacks_that_are_blocked_are_left_out_with_one_warning(tmp_path: Path) -> None:
     # GIVEN a source whose page_owner_stacks cannot be read to its end
-    why = Why(Missing.BLOCKED, "reading it returned nothing for 10 s and was given up")
+    why = Why(Missing.BLOCKED, "reading it returned no data for 10 s and was abandoned")
     # WHEN a snapshot is taken
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, why=why)
     # THEN it is there, and says once what it lacks, in words and as a code

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Hypothesis strategies: what a record can hold, the hostile included."""
+"""Hypothesis strategies: values of records, including hostile ones."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ _SYMBOLS = ("a", "__alloc_frozen_pages_noprof", "vfs_write.isra.0", "x64_sys_cal
 _MODULES = ("", "", " [ext4]", " [snd_hda]")
 _OFFSETS = ("0x0/0x10", "0x1f/0x20", "0x3ff/0xabc")
 
-# A frame, one that is not resolved included.
+# A frame, including unresolved ones.
 _FRAME = st.tuples(st.sampled_from(_SYMBOLS), st.sampled_from(_OFFSETS), st.sampled_from(_MODULES)).map(
     lambda parts: f"{parts[0]}+{parts[1]}{parts[2]}"
 ) | st.just("0xffffffffc0123456")
@@ -86,6 +86,6 @@ SWAPPED = st.fixed_dictionaries(_OWNER | {"swp_entry": _U64})
 
 @st.composite
 def cut_anywhere(draw: st.DrawFn, text: bytes) -> list[bytes]:
-    """Draw chunks that make up `text`, empty ones and single bytes included."""
+    """Draw chunks of `text`, including empty ones and single bytes."""
     cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=20)))
     return [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]

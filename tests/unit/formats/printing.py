@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Print records as each kernel did, from its format strings, and say which columns such a record has."""
+"""Print records with the format strings of each kernel, and list the columns of such a record."""
 
 import re
 from collections.abc import Mapping
@@ -75,7 +75,7 @@ def _frames(form: bytes, values: Values) -> bytes:
 
 
 def print_page(profile: Profile, values: Values) -> bytes:
-    """Return the record that a kernel of `profile` prints of a page with these values."""
+    """Return the record that a kernel of `profile` prints for a page with these values."""
     fields = sorted(f"{name}={values[name]}" for name in ("node", "zone") if values[name] is not None)
     letters = "".join(
         c if name in values["letters"] else " " for c, name in zip("KERUDLASWCBM", _LETTER_NAMES.split(), strict=True)
@@ -105,7 +105,7 @@ def print_page(profile: Profile, values: Values) -> bytes:
 
 
 def expected_page(profile: Profile, values: Values) -> dict[str, Any]:
-    """Return the row of `schema.PAGES` that the record stands for, `frames` in place of its stack_id."""
+    """Return the expected row of `schema.PAGES`, with `frames` instead of its stack_id."""
     told = profile.told
     row = {name: values[name] if name in told else None for name in schema.PAGES.names if name != "stack_id"}
     row |= {name: values[name] for name in ("module_name", "last_migrate_reason", "slab", "swapped", "frames")}
@@ -122,12 +122,12 @@ def expected_page(profile: Profile, values: Values) -> dict[str, Any]:
 
 
 def print_swap(values: Values) -> bytes:
-    """Return the record that swap_page_owner prints of an entry with these values."""
+    """Return the record that swap_page_owner prints for an entry with these values."""
     return _fill(_SWAP, values) + _frames(b" %(frame)s\n", values) + b"\n"
 
 
 def expected_swap(values: Values) -> dict[str, Any]:
-    """Return the row of `schema.SWAP` that the record stands for, `frames` in place of its stack_id."""
+    """Return the expected row of `schema.SWAP`, with `frames` instead of its stack_id."""
     entry = values["swp_entry"]
     row = {name: values[name] for name in ("swp_entry", "pid", "tgid", "ts_nsec", "frames")}
     row |= {"swap_type": entry // 2**58, "swap_offset": entry % 2**58}

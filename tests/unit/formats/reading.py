@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Parse text, check what any batch must keep to, and return rows that can be compared."""
+"""Parse text, check invariants of all batches, and return rows that can be compared."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +29,7 @@ HEADER = (
 
 @dataclass
 class Parsed:
-    """Hold the rows (`frames` in place of stack_id), what was rejected, the stacks, and how often text was marked."""
+    """Hold the rows (`frames` instead of stack_id), rejects, stacks, and the number of marks."""
 
     stacks: StackTable
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -45,22 +45,22 @@ class Parsed:
 
     @property
     def lost(self) -> list[str]:
-        """Return the reasons for which records were lost."""
+        """Return the reasons of lost records."""
         return [reject.reason for reject in self.rejects if reject.lost]
 
     @property
     def notes(self) -> list[tuple[str, bytes]]:
-        """Return the reason and the text of what was set aside of records that were kept."""
+        """Return the reasons and the text of rejected lines of records that were kept."""
         return [(reject.reason, reject.text) for reject in self.rejects if not reject.lost]
 
 
 def read_pages(text: bytes | Iterable[bytes], *, delimited: bool = False, stacks: StackTable | None = None) -> Parsed:
-    """Parse page_owner text, given whole or in chunks."""
+    """Parse page_owner text, whole or in chunks."""
     return _read(page_batches, "page_owner", schema.PAGES, text, delimited, stacks)
 
 
 def read_swap(text: bytes | Iterable[bytes], *, delimited: bool = False, bits: int = 64) -> Parsed:
-    """Parse swap_page_owner text, given whole or in chunks."""
+    """Parse swap_page_owner text, whole or in chunks."""
 
     def batches(
         records: Iterable[Record], stacks: StackTable, reject: Callable[[Reject], None]

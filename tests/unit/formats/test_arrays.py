@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Arrays by their buffers are what pyarrow makes of the same values, without pandas."""
+"""Arrays built from buffers equal those of pyarrow, without importing pandas."""
 
 import subprocess
 import sys
@@ -46,25 +46,25 @@ def test_python_values_of_every_type_that_a_snapshot_has(kind: pa.DataType, data
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint32, np.int64, np.uint64, np.bool_])
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 1000])
-def test_numbers_are_those_that_pyarrow_makes(dtype: type[Any], count: int) -> None:
+def test_numbers_equal_those_of_pyarrow(dtype: type[Any], count: int) -> None:
     values = (np.arange(2 * count) % 3).astype(dtype)
     missing = np.arange(count) % 5 == 2
-    # Strided, as a field of many rows is.
+    # Strided, like a field of a structured array.
     for given_values in (values[:count], values[::2]):
         assert arrays.numbers(given_values).equals(pa.array(given_values))
         assert arrays.numbers(given_values, missing).equals(pa.array(given_values, mask=missing))
 
 
 @given(st.lists(st.none() | st.integers(0, 2**64 - 1)), st.integers(0, 20))
-def test_values_of_an_array_are_those_in_it(given_values: list[int | None], start: int) -> None:
-    # GIVEN an array, or a part of one, WHEN its values are asked for, THEN those that are null are 0
+def test_values_of_an_array(given_values: list[int | None], start: int) -> None:
+    # GIVEN an array or a slice of one, WHEN its values are read, THEN nulls are 0
     array = pa.array(given_values, pa.uint64())[start:]
     assert arrays.values_of(array).tolist() == [value or 0 for value in given_values[start:]]
     assert arrays.missing_of(array).tolist() == [value is None for value in given_values[start:]]
 
 
 @given(st.lists(st.none() | st.booleans()), st.integers(0, 20))
-def test_truth_values_of_an_array_are_those_in_it(given_values: list[bool | None], start: int) -> None:
+def test_booleans_of_an_array(given_values: list[bool | None], start: int) -> None:
     array = pa.array(given_values, pa.bool_())[start:]
     assert arrays.values_of(array).tolist() == [bool(value) for value in given_values[start:]]
 
@@ -90,5 +90,5 @@ def test_a_snapshot_is_taken_without_pandas(tmp_path: Path) -> None:
         "assert snap.count('swap') > 1000\n"
         "sys.exit('pandas' in sys.modules)"
     )
-    # WHEN it is taken, THEN nothing has imported pandas
+    # WHEN a snapshot is taken, THEN nothing has imported pandas
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Rows to record batches."""
+"""Rows joined to record batches."""
 
 import pyarrow as pa
 import pytest
@@ -69,11 +69,11 @@ def test_a_malformed_record_leaves_the_others() -> None:
     assert rejects == [Reject("file", offset, 3, Reason.LINE, texts[1], True)]
 
 
-def test_what_copying_left_is_taken_out_only_if_a_record_is_malformed_with_it() -> None:
-    # GIVEN a record that is fine as it is, and one that is bad either way, on its third line
+def test_whitespace_is_normalized_only_if_a_record_is_malformed() -> None:
+    # GIVEN a valid record, and one that is malformed on its third line in any case
     texts = [record(b"a\r\nb\n"), record(b"a\r\nb \t\r\nc bad\r\n")]
     made, rejects = batches_of(texts)
-    # THEN the first is not touched, and the reject of the second has the place of its bytes
+    # THEN the first is unchanged, and the reject of the second has its place in the input
     assert made[0]["comm"].to_pylist() == [texts[0].decode()]
     (reject,) = rejects
     assert (reject.offset, reject.line, reject.lost) == (b"".join(texts).index(b"bad"), 5, True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What follows the PFN line: stack, module, handle, migrate and memcg lines, unknown lines, the empty line."""
+"""The lines after the PFN line: stack, module, handle, migrate, memcg and unknown lines, the empty line."""
 
 from typing import Any
 
@@ -63,14 +63,14 @@ def test_migrate_reasons(reason: str) -> None:
     assert (row["last_migrate_reason"], row["memcg"]) == (reason, "m")
 
 
-def test_a_handle_in_place_of_the_stack() -> None:
-    # GIVEN the stack that show_stacks_handles has for one of two handles
+def test_a_handle_instead_of_the_stack() -> None:
+    # GIVEN a stack from show_stacks_handles for one of two handles
     stacks = StackTable()
     stacks.know_handle(7, STACK)
     # WHEN page_owner is read in its mode=handle
     text = [HEADER + b"handle: %d\nSlab cache page\n\n" % handle for handle in (7, 8, 7, 9)]
     parsed = read_pages(b"".join(text), stacks=stacks)
-    # THEN the known one has its frames, and the others are stacks of their own
+    # THEN the known one has frames, and the others are different stacks
     assert [row["frames"] for row in parsed.rows] == [("a+0x1/0x2", "b+0x3/0x4"), (), ("a+0x1/0x2", "b+0x3/0x4"), ()]
     assert [(stack.stack_id, stack.handle) for stack in stacks] == [(0, 7), (1, 8), (2, 9)]
     assert [row["slab"] for row in parsed.rows] == [True] * 4
@@ -81,25 +81,25 @@ def test_a_handle_after_the_stack() -> None:
     # GIVEN mode=stack_handle for one record, mode=handle for the next
     text = HEADER + STACK + b"handle: 4294967295\nCharged to memcg m\n\n" + HEADER + b"handle: 4294967295\n\n"
     parsed = read_pages(text)
-    # THEN both are of one stack
+    # THEN both have the same stack
     assert [(stack.handle, len(stack.frames)) for stack in parsed.stacks] == [(4294967295, 2)]
     assert [row["memcg"] for row in parsed.rows] == ["m", None]
 
 
 @pytest.mark.parametrize("number", [b"4294967296", b"9" * 60, b"-1", b""])
-def test_a_handle_that_is_none_is_set_aside(number: bytes) -> None:
+def test_an_invalid_handle_is_rejected(number: bytes) -> None:
     parsed = read_pages(HEADER + STACK + b"handle: " + number + b"\n\n")
     assert parsed.notes == [(UNKNOWN, b"handle: " + number + b"\n")]
     assert [stack.handle for stack in parsed.stacks] == [None]
     assert len(parsed.rows) == 1
 
 
-def test_unknown_lines_are_kept_as_notes_and_spoil_nothing() -> None:
-    # GIVEN lines of a future kernel before, within and after the lines that are known
+def test_unknown_lines_are_notes() -> None:
+    # GIVEN lines of a future kernel before, between and after known lines
     text = HEADER + b"New: 1\n" + STACK + b"Colour: red\nCharged to memcg m\nslab cache page\n\n"
     # WHEN two such records are read
     parsed = read_pages(text * 2)
-    # THEN nothing of them is lost, and each note has its place
+    # THEN both rows are complete, and each note has its place
     assert [(row["memcg"], row["frames"]) for row in parsed.rows] == [("m", ("a+0x1/0x2", "b+0x3/0x4"))] * 2
     notes = [(3, b"New: 1\n"), (6, b"Colour: red\n"), (8, b"slab cache page\n")]
     assert [(r.line, r.text) for r in parsed.rejects] == notes + [(line + 9, note) for line, note in notes]
@@ -109,7 +109,7 @@ def test_unknown_lines_are_kept_as_notes_and_spoil_nothing() -> None:
 
 
 @pytest.mark.parametrize("rest", [b"junk\n", b"Slab cache page\n\n", b"Page has been\n", b"\0"])
-def test_text_after_the_end_is_kept_as_a_note(rest: bytes) -> None:
+def test_text_after_the_end_is_a_note(rest: bytes) -> None:
     parsed = read_pages([HEADER + STACK + b"\n" + rest, HEADER + b"\n"], delimited=True)
     assert parsed.notes == [("text after the end of a record", rest)]
     assert [row["slab"] for row in parsed.rows] == [False, False]
@@ -119,13 +119,13 @@ def test_text_after_the_end_is_kept_as_a_note(rest: bytes) -> None:
 def test_the_first_words_of_a_record_are_a_lost_record(rest: bytes) -> None:
     # GIVEN text that ends within the first words of its second record
     parsed = read_pages([HEADER + STACK + b"\n" + rest], delimited=True)
-    # THEN the first is whole, and the second is told as lost
+    # THEN the first is complete, and the second is a lost record
     assert len(parsed.rows) == 1
     assert parsed.lost == [Reason.CUT_OFF.text]
     assert parsed.rejects[0][:3] == ("page_owner", len(HEADER + STACK) + 1, 6)
 
 
-def test_empty_lines_after_a_record_are_nothing() -> None:
+def test_empty_lines_after_a_record_are_ignored() -> None:
     parsed = read_pages(b"\n\n" + (HEADER + STACK + b"\n\n\n \n") * 2)
     assert (len(parsed.rows), parsed.rejects) == (2, [])
 

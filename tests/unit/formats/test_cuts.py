@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A capture that was cut anywhere: what came whole is read, and the cut is told."""
+"""A capture that was cut anywhere: complete records are read, and the cut is reported."""
 
 from collections.abc import Callable
 from itertools import accumulate
@@ -43,12 +43,12 @@ def test_every_prefix(records: tuple[bytes, ...], read: Callable[[bytes], Parsed
     assert len(whole.rows) == len(records)
     assert whole.rejects == []
     for cut in range(len(text)):
-        # WHEN the text ends at any byte of it
+        # WHEN the text ends at any byte
         parsed = read(text[:cut])
-        # THEN all records before the cut are there, and the one that was cut is told as lost, once
+        # THEN all records before the cut are read, and the record at the cut is reported as lost, once
         complete = sum(end <= cut for end in ends)
         if parsed.marks[Reason.FIRST_LINE_ALONE]:
-            # The cut is behind a first line: that alone tells owner and order.
+            # The cut is after a first line, which has the owner and the order.
             assert (parsed.rows[:-1], parsed.rows[-1]["pfn"], parsed.rejects) == (whole.rows[:complete], None, [])
             continue
         assert parsed.rows == whole.rows[:complete], cut
@@ -65,17 +65,17 @@ def test_every_suffix_begins_with_one_reject() -> None:
     for cut in range(len(PAGES[0])):
         # WHEN it is read
         parsed = read_pages(text[cut:])
-        # THEN the records after the first are there
+        # THEN all records but the first are read
         assert parsed.rows[-4:] == rows[1:]
         assert len(parsed.rows) + len(parsed.rejects) == (5 if text[cut : starts[1]].strip() else 4)
 
 
 def test_captures_joined_at_a_cut_line() -> None:
-    # GIVEN a capture cut in its first record, then another one on a line of its own
+    # GIVEN a capture cut in its first record, followed by another one on a new line
     text = PAGES[0][:200] + b"\n" + PAGES[1]
     # WHEN both are read as one text
     parsed = read_pages(text)
-    # THEN the second is whole
+    # THEN the second is complete
     assert [row["order"] for row in parsed.rows] == [9]
     assert parsed.lost == [Reason.CUT_OFF.text]
 

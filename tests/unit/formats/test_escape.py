@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Names of any bytes, made printable and back."""
+"""Names of any bytes, escaped and unescaped."""
 
 import unicodedata
 
@@ -42,7 +42,7 @@ def test_each_byte_alone_and_before_digits(byte: int) -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_any_bytes_come_back_and_nothing_escapes_the_line(raw: bytes) -> None:
+def test_any_bytes_are_printable_and_reversible(raw: bytes) -> None:
     text = escape(raw)
     assert unescape(text) == raw
     assert not [char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")]
@@ -51,5 +51,5 @@ def test_any_bytes_come_back_and_nothing_escapes_the_line(raw: bytes) -> None:
 
 
 @given(st.binary(max_size=15), st.binary(max_size=15))
-def test_two_names_are_never_one(one: bytes, other: bytes) -> None:
+def test_distinct_names_stay_distinct(one: bytes, other: bytes) -> None:
     assert (escape(one) == escape(other)) == (one == other)

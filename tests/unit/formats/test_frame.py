@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Stack frames as every printer prints them."""
+"""Stack frames in all formats."""
 
 import pytest
 
@@ -28,7 +28,7 @@ from spo_trace.formats.frame import is_frame, parse_frames
         (b" caf\xc3\xa9+0x1/0x2", "café+0x1/0x2"),
     ],
 )
-def test_a_line_and_the_frame_it_stands_for(line: bytes, text: str) -> None:
+def test_a_line_and_its_frame(line: bytes, text: str) -> None:
     assert is_frame(line)
     assert parse_frames(line + b"\n") == (text,)
     assert parse_frames(line) == (text,)
@@ -62,10 +62,10 @@ def test_a_line_and_the_frame_it_stands_for(line: bytes, text: str) -> None:
         b"a" * 100_000 + b"+0x",
     ],
 )
-def test_a_line_that_is_no_frame(line: bytes) -> None:
+def test_lines_that_are_not_frames(line: bytes) -> None:
     assert not is_frame(line)
 
 
-def test_a_block_of_lines() -> None:
+def test_all_lines_of_a_stack() -> None:
     assert parse_frames(b"") == ()
     assert parse_frames(b" a+0x1/0x2\n\n [<c0>] b+0x1/0x2\n") == ("a+0x1/0x2", "b+0x1/0x2")

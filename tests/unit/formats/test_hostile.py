@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Text that was made to mislead, or that is no page_owner text at all."""
+"""Text that is made to mislead, or that is not page_owner text."""
 
 import pytest
 
@@ -12,12 +12,12 @@ SWAP = b"Page allocated via pid 1, tgid 1 (dd), ts 5 ns\nSWP entry 0x2e\n" + STA
 
 
 @pytest.mark.parametrize("comm", HOSTILE_COMMS)
-def test_a_comm_hides_nothing(comm: bytes) -> None:
-    # GIVEN a record of a thread with such a name, between others, in memory and in swap
+def test_a_comm_cannot_hide_a_record(comm: bytes) -> None:
+    # GIVEN a thread with such a name, its record between others, in memory and in swap
     pages = [HEADER + STACK, HEADER.replace(b"(dd)", b"(" + comm + b")") + STACK, HEADER + STACK]
     entries = [SWAP, SWAP.replace(b"(dd)", b"(" + comm + b")"), SWAP]
     for parsed in (read_pages(b"".join(pages)), read_pages(pages, delimited=True), read_swap(b"".join(entries))):
-        # THEN there are three records, each with its own name and time
+        # THEN there are three records with their own names and times
         assert [row["comm"] for row in parsed.rows] == ["dd", escape(comm), "dd"]
         assert [row["ts_nsec"] for row in parsed.rows] == [5, 5, 5]
         assert parsed.rejects == []
@@ -32,12 +32,12 @@ def test_names_are_printable() -> None:
 @pytest.mark.parametrize(
     "comm", [b"x" * 16, b"x" * 200, b"a\0b", b"\nPage allocated via order 0, mask 0x0()\nPFN 0x1 "]
 )
-def test_what_no_comm_can_be_loses_its_record_alone(comm: bytes) -> None:
-    # GIVEN a name that is too long or has a NUL byte
+def test_an_impossible_comm_loses_only_its_record(comm: bytes) -> None:
+    # GIVEN a comm that is too long or has a NUL byte
     bad = HEADER.replace(b"(dd)", b"(" + comm + b")") + STACK
-    # WHEN it stands between two others
+    # WHEN its record is between two others
     parsed = read_pages([HEADER + STACK, bad, HEADER + STACK], delimited=True)
-    # THEN these are read
+    # THEN the others are read
     assert [row["comm"] for row in parsed.rows] == ["dd", "dd"]
     assert [(reject.text, reject.lost) for reject in parsed.rejects] == [(bad, True)]
 
@@ -45,7 +45,7 @@ def test_what_no_comm_can_be_loses_its_record_alone(comm: bytes) -> None:
 @pytest.mark.parametrize(
     "name", [b"Page allocated via order 0, mask 0x0()", b"x Page allocated via pid 1", b") to memcg"]
 )
-def test_a_memcg_hides_nothing(name: bytes) -> None:
+def test_a_memcg_cannot_hide_a_record(name: bytes) -> None:
     text = HEADER + b" a+0x1/0x2\nCharged to memcg " + name + b"\n\n"
     parsed = read_pages(text * 2)
     assert [row["memcg"] for row in parsed.rows] == [name.decode()] * 2
@@ -54,7 +54,7 @@ def test_a_memcg_hides_nothing(name: bytes) -> None:
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
 def test_line_ends_of_a_serial_line(end: bytes) -> None:
-    # GIVEN records with CR LF line ends, one with a line that nobody knows, one with a bad PFN line
+    # GIVEN records with CR LF line ends, one with an unknown line, one with a bad PFN line
     plain = (
         HEADER + b" a+0x1/0x2\nCharged to memcg m\n\n" + HEADER + b" b+0x1/0x2\nSlab cache page\nunknown\n\n" + HEADER
     )
@@ -62,7 +62,7 @@ def test_line_ends_of_a_serial_line(end: bytes) -> None:
     text = plain.replace(b"\n", end)
     # WHEN they are read
     parsed = read_pages(text)
-    # THEN what they say is the same, and the rejects point to the very bytes
+    # THEN the rows are the same, and the rejects point to the right bytes
     assert [(row["comm"], row["memcg"], row["frames"]) for row in parsed.rows] == [
         ("dd", "m", ("a+0x1/0x2",)),
         ("dd", None, ("b+0x1/0x2",)),
@@ -97,22 +97,22 @@ def test_line_ends_of_a_serial_line(end: bytes) -> None:
 def test_garbage_before_a_record_is_one_reject(garbage: bytes) -> None:
     # GIVEN garbage, and a record on the next line
     parsed = read_pages(garbage + b"\n" + HEADER + STACK)
-    # THEN the record is read, and the garbage is kept
+    # THEN the record is read, and the garbage is rejected
     assert [row["comm"] for row in parsed.rows] == ["dd"]
     assert [reject.text for reject in parsed.rejects] == [garbage + b"\n"]
 
 
 @pytest.mark.parametrize("text", [b"", b"\n", b"\r\n\r\n", b" \n\n"])
-def test_nothing_is_no_record_and_no_reject(text: bytes) -> None:
+def test_empty_text_has_no_record_and_no_reject(text: bytes) -> None:
     for parsed in (read_pages(text), read_pages([text], delimited=True), read_pages([]), read_swap(text)):
         assert (parsed.rows, parsed.rejects) == ([], [])
 
 
 def test_very_many_rejects_notes_and_frames_are_all_kept() -> None:
-    # GIVEN a text of bad records, and a record of unknown lines and frames in turn
+    # GIVEN a text of bad records, and a record of alternating unknown lines and frames
     bad, odd = b"Page allocated via x\n\n", b"??\n0x1\n"
     parsed = read_pages(bad * 20_000 + HEADER + odd * 20_000 + b"\n")
-    # THEN each is told of, at its place
+    # THEN each is reported with its place
     assert (len(parsed.rows), len(parsed.lost), len(parsed.notes)) == (1, 20_000, 20_000)
     assert parsed.rows[0]["frames"] == ("0x1",) * 20_000
     last = parsed.rejects[-1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""page_owner: a record of each mainline format, and what each of its fields becomes."""
+"""page_owner: a record of each mainline format, and the column of each of its fields."""
 
 from typing import Any
 
@@ -89,11 +89,11 @@ RECORDS = {
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_every_column_of_a_record(name: str) -> None:
-    # GIVEN a record as that kernel prints it
+    # GIVEN a record of that kernel
     text, told = RECORDS[name]
     # WHEN it is read
     parsed = read_pages(text)
-    # THEN each column has what the text says, and what the text does not say is null
+    # THEN each column has the value in the text, null if the text has none
     assert parsed.rows == [NOTHING | told]
     assert parsed.rejects == []
 
@@ -135,14 +135,14 @@ def test_fields_among_the_flags(flags: bytes, names: str, node: int | None, zone
         (b"Flags 0x0", b"Flags 0xffffffffffffffff", b"Flags 0x1ffffffffffffffff", "page_flags", 2**64 - 1),
     ],
 )
-def test_the_largest_value_is_kept_and_a_larger_one_loses_its_record_alone(
+def test_a_value_above_the_maximum_loses_only_its_record(
     field: bytes, largest: bytes, over: bytes, column: str, value: int
 ) -> None:
-    # GIVEN a record with the largest value, one with a larger one, and a plain one
+    # GIVEN a record with the largest valid value, one with a larger value, and a plain one
     texts = [HEADER.replace(field, number, 1) + b"\n" for number in (largest, over, field)]
     # WHEN they are read
     parsed = read_pages(b"".join(texts))
-    # THEN the second alone is lost, or what its PFN line says
+    # THEN only the second is lost, or only the values of its PFN line
     values = [value, read_pages(texts[2]).rows[0][column]]
     if column in ("pfn", "page_flags"):
         assert [row[column] for row in parsed.rows] == [values[0], None, values[1]]
@@ -153,12 +153,12 @@ def test_the_largest_value_is_kept_and_a_larger_one_loses_its_record_alone(
     assert parsed.rejects[0].lost
 
 
-def test_a_lost_record_leaves_neither_stack_nor_note() -> None:
-    # GIVEN a record whose last field of the first line alone is out of range, with a line that nobody knows
+def test_a_lost_record_adds_no_stack_and_no_note() -> None:
+    # GIVEN a record with an unknown line, whose last field of the first line is out of range
     text = HEADER.replace(b"5 ns", b"5 ns, free_ts 18446744073709551616 ns") + b" lost+0x1/0x2\nwhat is this\n\n"
     # WHEN it is read
     parsed = read_pages(text)
-    # THEN it is one reject, and its stack is no row
+    # THEN it is one reject, and its stack is not in the table
     assert parsed.lost == ["free_ts is out of range"]
     assert parsed.notes == []
     assert len(parsed.stacks) == 0
@@ -173,7 +173,7 @@ def test_a_lost_record_leaves_neither_stack_nor_note() -> None:
         (b"order 0", b"order 77", Reason.ORDER_RANGE, 1, 25),
     ],
 )
-def test_a_reject_says_what_and_where(old: bytes, new: bytes, reason: Reason, line: int, at: int) -> None:
+def test_a_reject_has_a_reason_and_a_place(old: bytes, new: bytes, reason: Reason, line: int, at: int) -> None:
     # GIVEN a good record, then a bad one
     good = HEADER + b" a+0x1/0x2\n\n"
     bad = good.replace(old, new, 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The three files of page_owner_stacks/, and the one of 6.9-rc."""
+"""The three files of page_owner_stacks/, and that of 6.9-rc."""
 
 import pytest
 from hypothesis import given, settings
@@ -57,11 +57,11 @@ def test_each_file(text: bytes, records: list[StackRecord]) -> None:
         (A + b"\n", Reason.NO_NUMBER),
     ],
 )
-def test_a_bad_record_is_rejected_alone(bad: bytes, reason: Reason) -> None:
+def test_only_the_bad_record_is_rejected(bad: bytes, reason: Reason) -> None:
     # GIVEN a bad record between two others
     good = A + b"handle: 7\n\n"
     records, rejects = read(good + bad + good, name="show_stacks_handles")
-    # THEN it is told of, and the others are read
+    # THEN it is rejected, and the others are read
     assert records == [StackRecord(A, 7, None, None)] * 2
     assert rejects == [Reject("show_stacks_handles", len(good), 5, reason, bad, True)]
 
@@ -83,13 +83,13 @@ def test_chunks_make_no_difference(chunks: list[bytes]) -> None:
     assert read(*chunks) == read(SHOW_STACKS + SHOW_HANDLES + b"junk\n\n" + A)
 
 
-def test_handles_in_page_owner_find_their_stacks() -> None:
-    # GIVEN what show_stacks_handles told
+def test_handles_in_page_owner_get_their_stacks() -> None:
+    # GIVEN the stacks of show_stacks_handles
     stacks = StackTable()
     for record in read(SHOW_STACKS_HANDLES)[0]:
         assert record.handle is not None and record.stack is not None
         stacks.know_handle(record.handle, record.stack)
-    # WHEN page_owner prints handles for stacks
+    # WHEN page_owner prints handles instead of stacks
     parsed = read_pages(HEADER + b"handle: 8\n\n" + HEADER + b"handle: 7\n\n", stacks=stacks)
     # THEN the rows have the frames
     assert [row["frames"] for row in parsed.rows] == [

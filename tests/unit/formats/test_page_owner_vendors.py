@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""page_owner as vendors, older trees, debuggers and patches that were never merged print it."""
+"""page_owner formats of vendors, older trees, debuggers and patches that were never merged."""
 
 from typing import Any
 
@@ -68,11 +68,11 @@ RECORDS: dict[str, tuple[bytes, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_variant(name: str) -> None:
-    # GIVEN a record of that kind
+    # GIVEN a record in that format
     text, told = RECORDS[name]
     # WHEN it is read
     parsed = read_pages(text)
-    # THEN its columns are these, and no line of it is unknown
+    # THEN it has these columns, and no line is unknown
     assert len(parsed.rows) == 1
     assert {column: parsed.rows[0][column] for column in told} == told
     assert parsed.rejects == []
@@ -89,18 +89,18 @@ def test_the_same_stack_printed_with_and_without_addresses_is_one_stack() -> Non
     assert [stack.frames for stack in parsed.stacks] == [FRAMES]
 
 
-def test_the_pid_of_the_first_line_goes_before_a_pid_line() -> None:
+def test_the_pid_of_the_first_line_precedes_a_pid_line() -> None:
     (row,) = read_pages(HEADER + b"PID 99\n\n").rows
     assert row["pid"] == 1
 
 
-def test_dmesg_and_freed_page_reports_are_no_records() -> None:
-    # GIVEN what __dump_page_owner() prints to the kernel log
+def test_dmesg_and_freed_page_reports_are_not_records() -> None:
+    # GIVEN output of __dump_page_owner() in the kernel log
     text = (
         b"page last allocated via order 0, migratetype Movable, gfp_mask 0x8(x), pid 1, tgid 1 (a), ts 5, free_ts 3\n\n"
     )
     # WHEN it is read
     parsed = read_pages(text)
-    # THEN it is rejected as what it is
+    # THEN it is rejected as other text
     assert parsed.rows == []
     assert parsed.notes == [("text before the first record", text)]

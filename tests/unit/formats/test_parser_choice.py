@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The compiled scanner reads all texts, however they come; without it the reference parser does, to the same end."""
+"""The compiled scanner parses all forms of text; without it the reference parser does, with the same result."""
 
 import logging
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_reference")
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_the_scanner_reads_text_however_it_comes(tmp_path: Path, jobs: int) -> None:
+def test_the_scanner_reads_all_forms_of_text(tmp_path: Path, jobs: int) -> None:
     rejects: list[Reject] = []
     path = tmp_path / "page_owner"
     path.write_bytes(b"".join(PAGES))
@@ -52,7 +52,7 @@ def test_the_scanner_reads_text_however_it_comes(tmp_path: Path, jobs: int) -> N
         KernelText("page_owner", DelimitedRecords(gathered(PAGES, 1000))),
         KernelText("page_owner", PlainFile(file)),
     ]
-    # WHEN each is read, THEN all is there
+    # WHEN each is read, THEN all rows are there
     for text in texts:
         assert comms(page_batches(text, StackTable(), rejects.append, jobs=jobs)) == COMMS
     assert rejects == []
@@ -72,7 +72,7 @@ def test_the_scanner_reads_swap_entries() -> None:
 
 
 def test_entries_of_a_32_bit_machine_are_for_the_reference_parser() -> None:
-    # GIVEN an entry of area 1 of a 32-bit machine
+    # GIVEN an entry in area 1 of a 32-bit machine
     rejects: list[Reject] = []
     text = KernelText("swap_page_owner", Chunks([entry(1 << 26 | 5)]))
     (batch,) = swap_batches(text, StackTable(), rejects.append, bits=32)
@@ -89,7 +89,7 @@ def test_without_the_library_the_reference_parser_reads_all(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("content", [None, b"not a library", b""])
-def test_a_library_that_can_not_be_loaded_is_told_once(
+def test_a_library_that_can_not_be_loaded_is_logged_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, content: bytes | None
 ) -> None:
     # GIVEN no library, or one that is damaged
@@ -99,14 +99,14 @@ def test_a_library_that_can_not_be_loaded_is_told_once(
     monkeypatch.setattr(library, "PATH", path)
     library.load.cache_clear()
     caplog.set_level(logging.INFO)
-    # WHEN it is asked for, THEN there is none, and that is said
+    # WHEN it is loaded, THEN there is none, and one message is logged
     try:
         assert library.load() is None
         assert library.load() is None
     finally:
         library.load.cache_clear()
     assert [record.getMessage() for record in caplog.records] == [
-        "the compiled scanner is missing, and large texts take ten times as long: install anew where there is a cc"
+        "the compiled scanner is missing: large texts take ten times as long; reinstall with a C compiler available"
     ]
 
 
@@ -119,7 +119,7 @@ def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatc
         library.load.cache_clear()
 
 
-def test_what_can_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_error_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN a plain file of which no part can be read
     path = tmp_path / "page_owner"
     path.write_bytes(b"".join(PAGES))
@@ -130,6 +130,6 @@ def test_what_can_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("os.preadv", fail)
     rejects: list[Reject] = []
-    # WHEN it is read, THEN the text says so
+    # WHEN it is read, THEN the outcome has the problem
     assert list(parser_choice.page_batches(text, StackTable(), rejects.append)) == []
     assert text.outcome.problem == "part of it can't be read: Input/output error"

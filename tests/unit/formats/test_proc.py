@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The /proc files, as several kernels print them."""
+"""The /proc files of several kernels."""
 
 import pytest
 from hypothesis import given, settings
@@ -80,7 +80,7 @@ def test_uname(name: str) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"Linux\n", b"Linux a 6.1\n", b"Linux a 6.1 GNU/Linux\n", b"\xff \x1b[m"])
-def test_uname_that_is_none(text: bytes) -> None:
+def test_text_that_is_not_uname(text: bytes) -> None:
     assert proc.uname(text) == {"host": "", "release": "", "version": "", "arch": ""}
 
 
@@ -102,9 +102,9 @@ def test_meminfo_and_vmstat(end: bytes) -> None:
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_swaps(end: bytes) -> None:
-    # GIVEN both headers, and names with all that the kernel escapes
+    # GIVEN both headers, and names with all characters that the kernel escapes
     old, new = (proc.swaps(text.replace(b"\n", end)) for text in (SWAPS_5_4, SWAPS_7_2))
-    # THEN sizes are in bytes, and names are the true ones
+    # THEN sizes are in bytes, and names are unescaped
     assert old == [{"filename": "/dev/sda2", "kind": "partition", "size": 2097148 * 1024, "used": 0, "priority": -2}]
     assert [tuple(area.values()) for area in new] == [
         ("/dev/vda", "partition", 524284 * 1024, 45568 * 1024, 10),
@@ -119,7 +119,7 @@ def test_swaps(end: bytes) -> None:
 def test_zoneinfo(end: bytes) -> None:
     # GIVEN a zone with pages, an empty one, and one on another node
     zones = proc.zoneinfo(ZONEINFO.replace(b"\n", end))
-    # THEN those with pages are there, with what the per-CPU lists hold
+    # THEN the zones with pages are there, with the pages of their per-CPU lists
     assert [tuple(zone.values()) for zone in zones] == [
         (0, "DMA", 3840, 3840, 3998, 4095, 1, 42),
         (12, "Movable", 7, 32000, 32768, 32768, 1048576, 0),
@@ -155,7 +155,7 @@ def test_a_file_of_one_line(text: bytes, line: str) -> None:
 
 
 @pytest.mark.parametrize("digits", [19, 21, 5000])
-def test_numbers_that_no_kernel_prints_are_passed_over(digits: int) -> None:
+def test_numbers_that_no_kernel_prints_are_ignored(digits: int) -> None:
     number = b"9" * digits
     assert proc.meminfo(b"MemTotal: " + number + b" kB\n" + MEMINFO[:28]) == {"MemTotal": 469748 * 1024}
     assert proc.swaps(b"/dev/a partition " + number + b" 0 0\n") == []
@@ -176,8 +176,8 @@ def test_any_bytes_are_read_without_an_exception(junk: bytes, at: int) -> None:
 
 
 @pytest.mark.parametrize("filler", [b"\n", b" ", b"\t\n", b"a\n", b"a:\n", b"    cpu: 0\n"])
-def test_long_fillers_do_not_hold_it_up(filler: bytes) -> None:
-    # GIVEN half a megabyte of what a pattern that backtracks would take hours for
+def test_long_fillers_take_linear_time(filler: bytes) -> None:
+    # GIVEN half a megabyte that would take a backtracking pattern hours
     junk = filler * (500_000 // len(filler))
     assert proc.meminfo(junk + b"\nA: 1\n")["A"] == 1
     assert len(proc.swaps(junk + b"\n" + SWAPS_7_2)) == 4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Where a record ends and the next begins."""
+"""Where each record begins and ends."""
 
 from collections.abc import Iterable
 
@@ -26,7 +26,7 @@ def test_a_record_begins_with_its_words_at_the_start_of_a_line() -> None:
     assert texts([text]) == [START + b"1\n\n", START + b"2 " + START + b"3\n", START + b"4"]
 
 
-def test_records_know_where_they_stand() -> None:
+def test_records_have_their_places() -> None:
     text = b"junk\njunk\n" + START + b"1\n frame\n\n" + START + b"2\n\n"
     assert list(split_records([text])) == [
         Record(b"junk\njunk\n", 0, 1),
@@ -38,14 +38,14 @@ def test_records_know_where_they_stand() -> None:
 @given(st.lists(PIECES, max_size=30).map(b"".join), st.data())
 @settings(deadline=None, max_examples=150)
 def test_chunks_make_no_difference_and_no_byte_is_lost(text: bytes, data: st.DataObject) -> None:
-    # GIVEN any text in any chunks, and a limit that some records pass
+    # GIVEN any text in any chunks, and a limit that some records exceed
     chunks = data.draw(cut_anywhere(text))
     for longest in (1, 19, 20, 64, 1 << 20):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(record, "LONGEST_PIECE", longest)
             # WHEN it is split whole, and in chunks
             whole, cut = texts([text]), texts(chunks)
-        # THEN the pieces are the same, none too long, and together they are the text
+        # THEN the pieces are the same, none is too long, and together they are the text
         assert cut == whole
         assert b"".join(cut) == text
         assert all(0 < len(piece) <= longest for piece in cut)
@@ -53,17 +53,17 @@ def test_chunks_make_no_difference_and_no_byte_is_lost(text: bytes, data: st.Dat
 
 @pytest.mark.parametrize("step", [1 << 12, 1 << 16, (1 << 20) + 1, 1 << 24])
 def test_text_without_records_is_passed_on_in_pieces_of_bounded_size(step: int) -> None:
-    # GIVEN 3 MiB and a bit of something else, then a record
+    # GIVEN a little more than 3 MiB of other text, then a record
     garbage = b"\0garbage" * (3 << 17) + b"!\n"
     text = garbage + START + b"1\n\n"
     # WHEN it comes in small or large chunks
     found = texts(text[at : at + step] for at in range(0, len(text), step))
-    # THEN the pieces are of 1 MiB, and the record is on its own
+    # THEN the pieces have 1 MiB, and the record is separate
     assert [len(piece) for piece in found] == [1 << 20, 1 << 20, 1 << 20, 2, len(START) + 3]
     assert b"".join(found) == text
 
 
-def test_a_place_counts_the_bytes_that_were_taken_out() -> None:
+def test_a_place_includes_the_bytes_that_were_removed() -> None:
     plain = Record(b"ab\ncd\nef\n", 100, 10)
     assert [plain.place(at) for at in (0, 3, 6)] == [(100, 10), (103, 11), (106, 12)]
     # b"ab\r\n> cd\nef\n"
@@ -74,7 +74,7 @@ def test_a_place_counts_the_bytes_that_were_taken_out() -> None:
     assert [shorter.place(at) for at in (0, 1, 3, 4, 6)] == [(100, 10), (101, 10), (106, 11), (107, 11), (109, 12)]
 
 
-def test_a_reject_points_at_what_is_wrong_and_holds_the_whole_record() -> None:
+def test_a_reject_has_the_place_of_the_fault_and_the_whole_record() -> None:
     reject = Reject.whole("page_owner", Record(b"ab\ncd\n", 100, 10), Reason.LINE, 4)
     assert reject == ("page_owner", 104, 11, Reason.LINE, b"ab\ncd\n", True, 1)
 

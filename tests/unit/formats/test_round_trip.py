@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whatever a kernel can print of a page is read back: the same columns, delimited or not, wherever the chunks end."""
+"""All that a kernel can print is read back: the same columns, delimited or not, wherever chunks end."""
 
 import pytest
 from hypothesis import given, settings
@@ -23,14 +23,14 @@ def of(name: str, values: Values) -> Values:
 @given(data=st.data())
 @FEW
 def test_each_profile_delimited_and_not(name: str, data: st.DataObject) -> None:
-    # GIVEN some pages, as one kind of kernel prints them
+    # GIVEN some pages, printed by one kind of kernel
     profile = PROFILES[name]
     pages = [of(name, page) for page in data.draw(st.lists(PAGES, min_size=1, max_size=3))]
     records = [print_page(profile, page) for page in pages]
     rows = [expected_page(profile, page) for page in pages]
-    # WHEN they are read with the kernel's framing, and as a file
+    # WHEN they are read as delimited records, and as a file
     delimited, cut = read_pages(records, delimited=True), read_pages(b"".join(records))
-    # THEN all columns of all are back, and nothing is set aside
+    # THEN all columns are the same, and nothing is rejected
     assert delimited.rows == rows
     assert delimited.rejects == []
     assert cut.rows == rows
@@ -62,7 +62,7 @@ def test_chunks_may_end_anywhere(pages: list[Values], data: st.DataObject) -> No
     # GIVEN records among garbage
     pieces = [print_page(PROFILES["7.2"], page) + data.draw(st.sampled_from([b"", b"\n", b"junk\n"])) for page in pages]
     text = data.draw(st.sampled_from([b"", b"$ cat page_owner\n"])) + b"".join(pieces)
-    # WHEN it comes in one piece, and in any pieces
+    # WHEN the text comes whole, and in any chunks
     whole, cut = read_pages(text), read_pages(data.draw(cut_anywhere(text)))
     # THEN rows, rejects and stacks are the same
     assert cut.rows == whole.rows
@@ -88,15 +88,15 @@ def test_any_bytes_are_read_without_an_exception(garbage: bytes) -> None:
 
 @given(PAGES, st.data())
 @FEW
-def test_a_damaged_record_harms_no_other(page: Values, data: st.DataObject) -> None:
+def test_a_damaged_record_does_not_change_others(page: Values, data: st.DataObject) -> None:
     # GIVEN three records, the second with some bytes overwritten
     record = print_page(PROFILES["7.2"], page)
     start = data.draw(st.integers(0, len(record) - 1))
     junk = data.draw(st.binary(min_size=1, max_size=8))
     damaged = record[:start] + junk + record[start + len(junk) :]
-    # WHEN they are read as the kernel hands them over
+    # WHEN they are read as delimited records
     parsed = read_pages([record, damaged, record], delimited=True)
-    # THEN the first and the last are whole
+    # THEN the first and the last are complete
     row = expected_page(PROFILES["7.2"], page)
     assert [parsed.rows[0], parsed.rows[-1]] == [row, row]
     assert len(parsed.rows) == 3 or len(parsed.lost) == 1

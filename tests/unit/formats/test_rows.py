@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Rows have the columns of the schema, in its order, with its types; they lack a value only where it allows null."""
+"""Rows have the columns of the schema, in its order and types, and None only where it allows null."""
 
 from typing import get_args, get_type_hints
 

@@ -60,24 +60,24 @@ def test_entries(entry: bytes, bits: int, value: int, swap_type: int, offset: in
         (b"(dd)", b"(" + b"d" * 200 + b")", 64, "first line not understood", 1),
     ],
 )
-def test_a_bad_record_is_lost_alone(old: bytes, new: bytes, bits: int, reason: str, line: int) -> None:
+def test_only_the_bad_record_is_lost(old: bytes, new: bytes, bits: int, reason: str, line: int) -> None:
     # GIVEN a bad record between two others
     bad = RECORD.replace(old, new)
     parsed = read_swap([RECORD, bad, RECORD], delimited=True, bits=bits)
-    # THEN they are read, and it is told of
+    # THEN it is rejected, and the others are read
     assert parsed.rows == [ROW, ROW]
     assert [(r.file, r.line, r.reason, r.text, r.lost) for r in parsed.rejects] == [
         ("swap_page_owner", 5 + line, reason, bad, True)
     ]
 
 
-def test_unknown_lines_are_kept_as_notes() -> None:
+def test_unknown_lines_are_notes() -> None:
     parsed = read_swap(RECORD[:-1] + b"Charged to memcg m\nnew: 1\n\n" + RECORD)
     assert parsed.rows == [ROW, ROW]
     assert [(reject.line, reject.text, reject.lost) for reject in parsed.rejects] == [(6, b"new: 1\n", False)]
 
 
-def test_records_of_the_two_files_are_not_taken_for_one_another() -> None:
+def test_records_of_the_two_files_are_not_confused() -> None:
     page = HEADER + b" a+0x1/0x2\n\n"
     assert (len(read_pages(RECORD + page).rows), len(read_pages(RECORD + page).lost)) == (1, 1)
     assert (len(read_swap(RECORD + page).rows), len(read_swap(RECORD + page).lost)) == (1, 1)

@@ -27,7 +27,7 @@ def test_decode(value: int, bits: int, swap_type: int, offset: int) -> None:
 
 
 @given(st.integers(0, 63), st.integers(0, 2**58 - 1))
-def test_encode_is_the_other_way(swap_type: int, offset: int) -> None:
+def test_encode_is_the_inverse(swap_type: int, offset: int) -> None:
     assert decode(encode(swap_type, offset)) == (swap_type, offset)
     assert 0 <= encode(swap_type, offset) < 2**64
 

@@ -30,7 +30,7 @@ def fill(records: list[bytes], buffer: Buffer) -> Filled:
 
 @pytest.fixture(params=["chunks", "file", "delimited", "readers"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Maker:
-    """Return what makes a form of the text, and tells whether it was closed."""
+    """Return a function that makes a form of the text, and a check whether it was closed."""
 
     def made() -> tuple[Content, Callable[[], bool]]:
         if request.param == "file":
@@ -81,9 +81,9 @@ def test_runs(make: Maker, jobs: int) -> None:
 
 
 def test_delimited_records_are_what_read_returned() -> None:
-    # GIVEN two reads, the first with what looks like the start of a second record
+    # GIVEN reads, the first with text that looks like the start of another record
     given = [START + b"1\n" + START + b"\n\n", b"", b"\n", START + b"2\n\n"]
-    # THEN each read is one record, and offsets and lines count on
+    # THEN each read is one record; offsets and lines continue
     records = list(records_in(KernelText("page_owner", DelimitedRecords(gathered(given, 50)))))
     assert [record.text for record in records] == given
     assert [(record.offset, record.line) for record in records] == [(0, 1), (42, 4), (42, 4), (43, 5)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The oracles agree with one another on the carried captures."""
+"""The oracles agree with each other on the bundled captures."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ STAGES = [pytest.param(s, id=stage_id(s), marks=pytest.mark.xdist_group(stage_id
 
 
 class Answers:
-    """What each oracle says of one stage."""
+    """The results of each oracle for one stage."""
 
     def __init__(self, stage: Path) -> None:
-        """Ask them all."""
+        """Run all oracles."""
         texts = read(stage, "page_owner"), read(stage, "swap_page_owner")
         self.stage = stage
         self.page_owner = texts[0]
@@ -36,7 +36,7 @@ def test_awk_and_framed_agree_by_comm(answers: Answers) -> None:
     assert _sums(by_awk) == _sums(by_frame)
     hostile = {comm for comm in by_frame if b"\n" in comm or b"), ts " in comm}
     assert {comm for comm in by_frame if by_frame[comm] != by_awk.get(comm)} == hostile
-    # only the varied workload has such comms, and only once it runs
+    # only the varied workload has such comms, and not in its first stage
     varied = answers.stage.parent.name == "7.2-spo-varied"
     assert bool(hostile) == (varied and answers.stage.name != "0-before")
 
@@ -44,7 +44,7 @@ def test_awk_and_framed_agree_by_comm(answers: Answers) -> None:
 def test_awk_and_framed_agree_on_records_and_marks(answers: Answers) -> None:
     by_awk = answers.awk_pages.values()
     assert sum(totals.records for totals in by_awk) == len(answers.pages)
-    # comm.awk looks for the mark on the first line; a newline in the comm moves it to a later one
+    # comm.awk searches for the mark in the first line; a newline in the comm moves it to a later line
     on_first_line = [record for record in answers.pages if record.swapped and b"\n" not in record.comm]
     assert sum(totals.swapped for totals in by_awk) == len(on_first_line)
 

@@ -38,7 +38,7 @@ def test_memory_and_swap_are_joined() -> None:
     assert pages_by_comm(DD, swap) == {b"dd": (5, 1), b"na\xc3\xafve \xff": (0, 1)}
 
 
-def test_nothing_gives_nothing() -> None:
+def test_empty_input_has_an_empty_result() -> None:
     assert pages_by_comm(b"", b"") == {}
 
 

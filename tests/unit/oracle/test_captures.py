@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Stages are found and read however they are packed; the carried ones are all there."""
+"""Stages are found and read with any compression, and the bundled ones are complete."""
 
 import gzip
 import lzma
@@ -11,7 +11,7 @@ from tests.oracle.captures import CARRIED, read, stage_id, stages
 
 
 @pytest.mark.parametrize(("suffix", "pack"), [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress)])
-def test_a_file_is_read_however_it_is_packed(tmp_path: Path, suffix: str, pack: type[bytes]) -> None:
+def test_a_file_is_read_with_any_compression(tmp_path: Path, suffix: str, pack: type[bytes]) -> None:
     stage = tmp_path / "kernel" / "0-initial"
     stage.mkdir(parents=True)
     (stage / f"page_owner{suffix}").write_bytes(pack(b"text"))
@@ -20,7 +20,7 @@ def test_a_file_is_read_however_it_is_packed(tmp_path: Path, suffix: str, pack: 
     assert read(stage, "page_owner") == b"text"
 
 
-def test_what_is_not_there_or_was_refused_is_empty(tmp_path: Path) -> None:
+def test_missing_and_refused_files_are_empty(tmp_path: Path) -> None:
     (tmp_path / "page_owner").write_bytes(b"")
     (tmp_path / "swap_page_owner.err").write_text("cat: swap_page_owner: Invalid argument\n")
     (tmp_path / "page_owner_stacks").mkdir()
@@ -28,7 +28,7 @@ def test_what_is_not_there_or_was_refused_is_empty(tmp_path: Path) -> None:
     assert read(tmp_path, "swap_page_owner") == b""
 
 
-def test_the_carried_captures_are_whole_and_small() -> None:
+def test_the_bundled_captures_are_complete_and_small() -> None:
     found = [path for path in CARRIED.rglob("*") if path.is_file()]
     assert len(stages(CARRIED)) == 14
     assert len(found) == 14 * 12

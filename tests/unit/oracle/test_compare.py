@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""compare.py tells a right spo-trace from a wrong one, a stand-in script for spo-trace."""
+"""compare.py detects wrong results of spo-trace, for which a script stands in."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def stage(tmp_path: Path) -> Path:
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, path: Path, **answers: object) -> None:
-    """Make $SPO_TRACE a script that prints these tables."""
+    """Set $SPO_TRACE to a script that prints these tables."""
     texts = {key: json.dumps(rows) for key, rows in answers.items()}
     path.write_text(STAND_IN.format(python=sys.executable, answers=texts))
     path.chmod(0o755)
@@ -64,7 +64,7 @@ def test_a_failing_command_is_shown(
     assert f"{stage}: report --by stack failed (1): " in capsys.readouterr().out
 
 
-def test_it_runs_as_a_script_from_anywhere(tmp_path: Path) -> None:
+def test_it_can_run_as_a_script_in_any_directory(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, compare.__file__, tmp_path],
         cwd=tmp_path,

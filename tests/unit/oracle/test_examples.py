@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The examples in the oracles' docstrings are true."""
+"""The examples in the oracles' docstrings are correct."""
 
 import doctest
 from types import ModuleType

@@ -24,7 +24,7 @@ HOSTILE = [
 
 
 def page(comm: bytes, order: int = 0, pfn: int = 0x100, mark: bytes = b"", last: bytes = b"") -> bytes:
-    """Return a page_owner record as 7.2 prints it."""
+    """Return a page_owner record in the format of 7.2."""
     header = b"Page allocated via order %d, mask 0xcc0(GFP_KERNEL), pid 7, tgid 7 (%b), ts 5 ns%b\n"
     flags = b"PFN 0x%x type Unmovable Block 0 type Unmovable Flags 0x0(node=0|zone=0)\n a+0x1/0x2\n%b\n"
     return header % (order, comm, mark) + flags % (pfn, last)
@@ -37,7 +37,7 @@ def entry(comm: bytes, number: int = 1) -> bytes:
 
 @pytest.mark.parametrize("comm", HOSTILE)
 @pytest.mark.parametrize("mark", [b"", b" (swapped)"])
-def test_a_page_record_is_read_whatever_its_comm(comm: bytes, mark: bytes) -> None:
+def test_a_page_record_is_read_with_any_comm(comm: bytes, mark: bytes) -> None:
     expected = Record(comm, pages=8, number=0x4008, ts_nsec=5, swapped=bool(mark), memcg=b"")
     assert memory(page(comm, 3, 0x4008, mark) + page(b"z")) == [
         expected,
@@ -46,7 +46,7 @@ def test_a_page_record_is_read_whatever_its_comm(comm: bytes, mark: bytes) -> No
 
 
 @pytest.mark.parametrize("comm", HOSTILE)
-def test_a_swap_record_is_read_whatever_its_comm(comm: bytes) -> None:
+def test_a_swap_record_is_read_with_any_comm(comm: bytes) -> None:
     # 0x400000000000001: swap type 1, above 2**53
     assert swap(entry(comm, 0x400000000000001)) == [Record(comm, 1, 0x400000000000001, 5, False, b"")]
 
@@ -69,7 +69,7 @@ def test_pages_are_summed_by_memcg_line() -> None:
     assert pages_by_memcg(memory(text)) == {b"Charged to memcg a b), c": 5, b"Slab cache page": 2, b"": 8}
 
 
-def test_nothing_gives_nothing() -> None:
+def test_empty_input_has_an_empty_result() -> None:
     assert memory(b"") == swap(b"") == []
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""page_owner_sort: said plainly when missing, right on records with known answers when built."""
+"""page_owner_sort: a clear message if it is missing, and correct results on known records if it is built."""
 
 from pathlib import Path
 
@@ -19,13 +19,13 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_missing_is_said_with_the_step_that_mends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tool_is_reported_with_a_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer, "BINARY", tmp_path / "page_owner_sort")
     assert peer.available() == f"no {tmp_path}/page_owner_sort: build it with `python -m tests.oracle.peer build`"
 
 
 @needs_peer
-def test_comms_with_a_newline_fall_into_a_nameless_group(text: Path) -> None:
+def test_comms_with_a_newline_are_in_one_unnamed_group(text: Path) -> None:
     assert peer.comm_totals(text) == {b"dd": 5, b"na\xc3\xafve \xff": 1, b"": 8}
 
 

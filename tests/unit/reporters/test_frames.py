@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Frames of a stack, function and module apart."""
+"""Frames of a stack, split into function and module."""
 
 import pandas as pd
 import pytest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Formats for programs: JSON, CSV, folded stacks, Parquet; and sizes as people write them."""
+"""Formats for programs: JSON, CSV, folded stacks, Parquet; and parsing of sizes."""
 
 import io
 import json
@@ -55,19 +55,19 @@ def test_json_of_several_tables_is_one_array() -> None:
 MISREAD = ["null", "NA", "None", "nan", "#N/A", "007", "1e3", "-.5", "inf", "True", "2026-11-28", "12:30", '""']
 
 
-def test_csv_tells_empty_text_from_missing_and_names_from_numbers() -> None:
-    # GIVEN names that readers of CSV take for something else, and the same words where nobody chooses them
+def test_csv_distinguishes_empty_from_missing_and_names_from_numbers() -> None:
+    # GIVEN names that readers of CSV misread, and the same words in columns with fixed values
     table = pd.DataFrame({"comm": ["", None, "dd", *MISREAD], "type": ["", None, "1", *MISREAD]})
     out = io.StringIO()
     # WHEN
     render_csv([table], out)
     read = pd.read_csv(io.StringIO(out.getvalue()))
-    # THEN each name is another text, from which it can be had
+    # THEN each name is written as another text that can be decoded
     assert read["comm"].isna().tolist() == table["comm"].isna().tolist()
     names = read["comm"].dropna().tolist()
     assert names[:2] == ['""', "dd"]
     assert [unescape(name).decode() for name in names[2:]] == MISREAD
-    # AND numbers that the kernel prints stay numbers
+    # AND numbers printed by the kernel stay numbers
     assert read["type"].tolist()[:3:2] == ['""', "1"]
     assert out.getvalue().splitlines()[4] == r"\156ull,null"
 
@@ -80,7 +80,7 @@ def test_csv_has_plain_numbers_under_one_header() -> None:
     )
 
 
-def test_folded_stacks_begin_outermost() -> None:
+def test_folded_stacks_begin_with_the_outermost_frame() -> None:
     table = pd.DataFrame(
         {
             "comm": ["dd", "a;b c", None, "none"],
@@ -147,7 +147,7 @@ def test_signed_sizes_and_rates() -> None:
         ("9" * 400 + "E", int("9" * 400) << 60),
     ],
 )
-def test_sizes_that_people_write(text: str, size: int) -> None:
+def test_sizes_are_parsed(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
@@ -158,7 +158,7 @@ def test_sizes_that_people_write(text: str, size: int) -> None:
         "9" * 5000,
     ],
 )
-def test_what_is_no_size(text: str) -> None:
+def test_invalid_sizes(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a size|digits"):
         parse_size(text)
 
@@ -174,13 +174,13 @@ def test_what_is_no_size(text: str) -> None:
         ("1G / day", 2**30 / 86400),
     ],
 )
-def test_rates_that_users_write(text: str, rate: float) -> None:
+def test_rates_are_parsed(text: str, rate: float) -> None:
     assert parse_rate(text) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize(
     "text", ["", "fast", "512", "1MiB", "1K/", "1K/week", "-1K/s", "/s", "1K/s/s", "9" * 400 + "E"]
 )
-def test_what_is_no_rate(text: str) -> None:
+def test_invalid_rates(text: str) -> None:
     with pytest.raises(ValueError, match="is not"):
         parse_rate(text)

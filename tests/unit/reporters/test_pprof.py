@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""pprof's profile.proto; its bytes against a decoder of the wire format that knows nothing of our messages."""
+"""The profile.proto of pprof, checked with a decoder of the wire format that does not use our messages."""
 
 import gzip
 import io
@@ -36,7 +36,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield (number, value) of a message: varints as numbers, all else as bytes."""
+    """Yield (number, value) of a message: varints as numbers, everything else as bytes."""
     at = 0
     while at < len(data):
         key, at = varint(data, at)
@@ -63,7 +63,7 @@ def message(data: int | bytes) -> dict[int, int | bytes]:
     return dict(fields(data))
 
 
-def test_every_message_is_as_profile_proto_says() -> None:
+def test_every_message_matches_profile_proto() -> None:
     # WHEN two rows are written
     out = io.BytesIO()
     render_pprof(TABLE, out, taken_at="1970-01-01T00:00:01Z", comments=["box"])
@@ -89,7 +89,7 @@ def test_every_message_is_as_profile_proto_says() -> None:
     labels = [[message(value) for key, value in sample if key == 3] for sample in samples]
     told = [[(string(one[1]), string(one.get(2, 0)), one.get(3, 0)) for one in each] for each in labels]
     assert told == [[("comm", "dd", 0)], [("comm", "<b>\xff", 0), ("memcg", "web.slice", 0), ("order", "", 9)]]
-    # AND a location points at its module and its function, whose system name is the kernel's text
+    # AND a location refers to its module and its function, whose system name is the text of the kernel
     locations = [message(one) for one in several[4]]
     assert [(one[1], one[2], message(one[4])) for one in locations] == [(1, 1, {1: 1}), (2, 2, {1: 2})]
     functions = [message(one) for one in several[5]]
@@ -99,7 +99,7 @@ def test_every_message_is_as_profile_proto_says() -> None:
     ]
     mappings = [message(one) for one in several[3]]
     assert [(one[1], string(one[5]), one[7], one[8]) for one in mappings] == [(1, "vmlinux", 1, 1), (2, "m", 1, 1)]
-    # AND the rest
+    # AND the other fields are set
     assert several[9] == [1_000_000_000] and string(packed(several[13][0])[0]) == "box"
     assert [string(one) for one in several[14]] == ["mem_bytes"]
 
@@ -116,13 +116,13 @@ def test_the_same_table_gives_the_same_bytes() -> None:
     [("1970-01-01T00:01:00+00:00", 60), ("1970-01-01T01:01:00+01:00", 60), ("1970-01-01 00:01", 60)]
     + [(text, 0) for text in (None, "", "Thu Jan  1 00:01:00 UTC 1970", "1970-13-01")],
 )
-def test_a_date_of_any_kind_is_no_error(taken_at: str | None, seconds: int) -> None:
+def test_an_invalid_date_is_no_error(taken_at: str | None, seconds: int) -> None:
     out = io.BytesIO()
     render_pprof(TABLE, out, taken_at=taken_at)
     assert dict(fields(gzip.decompress(out.getvalue())))[9] == seconds * 1_000_000_000
 
 
-def test_an_empty_table_is_a_whole_profile() -> None:
+def test_an_empty_table_is_a_valid_profile() -> None:
     out = io.BytesIO()
     render_pprof(TABLE.head(0), out)
     numbers = {number for number, _ in fields(gzip.decompress(out.getvalue()))}
@@ -130,7 +130,7 @@ def test_an_empty_table_is_a_whole_profile() -> None:
     assert numbers >= {1, 3, 6, 14} and 2 not in numbers
 
 
-def test_what_is_not_known_has_no_sample_type() -> None:
+def test_unknown_amounts_have_no_sample_type() -> None:
     out = io.BytesIO()
     render_pprof(
         TABLE.assign(swap_bytes=pd.array([None] * 2, "Int64"), swap_pages=pd.array([None] * 2, "Int64")),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""speedscope's JSON: a profile each for memory, swap and total."""
+"""The JSON of speedscope: one profile each for memory, swap and total."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def test_three_profiles_share_their_frames() -> None:
     out = io.StringIO()
     render_speedscope(TABLE, out, name="box")
     content = json.loads(out.getvalue())
-    # THEN a comm is the outermost frame, a module the file, and a frame stands once
+    # THEN the comm is the outermost frame, the module is the file, and each frame is stored once
     frames = content["shared"]["frames"]
     assert frames == [
         {"name": "dd"},
@@ -33,7 +33,7 @@ def test_three_profiles_share_their_frames() -> None:
         {"name": "in", "file": "vmlinux"},
         {"name": "(no comm)"},
     ]
-    # AND each profile has the stacks that have such bytes, outermost frame first
+    # AND each profile has the stacks with bytes of its kind, outermost frame first
     profiles = {profile["name"]: (profile["samples"], profile["weights"]) for profile in content["profiles"]}
     assert profiles == {
         "memory": ([[3, 2]], [4096]),
@@ -44,7 +44,7 @@ def test_three_profiles_share_their_frames() -> None:
     assert content["name"] == "box" and content["activeProfileIndex"] == 2
 
 
-def test_what_is_not_known_has_no_profile() -> None:
+def test_unknown_amounts_have_no_profile() -> None:
     out = io.StringIO()
     render_speedscope(TABLE.assign(mem_bytes=pd.array([None] * 2, "Int64")), out, name="box", unknown=("mem",))
     content = json.loads(out.getvalue())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tables as a person sees them, compared whole."""
+"""Rendered tables, compared literally."""
 
 import io
 
@@ -11,7 +11,7 @@ from spo_trace.reporters.table import render_table
 
 
 def rendered(table: pd.DataFrame, *, markdown: bool = False) -> str:
-    """Return what is written."""
+    """Return the rendered text."""
     out = io.StringIO()
     render_table(table, out, markdown=markdown)
     return out.getvalue()
@@ -53,7 +53,7 @@ def test_an_attribution() -> None:
     )
 
 
-def test_stacks_stand_under_the_numbers() -> None:
+def test_stacks_are_below_the_numbers() -> None:
     assert rendered(attribution(comm=["dd", "x"], stack=[("a;a+0x1/0x2", "b+0x3/0x4 [m]"), ("(no stack)",)])) == (
         "comm       mem        swap       total   share\n"
         "dd    4.58 MiB  252.09 MiB  256.67 MiB  100.0%\n"
@@ -111,7 +111,7 @@ def test_markdown() -> None:
         ("~~gone~~", "\\~\\~gone\\~\\~"),
     ],
 )
-def test_markdown_has_no_markup_of_others(name: str, cell: str) -> None:
+def test_markdown_in_names_is_escaped(name: str, cell: str) -> None:
     last = rendered(attribution(comm=[name, "x"]), markdown=True).split("\n")[2]
     assert last.startswith(f"| {cell} | 4.58 MiB |")
 
@@ -148,8 +148,8 @@ def test_a_balance() -> None:
     )
 
 
-def test_a_snapshot_made_by_others_moves_no_terminal() -> None:
-    # GIVEN names that no capture of ours would hold unescaped
+def test_control_characters_are_escaped() -> None:
+    # GIVEN names with control characters, which our captures always escape
     table = attribution(comm=["\x1b[2J", "a\nb\u202e"])
-    # THEN what a terminal would act on is escaped
+    # THEN the control characters are escaped
     assert [line.split("  ")[0] for line in rendered(table).splitlines()] == ["comm", "\\x1b[2J", "a\\nb\\u202e"]

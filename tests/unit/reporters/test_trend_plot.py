@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Pictures of trends: of the kind that was asked for, with what they claim in words."""
+"""Plots of trends: the requested format, with labels as text."""
 
 import io
 from xml.etree import ElementTree
@@ -14,7 +14,7 @@ HOSTILE = "$\\frac{x}$ <script>alert(1)</script>"
 
 
 def picture(suffix: str, *labels: str) -> bytes:
-    """Return a picture with a panel for each label: the first one leaks, the others do not."""
+    """Return a plot with one panel per label: the first owner leaks, the others do not."""
     low = [8.0] + [-1.0] * (len(labels) - 1)
     table = pd.DataFrame({"rate": 10.0, "rate_error": 1.0, "rate_low": low})
     seconds = 60 * np.arange(5, dtype=np.float64)
@@ -25,13 +25,13 @@ def picture(suffix: str, *labels: str) -> bytes:
 
 
 def texts(svg: bytes) -> list[str]:
-    """Return all text of an SVG, as its parser sees it."""
+    """Return all text elements of an SVG."""
     root = ElementTree.fromstring(svg)
     return ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
-def test_svg_says_in_text_what_it_shows(count: int) -> None:
+def test_svg_contains_its_labels_as_text(count: int) -> None:
     said = texts(picture(".svg", *(f"owner-{n}" for n in range(count))))
     assert [text for text in said if text.startswith("owner")] == [f"owner-{n}" for n in range(count)]
     assert [text for text in said if "±" in text][:2] == [
@@ -41,7 +41,7 @@ def test_svg_says_in_text_what_it_shows(count: int) -> None:
     assert "minutes since the first sample" in said
 
 
-def test_the_same_picture_each_time() -> None:
+def test_a_plot_is_reproducible() -> None:
     assert picture(".svg", "a", "b") == picture(".svg", "a", "b")
 
 

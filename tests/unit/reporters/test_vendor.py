@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Other people's code is what its README says that it is, with its licence beside it."""
+"""Vendored code matches the versions, licences and checksums in its README."""
 
 import hashlib
 import re
@@ -9,7 +9,7 @@ VENDORED = files("spo_trace.reporters.vendor")
 README = VENDORED.joinpath("README.md").read_text(encoding="utf-8")
 
 
-def test_every_file_is_told_with_version_licence_and_checksum() -> None:
+def test_every_file_has_version_licence_and_checksum() -> None:
     rows = re.findall(
         r"^\| `([\w.-]+\.js)` \| (\S+) \| ([\d.]+) \| (\S+) \| `([\w.-]+)` \| `(\w{64})` \|$", README, re.M
     )
@@ -20,5 +20,5 @@ def test_every_file_is_told_with_version_licence_and_checksum() -> None:
         assert hashlib.sha256(content).hexdigest() == checksum, f"{name}: refresh it with make vendor"
         licence_text = VENDORED.joinpath(licence_file).read_text(encoding="utf-8")
         assert {"ISC": "Permission to use, copy", "Apache-2.0": "Apache License"}[licence] in licence_text
-        # d3 says its version in its first line; the other says none.
+        # d3 has its version in its first line; the other library has none.
         assert package != "d3" or f"v{version} " in content.decode().splitlines()[0]

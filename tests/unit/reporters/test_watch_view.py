@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The live view in terminals of several sizes, and the plain lines."""
+"""The live view in terminals of different sizes, and the plain lines."""
 
 import io
 
@@ -14,7 +14,7 @@ MIB = 1 << 20
 
 
 def rows(*labels: str, split: bool = True) -> pd.DataFrame:
-    """Return a row for each owner, with 8 MiB of memory and 2 MiB of swap, 1 MiB more than a minute ago."""
+    """Return one row per owner, with 8 MiB of memory and 2 MiB of swap, 1 MiB more than a minute before."""
     amount = pd.array([8 * MIB if split else None] * len(labels), "Int64")
     swap = pd.array([2 * MIB if split else None] * len(labels), "Int64")
     return pd.DataFrame(
@@ -31,7 +31,7 @@ def rows(*labels: str, split: bool = True) -> pd.DataFrame:
 
 
 def drawn(view: WatchView, width: int, height: int, encoding: str = "utf-8") -> list[str]:
-    """Return the lines of a view in a terminal of that size."""
+    """Return the lines of a view in a terminal of the given size."""
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=out, width=width, height=height, force_terminal=True, color_system=None)
     console.print(view)
@@ -41,7 +41,7 @@ def drawn(view: WatchView, width: int, height: int, encoding: str = "utf-8") -> 
 
 
 def view(*labels: str, split: bool = True, more: int = 0) -> WatchView:
-    """Return a view of these owners, and of so many more that are not to be shown."""
+    """Return a view of these owners, and of a number of others that are not passed."""
     total = rows("all", split=split)
     return WatchView(rows(*labels, split=split), total, len(labels) + more, "box 7.2", "Ctrl-C ends.")
 
@@ -53,7 +53,7 @@ def test_it_fits_the_terminal(width: int, height: int) -> None:
     assert max(map(len, lines)) <= width
 
 
-def test_swap_that_is_not_known_is_no_0() -> None:
+def test_unknown_swap_is_not_0() -> None:
     unknown = rows("dd").assign(swap_bytes=pd.array([None], "Int64"))
     lines = drawn(WatchView(unknown, unknown, 1, "", ""), 100, 24)
     assert lines[1].split()[:2] == ["mem", "swap"] and lines[2].split()[:3] == ["8.00", "MiB", "?"]
@@ -62,7 +62,7 @@ def test_swap_that_is_not_known_is_no_0() -> None:
     assert out.getvalue().split()[:4] == ["1.0", "8.00", "MiB", "?"]
 
 
-def test_what_is_shown() -> None:
+def test_columns_and_rows() -> None:
     lines = drawn(view("dd", "cat"), 100, 24)
     assert lines[0] == "box 7.2"
     assert lines[1].split() == ["mem", "swap", "total", "interval", "growth", "rate", "past", "owner"]
@@ -73,7 +73,7 @@ def test_what_is_shown() -> None:
     ]
 
 
-def test_a_narrow_terminal_still_says_who() -> None:
+def test_a_narrow_terminal_still_shows_owners() -> None:
     lines = drawn(view("a-long-name-of-15"), 36, 9)
     assert lines[1].split() == ["total", "growth", "owner"]
     assert lines[3].endswith("MiB a-long-name-of…")
@@ -83,7 +83,7 @@ def test_counts_have_no_memory_and_swap() -> None:
     assert drawn(view("dd", split=False), 80, 24)[1].split() == ["total", "interval", "growth", "past", "owner"]
 
 
-def test_what_does_not_fit_is_told() -> None:
+def test_rows_that_do_not_fit_are_counted() -> None:
     lines = drawn(view(*"abcdefgh"), 80, 9)
     assert [line[-1] for line in lines[3:-1]] == ["a", "b", "c", "d"]
     assert lines[-1] == "4 more. Ctrl-C ends."
@@ -95,7 +95,7 @@ def test_a_terminal_without_unicode() -> None:
 
 
 def test_names_are_text() -> None:
-    # GIVEN names that a terminal, or rich's markup, would act on
+    # GIVEN names with control characters and markup of rich
     lines = drawn(view("[red]x[/red]", "\x1b[2J", "[/]"), 100, 24)
     assert [line.split()[-1] for line in lines[3:6]] == ["[red]x[/red]", "\\x1b[2J", "[/]"]
     out = io.StringIO()
@@ -120,6 +120,6 @@ def test_sparklines() -> None:
     assert sparkline([5], 8) == "▁"
     assert sparkline([0, 0, 0], 8) == "▁▁▁"
     assert sparkline(range(16), 8) == "▁▂▃▄▅▆▇█"
-    # A page more in a gigabyte is nothing to be seen.
+    # One more page in a gigabyte is not visible.
     assert sparkline([1 << 30, (1 << 30) + 4096], 8) == "▁▁"
     assert sparkline([0, 1], 8, ascii_only=True) == "_#"

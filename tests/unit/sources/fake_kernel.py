@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A model of page_owner as read_page_owner() (mm/page_owner.c) behaves, for readers that take it for an open file."""
+"""A model of page_owner that behaves like read_page_owner() (mm/page_owner.c), for readers of open files."""
 
 import errno
 from bisect import bisect_left
@@ -13,7 +13,7 @@ __all__ = ["FakeFile", "FakeKernel"]
 
 
 class FakeKernel:
-    """Have a record for each of `pfns`; those of `large` do not fit the buffer.
+    """A kernel with a record for each of `pfns`; the records of `large` do not fit its buffer.
 
     `lowest`: min_low_pfn, which positions count from and can't be set up to Linux 6.0; 0 stands for 6.1 and later.
     `record`: what is printed of a PFN.
@@ -27,7 +27,7 @@ class FakeKernel:
         lowest: int = 0,
         record: Callable[[int], bytes] = page,
     ) -> None:
-        """Hold what the kernel has."""
+        """Take the layout of the records."""
         self.pfns = sorted(pfns)
         self.large = set(large)
         self.lowest = lowest
@@ -46,15 +46,15 @@ class FakeKernel:
         return self.record(pfn), pfn + 1 - self.lowest
 
     def open(self) -> "FakeFile":
-        """Return the file, opened once more."""
+        """Open the file again."""
         return FakeFile(self)
 
 
 class FakeFile:
-    """Be one open file of a kernel."""
+    """One open file of a kernel."""
 
     def __init__(self, kernel: FakeKernel) -> None:
-        """Stand at the beginning."""
+        """Start at the beginning."""
         self.kernel = kernel
         self.at = 0
 
@@ -65,10 +65,10 @@ class FakeFile:
         pass
 
     def close(self) -> None:
-        """Have nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     def read(self) -> bytes:
-        """Return the next record; an error leaves the position."""
+        """Return the next record; an error does not change the position."""
         record, self.at = self.kernel.find(self.at)
         return record
 

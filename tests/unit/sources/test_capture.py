@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Captures in a directory, in single files and on a pipe."""
+"""Captures as a directory, as single files and on a pipe."""
 
 import io
 import os
@@ -28,7 +28,7 @@ def content(source: CaptureSource, name: str) -> bytes | None:
 
 
 def stdin(monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
-    """Give bytes on standard input."""
+    """Put bytes on standard input."""
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(given)))
 
 
@@ -41,7 +41,7 @@ def test_a_directory_laid_out_like_the_machine(tmp_path: Path) -> None:
     assert source.kind == "capture"
 
 
-def test_a_flat_directory_with_stacks_as_debugfs_has_them(tmp_path: Path) -> None:
+def test_a_flat_directory_with_stacks_as_in_debugfs(tmp_path: Path) -> None:
     capture(tmp_path, {"page_owner": PAGE, "page_owner_stacks/show_stacks": STACKS, "meminfo": MEM})
     source = CaptureSource([tmp_path])
     assert content(source, "page_owner") == PAGE
@@ -56,7 +56,7 @@ def test_a_directory_with_swap_owners_alone(tmp_path: Path) -> None:
     assert (content(source, "swap_page_owner"), source.open("page_owner")) == (SWAP, None)
 
 
-def test_what_could_not_be_read_on_the_machine_is_told_escaped(tmp_path: Path) -> None:
+def test_messages_of_err_files_are_escaped(tmp_path: Path) -> None:
     said = b"cat: read error: \x1b[31mInvalid argument\n"
     source = CaptureSource([capture(tmp_path, {"page_owner": PAGE, "swap_page_owner.err": said})])
     assert source.why_missing("swap_page_owner").text == "cat: read error: \\033[31mInvalid argument"
@@ -69,11 +69,11 @@ def test_compressed_files_in_a_directory(tmp_path: Path, suffix: str) -> None:
     assert (content(source, "page_owner"), content(source, "meminfo")) == (PAGE, MEM)
 
 
-def test_a_directory_of_stages_names_them(tmp_path: Path) -> None:
+def test_captures_in_a_directory_are_listed(tmp_path: Path) -> None:
     capture(tmp_path, {"1-a/page_owner": PAGE, "2-b/page_owner.xz": PAGE, "3-\x1b[2J/page_owner": PAGE, "c/x": b""})
     with pytest.raises(SpoTraceError, match=r"has no page_owner file$") as caught:
         CaptureSource([tmp_path])
-    assert caught.value.hint == "it has captures inside: name one of 1-a, 2-b, 3-\\033[2J"
+    assert caught.value.hint == "it contains captures: name one of 1-a, 2-b, 3-\\033[2J"
 
 
 def test_a_directory_without_page_owner(tmp_path: Path) -> None:
@@ -82,11 +82,11 @@ def test_a_directory_without_page_owner(tmp_path: Path) -> None:
     assert caught.value.message == f"{tmp_path} has no page_owner file"
     assert (
         caught.value.hint
-        == "a capture has page_owner, or sys/kernel/debug/page_owner, as spo-trace capture-script makes it"
+        == "a capture has page_owner or sys/kernel/debug/page_owner, as made by spo-trace capture-script"
     )
 
 
-def test_single_files_are_told_by_name_or_content(tmp_path: Path) -> None:
+def test_single_files_are_identified_by_name_or_content(tmp_path: Path) -> None:
     files = {"a.txt": PAGE, "b": SWAP, "c.log": STACKS, "meminfo.gz": pack(MEM, "gz"), "crlf": b"x"}
     capture(tmp_path, files)
     source = CaptureSource([tmp_path / name for name in ("a.txt", "b", "c.log", "meminfo.gz")])
@@ -95,7 +95,7 @@ def test_single_files_are_told_by_name_or_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [b"", b"\x7fEL\0\1\2\3" * 99, b"hello\n", "hello".encode("utf-16")])
-def test_a_file_that_is_no_capture(tmp_path: Path, given: bytes) -> None:
+def test_a_file_that_is_not_a_capture(tmp_path: Path, given: bytes) -> None:
     path = capture(tmp_path, {"x": given}) / "x"
     with pytest.raises(SpoTraceError) as caught:
         CaptureSource([path])
@@ -138,7 +138,7 @@ def test_an_archive_on_standard_input(
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [(b"", "standard input is empty"), (b"\0\xff" * 99, "standard input holds no page_owner text")],
+    [(b"", "standard input is empty"), (b"\0\xff" * 99, "standard input has no page_owner text")],
 )
 def test_nothing_on_standard_input(monkeypatch: pytest.MonkeyPatch, given: bytes, message: str) -> None:
     stdin(monkeypatch, given)
@@ -155,7 +155,7 @@ def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("suffix", ["", "gz"])
 def test_a_named_pipe_is_read_once_and_whole(tmp_path: Path, suffix: str) -> None:
-    # As `<(ssh HOST cat …)` gives: larger than what is read ahead to tell what it is.
+    # Like `<(ssh HOST cat …)`, and larger than the head that is read to identify it.
     plain = PAGE * 20_000
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -173,13 +173,13 @@ def test_progress_is_known_while_a_file_is_read_and_after(tmp_path: Path) -> Non
     assert text.outcome.reached == text.size
 
 
-def test_a_file_that_the_kernel_cut_off_is_not_whole(tmp_path: Path) -> None:
-    # GIVEN what `cat page_owner` wrote before a record that did not fit the kernel's buffer, and what it said
+def test_a_file_that_was_cut_off_on_the_machine(tmp_path: Path) -> None:
+    # GIVEN the output of `cat page_owner` up to a record that did not fit the kernel's buffer, and its message
     said = b"cat: /sys/kernel/debug/page_owner: Cannot allocate memory\n"
     source = CaptureSource([capture(tmp_path, {"page_owner": PAGE, "page_owner.err": said})])
     # WHEN it is read
     text = source.open("page_owner")
-    # THEN its text is there, and that it breaks off is told
+    # THEN it has the text, and a problem
     assert text is not None and b"".join(chunks_in(text)) == PAGE
     assert (
         text.outcome.problem
@@ -192,30 +192,28 @@ def test_a_file_that_the_kernel_cut_off_is_not_whole(tmp_path: Path) -> None:
     [
         ("ENOENT: cat: /sys/kernel/debug/swap_page_owner: No such file or directory", "no_file", True),
         ("cat: /sys/kernel/debug/swap_page_owner: No such file or directory", "no_file", True),
-        # In another language, the cause of an older capture is unknown.
+        # Older captures have no code: in another language, the cause is unknown.
         ("cat: /sys/kernel/debug/swap_page_owner: Datei oder Verzeichnis nicht gefunden", "unknown", False),
         ("ENOENT: cat: /sys/kernel/debug/swap_page_owner: Datei oder Verzeichnis nicht gefunden", "no_file", True),
         ("EINVAL: cat: No such file or directory: Invalid argument", "not_switched_on", False),
     ],
 )
-def test_the_code_of_an_err_file_decides_what_a_snapshot_says(
-    tmp_path: Path, said: str, code: str, warns: bool
-) -> None:
-    # GIVEN a capture of a machine that was booted with page_owner=on,swap, and has no swap_page_owner
+def test_the_code_of_an_err_file_decides(tmp_path: Path, said: str, code: str, warns: bool) -> None:
+    # GIVEN a capture of a machine booted with page_owner=on,swap, without swap_page_owner
     files = {"page_owner": PAGE, "cmdline": b"page_owner=on,swap\n", "swap_page_owner.err": f"{said}\n".encode()}
     # WHEN it is snapshotted
     snap = snapshot_of(tmp_path, {**MACHINE, **files})
-    # THEN it has the code, and says that the kernel lacks the patches only where that is known
+    # THEN it has the code, and a warning about the patch only if the kernel is known to lack it
     assert snap.meta.swap_owner.why is not None and snap.meta.swap_owner.why.code == code
     assert any("lacks the patch" in text for text in snap.meta.warnings) is warns
 
 
 def test_a_file_that_is_refused_is_closed(tmp_path: Path) -> None:
-    # GIVEN a file that has the name of page_owner and is something else
+    # GIVEN an ELF file named page_owner
     source = CaptureSource([capture(tmp_path / "c", {"page_owner": b"\x7fELF" + b"\0" * 100})])
     before = len(list(Path("/proc/self/fd").iterdir()))
     # WHEN it is refused
     with pytest.raises(SpoTraceError, match="this is an ELF file"):
         source.open("page_owner")
-    # THEN nothing stays open
+    # THEN it is closed
     assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -94,7 +94,7 @@ CHANGES = LINE_CHANGES | ENCODINGS
 
 
 def rows_of(directory: Path, text: bytes, name: str = "page_owner") -> tuple[list[dict[str, Any]], FileCounts]:
-    """Return a capture's rows with their frames, and the counts of its page_owner."""
+    """Return a capture's rows with their frames, and the counts of the file."""
     path = capture(directory / "c", {**MACHINE, name: text})
     snap = spo.snapshot(directory / "c.spo", from_=path)
     frames = snap.stacks["frames"].tolist()
@@ -159,7 +159,7 @@ def test_prefixes_may_begin_after_other_text_and_differ_between_records(tmp_path
     first, second, third = (part + b"\n\n" for part in TEXT.strip().split(b"\n\n"))
     mail = b"From: somebody\n" * 50 + each_line(b"> ")(first) + second + b"I see also:\n" + stamped(third)
     rows, counts = rows_of(tmp_path, mail)
-    # THEN all are read
+    # THEN all are parsed
     assert rows == rows_of(tmp_path / "plain", TEXT)[0]
     assert counts.marks.keys() == {Reason.QUOTED, Reason.TIMESTAMPS}
 
@@ -212,7 +212,7 @@ def test_no_text_of_a_real_kernel_looks_copied() -> None:
         assert not needs_cleaning(path.name.removesuffix(".xz"), head), path
 
 
-def test_files_beside_page_owner_are_decoded_too(tmp_path: Path) -> None:
+def test_other_files_are_decoded_too(tmp_path: Path) -> None:
     files = {name: in_codec("utf-16-le", codecs.BOM_UTF16_LE)(text) for name, text in MACHINE.items()}
     path = capture(tmp_path / "c", files | {"page_owner": TEXT})
     snap = spo.snapshot(tmp_path / "c.spo", from_=path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Files whose reading may never end: a named pipe that nobody writes to, and readers that do not react."""
+"""Files whose reading may never end: a named pipe without a writer, and a reader that is stuck."""
 
 import os
 import select
@@ -28,7 +28,7 @@ STACKS = "sys/kernel/debug/page_owner_stacks/"
 
 @pytest.fixture(autouse=True)
 def no_child_is_left() -> Iterator[None]:
-    """End what a test gave up."""
+    """Kill the children that a test abandoned."""
     yield
     for child in child_reader._abandoned:
         with suppress(ProcessLookupError):
@@ -40,7 +40,7 @@ def no_child_is_left() -> Iterator[None]:
 
 @pytest.fixture
 def fifo(tmp_path: Path) -> Path:
-    """Return a named pipe that nobody writes to: its reader waits for ever."""
+    """Return a named pipe without a writer: its reader waits forever."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
     return path
@@ -48,7 +48,7 @@ def fifo(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stuck_cat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a `cat` in place that stops at once, and a kill that does not reach it: as if it were in the kernel."""
+    """Install a `cat` that stops at once and a kill() without effect, as if it were stuck in the kernel."""
     program = tmp_path / "bin/cat"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\nkill -STOP $$\n")
@@ -79,14 +79,14 @@ def test_a_failure_without_a_known_message_is_a_read_error(tmp_path: Path) -> No
     assert caught.value.why.code is Missing.READ_ERROR
 
 
-def test_a_read_that_never_ends_is_given_up(fifo: Path) -> None:
+def test_a_read_that_never_ends_is_abandoned(fifo: Path) -> None:
     with pytest.raises(Blocked) as caught:
         read_in_child(fifo, SHORT)
     assert caught.value.why.code is Missing.BLOCKED
 
 
-def test_what_came_before_it_blocked_is_not_used(fifo: Path) -> None:
-    # GIVEN a file that hands over a beginning, and no end
+def test_partial_content_is_not_used(fifo: Path) -> None:
+    # GIVEN a file that gives some data, then blocks
     writer = os.open(fifo, os.O_RDWR)
     os.write(writer, b"beginning\n")
     with pytest.raises(Blocked):
@@ -94,8 +94,8 @@ def test_what_came_before_it_blocked_is_not_used(fifo: Path) -> None:
     os.close(writer)
 
 
-def test_data_that_arrives_restarts_the_time(fifo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN a writer that takes its time
+def test_data_restarts_the_timeout(fifo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a slow writer
     waits: list[float] = []
 
     class Poll:
@@ -111,7 +111,7 @@ def test_data_that_arrives_restarts_the_time(fifo: Path, monkeypatch: pytest.Mon
     script = f"exec > {fifo}; for i in 1 2 3; do echo $i; sleep 0.05; done"
     with subprocess.Popen(["sh", "-c", script]):
         assert read_in_child(fifo, LONG) == b"1\n2\n3\n"
-    # THEN each wait may take as long as the first one
+    # THEN the timeout applies to each wait
     assert set(waits) == {1000 * LONG}
     assert len(waits) > 1
 
@@ -119,7 +119,7 @@ def test_data_that_arrives_restarts_the_time(fifo: Path, monkeypatch: pytest.Mon
 def test_a_child_that_cannot_be_killed_is_not_waited_for(stuck_cat: None, tmp_path: Path) -> None:
     with pytest.raises(Blocked):
         read_in_child(tmp_path, SHORT)
-    # THEN it is still there, in a session of its own, without any descriptor of this process
+    # THEN it still runs, in its own session, without a descriptor of this process
     assert abandoned()
     (child,) = child_reader._abandoned
     assert os.getsid(child.pid) == child.pid != os.getsid(0)
@@ -130,7 +130,7 @@ def test_a_child_that_cannot_be_killed_is_not_waited_for(stuck_cat: None, tmp_pa
 
 
 def machine_with_fifo(root: Path) -> Path:
-    """Return a machine whose page_owner_stacks never end."""
+    """Return a machine on which reading page_owner_stacks never ends."""
     capture(root, {"sys/kernel/debug/page_owner": page(), STACKS + "other": b""})
     for name in ("show_stacks", "show_stacks_handles"):
         os.mkfifo(root / STACKS / name)
@@ -149,24 +149,24 @@ def test_the_snapshot_is_committed_without_stacks(
     assert snap.meta.missing["show_stacks"].code == "blocked"
     blocked = [text for text in snap.meta.warnings if text.startswith("page_owner_stacks is left out: ")]
     assert len(blocked) == 1
-    # AND verify says that stacks were not checked, and why
+    # AND verify reports that stacks were not checked, and why
     (verdict,) = verdicts(snap, parts=["stacks"]).to_dict("records")
     assert (verdict["verdict"], verdict["reason"]) == ("not checked", "stacks-blocked")
     assert snap.meta.missing["show_stacks"].text in verdict["text"]
 
 
-def test_no_second_child_is_started_beside_a_stuck_one(
+def test_no_second_child_is_started_while_one_is_stuck(
     stuck_cat: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN a reader that is stuck
     source = LiveSource(machine_with_fifo(tmp_path / "root"), stacks_timeout=SHORT)
     assert source.open("show_stacks_handles") is None
-    # WHEN other files, or the next samples, are asked for
+    # WHEN other files, or the next samples, are read
     started: list[object] = []
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: started.append(1))
     later = LiveSource(tmp_path / "root", stacks_timeout=SHORT)
     assert (source.open("show_stacks"), later.open("show_stacks")) == (None, None)
-    # THEN nothing is started, and they are missing for that reason
+    # THEN no child is started, and the files are missing for that reason
     assert started == []
     assert later.why_missing("show_stacks").code is Missing.BLOCKED
 
@@ -185,10 +185,10 @@ except child_reader.Blocked:
 """
 
 
-def test_nobody_waits_for_a_stuck_child_at_exit(stuck_cat: None, tmp_path: Path) -> None:
-    # GIVEN a process that gave a child up, and whose output is a pipe: as in `spo-trace snapshot | cat`
+def test_exit_does_not_wait_for_a_stuck_child(stuck_cat: None, tmp_path: Path) -> None:
+    # GIVEN a process with an abandoned child, whose output is a pipe, as in `spo-trace snapshot | cat`
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "bin")]
-    # WHEN it ends, THEN its output ends too, while the child is still there
+    # WHEN it exits, THEN its output ends although the child still runs
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, timeout=LONG)
     pid = int(done.stdout)
     assert Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] == "T"

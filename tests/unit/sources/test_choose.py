@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which source a user's words mean."""
+"""Which source the options choose."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from spo_trace.sources.choose import choose_source
 from tests.support import capture, page
 
 
-def test_a_path_means_a_capture_and_none_this_machine(tmp_path: Path) -> None:
+def test_the_default_is_a_capture_with_paths_and_else_this_machine(tmp_path: Path) -> None:
     path = str(capture(tmp_path, {"page_owner": page()}))
     assert choose_source(None, [path]).kind == "capture"
     assert choose_source("capture", [path]).kind == "capture"
@@ -29,7 +29,7 @@ def test_a_path_means_a_capture_and_none_this_machine(tmp_path: Path) -> None:
         (None, [], "2-swapped", "only the simulator has stages"),
     ],
 )
-def test_words_that_make_no_sense(backend: str | None, paths: list[str], stage: str | None, message: str) -> None:
+def test_contradicting_options(backend: str | None, paths: list[str], stage: str | None, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         choose_source(backend, paths, stage)
     assert caught.value.message == message

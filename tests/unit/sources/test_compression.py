@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compressed input: whole, cut short, damaged, in several parts."""
+"""Compressed input: complete, truncated, damaged, in several parts."""
 
 import io
 
@@ -16,19 +16,19 @@ from spo_trace.sources.compression import (
 )
 from tests.support import CODECS, pack
 
-# Not too compressible: several decompressed steps fit, and a cut in the middle leaves some.
+# It compresses moderately: several steps are decompressed before a cut in the middle.
 TEXT = b"".join(b"%d %x\n" % (n, n * 2654435761) for n in range(9000))
 
 
 def read(packed: bytes) -> tuple[bytes, str | None]:
-    """Return what is read of a file with this content, and its problem."""
+    """Read a file with this content; return the text and the problem."""
     outcome = Outcome()
     content = b"".join(read_chunks(outcome, io.BytesIO(packed), packed[:16]))
     return content, outcome.problem
 
 
 @pytest.mark.parametrize("suffix", CODECS)
-def test_whole(suffix: str) -> None:
+def test_complete_files(suffix: str) -> None:
     packed = pack(TEXT, suffix)
     assert is_compressed(packed)
     assert read(packed) == (TEXT, None)
@@ -36,13 +36,13 @@ def test_whole(suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", CODECS)
-def test_two_members_one_after_the_other(suffix: str) -> None:
+def test_two_members(suffix: str) -> None:
     assert read(pack(TEXT, suffix) + pack(b"more\n", suffix)) == (TEXT + b"more\n", None)
 
 
 @pytest.mark.parametrize("suffix", CODECS)
 @pytest.mark.parametrize("kept", [0.2, 0.5, 0.99])
-def test_cut_short_gives_the_start_and_says_so(suffix: str, kept: float) -> None:
+def test_a_truncated_file_gives_its_start_and_a_problem(suffix: str, kept: float) -> None:
     packed = pack(TEXT, suffix)
     content, problem = read(packed[: int(len(packed) * kept)])
     assert TEXT.startswith(content)
@@ -57,25 +57,25 @@ def test_the_last_byte_missing_is_noticed(suffix: str) -> None:
     assert read(pack(TEXT, suffix)[:-1])[1] is not None
 
 
-# Of these every file has a checksum; zstd and lz4 leave it to whoever packs.
+# These formats always have a checksum; in zstd and lz4 it is optional.
 @pytest.mark.parametrize("suffix", ["gz", "xz", "bz2"])
 def test_a_damaged_byte_never_gives_other_text(suffix: str) -> None:
     packed = bytearray(pack(TEXT, suffix))
     packed[len(packed) // 2] ^= 0x55
     content, problem = read(bytes(packed))
     assert problem is not None
-    # What was given out before the checksum at the end was seen may hold the damage; it is not all there.
+    # Text before the checksum may contain the damage, but it is incomplete.
     assert content != TEXT
 
 
 @pytest.mark.parametrize("suffix", CODECS)
 @pytest.mark.parametrize("size", range(1, 6))
-def test_a_file_of_a_few_bytes_is_no_crash(suffix: str, size: int) -> None:
+def test_a_file_of_a_few_bytes(suffix: str, size: int) -> None:
     content, problem = read(pack(TEXT, suffix)[:size])
     assert content == b"" or problem is None
 
 
-def test_plain_text_is_passed_through() -> None:
+def test_plain_text() -> None:
     assert read(TEXT) == (TEXT, None)
     assert first_bytes(TEXT, 10) == TEXT[:10]
     assert read(b"") == (b"", None)

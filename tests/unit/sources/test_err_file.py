@@ -18,12 +18,12 @@ PATH = "/sys/kernel/debug/page_owner"
         ("EIO", Missing.READ_ERROR),
         ("ENOMEM", Missing.READ_ERROR),
         ("UNKNOWN", Missing.UNKNOWN),
-        # One that is not known yet.
+        # A code that is not in the table.
         ("ELOOP", Missing.UNKNOWN),
     ],
 )
 def test_the_code_decides_and_not_the_text(code: str, expected: Missing) -> None:
-    # GIVEN texts that say something else than the code
+    # GIVEN messages that contradict the code
     for text in ("No such file or directory", "Datei oder Verzeichnis nicht gefunden", ""):
         assert read_err(f"{code}: cat: {PATH}: {text}\n".encode()).code is expected
 
@@ -41,7 +41,7 @@ def test_the_code_decides_and_not_the_text(code: str, expected: Missing) -> None
         ("cat: read error: Out of memory", Missing.READ_ERROR),
     ],
 )
-def test_captures_without_codes_are_read_by_the_messages_of_the_c_locale(message: str, expected: Missing) -> None:
+def test_captures_without_codes_have_messages_of_the_c_locale(message: str, expected: Missing) -> None:
     assert read_err(f"{message}\n".encode()) == (expected, message, "")
 
 

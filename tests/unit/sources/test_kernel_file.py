@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""An open file that gives one record for each read(2), read by the compiled loop and by Python."""
+"""An open file of which each read(2) returns one record, read by the compiled loop and by Python."""
 
 import errno
 import os
@@ -22,7 +22,7 @@ ROOM = memoryview(bytearray(1 << 17))
 
 @pytest.fixture(params=["compiled", "Python"])
 def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read by the compiled loop, and by Python."""
+    """Run a test with the compiled loop and with Python."""
     if request.param == "Python":
         monkeypatch.setattr(kernel_file, "load", lambda: None)
     else:
@@ -43,7 +43,7 @@ def test_a_real_descriptor(tmp_path: Path) -> None:
 
 
 def test_many_records_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, either: None) -> None:
-    # GIVEN a file that gives 10 bytes for each read, and room for three such records
+    # GIVEN a file that returns 10 bytes per read, and room for three such records
     monkeypatch.setattr(kernel_file, "LONGEST_RECORD", 10)
     path = tmp_path / "page_owner"
     path.write_bytes(b"".join(b"%09d\n" % number for number in range(11)))
@@ -57,7 +57,7 @@ def test_many_records_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, e
         return [b"%09d\n" % number for number in range(first, last)]
 
     with KernelFile(path) as file:
-        # THEN they come in order, each once, until the room, or the end, or the PFN that is given (here a byte)
+        # THEN each comes once and in order, up to a full buffer, the end of the file or the PFN (here a byte)
         assert read(file) == (expected(0, 3), Stop.FULL, 0)
         assert read(file, 60) == (expected(3, 6), Stop.FULL, 0)
         assert read(file, 79) == (expected(6, 7), Stop.PAST, 79)
@@ -87,7 +87,7 @@ def test_errors_of_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbe
 
 @pytest.fixture
 def loop() -> Iterator[ReadLoop]:
-    """Return the compiled loop on a descriptor that frames as debugfs does, with three records in it."""
+    """Return the compiled loop on a descriptor that delimits three records like debugfs."""
     compiled = library.load()
     assert compiled is not None
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -98,18 +98,18 @@ def loop() -> Iterator[ReadLoop]:
         yield ReadLoop(compiled, there.fileno(), 1 << 16)
 
 
-def test_the_kernels_framing_is_kept(loop: ReadLoop) -> None:
+def test_record_ends_are_kept(loop: ReadLoop) -> None:
     ends, stop, _ = loop.read(ROOM, None)
     assert list(Records(bytes(ROOM), ends).split()) == [page(1), page(2, comm=b"\n\nPage allocat"), entry(3)]
     assert stop == END
 
 
-def test_a_descriptor_that_has_no_position(loop: ReadLoop) -> None:
+def test_a_descriptor_without_a_position(loop: ReadLoop) -> None:
     with pytest.raises(OSError, match=r"Illegal seek"):
         loop.read(ROOM, 1 << 40)
 
 
-def test_no_descriptor() -> None:
+def test_a_closed_descriptor() -> None:
     compiled = library.load()
     assert compiled is not None
     with pytest.raises(OSError, match=r"Bad file descriptor"):
@@ -127,5 +127,5 @@ def test_the_number_that_a_record_prints() -> None:
 
 
 def open_files() -> int:
-    """Return how many descriptors this process has."""
+    """Return the number of open descriptors."""
     return len(list(Path("/proc/self/fd").iterdir()))

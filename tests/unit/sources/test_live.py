@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""This machine, as a tree of files that stands for it."""
+"""This machine, modelled by a tree of files."""
 
 import errno
 import os
@@ -32,7 +32,7 @@ DEBUGFS = "sys/kernel/debug/"
 
 
 def failing(number: int) -> Any:
-    """Return what stands for os.read or os.pread and fails with `number`."""
+    """Return a replacement for os.read or os.pread that fails with `number`."""
 
     def call(*_: object) -> bytes:
         raise OSError(number, os.strerror(number))
@@ -46,12 +46,12 @@ def content(source: LiveSource, name: str) -> bytes | None:
     return None if text is None else b"".join(chunks_in(text))
 
 
-def test_every_file_is_read_where_the_machine_has_it(tmp_path: Path) -> None:
+def test_every_file_is_read_at_its_path(tmp_path: Path) -> None:
     made = {name: path for name, path in PATHS.items() if not name.endswith("-after")}
     capture(tmp_path, {path: name.encode() for name, path in made.items()})
     source = LiveSource(tmp_path)
     found = {name: content(source, name) for name in PATHS if name not in ("uname", "date", "pagesize")}
-    # The files "after" are the same ones, read later.
+    # The files "-after" are the same ones, read later.
     assert found == {name: name.removesuffix("-after").encode() for name in found}
     assert (source.kind, source.options) == ("live", {})
 
@@ -63,7 +63,7 @@ def test_record_ends_are_kept_where_they_matter(tmp_path: Path) -> None:
     assert delimited == {"page_owner", "swap_page_owner"}
 
 
-def test_python_knows_what_no_file_tells() -> None:
+def test_facts_that_python_gives() -> None:
     source = LiveSource(Path("/nonexistent"))
     system = os.uname()
     uname = content(source, "uname")
@@ -80,7 +80,7 @@ def test_files_that_the_kernel_lacks(tmp_path: Path) -> None:
     assert source.open("page_owner") is None
     assert source.why_missing("page_owner").code is why_no_page_owner(Machine(tmp_path)).code  # type: ignore[union-attr]
     assert source.why_missing("zoneinfo") == (Missing.NO_FILE, "the kernel has no /proc/zoneinfo", "")
-    # Of a kernel with page_owner, only what it lacks is missing.
+    # On a kernel with page_owner, the other files have their own reason.
     source = LiveSource(capture(tmp_path, {DEBUGFS + "page_owner": page()}))
     assert source.open("swap_page_owner") is None
     assert source.why_missing("swap_page_owner") == (Missing.NO_FILE, "the kernel has no swap_page_owner file", "")
@@ -88,7 +88,7 @@ def test_files_that_the_kernel_lacks(tmp_path: Path) -> None:
     assert source.why_missing("show_stacks").text == "the kernel has no show_stacks file (Linux 6.9 and later have it)"
 
 
-def test_swap_owners_that_the_boot_did_not_ask_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_does_not_track_swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     capture(tmp_path, {DEBUGFS + "swap_page_owner": b"x"})
     monkeypatch.setattr(os, "pread", failing(errno.EINVAL))
     source = LiveSource(tmp_path)
@@ -100,7 +100,7 @@ def test_swap_owners_that_the_boot_did_not_ask_for(tmp_path: Path, monkeypatch: 
 
 
 def test_nothing_stays_open_where_page_owner_can_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN a machine that keeps the owners of swap, and whose page_owner can't be read
+    # GIVEN a machine with swap_page_owner whose page_owner can't be read
     capture(tmp_path / "root", {DEBUGFS + name: page() for name in ("page_owner", "swap_page_owner")})
     opened = os.open
 
@@ -112,20 +112,20 @@ def test_nothing_stays_open_where_page_owner_can_not_be_read(tmp_path: Path, mon
     before = len(list(Path("/proc/self/fd").iterdir()))
     with monkeypatch.context() as patch:
         patch.setattr("spo_trace.sources.kernel_file.os.open", refusing)
-        # WHEN a snapshot is tried
+        # WHEN a snapshot is attempted
         with pytest.raises(SpoTraceError, match="can't be read"):
             collect(LiveSource(tmp_path / "root"), tmp_path / "x.spo")
     # THEN no descriptor is left
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-HINTS = {
+FIXES = {
     errno.EINVAL: (Missing.NOT_SWITCHED_ON, "page_owner is built in but not switched on: boot with page_owner=on"),
     errno.EIO: (Missing.READ_ERROR, "run: spo-trace doctor"),
 }
 
 
-@pytest.mark.parametrize(("number", "expected"), HINTS.items(), ids=[errno.errorcode[number] for number in HINTS])
+@pytest.mark.parametrize(("number", "expected"), FIXES.items(), ids=[errno.errorcode[number] for number in FIXES])
 @pytest.mark.parametrize("when", ["open", "read"])
 def test_what_an_error_means(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: tuple[Missing, str], when: str
@@ -155,7 +155,7 @@ LOCKED = {"sys/kernel/security/lockdown": b"none [integrity] confidentiality\n"}
 def test_a_refused_file_has_the_cause_that_doctor_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, files: dict[str, bytes], code: Missing, name: str
 ) -> None:
-    # GIVEN a kernel that refuses to open what is in debugfs, to root
+    # GIVEN a kernel that does not let root open files in debugfs
     capture(tmp_path, {DEBUGFS + "page_owner": page(), DEBUGFS + "swap_page_owner": b"x"} | files)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(os, "open", failing(number))
@@ -191,7 +191,7 @@ def test_the_default_is_this_machine() -> None:
 
 @pytest.fixture
 def many_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a machine whose page_owner, a model, has 3000 records and some that are too large."""
+    """Return a machine with a modelled page_owner: 3000 records, some of them too large."""
     kernel = FakeKernel(range(0x100, 0x2000, 2), range(0x200, 0x1000, 38), record=one_of_many)
 
     def opened(path: Path, mode: bytes | None = None) -> FakeFile | KernelFile:
@@ -204,11 +204,11 @@ def many_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def one_of_many(pfn: int) -> bytes:
-    """Return a record of a few processes and stacks."""
+    """Return a record; a few processes and stacks repeat."""
     return page(pfn, pfn % 5, b"dd%d" % (pfn % 11), stack=(b"f%d+0x1/0x2" % (pfn % 7),), ts=pfn)
 
 
-def test_snapshots_are_the_same_whatever_the_number_of_readers(many_pages: Path, tmp_path: Path) -> None:
+def test_snapshots_do_not_depend_on_the_number_of_readers(many_pages: Path, tmp_path: Path) -> None:
     tables = []
     for jobs in (1, 2, 5):
         snap = collect(LiveSource(many_pages, jobs), tmp_path / f"{jobs}.spo", jobs=jobs)
@@ -230,7 +230,7 @@ def test_there_are_as_many_readers_as_jobs(many_pages: Path, monkeypatch: pytest
     assert len(set(readers)) == jobs
 
 
-def test_progress_is_told_in_page_frames(many_pages: Path) -> None:
+def test_progress_is_in_page_frames(many_pages: Path) -> None:
     zoneinfo = b"Node 0, zone   Normal\n  pages free     1\n        spanned  7936\n  start_pfn:           256\n"
     text = LiveSource(capture(many_pages, {"proc/zoneinfo": zoneinfo}), 2).open("page_owner")
     assert text is not None
@@ -240,7 +240,7 @@ def test_progress_is_told_in_page_frames(many_pages: Path) -> None:
 
 
 class Counted(FakeFile):
-    """Tell how many are open."""
+    """Count how many files are open."""
 
     open = 0
 
@@ -257,7 +257,7 @@ class Counted(FakeFile):
 def test_every_reader_is_closed_after_the_last_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, compiled: bool
 ) -> None:
-    # GIVEN a page_owner, read by either parser, of which a record can't be read
+    # GIVEN a page_owner with a record that can't be read, and either parser
     def failing(pfn: int) -> bytes:
         if pfn == bad:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -272,12 +272,12 @@ def test_every_reader_is_closed_after_the_last_record(
     monkeypatch.setattr(live, "KernelFile", opened)
     if not compiled:
         monkeypatch.setattr(library, "load", lambda: None)
-    # WHEN a snapshot is made, THEN the error names the file, and nothing stays open
+    # WHEN a snapshot is taken, THEN the error names the file, and all files are closed
     bad = 3000
     with pytest.raises(SpoTraceError, match=r"/page_owner can't be read: Input/output error \(EIO\)"):
         collect(LiveSource(root, jobs), tmp_path / "bad.spo", jobs=jobs)
     assert Counted.open == 0
-    # AND nothing does where all can be read
+    # AND they are also closed if all can be read
     bad = 0
     assert collect(LiveSource(root, jobs), tmp_path / "good.spo", jobs=jobs).count("pages") == 4999
     assert Counted.open == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Readers of disjoint PFN ranges: nothing is lost, nothing comes twice, all in order, however many they are."""
+"""Readers of disjoint PFN ranges: each record comes once and in order, whatever the number of readers."""
 
 import errno
 import threading
@@ -24,7 +24,7 @@ JOBS = [1, 2, 3, 8]
 
 @pytest.fixture(autouse=True)
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make ranges of 8 to 32 PFNs, so that a few hundred have many seams."""
+    """Make ranges of 8 to 32 PFNs, so that a few hundred PFNs have many borders."""
     for name, size in {"_LEAST": 8, "_FIRST": 8, "_MOST": 32}.items():
         monkeypatch.setattr(many_readers, name, size)
 
@@ -38,7 +38,7 @@ def read(kernel: FakeKernel, jobs: int) -> tuple[list[bytes], dict[str, int]]:
 
 
 def runs_of(files: Sequence[FakeFile], outcome: Outcome, last_pfn: int | None = None) -> Iterator[Records]:
-    """Return the records, read by as many threads as there are files."""
+    """Return the records, read by one thread per file."""
     return filled(range_runs(files, outcome, last_pfn), len(files))
 
 
@@ -46,7 +46,7 @@ def runs_of(files: Sequence[FakeFile], outcome: Outcome, last_pfn: int | None = 
 @pytest.mark.parametrize(
     "pfns",
     [[], [0], [1], range(100), range(0x1000, 0x1200), [7, 8, 15, 16, 17, 31, 32, 4095, 4096, 1 << 30, (1 << 30) + 1]],
-    ids=["none", "0", "1", "dense", "from 0x1000", "at seams and over holes"],
+    ids=["none", "0", "1", "dense", "from 0x1000", "at borders and over holes"],
 )
 def test_every_record_once_and_in_order(pfns: list[int], jobs: int) -> None:
     assert read(FakeKernel(pfns), jobs) == ([page(pfn) for pfn in pfns], {})
@@ -54,7 +54,7 @@ def test_every_record_once_and_in_order(pfns: list[int], jobs: int) -> None:
 
 @given(st.sets(st.integers(1, 300), min_size=1), st.sampled_from(JOBS), st.data())
 @settings(deadline=None, max_examples=150)
-def test_records_that_are_too_large_wherever_the_seams_are(pfns: set[int], jobs: int, data: st.DataObject) -> None:
+def test_records_that_are_too_large_at_any_border(pfns: set[int], jobs: int, data: st.DataObject) -> None:
     # GIVEN any layout, and any of its records too large
     bad = data.draw(st.sets(st.sampled_from(sorted(pfns))))
     with pytest.MonkeyPatch.context() as patch:
@@ -62,7 +62,7 @@ def test_records_that_are_too_large_wherever_the_seams_are(pfns: set[int], jobs:
         patch.setattr(many_readers, "_MOST", data.draw(st.integers(1, 32)))
         # WHEN it is read in ranges
         records, skipped = read(FakeKernel(pfns, bad), jobs)
-    # THEN each other record comes once, and as many are counted as one reader counts
+    # THEN each other record comes once, and the count is that of a single reader
     assert records == [page(pfn) for pfn in sorted(pfns - bad)]
     outcome = Outcome()
     assert [record for run in read_records(FakeKernel(pfns, bad).open(), outcome) for record in run.split()] == records
@@ -70,23 +70,23 @@ def test_records_that_are_too_large_wherever_the_seams_are(pfns: set[int], jobs:
 
 
 @pytest.mark.parametrize("jobs", JOBS)
-def test_a_page_that_spans_a_seam(jobs: int) -> None:
-    # GIVEN a page of order 9 across many ranges: it has one record, at its head
+def test_a_page_that_spans_a_border(jobs: int) -> None:
+    # GIVEN a page of order 9 across many ranges, with one record, at its head
     kernel = FakeKernel([1, 512, 1024], record=lambda pfn: page(pfn, 9 if pfn == 512 else 0))
     assert read(kernel, jobs)[0] == [page(1), page(512, 9), page(1024)]
 
 
 @pytest.mark.parametrize("jobs", JOBS)
-def test_a_range_that_has_more_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
-    # GIVEN ranges of 500 PFNs, and room for some two records at first
+def test_a_range_that_exceeds_the_buffer(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    # GIVEN ranges of 500 PFNs, and initial room for two records
     monkeypatch.setattr(many_readers, "_FIRST", 500)
     monkeypatch.setattr(many_readers, "_FIRST_ROOM", LONGEST_RECORD + 2 * len(page()))
     records, _ = read(FakeKernel(range(1500), record=long_page), jobs)
-    # THEN room is made
+    # THEN the buffer grows
     assert records == list(map(long_page, range(1500)))
 
 
-def test_signals_take_no_more_room() -> None:
+def test_signals_do_not_grow_the_buffer() -> None:
     # GIVEN a reader that is interrupted after each record
     class Interrupted(FakeFile):
         def read_many(self, room: memoryview, end: int | None = None) -> Batch:
@@ -95,26 +95,26 @@ def test_signals_take_no_more_room() -> None:
 
     rooms: set[int] = set()
     runs = list(runs_of([Interrupted(FakeKernel(range(500)))], Outcome()))
-    # THEN all is read, and the buffer stays
+    # THEN all is read, and the buffer has its initial size
     assert b"".join(run.text for run in runs) == b"".join(map(page, range(500)))
     assert max(rooms) == many_readers._FIRST_ROOM
 
 
 def long_page(pfn: int) -> bytes:
-    """Return a record that is as long as they come."""
+    """Return a record of the maximum length."""
     return page(pfn, stack=(b"x" * 4000,))
 
 
 @pytest.mark.parametrize("jobs", JOBS)
-def test_as_many_blocks_as_readers_are_filled_at_once(jobs: int) -> None:
+def test_as_many_runs_as_readers_are_filled_at_once(jobs: int) -> None:
     # GIVEN more threads than readers
     runs = range_runs([FakeKernel(range(2000)).open() for _ in range(jobs)], Outcome())
     found = [record for run in filled(runs, jobs + 3) for record in run.split()]
-    # THEN some wait, and all is read
+    # THEN some threads wait, and all is read
     assert found == [page(pfn) for pfn in range(2000)]
 
 
-def test_ranges_grow_where_there_is_little_and_shrink_where_there_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranges_adapt_to_the_density_of_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many_readers, "_MOST", NEAR)
     monkeypatch.setattr(many_readers, "_FIRST", 1 << 12)
     sizes: list[int] = []
@@ -134,26 +134,26 @@ def test_ranges_grow_where_there_is_little_and_shrink_where_there_is_much(monkey
 
 
 def test_ranges_shrink_towards_the_last_pfn() -> None:
-    # GIVEN two readers of what is known to end soon
+    # GIVEN two readers, and a known last PFN
     outcome = Outcome()
     kernel = FakeKernel(range(1000))
     records = [len(run.ends) for run in runs_of([kernel.open(), kernel.open()], outcome, 1000)]
-    # THEN the last ranges are of the least size, those before them of more
+    # THEN the last ranges have the minimum size, earlier ones are larger
     assert sum(records) == 1000
     assert max(records[-2:]) <= 8
     assert max(records) == 32
 
 
 @pytest.mark.parametrize("jobs", JOBS)
-def test_a_large_hole_is_searched_few_times(jobs: int) -> None:
+def test_a_large_hole_takes_few_reads(jobs: int) -> None:
     kernel = FakeKernel([*range(100), 1 << 40])
     read(kernel, jobs)
     assert kernel.reads < 400
 
 
 @pytest.mark.parametrize("hole", [1, NEAR - 10, NEAR, NEAR + 1, 100_000])
-def test_records_that_are_too_large_behind_a_hole(monkeypatch: pytest.MonkeyPatch, hole: int) -> None:
-    # GIVEN ranges as they are at most, a hole, and behind it records of which some are too large
+def test_records_that_are_too_large_after_a_hole(monkeypatch: pytest.MonkeyPatch, hole: int) -> None:
+    # GIVEN ranges of the maximum size, a hole, and after it records of which some are too large
     monkeypatch.setattr(many_readers, "_FIRST", NEAR)
     monkeypatch.setattr(many_readers, "_MOST", NEAR)
     pfns = [5, *range(6 + hole, 106 + hole)]
@@ -164,8 +164,8 @@ def test_records_that_are_too_large_behind_a_hole(monkeypatch: pytest.MonkeyPatc
     assert kernel.reads < hole + 1000
 
 
-def test_memory_that_ran_out_for_a_moment_loses_nothing() -> None:
-    # GIVEN an ENOMEM that comes once for a record, and is gone at the next try
+def test_a_transient_enomem_loses_nothing() -> None:
+    # GIVEN a record that fails once with ENOMEM
     class Short(FakeKernel):
         def find(self, position: int) -> tuple[bytes, int]:
             if position == 40 and self.large:
@@ -177,8 +177,8 @@ def test_memory_that_ran_out_for_a_moment_loses_nothing() -> None:
 
 
 @pytest.mark.parametrize("jobs", JOBS)
-def test_pages_that_come_and_go_meanwhile(jobs: int) -> None:
-    # GIVEN a kernel whose odd pages are freed and allocated by every read
+def test_pages_that_come_and_go_during_the_read(jobs: int) -> None:
+    # GIVEN a kernel in which every read frees and allocates odd pages
     class Moving(FakeKernel):
         def find(self, position: int) -> tuple[bytes, int]:
             with lock:
@@ -187,7 +187,7 @@ def test_pages_that_come_and_go_meanwhile(jobs: int) -> None:
 
     lock = threading.Lock()
     records, skipped = read(Moving([]), jobs)
-    # THEN what stayed is there once, and nothing twice
+    # THEN pages that stayed are there once, and no page twice
     assert [record for record in records if record in stayed] == [page(pfn) for pfn in range(0, 400, 2)]
     assert len(set(records)) == len(records)
     assert skipped == {}
@@ -197,8 +197,8 @@ stayed = {page(pfn) for pfn in range(0, 400, 2)}
 
 
 @pytest.mark.parametrize("jobs", JOBS)
-def test_readers_work_at_the_same_time(jobs: int) -> None:
-    # GIVEN readers that go on only when all of them are reading
+def test_readers_run_in_parallel(jobs: int) -> None:
+    # GIVEN readers that continue only when all of them are reading
     barrier = threading.Barrier(jobs, timeout=20)
 
     class Waiting(FakeFile):
@@ -225,7 +225,7 @@ def test_an_error_ends_all_readers(jobs: int) -> None:
     assert not readers()
 
 
-def test_who_stops_listening_ends_all_readers() -> None:
+def test_dropping_the_iterator_ends_all_readers() -> None:
     runs = runs_of([FakeKernel(range(10_000)).open() for _ in range(3)], Outcome())
     assert next(runs)
     assert readers()
@@ -238,7 +238,7 @@ def readers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("ordered")]
 
 
-def test_how_far_it_is() -> None:
+def test_progress() -> None:
     outcome = Outcome()
     seen = []
     for _ in runs_of([FakeKernel(range(0, 50_000, 10)).open()], outcome):
@@ -262,9 +262,9 @@ def test_a_kernel_whose_positions_are_pfns() -> None:
         FakeKernel([5], record=lambda pfn: page(pfn + 1)),
         FakeKernel([5], record=lambda _: b"what is no page_owner\n"),
     ],
-    ids=["up to 6.0", "empty", "first is too large", "counts otherwise", "something else"],
+    ids=["up to 6.0", "empty", "first is too large", "other positions", "something else"],
 )
-def test_a_kernel_whose_positions_can_not_be_relied_on(kernel: FakeKernel) -> None:
+def test_a_kernel_whose_positions_are_not_pfns(kernel: FakeKernel) -> None:
     file = kernel.open()
     assert not positions_are_pfns(file)
     assert file.position() == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One record for each read(2), and records that do not fit the kernel's buffer, against a model of the kernel."""
+"""One record per read(2), and records that do not fit the kernel's buffer, with a model of the kernel."""
 
 import errno
 from collections.abc import Container, Iterable
@@ -42,7 +42,7 @@ def test_every_record_that_fits_is_read_and_the_others_are_counted(lowest: int, 
 
 
 def runs(pfns: Iterable[int], bad: Container[int]) -> dict[str, int]:
-    """Return what is counted: several one after the other look like one, as the kernel says the same for each."""
+    """Return the expected counts: adjacent records count as one, as the kernel gives the same error for each."""
     number = sum(is_bad for is_bad, _ in groupby(sorted(pfns), bad.__contains__))
     return {TOO_LARGE: number} if number else {}
 
@@ -52,11 +52,11 @@ def test_a_hole_before_a_record_that_is_too_large(hole: int) -> None:
     pfns = [5, 6 + hole, 7 + hole, 8 + hole]
     kernel = FakeKernel(pfns, [6 + hole])
     assert read(kernel) == ([page(5), page(7 + hole), page(8 + hole)], {TOO_LARGE: 1})
-    # Few more reads than there are records, however large the hole.
+    # The number of reads hardly depends on the size of the hole.
     assert kernel.reads < NEAR + 200
 
 
-def test_without_such_records_no_position_is_asked_for() -> None:
+def test_without_such_records_there_are_no_extra_reads() -> None:
     kernel = FakeKernel(PFNS)
     read(kernel)
     assert kernel.reads == len(PFNS) + 1
@@ -71,8 +71,8 @@ def test_any_layout(pfns: set[int], lowest: int, data: st.DataObject) -> None:
     assert skipped == runs(pfns, bad)
 
 
-def test_a_comm_cannot_lead_astray() -> None:
-    # The comm holds a line that looks like the next one; the last such line counts.
+def test_a_comm_cannot_fake_a_pfn() -> None:
+    # The comm has a line like the PFN line; the last such line counts.
     def lying(pfn: int) -> bytes:
         return page(pfn, comm=b"\nPFN 0x1 \n")
 
@@ -98,9 +98,9 @@ def test_other_errors_are_passed_on(number: int) -> None:
     assert caught.value.errno == number
 
 
-def test_a_record_that_tells_no_position() -> None:
+def test_a_record_without_a_pfn() -> None:
     def odd(pfn: int) -> bytes:
         return page(pfn).replace(b"PFN", b"Frame")
 
-    with pytest.raises(OSError, match=r"do not tell how to step over it"):
+    with pytest.raises(OSError, match=r"do not show how to skip it"):
         read(FakeKernel([1, 2, 3], [2], record=odd))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Input that is no capture: the error names what it is. A capture is never taken for something else."""
+"""Input that is not a capture: the error names what it is. A capture is never mistaken for something else."""
 
 import lzma
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.support import CARRIED, capture, entry, page, tar_of
 FRAMES = b" post_alloc_hook+0x1/0x2\n new_slab+0xd0/0x5ac\n"
 RECORD = b"Page allocated via order 1, mask 0x42dc0(GFP_KERNEL), pid 1, tgid 1 (dd), ts  ns\n"
 
-# The first lines of what page_owner_sort writes, with each of its options (tools/mm, Linux 3.19 to 7.2).
+# The first lines of the output of page_owner_sort, with each of its options (tools/mm, Linux 3.19 to 7.2).
 SORTED = {
     "3.19 to 5.14": b"7 times:\n" + RECORD + FRAMES + b"\n",
     "5.15": b"7 times, 14 pages:\n" + RECORD + FRAMES + b"\n",
@@ -67,7 +67,7 @@ def test_other_input(what: str, text: bytes, name: str, tmp_path: Path) -> None:
     assert caught.value.hint
 
 
-def test_no_text_of_a_real_kernel_is_anything_else() -> None:
+def test_no_text_of_a_real_kernel_is_mistaken() -> None:
     for path in sorted(CARRIED.glob("*/*/*page_owner.xz")):
         head = lzma.decompress(path.read_bytes())[: 1 << 20]
         assert known_content(head) is None
@@ -76,7 +76,7 @@ def test_no_text_of_a_real_kernel_is_anything_else() -> None:
 
 
 @pytest.mark.parametrize("comm", [b"\n1 times:\n", b"\n1 times, 1 pag", b"\ntimes 1 order ", b"nr_base_pages: "])
-def test_a_comm_makes_a_capture_nothing_else(comm: bytes) -> None:
+def test_a_comm_does_not_make_a_capture_look_different(comm: bytes) -> None:
     assert len(comm) <= 15
     assert known_content(page(comm=comm)) is None
     assert known_content(entry(0x2E, comm)) is None
@@ -106,10 +106,10 @@ def test_several_files_of_other_names_are_listed(tmp_path: Path) -> None:
     for given in (capture(tmp_path / "c", files), archive):
         with pytest.raises(SpoTraceError, match="several with its text: a_owner, b_owner") as caught:
             CaptureSource([given])
-        assert caught.value.hint == "name the file that is meant"
+        assert caught.value.hint == "name one of these files"
 
 
-def test_a_snapshot_or_a_recording_in_the_place_of_a_capture(tmp_path: Path) -> None:
+def test_a_snapshot_or_a_recording_instead_of_a_capture(tmp_path: Path) -> None:
     archive = tmp_path / "c.tar"
     archive.write_bytes(tar_of({"now.spo/snapshot.json": b"{}", "now.spo/pages.parquet": b"PAR1"}))
     with pytest.raises(SpoTraceError) as caught:
@@ -120,7 +120,7 @@ def test_a_snapshot_or_a_recording_in_the_place_of_a_capture(tmp_path: Path) -> 
     assert caught.value.message == f"{tmp_path / 'r'} is a recording of samples"
 
 
-def test_what_a_directory_has_in_place_of_page_owner_is_named(tmp_path: Path) -> None:
+def test_other_files_in_a_directory_without_page_owner_are_named(tmp_path: Path) -> None:
     text = b"3 times, 6 pages:\nPage allocated via order 1, mask 0x1\n post_alloc_hook+0x1/0x2\n\n"
     files = {"sorted.txt": text, "meminfo": b"MemTotal: 5 kB\n"}
     archive = tmp_path / "c.tar"

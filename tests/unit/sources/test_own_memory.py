@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Memory that is freed and taken anew is the same pages."""
+"""Memory that is freed and allocated again has the same pages."""
 
 import ctypes
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from spo_trace.sources import own_memory
 
-# In a process of its own, as it is for good.
+# In another process, as the change is permanent.
 PROGRAM = """
 import resource
 from spo_trace.sources.own_memory import keep_freed_memory
@@ -24,12 +24,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def test_blocks_are_taken_from_what_was_freed() -> None:
+def test_freed_memory_is_reused() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
-    # Without it, some 84,000: the pages of all blocks, again and again.
+    # Otherwise about 84,000: new pages for each buffer.
     assert int(done.stdout) < 1000
 
 
-def test_a_c_library_that_can_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_c_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
     own_memory.keep_freed_memory()

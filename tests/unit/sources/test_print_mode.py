@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Handles in place of stacks, against a model of the print_mode series: no kernel in a release has it yet."""
+"""Handles instead of stacks, with a model of the print_mode series: no released kernel has it yet."""
 
 import errno
 import os
@@ -22,15 +22,15 @@ from tests.unit.sources.fake_kernel import FakeFile, FakeKernel
 
 DEBUGFS = "sys/kernel/debug"
 STACKS = {1: ANON, 2: SHMEM, 4000000000: FS}
-# Which handle each page's stack has.
+# The handle of each page's stack.
 PAGES = {pfn: list(STACKS)[pfn % 3] for pfn in range(0x100, 0x400)}
 
 
 class ModeFile(FakeFile):
-    """Print in the mode of its descriptor, as read_page_owner() of that series does."""
+    """Print in the mode of the descriptor, like read_page_owner() of that series."""
 
     def __init__(self, kernel: FakeKernel, mode: bytes | None) -> None:
-        """Take the mode, or refuse what is none."""
+        """Set the mode, or refuse an invalid one."""
         super().__init__(kernel)
         if mode not in (None, b"mode=stack", b"mode=handle", b"mode=stack_handle"):
             raise OSError(errno.EINVAL, "Invalid argument")
@@ -56,13 +56,13 @@ class ModeFile(FakeFile):
 
 
 def with_handle(pfn: int, handles: dict[int, int] = PAGES) -> bytes:
-    """Return a record whose last line, of 10 digits, tells the model its handle."""
+    """Return a record whose last line, of 10 digits, gives the model its handle."""
     handle = handles[pfn]
     return page(pfn, stack=STACKS[handle], tail=b"%010d\n" % handle)[:-1] + b"\n"
 
 
 def show_stacks_handles(*handles: int) -> bytes:
-    """Return what the file of that name prints of these."""
+    """Return the text of the file of that name for these handles."""
     return b"".join(
         b"".join(b" %b\n" % frame for frame in STACKS[handle]) + b"handle: %d\n\n" % handle for handle in handles
     )
@@ -70,7 +70,7 @@ def show_stacks_handles(*handles: int) -> bytes:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Return what makes a machine whose page_owner is a model."""
+    """Return a function that makes a machine with a modelled page_owner."""
 
     def make(kernel: FakeKernel, listed: bytes, kind: type[ModeFile] = ModeFile) -> Path:
         def opened(path: Path, mode: bytes | None = None) -> ModeFile | KernelFile:
@@ -96,11 +96,11 @@ EXPECTED = {pfn: [frame.decode() for frame in STACKS[handle]] for pfn, handle in
 
 @pytest.mark.parametrize("listed", [(1, 2, 4000000000), (1,), (2, 4000000000)], ids=["all", "one", "two"])
 def test_no_stack_is_lost(machine: Callable[..., Path], tmp_path: Path, listed: tuple[int, ...]) -> None:
-    # GIVEN a kernel that prints handles, and whose list lacks some stacks
+    # GIVEN a kernel that prints handles, and whose list of stacks is incomplete
     kernel = FakeKernel(PAGES, record=with_handle)
     # WHEN it is read
     stacks, warnings = stacks_of(machine(kernel, show_stacks_handles(*listed)), tmp_path / "x.spo")
-    # THEN each page has its stack all the same
+    # THEN each page still has its stack
     assert stacks == EXPECTED
     assert not [warning for warning in warnings if "handle" in warning]
 
@@ -137,24 +137,24 @@ def test_few_records_are_read_twice(machine: Callable[..., Path], tmp_path: Path
     assert kernel.reads < len(PAGES) + 20
 
 
-def test_a_page_that_changed_hands_before_its_stack_was_asked_for(machine: Callable[..., Path], tmp_path: Path) -> None:
-    # GIVEN a page that is the first of its handle, and has another owner when it is read again
+def test_a_page_that_gets_another_owner_before_its_stack_is_read(machine: Callable[..., Path], tmp_path: Path) -> None:
+    # GIVEN the first page of a handle, with another owner when it is read again
     first = min(pfn for pfn, handle in PAGES.items() if handle == 2)
     seen = []
 
     def moving(pfn: int) -> bytes:
         seen.append(pfn)
-        # Its first reads are the look at what positions count, and its turn.
+        # The first reads are the test of positions and the read of its range.
         return with_handle(pfn, PAGES | {first: 1}) if pfn == first and seen.count(first) > 2 else with_handle(pfn)
 
     kernel = FakeKernel(PAGES, record=moving)
-    # THEN the next page with that handle tells the stack of both
+    # THEN the next page with that handle gives both their stack
     assert stacks_of(machine(kernel, show_stacks_handles(1, 4000000000)), tmp_path / "x.spo")[0] == EXPECTED
     assert seen.count(first) == 3
 
 
 def test_a_record_that_is_too_large_with_its_stack(machine: Callable[..., Path], tmp_path: Path) -> None:
-    # GIVEN a page that is the first of its handle, and whose record fits the kernel's buffer with the handle alone
+    # GIVEN the first page of a handle, whose record fits the kernel's buffer only without the stack
     first = min(pfn for pfn, handle in PAGES.items() if handle == 2)
     asked = []
 
@@ -166,14 +166,14 @@ def test_a_record_that_is_too_large_with_its_stack(machine: Callable[..., Path],
             return super().pread(position)
 
     kernel = FakeKernel(PAGES, record=with_handle)
-    # THEN it is there, and the next page with that handle tells the stack of both
+    # THEN its record is read, and the next page with that handle gives both their stack
     root = machine(kernel, show_stacks_handles(1, 4000000000), SmallFile)
     assert stacks_of(root, tmp_path / "x.spo")[0] == EXPECTED
     assert asked == [b"mode=stack_handle"]
 
 
-def test_a_page_that_was_freed_before_its_stack_was_asked_for(machine: Callable[..., Path], tmp_path: Path) -> None:
-    # GIVEN a page that is gone when it is read again, where the next one has the same handle
+def test_a_page_that_is_freed_before_its_stack_is_read(machine: Callable[..., Path], tmp_path: Path) -> None:
+    # GIVEN a page that is freed before it is read again; the next one has the same handle
     class Freeing(FakeKernel):
         def find(self, position: int) -> tuple[bytes, int]:
             found = super().find(position)
@@ -184,12 +184,12 @@ def test_a_page_that_was_freed_before_its_stack_was_asked_for(machine: Callable[
     pages = {0x100: 1, 0x101: 2, 0x102: 2, 0x103: 1}
     kernel = Freeing(pages, record=lambda pfn: with_handle(pfn, pages))
     stacks, _ = stacks_of(machine(kernel, show_stacks_handles(1)), tmp_path / "x.spo")
-    # THEN each page is there once, with its own stack
+    # THEN each page comes once, with its own stack
     assert stacks == {pfn: [frame.decode() for frame in STACKS[handle]] for pfn, handle in pages.items()}
 
 
-def test_a_stack_that_stays_unknown_is_told(machine: Callable[..., Path], tmp_path: Path) -> None:
-    # GIVEN pages of which none is the same when it is read again
+def test_unknown_stacks_are_a_warning(machine: Callable[..., Path], tmp_path: Path) -> None:
+    # GIVEN pages that all have another owner when they are read again
     count: Counter[int] = Counter()
 
     def moving(pfn: int) -> bytes:
@@ -218,7 +218,7 @@ def test_without_a_list_of_stacks_they_are_printed(machine: Callable[..., Path],
     assert stacks_of(machine(kernel, b""), tmp_path / "x.spo")[0] == EXPECTED
 
 
-def test_a_kernel_without_print_modes_is_asked_and_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_without_print_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "page_owner"
     path.touch()
     asked = []

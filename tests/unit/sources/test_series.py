@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which sources samples are taken of, and when."""
+"""The sources of samples, and when each is read."""
 
 import time
 from itertools import islice
@@ -13,7 +13,7 @@ from spo_trace.sources.series import choose_series, paced
 from tests.support import CARRIED, FakeSource, capture, page
 
 
-def test_this_machine_without_end() -> None:
+def test_this_machine_is_an_endless_series() -> None:
     assert [source.kind for source in islice(choose_series(None, []), 3)] == ["live"] * 3
 
 
@@ -32,7 +32,7 @@ def test_the_stages_of_a_scenario() -> None:
     assert stages == ["0-start", "1-leak", "2-swapped", "3-back"]
 
 
-def test_what_can_not_be(tmp_path: Path) -> None:
+def test_paths_that_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="standard input is one capture"):
         choose_series(None, ["-"])
     with pytest.raises(UsageError, match="the live backend reads this machine"):
@@ -40,12 +40,12 @@ def test_what_can_not_be(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the simulator runs one scenario"):
         list(choose_series("simulator", ["quick", "leak"]))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SpoTraceError, match="is no capture, and has none inside"):
+    with pytest.raises(SpoTraceError, match="is not a capture and contains none"):
         choose_series(None, [str(tmp_path)])
 
 
 def test_pace() -> None:
-    # GIVEN a clock, and a reader that takes 1 s, 12 s, 1 s for what it is given
+    # GIVEN a clock, and a reader that takes 1 s, 12 s, 1 s per source
     clock = [0.0]
     with (
         patch.object(time, "monotonic", lambda: clock[0]),
@@ -55,5 +55,5 @@ def test_pace() -> None:
         for takes, _ in zip([1, 12, 1, 1], paced([FakeSource({})] * 9, 5, 4), strict=True):
             times.append(clock[0])
             clock[0] += takes
-    # THEN a sample starts every 5 s, and what was missed is not made up for
+    # THEN a sample starts every 5 s, and missed samples are skipped
     assert times == [0, 5, 17, 22]

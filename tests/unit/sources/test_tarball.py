@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Captures in tar archives: as people make them, cut, empty, ambiguous, hostile."""
+"""Captures in tar archives: usual, truncated, empty, ambiguous, hostile."""
 
 import os
 import tarfile
@@ -20,13 +20,13 @@ LARGE = (1 << 20) + 1
 
 
 def source_of(path: Path, packed: bytes) -> CaptureSource:
-    """Return the capture that an archive with these bytes is."""
+    """Return an archive with these bytes as a capture."""
     path.write_bytes(packed)
     return CaptureSource([path])
 
 
 def content(source: CaptureSource, name: str) -> tuple[bytes, str | None]:
-    """Return a file's whole text and what was the problem with it."""
+    """Return a file's whole text and its problem."""
     text = source.open(name)
     assert text is not None
     return b"".join(chunks_in(text)), text.outcome.problem
@@ -43,7 +43,7 @@ def test_an_archive_of_a_flat_capture(tmp_path: Path, suffix: str, top: str) -> 
 
 
 @pytest.mark.parametrize("suffix", CODECS)
-def test_an_archive_laid_out_like_the_machine_with_packed_files(tmp_path: Path, suffix: str) -> None:
+def test_an_archive_laid_out_like_the_machine_with_compressed_files(tmp_path: Path, suffix: str) -> None:
     directory = "machine/sys/kernel/debug/"
     packed = tar_of({directory + f"page_owner.{suffix}": pack(PAGE, suffix), "machine/proc/meminfo": MEM})
     source = source_of(tmp_path / "x.tar", packed)
@@ -52,14 +52,14 @@ def test_an_archive_laid_out_like_the_machine_with_packed_files(tmp_path: Path, 
 
 @pytest.mark.parametrize("suffix", ["lz4", "bz2"])
 def test_the_first_block_of_a_codec_may_be_large(tmp_path: Path, suffix: str) -> None:
-    # lz4 and bz2 give nothing before the end of a block of up to 4 MiB; this text packs badly, to 900 kB and more.
+    # lz4 and bz2 give nothing before the end of a block, up to 4 MiB; this text compresses badly, to more than 900 kB.
     noise = os.urandom(LARGE)
     source = source_of(tmp_path / "x", pack(tar_of({"vmstat": noise, "page_owner": PAGE}), suffix))
     assert content(source, "page_owner") == (PAGE, None)
     assert content(source, "vmstat") == (noise, None)
 
 
-def test_large_files_are_not_held_in_memory_but_read_again(tmp_path: Path) -> None:
+def test_large_files_are_not_kept_in_memory(tmp_path: Path) -> None:
     large = page() * (LARGE // len(page()) + 1)
     source = source_of(tmp_path / "x", tar_of({"page_owner": large, "meminfo": MEM}))
     assert content(source, "page_owner") == (large, None)
@@ -87,12 +87,12 @@ def test_an_archive_without_page_owner(tmp_path: Path) -> None:
         source_of(tmp_path / "x.tar", tar_of({"meminfo": MEM, "etc/page_owner.txt": b"x"}))
 
 
-def test_swap_owners_alone_will_do_as_in_a_directory(tmp_path: Path) -> None:
+def test_an_archive_with_swap_owners_alone(tmp_path: Path) -> None:
     source = source_of(tmp_path / "x.tar", tar_of({"swap_page_owner": SWAP}))
     assert content(source, "swap_page_owner") == (SWAP, None)
 
 
-def test_what_could_not_be_read_on_the_machine_is_told_escaped(tmp_path: Path) -> None:
+def test_messages_of_err_files_are_escaped(tmp_path: Path) -> None:
     said = b"cat: swap_page_owner: \x1b[1mInvalid argument\n"
     source = source_of(tmp_path / "x.tar", tar_of({"page_owner": PAGE, "swap_page_owner.err": said}))
     assert source.why_missing("swap_page_owner") == (
@@ -102,7 +102,7 @@ def test_what_could_not_be_read_on_the_machine_is_told_escaped(tmp_path: Path) -
     )
 
 
-def test_directories_links_and_devices_are_no_files(tmp_path: Path) -> None:
+def test_directories_links_and_devices_are_ignored(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         for kind in (tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
             member = tarfile.TarInfo("page_owner")
@@ -113,7 +113,7 @@ def test_directories_links_and_devices_are_no_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", "gz", "xz", "zst", "lz4", "bz2"])
-def test_a_cut_archive_gives_what_came_before_the_cut(tmp_path: Path, suffix: str) -> None:
+def test_a_truncated_archive_gives_the_text_before_the_cut(tmp_path: Path, suffix: str) -> None:
     large = b"".join(page(pfn, ts=pfn * 7919) for pfn in range(9000))
     plain = tar_of({"meminfo": MEM, "page_owner": large, "swaps": MEM})
     packed = pack(plain, suffix) if suffix else plain
@@ -127,7 +127,7 @@ def test_a_cut_archive_gives_what_came_before_the_cut(tmp_path: Path, suffix: st
     assert problem.startswith("the input breaks off: ")
 
 
-def test_a_cut_in_a_small_file_is_told_of_that_file(tmp_path: Path) -> None:
+def test_a_cut_in_a_small_file_is_a_problem_of_that_file(tmp_path: Path) -> None:
     plain = tar_of({"page_owner": PAGE, "meminfo": b"MemTotal: 8 kB\n" * 100})
     source = source_of(tmp_path / "x.tar", plain[: plain.index(b"MemTotal") + 20])
     assert content(source, "page_owner") == (PAGE, None)
@@ -142,7 +142,7 @@ def test_a_cut_before_the_first_file_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", range(0, 1536, 37))
-def test_a_damaged_header_is_an_error_or_the_text_never_a_crash(tmp_path: Path, at: int) -> None:
+def test_a_damaged_header_is_an_error_or_gives_the_text(tmp_path: Path, at: int) -> None:
     plain = bytearray(tar_of({"meminfo": MEM, "page_owner": PAGE}))
     plain[at] ^= 0xFF
     try:
@@ -150,11 +150,11 @@ def test_a_damaged_header_is_an_error_or_the_text_never_a_crash(tmp_path: Path, 
     except SpoTraceError as error:
         assert "\n" not in error.message
     else:
-        # A damaged magic makes the archive a plain file, in which there is page_owner text.
+        # With a damaged magic, the archive is a plain file that has page_owner text.
         assert content(source, "page_owner")[0] in (PAGE, bytes(plain))
 
 
-def test_a_header_with_a_size_that_is_no_number(tmp_path: Path) -> None:
+def test_a_header_with_an_invalid_size(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
         member = tarfile.TarInfo("page_owner")
@@ -170,10 +170,10 @@ def test_is_tar() -> None:
     assert not is_tar(b"")
 
 
-def test_of_several_files_of_a_name_the_one_laid_out_like_the_machine_is_meant(tmp_path: Path) -> None:
-    # GIVEN an archive of a whole machine, as support tools make it
+def test_of_several_files_of_a_name_the_path_on_the_machine_decides(tmp_path: Path) -> None:
+    # GIVEN an archive of a whole machine, as made by support tools
     files = {"host/etc/cmdline": b"no\n", "host/proc/cmdline": MEM, "host/sys/kernel/debug/page_owner": PAGE}
     # WHEN it is read
     source = source_of(tmp_path / "x.tar", tar_of(files))
-    # THEN the kernel's own file is taken
+    # THEN the kernel's own file is used
     assert content(source, "cmdline") == (MEM, None)

@@ -15,7 +15,7 @@ from spo_trace.stacks.frames import function_name, module_name
 from spo_trace.stacks.meaning import call_site, deciding_rule, meaning
 from spo_trace.stacks.rules import CATEGORIES, PLUMBING, RULES, Rule, Scope
 
-# Each: "# kernel, what it shows = category, caller, module", then the frames, innermost first.
+# Each: "# kernel, description = category, caller, module", then the frames, innermost first.
 STACKS = """
 # 7.2 early pages = early boot, init_page_owner, vmlinux
 register_early_stack+0x28/0x43 init_page_owner+0x33/0x24d mm_core_init+0x17a/0x184 start_kernel+0x56e/0x75b

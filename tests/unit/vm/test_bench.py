@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The table of what was measured in a guest."""
+"""The table of measurements in a guest."""
 
 from tests.vm.bench import render
 
@@ -11,9 +11,9 @@ def test_ratios_are_of_the_same_round() -> None:
         for number, slow in ((1, 1.0), (2, 2.0))
         for what, whole, collected in (("cat", 10.0, 0.0), ("1 job", 15.0, 11.0), ("2 jobs", 12.0, 6.0))
     ]
-    # WHEN it is written down
+    # WHEN the table is written
     text = render(measured, {"date": "today"})
-    # THEN the ratios do not see it
+    # THEN the ratios are not affected
     assert text.splitlines()[4:13] == [
         "- date: today",
         "",

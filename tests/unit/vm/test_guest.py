@@ -11,7 +11,7 @@ MACHINE = qemu.Machine(Path("/k/bzImage"), disks_mib=(3,))
 
 
 class FakeQemu:
-    """A script in QEMU's place; $OUT is the share."""
+    """A script that replaces QEMU; $OUT is the share."""
 
     def __init__(self, directory: Path, out: Path) -> None:
         self._script = directory / "qemu"
@@ -35,7 +35,7 @@ def fake(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> FakeQemu
     return FakeQemu(tmp_path, out)
 
 
-def test_a_job_that_went_well_gives_its_log(fake: FakeQemu, out: Path) -> None:
+def test_a_successful_job_returns_its_log(fake: FakeQemu, out: Path) -> None:
     fake.does(r"echo booting; printf 'fine \377\n' > $OUT/job.log; echo 0 > $OUT/status")
     echo = io.BytesIO()
 
@@ -61,7 +61,7 @@ def test_with_a_user_space_the_job_runs_inside_it(fake: FakeQemu, out: Path, tmp
 
     outcome = guest.run(MACHINE, "spo-trace doctor", out, environment={"HEADERS": "/h"}, userland=tmp_path / "trixie")
 
-    # Outside, the tree and the checkout are named; inside, its own Python and the checkout's place there.
+    # Outside, the script uses the tree and the checkout; inside, the tree's Python and the mounted checkout.
     outside, inside = outcome.log.split("enter.sh\n")
     assert f"export TREE={tmp_path}/trixie\n" in outside
     assert f"export CHECKOUT={guest.CHECKOUT}\n" in outside
@@ -78,7 +78,7 @@ def test_a_failed_job_shows_its_log_and_the_console(fake: FakeQemu, out: Path) -
         guest.run(MACHINE, "true", out)
 
 
-def test_a_guest_that_died_is_an_error_whatever_an_earlier_one_left(fake: FakeQemu, out: Path) -> None:
+def test_a_guest_that_died_is_an_error_in_spite_of_earlier_files(fake: FakeQemu, out: Path) -> None:
     out.mkdir()
     (out / "status").write_text("0\n")
     fake.does("echo Kernel panic")
@@ -87,7 +87,7 @@ def test_a_guest_that_died_is_an_error_whatever_an_earlier_one_left(fake: FakeQe
         guest.run(MACHINE, "true", out)
 
 
-def test_a_guest_that_passes_its_time_limit_is_ended(fake: FakeQemu, out: Path) -> None:
+def test_a_guest_that_exceeds_its_time_limit_is_killed(fake: FakeQemu, out: Path) -> None:
     fake.does("echo $$ > $OUT/pid; echo still busy; exec sleep 1000")
 
     with pytest.raises(guest.GuestError, match=r"not done after 0.5 s\nstill busy"):
@@ -97,14 +97,14 @@ def test_a_guest_that_passes_its_time_limit_is_ended(fake: FakeQemu, out: Path) 
         os.kill(int((out / "pid").read_text()), 0)
 
 
-def test_a_guest_that_floods_its_console_is_ended_too(fake: FakeQemu, out: Path) -> None:
+def test_a_guest_that_floods_its_console_is_killed(fake: FakeQemu, out: Path) -> None:
     fake.does("exec yes")
 
     with pytest.raises(guest.GuestError, match="not done after"):
         guest.run(MACHINE, "true", out, time_limit=0.5)
 
 
-def test_an_interrupt_ends_the_guest(fake: FakeQemu, out: Path) -> None:
+def test_an_interrupt_kills_the_guest(fake: FakeQemu, out: Path) -> None:
     class Interrupting(io.BytesIO):
         def write(self, _: object) -> int:
             raise KeyboardInterrupt
@@ -118,7 +118,7 @@ def test_an_interrupt_ends_the_guest(fake: FakeQemu, out: Path) -> None:
         os.kill(int((out / "pid").read_text()), 0)
 
 
-def test_the_swap_disk_has_its_size_and_no_name(fake: FakeQemu, out: Path, tmp_path: Path) -> None:
+def test_the_swap_disk_has_its_size_and_is_unnamed(fake: FakeQemu, out: Path, tmp_path: Path) -> None:
     fake.does('for f in /proc/$$/fd/*; do stat -Lc "%s %h" $f; done > $OUT/job.log; echo 0 > $OUT/status')
 
     outcome = guest.run(MACHINE, "true", out)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.vm.headers import unpacked_headers
 
-# The protected-mode code of a bzImage starts after this many sectors; the payload somewhere in it.
+# The protected-mode code of a bzImage starts after this many sectors and contains the payload.
 SETUP_SECTORS, PAYLOAD = 3, 0x2C8
 
 
@@ -37,23 +37,23 @@ def bzimage(path: Path, payload: bytes) -> Path:
 
 
 def test_the_headers_of_a_kernel_are_unpacked_once(tmp_path: Path) -> None:
-    # GIVEN a kernel with headers between other things
+    # GIVEN a kernel with headers between other data
     kernel = bzimage(tmp_path / "a", lzma.compress(b"\x7fELF" + archive(page=b"struct page;") + b"symbols"))
 
-    # WHEN they are asked for twice, and what is there was changed in between
+    # WHEN they are requested twice, and the unpacked files were changed in between
     first = unpacked_headers(kernel)
     assert first is not None
     text = (first / "include" / "page.h").read_text()
     (first / "include" / "page.h").write_text("changed")
 
-    # THEN they are those of the kernel, and stay where they are
+    # THEN they are those of the kernel, and are not unpacked again
     assert text == "struct page;"
     assert unpacked_headers(kernel) == first
     assert (first / "include" / "page.h").read_text() == "changed"
     assert list(first.parent.iterdir()) == [first]
 
 
-def test_each_kernel_has_headers_of_its_own(tmp_path: Path) -> None:
+def test_each_kernel_has_its_own_headers(tmp_path: Path) -> None:
     kernels = [bzimage(tmp_path / name, lzma.compress(archive(page=name.encode()))) for name in "ab"]
     found = [unpacked_headers(kernel) for kernel in kernels]
     assert [path and (path / "include" / "page.h").read_text() for path in found] == ["a", "b"]
@@ -64,6 +64,6 @@ def test_each_kernel_has_headers_of_its_own(tmp_path: Path) -> None:
     [lzma.compress(b"\x7fELF"), gzip.compress(archive(page=b""))],
     ids=["xz without headers", "headers in gzip"],
 )
-def test_a_kernel_without_them_or_compressed_otherwise_has_none(payload: bytes, tmp_path: Path) -> None:
+def test_a_kernel_without_headers_or_with_other_compression_has_none(payload: bytes, tmp_path: Path) -> None:
     assert unpacked_headers(bzimage(tmp_path / "a", payload)) is None
     assert not (tmp_path / "cache").exists()

@@ -20,19 +20,19 @@ def put(directory: Path, name: str = "7.2-spo") -> Path:
     return path
 
 
-def test_the_named_directory_comes_before_the_cache(
+def test_the_given_directory_takes_precedence_over_the_cache(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN the kernel in both
     in_cache, told = put(cache), put(tmp_path / "told")
 
-    # THEN the cache is used only while nothing is named
+    # THEN the cache is used only if no directory is given
     assert kernels.find("7.2-spo") == in_cache
     monkeypatch.setenv("SPO_TRACE_KERNELS", str(told.parent))
     assert kernels.find("7.2-spo") == told
 
 
-def test_a_kernel_that_the_named_directory_lacks_comes_from_the_cache(
+def test_a_kernel_missing_in_the_given_directory_comes_from_the_cache(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_cache, told = put(cache), put(tmp_path / "told", "6.1-stock")
@@ -41,7 +41,9 @@ def test_a_kernel_that_the_named_directory_lacks_comes_from_the_cache(
     assert kernels.find("7.2-spo") == in_cache
 
 
-def test_a_missing_kernel_says_where_it_was_looked_for(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_on_a_missing_kernel_lists_the_searched_directories(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SPO_TRACE_KERNELS", "/nowhere")
 
     with pytest.raises(kernels.KernelMissing) as caught:

@@ -9,7 +9,7 @@ from tests.vm import qemu
 
 
 def after(words: list[str], option: str) -> list[str]:
-    """Return what follows each `option`."""
+    """Return the value after each `option`."""
     return [words[i + 1] for i, word in enumerate(words) if word == option]
 
 
@@ -21,7 +21,7 @@ def test_the_hosts_root_is_read_only_and_only_the_share_is_writable(tmp_path: Pa
     assert f"path={tmp_path},mount_tag=out," in share and "readonly" not in share
 
 
-def test_size_kernel_and_command_line_are_the_machines() -> None:
+def test_size_kernel_and_command_line_are_passed_on() -> None:
     machine = qemu.Machine(Path("/k/bzImage"), "page_owner=on,swap", memory_mib=700, processors=1)
 
     words = qemu.command(machine, Path("/out"), [], "tcg")
@@ -47,7 +47,7 @@ def test_a_comma_in_the_shares_path_is_doubled() -> None:
     assert "path=/a,,b," in after(words, "-virtfs")[1]
 
 
-def test_kvm_takes_the_hosts_processor_and_tcg_all_but_what_is_slow_there() -> None:
+def test_kvm_uses_the_hosts_processor_and_tcg_excludes_slow_features() -> None:
     machine = qemu.Machine(Path("k"))
 
     assert after(qemu.command(machine, Path("/o"), [], "kvm"), "-cpu") == ["host"]
@@ -65,7 +65,7 @@ class TestAccelerator:
 
     @pytest.fixture
     def trial(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """Return the file of a script that stands for QEMU."""
+        """Return the path of a script that replaces QEMU."""
         script = tmp_path / "qemu"
         monkeypatch.setattr(qemu, "QEMU", str(script))
         monkeypatch.setattr(qemu, "_KVM_TRIAL_SECONDS", 0.5)
@@ -81,13 +81,13 @@ class TestAccelerator:
         ],
         ids=["comes up", "QEMU gives up", "no sign of a kernel", "hangs"],
     )
-    def test_only_a_guest_that_came_up_shows_that_kvm_works(self, trial: Path, does: str, expected: str) -> None:
+    def test_kvm_works_only_if_a_guest_boots(self, trial: Path, does: str, expected: str) -> None:
         trial.write_text(f"#!/bin/sh\n{does}\n")
         trial.chmod(0o755)
 
         assert qemu.accelerator(Path("k")) == expected
 
-    def test_what_the_environment_says_needs_no_trial(self, trial: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_environment_overrides_the_trial(self, trial: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SPO_TRACE_ACCEL", "kvm")
 
         assert not trial.exists()

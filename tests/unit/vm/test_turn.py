@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""No more guests run at once than there are processors."""
+"""At most one guest per processor runs at the same time."""
 
 import os
 import threading
@@ -14,13 +14,13 @@ from tests.vm.turn import turn
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have two processors."""
+    """Simulate two processors."""
     monkeypatch.setenv("SPO_TRACE_GUEST_LOCK", str(tmp_path / "lock"))
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
 
 
 def waits(*, alone: bool = False) -> tuple[threading.Event, Callable[[], None]]:
-    """Start to wait for a turn; return what tells that it came, and what joins in on it."""
+    """Start to wait for a turn; return an event that signals it, and a function that waits for its end."""
     came = threading.Event()
 
     def wait() -> None:
@@ -43,7 +43,7 @@ def test_two_run_at_once_and_the_third_waits() -> None:
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_one_that_is_to_be_alone_waits_for_others_and_they_for_it(alone: bool) -> None:
+def test_an_exclusive_guest_and_others_wait_for_each_other(alone: bool) -> None:
     with turn(alone=not alone):
         came, join = waits(alone=alone)
         assert not came.wait(0.3)
@@ -51,12 +51,12 @@ def test_one_that_is_to_be_alone_waits_for_others_and_they_for_it(alone: bool) -
     join()
 
 
-def test_who_came_first_is_first() -> None:
+def test_guests_run_in_the_order_of_arrival() -> None:
     with turn(alone=False):
         alone, join_alone = waits(alone=True)
         assert not alone.wait(0.3)
         other, join_other = waits()
-        # A processor is free, but who waits for both would wait for ever.
+        # A processor is free, but a guest that waits for both would starve.
         assert not other.wait(0.3)
     assert alone.wait(10)
     assert other.wait(10)

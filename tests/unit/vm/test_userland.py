@@ -19,7 +19,7 @@ def test_a_user_space_is_found_in_the_cache(tmp_path: Path, monkeypatch: pytest.
     assert userland.find("trixie") == tree
 
 
-def test_building_says_what_is_missing(tmp_path: Path) -> None:
+def test_building_lists_missing_packages(tmp_path: Path) -> None:
     # GIVEN a machine without mmdebstrap
     for tool in ("bash", "dirname", "mkdir"):
         (tmp_path / tool).symlink_to(Path("/usr/bin") / tool)
@@ -31,7 +31,7 @@ def test_building_says_what_is_missing(tmp_path: Path) -> None:
     assert ran.stderr.startswith("error: missing: mmdebstrap tar unshare: apt-get install mmdebstrap")
 
 
-def test_a_tree_that_is_there_is_kept(tmp_path: Path) -> None:
+def test_an_existing_tree_is_kept(tmp_path: Path) -> None:
     kept = tmp_path / "spo-trace" / "userland" / "trixie"
     kept.mkdir(parents=True)
     for tool in ("mmdebstrap", "python"):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """In a guest: measure `cat page_owner > /dev/null` and live snapshots in turn, ROUNDS times.
 
-Prints a JSON object for each measurement: `what`, `round`, `seconds` (as a whole process), and of snapshots
+Prints a JSON object for each measurement: `what`, `round`, `seconds` (of the whole process), and for snapshots
 `collected` (snapshot.json's seconds of page_owner: read, parsed, written), `records` and `own_pages`.
 """
 

@@ -3,10 +3,10 @@
 
     seams.py DIRECTORY
 
-Each number of readers reads it as it is, and with a buffer that one record in twenty does not fit, for which the kernel
-answers ENOMEM as for those larger than a page. DIRECTORY gets the records, pickled: `before`, `after`, and `ROOM-JOBS`
-for each. Prints a JSON object for each: its file, the number of `jobs`, the `room` of the buffer, how many records
-were counted as `too_large`, and whether it was read in `ranges`.
+Each number of readers reads it with the usual buffer, and with a buffer that is too small for one record in twenty, for
+which the kernel returns ENOMEM as for records larger than a page. The records are pickled in DIRECTORY: `before`,
+`after`, and `ROOM-JOBS` for each reading. Prints a JSON object for each reading: its file, the number of `jobs`, the
+`room` of the buffer, the number of `too_large` records, and whether it was read in `ranges`.
 """
 
 import json
@@ -47,12 +47,12 @@ def each_read() -> list[bytes]:
 
 
 def by_readers(jobs: int, room: int, out: Path) -> dict[str, object]:
-    """Write what so many readers give, and return what they say of it."""
+    """Write the records of `jobs` readers, and return their facts."""
     kernel_file.LONGEST_RECORD = room
     text = LiveSource(jobs=jobs).open("page_owner")
     assert text is not None
     write(out / f"{room}-{jobs}", [record.text for record in records_in(text)])
-    # What the last PFN is matters to readers of ranges alone.
+    # Only readers of ranges use the last PFN.
     return {"too_large": sum(text.outcome.skipped.values()), "ranges": text.size is not None}
 
 

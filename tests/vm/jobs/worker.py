@@ -54,7 +54,7 @@ def fill(area: mmap.mmap) -> None:
 def page_out(area: mmap.mmap, *, half: bool) -> None:
     """Page out three times: pages on per-CPU lists or under writeback stay in memory at first.
 
-    `half`: of each 2 MiB only the first 1, whatever they are aligned to: no huge page goes whole.
+    `half`: only the first MiB of every 2 MiB, so that no huge page is paged out whole, whatever the alignment.
     """
     step = HUGE if half else len(area)
     for _ in range(3):

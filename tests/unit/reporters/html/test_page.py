@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A page is whole in itself, and what stands in it is text: whatever its names try to be."""
+"""A page is self-contained, and all names in it are text, whatever they contain."""
 
 import io
 import json
@@ -46,7 +46,7 @@ BALANCE = pd.DataFrame(
 
 
 class Structure(HTMLParser):
-    """Note the elements of a page, its JSON, and its attributes that would load something."""
+    """Collect the elements of a page, its JSON, and attributes that would load other files."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -88,13 +88,13 @@ def difference() -> str:
 @pytest.mark.parametrize("page", [report(), difference()], ids=["report", "diff"])
 def test_a_page_is_one_file_and_names_are_text(page: str) -> None:
     structure = Structure(page)
-    # THEN it has the two scripts of its own, every place is filled, and nothing is loaded
+    # THEN it has its own two scripts, every placeholder is filled, and nothing is loaded
     assert structure.tags.count("script") == 2 and structure.tags.count("style") == 1
     assert not {"img", "link rel=stylesheet", "iframe"} & set(structure.tags)
     assert structure.loads == ["data:,"]
     assert "default-src 'none'" in page
     assert set(re.findall(r"\{\{\w+\}\}", page)) == {"{{data}}"}
-    # AND its data is what it was given, as JSON without an angle bracket
+    # AND its data is JSON without an angle bracket
     assert "<" not in structure.data
     assert EVIL in json.loads(structure.data)["comms"]
 
@@ -122,7 +122,7 @@ def test_the_data_of_a_difference_of_two_kernels() -> None:
     assert data["seconds"] is None
 
 
-def test_the_balance_is_told_in_words_and_signs() -> None:
+def test_the_balance_has_signs_and_verdicts() -> None:
     page = report()
     assert "off: -25.0% unexplained" in page and "-1,234 pages" in page
     assert 'title="-5,054,464 bytes">-4.82 MiB' in page
@@ -136,7 +136,7 @@ def test_pieces() -> None:
     assert notes_list(["<"]) == '<p class="note">&lt;</p>'
 
 
-def test_a_large_machine_gives_a_small_page() -> None:
+def test_the_page_of_a_large_machine_is_small() -> None:
     # GIVEN 10,000 stacks of 16 frames, out of 4,000 functions
     stacks = [tuple(f"some_function_{(i * 7 + d * d) % 4000}+0x1/0x2" for d in range(16)) for i in range(10_000)]
     comms = [f"comm-{i % 300}" for i in range(10_000)]
