@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The live display of watch on a terminal."""
 
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spo_trace.cli.output import progress, warn
 from spo_trace.cli.watch_display import Display
-from spo_trace.collect.read_log import FileCounts, Progress
+from spo_trace.collect.read_log import Progress
 from spo_trace.formats.text import KernelText
 from spo_trace.reporters.format import format_size
+from spo_trace.snapshots.meta import FileCounts
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -79,14 +81,14 @@ class Terminal(Display):
 
 
 def _heading(sample: "Sample") -> str:
-    meta = sample.meta
-    parts = [meta["host"] or "", meta["kernel_release"] or "", _clock(sample.seconds)]
+    machine = sample.meta.machine
+    parts = [machine.host or "", machine.kernel_release or "", _clock(sample.seconds)]
     for title, total, free in (("memory", "MemTotal", "MemFree"), ("swap", "SwapTotal", "SwapFree")):
-        parts.append(_used(meta["meminfo"], title, total, free))
+        parts.append(_used(machine.meminfo, title, total, free))
     return "  ".join(part for part in parts if part)
 
 
-def _used(meminfo: dict[str, Any], title: str, total: str, free: str) -> str:
+def _used(meminfo: Mapping[str, int], title: str, total: str, free: str) -> str:
     if not meminfo.get(total) or free not in meminfo:
         return ""
     return f"{title} {format_size(meminfo[total] - meminfo[free])} of {format_size(meminfo[total])}"

@@ -32,7 +32,11 @@ def probes() -> Probes:
         file.write(b"the map")
         file.flush()
         return Probes(
-            {"maps": ["entries"], "programs": 0, "pid": 4711, "owners": True}, [os.dup(file.fileno()), os.dup(0)]
+            {
+                **{"hooks": {}, "fentry": True, "owners": True, "checked_pages": 0, "maps": ["entries"], "programs": 0},
+                "pid": 4711,
+            },
+            [os.dup(file.fileno()), os.dup(0)],
         )
 
 

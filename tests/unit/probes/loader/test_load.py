@@ -184,7 +184,7 @@ def test_kprobes_are_used_without_fentry(
     monkeypatch.setattr(bcc, "has_fentry", able)
     (tmp_path / "x.c").touch()
     # WHEN
-    answer, _ = loader._load({"program": tmp_path / "x.c", "defines": {}, "last_pfn": 0, "events": True})
+    answer, _ = loader._load({"program": str(tmp_path / "x.c"), "defines": {}, "last_pfn": 0, "events": True})
     # THEN
     fentry = btf and able
     assert answer["fentry"] is fentry
