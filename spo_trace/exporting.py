@@ -10,7 +10,6 @@ from spo_trace.analysis.attribution import attribute, record_columns
 from spo_trace.analysis.balance import BALANCE_COLUMNS
 from spo_trace.analysis.diff import diff, relate
 from spo_trace.analysis.diff_notes import matched_notes, relation_notes
-from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.records import record_tables, records_schema, text_frames
 from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
@@ -42,13 +41,13 @@ def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, 
             from spo_trace.reporters.speedscope import render_speedscope
 
             table = attribute(snap, question.grouped_by(["comm", "stack", "symbols"]))
-            render_speedscope(table, outfile, name=_machine(snap), unknown=unknown_amounts(snap))
+            render_speedscope(table, outfile, name=_machine(snap), unknown=snap.meta.unknown_amounts)
         case "pprof":
             from spo_trace.reporters.pprof import render_pprof
 
             table = attribute(snap, question.grouped_by(["stack", "symbols", "comm", "memcg", "order"]))
             comments = [printable(f"{name}: {value}") for name, value in _facts(snap, question.condition) if value]
-            taken_at, unknown = snap.meta["taken_at"], unknown_amounts(snap)
+            taken_at, unknown = snap.meta.machine.taken_at, snap.meta.unknown_amounts
             render_pprof(table, outfile.buffer, taken_at=taken_at, comments=comments, unknown=unknown)
         case "html":
             _export_html(snap, outfile, question)
@@ -58,7 +57,7 @@ def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, 
 
 # Written as 0, an unknown amount would look like nothing.
 def _check_known(snap: Snapshot, weight: str) -> None:
-    if weight in unknown_amounts(snap):
+    if weight in snap.meta.unknown_amounts:
         name = TITLES[weight]
         raise SpoTraceError(
             f"the owners of {name} are unknown in {_name(snap)}",
@@ -107,7 +106,7 @@ def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
         facts=_facts(snap, question.condition),
         notes=[note.text for note in (*input_notes(snap), *snapshot_notes(snap))],
         version=__version__,
-        unknown=unknown_amounts(snap),
+        unknown=snap.meta.unknown_amounts,
     )
 
 
@@ -146,24 +145,25 @@ def _name(snap: Snapshot) -> str:
 
 # "(none)" is the kernel's default host name.
 def _machine(snap: Snapshot) -> str:
-    host, release = snap.meta["host"], snap.meta["kernel_release"]
+    host, release = snap.meta.machine.host, snap.meta.machine.kernel_release
     named = host if host and host != "(none)" else _name(snap)
     return f"{named}, Linux {release}" if release else named
 
 
 def _records(snap: Snapshot) -> str:
     tables = {"mem": "pages", "swap": "swap"}
-    known = [name for name in tables if name not in unknown_amounts(snap)]
+    known = [name for name in tables if name not in snap.meta.unknown_amounts]
     return ", ".join(f"{snap.count(tables[name]):,} of {TITLES[name]}" for name in known)
 
 
 def _facts(snap: Snapshot, condition: Condition | None = None) -> list[tuple[str, str | None]]:
-    uptime = snap.meta["uptime_start"]
-    kernel = " ".join(filter(None, (snap.meta[key] for key in ("kernel_release", "kernel_version", "arch"))))
+    machine = snap.meta.machine
+    uptime = machine.uptime_start
+    kernel = " ".join(filter(None, (machine.kernel_release, machine.kernel_version, machine.arch)))
     return [
         ("snapshot", _name(snap)),
         ("kernel", kernel),
-        ("taken", snap.meta["taken_at"]),
+        ("taken", machine.taken_at),
         ("uptime", f"{uptime:,.0f} s" if uptime is not None else None),
         ("records", _records(snap)),
         ("only", condition.text if condition else None),

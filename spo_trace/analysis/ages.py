@@ -46,9 +46,9 @@ def ages(snap: Snapshot, question: Question) -> pd.DataFrame:
 
 # Start of the snapshot in ns since boot.
 def _now(snap: Snapshot) -> int:
-    if snap.meta["uptime_start"] is not None:
-        return int(snap.meta["uptime_start"] * 1e9)
-    return max((counts.get("newest_ts_nsec", 0) for counts in snap.meta["files"].values()), default=0)
+    if snap.meta.machine.uptime_start is not None:
+        return int(snap.meta.machine.uptime_start * 1e9)
+    return max((counts.newest_ts_nsec or 0 for counts in snap.meta.files.values()), default=0)
 
 
 def _classes(ts_nsec: pd.Series, now: int) -> pd.Series:

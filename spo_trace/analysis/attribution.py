@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from spo_trace.analysis.keys import KEY_TABLE, key_of
-from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.where import Condition
+from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["AMOUNTS", "ORDERS", "attribute", "page_sums", "record_columns", "sum_pages", "with_bytes"]
@@ -119,8 +119,8 @@ def with_bytes(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFr
     table["mem_bytes"] = table["mem_pages"] * snap.page_size
     table["swap_bytes"] = table["swap_pages"] * snap.page_size
     table["total_bytes"] = table["mem_bytes"] + table["swap_bytes"]
-    for name in unknown_amounts(snap):
-        table[f"{name}_pages"] = table[f"{name}_bytes"] = not_told(table)
+    for name in snap.meta.unknown_amounts:
+        table[f"{name}_pages"] = table[f"{name}_bytes"] = unknown_numbers(table)
     return table
 
 

@@ -41,10 +41,12 @@ def _shares(items: list[Item]) -> list[float | None]:
 
 
 def _memory(snap: Snapshot, listed: Listed) -> Iterator[Item]:
-    used, used_after = (used_pages(snap, key, "MemTotal", "MemFree") for key in ("meminfo", "meminfo_after"))
-    if used is None or not snap.meta["files"].get("page_owner"):
+    machine = snap.meta.machine
+    used = used_pages(snap, machine.meminfo, "MemTotal", "MemFree")
+    used_after = used_pages(snap, machine.meminfo_after, "MemTotal", "MemFree")
+    if used is None or snap.meta.page_owner is None:
         return
-    pcp = sum(zone["pcp"] for zone in snap.meta["zoneinfo"])
+    pcp = sum(zone["pcp"] for zone in machine.zoneinfo)
     yield Item("memory", "machine", "MemTotal − MemFree", used, "")
     yield Item("memory", "listed", "page_owner", listed.mem, "")
     yield Item("memory", "difference", "difference", used - listed.mem, "")
@@ -60,9 +62,9 @@ def _memory(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     if since := _allocated_since(snap):
         why = "listed; by the snapshot itself and by all other processes"
         yield Item("memory", "aside", "allocated during the read", since, why)
-    if own := (snap.meta.get("cost") or {}).get("own_pages"):
+    if own := snap.meta.cost and snap.meta.cost.own_pages:
         yield Item("memory", "aside", "the snapshot's own", own, "listed; allocated by the process that took it")
-    if cached := snap.meta["meminfo"].get("SwapCached", 0) // snap.page_size:
+    if cached := machine.meminfo.get("SwapCached", 0) // snap.page_size:
         yield Item("memory", "aside", "in the swap cache", cached, "both in memory and in swap; counted in both")
 
 
@@ -82,7 +84,7 @@ def _rest_note(rest: int) -> str:
 
 
 def _allocated_since(snap: Snapshot) -> int:
-    started = snap.meta["uptime_start"]
+    started = snap.meta.machine.uptime_start
     if started is None:
         return 0
     pages = snap.read("pages", ["order", "ts_nsec"])

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Parts of the balance: its lines, the pages that the kernel lists, and changes during the read."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of
+from spo_trace.snapshots.meta import Origin
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Item", "Listed", "counts_swap", "listed_pages", "moved_note", "moved_pages", "used_pages"]
+__all__ = ["Item", "Listed", "listed_pages", "moved_note", "moved_pages", "used_pages"]
 
-_SWAP_NAMES = {"debugfs": "swap_page_owner", "bpf": "swap entries of the probes"}
+_SWAP_NAMES = {Origin.DEBUGFS: "swap_page_owner", Origin.BPF: "swap entries of the probes"}
 
 
 class Item(NamedTuple):
@@ -56,7 +58,8 @@ class Listed(NamedTuple):
 
 def listed_pages(snap: Snapshot) -> Listed:
     """Return the pages that a snapshot lists, by stack and by swap type."""
-    probed = snap.meta["swap_owner"]["origin"] == "bpf"
+    swap_owner = snap.meta.swap_owner
+    probed = swap_owner.origin is Origin.BPF
     pages = snap.read("pages", ["order", "stack_id", *(["kernel_stack_id"] if probed else [])])
     swap = snap.read("swap", ["swap_type", "stack_id"])
     by_stack = pd.DataFrame(index=snap.stacks["stack_id"].astype("int64"))
@@ -69,26 +72,19 @@ def listed_pages(snap: Snapshot) -> Listed:
         kernels = pages["kernel_stack_id"].fillna(pages["stack_id"]).astype("int64")
         by_stack["counted_pages"] = base_pages.groupby(kernels).sum()
     by_stack = by_stack.fillna(0).astype("int64")
-    if counts_swap(snap):
+    if swap_owner.kept_by_kernel:
         by_stack["counted_pages"] += by_stack["swap_pages"]
     by_stack["nr_base_pages"] = snap.stacks["nr_base_pages"].to_numpy()
     placeholder = pd.Series(map(placeholder_of, snap.stacks["frames"]), index=by_stack.index, dtype=object)
     by_stack["early"] = placeholder == Placeholder.EARLY
     by_type = swap.groupby(swap["swap_type"].astype("int64")).size()
     placeholders = {one: int(by_stack.loc[placeholder == one, "mem_pages"].sum()) for one in Placeholder}
-    return Listed(by_stack, by_type, placeholders, _SWAP_NAMES.get(snap.meta["swap_owner"]["origin"]))
+    return Listed(by_stack, by_type, placeholders, _SWAP_NAMES[swap_owner.origin] if swap_owner.origin else None)
 
 
-def counts_swap(snap: Snapshot) -> bool:
-    """Return whether nr_base_pages includes pages in swap, as it does if the kernel itself keeps their owners."""
-    swap_owner = snap.meta["swap_owner"]
-    return bool(swap_owner.get("kept_by_kernel", swap_owner["origin"] == "debugfs"))
-
-
-def used_pages(snap: Snapshot, key: str, total: str, free: str) -> int | None:
-    """Return total − free of `meminfo` or `meminfo_after` in base pages, None if it lacks one of them."""
-    values = snap.meta[key]
-    return (values[total] - values[free]) // snap.page_size if total in values and free in values else None
+def used_pages(snap: Snapshot, meminfo: Mapping[str, int], total: str, free: str) -> int | None:
+    """Return total − free in base pages, None if `meminfo` lacks one of them."""
+    return (meminfo[total] - meminfo[free]) // snap.page_size if total in meminfo and free in meminfo else None
 
 
 def moved_pages(rest: int, before: int | None, after: int | None) -> int:

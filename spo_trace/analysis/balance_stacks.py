@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The balance of page_owner_stacks: the kernel's count for each stack, nr_base_pages, compared with the records."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from spo_trace.analysis.balance_parts import Item, Listed, counts_swap, moved_note, moved_pages, used_pages
+from spo_trace.analysis.balance_parts import Item, Listed, moved_note, moved_pages, used_pages
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["stack_items"]
@@ -18,7 +18,7 @@ _OTHERWISE = "below count_threshold, freed during the read, or entirely in swap,
 def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     """Yield the lines of page_owner_stacks; none without counts of the kernel."""
     # Without page_owner, all memory would be reported as missing.
-    if not snap.meta["files"].get("page_owner"):
+    if snap.meta.page_owner is None:
         return
     stacks = listed.by_stack[~listed.by_stack["early"]]
     counted = stacks["nr_base_pages"].notna()
@@ -29,7 +29,8 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     missing = owned[~counted & (owned > 0)]
     no_reclaim = missing.index.isin(_first_without_reclaim(snap, missing.index))
     yield Item(_SECTION, "machine", "sum of nr_base_pages", kernel, "")
-    listed_are = f"page_owner + {listed.swap_name}" if counts_swap(snap) and listed.swap_name else "page_owner"
+    counts_swap = snap.meta.swap_owner.kept_by_kernel
+    listed_are = f"page_owner + {listed.swap_name}" if counts_swap and listed.swap_name else "page_owner"
     uncounted = f"without {listed.early} early pages, which the kernel does not count"
     yield Item(_SECTION, "listed", listed_are, found, uncounted)
     yield Item(_SECTION, "difference", "difference", kernel - found, "")
@@ -51,23 +52,24 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
 
 # The kernel's counts are read last, so only they include what was allocated after page_owner was read.
 def _moved(snap: Snapshot, rest: int) -> Iterator[Item]:
-    before, after = _in_use(snap, "meminfo"), _in_use(snap, "meminfo_after")
-    if counts_swap(snap) and snap.meta["swap_owner"]["origin"] is None:
-        swap = used_pages(snap, "meminfo", "SwapTotal", "SwapFree") or 0
+    machine, swap_owner = snap.meta.machine, snap.meta.swap_owner
+    before, after = _in_use(snap, machine.meminfo), _in_use(snap, machine.meminfo_after)
+    if swap_owner.kept_by_kernel and swap_owner.origin is None:
+        swap = used_pages(snap, machine.meminfo, "SwapTotal", "SwapFree") or 0
         part = min(max(rest, 0), swap)
         yield Item(_SECTION, "explains", "in swap", part, "counted but not listed: swap_page_owner was not read")
         rest -= part
-    name = "MemFree + SwapFree" if counts_swap(snap) else "MemFree"
+    name = "MemFree + SwapFree" if swap_owner.kept_by_kernel else "MemFree"
     moved = moved_pages(rest, after, before)
     yield Item(_SECTION, "explains", "changed during the read", moved, moved_note(name, before, after))
 
 
 # Pages in use that nr_base_pages may include.
-def _in_use(snap: Snapshot, key: str) -> int | None:
-    memory = used_pages(snap, key, "MemTotal", "MemFree")
-    if memory is None or not counts_swap(snap):
+def _in_use(snap: Snapshot, meminfo: Mapping[str, int]) -> int | None:
+    memory = used_pages(snap, meminfo, "MemTotal", "MemFree")
+    if memory is None or not snap.meta.swap_owner.kept_by_kernel:
         return memory
-    return memory + (used_pages(snap, key, "SwapTotal", "SwapFree") or 0)
+    return memory + (used_pages(snap, meminfo, "SwapTotal", "SwapFree") or 0)
 
 
 # ___GFP_DIRECT_RECLAIM | ___GFP_KSWAPD_RECLAIM (include/linux/gfp_types.h, since 5.17 at these bits).

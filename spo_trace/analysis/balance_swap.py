@@ -2,9 +2,9 @@
 """The balance of swap: each device's Used compared with the swap entries whose owners are known."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from spo_trace.analysis.balance_parts import Item, Listed, moved_note, moved_pages, used_pages
+from spo_trace.snapshots.meta import SwapOwner
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["swap_items"]
@@ -15,12 +15,12 @@ _SLACK = 64
 
 def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     """Yield the lines of each swap device, or of all together if swap types cannot be matched to devices."""
-    before, after = (used_pages(snap, key, "SwapTotal", "SwapFree") for key in ("meminfo", "meminfo_after"))
-    swap_owner = snap.meta["swap_owner"]
-    known = swap_owner["origin"] is not None
+    machine, swap_owner = snap.meta.machine, snap.meta.swap_owner
+    before = used_pages(snap, machine.meminfo, "SwapTotal", "SwapFree")
+    after = used_pages(snap, machine.meminfo_after, "SwapTotal", "SwapFree")
+    known = swap_owner.origin is not None
     lacking = _lacking(swap_owner)
-    areas = snap.meta["swaps"]
-    if areas:
+    if machine.swaps:
         said = "Used in /proc/swaps"
         change = abs((before or 0) - (after or before or 0)) + sum(lacking.values())
         sections = _by_device(snap, listed, change if known else None)
@@ -33,13 +33,14 @@ def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         yield Item(section, "listed", listed.swap_name or "swap_page_owner", found, "")
         yield Item(section, "difference", "difference", used - found, "")
         if not known:
-            yield Item(section, "explains", "unknown owners", used - found, str(swap_owner["why"]))
+            why = swap_owner.why.text if swap_owner.why else ""
+            yield Item(section, "explains", "unknown owners", used - found, why)
             yield Item(section, "rest", "unexplained", 0, "")
             continue
         missing = used - found
         for item in lacking:
             part = min(max(missing, 0), lacking[item])
-            yield Item(section, "explains", item, part, _LACKING[item][1])
+            yield Item(section, "explains", item, part, _LACKING[item])
             # Pages attributed to one device must not be attributed to the next one again.
             lacking[item] -= part
             missing -= part
@@ -50,33 +51,28 @@ def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         after = None if after is None else after + moved
 
 
-# Pages that the probes' map can lack: the key of swap_owner that contains their number, and the reason.
+_BEFORE_ATTACH, _LOST, _SLOT_CACHE = "unknown (before attach)", "lost", "swap slot cache"
+
+# Why the probes' map can lack owners.
 _LACKING = {
-    "unknown (before attach)": (
-        "unknown_pages",
-        "swapped out before the probes were attached",
-    ),
-    "lost": (
-        "lost_pages",
-        "swapped out while the probes' map was full; enlarge it with spo-trace trace --max-entries N",
-    ),
-    "swap slot cache": (
-        "slot_cache_pages",
-        "counted as used but empty: at most 64 per processor, up to Linux 6.14",
-    ),
+    _BEFORE_ATTACH: "swapped out before the probes were attached",
+    _LOST: "swapped out while the probes' map was full; enlarge it with spo-trace trace --max-entries N",
+    _SLOT_CACHE: "counted as used but empty: at most 64 per processor, up to Linux 6.14",
 }
 
 
-def _lacking(swap_owner: dict[str, Any]) -> dict[str, int]:
-    pages = {item: int(swap_owner.get(key, 0)) for item, (key, _) in _LACKING.items()}
-    always = "unknown (before attach)" if swap_owner["origin"] == "bpf" else None
-    return {item: number for item, number in pages.items() if number or item == always}
+def _lacking(swap_owner: SwapOwner) -> dict[str, int]:
+    trace = swap_owner.trace
+    if trace is None:
+        return {}
+    pages = {_BEFORE_ATTACH: trace.unknown_pages, _LOST: trace.lost_pages, _SLOT_CACHE: trace.slot_cache_pages}
+    return {item: number for item, number in pages.items() if number or item == _BEFORE_ATTACH}
 
 
 # /proc/swaps lists the areas in the order of their types but skips unused types, so row n is type n only without gaps.
 # If the sizes contradict that by more than `change` (pages that changed during the read), devices are not separated.
 def _by_device(snap: Snapshot, listed: Listed, change: int | None) -> list[tuple[str, int, int]]:
-    areas = snap.meta["swaps"]
+    areas = snap.meta.machine.swaps
     used = [area["used"] // snap.page_size for area in areas]
     types = sorted(int(number) for number in listed.by_type.index)
     numbers = types if types and types[-1] >= len(areas) else list(range(len(areas)))

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The difference of two snapshots: which owners grew or shrank, by how much, and how fast."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff_order import sort_diff
-from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.question import Question
 from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.snapshots.dataframes import unknown_numbers
+from spo_trace.snapshots.meta import Meta
 from spo_trace.snapshots.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
 
@@ -63,7 +64,7 @@ def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
 def _check_page_sizes(a: Snapshot, b: Snapshot) -> None:
     if a.page_size == b.page_size:
         return
-    assumed = [snap for snap in (a, b) if snap.meta.get("page_size_from") == PageSizeFrom.ASSUMED]
+    assumed = [snap for snap in (a, b) if snap.meta.machine.page_size_from is PageSizeFrom.ASSUMED]
     if assumed:
         sizes = f"{a.page_size} and {b.page_size} bytes"
         raise UsageError(
@@ -77,7 +78,7 @@ def _compared(joined: pd.DataFrame, keys: list[str], known: tuple[str, ...]) -> 
     for name in _AMOUNTS:
         for side in "ab":
             column = f"{name}_bytes_{side}"
-            table[column] = joined[column].fillna(0).astype("int64") if name in known else not_told(joined)
+            table[column] = joined[column].fillna(0).astype("int64") if name in known else unknown_numbers(joined)
         table[f"{name}_bytes_delta"] = table[f"{name}_bytes_b"] - table[f"{name}_bytes_a"]
     for part in ("a", "b", "delta"):
         table[f"total_bytes_{part}"] = table[[f"{name}_bytes_{part}" for name in known]].sum(axis=1)
@@ -96,9 +97,9 @@ def _outer_join(left: pd.DataFrame, right: pd.DataFrame, keys: list[str]) -> pd.
 def relate(a: Snapshot, b: Snapshot) -> Relation:
     """Return whether two snapshots are of one kernel build and one boot, and the time between them."""
     # Two builds of one release have different offsets in functions; uname -v distinguishes them.
-    kernels = [(snap.meta["kernel_release"], snap.meta["kernel_version"]) for snap in (a, b)]
+    kernels = [(snap.meta.machine.kernel_release, snap.meta.machine.kernel_version) for snap in (a, b)]
     same_kernel = kernels[0] == kernels[1] if kernels[0][0] and kernels[1][0] else None
-    known = tuple(name for name in _AMOUNTS if name not in (*unknown_amounts(a), *unknown_amounts(b)))
+    known = tuple(name for name in _AMOUNTS if name not in (*a.meta.unknown_amounts, *b.meta.unknown_amounts))
     if not known:
         raise SpoTraceError(
             "one snapshot has only the owners of memory, the other one only those of swap",
@@ -108,24 +109,23 @@ def relate(a: Snapshot, b: Snapshot) -> Relation:
     return Relation(same_kernel, seconds, known)
 
 
-def seconds_between(a: dict[str, Any], b: dict[str, Any]) -> float | None:
-    """Return the seconds from snapshot.json `a` to `b`, None unless both are of one boot and have a time."""
+def seconds_between(a: Meta, b: Meta) -> float | None:
+    """Return the seconds from snapshot `a` to `b`, None unless both are of one boot and have a time."""
     return _seconds(a, b) if _same_boot(a, b) else None
 
 
 # A capture made by hand may have no boot_id. Then its oldest allocation (page_owner's own first pages) identifies the
 # boot: no two boots reach it in the same nanosecond.
-def _same_boot(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    if a["boot_id"] and b["boot_id"]:
-        return bool(a["boot_id"] == b["boot_id"])
-    oldest = [meta["files"].get("page_owner", {}).get("oldest_ts_nsec") for meta in (a, b)]
+def _same_boot(a: Meta, b: Meta) -> bool:
+    if a.machine.boot_id and b.machine.boot_id:
+        return a.machine.boot_id == b.machine.boot_id
+    oldest = [meta.page_owner.oldest_ts_nsec if meta.page_owner else None for meta in (a, b)]
     return oldest[0] is not None and oldest[0] == oldest[1]
 
 
-def _seconds(a: dict[str, Any], b: dict[str, Any]) -> float | None:
-    uptimes = [meta["uptime_start"] for meta in (a, b)]
-    if None not in uptimes:
-        return float(uptimes[1] - uptimes[0])
+def _seconds(a: Meta, b: Meta) -> float | None:
+    if a.machine.uptime_start is not None and b.machine.uptime_start is not None:
+        return b.machine.uptime_start - a.machine.uptime_start
     # The reader itself allocates while it reads, so the newest allocation is the time of the capture.
-    newest = [meta["files"].get("page_owner", {}).get("newest_ts_nsec") for meta in (a, b)]
-    return None if None in newest else (newest[1] - newest[0]) / 1e9
+    first, second = (meta.page_owner.newest_ts_nsec if meta.page_owner else None for meta in (a, b))
+    return None if first is None or second is None else (second - first) / 1e9

@@ -7,7 +7,6 @@ import pandas as pd
 
 from spo_trace.analysis.diff import Relation
 from spo_trace.analysis.diff_summary import Changes
-from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.matched_stacks import matched_share
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.snapshot_notes import TITLES, swap_cache
@@ -30,7 +29,7 @@ def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[Note]:
         text = f"The kernel of one or both is unknown (no uname): {compared}"
         notes.append(Note(NoteCode.KERNEL_UNKNOWN, text))
     elif not relation.same_kernel:
-        kernels = " and ".join(f"{snap.meta['kernel_release']} {snap.meta['kernel_version']}" for snap in (a, b))
+        kernels = " and ".join(f"{of.kernel_release} {of.kernel_version}" for of in (a.meta.machine, b.meta.machine))
         notes.append(Note(NoteCode.DIFFERENT_KERNELS, f"Different kernels ({kernels}): {compared}, no rate"))
     if relation.seconds is not None:
         back = ", B before A: growth is shown as shrinkage" if relation.seconds < 0 else ""
@@ -44,7 +43,7 @@ def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[Note]:
 def _left_out(a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[Note]:
     for name, title in TITLES.items():
         if name not in relation.known:
-            one = any(name not in unknown_amounts(snap) for snap in (a, b))
+            one = any(name not in snap.meta.unknown_amounts for snap in (a, b))
             used = f"; in use: {_swap_used(a)} in A, {_swap_used(b)} in B" if name == "swap" else ""
             which = "Only one snapshot has" if one else "Neither snapshot has"
             yield Note(_LEFT_OUT[name], f"{which} the owners of {title}: {title} is left out{used}")
@@ -55,8 +54,7 @@ def _left_out(a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[Note]:
 
 
 def _swap_used(snap: Snapshot) -> str:
-    areas = snap.meta["swaps"]
-    return format_size(sum(area["used"] for area in areas)) if areas else "unknown"
+    return format_size(snap.meta.machine.swap_used) if snap.meta.machine.swaps else "unknown"
 
 
 def matched_notes(table: pd.DataFrame, a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[Note]:

@@ -4,13 +4,13 @@
 from collections.abc import Iterator, Mapping
 
 from spo_trace.analysis.attribution import attribute
-from spo_trace.analysis.known import unknown_amounts
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.shortcomings import shortcomings
+from spo_trace.errors import spelled
 from spo_trace.reporters.format import counted, format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
-from spo_trace.snapshots.shortcomings import shortcomings
 
 __all__ = [
     "NOTED_COLUMNS",
@@ -35,7 +35,8 @@ _OWN_SHARE = 0.01
 def input_notes(snap: Snapshot, side: str = "") -> list[Note]:
     """Return the warnings from taking a snapshot; `side`: A or B if it is one of two."""
     prefix = f"{side}: " if side else ""
-    return [Note(NoteCode.INCOMPLETE_INPUT, f"{prefix}{text}", warning=True) for text in shortcomings(snap.meta)]
+    texts = map(spelled, shortcomings(snap.meta))
+    return [Note(NoteCode.INCOMPLETE_INPUT, f"{prefix}{text}", warning=True) for text in texts]
 
 
 def snapshot_notes(snap: Snapshot) -> list[Note]:
@@ -43,10 +44,10 @@ def snapshot_notes(snap: Snapshot) -> list[Note]:
     notes = [*placeholder_notes(snap)]
     if swap := swap_note(snap):
         notes.append(Note(NoteCode.SWAP_UNKNOWN, swap))
-    if "mem" in unknown_amounts(snap):
+    if "mem" in snap.meta.unknown_amounts:
         text = "Not included: memory, whose owners are unknown (there is no page_owner)"
         notes.append(Note(NoteCode.MEMORY_UNKNOWN, text))
-    elif (cached := swap_cache(snap)) and "swap" not in unknown_amounts(snap):
+    elif (cached := swap_cache(snap)) and "swap" not in snap.meta.unknown_amounts:
         text = f"In the swap cache, counted both in memory and in swap: {format_size(cached)}"
         notes.append(Note(NoteCode.SWAP_CACHE, text))
     return notes
@@ -78,16 +79,16 @@ def total_note(total: Mapping[str, int | None]) -> Note:
 
 def swap_cache(snap: Snapshot) -> int:
     """Return the bytes in the swap cache according to /proc/meminfo, which does not identify the pages."""
-    return int(snap.meta["meminfo"].get("SwapCached", 0))
+    return snap.meta.machine.meminfo.get("SwapCached", 0)
 
 
 def swap_note(snap: Snapshot) -> str | None:
     """Return a sentence on swap that is in use with unknown owners, None if there is none."""
-    swap_owner = snap.meta["swap_owner"]
-    if swap_owner["origin"] is None:
-        unknown, why = sum(area["used"] for area in snap.meta["swaps"]), swap_owner["why"]
+    swap_owner = snap.meta.swap_owner
+    if swap_owner.why:
+        unknown, why = snap.meta.machine.swap_used, swap_owner.why.text
     else:
-        unknown = swap_owner.get("unknown_pages", 0) * snap.page_size
+        unknown = swap_owner.unknown_pages * snap.page_size
         why = "swapped out before the probes were attached"
     if not unknown:
         return None

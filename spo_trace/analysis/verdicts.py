@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from spo_trace.analysis.balance import balance
-from spo_trace.analysis.balance_parts import counts_swap, used_pages
+from spo_trace.analysis.balance_parts import used_pages
 from spo_trace.errors import UsageError
 from spo_trace.formats.missing import Missing
 from spo_trace.reporters.format import format_share, format_size
+from spo_trace.snapshots.meta import FileCounts, Origin
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["FLOOR", "TOLERANCE", "Part", "Reason", "Verdict", "check_parts", "verdicts", "verified"]
@@ -69,7 +70,7 @@ _SECTIONS = {"memory": Part.MEMORY, "page_owner_stacks": Part.STACKS}
 _SECTION_OF = {Part.MEMORY: "memory", Part.SWAP: "swap", Part.STACKS: "page_owner_stacks"}
 
 _STACK_FILES = ("show_stacks", "show_handles", "show_stacks_handles")
-_SWAP_FILES = {"debugfs": ("swap_page_owner",), "bpf": ("bpf",)}
+_SWAP_FILES = {Origin.DEBUGFS: ("swap_page_owner",), Origin.BPF: ("bpf",)}
 
 
 def check_parts(names: Collection[str]) -> list[Part]:
@@ -155,21 +156,21 @@ def _section_lack(snap: Snapshot, part: Part, rows: pd.DataFrame) -> _Decision |
 
 # If no owner is known, there is nothing to check, even if all pages are explained.
 def _swap_lack(snap: Snapshot, used: int, listed: int) -> _Decision | None:
-    swap_owner = snap.meta["swap_owner"]
-    if swap_owner["origin"] is None:
-        return _not_checked(Reason.SWAP_OWNERS_UNKNOWN, f"the owners of swap are unknown ({swap_owner['why']})")
-    if swap_owner["origin"] == "bpf" and used and not listed:
+    swap_owner = snap.meta.swap_owner
+    if swap_owner.why:
+        return _not_checked(Reason.SWAP_OWNERS_UNKNOWN, f"the owners of swap are unknown ({swap_owner.why.text})")
+    if swap_owner.origin is Origin.BPF and used and not listed:
         text = "no owner is known: the pages were swapped out before the probes were attached, or their owners are lost"
         return _not_checked(Reason.SWAP_OWNERS_UNKNOWN, text)
     return None
 
 
 def _unlisted(snap: Snapshot, part: Part) -> _Decision:
-    if part is Part.SWAP and used_pages(snap, "meminfo", "SwapTotal", "SwapFree") == 0:
+    if part is Part.SWAP and used_pages(snap, snap.meta.machine.meminfo, "SwapTotal", "SwapFree") == 0:
         return _Decision(Verdict.BALANCED, Reason.NOTHING_USED, "no swap is in use")
     if lack := _input_lack(snap, part):
         return lack
-    if part is not Part.SWAP and "page_owner" not in snap.meta["files"]:
+    if part is not Part.SWAP and snap.meta.page_owner is None:
         return _not_checked(Reason.NO_PAGE_OWNER, "there is no page_owner")
     match part:
         case Part.MEMORY:
@@ -181,9 +182,9 @@ def _unlisted(snap: Snapshot, part: Part) -> _Decision:
 
 
 def _no_stack_counts(snap: Snapshot) -> _Decision:
-    missing = snap.meta.get("missing", {}).get("show_stacks")
-    if missing and missing["code"] == Missing.BLOCKED:
-        text = f"page_owner_stacks could not be read completely: {missing['why']}"
+    why = snap.meta.missing.get("show_stacks")
+    if why and why.code is Missing.BLOCKED:
+        text = f"page_owner_stacks could not be read completely: {why.text}"
         return _not_checked(Reason.STACKS_BLOCKED, text)
     text = "there are no counts in page_owner_stacks (Linux 6.9 and later)"
     return _not_checked(Reason.NO_STACK_COUNTS, text)
@@ -191,26 +192,27 @@ def _no_stack_counts(snap: Snapshot) -> _Decision:
 
 # Why a part's input is known to be incomplete.
 def _input_lack(snap: Snapshot, part: Part) -> _Decision | None:
-    if cut_off := snap.meta.get("source", {}).get("cut_off"):
+    if cut_off := snap.meta.source.cut_off:
         return _not_checked(Reason.CUT_OFF, f"the capture is cut off: {cut_off}")
-    swap_files = _SWAP_FILES.get(snap.meta["swap_owner"]["origin"] or "", ())
+    swap_owner = snap.meta.swap_owner
+    swap_files = _SWAP_FILES[swap_owner.origin] if swap_owner.origin else ()
     feeding = {
         Part.MEMORY: ("page_owner",),
         Part.SWAP: swap_files,
-        Part.STACKS: ("page_owner", *(swap_files if counts_swap(snap) else ()), *_STACK_FILES),
+        Part.STACKS: ("page_owner", *(swap_files if swap_owner.kept_by_kernel else ()), *_STACK_FILES),
     }
     for name in feeding[part]:
-        if name in snap.meta["files"] and (lack := _file_lack(name, snap.meta["files"][name])):
+        if name in snap.meta.files and (lack := _file_lack(name, snap.meta.files[name])):
             return lack
     return None
 
 
-def _file_lack(name: str, counts: dict[str, Any]) -> _Decision | None:
-    if "problem" in counts:
-        return _not_checked(Reason.CUT_OFF, f"the capture is cut off: {name}: {counts['problem']}")
-    if lost := counts.get("malformed"):
-        text = f"{lost:,} of {lost + counts['records']:,} records of {name} are malformed or cut off"
+def _file_lack(name: str, counts: FileCounts) -> _Decision | None:
+    if counts.problem:
+        return _not_checked(Reason.CUT_OFF, f"the capture is cut off: {name}: {counts.problem}")
+    if lost := counts.malformed:
+        text = f"{lost:,} of {lost + counts.records:,} records of {name} are malformed or cut off"
         return _not_checked(Reason.MALFORMED, text)
-    if skipped := sum(counts.get("skipped", {}).values()):
+    if skipped := sum(counts.skipped.values()):
         return _not_checked(Reason.SKIPPED, f"at least {skipped:,} records of {name} were skipped")
     return None

@@ -48,7 +48,7 @@ class Snapshot(reader.Snapshot):
         self._given = given or str(path)
 
     def __repr__(self) -> str:
-        return f"Snapshot({self._given!r}, kernel={self.meta['kernel_release']!r})"
+        return f"Snapshot({self._given!r}, kernel={self.meta.machine.kernel_release!r})"
 
     @cached_property
     def pages(self) -> "pd.DataFrame":

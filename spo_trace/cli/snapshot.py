@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, PageSize, StacksTimeout, Strict, option
-from spo_trace.cli.output import access_of, note, progress, size_of, tell_collected
+from spo_trace.cli.output import access_of, note, progress, size_of, warn_incomplete
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted, format_size
 
@@ -81,27 +81,26 @@ def command(
         mode=access_of(owner, mode, target).mode,
         progress=progress(),
     )
-    tell_collected(snap.meta)
-    _tell(snap, target)
+    warn_incomplete(snap.meta)
+    _note_result(snap, target)
 
 
-def _tell(snap: "Snapshot", target: Path) -> None:
-    files = snap.meta["files"]
+def _note_result(snap: "Snapshot", target: Path) -> None:
+    files, swap_owner = snap.meta.files, snap.meta.swap_owner
     rows = [
-        counted(files[name]["records"], f"{name} record") for name in ("page_owner", "swap_page_owner") if name in files
+        counted(files[name].records, f"{name} record") for name in ("page_owner", "swap_page_owner") if name in files
     ]
-    swap_owner = snap.meta["swap_owner"]
-    if swap_owner["origin"] == "bpf":
-        rows.append(f"{files['bpf']['records']:,} swap entries from the probes")
+    if "bpf" in files:
+        rows.append(f"{files['bpf'].records:,} swap entries from the probes")
     rows.append(counted(snap.count("stacks"), "stack"))
     note(f"Wrote {target}: {', '.join(rows)}, {size_of(target)}")
-    if cost := snap.meta["cost"]:
-        own = (cost["own_pages"] or 0) * snap.page_size
+    if cost := snap.meta.cost:
+        own = (cost.own_pages or 0) * snap.page_size
         listed = f"; {format_size(own)} of the listed memory is its own" if own else ""
-        note(f"Took {cost['seconds']:.1f} s; all files were read within {cost['skew_seconds']:.1f} s{listed}")
-    if swap_owner["why"]:
-        note(f"Swap owners: none ({swap_owner['why']})")
-    if unknown := swap_owner.get("unknown_pages"):
+        note(f"Took {cost.seconds:.1f} s; all files were read within {cost.skew_seconds:.1f} s{listed}")
+    if swap_owner.why:
+        note(f"Swap owners: none ({swap_owner.why.text})")
+    if unknown := swap_owner.unknown_pages:
         size = format_size(unknown * snap.page_size)
         note(f"Swap owners: unknown for {size}, swapped out before the probes were attached")
 

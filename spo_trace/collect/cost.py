@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a live snapshot takes of the machine that it is of: time, memory, and pages that it lists itself."""
+"""What a live snapshot costs the machine: time, memory, and pages of its own in the list."""
 
 import os
 import resource
 from collections.abc import Mapping
 from time import monotonic, process_time
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from spo_trace.collect.read_log import FileCounts
 from spo_trace.formats.arrays import values_of
+from spo_trace.snapshots.meta import CollectionCost, FileCounts
 
-__all__ = ["Cost"]
+__all__ = ["CostMeter"]
 
-# Read one after the other, and held against each other.
+# Read one after the other and compared with each other.
 _OWNERS = ("page_owner", "swap_page_owner", "show_stacks", "show_handles")
 
 
-class Cost:
-    """Add up what this process takes from now on."""
+class CostMeter:
+    """Measure what this process uses from now on."""
 
     def __init__(self) -> None:
         self._started = monotonic()
@@ -31,20 +30,20 @@ class Cost:
     def see(self, pages: pa.RecordBatch) -> None:
         """Count the base pages among rows of `schema.PAGES` that this process allocated itself."""
         if self._pages is None or pages.column("tgid").null_count:
-            # Before Linux 5.18 nothing tells.
+            # Linux before 5.18 prints no tgid.
             self._pages = None
             return
         orders = values_of(pages.column("order"))[values_of(pages.column("tgid")) == self._tgid]
         self._pages += int((1 << orders.astype(np.int64)).sum())
 
-    def as_json(self, files: Mapping[str, FileCounts]) -> dict[str, Any]:
-        """Return what snapshot.json keeps: seconds, bytes, and base pages; `files`: when each was read."""
+    def total(self, files: Mapping[str, FileCounts]) -> CollectionCost:
+        """Return the cost so far; `files`: when each kernel file was read."""
         read = [files[name] for name in _OWNERS if name in files]
         last = max((counts.began + counts.seconds for counts in read), default=0.0)
-        return {
-            "seconds": round(monotonic() - self._started, 3),
-            "cpu_seconds": round(process_time() - self._cpu, 3),
-            "skew_seconds": round(last - min((counts.began for counts in read), default=0.0), 3),
-            "max_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
-            "own_pages": self._pages,
-        }
+        return CollectionCost(
+            seconds=round(monotonic() - self._started, 3),
+            cpu_seconds=round(process_time() - self._cpu, 3),
+            skew_seconds=round(last - min((counts.began for counts in read), default=0.0), 3),
+            max_rss=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
+            own_pages=self._pages,
+        )

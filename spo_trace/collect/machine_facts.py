@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a machine says of itself beside page_owner: the part of snapshot.json that stands for the machine."""
+"""Read the facts of a machine beside page_owner: kernel, boot, page size, /proc files."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from spo_trace.formats import proc
 from spo_trace.formats.text_reader import chunks_in
-from spo_trace.snapshots.page_size import Evidence, PageSizeFrom, contradictions, evidence
+from spo_trace.snapshots.meta import MachineFacts
+from spo_trace.snapshots.page_size import Evidence, PageSizeFrom, evidence
 from spo_trace.sources.source import Source
 
 __all__ = ["address_bits", "facts_after", "facts_before"]
@@ -18,48 +19,47 @@ _32_BIT = ("arm", "i386", "i486", "i586", "i686", "mips", "ppc", "riscv32", "s39
 _Read = Callable[[str], bytes]
 
 
-_ASSUMED = (
-    "nothing in the capture tells the page size: 4096 bytes assumed; give --page-size (getconf PAGESIZE tells it on the"
-    " machine)"
-)
+def facts_before(source: Source, warnings: list[str], page_size: int | None = None) -> MachineFacts:
+    """Return the facts that are read before page_owner; None or empty for what the source does not have.
 
-
-def facts_before(source: Source, warnings: list[str], page_size: int | None = None) -> dict[str, Any]:
-    """Return the facts that are read before page_owner; None for what the source does not have.
-
-    `page_size`: in bytes, in place of what the source tells. A file that breaks off is worth no more than a warning,
-    and is left out.
+    `page_size`: in bytes; overrides the one in the source. A file that can't be read completely is left out, with a
+    message in `warnings`.
     """
-    read = partial(_whole, source, warnings)
+    read = partial(_content, source, warnings)
     uname = proc.uname(read("uname"))
     zones = proc.zoneinfo(read("zoneinfo"))
     meminfo = proc.meminfo(read("meminfo"))
-    size, told_by = _page_size(evidence(read, meminfo, zones, uname["release"]), page_size, warnings)
-    return {
-        "host": uname["host"] or None,
-        "kernel_release": uname["release"] or None,
-        "kernel_version": uname["version"] or None,
-        "arch": uname["arch"] or None,
-        "page_size": size,
-        "page_size_from": told_by.value,
-        "boot_id": _line(read, "boot_id"),
-        "cmdline": _line(read, "cmdline"),
-        "taken_at": _line(read, "date"),
-        "uptime_start": proc.uptime_seconds(read("uptime")),
-        "meminfo": meminfo,
-        "zoneinfo": zones,
-        "swaps": proc.swaps(read("swaps")),
-        "vmstat": proc.vmstat(read("vmstat")),
-    }
+    found = evidence(read, meminfo, zones, uname["release"])
+    size, source_of_size = found[0] if found else Evidence(4096, PageSizeFrom.ASSUMED)
+    if page_size is not None:
+        size, source_of_size = page_size, PageSizeFrom.OPTION
+    return MachineFacts(
+        page_size=size,
+        page_size_from=source_of_size,
+        page_size_evidence=found,
+        host=uname["host"] or None,
+        kernel_release=uname["release"] or None,
+        kernel_version=uname["version"] or None,
+        arch=uname["arch"] or None,
+        boot_id=_line(read, "boot_id"),
+        cmdline=_line(read, "cmdline"),
+        taken_at=_line(read, "date"),
+        uptime_start=proc.uptime_seconds(read("uptime")),
+        meminfo=meminfo,
+        zoneinfo=zones,
+        swaps=proc.swaps(read("swaps")),
+        vmstat=proc.vmstat(read("vmstat")),
+    )
 
 
-def facts_after(source: Source, warnings: list[str]) -> dict[str, Any]:
-    """Return the facts that are read again after page_owner: how far the machine moved meanwhile."""
-    read = partial(_whole, source, warnings)
-    return {
-        "uptime_end": proc.uptime_seconds(read("uptime-after")),
-        "meminfo_after": proc.meminfo(read("meminfo-after")),
-    }
+def facts_after(source: Source, before: MachineFacts, warnings: list[str]) -> MachineFacts:
+    """Return the facts `before` with those that are read again after page_owner: how much the machine changed."""
+    read = partial(_content, source, warnings)
+    return replace(
+        before,
+        uptime_end=proc.uptime_seconds(read("uptime-after")),
+        meminfo_after=proc.meminfo(read("meminfo-after")),
+    )
 
 
 def address_bits(arch: str | None) -> int:
@@ -68,22 +68,12 @@ def address_bits(arch: str | None) -> int:
     return 32 if name.startswith(_32_BIT) and not name.endswith(("64", "64le", "64el", "s390x")) else 64
 
 
-def _page_size(found: list[Evidence], given: int | None, warnings: list[str]) -> Evidence:
-    chosen = found[0] if found else Evidence(4096, PageSizeFrom.ASSUMED)
-    if given is not None:
-        chosen = Evidence(given, PageSizeFrom.OPTION)
-    if chosen.source == PageSizeFrom.ASSUMED:
-        warnings.append(_ASSUMED)
-    warnings += contradictions(*chosen, found, None)
-    return chosen
-
-
 def _line(read: _Read, name: str) -> str | None:
     text = read(name)
     return proc.one_line(text) if text else None
 
 
-def _whole(source: Source, warnings: list[str], name: str) -> bytes:
+def _content(source: Source, warnings: list[str], name: str) -> bytes:
     text = source.open(name)
     if text is None:
         return b""
@@ -99,5 +89,5 @@ def _whole(source: Source, warnings: list[str], name: str) -> bytes:
     return b""
 
 
-# A zoneinfo of 1,000 zones and processors has less: what is larger is no /proc file.
+# Larger than any of these /proc files, even than zoneinfo with 1,000 zones and processors.
 _LARGEST = 16 << 20

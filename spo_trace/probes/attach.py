@@ -13,11 +13,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.bundled import bpf_program
-from spo_trace.probes.probes import Probes
+from spo_trace.probes.loader.messages import LoadAnswer, LoadRequest, Refusal
+from spo_trace.probes.probes import ProbeFacts, Probes
 from spo_trace.probes.server import RUN, SCRATCH, own_directory
 
 __all__ = ["NO_BCC", "PYTHONS", "attach", "require_root"]
@@ -57,16 +58,14 @@ def attach(*, max_entries: int, max_restored: int, last_pfn: int, events: bool) 
 
     Raise SpoTraceError, with a hint, if this kernel or machine does not allow it.
     """
-    request = {
+    request: LoadRequest = {
         "program": str(bpf_program()),
         "defines": {"MAX_ENTRIES": max_entries, "MAX_RESTORED": max_restored},
         "last_pfn": last_pfn,
         "events": events,
     }
     answer, descriptors = _ask(request)
-    if "error" in answer:
-        raise SpoTraceError(answer["error"], hint=answer["hint"])
-    return Probes(answer, descriptors)
+    return Probes(cast(ProbeFacts, answer), descriptors)
 
 
 def require_root() -> None:
@@ -76,7 +75,7 @@ def require_root() -> None:
 
 
 # Return the answer of the loader under the first Python that has bcc.
-def _ask(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+def _ask(request: LoadRequest) -> tuple[LoadAnswer, list[int]]:
     for python in filter(shutil.which, PYTHONS):
         answer = _ask_loader(python, request)
         if answer is not None:
@@ -89,7 +88,7 @@ NO_BCC = f"install it for the system's own Python: {_PACKAGES}"
 
 
 # Return None if that Python has no bcc.
-def _ask_loader(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]] | None:
+def _ask_loader(python: str, request: LoadRequest) -> tuple[LoadAnswer, list[int]] | None:
     ours, theirs = socket.socketpair()
     with ours, theirs, _scratch() as scratch:
         package = str(Path(__file__).parents[2])
@@ -118,13 +117,14 @@ def _ask_loader(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], l
                 raise
         if not message and loader.returncode == _HAS_NO_BCC:
             return None
-        answer = json.loads(message) if message else _died(python, loader.returncode)
+        answer: Any = json.loads(message) if message else _died(python, loader.returncode)
         if "error" in answer:
             _show(scratch / "log")
+            raise SpoTraceError(answer["error"], hint=answer["hint"])
     return answer, descriptors
 
 
-def _converse(peer: socket.socket, request: dict[str, Any]) -> tuple[bytes, list[int]]:
+def _converse(peer: socket.socket, request: LoadRequest) -> tuple[bytes, list[int]]:
     # If the loader is killed, the connection is reset or ends.
     with contextlib.suppress(ConnectionError):
         peer.sendall(json.dumps(request).encode() + b"\n")
@@ -133,7 +133,7 @@ def _converse(peer: socket.socket, request: dict[str, Any]) -> tuple[bytes, list
     return b"", []
 
 
-def _died(python: str, status: int) -> dict[str, str]:
+def _died(python: str, status: int) -> Refusal:
     if status == _HAS_BROKEN_BCC:
         return {"error": f"the bcc of {python} cannot be imported", "hint": f"reinstall it: {_PACKAGES}"}
     return {"error": f"the loader of the probes exited without an answer (status {status})", "hint": _DIED}

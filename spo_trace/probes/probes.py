@@ -5,13 +5,14 @@ import contextlib
 import os
 import struct
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, NotRequired
 
 from spo_trace.files.closeable import Closeable
 from spo_trace.probes import bpf_maps
 from spo_trace.probes.counters import COUNTERS, MISSED
+from spo_trace.probes.loader.messages import LoadAnswer
 
-__all__ = ["KNOWN_MAPPER", "KNOWN_OWNER", "Event", "Probes"]
+__all__ = ["KNOWN_MAPPER", "KNOWN_OWNER", "Event", "ProbeFacts", "Probes"]
 
 # Bytes of keys and values (bpf/swap_owner.c). A stack has a handle, a size and 16 addresses.
 _SIZES = {"entries": (8, 48), "restored": (8, 56), "stacks": (4, 136), "events": (32, 8)}
@@ -36,15 +37,27 @@ class Event(NamedTuple):
     pages: int
 
 
+class ProbeFacts(LoadAnswer):
+    """Describe attached probes; the last keys are known once they are attached, `version` to a snapshot only.
+
+    `pid`: of the process that keeps them attached. `used_at_attach`: pages of swap in use then.
+    """
+
+    pid: NotRequired[int]
+    attached_at: NotRequired[str]
+    used_at_attach: NotRequired[int]
+    version: NotRequired[str]
+
+
 class Probes(Closeable):
     """Hold the descriptors of the maps, of the programs, and of the links that keep these attached."""
 
-    def __init__(self, answer: dict[str, Any], descriptors: list[int]) -> None:
-        """Take ownership of `descriptors` of maps, programs and links; `answer` is the loader's."""
-        self.facts = answer
+    def __init__(self, facts: ProbeFacts, descriptors: list[int]) -> None:
+        """Take ownership of `descriptors` of maps, programs and links."""
+        self.facts = facts
         self.descriptors = descriptors
-        self._maps = dict(zip(answer["maps"], descriptors, strict=False))
-        self._programs = descriptors[len(self._maps) :][: answer["programs"]]
+        self._maps = dict(zip(facts["maps"], descriptors, strict=False))
+        self._programs = descriptors[len(self._maps) :][: facts["programs"]]
 
     def close(self) -> None:
         """Close all descriptors; the programs are detached when no process has them open."""

@@ -4,7 +4,6 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -17,6 +16,7 @@ from spo_trace.probes.server import connect
 from spo_trace.probes.session import swap_pages_used
 from spo_trace.probes.swap_rows import SwapRows
 from spo_trace.probes.symbolizer import live_symbolizer
+from spo_trace.snapshots.meta import TraceFacts
 
 __all__ = ["RunningTrace", "running_trace"]
 
@@ -67,22 +67,20 @@ class RunningTrace(Closeable):
             self._entries += batch.num_rows
             yield batch
 
-    def facts(self) -> dict[str, Any]:
-        """Return what snapshot.json contains about the trace; `unknown_pages` were in swap before the attach."""
+    def facts(self) -> TraceFacts:
+        """Return the description of the trace that a snapshot keeps."""
         counters = self._probes.counters()
         at_attach = self._probes.facts["used_at_attach"]
         missing = max(swap_pages_used() - self._entries, 0)
-        return {
-            "origin": "bpf",
-            "why": None,
-            "attached_at": self._probes.facts["attached_at"],
-            "used_at_attach": at_attach,
-            "unknown_pages": _unknown_pages(missing, at_attach, counters),
-            "lost_pages": counters["entries_full"],
-            "slot_cache_pages": _slot_cache_pages(self._probes.facts["hooks"]),
-            "hooks": self._probes.facts["hooks"],
-            "counters": counters,
-        }
+        return TraceFacts(
+            attached_at=self._probes.facts["attached_at"],
+            used_at_attach=at_attach,
+            unknown_pages=_unknown_pages(missing, at_attach, counters),
+            lost_pages=counters["entries_full"],
+            slot_cache_pages=_slot_cache_pages(self._probes.facts["hooks"]),
+            hooks=self._probes.facts["hooks"],
+            counters=counters,
+        )
 
     def warnings(self) -> list[str]:
         """Return messages about what the trace lost."""

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A recording: a directory with a small Parquet file for each sample, and their common metadata in series.json."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -16,16 +14,13 @@ from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import cannot_write, names
 from spo_trace.files.output_directory import Kind, OutputDirectory
 from spo_trace.sampling.samples import Sample
+from spo_trace.sampling.series_meta import NAME, SeriesMeta, read_series_meta
 from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.stacks.text import join_frames
-from spo_trace.version import UPGRADE, __version__
 
 __all__ = ["Recording", "is_recording", "read_recording"]
 
-_VERSION = 1
-_META = "series.json"
 _UNFINISHED = ".sample-"
-_KEPT_FACTS = ("host", "kernel_release", "kernel_version", "arch", "page_size", "boot_id", "cmdline")
 
 
 class Recording(Closeable):
@@ -53,7 +48,7 @@ class Recording(Closeable):
         try:
             if sample.number > 1:
                 return self._output.add(name, _parquet(sample))
-            return self._begin({_META: json.dumps(self._common(sample), indent=1).encode(), name: _parquet(sample)})
+            return self._begin({NAME: SeriesMeta.of(self._question, sample).content(), name: _parquet(sample)})
         except OSError as error:
             raise cannot_write(self._directory / name, error, "the samples before it are kept") from error
 
@@ -63,11 +58,6 @@ class Recording(Closeable):
             with self._output.create(name) as file:
                 file.write(content)
         self._output.commit()
-
-    def _common(self, sample: Sample) -> dict[str, Any]:
-        question = {"by": self._question.keys, "where": self._question.condition.text, "method": sample.method}
-        facts = {name: sample.meta.get(name) for name in _KEPT_FACTS}
-        return {"series_version": _VERSION, "tool_version": __version__, **question, **facts}
 
 
 def _parquet(sample: Sample) -> bytes:
@@ -82,7 +72,7 @@ def _parquet(sample: Sample) -> bytes:
 
 
 def _is_ours(name: str) -> bool:
-    return name == _META or (name.endswith(".parquet") and name.removesuffix(".parquet").isdecimal())
+    return name == NAME or (name.endswith(".parquet") and name.removesuffix(".parquet").isdecimal())
 
 
 # A killed watch leaves a file with a temporary name; older versions named it differently.
@@ -99,7 +89,7 @@ _RECORDING = Kind(
 
 def is_recording(directory: Path) -> bool:
     """Return whether `directory` is a recording."""
-    return (directory / _META).is_file()
+    return (directory / NAME).is_file()
 
 
 def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
@@ -107,12 +97,9 @@ def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
 
     A recording can be read while it is being written. Raise SpoTraceError if it is damaged.
     """
-    files = sorted(path for path in directory.iterdir() if _is_ours(path.name) and path.name != _META)
+    files = sorted(path for path in directory.iterdir() if _is_ours(path.name) and path.name != NAME)
     try:
-        meta = json.loads((directory / _META).read_bytes())
-        if meta["series_version"] != _VERSION:
-            raise SpoTraceError(f"{directory} is of a newer spo-trace", hint=UPGRADE)
-        keys = [str(key) for key in meta["by"]]
+        keys = read_series_meta(directory).by
         # With dictionaries, each name is stored once for all samples; a day of plain stacks would take gigabytes.
         tables = [pq.read_table(path, partitioning=None, read_dictionary=keys) for path in files]
         # A key that is missing in all rows of a sample has the type null there.

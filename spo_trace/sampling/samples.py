@@ -7,16 +7,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.diff import seconds_between
 from spo_trace.analysis.keys import FRAME_KEYS
-from spo_trace.analysis.known import not_told, unknown_amounts
 from spo_trace.analysis.question import Question
 from spo_trace.collect.machine_facts import facts_before
 from spo_trace.collect.read_log import Progress
@@ -25,6 +23,9 @@ from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
 from spo_trace.files.private_directories import scratch_directory
 from spo_trace.formats.record import Reject
 from spo_trace.sampling.stack_counts import KernelCounts
+from spo_trace.schema import SCHEMA_VERSION
+from spo_trace.snapshots.dataframes import unknown_numbers
+from spo_trace.snapshots.meta import Meta, SourceFacts
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.source import Source
 
@@ -41,7 +42,7 @@ class Sample:
 
     `number` starts at 1; `seconds` is the time since the first sample. `table`: the keys, then mem_bytes, swap_bytes
     and total_bytes (the first two are missing if `method` is `counts`, swap_bytes also if its owners are unknown).
-    `took`: duration of the read in seconds. `meta`: as in snapshot.json.
+    `took`: duration of the read in seconds. `meta`: that of a snapshot; with `counts`, only the machine and warnings.
     """
 
     number: int
@@ -50,7 +51,7 @@ class Sample:
     method: str
     took: float
     table: pd.DataFrame
-    meta: dict[str, Any]
+    meta: Meta
 
 
 def take_samples(
@@ -69,7 +70,7 @@ def take_samples(
     """
     rejects: Counter[str] = Counter()
     counts = KernelCounts(lambda reject: _count(rejects, reject))
-    first: dict[str, Any] | None = None
+    first: Meta | None = None
     last = -1.0
     for number, source in enumerate(sources, 1):
         started = time.monotonic()
@@ -77,14 +78,15 @@ def take_samples(
         rejects.clear()
         # A change of method within a series would look like growth: the first sample decides.
         method, table, meta = _read(source, question, method, counts, jobs, page_size, progress)
-        meta["warnings"] += [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
+        lost = [f"{name}: {number} records can't be parsed" for name, number in rejects.items()]
+        meta = replace(meta, warnings=[*meta.warnings, *lost])
         first = first or meta
         seconds = seconds_between(first, meta)
         _check_order(number, seconds, last)
         assert seconds is not None
         last = seconds
         took = time.monotonic() - started
-        yield Sample(number, seconds, meta["taken_at"] or now, method, took, table, meta)
+        yield Sample(number, seconds, meta.machine.taken_at or now, method, took, table, meta)
 
 
 def check_method(method: str, question: Question) -> None:
@@ -110,7 +112,9 @@ def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
     table = attribute(snap, question.grouped_by(keys))[[*keys, *SERIES_AMOUNTS]]
     if len(table):
         return table
-    told = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in ("mem", "swap") if name not in unknown_amounts(snap)}
+    told = {"total_bytes": 0} | {
+        f"{name}_bytes": 0 for name in ("mem", "swap") if name not in snap.meta.unknown_amounts
+    }
     return pd.DataFrame({name: [told.get(name, pd.NA)] for name in table.columns})
 
 
@@ -119,7 +123,7 @@ def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
     lacking = table["swap_bytes"].isna() & table["mem_bytes"].notna()
     if lacking.all() or not lacking.any():
         return table
-    return table.assign(swap_bytes=not_told(table), total_bytes=table["mem_bytes"])
+    return table.assign(swap_bytes=unknown_numbers(table), total_bytes=table["mem_bytes"])
 
 
 def _count(rejects: Counter[str], reject: Reject) -> None:
@@ -134,29 +138,26 @@ def _read(
     jobs: int | None,
     page_size: int | None,
     progress: Progress | None,
-) -> tuple[str, pd.DataFrame, dict[str, Any]]:
+) -> tuple[str, pd.DataFrame, Meta]:
     if method != "full" and _is_about_stacks(question):
         warnings: list[str] = []
-        meta = facts_before(source, warnings, page_size) | {"files": {}, "warnings": warnings}
-        table = counts.read(source, question.keys, meta["page_size"]) if _has_time(meta) else None
+        machine = facts_before(source, warnings, page_size)
+        # page_owner's records identify the boot and the time, too; the counts do not.
+        has_time = machine.boot_id is not None and machine.uptime_start is not None
+        table = counts.read(source, question.keys, machine.page_size) if has_time else None
         if table is not None:
-            return "counts", table, meta
+            return "counts", table, Meta(SCHEMA_VERSION, machine, source=SourceFacts(source.kind), warnings=warnings)
         if method == "counts":
-            why = source.why_missing("show_stacks").text if _has_time(meta) else "the capture lacks boot_id or uptime"
+            why = source.why_missing("show_stacks").text if has_time else "the capture lacks boot_id or uptime"
             raise SpoTraceError(
                 f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner instead")
             )
     return "full", *_read_in_full(source, question, jobs, page_size, progress)
 
 
-# The boot and the time of a sample. Without them, page_owner's records identify both, but the counts do not.
-def _has_time(meta: dict[str, Any]) -> bool:
-    return meta["boot_id"] is not None and meta["uptime_start"] is not None
-
-
 def _read_in_full(
     source: Source, question: Question, jobs: int | None, page_size: int | None, progress: Progress | None
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, Meta]:
     directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
     try:
         snap = collect(source, directory / "sample.spo", jobs=jobs, page_size=page_size, progress=progress)

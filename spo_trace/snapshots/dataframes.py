@@ -4,7 +4,7 @@
 import pandas as pd
 import pyarrow as pa
 
-__all__ = ["to_frame"]
+__all__ = ["to_frame", "unknown_numbers"]
 
 # Whole numbers stay whole numbers where a column has nulls: a float64 holds neither a swp_entry nor a PFN exactly.
 _EXACT = {
@@ -27,3 +27,8 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
         types_mapper=_EXACT.get, ignore_metadata=True, split_blocks=True, self_destruct=True
     )
     return frame
+
+
+def unknown_numbers(rows: pd.DataFrame) -> pd.Series:
+    """Return a column of whole numbers for `rows`, all of them missing (NA)."""
+    return pd.Series(pd.NA, index=rows.index, dtype="Int64")

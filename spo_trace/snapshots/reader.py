@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Read a snapshot: its tables as pandas DataFrames, only the columns that are asked for."""
+"""Read a snapshot: its tables as pandas DataFrames, with the requested columns only."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spo_trace import schema
-from spo_trace.errors import SpoTraceError
-from spo_trace.version import UPGRADE
+from spo_trace.errors import Argument, SpoTraceError
+from spo_trace.snapshots.meta import MachineFacts, Meta
+from spo_trace.snapshots.meta_json import read_meta
+from spo_trace.snapshots.page_size import Evidence, PageSizeFrom
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,33 +24,29 @@ __all__ = ["Snapshot"]
 
 
 class Snapshot:
-    """Hold a snapshot on disk; its tables are read when they are first asked for.
+    """Hold a snapshot on disk; each table is read on first use.
 
     >>> Snapshot(Path("now.spo")).read("pages", ["comm", "order"]).columns.to_list()
     ['comm', 'order']
     """
 
     def __init__(self, path: Path, *, page_size: int | None = None) -> None:
-        """Open the directory `path`; raise SpoTraceError if it is not a snapshot, or one of a newer spo-trace.
+        """Open the directory `path`; raise SpoTraceError if it is no snapshot or of a newer schema version.
 
-        `page_size`: of the machine, in bytes, in place of what the snapshot says.
+        `page_size`: of the machine, in bytes; overrides the one in the snapshot.
         """
         self.path = path
-        self.meta = _read_meta(path)
+        self.meta: Meta = read_meta(path)
         if page_size is not None:
-            told, source = self.meta["page_size"], self.meta.get("page_size_from")
-            if told != page_size and source != "assumed":
-                said = f"the page size {page_size} that was given is contradicted by the snapshot: {told} ({source})"
-                self.meta["warnings"].append(said)
-            self.meta |= {"page_size": page_size, "page_size_from": "option"}
+            self.meta = replace(self.meta, machine=_with_page_size(self.meta.machine, page_size))
 
     def __repr__(self) -> str:
-        return f"Snapshot({str(self.path)!r}, kernel={self.meta['kernel_release']!r})"
+        return f"Snapshot({str(self.path)!r}, kernel={self.meta.machine.kernel_release!r})"
 
     @property
     def page_size(self) -> int:
         """Return the machine's page size in bytes."""
-        return int(self.meta["page_size"])
+        return self.meta.machine.page_size
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> "pd.DataFrame":
         """Return `columns` (default: all) of `table` (`pages`, `swap` or `stacks`) as a DataFrame."""
@@ -61,39 +59,42 @@ class Snapshot:
         with self._opening(table) as path, pq.ParquetFile(path) as file:
             if columns is not None and only_stored:
                 columns = [name for name in columns if name in file.schema_arrow.names]
-            there = self._present(file.schema_arrow, table, columns)
+            present = self._present(file.schema_arrow, table, columns)
             # pyarrow 18 fails to read a file without row groups.
             if file.num_row_groups:
-                found = file.read(columns=there)
+                found = file.read(columns=present)
             else:
                 empty = file.schema_arrow.empty_table()
-                found = empty if there is None else empty.select(there)
+                found = empty if present is None else empty.select(present)
         return _completed(found, table, columns)
 
     def frames(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
-        """Yield `columns` of `table` in DataFrames of some 260,000 rows, at least one: memory stays bounded."""
+        """Yield `columns` of `table` as one or more DataFrames of about 260,000 rows, to bound the memory in use."""
         from spo_trace.snapshots.dataframes import to_frame
 
         with self._opening(table) as path, pq.ParquetFile(path) as file:
-            there = self._present(file.schema_arrow, table, columns)
+            present = self._present(file.schema_arrow, table, columns)
             for number in range(file.num_row_groups):
-                yield to_frame(_completed(file.read_row_group(number, columns=there), table, columns))
+                yield to_frame(_completed(file.read_row_group(number, columns=present), table, columns))
             # pyarrow 18 fails to read a file without row groups.
             if not file.num_row_groups:
                 empty = file.schema_arrow.empty_table()
-                yield to_frame(_completed(empty if there is None else empty.select(there), table, columns))
+                yield to_frame(_completed(empty if present is None else empty.select(present), table, columns))
 
-    # A snapshot of an older schema version lacks columns that came later: they are null.
+    # Columns that were added after the snapshot's schema version are null.
     def _present(self, found: pa.Schema, table: str, columns: Sequence[str] | None) -> list[str] | None:
         lacks = set(schema.TABLES[table].names) - set(found.names)
         wanted = schema.TABLES[table].names if columns is None else columns
-        if table == "pages" and "page_columns" in self.meta and (missing := sorted(lacks & set(wanted))):
+        if table == "pages" and self.meta.page_columns is not None and (missing := sorted(lacks & set(wanted))):
             names = ", ".join(missing)
-            raise SpoTraceError(f"{names} was not asked for when the capture was opened", hint="ask then")
+            raise SpoTraceError(
+                f"{names} was not requested when the capture was opened",
+                hint=("include it in ", Argument("page_columns")),
+            )
         return None if columns is None else [name for name in columns if name not in lacks]
 
     def count(self, table: str) -> int:
-        """Return how many rows `table` has."""
+        """Return the number of rows of `table`."""
         with self._opening(table) as path:
             return int(pq.read_metadata(path).num_rows)
 
@@ -109,8 +110,10 @@ class Snapshot:
         try:
             yield path
         except (OSError, pa.ArrowException) as error:
-            said = str(error).partition("\n")[0]
-            raise SpoTraceError(f"{path} can't be read: {said}", hint="is the snapshot whole? take it anew") from error
+            reason = str(error).partition("\n")[0]
+            raise SpoTraceError(
+                f"{path} can't be read: {reason}", hint="is the snapshot complete? take it again"
+            ) from error
 
     @cached_property
     def pages(self) -> "pd.DataFrame":
@@ -128,6 +131,15 @@ class Snapshot:
         return self.read("stacks")
 
 
+# The page size in the snapshot stays as evidence, which may contradict the given one.
+def _with_page_size(machine: MachineFacts, page_size: int) -> MachineFacts:
+    found = list(machine.page_size_evidence)
+    recorded = Evidence(machine.page_size, machine.page_size_from)
+    if recorded not in found and recorded.source is not PageSizeFrom.ASSUMED:
+        found.insert(0, recorded)
+    return replace(machine, page_size=page_size, page_size_from=PageSizeFrom.OPTION, page_size_evidence=found)
+
+
 def _completed(arrow: pa.Table, table: str, columns: Sequence[str] | None) -> pa.Table:
     names = schema.TABLES[table].names if columns is None else columns
     if arrow.column_names == list(names):
@@ -136,46 +148,3 @@ def _completed(arrow: pa.Table, table: str, columns: Sequence[str] | None) -> pa
         field = schema.TABLES[table].field(name)
         arrow = arrow.append_column(field, pa.nulls(arrow.num_rows, field.type))
     return arrow.select(list(names))
-
-
-def _read_meta(path: Path) -> dict[str, Any]:
-    try:
-        meta = json.loads((path / "snapshot.json").read_bytes())
-        version = meta["schema_version"]
-    except OSError as error:
-        raise SpoTraceError(
-            f"{path} is not a snapshot: {error.strerror}", hint="make one: spo-trace snapshot"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise SpoTraceError(f"{path}/snapshot.json is damaged", hint="take the snapshot anew") from error
-    if not isinstance(version, int) or not 1 <= version <= schema.SCHEMA_VERSION:
-        raise SpoTraceError(
-            f"{path} has schema version {version}; this spo-trace reads up to {schema.SCHEMA_VERSION}",
-            hint=UPGRADE,
-        )
-    if not meta.keys() >= _KEYS or not all(isinstance(meta[key], kind) for key, kind in _TYPES.items()):
-        raise SpoTraceError(f"{path}/snapshot.json is damaged", hint="take the snapshot anew")
-    assert isinstance(meta, dict)
-    return meta
-
-
-_TYPES = {
-    "files": dict, "meminfo": dict, "meminfo_after": dict, "page_size": int, "swap_owner": dict, "swaps": list,
-    "warnings": list, "zoneinfo": list,
-}  # fmt: skip
-
-# What the analysis asks of every snapshot.
-_KEYS = {
-    "boot_id",
-    "files",
-    "kernel_release",
-    "kernel_version",
-    "meminfo",
-    "meminfo_after",
-    "page_size",
-    "swap_owner",
-    "swaps",
-    "uptime_start",
-    "warnings",
-    "zoneinfo",
-}

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Write a snapshot, which appears when it is complete."""
 
-import json
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +18,8 @@ from spo_trace.files.descriptors import names
 from spo_trace.files.output_directory import Kind, OutputDirectory
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import Reject
+from spo_trace.snapshots.meta import Meta
+from spo_trace.snapshots.meta_json import NAME, meta_bytes
 
 __all__ = ["SNAPSHOT", "SnapshotWriter"]
 
@@ -30,7 +31,7 @@ _KEPT_OF_A_REJECT = 1 << 16
 
 
 # All that a snapshot may hold: whatever holds more is not removed.
-_FILES = {"snapshot.json", "rejects.txt", *(f"{name}.parquet" for name in schema.TABLES)}
+_FILES = {NAME, "rejects.txt", *(f"{name}.parquet" for name in schema.TABLES)}
 
 SNAPSHOT = Kind("a snapshot", lambda directory: set(names(directory)) <= _FILES)
 
@@ -92,14 +93,14 @@ class SnapshotWriter(Closeable):
         body = "".join(f"{escape(line)}\n" for line in reject.text[:_KEPT_OF_A_REJECT].split(b"\n"))
         self._rejects.write((head + body).encode())
 
-    def commit(self, meta: dict[str, Any]) -> None:
+    def commit(self, meta: Meta) -> None:
         """Finish the tables, write `meta` as snapshot.json and give the snapshot its name."""
         for table in self._tables.values():
             table.close()
         if self._rejects:
             self._rejects.close()
-        with self._output.create("snapshot.json") as file:
-            file.write(json.dumps(meta, indent=1, ensure_ascii=True).encode() + b"\n")
+        with self._output.create(NAME) as file:
+            file.write(meta_bytes(meta))
         self._output.commit()
 
 

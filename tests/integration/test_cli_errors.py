@@ -11,7 +11,7 @@ import pytest
 from spo_trace.schema import SCHEMA_VERSION
 from tests.support import EXECUTABLE, MACHINE, capture, in_process, page, snapshot_of, spo_trace, tar_of
 
-DAMAGED = "snapshot.json is damaged\n  hint: take the snapshot anew\n"
+DAMAGED = "snapshot.json is damaged: it is not JSON\n  hint: take the snapshot again\n"
 
 
 @pytest.fixture(scope="module")

@@ -159,7 +159,7 @@ def test_pages_by_memcg_line(carried: Carried) -> None:
 def test_bytes_and_shares_follow_from_pages(carried: Carried) -> None:
     table = spo.attribute(carried.snap, by=["comm"])
     assert (table["mem_bytes"] == table["mem_pages"] * PAGE_SIZE).all()
-    if "swap_page_owner" in carried.snap.meta["files"]:
+    if "swap_page_owner" in carried.snap.meta.files:
         assert (table["swap_bytes"] == table["swap_pages"] * PAGE_SIZE).all()
     else:
         assert table[["swap_pages", "swap_bytes"]].isna().all(axis=None)

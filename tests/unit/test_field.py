@@ -75,16 +75,16 @@ NAMED = {
 def test_records_of_each_input(name: str, tmp_path: Path) -> None:
     expected = READ[name]
     snap = spo.snapshot(tmp_path / "a.spo", from_=FIELD / name)
-    counts = snap.meta["files"]["page_owner"]
+    counts = snap.meta.files["page_owner"]
     frames = snap.stacks["frames"].map(len)[snap.pages["stack_id"]].sum()
     assert (
         Read(
-            counts["records"],
+            counts.records,
             sum(1 << order for order in snap.pages["order"].tolist()),
             int(frames),
-            counts.get("malformed", 0),
-            counts.get("notes", 0),
-            frozenset(map(Reason, counts.get("marks", {}))),
+            counts.malformed,
+            counts.notes,
+            frozenset(map(Reason, counts.marks)),
             snap.page_size,
         )
         == expected
@@ -114,7 +114,7 @@ def test_comm_and_migratetype_are_read_from_a_vendors_header(tmp_path: Path) -> 
 
 def test_a_file_with_another_name_is_reported(tmp_path: Path) -> None:
     snap = spo.snapshot(tmp_path / "a.spo", from_=FIELD / "09-sprd")
-    assert "sprd_page_owner" in snap.meta["files"]["page_owner"]["note"]
+    assert "sprd_page_owner" in str(snap.meta.files["page_owner"].note)
 
 
 def test_the_name_of_an_offlined_memcg(tmp_path: Path) -> None:

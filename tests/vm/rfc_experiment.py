@@ -75,7 +75,7 @@ def render(runs: list[Run], machine: str) -> str:
     snap = runs[0].snapshot("0-initial")
     parts = [
         "# The RFC's experiment, repeated",
-        f"Written by `make rfc-experiment` on {snap.meta['written_at'][:10]}: two guests of {MEMORY_MIB} MiB, "
+        f"Written by `make rfc-experiment` on {(snap.meta.written_at or '')[:10]}: two guests of {MEMORY_MIB} MiB, "
         f"2 processors, {machine}. All figures except the letter's were measured in that run.",
         "\n".join(f"- {run.title}: bzImage-{run.kernel}, booted with `{run.cmdline}`" for run in runs),
         "In each stage the letter's own lines (`free -m`, `cat page_owner | awk …`) run first, then "
@@ -119,8 +119,8 @@ _OWN = ("the snapshot's own, in memory", "the snapshot's own, in swap")
 def _taken(snap: Snapshot) -> dict[str, str]:
     owners = spo.attribute(snap, by=["comm"]).set_index("comm")[["mem_bytes", "swap_bytes"]]
     own = owners.reindex([SNAPSHOT_COMM], fill_value=0).iloc[0]
-    meminfo = snap.meta["meminfo"]
-    known = snap.meta["swap_owner"]["origin"] is not None
+    meminfo = snap.meta.machine.meminfo
+    known = snap.meta.swap_owner.origin is not None
     return {
         "total - free": _mib(meminfo["MemTotal"] - meminfo["MemFree"]),
         "swap used": _mib(meminfo["SwapTotal"] - meminfo["SwapFree"]),

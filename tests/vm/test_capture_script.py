@@ -26,7 +26,7 @@ def test_a_capture_of_a_real_kernel_adds_up(tmp_path: Path) -> None:
     for name in ("capture.tar.gz", "stdout.tar.gz"):
         snap = spo.snapshot(tmp_path / f"{name}.spo", from_=guest.out / name)
         assert snap.count("pages") > 1000
-        assert snap.meta["swap_owner"]["origin"] == "debugfs"
-        assert snap.meta["page_size_from"] != "assumed"
+        assert snap.meta.swap_owner.origin == "debugfs"
+        assert snap.meta.machine.page_size_from != "assumed"
         found = verdicts(snap).set_index("part")["verdict"]
         assert found["memory"] == found["stacks"] == "balanced"

@@ -158,7 +158,7 @@ def test_huge_pages_are_split_to_be_swapped_out_partly(patched: Guest) -> None:
 
 
 def test_swap_devices_are_distinguished(patched: Guest) -> None:
-    swaps = patched.snapshot("2-swapped").meta["swaps"]
+    swaps = patched.snapshot("2-swapped").meta.machine.swaps
     assert [area["filename"] for area in swaps] == ["/dev/vda", "/dev/zram0"]
 
     for number, area in enumerate(swaps):

@@ -38,7 +38,7 @@ def test_listed_pages_add_up(rfc: Guest, stage: str) -> None:
 def check_none_is_lost(rfc: Guest, stage: str) -> None:
     """Check that dd owns its whole file, in memory or in swap; pages in the swap cache are in both."""
     both = sum(rfc.bytes_of(stage, comm="dd"))
-    meminfo = rfc.snapshot(stage).meta["meminfo"]
+    meminfo = rfc.snapshot(stage).meta.machine.meminfo
 
     assert FILE <= both <= FILE * (1 + TOLERANCE) + OWN + meminfo["SwapCached"]
 
@@ -51,7 +51,7 @@ def test_in_swap_dd_owns_them_if_the_kernel_keeps_owners(rfc: Guest) -> None:
     mem, swap = rfc.bytes_of("2-swapped", comm="dd")
 
     assert mem < FILE - MOST
-    assert (rfc.snapshot("2-swapped").meta["swap_owner"]["why"] is None) == rfc.patched
+    assert (rfc.snapshot("2-swapped").meta.swap_owner.why is None) == rfc.patched
     if rfc.patched:
         assert swap > MOST
         check_none_is_lost(rfc, "2-swapped")

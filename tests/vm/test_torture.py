@@ -37,7 +37,7 @@ def test_a_snapshot_taken_meanwhile_is_consistent(torture: Guest) -> None:
     # Records that change during the read are consistent, and each page frame and entry occurs once.
     snap = spo.open(torture.out / "live" / "torture.spo")
 
-    assert [name for name, counts in snap.meta["files"].items() if counts.get("malformed")] == []
+    assert [name for name, counts in snap.meta.files.items() if counts.malformed] == []
     assert snap.pages["pfn"].is_unique
     assert snap.swap["swp_entry"].is_unique
     assert len(snap.pages) > 1000

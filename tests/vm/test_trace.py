@@ -78,8 +78,8 @@ def test_without_the_patches_dd_keeps_its_memory_across_swap(unpatched: Guest) -
     swapped, back = (spo.open(unpatched.out / f"{stage}.spo") for stage in ("swapped", "back"))
     for snap in (swapped, back):
         # Pages in the swap cache are in memory and in swap.
-        assert 0.98 * 256 * MIB < sum(bytes_of(snap, "dd")) < 1.02 * 256 * MIB + snap.meta["meminfo"]["SwapCached"]
-        assert snap.meta["warnings"] == []
+        assert 0.98 * 256 * MIB < sum(bytes_of(snap, "dd")) < 1.02 * 256 * MIB + snap.meta.machine.meminfo["SwapCached"]
+        assert snap.meta.warnings == []
     assert bytes_of(swapped, "dd")[1] > 100 * MIB
     pages = back.pages
     # According to the kernel itself, cat owns them.
@@ -93,11 +93,12 @@ def test_swap_from_before_the_attach_is_reported(unpatched: Guest) -> None:
     # Swap of the process that was swapped out before the attach and has been sleeping since.
     early = int(unpatched.figures["early", "swap"]) * 1024 // PAGE
     assert early > 0.9 * 8 * MIB // PAGE
-    swap_owner = snap.meta["swap_owner"]
-    assert early <= swap_owner["unknown_pages"] <= swap_owner["used_at_attach"]
+    trace = snap.meta.swap_owner.trace
+    assert trace is not None
+    assert early <= trace.unknown_pages <= trace.used_at_attach
     table = spo.balance(snap)
     unknown = table[table["item"] == "unknown (before attach)"]["pages"].sum()
-    assert early <= unknown <= swap_owner["used_at_attach"]
+    assert early <= unknown <= trace.used_at_attach
     # A page of its stack may have been swapped out since, but none of those was swapped in.
     assert bytes_of(snap, "early")[1] < MIB
 
@@ -107,7 +108,9 @@ def test_a_page_whose_swap_in_was_missed_does_not_change_the_owner_of_its_entry(
     snap = spo.open(tmp_path / "kept.spo")
     rows = snap.swap[snap.swap["comm"] == "kept"]
     assert len(rows) * PAGE > 0.9 * 8 * MIB
-    counters, half = snap.meta["swap_owner"]["counters"], 0.9 * 4 * MIB // PAGE
+    trace, half = snap.meta.swap_owner.trace, 0.9 * 4 * MIB // PAGE
+    assert trace is not None
+    counters = trace.counters
     assert counters["restored_full"] > half
     assert counters["out_again"] > half
     # The first allocation of the pages, not their swap-in.
@@ -149,9 +152,11 @@ def check_full(out: Path) -> None:
     """Check that the loss of most of 8 MiB in a map of 500 entries is reported."""
     snap, log = spo.open(out / "full.spo"), (out / "trace.log").read_text()
     assert 0 < snap.count("swap") <= 500
-    lost = snap.meta["swap_owner"]["lost_pages"]
+    trace = snap.meta.swap_owner.trace
+    assert trace is not None
+    lost = trace.lost_pages
     assert lost > 0.9 * 8 * MIB // PAGE - 500
-    (warning,) = snap.meta["warnings"]
+    (warning,) = snap.meta.warnings
     assert re.fullmatch(r"probes: [\d,]+ owners lost: the map of swap entries was full", warning)
     table = spo.balance(snap)
     assert 0 < table[table["item"] == "lost"]["pages"].sum() <= lost

@@ -14,7 +14,6 @@ import socket
 import struct
 import sys
 from pathlib import Path
-from typing import Any
 
 from spo_trace.memory.btf import Btf
 from spo_trace.memory.layout import Layout, find_layout
@@ -23,6 +22,7 @@ from spo_trace.memory.symbols import VARIABLES, KernelSymbols
 from spo_trace.probes import bpf_maps
 from spo_trace.probes.loader.hooks import FUNCTIONS, Hook, choose_hooks, past_ftrace_site
 from spo_trace.probes.loader.layout_checks import check_layout, symbols_in, take_samples
+from spo_trace.probes.loader.messages import LoadAnswer, LoadRequest, Refusal
 from spo_trace.probes.loader.refusal import build_problem, check_kernel, report_hint
 
 __all__ = ["MAPS", "main"]
@@ -45,6 +45,7 @@ def main(channel: int) -> None:
         if _was_left(peer):
             return
         try:
+            answer: LoadAnswer | Refusal
             answer, descriptors = _load(json.loads(peer.makefile().readline()))
         except Problem as problem:
             answer, descriptors = {"error": problem.message, "hint": problem.hint}, []
@@ -62,7 +63,7 @@ def _was_left(peer: socket.socket) -> bool:
     return bool(asked.poll(0))
 
 
-def _load(request: "dict[str, Any]") -> "tuple[dict[str, Any], list[int]]":
+def _load(request: LoadRequest) -> "tuple[LoadAnswer, list[int]]":
     check_kernel()
     btf = _read_btf()
     page_owner = _open_page_owner()
@@ -80,7 +81,7 @@ def _load(request: "dict[str, Any]") -> "tuple[dict[str, Any], list[int]]":
     if not fentry:
         program.attach_kprobes(hooks, symbols)
     program.start(layout)
-    answer = {
+    answer: LoadAnswer = {
         "hooks": {hook.role: hook.function for hook in hooks},
         "fentry": fentry,
         "owners": bool(layout.owners),

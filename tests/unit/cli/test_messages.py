@@ -15,8 +15,6 @@ from spo_trace.errors import Argument, Call, Text, UsageError, spelled
 PACKAGE = Path(spo_trace.__file__).parent
 # -o, --where: but not a dash in a sentence or a heading.
 OPTION = re.compile(r"(?<![\w-])(?:--[a-z][a-z-]+|-[oj])(?![\w-])")
-# Their texts are stored in snapshot.json and are usually read on the command line.
-WARNINGS = {"machine_facts.py", "page_size.py"}
 # Commands that the API lacks are named as on the command line.
 COMMAND = re.compile(r"spo-trace (?:trace|simulate) [^;]*")
 
@@ -70,7 +68,7 @@ def test_only_the_command_line_names_options() -> None:
         (str(path.relative_to(PACKAGE)), text)
         for path in modules
         for text in texts(path)
-        if OPTION.search(COMMAND.sub("", text)) and path.name not in WARNINGS
+        if OPTION.search(COMMAND.sub("", text))
     }
     assert found == set()
     # AND the pattern matches options.

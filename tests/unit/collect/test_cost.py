@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from spo_trace.analysis.balance import balance
-from spo_trace.collect.cost import Cost
-from spo_trace.collect.read_log import FileCounts
+from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.snapshot import collect
+from spo_trace.snapshots.meta import FileCounts
 from spo_trace.sources.capture import CaptureSource
 from tests.support import MACHINE, FakeSource, capture, entry, meminfo, page
 
@@ -31,12 +31,13 @@ def test_a_live_snapshot_counts_its_own_pages(tmp_path: Path) -> None:
     # WHEN it takes a snapshot
     snap = collect(ThisMachine(files), tmp_path / "x.spo")
     # THEN they are counted, with what else it took
-    cost = snap.meta["cost"]
-    assert cost["own_pages"] == 513
-    assert 0 < cost["max_rss"] <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    cost = snap.meta.cost
+    assert cost is not None
+    assert cost.own_pages == 513
+    assert 0 < cost.max_rss <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     # Each is rounded to a millisecond.
-    assert 0 <= cost["skew_seconds"] <= cost["seconds"] + 0.002
-    assert cost["cpu_seconds"] > 0
+    assert 0 <= cost.skew_seconds <= cost.seconds + 0.002
+    assert cost.cpu_seconds > 0
     # AND verify tells
     table = balance(snap)
     assert table.loc[table["item"] == "the snapshot's own", ["kind", "pages"]].to_numpy().tolist() == [["aside", 513]]
@@ -45,7 +46,8 @@ def test_a_live_snapshot_counts_its_own_pages(tmp_path: Path) -> None:
 def test_a_kernel_that_tells_no_tgid(tmp_path: Path) -> None:
     old = page(1).replace(b", tgid 7 (dd)", b"")
     snap = collect(ThisMachine({"page_owner": old, **MACHINE}), tmp_path / "x.spo")
-    assert snap.meta["cost"]["own_pages"] is None
+    assert snap.meta.cost is not None
+    assert snap.meta.cost.own_pages is None
 
 
 def test_rows_out_of_the_middle_of_a_batch() -> None:
@@ -53,9 +55,9 @@ def test_rows_out_of_the_middle_of_a_batch() -> None:
         "tgid": pa.array([1, os.getpid(), os.getpid(), 2], pa.int32()),
         "order": pa.array([9, 1, 3, 9], pa.uint8()),
     }
-    cost = Cost()
+    cost = CostMeter()
     cost.see(pa.RecordBatch.from_pydict(columns)[2:])
-    assert cost.as_json({})["own_pages"] == 8
+    assert cost.total({}).own_pages == 8
 
 
 def test_a_live_snapshot_is_taken_without_pandas(tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_a_live_snapshot_is_taken_without_pandas(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from spo_trace.collect.snapshot import collect\n"
         "from spo_trace.sources.live import LiveSource\n"
-        f"assert collect(LiveSource(Path({str(root)!r})), Path({str(tmp_path / 'x.spo')!r})).meta['cost']\n"
+        f"assert collect(LiveSource(Path({str(root)!r})), Path({str(tmp_path / 'x.spo')!r})).meta.cost\n"
         "sys.exit('pandas' in sys.modules)"
     )
     # WHEN it takes a snapshot, THEN it has not imported pandas
@@ -75,7 +77,7 @@ def test_a_live_snapshot_is_taken_without_pandas(tmp_path: Path) -> None:
 
 def test_a_capture_costs_its_machine_nothing(tmp_path: Path) -> None:
     source = CaptureSource([capture(tmp_path / "files", {"page_owner": page(1, pid=os.getpid())})])
-    assert collect(source, tmp_path / "x.spo").meta["cost"] is None
+    assert collect(source, tmp_path / "x.spo").meta.cost is None
 
 
 def test_skew_is_from_the_first_byte_to_the_last() -> None:
@@ -85,5 +87,5 @@ def test_skew_is_from_the_first_byte_to_the_last() -> None:
         "show_stacks": FileCounts(began=3.0, seconds=0.25),
         "swap_page_owner": FileCounts(began=3.5, seconds=0.5),
     }
-    assert Cost().as_json(files)["skew_seconds"] == 3.0
-    assert Cost().as_json({})["skew_seconds"] == 0.0
+    assert CostMeter().total(files).skew_seconds == 3.0
+    assert CostMeter().total({}).skew_seconds == 0.0

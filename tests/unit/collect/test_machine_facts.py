@@ -4,9 +4,9 @@
 import pytest
 
 from spo_trace.collect.machine_facts import address_bits, facts_after, facts_before
+from spo_trace.snapshots.meta import MachineFacts
+from spo_trace.snapshots.page_size import PageSizeFrom
 from tests.support import MACHINE, FakeSource, meminfo, swaps
-
-ASSUMED = "nothing in the capture tells the page size: 4096 bytes assumed"
 
 
 def zoneinfo(managed: int) -> bytes:
@@ -17,24 +17,10 @@ def zoneinfo(managed: int) -> bytes:
 
 def test_nothing_is_known_of_page_owner_alone() -> None:
     warnings: list[str] = []
-    assert facts_before(FakeSource({}), warnings) == {
-        "host": None,
-        "kernel_release": None,
-        "kernel_version": None,
-        "arch": None,
-        "page_size": 4096,
-        "page_size_from": "assumed",
-        "boot_id": None,
-        "cmdline": None,
-        "taken_at": None,
-        "uptime_start": None,
-        "meminfo": {},
-        "zoneinfo": [],
-        "swaps": [],
-        "vmstat": {},
-    }
-    assert facts_after(FakeSource({}), warnings) == {"uptime_end": None, "meminfo_after": {}}
-    assert [text.partition(";")[0] for text in warnings] == [ASSUMED]
+    facts = facts_before(FakeSource({}), warnings)
+    assert facts == MachineFacts(4096, PageSizeFrom.ASSUMED, page_size_evidence=[], zoneinfo=[], swaps=[])
+    assert facts_after(FakeSource({}), facts, warnings) == facts
+    assert warnings == []
 
 
 def test_all_is_known_of_a_whole_capture() -> None:
@@ -49,32 +35,34 @@ def test_all_is_known_of_a_whole_capture() -> None:
         "uptime-after": b"103.50 9\n",
     }
     facts = facts_before(FakeSource(files), [])
-    assert {name: facts[name] for name in ("host", "kernel_release", "kernel_version", "arch", "taken_at")} == {
+    assert {
+        name: getattr(facts, name) for name in ("host", "kernel_release", "kernel_version", "arch", "taken_at")
+    } == {
         "host": "box",
         "kernel_release": "7.2.13",
         "kernel_version": "#1 SMP Mon",
         "arch": "x86_64",
         "taken_at": "2026-01-02T03:04:05Z",
     }
-    assert (facts["boot_id"], facts["uptime_start"]) == ("11111111-2222-3333-4444-555555555555", 100.0)
-    assert facts["cmdline"] == "page_owner=on \\033[1m"
-    assert facts["meminfo"]["MemFree"] == 900 * 4096
-    assert [area["used"] for area in facts["swaps"]] == [3 * 4096]
-    assert facts["vmstat"] == {"pswpin": 7}
-    after = facts_after(FakeSource(files), [])
-    assert (after["uptime_end"], after["meminfo_after"]["MemFree"]) == (103.5, 899 * 4096)
+    assert (facts.boot_id, facts.uptime_start) == ("11111111-2222-3333-4444-555555555555", 100.0)
+    assert facts.cmdline == "page_owner=on \\033[1m"
+    assert facts.meminfo["MemFree"] == 900 * 4096
+    assert [area["used"] for area in facts.swaps] == [3 * 4096]
+    assert facts.vmstat == {"pswpin": 7}
+    after = facts_after(FakeSource(files), facts, [])
+    assert (after.uptime_end, after.meminfo_after["MemFree"]) == (103.5, 899 * 4096)
 
 
 @pytest.mark.parametrize("told", [4096, 8192, 16384, 65536, 262144])
 def test_the_page_size_that_the_capture_tells(told: int) -> None:
     facts = facts_before(FakeSource({"pagesize": b"%d\n" % told}), [])
-    assert (facts["page_size"], facts["page_size_from"]) == (told, "pagesize")
+    assert (facts.page_size, facts.page_size_from) == (told, "pagesize")
 
 
 @pytest.mark.parametrize("told", [b"", b"0", b"3", b"-4096", b"4097", b"9" * 5000, b"4096 4096", "٤٠٩٦".encode()])
 def test_a_page_size_that_no_machine_has_is_not_believed(told: bytes) -> None:
     facts = facts_before(FakeSource({"pagesize": told}), [])
-    assert (facts["page_size"], facts["page_size_from"]) == (4096, "assumed")
+    assert (facts.page_size, facts.page_size_from) == (4096, "assumed")
 
 
 @pytest.mark.parametrize("size", [4096, 8192, 16384, 65536])
@@ -82,12 +70,12 @@ def test_a_page_size_that_no_machine_has_is_not_believed(told: bytes) -> None:
 def test_the_page_size_follows_from_kib_and_pages(size: int, missing: int) -> None:
     files = {"meminfo": meminfo(total=1000 - missing, page_kib=size // 1024), "zoneinfo": zoneinfo(1000)}
     facts = facts_before(FakeSource(files), [])
-    assert (facts["page_size"], facts["page_size_from"]) == (size, "zoneinfo")
+    assert (facts.page_size, facts.page_size_from) == (size, "zoneinfo")
 
 
 def test_kib_and_pages_that_do_not_fit_tell_nothing() -> None:
     facts = facts_before(FakeSource({"meminfo": meminfo(total=1000), "zoneinfo": zoneinfo(1500)}), [])
-    assert facts["page_size_from"] == "assumed"
+    assert facts.page_size_from == "assumed"
 
 
 def test_a_file_that_breaks_off_is_left_out_and_told() -> None:
@@ -95,12 +83,11 @@ def test_a_file_that_breaks_off_is_left_out_and_told() -> None:
     files = {"meminfo": meminfo(total=1000), "zoneinfo": zoneinfo(500), "meminfo-after": meminfo()}
     problems = dict.fromkeys(("zoneinfo", "meminfo-after"), "the input breaks off: Truncated")
     source, warnings = FakeSource(files, problems=problems), list[str]()
-    facts = facts_before(source, warnings) | facts_after(source, warnings)
-    assert (facts["page_size"], facts["page_size_from"], facts["zoneinfo"]) == (4096, "assumed", [])
-    assert facts["meminfo_after"] == {}
+    facts = facts_after(source, facts_before(source, warnings), warnings)
+    assert (facts.page_size, facts.page_size_from, facts.zoneinfo) == (4096, "assumed", [])
+    assert facts.meminfo_after == {}
     assert warnings == [
         "zoneinfo: the input breaks off: Truncated; it is left out",
-        f"{ASSUMED}; give --page-size (getconf PAGESIZE tells it on the machine)",
         "meminfo-after: the input breaks off: Truncated; it is left out",
     ]
 

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """From a source to a snapshot: every table, every count, every warning."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.collect.snapshot import collect
-from spo_trace.errors import MalformedRecord, SpoTraceError, UsageError
+from spo_trace.errors import MalformedRecord, SpoTraceError, UsageError, spelled
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.native import library
+from spo_trace.snapshots.meta import Origin, SourceFacts, SwapOwner
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.stacks.meaning import deciding_rule, meaning
@@ -27,8 +30,9 @@ def collected(tmp_path: Path, files: dict[str, bytes], **options: Any) -> Snapsh
 
 
 def counts_of(snap: Snapshot, name: str) -> dict[str, Any]:
-    """Return what was counted of a file, but the time it took."""
-    return {key: value for key, value in snap.meta["files"][name].items() if key not in ("began", "seconds")}
+    """Return the counts of a file in snapshot.json, without times."""
+    counts = json.loads((snap.path / "snapshot.json").read_bytes())["files"][name]
+    return {key: value for key, value in counts.items() if key not in ("began", "seconds")}
 
 
 def test_every_table_and_count(tmp_path: Path) -> None:
@@ -48,10 +52,10 @@ def test_every_table_and_count(tmp_path: Path) -> None:
     # Time 0 stands for "not known yet".
     assert counts_of(snap, "page_owner") == {"records": 3, "oldest_ts_nsec": 7, "newest_ts_nsec": 9}
     assert counts_of(snap, "swap_page_owner") == {"records": 2, "oldest_ts_nsec": 3, "newest_ts_nsec": 8}
-    assert snap.meta["swap_owner"] == {"origin": "debugfs", "why": None, "code": None, "kept_by_kernel": True}
-    assert snap.meta["source"] == {"kind": "capture", "from": "memory"}
-    assert (snap.meta["schema_version"], snap.meta["warnings"]) == (3, [])
-    assert (snap.meta["host"], snap.page_size) == ("box", 4096)
+    assert snap.meta.swap_owner == SwapOwner(Origin.DEBUGFS, kept_by_kernel=True)
+    assert snap.meta.source == SourceFacts("capture", {"from": "memory"})
+    assert (snap.meta.schema_version, snap.meta.warnings) == (3, [])
+    assert (snap.meta.machine.host, snap.page_size) == ("box", 4096)
 
 
 def test_the_largest_times_are_no_overflow(tmp_path: Path) -> None:
@@ -134,29 +138,19 @@ def test_without_a_record_there_is_no_snapshot(tmp_path: Path, files: dict[str, 
 
 def test_no_swap_owners_and_why(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page()})
-    assert snap.meta["swap_owner"] == {
-        "origin": None,
-        "why": "not there",
-        "code": "not_in_capture",
-        "kept_by_kernel": False,
-    }
-    assert (len(snap.swap), snap.meta["warnings"]) == (0, [])
+    assert snap.meta.swap_owner == SwapOwner(why=Why(Missing.NOT_IN_CAPTURE, "not there"))
+    assert (len(snap.swap), snap.meta.warnings) == (0, [])
     with pytest.raises(SpoTraceError) as caught:
         collected(tmp_path, {"page_owner": page()}, swap="debugfs", force=True)
     assert (caught.value.message, caught.value.hint) == (
         "no swap_page_owner: not there",
-        "swap='auto' goes on without it",
+        "swap='auto' continues without it",
     )
 
 
 def test_swap_owners_that_nobody_wants(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, swap="none")
-    assert snap.meta["swap_owner"] == {
-        "origin": None,
-        "why": "not asked for",
-        "code": "not_asked_for",
-        "kept_by_kernel": True,
-    }
+    assert snap.meta.swap_owner == SwapOwner(why=Why(Missing.NOT_ASKED_FOR, "not asked for"), kept_by_kernel=True)
     assert len(snap.swap) == 0
     with pytest.raises(UsageError, match=r"^there is no swap mode 'bpf2'$"):
         collected(tmp_path, {"page_owner": page()}, swap="bpf2", force=True)
@@ -166,21 +160,19 @@ def test_a_kernel_that_took_the_option_for_another(tmp_path: Path) -> None:
     files = {"page_owner": page(), "cmdline": b"page_owner=on,swap\n"}
     # The code decides, whatever language the text is in.
     snap = collected(tmp_path, files, why=Why(Missing.NO_FILE, "Datei oder Verzeichnis nicht gefunden"))
-    assert [text[:75] for text in snap.meta["warnings"]] == [
+    assert [text[:75] for text in snap.meta.warnings] == [
         "the kernel was booted with page_owner=on,swap but has no swap_page_owner: i"
     ]
     # A capture that merely lacks the file says nothing of the kernel.
-    assert collected(tmp_path, files, force=True).meta["warnings"] == []
+    assert collected(tmp_path, files, force=True).meta.warnings == []
     unknown = Why(Missing.UNKNOWN, "No such file or directory, it seems")
-    assert collected(tmp_path, files, why=unknown, force=True).meta["warnings"] == []
+    assert collected(tmp_path, files, why=unknown, force=True).meta.warnings == []
 
 
 def test_stacks_that_cannot_be_read_are_left_out_with_a_warning(tmp_path: Path) -> None:
     why = Why(Missing.READ_ERROR, "cat: show_stacks: Input/output error")
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1), "show_handles": b""}, why=why)
-    assert snap.meta["warnings"] == [
-        f"{name} is left out: {why.text}" for name in ("show_stacks_handles", "show_stacks")
-    ]
+    assert snap.meta.warnings == [f"{name} is left out: {why.text}" for name in ("show_stacks_handles", "show_stacks")]
 
 
 def test_stacks_that_are_blocked_are_left_out_with_one_warning(tmp_path: Path) -> None:
@@ -190,15 +182,14 @@ def test_stacks_that_are_blocked_are_left_out_with_one_warning(tmp_path: Path) -
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, why=why)
     # THEN it is there, and says once what it lacks, in words and as a code
     assert snap.count("pages") == 1
-    assert snap.meta["warnings"] == [f"page_owner_stacks is left out: show_stacks_handles: {why.text}"]
-    left_out = {"code": "blocked", "why": why.text}
-    assert snap.meta["missing"] == dict.fromkeys(("show_stacks_handles", "show_stacks", "show_handles"), left_out)
+    assert snap.meta.warnings == [f"page_owner_stacks is left out: show_stacks_handles: {why.text}"]
+    assert snap.meta.missing == dict.fromkeys(("show_stacks_handles", "show_stacks", "show_handles"), why)
 
 
 def test_an_assumed_page_size_is_told(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "pagesize": b""})
-    (said,) = snap.meta["warnings"]
-    assert said.startswith("nothing in the capture tells the page size: 4096 bytes assumed; give --page-size")
+    (text,) = map(spelled, shortcomings(snap.meta))
+    assert text.startswith("nothing in the capture gives the page size: 4096 bytes assumed; give page_size")
 
 
 def test_counts_of_the_kernel_by_stack_or_by_handle(tmp_path: Path) -> None:
@@ -226,7 +217,7 @@ def test_handles_in_place_of_stacks(tmp_path: Path) -> None:
 def test_counts_of_allocations_are_not_taken_for_pages(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "show_stacks": BLOCK + b"stack_count: 12\n\n"})
     assert snap.stacks["nr_base_pages"].isna().all()
-    assert snap.meta["warnings"] == [
+    assert snap.meta.warnings == [
         "show_stacks prints stack_count, which counts allocations and not pages (6.9-rc): not used"
     ]
 
@@ -250,7 +241,7 @@ def test_some_columns_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         lambda: snap.read("pages", ["comm"]),
         lambda: list(snap.frames("pages", ["comm"])),
     ):
-        with pytest.raises(SpoTraceError, match=r"comm.* was not asked for"):
+        with pytest.raises(SpoTraceError, match=r"comm.* was not requested"):
             read()
 
 

@@ -16,6 +16,7 @@ from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.probes import running_trace as running
 from spo_trace.probes.symbolizer import Symbolizer
+from spo_trace.snapshots.meta import SwapOwner
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import MACHINE, FakeSource, Files, entry, meminfo, page, swaps
 from tests.unit.probes.fake_maps import FakeMaps, Owned
@@ -66,10 +67,10 @@ def test_owners_and_restored_pages_are_in_the_snapshot(tmp_path: Path, maps: Fak
     assert snap.pages[["comm", "ts_nsec", "swapped", "kernel_comm"]].iloc[0].tolist() == ["first", 30, True, "cat"]
     assert snap.pages["swapped"].tolist() == [True, False]
     assert snap.pages["kernel_comm"].isna().tolist() == [False, True]
-    assert snap.meta["swap_owner"]["unknown_pages"] == 10
-    assert snap.meta["swap_owner"]["origin"] == "bpf"
-    assert snap.meta["files"]["bpf"]["records"] == 2
-    assert snap.meta["warnings"] == []
+    assert snap.meta.swap_owner.unknown_pages == 10
+    assert snap.meta.swap_owner.origin == "bpf"
+    assert snap.meta.files["bpf"].records == 2
+    assert snap.meta.warnings == []
     assert maps.closed
     table = attribute(snap, by="comm", where='kernel_comm == "cat"')
     assert table[["comm", "mem_pages", "swap_pages"]].to_numpy().tolist() == [["first", 1, 0]]
@@ -138,14 +139,14 @@ def test_losses_to_a_full_map_are_reported(tmp_path: Path, maps: FakeMaps) -> No
 @pytest.mark.parametrize(
     ("at_attach", "freed", "lost", "unknown"),
     [
-        # Of 10 that are missing:
+        # 10 are missing:
         (100, 0, 0, 10),
         (3, 0, 0, 3),
-        # All that was there before may be gone.
+        # All from before the attach may have been freed.
         (100, 100, 50, 0),
         (100, 95, 50, 5),
         (100, 1000, 0, 10),
-        # No more can be lost than 4.
+        # At most 4 are lost.
         (100, 1000, 4, 6),
         (3, 0, 50, 3),
         (0, 0, 50, 0),
@@ -156,37 +157,37 @@ def test_losses_to_a_full_map_do_not_count_as_before_the_attach(
 ) -> None:
     maps.facts["used_at_attach"] = at_attach
     maps.counted |= {"entries_full": lost, "free_unknown": freed}
-    assert taken(tmp_path).meta["swap_owner"]["unknown_pages"] == unknown
+    assert taken(tmp_path).meta.swap_owner.unknown_pages == unknown
 
 
 def test_losses_give_warnings(tmp_path: Path, maps: FakeMaps) -> None:
     maps.counted |= {"entries_full": 1234, "out_pages": 5}
-    assert taken(tmp_path).meta["warnings"] == ["probes: 1,234 owners lost: the map of swap entries was full"]
+    assert taken(tmp_path).meta.warnings == ["probes: 1,234 owners lost: the map of swap entries was full"]
 
 
 def test_a_trace_that_ends_during_the_snapshot_is_reported(tmp_path: Path, maps: FakeMaps) -> None:
     # pid_max is at most 2**22.
     maps.facts["pid"] = 1 << 22
-    (said,) = taken(tmp_path).meta["warnings"]
+    (said,) = taken(tmp_path).meta.warnings
     assert said.startswith("probes: the trace ended during the snapshot")
 
 
 def test_the_kernels_own_swap_owners_are_preferred(tmp_path: Path, maps: FakeMaps) -> None:
     snap = taken(tmp_path, {**PAGES, "swap_page_owner": entry(9)})
-    assert (snap.meta["swap_owner"]["origin"], snap.swap["swp_entry"].tolist()) == ("debugfs", [9])
+    assert (snap.meta.swap_owner.origin, snap.swap["swp_entry"].tolist()) == ("debugfs", [9])
     assert maps.reads == []
 
 
 def test_the_probes_can_be_selected(tmp_path: Path, maps: FakeMaps) -> None:
     snap = taken(tmp_path, {**PAGES, "swap_page_owner": entry(9)}, swap="bpf")
-    assert (snap.meta["swap_owner"]["origin"], snap.swap["swp_entry"].tolist()) == ("bpf", [1, 2])
+    assert (snap.meta.swap_owner.origin, snap.swap["swp_entry"].tolist()) == ("bpf", [1, 2])
 
 
 def test_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "connect", lambda: None)
     snap = taken(tmp_path)
     why = "the kernel has no swap_page_owner file"
-    assert snap.meta["swap_owner"] == {"origin": None, "why": why, "code": "no_file", "kept_by_kernel": False}
+    assert snap.meta.swap_owner == SwapOwner(why=Why(Missing.NO_FILE, why))
     with pytest.raises(SpoTraceError) as caught:
         taken(tmp_path, swap="bpf", force=True)
     assert caught.value.message == "no owners of swap from probes: no trace is running"
@@ -195,7 +196,7 @@ def test_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_trace_without_owners(tmp_path: Path, maps: FakeMaps) -> None:
     maps.facts["owners"] = False
-    assert taken(tmp_path).meta["swap_owner"]["origin"] is None
+    assert taken(tmp_path).meta.swap_owner.origin is None
     with pytest.raises(SpoTraceError, match="the running trace has no owners: page_owner is not on") as caught:
         taken(tmp_path, swap="bpf", force=True)
     # A second trace would be refused while this one runs, and would have no owners either.
@@ -208,5 +209,5 @@ def test_a_capture_has_no_probes(tmp_path: Path, maps: FakeMaps, swap: str) -> N
         with pytest.raises(UsageError, match="swap='bpf' asks this machine's kernel, not a capture"):
             taken(tmp_path, kind=FakeSource, swap=swap)
     else:
-        assert taken(tmp_path, kind=FakeSource).meta["swap_owner"]["origin"] is None
+        assert taken(tmp_path, kind=FakeSource).meta.swap_owner.origin is None
     assert maps.reads == []

@@ -15,8 +15,10 @@ from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.sampling.recording import Recording, is_recording, read_recording
 from spo_trace.sampling.samples import Sample
+from spo_trace.snapshots.meta import MachineFacts, Meta
+from spo_trace.snapshots.page_size import PageSizeFrom
 
-META = {"host": "box", "kernel_release": "7.2", "page_size": 4096, "boot_id": "1-2", "meminfo": {}}
+META = Meta(3, MachineFacts(4096, PageSizeFrom.PAGESIZE, host="box", kernel_release="7.2", boot_id="1-2"))
 
 
 def sample(number: int, comm: object = "dd", total: int = 8192) -> Sample:
@@ -126,6 +128,9 @@ def test_a_planted_link_in_place_of_a_sample_is_replaced_not_followed(tmp_path: 
         ("series.json", b"{"),
         ("series.json", b"[]"),
         ("series.json", b'{"series_version": 1}'),
+        ("series.json", b'{"series_version": "1", "by": ["comm"]}'),
+        ("series.json", b'{"series_version": 1, "by": "comm"}'),
+        ("series.json", b'{"series_version": 1, "by": ["comm"], "page_size": -1}'),
         ("series.json", b'{"series_version": 1, "by": ["pid"]}'),
         ("000001.parquet", b""),
         ("000002.parquet", b"PAR1 and no more"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What tells a machine's page size, what contradicts it, and what --page-size does."""
+"""The evidence for a machine's page size, what contradicts it, and what --page-size does."""
 
 import gzip
 from pathlib import Path
@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 import spo_trace as spo
+from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.api.analyses import diff
-from spo_trace.errors import UsageError
+from spo_trace.errors import UsageError, spelled
 from spo_trace.formats import proc
-from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, contradictions, evidence, parse_page_size
-from tests.support import MACHINE, capture, in_process, meminfo, page, tar_of
+from spo_trace.snapshots.meta import MachineFacts, Meta
+from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, evidence, parse_page_size, usual_page_sizes
+from spo_trace.snapshots.reader import Snapshot
+from tests.support import MACHINE, capture, in_process, meminfo, page, snapshot_of, tar_of
 
 LARGE = Path(__file__).parents[3] / "fixtures" / "captures-64k" / "1-dd256"
 
@@ -85,36 +88,61 @@ def test_getconf_of_a_sosreport(text: bytes, tmp_path: Path) -> None:
         directory = capture(tmp_path / name.split("/")[1], files) / "sosreport-x"
         for given in (archive, directory):
             snap = spo.snapshot(tmp_path / "a.spo", from_=given, force=True)
-            assert (snap.page_size, snap.meta["page_size_from"]) == (65536, "getconf")
+            assert (snap.page_size, snap.meta.machine.page_size_from) == (65536, "getconf")
 
 
-def test_the_surest_counts_and_the_others_are_said() -> None:
+def texts_of(snap: Snapshot) -> list[str]:
+    """Return what the snapshot lacks, in the API's terms."""
+    return [spelled(text) for text in shortcomings(snap.meta)]
+
+
+def test_the_most_reliable_evidence_takes_precedence() -> None:
     files = {"pagesize": b"4096\n"}
     found = evidence(lambda name: files.get(name, b""), {}, list[proc.Zone](), "6.8.0-45-generic-64k")
-    assert found[0] == Evidence(4096, PageSizeFrom.PAGESIZE)
-    assert list(contradictions(4096, PageSizeFrom.PAGESIZE, found, None)) == [
-        "the page size 4096 (getconf PAGESIZE) is contradicted by the kernel's release: 65536"
-    ]
+    assert found == [Evidence(4096, PageSizeFrom.PAGESIZE), Evidence(65536, PageSizeFrom.RELEASE)]
+
+
+def test_contradicting_evidence_is_reported(tmp_path: Path) -> None:
+    uname = b"Linux box 6.8.0-45-generic-64k #1 SMP Mon aarch64 GNU/Linux\n"
+    snap = snapshot_of(tmp_path, {**MACHINE, "uname": uname, "page_owner": page()})
+    assert texts_of(snap) == ["the page size 4096 (getconf PAGESIZE) is contradicted by the kernel's release: 65536"]
 
 
 @pytest.mark.parametrize(
-    ("order", "said"), [(9, None), (10, None), (8, None), (11, "16384"), (13, "65536"), (5, "65536")]
+    ("order", "usual"),
+    [(9, ()), (10, ()), (8, ()), (11, (16384,)), (12, (16384, 65536)), (13, (65536,)), (5, (65536,))],
 )
-def test_pageblocks_contradict_an_assumed_size(order: int, said: str | None) -> None:
-    texts = list(contradictions(4096, PageSizeFrom.ASSUMED, [], order))
-    assert len(texts) == (said is not None)
-    assert all(f"usual for {said};" in text and "--page-size" in text for text in texts)
-    assert list(contradictions(65536, PageSizeFrom.OPTION, [], order)) == []
-    assert list(contradictions(4096, PageSizeFrom.PAGESIZE, [], order)) == []
+def test_page_sizes_with_pageblocks_of_some_order(order: int, usual: tuple[int, ...]) -> None:
+    assert usual_page_sizes(order) == usual
 
 
-def test_the_option_is_obeyed_and_contradictions_are_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("size", "source", "contradicts"),
+    [
+        (4096, PageSizeFrom.ASSUMED, True),
+        (4096, PageSizeFrom.OPTION, True),
+        (65536, PageSizeFrom.OPTION, False),
+        (4096, PageSizeFrom.PAGESIZE, False),
+    ],
+)
+def test_a_pageblock_contradicts_weak_evidence_only(size: int, source: PageSizeFrom, *, contradicts: bool) -> None:
+    meta = Meta(3, MachineFacts(size, source, pageblock_order=13))
+    assert any("usual for 65536; give page_size" in spelled(text) for text in shortcomings(meta)) is contradicts
+
+
+def test_the_option_overrides_the_evidence_and_contradictions_are_reported(tmp_path: Path) -> None:
     given = capture(tmp_path / "c", {**MACHINE, "page_owner": page()})
     for snap in (spo.open(given, page_size="64K"), spo.snapshot(tmp_path / "a.spo", from_=given, page_size=65536)):
-        assert (snap.page_size, snap.meta["page_size_from"]) == (65536, "option")
-        assert snap.meta["warnings"] == ["the page size 65536 (--page-size) is contradicted by getconf PAGESIZE: 4096"]
+        assert (snap.page_size, snap.meta.machine.page_size_from) == (65536, "option")
+        assert texts_of(snap) == ["the page size 65536 (page_size) is contradicted by getconf PAGESIZE: 4096"]
     reopened = spo.open(tmp_path / "a.spo", page_size="16K")
-    assert (reopened.page_size, len(reopened.meta["warnings"])) == (16384, 2)
+    assert reopened.page_size == 16384
+    assert texts_of(reopened) == [
+        "the page size 16384 (page_size) is contradicted by the snapshot's own: 65536",
+        "the page size 16384 (page_size) is contradicted by getconf PAGESIZE: 4096",
+    ]
+    run = in_process("report", "a.spo", "--page-size", "16K", cwd=tmp_path)
+    assert b"the page size 16384 (--page-size) is contradicted by getconf PAGESIZE: 4096" in run.stderr
 
 
 def test_diff_compares_no_bytes_of_an_assumed_page_size(tmp_path: Path) -> None:
@@ -142,11 +170,11 @@ def test_a_real_machine_with_64k_pages(left_out: tuple[str, ...], tmp_path: Path
     snap = spo.open(given)
     if len(left_out) < 2:
         # THEN dd's 256 MiB are that
-        assert (snap.page_size, snap.meta["page_size_from"]) == (65536, "vmstat" if left_out else "zoneinfo")
-        assert snap.meta["warnings"] == []
+        assert (snap.page_size, snap.meta.machine.page_size_from) == (65536, "vmstat" if left_out else "zoneinfo")
+        assert texts_of(snap) == []
     else:
-        assert (snap.page_size, snap.meta["page_size_from"]) == (4096, "assumed")
-        assert ["usual for 65536" in text for text in snap.meta["warnings"]] == [False, True]
+        assert (snap.page_size, snap.meta.machine.page_size_from) == (4096, "assumed")
+        assert ["usual for 65536" in text for text in texts_of(snap)] == [False, True]
 
 
 @pytest.mark.parametrize(

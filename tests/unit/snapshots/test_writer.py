@@ -2,7 +2,6 @@
 """A snapshot on disk: whole or not at all, for its owner alone, never in place of anything else."""
 
 import io
-import json
 import os
 import stat
 from pathlib import Path
@@ -19,16 +18,29 @@ from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject
 from spo_trace.formats.rows import StackRow
 from spo_trace.snapshots import writer as writer_module
+from spo_trace.snapshots.meta import MachineFacts, Meta
+from spo_trace.snapshots.meta_json import read_meta
+from spo_trace.snapshots.page_size import PageSizeFrom
 from spo_trace.snapshots.writer import SNAPSHOT, SnapshotWriter
 
 STACK = StackRow(0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
 
 
-def write(target: Path, *, force: bool = False, meta: dict[str, Any] | None = None) -> None:
+def meta_of(version: str) -> Meta:
+    """Return metadata that name `version` as the version of spo-trace."""
+    return Meta(schema.SCHEMA_VERSION, MachineFacts(4096, PageSizeFrom.PAGESIZE), tool_version=version)
+
+
+def version_of(path: Path) -> str | None:
+    """Return what `meta_of` was given."""
+    return read_meta(path).tool_version
+
+
+def write(target: Path, *, force: bool = False, version: str = "1") -> None:
     """Write a snapshot with one stack."""
     with SnapshotWriter(target, force=force) as writer:
         writer.write("stacks", to_batch(schema.STACKS, [STACK]))
-        writer.commit(meta or {"schema_version": 1})
+        writer.commit(meta_of(version))
 
 
 def listing(directory: Path) -> list[str]:
@@ -39,7 +51,7 @@ def listing(directory: Path) -> list[str]:
 def test_a_snapshot_is_whole_and_private(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        write(tmp_path / "a.spo", meta={"schema_version": 1, "x": "é\n"})
+        write(tmp_path / "a.spo", version="é\n")
     finally:
         os.umask(before)
     target = tmp_path / "a.spo"
@@ -47,7 +59,11 @@ def test_a_snapshot_is_whole_and_private(tmp_path: Path) -> None:
     assert listing(target) == ["pages.parquet", "snapshot.json", "stacks.parquet", "swap.parquet"]
     assert stat.S_IMODE(target.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in target.iterdir()} == {0o600}
-    assert (target / "snapshot.json").read_bytes() == b'{\n "schema_version": 1,\n "x": "\\u00e9\\n"\n}\n'
+    assert (
+        (target / "snapshot.json")
+        .read_bytes()
+        .startswith(b'{\n "schema_version": 3,\n "tool_version": "\\u00e9\\n",\n')
+    )
     assert pq.read_table(target / "stacks.parquet").num_rows == 1
     for name, expected in schema.TABLES.items():
         assert pq.read_schema(target / f"{name}.parquet").equals(expected, check_metadata=False)
@@ -59,7 +75,7 @@ def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with SnapshotWriter(tmp_path / "a.spo") as writer:
         for _ in range(7):
             writer.write("stacks", batch)
-        writer.commit({})
+        writer.commit(meta_of("1"))
     parquet = pq.ParquetFile(tmp_path / "a.spo/stacks.parquet")
     groups = [parquet.metadata.row_group(n).num_rows for n in range(parquet.metadata.num_row_groups)]
     assert groups == [12, 12, 4]
@@ -90,7 +106,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(OutputDirectory, "create", lambda self, name: Full())
     with pytest.raises(OSError, match="No space left on device"), SnapshotWriter(tmp_path / "a.spo") as writer:
-        writer.commit({})
+        writer.commit(meta_of("1"))
     assert listing(tmp_path) == []
 
 
@@ -108,15 +124,15 @@ def test_a_table_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch:
 
 def test_force_replaces_a_snapshot_and_only_then(tmp_path: Path) -> None:
     target = tmp_path / "a.spo"
-    write(target, meta={"n": 1})
+    write(target, version="1")
     with pytest.raises(SpoTraceError) as caught:
-        write(target, meta={"n": 2})
+        write(target, version="2")
     assert caught.value.message == f"{target} exists"
     assert caught.value.hint == "choose another name, or replace it with force=True"
-    assert json.loads((target / "snapshot.json").read_bytes()) == {"n": 1}
+    assert version_of(target) == "1"
     (target / "rejects.txt").touch()
-    write(target, force=True, meta={"n": 3})
-    assert json.loads((target / "snapshot.json").read_bytes()) == {"n": 3}
+    write(target, force=True, version="3")
+    assert version_of(target) == "3"
     assert not (target / "rejects.txt").exists()
     assert listing(tmp_path) == ["a.spo"]
 
@@ -134,7 +150,7 @@ def test_if_nothing_can_be_renamed_the_old_snapshot_is_still_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "a.spo"
-    write(target, meta={"n": 1})
+    write(target, version="1")
     rename = os.rename
 
     def failing(name: str, to: str, **directories: int) -> None:
@@ -144,16 +160,16 @@ def test_if_nothing_can_be_renamed_the_old_snapshot_is_still_there(
 
     monkeypatch.setattr(os, "rename", failing)
     with pytest.raises(OSError, match="Input/output error"):
-        write(target, force=True, meta={"n": 2})
+        write(target, force=True, version="2")
     (kept,) = tmp_path.glob(".a.spo.old-*/old/snapshot.json")
-    assert json.loads(kept.read_bytes()) == {"n": 1}
+    assert version_of(kept.parent) == "1"
 
 
 def test_force_from_inside_the_snapshot_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / "a.spo", meta={"n": 1})
+    write(tmp_path / "a.spo", version="1")
     monkeypatch.chdir(tmp_path / "a.spo")
-    write(Path(), force=True, meta={"n": 2})
-    assert json.loads((tmp_path / "a.spo/snapshot.json").read_bytes()) == {"n": 2}
+    write(Path(), force=True, version="2")
+    assert version_of(tmp_path / "a.spo") == "2"
     assert listing(tmp_path) == ["a.spo"]
 
 
@@ -162,7 +178,7 @@ def test_the_old_snapshot_comes_back_if_the_new_one_cannot_take_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     target = tmp_path / "a.spo"
-    write(target, meta={"n": 1})
+    write(target, version="1")
     rename = os.rename
 
     def failing(name: str, to: str, **directories: int) -> None:
@@ -172,8 +188,8 @@ def test_the_old_snapshot_comes_back_if_the_new_one_cannot_take_its_place(
 
     monkeypatch.setattr(os, "rename", failing)
     with pytest.raises(type(error)):
-        write(target, force=True, meta={"n": 2})
-    assert json.loads((target / "snapshot.json").read_bytes()) == {"n": 1}
+        write(target, force=True, version="2")
+    assert version_of(target) == "1"
     assert listing(tmp_path) == ["a.spo"]
 
 
@@ -223,7 +239,7 @@ def test_rejects_are_kept_escaped_with_their_place(tmp_path: Path) -> None:
         writer.reject(Reject("page_owner", 70, 3, Reason.FIRST_LINE, b"Page \x1b[1m\xff\n\\x\r\n", lost=True))
         writer.reject(Reject("swap_page_owner", 5, 1, Reason.LINE, b"huh", lost=False))
         writer.reject(Reject("page_owner", 9, 2, Reason.TS_RANGE, b"x" * 70_000, lost=True))
-        writer.commit({})
+        writer.commit(meta_of("1"))
     text = (tmp_path / "a.spo/rejects.txt").read_text()
     lines = text.split("\n")
     assert lines[:6] == [

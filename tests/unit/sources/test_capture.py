@@ -204,8 +204,8 @@ def test_the_code_of_an_err_file_decides(tmp_path: Path, said: str, code: str, w
     # WHEN it is snapshotted
     snap = snapshot_of(tmp_path, {**MACHINE, **files})
     # THEN it has the code, and a warning about the patch only if the kernel is known to lack it
-    assert snap.meta["swap_owner"]["code"] == code
-    assert any("lacks the patch" in text for text in snap.meta["warnings"]) is warns
+    assert snap.meta.swap_owner.why is not None and snap.meta.swap_owner.why.code == code
+    assert any("lacks the patch" in text for text in snap.meta.warnings) is warns
 
 
 def test_a_file_that_is_refused_is_closed(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import spo_trace as spo
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.copied_text import HEAD
 from spo_trace.formats.reasons import MARKS, Reason
+from spo_trace.snapshots.meta import FileCounts
 from spo_trace.sources.captured_text import needs_cleaning
 from tests.support import ANON, CARRIED, MACHINE, SHMEM, capture, entry, page, tar_of
 
@@ -92,28 +93,27 @@ ENCODINGS: dict[str, tuple[Callable[[bytes], bytes], Reason]] = {
 CHANGES = LINE_CHANGES | ENCODINGS
 
 
-def rows_of(directory: Path, text: bytes, name: str = "page_owner") -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return a capture's rows with their frames, and the counts of the file in snapshot.json."""
+def rows_of(directory: Path, text: bytes, name: str = "page_owner") -> tuple[list[dict[str, Any]], FileCounts]:
+    """Return a capture's rows with their frames, and the counts of the file."""
     path = capture(directory / "c", {**MACHINE, name: text})
     snap = spo.snapshot(directory / "c.spo", from_=path)
     frames = snap.stacks["frames"].tolist()
     table = snap.swap if name == "swap_page_owner" else snap.pages
     rows = [row | {"frames": list(frames[row.pop("stack_id")])} for row in table.to_dict("records")]
-    return [{key: str(value) for key, value in row.items()} for row in rows], snap.meta["files"][name]
+    return [{key: str(value) for key, value in row.items()} for row in rows], snap.meta.files[name]
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_copied_text_gives_the_rows_of_the_original(tmp_path: Path, name: str) -> None:
     change, mark = CHANGES[name]
     plain, counts = rows_of(tmp_path / "plain", TEXT)
-    assert "marks" not in counts
+    assert not counts.marks
     # WHEN the copied text is read
     copied, counts = rows_of(tmp_path / "copied", change(TEXT))
     # THEN all rows are the same, nothing is rejected, and the change is counted
     assert copied == plain
-    assert counts.keys() & {"malformed", "notes"} == set()
-    assert counts["marks"][mark.value]["number"] > 0
-    assert counts["marks"][mark.value]["text"] == mark.text
+    assert (counts.malformed, counts.notes) == (0, 0)
+    assert counts.marks[mark] > 0
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -122,8 +122,8 @@ def test_rejects_are_located_in_the_input(tmp_path: Path, name: str) -> None:
     copied = change(NOTED)
     rows, counts = rows_of(tmp_path, copied)
     assert len(rows) == 3
-    assert counts["notes"] == 1
-    where = counts["first_reject"]
+    assert counts.notes == 1
+    where = str(counts.first_reject)
     offset = int(where.partition("byte ")[2].partition(":")[0])
     words = UNKNOWN[:8]
     if name.startswith("UTF-16"):
@@ -141,7 +141,7 @@ def test_two_changes_at_once(tmp_path: Path, inner: str, outer: str) -> None:
     text = CHANGES[outer][0](CHANGES[inner][0](TEXT))
     copied, counts = rows_of(tmp_path / "copied", text)
     assert copied == plain
-    assert {CHANGES[inner][1], CHANGES[outer][1]} <= counts["marks"].keys()
+    assert {CHANGES[inner][1], CHANGES[outer][1]} <= counts.marks.keys()
 
 
 @pytest.mark.parametrize("name", ["> ", "printk time", "UTF-16 LE", "CR LF", "trailing blanks"])
@@ -151,7 +151,7 @@ def test_swap_entries_too(tmp_path: Path, name: str) -> None:
     copied, counts = rows_of(tmp_path / "copied", CHANGES[name][0](text), "swap_page_owner")
     assert copied == plain
     assert len(plain) == 2
-    assert CHANGES[name][1] in counts["marks"]
+    assert CHANGES[name][1] in counts.marks
 
 
 def test_prefixes_may_begin_after_other_text_and_differ_between_records(tmp_path: Path) -> None:
@@ -161,15 +161,15 @@ def test_prefixes_may_begin_after_other_text_and_differ_between_records(tmp_path
     rows, counts = rows_of(tmp_path, mail)
     # THEN all are parsed
     assert rows == rows_of(tmp_path / "plain", TEXT)[0]
-    assert counts["marks"].keys() == {Reason.QUOTED, Reason.TIMESTAMPS}
+    assert counts.marks.keys() == {Reason.QUOTED, Reason.TIMESTAMPS}
 
 
 def test_frames_of_another_message_in_a_record_are_not_its_stack(tmp_path: Path) -> None:
     oops = b"[  612.113412]  some_driver+0x10/0x20\n[  612.113413] usb 1-1: new device\n"
     rows, counts = rows_of(tmp_path, TEXT.replace(b" alloc_pages_mpol", oops + b" alloc_pages_mpol", 1))
     assert rows == rows_of(tmp_path / "plain", TEXT)[0]
-    assert counts["notes"] == 2
-    assert set(counts["reasons"]) <= {Reason.STACK_GAP, Reason.LINE}
+    assert counts.notes == 2
+    assert set(counts.reasons) <= {Reason.STACK_GAP, Reason.LINE}
 
 
 def test_prefixes_that_begin_after_the_head_are_rejected_with_their_reason(
@@ -180,7 +180,7 @@ def test_prefixes_that_begin_after_the_head_are_rejected_with_their_reason(
     text = TEXT + each_line(b"> ")(page(0x300))
     rows, counts = rows_of(tmp_path, text)
     assert len(rows) == 3
-    assert (counts["malformed"], counts["reasons"].keys()) == (1, {Reason.MARKED.value})
+    assert (counts.malformed, set(counts.reasons)) == (1, {Reason.MARKED})
 
 
 COMMS = (b"\n> Page alloca", b"\n[  1.000] Page", b"\nPFN 0x1=3D", b", ts 1 ns=\n", b"\n3 times:\n", b"\n\t\n\n> \n",
@@ -201,7 +201,7 @@ def test_a_comm_does_not_make_a_text_look_copied(tmp_path: Path, comm: bytes) ->
     rows, counts = rows_of(tmp_path, text)
     assert [row["pfn"] for row in rows] == ["1024", "1280", "1536"]
     assert [row["memcg"] for row in rows][1] == "> Page allocated via order 0 "
-    assert counts.keys() & {"malformed", "notes", "marks"} == set()
+    assert (counts.malformed, counts.notes, counts.marks) == (0, 0, {})
 
 
 def test_no_text_of_a_real_kernel_looks_copied() -> None:
@@ -216,7 +216,7 @@ def test_other_files_are_decoded_too(tmp_path: Path) -> None:
     files = {name: in_codec("utf-16-le", codecs.BOM_UTF16_LE)(text) for name, text in MACHINE.items()}
     path = capture(tmp_path / "c", files | {"page_owner": TEXT})
     snap = spo.snapshot(tmp_path / "c.spo", from_=path)
-    assert (snap.meta["host"], snap.meta["warnings"], snap.meta["page_size_from"]) == ("box", [], "pagesize")
+    assert (snap.meta.machine.host, snap.meta.warnings, snap.meta.machine.page_size_from) == ("box", [], "pagesize")
 
 
 def test_copied_text_in_an_archive(tmp_path: Path) -> None:

@@ -146,13 +146,13 @@ def test_the_snapshot_is_committed_without_stacks(
         request.getfixturevalue("stuck_cat")
     snap = collect(LiveSource(root, stacks_timeout=SHORT), tmp_path / "x.spo")
     assert snap.count("pages") == 1
-    assert snap.meta["missing"]["show_stacks"]["code"] == "blocked"
-    blocked = [text for text in snap.meta["warnings"] if text.startswith("page_owner_stacks is left out: ")]
+    assert snap.meta.missing["show_stacks"].code == "blocked"
+    blocked = [text for text in snap.meta.warnings if text.startswith("page_owner_stacks is left out: ")]
     assert len(blocked) == 1
     # AND verify reports that stacks were not checked, and why
     (verdict,) = verdicts(snap, parts=["stacks"]).to_dict("records")
     assert (verdict["verdict"], verdict["reason"]) == ("not checked", "stacks-blocked")
-    assert snap.meta["missing"]["show_stacks"]["why"] in verdict["text"]
+    assert snap.meta.missing["show_stacks"].text in verdict["text"]
 
 
 def test_no_second_child_is_started_while_one_is_stuck(

@@ -212,7 +212,7 @@ def test_snapshots_do_not_depend_on_the_number_of_readers(many_pages: Path, tmp_
     tables = []
     for jobs in (1, 2, 5):
         snap = collect(LiveSource(many_pages, jobs), tmp_path / f"{jobs}.spo", jobs=jobs)
-        assert snap.count("pages") + snap.meta["files"]["page_owner"]["skipped"][TOO_LARGE] == 0x1F00 // 2
+        assert snap.count("pages") + snap.meta.files["page_owner"].skipped[TOO_LARGE] == 0x1F00 // 2
         tables.append([(tmp_path / f"{jobs}.spo" / f"{name}.parquet").read_bytes() for name in ("pages", "stacks")])
     assert tables[0] == tables[1] == tables[2]
 

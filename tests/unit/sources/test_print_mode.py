@@ -88,7 +88,7 @@ def stacks_of(root: Path, target: Path) -> tuple[dict[int, list[str]], list[str]
     """Return the frames of each page in a live snapshot, and its warnings."""
     snap = collect(LiveSource(root, jobs=2), target)
     joined = snap.pages.merge(snap.stacks, on="stack_id")
-    return dict(zip(joined["pfn"], map(list, joined["frames"]), strict=True)), snap.meta["warnings"]
+    return dict(zip(joined["pfn"], map(list, joined["frames"]), strict=True)), list(snap.meta.warnings)
 
 
 EXPECTED = {pfn: [frame.decode() for frame in STACKS[handle]] for pfn, handle in PAGES.items()}

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a snapshot lacks, as sentences: warnings, contradicted page sizes, malformed records, incomplete input."""
+
+from collections.abc import Iterator
+
+from spo_trace.errors import Argument, Text
+from spo_trace.formats.reasons import Reason
+from spo_trace.snapshots.meta import FileCounts, MachineFacts, Meta, reason_text
+from spo_trace.snapshots.page_size import PageSizeFrom, usual_page_sizes
+
+__all__ = ["shortcomings"]
+
+
+def shortcomings(meta: Meta) -> Iterator[Text]:
+    """Yield a sentence for each thing that the snapshot with this metadata lacks."""
+    # Up to version 2, the stored warnings include it.
+    if meta.machine.page_size_from is PageSizeFrom.ASSUMED and meta.schema_version > 2:
+        yield (
+            "nothing in the capture gives the page size: 4096 bytes assumed; give ",
+            *(Argument("page_size"), " (getconf PAGESIZE prints it on the machine)"),
+        )
+    yield from _contradictions(meta.machine)
+    yield from meta.warnings
+    if cut_off := meta.source.cut_off:
+        yield f"the capture is cut off, and files may be missing: {cut_off}"
+    for name, counts in meta.files.items():
+        for text in _of_file(counts):
+            yield f"{name}: {text}"
+
+
+_PAGE_SIZE_FROM: dict[PageSizeFrom, str | Argument] = {
+    PageSizeFrom.OPTION: Argument("page_size"),
+    PageSizeFrom.PAGESIZE: "getconf PAGESIZE",
+    PageSizeFrom.GETCONF: "getconf -a",
+    PageSizeFrom.ZONEINFO: "MemTotal / managed pages",
+    PageSizeFrom.VMSTAT: "meminfo / vmstat",
+    PageSizeFrom.RELEASE: "the kernel's release",
+    PageSizeFrom.ASSUMED: "assumed",
+}
+
+# A pageblock's size contradicts only weak evidence.
+_WEAK = (PageSizeFrom.ASSUMED, PageSizeFrom.OPTION, PageSizeFrom.RELEASE)
+
+
+def _contradictions(machine: MachineFacts) -> Iterator[Text]:
+    size, source, order = machine.page_size, machine.page_size_from, machine.pageblock_order
+    for other, by in machine.page_size_evidence:
+        if other != size:
+            by_text = "the snapshot's own" if by is PageSizeFrom.OPTION else _PAGE_SIZE_FROM[by]
+            yield f"the page size {size} (", _PAGE_SIZE_FROM[source], ") is contradicted by ", by_text, f": {other}"
+    if size == 4096 and source in _WEAK and order is not None and (usual := usual_page_sizes(order)):
+        yield (
+            f"a pageblock has 2**{order} pages (PFN / Block): this contradicts a page size of 4096, and is usual for "
+            f"{' or '.join(map(str, usual))}; give ",
+            *(Argument("page_size"), " (getconf PAGESIZE prints it on the machine)"),
+        )
+
+
+def _of_file(counts: FileCounts) -> Iterator[str]:
+    lost, noted = counts.malformed, counts.notes
+    first = f"(a snapshot keeps them in rejects.txt; first: {counts.first_reject})"
+    if lost:
+        yield f"{lost:,} of {lost + counts.records:,} records are malformed and set aside {first}"
+    if noted:
+        yield f"{noted:,} lines were not understood and set aside, their records kept {first}"
+    if Reason.CUT_OFF in counts.reasons:
+        yield "a record is cut off: is the text complete?"
+    if counts.problem:
+        yield f"{counts.problem}; what came before it was read"
+    for reason, number in counts.skipped.items():
+        yield f"at least {number:,} skipped: {reason}"
+    if counts.note:
+        yield counts.note
+    for code, number in counts.marks.items():
+        yield f"{number:,} {reason_text(code)}"

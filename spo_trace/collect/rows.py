@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Write the rows of pages and swap into a snapshot as they are parsed, and count them."""
+
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+
+from spo_trace.collect.cost import CostMeter
+from spo_trace.collect.read_log import ReadLog
+from spo_trace.formats.arrays import values_of
+from spo_trace.formats.text import KernelText
+from spo_trace.snapshots.writer import SnapshotWriter
+
+__all__ = ["RowWriter"]
+
+
+class RowWriter:
+    """Write rows to `writer`, restricted to the columns of `tables`; count them in `log` and, if live, in `cost`."""
+
+    def __init__(
+        self, writer: SnapshotWriter, log: ReadLog, tables: Mapping[str, pa.Schema], cost: CostMeter | None
+    ) -> None:
+        self._writer = writer
+        self._log = log
+        self._tables = tables
+        self._cost = cost
+
+    def columns(self, table: str) -> set[str]:
+        """Return the columns to parse: those that are written, and the time, which is always counted."""
+        return {*self._tables[table].names, "ts_nsec"}
+
+    def write(self, table: str, text: KernelText, batches: Iterable[pa.RecordBatch]) -> None:
+        """Write all rows of a table, which are parsed from `text`."""
+        kept = set(self._tables[table].names)
+        with self._log.reading(text) as counts:
+            for batch in batches:
+                self._writer.write(table, batch.select([name for name in batch.schema.names if name in kept]))
+                if self._cost and table == "pages":
+                    self._cost.see(batch)
+                counts.records += batch.num_rows
+                times = values_of(batch.column("ts_nsec"))
+                # Early pages have time 0, which means unknown.
+                if (known := times[times > 0]).size:
+                    counts.see_times(int(known.min()), int(known.max()))
+                self._log.progress(text, counts)
+        self._writer.finish(table)

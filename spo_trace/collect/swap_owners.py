@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Read the owners of swap: from swap_page_owner, or from the probes of a running trace."""
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from spo_trace.collect.machine_facts import address_bits
+from spo_trace.collect.read_log import ReadLog
+from spo_trace.collect.rows import RowWriter
+from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.formats.missing import Missing, Why
+from spo_trace.formats.parser_choice import swap_batches
+from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.text import Chunks, KernelText
+from spo_trace.machine.command_line import wants_swap
+from spo_trace.snapshots.meta import MachineFacts, Origin, SwapOwner
+from spo_trace.sources.source import Source
+
+if TYPE_CHECKING:
+    from spo_trace.probes.running_trace import RunningTrace
+
+__all__ = ["SWAP_MODES", "SwapOwners"]
+
+SWAP_MODES = ("auto", "debugfs", "bpf", "none")
+
+_NO_PATCH = (
+    "the kernel was booted with page_owner=on,swap but has no swap_page_owner: it lacks the patch and treats the option"
+    " as page_owner=on; the owners of swapped pages are unknown"
+)
+
+
+class SwapOwners:
+    """Read the owners of swap as one of SWAP_MODES asks."""
+
+    def __init__(self, mode: str, source: Source, stacks: StackTable, warnings: list[str]) -> None:
+        """Append what the user is to be warned of to `warnings`."""
+        self._mode = mode
+        self._source = source
+        self._stacks = stacks
+        self._warnings = warnings
+
+    @cached_property
+    def _text(self) -> KernelText | None:
+        return self._source.open("swap_page_owner")
+
+    def choose_trace(self) -> "RunningTrace | AbstractContextManager[None]":
+        """Return the running trace if its owners are to be used; owners kept by the kernel itself take precedence.
+
+        Raise UsageError if `bpf` was requested and the source is not this machine.
+        """
+        live = self._source.kind == "live"
+        if self._mode == "bpf" and not live:
+            raise UsageError(
+                (Argument("swap", "bpf"), f" asks this machine's kernel, not a {self._source.kind}"),
+                hint=("leave out ", Argument("swap"), ", or read this machine"),
+            )
+        if not live or self._mode not in ("auto", "bpf") or (self._mode == "auto" and self._text is not None):
+            return nullcontext()
+        from spo_trace.probes.running_trace import running_trace
+
+        return running_trace(self._mode, self._stacks) or nullcontext()
+
+    def read(
+        self, trace: "RunningTrace | None", machine: MachineFacts, rows: RowWriter, log: ReadLog, jobs: int
+    ) -> SwapOwner:
+        """Write the rows of swap and return where they come from, or why there are none."""
+        kept = self._text is not None
+        if trace:
+            rows.write("swap", KernelText("bpf", Chunks(())), trace.batches())
+            self._warnings += trace.warnings()
+            return SwapOwner(Origin.BPF, kept_by_kernel=kept, trace=trace.facts())
+        if self._mode == "none":
+            return SwapOwner(why=Why(Missing.NOT_ASKED_FOR, "not asked for"), kept_by_kernel=kept)
+        if self._text is not None:
+            bits = address_bits(machine.arch)
+            rows.write("swap", self._text, swap_batches(self._text, self._stacks, log.reject, bits=bits, jobs=jobs))
+            return SwapOwner(Origin.DEBUGFS, kept_by_kernel=True)
+        why = self._source.why_missing("swap_page_owner")
+        if self._mode == "debugfs":
+            hint = (Argument("swap", "auto"), " continues without it")
+            raise SpoTraceError(f"no swap_page_owner: {why.text}", hint=hint)
+        if wants_swap(machine.cmdline) and why.code is Missing.NO_FILE:
+            self._warnings.append(_NO_PATCH)
+        return SwapOwner(why=why)

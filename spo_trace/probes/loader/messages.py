@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The messages between spo-trace and the loader of the probes: JSON over a socket."""
+
+from typing import TypedDict
+
+__all__ = ["LoadAnswer", "LoadRequest", "Refusal"]
+
+
+class LoadRequest(TypedDict):
+    """Ask to attach the probes; `program`: path of the BPF program, `defines`: sizes of its maps."""
+
+    program: str
+    defines: "dict[str, int]"
+    last_pfn: int
+    events: bool
+
+
+class LoadAnswer(TypedDict):
+    """Describe the attached probes, whose descriptors come with it: first those of `maps`, then of `programs` programs.
+
+    `hooks`: role to function. `owners`: page_owner is on. `checked_pages`: pages whose owners were read from memory and
+    compared with page_owner.
+    """
+
+    hooks: "dict[str, str]"
+    fentry: bool
+    owners: bool
+    checked_pages: int
+    maps: "list[str]"
+    programs: int
+
+
+class Refusal(TypedDict):
+    """Say why the probes can't be attached, and how to fix that."""
+
+    error: str
+    hint: "str | None"

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the samples of a recording have in common: the content of its series.json."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from spo_trace.analysis.question import Question
+from spo_trace.errors import SpoTraceError
+from spo_trace.sampling.samples import Sample
+from spo_trace.snapshots.json_fields import DamagedJson, JsonFields
+from spo_trace.version import UPGRADE, __version__
+
+__all__ = ["NAME", "SeriesMeta", "read_series_meta"]
+
+NAME = "series.json"
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesMeta:
+    """Hold the question that the samples answer (`by`, `where`), how they were read, and the machine.
+
+    `method` is counts or full; `page_size` is in bytes. All but `by` may be None: unknown.
+    """
+
+    by: list[str]
+    where: str | None = None
+    method: str | None = None
+    host: str | None = None
+    kernel_release: str | None = None
+    kernel_version: str | None = None
+    arch: str | None = None
+    page_size: int | None = None
+    boot_id: str | None = None
+    cmdline: str | None = None
+
+    @classmethod
+    def of(cls, question: Question, sample: Sample) -> Self:
+        """Return what a recording of `question` has in common, as of its first sample."""
+        machine = sample.meta.machine
+        return cls(
+            by=question.keys,
+            where=question.condition.text,
+            method=sample.method,
+            host=machine.host,
+            kernel_release=machine.kernel_release,
+            kernel_version=machine.kernel_version,
+            arch=machine.arch,
+            page_size=machine.page_size,
+            boot_id=machine.boot_id,
+            cmdline=machine.cmdline,
+        )
+
+    def content(self) -> bytes:
+        """Return the content of series.json."""
+        versions = {"series_version": _VERSION, "tool_version": __version__}
+        return json.dumps(versions | asdict(self), indent=1).encode()
+
+
+def read_series_meta(directory: Path) -> SeriesMeta:
+    """Return what the samples of the recording `directory` have in common.
+
+    Raise SpoTraceError if it is of a newer version or damaged, OSError if it can't be read.
+    """
+    try:
+        fields = JsonFields.parse((directory / NAME).read_bytes())
+        if fields.number("series_version", least=1) > _VERSION:
+            raise SpoTraceError(f"{directory} is of a newer spo-trace", hint=UPGRADE)
+        return SeriesMeta(
+            by=fields.texts("by"),
+            where=fields.text_or_none("where"),
+            method=fields.text_or_none("method"),
+            host=fields.text_or_none("host"),
+            kernel_release=fields.text_or_none("kernel_release"),
+            kernel_version=fields.text_or_none("kernel_version"),
+            arch=fields.text_or_none("arch"),
+            page_size=fields.number_or_none("page_size"),
+            boot_id=fields.text_or_none("boot_id"),
+            cmdline=fields.text_or_none("cmdline"),
+        )
+    except DamagedJson as error:
+        raise SpoTraceError(
+            f"{directory} is damaged: {NAME}: {error.message}", hint="was it copied completely?"
+        ) from error

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Checked access to JSON that comes from outside: each value has the expected type and range, or an error names it."""
+
+import json
+from collections.abc import Iterator
+from math import isfinite
+from typing import Any, Self
+
+from spo_trace.errors import SpoTraceError
+
+__all__ = ["DamagedJson", "JsonFields"]
+
+# Larger than any number that is written: a field of /proc has at most 18 digits, and may count KiB.
+_LARGEST = 10**22
+
+_LONGEST_NAME = 80
+
+
+class DamagedJson(SpoTraceError):
+    """Name the value that is missing or wrong; callers add the file."""
+
+
+class JsonFields:
+    """Read the values of one JSON object by key; raise DamagedJson for one that is missing or wrong.
+
+    A method whose name ends in `_or_none` returns None for an absent key and for null.
+    """
+
+    def __init__(self, value: object, name: str = "") -> None:
+        """Hold the object `value`, called `name` in errors; raise DamagedJson if it is something else."""
+        if not isinstance(value, dict):
+            raise DamagedJson(f"{_shown(name) or 'it'} is not an object")
+        self._values: dict[str, Any] = value
+        self._name = name
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Return the object that is the JSON text `content`; raise DamagedJson if it is something else."""
+        try:
+            return cls(json.loads(content))
+        except (ValueError, RecursionError) as error:
+            raise DamagedJson("it is not JSON") from error
+
+    def text(self, key: str) -> str:
+        """Return a string."""
+        return self._checked_text(key, self._value(key))
+
+    def text_or_none(self, key: str) -> str | None:
+        """Return a string."""
+        return None if self._values.get(key) is None else self.text(key)
+
+    def number(self, key: str, *, least: int = 0) -> int:
+        """Return a whole number of at least `least`."""
+        value = self._value(key)
+        if type(value) is not int or not least <= value <= _LARGEST:
+            raise self.wrong(key, f"a whole number from {least} to 10**22")
+        return value
+
+    def number_or_none(self, key: str) -> int | None:
+        """Return a whole number that is not negative."""
+        return None if self._values.get(key) is None else self.number(key)
+
+    def real(self, key: str) -> float:
+        """Return a finite number that is not negative."""
+        value = self._value(key)
+        if type(value) not in (int, float) or not 0 <= value <= _LARGEST or not isfinite(value):
+            raise self.wrong(key, "a finite number")
+        return float(value)
+
+    def real_or_none(self, key: str) -> float | None:
+        """Return a finite number that is not negative."""
+        return None if self._values.get(key) is None else self.real(key)
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Return true or false, `default` for an absent key."""
+        value = self._values.get(key, default)
+        if not isinstance(value, bool):
+            raise self.wrong(key, "true or false")
+        return value
+
+    def nested(self, key: str) -> "JsonFields":
+        """Return an object."""
+        return JsonFields(self._value(key), self._path(key))
+
+    def nested_or_none(self, key: str) -> "JsonFields | None":
+        """Return an object."""
+        return None if self._values.get(key) is None else self.nested(key)
+
+    def nested_list(self, key: str) -> "list[JsonFields]":
+        """Return a list of objects."""
+        return [JsonFields(item, f"{self._path(key)}[{number}]") for number, item in enumerate(self._list(key))]
+
+    def texts(self, key: str) -> list[str]:
+        """Return a list of strings."""
+        return [self._checked_text(key, item) for item in self._list(key)]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the object's keys."""
+        return (self._checked_text(key, key) for key in self._values)
+
+    def has(self, key: str) -> bool:
+        """Tell whether the key is there and not null."""
+        return self._values.get(key) is not None
+
+    def wrong(self, key: str, expected: str) -> DamagedJson:
+        """Return the error that the value of `key` is not what is expected."""
+        return DamagedJson(f"{_shown(self._path(key))} is not {expected}")
+
+    def _value(self, key: str) -> Any:
+        if key not in self._values:
+            raise DamagedJson(f"{_shown(self._path(key))} is missing")
+        return self._values[key]
+
+    def _list(self, key: str) -> list[Any]:
+        value = self._value(key)
+        if not isinstance(value, list):
+            raise self.wrong(key, "a list")
+        return value
+
+    def _checked_text(self, key: str, value: Any) -> str:
+        if not isinstance(value, str) or not _is_unicode(value):
+            raise self.wrong(key, "text")
+        return value
+
+    def _path(self, key: str) -> str:
+        return f"{self._name}.{key}" if self._name else key
+
+
+# JSON can escape a lone surrogate, which no file or terminal takes.
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(name: str) -> str:
+    return ascii(name[:_LONGEST_NAME])[1:-1]

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Read and write the part of snapshot.json that describes the machine."""
+
+from dataclasses import asdict
+
+from spo_trace.formats.proc import SwapArea, Zone
+from spo_trace.snapshots.json_fields import JsonFields
+from spo_trace.snapshots.meta import MachineFacts
+from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom
+
+__all__ = ["machine_json", "numbers_of", "read_machine"]
+
+
+def read_machine(fields: JsonFields, version: int) -> MachineFacts:
+    """Return the facts in snapshot.json of schema `version`; raise DamagedJson if one is missing or wrong."""
+    size = _page_size(fields, "page_size")
+    found = fields.nested_list("page_size_evidence") if fields.has("page_size_evidence") else []
+    return MachineFacts(
+        page_size=size,
+        page_size_from=_page_size_from(fields, "page_size_from", version),
+        page_size_evidence=[Evidence(_page_size(one, "size"), _page_size_from(one, "from", version)) for one in found],
+        pageblock_order=fields.number_or_none("pageblock_order"),
+        host=fields.text_or_none("host"),
+        kernel_release=fields.text_or_none("kernel_release"),
+        kernel_version=fields.text_or_none("kernel_version"),
+        arch=fields.text_or_none("arch"),
+        boot_id=fields.text_or_none("boot_id"),
+        cmdline=fields.text_or_none("cmdline"),
+        taken_at=fields.text_or_none("taken_at"),
+        uptime_start=fields.real_or_none("uptime_start"),
+        uptime_end=fields.real_or_none("uptime_end"),
+        meminfo=numbers_of(fields.nested("meminfo")),
+        meminfo_after=numbers_of(fields.nested("meminfo_after")),
+        zoneinfo=[_zone(zone) for zone in fields.nested_list("zoneinfo")],
+        swaps=[_swap_area(area) for area in fields.nested_list("swaps")],
+        vmstat=numbers_of(fields.nested_or_none("vmstat"), least=-_LARGEST_COUNTER),
+    )
+
+
+# A per-CPU counter of /proc/vmstat may be negative for a moment.
+_LARGEST_COUNTER = 10**20
+
+
+def _page_size(fields: JsonFields, key: str) -> int:
+    size = fields.number(key)
+    if size not in SIZES:
+        raise fields.wrong(key, f"a page size from {SIZES[0]} to {SIZES[-1]}")
+    return size
+
+
+# Up to version 2, the text of the evidence.
+_OLD_PAGE_SIZE_FROM = {
+    "getconf PAGESIZE": PageSizeFrom.PAGESIZE,
+    "MemTotal / managed pages": PageSizeFrom.ZONEINFO,
+    "assumed": PageSizeFrom.ASSUMED,
+}
+
+
+def _page_size_from(fields: JsonFields, key: str, version: int) -> PageSizeFrom:
+    name = fields.text(key)
+    if version < 3 and name in _OLD_PAGE_SIZE_FROM:
+        return _OLD_PAGE_SIZE_FROM[name]
+    if name not in set(PageSizeFrom):
+        raise fields.wrong(key, f"one of {', '.join(PageSizeFrom)}")
+    return PageSizeFrom(name)
+
+
+def _zone(fields: JsonFields) -> Zone:
+    return Zone(
+        node=fields.number("node"),
+        name=fields.text("name"),
+        free=fields.number("free"),
+        managed=fields.number("managed"),
+        present=fields.number("present"),
+        spanned=fields.number("spanned"),
+        start_pfn=fields.number("start_pfn"),
+        pcp=fields.number("pcp"),
+    )
+
+
+def _swap_area(fields: JsonFields) -> SwapArea:
+    return SwapArea(
+        filename=fields.text("filename"),
+        kind=fields.text("kind"),
+        size=fields.number("size"),
+        used=fields.number("used"),
+        priority=fields.number("priority", least=-(1 << 31)),
+    )
+
+
+def numbers_of(fields: JsonFields | None, *, least: int = 0) -> dict[str, int]:
+    """Return all keys of an object with their whole numbers, none for None."""
+    return {key: fields.number(key, least=least) for key in fields} if fields else {}
+
+
+def machine_json(machine: MachineFacts) -> dict[str, object]:
+    """Return the keys and values of snapshot.json for `machine`."""
+    found = [{"size": size, "from": source} for size, source in machine.page_size_evidence]
+    return asdict(machine) | {"page_size_evidence": found}

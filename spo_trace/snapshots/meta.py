@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The metadata of a snapshot, as types: what snapshot.json contains. `meta_json` reads and writes the file."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from spo_trace.formats.missing import Why
+from spo_trace.formats.proc import SwapArea, Zone
+from spo_trace.formats.reasons import Reason
+from spo_trace.snapshots.page_size import Evidence, PageSizeFrom
+
+__all__ = [
+    "CollectionCost",
+    "FileCounts",
+    "MachineFacts",
+    "Meta",
+    "Origin",
+    "SourceFacts",
+    "SwapOwner",
+    "TraceFacts",
+    "reason_text",
+]
+
+
+class Origin(StrEnum):
+    """Name where the owners of swap come from; the value is in snapshot.json and in the column `origin`."""
+
+    DEBUGFS = "debugfs"
+    BPF = "bpf"
+
+
+@dataclass(slots=True)
+class FileCounts:
+    """Count what was read of one kernel file.
+
+    `malformed`: records that were lost; `notes`: lines set aside from records that were kept. `reasons` and `marks`:
+    how often each code of `formats.reasons` occurred. `skipped`: records that could not be read, by cause. `problem`:
+    why reading stopped early. `note`: a remark on where the text comes from. `began`: seconds since the collection
+    began; `seconds`: how long reading took. `oldest_ts_nsec`, `newest_ts_nsec`: allocation times, in ns since boot.
+    """
+
+    records: int = 0
+    malformed: int = 0
+    notes: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    marks: Counter[str] = field(default_factory=Counter)
+    first_reject: str | None = None
+    skipped: dict[str, int] = field(default_factory=dict)
+    problem: str | None = None
+    note: str | None = None
+    began: float = 0.0
+    seconds: float = 0.0
+    oldest_ts_nsec: int | None = None
+    newest_ts_nsec: int | None = None
+
+    def see_times(self, oldest: int, newest: int) -> None:
+        """Include the allocation times of more records, in ns since boot."""
+        self.oldest_ts_nsec = min(oldest, self.oldest_ts_nsec or oldest)
+        self.newest_ts_nsec = max(newest, self.newest_ts_nsec or newest)
+
+
+def reason_text(code: str) -> str:
+    """Return the text of a code in `reasons` or `marks`, the code itself if this spo-trace does not have it."""
+    return Reason(code).text if code in set(Reason) else code
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """Name the source of a snapshot: its kind (live, capture, simulator) and its arguments.
+
+    `cut_off`: why an archive is known to be incomplete, None if it is not.
+    """
+
+    kind: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    cut_off: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceFacts:
+    """Describe the probes that gave the owners of swap; amounts in pages.
+
+    `unknown_pages`: in swap since before the attach. `lost_pages`: owners lost because the map was full.
+    `slot_cache_pages`: counted as used by the kernel without being used (up to Linux 6.14). `hooks`: role to function.
+    """
+
+    attached_at: str | None = None
+    used_at_attach: int = 0
+    unknown_pages: int = 0
+    lost_pages: int = 0
+    slot_cache_pages: int = 0
+    hooks: Mapping[str, str] = field(default_factory=dict)
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SwapOwner:
+    """Describe the owners of swap: their origin, or why there are none.
+
+    `kept_by_kernel`: the kernel keeps the owners of swap, and counts them in nr_base_pages. `trace`: of Origin.BPF.
+    """
+
+    origin: Origin | None = None
+    why: Why | None = None
+    kept_by_kernel: bool = False
+    trace: TraceFacts | None = None
+
+    @property
+    def unknown_pages(self) -> int:
+        """Return how many pages of swap have an unknown owner because they are older than the probes."""
+        return self.trace.unknown_pages if self.trace else 0
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionCost:
+    """Hold what taking a live snapshot cost: times in seconds, `max_rss` in bytes, `own_pages` in base pages.
+
+    `skew_seconds`: from the first byte read of page_owner to the last one read of the files that are compared with it.
+    `own_pages`: pages in the snapshot that the collector allocated itself, None if the kernel prints no tgid.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    skew_seconds: float
+    max_rss: int
+    own_pages: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """Describe the machine and its state while page_owner was read; None or empty for what is unknown.
+
+    Sizes are in bytes, times in seconds since boot, `zoneinfo` in pages. `pageblock_order`: log2 of the pages in a
+    pageblock. `page_size_evidence`: each page size that was found, with its evidence.
+    """
+
+    page_size: int
+    page_size_from: PageSizeFrom
+    page_size_evidence: Sequence[Evidence] = ()
+    pageblock_order: int | None = None
+    host: str | None = None
+    kernel_release: str | None = None
+    kernel_version: str | None = None
+    arch: str | None = None
+    boot_id: str | None = None
+    cmdline: str | None = None
+    taken_at: str | None = None
+    uptime_start: float | None = None
+    uptime_end: float | None = None
+    meminfo: Mapping[str, int] = field(default_factory=dict)
+    meminfo_after: Mapping[str, int] = field(default_factory=dict)
+    zoneinfo: Sequence[Zone] = ()
+    swaps: Sequence[SwapArea] = ()
+    vmstat: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def swap_used(self) -> int:
+        """Return the bytes in use on all swap areas of /proc/swaps."""
+        return sum(area["used"] for area in self.swaps)
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Hold the metadata of a snapshot.
+
+    `files`: the counts of each kernel file that was read. `missing`: why a file of page_owner_stacks was not read.
+    `warnings`: what the user was warned of during the collection. `page_columns`: the columns of pages.parquet where
+    it has not all of them, else None. `cost`: None unless the snapshot was taken live.
+    """
+
+    schema_version: int
+    machine: MachineFacts
+    tool_version: str | None = None
+    written_at: str | None = None
+    source: SourceFacts = SourceFacts()
+    swap_owner: SwapOwner = SwapOwner()
+    files: Mapping[str, FileCounts] = field(default_factory=dict)
+    missing: Mapping[str, Why] = field(default_factory=dict)
+    cost: CollectionCost | None = None
+    warnings: Sequence[str] = ()
+    page_columns: Sequence[str] | None = None
+
+    @property
+    def page_owner(self) -> FileCounts | None:
+        """Return the counts of page_owner, None if it was not read."""
+        return self.files.get("page_owner")
+
+    @property
+    def unknown_amounts(self) -> tuple[str, ...]:
+        """Return which of `mem` and `swap` have unknown owners: without page_owner, without owners of swap."""
+        known = {"mem": self.page_owner is not None, "swap": self.swap_owner.origin is not None}
+        return tuple(name for name, is_known in known.items() if not is_known)
