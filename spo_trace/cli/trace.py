@@ -71,7 +71,7 @@ def command(
         return
     if by not in _BY:
         raise UsageError(f"can't count events by {by!r}", hint=f"choose {' or '.join(_BY)}")
-    from spo_trace.probes.tracing import attached, room
+    from spo_trace.probes.session import attached, room
 
     size = room(max_entries)
     _warn_of_size(size)

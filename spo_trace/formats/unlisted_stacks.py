@@ -39,6 +39,8 @@ def with_unlisted_stacks(
     tried: Counter[int] = Counter()
     for batch in batches:
         for handle, stack_id in stacks.unknown_handles().items():
+            if tried[handle] == _MOST_PAGES:
+                continue
             pfns = values_of(batch.column("pfn"))[values_of(batch.column("stack_id")) == stack_id]
             for pfn in pfns[: _MOST_PAGES - tried[handle]].tolist():
                 tried[handle] += 1

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a kernel's memory contains and where: symbols, types (BTF), structure layouts."""
+"""Where a kernel keeps its data: symbols, types (BTF), structure layouts. Uses only the standard library."""

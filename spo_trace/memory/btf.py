@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""BTF (/sys/kernel/btf/vmlinux): where a kernel's structures have their members, and which functions it knows."""
+"""BTF (/sys/kernel/btf/vmlinux): the member offsets of a kernel's structures, and the functions that it lists."""
 
 import struct
 
@@ -19,17 +19,17 @@ _EACH = {_STRUCT: 12, _UNION: 12, _ENUM: 8, _FUNC_PROTO: 8, _DATASEC: 12, _ENUM6
 
 
 class Btf:
-    """Look members up by name, through anonymous structures and unions too; offsets are in bytes."""
+    """Look up members by name, also inside anonymous structures and unions; offsets are in bytes."""
 
     def __init__(self, data: bytes) -> None:
-        """Index the BTF `data`; raise ValueError if it is none."""
+        """Index the BTF `data`; raise ValueError if it is not BTF."""
         magic, _, _, header, type_start, type_size, string_start, _ = _HEADER.unpack_from(data)
         if magic != _MAGIC:
             raise ValueError("not BTF")
         self._data = data
         self._strings = header + string_start
         self.functions: set[str] = set()
-        # Types are numbered from 1 on; 0 is void.
+        # Types are numbered from 1; 0 is void.
         self._at = [0]
         self._structs: dict[str, int] = {}
         self._enums: list[int] = []
@@ -41,13 +41,13 @@ class Btf:
         return None if position is None else int(_TYPE.unpack_from(self._data, position)[2])
 
     def offset(self, name: str, member: str) -> int | None:
-        """Return where `member` is in struct or union `name`, None if there is no such thing."""
+        """Return the offset of `member` in struct or union `name`, None if there is no such member."""
         position = self._structs.get(name)
         bits = None if position is None else self._bits(position, member)
         return None if bits is None else bits // 8
 
     def enumerator(self, name: str) -> int | None:
-        """Return the value of an enumerator (of the 32-bit enums), None if there is none."""
+        """Return the value of an enumerator of the 32-bit enums, None if there is none."""
         for position in self._enums:
             vlen = _TYPE.unpack_from(self._data, position)[1] & 0xFFFF
             for number in range(vlen):
@@ -73,7 +73,7 @@ class Btf:
         info = _TYPE.unpack_from(self._data, position)[1]
         for number in range(info & 0xFFFF):
             name_at, type_id, offset = _TYPE.unpack_from(self._data, position + 12 + 12 * number)
-            # With kind_flag, the upper byte is the size of a bit field.
+            # With kind_flag set, the upper byte is the size of a bit field.
             at = offset & 0xFFFFFF if info >> 31 else offset
             if self._text(name_at) == member:
                 return int(at)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Where the kernel keeps a page's owner and its stack: from BTF, else from what is known of its versions.
+"""The structure offsets from a page to its owner and its stack: from BTF, or else known from the kernel's source.
 
-Nothing here is believed before layout_checks has held it against what debugfs prints.
+A layout is used only after probes.loader.layout_checks has compared it with what debugfs prints.
 """
 
 import os
@@ -56,30 +56,30 @@ class Layout:
     swapbacked_bit: int = 0
 
     def pack(self) -> bytes:
-        """Return it as the BPF program's structure."""
+        """Return the bytes of the BPF program's structure."""
         values = asdict(self)
         return struct.pack(f"={len(values)}Q", *(values[field.name] for field in fields(self)))
 
 
 class Memory(Protocol):
-    """Read the kernel's memory."""
+    """Read kernel memory."""
 
     def read(self, address: int, size: int) -> bytes:
-        """Return `size` bytes (at most 256); raise Problem if they can't be read."""
+        """Return `size` bytes (at most 256); raise Problem if they cannot be read."""
         ...
 
     def u64(self, address: int) -> int:
-        """Return one word."""
+        """Return a 64-bit word."""
         ...
 
 
-# struct page_owner without BTF, by its size (page_owner_ops.size): the same members since Linux 5.18, with free_pid and
-# free_tgid at their end since 6.8, a module_name in openEuler's.
+# Known sizes of struct page_owner (page_owner_ops.size), for kernels without BTF. 5.18 (after 5.17-rc5): 56 bytes, with
+# pid, tgid and comm. 6.8 (after 6.6): also free_pid and free_tgid. openEuler (OLK-5.10): also module_name.
 _OWNER_SIZES = (56, 64, 112)
 
 _PAGE_SHIFT = os.sysconf("SC_PAGE_SIZE").bit_length() - 1
 
-# SECTION_SIZE_BITS of asm/sparsemem.h; on arm64 since Linux 5.12.
+# SECTION_SIZE_BITS of asm/sparsemem.h. arm64: 30 in 5.4, these values in 5.15.
 _SECTION_BITS = {"x86_64": 27, "aarch64": 29 if _PAGE_SHIFT == 16 else 27}
 
 _SECTION_MAP_MASK = ~0x3F
@@ -87,9 +87,9 @@ _PRESENT = 1
 
 
 def find_layout(symbols: KernelSymbols, btf: Btf | None, memory: Memory | None) -> Layout:
-    """Return where the kernel has what, with all but the stack depot; without `memory` only what events need.
+    """Return the layout without the stack depot's part; without `memory`, only the part that events need.
 
-    Raise Problem if something is not where it can be found.
+    Raise Problem if an offset or an address is unknown.
     """
     layout = Layout(mem_section=0)
     if btf is not None:
@@ -100,7 +100,7 @@ def find_layout(symbols: KernelSymbols, btf: Btf | None, memory: Memory | None) 
         return layout
     machine = platform.machine()
     if machine not in _SECTION_BITS:
-        raise Problem(f"owners of swap are not known to be found on {machine}", "x86_64 and aarch64 are supported")
+        raise Problem(f"owners of swap cannot be found on {machine}", "x86_64 and aarch64 are supported")
     layout.section_shift = _SECTION_BITS[machine] - _PAGE_SHIFT
     layout.mem_section = memory.u64(symbols.address("mem_section"))
     _set_sections(layout, btf)
@@ -113,11 +113,11 @@ def find_layout(symbols: KernelSymbols, btf: Btf | None, memory: Memory | None) 
 
 def _set_folio(layout: Layout, btf: Btf) -> None:
     layout.page_bytes = btf.size("page") or layout.page_bytes
-    # Since Linux 6.6 the entry is folio->swap, before that page->private.
+    # 6.6 (after 6.4): the entry is in folio->swap, before that in page->private.
     swap = btf.offset("folio", "swap") or btf.offset("page", "private")
     layout.swap_offset = swap or layout.swap_offset
     head = btf.enumerator("PG_head")
-    # The order is the low byte of _flags_1 since Linux 6.6, _folio_order from 6.1 on; before, the second page has it.
+    # The order is in compound_order of the second page; 6.1: in _folio_order; 6.6: in the low byte of _flags_1.
     order = btf.offset("folio", "_folio_order") or btf.offset("folio", "_flags_1")
     if order is None and (second := btf.offset("page", "compound_order")) is not None:
         order = layout.page_bytes + second
@@ -125,7 +125,7 @@ def _set_folio(layout: Layout, btf: Btf) -> None:
         layout.head_bit, layout.order_offset = head, order
 
 
-# mm_struct has its owner with CONFIG_MEMCG.
+# mm_struct has the member owner only with CONFIG_MEMCG.
 def _set_mappers(layout: Layout, btf: Btf) -> None:
     path = (("vm_area_struct", "vm_mm"), ("mm_struct", "owner"), ("task_struct", "comm"))
     mm, owner, comm = (btf.offset(*member) for member in path)
@@ -140,9 +140,7 @@ def _set_sections(layout: Layout, btf: Btf | None) -> None:
         layout.section_bytes = btf.size("mem_section") or layout.section_bytes
         page_ext = btf.offset("mem_section", "page_ext")
         if page_ext is None:
-            raise Problem(
-                "this kernel keeps page_ext elsewhere than in memory sections", "CONFIG_SPARSEMEM=y is needed"
-            )
+            raise Problem("this kernel has no page_ext in struct mem_section", "use a kernel with CONFIG_SPARSEMEM=y")
         layout.section_page_ext = page_ext
         bit = btf.enumerator("PAGE_EXT_OWNER_ALLOCATED")
         layout.allocated_bit = layout.allocated_bit if bit is None else bit
@@ -150,14 +148,14 @@ def _set_sections(layout: Layout, btf: Btf | None) -> None:
     layout.root_shift = ((1 << _PAGE_SHIFT) // layout.section_bytes).bit_length() - 1
 
 
-# With SPARSEMEM_VMEMMAP the section_mem_map of every present section is vmemmap, with flags in its low bits.
+# With SPARSEMEM_VMEMMAP, section_mem_map of every present section is vmemmap with flags in the low bits.
 def _vmemmap(layout: Layout, symbols: KernelSymbols, memory: Memory) -> int:
     root = next((r for n in range(64) if (r := memory.u64(layout.mem_section + 8 * n))), 0)
     maps = [memory.u64(root + layout.section_bytes * n) for n in range(1 << layout.root_shift)] if root else []
     found = {value & _SECTION_MAP_MASK for value in maps if value & _PRESENT}
     base = symbols.find("vmemmap_base")
     if len(found) != 1 or (base is not None and memory.u64(base) not in found):
-        raise Problem("the array of struct page can't be found", "a kernel with CONFIG_SPARSEMEM_VMEMMAP=y is needed")
+        raise Problem("the array of struct page cannot be found", "use a kernel with CONFIG_SPARSEMEM_VMEMMAP=y")
     return found.pop() & (1 << 64) - 1
 
 
@@ -169,33 +167,33 @@ def _set_owner(layout: Layout, symbols: KernelSymbols, btf: Btf | None, memory: 
         for member in members:
             offset = btf.offset("page_owner", member)
             if offset is None:
-                raise Problem(f"page_owner of this kernel keeps no {member}", "Linux 5.18 is the oldest that does")
+                raise Problem(f"struct page_owner of this kernel has no {member}", "Linux 5.18 is the oldest supported")
             setattr(layout, member, offset)
         if btf.size("page_owner") != size or btf.offset("page_owner", "tgid") != layout.pid + 4:
-            raise Problem("BTF and page_owner_ops do not agree on struct page_owner", _REPORT)
+            raise Problem("BTF and page_owner_ops disagree about struct page_owner", _REPORT)
     elif size not in _OWNER_SIZES:
         raise Problem(
-            f"a struct page_owner of {size} bytes is not known",
-            "Linux 5.18 is the oldest supported; a kernel with CONFIG_DEBUG_INFO_BTF=y tells where it has what",
+            f"the layout of a struct page_owner of {size} bytes is unknown",
+            "Linux 5.18 is the oldest supported; with CONFIG_DEBUG_INFO_BTF=y, the kernel gives the offsets itself",
         )
 
 
-_REPORT = "please report it with what uname -a prints"
+_REPORT = "please report it with the output of uname -a"
 
 
 @dataclass(frozen=True)
 class Depot:
-    """Say how a stack depot handle names its record, and what that is like."""
+    """Hold how a stack depot handle refers to its record, and the offsets in the record."""
 
     symbol: str
-    # static void **stack_pools since Linux 6.17, an array of pools before.
+    # 6.17 (after 6.14): static void **stack_pools; before that, an array of pools.
     pointer: bool
     pool_bits: int
     pool_bias: int
     record: tuple[int, int, int]
 
     def apply(self, layout: Layout, symbols: KernelSymbols, memory: Memory) -> bool:
-        """Set `layout` to it; tell whether the kernel has such pools at all."""
+        """Set the stack depot's part of `layout`; return whether the kernel has the symbol."""
         address = symbols.find(self.symbol)
         if address is None:
             return False
@@ -212,12 +210,18 @@ class Depot:
 _NEW_RECORD = (20, 24, 32)
 _OLD_RECORD = (12, 16, 24)
 
-# Newest first: 6.17+, 6.9+, 6.8, 6.3 to 6.6, 6.1, before.
+# Newest first. In brackets: the last release before, of those whose source was read.
 DEPOTS = (
+    # 6.17 (after 6.14): stack_pools is a pointer.
     Depot("stack_pools", True, 17, 1, _NEW_RECORD),
+    # 6.9: pool_index_plus_1, so that no handle is 0.
     Depot("stack_pools", False, 17, 1, _NEW_RECORD),
+    # 6.8 (after 6.6): pool_index of 17 bits, no bit `valid`; the record has a list_head and a count.
     Depot("stack_pools", False, 17, 0, _NEW_RECORD),
+    # 6.3 (after 6.1): slabs are called pools.
     Depot("stack_pools", False, 16, 0, _OLD_RECORD),
+    # 6.1 (after 6.0): slabindex of 16 bits and 5 extra bits.
     Depot("stack_slabs", False, 16, 0, _OLD_RECORD),
+    # 4.9: slabindex of 21 bits.
     Depot("stack_slabs", False, 21, 0, _OLD_RECORD),
 )

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the loader could not do, told across the process boundary."""
+"""The error of `memory` and of the loader, which the loader can send to another process."""
 
 __all__ = ["Problem"]
 
 
 class Problem(Exception):
-    """Tell what went wrong and, in `hint`, how to fix it."""
+    """Hold what went wrong and, in `hint`, how to fix it."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""/proc/kallsyms: where the kernel's functions and variables are."""
+"""/proc/kallsyms: the addresses of the kernel's functions and variables."""
 
 from collections.abc import Collection, Iterable
 
@@ -7,14 +7,14 @@ from spo_trace.memory.problem import Problem
 
 __all__ = ["VARIABLES", "KernelSymbols"]
 
-# What the walk from a page to its owner and its stack needs, as far as a kernel has it.
+# The variables for the way from a page to its owner and its stack; each kernel has some of them.
 VARIABLES = ("mem_section", "vmemmap_base", "page_ext_size", "page_owner_ops", "stack_pools", "stack_slabs")
 
 _HIDDEN = "run it as root, and not with sysctl kernel.kptr_restrict=2"
 
 
 class KernelSymbols:
-    """Hold the addresses of those names that are `wanted`, as the kernel itself has them and not a module."""
+    """Hold the addresses of the `wanted` names in the kernel itself, without those in modules."""
 
     def __init__(self, lines: Iterable[str], wanted: Collection[str]) -> None:
         """Read /proc/kallsyms; raise Problem if it hides the addresses."""
@@ -27,7 +27,7 @@ class KernelSymbols:
             raise Problem("/proc/kallsyms hides the kernel's addresses", _HIDDEN)
 
     def names(self) -> set[str]:
-        """Return the names that there are."""
+        """Return the names that were found."""
         return set(self._addresses)
 
     def find(self, name: str) -> int | None:
@@ -39,11 +39,11 @@ class KernelSymbols:
         found = self.find(name)
         if found is None:
             raise Problem(
-                f"/proc/kallsyms has no {name}: where page_owner keeps what it knows can't be found",
-                "a kernel with CONFIG_KALLSYMS_ALL=y and CONFIG_SPARSEMEM_VMEMMAP=y; `trace 1` counts events without",
+                f"/proc/kallsyms has no {name}, which is needed to find the owners of pages",
+                "use a kernel with CONFIG_KALLSYMS_ALL=y and CONFIG_SPARSEMEM_VMEMMAP=y, or count events: `trace 1`",
             )
         return found
 
     def all_of(self, name: str) -> list[int]:
-        """Return the addresses of all symbols of this name (static functions may share one)."""
+        """Return the addresses of all symbols with this name (static functions may share one)."""
         return self._addresses.get(name, [])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The compiled library, made by hatch_build.py when spo-trace is installed on a machine with a C compiler."""
+"""The compiled library, built by hatch_build.py when spo-trace is installed on a machine with a C compiler."""
 
 import ctypes
 import logging
@@ -12,15 +12,15 @@ Library = ctypes.CDLL
 
 PATH = Path(__file__).with_name("libspo.so")
 
-# SPO_VERSION of scan.h: a library of another version has other structs.
+# SPO_VERSION of scan.h; a library of another version has different structs.
 _VERSION = 4
 
-_MISSING = "the compiled scanner is missing, and large texts take ten times as long: install anew where there is a cc"
+_MISSING = "the compiled scanner is missing: large texts take ten times as long; reinstall with a C compiler available"
 
 
 @cache
 def load() -> Library | None:
-    """Return the library, None if there is none that fits: then the reference parsers do all the work."""
+    """Return the library; None if there is none of this version, so that the reference parsers read all text."""
     try:
         library = Library(str(PATH))
         version = int(library.spo_version())

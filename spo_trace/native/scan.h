@@ -26,7 +26,8 @@
 
 /*
  * SPO_STACK: the lines of the frames, and the line "handle: N" that follows them or replaces them
- * (print_mode series, linux-mm 015feaca4b02, in no release yet). SPO_TAIL: the lines after it.
+ * (print_mode series, as of linux-mm 015feaca4b02; in no release up to 7.2). SPO_TAIL: the lines
+ * after it.
  */
 enum spo_kind { SPO_GFP, SPO_COMM, SPO_MIGRATETYPE, SPO_FLAGS, SPO_STACK, SPO_TAIL, SPO_KINDS };
 

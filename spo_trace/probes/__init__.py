@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Swap ownership without a kernel patch: BPF programs on the swap hooks keep the map that the RFC's kernel keeps.
+"""Owners of swap without a kernel patch: BPF programs on the kernel's swap functions keep a map of swap entries.
 
-`loader` runs under a Python that has bcc, compiles and attaches, hands the open BPF maps over and ends; it imports
-nothing but the standard library, bcc, and those of its neighbours that do the same: `btf`, `counters`, `hooks`,
-`kernel_symbols`, `layout`, `layout_checks`, `bpf_maps`.
+`loader` runs under a Python that has bcc. It compiles and attaches the programs, sends the open BPF maps to this
+process, and exits. It imports only the standard library, bcc, itself, `probes.bpf_maps` and `spo_trace.memory`.
 """

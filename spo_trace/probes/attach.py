@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Attach the probes: run the loader under a Python that has bcc, and take over what it opened."""
+"""Attach the probes: run the loader under a Python that has bcc, and receive its open descriptors."""
 
 import contextlib
 import json
@@ -22,12 +22,12 @@ from spo_trace.probes.server import RUN, SCRATCH, own_directory
 
 __all__ = ["NO_BCC", "PYTHONS", "attach", "require_root"]
 
-# bcc belongs to the system's Python, which is not the one of a virtual environment. Not looked for along PATH: it
-# runs as root.
+# bcc is installed for the system's Python, not in a virtual environment. PATH is not searched, because the loader runs
+# as root.
 PYTHONS = ("/usr/bin/python3", sys.executable)
 
-# The loader looks for bcc itself: another Python just for that takes seconds of a slow machine. Its own code is for
-# 3.10 and later. A bcc that is installed but lacks a library is another error than no bcc.
+# The loader itself looks for bcc, because starting another Python takes seconds on a slow machine. It needs Python 3.10
+# or later. A bcc that is installed but lacks a library is a different error from no bcc.
 _HAS_NO_BCC, _HAS_BROKEN_BCC = 77, 78
 _NEEDS_BCC = f"""
 import sys
@@ -53,9 +53,9 @@ _LONGEST_ANSWER = 1 << 16
 
 
 def attach(*, max_entries: int, max_restored: int, last_pfn: int, events: bool) -> Probes:
-    """Compile and attach the probes; they stay for as long as what is returned is open.
+    """Compile and attach the probes; they stay attached as long as the returned Probes are open.
 
-    Raise SpoTraceError with a hint on how to fix it if this kernel or machine does not let them.
+    Raise SpoTraceError, with a hint, if this kernel or machine does not allow it.
     """
     request = {
         "program": str(bpf_program()),
@@ -70,17 +70,17 @@ def attach(*, max_entries: int, max_restored: int, last_pfn: int, events: bool) 
 
 
 def require_root() -> None:
-    """Raise SpoTraceError for anybody else."""
+    """Raise SpoTraceError unless this process runs as root."""
     if os.geteuid() != 0:
         raise SpoTraceError("only root may attach probes to the kernel", hint="run it with sudo")
 
 
-# Gives what the loader answers under the first Python that has bcc.
+# Return the answer of the loader under the first Python that has bcc.
 def _ask(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
     for python in filter(shutil.which, PYTHONS):
-        said = _ask_loader(python, request)
-        if said is not None:
-            return said
+        answer = _ask_loader(python, request)
+        if answer is not None:
+            return answer
     raise SpoTraceError(f"no bcc for Python 3.10 or later in {' or '.join(PYTHONS)}", hint=NO_BCC)
 
 
@@ -88,14 +88,14 @@ _PACKAGES = "apt install python3-bpfcc (Debian, Ubuntu), dnf install python3-bcc
 NO_BCC = f"install it for the system's own Python: {_PACKAGES}"
 
 
-# Gives None if that Python has no bcc.
+# Return None if that Python has no bcc.
 def _ask_loader(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]] | None:
     ours, theirs = socket.socketpair()
     with ours, theirs, _scratch() as scratch:
         package = str(Path(__file__).parents[2])
-        # bcc unpacks the kernel's headers there, and would do so under a name known in advance in /tmp.
+        # bcc unpacks the kernel's headers to TMPDIR; in /tmp, their path would be predictable.
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": str(scratch)}
-        # Isolated: neither the environment nor the directory it is run in has a say.
+        # -I: neither the environment nor the current directory has an effect.
         command = [python, "-I", "-c", _NEEDS_BCC + _START, package, str(theirs.fileno())]
         with (
             (scratch / "log").open("w+b") as log,
@@ -113,7 +113,7 @@ def _ask_loader(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], l
             try:
                 message, descriptors = _converse(ours, request)
             except BaseException:
-                # With what unpacks the headers for it.
+                # The group includes the processes that unpack the headers.
                 os.killpg(loader.pid, signal.SIGKILL)
                 raise
         if not message and loader.returncode == _HAS_NO_BCC:
@@ -125,7 +125,7 @@ def _ask_loader(python: str, request: dict[str, Any]) -> tuple[dict[str, Any], l
 
 
 def _converse(peer: socket.socket, request: dict[str, Any]) -> tuple[bytes, list[int]]:
-    # Killed, it resets the connection or ends it.
+    # If the loader is killed, the connection is reset or ends.
     with contextlib.suppress(ConnectionError):
         peer.sendall(json.dumps(request).encode() + b"\n")
         message, descriptors, _, _ = socket.recv_fds(peer, _LONGEST_ANSWER, _MOST_DESCRIPTORS)
@@ -135,17 +135,17 @@ def _converse(peer: socket.socket, request: dict[str, Any]) -> tuple[bytes, list
 
 def _died(python: str, status: int) -> dict[str, str]:
     if status == _HAS_BROKEN_BCC:
-        return {"error": f"the bcc of {python} can't be imported", "hint": f"install it again: {_PACKAGES}"}
-    return {"error": f"the loader of the probes ended without an answer (status {status})", "hint": _DIED}
+        return {"error": f"the bcc of {python} cannot be imported", "hint": f"reinstall it: {_PACKAGES}"}
+    return {"error": f"the loader of the probes exited without an answer (status {status})", "hint": _DIED}
 
 
-# The end of what the compiler and the verifier said is where they say why.
+# The compiler and the verifier give the reason at the end of their output.
 def _show(log: Path) -> None:
     for line in log.read_text(errors="backslashreplace").splitlines()[-_SHOWN_LINES:]:
         _logger.warning("bcc: %s", line)
 
 
-_DIED = "was it killed, or short of memory? bcc's compiler takes some 140 MB"
+_DIED = "it was probably killed: the compiler of bcc needs about 140 MB"
 
 
 @contextlib.contextmanager

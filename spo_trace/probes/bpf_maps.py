@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The parts of bpf(2) that spo-trace calls without bcc: read maps, run programs, try what the kernel permits."""
+"""The parts of bpf(2) that are called without bcc: read maps, run programs, try what the kernel permits."""
 
 import ctypes
 import errno
@@ -9,7 +9,7 @@ import struct
 
 __all__ = ["lookup", "lookup_all", "missed_runs", "run_program", "try_hash_map", "try_program", "update"]
 
-# __NR_bpf; those not named have the generic number.
+# __NR_bpf; all other architectures have the generic number.
 _SYSCALL = {"x86_64": 321, "ppc64le": 361, "ppc64": 361, "s390x": 351}.get(platform.machine(), 280)
 
 _MAP_CREATE = 0
@@ -30,7 +30,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
-    """Return the value of `key`, of `value_size` bytes in all (for all processors), None if there is none."""
+    """Return the value of `key`, None if there is none; `value_size` is in bytes, for all processors together."""
     value = ctypes.create_string_buffer(value_size)
     held = ctypes.create_string_buffer(key, len(key))
     try:
@@ -41,15 +41,15 @@ def lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
 
 
 def update(fd: int, key: bytes, value: bytes) -> None:
-    """Give `key` the value `value`."""
+    """Set the value of `key`."""
     keys, values = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
     _bpf(_MAP_UPDATE_ELEM, struct.pack("<IIQQQ", fd, 0, _address(keys), _address(values), 0))
 
 
 def lookup_all(fd: int, key_size: int, value_size: int, *, step: int = 1 << 14) -> tuple[bytes, bytes]:
-    """Return all keys and all values of a hash map, one after the other (BPF_MAP_LOOKUP_BATCH, Linux 5.6+).
+    """Return all keys and all values of a hash map, concatenated (BPF_MAP_LOOKUP_BATCH, Linux 5.6+).
 
-    What is added or removed meanwhile may be in it or not.
+    Elements that are added or removed during the call may be included or not.
     """
     keys, values = bytearray(), bytearray()
     position = ctypes.create_string_buffer(4)
@@ -69,7 +69,7 @@ def lookup_all(fd: int, key_size: int, value_size: int, *, step: int = 1 << 14) 
         except FileNotFoundError:
             end = True
         except OSError as error:
-            # A bucket holds more than a whole step.
+            # A bucket has more than `step` elements.
             if error.errno != errno.ENOSPC:
                 raise
             step *= 2
@@ -83,7 +83,7 @@ def lookup_all(fd: int, key_size: int, value_size: int, *, step: int = 1 << 14) 
 
 
 def run_program(fd: int, context: bytes) -> int:
-    """Run a raw tracepoint program once with `context` as its arguments, return its result (Linux 5.10+)."""
+    """Run a raw tracepoint program once with `context` as its arguments; return its result (Linux 5.10+)."""
     held = ctypes.create_string_buffer(context, len(context))
     # prog_fd, retval, data_size_in, data_size_out, data_in, data_out, repeat, duration, ctx_size_in, ctx_size_out,
     # ctx_in, ctx_out, flags, cpu, batch_size
@@ -96,7 +96,7 @@ def run_program(fd: int, context: bytes) -> int:
 def try_program(instructions: bytes) -> None:
     """Load `instructions` (struct bpf_insn, 8 bytes each) as a raw tracepoint program, and unload it.
 
-    Raise OSError with the kernel's error number if it does not load.
+    Raise OSError with the kernel's error number if the kernel refuses.
     """
     code = ctypes.create_string_buffer(instructions, len(instructions))
     license_name = ctypes.create_string_buffer(b"GPL")
@@ -105,12 +105,12 @@ def try_program(instructions: bytes) -> None:
 
 
 def try_hash_map(key_size: int, value_size: int, max_entries: int) -> None:
-    """Create a preallocated hash map, and remove it; raise OSError with the kernel's error number if that fails."""
+    """Create a preallocated hash map and remove it; raise OSError with the kernel's error number if that fails."""
     os.close(_bpf(_MAP_CREATE, struct.pack("<IIIII", _MAP_TYPE_HASH, key_size, value_size, max_entries, 0)))
 
 
 def missed_runs(fd: int) -> int:
-    """Return how often a program was not run, as it was running on that processor already (Linux 5.12+)."""
+    """Return how often a program was skipped because it was already running on that processor (Linux 5.12+)."""
     info = ctypes.create_string_buffer(_PROGRAM_INFO.size)
     _bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", fd, _PROGRAM_INFO.size, _address(info)))
     return int(_PROGRAM_INFO.unpack(info.raw)[0])
@@ -120,7 +120,7 @@ def _address(buffer: "ctypes.Array[ctypes.c_char]") -> int:
     return ctypes.addressof(buffer)
 
 
-# `attributes` are changed in place if they are a bytearray.
+# A bytearray of attributes is changed in place.
 def _bpf(command: int, attributes: "bytes | bytearray") -> int:
     size = len(attributes)
     buffer = (ctypes.c_char * size).from_buffer(

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How large the probes' maps are made."""
+"""The size of the probes' maps."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 __all__ = ["ENTRY_BYTES", "Capacity", "capacity"]
 
-# Of the kernel's memory for each swap entry, from the attach on: struct htab_elem, key, value, and its bucket.
+# Kernel memory per swap entry, allocated at the attach: struct htab_elem, key, value, and bucket.
 ENTRY_BYTES = 120
 
 _LEAST_ENTRIES = 1 << 16
@@ -14,7 +14,7 @@ _LARGEST_PART_OF_MEMORY = 32
 
 
 class Capacity(NamedTuple):
-    """Hold how many swap entries and restored pages the maps have room for; `swap_pages`: what there is of swap."""
+    """Hold how many swap entries and restored pages the maps have room for; `swap_pages`: the size of swap."""
 
     entries: int
     restored: int
@@ -22,9 +22,9 @@ class Capacity(NamedTuple):
 
 
 def capacity(meminfo: Mapping[str, int], page_size: int, asked: int | None = None) -> Capacity:
-    """Return room for all of swap, but not for more than a 32nd of memory holds; `asked` entries if it is given.
+    """Return room for `asked` entries; by default, for all of swap in at most 1/32 of memory.
 
-    Restored pages take memory only as they come, and are no more than there are page frames.
+    Restored pages are at most the number of page frames, and use memory only as they are added.
     """
     swap_pages = meminfo.get("SwapTotal", 0) // page_size
     most = meminfo["MemTotal"] // _LARGEST_PART_OF_MEMORY // ENTRY_BYTES

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What `spo-trace trace` needs from this machine, without attaching anything."""
+"""Checks of what `spo-trace trace` needs from this machine; nothing is attached."""
 
 import platform
 import shutil
@@ -21,12 +21,12 @@ _KPROBE_EVENTS = "sys/bus/event_source/devices/kprobe/type"
 # include/uapi/linux/capability.h
 _CAP_PERFMON, _CAP_BPF = 1 << 38, 1 << 39
 
-# Whether there is a module is cheaper to ask than to import it: bcc loads LLVM.
+# Finding the module is cheaper than importing it: bcc loads LLVM.
 _FIND_BCC = "import sys, importlib.util as u; sys.exit(sys.version_info < (3, 10) or u.find_spec('bcc') is None)"
 
 
 def trace_needs(machine: Machine, pythons: Sequence[str] = PYTHONS) -> Iterator[Check]:
-    """Yield a check for everything that `trace` needs; a gap does not end the checks."""
+    """Yield a check for each thing that `trace` needs; a failed one does not end the checks."""
     yield _check_privileges(machine)
     yield _check_lockdown(machine)
     yield _check_bpf(machine)
@@ -53,14 +53,14 @@ def _check_privileges(machine: Machine) -> Check:
     held = machine.capabilities("CapEff")
     if held is not None and not held & CAP_SYS_ADMIN and held & (both := _CAP_BPF | _CAP_PERFMON) != both:
         fix = "run it on the host, or give the container CAP_BPF and CAP_PERFMON"
-        return _lacking(code, what, "root is without CAP_BPF and CAP_PERFMON here", fix, Missing.PERMISSION)
+        return _lacking(code, what, "root lacks CAP_BPF and CAP_PERFMON here", fix, Missing.PERMISSION)
     return _ok(code, what, "root may attach probes")
 
 
 def _check_lockdown(machine: Machine) -> Check:
     code, what = CheckCode.TRACE_LOCKDOWN, "lockdown"
     if machine.lockdown == "confidentiality":
-        found = "kernel lockdown (confidentiality) does not let BPF read the kernel's memory"
+        found = "kernel lockdown (confidentiality) does not allow BPF to read kernel memory"
         return _lacking(code, what, found, "boot without lockdown=confidentiality", Missing.LOCKDOWN)
     if machine.lockdown is None and machine.configured("CONFIG_SECURITY_LOCKDOWN_LSM") != "":
         return Check(code, State.UNKNOWN, what, "whether lockdown forbids BPF is unknown")
@@ -93,27 +93,27 @@ def _check_btf(machine: Machine) -> Check:
     code, what = CheckCode.TRACE_BTF, "BTF"
     if machine.exists(_BTF):
         return _ok(code, what, f"the kernel has /{_BTF}")
-    found = f"the kernel has no /{_BTF}: kprobes are used, and sizes decide the structures' layout"
-    return _lacking(code, what, found, "a kernel with CONFIG_DEBUG_INFO_BTF=y attaches faster probes")
+    found = f"the kernel has no /{_BTF}: kprobes are used, and structure offsets are chosen by size"
+    return _lacking(code, what, found, "use a kernel with CONFIG_DEBUG_INFO_BTF=y for faster probes")
 
 
 def _check_headers(machine: Machine) -> Check:
     code, what = CheckCode.TRACE_HEADERS, "kernel headers"
     directory = f"lib/modules/{machine.release}/build"
     if machine.exists(directory):
-        return _ok(code, what, f"/{directory} is there")
+        return _ok(code, what, f"/{directory} exists")
     if machine.exists("sys/kernel/kheaders.tar.xz"):
-        return _ok(code, what, "the kernel has its headers in /sys/kernel/kheaders.tar.xz")
+        return _ok(code, what, "the kernel provides its headers in /sys/kernel/kheaders.tar.xz")
     if machine.configured("CONFIG_IKHEADERS") == "m":
-        return _lacking(code, what, "the module with the kernel's headers is not loaded", "modprobe kheaders")
-    fix = "apt install linux-headers-$(uname -r), or a kernel with CONFIG_IKHEADERS"
+        return _lacking(code, what, "the module with the kernel headers is not loaded", "modprobe kheaders")
+    fix = "apt install linux-headers-$(uname -r), or use a kernel with CONFIG_IKHEADERS"
     return _lacking(code, what, f"there is no /{directory} and no /sys/kernel/kheaders.tar.xz", fix)
 
 
 def _check_hooks(machine: Machine) -> Check:
     code, what = CheckCode.TRACE_HOOKS, "swap functions"
     if not machine.kallsyms:
-        found = "/proc/kallsyms can't be read: whether the kernel has the functions to hook is unknown"
+        found = "/proc/kallsyms cannot be read: whether the kernel has the functions to hook is unknown"
         return Check(code, State.UNKNOWN, what, found)
     functions = {name for name in FUNCTIONS if machine.has_symbol(name)}
     try:
@@ -123,7 +123,7 @@ def _check_hooks(machine: Machine) -> Check:
     return _ok(code, what, f"the kernel has {', '.join(hook.function for hook in hooks)}")
 
 
-# fentry, where the kernel and bcc have it, needs none of this.
+# fentry, if the kernel and bcc support it, does not need kprobes.
 def _check_kprobes(machine: Machine) -> Check:
     code, what = CheckCode.TRACE_KPROBES, "kprobes"
     if machine.exists(_BTF) and platform.machine() == "x86_64":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The probes' open maps: whoever holds them open keeps the probes attached."""
+"""The open maps and links of the probes, which stay attached as long as a process keeps these open."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from spo_trace.probes.counters import COUNTERS, MISSED
 
 __all__ = ["KNOWN_MAPPER", "KNOWN_OWNER", "Event", "Probes"]
 
-# Of keys and values, in bytes; a stack is its handle, its size and 16 addresses: see bpf/swap_owner.c.
+# Bytes of keys and values (bpf/swap_owner.c). A stack has a handle, a size and 16 addresses.
 _SIZES = {"entries": (8, 48), "restored": (8, 56), "stacks": (4, 136), "events": (32, 8)}
 KNOWN_OWNER, KNOWN_MAPPER = 1, 2
 
@@ -23,10 +23,10 @@ _CALLER = struct.Struct("=127Q")
 
 
 class Event(NamedTuple):
-    """Count the pages of one kind of event; `known`: whose comm it is, and what `stack` is.
+    """Hold the pages of one kind of event; `known` gives the meaning of `comm` and `stack`.
 
-    KNOWN_OWNER: the owner's, and a stack depot handle. Else a stack taken at the hook, and the comm of the process that
-    had the page mapped (KNOWN_MAPPER) or of the task that swapped (0).
+    KNOWN_OWNER: the comm of the owner, and a stack depot handle. Otherwise a stack taken at the hook, and the comm of
+    the process that had the page mapped (KNOWN_MAPPER) or of the task that called the hook (0).
     """
 
     kind: int
@@ -37,17 +37,17 @@ class Event(NamedTuple):
 
 
 class Probes(Closeable):
-    """Hold the descriptors of the maps and of what keeps the programs attached."""
+    """Hold the descriptors of the maps, of the programs, and of the links that keep these attached."""
 
     def __init__(self, answer: dict[str, Any], descriptors: list[int]) -> None:
-        """Take over descriptors of maps, programs, and what keeps these attached; `answer`: what the loader says."""
+        """Take ownership of `descriptors` of maps, programs and links; `answer` is the loader's."""
         self.facts = answer
         self.descriptors = descriptors
         self._maps = dict(zip(answer["maps"], descriptors, strict=False))
         self._programs = descriptors[len(self._maps) :][: answer["programs"]]
 
     def close(self) -> None:
-        """Let go of everything: with the last holder the programs are detached."""
+        """Close all descriptors; the programs are detached when no process has them open."""
         for fd in self.descriptors:
             with contextlib.suppress(OSError):
                 os.close(fd)
@@ -55,11 +55,11 @@ class Probes(Closeable):
 
     @property
     def readable(self) -> list[int]:
-        """Return the descriptors of maps and programs, without what keeps the programs attached."""
+        """Return the descriptors of maps and programs, without the links."""
         return [*self._maps.values(), *self._programs]
 
     def read(self, name: str) -> tuple[bytes, bytes]:
-        """Return all keys and all values of the map `name`, one after the other."""
+        """Return all keys and all values of the map `name`, concatenated."""
         return bpf_maps.lookup_all(self._maps[name], *_SIZES[name], step=1 << 12)
 
     def stacks(self) -> dict[int, tuple[int, ...]]:
@@ -68,7 +68,7 @@ class Probes(Closeable):
         return {handle: tuple(entries[:size]) for handle, size, *entries in rows}
 
     def events(self) -> list[Event]:
-        """Return what happened since the attach."""
+        """Return the events since the attach."""
         keys, values = self.read("events")
         pages = struct.unpack(f"={len(values) // 8}Q", values)
         return [
@@ -77,14 +77,14 @@ class Probes(Closeable):
         ]
 
     def caller(self, number: int) -> tuple[int, ...]:
-        """Return the addresses of one of the stacks that were taken at a hook; none if it could not be taken."""
+        """Return the addresses of a stack that was taken at a hook; none if it could not be taken."""
         if number < 0:
             return ()
         raw = bpf_maps.lookup(self._maps["callers"], struct.pack("=I", number), _CALLER.size)
         return tuple(address for address in _CALLER.unpack(raw) if address) if raw else ()
 
     def counters(self) -> dict[str, int]:
-        """Return what was counted since the attach, summed over processors."""
+        """Return the counters since the attach, summed over processors."""
         processors = _possible_processors()
         values = {}
         for number, name in enumerate(name for name in COUNTERS if name != MISSED):
@@ -94,7 +94,7 @@ class Probes(Closeable):
         return values
 
 
-# A per-CPU value has a slot for each possible processor, not for each that is there.
+# A per-CPU value has a slot for each possible processor, present or not.
 def _possible_processors() -> int:
     ranges = Path("/sys/devices/system/cpu/possible").read_text()
     return int(ranges.strip().replace("-", ",").split(",")[-1]) + 1

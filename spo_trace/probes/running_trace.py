@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The probes that are attached to this machine, for one snapshot."""
+"""The trace that runs on this machine, as a snapshot uses it."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -14,24 +14,24 @@ from spo_trace.formats.stack_table import StackTable
 from spo_trace.probes.counters import COUNTERS, LOSSES
 from spo_trace.probes.probes import Probes
 from spo_trace.probes.server import connect
+from spo_trace.probes.session import swap_pages_used
 from spo_trace.probes.swap_rows import SwapRows
 from spo_trace.probes.symbolizer import live_symbolizer
-from spo_trace.probes.tracing import swap_pages_used
 
 __all__ = ["RunningTrace", "running_trace"]
 
-_ENDED = "probes: the trace ended while the snapshot was taken: what was swapped after that is not in it"
+_ENDED = "probes: the trace ended during the snapshot: pages swapped after that are missing"
 _NONE = ("no trace is running", "start one: sudo spo-trace trace, and leave it running")
 _NO_OWNERS = (
-    "the running trace keeps no owners: page_owner is not on",
-    "boot with page_owner=on (a kernel with CONFIG_PAGE_OWNER), and start the trace again",
+    "the running trace has no owners: page_owner is not on",
+    "boot with page_owner=on (a kernel with CONFIG_PAGE_OWNER), and restart the trace",
 )
 
 
 def running_trace(mode: str, stacks: StackTable) -> "RunningTrace | None":
-    """Return the trace that is running, for `--swap MODE` on this machine; None if there is none and none is asked for.
+    """Return the trace that runs on this machine, for `--swap MODE`; None if there is none and none is required.
 
-    Raise SpoTraceError for `bpf` if no trace runs, or if it keeps no owners.
+    Raise SpoTraceError for `bpf` if no trace runs, or if it has no owners.
     """
     if mode not in ("auto", "bpf"):
         return None
@@ -45,20 +45,20 @@ def running_trace(mode: str, stacks: StackTable) -> "RunningTrace | None":
 
 
 class RunningTrace(Closeable):
-    """Give the rows of a running trace, and what it says of itself."""
+    """Return the rows of a running trace, and facts about it."""
 
     def __init__(self, probes: Probes, stacks: StackTable) -> None:
-        """Take over `probes`, and read /proc/kallsyms."""
+        """Take ownership of `probes`, and read /proc/kallsyms."""
         self._probes = probes
         self._rows = SwapRows(probes, live_symbolizer(), stacks)
         self._entries = 0
 
     def close(self) -> None:
-        """Let the trace go on without this process."""
+        """Disconnect from the trace, which continues."""
         self._probes.close()
 
     def restore(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield rows of page_owner, those of pages that came back from swap with their first owner."""
+        """Yield rows of page_owner; pages that came back from swap get their first owner."""
         return self._rows.restore(batches)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -68,7 +68,7 @@ class RunningTrace(Closeable):
             yield batch
 
     def facts(self) -> dict[str, Any]:
-        """Return what snapshot.json keeps of the trace, in pages; `unknown_pages`: in swap since before the attach."""
+        """Return what snapshot.json contains about the trace; `unknown_pages` were in swap before the attach."""
         counters = self._probes.counters()
         at_attach = self._probes.facts["used_at_attach"]
         missing = max(swap_pages_used() - self._entries, 0)
@@ -85,15 +85,15 @@ class RunningTrace(Closeable):
         }
 
     def warnings(self) -> list[str]:
-        """Return what the trace lost, in words."""
+        """Return messages about what the trace lost."""
         counters = self._probes.counters()
         ended = [] if _lives(self._probes.facts["pid"]) else [_ENDED]
         return ended + [f"probes: {counters[name]:,} {COUNTERS[name]}" for name in LOSSES if counters[name]]
 
 
-# What is missing was there before the attach, or was lost to a full map. Of the first no more can have gone than
-# entries were freed whose owner was not in the map; of the second no more can be there than was lost. What can be
-# either is taken for lost, as that can be fixed.
+# Missing entries were in swap before the attach, or were lost because a map was full. Of those before the attach, at
+# most `free_unknown` have been freed; of those lost, at most `entries_full` are still in swap. Entries that can be
+# either count as lost, because a larger map avoids these.
 def _unknown_pages(missing: int, at_attach: int, counters: dict[str, int]) -> int:
     least = max(at_attach - counters["free_unknown"], missing - counters["entries_full"])
     return min(missing, at_attach, max(least, 0))
@@ -103,6 +103,7 @@ def _lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-# mm/swap_slots.c (until Linux 6.14, as swap_writepage) keeps up to 64 slots ready for each processor: they are "used".
+# Up to 6.14, mm/swap_slots.c reserves up to 64 slots for each processor, which /proc/swaps counts as used. Kernels with
+# swap_writepage() have it.
 def _slot_cache_pages(hooks: dict[str, str]) -> int:
     return 64 * (os.cpu_count() or 1) if hooks.get("out") == "swap_writepage" else 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A socket of root's own, over which `spo-trace trace` hands its open maps to whoever takes a snapshot."""
+"""The socket on which `spo-trace trace` sends its open maps to snapshots; only root can use it."""
 
 import fcntl
 import json
@@ -19,10 +19,10 @@ from spo_trace.version import __version__
 
 __all__ = ["RUN", "SCRATCH", "TraceServer", "connect", "only_one", "own_directory"]
 
-# Root's own, and gone after a boot.
+# Writable by root only, and empty after a boot.
 RUN = Path("/run/spo-trace")
 
-# How the directories begin in which a loader works; one that is killed leaves its own.
+# Prefix of the loaders' working directories; a loader that is killed leaves its directory behind.
 SCRATCH = "loader-"
 
 _SOCKET = "trace.sock"
@@ -34,17 +34,17 @@ _MOST_DESCRIPTORS = 16
 _CREDENTIALS = struct.Struct("=iii")
 
 _WITHOUT = (Argument("swap", "none"), " does without it")
-_AGAIN = ("start it again: sudo spo-trace trace; ", *_WITHOUT)
+_AGAIN = ("restart it: sudo spo-trace trace; ", *_WITHOUT)
 
 
 class TraceServer(Closeable):
-    """Listen while probes are attached; `fileno` becomes readable when somebody asks for the maps."""
+    """Listen while probes are attached; `fileno` becomes readable when a client asks for the maps."""
 
     def __init__(self, probes: Probes, directory: Path = RUN) -> None:
-        """Listen in `directory`, of which this process is `only_one`."""
+        """Listen in `directory`; the caller must be in `only_one`."""
         self._probes = probes
         self._path = own_directory(directory) / _SOCKET
-        # Nobody listens there any more.
+        # An old socket has no listener: this process holds the lock.
         self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX)
         try:
@@ -53,10 +53,10 @@ class TraceServer(Closeable):
             self._socket.listen()
         except OSError as error:
             self._socket.close()
-            raise SpoTraceError(f"{self._path} can't be listened at: {error.strerror}") from error
+            raise SpoTraceError(f"cannot listen on {self._path}: {error.strerror}") from error
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening, and remove the socket."""
         self._path.unlink(missing_ok=True)
         self._socket.close()
 
@@ -65,7 +65,7 @@ class TraceServer(Closeable):
         return self._socket.fileno()
 
     def answer(self) -> None:
-        """Hand the maps to one who asked, if that is root; one who went away is nobody's loss."""
+        """Send the maps to a client, if it is root; ignore one that has disconnected."""
         peer, _ = self._socket.accept()
         with peer:
             peer.settimeout(_TIMEOUT_SECONDS)
@@ -78,16 +78,16 @@ class TraceServer(Closeable):
                 return
 
 
-# The other side is root, or this user.
+# Whether the other side is root or the same user.
 def _trusted(peer: socket.socket) -> bool:
     credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return _CREDENTIALS.unpack(credentials)[1] in (0, os.geteuid())
 
 
 def connect(directory: Path = RUN) -> Probes | None:
-    """Return the maps of the trace that is running, None if none is.
+    """Return the maps of the running trace, None if no trace runs.
 
-    Raise SpoTraceError if it can't be asked.
+    Raise SpoTraceError if it cannot be asked.
     """
     path = directory / _SOCKET
     with socket.socket(socket.AF_UNIX) as peer:
@@ -95,7 +95,7 @@ def connect(directory: Path = RUN) -> Probes | None:
         try:
             peer.connect(str(path))
             if not _trusted(peer):
-                raise PermissionError(0, "it is not root's")
+                raise PermissionError(0, "it does not run as root")
             message, descriptors, _, _ = socket.recv_fds(peer, _LONGEST, _MOST_DESCRIPTORS)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
@@ -104,7 +104,7 @@ def connect(directory: Path = RUN) -> Probes | None:
         except OSError as error:
             why = error.strerror or "it does not answer"
             hint = "run it with sudo" if isinstance(error, PermissionError) else _WITHOUT
-            raise SpoTraceError(f"the running trace can't be asked: {why}", hint=hint) from error
+            raise SpoTraceError(f"the running trace cannot be asked: {why}", hint=hint) from error
     return _take_over(message, list(descriptors))
 
 
@@ -114,9 +114,9 @@ def _take_over(message: bytes, descriptors: list[int]) -> Probes:
     for fd in descriptors:
         os.close(fd)
     if not message:
-        raise SpoTraceError("the running trace ended before it answered", hint=_AGAIN)
+        raise SpoTraceError("the running trace exited before it answered", hint=_AGAIN)
     raise SpoTraceError(
-        f"the answer of the running trace is not one of spo-trace {__version__}", hint=("end it, and ", *_AGAIN)
+        f"the running trace sent no valid answer of spo-trace {__version__}", hint=("stop it, and ", *_AGAIN)
     )
 
 
@@ -130,9 +130,9 @@ def _is_whole(message: bytes, descriptors: list[int]) -> bool:
 
 @contextmanager
 def only_one(directory: Path = RUN) -> Iterator[None]:
-    """Be the one trace of this machine, from its start on, and remove what a killed one left.
+    """Hold the lock of the only trace on this machine, and remove files of killed ones.
 
-    Raise SpoTraceError if there is another.
+    Raise SpoTraceError if another trace runs.
     """
     with (own_directory(directory) / _LOCK).open("w") as lock:
         try:
@@ -151,16 +151,18 @@ def _another(directory: Path) -> SpoTraceError:
     with running:
         pid = running.facts["pid"]
     hint = "one trace serves any number of snapshots"
-    return SpoTraceError(f"the probes are attached already, by process {pid}", hint=hint)
+    return SpoTraceError(f"the probes are already attached, by process {pid}", hint=hint)
 
 
 def own_directory(directory: Path) -> Path:
-    """Return `directory`, made if need be; raise SpoTraceError if others could put something into it."""
+    """Return `directory`, created if needed; raise SpoTraceError if other users can write to it."""
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
         status = directory.lstat()
     except OSError as error:
-        raise SpoTraceError(f"{directory} can't be made: {error.strerror}", hint="run it with sudo") from error
+        raise SpoTraceError(f"{directory} cannot be created: {error.strerror}", hint="run it with sudo") from error
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise SpoTraceError(f"{directory} is not a directory of root's alone", hint=f"remove it: rm -r {directory}")
+        raise SpoTraceError(
+            f"{directory} is not a directory that only root can write to", hint=f"remove it: rm -r {directory}"
+        )
     return directory

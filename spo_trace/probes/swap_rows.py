@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the probes know, as rows of a snapshot: swap entries with their owners, and pages that came back from swap."""
+"""The probes' maps as rows of a snapshot: swap entries with their owners, and pages that came back from swap."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
@@ -31,18 +31,18 @@ RESTORED = np.dtype([("new_ts_nsec", "=u8"), ("owner", OWNER)])
 
 
 class Known(Protocol):
-    """Give what the probes' maps hold: see probes.Probes."""
+    """Read the probes' maps: see probes.Probes."""
 
     def read(self, name: str) -> tuple[bytes, bytes]:
         """Return all keys and all values of a map: `entries` (OWNER), `restored` (RESTORED)."""
         ...
 
     def stacks(self) -> dict[int, tuple[int, ...]]:
-        """Return the addresses of each stack depot handle."""
+        """Return the addresses of the stack of each stack depot handle."""
         ...
 
     def counters(self) -> dict[str, int]:
-        """Return what was counted."""
+        """Return the counters."""
         ...
 
 
@@ -53,7 +53,7 @@ class _Restored(NamedTuple):
 
 
 class SwapRows:
-    """Make rows of what `known` holds, their stacks symbolised and interned in `stacks`."""
+    """Make rows of `known`; their stacks are symbolized, and interned in `stacks`."""
 
     def __init__(self, known: Known, symbols: Symbolizer, stacks: StackTable) -> None:
         self._known = known
@@ -63,7 +63,7 @@ class SwapRows:
         self._stack_ids: dict[int, int] = {}
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of `schema.SWAP`, entries ascending."""
+        """Yield the rows of `schema.SWAP`, in order of swap entry."""
         entries, owners = self._sorted("entries", OWNER)
         for start in range(0, len(entries), _ROWS):
             yield self._batch(entries[start : start + _ROWS], owners[start : start + _ROWS])
@@ -83,10 +83,10 @@ class SwapRows:
         return record_batch(columns, schema.SWAP)
 
     def restore(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield rows of page_owner, those of pages that came back from swap with the owner that they had before.
+        """Yield rows of page_owner; pages that came back from swap get the owner that they had before.
 
-        Such a row is `swapped`, as the RFC's kernel would mark it; what the kernel itself says of it, the swap-in's
-        owner, goes to the columns of `schema.KERNEL_OWNER`.
+        Such a row is `swapped`, as a kernel with the RFC's patches marks it. The owner that page_owner prints, which is
+        that of the swap-in, goes to the columns of `schema.KERNEL_OWNER`.
         """
         restored = self._read_restored()
         for batch in batches:
@@ -94,7 +94,7 @@ class SwapRows:
                 restored = self._read_restored()
             yield self._restored_batch(batch, restored)
 
-    # Whether any page came back, or moved, since the map was read.
+    # These counters change when a page came back from swap, or migrated, since the map was read.
     def _seen(self) -> tuple[int, int]:
         counters = self._known.counters()
         return counters["in_pages"], counters["migrated"]
@@ -108,7 +108,7 @@ class SwapRows:
         if not len(restored.pfns):
             return batch
         at = np.minimum(np.searchsorted(restored.pfns, pfns), len(restored.pfns) - 1)
-        # The page frame may hold another page by now: the time of its allocation tells.
+        # A different allocation time means that the page frame now holds another page.
         found = (restored.pfns[at] == pfns) & (restored.values["new_ts_nsec"][at] == times)
         if not found.any():
             return batch
@@ -147,14 +147,14 @@ class SwapRows:
 
 
 def _comms(raw: Array) -> tuple[list[str], Array]:
-    """Return the different names among those of 16 bytes (`char comm[16]`, up to its first NUL), and which each is."""
+    """Return the distinct names of a column of `char comm[16]`, and the index of each row's name among them."""
     different, where = np.unique(np.ascontiguousarray(raw).view("S16"), return_inverse=True)
     texts = [escape(bytes(name).split(b"\0", 1)[0]) for name in different]
     numbered = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     return list(numbered), np.array([numbered[text] for text in texts], np.int32)[where]
 
 
-# What a column has where `found`, and null elsewhere.
+# The values of a column where `found`, null elsewhere.
 def _only(column: pa.Array, found: Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         return pa.DictionaryArray.from_arrays(_only(column.indices, found), column.dictionary)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Addresses to the text that the kernel's own %pS prints: `symbol+0xoffset/0xsize [module]`."""
+"""Kernel addresses as the text that the kernel's %pS prints: `symbol+0xoffset/0xsize [module]`."""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -17,25 +17,25 @@ class _Symbol(NamedTuple):
 
 
 class Symbolizer:
-    """Hold /proc/kallsyms, each address once under the name that the kernel finds first."""
+    """Hold /proc/kallsyms: for each address the name that the kernel finds first."""
 
     def __init__(self, kallsyms: Iterable[str], modules: Iterable[str] = ()) -> None:
-        """Read the lines of /proc/kallsyms, and those of /proc/modules for where the modules end.
+        """Read the lines of /proc/kallsyms, and those of /proc/modules for the ends of modules.
 
         Raise SpoTraceError if the addresses are hidden.
         """
-        # From the end: of aliases, kallsyms_lookup() takes the first.
+        # Reversed, so that the first of several aliases wins, as in kallsyms_lookup().
         by_address = {int(line.partition(" ")[0], 16): line for line in reversed(list(kallsyms))}
         if len(by_address) <= 1:
             raise SpoTraceError("/proc/kallsyms hides the kernel's addresses", hint=_HIDDEN)
         self._addresses = sorted(by_address)
-        # Stacks name few of them: a line is read when it is asked for.
+        # Stacks contain few of the symbols: a line is parsed when it is needed.
         self._lines = [by_address[address] for address in self._addresses]
         self._module_ends = dict(map(_module_end, modules))
         self._known: dict[tuple[int, ...], bytes] = {}
 
     def frame(self, address: int) -> str:
-        """Return what %pS prints for an address (sprint_symbol(), kernel/kallsyms.c)."""
+        """Return the text of %pS for an address (sprint_symbol(), kernel/kallsyms.c)."""
         index = bisect_right(self._addresses, address) - 1
         if index < 0:
             return f"{address:#x}"
@@ -44,7 +44,7 @@ class Symbolizer:
         if end is None or address >= end:
             return f"{address:#x}"
         text = f"{symbol.name}+{address - start:#x}/{end - start:#x}"
-        # The kernel does not name the module of a BPF program.
+        # The kernel prints no module for a BPF program.
         return f"{text} [{symbol.module}]" if symbol.module not in ("", "bpf") else text
 
     def block(self, addresses: tuple[int, ...]) -> bytes:
@@ -57,7 +57,7 @@ class Symbolizer:
         name, _, module = self._lines[index].split(None, 2)[2].partition("\t")
         return _Symbol(name.strip(), module.strip().strip("[]"))
 
-    # A symbol reaches to the next one; the last of a module, to where that ends.
+    # A symbol ends at the next one; the last one of a module ends with the module.
     def _end(self, index: int, symbol: _Symbol) -> int | None:
         following = index + 1
         if following < len(self._addresses) and self._symbol(following).module == symbol.module:
@@ -77,7 +77,7 @@ _HIDDEN = "run it as root, and not with sysctl kernel.kptr_restrict=2"
 
 
 def live_symbolizer() -> Symbolizer:
-    """Return the symbols of this machine's kernel as it is now."""
+    """Return the symbols of the running kernel."""
     modules = Path("/proc/modules")
     with Path("/proc/kallsyms").open(errors="replace") as lines:
         return Symbolizer(lines, modules.read_text().splitlines() if modules.exists() else ())

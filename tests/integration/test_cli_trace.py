@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from spo_trace.probes import attach, server, tracing
+from spo_trace.probes import attach, server, session
 from spo_trace.probes.capacity import Capacity
 from spo_trace.probes.probes import Event
 from tests.support import in_process
@@ -41,7 +41,7 @@ def maps(monkeypatch: pytest.MonkeyPatch) -> FakeMaps:
             os.close(reader)
             os.close(writer)
 
-    monkeypatch.setattr(tracing, "attached", attached)
+    monkeypatch.setattr(session, "attached", attached)
     return found
 
 
@@ -109,14 +109,14 @@ def test_it_needs_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_warning_if_swap_is_larger_than_the_map(
     maps: FakeMaps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracing, "room", lambda _: Capacity(10, 20, 1000))
+    monkeypatch.setattr(session, "room", lambda _: Capacity(10, 20, 1000))
     result = in_process("trace", "0.1", "1", cwd=tmp_path)
     assert b"warning: can track 10 of 1,000 pages of swap; pages beyond that are counted as lost" in result.stderr
 
 
 def test_a_trace_that_cannot_start_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
-    monkeypatch.setattr(tracing, "only_one", lambda: server.only_one(run))
+    monkeypatch.setattr(session, "only_one", lambda: server.only_one(run))
     monkeypatch.setattr(attach, "_NEEDS_BCC", "import sys; sys.exit(77)\n")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     result = in_process("trace", cwd=tmp_path)

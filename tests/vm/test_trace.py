@@ -132,10 +132,10 @@ REFUSALS = {
 def test_the_end_of_the_trace(unpatched: Guest) -> None:
     if unpatched.name == "6.12-stock":
         unanswered = (unpatched.out / "unanswered").read_text()
-        assert "error: the running trace ended before it answered\n  hint: start it again" in unanswered
+        assert "error: the running trace exited before it answered\n  hint: restart it" in unanswered
         assert unanswered.endswith("status 1\n")
         check_refusal(
-            unpatched.out / "headers", "the BPF program can't be compiled", "bcc needs the running kernel's headers"
+            unpatched.out / "headers", "the BPF program cannot be compiled", "bcc needs the running kernel's headers"
         )
     elif unpatched.name == "6.1-stock":
         check_full(unpatched.out)
@@ -193,8 +193,8 @@ def test_other_versions_of_bcc_and_clang_attach_and_record_owners(tmp_path: Path
     bcc = (tmp_path / "versions").read_text().splitlines()[-1]
     check_refusal(
         tmp_path / "naming",
-        "the BPF program can't be loaded: ",
-        f"please report it with all that is printed above: {bcc}",
+        "the BPF program cannot be loaded: ",
+        f"please report it with all output above: {bcc}",
     )
     assert not re.search("root|lockdown", (tmp_path / "naming").read_text())
 
@@ -220,7 +220,7 @@ def test_without_page_owner_events_are_counted(tmp_path: Path, suite: str | None
     assert any(comm == r"the\nowner ?" and int(pages) for comm, _, pages, _, _ in blocks)
     check_refusal(
         tmp_path / "owners",
-        "no owners of swap from probes: the running trace keeps no owners: page_owner is not on",
+        "no owners of swap from probes: the running trace has no owners: page_owner is not on",
         "boot with page_owner=on",
     )
 
@@ -228,7 +228,7 @@ def test_without_page_owner_events_are_counted(tmp_path: Path, suite: str | None
 def test_a_locked_kernel(tmp_path: Path) -> None:
     # In integrity mode BPF may read the kernel's memory, in confidentiality mode it may not.
     run("7.2-lockdown", "page_owner=on", "trace_lockdown.sh", tmp_path, 640)
-    lockdown = "kernel lockdown (confidentiality) does not let BPF read"
+    lockdown = "kernel lockdown (confidentiality) does not allow BPF to read"
     check_refusal(tmp_path / "told", lockdown, "boot without lockdown=confidentiality")
     # Also without securityfs, because the kernel itself is queried.
     check_refusal(tmp_path / "unseen", lockdown, "boot without lockdown=confidentiality")

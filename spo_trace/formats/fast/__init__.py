@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The compiled scanner and what turns its results into Arrow record batches."""
+"""The compiled scanner, and the conversion of its results to Arrow record batches."""

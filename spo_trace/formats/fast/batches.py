@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Kernel text by the compiled scanner, run by run, with the reference parser for whatever it leaves."""
+"""Record batches of kernel text: the compiled scanner reads it run by run, the reference parser the rest."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import cycle
@@ -24,15 +24,15 @@ from spo_trace.native.library import Library
 __all__ = ["TextFormat", "fast_batches"]
 
 
-class Meanings(Protocol):
-    """Tell what one scanner's strings mean, and make columns of rows."""
+class ScannedColumns(Protocol):
+    """Hold the meanings of one scanner's strings, and make columns of its rows."""
 
     def add(self, number: int, kind: int, text: bytes) -> None:
-        """Note what string `number` means."""
+        """Note string `number`."""
         ...
 
     def odd(self, rows: Rows) -> Numbers:
-        """Tell which rows are for the reference parser after all."""
+        """Return which rows only the reference parser can read."""
         ...
 
     def batch(self, rows: Rows, stack_ids: Numbers, schema: pa.Schema) -> pa.RecordBatch:
@@ -41,21 +41,21 @@ class Meanings(Protocol):
 
 
 class TextFormat(NamedTuple):
-    """Hold what differs between page_owner and swap_page_owner; `names` are the columns whose names are shared.
+    """Hold the differences between page_owner and swap_page_owner.
 
-    `schema`: the columns that are made.
+    `schema`: the columns of the batches; `names`: columns of names, whose dictionaries all scanners share.
     """
 
     file: str
     schema: pa.Schema
     row: np.dtype[np.void]
     names: tuple[str, ...]
-    meanings: Callable[[Mapping[str, Names]], Meanings]
+    columns: Callable[[Mapping[str, Names]], ScannedColumns]
     parser: Callable[[StackTable, RejectSink], RecordParser]
 
 
 class _Lane:
-    """Hold a scanner and what its strings mean, filled and read by the one thread that puts the runs in order."""
+    """Hold a scanner and the meanings of its strings, which only the joining thread uses."""
 
     def __init__(self, library: Library, text_format: TextFormat, names: Mapping[str, Names]) -> None:
         self._library = library
@@ -65,22 +65,22 @@ class _Lane:
 
     def _start(self) -> None:
         self.scanner = Scanner(self._library, self._format.row)
-        self.meanings = self._format.meanings(self._names)
+        self.columns = self._format.columns(self._names)
         self.stacks = ScannedStacks()
         self._strings = 0
 
     def forget_many(self) -> None:
-        """Begin anew if there are too many strings; between two runs."""
+        """Start again with an empty table if there are too many strings; only between two runs."""
         if self._strings > MOST_STRINGS:
             self._start()
 
     def learn(self, strings: Iterable[tuple[int, bytes]]) -> None:
-        """Note what the next strings mean."""
+        """Note the strings that are new in a run."""
         for kind, text in strings:
             if kind == STACK:
                 self.stacks.add(self._strings, text)
             else:
-                self.meanings.add(self._strings, kind, text)
+                self.columns.add(self._strings, kind, text)
             self._strings += 1
 
 
@@ -93,9 +93,9 @@ def fast_batches(
     *,
     jobs: int = 1,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield what the reference parser yields: the same rows, stack ids and rejects, whatever `jobs` is."""
+    """Yield the rows, stack ids and rejects of the reference parser; `jobs` makes no difference to them."""
     names = {name: Names() for name in text_format.names}
-    # In turn: what a scanner numbers in a run is joined before it goes on to its next one.
+    # The scanners take turns: the results of each are joined before it gets its next run.
     lanes = cycle([_Lane(library, text_format, names) for _ in range(1 if jobs == 1 else jobs + 1)])
     work = zip(lanes, runs, strict=False)
     join = _Joiner(text_format, stacks, reject)
@@ -111,7 +111,7 @@ def fast_batches(
 
 
 class _Joiner:
-    """Put what scanners found in order: rows, the records that they left, and the stacks of both."""
+    """Join the results of the scanners in order: rows, records left to the reference parser, and stacks of both."""
 
     def __init__(self, text_format: TextFormat, stacks: StackTable, reject: RejectSink) -> None:
         self._format = text_format
@@ -119,29 +119,29 @@ class _Joiner:
         self._parser = text_format.parser(stacks, reject)
         self._offset = 0
         self._line = 1
-        # The last record of a run, until it is known whether more text follows it.
+        # The last record of a run, as long as it is unknown whether more text follows.
         self._waiting: Record | None = None
 
     def batch(self, lane: _Lane, run: Run, scanned: Scanned) -> pa.RecordBatch:
-        """Return a run's rows, those of the reference parser at their places among them."""
+        """Return the rows of a run in order, including those of the reference parser."""
         lane.learn(scanned.strings)
         if run.offset is not None:
             self._offset = run.offset
         rows, left = _without_odd(lane, scanned)
         stacks = rows["stack"].astype(np.intp)
         parsed, places = self._parse_left(lane, scanned, stacks, left)
-        batch = lane.meanings.batch(rows, lane.stacks.ids(stacks, self._stacks), self._format.schema)
+        batch = lane.columns.batch(rows, lane.stacks.ids(stacks, self._stacks), self._format.schema)
         self._offset += len(scanned.text)
         self._line += scanned.lines
         return self._merged(batch, parsed, places)
 
     def rest(self) -> list[pa.RecordBatch]:
-        """Return the row of the text's last record, if it waits for what follows it."""
+        """Return the row of the last record of the text, if it is still waiting."""
         waiting, self._waiting = self._waiting, None
         row = None if waiting is None else parse_or_reject(waiting._replace(last=True), self._parser)
         return [] if row is None else [to_batch(self._format.schema, [row])]
 
-    # A stack's number is its place in the order of first appearance: the rows before a record come first.
+    # Stack ids are in order of first appearance: the rows before a record are numbered before it.
     def _parse_left(
         self, lane: _Lane, scanned: Scanned, numbers: npt.NDArray[np.intp], left: Rows
     ) -> tuple[list[OwnerRow], list[int]]:
@@ -180,13 +180,13 @@ class _Joiner:
         return merged.to_batches()[0]
 
 
-# A record whose tail says something out of the ordinary is as good as not recognised.
+# Rows that only the reference parser can read are treated as not recognised.
 def _without_odd(lane: _Lane, scanned: Scanned) -> tuple[Rows, Rows]:
     rows, left = scanned.rows, scanned.left
-    odd = lane.meanings.odd(rows) | lane.stacks.odd(rows["stack"])
+    odd = lane.columns.odd(rows) | lane.stacks.odd(rows["stack"])
     if not odd.any():
         return rows, left
-    # Records left stand between rows too: a record ends where the next row or record left begins.
+    # A record ends where the next row, or the next record left, begins.
     borders = np.sort(np.concatenate([rows["start"], left["start"], [len(scanned.text)]]))
     now_left = np.zeros(int(odd.sum()), left.dtype)
     now_left["start"], now_left["line"], now_left["row"] = rows["start"][odd], rows["line"][odd], np.flatnonzero(odd)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the strings of the compiled scanner mean: a name or a number in place of each string's number."""
+"""Values of the compiled scanner's strings: a number or a name for each string's number."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ __all__ = ["MOST_STRINGS", "Lookup", "NameLookup", "Names", "Numbers"]
 
 Numbers = npt.NDArray[Any]
 
-# Above this many, what is known of strings is forgotten: more than a machine has unless somebody means it to.
+# Above this number, strings are forgotten. A machine has fewer, unless a user produces many on purpose.
 MOST_STRINGS = 1 << 16
 
 _NOT_YET, _MISSING = -1, -2
 
 
 class Lookup:
-    """Hold a value for each string's number."""
+    """Map string numbers to values."""
 
     def __init__(self, kind: npt.DTypeLike) -> None:
         self._values = np.zeros(1 << 10, kind)
@@ -48,7 +48,7 @@ class Lookup:
 
 
 class Names:
-    """Hold the distinct names of a column in order of first appearance, whichever scanner met them."""
+    """Hold the distinct names of a column in order of first appearance in the text, for all scanners."""
 
     def __init__(self) -> None:
         self.generation = 0
@@ -71,7 +71,7 @@ class Names:
         return self._array
 
     def forget_many(self) -> None:
-        """Begin a new generation if there are too many: users choose process names, and may choose millions."""
+        """Start a new generation if there are too many names: users can choose millions of process names."""
         if len(self._numbers) > MOST_STRINGS:
             self.generation += 1
             self._numbers.clear()
@@ -79,7 +79,7 @@ class Names:
 
 
 class NameLookup:
-    """Hold a name for each string's number; it gets its number among `names` when a row has it."""
+    """Map string numbers to names; a name is added to `names` when a row first has it."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
@@ -89,7 +89,7 @@ class NameLookup:
         self._any_missing = False
 
     def put(self, number: int, name: str | None) -> None:
-        """Note the name that string `number` means; None if it means none."""
+        """Note the name of string `number`; None if it has none."""
         while number >= len(self._index):
             self._index = np.concatenate([self._index, np.full_like(self._index, _NOT_YET)])
         if name is None:
@@ -112,5 +112,5 @@ class NameLookup:
         missing = index == _MISSING if self._any_missing else None
         if missing is not None:
             index[missing] = 0
-        # Not safe: every number was given for a name, and looking at each again takes its time.
+        # safe=False: all indices are valid, and checking them takes time.
         return pa.DictionaryArray.from_arrays(arrays.numbers(index, missing), self._names.array(), safe=False)

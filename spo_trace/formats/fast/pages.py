@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the compiled scanner found in page_owner text, as the columns of `schema.PAGES`."""
+"""The compiled scanner's rows of page_owner, as the columns of `schema.PAGES`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ __all__ = ["PAGE_NAMES", "ScannedPages"]
 
 PAGE_NAMES = ("gfp_flags", "comm", "migratetype", "page_flag_names", "last_migrate_reason", "memcg")
 
-# The string that a column is told by.
+# The string of a row that gives a column's value.
 _STRING_OF = {
     "gfp_mask": "gfp",
     "gfp_flags": "gfp",
@@ -37,12 +37,12 @@ _STRING_OF = {
     "slab": "tail",
 }
 
-# Two columns of names of one kind.
+# Columns that use the names of another column.
 _SHARED = {"pageblock_migratetype": "migratetype"}
 
 _NUMBERS_OF_ROWS = ("pfn", "order", "pid", "tgid", "ts_nsec", "swapped")
 
-# Those that a string tells.
+# Columns of numbers that a string gives.
 _NUMBERS = {
     "gfp_mask": np.uint32,
     "page_flags": np.uint64,
@@ -55,16 +55,16 @@ _NUMBERS = {
 
 
 class ScannedPages:
-    """Hold what each string of one scanner means, by its number; all scanners share `names`."""
+    """Hold the values of one scanner's strings; all scanners share `names`."""
 
     def __init__(self, names: Mapping[str, Names]) -> None:
         self._lookups: dict[str, Lookup | NameLookup] = {name: Lookup(kind) for name, kind in _NUMBERS.items()}
         self._lookups |= {name: NameLookup(shared) for name, shared in names.items()}
-        # Whether a tail says something that only the reference parser can tell.
+        # Whether a tail has a line that only the reference parser can read.
         self._odd = Lookup(np.bool_)
 
     def add(self, number: int, kind: int, text: bytes) -> None:
-        """Note what string `number` means."""
+        """Note string `number`."""
         if kind == GFP:
             mask, _, names = text.partition(b"(")
             self._put(number, gfp_mask=int(mask, 16), gfp_flags=escape(names))
@@ -80,7 +80,7 @@ class ScannedPages:
             self._add_tail(number, parse_tail(text))
 
     def odd(self, rows: Rows) -> Numbers:
-        """Tell which rows are for the reference parser after all."""
+        """Return which rows only the reference parser can read."""
         return self._odd.numbers(rows["tail"])
 
     def batch(self, rows: Rows, stack_ids: Numbers, kept: pa.Schema) -> pa.RecordBatch:
@@ -101,9 +101,9 @@ class ScannedPages:
             self._lookups[name].put(number, value)
 
     def _add_tail(self, number: int, tail: Tail) -> None:
-        said = {name: getattr(tail, name) for name in _TAIL}
-        self._odd.put(number, tail != Tail(**said, terminated=True))
-        self._put(number, **said)
+        values = {name: getattr(tail, name) for name in _TAIL}
+        self._odd.put(number, tail != Tail(**values, terminated=True))
+        self._put(number, **values)
 
 
 _TAIL = ("last_migrate_reason", "memcg", "memcg_offline", "memcg_objcg", "slab")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A stream read, and decompressed, in a thread of its own while what it gave before is worked on."""
+"""Read and decompress a stream in a thread of its own, ahead of its user."""
 
 from collections.abc import Iterable, Iterator
 from queue import Full, Queue
@@ -7,20 +7,20 @@ from threading import Event, Thread
 
 __all__ = ["read_ahead"]
 
-# Some 8 MB: what a decompressor gives at once, a few times over.
+# Chunks in advance: about 8 MB, a few outputs of a decompressor.
 _DEPTH = 8
 
 _SOON = 0.1
 
 
 def read_ahead(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield `chunks`, a few of them read in advance; raise what reading them raised.
+    """Yield `chunks`, a few of them read in advance; raise the exceptions of reading them.
 
-    Who stops asking stops the thread too, with the read that it is in.
+    When the caller stops, the thread ends after its current read.
     """
     waiting: Queue[bytes | BaseException | None] = Queue(_DEPTH)
     stopped = Event()
-    # A thread that waits for a pipe must not keep the process from ending.
+    # A daemon thread, so that one that waits for a pipe does not keep the process from exiting.
     Thread(target=_read, args=(chunks, waiting, stopped), daemon=True).start()
     try:
         while (item := waiting.get()) is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The compiled scanner (native/scan.h) of one run of records: its rows, the records that it leaves, its strings."""
+"""The compiled scanner (native/scan.h): the rows of a run, the records that it leaves, and its strings."""
 
 import ctypes
 import secrets
@@ -81,11 +81,10 @@ class _Scan(ctypes.Structure):
 
 
 class Scanned(NamedTuple):
-    """Hold what is in a run; its bytes and rows are the scanner's own, and good until it gets the next run.
+    """Hold the contents of a run. Bytes and rows are in the scanner's buffers, and valid until its next run.
 
-    `text`: the bytes; `delimited`: each record ends where read(2) ended it; `left`: where records stand that are not
-    recognised (fields of struct spo_left); `strings`: those new in the scanner's table, each with its kind; `lines`:
-    newlines in the run.
+    `text`: the bytes; `delimited`: each record ends where read(2) ended it; `left`: the records that were not
+    recognised (fields of struct spo_left); `strings`: new strings, each with its kind; `lines`: number of newlines.
     """
 
     text: memoryview
@@ -97,16 +96,16 @@ class Scanned(NamedTuple):
 
 
 class Scanner:
-    """Scan runs one at a time, with a table of strings of its own, the GIL released."""
+    """Scan runs one at a time with a private table of strings, without the GIL."""
 
     def __init__(self, library: Library, row: np.dtype[np.void]) -> None:
         self._library = library
         self._function = getattr(library, _FUNCTIONS[row])
-        # Sizes and numbers are 64 bits wide; ctypes takes int for granted.
+        # These are 64 bits wide; the default of ctypes is int.
         library.spo_strings_new.restype = ctypes.c_void_p
         library.spo_strings_count.restype = ctypes.c_int64
         library.spo_string.restype = ctypes.c_void_p
-        # Names that users choose must not make the table slow by colliding in it.
+        # With a random seed, users cannot choose process names that collide.
         seed = ctypes.c_uint64(secrets.randbits(64))
         self._strings = ctypes.c_void_p(library.spo_strings_new(seed))
         if not self._strings:
@@ -118,7 +117,7 @@ class Scanner:
         self._left = np.zeros(_ROWS, _LEFT)
 
     def scan(self, run: Run) -> Scanned:
-        """Return what is in a run, once it is filled."""
+        """Fill a run and return its contents."""
         size, ends = run.fill(self._buffer)
         text = self._buffer.padded(size)
         given = _Block(text.ctypes.data, size, None, 0)

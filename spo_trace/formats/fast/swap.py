@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the compiled scanner found in swap_page_owner text, as the columns of `schema.SWAP`."""
+"""The compiled scanner's rows of swap_page_owner, as the columns of `schema.SWAP`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,22 +22,22 @@ _ORIGIN = strings(["debugfs"])
 
 
 class ScannedSwap:
-    """Hold what each string of one scanner means, by its number; all scanners share `names`."""
+    """Hold the values of one scanner's strings; all scanners share `names`."""
 
     def __init__(self, names: Mapping[str, Names]) -> None:
         self._comm = NameLookup(names["comm"])
         self._odd = Lookup(np.bool_)
 
     def add(self, number: int, kind: int, text: bytes) -> None:
-        """Note what string `number` means."""
+        """Note string `number`."""
         if kind == COMM:
             self._comm.put(number, escape(text))
         elif kind == TAIL:
-            # Frames alone are kept of a swap entry's record: what else it says must not go unseen.
+            # A swap entry has no columns for other lines: the reference parser rejects them.
             self._odd.put(number, parse_tail(text) != Tail(terminated=True))
 
     def odd(self, rows: Rows) -> Numbers:
-        """Tell which rows are for the reference parser after all."""
+        """Return which rows only the reference parser can read."""
         return self._odd.numbers(rows["tail"])
 
     def batch(self, rows: Rows, stack_ids: Numbers, kept: pa.Schema) -> pa.RecordBatch:

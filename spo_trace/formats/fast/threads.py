@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A function over many inputs in threads, its results in the order of the inputs, few at a time in memory."""
+"""Apply a function to inputs in threads, with results in order and few of them in memory."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 def ordered(function: Callable[[T], R], inputs: Iterable[T], jobs: int) -> Iterator[R]:
-    """Yield `function` of each input, in order; with more than one job, in threads that work ahead by one each."""
+    """Yield `function` of each input, in order; if `jobs` > 1, that many threads work one result ahead each."""
     if jobs == 1:
         yield from map(function, inputs)
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which functions of this kernel the probes hang on: chosen by presence, newest first, never by version."""
+"""The kernel functions to hook: those that exist, newest first, whatever the kernel's version is."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -10,7 +10,7 @@ __all__ = ["FUNCTIONS", "Hook", "choose_hooks", "past_ftrace_site"]
 
 
 class Hook(NamedTuple):
-    """Name a kernel function, and what of bpf/swap_owner.c runs when it is called."""
+    """Hold a kernel function and the expression of bpf/swap_owner.c that runs when it is called."""
 
     role: str
     function: str
@@ -18,51 +18,54 @@ class Hook(NamedTuple):
 
     @property
     def source(self) -> str:
-        """Return the hook as a line of C."""
+        """Return the hook as a line of C for bpf/swap_owner.c."""
         return f"HOOK({self.function}) {{ return {self.body}; }}"
 
 
 _PAGE = "ctx, FIRST"
 _ENTRY_OF_TYPE = "(FIRST << 58) | SECOND"
 
-# `also`: a function that must be there too, as the hook means something else without it.
+# The second member names a function that must exist too: without it, the hook would miss calls. In brackets: the last
+# release before, of those whose source was read.
 _CHOICES = (
-    # Since Linux 6.17. __swap_writepage() would not do: zswap's writeback calls it too, with a page that owns nothing.
+    # 6.17 (after 6.14): swap_writeout() replaces swap_writepage(). Not __swap_writepage(), because zswap's writeback
+    # calls it with a temporary page that has another owner.
     (Hook("out", "swap_writeout", f"swap_out({_PAGE})"), None),
     (Hook("out", "swap_writepage", f"swap_out({_PAGE})"), None),
-    # Since Linux 6.8.
+    # 6.8 (after 6.6): swap_read_folio() replaces swap_readpage().
     (Hook("in", "swap_read_folio", f"swap_in({_PAGE})"), None),
     (Hook("in", "swap_readpage", f"swap_in({_PAGE})"), None),
-    # Linux 7.1 frees entries in __swap_cluster_free_entries(), and calls zswap_invalidate() for each (CONFIG_ZSWAP).
-    # Older kernels have a zswap_invalidate() too, but do not call it for every entry of a large folio.
+    # 7.1 (after 6.19): __swap_cluster_free_entries() frees entries, and zswap_invalidate() is called for each
+    # (CONFIG_ZSWAP). Older kernels have a zswap_invalidate() too, but 6.9 to 6.13 do not call it for each entry of
+    # a large folio.
     (Hook("free", "zswap_invalidate", "free_entries(ctx, FIRST, 1)"), "__swap_cluster_free_entries"),
-    # Linux 6.18 and 6.19.
+    # 6.18 and 6.19.
     (Hook("free", "__swap_cache_clear_shadow", "free_entries(ctx, FIRST, (u32)SECOND)"), None),
-    # Linux 5.10 to 6.17: (type, first offset, last offset).
+    # 5.10 (after 5.8) to 6.17: (type, first offset, last offset).
     (
         Hook("free", "clear_shadow_from_swap_cache", f"free_entries(ctx, {_ENTRY_OF_TYPE}, THIRD - SECOND + 1)"),
         None,
     ),
-    # Since Linux 5.16; before, page migration is not followed.
+    # 5.16: __folio_copy_owner(). On older kernels, page migration is not followed.
     (Hook("migrate", "__folio_copy_owner", "migrate(FIRST, SECOND)"), None),
 )
 
-# Without page_owner, since Linux 5.18: (folio, vma, …); a page before.
+# Used without page_owner. 5.18: the arguments are (folio, vma, …), before that (page, vma, …).
 _UNMAP = Hook("unmap", "try_to_unmap_one", "unmap(FIRST, SECOND)")
 
-# All names to look for in /proc/kallsyms.
+# The names to look up in /proc/kallsyms.
 FUNCTIONS = frozenset(name for hook, also in _CHOICES for name in (hook.function, also) if name) | {_UNMAP.function}
 
-_PURPOSE = {"out": "writes a page to swap", "in": "reads a page from swap", "free": "frees a swap entry"}
+_PURPOSE = {"out": "write a page to swap", "in": "read a page from swap", "free": "free a swap entry"}
 
 
 def choose_hooks(
     functions: Collection[str], btf_functions: Collection[str] | None = None, *, owners: bool = True
 ) -> list[Hook]:
-    """Return a hook for each role, of those whose functions are in `functions` (and in `btf_functions`, for fentry).
+    """Return a hook for each role whose function is in `functions` (and, for fentry, in `btf_functions`).
 
-    Without `owners`, those that follow a page's owner give way to the one that tells who had it mapped. Raise Problem
-    if nothing is there to see pages go to swap, come back or entries be freed.
+    Without `owners`, the hook that follows migrating owners is replaced by one that sees which process had a page
+    mapped. Raise Problem if the kernel has no function to hook for swap-out, swap-in or the freeing of an entry.
     """
     usable = functions if btf_functions is None else set(functions) & set(btf_functions)
     chosen: dict[str, Hook] = {}
@@ -73,9 +76,9 @@ def choose_hooks(
         if role not in chosen:
             names = ", ".join(hook.function for hook, _ in _CHOICES if hook.role == role)
             raise Problem(
-                f"this kernel has no function to hook that {purpose} (looked for {names})",
-                "the kernel might be too old (5.18 is the oldest), built without CONFIG_SWAP (from 7.1 on CONFIG_ZSWAP"
-                " too), or the function was inlined",
+                f"this kernel has none of the functions that {purpose}: {names}",
+                "the kernel may be older than 5.18, built without CONFIG_SWAP (since 7.1 also CONFIG_ZSWAP), or the"
+                " compiler inlined the function",
             )
     if not owners:
         chosen.pop("migrate", None)
@@ -90,10 +93,10 @@ _CALL = b"\xe8"
 
 
 def past_ftrace_site(code: bytes) -> int:
-    """Return the offset behind the ftrace site that an x86 function begins with, 0 if it has none.
+    """Return the offset after the ftrace site at the start of an x86 function; 0 if it has none.
 
-    The arguments are in their registers there still. A kprobe on the site itself, put there a second time, makes Linux
-    7.2 oops at the next call.
+    The arguments are still in their registers there. On Linux 7.2, a second kprobe on the site itself causes an oops at
+    the next call.
     """
     start = len(_ENDBR64) if code.startswith(_ENDBR64) else 0
     site = code[start : start + len(_NOP5)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Hold a layout against the kernel's own words: pages read from memory must say what debugfs prints of them."""
+"""Check a layout: for sample pages, the owner in kernel memory must be the one that debugfs prints."""
 
 import errno
 import os
@@ -23,11 +23,13 @@ _FRAME = re.compile(rb"^ ([^\s+]+)\+0x([0-9a-f]+)/0x[0-9a-f]+$", re.MULTILINE)
 
 _NUMBER = 48
 
+_REPORT = "please report it with the output of uname -a"
+
 
 class Sample(NamedTuple):
-    """Hold what debugfs prints of one page; `frames` of (symbol, offset in it), those of modules left out.
+    """Hold what debugfs prints for one page.
 
-    `head`: it is the first page of a folio of several.
+    `frames`: (symbol, offset in it), None for frames in modules. `head`: it is the first page of a larger folio.
     """
 
     pfn: int
@@ -40,14 +42,14 @@ class Sample(NamedTuple):
 
 
 class MemoryOwner(NamedTuple):
-    """Hold what struct page_owner says of a page: (order, pid, tgid, comm, ts_nsec), and its stack's handle."""
+    """Hold what struct page_owner contains: (order, pid, tgid, comm, ts_nsec), and the handle of the stack."""
 
     owner: tuple[int, int, int, bytes, int]
     handle: int
 
 
 def take_samples(fd: int, last_pfn: int) -> list[Sample]:
-    """Return pages from all over memory, as the open debugfs file page_owner prints them."""
+    """Return pages spread over all memory, as the open debugfs file page_owner prints them."""
     found: dict[int, Sample] = {}
     for number in range(_NUMBER):
         position = number * last_pfn // _NUMBER
@@ -83,19 +85,19 @@ def _frame(line: bytes) -> tuple[str, int] | None:
 
 
 def symbols_in(samples: Iterable[Sample]) -> set[str]:
-    """Return the functions that the samples' stacks name."""
+    """Return the functions in the stacks of the samples."""
     return {frame[0] for sample in samples for frame in sample.frames if frame}
 
 
 def read_owner(layout: Layout, memory: Memory, pfn: int) -> MemoryOwner | None:
-    """Return what the kernel's memory says of a page, as the BPF program will read it; None without an owner."""
+    """Return the owner of a page from kernel memory, read as the BPF program reads it; None if it has none."""
     number = pfn >> layout.section_shift
     root = memory.u64(layout.mem_section + (number >> layout.root_shift) * 8)
     section = root + (number & (1 << layout.root_shift) - 1) * layout.section_bytes
     ext = memory.u64(section + layout.section_page_ext) if root else 0
     if not ext or ext & 1:
         return None
-    # The base is that of page frame 0, and may lie below the address space.
+    # The base address is that of page frame 0, and can be below the address space.
     address = (ext + pfn * layout.ext_bytes) & (1 << 64) - 1
     if not memory.u64(address) >> layout.allocated_bit & 1:
         return None
@@ -109,14 +111,14 @@ def read_owner(layout: Layout, memory: Memory, pfn: int) -> MemoryOwner | None:
 
 
 def find_depot(layout: Layout, symbols: KernelSymbols, memory: Memory, handles: Collection[int]) -> None:
-    """Set the stack depot's part of `layout`: the first way in which every handle leads to a record that has it.
+    """Set the stack depot's part of `layout` to the first one of DEPOTS with which every handle leads to its record.
 
     Raise Problem if there is none.
     """
     for depot in DEPOTS:
         if handles and depot.apply(layout, symbols, memory) and all(_leads(layout, memory, h) for h in handles):
             return
-    raise Problem("the kernel's stack depot is not laid out in any known way", "please report it with uname -a")
+    raise Problem("the layout of the kernel's stack depot is unknown", _REPORT)
 
 
 def _leads(layout: Layout, memory: Memory, handle: int) -> bool:
@@ -138,20 +140,20 @@ def _record(layout: Layout, memory: Memory, handle: int) -> tuple[int, int, tupl
 
 
 def check_layout(layout: Layout, symbols: KernelSymbols, memory: Memory, samples: list[Sample], fd: int) -> int:
-    """Return how many pages say in memory what debugfs prints, and set the stack depot's part of `layout`.
+    """Return how many pages have the owner in memory that debugfs prints; set the stack depot's part of `layout`.
 
-    Raise Problem if one says something else and debugfs still prints the same of it, or if none could be compared.
+    Raise Problem if one has another owner and debugfs still prints the same, or if no page could be compared.
     """
     owners = {s: owner for s in samples if (owner := read_owner(layout, memory, s.pfn)) and owner.owner == s.owner}
     for sample in set(samples) - set(owners):
         again = read_owner(layout, memory, sample.pfn)
         if _pread(fd, sample.position) == sample.text and (again is None or again.owner != sample.owner):
             raise Problem(
-                f"what was read of page frame {sample.pfn:#x} is not what page_owner prints of it",
-                "this kernel keeps its owners in another way than is known; please report it with uname -a",
+                f"the owner of page frame {sample.pfn:#x} in kernel memory is not the one that page_owner prints",
+                f"the layout of this kernel's struct page_owner is unknown: {_REPORT}",
             )
     if not owners:
-        raise Problem("no page of those looked at could be compared with what page_owner prints", "try it again")
+        raise Problem("no sample page could be compared with what page_owner prints", "try again")
     _check_pages(layout, memory, owners, fd)
     find_depot(layout, symbols, memory, {owner.handle for owner in owners.values()})
     for sample, owner in owners.items():
@@ -159,15 +161,15 @@ def check_layout(layout: Layout, symbols: KernelSymbols, memory: Memory, samples
     return len(owners)
 
 
-# Flags change all the while, so that not every page must agree; they are read anew, to be as fresh as the memory.
+# Page flags change all the time. They are read again just before memory is, and not every page has to match.
 def _check_pages(layout: Layout, memory: Memory, samples: Iterable[Sample], fd: int) -> None:
     texts = ((_pread(fd, sample.position), sample.position) for sample in samples)
     same = [_same_page(layout, memory, page) for text in texts if (page := _parse(*text))]
     if not same or 4 * sum(same) < 3 * len(same):
         raise Problem(
-            f"struct page is not where it was looked for: {sum(same)} of {len(same)} pages have the flags and order"
-            " that page_owner prints",
-            "this kernel lays it out in another way than is known; please report it with uname -a",
+            f"struct page was not found: only {sum(same)} of {len(same)} pages have the flags and order that page_owner"
+            " prints",
+            f"the layout of this kernel's struct page is unknown: {_REPORT}",
         )
 
 
@@ -184,12 +186,12 @@ def _same_page(layout: Layout, memory: Memory, page: Sample) -> bool:
 
 
 def _check_stack(entries: tuple[int, ...], sample: Sample, symbols: KernelSymbols) -> None:
-    told = all(
+    same = all(
         frame is None or entry - frame[1] in symbols.all_of(frame[0])
         for frame, entry in zip(sample.frames, entries)  # noqa: B905  # Python 3.9 has no strict=
     )
-    if not told or len(entries) != len(sample.frames):
+    if not same or len(entries) != len(sample.frames):
         raise Problem(
-            f"the stack that was read of page frame {sample.pfn:#x} is not what page_owner prints of it",
-            "please report it with uname -a",
+            f"the stack of page frame {sample.pfn:#x} in kernel memory is not the one that page_owner prints",
+            _REPORT,
         )

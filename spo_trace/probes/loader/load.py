@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compile, check and attach the probes under a Python that has bcc; hand over what is open, and end.
+"""Compile, check and attach the probes under a Python that has bcc; send the open descriptors, and exit.
 
-Whoever holds the descriptors afterwards keeps the probes attached: when it closes them, or dies, the kernel is clean.
+The process that receives the descriptors keeps the probes attached. They are detached when it closes them or exits.
 """
 
 import ctypes
@@ -38,8 +38,8 @@ _BTF = Path("/sys/kernel/btf/vmlinux")
 
 
 def main(channel: int) -> None:
-    """Answer the one request that comes over the socket `channel`, and leave without undoing what was attached."""
-    # Compiling on for somebody who was killed is of no use.
+    """Answer the one request on the socket `channel`, and exit without detaching the probes."""
+    # Nobody needs the result if the parent is killed.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with socket.socket(fileno=channel) as peer:
         if _was_left(peer):
@@ -51,11 +51,11 @@ def main(channel: int) -> None:
         socket.send_fds(peer, [json.dumps(answer).encode() + b"\n"], descriptors)
     sys.stdout.flush()
     sys.stderr.flush()
-    # bcc would detach at exit.
+    # A normal exit would run bcc's cleanup, which detaches.
     os._exit(0)
 
 
-# Who was killed before that was asked of the kernel has closed its end.
+# The parent may have been killed before the prctl(); then its end of the socket is closed.
 def _was_left(peer: socket.socket) -> bool:
     asked = select.poll()
     asked.register(peer, select.POLLRDHUP)
@@ -105,12 +105,12 @@ def _read_btf() -> Btf | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Problem(f"{_BTF} can't be read: {error.strerror}", _hint_for(error)) from error
+        raise Problem(f"{_BTF} cannot be read: {error.strerror}", _hint_for(error)) from error
     except (ValueError, struct.error) as error:
-        raise Problem(f"{_BTF} is not BTF that spo-trace can read: {error}", report_hint()) from error
+        raise Problem(f"{_BTF} cannot be parsed: {error}", report_hint()) from error
 
 
-# BTF alone is not enough: fentry needs BPF trampolines, which not every architecture has, and a bcc that supports them.
+# BTF is not enough: fentry also needs BPF trampolines, which some architectures lack, and a bcc that supports them.
 def _has_fentry() -> bool:
     from bcc import BPF
 
@@ -126,24 +126,24 @@ def _open_page_owner() -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Problem(f"{path} can't be read: {error.strerror}", _hint_for(error)) from error
+        raise Problem(f"{path} cannot be read: {error.strerror}", _hint_for(error)) from error
 
 
-# The kernel says EACCES to other users, and EPERM to root where lockdown forbids what file modes permit.
+# The kernel returns EACCES to other users, and EPERM to root if lockdown forbids what the file mode permits.
 def _hint_for(error: OSError) -> str | None:
     hints = {errno.EACCES: "run it as root", errno.EPERM: "boot without lockdown=, and without Secure Boot"}
     return hints.get(error.errno or 0)
 
 
 class _Program:
-    """Hold the compiled program, and read the kernel's memory through it."""
+    """Hold the compiled program, and read kernel memory with it."""
 
     def __init__(self, source: Path, hooks: "list[Hook]", defines: "dict[str, int]", *, fentry: bool) -> None:
         from bcc import BPF
 
         text = source.read_text() + "".join(f"{hook.source}\n" for hook in hooks)
         flags = [f"-D{name}={value}" for name, value in defines.items()] + (["-DFENTRY"] if fentry else [])
-        # Not BPF(…), so that the object is at hand when its constructor fails: that has `module` when all is compiled.
+        # Not BPF(…), to keep the object when its constructor fails: it has a `module` once everything is compiled.
         self._bpf = BPF.__new__(BPF)
         try:
             self._bpf.__init__(text=text, cflags=flags)
@@ -161,19 +161,19 @@ class _Program:
         return int(self._bpf[name].map_fd)
 
     def read(self, address: int, size: int) -> bytes:
-        """Return `size` bytes (at most 256) of the kernel's memory; raise Problem if they can't be read."""
+        """Return `size` bytes (at most 256) of kernel memory; raise Problem if they cannot be read."""
         failed = bpf_maps.run_program(self._peek, struct.pack("=QQ", address, size))
         raw = bpf_maps.lookup(self._peeked, struct.pack("=I", 0), 256)
         if failed or raw is None:
-            raise Problem(f"the kernel's memory at {address:#x} can't be read", report_hint())
+            raise Problem(f"kernel memory at {address:#x} cannot be read", report_hint())
         return raw[:size]
 
     def u64(self, address: int) -> int:
-        """Return one word."""
+        """Return a 64-bit word."""
         return int(struct.unpack("=Q", self.read(address, 8))[0])
 
     def attach_kprobes(self, hooks: list[Hook], symbols: KernelSymbols) -> None:
-        """Attach the programs behind the functions' ftrace sites; with fentry they are attached as they are loaded."""
+        """Attach the programs after the ftrace sites of the functions; not needed with fentry."""
         for hook in hooks:
             offset = past_ftrace_site(self.read(symbols.address(hook.function), 9))
             try:
@@ -183,19 +183,19 @@ class _Program:
             except Exception as error:
                 # bcc raises nothing more specific.
                 hint = report_hint() if _KPROBES.exists() else "use a kernel with CONFIG_KPROBE_EVENTS=y"
-                raise Problem(f"{hook.function} can't be hooked: {error}", hint) from error
+                raise Problem(f"{hook.function} cannot be hooked: {error}", hint) from error
 
     def start(self, layout: Layout) -> None:
-        """Let the attached programs run."""
+        """Enable the attached programs."""
         layout.ready = 1
         bpf_maps.update(self._fd("layouts"), struct.pack("=I", 0), layout.pack())
 
     def programs(self) -> "list[int]":
-        """Return the programs."""
+        """Return the descriptors of the programs."""
         return [function.fd for function in self._bpf.funcs.values()]
 
     def descriptors(self) -> "list[int]":
-        """Return the maps of MAPS, then the programs, then what keeps these attached."""
+        """Return the descriptors of the maps of MAPS, of the programs, and of the links that keep these attached."""
         kprobes = [fd for by_name in self._bpf.kprobe_fds.values() for fd in by_name.values()]
         links = [*self._bpf.kfunc_entry_fds.values(), *kprobes]
         return [*(self._fd(name) for name in MAPS), *self.programs(), *links]

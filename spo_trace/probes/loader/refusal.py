@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Why the BPF programs cannot be compiled or loaded.
 
-bcc's exceptions carry only text. What the kernel permits is therefore tried without bcc, which gives error numbers.
+The exceptions of bcc contain only text. What the kernel permits is therefore tried without bcc, to get error numbers.
 """
 
 import errno
@@ -18,7 +18,7 @@ __all__ = ["build_problem", "check_kernel", "report_hint"]
 _MODULES = Path("/lib/modules")
 _KHEADERS = Path("/sys/kernel/kheaders.tar.xz")
 
-# A swp_entry, and the largest value that is kept under one: see bpf/swap_owner.c.
+# Bytes of a swp_entry, and of the largest value stored under one (bpf/swap_owner.c).
 _KEY_SIZE, _VALUE_SIZE = 8, 56
 
 
@@ -45,7 +45,7 @@ _NO_PERMISSION = Problem(
 _NO_BPF = Problem("this kernel has no BPF", "use a kernel with CONFIG_BPF_SYSCALL=y")
 _NO_TRACING = Problem("this kernel has no BPF programs for tracing", "use a kernel with CONFIG_BPF_EVENTS=y")
 _LOCKED = Problem(
-    "kernel lockdown (confidentiality) does not let BPF read the kernel's memory",
+    "kernel lockdown (confidentiality) does not allow BPF to read kernel memory",
     "boot without lockdown=confidentiality",
 )
 
@@ -53,7 +53,7 @@ _LOCKED = Problem(
 def check_kernel() -> None:
     """Load two minimal programs, the second of which reads kernel memory; raise Problem if either does not load."""
     _try(_RETURN_0, invalid=_NO_TRACING)
-    # Without CONFIG_BPF_EVENTS the first one is invalid. What makes the second one invalid is lockdown alone.
+    # Without CONFIG_BPF_EVENTS, the first one is invalid. Only lockdown makes the second one invalid.
     _try(_READ_MEMORY, invalid=_LOCKED)
 
 
@@ -73,27 +73,27 @@ def _refusal(error: OSError, invalid: Problem) -> Problem:
         case errno.EINVAL:
             return invalid
         case _:
-            return Problem(f"the kernel loads no BPF program: {error.strerror}", report_hint())
+            return Problem(f"the kernel refuses to load a BPF program: {error.strerror}", report_hint())
 
 
 def build_problem(error: Exception, *, compiled: bool, max_entries: int) -> Problem:
-    """Return the Problem for an `error` of bcc on a kernel that passed `check_kernel`.
+    """Return the Problem for an `error` of bcc on a kernel that has passed `check_kernel`.
 
-    `compiled`: bcc compiled the program and created its maps, and failed later.
+    `compiled`: bcc has compiled the program and created its maps, and failed later.
     """
     if compiled:
-        return Problem(f"the BPF program can't be loaded: {error}", report_hint())
+        return Problem(f"the BPF program cannot be loaded: {error}", report_hint())
     if missing := _missing_headers():
-        return Problem(f"the BPF program can't be compiled: {error}", missing)
+        return Problem(f"the BPF program cannot be compiled: {error}", missing)
     try:
         bpf_maps.try_hash_map(_KEY_SIZE, _VALUE_SIZE, max_entries)
     except OSError as failure:
-        message = f"the kernel gives no map of {max_entries:,} swap entries: {failure.strerror}"
-        return Problem(message, "free memory, or make less room: spo-trace trace --max-entries N")
-    return Problem(f"the BPF program can't be compiled: {error}", report_hint())
+        message = f"the kernel cannot create a map of {max_entries:,} swap entries: {failure.strerror}"
+        return Problem(message, "free memory, or make the map smaller: spo-trace trace --max-entries N")
+    return Problem(f"the BPF program cannot be compiled: {error}", report_hint())
 
 
-# Return what to do if bcc finds no headers. It takes those of a package, else unpacks those that the kernel carries.
+# Return what to do if bcc finds no headers: it uses those of a package, or unpacks those in the kernel.
 def _missing_headers() -> str | None:
     modules = _MODULES / os.uname().release
     if any((modules / name).is_dir() for name in ("build", "source")):
@@ -107,10 +107,8 @@ def _missing_headers() -> str | None:
 
 
 def report_hint() -> str:
-    """Return what to do about a fault in spo-trace or bcc; it names bcc's version and the kernel's."""
+    """Return the hint for a bug in spo-trace or bcc, with the versions of bcc and of the kernel."""
     from bcc import __version__
 
     kernel = os.uname()
-    return (
-        f"please report it with all that is printed above: bcc {__version__}, Linux {kernel.release} ({kernel.machine})"
-    )
+    return f"please report it with all output above: bcc {__version__}, Linux {kernel.release} ({kernel.machine})"

@@ -106,7 +106,7 @@ def test_a_library_that_can_not_be_loaded_is_logged_once(
     finally:
         library.load.cache_clear()
     assert [record.getMessage() for record in caplog.records] == [
-        "the compiled scanner is missing, and large texts take ten times as long: install anew where there is a cc"
+        "the compiled scanner is missing: large texts take ten times as long; reinstall with a C compiler available"
     ]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""BTF as a kernel has it, made by hand: some structures, nested and with bit fields, an enum and functions."""
+"""A builder for BTF like a kernel's: nested structures, bit fields, an enum, functions."""
 
 import struct
 
@@ -7,7 +7,7 @@ __all__ = ["Builder", "kernel_btf"]
 
 
 class Builder:
-    """Put types one after the other; each method returns the new type's number."""
+    """Append types; each method returns the number of the new type."""
 
     def __init__(self) -> None:
         self._types = bytearray()
@@ -40,7 +40,7 @@ class Builder:
         return self._add("", 3, 0, 0, struct.pack("<III", kind, kind, 16))
 
     def data(self) -> bytes:
-        """Return it all with its header."""
+        """Return the BTF with its header."""
         header = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(self._types), len(self._types), len(self._strings))
         return header + bytes(self._types) + bytes(self._strings)
 
@@ -58,7 +58,7 @@ class Builder:
 
 
 def kernel_btf() -> bytes:
-    """Return what a kernel like 7.2 says of the structures that the probes ask for."""
+    """Return the structures that the probes look up, as in Linux 7.2."""
     b = Builder()
     u16, u32, u64 = b.integer("u16", 2), b.integer("u32", 4), b.integer("unsigned long", 8)
     comm = b.array(b.integer("char", 1))

@@ -29,7 +29,7 @@ def btf() -> Btf:
         ("nothing", "at_all", None),
     ],
 )
-def test_where_a_member_is(btf: Btf, name: str, member: str, offset: int | None) -> None:
+def test_member_offsets(btf: Btf, name: str, member: str, offset: int | None) -> None:
     assert btf.offset(name, member) == offset
 
 
@@ -39,14 +39,14 @@ def test_sizes_enumerators_and_functions(btf: Btf) -> None:
     assert btf.functions == {"swap_writeout", "swap_read_folio"}
 
 
-def test_what_is_no_btf() -> None:
+def test_invalid_btf() -> None:
     with pytest.raises(ValueError, match="not BTF"):
         Btf(bytes(64))
 
 
 @pytest.mark.skipif(not Path("/sys/kernel/btf/vmlinux").exists(), reason="this kernel has no BTF")
-def test_this_kernels_own() -> None:
+def test_btf_of_the_running_kernel() -> None:
     btf = Btf(Path("/sys/kernel/btf/vmlinux").read_bytes())
-    # struct list_head: two pointers, on every kernel.
+    # struct list_head has two pointers on every kernel.
     assert (btf.size("list_head"), btf.offset("list_head", "next"), btf.offset("list_head", "prev")) == (16, 0, 8)
     assert "schedule" in btf.functions

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Layouts: found by BTF or by size, and never believed before they agree with what debugfs prints."""
+"""Layouts are found by BTF or by size, and used only if they agree with what debugfs prints."""
 
 import os
 import struct
@@ -23,7 +23,7 @@ PFN = 0x108
 
 @pytest.fixture(autouse=True)
 def x86(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be the machine that the fake kernel is of, whatever the tests run on."""
+    """Pretend to run on the machine of the fake kernel."""
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
 
 
@@ -36,7 +36,7 @@ def kernel(owner: Owner | None = None, **options: object) -> FakeKernel:
 
 @pytest.fixture
 def debugfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, dict[int, bytes]]]:
-    """Give a descriptor, and the records that reading it at any position gives, by page frame."""
+    """Return a descriptor, and the records that reading it returns, by page frame."""
     records: dict[int, bytes] = {}
     monkeypatch.setattr(layout_checks, "_pread", lambda _, position: _at(records, position))
     fd = os.open(tmp_path, os.O_RDONLY)
@@ -62,7 +62,7 @@ def test_a_page_is_found_in_memory(btf: Btf | None) -> None:
 
 
 @pytest.mark.parametrize("depot", DEPOTS, ids=lambda depot: f"{depot.symbol} {depot.pool_bits} {depot.pool_bias}")
-def test_every_stack_depot_is_told_apart(depot: object, debugfs: tuple[int, dict[int, bytes]]) -> None:
+def test_each_stack_depot_is_recognised(depot: object, debugfs: tuple[int, dict[int, bytes]]) -> None:
     fake = kernel(depot=depot)
     for number in range(1, 8):
         fake.own(PFN + number, Owner(ts_nsec=number))
@@ -74,17 +74,17 @@ def test_every_stack_depot_is_told_apart(depot: object, debugfs: tuple[int, dict
     assert (layout.pool_mask, layout.record_entries) == ((1 << depot.pool_bits) - 1, depot.record[2])  # type: ignore[attr-defined]
 
 
-def test_what_memory_says_must_be_what_debugfs_prints(debugfs: tuple[int, dict[int, bytes]]) -> None:
+def test_an_owner_must_be_the_one_that_debugfs_prints(debugfs: tuple[int, dict[int, bytes]]) -> None:
     fake = kernel()
     fd, records = debugfs
     records[PFN] = fake.text(PFN).replace(b"ts 123456789 ns", b"ts 123456780 ns")
     samples = take_samples(fd, PFN + 1)
     layout = find_layout(fake.symbols(), None, fake)
-    with pytest.raises(Problem, match="what was read of page frame 0x108 is not what page_owner prints of it"):
+    with pytest.raises(Problem, match="the owner of page frame 0x108 in kernel memory is not"):
         check_layout(layout, fake.symbols(), fake, samples, fd)
 
 
-def test_a_page_that_changed_meanwhile_says_nothing(debugfs: tuple[int, dict[int, bytes]]) -> None:
+def test_a_page_that_changed_owners_is_ignored(debugfs: tuple[int, dict[int, bytes]]) -> None:
     fake = kernel()
     fake.own(PFN + 9, Owner(b"gone"))
     fd, records = debugfs
@@ -109,7 +109,7 @@ def test_a_page_that_changed_meanwhile_says_nothing(debugfs: tuple[int, dict[int
     ],
     ids=str,
 )
-def test_struct_page_must_be_what_debugfs_prints(
+def test_struct_page_must_have_the_flags_that_debugfs_prints(
     debugfs: tuple[int, dict[int, bytes]], changed: dict[str, int], told: bool
 ) -> None:
     fake = kernel()
@@ -127,7 +127,7 @@ def test_struct_page_must_be_what_debugfs_prints(
     if told:
         assert check_layout(layout, fake.symbols(), fake, samples, fd) == 8
     else:
-        with pytest.raises(Problem, match=r"struct page is not where it was looked for: \d of 8 pages"):
+        with pytest.raises(Problem, match=r"struct page was not found: only \d of 8 pages"):
             check_layout(layout, fake.symbols(), fake, samples, fd)
 
 
@@ -137,7 +137,7 @@ def test_another_stack_is_refused(debugfs: tuple[int, dict[int, bytes]]) -> None
     records[PFN] = fake.text(PFN).replace(b"do_swap_page+0x1", b"do_swap_page+0x2")
     samples = take_samples(fd, PFN + 1)
     assert symbols_in(samples) == {"alloc_pages_mpol", "do_swap_page"}
-    with pytest.raises(Problem, match="the stack that was read of page frame 0x108 is not"):
+    with pytest.raises(Problem, match="the stack of page frame 0x108 in kernel memory is not"):
         check_layout(find_layout(fake.symbols(), None, fake), fake.symbols(), fake, samples, fd)
 
 
@@ -150,21 +150,21 @@ def test_an_unknown_stack_depot_is_refused(debugfs: tuple[int, dict[int, bytes]]
         [f"{fake.symbols().address(name):x} T {name}\n" for name in fake.symbols().names() - {"stack_pools"}],
         fake.symbols().names(),
     )
-    with pytest.raises(Problem, match="stack depot is not laid out in any known way"):
+    with pytest.raises(Problem, match="the layout of the kernel's stack depot is unknown"):
         check_layout(find_layout(without, None, fake), without, fake, samples, fd)
 
 
-def test_nothing_to_compare_is_no_success(debugfs: tuple[int, dict[int, bytes]]) -> None:
+def test_no_page_to_compare_is_an_error(debugfs: tuple[int, dict[int, bytes]]) -> None:
     fake = kernel()
-    with pytest.raises(Problem, match="no page of those looked at could be compared"):
+    with pytest.raises(Problem, match="no sample page could be compared"):
         check_layout(find_layout(fake.symbols(), None, fake), fake.symbols(), fake, [], debugfs[0])
 
 
 def test_an_owner_of_another_size_needs_btf() -> None:
     fake = kernel(owner_size=72)
-    with pytest.raises(Problem, match="a struct page_owner of 72 bytes is not known"):
+    with pytest.raises(Problem, match="the layout of a struct page_owner of 72 bytes is unknown"):
         find_layout(fake.symbols(), None, fake)
-    with pytest.raises(Problem, match="BTF and page_owner_ops do not agree"):
+    with pytest.raises(Problem, match="BTF and page_owner_ops disagree"):
         find_layout(fake.symbols(), Btf(kernel_btf()), fake)
 
 
@@ -172,7 +172,7 @@ def test_another_vmemmap_is_refused() -> None:
     fake = kernel()
     address = fake.symbols().address("vmemmap_base")
     fake.bytes_at[address] = 0xFF
-    with pytest.raises(Problem, match="the array of struct page can't be found"):
+    with pytest.raises(Problem, match="the array of struct page cannot be found"):
         find_layout(fake.symbols(), None, fake)
 
 
@@ -185,7 +185,7 @@ def test_a_missing_symbol_is_named() -> None:
     assert "CONFIG_KALLSYMS_ALL" in (caught.value.hint or "")
 
 
-def test_hidden_addresses_are_told() -> None:
+def test_hidden_addresses_are_an_error() -> None:
     with pytest.raises(Problem, match="hides the kernel's addresses"):
         KernelSymbols(["0000000000000000 T mem_section\n"], {"mem_section"})
 
@@ -193,17 +193,17 @@ def test_hidden_addresses_are_told() -> None:
 def test_other_machines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = kernel()
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
-    with pytest.raises(Problem, match="not known to be found on riscv64"):
+    with pytest.raises(Problem, match="cannot be found on riscv64"):
         find_layout(fake.symbols(), None, fake)
 
 
-def test_events_alone_need_no_memory() -> None:
+def test_events_need_no_memory() -> None:
     layout = find_layout(kernel().symbols(), Btf(kernel_btf()), None)
     assert (layout.owners, layout.swap_offset, layout.order_offset) == (0, 0x28, 64)
     assert (layout.vma_mm, layout.mm_owner, layout.task_comm, layout.swapbacked_bit) == (0x10, 0x1A0, 0xBC0, 17)
 
 
-def test_who_had_a_page_mapped_is_told_by_all_of_btf_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mapping_process_needs_all_of_its_offsets_in_btf(monkeypatch: pytest.MonkeyPatch) -> None:
     btf = Btf(kernel_btf())
     monkeypatch.setattr(btf, "enumerator", lambda name: None if name == "PG_swapbacked" else 6)
     layout = find_layout(kernel().symbols(), btf, None)

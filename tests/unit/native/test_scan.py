@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The C scanner by itself: nothing beyond its buffers is touched, and a collision of hashes merges nothing."""
+"""The C scanner alone: it accesses only its buffers, and colliding hashes merge no strings."""
 
 import ctypes
 import random
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no 
 
 
 def compile_scanner(output: Path, *options: str | Path) -> Path:
-    """Compile the library's sources with more `options`."""
+    """Compile the sources of the library with additional `options`."""
     command = ["cc", "-std=c11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", f"-I{SOURCES}", "-o", str(output)]
     subprocess.run([*command, *options, *sorted(SOURCES.glob("*.c"))], check=True)
     return output
@@ -32,7 +32,7 @@ def compile_scanner(output: Path, *options: str | Path) -> Path:
 
 @pytest.mark.parametrize("options", [(), ("-U__SSE2__", "-U__SIZEOF_INT128__")], ids=["SSE2", "plain"])
 def test_damaged_texts_are_read_within_bounds(tmp_path: Path, options: tuple[str, ...]) -> None:
-    # GIVEN a scanner that stops at a byte too far and at undefined behaviour, and damaged texts, cut anywhere
+    # GIVEN a scanner built with sanitizers, and damaged texts, cut anywhere
     sanitize = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     program = compile_scanner(tmp_path / "scan_file", *sanitize, *options, Path(__file__).with_name("scan_file.c"))
     choose = random.Random(7)
@@ -43,7 +43,7 @@ def test_damaged_texts_are_read_within_bounds(tmp_path: Path, options: tuple[str
     path.write_bytes(b"".join(len(text).to_bytes(8, "little") + text for text in texts))
     # WHEN it scans them
     done = subprocess.run([program, path], capture_output=True, text=True, check=False)
-    # THEN nothing stops it, and each is scanned
+    # THEN the sanitizers find nothing, and each text is scanned
     assert done.stderr == ""
     assert done.returncode == 0
     rows = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
@@ -52,16 +52,16 @@ def test_damaged_texts_are_read_within_bounds(tmp_path: Path, options: tuple[str
 
 
 def test_strings_whose_hashes_are_equal_stay_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN a library that knows two hashes
+    # GIVEN a library with only two different hashes
     path = compile_scanner(tmp_path / "libspo.so", "-shared", "-fPIC", "-DSPO_HASH_MASK=1")
     monkeypatch.setattr(library, "load", lambda: ctypes.CDLL(str(path)))
-    # WHEN many strings are kept, THEN none is taken for another
+    # WHEN it stores many strings, THEN they stay distinct
     same = assert_same(many(700))
     assert same.table.num_rows == 700
 
 
 def test_the_structs_are_those_of_the_header(tmp_path: Path) -> None:
-    # GIVEN what a C compiler makes of scan.h
+    # GIVEN the offsets and sizes of the structs in scan.h
     fields = {
         "spo_page_row": scanner.PAGE_ROW,
         "spo_swap_row": scanner.SWAP_ROW,
@@ -80,7 +80,7 @@ def test_the_structs_are_those_of_the_header(tmp_path: Path) -> None:
     program = tmp_path / "offsets"
     subprocess.run(["cc", f"-I{SOURCES}", "-o", program, source], check=True)
     printed = [int(line) for line in subprocess.check_output([program], text=True).split()]
-    # THEN Python has the same
+    # THEN those in Python are the same
     offsets = [row.fields[field][1] for row in fields.values() if row.fields for field in row.names or ()]
     own = [row.itemsize for row in fields.values()]
     assert printed == [

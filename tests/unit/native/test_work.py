@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The C scanner's work grows with the text, whatever the text is: its steps are counted, not timed."""
+"""The work of the C scanner is proportional to the length of any text: steps are counted, not timed."""
 
 import ctypes
 import shutil
@@ -35,7 +35,7 @@ DAMAGED = {
 
 @pytest.fixture(scope="session", params=[(), ("-U__SSE2__",)], ids=["SSE2", "plain"])
 def counting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> library.Library:
-    """Return the scanner, compiled so that it counts its steps."""
+    """Return a scanner that counts its steps."""
     made = tmp_path_factory.mktemp("counting")
     subprocess.run(["cc", "-c", "-fPIC", "-o", made / "counter.o", HERE / "counter.c"], check=True)
     counted = ("-fsanitize-coverage=trace-pc", "-include", HERE / "counted.h", made / "counter.o")
@@ -43,7 +43,7 @@ def counting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def work(counting: library.Library, text: bytes) -> tuple[int, int]:
-    """Return the steps of C code, and the calls of Python functions, that scanning `text` as one run takes."""
+    """Return the steps of C code and the calls of Python functions for scanning `text` as one run."""
     (run,) = stream_runs([text])
     steps = ctypes.c_uint64.in_dll(counting, "steps")
     before = steps.value
@@ -53,11 +53,11 @@ def work(counting: library.Library, text: bytes) -> tuple[int, int]:
 
 @pytest.mark.parametrize("start", DAMAGED.values(), ids=DAMAGED)
 def test_damaged_text_of_twice_the_length_is_twice_the_work(counting: library.Library, start: bytes) -> None:
-    # GIVEN a block of nothing but records without an end, and one of twice the length
+    # GIVEN a text of records without an end, and one of twice the length
     text = start * (SIZE // len(start))
     # WHEN they are scanned
     (steps, calls), (more_steps, more_calls) = work(counting, text), work(counting, text * 2)
-    # THEN each byte takes some work, and the second text twice that of the first; its square would be four times
+    # THEN the second text takes about twice the steps; quadratic work would be four times
     assert len(text) / 100 < steps < 20 * len(text)
     assert more_steps < 2.2 * steps
     assert more_calls < 2.2 * calls
@@ -73,7 +73,7 @@ def test_a_handle_is_less_work_than_its_stack(counting: library.Library) -> None
     assert fewer_calls <= calls
 
 
-def test_whole_records_are_work_in_proportion(counting: library.Library) -> None:
+def test_whole_records_take_proportional_work(counting: library.Library) -> None:
     text = many(1000)
     (steps, calls), (more_steps, more_calls) = work(counting, text), work(counting, text * 2)
     assert steps < more_steps < 2.2 * steps

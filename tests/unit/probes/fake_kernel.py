@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A kernel's memory made by hand: sections, page_ext with owners, and a stack depot, as Linux 7.2 or 6.1 has them."""
+"""A model of kernel memory: sections, page_ext with owners, and a stack depot, as in Linux 7.2 or 6.1."""
 
 import struct
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _BASE_PFN = 0x100
 
 @dataclass(frozen=True)
 class Owner:
-    """What page_owner knows of a page, and its stack."""
+    """The owner of a page, and its stack."""
 
     comm: bytes = b"dd"
     pid: int = 7
@@ -30,7 +30,7 @@ class Owner:
 
 @dataclass
 class FakeKernel:
-    """Hold memory by address; `owner_size` bytes for each owner, stacks as `depot` says."""
+    """Hold memory by address; `owner_size` is the size of struct page_owner, `depot` the layout of stacks."""
 
     depot: Depot
     owner_size: int = 64
@@ -69,12 +69,12 @@ class FakeKernel:
         self._put(at, struct.pack("<Q", 3) + record.ljust(self.owner_size, b"\0"))
 
     def free(self, pfn: int) -> None:
-        """Take the page's owner away, as freeing it does."""
+        """Remove the owner of the page, as freeing it does."""
         del self.owners[pfn]
         self._put(_EXT + (pfn - _BASE_PFN) * (8 + self.owner_size), struct.pack("<Q", 1))
 
     def symbols(self) -> KernelSymbols:
-        """Return what /proc/kallsyms would say of it."""
+        """Return the symbols that /proc/kallsyms would list."""
         addresses = {"mem_section": _MEM_SECTION, "vmemmap_base": _VMEMMAP_BASE, "page_ext_size": _EXT_SIZE}
         addresses |= {"page_owner_ops": _OPS, self.depot.symbol: _POOLS}
         addresses |= {"alloc_pages_mpol": 0xFFFFFFFF81001000, "do_swap_page": 0xFFFFFFFF81002000}
@@ -92,14 +92,14 @@ class FakeKernel:
         )
 
     def read(self, address: int, size: int) -> bytes:
-        """Return memory; raise Problem where there is none."""
+        """Return memory; raise Problem if there is none."""
         try:
             return bytes(self.bytes_at[address + number] for number in range(size))
         except KeyError:
-            raise Problem(f"the kernel's memory at {address:#x} can't be read") from None
+            raise Problem(f"kernel memory at {address:#x} cannot be read") from None
 
     def u64(self, address: int) -> int:
-        """Return one word."""
+        """Return a 64-bit word."""
         return int(struct.unpack("<Q", self.read(address, 8))[0])
 
     def _put(self, address: int, content: bytes) -> None:
@@ -118,6 +118,6 @@ class FakeKernel:
         return handle
 
 
-# PG_lru, and PG_head of a folio of several pages.
+# PG_lru, and PG_head for folios of several pages.
 def _flags(owner: Owner) -> int:
     return 1 << 3 | (1 << 6 if owner.order else 0)

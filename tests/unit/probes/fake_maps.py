@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The probes' maps without a kernel: what bpf_maps would read from it, in memory."""
+"""The probes' maps in memory, without a kernel."""
 
 import os
 import struct
@@ -18,7 +18,7 @@ Owned = tuple[int, int, int, int, int, bytes]
 
 
 class FakeMaps:
-    """Hold maps as the kernel gives them: keys in no order."""
+    """Hold maps with their keys in no order, as the kernel returns them."""
 
     def __init__(
         self,
@@ -55,15 +55,15 @@ class FakeMaps:
         return dict(self.counted)
 
     def events(self) -> list[Event]:
-        """Return what happened."""
+        """Return the events."""
         return self.happened
 
     def caller(self, number: int) -> tuple[int, ...]:
-        """Return one stack of those taken at a hook."""
+        """Return a stack taken at a hook."""
         return (number,)
 
     def close(self) -> None:
-        """Note that it was closed."""
+        """Record the call."""
         self.closed = True
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The loader is another process: however it fails, the user gets an error and a hint."""
+"""The loader is another process: however it ends, the user gets an error with a hint."""
 
 import os
 import tempfile
@@ -14,7 +14,7 @@ from spo_trace.files.bundled import bpf_program
 from spo_trace.probes import attach as attaching
 from spo_trace.probes.attach import attach, require_root
 
-# Stands for the loader under a Python with bcc.
+# In place of the loader under a Python with bcc.
 ANSWER = """\
 import json, os, socket, sys
 peer = socket.socket(fileno=int(sys.argv[-1]))
@@ -24,7 +24,7 @@ request = json.loads(peer.makefile().readline())
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give the directory that stands for /run/spo-trace, and be root."""
+    """Return the directory used in place of /run/spo-trace; the process appears to be root."""
     with tempfile.TemporaryDirectory(prefix="spo-") as path:
         monkeypatch.setattr(attaching, "RUN", Path(path) / "run")
         monkeypatch.setattr("os.geteuid", lambda: Path(path).stat().st_uid)
@@ -32,7 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def loader(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    """Let the loader be this code."""
+    """Run this code as the loader."""
     monkeypatch.setattr(attaching, "_START", ANSWER + code)
     monkeypatch.setattr(attaching, "_NEEDS_BCC", "")
 
@@ -64,7 +64,7 @@ socket.send_fds(peer, [json.dumps(answer).encode() + b"\\n"], [0, 0, 0])
     assert list(run.iterdir()) == []
 
 
-def test_what_the_loader_could_not_do_is_told_with_what_bcc_said(
+def test_an_error_of_the_loader_is_reported_with_the_output_of_bcc(
     run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     code = """
@@ -83,7 +83,7 @@ peer.sendall(json.dumps({"error": "no way", "hint": "the fix"}).encode() + b"\\n
 @pytest.mark.parametrize("code", ["os.kill(os.getpid(), 9)", "sys.exit(3)"])
 def test_a_loader_that_dies(run: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     loader(monkeypatch, code)
-    with pytest.raises(SpoTraceError, match=r"ended without an answer \(status (-9|3)\)"):
+    with pytest.raises(SpoTraceError, match=r"exited without an answer \(status (-9|3)\)"):
         attached()
     assert list(run.iterdir()) == []
 
@@ -103,12 +103,12 @@ def test_a_bcc_that_lacks_a_library_is_not_called_missing(
     monkeypatch.setattr(attaching, "_NEEDS_BCC", broken)
     with pytest.raises(SpoTraceError) as caught:
         attached()
-    assert caught.value.message == "the bcc of /usr/bin/python3 can't be imported"
-    assert (caught.value.hint or "").startswith("install it again: apt install python3-bpfcc")
+    assert caught.value.message == "the bcc of /usr/bin/python3 cannot be imported"
+    assert (caught.value.hint or "").startswith("reinstall it: apt install python3-bpfcc")
     assert caplog.messages == ["bcc: OSError: libLLVM.so: cannot open"]
 
 
-def test_it_takes_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(SpoTraceError, match="only root may attach probes"):
         require_root()
@@ -132,7 +132,7 @@ child.wait()
     monkeypatch.setattr(attaching, "_converse", interrupted)
     with pytest.raises(KeyboardInterrupt):
         attached()
-    # Dead, and at most not yet waited for.
+    # Dead, or a zombie.
     while state_of(children[0]) not in (None, "Z"):
         pass
     assert list(run.iterdir()) == []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Events become rates: by name, by stack, the busiest first."""
+"""Rates of events by name and by stack, highest first."""
 
 from collections import Counter
 
@@ -24,7 +24,7 @@ def test_totals_by_name_and_by_stack() -> None:
     }
 
 
-def test_rates_are_of_the_interval_alone() -> None:
+def test_rates_are_of_the_interval() -> None:
     cat, idle = Whose("cat", 1, 0), Whose("idle", 1, 0)
     before = Counter({(DD, 0): 100, (idle, 1): 7})
     after = Counter({(DD, 0): 123, (DD, 2): 1, (cat, 1): 40, (idle, 1): 7})
@@ -39,7 +39,7 @@ def test_stacks_of_owners_and_of_callers() -> None:
     assert list(stacks_of(maps, symbols, everybody).values()) == frames
 
 
-def test_the_probe_itself_is_no_part_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_does_not_include_the_probe_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("bpf_prog_6997cd58_kfunc__swap_read_folio\t[bpf]", "bpf_trampoline_644\t[bpf]", "swap_read_folio", "end")
     symbols = Symbolizer([f"{n + 1}000 T {name}\n" for n, name in enumerate(names)])
     maps = FakeMaps()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What `trace` needs, on machines in every state, each a tree of files."""
+"""Checks of what `trace` needs, on machines in various states, each a tree of files."""
 
 import gzip
 import sys
@@ -20,7 +20,7 @@ FREES = {"proc/kallsyms": SYMBOLS["proc/kallsyms"] + b"ff T __swap_cache_clear_s
 RELEASE = {"proc/sys/kernel/osrelease": b"6.18.1\n"}
 READY = CONFIG | FREES | RELEASE | {"sys/kernel/btf/vmlinux": b"", "lib/modules/6.18.1/build/Makefile": b""}
 
-# A Python that has no bcc, or any module of that name, where its directory is not on its path.
+# A Python without bcc, or with a module of that name if its directory is on the path.
 NO_BCC = ("/nonexistent/python3",)
 
 
@@ -29,7 +29,7 @@ def checks(root: Path, files: dict[str, bytes], *, euid: int = 0) -> dict[str, C
     return {check.code: check for check in trace_needs(Machine(capture(root, files), euid=euid), NO_BCC)}
 
 
-def test_everything_but_bcc_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_bcc_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = checks(tmp_path, READY)
     assert {code for code, check in found.items() if check.state is not State.OK} == {CheckCode.TRACE_BCC}
     assert "apt install python3-bpfcc" in found["trace_bcc"].fix
@@ -40,7 +40,7 @@ def test_everything_but_bcc_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_all_gaps_are_reported_at_once_and_none_prevents_a_snapshot(tmp_path: Path) -> None:
-    # GIVEN a machine that has nothing of it
+    # GIVEN a machine that has none of it
     files = {
         "proc/config.gz": gzip.compress(b"CONFIG_MMU=y\n"),
         "proc/kallsyms": b"ff T _stext\n",
@@ -55,7 +55,7 @@ def test_all_gaps_are_reported_at_once_and_none_prevents_a_snapshot(tmp_path: Pa
     assert found["trace_lockdown"].cause is Missing.LOCKDOWN
 
 
-def test_what_cannot_be_told_is_unknown(tmp_path: Path) -> None:
+def test_checks_without_data_are_unknown(tmp_path: Path) -> None:
     found = checks(tmp_path, {})
     unknown = {code for code, check in found.items() if check.state is State.UNKNOWN}
     assert unknown == {CheckCode.TRACE_LOCKDOWN, CheckCode.TRACE_BPF, CheckCode.TRACE_HOOKS}
@@ -64,7 +64,7 @@ def test_what_cannot_be_told_is_unknown(tmp_path: Path) -> None:
 def test_the_function_that_is_missing_is_named(tmp_path: Path) -> None:
     found = checks(tmp_path, SYMBOLS)["trace_hooks"]
     assert found.state is State.OPTIONAL
-    assert "no function to hook that frees a swap entry" in found.found
+    assert "none of the functions that free a swap entry" in found.found
 
 
 @pytest.mark.parametrize(

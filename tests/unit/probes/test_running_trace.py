@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A snapshot asks the trace that runs: owners of swap, restored pages, and how much is unknown."""
+"""A snapshot uses the running trace: owners of swap, restored pages, and how many are unknown."""
 
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,14 @@ def owner(ts_nsec: int, comm: bytes) -> Owned:
 
 
 class LiveFiles(FakeSource):
-    """Be this machine, with these files."""
+    """Stand in for this machine, with these files."""
 
     kind = "live"
 
 
 @pytest.fixture
 def maps(monkeypatch: pytest.MonkeyPatch) -> FakeMaps:
-    """Give the maps of a running trace: two entries in swap, and one page that came back."""
+    """Return the maps of a running trace: two entries in swap, and one page that came back."""
     found = FakeMaps(
         {1: owner(40, b"dd"), 2: owner(41, b"dd")}, restored={0x100: (900, owner(30, b"first"))}, stacks=STACKS
     )
@@ -85,8 +85,8 @@ def test_owners_and_restored_pages_are_in_the_snapshot(tmp_path: Path, maps: Fak
 
 
 @pytest.mark.parametrize("patched", [False, True])
-def test_the_kernels_counts_are_held_against_what_it_counts(tmp_path: Path, maps: FakeMaps, patched: bool) -> None:
-    # GIVEN that both pages are cat's to the kernel, which counts pages in swap only where it keeps their owners
+def test_nr_base_pages_is_compared_with_the_kernels_owners(tmp_path: Path, maps: FakeMaps, patched: bool) -> None:
+    # GIVEN two pages that the kernel attributes to cat; it counts pages in swap only if it keeps their owners
     frames = b"".join(line + b"\n" for line in PAGES["page_owner"].split(b"\n") if line.startswith(b" "))
     stack = frames[: len(frames) // 2]
     files = {
@@ -101,7 +101,7 @@ def test_the_kernels_counts_are_held_against_what_it_counts(tmp_path: Path, maps
     assert lines["sum of absolute differences"] == 0
 
 
-def test_unknown_is_no_more_than_there_was_before(tmp_path: Path, maps: FakeMaps) -> None:
+def test_unknown_pages_are_at_most_those_before_the_attach(tmp_path: Path, maps: FakeMaps) -> None:
     maps.facts |= {"used_at_attach": 3}
     files = {**PAGES, "swaps": swaps(vda=12), "meminfo": meminfo(swap_total=1000, swap_free=988)}
     table = balance(taken(tmp_path, files))
@@ -116,7 +116,7 @@ def test_unknown_is_no_more_than_there_was_before(tmp_path: Path, maps: FakeMaps
     ]
 
 
-def test_slots_that_old_kernels_keep_ready_are_named(
+def test_slots_reserved_by_old_kernels_are_reported(
     tmp_path: Path, maps: FakeMaps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
@@ -126,7 +126,7 @@ def test_slots_that_old_kernels_keep_ready_are_named(
     assert (table["swap slot cache"], table["unexplained"].iloc[-1]) == (128, 2)
 
 
-def test_what_a_full_map_lost_is_named(tmp_path: Path, maps: FakeMaps) -> None:
+def test_losses_to_a_full_map_are_reported(tmp_path: Path, maps: FakeMaps) -> None:
     maps.counted |= {"entries_full": 100}
     files = {**PAGES, "swaps": swaps(vda=9, vdb=5), "meminfo": meminfo(swap_total=2000, swap_free=1986)}
     table = balance(taken(tmp_path, files))
@@ -151,7 +151,7 @@ def test_what_a_full_map_lost_is_named(tmp_path: Path, maps: FakeMaps) -> None:
         (0, 0, 50, 0),
     ],
 )
-def test_what_a_full_map_lost_is_not_from_before(
+def test_losses_to_a_full_map_do_not_count_as_before_the_attach(
     tmp_path: Path, maps: FakeMaps, at_attach: int, freed: int, lost: int, unknown: int
 ) -> None:
     maps.facts["used_at_attach"] = at_attach
@@ -159,25 +159,25 @@ def test_what_a_full_map_lost_is_not_from_before(
     assert taken(tmp_path).meta["swap_owner"]["unknown_pages"] == unknown
 
 
-def test_losses_are_warned_of(tmp_path: Path, maps: FakeMaps) -> None:
+def test_losses_give_warnings(tmp_path: Path, maps: FakeMaps) -> None:
     maps.counted |= {"entries_full": 1234, "out_pages": 5}
     assert taken(tmp_path).meta["warnings"] == ["probes: 1,234 owners lost: the map of swap entries was full"]
 
 
-def test_a_trace_that_ends_meanwhile_is_told(tmp_path: Path, maps: FakeMaps) -> None:
-    # Numbers of processes end at 2**22.
+def test_a_trace_that_ends_during_the_snapshot_is_reported(tmp_path: Path, maps: FakeMaps) -> None:
+    # pid_max is at most 2**22.
     maps.facts["pid"] = 1 << 22
     (said,) = taken(tmp_path).meta["warnings"]
-    assert said.startswith("probes: the trace ended while the snapshot was taken")
+    assert said.startswith("probes: the trace ended during the snapshot")
 
 
-def test_a_kernel_that_keeps_owners_itself_is_asked_first(tmp_path: Path, maps: FakeMaps) -> None:
+def test_the_kernels_own_swap_owners_are_preferred(tmp_path: Path, maps: FakeMaps) -> None:
     snap = taken(tmp_path, {**PAGES, "swap_page_owner": entry(9)})
     assert (snap.meta["swap_owner"]["origin"], snap.swap["swp_entry"].tolist()) == ("debugfs", [9])
     assert maps.reads == []
 
 
-def test_it_can_be_told_to_ask_the_probes(tmp_path: Path, maps: FakeMaps) -> None:
+def test_the_probes_can_be_selected(tmp_path: Path, maps: FakeMaps) -> None:
     snap = taken(tmp_path, {**PAGES, "swap_page_owner": entry(9)}, swap="bpf")
     assert (snap.meta["swap_owner"]["origin"], snap.swap["swp_entry"].tolist()) == ("bpf", [1, 2])
 
@@ -193,12 +193,12 @@ def test_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.hint == "start one: sudo spo-trace trace, and leave it running"
 
 
-def test_a_trace_of_events_alone(tmp_path: Path, maps: FakeMaps) -> None:
+def test_a_trace_without_owners(tmp_path: Path, maps: FakeMaps) -> None:
     maps.facts["owners"] = False
     assert taken(tmp_path).meta["swap_owner"]["origin"] is None
-    with pytest.raises(SpoTraceError, match="the running trace keeps no owners: page_owner is not on") as caught:
+    with pytest.raises(SpoTraceError, match="the running trace has no owners: page_owner is not on") as caught:
         taken(tmp_path, swap="bpf", force=True)
-    # Another trace is refused while this one runs, and would keep none either.
+    # A second trace would be refused while this one runs, and would have no owners either.
     assert (caught.value.hint or "").startswith("boot with page_owner=on")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Open maps go over a socket of one's own to whoever takes a snapshot, and to nobody else."""
+"""Open maps are sent over a private socket to snapshots of root only."""
 
 import os
 import socket
@@ -21,13 +21,13 @@ from spo_trace.version import __version__
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """Give a directory whose path is short enough for a socket."""
+    """Return a directory whose path is short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="spo-", dir="/tmp") as path:
         yield Path(path) / "run"
 
 
 def probes() -> Probes:
-    """Return probes with one map, a file, and a link, a pipe's end."""
+    """Return probes with one map, which is a file, and one link, which is the end of a pipe."""
     with tempfile.TemporaryFile() as file:
         file.write(b"the map")
         file.flush()
@@ -37,7 +37,7 @@ def probes() -> Probes:
 
 
 def asked(listening: TraceServer, directory: Path) -> Probes | None:
-    """Return what one who connects gets."""
+    """Return what a client receives."""
     thread = Thread(target=listening.answer)
     thread.start()
     try:
@@ -46,7 +46,7 @@ def asked(listening: TraceServer, directory: Path) -> Probes | None:
         thread.join()
 
 
-def test_the_maps_alone_are_handed_over(directory: Path) -> None:
+def test_only_maps_and_programs_are_sent(directory: Path) -> None:
     with probes() as held, TraceServer(held, directory) as listening:
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
         assert stat.S_IMODE((directory / "trace.sock").stat().st_mode) == 0o600
@@ -62,7 +62,7 @@ def test_the_maps_alone_are_handed_over(directory: Path) -> None:
     assert connect(directory) is None
 
 
-def test_without_a_trace_there_is_nobody(directory: Path) -> None:
+def test_connect_without_a_trace(directory: Path) -> None:
     assert connect(directory) is None
 
 
@@ -73,7 +73,7 @@ def test_one_trace_at_a_time(directory: Path) -> None:
         with probes() as held, TraceServer(held, directory) as listening:
             thread = Thread(target=listening.answer)
             thread.start()
-            said = "the probes are attached already, by process 4711"
+            said = "the probes are already attached, by process 4711"
             with pytest.raises(SpoTraceError, match=said), only_one(directory):
                 pass
             thread.join()
@@ -81,13 +81,13 @@ def test_one_trace_at_a_time(directory: Path) -> None:
         pass
 
 
-def test_what_a_killed_loader_left_is_removed(directory: Path) -> None:
+def test_files_of_a_killed_loader_are_removed(directory: Path) -> None:
     (own_directory(directory) / "loader-x" / "kheaders").mkdir(parents=True)
     with only_one(directory):
         assert [path.name for path in directory.iterdir()] == ["lock"]
 
 
-def test_what_a_killed_trace_left_is_replaced(directory: Path) -> None:
+def test_the_socket_of_a_killed_trace_is_replaced(directory: Path) -> None:
     own_directory(directory)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(directory / "trace.sock"))
@@ -98,7 +98,7 @@ def test_what_a_killed_trace_left_is_replaced(directory: Path) -> None:
         got.close()
 
 
-def test_one_who_goes_away_stops_nothing(directory: Path) -> None:
+def test_a_client_that_disconnects_stops_nothing(directory: Path) -> None:
     with probes() as held, TraceServer(held, directory) as listening:
         with socket.socket(socket.AF_UNIX) as peer:
             peer.connect(str(directory / "trace.sock"))
@@ -112,23 +112,26 @@ def test_a_trace_that_does_not_answer(directory: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(server, "_TIMEOUT_SECONDS", 0.05)
     with probes() as held, TraceServer(held, directory), pytest.raises(SpoTraceError) as caught:
         connect(directory)
-    assert caught.value.message == "the running trace can't be asked: it does not answer"
+    assert caught.value.message == "the running trace cannot be asked: it does not answer"
     assert caught.value.hint == "swap='none' does without it"
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"", "the running trace ended before it answered"),
-        (b"{", "the answer of the running trace is not one of spo-trace "),
-        (b"[]", "the answer of the running trace is not one of spo-trace "),
-        (b'{"version": "0", "maps": [], "programs": 1}', "the answer of the running trace is not one of spo-trace "),
-        (b'{"version": "%s", "maps": [], "programs": 2}' % __version__.encode(), "the answer of the running trace is"),
-        (b"\xff" * (1 << 17), "the answer of the running trace is not one of spo-trace "),
+        (b"", "the running trace exited before it answered"),
+        (b"{", "the running trace sent no valid answer of spo-trace "),
+        (b"[]", "the running trace sent no valid answer of spo-trace "),
+        (b'{"version": "0", "maps": [], "programs": 1}', "the running trace sent no valid answer of spo-trace "),
+        (
+            b'{"version": "%s", "maps": [], "programs": 2}' % __version__.encode(),
+            "the running trace sent no valid answer",
+        ),
+        (b"\xff" * (1 << 17), "the running trace sent no valid answer of spo-trace "),
     ],
     ids=["nothing", "cut off", "no facts", "another version", "descriptors lost", "too long"],
 )
-def test_an_answer_that_is_none(directory: Path, answer: bytes, said: str) -> None:
+def test_an_invalid_answer(directory: Path, answer: bytes, said: str) -> None:
     def play(listening: socket.socket) -> None:
         peer, _ = listening.accept()
         # The other side may have gone before it has all.
@@ -155,7 +158,7 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_what_somebody_says_to_the_trace_is_not_read(directory: Path) -> None:
+def test_data_sent_to_the_trace_is_not_read(directory: Path) -> None:
     with probes() as held, TraceServer(held, directory) as listening:
         with socket.socket(socket.AF_UNIX) as peer:
             peer.connect(str(directory / "trace.sock"))
@@ -170,11 +173,11 @@ def test_what_somebody_says_to_the_trace_is_not_read(directory: Path) -> None:
 def test_a_directory_that_others_can_write_is_refused(directory: Path, mode: int) -> None:
     directory.mkdir()
     directory.chmod(mode)
-    with pytest.raises(SpoTraceError, match="is not a directory of root's alone"):
+    with pytest.raises(SpoTraceError, match="is not a directory that only root can write to"):
         own_directory(directory)
 
 
 def test_a_planted_link_is_refused(directory: Path, tmp_path: Path) -> None:
     directory.symlink_to(tmp_path)
-    with pytest.raises(SpoTraceError, match="is not a directory of root's alone"):
+    with pytest.raises(SpoTraceError, match="is not a directory that only root can write to"):
         own_directory(directory)

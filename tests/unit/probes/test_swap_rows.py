@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the maps hold becomes rows: swap entries, and pages that came back from swap."""
+"""Rows from the probes' maps: swap entries, and pages that came back from swap."""
 
 import re
 import subprocess
@@ -37,7 +37,7 @@ def rows_of(maps: FakeMaps, stacks: StackTable | None = None) -> SwapRows:
     return SwapRows(maps, SYMBOLS, StackTable() if stacks is None else stacks)
 
 
-def test_entries_ascend_and_have_all_columns() -> None:
+def test_entries_are_in_order_and_have_all_columns() -> None:
     maps = FakeMaps({TYPE_1 + 3: owned(comm=b"a\n", handle=6), 9: owned(), 2: owned(ts_nsec=1 << 63)}, stacks=STACKS)
     stacks = StackTable()
     (batch,) = rows_of(maps, stacks).batches()
@@ -56,7 +56,7 @@ def test_entries_ascend_and_have_all_columns() -> None:
 
 
 def test_a_name_ends_at_its_first_nul() -> None:
-    # strscpy() leaves what stood behind it.
+    # strscpy() leaves the old bytes after the NUL.
     maps = FakeMaps(
         {1: owned(comm=b"dd\0old rest"), 2: owned(comm=b"\0gone"), 3: owned(comm=b"\xff" * 15)}, stacks=STACKS
     )
@@ -64,14 +64,14 @@ def test_a_name_ends_at_its_first_nul() -> None:
     assert batch["comm"].to_pylist() == ["dd", "", r"\377" * 15]
 
 
-def test_a_stack_that_was_lost_is_known_by_its_handle() -> None:
+def test_a_lost_stack_has_only_a_handle() -> None:
     stacks = StackTable()
     (batch,) = rows_of(FakeMaps({1: owned(handle=4242)}), stacks).batches()
     stack = stacks[batch["stack_id"][0].as_py()]
     assert (stack.handle, stack.frames) == (4242, ())
 
 
-def test_nothing_in_swap_is_no_row() -> None:
+def test_no_rows_if_swap_is_empty() -> None:
     assert list(rows_of(FakeMaps()).batches()) == []
 
 
@@ -105,12 +105,12 @@ def test_a_page_that_came_back_has_its_first_owner() -> None:
     assert [got["kernel_comm"][number].as_py() for number in (0, 1, 3)] == [None] * 3
 
 
-def test_the_first_owners_name_may_be_among_those_of_the_others_or_not() -> None:
-    # GIVEN pages that came back, of owners whose names the batch has, has not, and has for a page that stays
+def test_names_of_first_owners_that_the_batch_has_or_lacks() -> None:
+    # GIVEN pages that came back; the batch has the first owner's name, lacks it, or has it for another page
     names = {0x10: b"cat", 0x20: b"new", 0x30: b"dd"}
     maps = FakeMaps(restored={pfn: (pfn, owned(comm=name)) for pfn, name in names.items()}, stacks=STACKS)
     batch = pages((0x10, 0x10, "cat"), (0x20, 0x20, "cat"), (0x30, 0x30, "cat"), (0x40, 0x40, "dd"))
-    # Of the middle of a batch too.
+    # Also for a slice of a batch.
     for start in (0, 1):
         (got,) = rows_of(maps).restore([batch[start:]])
         got.validate(full=True)
@@ -119,7 +119,7 @@ def test_the_first_owners_name_may_be_among_those_of_the_others_or_not() -> None
         assert got["swapped"].to_pylist() == [True, True, True, False][start:]
 
 
-def test_neither_answer_takes_pandas() -> None:
+def test_pandas_is_not_imported() -> None:
     program = (
         "import sys\n"
         "from tests.unit.probes.test_swap_rows import *\n"
@@ -132,13 +132,13 @@ def test_neither_answer_takes_pandas() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_pages_are_left_as_they_are_where_none_came_back() -> None:
+def test_pages_do_not_change_if_none_came_back() -> None:
     batch = pages((0x10, 101, "dd"))
     for maps in (FakeMaps(), FakeMaps(restored={0x10: (1, owned())}), FakeMaps(restored={1 << 60: (101, owned())})):
         assert next(rows_of(maps).restore([batch])) is batch
 
 
-def test_what_comes_back_while_pages_are_read_is_seen() -> None:
+def test_pages_that_come_back_during_the_read_are_included() -> None:
     maps = FakeMaps(stacks=STACKS)
 
     def reading() -> Iterator[pa.RecordBatch]:
@@ -168,8 +168,8 @@ def test_counters_are_the_c_enum() -> None:
     assert [name.lower() for name in re.findall(r"\w+", body[1])] == [name for name in COUNTERS if name != MISSED]
 
 
-def test_every_counter_of_a_loss_is_warned_of() -> None:
+def test_every_counter_of_a_loss_gives_a_warning() -> None:
     ordinary = {"out_calls", "out_pages", "out_again", "out_continued", "in_calls", "in_pages", "free_calls", "freed"}
-    # What is unknown may be so since before the attach.
+    # Unknown pages can be from before the attach.
     assert set(COUNTERS) - set(LOSSES) == ordinary | {"migrated", "in_unknown", "free_unknown"}
     assert set(LOSSES) <= set(COUNTERS)

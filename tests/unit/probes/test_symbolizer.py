@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Addresses print as %pS prints them."""
+"""Addresses as %pS prints them."""
 
 import pytest
 
@@ -41,11 +41,11 @@ def test_an_address(address: int, text: str) -> None:
     assert Symbolizer(KALLSYMS, MODULES).frame(address) == text
 
 
-def test_a_stack_is_the_kernels_lines() -> None:
+def test_a_stack_has_the_lines_of_the_kernel() -> None:
     block = Symbolizer(KALLSYMS).block((0xFFFFFFFF81001098, 0xFFFFFFFF81002001))
     assert block == b" alloc_pages_mpol+0x98/0x157\n do_swap_page+0x1/0x1000\n"
 
 
-def test_hidden_addresses_are_told() -> None:
+def test_hidden_addresses_are_an_error() -> None:
     with pytest.raises(SpoTraceError, match="hides the kernel's addresses"):
         Symbolizer(["0000000000000000 T _text\n", "0000000000000000 T startup_64\n"])

@@ -2,8 +2,8 @@
 """spo-trace with room for one swapped-in page."""
 
 from spo_trace.cli import main
-from spo_trace.probes import tracing
+from spo_trace.probes import session
 from spo_trace.probes.capacity import Capacity
 
-tracing.room = lambda max_entries: Capacity(entries=1 << 16, restored=1, swap_pages=1 << 16)
+session.room = lambda max_entries: Capacity(entries=1 << 16, restored=1, swap_pages=1 << 16)
 main()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Read kernel text by the reference parser and by the compiled scanner, and compare all that they say."""
+"""Read kernel text with the reference parser and with the compiled scanner, and compare all results."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ _REFERENCE: dict[str, Callable[..., Iterator[pa.RecordBatch]]] = {
 
 
 class Read(NamedTuple):
-    """Hold all that a parser says of a text."""
+    """Hold all results of a parser for a text."""
 
     table: pa.Table
     stacks: list[Stack]
@@ -49,7 +49,7 @@ class Read(NamedTuple):
 
 
 def read_by_reference(chunks: Iterable[bytes], of: TextFormat = PAGES, *, delimited: bool = False) -> Read:
-    """Return what the reference parser says."""
+    """Return the results of the reference parser."""
     stacks, rejects = StackTable(), list[Reject]()
     text = KernelText(of.file, DelimitedRecords(gathered(chunks)) if delimited else Chunks(chunks))
     return read(_REFERENCE[of.file](records_in(text), stacks, rejects.append), of, stacks, rejects)
@@ -63,7 +63,7 @@ def read_by_scanner(
     jobs: int = 1,
     run_bytes: int = 1 << 22,
 ) -> Read:
-    """Return what the compiled scanner says."""
+    """Return the results of the compiled scanner."""
     compiled = library.load()
     assert compiled is not None
     stacks, rejects = StackTable(), list[Reject]()
@@ -73,7 +73,7 @@ def read_by_scanner(
 
 
 def read_file_by_scanner(text: bytes, of: TextFormat = PAGES, *, jobs: int = 1, run_bytes: int = 1 << 22) -> Read:
-    """Return what the compiled scanner says of a plain file."""
+    """Return the results of the compiled scanner for a plain file."""
     compiled = library.load()
     assert compiled is not None
     stacks, rejects = StackTable(), list[Reject]()
@@ -86,8 +86,8 @@ def read_file_by_scanner(text: bytes, of: TextFormat = PAGES, *, jobs: int = 1, 
 
 
 def read(batches: Iterator[pa.RecordBatch], of: TextFormat, stacks: StackTable, rejects: list[Reject]) -> Read:
-    """Return what a parser yields, and has put into `stacks` and `rejects` by then."""
-    # Dictionaries may differ where their values do not.
+    """Return what a parser yields, and the `stacks` and `rejects` that it has filled."""
+    # Dictionaries may differ if the values are the same.
     plain = pa.schema([(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in of.schema])
     tables = []
     for batch in batches:
@@ -108,7 +108,7 @@ def assert_same(
     run_bytes: int = 1 << 22,
     expected: Read | None = None,
 ) -> Read:
-    """Assert that both parsers say the same of a text; return it. A run is no smaller than its last chunk."""
+    """Assert that both parsers agree on a text; return the results. A run is at least as large as its last chunk."""
     chunks = in_chunks(text, max(64, run_bytes // 4)) if isinstance(text, bytes) else text
     reference = read_by_reference(chunks, of, delimited=delimited) if expected is None else expected
     scanned = read_by_scanner(chunks, of, delimited=delimited, jobs=jobs, run_bytes=run_bytes)
@@ -117,7 +117,7 @@ def assert_same(
 
 
 def assert_equal(scanned: Read, reference: Read) -> None:
-    """Assert that both say the same."""
+    """Assert that both results are the same."""
     if not scanned.table.equals(reference.table):
         assert scanned.table.to_pylist() == reference.table.to_pylist()
         pytest.fail("the tables differ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The tests of the compiled scanner, where there is a compiler."""
+"""The tests of the compiled scanner need a compiler."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Long texts, many strings and rows, several scanners: what the parts of the scanner have to do together."""
+"""The parts of the scanner together: long texts, many strings and rows, several scanners."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +46,7 @@ def test_text_without_records_for_longer_than_a_piece(chunk: int, run_bytes: int
     text = garbage + b"\n" + RECORD + garbage + RECORD * 3 + frames(50_000) + garbage
     # WHEN both parsers read it
     same = assert_same(in_chunks(text, chunk), run_bytes=run_bytes)
-    # THEN they cut it at the same bytes, and the records are there
+    # THEN they cut it at the same bytes, and find the records
     assert same.table.num_rows == 5
     assert len(same.rejects) > 6
 
@@ -54,7 +54,7 @@ def test_text_without_records_for_longer_than_a_piece(chunk: int, run_bytes: int
 @pytest.mark.parametrize("more", [-1, 0, 1, 100, LONGEST_PIECE])
 @pytest.mark.parametrize("after", [b"", b"\n", b"garbage\n" * 200_000])
 def test_a_record_about_as_long_as_a_piece(more: int, after: bytes) -> None:
-    # GIVEN a record that is as long as what is passed on at once, and a byte more or less
+    # GIVEN a record of the length of a piece, or one byte more or less
     record = frames(LONGEST_PIECE + more)
     assert len(record) == LONGEST_PIECE + more
     text = RECORD + record + after + RECORD
@@ -65,17 +65,17 @@ def test_a_record_about_as_long_as_a_piece(more: int, after: bytes) -> None:
 
 
 def test_rows_that_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN room for hardly a row
+    # GIVEN room for one row
     text = many(3000)
     expected = read_by_reference([text])
     monkeypatch.setattr(scanner, "_ROWS", 1)
-    # WHEN it is scanned, THEN it makes room as it is needed
+    # WHEN it is scanned, THEN the room grows as needed
     for jobs, run_bytes in ((1, 1 << 22), (1, 3000), (2, 20_000)):
         assert_same(text, jobs=jobs, run_bytes=run_bytes, expected=expected)
 
 
-def test_more_strings_and_rows_than_there_is_room_for_at_first() -> None:
-    # GIVEN a block of more records than fit at once, each with strings of its own, then as many that are left
+def test_more_strings_and_rows_than_the_initial_room() -> None:
+    # GIVEN more records than fit at first, each with strings of its own, then as many that the scanner leaves
     count = scanner._ROWS + 10
     bare = HEADER.replace(b"(dd)", b"(%x)") + b" a+0x1/0x2\n\n"
     text = b"".join(bare % n for n in range(count)) + b"Page allocated via x\n" * count
@@ -87,10 +87,10 @@ def test_more_strings_and_rows_than_there_is_room_for_at_first() -> None:
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3, 5])
-def test_blocks_of_one_record(jobs: int) -> None:
-    # GIVEN a block for each record, some not for the scanner
+def test_runs_of_one_record(jobs: int) -> None:
+    # GIVEN a run for each record, some of which the scanner leaves
     text = many(400)
-    # THEN no block's rows are another one's
+    # THEN each run has its own rows
     same = assert_same(text, jobs=jobs, run_bytes=1)
     assert same.table.num_rows == 400
 
@@ -113,23 +113,23 @@ def _backwards(function: Callable[[Any], Any], inputs: Iterable[Any], jobs: int)
 
 
 @pytest.mark.parametrize("jobs", [2, 3])
-def test_whichever_thread_is_first(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
-    # GIVEN threads that take their blocks in the worst order
+def test_the_order_of_threads_makes_no_difference(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    # GIVEN threads that read their runs in the worst order
     monkeypatch.setattr(fast_batches, "ordered", _backwards)
-    # THEN it makes no difference
+    # THEN the results are the same
     for run_bytes in (1, 1000):
         assert_same(many(300), jobs=jobs, run_bytes=run_bytes)
 
 
-def test_dictionaries_do_not_tell_how_many_jobs_there_were() -> None:
-    # GIVEN names of which some come back later
+def test_dictionaries_do_not_depend_on_the_number_of_jobs() -> None:
+    # GIVEN names of which some appear again later
     text = many(300) + many(200) + many(500)
-    # THEN the batches are alike to their last byte, and so are the files that are made of them
+    # THEN the batches have the same bytes, and so do files made of them
     assert dictionaries(text, 1) == dictionaries(text, 2) == dictionaries(text, 3)
 
 
 def dictionaries(text: bytes, jobs: int) -> list[list[str]]:
-    """Return the names that each column of each batch carries along."""
+    """Return the dictionary of each column of each batch."""
     compiled = library.load()
     assert compiled is not None
     rejects: list[Reject] = []
@@ -145,21 +145,21 @@ def dictionaries(text: bytes, jobs: int) -> list[list[str]]:
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 def test_more_names_than_are_remembered(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
-    # GIVEN processes that each have a name of their own, and names that come back when they are forgotten
+    # GIVEN processes that each have a name of their own, and names that appear again after they were forgotten
     text = many(1000) + many(300) + many(1000)
     assert max(map(len, dictionaries(text, 1))) > 500
     for module in (fast_batches, scanned_names):
         monkeypatch.setattr(module, "MOST_STRINGS", 100)
     # WHEN they are scanned, THEN the rows are the same
     assert_same(text, jobs=jobs, run_bytes=9000)
-    # AND no batch carries along more than that and what is new in it, whatever the number of jobs
+    # AND the dictionary of a batch has at most that many names and its new ones, for any number of jobs
     forgetful = dictionaries(text, jobs)
     assert max(map(len, forgetful)) < 200
     assert forgetful == dictionaries(text, 1)
 
 
-def test_what_is_forgotten_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN a scanner of a text in which every process has a name of its own
+def test_forgotten_strings_use_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a text in which each process has a name of its own
     made: list[scanner.Scanner] = []
 
     class Noted(scanner.Scanner):
@@ -170,8 +170,8 @@ def test_what_is_forgotten_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(fast_batches, "Scanner", Noted)
     for module in (fast_batches, scanned_names):
         monkeypatch.setattr(module, "MOST_STRINGS", 100)
-    # WHEN it has read much more of them than it may remember
+    # WHEN a scanner has read many more names than it may remember
     assert_same(many(2000), run_bytes=9000)
-    # THEN it began anew in time
+    # THEN it has started again in time
     assert len(made) > 10
     assert all(each._known < 400 for each in made)

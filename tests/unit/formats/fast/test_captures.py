@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What real kernels printed: the scanner says what the reference parser says, and needs no help from it."""
+"""Captures of real kernels: the scanner agrees with the reference parser, and leaves no record to it."""
 
 import hashlib
 import io
@@ -27,11 +27,11 @@ from tests.unit.formats.fast.comparing import (
 CAPTURES = sorted(CARRIED.glob("*/*/page_owner.xz"))
 SMALL = [path for path in CAPTURES if path.stat().st_size < 60_000]
 SLICE = 2_500_000
-# A few records, and what is left over of one at either end.
+# A few records, with a partial one at either end.
 MIDDLE = slice(1_000_001, 1_060_001)
 
 
-# Rows, rejects and a hash of rows and stacks, from before lines that are not understood were tolerated anywhere.
+# Rows, rejects and a hash of rows and stacks, recorded before unknown lines were accepted anywhere.
 READ = json.loads((CARRIED.parent / "captures_read.json").read_bytes())
 
 
@@ -46,7 +46,7 @@ def text_of(path: Path) -> bytes:
 
 @pytest.mark.parametrize("path", CAPTURES, ids=name)
 def test_first_and_last_of_a_capture(path: Path) -> None:
-    # GIVEN the begin and the end of a capture, cut where it may be
+    # GIVEN the start and the end of a capture, cut anywhere
     text = lzma.decompress(path.read_bytes())
     for part in (text[:SLICE], text[-SLICE:]):
         # WHEN both parsers read it
@@ -61,18 +61,18 @@ def test_first_and_last_of_a_capture(path: Path) -> None:
 @pytest.mark.parametrize("path", SMALL, ids=name)
 @pytest.mark.parametrize(("jobs", "run_bytes"), [(1, 4_099), (2, 30_011), (3, 1 << 22)])
 def test_whole_captures_in_blocks_of_odd_sizes(path: Path, jobs: int, run_bytes: int) -> None:
-    # GIVEN a whole capture, in chunks as they are read
+    # GIVEN a whole capture in chunks
     text = text_of(path)
     # WHEN both parsers read it
     same = assert_same(in_chunks(text, 65_537), jobs=jobs, run_bytes=run_bytes)
-    # THEN they say the same, and every record is in it
+    # THEN they agree, and no record is missing
     assert same.table.num_rows == text.count(b"\nPage allocated via ") + 1
     assert same.rejects == []
 
 
 @pytest.mark.parametrize(("jobs", "run_bytes"), [(1, 4_099), (2, 30_011), (3, 1 << 22)])
 def test_whole_files_in_blocks_of_odd_sizes(jobs: int, run_bytes: int) -> None:
-    # GIVEN a whole capture as a plain file, WHEN threads read parts of it, THEN it is what one reads from end to end
+    # GIVEN a capture as a plain file, WHEN threads read parts of it, THEN the results are those of a single read
     text = text_of(SMALL[0])
     scanned = read_file_by_scanner(text, jobs=jobs, run_bytes=run_bytes)
     assert_equal(scanned, read_by_reference([text]))
@@ -81,23 +81,23 @@ def test_whole_files_in_blocks_of_odd_sizes(jobs: int, run_bytes: int) -> None:
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 @pytest.mark.parametrize("size", [1, 2, 19, 20, 21, 500, 4096])
 def test_tiny_blocks_and_chunks(size: int, jobs: int) -> None:
-    # GIVEN some records out of the middle of a capture
+    # GIVEN some records from the middle of a capture
     text = text_of(SMALL[0])[MIDDLE]
     expected = read_by_reference([text])
     assert expected.table.num_rows > 50
-    # WHEN they come in blocks, and in chunks, of a few bytes
+    # WHEN they come in runs, and in chunks, of a few bytes
     assert_same(in_chunks(text, 4096), jobs=jobs, run_bytes=size, expected=expected)
     assert_same(in_chunks(text, size), jobs=jobs, run_bytes=3 * size, expected=expected)
 
 
 @pytest.mark.parametrize("given", READ)
-def test_a_real_capture_is_read_as_ever(given: str) -> None:
-    # GIVEN what a kernel printed
+def test_a_real_capture_is_read_as_before(given: str) -> None:
+    # GIVEN text of a real kernel
     path = CARRIED / f"{given}.xz"
     of = SWAP if path.name.startswith("swap") else PAGES
     # WHEN it is read
     read = read_by_scanner([text_of(path)], of)
-    # THEN rows, stacks and rejects are those of the release before
+    # THEN rows, stacks and rejects are those of the previous release
     sink = io.BytesIO()
     csv.write_csv(read.table, sink)
     digest = hashlib.blake2b(sink.getvalue(), digest_size=16)

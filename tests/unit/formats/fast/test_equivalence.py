@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The scanner says what the reference parser says of records as kernels print them, and of what hardly differs."""
+"""The scanner agrees with the reference parser on records of real kernels and on slightly different ones."""
 
 import pytest
 
@@ -16,7 +16,7 @@ RECORD = (
 )
 END = b"\n b+0x1/0x2 [m]\nCharged to memcg x\n\n"
 
-# What to put in place of what, and whether the scanner takes the record then.
+# Replacements in RECORD, after which the scanner takes it or leaves it.
 TAKEN = [
     (b"order 0", b"order 30"),
     (b"order 0", b"order 007"),
@@ -119,12 +119,12 @@ LEFT = [
 
 @pytest.mark.parametrize(("old", "new"), TAKEN)
 def test_a_record_that_the_scanner_takes(old: bytes, new: bytes) -> None:
-    # GIVEN a record with something else in it, between others
+    # GIVEN a changed record between others
     changed = RECORD.replace(old, new, 1)
     assert changed != RECORD
     # WHEN both parsers read them
     same = assert_same(RECORD + changed + RECORD)
-    # THEN they say the same, and the scanner needed no help
+    # THEN they agree, and the scanner has taken all records
     assert same.table.num_rows == 3
     assert same.rejects == []
     assert left_records(RECORD + changed + RECORD) == []
@@ -132,15 +132,15 @@ def test_a_record_that_the_scanner_takes(old: bytes, new: bytes) -> None:
 
 @pytest.mark.parametrize(("old", "new"), LEFT)
 def test_a_record_that_the_scanner_leaves(old: bytes, new: bytes) -> None:
-    # GIVEN a record that is out of the ordinary, between others
+    # GIVEN an unusual record between others
     changed = RECORD.replace(old, new, 1)
     assert changed != RECORD
     text = RECORD + changed + RECORD
-    # WHEN both parsers read them, in any blocks
+    # WHEN both parsers read them, in runs of any size
     expected = assert_same(text)
     for run_bytes in (1, 300, 500):
         assert_same(in_chunks(text, 100), run_bytes=run_bytes, jobs=2, expected=expected)
-    # THEN the scanner left that one, with what follows if its line has no end, and took the others
+    # THEN the scanner has left that record (with the next one if its line has no end), and taken the others
     assert 2 <= expected.table.num_rows <= 3
     assert left_records(text) == [changed if changed.endswith(b"\n") else changed + RECORD]
 
@@ -154,15 +154,15 @@ def test_a_hostile_comm(comm: bytes) -> None:
         assert left_records(text) == []
 
 
-def test_rejects_and_rows_stand_where_they_stood() -> None:
-    # GIVEN records that the scanner takes among such that it leaves: rows, rejects, notes and handles
+def test_rejects_and_rows_keep_their_positions() -> None:
+    # GIVEN a mix of records that the scanner takes and leaves: rows, rejects, notes and handles
     odd = [RECORD.replace(old, new, 1) for old, new in LEFT]
     text = b"before\n" + b"".join(RECORD.replace(b"a+0x1", b"a+0x%x" % n) + one for n, one in enumerate(odd))
     # WHEN both parsers read them
     expected = assert_same(text)
     assert len(expected.rejects) > 20
     assert len(expected.stacks) > len(LEFT)
-    # THEN blocks, chunks and jobs make no difference
+    # THEN runs, chunks and jobs make no difference
     for jobs in (1, 2, 3):
         for size in (1, 77, 1000):
             assert_same(in_chunks(text, 50), run_bytes=size, jobs=jobs, expected=expected)

@@ -15,7 +15,7 @@ from spo_trace.native import library
 from tests.support import ANON, FS, entry, page
 from tests.unit.formats.fast.comparing import assert_same, left_records, read
 
-# Of 14 frames, as is usual.
+# Long stacks, as is usual.
 STACKS: list[Sequence[bytes]] = [(b"f%d+0x1/0x2" % n, *ANON, *FS, *ANON, b"h+0x5/0x6 [m]") for n in range(50)]
 MIGRATED = b"Page has been migrated, last migrate reason: compaction\n"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whatever the text, whatever its chunks, blocks and jobs: both parsers say the same."""
+"""Both parsers agree on any text, in any chunks and runs, with any number of jobs."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ _JUNK = st.sampled_from(_JUNK_PIECES) | st.binary(max_size=6)
 
 @st.composite
 def records(draw: st.DrawFn) -> bytes:
-    """Draw a record as some kernel prints it, mostly one that the scanner is made for."""
+    """Draw a record of some kernel, mostly one that the scanner takes."""
     name = draw(SCANNED | st.sampled_from(sorted(PROFILES)))
     return print_page(PROFILES[name], draw(PAGES))
 
@@ -53,14 +53,14 @@ def test_records_of_all_kernels(drawn: list[bytes], data: st.DataObject, run_byt
 
 @given(st.lists(st.tuples(SCANNED, PAGES), min_size=1, max_size=4))
 @SOME
-def test_the_scanner_takes_whatever_values_are_no_larger_than_a_kernel_has(drawn: Sequence[tuple[str, Values]]) -> None:
-    # GIVEN records since 5.18 whose numbers stay below what the scanner takes, without a module line
+def test_the_scanner_takes_all_values_that_a_kernel_can_print(drawn: Sequence[tuple[str, Values]]) -> None:
+    # GIVEN records since 5.18 whose numbers are within the scanner's limits, without a module line
     small = {"ts_nsec": 10**18, "free_ts_nsec": 10**18, "pfn": 10**18, "page_flags": 1 << 60}
     texts = []
     for name, page in drawn:
         limited = {key: page[key] % limit for key, limit in small.items()}
         texts.append(print_page(PROFILES[name], {**page, **limited, "module_name": None}))
-    # THEN it needs no help with them
+    # THEN it takes all of them
     assert left_records(b"".join(texts)) == []
     assert assert_same(b"".join(texts)).table.num_rows == len(drawn)
 

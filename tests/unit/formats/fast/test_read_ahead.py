@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Reading ahead: the same chunks, the same error, and no thread that outlives its reader."""
+"""Reading ahead gives the same chunks and the same error, and leaves no thread behind."""
 
 import threading
 import time
@@ -18,12 +18,12 @@ def join_all_but(threads: set[threading.Thread]) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, module._DEPTH, 10 * module._DEPTH])
-def test_chunks_come_as_they_are(count: int) -> None:
+def test_chunks_do_not_change(count: int) -> None:
     chunks = [b"%d" % number for number in range(count)]
     assert list(read_ahead(iter(chunks))) == chunks
 
 
-def test_an_error_comes_where_it_was() -> None:
+def test_an_error_is_raised_at_its_place() -> None:
     def chunks() -> Iterator[bytes]:
         yield b"1"
         raise OSError("gone")
@@ -34,8 +34,8 @@ def test_an_error_comes_where_it_was() -> None:
         next(reader)
 
 
-def test_no_more_is_read_than_is_near() -> None:
-    # GIVEN a stream without an end, of which chunks are counted
+def test_only_a_few_chunks_are_read_in_advance() -> None:
+    # GIVEN an endless stream whose chunks are counted
     taken = []
 
     def chunks() -> Iterator[bytes]:
@@ -46,10 +46,10 @@ def test_no_more_is_read_than_is_near() -> None:
     threads = {*threading.enumerate()}
     reader = read_ahead(chunks())
     assert isinstance(reader, Generator)
-    # WHEN one is taken and the reader waits
+    # WHEN one chunk is taken, and the thread waits
     next(reader)
     time.sleep(0.3)
     assert len(taken) <= module._DEPTH + 3
-    # THEN it ends with who asked
+    # THEN the thread ends with its user
     reader.close()
     join_all_but(threads)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""swap_page_owner text: the scanner says what the reference parser says, and takes what the RFC's kernel prints."""
+"""swap_page_owner text: the scanner agrees with the reference parser, and takes all records of the RFC's kernel."""
 
 import lzma
 from pathlib import Path
@@ -44,7 +44,7 @@ LEFT = [
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "/".join(path.parts[-3:-1]))
-def test_what_real_kernels_printed(path: Path) -> None:
+def test_text_of_real_kernels(path: Path) -> None:
     text = lzma.decompress(path.read_bytes())[:3_000_000]
     same = assert_same(in_chunks(text, 1 << 17), SWAP, jobs=2, run_bytes=300_007)
     assert same.table.num_rows >= text.count(b"\nSWP entry 0x") - 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Results in the order of the inputs, whichever thread is done first, a few ahead and no more."""
+"""Results are in the order of the inputs, and only a few are computed in advance."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from spo_trace.formats.fast.threads import ordered
 
-# Longer than anything here takes; a test that waits for so long fails.
+# Longer than any test here takes; one that waits this long fails.
 WAIT = 20
 
 
@@ -19,7 +19,7 @@ def test_results_are_in_the_order_of_the_inputs(jobs: int) -> None:
 
 
 def test_the_first_may_be_done_last() -> None:
-    # GIVEN a first input that takes until the second is done
+    # GIVEN a first input that finishes after the second
     second = threading.Event()
 
     def work(number: int) -> int:
@@ -44,13 +44,13 @@ def test_few_inputs_are_taken_ahead(jobs: int) -> None:
             taken = number + 1
             yield number
 
-    # WHEN a result is used, THEN no more than one for each job, and the next, were taken beyond it
+    # WHEN a result is used, THEN at most one input for each job, and the next, have been taken after it
     for result in ordered(lambda n: n, inputs(), jobs):
         assert taken - (result + 1) <= (0 if jobs == 1 else jobs)
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_an_error_comes_in_its_place(jobs: int) -> None:
+def test_an_error_is_raised_at_its_place(jobs: int) -> None:
     # GIVEN a function that fails for one input
     def work(number: int) -> int:
         if number == 4:
@@ -75,7 +75,7 @@ def test_an_error_of_the_inputs_is_not_lost(jobs: int) -> None:
         list(ordered(str, inputs(), jobs))
 
 
-def test_who_stops_early_waits_for_no_more_than_what_runs() -> None:
+def test_stopping_early_waits_only_for_running_work() -> None:
     # GIVEN one worker that is busy with the third input
     started, go_on, done = threading.Event(), threading.Event(), list[int]()
 
@@ -91,8 +91,8 @@ def test_who_stops_early_waits_for_no_more_than_what_runs() -> None:
     assert next(results) == 0
     assert started.wait(WAIT)
     threading.Timer(0.05, go_on.set).start()
-    # WHEN nobody wants the rest
+    # WHEN the rest is not needed
     results.close()  # type: ignore[attr-defined]
-    # THEN no thread is left, and nothing beyond what was taken was done
+    # THEN no thread is left, and no other input was processed
     assert threading.active_count() <= before + 1
     assert max(done) <= 2

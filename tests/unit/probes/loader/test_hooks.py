@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Hooks are chosen by what is there; the lists are of real kernels' kallsyms (Debian 6.1 and 6.12, Linux 7.2)."""
+"""Hooks are chosen among existing functions; the lists are from kallsyms of Debian 6.1 and 6.12 and of Linux 7.2."""
 
 import subprocess
 
@@ -59,7 +59,7 @@ def test_a_hook_is_a_line_of_c() -> None:
     }
 
 
-def test_migration_is_followed_where_it_can_be() -> None:
+def test_migration_is_followed_if_the_function_exists() -> None:
     roles = [hook.role for hook in choose_hooks(LINUX_7_2 - {"__folio_copy_owner"})]
     assert roles == ["out", "in", "free"]
 
@@ -67,24 +67,30 @@ def test_migration_is_followed_where_it_can_be() -> None:
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        ("swap_writeout", "this kernel has no function to hook that writes a page to swap (looked for swap_writeout, "),
-        ("swap_read_folio", "this kernel has no function to hook that reads a page from swap (looked for swap_read_"),
-        ("zswap_invalidate", "this kernel has no function to hook that frees a swap entry (looked for zswap_invalidat"),
+        (
+            "swap_writeout",
+            "this kernel has none of the functions that write a page to swap: swap_writeout, ",
+        ),
+        (
+            "swap_read_folio",
+            "this kernel has none of the functions that read a page from swap: swap_read_folio, ",
+        ),
+        ("zswap_invalidate", "this kernel has none of the functions that free a swap entry: zswap_invalidate, "),
     ],
 )
-def test_a_missing_hook_is_told_with_what_was_looked_for(missing: str, said: str) -> None:
+def test_a_missing_hook_is_reported_with_the_functions_searched(missing: str, said: str) -> None:
     with pytest.raises(Problem) as caught:
         choose_hooks(LINUX_7_2 - {missing})
     assert caught.value.message.startswith(said)
-    assert "5.18 is the oldest), built without CONFIG_SWAP" in (caught.value.hint or "")
+    assert "older than 5.18, built without CONFIG_SWAP" in (caught.value.hint or "")
 
 
-def test_fentry_takes_only_what_btf_knows() -> None:
+def test_fentry_uses_only_functions_in_btf() -> None:
     hooks = choose_hooks({*LINUX_7_2, "swap_writepage"}, LINUX_7_2 - {"swap_writeout"} | {"swap_writepage"})
     assert hooks[0].function == "swap_writepage"
 
 
-def test_without_owners_whoever_had_the_page_mapped_is_seen() -> None:
+def test_without_owners_unmapping_is_hooked() -> None:
     functions = LINUX_7_2 | {"try_to_unmap_one"}
     assert [hook.role for hook in choose_hooks(functions, owners=False)] == ["out", "in", "free", "unmap"]
     assert [hook.role for hook in choose_hooks(LINUX_7_2, owners=False)] == ["out", "in", "free"]
@@ -115,7 +121,7 @@ def test_a_kprobe_stays_off_the_ftrace_site(code: str, offset: int) -> None:
         ("int kfunc__vmlinux__ ## event(unsigned long long *ctx)", "kfunc__vmlinux__swap_writeout"),
     ],
 )
-def test_fentry_programs_are_named_as_bcc_itself_does(macro: str, program: str) -> None:
+def test_fentry_programs_have_the_names_of_bcc(macro: str, program: str) -> None:
     # GIVEN the part of the BPF program that hooks use, and the macro of a version of bcc
     hooks = bpf_program().read_text().rpartition("#ifdef FENTRY")
     source = f"#define KFUNC_PROBE(event) {macro}\n#define FENTRY\n{hooks[1]}{hooks[2]}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the loader says of a machine that can't be probed; bcc and the kernel are played by the tests."""
+"""The loader on machines that cannot be probed; bcc and the kernel are fakes."""
 
 import errno
 import os
@@ -23,13 +23,13 @@ from spo_trace.probes.loader import refusal
 from spo_trace.probes.loader.hooks import Hook
 from tests.unit.memory.btf_data import kernel_btf
 
-REPORT = "please report it with all that is printed above: bcc 0.99.0, Linux "
+REPORT = "please report it with all output above: bcc 0.99.0, Linux "
 
 HOOKS = [Hook("out", "swap_writeout", "swap_out(ctx, FIRST)"), Hook("in", "swap_read_folio", "swap_in(ctx, FIRST)")]
 
 
 class FakeBpf:
-    """Play bcc's BPF: fail as told, or note what is asked."""
+    """Stand in for bcc's BPF: fail as set, or record the calls."""
 
     RAW_TRACEPOINT = 17
     fails = ""
@@ -98,16 +98,16 @@ def test_hooks_and_sizes_reach_the_compiler(bcc: type[FakeBpf], tmp_path: Path, 
         (
             "Failed to compile BPF module <text>",
             False,
-            "the BPF program can't be compiled",
+            "the BPF program cannot be compiled",
             "bcc needs the running kernel's headers: apt install linux-headers-",
         ),
-        ("Failed to compile BPF module <text>", True, "the BPF program can't be compiled", REPORT),
-        ("Failed to load BPF program b'kfunc__x': Invalid argument", True, "the BPF program can't be loaded", REPORT),
+        ("Failed to compile BPF module <text>", True, "the BPF program cannot be compiled", REPORT),
+        ("Failed to load BPF program b'kfunc__x': Invalid argument", True, "the BPF program cannot be loaded", REPORT),
         # The words decide nothing.
-        ("Failed to load BPF program b'compile': Permission denied", True, "the BPF program can't be loaded", REPORT),
+        ("Failed to load BPF program b'compile': Permission denied", True, "the BPF program cannot be loaded", REPORT),
     ],
 )
-def test_what_bcc_could_not_do(
+def test_failures_of_bcc(
     bcc: type[FakeBpf],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -126,7 +126,7 @@ def test_what_bcc_could_not_do(
     # WHEN
     with pytest.raises(Problem) as caught:
         program(tmp_path)
-    # THEN what bcc said is there, and neither root nor lockdown is blamed
+    # THEN the message of bcc is there, and neither root nor lockdown is blamed
     assert caught.value.message == f"{message}: {said}"
     assert (caught.value.hint or "").startswith(hint)
     assert not re.search("root|lockdown", caught.value.hint or "")
@@ -139,13 +139,13 @@ def test_programs_that_bcc_leaves_out(bcc: type[FakeBpf], tmp_path: Path, monkey
     assert (caught.value.hint or "").startswith(REPORT)
 
 
-def test_a_bcc_that_knows_nothing_of_fentry(bcc: type[FakeBpf], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bcc_without_fentry(bcc: type[FakeBpf], monkeypatch: pytest.MonkeyPatch) -> None:
     assert loader._has_fentry()
     monkeypatch.delattr(bcc, "support_kfunc")
     assert not loader._has_fentry()
 
 
-def test_kprobes_are_put_behind_the_ftrace_site(
+def test_kprobes_are_attached_after_the_ftrace_site(
     bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = {0x1000: "f30f1efa0f1f440000", 0x2000: "415741564155415455"}
@@ -158,15 +158,15 @@ def test_kprobes_are_put_behind_the_ftrace_site(
         (b"swap_read_folio", 0, b"on_swap_read_folio"),
     ]
     monkeypatch.setattr(bcc, "fails", "swap_read_folio")
-    with pytest.raises(Problem, match="swap_read_folio can't be hooked: it's not traceable"):
+    with pytest.raises(Problem, match="swap_read_folio cannot be hooked: it's not traceable"):
         held.attach_kprobes(HOOKS, symbols)
 
 
 @pytest.mark.parametrize(("btf", "able"), [(True, True), (True, False), (False, True)])
-def test_kprobes_are_used_where_there_is_no_fentry(
+def test_kprobes_are_used_without_fentry(
     bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, btf: bool, able: bool
 ) -> None:
-    # GIVEN functions of which BTF lacks the last, so that fentry can't have it
+    # GIVEN functions of which BTF lacks the last, so that fentry cannot use it
     functions = ("swap_writeout", "swap_read_folio", "__swap_cache_clear_shadow", "clear_shadow_from_swap_cache")
     known = Btf(kernel_btf())
     known.functions = {*functions[:2], "clear_shadow_from_swap_cache"}
@@ -193,15 +193,15 @@ def test_kprobes_are_used_where_there_is_no_fentry(
     hooked = ["swap_writeout", "swap_read_folio", free]
     assert list(answer["hooks"].values()) == hooked
     assert bcc.made[0].attached == ([] if fentry else [(f.encode(), 0, f"on_{f}".encode()) for f in hooked])
-    # What BTF tells of structures is used either way.
+    # The structure offsets in BTF are used either way.
     order = list(Layout.__dataclass_fields__).index("order_offset")
     assert struct.unpack_from("=Q", given[0], 8 * order) == (64 if btf else 0,)
 
 
-def test_memory_that_can_not_be_read(bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_memory(bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spo_trace.probes.bpf_maps.run_program", lambda *_: -14)
     monkeypatch.setattr("spo_trace.probes.bpf_maps.lookup", lambda *_: bytes(256))
-    with pytest.raises(Problem, match="the kernel's memory at 0x10 can't be read"):
+    with pytest.raises(Problem, match="kernel memory at 0x10 cannot be read"):
         program(tmp_path).u64(0x10)
 
 
@@ -213,7 +213,7 @@ def test_debugfs_and_page_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Path, "is_mount", lambda _: True)
     assert loader._open_page_owner() is None
     (tmp_path / "page_owner").symlink_to("page_owner")
-    with pytest.raises(Problem, match="page_owner can't be read: Too many levels of symbolic links") as caught:
+    with pytest.raises(Problem, match="page_owner cannot be read: Too many levels of symbolic links") as caught:
         loader._open_page_owner()
     assert caught.value.hint is None
 
@@ -243,12 +243,12 @@ def test_root_and_lockdown_are_blamed_by_error_number(
     assert caught.value.hint == hint
 
 
-def test_btf_that_is_none(bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_btf(bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "_BTF", tmp_path / "vmlinux")
     assert loader._read_btf() is None
     for content in (b"", bytes(100)):
         (tmp_path / "vmlinux").write_bytes(content)
-        with pytest.raises(Problem, match="is not BTF that spo-trace can read") as caught:
+        with pytest.raises(Problem, match="cannot be parsed") as caught:
             loader._read_btf()
         assert (caught.value.hint or "").startswith(REPORT)
 
@@ -261,7 +261,7 @@ def test_a_kernel_without_symbols(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert caught.value.hint == "use a kernel with CONFIG_KALLSYMS_ALL=y"
 
 
-def test_a_loader_whose_caller_was_killed_before_ends() -> None:
+def test_a_loader_exits_if_its_caller_was_killed_before() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         # WHEN the request is there, and nobody waits for an answer
@@ -271,5 +271,5 @@ def test_a_loader_whose_caller_was_killed_before_ends() -> None:
         left = subprocess.run(
             [sys.executable, "-c", program], pass_fds=[theirs.fileno()], capture_output=True, check=False
         )
-    # THEN it has not even looked at it
+    # THEN it has not read the request
     assert (left.returncode, left.stderr) == (0, b"")

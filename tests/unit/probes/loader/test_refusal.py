@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Why the programs cannot be loaded is decided by error numbers; the kernel is played by the tests."""
+"""The reason why programs cannot be loaded depends on error numbers; the kernel is a fake."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ from spo_trace.probes.loader.refusal import build_problem, check_kernel
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, number: int, *, calls_helper: bool = False) -> None:
-    """Let the kernel refuse any program, or those alone that call a helper."""
+    """Make the kernel refuse any program, or only those that call a helper."""
 
     def try_program(instructions: bytes) -> None:
         codes = instructions[::8]
@@ -31,8 +31,8 @@ def refuse(monkeypatch: pytest.MonkeyPatch, number: int, *, calls_helper: bool =
         (errno.EACCES, True, "the kernel does not permit this process to load BPF", "run it as root, and not in a"),
         (errno.ENOSYS, False, "this kernel has no BPF", "use a kernel with CONFIG_BPF_SYSCALL=y"),
         (errno.EINVAL, False, "this kernel has no BPF programs for tracing", "use a kernel with CONFIG_BPF_EVENTS=y"),
-        (errno.EINVAL, True, "kernel lockdown (confidentiality) does not let BPF read", "boot without lockdown="),
-        (errno.ENOMEM, False, "the kernel loads no BPF program: Cannot allocate memory", "please report it"),
+        (errno.EINVAL, True, "kernel lockdown (confidentiality) does not allow BPF to read", "boot without lockdown="),
+        (errno.ENOMEM, False, "the kernel refuses to load a BPF program: Cannot allocate memory", "please report it"),
     ],
 )
 def test_each_error_number_has_its_cause(
@@ -58,15 +58,15 @@ def test_a_kernel_that_permits_both_programs(monkeypatch: pytest.MonkeyPatch) ->
     assert [int.from_bytes(tried[1][at + 4 : at + 8], "little") for at in calls[1]] == [113]
 
 
-def test_the_running_kernel_answers() -> None:
-    """The two programs load, or the kernel's reason not to load them is a known one."""
+def test_the_running_kernel_gives_a_known_result() -> None:
+    """The two programs load, or the kernel refuses them for a known reason."""
     try:
         check_kernel()
     except Problem as problem:
         assert problem in (refusal._NO_PERMISSION, refusal._NO_BPF, refusal._NO_TRACING, refusal._LOCKED)
 
 
-def test_headers_that_the_kernel_carries_need_tar_and_xz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_in_the_kernel_need_tar_and_xz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = tmp_path / "kheaders.tar.xz"
     archive.write_bytes(b"headers")
     monkeypatch.setattr(refusal, "_MODULES", tmp_path / "none")
@@ -76,8 +76,8 @@ def test_headers_that_the_kernel_carries_need_tar_and_xz(tmp_path: Path, monkeyp
     assert problem.hint == f"bcc needs tar and xz to unpack {archive}: apt install xz-utils"
 
 
-def test_a_map_that_memory_does_not_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN headers, and a kernel that gives no map of this size: bcc says that the program does not compile
+def test_a_map_that_is_too_large_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN headers, and a kernel that cannot create a map of this size: bcc reports a compile error
     (tmp_path / os.uname().release / "build").mkdir(parents=True)
     monkeypatch.setattr(refusal, "_MODULES", tmp_path)
     asked: list[tuple[int, int, int]] = []
@@ -90,6 +90,6 @@ def test_a_map_that_memory_does_not_hold(tmp_path: Path, monkeypatch: pytest.Mon
     # WHEN
     problem = build_problem(Exception("Failed to compile"), compiled=False, max_entries=1 << 30)
     # THEN
-    assert problem.message == "the kernel gives no map of 1,073,741,824 swap entries: Cannot allocate memory"
-    assert problem.hint == "free memory, or make less room: spo-trace trace --max-entries N"
+    assert problem.message == "the kernel cannot create a map of 1,073,741,824 swap entries: Cannot allocate memory"
+    assert problem.hint == "free memory, or make the map smaller: spo-trace trace --max-entries N"
     assert asked == [(8, 56, 1 << 30)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Attach the probes to this machine for a run, with what a snapshot must know of the moment it began."""
+"""One run of the probes on this machine, with the facts about its start that snapshots need."""
 
 import os
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ __all__ = ["attached", "room", "swap_pages_used"]
 
 
 def room(max_entries: int | None) -> Capacity:
-    """Return how large the maps are to be on this machine."""
+    """Return the size of the maps for this machine."""
     return capacity(proc.meminfo(Path("/proc/meminfo").read_bytes()), os.sysconf("SC_PAGE_SIZE"), max_entries)
 
 
 @contextmanager
 def attached(size: Capacity, *, events: bool) -> Iterator[tuple[Probes, TraceServer]]:
-    """Attach the probes, and serve their maps to snapshots; on leaving, the kernel is as it was.
+    """Attach the probes, and serve their maps to snapshots; detach them at the end.
 
-    Raise SpoTraceError, with a hint on how to fix it, if that can't be.
+    Raise SpoTraceError, with a hint, if that is not possible.
     """
     require_root()
     zones = proc.zoneinfo(Path("/proc/zoneinfo").read_bytes())
@@ -37,7 +37,7 @@ def attached(size: Capacity, *, events: bool) -> Iterator[tuple[Probes, TraceSer
         probes.facts |= {
             "pid": os.getpid(),
             "attached_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            # After the attach: what was written before is in it.
+            # Read after the attach, so that it includes all entries written before.
             "used_at_attach": swap_pages_used(),
         }
         with TraceServer(probes) as server:
@@ -45,6 +45,6 @@ def attached(size: Capacity, *, events: bool) -> Iterator[tuple[Probes, TraceSer
 
 
 def swap_pages_used() -> int:
-    """Return how many pages this machine's swap areas have in use (/proc/swaps)."""
+    """Return the number of pages in use in this machine's swap areas (/proc/swaps)."""
     areas = proc.swaps(Path("/proc/swaps").read_bytes())
     return sum(int(area["used"]) for area in areas) // os.sysconf("SC_PAGE_SIZE")
