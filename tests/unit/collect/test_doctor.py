@@ -21,7 +21,7 @@ def test_no_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(library, "load", lambda: None)
     found = {check.code: check for check in check_for_snapshot(tmp_path)}[CheckCode.COMPILED_CODE]
     assert found.state is State.OPTIONAL
-    assert found.fix == "install spo-trace again where there is a C compiler (cc)"
+    assert found.fix == "reinstall spo-trace on a machine with a C compiler (cc)"
 
 
 @pytest.mark.parametrize("module", ["numpy", "pandas", "pyarrow"])

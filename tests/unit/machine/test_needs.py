@@ -147,7 +147,7 @@ ALONE: dict[str, tuple[Files, Missing, str, str]] = {
     "user namespace": (
         ON | {"proc/self/uid_map": b"         0     100000      65536\n"},
         Missing.CONTAINER,
-        "this is root of a user namespace (a container without privileges) only",
+        "this is root of a user namespace only (an unprivileged container)",
         "run it on the host: page_owner lists the whole machine",
     ),
     "not built in": (
@@ -333,7 +333,7 @@ def test_owners_of_swap_as_far_as_they_can_be_told(
 
 def test_a_kernel_without_the_patches_that_was_asked_for_swap(tmp_path: Path) -> None:
     found = checks(tmp_path, ON | {"proc/cmdline": b"page_owner=on,swap\n"})["swap_page_owner"]
-    assert found.found.endswith("booted with page_owner=on,swap, it took that for page_owner=on")
+    assert found.found.endswith("it treats the boot option page_owner=on,swap as page_owner=on")
     assert found.fix == (
         "use a kernel with the swap_page_owner patches, booted with page_owner=on,swap; or: sudo spo-trace trace"
     )
