@@ -69,9 +69,9 @@ def destination(outfile: Destination, *, binary: bool, access: Access, force: bo
         try:
             yield cast(TextIO, outfile)
         except UnicodeEncodeError as error:
-            said = f" cannot hold {error.object[error.start]!r} in its encoding, {error.encoding}"
+            problem = f" cannot hold {error.object[error.start]!r} in its encoding, {error.encoding}"
             hint = "open it with encoding='utf-8', or give a path"
-            raise UsageError((Argument("outfile"), said), hint=hint) from error
+            raise UsageError((Argument("outfile"), problem), hint=hint) from error
     else:
         # TextIOWrapper would close the file object, and needs more than write().
         writer: Any = getwriter("utf-8")(cast(BinaryIO, outfile))

@@ -30,9 +30,9 @@ def snapshot_html(snap: Snapshot) -> str:
         totals, notes, table = [], [error.message], ""
     facts = [*_machine(snap), *totals]
     rows = "".join(f'<tr><th style="text-align: left">{_text(n)}</th><td>{_text(v)}</td></tr>' for n, v in facts if v)
-    said = "".join(f"<p>{_text(note)}</p>" for note in notes)
+    paragraphs = "".join(f"<p>{_text(note)}</p>" for note in notes)
     title = f"<p><b>Snapshot {_text(snap.path.name)}</b></p>"
-    return f"<div>{title}<table><tbody>{rows}</tbody></table>{said}{table}</div>"
+    return f"<div>{title}<table><tbody>{rows}</tbody></table>{paragraphs}{table}</div>"
 
 
 def _machine(snap: Snapshot) -> list[tuple[str, str]]:

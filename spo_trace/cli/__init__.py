@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spo_trace.cli.guard import complain, drop_unwritable_output
+from spo_trace.cli.errors import complain, drop_unwritable_output
 from spo_trace.cli.messages import worded
 from spo_trace.errors import EXIT_USAGE, Argument
 from spo_trace.reporters.format import printable

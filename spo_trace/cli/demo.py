@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from spo_trace.cli import diff, report, simulate, snapshot, verify
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 
 __all__ = ["command"]
 

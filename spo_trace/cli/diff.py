@@ -4,12 +4,12 @@
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.cli.guard import fail, guarded
+from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.option_groups import DocumentOptions, QuestionOptions, grouped
 from spo_trace.cli.options import Html, PageSize, Source, option
 from spo_trace.cli.output import check_page, opened, warn
-from spo_trace.cli.tables import Target, most_grown, no_match_notes, show, tell
+from spo_trace.cli.tables import Target, most_grown, no_match_notes, print_notes, show
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 from spo_trace.reporters.format import counted, format_size
 
@@ -76,9 +76,9 @@ def command(
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)
     related = relation_notes(snap_a, snap_b, relation)
-    tell(related, to)
+    print_notes(related, to)
     notes = [*no_match_notes(question.condition, found=len(table) > 0), *_notes(table, snap_a, snap_b, relation)]
-    _show(table, to, notes, said=[*_input_notes(snap_a, snap_b), *related], top=question.top)
+    _show(table, to, notes, printed=[*_input_notes(snap_a, snap_b), *related], top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:
             export_diff(snap_a, snap_b, file, question)
@@ -104,7 +104,7 @@ def _input_notes(a: "Snapshot", b: "Snapshot") -> list[Note]:
 
 
 # Separate columns A and B of memory and swap would make the lines too long to read; csv and json have them.
-def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[Note], top: int | None) -> None:
+def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, printed: list[Note], top: int | None) -> None:
     from spo_trace.analysis.diff_summary import changes
     from spo_trace.analysis.totals import totals
 
@@ -112,7 +112,7 @@ def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[No
     total = totals(table) | {f"{name}_bytes": size for name, size in changes(table)._asdict().items()}
     if not to.for_programs:
         table = table.drop(columns=["mem_bytes_a", "mem_bytes_b", "swap_bytes_a", "swap_bytes_b"])
-    show(table, to, notes, said=said, top=top, changed=changed, total=total)
+    show(table, to, notes, printed=printed, top=top, changed=changed, total=total)
 
 
 def _changed(table: "pd.DataFrame") -> "pd.Series":
@@ -136,10 +136,10 @@ def _fail_above(limit: int, asked: str, table: "pd.DataFrame") -> None:
 def _check_order(relation: "Relation", a: str, b: str, *, gate: bool) -> None:
     if relation.seconds is None or relation.seconds >= 0:
         return
-    said = f"{b} was taken {-relation.seconds:,.1f} s before {a}"
+    text = f"{b} was taken {-relation.seconds:,.1f} s before {a}"
     if gate:
-        raise UsageError(f"{said}: --fail-above would miss growth", hint=f"name the earlier snapshot first: {b} {a}")
-    warn(f"{said}; name the earlier snapshot first: spo-trace diff {b} {a}")
+        raise UsageError(f"{text}: --fail-above would miss growth", hint=f"name the earlier snapshot first: {b} {a}")
+    warn(f"{text}; name the earlier snapshot first: spo-trace diff {b} {a}")
 
 
 def _limit(text: str | None) -> int | None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
-from spo_trace.cli.guard import fail, guarded
+from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.options import option
 from spo_trace.cli.output import note
 from spo_trace.errors import EXIT_ERROR, UsageError

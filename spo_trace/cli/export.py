@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.options import Force, Mode, Output, Owner, PageSize, Source, Where, condition_of, option
 from spo_trace.cli.output import access_of, check_output, note, opened, warn

@@ -4,7 +4,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from spo_trace.cli.output import progress, tell_collected
+from spo_trace.cli.output import progress, warn_incomplete
 
 if TYPE_CHECKING:
     from spo_trace.snapshots.reader import Snapshot
@@ -22,5 +22,5 @@ def open_snapshot(
     import spo_trace as spo
 
     snap = spo.open(path, page_columns=page_columns, page_size=page_size, progress=progress())
-    tell_collected(snap.meta)
+    warn_incomplete(snap.meta)
     return snap

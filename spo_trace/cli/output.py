@@ -31,8 +31,8 @@ __all__ = [
     "opened",
     "progress",
     "size_of",
-    "tell_collected",
     "warn",
+    "warn_incomplete",
 ]
 
 
@@ -128,7 +128,7 @@ class _Line:
         sys.stderr.flush()
 
 
-def tell_collected(meta: "Meta") -> None:
+def warn_incomplete(meta: "Meta") -> None:
     """Warn about data that a snapshot lacks."""
     for text in shortcomings(meta):
         warn(worded(text))

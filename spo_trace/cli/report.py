@@ -3,7 +3,7 @@
 
 from typing import Annotated
 
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.option_groups import DocumentOptions, QuestionOptions, grouped
 from spo_trace.cli.options import Html, PageSize, Source, option
@@ -53,7 +53,7 @@ def command(
     table = attribute(snap, question)
     notes = no_match_notes(question.condition, found=bool(table["total_bytes"].any()))
     notes += [total_note(totals(table)), *snapshot_notes(snap)]
-    show(table, to, notes, said=input_notes(snap), top=question.top)
+    show(table, to, notes, printed=input_notes(snap), top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:
             export(snap, "html", file, question)

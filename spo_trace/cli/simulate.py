@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import Force, Mode, Owner
 from spo_trace.cli.output import access_of, note
 from spo_trace.files.bundled import scenario_path, scenarios

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, PageSize, StacksTimeout, Strict, option
-from spo_trace.cli.output import access_of, note, progress, size_of, tell_collected
+from spo_trace.cli.output import access_of, note, progress, size_of, warn_incomplete
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted, format_size
 
@@ -81,11 +81,11 @@ def command(
         mode=access_of(owner, mode, target).mode,
         progress=progress(),
     )
-    tell_collected(snap.meta)
-    _tell(snap, target)
+    warn_incomplete(snap.meta)
+    _note_result(snap, target)
 
 
-def _tell(snap: "Snapshot", target: Path) -> None:
+def _note_result(snap: "Snapshot", target: Path) -> None:
     files, swap_owner = snap.meta.files, snap.meta.swap_owner
     rows = [
         counted(files[name].records, f"{name} record") for name in ("page_owner", "swap_page_owner") if name in files

@@ -23,9 +23,9 @@ __all__ = [
     "chosen_format",
     "most_grown",
     "no_match_notes",
+    "print_notes",
     "show",
     "target_of",
-    "tell",
 ]
 
 _NAMED = 3
@@ -93,15 +93,15 @@ def chosen_format(name: str | None, output: Path | None, known: Sequence[str], e
     if name is not None and name not in known:
         raise UsageError(f"there is no format {name!r}", hint=f"choose one of {', '.join(known)}")
     written = str(output or "")
-    told = next((format for ending, format in endings.items() if written.lower().endswith(ending)), None)
-    if name is None and told is None and output and output.suffix:
+    expected = next((format for ending, format in endings.items() if written.lower().endswith(ending)), None)
+    if name is None and expected is None and output and output.suffix:
         hint = f"use one of the suffixes {', '.join(endings)}, or choose a format with -f: {', '.join(known)}"
         raise UsageError(f"{written}: the suffix {output.suffix} is unknown", hint=hint)
-    if name and told and name != told:
+    if name and expected and name != expected:
         raise UsageError(
-            f"{written} has the suffix of {told}, but --format is {name}", hint=f"leave out --format {name}"
+            f"{written} has the suffix of {expected}, but --format is {name}", hint=f"leave out --format {name}"
         )
-    return name or told or known[0]
+    return name or expected or known[0]
 
 
 def show(
@@ -109,14 +109,14 @@ def show(
     to: Target,
     notes: Sequence[Note] = (),
     *,
-    said: Sequence[Note] = (),
+    printed: Sequence[Note] = (),
     top: int | None = None,
     changed: "pd.Series | None" = None,
     total: Mapping[str, int | None] | None = None,
 ) -> None:
     """Write `table` and its notes; notes that the document on stdout does not contain go to stderr.
 
-    `said`: notes that are on stderr already; they come first in the document. `top`: the number of rows, 0 for all,
+    `printed`: notes that are on stderr already; they come first in the document. `top`: the number of rows, 0 for all,
     None if --top was not given: then a terminal shows the first of the rows `changed` (default: of all). `total`: of
     all rows, also if --top cuts them; default: the sums of `table`.
     """
@@ -125,14 +125,14 @@ def show(
 
     shown = _first_rows(table, to, top, changed)
     left_out = _left_out_notes(table, shown, changed if to.on_terminal and top is None else None)
-    held = [(str(one.code), one.text) for one in (*said, *left_out, *notes)] if to.holds_notes else []
+    held = [(str(one.code), one.text) for one in (*printed, *left_out, *notes)] if to.holds_notes else []
     with opened(to.output, force=to.force, access=to.access) as file:
         format = "envelope" if to.envelope else to.format
         render_document(shown, format, file, notes=held, total=totals(table) if total is None else total)
-    tell([*left_out, *notes], to)
+    print_notes([*left_out, *notes], to)
 
 
-def tell(notes: Iterable[Note], to: Target) -> None:
+def print_notes(notes: Iterable[Note], to: Target) -> None:
     """Print notes on stderr: warnings always, others unless the document on stdout contains them."""
     for one in notes:
         if one.warning:

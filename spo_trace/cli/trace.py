@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import finite, option
 from spo_trace.cli.output import note, warn
 from spo_trace.errors import UsageError
@@ -74,26 +74,26 @@ def command(
     from spo_trace.probes.session import attached, room
 
     size = room(max_entries)
-    _warn_of_room(size)
+    _warn_of_size(size)
     note("Compiling the probes; this takes a few seconds …")
     with attached(size, events=interval is not None) as (probes, server):
-        _tell_attached(probes)
+        _note_attached(probes)
         try:
             _run(probes, server, interval, count, by_stack=by == "stack", top=top)
         except KeyboardInterrupt:
             # Ctrl-C is the normal end.
             note("")
         finally:
-            _tell_counters(probes)
+            _note_counters(probes)
 
 
-def _warn_of_room(size: "Capacity") -> None:
+def _warn_of_size(size: "Capacity") -> None:
     if size.entries < size.swap_pages:
         warn(f"can track {size.entries:,} of {size.swap_pages:,} pages of swap; pages beyond that are counted as lost")
         note("  hint: raise --max-entries")
 
 
-def _tell_attached(probes: "Probes") -> None:
+def _note_attached(probes: "Probes") -> None:
     from os import sysconf
 
     facts = probes.facts
@@ -154,7 +154,7 @@ def _show(rows: "list[Rates]", stacks: "dict[Whose, list[str]]") -> None:
     print(end="", flush=True)
 
 
-def _tell_counters(probes: "Probes") -> None:
+def _note_counters(probes: "Probes") -> None:
     from spo_trace.probes.counters import COUNTERS
 
     counted = {name: number for name, number in probes.counters().items() if number}

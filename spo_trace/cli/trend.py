@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 import typer
 
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.cli.guard import fail, guarded
+from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.option_groups import DocumentOptions, grouped
 from spo_trace.cli.options import Top, Where, condition_of, keys_of, option
 from spo_trace.cli.output import check_output, note, opened
-from spo_trace.cli.tables import Target, most_grown, no_match_notes, show, tell
+from spo_trace.cli.tables import Target, most_grown, no_match_notes, print_notes, show
 from spo_trace.errors import EXIT_THRESHOLD, SpoTraceError, UsageError
 from spo_trace.reporters.format import format_size
 from spo_trace.version import INSTALL_PLOT
@@ -107,11 +107,11 @@ def command(
     question = Question.of(keys_of(by) if by else "stack", condition_of(where), top=top)
     series = open_series(samples, question, default_keys=not by)
     table = trend(series.table, series.keys, weight=weight, sort=sort)
-    said = _series_notes(series, weight)
-    tell(said, to)
+    printed = _series_notes(series, weight)
+    print_notes(printed, to)
     changed = table["steadiness"].notna()
     found = bool(series.table["total_bytes"].any())
-    show(table, to, no_match_notes(question.condition, found=found), said=said, top=top, changed=changed)
+    show(table, to, no_match_notes(question.condition, found=found), printed=printed, top=top, changed=changed)
     if plot and not changed.any():
         note("Nothing changed: there is nothing to plot")
     elif plot:
@@ -152,9 +152,9 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
 
 # Returns what the amounts measure; the kernel's counts are of memory and swap together.
 def _what(series: "Series", weight: str) -> str:
-    told = series.table[["mem_bytes", "swap_bytes"]].notna().any()
-    if weight == "total" and told["mem_bytes"] != told["swap_bytes"]:
-        weight = "mem" if told["mem_bytes"] else "swap"
+    known = series.table[["mem_bytes", "swap_bytes"]].notna().any()
+    if weight == "total" and known["mem_bytes"] != known["swap_bytes"]:
+        weight = "mem" if known["mem_bytes"] else "swap"
     return {"total": "memory and swap", "mem": "memory", "swap": "swap"}[weight]
 
 

@@ -4,12 +4,12 @@
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.cli.guard import fail, guarded
+from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.option_groups import DocumentOptions, grouped
 from spo_trace.cli.options import PageSize, Source, option
 from spo_trace.cli.output import opened
-from spo_trace.cli.tables import Target, show, tell
+from spo_trace.cli.tables import Target, print_notes, show
 from spo_trace.errors import EXIT_NOT_CHECKED, EXIT_THRESHOLD
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ def command(
     snap = open_snapshot(snapshot, page_size=page_size)
     table = verified(snap, parts=parts, tolerance=tolerance)
     found = table[table["kind"] == "verdict"]
-    _show(table, to, _notes(found, tolerance), said=input_notes(snap))
+    _show(table, to, _notes(found, tolerance), printed=input_notes(snap))
     _leave(found, tolerance)
 
 
-def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[Note]) -> None:
+def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, printed: list[Note]) -> None:
     if to.format != "table":
-        show(table, to, notes, said=said)
+        show(table, to, notes, printed=printed)
         return
     from spo_trace.reporters.balance import render_balance
     from spo_trace.reporters.document import render_notes
@@ -74,8 +74,8 @@ def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, said: list[No
     with opened(to.output, force=to.force, access=to.access) as file:
         render_balance(table, file)
         if to.holds_notes:
-            render_notes([one.text for one in (*said, *notes)], "table", file)
-    tell(notes, to)
+            render_notes([one.text for one in (*printed, *notes)], "table", file)
+    print_notes(notes, to)
 
 
 # Parts that are off or not checked are reported as errors on stderr.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import (
     Backend,
     By,
@@ -23,7 +23,9 @@ from spo_trace.cli.options import (
     option,
 )
 from spo_trace.cli.output import access_of, note
-from spo_trace.cli.watch_output import Csv, Display, JsonLines, Lines, Terminal
+from spo_trace.cli.watch_display import Display
+from spo_trace.cli.watch_lines import Csv, JsonLines, Lines
+from spo_trace.cli.watch_terminal import Terminal
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A text that was copied through mail, a log, a terminal or an editor, as the kernel printed it.
 
-The head of a text decides whether it was changed on the way. Text that was not is passed on as it is. Nothing that a
+The head of a text decides whether it was changed on the way. Other text is passed on unchanged. Nothing that a
 process can choose makes a kernel's own text look changed (see line_prefixes).
 """
 

@@ -9,9 +9,18 @@ from typing import BinaryIO, NamedTuple
 
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.runs import Records, Run
-from spo_trace.formats.unlisted_stacks import StackAt
 
-__all__ = ["Chunks", "Content", "DelimitedRecords", "KernelText", "Outcome", "PlainFile", "ReaderRuns"]
+__all__ = [
+    "Chunks",
+    "Content",
+    "DelimitedRecords",
+    "KernelText",
+    "Outcome",
+    "PlainFile",
+    "ReaderRuns",
+    "StackAt",
+    "StackOfPage",
+]
 
 
 class Chunks(NamedTuple):
@@ -25,7 +34,7 @@ class Chunks(NamedTuple):
 
 
 class PlainFile(NamedTuple):
-    """An open file with the text as it is, of which parts can be read in any order. Whoever reads it closes it."""
+    """An open file with the unchanged text; parts can be read in any order. The reader closes it."""
 
     file: BinaryIO
 
@@ -64,6 +73,17 @@ class Outcome:
     marks: Counter[Reason] = field(default_factory=Counter)
     pageblock_order: int | None = None
     reached: int = 0
+
+
+class StackOfPage(NamedTuple):
+    """Hold the lines of a page's stack and its stack depot handle."""
+
+    lines: bytes
+    handle: int
+
+
+# Reads the stack of the page at a PFN; None if the page has none.
+StackAt = Callable[[int], StackOfPage | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,30 +2,18 @@
 """Stacks whose handle page_owner prints, but which are missing from the kernel's list of stacks."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
 from spo_trace.formats.arrays import values_of
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.text import StackAt
 
-__all__ = ["StackAt", "StackOfPage", "with_unlisted_stacks"]
+__all__ = ["with_unlisted_stacks"]
 
-# A stack that this many pages do not show is given up: its record is too large with the stack, or the pages change
-# owners faster than they can be read.
+# Give up after this many pages: records are too large with the stack, or pages change owners faster than they are read.
 _MOST_PAGES = 16
-
-
-class StackOfPage(NamedTuple):
-    """Hold the lines of a page's stack and its stack depot handle."""
-
-    lines: bytes
-    handle: int
-
-
-# Reads the stack of the page at a PFN; None if the page has none.
-StackAt = Callable[[int], StackOfPage | None]
 
 
 def with_unlisted_stacks(

@@ -63,7 +63,7 @@ def stream_text(name: str, head: bytes, raw: BinaryIO) -> KernelText:
 def needs_cleaning(name: str, head: bytes) -> bool:
     """Check whether the text of file `name` of PATHS that begins with `head` is encoded or was changed by copying.
 
-    Raise SpoTraceError with what the text is, if it is no kernel file's.
+    Raise SpoTraceError if it is the text of another kind of file.
     """
     encoding = encoding_of(head)
     if name not in RECORD_FILES:

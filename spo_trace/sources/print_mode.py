@@ -4,7 +4,7 @@
 import re
 from pathlib import Path
 
-from spo_trace.formats.unlisted_stacks import StackOfPage
+from spo_trace.formats.text import StackOfPage
 from spo_trace.sources.kernel_file import KernelFile, number_of
 from spo_trace.sources.one_reader import record_at
 
@@ -32,11 +32,14 @@ def prints_handles(path: Path) -> bool:
 
 
 def stack_at(path: Path, pfn: int) -> StackOfPage | None:
-    """Return the stack of the page at a PFN, read in mode STACK_HANDLE; None if there is no such page.
+    """Return the stack of the page at a PFN, read in mode STACK_HANDLE.
 
-    A record that does not fit the kernel's buffer with its stack counts as none.
+    None if the page has no record, if its record does not fit the kernel's buffer with the stack, or on an error.
     """
-    with KernelFile(path, STACK_HANDLE) as file:
-        record = record_at(file, pfn) or b""
+    try:
+        with KernelFile(path, STACK_HANDLE) as file:
+            record = record_at(file, pfn) or b""
+    except OSError:
+        return None
     found = _STACK.search(record)
     return StackOfPage(found[1], int(found[2])) if found is not None and number_of(record) == pfn else None

@@ -113,7 +113,7 @@ class Tarball:
             return
 
     def hint(self) -> str | None:
-        """Return what to do with an archive that is no capture but contains a snapshot, else None."""
+        """Return what to do with an archive that contains a snapshot instead of a capture, else None."""
         return "it contains a snapshot: unpack it and give NAME.spo to report" if self._has_snapshot else None
 
     def _member_chunks(self, outcome: Outcome, path: str) -> Iterator[bytes]:

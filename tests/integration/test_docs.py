@@ -134,13 +134,13 @@ def test_every_option_has_a_help_text(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, REFERENCE, *OTHERS], ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_a_target(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
 def test_the_capture_script_runs_as_documented(tmp_path: Path) -> None:
-    # GIVEN the line for machines without Python, with this machine, which may not have page_owner, in place of HOST
+    # GIVEN the command for machines without Python, run on this machine, which may lack page_owner
     line = next(line for line in CAPTURES.read_text().splitlines() if line.startswith("spo-trace capture-script"))
     assert " ssh root@HOST " in line
     # WHEN it runs
@@ -206,3 +206,8 @@ def test_guides_name_files_that_exist(name: str) -> None:
         # The path is given from the root, from spo_trace, or by its last parts.
         places = (ROOT / "spo_trace", ROOT / "tests")
         assert (ROOT / path).exists() or any(found for place in places for found in place.rglob(path)), path
+
+
+def test_the_layers_are_those_of_the_linter() -> None:
+    layers = re.findall(r"^layers =\n((?: .+\n)+)", (ROOT / ".importlinter").read_text(), re.MULTILINE)
+    assert f"\n\n{layers[0]}\n" in (ROOT / "docs" / "architecture.md").read_text()

@@ -33,7 +33,7 @@ class ScannedSwap:
         if kind == COMM:
             self._comm.put(number, escape(text))
         elif kind == TAIL:
-            # A swap entry has no columns for other lines: the reference parser rejects them.
+            # A swap entry has no columns for other lines: they are left to the reference parser.
             self._odd.put(number, parse_tail(text) != Tail(terminated=True))
 
     def odd(self, rows: Rows) -> Numbers:

@@ -4,8 +4,7 @@
 from spo_trace.formats.parser_choice import page_batches
 from spo_trace.formats.record import Reject
 from spo_trace.formats.stack_table import StackTable
-from spo_trace.formats.text import Chunks, KernelText
-from spo_trace.formats.unlisted_stacks import StackOfPage
+from spo_trace.formats.text import Chunks, KernelText, StackOfPage
 from tests.support import page
 
 LINES = b" a+0x1/0x2\n"

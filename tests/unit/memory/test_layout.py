@@ -97,10 +97,10 @@ def test_a_page_that_changed_owners_is_ignored(debugfs: tuple[int, dict[int, byt
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "raises"),
     [
         ({}, True),
-        # Some pages change between the two.
+        # Some pages change between the two reads.
         ({"pages": 2}, True),
         ({"pages": 5}, False),
         ({"page_bytes": 56}, False),
@@ -110,7 +110,7 @@ def test_a_page_that_changed_owners_is_ignored(debugfs: tuple[int, dict[int, byt
     ids=str,
 )
 def test_struct_page_must_have_the_flags_that_debugfs_prints(
-    debugfs: tuple[int, dict[int, bytes]], changed: dict[str, int], told: bool
+    debugfs: tuple[int, dict[int, bytes]], changed: dict[str, int], raises: bool
 ) -> None:
     fake = kernel()
     for number in range(8):
@@ -124,7 +124,7 @@ def test_struct_page_must_have_the_flags_that_debugfs_prints(
         fake.bytes_at[VMEMMAP + (PFN + 7 * number) * 64 + 1] ^= 1
     for name, value in changed.items():
         setattr(layout, name, value)
-    if told:
+    if raises:
         assert check_layout(layout, fake.symbols(), fake, samples, fd) == 8
     else:
         with pytest.raises(Problem, match=r"struct page was not found: only \d of 8 pages"):

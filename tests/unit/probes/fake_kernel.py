@@ -41,7 +41,7 @@ class FakeKernel:
         self._put(_MEM_SECTION, struct.pack("<Q", _ROOTS))
         self._put(_ROOTS, struct.pack("<64Q", _ROOT, *[0] * 63))
         ext_size = 8 + self.owner_size
-        # Biased, so that page frame 0 would be there; bit 0 and 1 of the map are flags.
+        # Biased like the kernel's, so that it is the address for page frame 0; bits 0 and 1 of the map are flags.
         base = _EXT - _BASE_PFN * ext_size
         self._put(_ROOT, bytes(32 * 128))
         self._put(_ROOT, struct.pack("<QQQQ", VMEMMAP | 3, 0, base, 0))

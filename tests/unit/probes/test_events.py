@@ -55,7 +55,7 @@ MIB = 1 << 20
     ("total", "swap", "asked", "entries"),
     [
         (8192 * MIB, 2048 * MIB, None, 524_288),
-        # No more than a 32nd of memory, but not less than 65,536.
+        # At most 1/32 of memory, but at least 65,536.
         (8192 * MIB, 1 << 40, None, 8192 * MIB // 32 // ENTRY_BYTES),
         (8192 * MIB, 0, None, 65_536),
         (64 * MIB, 2048 * MIB, None, 65_536),

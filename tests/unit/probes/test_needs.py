@@ -71,7 +71,7 @@ def test_the_function_that_is_missing_is_named(tmp_path: Path) -> None:
     ("held", "state"),
     [
         ("000001ffffffffff", State.OK),
-        # CAP_BPF and CAP_PERFMON alone.
+        # Only CAP_BPF and CAP_PERFMON.
         ("000000c000000000", State.OK),
         ("0000008000000000", State.OPTIONAL),
         # Docker's default.

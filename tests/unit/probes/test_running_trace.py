@@ -139,14 +139,14 @@ def test_losses_to_a_full_map_are_reported(tmp_path: Path, maps: FakeMaps) -> No
 @pytest.mark.parametrize(
     ("at_attach", "freed", "lost", "unknown"),
     [
-        # Of 10 that are missing:
+        # 10 are missing:
         (100, 0, 0, 10),
         (3, 0, 0, 3),
-        # All that was there before may be gone.
+        # All from before the attach may have been freed.
         (100, 100, 50, 0),
         (100, 95, 50, 5),
         (100, 1000, 0, 10),
-        # No more can be lost than 4.
+        # At most 4 are lost.
         (100, 1000, 4, 6),
         (3, 0, 50, 3),
         (0, 0, 50, 0),

@@ -60,7 +60,7 @@ def test_only_maps_and_programs_are_sent(directory: Path) -> None:
         assert len(got.descriptors) == 1
         assert os.pread(got.descriptors[0], 100, 0) == b"the map"
         got.close()
-        # Closed there, it is still open here.
+        # The client has closed it; it is still open here.
         assert os.pread(held.descriptors[0], 100, 0) == b"the map"
     assert list(directory.iterdir()) == []
     assert connect(directory) is None
@@ -138,7 +138,7 @@ def test_a_trace_that_does_not_answer(directory: Path, monkeypatch: pytest.Monke
 def test_an_invalid_answer(directory: Path, answer: bytes, said: str) -> None:
     def play(listening: socket.socket) -> None:
         peer, _ = listening.accept()
-        # The other side may have gone before it has all.
+        # The client may have disconnected before it has read everything.
         with peer, suppress(BrokenPipeError, ConnectionResetError):
             if answer:
                 socket.send_fds(peer, [answer], [0])

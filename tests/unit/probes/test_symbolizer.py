@@ -30,7 +30,7 @@ MODULES = ["ext4 8192 1 - Live 0xffffffffc0000000\n"]
         # kallsyms_lookup() takes the first of the names that share an address.
         (0xFFFFFFFF81000010, "_text+0x10/0x1000"),
         (0xFFFFFFFFC0001004, "ext4_readpages+0x4/0x80 [ext4]"),
-        # The last of a module reaches to where that ends.
+        # The last symbol of a module ends with the module.
         (0xFFFFFFFFC0001090, "ext4_last+0x10/0xf80 [ext4]"),
         (0xFFFFFFFFC0100010, "bpf_prog_6deef7357e7b4530_sd_devices+0x10/0x40"),
         (0x10, "0x10"),

@@ -43,7 +43,7 @@ OTHERS = {
     "snapshot.json": b'{\n "schema_version": 3,\n "tool_version": "1"\n}\n',
     "dump of a single page": b"[  261.2] page last allocated via order 0, migratetype Movable, gfp_mask 0x0(x)\n",
     "lx-dump-page-owner": b'Page last allocated via order 0, gfp_mask: 0x8, pid: 1, tgid: 1 ("swapper/0\\000")\n',
-    "counted by a script": b"times 878 order 3 mask 0xd2a20\n__alloc_pages+0x134/0x1064\n",
+    "a script's count of page_owner records": b"times 878 order 3 mask 0xd2a20\n__alloc_pages+0x134/0x1064\n",
 }
 
 

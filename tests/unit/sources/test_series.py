@@ -33,7 +33,7 @@ def test_the_stages_of_a_scenario() -> None:
 
 
 def test_paths_that_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="standard input is one capture"):
+    with pytest.raises(UsageError, match="standard input is only one capture"):
         choose_series(None, ["-"])
     with pytest.raises(UsageError, match="the live backend reads this machine"):
         choose_series("live", ["x"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs of text: all of it, cut between records, or where the reference parser cuts what is no record."""
+"""Runs contain all of the text, cut between records; other text is cut where the reference parser cuts it."""
 
 import os
 import tempfile
@@ -75,7 +75,7 @@ def test_runs_are_the_text_cut_where_records_start(text: bytes, run_bytes: int, 
 def test_delimited_records_keep_their_ends(records: list[bytes], run_bytes: int) -> None:
     # WHEN delimited records are put into runs
     runs = list(delimited_runs(gathered(records, run_bytes)))
-    # THEN they come out of them as they went in
+    # THEN they do not change
     found = []
     for run in runs:
         ends = run.fill(Buffer()).ends
@@ -92,7 +92,7 @@ def test_runs_are_about_as_large_as_asked_for(chunk: int) -> None:
     assert len(RECORD) == 28
     runs = list(stream_runs(in_chunks(RECORD * 100, chunk), 280))
     sizes = sizes_of(runs)
-    # THEN runs have as many as begin before their tenth ends, unless all came at once
+    # THEN a run has nine or ten records, unless all came in one chunk
     if chunk > len(RECORD) * 100:
         assert sizes == [2772, 28]
     else:
@@ -113,15 +113,15 @@ def test_nothing_is_no_run(chunks: list[bytes]) -> None:
 @pytest.mark.parametrize("chunk", [1 << 16, 1_000_003, 1 << 23])
 @pytest.mark.parametrize("run_bytes", [1, 1 << 20, 1 << 21])
 def test_garbage_is_cut_where_the_reference_parser_cuts_it(chunk: int, run_bytes: int) -> None:
-    # GIVEN a text of which more than a piece is no record
+    # GIVEN a text with more than a piece of garbage
     text = RECORD + b"x" * (3 * LONGEST_PIECE + 5) + b"\n" + RECORD
     # WHEN it is cut into runs
     for runs in (list(stream_runs(in_chunks(text, chunk), run_bytes)), runs_of_file(text, run_bytes)):
-        # THEN where one ends, the reference parser ends what it takes for a record
+        # THEN each run ends where the reference parser ends a record
         ends = set(accumulate(len(record.text) for record in split_records([text])))
         sizes = sizes_of(runs)
         assert set(accumulate(sizes)) <= ends
-        # AND memory stays bounded, whatever the text is
+        # AND memory stays bounded for any text
         assert max(sizes) <= max(chunk, run_bytes, LONGEST_PIECE) + 2 * LONGEST_PIECE
 
 

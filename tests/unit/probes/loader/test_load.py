@@ -103,7 +103,7 @@ def test_hooks_and_sizes_reach_the_compiler(bcc: type[FakeBpf], tmp_path: Path, 
         ),
         ("Failed to compile BPF module <text>", True, "the BPF program cannot be compiled", REPORT),
         ("Failed to load BPF program b'kfunc__x': Invalid argument", True, "the BPF program cannot be loaded", REPORT),
-        # The words decide nothing.
+        # The text of the error makes no difference.
         ("Failed to load BPF program b'compile': Permission denied", True, "the BPF program cannot be loaded", REPORT),
     ],
 )
@@ -264,7 +264,7 @@ def test_a_kernel_without_symbols(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_loader_exits_if_its_caller_was_killed_before() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
-        # WHEN the request is there, and nobody waits for an answer
+        # WHEN a request was sent, and its sender is gone
         ours.sendall(b"no request\n")
         ours.close()
         program = f"from spo_trace.probes.loader.load import main; main({theirs.fileno()})"

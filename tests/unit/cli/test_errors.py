@@ -4,7 +4,7 @@
 import pytest
 import typer
 
-from spo_trace.cli.guard import guarded
+from spo_trace.cli.errors import guarded
 
 
 @pytest.mark.parametrize(

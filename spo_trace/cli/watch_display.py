@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Displays of watch: what all of them do with a sample."""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from spo_trace.analysis.shortcomings import shortcomings
+from spo_trace.cli.messages import worded
+from spo_trace.cli.output import note, progress, warn
+from spo_trace.collect.read_log import Progress
+from spo_trace.reporters.format import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from spo_trace.analysis.question import Question
+    from spo_trace.sampling.samples import Sample
+
+__all__ = ["Display"]
+
+_NUMBER = re.compile(r"[\d,]+")
+
+# Samples that are kept besides the first one, for the sparklines.
+_REMEMBERED = 20
+
+
+class Display:
+    """Keep the samples from which growth is computed; `taken` is the number of samples shown."""
+
+    def __init__(self, question: "Question") -> None:
+        self.taken = 0
+        self._question = question
+        self._first: Sample | None = None
+        self._recent: deque[Sample] = deque(maxlen=_REMEMBERED)
+        self._warned: set[str] = set()
+        self._cut_noted = False
+        self._texts: dict[object, object] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def progress(self) -> Progress | None:
+        """Return a function that shows the progress of reading a sample."""
+        return progress()
+
+    def show(self, sample: "Sample") -> None:
+        """Show one more sample."""
+        sample = self._slim(sample)
+        if self._first is None:
+            self._first = sample
+        else:
+            self._recent.append(sample)
+        self.taken += 1
+        for text in _lacking(sample):
+            # Once for all samples, even if the numbers in the text differ.
+            if (kind := _NUMBER.sub("", text)) not in self._warned:
+                self._warned.add(kind)
+                self._warn(f"sample {sample.number}: {text}")
+        self._draw(sample)
+
+    def leave(self) -> None:
+        """Finish the output after the last sample."""
+
+    # Each sample repeats the same names and stacks: keep one copy, so that a long watch does not grow.
+    def _slim(self, sample: "Sample") -> "Sample":
+        import pandas as pd
+
+        columns = {
+            key: pd.Series([self._once(value) for value in sample.table[key]], dtype=object)
+            for key in self._question.keys
+        }
+        return replace(sample, table=sample.table.assign(**columns))
+
+    def _once(self, value: object) -> object:
+        return self._texts.setdefault(value, value) if isinstance(value, str | tuple) else value
+
+    def _warn(self, text: str) -> None:
+        warn(text)
+
+    def _draw(self, sample: "Sample") -> None:
+        raise NotImplementedError
+
+    # Once, even if --top cuts many samples.
+    def _note_cut(self, left_out: int) -> None:
+        if left_out and not self._cut_noted:
+            self._cut_noted = True
+            note(f"… {counted(left_out, 'more owner')}, left out of each sample: --top 0 shows all")
+
+    # Returns the growth of the first `most` owners (0: all), of all together, and the number of owners.
+    def _growth(self, most: int) -> "tuple[pd.DataFrame, pd.DataFrame, int]":
+        from spo_trace.analysis.growth import growth
+        from spo_trace.analysis.order import sort_rows
+        from spo_trace.analysis.owner_labels import owner_labels
+        from spo_trace.sampling.series import series_of
+
+        assert self._first is not None
+        table = series_of([self._first, *self._recent], self._question.keys).table
+        rows = growth(table, self._question.keys)
+        rows = sort_rows(rows, self._question.sort or "growth_delta", [])
+        shown = rows.head(most) if most else rows
+        labelled = shown.assign(label=owner_labels(shown, self._question.keys))
+        return labelled, growth(table, []).assign(label="all"), len(rows)
+
+
+def _lacking(sample: "Sample") -> Iterator[str]:
+    yield from map(worded, shortcomings(sample.meta))
+    # The kernel's counts are of memory and swap together.
+    if sample.method == "full" and (why := sample.meta.swap_owner.why):
+        yield f"the owners of swap are unknown ({why.text})"
