@@ -46,7 +46,7 @@ def _contradictions(machine: MachineFacts) -> Iterator[Text]:
     size, source, order = machine.page_size, machine.page_size_from, machine.pageblock_order
     for other, by in machine.page_size_evidence:
         if other != size:
-            by_text = "the snapshot's own" if by is PageSizeFrom.OPTION else _PAGE_SIZE_FROM[by]
+            by_text = "the one in the snapshot" if by is PageSizeFrom.OPTION else _PAGE_SIZE_FROM[by]
             yield f"the page size {size} (", _PAGE_SIZE_FROM[source], ") is contradicted by ", by_text, f": {other}"
     if size == 4096 and source in _WEAK and order is not None and (usual := usual_page_sizes(order)):
         yield (

@@ -28,7 +28,7 @@ class CostMeter:
         self._pages: int | None = 0
 
     def see(self, pages: pa.RecordBatch) -> None:
-        """Count the base pages among rows of `schema.PAGES` that this process allocated itself."""
+        """Count the base pages in rows of `schema.PAGES` that this process allocated."""
         if self._pages is None or pages.column("tgid").null_count:
             # Linux before 5.18 prints no tgid.
             self._pages = None

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Everything that snapshots and probes need from this machine, in one list."""
+"""Checks of what snapshots and probes need from this machine."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from spo_trace.machine.check import Check, CheckCode, State
+from spo_trace.machine.check import Check, CheckCode, Topic
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import snapshot_needs
 from spo_trace.native import library
@@ -14,19 +14,19 @@ __all__ = ["check_for_snapshot", "check_for_trace"]
 
 
 def check_for_snapshot(root: Path = Path("/"), *, euid: int | None = None) -> Iterator[Check]:
-    """Yield a check for everything that a snapshot of the machine at `root` needs."""
+    """Yield a check for each thing that a snapshot of the machine at `root` needs."""
     yield from snapshot_needs(Machine(root, euid=euid))
     yield _check_compiled()
 
 
 def check_for_trace(root: Path = Path("/"), *, euid: int | None = None) -> Iterator[Check]:
-    """Yield a check for everything that `spo-trace trace` needs; none of it prevents a snapshot."""
+    """Yield a check for each thing that `spo-trace trace` needs; none of them prevents a snapshot."""
     return trace_needs(Machine(root, euid=euid))
 
 
 def _check_compiled() -> Check:
-    code, what = CheckCode.COMPILED_CODE, "compiled code"
+    topic = Topic(CheckCode.COMPILED_CODE, "compiled code")
     if library.load() is None:
-        fix = "install spo-trace again where there is a C compiler (cc)"
-        return Check(code, State.OPTIONAL, what, "there is no compiled scanner: reading takes ten times as long", fix)
-    return Check(code, State.OK, what, "the compiled scanner is there")
+        fix = "reinstall spo-trace on a machine with a C compiler (cc)"
+        return topic.optional("there is no compiled scanner: reading takes ten times as long", fix, cause=None)
+    return topic.ok("the compiled scanner is installed")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What reading debugfs takes: root, a mounted debugfs, and lockdown."""
+"""Checks of what reading debugfs needs: root, a mounted debugfs, and no lockdown."""
 
 import os
 
 from spo_trace.formats.missing import Missing
-from spo_trace.machine.check import Check, CheckCode, State
+from spo_trace.machine.check import Check, CheckCode, Topic
 from spo_trace.machine.facts import DEBUGFS, Machine
 
 __all__ = ["ON_HOST", "check_debugfs", "check_lockdown", "check_root", "has_debugfs"]
@@ -17,30 +17,31 @@ _MOUNT = f"mount -t debugfs debugfs /{DEBUGFS}"
 
 def check_root(machine: Machine) -> Check:
     """Check that this user may read debugfs."""
-    code, what = CheckCode.ROOT, "root"
+    topic = Topic(CheckCode.ROOT, "root")
     if machine.euid != 0:
         found = f"this is uid {machine.euid}, not root"
         if machine.euid == os.geteuid() and os.access(machine.root / _PAGE_OWNER, os.R_OK, effective_ids=True):
-            return Check(code, State.OK, what, f"{found}, but it may read page_owner")
-        return Check(code, State.MISSING, what, found, "run it with sudo: only root may read debugfs", Missing.NOT_ROOT)
+            return topic.ok(f"{found}, but it may read page_owner")
+        return topic.missing(found, "run it with sudo: only root may read debugfs", Missing.NOT_ROOT)
     if machine.in_user_namespace:
-        found = "this is root of a user namespace (a container without privileges) only"
-        return Check(code, State.MISSING, what, found, ON_HOST, Missing.CONTAINER)
-    return Check(code, State.OK, what, "this is root")
+        found = "this is root of a user namespace only (an unprivileged container)"
+        return topic.missing(found, ON_HOST, Missing.CONTAINER)
+    return topic.ok("this is root")
 
 
 def has_debugfs(machine: Machine) -> bool:
-    """Tell whether debugfs is mounted where the kernel's documentation has it."""
+    """Return whether debugfs is mounted on /sys/kernel/debug."""
     mount = machine.mounted_on(f"/{DEBUGFS}")
     return bool(mount and mount.kind == "debugfs") or machine.exists(_PAGE_OWNER) is True
 
 
 def check_debugfs(machine: Machine) -> Check:
     """Check that debugfs is mounted."""
+    topic = Topic(CheckCode.DEBUGFS, "debugfs")
     if has_debugfs(machine):
-        return Check(CheckCode.DEBUGFS, State.OK, "debugfs", f"debugfs is mounted on /{DEBUGFS}")
+        return topic.ok(f"debugfs is mounted on /{DEBUGFS}")
     cause, found, fix = _why_no_debugfs(machine)
-    return Check(CheckCode.DEBUGFS, State.MISSING, "debugfs", found, fix, cause)
+    return topic.missing(found, fix, cause)
 
 
 def _why_no_debugfs(machine: Machine) -> tuple[Missing, str, str]:
@@ -67,13 +68,13 @@ def _why_no_debugfs(machine: Machine) -> tuple[Missing, str, str]:
 # Since Linux commit 358fcf5ddbec (v5.17, stable 5.15) debugfs files of mode 0400 can be read under lockdown.
 def check_lockdown(machine: Machine) -> Check:
     """Report the lockdown mode."""
-    code, what, mode = CheckCode.LOCKDOWN, "lockdown", machine.lockdown
+    topic, mode = Topic(CheckCode.LOCKDOWN, "lockdown"), machine.lockdown
     if mode == "none":
-        return Check(code, State.OK, what, "kernel lockdown is off")
+        return topic.ok("kernel lockdown is off")
     if mode:
-        found = f"kernel lockdown is on ({mode}): page_owner can be read if the kernel lets nobody write to it"
-        return Check(code, State.OK, what, found)
+        found = f"kernel lockdown is on ({mode}): page_owner can be read if its file is read-only"
+        return topic.ok(found)
     if machine.configured("CONFIG_SECURITY_LOCKDOWN_LSM") == "" or machine.mounted_on("/sys/kernel/security"):
-        return Check(code, State.OK, what, "the kernel has no lockdown")
+        return topic.ok("the kernel has no lockdown")
     fix = "mount -t securityfs securityfs /sys/kernel/security"
-    return Check(code, State.UNKNOWN, what, "securityfs is not mounted: whether lockdown is on is unknown", fix)
+    return topic.unknown("securityfs is not mounted: whether lockdown is on is unknown", fix)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from spo_trace.formats.missing import Missing
 
-__all__ = ["Check", "CheckCode", "State"]
+__all__ = ["Check", "CheckCode", "State", "Topic"]
 
 
 class CheckCode(StrEnum):
@@ -30,7 +30,7 @@ class CheckCode(StrEnum):
 
 
 class State(StrEnum):
-    """Say what a check found: `missing` prevents a snapshot, `optional` is missing but a snapshot works without it."""
+    """Name the result of a check: `missing` prevents a snapshot, `optional` is missing but a snapshot works without."""
 
     OK = "ok"
     MISSING = "missing"
@@ -39,7 +39,7 @@ class State(StrEnum):
 
 
 class Check(NamedTuple):
-    """Hold the result of one check; `found` and `fix` are text for people, `cause` is why it is not ok."""
+    """Hold the result of one check; `found` and `fix` are texts for people, `cause` is a code unless it is ok."""
 
     code: CheckCode
     state: State
@@ -47,3 +47,26 @@ class Check(NamedTuple):
     found: str
     fix: str = ""
     cause: Missing | None = None
+
+
+class Topic(NamedTuple):
+    """Name the thing that is checked, and make the result of the check."""
+
+    code: CheckCode
+    what: str
+
+    def ok(self, found: str) -> Check:
+        """Return that it is there."""
+        return Check(self.code, State.OK, self.what, found)
+
+    def unknown(self, found: str, fix: str = "") -> Check:
+        """Return that it could not be checked."""
+        return Check(self.code, State.UNKNOWN, self.what, found, fix)
+
+    def optional(self, found: str, fix: str, cause: Missing | None = Missing.NO_FILE) -> Check:
+        """Return that it is missing, and that a snapshot works without it."""
+        return Check(self.code, State.OPTIONAL, self.what, found, fix, cause)
+
+    def missing(self, found: str, fix: str, cause: Missing) -> Check:
+        """Return that it is missing, which prevents a snapshot."""
+        return Check(self.code, State.MISSING, self.what, found, fix, cause)

@@ -5,7 +5,7 @@ import re
 
 __all__ = ["boot_option", "switches_on", "wants_swap"]
 
-# What kstrtobool() takes for true, by the first characters.
+# First characters that kstrtobool() takes as true.
 _ON = re.compile(r"[yYtT1]|[oO][nN]")
 
 
@@ -18,10 +18,10 @@ def boot_option(cmdline: str | None, name: str) -> str | None:
 
 
 def switches_on(value: str | None) -> bool:
-    """Tell whether the kernel takes `value` of page_owner= for on."""
+    """Return whether the kernel takes `value` of page_owner= as on."""
     return value is not None and bool(_ON.match(value))
 
 
 def wants_swap(cmdline: str | None) -> bool:
-    """Tell whether a kernel's command line asks page_owner for swap (`page_owner=on,swap`)."""
+    """Return whether a kernel's command line requests the owners of swap (`page_owner=on,swap`)."""
     return "swap" in (boot_option(cmdline, "page_owner") or "").split(",")

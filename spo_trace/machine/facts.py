@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the machine tells about itself without debugfs and mostly without root."""
+"""Facts of this machine that can be read without debugfs, and mostly without root."""
 
 import os
 import re
@@ -51,7 +51,7 @@ class Machine:
             return None
 
     def exists(self, path: str) -> bool | None:
-        """Tell whether there is such a file, None if this user may not look for it."""
+        """Return whether a file exists, None if this user may not look for it."""
         try:
             (self.root / path).stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -71,12 +71,12 @@ class Machine:
         return self.read("proc/cmdline") or ""
 
     def boot_option(self, name: str) -> str | None:
-        """Return an option's value on the kernel's command line, None if it is not there."""
+        """Return an option's value on the kernel's command line, None if it is absent."""
         return boot_option(self.cmdline, name)
 
     @cached_property
     def mounts(self) -> list[Mount]:
-        """Return what is mounted, in the order of mounting."""
+        """Return all mounts, in the order of mounting."""
         found = []
         for line in (self.read("proc/self/mountinfo") or "").splitlines():
             before, _, after = line.partition(" - ")
@@ -87,7 +87,7 @@ class Machine:
         return found
 
     def mounted_on(self, point: str) -> Mount | None:
-        """Return what is mounted on a directory, None if nothing is; a later mount hides an earlier one."""
+        """Return the mount on a directory, None if there is none; a later mount hides an earlier one."""
         return next((mount for mount in reversed(self.mounts) if mount.point == point), None)
 
     @cached_property
@@ -105,13 +105,13 @@ class Machine:
 
     @property
     def is_confined(self) -> bool:
-        """Tell whether this is a container in which nobody may mount debugfs or read the host's."""
+        """Return whether this is a container in which debugfs cannot be mounted or read."""
         bounds = self.capabilities("CapBnd")
         return self.in_user_namespace or (self.in_container and (bounds is None or not bounds & CAP_SYS_ADMIN))
 
     @cached_property
     def in_container(self) -> bool:
-        """Tell whether there are signs of a container."""
+        """Return whether there are signs of a container."""
         if any(self.exists(name) for name in _CONTAINER_FILES):
             return True
         sysfs = self.mounted_on("/sys")
@@ -123,7 +123,7 @@ class Machine:
 
     @cached_property
     def in_user_namespace(self) -> bool:
-        """Tell whether root here is another user outside, in a user namespace."""
+        """Return whether root here is another user outside, in a user namespace."""
         uid_map = (self.read("proc/self/uid_map") or "").split()
         return bool(uid_map) and uid_map != ["0", "0", "4294967295"]
 
@@ -135,7 +135,7 @@ class Machine:
         return found[1] if found else ""
 
     def has_symbol(self, *names: str) -> bool | None:
-        """Tell whether /proc/kallsyms lists one of these symbols, None if it cannot be read."""
+        """Return whether /proc/kallsyms lists one of these symbols, None if it cannot be read."""
         if not self.kallsyms:
             return None
         return any(re.search(rb" %b[\n\t]" % name.encode(), self.kallsyms) for name in names)
@@ -145,12 +145,12 @@ class Machine:
         """Return /proc/kallsyms, empty if it cannot be read."""
         return self.read_bytes("proc/kallsyms") or b""
 
-    # The first one is the running kernel's own; the others only have its name.
+    # /proc/config.gz is the running kernel's own; the other files only have its name.
     @cached_property
     def _config(self) -> str | None:
         packed = self.read_bytes("proc/config.gz")
         if packed is not None:
-            # A damaged one tells nothing; the files of that name still may.
+            # If it is damaged, the files below may still be readable.
             with suppress(zlib.error):
                 return zlib.decompress(packed, wbits=zlib.MAX_WBITS | 16).decode(errors="replace")
         return self.read(f"boot/config-{self.release}") or self.read(f"lib/modules/{self.release}/config")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a snapshot needs from this machine; each gap has its own cause and fix."""
+"""Checks of what a snapshot needs from this machine."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ __all__ = ["snapshot_needs", "why_no_page_owner"]
 
 
 def snapshot_needs(machine: Machine) -> Iterator[Check]:
-    """Yield a check for everything that a snapshot needs; a gap does not end the checks."""
+    """Yield a check for each thing that a snapshot needs; a failed one does not end the checks."""
     yield check_root(machine)
     yield check_debugfs(machine)
     yield check_lockdown(machine)
@@ -24,7 +24,7 @@ def snapshot_needs(machine: Machine) -> Iterator[Check]:
 
 
 def why_no_page_owner(machine: Machine) -> Why | None:
-    """Return all causes that keep page_owner from being read, with the first one's code and fix; None without one."""
+    """Return why page_owner cannot be read: all causes, with the code and fix of the first; None if it can be read."""
     checks = (check_root(machine), check_debugfs(machine), check_page_owner(machine))
     gaps = [check for check in checks if check.state is State.MISSING]
     if not gaps:

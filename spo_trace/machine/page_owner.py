@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whether page_owner can be read, and the cause if not; without debugfs or root, as far as the boot tells."""
+"""Check whether page_owner can be read; without debugfs or root, from the boot options and the configuration."""
 
 import errno
 import os
@@ -7,25 +7,26 @@ from pathlib import Path
 
 from spo_trace.formats.missing import Missing
 from spo_trace.machine.access import ON_HOST, has_debugfs
-from spo_trace.machine.check import Check, CheckCode, State
+from spo_trace.machine.check import Check, CheckCode, Topic
 from spo_trace.machine.command_line import switches_on
 from spo_trace.machine.facts import DEBUGFS, Machine
 
 __all__ = ["check_page_owner", "first_record", "has_page_owner", "is_patched"]
 
 _PAGE_OWNER = f"{DEBUGFS}/page_owner"
+_TOPIC = Topic(CheckCode.PAGE_OWNER, "page_owner")
 
-# As much as page_owner returns for one read(2).
+# More than page_owner returns for one read(2).
 _RECORD = 1 << 16
 
 
 def has_page_owner(machine: Machine) -> bool:
-    """Tell whether this user can see the file page_owner."""
+    """Return whether this user can see the file page_owner."""
     return machine.exists(_PAGE_OWNER) is True
 
 
 def check_page_owner(machine: Machine) -> Check:
-    """Check that page_owner can be read; without debugfs or root, tell what the boot and the configuration tell."""
+    """Check that page_owner can be read, or without access to it, that it is built in and switched on."""
     there = machine.exists(_PAGE_OWNER)
     if there:
         try:
@@ -33,54 +34,50 @@ def check_page_owner(machine: Machine) -> Check:
         except OSError as error:
             return _unreadable(machine, error)
         if content:
-            return Check(CheckCode.PAGE_OWNER, State.OK, "page_owner", "page_owner can be read")
-        return _missing_page_owner(Missing.EMPTY, "page_owner is empty", f"boot with {_option(machine)}")
-    return _told_by_boot(machine, absent=there is False and has_debugfs(machine))
+            return _TOPIC.ok("page_owner can be read")
+        return _TOPIC.missing("page_owner is empty", f"boot with {_option(machine)}", Missing.EMPTY)
+    return _from_boot(machine, absent=there is False and has_debugfs(machine))
 
 
 def _unreadable(machine: Machine, error: OSError) -> Check:
     number = error.errno or 0
     if number == errno.EACCES and machine.euid != 0:
-        return _told_by_boot(machine, absent=False)
+        return _from_boot(machine, absent=False)
     if number == errno.EPERM and machine.lockdown not in (None, "none"):
         found = f"kernel lockdown ({machine.lockdown}) forbids reading page_owner"
-        return _missing_page_owner(Missing.LOCKDOWN, found, "boot without lockdown= and without Secure Boot")
+        return _TOPIC.missing(found, "boot without lockdown= and without Secure Boot", Missing.LOCKDOWN)
     if number == errno.EINVAL:
         found = "page_owner is built in, but not switched on"
-        return _missing_page_owner(Missing.NOT_SWITCHED_ON, found, _boot(machine))
+        return _TOPIC.missing(found, _boot(machine), Missing.NOT_SWITCHED_ON)
     found = f"page_owner can't be read: {os.strerror(number)} ({errno.errorcode.get(number, number)})"
     if number not in (errno.EPERM, errno.EACCES):
-        return _missing_page_owner(Missing.READ_ERROR, found)
+        return _TOPIC.missing(found, "", Missing.READ_ERROR)
     if machine.in_container:
-        return _missing_page_owner(Missing.CONTAINER, f"{found}, in a container", ON_HOST)
-    return _missing_page_owner(Missing.PERMISSION, found, "look for a security module's rule (SELinux, AppArmor)")
+        return _TOPIC.missing(f"{found}, in a container", ON_HOST, Missing.CONTAINER)
+    return _TOPIC.missing(found, "look for a security module's rule (SELinux, AppArmor)", Missing.PERMISSION)
 
 
-# Of a page_owner that was not looked at, or is not there (`absent`).
-def _told_by_boot(machine: Machine, *, absent: bool) -> Check:
+# If page_owner could not be examined, or does not exist (`absent`).
+def _from_boot(machine: Machine, *, absent: bool) -> Check:
     option = machine.boot_option("page_owner")
     built_in = _built_in(machine)
     if built_in is False:
         fix = f"use a kernel with CONFIG_PAGE_OWNER=y, booted with {_option(machine)}"
-        return _missing_page_owner(Missing.NOT_BUILT_IN, "the kernel is built without CONFIG_PAGE_OWNER", fix)
+        return _TOPIC.missing("the kernel is built without CONFIG_PAGE_OWNER", fix, Missing.NOT_BUILT_IN)
     but = f"; the command line has page_owner={option}" if option else ""
     if built_in and (absent or not switches_on(option)):
         found = f"page_owner is built in, but not switched on{but}"
-        return _missing_page_owner(Missing.NOT_SWITCHED_ON, found, _boot(machine))
+        return _TOPIC.missing(found, _boot(machine), Missing.NOT_SWITCHED_ON)
     if absent:
         fix = f"use a kernel with CONFIG_PAGE_OWNER=y, and {_boot(machine)}"
-        return _missing_page_owner(Missing.NO_FILE, f"the kernel has no page_owner file{but}", fix)
+        return _TOPIC.missing(f"the kernel has no page_owner file{but}", fix, Missing.NO_FILE)
     if not switches_on(option):
         words = f"page_owner={option}" if option else "no page_owner=on"
         found = f"page_owner is not switched on: the kernel's command line has {words}"
-        return _missing_page_owner(Missing.NOT_SWITCHED_ON, found, _boot(machine))
+        return _TOPIC.missing(found, _boot(machine), Missing.NOT_SWITCHED_ON)
     known = "page_owner is built in, and" if built_in else "page_owner"
     found = f"{known} switched on by page_owner={option}; whether it can be read is unknown"
-    return Check(CheckCode.PAGE_OWNER, State.UNKNOWN, "page_owner", found)
-
-
-def _missing_page_owner(cause: Missing, found: str, fix: str = "") -> Check:
-    return Check(CheckCode.PAGE_OWNER, State.MISSING, "page_owner", found, fix, cause)
+    return _TOPIC.unknown(found)
 
 
 def _boot(machine: Machine) -> str:
@@ -97,7 +94,7 @@ def _built_in(machine: Machine) -> bool | None:
 
 
 def is_patched(machine: Machine) -> bool | None:
-    """Tell whether the kernel has swap_page_owner, None if neither its configuration nor its symbols tell."""
+    """Return whether the kernel has swap_page_owner; None if its configuration and its symbols are unknown."""
     configured = machine.configured("CONFIG_SWAP_PAGE_OWNER")
     if configured is None:
         return b"swap_page_owner" in machine.kallsyms if machine.kallsyms else None
@@ -105,12 +102,12 @@ def is_patched(machine: Machine) -> bool | None:
 
 
 def first_record(path: Path) -> bytes:
-    """Return what one read(2) of a kernel file returns; something if the first record is too large."""
+    """Return what one read(2) of a kernel file returns; `?` if the first record is too large for the kernel."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.read(fd, _RECORD)
     except OSError as error:
-        # There is a record, and it is larger than the kernel's buffer.
+        # The first record is larger than the kernel's buffer.
         if error.errno != errno.ENOMEM:
             raise
         return b"?"

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whether the kernel keeps the owners of swapped pages, and counts base pages for each stack."""
+"""Check whether the kernel keeps the owners of swapped pages, and counts base pages for each stack."""
 
 import errno
 import os
 
 from spo_trace.formats.missing import Missing
 from spo_trace.machine.access import has_debugfs
-from spo_trace.machine.check import Check, CheckCode, State
+from spo_trace.machine.check import Check, CheckCode, Topic
 from spo_trace.machine.command_line import wants_swap
 from spo_trace.machine.facts import DEBUGFS, Machine
 from spo_trace.machine.page_owner import first_record, has_page_owner, is_patched
@@ -14,31 +14,31 @@ from spo_trace.machine.page_owner import first_record, has_page_owner, is_patche
 __all__ = ["check_stacks", "check_swap"]
 
 _SWAP_PAGE_OWNER = f"{DEBUGFS}/swap_page_owner"
+_SWAP_TOPIC = Topic(CheckCode.SWAP_PAGE_OWNER, "swap_page_owner")
 _SHOW_STACKS = f"{DEBUGFS}/page_owner_stacks/show_stacks"
 
 
 def check_swap(machine: Machine) -> Check:
-    """Check that the kernel keeps the owners of swapped pages, as far as can be told."""
-    code, what = CheckCode.SWAP_PAGE_OWNER, "swap_page_owner"
+    """Check that the kernel keeps the owners of swapped pages."""
     there = machine.exists(_SWAP_PAGE_OWNER)
     if there:
         try:
             first_record(machine.root / _SWAP_PAGE_OWNER)
         except OSError as error:
             return _unreadable_swap(machine, error)
-        return Check(code, State.OK, what, "the kernel keeps the owners of swapped pages")
+        return _SWAP_TOPIC.ok("the kernel keeps the owners of swapped pages")
     patched = is_patched(machine)
     if there is False and has_debugfs(machine) and (not patched or has_page_owner(machine)):
         found = "the kernel has no swap_page_owner file"
         if wants_swap(machine.cmdline):
-            found += ": booted with page_owner=on,swap, it took that for page_owner=on"
-        return Check(code, State.OPTIONAL, what, found, _PATCHES, Missing.NO_FILE)
+            found += ": it treats the boot option page_owner=on,swap as page_owner=on"
+        return _SWAP_TOPIC.optional(found, _PATCHES, Missing.NO_FILE)
     if patched is False:
-        return Check(code, State.OPTIONAL, what, "the kernel has no swap_page_owner", _PATCHES, Missing.NOT_BUILT_IN)
+        return _SWAP_TOPIC.optional("the kernel has no swap_page_owner", _PATCHES, Missing.NOT_BUILT_IN)
     if patched and not wants_swap(machine.cmdline):
         return _swap_not_tracked()
     found = "whether the kernel keeps the owners of swapped pages is unknown"
-    return Check(code, State.UNKNOWN, what, found)
+    return _SWAP_TOPIC.unknown(found)
 
 
 _PATCHES = "use a kernel with the swap_page_owner patches, booted with page_owner=on,swap; or: sudo spo-trace trace"
@@ -47,7 +47,7 @@ _PATCHES = "use a kernel with the swap_page_owner patches, booted with page_owne
 def _swap_not_tracked() -> Check:
     found = "page_owner does not track swap"
     fix = "boot with page_owner=on,swap"
-    return Check(CheckCode.SWAP_PAGE_OWNER, State.OPTIONAL, "swap_page_owner", found, fix, Missing.NOT_SWITCHED_ON)
+    return _SWAP_TOPIC.optional(found, fix, Missing.NOT_SWITCHED_ON)
 
 
 # read(2) returns EINVAL unless the boot asked for swap too.
@@ -57,18 +57,18 @@ def _unreadable_swap(machine: Machine, error: OSError) -> Check:
         return _swap_not_tracked()
     found = f"swap_page_owner can't be read: {os.strerror(number)} ({errno.errorcode.get(number, number)})"
     if number == errno.EACCES and machine.euid != 0:
-        return Check(CheckCode.SWAP_PAGE_OWNER, State.UNKNOWN, "swap_page_owner", found)
+        return _SWAP_TOPIC.unknown(found)
     cause = Missing.PERMISSION if number in (errno.EPERM, errno.EACCES) else Missing.READ_ERROR
-    return Check(CheckCode.SWAP_PAGE_OWNER, State.OPTIONAL, "swap_page_owner", found, "", cause)
+    return _SWAP_TOPIC.optional(found, "", cause)
 
 
 def check_stacks(machine: Machine) -> Check:
     """Check that the kernel counts base pages for each stack (page_owner_stacks)."""
-    code, what = CheckCode.PAGE_OWNER_STACKS, "page_owner_stacks"
+    topic = Topic(CheckCode.PAGE_OWNER_STACKS, "page_owner_stacks")
     there = machine.exists(_SHOW_STACKS)
     if there:
-        return Check(code, State.OK, what, "the kernel counts base pages for each stack")
+        return topic.ok("the kernel counts base pages for each stack")
     if there is None or not has_page_owner(machine):
-        return Check(code, State.UNKNOWN, what, "whether the kernel counts base pages for each stack is unknown")
+        return topic.unknown("whether the kernel counts base pages for each stack is unknown")
     found = "the kernel does not count base pages for each stack"
-    return Check(code, State.OPTIONAL, what, found, "Linux 6.9 and later do; verify works without", Missing.NO_FILE)
+    return topic.optional(found, "use Linux 6.9 or later; verify works without it", Missing.NO_FILE)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How a snapshot is kept: a directory of Parquet tables."""
+"""Snapshots on disk: a directory of Parquet tables and snapshot.json."""

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Arrow tables as pandas DataFrames, their numbers exact."""
+"""Convert Arrow tables to pandas DataFrames without loss of precision."""
 
 import pandas as pd
 import pyarrow as pa
 
 __all__ = ["to_frame", "unknown_numbers"]
 
-# Whole numbers stay whole numbers where a column has nulls: a float64 holds neither a swp_entry nor a PFN exactly.
+# Nullable integers: pandas would use float64 for columns with nulls, which cannot hold a swp_entry or a PFN exactly.
 _EXACT = {
     pa.uint8(): pd.UInt8Dtype(),
     pa.int16(): pd.Int16Dtype(),
@@ -19,9 +19,9 @@ _EXACT = {
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Return `table` as a DataFrame; the table's own memory is let go.
+    """Return `table` as a DataFrame; the memory of the table is freed.
 
-    Types are those of `table`, not those of the DataFrame that it was once made of: pandas' releases differ in them.
+    The types are those of the Arrow columns. Metadata of pandas is ignored, because its releases differ in types.
     """
     frame: pd.DataFrame = table.to_pandas(
         types_mapper=_EXACT.get, ignore_metadata=True, split_blocks=True, self_destruct=True

@@ -12,7 +12,7 @@ from spo_trace.formats import proc
 
 __all__ = ["SIZES", "Evidence", "PageSizeFrom", "evidence", "parse_page_size", "usual_page_sizes"]
 
-# Of any architecture: 4 KiB to 256 KiB.
+# Page sizes of all architectures: 4 KiB to 256 KiB.
 SIZES = tuple(1 << shift for shift in range(12, 19))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Write a snapshot, which appears when it is complete."""
+"""Write a snapshot; it gets its name when it is complete."""
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,23 +23,23 @@ from spo_trace.snapshots.meta_json import NAME, meta_bytes
 
 __all__ = ["SNAPSHOT", "SnapshotWriter"]
 
-# Enough that a group's own cost does not matter, little enough that compressing the last one ends soon.
+# Large enough to amortise the cost of a row group, small enough that the last one is compressed quickly.
 _ROW_GROUP = 1 << 18
 
-# The text itself is where the reject says; a runaway one (a file that is no page_owner text) is kept in part.
+# Limit for the text of one reject, which may be a whole file of something else; the reject gives its place.
 _KEPT_OF_A_REJECT = 1 << 16
 
 
-# All that a snapshot may hold: whatever holds more is not removed.
+# A directory with any other file is not a snapshot and is never replaced.
 _FILES = {NAME, "rejects.txt", *(f"{name}.parquet" for name in schema.TABLES)}
 
 SNAPSHOT = Kind("a snapshot", lambda directory: set(names(directory)) <= _FILES)
 
 
 class SnapshotWriter(Closeable):
-    """Write the tables of a snapshot as their rows come; nothing is left behind unless `commit` is reached.
+    """Write the tables of a snapshot row by row; without `commit`, everything is removed again.
 
-    `ahead`: rows are compressed in a thread of their own while the next ones are made. `tables`: their columns.
+    `ahead`: compress in a separate thread while the next rows are produced. `tables`: the columns of each table.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SnapshotWriter(Closeable):
         self._tables: dict[str, _TableWriter] = {}
 
     def __enter__(self) -> Self:
-        """Begin the snapshot; raise SpoTraceError if that can't be."""
+        """Create the temporary files; raise SpoTraceError if that fails."""
         self._output.__enter__()
         try:
             for name, columns in self._columns.items():
@@ -69,7 +69,7 @@ class SnapshotWriter(Closeable):
         return self
 
     def close(self) -> None:
-        """Remove what was not committed."""
+        """Remove everything that was not committed."""
         for table in self._tables.values():
             table.abandon()
         if self._rejects:
@@ -77,15 +77,15 @@ class SnapshotWriter(Closeable):
         self._output.close()
 
     def write(self, table: str, batch: pa.RecordBatch) -> None:
-        """Add rows to a table; columns that `batch` does not have, at the end of the table's, are null."""
+        """Add rows to a table; columns at its end that `batch` lacks are null."""
         self._tables[table].write(batch)
 
     def finish(self, table: str) -> None:
-        """Begin to write the last rows of a table; no more can follow."""
+        """Start writing the last rows of a table; no more rows may follow."""
         self._tables[table].flush()
 
     def reject(self, reject: Reject) -> None:
-        """Keep text that could not be parsed, escaped, in rejects.txt."""
+        """Add text that could not be parsed to rejects.txt, escaped."""
         if self._rejects is None:
             self._rejects = self._output.create("rejects.txt")
         lost = "record lost" if reject.lost else "record kept without this"
@@ -94,7 +94,7 @@ class SnapshotWriter(Closeable):
         self._rejects.write((head + body).encode())
 
     def commit(self, meta: Meta) -> None:
-        """Finish the tables, write `meta` as snapshot.json and give the snapshot its name."""
+        """Finish the tables, write snapshot.json and give the snapshot its name."""
         for table in self._tables.values():
             table.close()
         if self._rejects:
@@ -105,7 +105,7 @@ class SnapshotWriter(Closeable):
 
 
 class _TableWriter:
-    """Write one Parquet file in row groups of some 260,000 rows, in a bounded amount of memory."""
+    """Write one Parquet file in row groups of about 260,000 rows, to bound the memory in use."""
 
     def __init__(self, file: BinaryIO, table_schema: pa.Schema, *, ahead: bool) -> None:
         self._schema = table_schema
@@ -132,15 +132,15 @@ class _TableWriter:
         self._end()
 
     def abandon(self) -> None:
-        """Let go of the file as it is; nothing happens after `close`."""
+        """Close the file without finishing it; do nothing after `close`."""
         self._end()
-        # ParquetWriter would write a footer when it is collected, and fail on the closed file.
+        # When collected, ParquetWriter would write a footer to the closed file and fail.
         self._parquet.is_open = False
         self._batches.clear()
         _abandon(self._file)
 
     def flush(self) -> None:
-        """Write the rows that wait as a row group."""
+        """Write the buffered rows as a row group."""
         if not self._rows:
             return
         table = self._table().unify_dictionaries()
@@ -169,12 +169,12 @@ class _TableWriter:
             self._pool.shutdown()
 
 
-# Numbers that hardly repeat gain nothing from a dictionary; those that grow from row to row shrink as differences.
+# Numbers that rarely repeat gain nothing from a dictionary; ascending ones are smaller as differences.
 def _encodings(table_schema: pa.Schema) -> dict[str, Any]:
     differences = [name for name in _GROWING if name in table_schema.names]
     repeating = [field.name for field in table_schema if field.name not in differences and not _is_list(field)]
     encodings = dict.fromkeys(differences, "DELTA_BINARY_PACKED")
-    # Least and greatest of names and of repeating numbers help no reader, and took a third of the time of writing.
+    # Statistics of the other columns are of no use to readers, and took a third of the writing time.
     return {"use_dictionary": repeating, "column_encoding": encodings, "write_statistics": differences}
 
 
@@ -185,7 +185,7 @@ def _is_list(field: pa.Field) -> bool:
     return bool(pa.types.is_list(field.type))
 
 
-# On a full disk, closing fails as writing did: what could not be written is of no interest any more.
+# On a full disk, closing fails as writing did. The file is removed anyway.
 def _abandon(file: BinaryIO) -> None:
     with suppress(OSError):
         file.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a live snapshot takes, and what it lists of itself."""
+"""The cost of a live snapshot, and its own pages in the list."""
 
 import os
 import resource
@@ -24,13 +24,13 @@ class ThisMachine(FakeSource):
 
 
 def test_a_live_snapshot_counts_its_own_pages(tmp_path: Path) -> None:
-    # GIVEN a machine on which this process has allocated 1 + 512 pages, before and between those of others
+    # GIVEN a machine on which this process has allocated 1 + 512 pages, among the pages of others
     own = os.getpid()
     pages = page(1, pid=own) + page(2, pid=own + 1) + page(512, 9, pid=own) + page(2048, 3)
     files = {"page_owner": pages, "swap_page_owner": entry(1, pid=own), "meminfo": meminfo(), **MACHINE}
     # WHEN it takes a snapshot
     snap = collect(ThisMachine(files), tmp_path / "x.spo")
-    # THEN they are counted, with what else it took
+    # THEN they are counted, and so are time and memory
     cost = snap.meta.cost
     assert cost is not None
     assert cost.own_pages == 513
@@ -38,19 +38,19 @@ def test_a_live_snapshot_counts_its_own_pages(tmp_path: Path) -> None:
     # Each is rounded to a millisecond.
     assert 0 <= cost.skew_seconds <= cost.seconds + 0.002
     assert cost.cpu_seconds > 0
-    # AND verify tells
+    # AND verify reports them
     table = balance(snap)
     assert table.loc[table["item"] == "the snapshot's own", ["kind", "pages"]].to_numpy().tolist() == [["aside", 513]]
 
 
-def test_a_kernel_that_tells_no_tgid(tmp_path: Path) -> None:
+def test_a_kernel_that_prints_no_tgid(tmp_path: Path) -> None:
     old = page(1).replace(b", tgid 7 (dd)", b"")
     snap = collect(ThisMachine({"page_owner": old, **MACHINE}), tmp_path / "x.spo")
     assert snap.meta.cost is not None
     assert snap.meta.cost.own_pages is None
 
 
-def test_rows_out_of_the_middle_of_a_batch() -> None:
+def test_a_slice_of_a_batch() -> None:
     columns = {
         "tgid": pa.array([1, os.getpid(), os.getpid(), 2], pa.int32()),
         "order": pa.array([9, 1, 3, 9], pa.uint8()),
@@ -61,7 +61,7 @@ def test_rows_out_of_the_middle_of_a_batch() -> None:
 
 
 def test_a_live_snapshot_is_taken_without_pandas(tmp_path: Path) -> None:
-    # GIVEN a machine, and a process of which nothing is known
+    # GIVEN a machine and a new process
     root = capture(tmp_path / "root", {"sys/kernel/debug/page_owner": page(), "proc/meminfo": meminfo()})
     program = (
         "import sys\n"
@@ -75,12 +75,12 @@ def test_a_live_snapshot_is_taken_without_pandas(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_a_capture_costs_its_machine_nothing(tmp_path: Path) -> None:
+def test_a_capture_has_no_cost(tmp_path: Path) -> None:
     source = CaptureSource([capture(tmp_path / "files", {"page_owner": page(1, pid=os.getpid())})])
     assert collect(source, tmp_path / "x.spo").meta.cost is None
 
 
-def test_skew_is_from_the_first_byte_to_the_last() -> None:
+def test_skew_is_the_time_from_the_first_byte_to_the_last() -> None:
     files = {
         "show_stacks_handles": FileCounts(began=0.5, seconds=0.25),
         "page_owner": FileCounts(began=1.0, seconds=2.0),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What doctor checks beside the kernel, and what that takes."""
+"""The checks of doctor beside those of the kernel, and their imports."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from spo_trace.machine.check import CheckCode, State
 from spo_trace.native import library
 
 
-def test_every_check_has_a_code_of_its_own(tmp_path: Path) -> None:
+def test_every_check_has_its_own_code(tmp_path: Path) -> None:
     codes = [check.code for check in [*check_for_snapshot(tmp_path), *check_for_trace(tmp_path)]]
     assert sorted(codes) == sorted(CheckCode)
 
@@ -21,7 +21,7 @@ def test_no_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(library, "load", lambda: None)
     found = {check.code: check for check in check_for_snapshot(tmp_path)}[CheckCode.COMPILED_CODE]
     assert found.state is State.OPTIONAL
-    assert found.fix == "install spo-trace again where there is a C compiler (cc)"
+    assert found.fix == "reinstall spo-trace on a machine with a C compiler (cc)"
 
 
 @pytest.mark.parametrize("module", ["numpy", "pandas", "pyarrow"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a machine says of itself."""
+"""Facts of a machine beside page_owner."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def zoneinfo(managed: int) -> bytes:
     return zone + b"  pagesets\n    cpu: 0\n              count: 3\n"
 
 
-def test_nothing_is_known_of_page_owner_alone() -> None:
+def test_page_owner_alone_gives_no_facts() -> None:
     warnings: list[str] = []
     facts = facts_before(FakeSource({}), warnings)
     assert facts == MachineFacts(4096, PageSizeFrom.ASSUMED, page_size_evidence=[], zoneinfo=[], swaps=[])
@@ -23,7 +23,7 @@ def test_nothing_is_known_of_page_owner_alone() -> None:
     assert warnings == []
 
 
-def test_all_is_known_of_a_whole_capture() -> None:
+def test_a_complete_capture_gives_all_facts() -> None:
     files = {
         **MACHINE,
         "date": b"2026-01-02T03:04:05Z\n",
@@ -54,32 +54,32 @@ def test_all_is_known_of_a_whole_capture() -> None:
 
 
 @pytest.mark.parametrize("told", [4096, 8192, 16384, 65536, 262144])
-def test_the_page_size_that_the_capture_tells(told: int) -> None:
+def test_the_page_size_in_a_capture(told: int) -> None:
     facts = facts_before(FakeSource({"pagesize": b"%d\n" % told}), [])
     assert (facts.page_size, facts.page_size_from) == (told, "pagesize")
 
 
 @pytest.mark.parametrize("told", [b"", b"0", b"3", b"-4096", b"4097", b"9" * 5000, b"4096 4096", "٤٠٩٦".encode()])
-def test_a_page_size_that_no_machine_has_is_not_believed(told: bytes) -> None:
+def test_an_invalid_page_size_is_ignored(told: bytes) -> None:
     facts = facts_before(FakeSource({"pagesize": told}), [])
     assert (facts.page_size, facts.page_size_from) == (4096, "assumed")
 
 
 @pytest.mark.parametrize("size", [4096, 8192, 16384, 65536])
 @pytest.mark.parametrize("missing", [0, 5])
-def test_the_page_size_follows_from_kib_and_pages(size: int, missing: int) -> None:
+def test_the_page_size_from_meminfo_and_zoneinfo(size: int, missing: int) -> None:
     files = {"meminfo": meminfo(total=1000 - missing, page_kib=size // 1024), "zoneinfo": zoneinfo(1000)}
     facts = facts_before(FakeSource(files), [])
     assert (facts.page_size, facts.page_size_from) == (size, "zoneinfo")
 
 
-def test_kib_and_pages_that_do_not_fit_tell_nothing() -> None:
+def test_contradicting_meminfo_and_zoneinfo_give_no_page_size() -> None:
     facts = facts_before(FakeSource({"meminfo": meminfo(total=1000), "zoneinfo": zoneinfo(1500)}), [])
     assert facts.page_size_from == "assumed"
 
 
-def test_a_file_that_breaks_off_is_left_out_and_told() -> None:
-    # Half of the zones would make each page twice as large.
+def test_an_incomplete_file_is_left_out_with_a_warning() -> None:
+    # Half of the zones would double the page size.
     files = {"meminfo": meminfo(total=1000), "zoneinfo": zoneinfo(500), "meminfo-after": meminfo()}
     problems = dict.fromkeys(("zoneinfo", "meminfo-after"), "the input breaks off: Truncated")
     source, warnings = FakeSource(files, problems=problems), list[str]()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is counted of each kernel file, and what --strict makes of it."""
+"""Counts of each kernel file, and errors with --strict."""
 
 from collections import Counter
 
@@ -25,7 +25,7 @@ def test_times() -> None:
     assert (counts.oldest_ts_nsec, counts.newest_ts_nsec) == (3, 12)
 
 
-def test_lost_records_and_notes_are_counted_apart() -> None:
+def test_lost_records_and_notes_are_counted_separately() -> None:
     kept: list[Reject] = []
     log = ReadLog(kept.append, strict=False, progress=None)
     for reject in (NOTED, LOST, LOST):
@@ -37,7 +37,7 @@ def test_lost_records_and_notes_are_counted_apart() -> None:
     assert kept == [NOTED, LOST, LOST]
 
 
-def test_reading_notes_what_the_source_says() -> None:
+def test_problems_of_the_source_are_recorded() -> None:
     told: list[tuple[str, int]] = []
     log = ReadLog(
         lambda reject: None, strict=False, progress=lambda text, counts: told.append((text.name, counts.records))
@@ -50,7 +50,7 @@ def test_reading_notes_what_the_source_says() -> None:
     assert (found.records, found.skipped, found.problem) == (7, {"too large": 2}, "the input breaks off: x")
 
 
-def test_marks_are_counted_and_neither_kept_nor_raised() -> None:
+def test_marks_are_counted_but_not_stored_or_raised() -> None:
     kept: list[Reject] = []
     log = ReadLog(kept.append, strict=True, progress=None)
     for number in (1, 5):
@@ -79,14 +79,14 @@ def test_strict_raises_the_first_reject(reject: Reject) -> None:
         (KernelText("page_owner", Chunks(()), outcome=Outcome(skipped={"too large": 2})), "page_owner: too large"),
     ],
 )
-def test_strict_raises_what_the_source_lost(text: KernelText, message: str) -> None:
+def test_strict_raises_losses_of_the_source(text: KernelText, message: str) -> None:
     log = ReadLog(lambda reject: None, strict=True, progress=None)
     with pytest.raises(MalformedRecord) as caught, log.reading(text):
         pass
     assert (caught.value.message, caught.value.hint) == (message, HINT)
 
 
-def test_strict_is_content_with_whole_text() -> None:
+def test_strict_accepts_complete_text() -> None:
     log = ReadLog(lambda reject: None, strict=True, progress=None)
     with log.reading(KernelText("page_owner", Chunks(()))) as counts:
         counts.records = 1

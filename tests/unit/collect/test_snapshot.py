@@ -49,7 +49,7 @@ def test_every_table_and_count(tmp_path: Path) -> None:
     ]
     assert [list(frames) for frames in snap.stacks["frames"]] == [[f.decode() for f in s] for s in (ANON, FS, SHMEM)]
     assert snap.stacks["category"].tolist() == ["anon", "page cache", "tmpfs/shmem"]
-    # Time 0 stands for "not known yet".
+    # Time 0 means unknown.
     assert counts_of(snap, "page_owner") == {"records": 3, "oldest_ts_nsec": 7, "newest_ts_nsec": 9}
     assert counts_of(snap, "swap_page_owner") == {"records": 2, "oldest_ts_nsec": 3, "newest_ts_nsec": 8}
     assert snap.meta.swap_owner == SwapOwner(Origin.DEBUGFS, kept_by_kernel=True)
@@ -58,7 +58,7 @@ def test_every_table_and_count(tmp_path: Path) -> None:
     assert (snap.meta.machine.host, snap.page_size) == ("box", 4096)
 
 
-def test_the_largest_times_are_no_overflow(tmp_path: Path) -> None:
+def test_the_largest_times_do_not_overflow(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(ts=(1 << 64) - 1) + page(ts=1 << 63)})
     assert counts_of(snap, "page_owner")["newest_ts_nsec"] == (1 << 64) - 1
 
@@ -68,7 +68,7 @@ def test_text_without_times(tmp_path: Path) -> None:
     assert counts_of(collected(tmp_path, {"page_owner": old}), "page_owner") == {"records": 1}
 
 
-def test_rejects_are_counted_and_kept_with_their_place(tmp_path: Path) -> None:
+def test_rejects_are_counted_and_stored_with_their_position(tmp_path: Path) -> None:
     garbage, odd = b"what is this\n\n", page(0x102, tail=b"huh\n")
     snap = collected(tmp_path, {"page_owner": garbage + page() + odd + page(0x104, 40) + CUT})
     assert snap.pages["pfn"].tolist() == [0x100, 0x102]
@@ -93,13 +93,13 @@ def test_rejects_are_counted_and_kept_with_their_place(tmp_path: Path) -> None:
     assert rejects.count("(record lost)\n") == 2
 
 
-def test_strict_stops_at_the_first_and_leaves_nothing(tmp_path: Path) -> None:
+def test_strict_stops_at_the_first_reject_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(MalformedRecord, match=r"^page_owner line 7 byte \d+: order is out of range$"):
         collected(tmp_path, {"page_owner": page() + page(0x104, 40)}, strict=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_input_that_breaks_off_is_told(tmp_path: Path) -> None:
+def test_incomplete_input_is_reported(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page()}, problems={"page_owner": "the input breaks off: x"})
     assert counts_of(snap, "page_owner")["problem"] == "the input breaks off: x"
     with pytest.raises(MalformedRecord, match=r"^page_owner: the input breaks off: x$"):
@@ -136,7 +136,7 @@ def test_without_a_record_there_is_no_snapshot(tmp_path: Path, files: dict[str, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_swap_owners_and_why(tmp_path: Path) -> None:
+def test_without_swap_owners_there_is_a_reason(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page()})
     assert snap.meta.swap_owner == SwapOwner(why=Why(Missing.NOT_IN_CAPTURE, "not there"))
     assert (len(snap.swap), snap.meta.warnings) == (0, [])
@@ -148,7 +148,7 @@ def test_no_swap_owners_and_why(tmp_path: Path) -> None:
     )
 
 
-def test_swap_owners_that_nobody_wants(tmp_path: Path) -> None:
+def test_swap_owners_that_are_not_requested(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, swap="none")
     assert snap.meta.swap_owner == SwapOwner(why=Why(Missing.NOT_ASKED_FOR, "not asked for"), kept_by_kernel=True)
     assert len(snap.swap) == 0
@@ -156,37 +156,37 @@ def test_swap_owners_that_nobody_wants(tmp_path: Path) -> None:
         collected(tmp_path, {"page_owner": page()}, swap="bpf2", force=True)
 
 
-def test_a_kernel_that_took_the_option_for_another(tmp_path: Path) -> None:
+def test_a_kernel_without_the_patch_that_was_booted_with_swap(tmp_path: Path) -> None:
     files = {"page_owner": page(), "cmdline": b"page_owner=on,swap\n"}
-    # The code decides, whatever language the text is in.
+    # The code decides, not the text.
     snap = collected(tmp_path, files, why=Why(Missing.NO_FILE, "Datei oder Verzeichnis nicht gefunden"))
     assert [text[:75] for text in snap.meta.warnings] == [
         "the kernel was booted with page_owner=on,swap but has no swap_page_owner: i"
     ]
-    # A capture that merely lacks the file says nothing of the kernel.
+    # If only the capture lacks the file, nothing is known about the kernel.
     assert collected(tmp_path, files, force=True).meta.warnings == []
     unknown = Why(Missing.UNKNOWN, "No such file or directory, it seems")
     assert collected(tmp_path, files, why=unknown, force=True).meta.warnings == []
 
 
-def test_stacks_that_cannot_be_read_are_left_out_with_a_warning(tmp_path: Path) -> None:
+def test_unreadable_stacks_are_left_out_with_a_warning(tmp_path: Path) -> None:
     why = Why(Missing.READ_ERROR, "cat: show_stacks: Input/output error")
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1), "show_handles": b""}, why=why)
     assert snap.meta.warnings == [f"{name} is left out: {why.text}" for name in ("show_stacks_handles", "show_stacks")]
 
 
-def test_stacks_that_are_blocked_are_left_out_with_one_warning(tmp_path: Path) -> None:
-    # GIVEN a source whose page_owner_stacks cannot be read to its end
+def test_blocked_stacks_are_left_out_with_one_warning(tmp_path: Path) -> None:
+    # GIVEN a source whose page_owner_stacks cannot be read completely
     why = Why(Missing.BLOCKED, "reading it returned no data for 10 s and was abandoned")
     # WHEN a snapshot is taken
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, why=why)
-    # THEN it is there, and says once what it lacks, in words and as a code
+    # THEN it has one warning, and a code for each file
     assert snap.count("pages") == 1
     assert snap.meta.warnings == [f"page_owner_stacks is left out: show_stacks_handles: {why.text}"]
     assert snap.meta.missing == dict.fromkeys(("show_stacks_handles", "show_stacks", "show_handles"), why)
 
 
-def test_an_assumed_page_size_is_told(tmp_path: Path) -> None:
+def test_an_assumed_page_size_is_reported(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "pagesize": b""})
     (text,) = map(spelled, shortcomings(snap.meta))
     assert text.startswith("nothing in the capture gives the page size: 4096 bytes assumed; give page_size")
@@ -214,7 +214,7 @@ def test_handles_in_place_of_stacks(tmp_path: Path) -> None:
     assert snap.stacks["stack_hash"].nunique() == 2
 
 
-def test_counts_of_allocations_are_not_taken_for_pages(tmp_path: Path) -> None:
+def test_counts_of_allocations_are_not_used_as_pages(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "show_stacks": BLOCK + b"stack_count: 12\n\n"})
     assert snap.stacks["nr_base_pages"].isna().all()
     assert snap.meta.warnings == [
@@ -224,18 +224,18 @@ def test_counts_of_allocations_are_not_taken_for_pages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_some_columns_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, compiled: bool) -> None:
-    # GIVEN text that the scanner knows, and some that it leaves to the reference parser
+    # GIVEN text for the scanner, with a record for the reference parser
     pages = page(0x100, 0, ts=5) + page(0x104, 2, b"cat", ts=9, stack=FS, tail=b"PID 9\n") + page(0x108, 3, ts=7)
     if not compiled:
         monkeypatch.setattr(library, "load", lambda: None)
-    # WHEN only some columns are kept
+    # WHEN only some columns are requested
     snap = collected(tmp_path, {"page_owner": pages, "swap_page_owner": entry(1)}, page_columns=["stack_id", "order"])
-    # THEN they are what they always are, as is what is counted
+    # THEN these columns and all counts are the same as with all columns
     assert snap.read("pages", ["order", "stack_id"]).to_numpy().tolist() == [[0, 0], [2, 1], [3, 0]]
     assert [frame["order"].tolist() for frame in snap.frames("pages", ["order"])] == [[0, 2, 3]]
     assert counts_of(snap, "page_owner")["newest_ts_nsec"] == 9
     assert snap.swap["comm"].tolist() == ["dd"]
-    # AND what was not kept is no missing value, but an error
+    # AND reading another column is an error
     for read in (
         lambda: snap.pages,
         lambda: snap.read("pages", ["comm"]),
@@ -261,14 +261,14 @@ def test_builds_of_one_source_have_the_same_symbol_hash(tmp_path: Path, one: byt
     for number in "01":
         (tmp_path / number).mkdir()
     snaps = [collected(tmp_path / str(n), {"page_owner": page(stack=stack)}) for n, stack in enumerate(stacks)]
-    # THEN what the names decide is the same, and the stacks themselves differ
+    # THEN the values derived from names are equal, and the stack hashes differ
     rows = [snap.stacks[["symbol_hash", "category", "caller"]].to_numpy().tolist() for snap in snaps]
     assert rows[0] == rows[1]
     assert rows[0][0][1:] == ["anon", "do_anonymous_page"]
     assert snaps[0].stacks["stack_hash"][0] != snaps[1].stacks["stack_hash"][0]
 
 
-# Callers in captures/ whose memory no rule knows: what the kernel's source does with it fits none of the categories.
+# Callers in fixtures/captures for which there is no rule: the use of their memory fits no category.
 NO_RULE = {
     *("alloc_cpu_data", "allocate_cmdlines_buffer", "ftrace_process_locs"),  # ring buffers and tables of ftrace
     "anon_pipe_write",  # pipe buffers
@@ -278,7 +278,7 @@ NO_RULE = {
 
 
 @pytest.mark.parametrize("stage", ["7.2-spo/2-swapped", "7.2-stock/3-back", "7.2-spo-varied/2-swapped"])
-def test_memory_is_other_by_default_only_where_it_is_known_to_be(stage: str, tmp_path: Path) -> None:
+def test_only_known_callers_have_no_rule(stage: str, tmp_path: Path) -> None:
     snap = collect(CaptureSource([str(CARRIED / stage)]), tmp_path / "x.spo")
     stacks = [list(frames) for frames in snap.stacks["frames"]]
     assert len(stacks) > 400

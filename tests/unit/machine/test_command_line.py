@@ -17,7 +17,7 @@ from spo_trace.machine.command_line import boot_option, switches_on, wants_swap
         ("page_owner=on,swap page_owner=on", False),
     ],
 )
-def test_whether_the_boot_asked_for_swap(cmdline: str | None, asked: bool) -> None:
+def test_boot_options_that_request_swap(cmdline: str | None, asked: bool) -> None:
     assert wants_swap(cmdline) is asked
 
 
@@ -33,10 +33,10 @@ def test_whether_the_boot_asked_for_swap(cmdline: str | None, asked: bool) -> No
         ("xpage_owner=on", None),
     ],
 )
-def test_the_last_value_before_inits_arguments_counts(cmdline: str | None, value: str | None) -> None:
+def test_the_last_value_before_the_arguments_of_init_counts(cmdline: str | None, value: str | None) -> None:
     assert boot_option(cmdline, "page_owner") == value
 
 
-def test_what_the_kernel_takes_for_on() -> None:
+def test_values_that_mean_on() -> None:
     assert all(map(switches_on, ("on", "ON", "on,swap", "1", "y", "true")))
     assert not any(map(switches_on, (None, "", "off", "no", "0", "swap,on", "n")))

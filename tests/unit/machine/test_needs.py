@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a snapshot needs, on machines in every state, each a tree of files."""
+"""Checks of what a snapshot needs, on trees of files that stand for machines in various states."""
 
 import errno
 import gzip
@@ -41,7 +41,7 @@ def failing(number: int) -> Callable[..., bytes]:
     return call
 
 
-def test_a_machine_that_has_everything(tmp_path: Path) -> None:
+def test_a_machine_that_meets_all_needs(tmp_path: Path) -> None:
     more = {
         "sys/kernel/debug/swap_page_owner": entry(1),
         "sys/kernel/debug/page_owner_stacks/show_stacks": b"",
@@ -55,7 +55,7 @@ def test_a_machine_that_has_everything(tmp_path: Path) -> None:
 def test_all_gaps_are_reported_at_once(tmp_path: Path) -> None:
     # GIVEN a machine without root, without debugfs, whose kernel lacks page_owner
     files = RELEASE | {"boot/config-6.1.0": b"CONFIG_MMU=y\n", "proc/filesystems": b"nodev\tdebugfs\n"}
-    # WHEN it is checked, THEN each gap has a cause and a fix of its own
+    # WHEN it is checked, THEN each gap has its own cause and fix
     found = checks(tmp_path, files, euid=1000)
     gaps = {check.code: check.cause for check in found.values() if check.state is State.MISSING}
     assert gaps == {
@@ -81,7 +81,7 @@ def test_a_machine_without_gaps_has_no_cause(tmp_path: Path) -> None:
     assert why_no_page_owner(Machine(capture(tmp_path, ON), euid=0)) is None
 
 
-# Each of these is the only gap of its machine, and has an error of its own.
+# Each of these is the only gap of its machine and has its own error.
 ALONE: dict[str, tuple[Files, Missing, str, str]] = {
     "not mounted": (
         BOOTED | {"proc/filesystems": b"nodev\tdebugfs\n"},
@@ -147,7 +147,7 @@ ALONE: dict[str, tuple[Files, Missing, str, str]] = {
     "user namespace": (
         ON | {"proc/self/uid_map": b"         0     100000      65536\n"},
         Missing.CONTAINER,
-        "this is root of a user namespace (a container without privileges) only",
+        "this is root of a user namespace only (an unprivileged container)",
         "run it on the host: page_owner lists the whole machine",
     ),
     "not built in": (
@@ -251,7 +251,7 @@ def test_each_cause_has_its_own_message_code_and_fix(tmp_path: Path, case: str) 
         (errno.EIO, {}, Missing.READ_ERROR, "page_owner can't be read: Input/output error (EIO)"),
     ],
 )
-def test_a_page_owner_that_the_kernel_refuses(
+def test_errors_of_reading_page_owner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, files: Files, code: Missing, text: str
 ) -> None:
     machine = Machine(capture(tmp_path, ON | files), euid=0)
@@ -261,14 +261,14 @@ def test_a_page_owner_that_the_kernel_refuses(
     assert (why.code, why.text) == (code, text)
 
 
-def test_a_first_record_that_is_too_large_is_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_too_large_first_record_counts_as_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(capture(tmp_path, ON), euid=0)
     monkeypatch.setattr(os, "read", failing(errno.ENOMEM))
     assert why_no_page_owner(machine) is None
 
 
 @pytest.mark.parametrize("mode", ["integrity", "confidentiality"])
-def test_lockdown_allows_what_can_only_be_read(tmp_path: Path, mode: str) -> None:
+def test_lockdown_allows_read_only_files(tmp_path: Path, mode: str) -> None:
     # Since Linux commit 358fcf5ddbec (v5.17, stable 5.15): debugfs files of mode 0400 opened for reading.
     text = "none integrity confidentiality\n".replace(mode, f"[{mode}]").encode()
     found = checks(tmp_path, ON | {"sys/kernel/security/lockdown": text})
@@ -296,12 +296,12 @@ def test_lockdown_is_unknown_without_securityfs(tmp_path: Path, files: Files, st
         (BOOTED, State.UNKNOWN),
         (BOOTED | {"proc/kallsyms": b"ff T __set_page_owner\n"}, State.UNKNOWN),
         (BOOTED | {"proc/kallsyms": b"ff T _stext\n"}, State.MISSING),
-        # What follows `--` is init's, and the last value counts.
+        # Words after `--` are passed to init; the last value counts.
         ({"proc/cmdline": b"quiet -- page_owner=on\n"}, State.MISSING),
         ({"proc/cmdline": b"page_owner=on page_owner=off\n"}, State.MISSING),
     ],
 )
-def test_page_owner_as_far_as_the_boot_tells(tmp_path: Path, files: Files, state: State) -> None:
+def test_page_owner_from_the_boot_options(tmp_path: Path, files: Files, state: State) -> None:
     # GIVEN a machine whose debugfs is not mounted
     assert checks(tmp_path, files)["page_owner"].state is state
 
@@ -324,16 +324,14 @@ def test_page_owner_as_far_as_the_boot_tells(tmp_path: Path, files: Files, state
         ),
     ],
 )
-def test_owners_of_swap_as_far_as_they_can_be_told(
-    tmp_path: Path, files: Files, state: State, cause: Missing | None
-) -> None:
+def test_owners_of_swap(tmp_path: Path, files: Files, state: State, cause: Missing | None) -> None:
     found = checks(tmp_path, files)["swap_page_owner"]
     assert (found.state, found.cause) == (state, cause)
 
 
-def test_a_kernel_without_the_patches_that_was_asked_for_swap(tmp_path: Path) -> None:
+def test_a_kernel_without_the_patches_that_was_booted_with_swap(tmp_path: Path) -> None:
     found = checks(tmp_path, ON | {"proc/cmdline": b"page_owner=on,swap\n"})["swap_page_owner"]
-    assert found.found.endswith("booted with page_owner=on,swap, it took that for page_owner=on")
+    assert found.found.endswith("it treats the boot option page_owner=on,swap as page_owner=on")
     assert found.fix == (
         "use a kernel with the swap_page_owner patches, booted with page_owner=on,swap; or: sudo spo-trace trace"
     )
@@ -350,23 +348,23 @@ def test_owners_of_swap_that_cannot_be_read(
     monkeypatch.setattr(os, "read", lambda fd, n: fail() if b"SWP" in (text := real(fd, n)) else text)
     found = checks(tmp_path, {})
     assert (found["swap_page_owner"].state, found["swap_page_owner"].cause) == (State.OPTIONAL, cause)
-    # AND the other checks go on
+    # AND the other checks continue
     assert found["page_owner_stacks"].cause is Missing.NO_FILE
 
 
 @pytest.fixture
 def not_root() -> Iterator[None]:
-    """Be a user that is not root."""
+    """Run as a user other than root."""
     euid = os.geteuid()
     os.seteuid(euid or 65534)
     yield
     os.seteuid(euid)
 
 
-# Not in tmp_path, which only its owner may look into.
+# Not in tmp_path, which only its owner may search.
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
-    """Return a directory that everybody may look into."""
+    """Return a directory that all users may search."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -374,7 +372,7 @@ def open_directory() -> Iterator[Path]:
 
 @pytest.fixture
 def readable_debugfs(open_directory: Path) -> Path:
-    """Return a machine whose page_owner everybody may read."""
+    """Return a machine whose page_owner all users may read."""
     capture(open_directory, ON)
     for path in open_directory.rglob("*"):
         path.chmod(0o755)
@@ -383,14 +381,14 @@ def readable_debugfs(open_directory: Path) -> Path:
 
 @pytest.fixture
 def hidden_debugfs(open_directory: Path) -> Iterator[Path]:
-    """Return a machine whose debugfs, as it is by default, is root's."""
+    """Return a machine whose debugfs only root may search, as by default."""
     debugfs = capture(open_directory, ON | {"sys/kernel/debug/swap_page_owner": entry(1)}) / "sys/kernel/debug"
     debugfs.chmod(0)
     yield open_directory
     debugfs.chmod(0o700)
 
 
-def test_debugfs_that_only_root_may_look_into(hidden_debugfs: Path, not_root: None) -> None:
+def test_debugfs_that_only_root_may_search(hidden_debugfs: Path, not_root: None) -> None:
     states = {check.code: check.state for check in snapshot_needs(Machine(hidden_debugfs))}
     assert states == {
         "root": State.MISSING,

@@ -24,12 +24,12 @@ LARGE = Path(__file__).parents[3] / "fixtures" / "captures-64k" / "1-dd256"
     [("4096", 4096), ("4K", 4096), ("16k", 16384), ("64KiB", 65536), ("64 KB", 65536), ("65536B", 65536), (8192, 8192),
      ("256K", 262144)],
 )  # fmt: skip
-def test_sizes_that_machines_have(text: str | int, size: int) -> None:
+def test_valid_page_sizes(text: str | int, size: int) -> None:
     assert parse_page_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "0", "4", "2K", "12K", "512K", "4M", "-4096", "4096.0", "x", "٤٠٩٦", "1" * 99])
-def test_sizes_that_no_machine_has(text: str) -> None:
+def test_invalid_page_sizes(text: str) -> None:
     with pytest.raises(UsageError, match="is not a page size") as caught:
         parse_page_size(text)
     assert "64K" in str(caught.value.hint)
@@ -50,7 +50,7 @@ def test_sizes_that_no_machine_has(text: str) -> None:
         (None, None),
     ],
 )
-def test_releases(release: str | None, size: int | None) -> None:
+def test_page_sizes_in_names_of_releases(release: str | None, size: int | None) -> None:
     found = evidence(lambda name: b"", {}, [], release)
     assert found == ([] if size is None else [Evidence(size, PageSizeFrom.RELEASE)])
 
@@ -61,16 +61,16 @@ def vmstat(**pages: int) -> bytes:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("moved", [0, 7])
-def test_vmstat_against_meminfo(size: int, moved: int) -> None:
+def test_page_size_from_vmstat_and_meminfo(size: int, moved: int) -> None:
     # GIVEN counters in kB and in pages, read one after the other
     kib = {"MemFree": 500 * size, "AnonPages": 300 * size, "Mapped": 99 * size, "Shmem": 3 * size}
     text = vmstat(nr_free_pages=500 + moved, nr_anon_pages=300 - moved, nr_mapped=99, nr_shmem=900, nr_mlock=0)
     found = evidence(lambda name: text if name == "vmstat" else b"", kib, [], None)
-    # THEN most of them tell the size, whatever the others say
+    # THEN the majority gives the page size
     assert found == [Evidence(size, PageSizeFrom.VMSTAT)]
 
 
-def test_counters_that_do_not_agree_tell_nothing() -> None:
+def test_counters_without_a_majority_give_no_page_size() -> None:
     kib = {"MemFree": 500 * 4096, "AnonPages": 300 * 65536}
     text = vmstat(nr_free_pages=500, nr_anon_pages=300)
     assert evidence(lambda name: text if name == "vmstat" else b"", kib, [], None) == []
@@ -138,18 +138,18 @@ def test_the_option_overrides_the_evidence_and_contradictions_are_reported(tmp_p
     reopened = spo.open(tmp_path / "a.spo", page_size="16K")
     assert reopened.page_size == 16384
     assert texts_of(reopened) == [
-        "the page size 16384 (page_size) is contradicted by the snapshot's own: 65536",
+        "the page size 16384 (page_size) is contradicted by the one in the snapshot: 65536",
         "the page size 16384 (page_size) is contradicted by getconf PAGESIZE: 4096",
     ]
     run = in_process("report", "a.spo", "--page-size", "16K", cwd=tmp_path)
     assert b"the page size 16384 (--page-size) is contradicted by getconf PAGESIZE: 4096" in run.stderr
 
 
-def test_diff_compares_no_bytes_of_an_assumed_page_size(tmp_path: Path) -> None:
-    # GIVEN one and the same capture, of which one copy lacks what tells its page size
+def test_diff_refuses_an_assumed_page_size(tmp_path: Path) -> None:
+    # GIVEN two copies of a capture, one without the files that give the page size
     told = spo.open(capture(tmp_path / "told", {**MACHINE, "pagesize": b"65536\n", "page_owner": page()}))
     lone = capture(tmp_path / "lone", {"page_owner": page()})
-    # THEN they are not compared, unless the page size is given
+    # THEN diff refuses to compare them unless the page size is given
     with pytest.raises(UsageError, match="was assumed") as caught:
         diff(told, spo.open(lone))
     assert "page_size='64K'" in str(caught.value.hint)
@@ -157,19 +157,19 @@ def test_diff_compares_no_bytes_of_an_assumed_page_size(tmp_path: Path) -> None:
     run = in_process("diff", "told", "lone", cwd=tmp_path)
     assert (run.returncode, b"--page-size" in run.stderr) == (2, True)
     assert in_process("diff", "told", "lone", "--page-size", "64K", cwd=tmp_path).returncode == 0
-    # Two machines that both tell theirs are compared.
+    # Two machines with known page sizes are compared.
     small = spo.open(capture(tmp_path / "small", {**MACHINE, "page_owner": page()}))
     assert diff(small, told)["total_bytes_delta"].tolist() == [65536 - 4096]
 
 
 @pytest.mark.parametrize("left_out", [(), ("zoneinfo",), ("zoneinfo", "vmstat", "uname")])
 def test_a_real_machine_with_64k_pages(left_out: tuple[str, ...], tmp_path: Path) -> None:
-    # GIVEN a capture of an arm64 kernel with 64 KiB pages, less and less of it
+    # GIVEN a capture of an arm64 kernel with 64 KiB pages, without some of its files
     files = {path.name.removesuffix(".gz"): gzip.decompress(path.read_bytes()) for path in LARGE.glob("*.gz")}
     given = capture(tmp_path / "c", {name: text for name, text in files.items() if name not in left_out})
     snap = spo.open(given)
     if len(left_out) < 2:
-        # THEN dd's 256 MiB are that
+        # THEN the page size is found
         assert (snap.page_size, snap.meta.machine.page_size_from) == (65536, "vmstat" if left_out else "zoneinfo")
         assert texts_of(snap) == []
     else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Snapshots read back: exact, only what is asked for, and what is said of those that are damaged."""
+"""Snapshots are read back exactly, with the requested columns only; damage is reported."""
 
 import json
 from itertools import product
@@ -22,14 +22,14 @@ LAST = (1 << 64) - 1
 
 @pytest.fixture
 def snap(tmp_path: Path) -> Snapshot:
-    """Return a snapshot whose numbers no float64 holds."""
+    """Return a snapshot with numbers that float64 cannot represent."""
     pages = page(0x100, ts=LAST) + page(0x7FFFFFFFFFFFFFF1, 3, b"\xc3\xa9\n", tail=b"Charged to memcg m\n")
     old = b"Page allocated via order 0, mask 0x0()\n" + page(0x102).split(b"\n", 1)[1]
     swap = entry(HUGE) + entry(HUGE + 1)
     return snapshot_of(tmp_path, {**MACHINE, "page_owner": pages + old, "swap_page_owner": swap})
 
 
-def test_whole_numbers_stay_whole_though_some_are_missing(snap: Snapshot) -> None:
+def test_integers_stay_exact_in_columns_with_nulls(snap: Snapshot) -> None:
     assert snap.pages["pfn"].tolist() == [0x100, 0x7FFFFFFFFFFFFFF1, 0x102]
     assert snap.pages["ts_nsec"].tolist() == [LAST, 5, pd.NA]
     assert snap.pages["ts_nsec"].dtype == "UInt64"
@@ -46,13 +46,13 @@ def test_no_column_becomes_a_float(snap: Snapshot) -> None:
         assert not [column for column in frame if pd.api.types.is_float_dtype(frame[column])]
 
 
-def test_only_the_columns_that_are_asked_for(snap: Snapshot) -> None:
+def test_only_the_requested_columns_are_read(snap: Snapshot) -> None:
     assert list(snap.read("pages", ["order", "comm"]).columns) == ["order", "comm"]
     assert snap.read("swap", ["pid"])["pid"].tolist() == [7, 7]
     assert snap.read("stacks", []).shape == (2, 0)
 
 
-def test_names_are_escaped_and_missing_ones_missing(snap: Snapshot) -> None:
+def test_names_are_escaped_and_may_be_missing(snap: Snapshot) -> None:
     assert snap.pages["comm"].tolist()[:2] == ["dd", "é\\n"]
     assert pd.isna(snap.pages["comm"].iloc[2])
     assert snap.stacks["stack_id"].tolist() == list(range(len(snap.stacks)))
@@ -110,7 +110,7 @@ def test_a_damaged_table_is_a_clear_error(snap: Snapshot, way: str, harm: str) -
     assert caught.value.hint == "is the snapshot complete? take it again"
 
 
-def test_batches_are_bounded_and_all_there(snap: Snapshot) -> None:
+def test_batches_are_bounded_and_complete(snap: Snapshot) -> None:
     assert [batch.num_rows for batch in snap.batches("pages", 2)] == [2, 1]
 
 
@@ -130,9 +130,9 @@ def test_columns_that_an_older_version_lacks_are_null(snap: Snapshot) -> None:
 
 
 def test_a_table_without_rows(tmp_path: Path) -> None:
-    # GIVEN a snapshot of a machine that has nothing in swap
+    # GIVEN a snapshot of a machine without pages in swap
     snap = snapshot_of(tmp_path, {"page_owner": page(), **MACHINE})
-    # WHEN its swap table is read, in each of the ways, THEN it has the columns and no rows
+    # WHEN its swap table is read in each way, THEN it has all columns and no rows
     whole, (part,), (chosen,) = snap.read("swap"), snap.frames("swap", schema.SWAP.names), snap.frames("swap", ["pid"])
     assert (len(whole), len(part), len(chosen)) == (0, 0, 0)
     assert whole.dtypes.to_dict() == part.dtypes.to_dict()

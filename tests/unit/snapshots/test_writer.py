@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A snapshot on disk: whole or not at all, for its owner alone, never in place of anything else."""
+"""A snapshot is written completely or not at all, privately, and never replaces other data."""
 
 import io
 import os
@@ -27,12 +27,12 @@ STACK = StackRow(0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a",
 
 
 def meta_of(version: str) -> Meta:
-    """Return metadata that name `version` as the version of spo-trace."""
+    """Return metadata with this version of spo-trace."""
     return Meta(schema.SCHEMA_VERSION, MachineFacts(4096, PageSizeFrom.PAGESIZE), tool_version=version)
 
 
 def version_of(path: Path) -> str | None:
-    """Return what `meta_of` was given."""
+    """Return the version of spo-trace in a snapshot."""
     return read_meta(path).tool_version
 
 
@@ -48,7 +48,7 @@ def listing(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
-def test_a_snapshot_is_whole_and_private(tmp_path: Path) -> None:
+def test_a_snapshot_is_complete_and_private(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         write(tmp_path / "a.spo", version="é\n")
@@ -83,7 +83,7 @@ def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("error", [SpoTraceError("x"), KeyboardInterrupt(), MemoryError()])
-def test_abandoned_on_an_error_it_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
+def test_an_error_leaves_nothing_behind(tmp_path: Path, error: BaseException) -> None:
     with pytest.raises(type(error)), SnapshotWriter(tmp_path / "a.spo") as writer:
         writer.write("stacks", to_batch(schema.STACKS, [STACK]))
         writer.reject(Reject("page_owner", 0, 1, Reason.LINE, b"x", lost=True))
@@ -98,7 +98,7 @@ def test_without_commit_there_is_no_snapshot(tmp_path: Path) -> None:
     assert listing(tmp_path) == []
 
 
-def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(io.BytesIO):
         def close(self) -> None:
             super().close()
@@ -110,7 +110,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert listing(tmp_path) == []
 
 
-def test_a_table_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_cannot_be_created_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: OutputDirectory, name: str) -> io.BytesIO:
         if name == "stacks.parquet":
             raise OSError(28, "No space left on device")
@@ -122,7 +122,7 @@ def test_a_table_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch:
     assert listing(tmp_path) == []
 
 
-def test_force_replaces_a_snapshot_and_only_then(tmp_path: Path) -> None:
+def test_a_snapshot_is_replaced_only_with_force(tmp_path: Path) -> None:
     target = tmp_path / "a.spo"
     write(target, version="1")
     with pytest.raises(SpoTraceError) as caught:
@@ -137,7 +137,7 @@ def test_force_replaces_a_snapshot_and_only_then(tmp_path: Path) -> None:
     assert listing(tmp_path) == ["a.spo"]
 
 
-def test_what_holds_more_than_a_snapshot_is_not_removed(tmp_path: Path) -> None:
+def test_a_directory_with_other_files_is_not_replaced(tmp_path: Path) -> None:
     target = tmp_path / "project"
     write(target)
     (target / "thesis.txt").write_text("x")
@@ -146,9 +146,7 @@ def test_what_holds_more_than_a_snapshot_is_not_removed(tmp_path: Path) -> None:
     assert (target / "thesis.txt").read_text() == "x"
 
 
-def test_if_nothing_can_be_renamed_the_old_snapshot_is_still_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_old_snapshot_is_kept_if_renaming_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "a.spo"
     write(target, version="1")
     rename = os.rename
@@ -174,7 +172,7 @@ def test_force_from_inside_the_snapshot_itself(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
-def test_the_old_snapshot_comes_back_if_the_new_one_cannot_take_its_place(
+def test_the_old_snapshot_is_restored_if_the_new_one_cannot_be_renamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     target = tmp_path / "a.spo"
@@ -201,7 +199,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
             check_target(tmp_path / name, SNAPSHOT, force=True)
 
 
-def test_what_is_not_a_snapshot_is_never_replaced(tmp_path: Path) -> None:
+def test_other_directories_are_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "home").mkdir()
     (tmp_path / "home/thesis.txt").write_text("x")
@@ -214,7 +212,7 @@ def test_what_is_not_a_snapshot_is_never_replaced(tmp_path: Path) -> None:
     assert not check_target(tmp_path / "new", SNAPSHOT, force=False)  # type: ignore[func-returns-value]
 
 
-def test_an_interrupt_as_soon_as_it_is_begun_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_at_the_start_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mkdir = os.mkdir
 
     def interrupted(name: str, mode: int, **options: Any) -> None:
@@ -234,7 +232,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     assert caught.value.hint == "choose a directory that you own with output"
 
 
-def test_rejects_are_kept_escaped_with_their_place(tmp_path: Path) -> None:
+def test_rejects_are_stored_escaped_with_their_position(tmp_path: Path) -> None:
     with SnapshotWriter(tmp_path / "a.spo") as writer:
         writer.reject(Reject("page_owner", 70, 3, Reason.FIRST_LINE, b"Page \x1b[1m\xff\n\\x\r\n", lost=True))
         writer.reject(Reject("swap_page_owner", 5, 1, Reason.LINE, b"huh", lost=False))
