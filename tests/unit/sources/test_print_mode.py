@@ -200,7 +200,7 @@ def test_unknown_stacks_are_a_warning(machine: Callable[..., Path], tmp_path: Pa
     stacks, warnings = stacks_of(machine(kernel, show_stacks_handles(1)), tmp_path / "x.spo")
     assert stacks == {pfn: EXPECTED[pfn] if handle == 1 else [] for pfn, handle in PAGES.items()}
     assert [warning for warning in warnings if "handle" in warning] == [
-        "2 stacks are known by their handle alone: page_owner printed it in their place, and nothing told the stack"
+        "2 stacks are known by their handle only: page_owner printed it in place of the stack, and no file has both"
     ]
 
 
