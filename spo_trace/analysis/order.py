@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The orders that the rows of a table can be sorted in."""
+"""Sort orders of a table's rows."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -13,10 +13,10 @@ __all__ = ["Orders", "order_of", "sort_rows"]
 
 
 class Orders(NamedTuple):
-    """Name what the rows of one kind of table can be sorted by, besides its keys.
+    """The orders of one kind of table.
 
-    `names`: from the names that messages suggest to what they mean, usually a column. `columns` are accepted too, and
-    keys if `by_key`.
+    `names`: the names that messages suggest, with the order that each means, usually a column. `columns` are also
+    accepted, and keys if `by_key`.
     """
 
     names: Mapping[str, str]
@@ -25,7 +25,7 @@ class Orders(NamedTuple):
 
 
 def order_of(sort: str, orders: Orders, keys: list[str]) -> str:
-    """Return the column or order that `sort` means, a key included; raise UsageError if there is none."""
+    """Return the column, key or order that `sort` means; raise UsageError if there is none."""
     if sort in orders.names:
         return orders.names[sort]
     if sort in {*orders.names.values(), *orders.columns}:

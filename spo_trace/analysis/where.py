@@ -47,7 +47,7 @@ class Condition:
 
     @property
     def text(self) -> str | None:
-        """Return the condition as it was given, None for one that holds for every row."""
+        """Return the condition as given, None if it matches every row."""
         return self._given
 
     @property
