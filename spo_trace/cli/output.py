@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spo_trace.api.destinations import check_file, text_file
-from spo_trace.collect.read_log import FileCounts, Progress
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import Access, access_for, parse_mode
-from spo_trace.formats.text import KernelText
 from spo_trace.reporters.format import format_size, printable
 from spo_trace.snapshots.shortcomings import shortcomings
+
+if TYPE_CHECKING:
+    from spo_trace.collect.read_log import FileCounts, Progress
+    from spo_trace.formats.text import KernelText
 
 __all__ = [
     "access_of",
@@ -102,7 +104,7 @@ def _open_device(output: Path) -> int:
     return fd
 
 
-def progress() -> Progress | None:
+def progress() -> "Progress | None":
     """Return a function that draws a progress line, None if stderr is not a terminal."""
     return _Line().update if sys.stderr.isatty() else None
 
@@ -113,7 +115,7 @@ class _Line:
     def __init__(self) -> None:
         self._drawn = 0.0
 
-    def update(self, text: KernelText, counts: FileCounts) -> None:
+    def update(self, text: "KernelText", counts: "FileCounts") -> None:
         done = counts.seconds > 0
         if not done and monotonic() - self._drawn < 0.1:
             return
