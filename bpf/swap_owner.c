@@ -41,8 +41,8 @@ struct owner {
 };
 
 /*
- * A page that continues an owner. ts_nsec: when the page itself was allocated; it differs once the
- * page frame holds another page.
+ * A swapped-in page and the owner whose content it holds. ts_nsec: when the page itself was
+ * allocated. If page_owner has another time, the page frame now holds another page.
  */
 struct restored {
 	u64 ts_nsec;
@@ -105,7 +105,7 @@ BPF_F_TABLE("hash", u32, struct stack, stacks, 16384, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", u64, struct restored, restored, MAX_RESTORED, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct event, u64, events, 16384, BPF_F_NO_PREALLOC);
 BPF_STACK_TRACE(callers, 4096);
-/* Needed only from the unmapping of a page to its swap-out, which directly follows in reclaim. */
+/* A row is needed only from the unmapping of a page until its swap-out, which follows directly. */
 BPF_TABLE("lru_hash", u64, struct comm, mappers, 1024);
 BPF_ARRAY(peeked, struct memory, 1);
 
@@ -118,9 +118,9 @@ static __always_inline void count(int which, u64 n)
 }
 
 /*
- * A loop that the verifier accepts: with a constant bound, and with the backward jump at its end,
- * which Linux 6.1 requires. Without the barrier, clang moves the last block of the loop in front of
- * the first. Each use needs a #pragma against unrolling.
+ * The verifier needs a constant bound and, in Linux 6.1, the backward jump at the end of the loop.
+ * Without the barrier, clang moves the last block of the loop in front of the first. Each use needs
+ * a #pragma against unrolling.
  */
 #define for_each_page(i, nr) \
 	for (i = 0; i < MAX_PAGES && i < (nr) && \
@@ -134,7 +134,7 @@ static __always_inline struct layout *layout_if_ready(void)
 	return l && l->ready ? l : NULL;
 }
 
-/* Read kernel memory; 0 if the read fails, like a null pointer. */
+/* Read kernel memory. A failed read returns 0, so that callers can treat it as a null pointer. */
 static __always_inline u64 read_u64(u64 address)
 {
 	u64 value = 0;
@@ -170,9 +170,9 @@ static __always_inline u64 owner_address(struct layout *l, u64 ext)
 }
 
 /*
- * Needs l->owners. The owner of a folio is that of its first page (up to 6.8, migration copies only
- * this one; 6.9: __folio_copy_owner() copies it to all pages). Without an owner, `owner` does not
- * change.
+ * Call only if l->owners is set. Use the owner of the first page of a folio: up to 6.8, migration
+ * copies no other (6.9: __folio_copy_owner() copies it to all pages). If the page has no owner,
+ * `owner` is left unchanged.
  */
 static __always_inline void read_owner(struct layout *l, struct pages *pages, struct owner *owner)
 {
@@ -210,8 +210,8 @@ static __always_inline u32 nr_pages(struct layout *l, u64 folio, u64 ext)
 }
 
 /*
- * The copy hides from the verifier how each number was computed. Otherwise it would verify the
- * loops that follow once for each way.
+ * Copy the result through memory, so that the verifier does not track how it was computed.
+ * Otherwise it would verify the loops that follow once for each path through this function.
  */
 static __always_inline void pages_of(struct layout *l, u64 folio, struct pages *pages)
 {
@@ -241,7 +241,7 @@ static __always_inline void keep_stack(struct layout *l, u32 handle)
 	bpf_probe_read_kernel(&stack->size, sizeof(u32), (void *)(record + l->record_size));
 	bpf_probe_read_kernel(&stack->handle, sizeof(u32), (void *)(record + l->record_handle));
 	bytes = stack->size * sizeof(u64);
-	/* Keep the checked value in the register that is used, as the verifier requires. */
+	/* The verifier requires that the value is checked and used in the same register. */
 	asm volatile("" : "+r"(bytes));
 	if (!pool || stack->handle != handle || bytes > sizeof(stack->entries)) {
 		count(BAD_STACK, 1);
@@ -253,8 +253,8 @@ static __always_inline void keep_stack(struct layout *l, u32 handle)
 		count(STACKS_FULL, 1);
 }
 
-/* A row of `callers`; negative if no stack could be taken, or its row holds another one. */
-static __always_inline s64 caller(void *ctx)
+/* Return the row of the stack in `callers`; negative if it could not be taken or stored. */
+static __always_inline s64 hook_stack(void *ctx)
 {
 	s64 row = callers.get_stackid(ctx, 0);
 
@@ -279,11 +279,11 @@ static __always_inline void count_event(void *ctx, struct layout *l, int kind, s
 		__builtin_memcpy(event.comm, owner->comm, sizeof(event.comm));
 	} else if (mapper) {
 		event.known = KNOWN_MAPPER;
-		event.stack = caller(ctx);
+		event.stack = hook_stack(ctx);
 		__builtin_memcpy(event.comm, mapper->text, sizeof(event.comm));
 		mappers.delete(&folio);
 	} else {
-		event.stack = caller(ctx);
+		event.stack = hook_stack(ctx);
 		bpf_get_current_comm(&event.comm, sizeof(event.comm));
 	}
 	value = events.lookup_or_try_init(&event, &zero);
@@ -297,14 +297,16 @@ static __always_inline void count_event(void *ctx, struct layout *l, int kind, s
 #define SECONDS(nsec) ((u32)((nsec) >> 30))
 
 /*
- * A page is about to be written to its entry. `own` is the owner of its folio. `owner` becomes the
- * owner that is stored, and `handle` the stack of `own` if that is the one stored.
+ * Store the owner of a page that is about to be written to its entry. `own` is the owner of the
+ * page's folio. On return, `owner` is the owner that was stored, and `handle` is set to the stack
+ * of `own` if that was the owner stored.
  *
- * If the entry already has an owner, it is being written again. A page younger than that owner got
- * its content from the entry, although no swap-in was seen (zswap writes back from a temporary
- * page, and a swap-in can be missed): the stored owner stays. An older page is either the same
- * page, or a free was missed and the entry now belongs to this page: its own owner is stored. The
- * two times come from the clocks of page_owner and of BPF, which differ slightly.
+ * If the entry already has an owner, compare the page's allocation time with the time at which that
+ * owner was stored. A page that was allocated later got its content from the entry although no
+ * swap-in was seen (zswap writes back from a temporary page, or a swap-in was missed): keep the
+ * stored owner. A page that was allocated earlier is the same page, or a free was missed and the
+ * entry was reused: store its own owner. The times come from the clocks of page_owner and of BPF,
+ * which differ slightly.
  */
 static __always_inline void keep_owner(struct pages *pages, u32 i, struct owner *own,
 				       struct owner *owner, u32 *handle)
@@ -332,7 +334,7 @@ static __always_inline void keep_owner(struct pages *pages, u32 i, struct owner 
 	}
 	owner->pfn = pfn;
 	if (entries.update(&entry, owner)) {
-		/* An owner that is still stored belongs to another page. */
+		/* Do not leave the owner of another page under this entry. */
 		entries.delete(&entry);
 		count(ENTRIES_FULL, 1);
 	}
@@ -359,8 +361,8 @@ static __always_inline int swap_out(void *ctx, u64 folio)
 		for_each_page(i, pages.nr)
 			keep_owner(&pages, i, &own, &owner, &handle);
 		/*
-		 * Outside the loop, to keep verification short: pages that were allocated
-		 * together have the same stack.
+		 * Once, after the loop, to keep verification short: all pages of a folio have the
+		 * same stack.
 		 */
 		if (handle)
 			keep_stack(l, handle);
@@ -369,7 +371,7 @@ static __always_inline int swap_out(void *ctx, u64 folio)
 	return 0;
 }
 
-/* A new page is about to be filled from its entry: it continues the owner of the entry. */
+/* Record that a new page, about to be filled from its entry, continues the entry's owner. */
 static __always_inline void restore_owner(struct pages *pages, u32 i, struct owner *own,
 					  struct restored *now)
 {
@@ -437,7 +439,7 @@ static __always_inline int free_entries(void *ctx, u64 entry, u64 nr)
 	return 0;
 }
 
-/* Migration copies struct page_owner, including ts_nsec, to another page: `restored` follows. */
+/* Migration copies struct page_owner, including ts_nsec, to another page: do so in `restored`. */
 static __always_inline int migrate(u64 new_folio, u64 old_folio)
 {
 	struct layout *l = layout_if_ready();
@@ -509,7 +511,7 @@ int peek(struct bpf_raw_tracepoint_args *ctx)
 #ifdef FENTRY
 /* Expands to a program named kfunc__FUNCTION, or kfunc__vmlinux__FUNCTION since bcc 0.28. */
 #define HOOK(name) KFUNC_PROBE(name)
-/* Read as numbers: the verifier allows no arithmetic on arguments, as they are pointers to it. */
+/* Read as numbers: the verifier takes arguments for pointers and allows no arithmetic on them. */
 #define FIRST read_u64((u64)&ctx[0])
 #define SECOND read_u64((u64)&ctx[1])
 #define THIRD read_u64((u64)&ctx[2])

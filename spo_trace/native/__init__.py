@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is compiled: C where Python is too slow, called through ctypes; everything works without it, only slower."""
+"""Compiled C for what is too slow in Python, called through ctypes; without it, everything works, but slower."""

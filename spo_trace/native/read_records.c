@@ -9,8 +9,8 @@
 #include "read_records.h"
 
 /*
- * Return an enum spo_stop, or -errno; the records read before it count. The record that is PAST the
- * end does not.
+ * Return an enum spo_stop, or -errno. batch->count includes the records before an error, but not
+ * the record at which SPO_PAST stopped.
  */
 int spo_read_records(int fd, struct spo_batch *batch)
 {
@@ -20,7 +20,7 @@ int spo_read_records(int fd, struct spo_batch *batch)
 	     batch->count++) {
 		ssize_t got = read(fd, batch->text + used, (size_t)batch->longest);
 
-		/* After a signal, Python must handle it and call again. */
+		/* Return after a signal, so that Python can handle it and call again. */
 		if (got < 0)
 			return errno == EINTR ? SPO_FULL : -errno;
 		if (got == 0)

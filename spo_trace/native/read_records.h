@@ -11,9 +11,9 @@
 enum spo_stop { SPO_FULL, SPO_PAST, SPO_END };
 
 /*
- * room: bytes in text. longest: bytes to request at a time. most: elements in ends.
- * end: read only records before this PFN; -1 for all. position: the file position after the record
- * that is PAST it.
+ * room: size of text in bytes. longest: bytes to request per read(2). most: elements in ends.
+ * end: stop at the first record at or after this PFN; -1 for all records. position: the file
+ * position after that record.
  */
 struct spo_batch {
 	uint8_t *text;

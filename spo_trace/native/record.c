@@ -69,7 +69,7 @@ int scan_block(struct spo_strings *strings, const struct spo_block *block, struc
 		answer = read(strings, p, end, row, &body);
 		if (answer == NO_MEMORY)
 			return SPO_NO_MEMORY;
-		/* Text after a framed record's empty line is for the reference parser. */
+		/* The reference parser rejects text after the empty line of a delimited record. */
 		if (answer == RECOGNISED && (!block->ends || body.end == end))
 			keep(scan, text, row, &body);
 		else

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 /*
- * Each change of this file or of read_records.h needs a new version: native/library.py loads no
- * other.
+ * Raise this with each change of this file or of read_records.h: native/library.py refuses a
+ * library with another version.
  */
 #define SPO_VERSION 4
 
@@ -37,7 +37,7 @@ enum spo_status { SPO_DONE, SPO_NO_ROOM, SPO_NO_MEMORY };
 struct spo_strings;
 
 /*
- * Text of whole records. ends: the end of each record as read(2) framed them; NULL if unknown.
+ * Text of whole records. ends: where read(2) ended each record; NULL if unknown.
  */
 struct spo_block {
 	const uint8_t *text;
@@ -85,7 +85,7 @@ struct spo_swap_row {
 	uint32_t tail;
 };
 
-/* A record that was not recognised: the index of the row that follows it, and its end. */
+/* A record that was not recognised. row: the number of rows before it. end: its last byte + 1. */
 struct spo_left {
 	struct spo_start start;
 	int64_t row;
@@ -93,8 +93,8 @@ struct spo_left {
 };
 
 /*
- * The output of a scan and its progress. At the start of a block, everything but the pointers and
- * their room is zero.
+ * The output of a scan and its progress. For a new block, the caller zeroes everything but the
+ * pointers and their room.
  */
 struct spo_scan {
 	void *rows;
@@ -115,7 +115,7 @@ int64_t spo_strings_count(const struct spo_strings *strings);
 const uint8_t *spo_string(const struct spo_strings *strings, int64_t number, int64_t *length,
 			  int32_t *kind);
 
-/* Scan on in a block. After SPO_NO_ROOM, enlarge rows and left and call again. */
+/* Scan a block from scan->next. After SPO_NO_ROOM, enlarge rows and left and call again. */
 int spo_scan_pages(struct spo_strings *strings, const struct spo_block *block,
 		   struct spo_scan *scan);
 int spo_scan_swap(struct spo_strings *strings, const struct spo_block *block,

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Distinct byte strings in an open-addressed hash table of their numbers. Strings are compared in
- * full, so that a collision never merges two. The seed keeps a user who chooses process names from
- * choosing collisions.
+ * full, so that a collision never merges two. The hash is seeded, so that users cannot choose
+ * process names that collide.
  */
 #include <stdlib.h>
 
 #include "strings.h"
 
-/* A test compiles this with a mask of few bits to cause collisions. */
+/* A test compiles this file with a mask of few bits to cause collisions. */
 #ifndef SPO_HASH_MASK
 #define SPO_HASH_MASK UINT64_MAX
 #endif

@@ -6,8 +6,8 @@
 #include "text.h"
 
 /*
- * Return the number of a string, a new one if the string is new; -1 if memory is short. Equal
- * strings of different kinds have different numbers.
+ * Return the number of a string, which is added if it is new; -1 if out of memory. Equal strings of
+ * different kinds have different numbers.
  */
 int64_t strings_number(struct spo_strings *strings, enum spo_kind kind, place start, place end);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Pieces of text. Each function takes the position at which its piece begins and returns the
- * position after it, or NULL if there is no such piece. The functions that read one piece of a line
- * also take NULL and return it, so that a caller can chain them and check the result once. None
- * reads further than SPO_PADDING bytes past the end of the block.
+ * Parsers for pieces of text. Each takes the position at which its piece begins and returns the
+ * position after it, or NULL if there is no such piece. The functions that parse one piece of a
+ * line return NULL for NULL, so that a caller can chain them and check the result once. They read
+ * at most SPO_PADDING bytes past the end of the block.
  */
 #ifndef SPO_TEXT_H
 #define SPO_TEXT_H
@@ -18,7 +18,7 @@
 
 typedef const uint8_t *place;
 
-/* Numbers of this many digits always fit: in 63 bits (a free_ts_nsec of -1 is none), in 64 bits. */
+/* Always fit: decimal numbers in 63 bits (free_ts_nsec is signed), hexadecimal ones in 64 bits. */
 #define MAX_DIGITS 18
 #define MAX_HEX_DIGITS 16
 
@@ -94,8 +94,8 @@ static inline place pid_number(place p, int32_t *value)
 }
 
 /*
- * The end of the comm that begins at p: the last "), ts " that at most 15 bytes precede. A comm
- * contains no NUL.
+ * The end of the comm that begins at p, which is the start of the last "), ts " within 15 bytes: a
+ * comm may contain this text, but no NUL.
  */
 static inline place comm_end(place p)
 {
@@ -195,8 +195,8 @@ static inline place handle_end(place p)
 }
 
 /*
- * The end of the empty line that ends a record. NULL if another record begins, or the text ends,
- * before it.
+ * The end of the empty line that ends a record; NULL if another record or the end of the text comes
+ * first.
  */
 static inline place tail_end(place p, place end)
 {
@@ -213,7 +213,7 @@ static inline place tail_end(place p, place end)
 	return NULL;
 }
 
-/* The start of the next record after the first line of the record at p; `end` if there is none. */
+/* The start of the record after the one at p; `end` if there is none. */
 static inline place next_start(place p, place end)
 {
 	while (p < end) {
