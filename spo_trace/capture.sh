@@ -38,11 +38,11 @@ main() {
     capture
     if [ -n "$archive" ]; then
         (set -C && : > "$archive") || die "cannot create $archive"
-        squeeze tar_directory 4> "$archive" || { rm -f "$archive"; die "the archive could not be written"; }
+        gzip_output tar_directory 4> "$archive" || { rm -f "$archive"; die "the archive could not be written"; }
         case $archive in /*) ;; *) archive=$PWD/$archive ;; esac
         warn "wrote $archive; next, on another machine: spo-trace report ${archive##*/}"
     else
-        squeeze tar_directory 4>&1 || die "the archive could not be written"
+        gzip_output tar_directory 4>&1 || die "the archive could not be written"
     fi
     check_page_owner
 }
@@ -93,7 +93,7 @@ save() {
 # save_compressed NAME PATH: copy a large file and compress it while it is read.
 save_compressed() {
     file=$dir/$1
-    squeeze cat "$2" 4> "$file$gz" 2> "$file.err" || note_error
+    gzip_output cat "$2" 4> "$file$gz" 2> "$file.err" || note_error
     if [ ! -s "$file.err" ]; then
         rm "$file.err"
     elif [ -z "$(first_line "$file$gz")" ]; then
@@ -160,9 +160,9 @@ note_error() {
     echo "$code: $message" > "$file.err" || die "the disk is full"
 }
 
-# squeeze COMMAND...: write the command's output to descriptor 4, compressed if gzip exists. Fail if either fails: a
+# gzip_output COMMAND...: write the command's output to descriptor 4, compressed if gzip exists. Fail if either fails: a
 # pipeline has the status of its last command only, so the status of the first one is passed through descriptor 3.
-squeeze() {
+gzip_output() {
     if [ -z "$gz" ]; then
         "$@" >&4
         return

@@ -13,7 +13,7 @@ __all__ = ["amount_of", "names_of", "number_of", "path_of", "paths_of", "seconds
 
 
 # Characters of an invalid path that a message shows.
-_LONG = 60
+_SHOWN = 60
 
 
 def names_of(given: object, argument: str) -> list[str]:
@@ -21,7 +21,7 @@ def names_of(given: object, argument: str) -> list[str]:
     names = [given] if isinstance(given, str) else _items(given)
     if names is None or not all(isinstance(name, str) for name in names):
         raise UsageError(
-            (Argument(argument), f" takes a name or a list of names, not {_a(given)}"),
+            (Argument(argument), f" takes a name or a list of names, not {_with_article(given)}"),
             hint=("for example: ", f"{argument}=['comm', 'caller']"),
         )
     return [str(name) for name in names]
@@ -30,10 +30,12 @@ def names_of(given: object, argument: str) -> list[str]:
 def path_of(given: object, argument: str) -> str:
     """Return a path as a string; raise UsageError for other types and for impossible file names."""
     if not isinstance(given, str | os.PathLike):
-        raise UsageError((Argument(argument), f" takes a path, not {_a(given)}"), hint="give a str or a pathlib.Path")
+        raise UsageError(
+            (Argument(argument), f" takes a path, not {_with_article(given)}"), hint="give a str or a pathlib.Path"
+        )
     path = os.fsdecode(given)
     if (why := _path_fault(path)) is not None:
-        shown = path if len(path) < _LONG else f"{path[:_LONG]}…"
+        shown = path if len(path) < _SHOWN else f"{path[:_SHOWN]}…"
         raise UsageError((Argument(argument), f": {shown!r} is not a path: {why}"), hint="name a file or a directory")
     return path
 
@@ -58,7 +60,7 @@ def number_of(given: object, argument: str, *, least: int) -> int | None:
         number = least - 1
     if isinstance(given, bool) or number < least:
         raise UsageError(
-            (Argument(argument), f" must be an integer of at least {least}, not {_short(given)}"),
+            (Argument(argument), f" must be an integer of at least {least}, not {_shortened(given)}"),
             hint=("leave out ", Argument(argument), " for the default"),
         )
     return number
@@ -77,7 +79,7 @@ def amount_of(given: object, argument: str, unit: str) -> float:
         amount = -1.0
     if not 0 <= amount < math.inf:
         raise UsageError(
-            (Argument(argument), f" must be a number of {unit}, not {_short(given)}"),
+            (Argument(argument), f" must be a number of {unit}, not {_shortened(given)}"),
             hint=("leave out ", Argument(argument), " for the default"),
         )
     return amount
@@ -98,10 +100,10 @@ def _items(given: object) -> list[object] | None:
     return list(given) if isinstance(given, Iterable) and not isinstance(given, bytes) else None
 
 
-def _a(given: object) -> str:
+def _with_article(given: object) -> str:
     kind = type(given).__name__
     return "None" if given is None else f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
 
 
-def _short(given: object) -> str:
-    return repr(given)[:60]
+def _shortened(given: object) -> str:
+    return repr(given)[:_SHOWN]

@@ -18,7 +18,7 @@ __all__ = ["changes_note", "matched_notes", "relation_notes"]
 _LEFT_OUT = {"mem": NoteCode.MEMORY_LEFT_OUT, "swap": NoteCode.SWAP_LEFT_OUT}
 
 # If less than this share matches, comparing two kernels by stack is not useful.
-_FEW = 0.5
+_FEW_MATCH = 0.5
 
 
 def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[Note]:
@@ -63,7 +63,7 @@ def matched_notes(table: pd.DataFrame, a: Snapshot, b: Snapshot, relation: Relat
     if share is None:
         return
     text = f"{format_share(share)} of the pages have a stack that is in both"
-    few = share < _FEW and not relation.same_kernel
+    few = share < _FEW_MATCH and not relation.same_kernel
     if few:
         text = f"Only {text}: the kernels' functions differ too much to compare stacks; compare by category or comm"
     yield Note(NoteCode.STACKS_MATCHED, text, warning=few)

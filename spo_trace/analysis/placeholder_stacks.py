@@ -22,7 +22,7 @@ class Placeholder(StrEnum):
 
 
 # create_dummy_stack() is the innermost frame if the compiler did not inline it.
-_LOOKED_AT = 2
+_INNERMOST = 2
 
 
 def placeholder_of(frames: Sequence[str]) -> Placeholder | None:
@@ -31,7 +31,7 @@ def placeholder_of(frames: Sequence[str]) -> Placeholder | None:
     >>> placeholder_of(["register_early_stack+0x28/0x43", "init_page_owner+0x33/0x24d"])
     <Placeholder.EARLY: 'register_early_stack'>
     """
-    names = [function_name(frame) for frame in frames[:_LOOKED_AT]]
+    names = [function_name(frame) for frame in frames[:_INNERMOST]]
     return next((one for one in Placeholder if one in names), None)
 
 

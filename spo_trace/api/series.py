@@ -102,13 +102,13 @@ def watch_question(
     if record is not None:
         recording = Recording(Path(path_of(record, "record")), question, access=access, force=force)
     sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout), pause, count)
-    return _kept(
+    return _recorded(
         take_samples(sources, question, method=method, jobs=jobs, page_size=size, progress=progress), recording
     )
 
 
 # A separate generator, so that watch checks its arguments when it is called and not at the first sample.
-def _kept(samples: Iterator[Sample], recording: Recording | None) -> Iterator[Sample]:
+def _recorded(samples: Iterator[Sample], recording: Recording | None) -> Iterator[Sample]:
     with recording or nullcontext():
         for sample in samples:
             if recording:

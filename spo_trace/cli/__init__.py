@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from spo_trace.cli.errors import complain, drop_unwritable_output
-from spo_trace.cli.messages import worded
+from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import EXIT_USAGE, Argument
 from spo_trace.reporters.format import printable
 from spo_trace.version import __version__
@@ -83,7 +83,9 @@ class _Printable(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         shown = copy(record)
         if isinstance(record.args, tuple):
-            shown.args = tuple(worded(value) if isinstance(value, Argument) else value for value in record.args)
+            shown.args = tuple(
+                for_command_line(value) if isinstance(value, Argument) else value for value in record.args
+            )
         return printable(super().format(shown))
 
 

@@ -8,7 +8,7 @@ from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.option_groups import DocumentOptions, QuestionOptions, grouped
 from spo_trace.cli.options import Html, PageSize, Source, option
-from spo_trace.cli.output import check_page, opened, warn
+from spo_trace.cli.output import check_html, opened, warn
 from spo_trace.cli.tables import Target, most_grown, no_match_notes, print_notes, show
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 from spo_trace.reporters.format import counted, format_size
@@ -60,7 +60,7 @@ def command(
     The snapshots may be of different kernels: stacks are then compared by function names, without offsets.
     """
     to = document.target(html)
-    check_page(html, document.output, force=document.force)
+    check_html(html, document.output, force=document.force)
     limit = _limit(fail_above)
     from spo_trace.analysis.diff import diff, relate
     from spo_trace.analysis.diff_notes import relation_notes

@@ -12,7 +12,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from spo_trace.cli.messages import worded
+from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import EXIT_ERROR, EXIT_INTERRUPTED, SpoTraceError
 from spo_trace.reporters.format import printable
 
@@ -34,7 +34,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             return result
         except SpoTraceError as error:
             message, hint = error.texts
-            fail(worded(message), None if hint is None else worded(hint), error.exit_code)
+            fail(for_command_line(message), None if hint is None else for_command_line(hint), error.exit_code)
         except KeyboardInterrupt:
             fail("interrupted; no files were left behind", None, EXIT_INTERRUPTED)
         except BrokenPipeError:

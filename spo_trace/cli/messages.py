@@ -5,7 +5,7 @@ import shlex
 
 from spo_trace.errors import Argument, Call, Text, spelled
 
-__all__ = ["worded"]
+__all__ = ["for_command_line"]
 
 # Options that are not the name of the argument with dashes.
 _OPTIONS = {"from_": "--from", "output": "-o", "outfile": "-o"}
@@ -13,7 +13,7 @@ _COMMANDS = {"attribute": "report", "balance": "verify", "export_diff": "diff", 
 _POSITIONAL = ("snap", "a", "b", "samples")
 
 
-def worded(text: Text) -> str:
+def for_command_line(text: Text) -> str:
     """Return the text of an error with the names of options and commands."""
     return spelled(text, _spell)
 

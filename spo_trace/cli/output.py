@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.api.destinations import check_file, text_file
-from spo_trace.cli.messages import worded
+from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import Access, access_for, parse_mode
 from spo_trace.reporters.format import format_size, printable
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "access_of",
+    "check_html",
     "check_output",
-    "check_page",
+    "directory_size",
     "note",
     "opened",
     "progress",
-    "size_of",
     "warn",
     "warn_incomplete",
 ]
@@ -52,7 +52,7 @@ def check_output(output: Path | None, *, force: bool, argument: str = "output") 
         check_file(output, force=force, argument=argument)
 
 
-def check_page(page: Path | None, output: Path | None, *, force: bool) -> None:
+def check_html(page: Path | None, output: Path | None, *, force: bool) -> None:
     """Raise SpoTraceError if the HTML report can't be written; `output` (default: stdout) is that of the table."""
     if str(page) == "-":
         raise UsageError(
@@ -108,10 +108,10 @@ def _open_device(output: Path) -> int:
 
 def progress() -> "Progress | None":
     """Return a function that draws a progress line, None if stderr is not a terminal."""
-    return _Line().update if sys.stderr.isatty() else None
+    return _ProgressLine().update if sys.stderr.isatty() else None
 
 
-class _Line:
+class _ProgressLine:
     """Redraw one line, at most ten times per second."""
 
     def __init__(self) -> None:
@@ -131,9 +131,9 @@ class _Line:
 def warn_incomplete(meta: "Meta") -> None:
     """Warn about data that a snapshot lacks."""
     for text in shortcomings(meta):
-        warn(worded(text))
+        warn(for_command_line(text))
 
 
-def size_of(path: Path) -> str:
+def directory_size(path: Path) -> str:
     """Return the total size of the files in a directory, as text."""
     return format_size(sum(file.stat().st_size for file in path.iterdir()))

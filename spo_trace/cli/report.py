@@ -7,7 +7,7 @@ from spo_trace.cli.errors import guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.option_groups import DocumentOptions, QuestionOptions, grouped
 from spo_trace.cli.options import Html, PageSize, Source, option
-from spo_trace.cli.output import check_page, opened
+from spo_trace.cli.output import check_html, opened
 from spo_trace.cli.tables import no_match_notes, show
 
 __all__ = ["command"]
@@ -37,7 +37,7 @@ def command(
         spo-trace report now.spo --html now.html
     """
     to = document.target(html)
-    check_page(html, document.output, force=document.force)
+    check_html(html, document.output, force=document.force)
     from spo_trace.analysis.attribution import ORDERS, attribute, record_columns
     from spo_trace.analysis.snapshot_notes import NOTED_COLUMNS, input_notes, snapshot_notes, total_note
     from spo_trace.analysis.totals import totals

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, PageSize, StacksTimeout, Strict, option
-from spo_trace.cli.output import access_of, note, progress, size_of, warn_incomplete
+from spo_trace.cli.output import access_of, directory_size, note, progress, warn_incomplete
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import counted, format_size
 
@@ -93,7 +93,7 @@ def _note_result(snap: "Snapshot", target: Path) -> None:
     if "bpf" in files:
         rows.append(f"{files['bpf'].records:,} swap entries from the probes")
     rows.append(counted(snap.count("stacks"), "stack"))
-    note(f"Wrote {target}: {', '.join(rows)}, {size_of(target)}")
+    note(f"Wrote {target}: {', '.join(rows)}, {directory_size(target)}")
     if cost := snap.meta.cost:
         own = (cost.own_pages or 0) * snap.page_size
         listed = f"; {format_size(own)} of the listed memory is its own" if own else ""

@@ -16,7 +16,7 @@ from spo_trace.reporters.format import format_size, printable
 
 if TYPE_CHECKING:
     from spo_trace.probes.capacity import Capacity
-    from spo_trace.probes.events import Rates, Whose
+    from spo_trace.probes.events import EventOwner, Rates
     from spo_trace.probes.probes import Probes
     from spo_trace.probes.server import TraceServer
 
@@ -71,9 +71,9 @@ def command(
         return
     if by not in _BY:
         raise UsageError(f"can't count events by {by!r}", hint=f"choose {' or '.join(_BY)}")
-    from spo_trace.probes.session import attached, room
+    from spo_trace.probes.session import attached, map_capacity
 
-    size = room(max_entries)
+    size = map_capacity(max_entries)
     _warn_of_size(size)
     note("Compiling the probes; this takes a few seconds …")
     with attached(size, events=interval is not None) as (probes, server):
@@ -128,7 +128,7 @@ def _run(
         after, now = total_events(probes, by_stack=by_stack), monotonic()
         rows = list(rates_between(before, after, now - last))
         shown = rows[: top or None]
-        _show(shown, stacks_of(probes, symbols, [row.whose for row in shown]) if symbols else {})
+        _show(shown, stacks_of(probes, symbols, [row.owner for row in shown]) if symbols else {})
         if top and len(rows) > top:
             note(f"… {len(rows) - top:,} more rows: --top 0 shows all")
         before, last, number = after, now, number + 1
@@ -142,13 +142,13 @@ def _serve(server: "TraceServer", deadline: float | None) -> None:
             server.answer()
 
 
-def _show(rows: "list[Rates]", stacks: "dict[Whose, list[str]]") -> None:
+def _show(rows: "list[Rates]", stacks: "dict[EventOwner, list[str]]") -> None:
     time = f"{datetime.now():%H:%M:%S}"
     for row in rows:
         # The owner is unknown: the events were counted for the task that swapped.
-        comm = printable(row.whose.comm) + ("" if row.whose.known else " ?")
+        comm = printable(row.owner.comm) + ("" if row.owner.known else " ?")
         print(f"{time}  {comm:16}  {row.out:9,.0f}  {row.in_:9,.0f}  {row.freed:9,.0f}")
-        print("".join(f"    {printable(frame)}\n" for frame in stacks.get(row.whose, ())), end="")
+        print("".join(f"    {printable(frame)}\n" for frame in stacks.get(row.owner, ())), end="")
     if not rows:
         print(f"{time}  -")
     print(end="", flush=True)

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from spo_trace.analysis.shortcomings import shortcomings
-from spo_trace.cli.messages import worded
+from spo_trace.cli.messages import for_command_line
 from spo_trace.cli.output import note, progress, warn
 from spo_trace.reporters.format import counted
 
@@ -112,7 +112,7 @@ class Display:
 
 
 def _lacking(sample: "Sample") -> Iterator[str]:
-    yield from map(worded, shortcomings(sample.meta))
+    yield from map(for_command_line, shortcomings(sample.meta))
     # The kernel's counts are of memory and swap together.
     if sample.method == "full" and (why := sample.meta.swap_owner.why):
         yield f"the owners of swap are unknown ({why.text})"

@@ -41,6 +41,6 @@ class RowWriter:
                 times = values_of(batch.column("ts_nsec"))
                 # Early pages have time 0, which means unknown.
                 if (known := times[times > 0]).size:
-                    counts.see_times(int(known.min()), int(known.max()))
+                    counts.include_times(int(known.min()), int(known.max()))
                 self._log.progress(text, counts)
         self._writer.finish(table)

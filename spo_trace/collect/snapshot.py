@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["collect"]
 
-_NAMELESS = "stacks are known by their handle only: page_owner printed it in place of the stack, and no file has both"
+_HANDLE_ONLY = (
+    "stacks are known by their handle only: page_owner printed it in place of the stack, and no file has both"
+)
 
 
 def collect(
@@ -99,7 +101,7 @@ class _Collection:
             machine = replace(machine, pageblock_order=self._read_pages(trace))
             stack_files.read_counts()
             swap_owner = swap.read(trace, machine, self._rows, self._log, self._jobs)
-        self._refuse_empty()
+        self._check_not_empty()
         machine = facts_after(self._source, machine, self._warnings)
         self._write_stacks()
         options = dict(self._source.options)
@@ -131,11 +133,11 @@ class _Collection:
 
     def _write_stacks(self) -> None:
         self._stacks.fill_handles()
-        if self._stacks.nameless:
-            self._warnings.append(f"{self._stacks.nameless:,} {_NAMELESS}")
+        if self._stacks.handle_only:
+            self._warnings.append(f"{self._stacks.handle_only:,} {_HANDLE_ONLY}")
         self._writer.write("stacks", to_batch(schema.STACKS, [_stack_row(stack) for stack in self._stacks]))
 
-    def _refuse_empty(self) -> None:
+    def _check_not_empty(self) -> None:
         counts = [self._log.files[name] for name in ("page_owner", "swap_page_owner") if name in self._log.files]
         if any(count.records for count in counts):
             return

@@ -23,7 +23,7 @@ __all__ = ["HEAD", "CopiedText", "is_changed"]
 HEAD = 1 << 20
 
 # Places further back than this are forgotten: more text than is parsed at once.
-_REMEMBERED = 1 << 27
+_MAX_LOOK_BACK = 1 << 27
 
 
 def is_changed(head: bytes) -> bool:
@@ -120,7 +120,7 @@ class CopiedText:
             if size >= LONGEST_PIECE:
                 self._starts.append(starts)
                 self._size += size
-                while self._starts[0].first < self._size - _REMEMBERED:
+                while self._starts[0].first < self._size - _MAX_LOOK_BACK:
                     self._starts.popleft()
                 yield b"".join(pieces)
                 pieces, size, starts = [], 0, LineStarts()

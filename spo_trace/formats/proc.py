@@ -63,7 +63,7 @@ _ZONE = re.compile(rb"^Node (\d{1,9}), zone[ \t]+(\S+)\r?$", re.MULTILINE)
 _PCP = re.compile(rb"^[ \t]+cpu: \d+\r?\n[ \t]+count:[ \t]+(\d{1,18})\r?$", re.MULTILINE)
 
 # Names of the operating system: of coreutils and busybox, Alpine, and two of Android. "unknown" is a processor.
-_AFTER_THE_MACHINE = ("GNU/Linux", "Linux", "Toybox", "Android", "unknown")
+_OPERATING_SYSTEMS = ("GNU/Linux", "Linux", "Toybox", "Android", "unknown")
 
 
 def meminfo(text: bytes) -> dict[str, int]:
@@ -121,7 +121,7 @@ def uname(text: bytes) -> Uname:
     The processor and the platform, which some distributions print after the machine, are ignored.
     """
     words = [escape(word) for word in text.split()]
-    while words and words[-1] in _AFTER_THE_MACHINE:
+    while words and words[-1] in _OPERATING_SYSTEMS:
         words.pop()
     if len(words) < 4:
         return Uname(host="", release="", version="", arch="")

@@ -43,7 +43,7 @@ class StackTable:
         return self._stacks[stack_id]
 
     @property
-    def nameless(self) -> int:
+    def handle_only(self) -> int:
         """Return the number of stacks of which only the handle is known."""
         return len(self._unknown)
 

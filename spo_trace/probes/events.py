@@ -10,7 +10,7 @@ from spo_trace.formats.escape import escape
 from spo_trace.probes.probes import KNOWN_OWNER, Event
 from spo_trace.probes.symbolizer import Symbolizer
 
-__all__ = ["Rates", "Whose", "rates_between", "stacks_of", "total_events"]
+__all__ = ["EventOwner", "Rates", "rates_between", "stacks_of", "total_events"]
 
 _KINDS = 3
 # The last BPF symbol has no end in /proc/kallsyms, and therefore no name here.
@@ -28,12 +28,12 @@ class EventSource(Protocol):
         """Return the addresses of the stack of each stack depot handle."""
         ...
 
-    def caller(self, number: int) -> tuple[int, ...]:
+    def hook_stack(self, number: int) -> tuple[int, ...]:
         """Return the addresses of a stack that was taken at a hook."""
         ...
 
 
-class Whose(NamedTuple):
+class EventOwner(NamedTuple):
     """Identify the owner of events; `known` as in an Event."""
 
     comm: str
@@ -44,39 +44,39 @@ class Whose(NamedTuple):
 class Rates(NamedTuple):
     """Hold the base pages per second of one owner."""
 
-    whose: Whose
+    owner: EventOwner
     out: float
     in_: float
     freed: float
 
 
-def total_events(probes: EventSource, *, by_stack: bool) -> Counter[tuple[Whose, int]]:
+def total_events(probes: EventSource, *, by_stack: bool) -> Counter[tuple[EventOwner, int]]:
     """Return the pages of each kind (0 out, 1 in, 2 freed) since the attach; stacks are separate if `by_stack`."""
-    totals: Counter[tuple[Whose, int]] = Counter()
+    totals: Counter[tuple[EventOwner, int]] = Counter()
     for event in probes.events():
-        whose = Whose(escape(event.comm), event.known, event.stack if by_stack else 0)
-        totals[whose, event.kind] += event.pages
+        owner = EventOwner(escape(event.comm), event.known, event.stack if by_stack else 0)
+        totals[owner, event.kind] += event.pages
     return totals
 
 
 def rates_between(
-    before: Counter[tuple[Whose, int]], after: Counter[tuple[Whose, int]], seconds: float
+    before: Counter[tuple[EventOwner, int]], after: Counter[tuple[EventOwner, int]], seconds: float
 ) -> Iterator[Rates]:
     """Yield the pages per second between two totals, most pages first, for owners with any events."""
     pages = after - before
-    owners = {whose for whose, _ in pages}
-    amounts = {whose: [pages[whose, kind] for kind in range(_KINDS)] for whose in owners}
-    for whose in sorted(owners, key=lambda w: (-sum(amounts[w]), w)):
-        yield Rates(whose, *(amount / seconds for amount in amounts[whose]))
+    owners = {owner for owner, _ in pages}
+    amounts = {owner: [pages[owner, kind] for kind in range(_KINDS)] for owner in owners}
+    for owner in sorted(owners, key=lambda w: (-sum(amounts[w]), w)):
+        yield Rates(owner, *(amount / seconds for amount in amounts[owner]))
 
 
-def stacks_of(probes: EventSource, symbols: Symbolizer, owners: Iterable[Whose]) -> dict[Whose, list[str]]:
+def stacks_of(probes: EventSource, symbols: Symbolizer, owners: Iterable[EventOwner]) -> dict[EventOwner, list[str]]:
     """Return the frames of the owners' stacks, innermost first."""
     by_handle = probes.stacks()
     addresses = {
-        whose: by_handle.get(whose.stack, ()) if whose.known == KNOWN_OWNER else probes.caller(whose.stack)
-        for whose in owners
+        owner: by_handle.get(owner.stack, ()) if owner.known == KNOWN_OWNER else probes.hook_stack(owner.stack)
+        for owner in owners
     }
-    frames = {whose: map(symbols.frame, stack) for whose, stack in addresses.items()}
+    frames = {owner: map(symbols.frame, stack) for owner, stack in addresses.items()}
     # A stack taken at a hook begins with the probe itself.
-    return {whose: list(dropwhile(lambda text: text.startswith(_PROBE), stack)) for whose, stack in frames.items()}
+    return {owner: list(dropwhile(lambda text: text.startswith(_PROBE), stack)) for owner, stack in frames.items()}

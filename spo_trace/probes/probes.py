@@ -89,7 +89,7 @@ class Probes(Closeable):
             for (kind, known, stack, comm), number in zip(_EVENT.iter_unpack(keys), pages, strict=True)
         ]
 
-    def caller(self, number: int) -> tuple[int, ...]:
+    def hook_stack(self, number: int) -> tuple[int, ...]:
         """Return the addresses of a stack that was taken at a hook; none if it could not be taken."""
         if number < 0:
             return ()

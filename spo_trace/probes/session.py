@@ -13,10 +13,10 @@ from spo_trace.probes.capacity import Capacity, capacity
 from spo_trace.probes.probes import Probes
 from spo_trace.probes.server import TraceServer, only_one
 
-__all__ = ["attached", "room", "swap_pages_used"]
+__all__ = ["attached", "map_capacity", "swap_pages_used"]
 
 
-def room(max_entries: int | None) -> Capacity:
+def map_capacity(max_entries: int | None) -> Capacity:
     """Return the size of the maps for this machine."""
     return capacity(proc.meminfo(Path("/proc/meminfo").read_bytes()), os.sysconf("SC_PAGE_SIZE"), max_entries)
 

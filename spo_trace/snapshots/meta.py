@@ -55,7 +55,7 @@ class FileCounts:
     oldest_ts_nsec: int | None = None
     newest_ts_nsec: int | None = None
 
-    def see_times(self, oldest: int, newest: int) -> None:
+    def include_times(self, oldest: int, newest: int) -> None:
         """Include the allocation times of more records, in ns since boot."""
         self.oldest_ts_nsec = min(oldest, self.oldest_ts_nsec or oldest)
         self.newest_ts_nsec = max(newest, self.newest_ts_nsec or newest)

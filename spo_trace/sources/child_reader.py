@@ -65,23 +65,23 @@ def read_in_child(path: Path, timeout: float) -> bytes:
         start_new_session=True,
     )
     try:
-        content, said = _read_pipes(child, timeout)
+        content, message = _read_pipes(child, timeout)
         status = _wait(child, timeout)
     except BaseException:
-        _give_up(child)
+        _abandon(child)
         raise
     finally:
         for pipe in (child.stdout, child.stderr):
             assert pipe is not None
             pipe.close()
     if status:
-        why = read_err(said)
+        why = read_err(message)
         text = why.text or f"{cat} ended with status {status}"
         raise ChildFailed(Why(Missing.READ_ERROR if why.code is Missing.UNKNOWN else why.code, text))
     return content
 
 
-def _give_up(child: "subprocess.Popen[bytes]") -> None:
+def _abandon(child: "subprocess.Popen[bytes]") -> None:
     child.kill()
     _abandoned.append(child)
     abandoned()
@@ -89,8 +89,8 @@ def _give_up(child: "subprocess.Popen[bytes]") -> None:
 
 def _read_pipes(child: "subprocess.Popen[bytes]", timeout: float) -> tuple[bytes, bytes]:
     assert child.stdout is not None and child.stderr is not None
-    content, said = bytearray(), bytearray()
-    into = {child.stdout.fileno(): content, child.stderr.fileno(): said}
+    content, message = bytearray(), bytearray()
+    into = {child.stdout.fileno(): content, child.stderr.fileno(): message}
     ready = select.poll()
     for fd in into:
         ready.register(fd, select.POLLIN)
@@ -104,7 +104,7 @@ def _read_pipes(child: "subprocess.Popen[bytes]", timeout: float) -> tuple[bytes
             if not chunk:
                 ready.unregister(fd)
                 del into[fd]
-    return bytes(content), bytes(said)
+    return bytes(content), bytes(message)
 
 
 # A child that is stuck while it exits counts as blocked too.

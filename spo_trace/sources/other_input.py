@@ -11,10 +11,10 @@ from spo_trace.formats.escape import escape
 from spo_trace.formats.text_encoding import plain_head
 from spo_trace.sources.file_identity import FRAMES, spellings
 
-__all__ = ["Known", "error_for_path", "hint_for_directory", "known_content"]
+__all__ = ["OtherFile", "error_for_path", "hint_for_directory", "known_content"]
 
 
-class Known(NamedTuple):
+class OtherFile(NamedTuple):
     """Describe a file that is not a capture: what it is, and what to give or do instead."""
 
     what: str
@@ -23,11 +23,11 @@ class Known(NamedTuple):
 
 class _Rule(NamedTuple):
     pattern: re.Pattern[bytes]
-    known: Known
+    known: OtherFile
 
 
 def _rule(pattern: bytes, what: str, hint: str) -> _Rule:
-    return _Rule(re.compile(pattern, re.MULTILINE), Known(what, hint))
+    return _Rule(re.compile(pattern, re.MULTILINE), OtherFile(what, hint))
 
 
 _UNSORTED = "give the text that it was made from: cat /sys/kernel/debug/page_owner > page_owner.txt"
@@ -100,7 +100,7 @@ _SNAPSHOT, _RECORDING = "snapshot.json", "series.json"
 _MOST_NAMES = 6
 
 
-def known_content(head: bytes) -> Known | None:
+def known_content(head: bytes) -> OtherFile | None:
     """Return what a file that begins with `head` is, None if it may be a kernel file's text."""
     for rule in _MAGIC:
         if rule.pattern.match(head):

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from spo_trace.stacks.frames import function_name, module_name
-from spo_trace.stacks.rules import PLUMBING, RULES, Rule, Scope
+from spo_trace.stacks.rules import ALLOCATORS, RULES, Rule, Scope
 
 __all__ = [
     "StackMeaning",
@@ -76,7 +76,7 @@ def _compiled(globs: str) -> re.Pattern[str]:
     return re.compile("|".join(translate(glob) for glob in globs.split()))
 
 
-_PLUMBING = _compiled(PLUMBING)
+_ALLOCATORS = _compiled(ALLOCATORS)
 _ALLOCATOR = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.scope is Scope.ALLOCATOR]
 _ANY_FRAME = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.scope is not Scope.ALLOCATOR]
 
@@ -97,7 +97,7 @@ def _allocator_part(frames: Sequence[_Frame]) -> Sequence[_Frame]:
 
 @lru_cache(maxsize=1 << 16)
 def _is_plumbing(frame: _Frame) -> bool:
-    return bool(_PLUMBING.match(_key(frame)))
+    return bool(_ALLOCATORS.match(_key(frame)))
 
 
 def _deciding(frames: Sequence[_Frame], own: Sequence[_Frame]) -> Rule | None:

@@ -8,7 +8,7 @@ Linux 3.19 to 7.x on x86 and arm64. Names that exist only in some versions do no
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["CATEGORIES", "PLUMBING", "RULES", "Rule", "Scope"]
+__all__ = ["ALLOCATORS", "CATEGORIES", "RULES", "Rule", "Scope"]
 
 CATEGORIES: tuple[str, ...] = (
     "anon",
@@ -45,7 +45,7 @@ class Rule(NamedTuple):
 
 
 # Functions of the allocators themselves. The caller is the innermost frame that is not one of them.
-PLUMBING = """
+ALLOCATORS = """
     save_stack *set_page_owner* register_*_stack
     prep_new_page post_alloc_hook get_page_from_freelist rmqueue* split_page split_free_page split_map_pages
     alloc_page alloc_pages alloc_pages_* __alloc_pages __alloc_pages_* __alloc_page alloc_frozen_pages*

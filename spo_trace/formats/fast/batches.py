@@ -31,7 +31,7 @@ class ScannedColumns(Protocol):
         """Note string `number`."""
         ...
 
-    def odd(self, rows: Rows) -> Numbers:
+    def needs_reference(self, rows: Rows) -> Numbers:
         """Return which rows only the reference parser can read."""
         ...
 
@@ -183,16 +183,20 @@ class _Joiner:
 # Rows that only the reference parser can read are treated as not recognised.
 def _without_odd(lane: _Lane, scanned: Scanned) -> tuple[Rows, Rows]:
     rows, left = scanned.rows, scanned.left
-    odd = lane.columns.odd(rows) | lane.stacks.odd(rows["stack"])
-    if not odd.any():
+    needs_reference = lane.columns.needs_reference(rows) | lane.stacks.needs_reference(rows["stack"])
+    if not needs_reference.any():
         return rows, left
     # A record ends where the next row, or the next record left, begins.
     borders = np.sort(np.concatenate([rows["start"], left["start"], [len(scanned.text)]]))
-    now_left = np.zeros(int(odd.sum()), left.dtype)
-    now_left["start"], now_left["line"], now_left["row"] = rows["start"][odd], rows["line"][odd], np.flatnonzero(odd)
+    now_left = np.zeros(int(needs_reference.sum()), left.dtype)
+    now_left["start"], now_left["line"], now_left["row"] = (
+        rows["start"][needs_reference],
+        rows["line"][needs_reference],
+        np.flatnonzero(needs_reference),
+    )
     now_left["end"] = borders[np.searchsorted(borders, now_left["start"], side="right")]
     left = np.concatenate([left, now_left])
     left = left[np.argsort(left["start"])]
-    kept_before = np.concatenate([[0], np.cumsum(~odd)])
+    kept_before = np.concatenate([[0], np.cumsum(~needs_reference)])
     left["row"] = kept_before[left["row"]]
-    return rows[~odd], left
+    return rows[~needs_reference], left

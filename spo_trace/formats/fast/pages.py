@@ -61,7 +61,7 @@ class ScannedPages:
         self._lookups: dict[str, Lookup | NameLookup] = {name: Lookup(kind) for name, kind in _NUMBERS.items()}
         self._lookups |= {name: NameLookup(shared) for name, shared in names.items()}
         # Whether a tail has a line that only the reference parser can read.
-        self._odd = Lookup(np.bool_)
+        self._needs_reference = Lookup(np.bool_)
 
     def add(self, number: int, kind: int, text: bytes) -> None:
         """Note string `number`."""
@@ -79,9 +79,9 @@ class ScannedPages:
         elif kind == TAIL:
             self._add_tail(number, parse_tail(text))
 
-    def odd(self, rows: Rows) -> Numbers:
+    def needs_reference(self, rows: Rows) -> Numbers:
         """Return which rows only the reference parser can read."""
-        return self._odd.numbers(rows["tail"])
+        return self._needs_reference.numbers(rows["tail"])
 
     def batch(self, rows: Rows, stack_ids: Numbers, kept: pa.Schema) -> pa.RecordBatch:
         """Return `rows` as a record batch of these columns of `schema.PAGES`."""
@@ -102,7 +102,7 @@ class ScannedPages:
 
     def _add_tail(self, number: int, tail: Tail) -> None:
         values = {name: getattr(tail, name) for name in _TAIL}
-        self._odd.put(number, tail != Tail(**values, terminated=True))
+        self._needs_reference.put(number, tail != Tail(**values, terminated=True))
         self._put(number, **values)
 
 

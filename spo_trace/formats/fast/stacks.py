@@ -31,7 +31,7 @@ class ScannedStacks:
         while number >= len(self._ids):
             self._ids = np.concatenate([self._ids, np.full_like(self._ids, -1)])
 
-    def odd(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
+    def needs_reference(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
         """Return which of these strings only the reference parser can read."""
         return np.isin(numbers, self._irregular) if self._irregular else np.zeros(len(numbers), np.bool_)
 

@@ -26,7 +26,7 @@ class ScannedSwap:
 
     def __init__(self, names: Mapping[str, Names]) -> None:
         self._comm = NameLookup(names["comm"])
-        self._odd = Lookup(np.bool_)
+        self._needs_reference = Lookup(np.bool_)
 
     def add(self, number: int, kind: int, text: bytes) -> None:
         """Note string `number`."""
@@ -34,11 +34,11 @@ class ScannedSwap:
             self._comm.put(number, escape(text))
         elif kind == TAIL:
             # A swap entry has no columns for other lines: they are left to the reference parser.
-            self._odd.put(number, parse_tail(text) != Tail(terminated=True))
+            self._needs_reference.put(number, parse_tail(text) != Tail(terminated=True))
 
-    def odd(self, rows: Rows) -> Numbers:
+    def needs_reference(self, rows: Rows) -> Numbers:
         """Return which rows only the reference parser can read."""
-        return self._odd.numbers(rows["tail"])
+        return self._needs_reference.numbers(rows["tail"])
 
     def batch(self, rows: Rows, stack_ids: Numbers, kept: pa.Schema) -> pa.RecordBatch:
         """Return `rows` as a record batch of these columns of `schema.SWAP`."""

@@ -28,7 +28,7 @@ def file_runs(file: BinaryIO, outcome: Outcome, run_bytes: int = RUN_BYTES) -> I
     Only the bytes around a cut are read here; a run is read when it is filled, in any order. A read error is noted in
     `outcome.problem`.
     """
-    part = _Part(outcome, file.fileno())
+    part = _PlainFile(outcome, file.fileno())
     size = os.fstat(file.fileno()).st_size
     start = 0
     while start < size:
@@ -38,7 +38,7 @@ def file_runs(file: BinaryIO, outcome: Outcome, run_bytes: int = RUN_BYTES) -> I
         start = end
 
 
-class _Part:
+class _PlainFile:
     """Read parts of a file."""
 
     def __init__(self, outcome: Outcome, fd: int) -> None:

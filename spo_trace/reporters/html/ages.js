@@ -7,7 +7,7 @@ function drawAges() {
   const table = el(
     "table",
     { class: "age" },
-    el("caption", { class: "said" }, "Bytes by age of the allocation and process"),
+    el("caption", { class: "visually-hidden" }, "Bytes by age of the allocation and process"),
     el("col", { class: "name" }),
     el("col", { class: "sum" }),
     ...classes.map(() => el("col", { class: "bin" })),
@@ -91,7 +91,7 @@ function ageCell(row, bin) {
   return el(
     "td",
     { class: "bin", title: text },
-    el("span", { class: "said" }, formatSize(size)),
+    el("span", { class: "visually-hidden" }, formatSize(size)),
     el("div", { "aria-hidden": "true" }, el("i", { style: part(shown.swap) }), el("b", { style: part(shown.mem) })),
   );
 }

@@ -15,8 +15,8 @@ function drawOnly() {
 
 const weights = [...document.querySelectorAll("input[name=weight]")];
 for (const input of weights) {
-  input.disabled = !isTold(input.value) || !DATA.rows.some((row) => sizeOf(row, WEIGH[input.value]));
-  if (!isTold(input.value)) input.parentNode.title = "Unknown in this snapshot";
+  input.disabled = !isKnown(input.value) || !DATA.rows.some((row) => sizeOf(row, WEIGH[input.value]));
+  if (!isKnown(input.value)) input.parentNode.title = "Unknown in this snapshot";
   input.addEventListener("change", () => show({ weight: input.value }));
 }
 byId("search").addEventListener(
@@ -37,5 +37,5 @@ window.addEventListener(
     show({});
   }, 200),
 );
-if (!isTold("total")) weights.find((input) => isTold(input.value)).checked = true;
+if (!isKnown("total")) weights.find((input) => isKnown(input.value)).checked = true;
 show({ weight: document.querySelector("input[name=weight]:checked").value });

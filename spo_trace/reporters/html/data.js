@@ -6,10 +6,10 @@ DATA.functions = DATA.frames.map(functionOf);
 const IS_DIFF = DATA.kind === "diff";
 
 // Amounts ("mem", "swap") whose owners are unknown; unknown is not 0.
-const isTold = (name) => (name === "total" ? !DATA.unknown.length : !DATA.unknown.includes(name));
+const isKnown = (name) => (name === "total" ? !DATA.unknown.length : !DATA.unknown.includes(name));
 const inWords = (mem, swap) =>
-  (isTold("mem") ? `${formatSize(mem)} in memory` : "memory unknown") +
-  (isTold("swap") ? `, ${formatSize(swap)} in swap` : ", swap unknown");
+  (isKnown("mem") ? `${formatSize(mem)} in memory` : "memory unknown") +
+  (isKnown("swap") ? `, ${formatSize(swap)} in swap` : ", swap unknown");
 
 const state = { weight: "total", search: "", comm: null };
 const views = [];

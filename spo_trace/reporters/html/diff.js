@@ -6,7 +6,7 @@ const OF_MEMORY_AND_SWAP = [
 ];
 const amounts = (bIsWide) => [
   { title: "Change", change },
-  ...(isTold("total") ? OF_MEMORY_AND_SWAP : []),
+  ...(isKnown("total") ? OF_MEMORY_AND_SWAP : []),
   { title: "A", size: (row) => before(row.sums), wide: true },
   { title: "B", size: (row) => after(row.sums), wide: bIsWide },
   ...(DATA.seconds ? [{ title: "Rate", change: (row) => change(row) / DATA.seconds, unit: "/s", wide: true }] : []),

@@ -33,7 +33,7 @@ function drawFlame() {
     .setSearchHandler(() => {})
     .setLabelHandler((node) => nodeText(node.data).join(" "))
     .getName((node) => marked(node.data))
-    .onHover((node) => tellNode(node.data))
+    .onHover((node) => showNode(node.data))
     .onClick((node) => {
       if (STILL) settle();
       setCursor(node);
@@ -102,9 +102,9 @@ function nodeText(data) {
 
 const categoryOf = (data) => (data.categories.size > 1 ? "mostly " : "") + data.category;
 
-function tellNode(data) {
-  const [name, said] = nodeText(data);
-  byId("flame-details").replaceChildren(el("b", {}, name), el("br"), said);
+function showNode(data) {
+  const [name, details] = nodeText(data);
+  byId("flame-details").replaceChildren(el("b", {}, name), el("br"), details);
 }
 
 function setCursor(node) {
@@ -112,7 +112,7 @@ function setCursor(node) {
   d3.select("#flame")
     .selectAll("g")
     .classed("cursor", (other) => other === node);
-  tellNode(node.data);
+  showNode(node.data);
 }
 
 const visible = (nodes) => {

@@ -6,9 +6,9 @@ startTreemap();
 views.push(drawAges);
 const sizes = [
   { title: "Both", name: "total", size: (row) => row.sums[0] + row.sums[1] },
-  { title: "Memory", name: "mem", size: (row) => row.sums[0], wide: isTold("total") },
-  { title: "Swap", name: "swap", size: (row) => row.sums[1], wide: isTold("total") },
-].filter((column) => isTold(column.name));
+  { title: "Memory", name: "mem", size: (row) => row.sums[0], wide: isKnown("total") },
+  { title: "Swap", name: "swap", size: (row) => row.sums[1], wide: isKnown("total") },
+].filter((column) => isKnown(column.name));
 startStacks(
   [
     ...sizes,

@@ -48,11 +48,11 @@ function startStacks(columns, sortBy) {
     const rows = DATA.rows.filter((row) => chosen(row) && matches(row));
     const stacks = sumByStack(rows).filter((one) => after(one.sums) !== before(one.sums));
     table.show(stacks);
-    tellFound(stacks);
+    showFound(stacks);
   });
 }
 
-function tellFound(stacks) {
+function showFound(stacks) {
   const was = d3.sum(stacks, (one) => before(one.sums));
   const is = d3.sum(stacks, (one) => after(one.sums));
   const amount = IS_DIFF ? formatSize(is - was, true) : formatSize(is);

@@ -22,7 +22,7 @@ function makeTable(place, { caption, columns, sort, detail }) {
       el(
         "table",
         {},
-        el("caption", { class: "said" }, caption),
+        el("caption", { class: "visually-hidden" }, caption),
         el("thead", {}, el("tr", {}, ...(detail ? [el("td", { class: "open" })] : []), ...heads)),
         body,
       ),

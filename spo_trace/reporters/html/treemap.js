@@ -69,7 +69,7 @@ function startTreemap() {
     { title: "Memory", name: "mem", size: (row) => row.mem },
     { title: "Swap", name: "swap", size: (row) => row.swap },
     { title: "Both", name: "total", size: (row) => row.mem + row.swap },
-  ].filter((column) => isTold(column.name));
+  ].filter((column) => isKnown(column.name));
   const table = makeTable(byId("owners"), {
     caption: "Memory and swap of each memory cgroup and process",
     columns: [

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from spo_trace.analysis.shortcomings import shortcomings
-from spo_trace.cli.messages import worded
+from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import spelled
 from spo_trace.formats.reasons import MARKS, Reason
 from spo_trace.snapshots.meta import FileCounts, MachineFacts, Meta, SourceFacts
@@ -55,7 +55,7 @@ def test_an_archive_that_is_cut_off() -> None:
 def test_an_assumed_page_size_names_the_argument_in_each_front_ends_terms() -> None:
     (text,) = shortcomings(Meta(3, MachineFacts(4096, PageSizeFrom.ASSUMED)))
     assert "; give page_size (getconf PAGESIZE" in spelled(text)
-    assert "; give --page-size (getconf PAGESIZE" in worded(text)
+    assert "; give --page-size (getconf PAGESIZE" in for_command_line(text)
     # The stored warnings of older versions include it.
     assert list(shortcomings(Meta(2, MachineFacts(4096, PageSizeFrom.ASSUMED), warnings=["w"]))) == ["w"]
 

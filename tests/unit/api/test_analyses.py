@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import spo_trace as spo
-from spo_trace.cli.messages import worded
+from spo_trace.cli.messages import for_command_line
 from tests.support import MACHINE, entry, meminfo, pack, page, snapshot_of, swaps, tar_of
 
 FILES = {
@@ -280,7 +280,7 @@ class TestWrongArguments:
             assert error.hint, error.message
             assert "--" not in f"{error.message} {error.hint}" and " -o" not in f"{error.message} {error.hint}"
             # AND the error can be translated for the command line
-            assert worded(error.texts[0]) and worded(error.texts[1] or "")
+            assert for_command_line(error.texts[0]) and for_command_line(error.texts[1] or "")
         else:
             assert call in ALLOWED
         assert list(tmp_path.iterdir()) == []

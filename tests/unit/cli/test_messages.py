@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import spo_trace
-from spo_trace.cli.messages import worded
+from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import Argument, Call, Text, UsageError, spelled
 
 PACKAGE = Path(spo_trace.__file__).parent
@@ -37,13 +37,13 @@ COMMAND = re.compile(r"spo-trace (?:trace|simulate) [^;]*")
     ],
 )
 def test_arguments_are_spelled_for_python_and_the_command_line(text: Text, python: str, command_line: str) -> None:
-    assert (spelled(text), worded(text)) == (python, command_line)
+    assert (spelled(text), for_command_line(text)) == (python, command_line)
 
 
 def test_an_error_has_the_names_of_python_by_default() -> None:
     error = UsageError((Argument("by"), " is wrong"), hint=("leave out ", Argument("by")))
     assert (str(error), error.message, error.hint, error.exit_code) == ("by is wrong", "by is wrong", "leave out by", 2)
-    assert [worded(text) for text in error.texts if text] == ["--by is wrong", "leave out --by"]
+    assert [for_command_line(text) for text in error.texts if text] == ["--by is wrong", "leave out --by"]
 
 
 def texts(path: Path) -> Iterator[str]:

@@ -21,7 +21,7 @@ def test_times() -> None:
     counts = FileCounts()
     assert (counts.oldest_ts_nsec, counts.newest_ts_nsec) == (None, None)
     for oldest, newest in ((5, 9), (7, 8), (3, 4), (6, 12)):
-        counts.see_times(oldest, newest)
+        counts.include_times(oldest, newest)
     assert (counts.oldest_ts_nsec, counts.newest_ts_nsec) == (3, 12)
 
 

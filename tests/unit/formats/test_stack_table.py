@@ -43,9 +43,9 @@ def test_a_handle_printed_with_its_stack_is_known_afterwards() -> None:
 
 def test_a_row_with_only_a_handle_gets_its_stack() -> None:
     table = StackTable()
-    assert [table.intern_handle(7), table.intern_handle(8), table.nameless] == [0, 1, 2]
+    assert [table.intern_handle(7), table.intern_handle(8), table.handle_only] == [0, 1, 2]
     assert [table.intern_with_handle(A, 7), table.intern(A), table.intern_with_handle(A, 7)] == [0, 0, 0]
-    assert [table.intern_with_handle(B, 9), table.intern_handle(9), table.nameless] == [2, 2, 1]
+    assert [table.intern_with_handle(B, 9), table.intern_handle(9), table.handle_only] == [2, 2, 1]
     assert table[0] == Stack(0, ("a+0x1/0x2", "b+0x3/0x4"), handle=7)
 
 

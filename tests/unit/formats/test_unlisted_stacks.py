@@ -34,7 +34,7 @@ def test_one_page_is_asked_for_a_handle() -> None:
     stacks = StackTable()
     assert asked_for(pages_with(7, 100), [StackOfPage(LINES, 7)], stacks) == [1]
     assert [(stack.frames, stack.handle) for stack in stacks] == [(("a+0x1/0x2",), 7)]
-    assert stacks.nameless == 0
+    assert stacks.handle_only == 0
 
 
 def test_no_page_is_asked_for_a_listed_stack() -> None:
@@ -53,4 +53,4 @@ def test_the_next_page_is_asked_if_one_has_another_stack_now_or_none() -> None:
 def test_a_stack_that_no_page_shows_is_given_up() -> None:
     stacks = StackTable()
     assert asked_for(pages_with(7, 100), [None], stacks) == list(range(1, 17))
-    assert stacks.nameless == 1
+    assert stacks.handle_only == 1

@@ -58,7 +58,7 @@ class FakeMaps:
         """Return the events."""
         return self.happened
 
-    def caller(self, number: int) -> tuple[int, ...]:
+    def hook_stack(self, number: int) -> tuple[int, ...]:
         """Return a stack taken at a hook."""
         return (number,)
 

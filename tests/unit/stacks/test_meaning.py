@@ -13,7 +13,7 @@ import pytest
 
 from spo_trace.stacks.frames import function_name, module_name
 from spo_trace.stacks.meaning import call_site, deciding_rule, meaning
-from spo_trace.stacks.rules import CATEGORIES, PLUMBING, RULES, Rule, Scope
+from spo_trace.stacks.rules import ALLOCATORS, CATEGORIES, RULES, Rule, Scope
 
 # Each: "# kernel, description = category, caller, module", then the frames, innermost first.
 STACKS = """
@@ -379,7 +379,7 @@ def test_the_tables_are_consistent() -> None:
 
 def test_functions_that_decide_in_the_allocator_are_not_callers() -> None:
     for name in ("alloc_slab_page", "___slab_alloc", "__kmalloc_large_node", "__vmalloc_node_range"):
-        assert any(fnmatchcase(name, glob) for glob in PLUMBING.split()), name
+        assert any(fnmatchcase(name, glob) for glob in ALLOCATORS.split()), name
 
 
 def test_no_frames() -> None:

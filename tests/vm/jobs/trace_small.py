@@ -5,5 +5,5 @@ from spo_trace.cli import main
 from spo_trace.probes import session
 from spo_trace.probes.capacity import Capacity
 
-session.room = lambda max_entries: Capacity(entries=1 << 16, restored=1, swap_pages=1 << 16)
+session.map_capacity = lambda max_entries: Capacity(entries=1 << 16, restored=1, swap_pages=1 << 16)
 main()
