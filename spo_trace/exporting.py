@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Export a snapshot, or the difference of two, in the formats of other tools: analysis meets reporters here."""
+"""Export a snapshot, or the difference of two, in the formats of other tools. Calls both analysis and reporters."""
 
 from typing import TextIO
 
@@ -27,7 +27,7 @@ __all__ = ["export", "export_diff", "html_columns"]
 
 
 def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, weight: str = "total") -> None:
-    """Write the records of the question's condition to `outfile` (UTF-8; pprof and parquet to its `.buffer`).
+    """Write the records that match the question's condition to `outfile` (UTF-8; pprof and parquet to its `.buffer`).
 
     `format` and `weight` as for `spo.export`; each format has its own keys.
     """
@@ -55,7 +55,7 @@ def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, 
             _export_records(snap, format, outfile)
 
 
-# Written as 0, an unknown amount would look like nothing.
+# An unknown amount must not be written as 0.
 def _check_known(snap: Snapshot, weight: str) -> None:
     if weight in snap.meta.unknown_amounts:
         name = TITLES[weight]
@@ -79,7 +79,7 @@ def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
 
 
 def html_columns(*questions: Question) -> dict[str, list[str]]:
-    """Return the columns of each table that answer these questions and fill the pages of their records."""
+    """Return the columns of each table that the HTML reports on these questions need."""
     every = [*questions, *(one.grouped_by([*STACK_KEYS, "memcg"]) for one in questions)]
     columns = {table: {"ts_nsec", *names} for table, names in BALANCE_COLUMNS.items()}
     for table, names in columns.items():
@@ -117,7 +117,7 @@ def _balance(snap: Snapshot) -> pd.DataFrame | None:
 
 
 def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question) -> None:
-    """Write the difference of two snapshots as an HTML page, of the records for which the condition holds."""
+    """Write the difference of two snapshots as an HTML page, of the records that match the condition."""
     from spo_trace.reporters.html.diff import render_diff
 
     a, b = (in_memory(snap, html_columns(question)) for snap in (a, b))

@@ -12,7 +12,7 @@ from spo_trace.errors import Argument, UsageError
 __all__ = ["amount_of", "names_of", "number_of", "path_of", "paths_of", "seconds_of"]
 
 
-# Characters of an invalid path that a message shows.
+# Characters of an invalid value that a message shows.
 _SHOWN = 60
 
 

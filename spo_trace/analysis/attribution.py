@@ -23,7 +23,7 @@ ORDERS = Orders({name.removesuffix("_bytes"): name for name in ("total_bytes", "
 
 _PAGES = ["mem_pages", "swap_pages"]
 
-# The column from which a table's pages are counted. A swap entry is one page, so any non-null column will do.
+# The column from which a table's pages are counted. A swap entry is one page, so any column without nulls works.
 _COUNTED = {"pages": "order", "swap": "swap_type"}
 
 Derived = Mapping[str, tuple[str, Callable[[pd.Series], pd.Series]]]
@@ -76,7 +76,7 @@ def page_sums(
         parts.append(_joinable(sum_pages(counted, [*group_by, *derived])))
     sums = sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=own)
     if keys or derived:
-        # Every record has at least one page. A row of 0 pages is the sum of an empty table that lacks all keys.
+        # An empty table that lacks all keys sums up to one row of 0 pages. Real rows have at least one page.
         sums = sums[sums[_PAGES].any(axis=1)]
     for key in through_stack:
         sums[key] = stack_column(snap.stacks, key).take(sums["stack_id"].to_numpy(int)).to_numpy()

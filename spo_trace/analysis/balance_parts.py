@@ -68,7 +68,7 @@ def listed_pages(snap: Snapshot) -> Listed:
     by_stack["swap_pages"] = swap.groupby(swap["stack_id"].astype("int64")).size()
     by_stack["counted_pages"] = by_stack["mem_pages"]
     if probed:
-        # The kernel counts a page whose owner the probes restored under the stack of the swap-in.
+        # If the probes restored the owner of a page, the kernel still counts the page under the stack of its swap-in.
         kernels = pages["kernel_stack_id"].fillna(pages["stack_id"]).astype("int64")
         by_stack["counted_pages"] = base_pages.groupby(kernels).sum()
     by_stack = by_stack.fillna(0).astype("int64")

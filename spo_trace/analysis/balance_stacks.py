@@ -16,7 +16,7 @@ _OTHERWISE = "below count_threshold, freed during the read, or entirely in swap,
 
 
 def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
-    """Yield the lines of page_owner_stacks; none without counts of the kernel."""
+    """Yield the lines of page_owner_stacks; none if the kernel has no counts."""
     # Without page_owner, all memory would be reported as missing.
     if snap.meta.page_owner is None:
         return

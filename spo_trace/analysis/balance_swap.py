@@ -47,7 +47,7 @@ def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         moved = moved_pages(missing, before, after)
         yield Item(section, "explains", "changed during the read", moved, moved_note("SwapFree", before, after))
         yield Item(section, "rest", "unexplained", missing - moved, "")
-        # The change of SwapFree is that of all devices together: use each page of it once.
+        # SwapFree is the sum of all devices: attribute each page of its change to one device only.
         after = None if after is None else after + moved
 
 

@@ -115,7 +115,7 @@ def seconds_between(a: Meta, b: Meta) -> float | None:
 
 
 # A capture made by hand may have no boot_id. Then its oldest allocation (page_owner's own first pages) identifies the
-# boot: no two boots reach it in the same nanosecond.
+# boot: two boots do not allocate it in the same nanosecond.
 def _same_boot(a: Meta, b: Meta) -> bool:
     if a.machine.boot_id and b.machine.boot_id:
         return a.machine.boot_id == b.machine.boot_id

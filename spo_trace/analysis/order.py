@@ -15,8 +15,8 @@ __all__ = ["Orders", "order_of", "sort_rows"]
 class Orders(NamedTuple):
     """The orders of one kind of table.
 
-    `names`: the names that messages suggest, with the order that each means, usually a column. `columns` are also
-    accepted, and keys if `by_key`.
+    `names`: the names that messages suggest, each with its order (usually a column). `columns`: further accepted names.
+    `by_key`: keys are accepted, too.
     """
 
     names: Mapping[str, str]
@@ -25,7 +25,7 @@ class Orders(NamedTuple):
 
 
 def order_of(sort: str, orders: Orders, keys: list[str]) -> str:
-    """Return the column, key or order that `sort` means; raise UsageError if there is none."""
+    """Return the column, key or order that `sort` names; raise UsageError if there is none."""
     if sort in orders.names:
         return orders.names[sort]
     if sort in {*orders.names.values(), *orders.columns}:

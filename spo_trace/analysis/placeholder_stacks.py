@@ -26,7 +26,7 @@ _INNERMOST = 2
 
 
 def placeholder_of(frames: Sequence[str]) -> Placeholder | None:
-    """Return the placeholder that a stack (innermost frame first) is, None for a real stack.
+    """Return the placeholder of a stack (innermost frame first), None if the stack is real.
 
     >>> placeholder_of(["register_early_stack+0x28/0x43", "init_page_owner+0x33/0x24d"])
     <Placeholder.EARLY: 'register_early_stack'>

@@ -27,7 +27,7 @@ _BATCH = 1 << 16
 
 
 def records_schema() -> pa.Schema:
-    """Return the columns of `record_tables`: where, those of pages, those that only swap has, those of the stack.
+    """Return the columns of `record_tables`: `where`, those of pages, those that only swap has, those of stacks.
 
     `kernel_stack` is the stack in page_owner if the probes restored another owner. The last columns are in_table and
     alloc_order (the same as where and order), page_size (of a base page) and bytes (of the record).

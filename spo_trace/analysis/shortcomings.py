@@ -13,7 +13,7 @@ __all__ = ["shortcomings"]
 
 def shortcomings(meta: Meta) -> Iterator[Text]:
     """Yield a sentence for each thing that the snapshot with this metadata lacks."""
-    # Up to version 2, the stored warnings include it.
+    # Up to schema version 2, the stored warnings include this one.
     if meta.machine.page_size_from is PageSizeFrom.ASSUMED and meta.schema_version > 2:
         yield (
             "nothing in the capture gives the page size: 4096 bytes assumed; give ",

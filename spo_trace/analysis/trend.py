@@ -20,7 +20,7 @@ ORDERS = Orders(
 
 Floats = npt.NDArray[np.float64]
 
-# With fewer samples there is no error: a line through two points always fits.
+# With fewer samples there is no standard error: a line through two points always fits.
 _FEWEST = 3
 
 

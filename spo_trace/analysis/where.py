@@ -23,7 +23,7 @@ _INT64_MAX = (1 << 63) - 1
 class Condition:
     r"""Select the rows of the pages or swap table that match a Python expression over their columns.
 
-    String literals are compared with names as displayed. A backslash is a backslash: `\n` matches an escaped newline.
+    String literals are compared with names as displayed. Backslashes are literal: `\n` matches an escaped newline.
     """
 
     def __init__(self, expression: str | None) -> None:
@@ -119,7 +119,7 @@ def _parsed(expression: str) -> ast.Expression:
     return tree
 
 
-# Names are stored escaped: a newline in a name is the two characters `\n`, and never the one that Python reads `\n` as.
+# Names are stored escaped: a newline in a name is the two characters `\n`, not the newline of Python's `\n`.
 def _as_it_stands(expression: str, node: ast.Constant) -> str:
     written = ast.get_source_segment(expression, node) or ""
     with suppress(SyntaxError, ValueError):

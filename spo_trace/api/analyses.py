@@ -61,7 +61,7 @@ def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | N
     Columns: the keys, age_from and age_to (seconds; age_to is NA for the last class, both are NA if the kernel printed
     no ts), mem_pages, swap_pages, mem_bytes, swap_bytes, total_bytes (missing if unknown, as in `attribute`). An age is
     the time from ts_nsec to the start of the snapshot (/proc/uptime, else the newest allocation); later allocations
-    have age 0. Memory that came back from swap without its owner is as old as its return.
+    have age 0. For memory that was swapped in without its owner, the age counts from the swap-in.
 
     >>> spo.ages("now.spo").head(1)[["comm", "age_from", "age_to", "mem_bytes"]]
          comm  age_from  age_to  mem_bytes
@@ -143,8 +143,9 @@ def diff(
 def changes(difference: "pd.DataFrame") -> "Changes":
     """Return how many bytes of a difference (of `diff`) grew, shrank, and moved between memory and swap.
 
-    If memory and swap of a row changed in opposite directions, the smaller of the two changes has moved; the rest grew
-    or shrank, so that grown − shrunk is the change of the total. `moved` is None if memory or swap is left out.
+    If memory and swap of a row changed in opposite directions, the smaller change counts as moved, and the rest as
+    growth or shrinkage, so that grown − shrunk is the change of the total. `moved` is None if memory or swap is
+    left out.
 
     >>> spo.changes(spo.diff("before.spo", "now.spo"))
     Changes(grown=15831040, shrunk=2097152, moved=4620288)
@@ -159,7 +160,7 @@ def changes(difference: "pd.DataFrame") -> "Changes":
 
 
 def relate(a: SnapshotLike, b: SnapshotLike) -> "Relation":
-    """Return whether two snapshots are from one kernel build and one boot, the time between them, and what both know.
+    """Return whether two snapshots are from one kernel build and one boot, their distance in time, and common owners.
 
     >>> spo.relate("before.spo", "now.spo").same_kernel
     True

@@ -18,7 +18,7 @@ __all__ = ["Destination", "check_file", "destination", "text_file"]
 
 
 class Handle(Protocol):
-    """Describe a file object: `write` is enough."""
+    """Describe a file object; only `write` is required."""
 
     def write(self, data: Any, /) -> object:
         """Write text or bytes."""
@@ -28,7 +28,7 @@ Destination = str | os.PathLike[str] | Handle
 
 
 def check_file(path: Path, *, force: bool, argument: str = "output") -> None:
-    """Raise SpoTraceError if `path`, given as `argument`, can't be written: before the work, not after it."""
+    """Raise SpoTraceError if `path`, given as `argument`, can't be written; call this before any other work."""
     if path.is_symlink():
         raise SpoTraceError(f"{path} is a symbolic link", hint="links are not followed: name their target")
     if path.is_dir():
@@ -53,7 +53,7 @@ def destination(outfile: Destination, *, binary: bool, access: Access, force: bo
     """Open `outfile` as a text file in UTF-8; if `binary`, bytes are written to its `buffer`.
 
     `outfile`: a path (`force` replaces a file), or a file object, which stays open. Raise UsageError for anything else,
-    and for a file object of text if `binary`.
+    and for a text file object if `binary`.
     """
     if isinstance(outfile, str | os.PathLike):
         path = Path(path_of(outfile, "outfile"))

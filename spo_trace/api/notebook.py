@@ -26,7 +26,7 @@ def snapshot_html(snap: Snapshot) -> str:
         totals = [(name, UNKNOWN if size is None else format_size(size)) for name, size in amounts]
         notes, table = [note.text for note in snapshot_notes(snap)], table_html(owners.head(_OWNERS))
     except SpoTraceError as error:
-        # For example a damaged table: show the facts of snapshot.json all the same.
+        # If a table is damaged, for example, still show the facts of snapshot.json.
         totals, notes, table = [], [error.message], ""
     facts = [*_machine(snap), *totals]
     rows = "".join(f'<tr><th style="text-align: left">{_text(n)}</th><td>{_text(v)}</td></tr>' for n, v in facts if v)

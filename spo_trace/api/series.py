@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The public API over time: watch, the series of samples that were recorded, and their trend."""
+"""The public API for repeated samples: take them (watch), read recorded ones (series), fit a line (trend)."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -91,7 +91,7 @@ def watch_question(
     page_size: str | int | None,
     progress: Progress | None,
 ) -> Iterator[Sample]:
-    """Yield samples as `watch` does, for a question that was parsed already."""
+    """Yield samples as `watch` does, for a parsed question."""
     check_method(method, question)
     interval, count = seconds_of(interval, "interval"), number_of(count, "count", least=1)
     jobs, stacks_timeout = number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout)
@@ -124,9 +124,9 @@ def series(
 ) -> Table:
     """Return the samples of a recording, a directory of snapshots, or a list of snapshots, in long form.
 
-    Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes and total_bytes; swap is missing unless
-    its owners are known in all samples. `by`: by default the keys of the recording, else stack. All samples must be of
-    one boot.
+    Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes and total_bytes; swap is missing (NA)
+    unless its owners are known in all samples. `by`: default: the keys of the recording, or stack for snapshots. All
+    samples must be of one boot.
 
     >>> list(spo.series("day", by="comm").columns)
     ['sample', 'seconds', 'comm', 'mem_bytes', 'swap_bytes', 'total_bytes']

@@ -42,7 +42,8 @@ class Snapshot(reader.Snapshot):
     def __init__(self, path: Path, *, given: str | None = None, page_size: int | None = None) -> None:
         """Open the directory `path`.
 
-        `given`: the name of the capture that it was converted from, for `repr`. `page_size`: replaces its own.
+        `given`: the name of the capture that it was converted from, for `repr`. `page_size`: overrides that of the
+        snapshot.
         """
         super().__init__(path, page_size=page_size)
         self._given = given or str(path)
@@ -98,8 +99,8 @@ def snapshot(
     returns no data for this many seconds. `page_size`: of the machine, in bytes or such as "64K", if the capture does
     not contain it. Raise SpoTraceError with a hint on how to fix it.
 
-    `owner` (USER or USER:GROUP) owns the files; by default, under sudo, the user who called it, if that user may write
-    to the directory of `output`. `mode`: the files' permission bits, by default 0o600; directories get the
+    `owner` (USER or USER:GROUP) owns the files; by default, under sudo, the user who called sudo, if that user may
+    write to the directory of `output`. `mode`: the files' permission bits, by default 0o600; directories get the
     matching x bits.
 
     >>> spo.snapshot("then.spo", from_="capture.tar.gz")

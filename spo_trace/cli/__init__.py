@@ -78,7 +78,7 @@ def _options(
         raise typer.Exit(EXIT_USAGE)
 
 
-# A log message may contain a file name with any characters, and arguments as the API names them.
+# Log messages may contain control characters (of file names) and arguments in the notation of the API.
 class _Printable(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         shown = copy(record)
@@ -117,7 +117,7 @@ def main() -> None:
         complain(message[:1].lower() + message[1:], f"see {asked} --help")
         sys.exit(EXIT_USAGE)
     except OSError as error:
-        # From --help and --version, which no command handles.
+        # Raised by --help and --version: @guarded handles the errors of commands only.
         drop_unwritable_output()
         sys.exit(f"spo-trace: error: {error.strerror}")
 

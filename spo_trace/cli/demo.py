@@ -50,7 +50,7 @@ def _tour(captures: Path, directory: Path, stages: list[str]) -> None:
     verify.command(str(names[1]))
 
 
-# The files are removed at the end, so under sudo they may stay root's.
+# The files are removed at the end, so under sudo there is no need to change their owner.
 def _oneself() -> str:
     return f"{os.geteuid()}:{os.getegid()}"
 

@@ -14,7 +14,7 @@ _POSITIONAL = ("snap", "a", "b", "samples")
 
 
 def for_command_line(text: Text) -> str:
-    """Return the text of an error with the names of options and commands."""
+    """Return the text of an error with options and commands in place of arguments and calls."""
     return spelled(text, _spell)
 
 

@@ -33,14 +33,14 @@ __all__ = ["DocumentOptions", "QuestionOptions", "grouped"]
 
 @dataclass(frozen=True, slots=True)
 class QuestionOptions:
-    """Hold the options that ask a question, as they were given."""
+    """Hold the options from which a question is parsed, as they were given."""
 
     by: By = None
     where: Where = None
     top: Top = None
 
     def question(self, sort: str, orders: "Orders") -> "Question":
-        """Return the question, parsed; raise UsageError for a wrong one before a raw capture is read for minutes."""
+        """Return the parsed question; raise UsageError if it is wrong. Call this before a raw capture is read."""
         from spo_trace.analysis.question import Question
 
         return Question.of(keys_of(self.by), condition_of(self.where), sort=sort, orders=orders, top=self.top)
@@ -48,7 +48,7 @@ class QuestionOptions:
 
 @dataclass(frozen=True, slots=True)
 class DocumentOptions:
-    """Hold the options that say where a table is written and how, as they were given."""
+    """Hold the options for the output of a table, as they were given."""
 
     format: Format = None
     output: Output = None
@@ -58,7 +58,7 @@ class DocumentOptions:
     force: Force = False
 
     def target(self, *others: Path | None) -> Target:
-        """Return where the table goes, checked; `others` are further files that --owner and --mode apply to."""
+        """Return the checked target of the table; `others`: further files to which --owner and --mode apply."""
         access = access_of(self.owner, self.mode, self.output, *others)
         return target_of(self.format, self.output, force=self.force, envelope=self.envelope, access=access)
 

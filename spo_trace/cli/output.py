@@ -47,13 +47,13 @@ def warn(text: str) -> None:
 
 
 def check_output(output: Path | None, *, force: bool, argument: str = "output") -> None:
-    """Raise SpoTraceError if `output`, given as `argument`, can't be written: before the work, not after it."""
+    """Raise SpoTraceError if `output`, given as `argument`, can't be written; call this before any other work."""
     if output is not None and str(output) != "-":
         check_file(output, force=force, argument=argument)
 
 
 def check_html(page: Path | None, output: Path | None, *, force: bool) -> None:
-    """Raise SpoTraceError if the HTML report can't be written; `output` (default: stdout) is that of the table."""
+    """Raise SpoTraceError if the HTML report can't be written; `output`: the file of the table (None: stdout)."""
     if str(page) == "-":
         raise UsageError(
             "--html cannot write to standard output, where the table goes", hint="name a file: --html FILE"
@@ -77,7 +77,7 @@ def access_of(owner: str | None, mode: str | None, *outputs: Path | None) -> Acc
 def opened(output: Path | None, *, force: bool = False, access: Access | None = None) -> Iterator[TextIOWrapper]:
     """Open stdout, or a file that appears when it is complete, and replaces an existing file only with `force`.
 
-    `access`: owner and mode of the file; by default as without --owner and --mode.
+    `access`: owner and mode of the file; by default, those that apply without --owner and --mode.
     """
     if output is None or str(output) == "-":
         if sys.stdout is None:

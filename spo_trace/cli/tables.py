@@ -77,7 +77,7 @@ def target_of(
     envelope: bool = False,
     access: Access | None = None,
 ) -> Target:
-    """Return where a table is written; raise an error for wrong options, before the work and not after it."""
+    """Return where a table is written; raise an error for wrong options; call this before any other work."""
     chosen = chosen_format(format, output, FORMATS, _ENDINGS)
     if envelope and chosen != "json":
         raise UsageError("--envelope needs JSON", hint="add --format json")
@@ -116,9 +116,9 @@ def show(
 ) -> None:
     """Write `table` and its notes; notes that the document on stdout does not contain go to stderr.
 
-    `printed`: notes that are on stderr already; they come first in the document. `top`: the number of rows, 0 for all,
-    None if --top was not given: then a terminal shows the first of the rows `changed` (default: of all). `total`: of
-    all rows, also if --top cuts them; default: the sums of `table`.
+    `printed`: notes that are on stderr already; they come first in the document. `top`: the number of rows, 0 for all.
+    If it is None (--top was not given), a terminal shows only the first rows, and of these only `changed` ones if that
+    is given. `total`: of all rows, including those that `top` leaves out; default: the sums of `table`.
     """
     from spo_trace.analysis.totals import totals
     from spo_trace.reporters.document import render_document
@@ -159,7 +159,7 @@ def _left_out_notes(table: "pd.DataFrame", shown: "pd.DataFrame", changed: "pd.S
 
 
 def no_match_notes(condition: "Condition", *, found: bool) -> list[Note]:
-    """Return a warning if no record matches a condition: a mistyped name would look like good news."""
+    """Return a warning if no record matches a condition: otherwise a mistyped name would look like a good result."""
     if condition.text is None or found:
         return []
     return [Note(NoteCode.NO_ROWS_MATCH, f"no records match --where {condition.text!r}", warning=True)]

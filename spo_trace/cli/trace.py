@@ -134,7 +134,7 @@ def _run(
         before, last, number = after, now, number + 1
 
 
-# Answers requests for the maps until `deadline`, forever without one.
+# Send the maps to snapshots that ask for them, until `deadline` or (without one) forever.
 def _serve(server: "TraceServer", deadline: float | None) -> None:
     while deadline is None or monotonic() < deadline:
         ready, _, _ = select([server], [], [], None if deadline is None else max(deadline - monotonic(), 0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a live snapshot costs the machine: time, memory, and pages of its own in the list."""
+"""The cost of a live snapshot to the machine: time, memory, and its own pages in page_owner."""
 
 import os
 import resource
@@ -14,7 +14,7 @@ from spo_trace.snapshots.meta import CollectionCost, FileCounts
 
 __all__ = ["CostMeter"]
 
-# Read one after the other and compared with each other.
+# Files that are read one after the other and compared with each other: the time between them matters.
 _OWNERS = ("page_owner", "swap_page_owner", "show_stacks", "show_handles")
 
 

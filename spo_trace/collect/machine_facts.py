@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Read the facts of a machine beside page_owner: kernel, boot, page size, /proc files."""
+"""Read the facts of a machine other than page_owner: kernel, boot, page size, /proc files."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -53,7 +53,7 @@ def facts_before(source: Source, warnings: list[str], page_size: int | None = No
 
 
 def facts_after(source: Source, before: MachineFacts, warnings: list[str]) -> MachineFacts:
-    """Return the facts `before` with those that are read again after page_owner: how much the machine changed."""
+    """Return `before` plus the facts that are read again after page_owner, to measure how much the machine changed."""
     read = partial(_content, source, warnings)
     return replace(
         before,
@@ -63,7 +63,7 @@ def facts_after(source: Source, before: MachineFacts, warnings: list[str]) -> Ma
 
 
 def address_bits(arch: str | None) -> int:
-    """Return 32 or 64, the width of a long on the machine that uname calls `arch`."""
+    """Return 32 or 64, the bits of a long on a machine for which uname -m prints `arch`."""
     name = arch or ""
     return 32 if name.startswith(_32_BIT) and not name.endswith(("64", "64le", "64el", "s390x")) else 64
 

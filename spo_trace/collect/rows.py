@@ -26,7 +26,7 @@ class RowWriter:
         self._cost = cost
 
     def columns(self, table: str) -> set[str]:
-        """Return the columns to parse: those that are written, and the time, which is always counted."""
+        """Return the columns to parse: those that are written, and ts_nsec, whose range is always recorded."""
         return {*self._tables[table].names, "ts_nsec"}
 
     def write(self, table: str, text: KernelText, batches: Iterable[pa.RecordBatch]) -> None:

@@ -119,7 +119,7 @@ class _Collection:
             page_columns=None if self._tables is schema.TABLES else self._tables["pages"].names,
         )
 
-    # Returns the order of a pageblock, None if the text does not give it.
+    # Return the order of a pageblock, None if the text does not show it.
     def _read_pages(self, trace: "RunningTrace | None") -> int | None:
         text = self._source.open("page_owner")
         if text is None:
@@ -156,7 +156,7 @@ class _Collection:
 
 def _stack_row(stack: Stack) -> StackRow:
     frames = stack.frames
-    # Two stacks of which only the handle is known are different stacks.
+    # If the frames are unknown, hash the handle, so that two such stacks have different hashes.
     named = frames or ((f"handle: {stack.handle}",) if stack.handle is not None else ())
     symbols = [function_name(frame) for frame in named]
     category, caller, module = meaning(frames)

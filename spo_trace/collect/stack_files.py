@@ -18,7 +18,7 @@ class StackFiles:
     """Read the files of page_owner_stacks into `stacks`; `missing` has those that could not be read, and why."""
 
     def __init__(self, source: Source, log: ReadLog, stacks: StackTable, warnings: list[str]) -> None:
-        """Append what the user is to be warned of to `warnings`."""
+        """Append warnings for the user to `warnings`."""
         self.missing: dict[str, Why] = {}
         self._source = source
         self._log = log
@@ -27,13 +27,13 @@ class StackFiles:
         self._is_blocked = False
 
     def read_handles(self) -> None:
-        """Read the stack of each handle; before page_owner, which may print handles in place of stacks (print_mode)."""
+        """Read the stack of each handle. Call this before page_owner is read, which may print handles (print_mode)."""
         for record in self._records("show_stacks_handles"):
             if record.handle is not None and record.stack is not None:
                 self._stacks.know_handle(record.handle, record.stack)
 
     def read_counts(self) -> None:
-        """Read nr_base_pages of each stack; right after page_owner, as the two are compared."""
+        """Read nr_base_pages of each stack. Call this right after page_owner is read, as the two are compared."""
         counted = counts_allocations = False
         for record in self._records("show_stacks"):
             if record.stack is not None and record.nr_base_pages is not None:

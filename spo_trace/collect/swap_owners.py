@@ -31,10 +31,10 @@ _NO_PATCH = (
 
 
 class SwapOwners:
-    """Read the owners of swap as one of SWAP_MODES asks."""
+    """Read the owners of swap in one of SWAP_MODES."""
 
     def __init__(self, mode: str, source: Source, stacks: StackTable, warnings: list[str]) -> None:
-        """Append what the user is to be warned of to `warnings`."""
+        """Append warnings for the user to `warnings`."""
         self._mode = mode
         self._source = source
         self._stacks = stacks
@@ -64,7 +64,7 @@ class SwapOwners:
     def read(
         self, trace: "RunningTrace | None", machine: MachineFacts, rows: RowWriter, log: ReadLog, jobs: int
     ) -> SwapOwner:
-        """Write the rows of swap and return where they come from, or why there are none."""
+        """Write the rows of swap and return their origin, or why there are none."""
         kept = self._text is not None
         if trace:
             rows.write("swap", KernelText("bpf", Chunks(())), trace.batches())

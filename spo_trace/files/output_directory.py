@@ -29,7 +29,7 @@ __all__ = ["Kind", "OutputDirectory", "check_target"]
 
 
 class Kind(NamedTuple):
-    """A kind of output directory: its name for messages, and a test for open directories. Only such are replaced."""
+    """A kind of output directory: its name for messages, and a test for open directories that may be replaced."""
 
     name: str
     holds: Callable[[int], bool]

@@ -30,7 +30,7 @@ _LONGEST_CACHED = 1 << 12
 
 
 class Unknown(NamedTuple):
-    """Hold the place of text that is rejected, bytes `start` to `end`, and why."""
+    """Hold the position of rejected text, bytes `start` to `end`, and the reason."""
 
     start: int
     end: int
@@ -58,7 +58,7 @@ class Tail(NamedTuple):
 
 
 class Body(NamedTuple):
-    """Hold a body: the lines of its stack, the values in its other lines, and the places in the record of rejects."""
+    """Hold a body: the lines of its stack, the values in its other lines, and the positions of rejected text."""
 
     stack: bytes
     tail: Tail

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A text that was copied through mail, a log, a terminal or an editor, as the kernel printed it.
+"""Restore a text that was copied through mail, a log, a terminal or an editor to what the kernel printed.
 
 The head of a text decides whether it was changed on the way. Other text is passed on unchanged. Nothing that a
 process can choose makes a kernel's own text look changed (see line_prefixes).
@@ -19,10 +19,10 @@ from spo_trace.formats.text_lines import Line, LineStarts, split_lines
 
 __all__ = ["HEAD", "CopiedText", "is_changed"]
 
-# How many bytes of a text decide whether it was changed.
+# Bytes at the beginning of a text that decide whether it was changed.
 HEAD = 1 << 20
 
-# Places further back than this are forgotten: more text than is parsed at once.
+# Line starts are kept for this many bytes: more text than is parsed at once.
 _MAX_LOOK_BACK = 1 << 27
 
 
@@ -32,10 +32,10 @@ def is_changed(head: bytes) -> bool:
 
 
 class CopiedText:
-    """Undo what copying did to a text, and remember where its lines begin in the input."""
+    """Undo the changes that copying made to a text, and keep where its lines begin in the input."""
 
     def __init__(self, marks: Counter[Reason]) -> None:
-        """Count in `marks` the lines that are changed back, by kind of change."""
+        """Count the restored lines in `marks`, by kind of change."""
         self.marks = marks
         self._kinds: list[tuple[Reason, re.Pattern[bytes]]] = []
         self._indent = b""

@@ -67,7 +67,7 @@ def split_prefix(raw: bytes) -> list[tuple[Reason, bytes]] | None:
 
 
 class FirstLine(NamedTuple):
-    """Hold a record's first line as the kernel of the main line prints it, and the prefixes that were before it."""
+    """Hold a record's first line as the mainline kernel prints it, and the prefixes that were before it."""
 
     text: bytes
     prefixes: list[tuple[Reason, bytes]]

@@ -137,7 +137,7 @@ def _draft(
     comm = next((header[name] for name in ("comm", "task_name", "vendor_comm") if header[name] is not None), None)
     tail = body.tail
 
-    # By position, as names take as long as parsing the first line.
+    # Arguments by position: keyword arguments would take as long as parsing the first line.
     def row(stack_id: int) -> PageRow:
         return PageRow(
             place.pfn,

@@ -62,7 +62,8 @@ _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 _ZONE = re.compile(rb"^Node (\d{1,9}), zone[ \t]+(\S+)\r?$", re.MULTILINE)
 _PCP = re.compile(rb"^[ \t]+cpu: \d+\r?\n[ \t]+count:[ \t]+(\d{1,18})\r?$", re.MULTILINE)
 
-# Names of the operating system: of coreutils and busybox, Alpine, and two of Android. "unknown" is a processor.
+# What uname -a prints after the machine: the operating system (coreutils and busybox, Alpine, Android), or "unknown"
+# for the processor.
 _OPERATING_SYSTEMS = ("GNU/Linux", "Linux", "Toybox", "Android", "unknown")
 
 

@@ -53,7 +53,7 @@ class Record(NamedTuple):
         return next(self.places([at]))
 
     def places(self, positions: Iterable[int]) -> Iterator[tuple[int, int]]:
-        """Yield the places of ascending positions; newlines are counted once, as a hostile record has very many."""
+        """Yield the places of ascending positions, counting newlines only once: a hostile record can have very many."""
         counted = lines = 0
         for at in positions:
             if self.starts is not None:

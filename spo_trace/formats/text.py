@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What sources hand over: a kernel file's text, in one of four forms, and what reading it finds out."""
+"""The text of a kernel file as a source provides it, in one of four forms, and the outcome of reading it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -61,7 +61,7 @@ Content = Chunks | PlainFile | DelimitedRecords | ReaderRuns
 
 @dataclass(slots=True)
 class Outcome:
-    """Collect what reading a text finds out; it is complete after the last of the text.
+    """Collect the outcome of reading a text; it is complete at the end of the text.
 
     `problem`: why the text ended early. `skipped`: number of records that the kernel could not return, by reason.
     `marks`: number of lines that copying changed, by kind of change. `pageblock_order`: base-2 logarithm of a
@@ -90,8 +90,8 @@ StackAt = Callable[[int], StackOfPage | None]
 class KernelText:
     """One kernel file's text; its content can be read once.
 
-    `size`: in bytes as stored, or the last PFN of a live page_owner; for progress only. `note`: what the user should
-    know about where the text comes from. `stack_at`: reads the stacks of handles that are not on the kernel's list.
+    `size`: in bytes as stored, or the last PFN of a live page_owner; for progress only. `note`: a remark for the
+    user on the origin of the text. `stack_at`: reads the stacks of handles that are not on the kernel's list.
     """
 
     name: str

@@ -44,7 +44,7 @@ def records_in(text: KernelText) -> Iterator[Record]:
 
 @contextmanager
 def runs_in(text: KernelText, jobs: int) -> Iterator[Iterable[Run]]:
-    """Open a text for `jobs` scanners: give its runs, all of which are filled before the text is closed."""
+    """Open a text for `jobs` scanners and return its runs; fill all of them before the `with` block ends."""
     match text.content:
         case Chunks(pieces):
             yield stream_runs(pieces if jobs == 1 else read_ahead(pieces))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Checks of what reading debugfs needs: root, a mounted debugfs, and no lockdown."""
+"""Check whether debugfs can be read: root, a mounted debugfs, kernel lockdown."""
 
 import os
 

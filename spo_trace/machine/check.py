@@ -50,23 +50,23 @@ class Check(NamedTuple):
 
 
 class Topic(NamedTuple):
-    """Name the thing that is checked, and make the result of the check."""
+    """Name the subject of a check, and make the result of the check."""
 
     code: CheckCode
     what: str
 
     def ok(self, found: str) -> Check:
-        """Return that it is there."""
+        """Return the result for a subject that is present."""
         return Check(self.code, State.OK, self.what, found)
 
     def unknown(self, found: str, fix: str = "") -> Check:
-        """Return that it could not be checked."""
+        """Return the result for a subject that could not be checked."""
         return Check(self.code, State.UNKNOWN, self.what, found, fix)
 
     def optional(self, found: str, fix: str, cause: Missing | None = Missing.NO_FILE) -> Check:
-        """Return that it is missing, and that a snapshot works without it."""
+        """Return the result for a missing subject without which a snapshot works."""
         return Check(self.code, State.OPTIONAL, self.what, found, fix, cause)
 
     def missing(self, found: str, fix: str, cause: Missing) -> Check:
-        """Return that it is missing, which prevents a snapshot."""
+        """Return the result for a missing subject without which there is no snapshot."""
         return Check(self.code, State.MISSING, self.what, found, fix, cause)

@@ -18,7 +18,7 @@ def boot_option(cmdline: str | None, name: str) -> str | None:
 
 
 def switches_on(value: str | None) -> bool:
-    """Return whether the kernel takes `value` of page_owner= as on."""
+    """Return whether page_owner=`value` enables page_owner."""
     return value is not None and bool(_ON.match(value))
 
 

@@ -123,7 +123,7 @@ class Machine:
 
     @cached_property
     def in_user_namespace(self) -> bool:
-        """Return whether root here is another user outside, in a user namespace."""
+        """Return whether this is a user namespace, in which root is not root of the host."""
         uid_map = (self.read("proc/self/uid_map") or "").split()
         return bool(uid_map) and uid_map != ["0", "0", "4294967295"]
 

@@ -57,7 +57,7 @@ def _unreadable(machine: Machine, error: OSError) -> Check:
     return _TOPIC.missing(found, "look for a security module's rule (SELinux, AppArmor)", Missing.PERMISSION)
 
 
-# If page_owner could not be examined, or does not exist (`absent`).
+# The check for a page_owner that does not exist (`absent`) or that this user cannot look at.
 def _from_boot(machine: Machine, *, absent: bool) -> Check:
     option = machine.boot_option("page_owner")
     built_in = _built_in(machine)

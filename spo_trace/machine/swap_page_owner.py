@@ -50,7 +50,7 @@ def _swap_not_tracked() -> Check:
     return _SWAP_TOPIC.optional(found, fix, Missing.NOT_SWITCHED_ON)
 
 
-# read(2) returns EINVAL unless the boot asked for swap too.
+# read(2) fails with EINVAL unless the kernel was booted with page_owner=on,swap.
 def _unreadable_swap(machine: Machine, error: OSError) -> Check:
     number = error.errno or 0
     if number == errno.EINVAL:

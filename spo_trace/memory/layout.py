@@ -210,7 +210,7 @@ class Depot:
 _NEW_RECORD = (20, 24, 32)
 _OLD_RECORD = (12, 16, 24)
 
-# Newest first. In brackets: the last release before, of those whose source was read.
+# Newest first. In brackets: the newest release without the change, of those whose source was checked.
 DEPOTS = (
     # 6.17 (after 6.14): stack_pools is a pointer.
     Depot("stack_pools", True, 17, 1, _NEW_RECORD),

@@ -3,7 +3,8 @@
 
 __all__ = ["COUNTERS", "LOSSES", "MISSED"]
 
-# Counted by the kernel for each program: a task in it was preempted, and another task called the same function.
+# Runs that the kernel skips and counts for each program: the program was already running on that processor, because a
+# task was preempted in it and another task called the same function.
 MISSED = "missed"
 
 # Name and meaning. Pages are base pages.

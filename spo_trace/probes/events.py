@@ -18,7 +18,7 @@ _PROBE = ("bpf_prog_", "bpf_trampoline_", "0x")
 
 
 class EventSource(Protocol):
-    """Return what the probes counted: see probes.Probes."""
+    """Describe the part of probes.Probes that events need."""
 
     def events(self) -> list[Event]:
         """Return the events since the attach."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The open maps and links of the probes, which stay attached as long as a process keeps these open."""
+"""The open maps and links of the probes: they stay attached as long as any process keeps the links open."""
 
 import contextlib
 import os
@@ -38,9 +38,9 @@ class Event(NamedTuple):
 
 
 class ProbeFacts(LoadAnswer):
-    """Describe attached probes; the last keys are known once they are attached, `version` to a snapshot only.
+    """Describe attached probes. These keys are added after the attach; only a snapshot gets `version`.
 
-    `pid`: of the process that keeps them attached. `used_at_attach`: pages of swap in use then.
+    `pid`: of the process that keeps them attached. `used_at_attach`: pages of swap in use at the attach.
     """
 
     pid: NotRequired[int]

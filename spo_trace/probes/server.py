@@ -78,7 +78,7 @@ class TraceServer(Closeable):
                 return
 
 
-# Whether the other side is root or the same user.
+# Whether the peer is root or the same user.
 def _trusted(peer: socket.socket) -> bool:
     credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return _CREDENTIALS.unpack(credentials)[1] in (0, os.geteuid())
@@ -130,7 +130,7 @@ def _is_whole(message: bytes, descriptors: list[int]) -> bool:
 
 @contextmanager
 def only_one(directory: Path = RUN) -> Iterator[None]:
-    """Hold the lock of the only trace on this machine, and remove files of killed ones.
+    """Hold the lock that allows one trace at a time, and remove the files of killed traces.
 
     Raise SpoTraceError if another trace runs.
     """

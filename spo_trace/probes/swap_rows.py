@@ -31,7 +31,7 @@ RESTORED = np.dtype([("new_ts_nsec", "=u8"), ("owner", OWNER)])
 
 
 class Known(Protocol):
-    """Read the probes' maps: see probes.Probes."""
+    """Describe the part of probes.Probes that rows need."""
 
     def read(self, name: str) -> tuple[bytes, bytes]:
         """Return all keys and all values of a map: `entries` (OWNER), `restored` (RESTORED)."""
@@ -53,7 +53,7 @@ class _Restored(NamedTuple):
 
 
 class SwapRows:
-    """Make rows of `known`; their stacks are symbolized, and interned in `stacks`."""
+    """Make rows from the maps `known`; symbolize their stacks and intern them in `stacks`."""
 
     def __init__(self, known: Known, symbols: Symbolizer, stacks: StackTable) -> None:
         self._known = known

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How an answer is shown: a DataFrame in, text to an open file out."""
+"""Reporters: each formats a DataFrame and writes it to an open file."""

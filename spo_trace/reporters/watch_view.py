@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The live view of watch, a table that fits the terminal, and its plain lines for everything else."""
+"""The output of watch: a live table that fits the terminal, or plain lines for pipes and files."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ __all__ = ["WatchView", "render_lines"]
 # Lines besides the rows: two above the table, its header, one below it.
 _OTHER_LINES = 5
 
-# Widths of a terminal, in columns.
+# Terminals narrower than these, in columns, get fewer columns of the table.
 _NARROW, _WIDE = 70, 100
 
 
@@ -81,7 +81,7 @@ def render_lines(rows: pd.DataFrame, elapsed: float, outfile: TextIO, *, header:
     outfile.flush()
 
 
-# The kernel's counts have neither amount; if only one is unknown, the columns are still useful.
+# The kernel's counts are of both together. If only one of the two is unknown, the columns are still useful.
 def _has_memory_or_swap(rows: pd.DataFrame) -> bool:
     return bool(rows[["mem_bytes", "swap_bytes"]].notna().any(axis=None))
 

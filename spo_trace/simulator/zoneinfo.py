@@ -97,7 +97,7 @@ def _values(machine: Machine, now: Counters) -> dict[str, int]:
         "nr_mapped": now.active_file,
         "nr_file_pages": now.cached + now.swap_cached,
         "nr_shmem": now.shmem,
-        # vmstat has mixed units: huge pages here, and KiB for kernel stacks.
+        # Not in base pages: the first two count huge pages, the third KiB.
         "nr_anon_transparent_hugepages": now.anon_huge >> 9,
         "nr_shmem_hugepages": now.shmem_huge >> 9,
         "nr_kernel_stack": now.kernel_stack * PAGE_SIZE // 1024,

@@ -37,7 +37,7 @@ class _InMemory(Snapshot):
         }
 
     def holds(self, table: str, columns: Collection[str] | None) -> bool:
-        """Tell whether all of `columns` of `table` are in memory."""
+        """Return whether all of `columns` of `table` are in memory."""
         return table in self._held and columns is not None and set(columns) <= set(self._held[table].column_names)
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> "pd.DataFrame":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Checked access to JSON that comes from outside: each value has the expected type and range, or an error names it."""
+"""Checked access to JSON that comes from outside: an error names each value of a wrong type or range."""
 
 import json
 from collections.abc import Iterator
@@ -99,7 +99,7 @@ class JsonFields:
         return (self._checked_text(key, key) for key in self._values)
 
     def has(self, key: str) -> bool:
-        """Tell whether the key is there and not null."""
+        """Return whether the key exists and is not null."""
         return self._values.get(key) is not None
 
     def wrong(self, key: str, expected: str) -> DamagedJson:
@@ -126,7 +126,7 @@ class JsonFields:
         return f"{self._name}.{key}" if self._name else key
 
 
-# JSON can escape a lone surrogate, which no file or terminal takes.
+# JSON can escape a lone surrogate, which cannot be written to a file or a terminal.
 def _is_unicode(text: str) -> bool:
     try:
         text.encode()

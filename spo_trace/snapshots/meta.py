@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Origin(StrEnum):
-    """Name where the owners of swap come from; the value is in snapshot.json and in the column `origin`."""
+    """Name the source of the owners of swap; the value is in snapshot.json and in the column `origin`."""
 
     DEBUGFS = "debugfs"
     BPF = "bpf"
@@ -62,7 +62,7 @@ class FileCounts:
 
 
 def reason_text(code: str) -> str:
-    """Return the text of a code in `reasons` or `marks`, the code itself if this spo-trace does not have it."""
+    """Return the text of a code in `reasons` or `marks`, the code itself if it is of a newer version."""
     return Reason(code).text if code in set(Reason) else code
 
 
@@ -70,7 +70,7 @@ def reason_text(code: str) -> str:
 class SourceFacts:
     """Name the source of a snapshot: its kind (live, capture, simulator) and its arguments.
 
-    `cut_off`: why an archive is known to be incomplete, None if it is not.
+    `cut_off`: why an archive is known to be incomplete, else None.
     """
 
     kind: str | None = None
@@ -80,10 +80,10 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True)
 class TraceFacts:
-    """Describe the probes that gave the owners of swap; amounts in pages.
+    """Describe the probes that recorded the owners of swap; amounts in pages.
 
     `unknown_pages`: in swap since before the attach. `lost_pages`: owners lost because the map was full.
-    `slot_cache_pages`: counted as used by the kernel without being used (up to Linux 6.14). `hooks`: role to function.
+    `slot_cache_pages`: counted as used but empty (up to Linux 6.14). `hooks`: role to function.
     """
 
     attached_at: str | None = None
@@ -99,7 +99,7 @@ class TraceFacts:
 class SwapOwner:
     """Describe the owners of swap: their origin, or why there are none.
 
-    `kept_by_kernel`: the kernel keeps the owners of swap, and counts them in nr_base_pages. `trace`: of Origin.BPF.
+    `kept_by_kernel`: the kernel keeps the owners of swap, and counts them in nr_base_pages. `trace`: only for BPF.
     """
 
     origin: Origin | None = None
@@ -166,8 +166,8 @@ class Meta:
     """Hold the metadata of a snapshot.
 
     `files`: the counts of each kernel file that was read. `missing`: why a file of page_owner_stacks was not read.
-    `warnings`: what the user was warned of during the collection. `page_columns`: the columns of pages.parquet where
-    it has not all of them, else None. `cost`: None unless the snapshot was taken live.
+    `warnings`: those shown to the user during the collection. `page_columns`: the columns of pages.parquet if some were
+    left out, else None. `cost`: None unless the snapshot was taken live.
     """
 
     schema_version: int

@@ -32,7 +32,7 @@ NAME = "snapshot.json"
 def read_meta(directory: Path) -> Meta:
     """Return the metadata of the snapshot in `directory`.
 
-    Raise SpoTraceError if it is no snapshot, is of a newer schema version, or has a damaged snapshot.json.
+    Raise SpoTraceError if it is not a snapshot, is of a newer schema version, or has a damaged snapshot.json.
     """
     try:
         fields = JsonFields.parse((directory / NAME).read_bytes())
@@ -127,7 +127,7 @@ def _file_counts(fields: JsonFields, version: int) -> FileCounts:
     )
 
 
-# Up to version 2, reasons are {text: number}. One of them decides something, so its code is needed.
+# Up to version 2, reasons are {text: number}. Verdicts and warnings depend on this one, so map it to its code.
 _CODES = {"the record is cut off: it has no empty line at its end": Reason.CUT_OFF.value}
 
 

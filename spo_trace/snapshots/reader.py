@@ -101,7 +101,7 @@ class Snapshot:
     def batches(self, table: str, rows: int) -> Iterator[pa.RecordBatch]:
         """Yield all columns of `table`, at most `rows` rows at a time."""
         with self._opening(table) as path, pq.ParquetFile(path) as file:
-            if file.num_row_groups:  # pyarrow 18 fails without.
+            if file.num_row_groups:  # pyarrow 18 fails to read a file without row groups.
                 yield from file.iter_batches(rows)
 
     @contextmanager

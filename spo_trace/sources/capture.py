@@ -24,7 +24,7 @@ from spo_trace.sources.tarball import Tarball, is_tar
 
 __all__ = ["CaptureSource"]
 
-# How many bytes of a file of another name are searched to find out which kernel file it is.
+# If its name does not identify a kernel file, this many bytes of its content are searched.
 SNIFFED = 1 << 16
 
 # Enough for the first block of any compression: a block of lz4 (4 MiB) or bz2 (900 kB) must be complete.

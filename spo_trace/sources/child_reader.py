@@ -3,8 +3,8 @@
 
 On some kernels (reported for 6.17 with 64K pages) a read(2) of page_owner_stacks never returns and ignores signals. A
 thread in such a call would keep this process from exiting, so another process reads. `cat` is the cheapest: it starts
-in a millisecond and takes less than 1 MB of the machine that is measured; another Python takes 10 MB. subprocess starts
-it with vfork(), which does not copy this process and is safe with threads.
+in a millisecond and takes less than 1 MB of the memory that is measured; another Python takes 10 MB. subprocess uses
+vfork(), which does not copy this process and is safe with threads.
 """
 
 import os
@@ -41,7 +41,7 @@ _abandoned: "list[subprocess.Popen[bytes]]" = []
 
 
 def abandoned() -> bool:
-    """Check whether an abandoned child still runs; children that have ended are forgotten."""
+    """Check whether an abandoned child still runs; children that have ended are dropped."""
     _abandoned[:] = [child for child in _abandoned if child.poll() is None]
     return bool(_abandoned)
 
@@ -50,7 +50,8 @@ def read_in_child(path: Path, timeout: float) -> bytes:
     """Return a file's content; raise Blocked if no data arrives for `timeout` seconds, ChildFailed on an error.
 
     A child that does not end is killed but not waited for. It shares nothing with this process: it has its own session,
-    and its descriptors are two pipes and /dev/null. So nothing that waits for this process or its output waits for it.
+    and its descriptors are two pipes and /dev/null. So a process that waits for this one,
+    or for the end of its output, does not wait for the child.
     """
     cat = shutil.which("cat", path=_DIRECTORIES) or shutil.which("cat")
     if cat is None:

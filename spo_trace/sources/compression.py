@@ -31,8 +31,8 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18":
 # Raised for damaged or truncated files of all formats; OverflowError comes from numbers in PAX headers of tar.
 READ_ERRORS = (OSError, EOFError, ValueError, OverflowError, lzma.LZMAError, tarfile.TarError)
 
-# A plain file is read in large steps. A compressed file or an archive is read in small ones: when a step fails, all of
-# it is lost.
+# Bytes per read. Small for compressed files and archives, because a read that fails loses all of its bytes; large for
+# plain files.
 _LARGE_STEP = 1 << 20
 _PIPE = 1 << 16
 SMALL_STEP = 1 << 14
@@ -47,12 +47,12 @@ class Readable(Protocol):
 
 
 class Rewound(io.RawIOBase):
-    """Read `head`, then the rest of `raw`: undoes reading the head of a pipe."""
+    """Read `head`, then the rest of `raw`, from which `head` was read: a pipe cannot be rewound."""
 
     def __init__(self, head: bytes, raw: Readable) -> None:
         self._head = head
         self._raw = raw
-        # On a pipe, read() waits for all bytes and ignores Ctrl-C meanwhile; read1() returns what is available.
+        # On a pipe, read() waits for all bytes and ignores Ctrl-C until then; read1() returns the available bytes.
         self._read_some: Callable[[int], bytes] = getattr(raw, "read1", raw.read)
 
     def readable(self) -> bool:
@@ -105,7 +105,7 @@ def first_bytes(head: bytes, size: int = 4096) -> bytes:
         return head[:size]
     stream = decompressed(io.BytesIO(head), head)
     content = bytearray()
-    # When a step fails, all of it is lost: the second attempt reads one byte at a time.
+    # A read that fails loses all of its bytes: if one fails, start again and read one byte at a time.
     try:
         while len(content) < size and (piece := stream.read(min(size - len(content), SMALL_STEP))):
             content += piece
@@ -122,7 +122,7 @@ def first_bytes(head: bytes, size: int = 4096) -> bytes:
 
 
 def read_chunks(outcome: Outcome, raw: BinaryIO | Rewound, head: bytes, *, step: int | None = None) -> Iterator[bytes]:
-    """Yield the decompressed content of `raw`; if it breaks off, set `outcome.problem`."""
+    """Yield the decompressed content of `raw`; if reading fails, set `outcome.problem`."""
     step = step or (SMALL_STEP if is_compressed(head) else _LARGE_STEP)
     try:
         stream = decompressed(raw, head)

@@ -41,7 +41,7 @@ def name_by_path(path: Path) -> str | None:
 
 
 def name_by_content(head: bytes) -> str | None:
-    """Return the name in PATHS of the kernel file that begins with `head`, None if the text does not show it."""
+    """Return the name in PATHS of the kernel file that begins with `head`, None if it is unknown."""
     head = plain_head(head)
     if (name := next((name for pattern, name in _CONTENT if pattern.search(head)), None)) is not None:
         return name

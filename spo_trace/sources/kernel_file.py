@@ -24,7 +24,7 @@ _NUMBER = re.compile(rb"\nPFN (0x[0-9a-f]+|\d+) |\nSWP entry (0x[0-9a-f]+)\n")
 class Stop(Enum):
     """Name why a batch has no more records."""
 
-    FULL = "the room is full"
+    FULL = "the buffer is full"
     PAST = "the next record has a PFN past the given end"
     END = "there are no more records"
     TOO_LARGE = "the next record does not fit the kernel's buffer (ENOMEM)"

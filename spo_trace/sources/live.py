@@ -100,7 +100,7 @@ class LiveSource:
     def _path(self, name: str) -> Path:
         return self._root / PATHS[_SAME_FILE_LATER.get(name, name)]
 
-    # Read here and now: stack_records() needs all of it, and an incomplete text is not used.
+    # Read at once: stack_records() needs the whole text, and an incomplete one is not used.
     def _open_stacks(self, name: str, path: Path) -> KernelText | None:
         # An errno is exact; a child gives only a message.
         try:

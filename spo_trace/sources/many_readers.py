@@ -42,7 +42,7 @@ class _Part(NamedTuple):
 def positions_are_pfns(file: Positioned) -> bool:
     """Test whether a file that was just opened can be read from any PFN; leave its position at the beginning.
 
-    It can since Linux 6.1; before, positions count from the lowest PFN and can't be set.
+    This works since Linux 6.1. Before, positions count from the lowest PFN and can't be set.
     """
     try:
         file.seek(0)
@@ -71,7 +71,7 @@ def range_runs(files: Sequence[Positioned], outcome: Outcome, last_pfn: int | No
 
 
 class _Ranges:
-    """Hand out PFN ranges, their size adapted to how much text the last ones had."""
+    """Hand out PFN ranges, their size adapted to the amount of text in the last ones."""
 
     def __init__(self, files: Sequence[Positioned], outcome: Outcome, last_pfn: int | None) -> None:
         self._readers = len(files)
@@ -108,7 +108,7 @@ class _Ranges:
             self._note(part)
         return Filled(part.size, part.ends)
 
-    # Adapts the ranges that are still to come.
+    # Adapt the size and start of the following ranges.
     def _note(self, part: _Part) -> None:
         count_too_large(self._outcome, part.too_large)
         if part.size > 2 * _WANTED_BYTES:

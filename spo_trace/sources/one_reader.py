@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A kernel file read by one reader from beginning to end, whatever its positions mean."""
+"""A kernel file read by one reader from beginning to end; works for any meaning of its positions."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ def read_records(file: Positioned, outcome: Outcome) -> Iterator[Records]:
         if stop is Stop.TOO_LARGE:
             break
     # The position after a record is PFN + 1 (6.1+) or counts from the lowest PFN (up to 6.0); in swap_page_owner it is
-    # the entry + 1. The first record shows which.
+    # the entry + 1. This is derived from the first record.
     base = _number(first) + 1 - first_position
     yield from gathered(_read_past(file, outcome, base, _number(last) + 1 - base))
 

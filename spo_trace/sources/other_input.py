@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Input that is not a capture: what it is, by its content or its path, and what to give or run instead."""
+"""Recognise input that is not a capture, by its content or its path, for an error with a useful hint."""
 
 import os
 import re
@@ -35,7 +35,7 @@ _ALL_PAGES = "give the text of /sys/kernel/debug/page_owner, which has all pages
 _OF_THAT_MACHINE = "give the text of /sys/kernel/debug/page_owner of that machine"
 _WITH_PAGE_OWNER = "also give page_owner: the directory that has both, or both files"
 
-# The first bytes of a file. Text of the kernel begins with none of them.
+# Rules for the first bytes of a file. No kernel file begins with any of these.
 _MAGIC = (
     _rule(rb"\APAR1", "a Parquet file", "give the snapshot directory (NAME.spo) that it is in, or the capture"),
     _rule(
@@ -88,20 +88,21 @@ _TEXTS = (
     ),
 )
 
-# A record's second line: a text with one is page_owner text, whatever else it has. A comm is too short to fake it.
+# The second line of a record: a text with such a line is page_owner text, even if a rule of _TEXTS matches it, too. A
+# comm is too short to fake the line.
 _RECORD = re.compile(
     rb"^[^\n]{0,200}?(?:PFN (?:0x[0-9a-f]{1,16}|\d{1,19}) (?:type|Block) |SWP entry 0x[0-9a-f]{5})|^SWP entry 0x",
     re.MULTILINE,
 )
 
-# The file that every snapshot has, and every recording; no other directory has one.
+# Every snapshot has the first file, every recording the second, and no other directory has either.
 _SNAPSHOT, _RECORDING = "snapshot.json", "series.json"
 
 _MOST_NAMES = 6
 
 
 def known_content(head: bytes) -> OtherFile | None:
-    """Return what a file that begins with `head` is, None if it may be a kernel file's text."""
+    """Return what a file that begins with `head` is, None if it may be the text of a kernel file."""
     for rule in _MAGIC:
         if rule.pattern.match(head):
             return rule.known

@@ -45,7 +45,7 @@ OTHER_PATHS = {
 
 
 class Source(Protocol):
-    """Give the kernel's text, file by file."""
+    """Provide the text of kernel files."""
 
     @property
     def kind(self) -> str:

@@ -14,7 +14,7 @@ __all__ = ["Unreadable", "explain"]
 
 
 class Unreadable(SpoTraceError):
-    """A kernel file cannot be read: `code`, message and hint say why."""
+    """Signal that a kernel file cannot be read; `code`, message and hint give the cause and the fix."""
 
     def __init__(self, message: str, why: Why) -> None:
         super().__init__(message, hint=why.hint or "run: spo-trace doctor")

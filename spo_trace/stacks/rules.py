@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Tables that assign a category to an allocation stack.
 
-Patterns are shell-style globs over function names without offsets, compiler suffixes and ``_noprof``. They cover
-Linux 3.19 to 7.x on x86 and arm64. Names that exist only in some versions do no harm in others.
+Patterns are shell-style globs for function names without offsets, compiler suffixes and ``_noprof``. They cover Linux
+3.19 to 7.x on x86 and arm64. A name that a kernel version does not have matches nothing there.
 """
 
 from enum import Enum
@@ -29,7 +29,7 @@ CATEGORIES: tuple[str, ...] = (
 
 
 class Scope(Enum):
-    """The frames that a rule is matched with. Rules of scope ALLOCATOR take precedence over all others."""
+    """Name the frames that a rule is matched against. Rules of scope ALLOCATOR take precedence over all others."""
 
     ALLOCATOR = "the frames of the allocator and its caller"
     ANY_FRAME = "any frame; the innermost frame that matches a rule decides"
@@ -105,7 +105,7 @@ RULES: tuple[Rule, ...] = (
     Rule("other", ALLOCATOR, "register_dummy_stack register_failure_stack"),
     # Kernels without register_early_stack() (4.2) record the stack of page_owner's own initialization.
     Rule("early boot", ALLOCATOR, "register_early_stack page_ext_init init_page_owner init_early_allocated_pages"),
-    # Memory for bookkeeping, reclaim or compaction does not belong to the task that these interrupted.
+    # Memory that bookkeeping, reclaim or compaction allocates does not belong to the task in which they run.
     Rule("other", ANY_FRAME, "stack_depot_* __stack_depot_* kasan_* kmsan_* kfence_* kmemleak_*"),
     Rule(
         "other",
@@ -115,7 +115,7 @@ RULES: tuple[Rule, ...] = (
         " shrink_page_list shrink_*lruvec shrink_node* shrink_slab* reclaim_pages do_try_to_free_pages"
         " try_to_free_* balance_pgdat kswapd",
     ),
-    # Compressed pages replace blocks of a (swap) device, with zram as with zswap.
+    # Both zram and zswap store compressed pages in place of blocks of a (swap) device.
     Rule("block", ANY_FRAME, "zs_malloc zs_* zbud_* z3fold_* zram_* zswap_* zcomp_*"),
     Rule(
         "other",
@@ -143,7 +143,7 @@ RULES: tuple[Rule, ...] = (
         "xfs_buf_* alloc_extent_buffer alloc_eb_folio_array btrfs_alloc_page_array btrfs_alloc_folio_array",
     ),
     Rule("bpf", ANY_FRAME, "bpf_* __bpf_* ringbuf_map_alloc arena_* array_map_* htab_map_* map_create __sys_bpf"),
-    # Whole protocols by their prefix, because tcp_init() and others allocate pages for tables.
+    # All functions of a protocol, not only its skb allocations: tcp_init() and others allocate tables.
     Rule(
         "network",
         ANY_FRAME,

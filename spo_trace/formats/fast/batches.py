@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Record batches of kernel text: the compiled scanner reads it run by run, the reference parser the rest."""
+"""Record batches from the compiled scanner, with the reference parser for records that it does not recognise."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import cycle
@@ -25,10 +25,10 @@ __all__ = ["TextFormat", "fast_batches"]
 
 
 class ScannedColumns(Protocol):
-    """Hold the meanings of one scanner's strings, and make columns of its rows."""
+    """Hold the parsed values of one scanner's strings, and convert its rows to columns."""
 
     def add(self, number: int, kind: int, text: bytes) -> None:
-        """Note string `number`."""
+        """Store the values of string `number`."""
         ...
 
     def needs_reference(self, rows: Rows) -> Numbers:
@@ -55,7 +55,7 @@ class TextFormat(NamedTuple):
 
 
 class _Lane:
-    """Hold a scanner and the meanings of its strings, which only the joining thread uses."""
+    """Hold a scanner and the parsed values of its strings, which only the joining thread uses."""
 
     def __init__(self, library: Library, text_format: TextFormat, names: Mapping[str, Names]) -> None:
         self._library = library
@@ -75,7 +75,7 @@ class _Lane:
             self._start()
 
     def learn(self, strings: Iterable[tuple[int, bytes]]) -> None:
-        """Note the strings that are new in a run."""
+        """Store the strings that are new in a run."""
         for kind, text in strings:
             if kind == STACK:
                 self.stacks.add(self._strings, text)
@@ -93,7 +93,7 @@ def fast_batches(
     *,
     jobs: int = 1,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows, stack ids and rejects of the reference parser; `jobs` makes no difference to them."""
+    """Yield the same rows, stack ids and rejects as the reference parser, for any number of `jobs`."""
     names = {name: Names() for name in text_format.names}
     # The scanners take turns: the results of each are joined before it gets its next run.
     lanes = cycle([_Lane(library, text_format, names) for _ in range(1 if jobs == 1 else jobs + 1)])
@@ -136,7 +136,7 @@ class _Joiner:
         return self._merged(batch, parsed, places)
 
     def rest(self) -> list[pa.RecordBatch]:
-        """Return the row of the last record of the text, if it is still waiting."""
+        """Return the row of the last record of the text, if it is still pending."""
         waiting, self._waiting = self._waiting, None
         row = None if waiting is None else parse_or_reject(waiting._replace(last=True), self._parser)
         return [] if row is None else [to_batch(self._format.schema, [row])]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Values of the compiled scanner's strings: a number or a name for each string's number."""
+"""Values (numbers or names) of the compiled scanner's strings, looked up by the number of the string."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ __all__ = ["MOST_STRINGS", "Lookup", "NameLookup", "Names", "Numbers"]
 
 Numbers = npt.NDArray[Any]
 
-# Above this number, strings are forgotten. A machine has fewer, unless a user produces many on purpose.
+# A table with more strings is cleared, to bound memory. A machine has fewer, unless a user makes many on purpose.
 MOST_STRINGS = 1 << 16
 
 _NOT_YET, _MISSING = -1, -2
@@ -29,7 +29,7 @@ class Lookup:
         self._any_missing = False
 
     def put(self, number: int, value: int | None) -> None:
-        """Note the value of string `number`; None if it has none."""
+        """Store the value of string `number`; None if it has none."""
         while number >= len(self._values):
             self._values = np.concatenate([self._values, np.zeros_like(self._values)])
             self._missing = np.concatenate([self._missing, np.zeros_like(self._missing)])
@@ -43,7 +43,7 @@ class Lookup:
         return arrays.numbers(self._values[numbers], self._missing[numbers] if self._any_missing else None)
 
     def numbers(self, numbers: Numbers) -> Numbers:
-        """Return the values of strings that all have one."""
+        """Return the values of strings, none of which lacks one."""
         return self._values[numbers]
 
 
@@ -89,7 +89,7 @@ class NameLookup:
         self._any_missing = False
 
     def put(self, number: int, name: str | None) -> None:
-        """Note the name of string `number`; None if it has none."""
+        """Store the name of string `number`; None if it has none."""
         while number >= len(self._index):
             self._index = np.concatenate([self._index, np.full_like(self._index, _NOT_YET)])
         if name is None:

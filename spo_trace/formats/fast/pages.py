@@ -19,7 +19,7 @@ __all__ = ["PAGE_NAMES", "ScannedPages"]
 
 PAGE_NAMES = ("gfp_flags", "comm", "migratetype", "page_flag_names", "last_migrate_reason", "memcg")
 
-# The string of a row that gives a column's value.
+# Column → the row's string that contains its value.
 _STRING_OF = {
     "gfp_mask": "gfp",
     "gfp_flags": "gfp",
@@ -42,7 +42,7 @@ _SHARED = {"pageblock_migratetype": "migratetype"}
 
 _NUMBERS_OF_ROWS = ("pfn", "order", "pid", "tgid", "ts_nsec", "swapped")
 
-# Columns of numbers that a string gives.
+# Columns with a number that is parsed from a string, and their types.
 _NUMBERS = {
     "gfp_mask": np.uint32,
     "page_flags": np.uint64,
@@ -64,7 +64,7 @@ class ScannedPages:
         self._needs_reference = Lookup(np.bool_)
 
     def add(self, number: int, kind: int, text: bytes) -> None:
-        """Note string `number`."""
+        """Store the values of string `number`."""
         if kind == GFP:
             mask, _, names = text.partition(b"(")
             self._put(number, gfp_mask=int(mask, 16), gfp_flags=escape(names))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Read and decompress a stream in a thread of its own, ahead of its user."""
+"""Read and decompress a stream in a thread of its own, ahead of its consumer."""
 
 from collections.abc import Iterable, Iterator
 from queue import Full, Queue

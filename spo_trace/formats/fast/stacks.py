@@ -23,7 +23,7 @@ class ScannedStacks:
         self._irregular: list[int] = []
 
     def add(self, number: int, text: bytes) -> None:
-        """Note string `number`: the lines of a stack, a line with its handle, or both."""
+        """Store string `number`: the lines of a stack, a line with its handle, or both."""
         lines, handle = _split(text)
         self._printed[number] = lines, handle
         if not are_frames(lines):

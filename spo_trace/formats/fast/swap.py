@@ -29,7 +29,7 @@ class ScannedSwap:
         self._needs_reference = Lookup(np.bool_)
 
     def add(self, number: int, kind: int, text: bytes) -> None:
-        """Note string `number`."""
+        """Store the values of string `number`."""
         if kind == COMM:
             self._comm.put(number, escape(text))
         elif kind == TAIL:

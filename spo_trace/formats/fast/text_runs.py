@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Text cut into runs of whole records for the compiled scanner: from a plain file, or as it arrives."""
+"""Cut text into runs of whole records for the compiled scanner: from a plain file or from a stream."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ __all__ = ["RUN_BYTES", "delimited_runs", "file_runs", "stream_runs"]
 # About 11,000 records: large enough to amortise what Python does per run, small enough to keep a few in memory.
 RUN_BYTES = 1 << 23
 
-# The last record of a run begins this near its end; a kernel prints at most a page for one.
+# To find where to cut, this many bytes are searched first; a kernel prints at most a page for one record.
 _WINDOW = 1 << 16
 
 
@@ -39,7 +39,7 @@ def file_runs(file: BinaryIO, outcome: Outcome, run_bytes: int = RUN_BYTES) -> I
 
 
 class _PlainFile:
-    """Read parts of a file."""
+    """Read parts of a plain file, in any order."""
 
     def __init__(self, outcome: Outcome, fd: int) -> None:
         self._outcome = outcome
@@ -51,7 +51,7 @@ class _PlainFile:
             begin = max(start, end - window)
             if (at := self._read(begin, end - begin).rfind(SEPARATOR)) >= 0:
                 return begin + at + 1
-        # A record that is larger than a run. Text without records is cut where split_records() cuts it.
+        # The record is larger than a run. Text without records is cut where split_records() cuts it.
         at = self._read(start, LONGEST_PIECE + len(SEPARATOR)).find(SEPARATOR)
         return min(start + (at + 1 if at >= 0 else LONGEST_PIECE), size)
 
@@ -82,7 +82,7 @@ def stream_runs(chunks: Iterable[bytes], run_bytes: int = RUN_BYTES) -> Iterator
 
 
 def delimited_runs(runs: Iterable[Records]) -> Iterator[Run]:
-    """Yield delimited records, in the runs in which they come."""
+    """Yield the delimited records of each of `runs` as one run."""
     offset = 0
     for text, ends in runs:
         if text:
@@ -91,7 +91,7 @@ def delimited_runs(runs: Iterable[Records]) -> Iterator[Run]:
 
 
 def _join(pieces: list[bytes], buffer: Buffer, ends: npt.NDArray[np.int64] | None = None) -> Filled:
-    # The only copy of the text that is made.
+    # The text is copied here and nowhere else.
     view = buffer.room(sum(map(len, pieces)))
     at = 0
     for piece in pieces:

@@ -25,8 +25,8 @@ class Hook(NamedTuple):
 _PAGE = "ctx, FIRST"
 _ENTRY_OF_TYPE = "(FIRST << 58) | SECOND"
 
-# The second member names a function that must exist too: without it, the hook would miss calls. In brackets: the last
-# release before, of those whose source was read.
+# The second member names a function that must exist too: without it, the hook would miss calls. In brackets: the newest
+# release without the function, of those whose source was checked.
 _CHOICES = (
     # 6.17 (after 6.14): swap_writeout() replaces swap_writepage(). Not __swap_writepage(), because zswap's writeback
     # calls it with a temporary page that has another owner.
@@ -64,8 +64,8 @@ def choose_hooks(
 ) -> list[Hook]:
     """Return a hook for each role whose function is in `functions` (and, for fentry, in `btf_functions`).
 
-    Without `owners`, the hook that follows migrating owners is replaced by one that sees which process had a page
-    mapped. Raise Problem if the kernel has no function to hook for swap-out, swap-in or the freeing of an entry.
+    Without `owners`, the hook that follows migrating owners is replaced by one that records which process had a
+    page mapped. Raise Problem if the kernel has no function to hook for swap-out, swap-in or the freeing of an entry.
     """
     usable = functions if btf_functions is None else set(functions) & set(btf_functions)
     chosen: dict[str, Hook] = {}

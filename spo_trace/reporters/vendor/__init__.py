@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Other people's libraries for the pages, each under its own licence: see README.md."""
+"""Third-party libraries for the HTML reports, each under its own licence: see README.md."""
