@@ -29,10 +29,10 @@ LIBRARIES = (
 README = """\
 # Vendored libraries
 
-Other people's code, as it is in its npm package, each under its own licence; the HTML pages carry it along, so that
-they load nothing. `make vendor` writes this directory anew (versions: `tests/vendor.py`).
+Third-party code, unchanged from its npm packages, each under its own licence. The HTML reports include it, so that they
+load nothing. `make vendor` regenerates this directory (versions: `tests/vendor.py`).
 
-| file | package | version | licence | its text | SHA-256 |
+| file | package | version | licence | licence text | SHA-256 |
 |---|---|---|---|---|---|
 """
 

@@ -80,7 +80,7 @@ def test_a_page_owner_file_alone_makes_a_page(tmp_path: Path) -> None:
     run = in_process("export", SWAPPED / "page_owner.xz", "-f", "html", cwd=tmp_path)
     assert run.returncode == 0
     page = run.stdout.decode()
-    assert "<h1>Memory of page_owner.xz</h1>" in page and "Does it add up?" not in page
+    assert "<h1>Memory of page_owner.xz</h1>" in page and "<h2>Balance</h2>" not in page
 
 
 @pytest.mark.parametrize("format", ["folded", "speedscope", "pprof", "html"])

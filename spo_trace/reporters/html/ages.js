@@ -23,7 +23,7 @@ function drawAges() {
   byId("ages").replaceChildren(table);
 }
 
-// From the youngest to the oldest class with any bytes; allocations without a time come last.
+// All classes from the youngest to the oldest with any bytes, then null for allocations without a time.
 function usedClasses() {
   const used = DATA.ages.rows.filter(([, , mem, swap]) => weighed(mem, swap)).map(([, bin]) => bin);
   const known = used.filter((bin) => bin !== null);

@@ -31,7 +31,7 @@ let drawnWidth = window.innerWidth;
 window.addEventListener(
   "resize",
   later(() => {
-    // A phone shows and hides its address bar: redraw only if the width changes.
+    // Phones also send this event when the address bar appears: redraw only if the width has changed.
     if (window.innerWidth === drawnWidth) return;
     drawnWidth = window.innerWidth;
     show({});

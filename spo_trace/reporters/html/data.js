@@ -1,4 +1,4 @@
-// The data of the page (from spo_trace/reporters/html/page.py), and the choices of the reader.
+// The data of the page (from spo_trace/reporters/html/page.py), and the user's selections.
 //
 // DATA.rows: [stack, comm, mem, swap] in bytes; in a diff [stack, comm, mem A, swap A, mem B, swap B].
 const DATA = JSON.parse(byId("data").textContent);
@@ -14,7 +14,7 @@ const inWords = (mem, swap) =>
 const state = { weight: "total", search: "", comm: null };
 const views = [];
 
-// Redraw everything that shows rows.
+// Change the selections and redraw all views.
 function show(change) {
   Object.assign(state, change);
   for (const view of views) view();

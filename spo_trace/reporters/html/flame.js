@@ -48,7 +48,7 @@ function drawFlame() {
   setCursor(d3.select(place).datum());
 }
 
-// d3-flame-graph animates new frames; animate only zooming.
+// Stop the animation of new frames by d3-flame-graph: only zooming is to be animated.
 function settle() {
   const frames = d3.select("#flame").selectAll("g");
   frames
@@ -72,7 +72,7 @@ function categoryColour(node) {
   return node.depth ? colourOf(node.data.category) : "var(--other)";
 }
 
-// The share of a frame's changes in one direction, from 0 to 4: steps of colour (shrinking is hatched as well).
+// A frame's stacks may grow and shrink. Its colour has four steps, by the net change as a share of all changes.
 function diffColour(node) {
   if (node.highlight) return "var(--hit)";
   const [was, is] = [before(node.data.sums), after(node.data.sums)];
@@ -148,7 +148,7 @@ function onFlameKey(event) {
   event.preventDefault();
 }
 
-// Colours of growth; shrinking is hatched as well.
+// Shrinking is hatched, too, for readers who cannot distinguish the colours.
 function addPatterns() {
   const steps = {
     grew: ["#fddbc7", "#f6b497", "#ef8a62", "#e2633f"],

@@ -94,7 +94,7 @@ def _balance(table: pd.DataFrame | None) -> str:
     verdicts = table[table["kind"] == "verdict"].to_dict("records")
     summary = "; ".join(f"{row['section']}: {row['verdict']}" for row in verdicts)
     sections = "".join(_section(str(section), rows) for section, rows in table.groupby("section", sort=False))
-    header = f"<summary><h2>Does it add up?</h2>{text(summary)}</summary>"
+    header = f"<summary><h2>Balance</h2>{text(summary)}</summary>"
     body = f'<div class="scroll"><table>{sections}</table></div>'
     return f'<section class="balance"><details>{header}{body}</details></section>'
 

@@ -38,7 +38,7 @@ def name_or_none(value: Any) -> str | None:
 
 
 def filled(table: pd.DataFrame, amounts: Sequence[str]) -> pd.DataFrame:
-    """Return `table` with 0 for unknown amounts; the page has a list of these."""
+    """Return `table` with 0 for unknown amounts, which the page lists separately."""
     return table.assign(**{name: table[name].fillna(0).astype("int64") for name in amounts})
 
 

@@ -1,7 +1,7 @@
 // A table that can be sorted by its headings, shows some rows at a time, and has details for each row.
 const ROWS_AT_A_TIME = 50;
 
-// A column: {title, text(row) | size(row) | change(row) | share(row), wide: not on a phone, nowrap, roomy}.
+// A column: {title, text(row) | size(row) | change(row) | share(row), wide: hidden on phones, nowrap, roomy}.
 // `detail(row)`: the details of an opened row.
 function makeTable(place, { caption, columns, sort, detail }) {
   const table = { rows: [], shown: ROWS_AT_A_TIME, sort, descending: true };
