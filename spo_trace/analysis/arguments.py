@@ -21,7 +21,7 @@ def names_of(given: object, argument: str) -> list[str]:
     names = [given] if isinstance(given, str) else _items(given)
     if names is None or not all(isinstance(name, str) for name in names):
         raise UsageError(
-            (Argument(argument), f" takes a name or a list of names, not {_with_article(given)}"),
+            (Argument(argument), f" must be a name or a list of names, not {_with_article(given)}"),
             hint=("for example: ", f"{argument}=['comm', 'caller']"),
         )
     return [str(name) for name in names]
@@ -31,7 +31,7 @@ def path_of(given: object, argument: str) -> str:
     """Return a path as a string; raise UsageError for other types and for impossible file names."""
     if not isinstance(given, str | os.PathLike):
         raise UsageError(
-            (Argument(argument), f" takes a path, not {_with_article(given)}"), hint="give a str or a pathlib.Path"
+            (Argument(argument), f" must be a path, not {_with_article(given)}"), hint="give a str or a pathlib.Path"
         )
     path = os.fsdecode(given)
     if (why := _path_fault(path)) is not None:
@@ -61,7 +61,7 @@ def number_of(given: object, argument: str, *, least: int) -> int | None:
     if isinstance(given, bool) or number < least:
         raise UsageError(
             (Argument(argument), f" must be an integer of at least {least}, not {_shortened(given)}"),
-            hint=("leave out ", Argument(argument), " for the default"),
+            hint=("leave out ", Argument(argument), " to use the default"),
         )
     return number
 
@@ -80,7 +80,7 @@ def amount_of(given: object, argument: str, unit: str) -> float:
     if not 0 <= amount < math.inf:
         raise UsageError(
             (Argument(argument), f" must be a number of {unit}, not {_shortened(given)}"),
-            hint=("leave out ", Argument(argument), " for the default"),
+            hint=("leave out ", Argument(argument), " to use the default"),
         )
     return amount
 

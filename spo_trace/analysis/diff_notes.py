@@ -36,7 +36,7 @@ def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[Note]:
         code = NoteCode.REVERSED if relation.seconds < 0 else NoteCode.ONE_BOOT
         notes.append(Note(code, f"Same boot, {abs(relation.seconds):,.1f} s apart{back}"))
     elif relation.same_kernel is not False:
-        notes.append(Note(NoteCode.NOT_ONE_BOOT, "Different boots, or unknown whether the same: no rate"))
+        notes.append(Note(NoteCode.NOT_ONE_BOOT, "Different boots, or the boot of one is unknown: no rate"))
     return [*notes, *_left_out(a, b, relation)]
 
 

@@ -16,7 +16,7 @@ def shortcomings(meta: Meta) -> Iterator[Text]:
     # Up to schema version 2, the stored warnings include this one.
     if meta.machine.page_size_from is PageSizeFrom.ASSUMED and meta.schema_version > 2:
         yield (
-            "nothing in the capture gives the page size: 4096 bytes assumed; give ",
+            "the capture does not contain the page size: 4096 bytes assumed; give ",
             *(Argument("page_size"), " (getconf PAGESIZE prints it on the machine)"),
         )
     yield from _contradictions(meta.machine)
@@ -62,11 +62,11 @@ def _of_file(counts: FileCounts) -> Iterator[str]:
     if lost:
         yield f"{lost:,} of {lost + counts.records:,} records are malformed and set aside {first}"
     if noted:
-        yield f"{noted:,} lines were not understood and set aside, their records kept {first}"
+        yield f"{noted:,} lines were not understood and set aside; their records are kept {first}"
     if Reason.CUT_OFF in counts.reasons:
         yield "a record is cut off: is the text complete?"
     if counts.problem:
-        yield f"{counts.problem}; what came before it was read"
+        yield f"{counts.problem}; the text before it was read"
     for reason, number in counts.skipped.items():
         yield f"at least {number:,} skipped: {reason}"
     if counts.note:

@@ -34,7 +34,7 @@ class Condition:
         if expression is None:
             return
         if not isinstance(expression, str):
-            what = f" takes an expression as a string, not a {type(expression).__name__}"
+            what = f" must be an expression as a string, not a {type(expression).__name__}"
             raise UsageError((Argument("where"), what), hint=EXAMPLE)
         tree = _parsed(expression)
         self._names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -109,7 +109,7 @@ def _parsed(expression: str) -> ast.Expression:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and node.value is None:
             raise UsageError(
-                (Argument("where", expression), ": nothing equals None"), hint="NAME.isna() selects missing values"
+                (Argument("where", expression), ": no value equals None"), hint="NAME.isna() selects missing values"
             )
         if not isinstance(node, _ALLOWED) and node not in called:
             what = ast.unparse(node) or type(node).__name__

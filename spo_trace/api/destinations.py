@@ -37,7 +37,7 @@ def check_file(path: Path, *, force: bool, argument: str = "output") -> None:
         raise SpoTraceError(f"{path} exists", hint=("replace it with ", Argument("force", True)))
     if not path.exists() and not os.access(path.parent, os.W_OK | os.X_OK):
         why = "Permission denied" if path.parent.is_dir() else f"{path.parent} is not a directory"
-        hint = ("name a directory of yours with ", Argument(argument))
+        hint = ("name a directory that you can write to with ", Argument(argument))
         raise SpoTraceError(f"{path} can't be written: {why}", hint=hint)
 
 
@@ -69,7 +69,7 @@ def destination(outfile: Destination, *, binary: bool, access: Access, force: bo
         try:
             yield cast(TextIO, outfile)
         except UnicodeEncodeError as error:
-            problem = f" cannot hold {error.object[error.start]!r} in its encoding, {error.encoding}"
+            problem = f" cannot encode {error.object[error.start]!r}: its encoding is {error.encoding}"
             hint = "open it with encoding='utf-8', or give a path"
             raise UsageError((Argument("outfile"), problem), hint=hint) from error
     else:

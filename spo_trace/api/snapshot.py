@@ -127,7 +127,7 @@ def snapshot(
 def access_given(owner: str | None, mode: int | None) -> Access:
     """Return the owner and mode of an output; raise UsageError for arguments of a wrong type."""
     if owner is not None and not isinstance(owner, str):
-        raise UsageError((Argument("owner"), " must be USER or USER:GROUP as text"), hint="for example: '1000:1000'")
+        raise UsageError((Argument("owner"), " must be USER or USER:GROUP, a string"), hint="for example: '1000:1000'")
     return access_for(owner, number_of(mode, "mode", least=0))
 
 

@@ -49,7 +49,7 @@ def command(format: DoctorFormat = "text") -> None:
     sys.stdout.flush()
     missing = [check.what for check in snapshot if check.state == "missing"]
     if missing:
-        hint = "--from works without: captures and simulated machines"
+        hint = "captures and simulated machines need none of this: use --from"
         fail(f"cannot take a live snapshot on this machine yet: {', '.join(missing)}", hint, EXIT_ERROR)
     if format == "text":
         note("Ready: sudo spo-trace snapshot -o NAME.spo")

@@ -102,7 +102,7 @@ def _open_device(output: Path) -> int:
     fd = os.open(output, os.O_WRONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC)
     if stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise SpoTraceError(f"{output} was replaced while it was opened", hint="use a directory of yours with -o")
+        raise SpoTraceError(f"{output} was replaced while it was opened", hint="name a directory of your own with -o")
     return fd
 
 

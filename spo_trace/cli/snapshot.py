@@ -96,7 +96,7 @@ def _note_result(snap: "Snapshot", target: Path) -> None:
     note(f"Wrote {target}: {', '.join(rows)}, {directory_size(target)}")
     if cost := snap.meta.cost:
         own = (cost.own_pages or 0) * snap.page_size
-        listed = f"; {format_size(own)} of the listed memory is its own" if own else ""
+        listed = f"; {format_size(own)} of the listed memory is of spo-trace itself" if own else ""
         note(f"Took {cost.seconds:.1f} s; all files were read within {cost.skew_seconds:.1f} s{listed}")
     if swap_owner.why:
         note(f"Swap owners: none ({swap_owner.why.text})")

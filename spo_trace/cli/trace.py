@@ -56,8 +56,8 @@ def command(
     """Track the owners of swapped pages on an unpatched kernel.
 
     Attaches BPF probes to the kernel's swap functions (needs root and bcc) until it exits. While it runs,
-    `spo-trace snapshot` knows the owners of swap, and pages that come back from swap keep their owner. With INTERVAL,
-    prints the processes that swap, in pages per second.
+    snapshots include the owners of swap, and pages that are swapped in keep their first owner. With INTERVAL, prints
+    the pages per second that each process swaps.
 
     \b
         sudo spo-trace trace &
@@ -103,10 +103,10 @@ def _note_attached(probes: "Probes") -> None:
         note(f"Checked: the owners of {facts['checked_pages']} pages read from kernel memory match page_owner")
         unknown = facts["used_at_attach"] * sysconf("SC_PAGE_SIZE")
         note(f"Swapped out before the probes were attached, owners unknown: {format_size(unknown)}")
-        note("Owners of swap are tracked from now on: sudo spo-trace snapshot --swap bpf. Ctrl-C stops it.")
+        note("Tracking the owners of swap. To read them: sudo spo-trace snapshot --swap bpf. Ctrl-C stops.")
     else:
         warn("page_owner is off: only events are counted, with the stack of the swap-out; owners of swap are unknown")
-        note("Names are those of processes that mapped the page; with ?, of the task that swapped it (owner unknown)")
+        note("comm is a process that had the page mapped or, if marked with ?, the task that swapped it")
 
 
 def _run(

@@ -56,7 +56,7 @@ Owners = Annotated[
         "--top",
         shows="N",
         least=0,
-        help="Number of owners to show, 0 for all. Default: what fits the terminal; all in plain lines, csv and json.",
+        help="Number of owners to show, 0 for all. Default: as many as fit; all in plain lines, csv and json.",
     ),
 ]
 Sort = Annotated[

@@ -149,8 +149,8 @@ class _Collection:
             )
         causes = [text for count in counts for text in (count.problem, count.first_reject) if text]
         raise SpoTraceError(
-            "page_owner holds no record that can be read" + (f": {causes[0]}" if causes else ": it is empty"),
-            hint="the text begins like this: Page allocated via order 0, mask 0x…",
+            "page_owner contains no valid record" + (f": {causes[0]}" if causes else ": it is empty"),
+            hint="a record begins like this: Page allocated via order 0, mask 0x…",
         )
 
 

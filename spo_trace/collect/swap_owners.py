@@ -52,7 +52,7 @@ class SwapOwners:
         live = self._source.kind == "live"
         if self._mode == "bpf" and not live:
             raise UsageError(
-                (Argument("swap", "bpf"), f" asks this machine's kernel, not a {self._source.kind}"),
+                (Argument("swap", "bpf"), f" needs this machine as its source, not a {self._source.kind}"),
                 hint=("leave out ", Argument("swap"), ", or read this machine"),
             )
         if not live or self._mode not in ("auto", "bpf") or (self._mode == "auto" and self._text is not None):
@@ -71,7 +71,7 @@ class SwapOwners:
             self._warnings += trace.warnings()
             return SwapOwner(Origin.BPF, kept_by_kernel=kept, trace=trace.facts())
         if self._mode == "none":
-            return SwapOwner(why=Why(Missing.NOT_ASKED_FOR, "not asked for"), kept_by_kernel=kept)
+            return SwapOwner(why=Why(Missing.NOT_ASKED_FOR, "not requested"), kept_by_kernel=kept)
         if self._text is not None:
             bits = address_bits(machine.arch)
             rows.write("swap", self._text, swap_batches(self._text, self._stacks, log.reject, bits=bits, jobs=jobs))

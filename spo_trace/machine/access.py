@@ -19,14 +19,14 @@ def check_root(machine: Machine) -> Check:
     """Check that this user may read debugfs."""
     topic = Topic(CheckCode.ROOT, "root")
     if machine.euid != 0:
-        found = f"this is uid {machine.euid}, not root"
+        found = f"running as uid {machine.euid}, not root"
         if machine.euid == os.geteuid() and os.access(machine.root / _PAGE_OWNER, os.R_OK, effective_ids=True):
-            return topic.ok(f"{found}, but it may read page_owner")
+            return topic.ok(f"{found}, but page_owner is readable")
         return topic.missing(found, "run it with sudo: only root may read debugfs", Missing.NOT_ROOT)
     if machine.in_user_namespace:
-        found = "this is root of a user namespace only (an unprivileged container)"
+        found = "running as root of a user namespace only (an unprivileged container)"
         return topic.missing(found, ON_HOST, Missing.CONTAINER)
-    return topic.ok("this is root")
+    return topic.ok("running as root")
 
 
 def has_debugfs(machine: Machine) -> bool:
@@ -47,10 +47,10 @@ def check_debugfs(machine: Machine) -> Check:
 def _why_no_debugfs(machine: Machine) -> tuple[Missing, str, str]:
     option = machine.boot_option("debugfs")
     if option in ("off", "no-mount"):
-        found = f"debugfs is switched off by debugfs={option} on the kernel's command line"
+        found = f"debugfs is disabled by debugfs={option} on the kernel's command line"
         return Missing.DEBUGFS_OFF, found, f"remove debugfs={option} from the kernel's command line and reboot"
     if option != "on" and machine.configured("CONFIG_DEBUG_FS_ALLOW_NONE"):
-        found = "debugfs is switched off in the kernel's configuration (CONFIG_DEBUG_FS_ALLOW_NONE)"
+        found = "debugfs is disabled in the kernel's configuration (CONFIG_DEBUG_FS_ALLOW_NONE)"
         return Missing.DEBUGFS_OFF, found, "add debugfs=on to the kernel's command line and reboot"
     if "debugfs" not in (machine.read("proc/filesystems") or "debugfs").split():
         return Missing.NO_DEBUGFS, "the kernel has no debugfs", "use a kernel with CONFIG_DEBUG_FS=y"
@@ -77,4 +77,4 @@ def check_lockdown(machine: Machine) -> Check:
     if machine.configured("CONFIG_SECURITY_LOCKDOWN_LSM") == "" or machine.mounted_on("/sys/kernel/security"):
         return topic.ok("the kernel has no lockdown")
     fix = "mount -t securityfs securityfs /sys/kernel/security"
-    return topic.unknown("securityfs is not mounted: whether lockdown is on is unknown", fix)
+    return topic.unknown("kernel lockdown is unknown: securityfs is not mounted", fix)

@@ -26,7 +26,7 @@ def has_page_owner(machine: Machine) -> bool:
 
 
 def check_page_owner(machine: Machine) -> Check:
-    """Check that page_owner can be read, or without access to it, that it is built in and switched on."""
+    """Check that page_owner can be read, or without access to it, that it is built in and enabled."""
     there = machine.exists(_PAGE_OWNER)
     if there:
         try:
@@ -47,7 +47,7 @@ def _unreadable(machine: Machine, error: OSError) -> Check:
         found = f"kernel lockdown ({machine.lockdown}) forbids reading page_owner"
         return _TOPIC.missing(found, "boot without lockdown= and without Secure Boot", Missing.LOCKDOWN)
     if number == errno.EINVAL:
-        found = "page_owner is built in, but not switched on"
+        found = "page_owner is built in, but not enabled"
         return _TOPIC.missing(found, _boot(machine), Missing.NOT_SWITCHED_ON)
     found = f"page_owner can't be read: {os.strerror(number)} ({errno.errorcode.get(number, number)})"
     if number not in (errno.EPERM, errno.EACCES):
@@ -66,17 +66,17 @@ def _from_boot(machine: Machine, *, absent: bool) -> Check:
         return _TOPIC.missing("the kernel is built without CONFIG_PAGE_OWNER", fix, Missing.NOT_BUILT_IN)
     but = f"; the command line has page_owner={option}" if option else ""
     if built_in and (absent or not switches_on(option)):
-        found = f"page_owner is built in, but not switched on{but}"
+        found = f"page_owner is built in, but not enabled{but}"
         return _TOPIC.missing(found, _boot(machine), Missing.NOT_SWITCHED_ON)
     if absent:
         fix = f"use a kernel with CONFIG_PAGE_OWNER=y, and {_boot(machine)}"
         return _TOPIC.missing(f"the kernel has no page_owner file{but}", fix, Missing.NO_FILE)
     if not switches_on(option):
         words = f"page_owner={option}" if option else "no page_owner=on"
-        found = f"page_owner is not switched on: the kernel's command line has {words}"
+        found = f"page_owner is not enabled: the kernel's command line has {words}"
         return _TOPIC.missing(found, _boot(machine), Missing.NOT_SWITCHED_ON)
     known = "page_owner is built in, and" if built_in else "page_owner"
-    found = f"{known} switched on by page_owner={option}; whether it can be read is unknown"
+    found = f"{known} enabled by page_owner={option}; whether it can be read is unknown"
     return _TOPIC.unknown(found)
 
 

@@ -40,7 +40,7 @@ def trace_needs(machine: Machine, pythons: Sequence[str] = PYTHONS) -> Iterator[
 def _check_privileges(machine: Machine) -> Check:
     topic = Topic(CheckCode.TRACE_PRIVILEGES, "privileges")
     if machine.euid != 0:
-        found = f"this is uid {machine.euid}: only root may attach probes"
+        found = f"running as uid {machine.euid}: only root may attach probes"
         return topic.optional(found, "run it with sudo", Missing.NOT_ROOT)
     held = machine.capabilities("CapEff")
     if held is not None and not held & CAP_SYS_ADMIN and held & (both := _CAP_BPF | _CAP_PERFMON) != both:

@@ -33,7 +33,7 @@ class Recording(Closeable):
     def __init__(self, directory: Path, question: Question, *, access: Access = OWN, force: bool = False) -> None:
         """Set the directory. The first sample creates it and, with `force`, replaces an old recording."""
         if not directory.absolute().parent.is_dir():
-            raise SpoTraceError(f"{directory.parent} is not a directory", hint="make it, or choose another place")
+            raise SpoTraceError(f"{directory.parent} is not a directory", hint="create it, or choose another directory")
         self._directory = directory
         self._question = question
         self._output = OutputDirectory(directory, _RECORDING, access=access, force=force)

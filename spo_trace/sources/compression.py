@@ -129,4 +129,4 @@ def read_chunks(outcome: Outcome, raw: BinaryIO | Rewound, head: bytes, *, step:
         while chunk := stream.read(step):
             yield chunk
     except READ_ERRORS as error:
-        outcome.problem = f"the input breaks off: {error}"
+        outcome.problem = f"reading the input failed: {error}"

@@ -33,11 +33,11 @@ def _rule(pattern: bytes, what: str, hint: str) -> _Rule:
 _UNSORTED = "give the text that it was made from: cat /sys/kernel/debug/page_owner > page_owner.txt"
 _ALL_PAGES = "give the text of /sys/kernel/debug/page_owner, which has all pages; this dump has one"
 _OF_THAT_MACHINE = "give the text of /sys/kernel/debug/page_owner of that machine"
-_WITH_PAGE_OWNER = "also give page_owner: the directory that has both, or both files"
+_WITH_PAGE_OWNER = "also give page_owner: both files, or the directory that contains both"
 
 # Rules for the first bytes of a file. No kernel file begins with any of these.
 _MAGIC = (
-    _rule(rb"\APAR1", "a Parquet file", "give the snapshot directory (NAME.spo) that it is in, or the capture"),
+    _rule(rb"\APAR1", "a Parquet file", "give the snapshot directory (NAME.spo) that contains it, or the capture"),
     _rule(
         rb"(?i)\A(?:\xef\xbb\xbf)?\s*(?:<!--|<!doctype html|<html|<head)",
         "an HTML page",
@@ -49,8 +49,8 @@ _MAGIC = (
     _rule(rb"\A7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it, and give the directory or a tar archive"),
     _rule(rb"\ASQLite format 3\0", "an SQLite database", "give the text of /sys/kernel/debug/page_owner"),
     _rule(rb"\A%PDF-", "a PDF file", "give the text of /sys/kernel/debug/page_owner"),
-    _rule(rb'\A\s*\{[^{}]*"schema_version"', "the snapshot.json of a snapshot", "give the directory that it is in"),
-    _rule(rb"\Aallocinfo - version", "/proc/allocinfo", "also give page_owner: the directory that has both"),
+    _rule(rb'\A\s*\{[^{}]*"schema_version"', "the snapshot.json of a snapshot", "give the directory that contains it"),
+    _rule(rb"\Aallocinfo - version", "/proc/allocinfo", "also give page_owner: the directory that contains both"),
 )
 
 _FIELD = rb"(?:allocated by [A-Z| ]+|PID -?\d+|TGID -?\d+|task_comm_name: .{0,15})"
@@ -58,7 +58,7 @@ _FIELD = rb"(?:allocated by [A-Z| ]+|PID -?\d+|TGID -?\d+|task_comm_name: .{0,15
 _TEXTS = (
     _rule(
         rb"^[> \t]*\d+ times(?:, \d+ pages)?(?:,? " + _FIELD + rb")*[ ,:]*\r?$",
-        "the output of page_owner_sort (it counts records and leaves out their PFNs)",
+        "the output of page_owner_sort (counts of records, without PFNs)",
         _UNSORTED,
     ),
     _rule(
@@ -78,12 +78,12 @@ _TEXTS = (
     ),
     _rule(
         rb"^(?:nr_base_pages|stack_count): -?\d+|curr_nr_base_pages: \d+",
-        "show_stacks of page_owner_stacks (it counts pages by stack and names no process)",
+        "show_stacks of page_owner_stacks (counts of pages by stack, without processes)",
         _WITH_PAGE_OWNER,
     ),
     _rule(
         rb"\A[\r\n]*" + FRAMES + rb"handle: \d+",
-        "show_stacks_handles of page_owner_stacks (it has the stack of each handle, and no page)",
+        "show_stacks_handles of page_owner_stacks (the stack of each handle, without pages)",
         _WITH_PAGE_OWNER,
     ),
 )
@@ -120,7 +120,7 @@ def error_for_path(given: str) -> SpoTraceError | None:
             f"{given} is a recording of samples", hint=("show its growth: ", Call("trend", samples=given))
         )
     if (path / _SNAPSHOT).is_file():
-        return SpoTraceError(f"{given} is a snapshot already", hint=("read it: ", Call("attribute", snap=given)))
+        return SpoTraceError(f"{given} is already a snapshot", hint=("read it: ", Call("attribute", snap=given)))
     if path.is_file() and path.suffix in (".json", ".parquet"):
         for mark, kind, function in ((_SNAPSHOT, "snapshot", "attribute"), (_RECORDING, "recording", "trend")):
             if (path.parent / mark).is_file():

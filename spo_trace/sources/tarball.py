@@ -125,7 +125,7 @@ class Tarball:
                     try:
                         head = raw.read(_HEAD)
                     except READ_ERRORS as error:
-                        outcome.problem = f"the input breaks off: {error}"
+                        outcome.problem = f"reading the input failed: {error}"
                         return
                     yield from read_chunks(outcome, Rewound(head, raw), head, step=SMALL_STEP)
                     return
@@ -147,9 +147,9 @@ class Tarball:
                         self.errors[name.removesuffix(".err")] = read_err(_content(archive, member, LONGEST))
                 # An archive ends with a block of zeros; tarfile also accepts the end of its input.
                 if archive.fileobj.tell() - archive.offset < tarfile.BLOCKSIZE:
-                    self.cut_off = "the archive has no end"
+                    self.cut_off = "the end of the archive is missing"
         except READ_ERRORS as error:
-            self.cut_off = f"the archive breaks off: {error}"
+            self.cut_off = f"reading the archive failed: {error}"
             if not found:
                 raise SpoTraceError(
                     f"{self._title}: the archive is damaged: {error}", hint="was the transfer complete?"

@@ -33,7 +33,7 @@ def explain(path: Path, error: OSError, machine: Machine) -> Unreadable:
 
 def _why(number: int, text: str) -> Why:
     if number == errno.EINVAL:
-        hint = "page_owner is built in but not switched on: boot with page_owner=on"
+        hint = "page_owner is built in but not enabled: boot with page_owner=on"
         return Why(Missing.NOT_SWITCHED_ON, text, hint)
     if number in (errno.EACCES, errno.EPERM):
         hint = "kernel lockdown, a security module (SELinux, AppArmor) or a container denies access"

@@ -89,7 +89,7 @@ def test_report_from_standard_input(place: Path) -> None:
     run = spo_trace("report", "-", "--where", 'comm == "dd"', cwd=place, stdin=FILES["page_owner"])
     assert answer(run) == "comm        mem  swap      total   share\ndd    32.00 KiB     ?  32.00 KiB  100.0%\n"
     assert run.stderr.startswith(
-        b"spo-trace: warning: nothing in the capture gives the page size: 4096 bytes assumed; give --page-size "
+        b"spo-trace: warning: the capture does not contain the page size: 4096 bytes assumed; give --page-size "
     )
 
 

@@ -50,7 +50,7 @@ ERRORS = [
     (["report", "text"], "text is not a page_owner capture: it has no line that begins with 'Page allocated via'\n"),
     (["report", "stages"], "stages has no page_owner file\n  hint: it contains captures: name one of 1-a\n"),
     (["report", "none"], "none has no page_owner file\n"),
-    (["report", "empty"], "page_owner holds no record that can be read: it is empty\n"),
+    (["report", "empty"], "page_owner contains no valid record: it is empty\n"),
     (["report", "garbage"], "page_owner: this is an ELF file, such as a vmcore\n"),
     (["report", "bad.tar"], "bad.tar: page_owner is empty in the archive\n"),
     (["report", "broken.spo"], f"broken.spo/{DAMAGED}"),

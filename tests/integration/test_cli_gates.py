@@ -152,7 +152,7 @@ def test_a_wrong_plot_is_an_error_before_the_work(place: Path, arguments: tuple[
     assert (run.returncode, run.stdout) == (1, b"")
     assert run.stderr.decode() == (
         "spo-trace: error: nosuch/x.html can't be written: nosuch is not a directory\n"
-        f"  hint: name a directory of yours with {arguments[-1]}\n"
+        f"  hint: name a directory that you can write to with {arguments[-1]}\n"
     )
 
 

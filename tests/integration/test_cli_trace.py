@@ -60,7 +60,7 @@ def test_events_by_name(maps: FakeMaps, tmp_path: Path) -> None:
         "Attached to swap_writeout (fentry)",
         "Checked: the owners of 20 pages read from kernel memory match page_owner",
         "Swapped out before the probes were attached, owners unknown: 12.00 KiB",
-        "Owners of swap are tracked from now on: sudo spo-trace snapshot --swap bpf. Ctrl-C stops it.",
+        "Tracking the owners of swap. To read them: sudo spo-trace snapshot --swap bpf. Ctrl-C stops.",
         "Detached. Counted:",
         "            69 pages written to swap",
         "             2 owners lost: the map of swap entries was full",

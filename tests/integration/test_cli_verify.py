@@ -135,7 +135,7 @@ def test_an_archive_that_is_cut_between_two_files(tmp_path: Path) -> None:
     (tmp_path / "cut.tar").write_bytes(content[: 512 + 512])
     run = in_process("report", "cut.tar", cwd=tmp_path)
     assert run.returncode == 0
-    assert b"the capture is cut off, and files may be missing: the archive has no end" in run.stderr
+    assert b"the capture is cut off, and files may be missing: the end of the archive is missing" in run.stderr
     said = json.loads(in_process("verify", "cut.tar", "-f", "json", cwd=tmp_path).stdout)
     assert {row["reason"] for row in said if row["verdict"]} == {"cut-off"}
 

@@ -53,17 +53,17 @@ def test_a_patched_kernel_that_tracks_swap_is_ready(patched: dict[str, str]) -> 
 def test_without_root_doctor_suggests_sudo(patched: dict[str, str]) -> None:
     said = patched["not root"]
 
-    assert "MISSING   root: this is uid 65534, not root" in said
+    assert "MISSING   root: running as uid 65534, not root" in said
     assert "sudo" in said
     # Everything that can be checked without root is shown.
-    assert "switched on by page_owner=on,swap" in said
+    assert "enabled by page_owner=on,swap" in said
     assert said.endswith("exit 1\n")
 
 
 def test_without_root_snapshot_suggests_sudo(patched: dict[str, str]) -> None:
     said = patched["snapshot, not root"]
 
-    assert "page_owner can't be read: this is uid 65534, not root\n" in said
+    assert "page_owner can't be read: running as uid 65534, not root\n" in said
     assert "run it with sudo" in said
     assert said.endswith("exit 1\n")
 
@@ -102,7 +102,7 @@ def test_on_a_kernel_booted_without_page_owner_the_cause_is_shown(tmp_path: Path
     said = answers(boot("7.2-spo", "quiet", job, tmp_path, disks_mib=()))
 
     for text in said.values():
-        assert "page_owner is built in, but not switched on" in text
+        assert "page_owner is built in, but not enabled" in text
         assert "add page_owner=on,swap to the kernel's command line" in text
         assert "exit 1\n" in text
 
@@ -112,7 +112,7 @@ def test_debugfs_disabled_at_boot_is_reported(tmp_path: Path) -> None:
     said = answers(boot("7.2-spo", "page_owner=on debugfs=off", job, tmp_path, disks_mib=()))
 
     for text in said.values():
-        assert "debugfs is switched off by debugfs=off on the kernel's command line" in text
+        assert "debugfs is disabled by debugfs=off on the kernel's command line" in text
         assert "exit 1\n" in text
 
 

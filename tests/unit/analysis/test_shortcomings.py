@@ -36,19 +36,19 @@ def test_each_mark_is_reported_once_with_its_count() -> None:
 def test_losses_notes_and_problems() -> None:
     assert texts_of(malformed=3, notes=1, first_reject="line 1", problem="it ends early", skipped={"too large": 2}) == [
         "page_owner: 3 of 10 records are malformed and set aside (a snapshot keeps them in rejects.txt; first: line 1)",
-        "page_owner: 1 lines were not understood and set aside, their records kept"
+        "page_owner: 1 lines were not understood and set aside; their records are kept"
         " (a snapshot keeps them in rejects.txt; first: line 1)",
-        "page_owner: it ends early; what came before it was read",
+        "page_owner: it ends early; the text before it was read",
         "page_owner: at least 2 skipped: too large",
     ]
     assert texts_of(note="read from x") == ["page_owner: read from x"]
 
 
 def test_an_archive_that_is_cut_off() -> None:
-    meta = Meta(3, MACHINE, source=SourceFacts("capture", cut_off="the archive has no end"), warnings=["w"])
+    meta = Meta(3, MACHINE, source=SourceFacts("capture", cut_off="the end of the archive is missing"), warnings=["w"])
     assert list(shortcomings(meta)) == [
         "w",
-        "the capture is cut off, and files may be missing: the archive has no end",
+        "the capture is cut off, and files may be missing: the end of the archive is missing",
     ]
 
 

@@ -112,11 +112,11 @@ def test_the_reason_for_not_checked_is_given(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_sections_that_use_a_truncated_file_are_not_checked(tmp_path: Path, file: str, sections: set[str]) -> None:
-    snap = collect(FakeSource(WHOLE, problems={file: "the input breaks off: EOF"}), tmp_path / "x.spo")
+    snap = collect(FakeSource(WHOLE, problems={file: "reading the input failed: EOF"}), tmp_path / "x.spo")
     found = verdicts(snap).set_index("section")
     assert set(found.index[found["reason"] == "cut-off"]) == sections
     assert set(found.index[found["verdict"] == "not checked"]) == sections
-    said = f"the capture is cut off: {file}: the input breaks off: EOF"
+    said = f"the capture is cut off: {file}: reading the input failed: EOF"
     assert set(found["text"][found["reason"] == "cut-off"]) == {said}
 
 

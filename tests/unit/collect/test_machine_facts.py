@@ -81,14 +81,14 @@ def test_contradicting_meminfo_and_zoneinfo_give_no_page_size() -> None:
 def test_an_incomplete_file_is_left_out_with_a_warning() -> None:
     # Half of the zones would double the page size.
     files = {"meminfo": meminfo(total=1000), "zoneinfo": zoneinfo(500), "meminfo-after": meminfo()}
-    problems = dict.fromkeys(("zoneinfo", "meminfo-after"), "the input breaks off: Truncated")
+    problems = dict.fromkeys(("zoneinfo", "meminfo-after"), "reading the input failed: Truncated")
     source, warnings = FakeSource(files, problems=problems), list[str]()
     facts = facts_after(source, facts_before(source, warnings), warnings)
     assert (facts.page_size, facts.page_size_from, facts.zoneinfo) == (4096, "assumed", [])
     assert facts.meminfo_after == {}
     assert warnings == [
-        "zoneinfo: the input breaks off: Truncated; it is left out",
-        "meminfo-after: the input breaks off: Truncated; it is left out",
+        "zoneinfo: reading the input failed: Truncated; it is left out",
+        "meminfo-after: reading the input failed: Truncated; it is left out",
     ]
 
 

@@ -42,12 +42,12 @@ def test_problems_of_the_source_are_recorded() -> None:
     log = ReadLog(
         lambda reject: None, strict=False, progress=lambda text, counts: told.append((text.name, counts.records))
     )
-    text = KernelText("page_owner", Chunks(()), outcome=Outcome("the input breaks off: x", skipped={"too large": 2}))
+    text = KernelText("page_owner", Chunks(()), outcome=Outcome("reading failed: x", skipped={"too large": 2}))
     with log.reading(text) as counts:
         counts.records += 7
     assert told == [("page_owner", 7)]
     found = log.files["page_owner"]
-    assert (found.records, found.skipped, found.problem) == (7, {"too large": 2}, "the input breaks off: x")
+    assert (found.records, found.skipped, found.problem) == (7, {"too large": 2}, "reading failed: x")
 
 
 def test_marks_are_counted_but_not_stored_or_raised() -> None:
@@ -73,8 +73,8 @@ def test_strict_raises_the_first_reject(reject: Reject) -> None:
     ("text", "message"),
     [
         (
-            KernelText("page_owner", Chunks(()), outcome=Outcome("the input breaks off: x")),
-            "page_owner: the input breaks off: x",
+            KernelText("page_owner", Chunks(()), outcome=Outcome("reading the input failed: x")),
+            "page_owner: reading the input failed: x",
         ),
         (KernelText("page_owner", Chunks(()), outcome=Outcome(skipped={"too large": 2})), "page_owner: too large"),
     ],

@@ -100,13 +100,13 @@ def test_strict_stops_at_the_first_reject_and_leaves_nothing_behind(tmp_path: Pa
 
 
 def test_incomplete_input_is_reported(tmp_path: Path) -> None:
-    snap = collected(tmp_path, {"page_owner": page()}, problems={"page_owner": "the input breaks off: x"})
-    assert counts_of(snap, "page_owner")["problem"] == "the input breaks off: x"
-    with pytest.raises(MalformedRecord, match=r"^page_owner: the input breaks off: x$"):
+    snap = collected(tmp_path, {"page_owner": page()}, problems={"page_owner": "reading the input failed: x"})
+    assert counts_of(snap, "page_owner")["problem"] == "reading the input failed: x"
+    with pytest.raises(MalformedRecord, match=r"^page_owner: reading the input failed: x$"):
         collected(
             tmp_path,
             {"page_owner": page()},
-            problems={"page_owner": "the input breaks off: x"},
+            problems={"page_owner": "reading the input failed: x"},
             strict=True,
             force=True,
         )
@@ -116,14 +116,14 @@ def test_incomplete_input_is_reported(tmp_path: Path) -> None:
     ("files", "message"),
     [
         ({}, "there is no page_owner to read: not there"),
-        ({"page_owner": b""}, "page_owner holds no record that can be read: it is empty"),
+        ({"page_owner": b""}, "page_owner contains no valid record: it is empty"),
         (
             {"page_owner": b"\x7fELF\1\2\0\xff" * 50},
-            "page_owner holds no record that can be read: page_owner line 1 byte 0: text before the first record",
+            "page_owner contains no valid record: page_owner line 1 byte 0: text before the first record",
         ),
         (
             {"page_owner": CUT},
-            "page_owner holds no record that can be read: page_owner line 1 byte 0: the record is cut off: "
+            "page_owner contains no valid record: page_owner line 1 byte 0: the record is cut off: "
             "it has no empty line at its end",
         ),
     ],
@@ -150,7 +150,7 @@ def test_without_swap_owners_there_is_a_reason(tmp_path: Path) -> None:
 
 def test_swap_owners_that_are_not_requested(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "swap_page_owner": entry(1)}, swap="none")
-    assert snap.meta.swap_owner == SwapOwner(why=Why(Missing.NOT_ASKED_FOR, "not asked for"), kept_by_kernel=True)
+    assert snap.meta.swap_owner == SwapOwner(why=Why(Missing.NOT_ASKED_FOR, "not requested"), kept_by_kernel=True)
     assert len(snap.swap) == 0
     with pytest.raises(UsageError, match=r"^there is no swap mode 'bpf2'$"):
         collected(tmp_path, {"page_owner": page()}, swap="bpf2", force=True)
@@ -189,7 +189,7 @@ def test_blocked_stacks_are_left_out_with_one_warning(tmp_path: Path) -> None:
 def test_an_assumed_page_size_is_reported(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "pagesize": b""})
     (text,) = map(spelled, shortcomings(snap.meta))
-    assert text.startswith("nothing in the capture gives the page size: 4096 bytes assumed; give page_size")
+    assert text.startswith("the capture does not contain the page size: 4096 bytes assumed; give page_size")
 
 
 def test_counts_of_the_kernel_by_stack_or_by_handle(tmp_path: Path) -> None:

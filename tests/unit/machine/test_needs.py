@@ -69,7 +69,7 @@ def test_all_gaps_are_reported_at_once(tmp_path: Path) -> None:
     assert why is not None
     assert why.code is Missing.NOT_ROOT
     assert why.text == (
-        "this is uid 1000, not root; debugfs is not mounted on /sys/kernel/debug; "
+        "running as uid 1000, not root; debugfs is not mounted on /sys/kernel/debug; "
         "the kernel is built without CONFIG_PAGE_OWNER"
     )
     assert why.hint == (
@@ -110,19 +110,19 @@ ALONE: dict[str, tuple[Files, Missing, str, str]] = {
     "switched off": (
         {"proc/cmdline": b"page_owner=on debugfs=off\n", "proc/filesystems": b"nodev\tdebugfs\n"},
         Missing.DEBUGFS_OFF,
-        "debugfs is switched off by debugfs=off on the kernel's command line",
+        "debugfs is disabled by debugfs=off on the kernel's command line",
         "remove debugfs=off from the kernel's command line and reboot",
     ),
     "no mount": (
         {"proc/cmdline": b"page_owner=on debugfs=no-mount\n", "proc/filesystems": b"nodev\ttmpfs\n"},
         Missing.DEBUGFS_OFF,
-        "debugfs is switched off by debugfs=no-mount on the kernel's command line",
+        "debugfs is disabled by debugfs=no-mount on the kernel's command line",
         "remove debugfs=no-mount from the kernel's command line and reboot",
     ),
     "configured off": (
         BOOTED | RELEASE | {"boot/config-6.1.0": b"CONFIG_PAGE_OWNER=y\nCONFIG_DEBUG_FS_ALLOW_NONE=y\n"},
         Missing.DEBUGFS_OFF,
-        "debugfs is switched off in the kernel's configuration (CONFIG_DEBUG_FS_ALLOW_NONE)",
+        "debugfs is disabled in the kernel's configuration (CONFIG_DEBUG_FS_ALLOW_NONE)",
         "add debugfs=on to the kernel's command line and reboot",
     ),
     "no debugfs": (
@@ -147,7 +147,7 @@ ALONE: dict[str, tuple[Files, Missing, str, str]] = {
     "user namespace": (
         ON | {"proc/self/uid_map": b"         0     100000      65536\n"},
         Missing.CONTAINER,
-        "this is root of a user namespace only (an unprivileged container)",
+        "running as root of a user namespace only (an unprivileged container)",
         "run it on the host: page_owner lists the whole machine",
     ),
     "not built in": (
@@ -162,40 +162,40 @@ ALONE: dict[str, tuple[Files, Missing, str, str]] = {
         "the kernel is built without CONFIG_PAGE_OWNER",
         "use a kernel with CONFIG_PAGE_OWNER=y, booted with page_owner=on",
     ),
-    "not switched on": (
+    "not enabled": (
         MOUNTED | RELEASE | {"boot/config-6.1.0": b"CONFIG_PAGE_OWNER=y\n"},
         Missing.NOT_SWITCHED_ON,
-        "page_owner is built in, but not switched on",
+        "page_owner is built in, but not enabled",
         BOOT,
     ),
-    "not switched on, by config.gz": (
+    "not enabled, by config.gz": (
         MOUNTED | {"proc/config.gz": gzip.compress(b"CONFIG_PAGE_OWNER=y\n")},
         Missing.NOT_SWITCHED_ON,
-        "page_owner is built in, but not switched on",
+        "page_owner is built in, but not enabled",
         BOOT,
     ),
-    "not switched on, by its symbols": (
+    "not enabled, by its symbols": (
         MOUNTED | {"proc/kallsyms": b"ffffffff81000000 T __set_page_owner\n"},
         Missing.NOT_SWITCHED_ON,
-        "page_owner is built in, but not switched on",
+        "page_owner is built in, but not enabled",
         BOOT,
     ),
     "switched off in words": (
         MOUNTED | {"proc/config.gz": gzip.compress(b"CONFIG_PAGE_OWNER=y\n"), "proc/cmdline": b"page_owner=no quiet\n"},
         Missing.NOT_SWITCHED_ON,
-        "page_owner is built in, but not switched on; the command line has page_owner=no",
+        "page_owner is built in, but not enabled; the command line has page_owner=no",
         BOOT,
     ),
-    "not switched on, with the patches": (
+    "not enabled, with the patches": (
         MOUNTED | {"proc/config.gz": gzip.compress(b"CONFIG_PAGE_OWNER=y\nCONFIG_SWAP_PAGE_OWNER=y\n")},
         Missing.NOT_SWITCHED_ON,
-        "page_owner is built in, but not switched on",
+        "page_owner is built in, but not enabled",
         BOOT.replace("=on", "=on,swap"),
     ),
-    "not switched on, with the patches, by its symbols": (
+    "not enabled, with the patches, by its symbols": (
         MOUNTED | {"proc/kallsyms": b"ff T __set_page_owner\nff t swap_page_owner_store\n"},
         Missing.NOT_SWITCHED_ON,
-        "page_owner is built in, but not switched on",
+        "page_owner is built in, but not enabled",
         BOOT.replace("=on", "=on,swap"),
     ),
     "no file": (
@@ -247,7 +247,7 @@ def test_each_cause_has_its_own_message_code_and_fix(tmp_path: Path, case: str) 
             "page_owner can't be read: Operation not permitted (EPERM), in a container",
         ),
         (errno.EACCES, {}, Missing.PERMISSION, "page_owner can't be read: Permission denied (EACCES)"),
-        (errno.EINVAL, {}, Missing.NOT_SWITCHED_ON, "page_owner is built in, but not switched on"),
+        (errno.EINVAL, {}, Missing.NOT_SWITCHED_ON, "page_owner is built in, but not enabled"),
         (errno.EIO, {}, Missing.READ_ERROR, "page_owner can't be read: Input/output error (EIO)"),
     ],
 )
@@ -400,7 +400,7 @@ def test_debugfs_that_only_root_may_search(hidden_debugfs: Path, not_root: None)
     }
     assert why_no_page_owner(Machine(hidden_debugfs)) == (
         Missing.NOT_ROOT,
-        f"this is uid {os.geteuid()}, not root",
+        f"running as uid {os.geteuid()}, not root",
         "run it with sudo: only root may read debugfs",
     )
 

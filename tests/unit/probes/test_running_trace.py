@@ -206,7 +206,7 @@ def test_a_trace_without_owners(tmp_path: Path, maps: FakeMaps) -> None:
 @pytest.mark.parametrize("swap", ["auto", "bpf"])
 def test_a_capture_has_no_probes(tmp_path: Path, maps: FakeMaps, swap: str) -> None:
     if swap == "bpf":
-        with pytest.raises(UsageError, match="swap='bpf' asks this machine's kernel, not a capture"):
+        with pytest.raises(UsageError, match="swap='bpf' needs this machine as its source, not a capture"):
             taken(tmp_path, kind=FakeSource, swap=swap)
     else:
         assert taken(tmp_path, kind=FakeSource).meta.swap_owner.origin is None

@@ -63,7 +63,7 @@ META = Meta(
     MACHINE,
     tool_version="1",
     written_at="2026-01-02T03:04:06+00:00",
-    source=SourceFacts("capture", {"from": "c"}, "the archive has no end"),
+    source=SourceFacts("capture", {"from": "c"}, "the end of the archive is missing"),
     swap_owner=SwapOwner(why=Why(Missing.NO_FILE, "no file"), kept_by_kernel=True),
     files={"page_owner": COUNTS, "empty": FileCounts()},
     missing={"show_stacks": Why(Missing.BLOCKED, "stuck")},
@@ -90,7 +90,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, owner: SwapOwner) -> None:
 
 def test_the_format_of_the_file() -> None:
     values = json.loads(meta_bytes(META))
-    assert values["source"] == {"kind": "capture", "from": "c", "cut_off": "the archive has no end"}
+    assert values["source"] == {"kind": "capture", "from": "c", "cut_off": "the end of the archive is missing"}
     assert values["swap_owner"] == {"origin": None, "why": "no file", "code": "no_file", "kept_by_kernel": True}
     assert values["files"]["empty"] == {"records": 0}
     assert values["files"]["page_owner"]["marks"] == {

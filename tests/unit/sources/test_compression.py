@@ -48,7 +48,7 @@ def test_a_truncated_file_gives_its_start_and_a_problem(suffix: str, kept: float
     assert TEXT.startswith(content)
     assert len(content) < len(TEXT)
     assert problem is not None
-    assert problem.startswith("the input breaks off: ")
+    assert problem.startswith("reading the input failed: ")
     assert "\n" not in problem
 
 
@@ -88,7 +88,7 @@ def test_an_error_of_the_disk_is_a_problem_of_the_text() -> None:
 
     outcome = Outcome()
     assert list(read_chunks(outcome, Failing(), b"Page")) == []
-    assert outcome.problem == "the input breaks off: [Errno 5] Input/output error"
+    assert outcome.problem == "reading the input failed: [Errno 5] Input/output error"
 
 
 def test_rewound_gives_the_head_first() -> None:

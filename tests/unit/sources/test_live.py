@@ -120,7 +120,7 @@ def test_nothing_stays_open_where_page_owner_can_not_be_read(tmp_path: Path, mon
 
 
 FIXES = {
-    errno.EINVAL: (Missing.NOT_SWITCHED_ON, "page_owner is built in but not switched on: boot with page_owner=on"),
+    errno.EINVAL: (Missing.NOT_SWITCHED_ON, "page_owner is built in but not enabled: boot with page_owner=on"),
     errno.EIO: (Missing.READ_ERROR, "run: spo-trace doctor"),
 }
 

@@ -124,7 +124,7 @@ def test_a_truncated_archive_gives_the_text_before_the_cut(tmp_path: Path, suffi
     assert large.startswith(text)
     assert 0.3 * len(large) < len(text) < len(large)
     assert problem is not None
-    assert problem.startswith("the input breaks off: ")
+    assert problem.startswith("reading the input failed: ")
 
 
 def test_a_cut_in_a_small_file_is_a_problem_of_that_file(tmp_path: Path) -> None:
