@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Self
 from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.cli.messages import worded
 from spo_trace.cli.output import note, progress, warn
-from spo_trace.collect.read_log import Progress
 from spo_trace.reporters.format import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from spo_trace.analysis.question import Question
+    from spo_trace.collect.read_log import Progress
     from spo_trace.sampling.samples import Sample
 
 __all__ = ["Display"]
@@ -48,7 +48,7 @@ class Display:
     ) -> None:
         pass
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> "Progress | None":
         """Return a function that shows the progress of reading a sample."""
         return progress()
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from spo_trace.cli.output import progress, warn
 from spo_trace.cli.watch_display import Display
-from spo_trace.collect.read_log import Progress
-from spo_trace.formats.text import KernelText
 from spo_trace.reporters.format import format_size
-from spo_trace.snapshots.meta import FileCounts
 
 if TYPE_CHECKING:
     from rich.live import Live
 
     from spo_trace.analysis.question import Question
+    from spo_trace.collect.read_log import Progress
+    from spo_trace.formats.text import KernelText
     from spo_trace.reporters.watch_view import WatchView
     from spo_trace.sampling.samples import Sample
+    from spo_trace.snapshots.meta import FileCounts
 
 __all__ = ["Terminal"]
 
@@ -45,11 +45,11 @@ class Terminal(Display):
             warn(text)
 
     # For the first sample only: later the view is on screen.
-    def progress(self) -> Progress | None:
+    def progress(self) -> "Progress | None":
         """Return a function that shows the progress of reading a sample."""
         draw = progress()
 
-        def update(text: KernelText, counts: FileCounts) -> None:
+        def update(text: "KernelText", counts: "FileCounts") -> None:
             if draw and not self.taken:
                 draw(text, counts)
 
