@@ -11,6 +11,7 @@ import pytest
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.proc import SwapArea, Zone
+from spo_trace.formats.reasons import Reason
 from spo_trace.snapshots.meta import (
     CollectionCost,
     FileCounts,
@@ -93,9 +94,7 @@ def test_the_format_of_the_file() -> None:
     assert values["source"] == {"kind": "capture", "from": "c", "cut_off": "the archive has no end"}
     assert values["swap_owner"] == {"origin": None, "why": "no file", "code": "no_file", "kept_by_kernel": True}
     assert values["files"]["empty"] == {"records": 0}
-    assert values["files"]["page_owner"]["marks"] == {
-        "tabs": {"text": "lines with tabs in place of blanks", "number": 2}
-    }
+    assert values["files"]["page_owner"]["marks"] == {"tabs": {"text": Reason.TABS.text, "number": 2}}
     assert values["missing"] == {"show_stacks": {"code": "blocked", "why": "stuck"}}
     assert values["page_size_evidence"] == [{"size": 65536, "from": "pagesize"}]
     assert (values["host"], values["page_size"], values["vmstat"]) == ("box", 4096, {"nr_mlock": -1})
