@@ -68,7 +68,7 @@ class Snapshot:
                 found = empty if present is None else empty.select(present)
         return _completed(found, table, columns)
 
-    def frames(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
+    def dataframes(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
         """Yield `columns` of `table` as one or more DataFrames of about 260,000 rows, to bound the memory in use."""
         from spo_trace.snapshots.dataframes import to_frame
 
