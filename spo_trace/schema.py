@@ -42,6 +42,14 @@ class Column(NamedTuple):
 
 _PAGE_OWNER = "page_owner"
 
+# 7cd12b4abfd2, 4.6: last_migrate_reason.
+# 9cc7e96aa846, 5.11: pid and ts_nsec.
+# 866b48526217, 5.13: free_ts_nsec.
+# c244297acbe5, 5.13: node and zone.
+# bf215eab785a, 5.18: tgid.
+# 865ed6a32786, 5.18: comm.
+# fcf8935832b8, 5.18: memcg.
+# b459f0905eec, 6.7: no free_ts_nsec.
 PAGES_COLUMNS = (
     Column("pfn", pa.uint64(), True, _PAGE_OWNER, "page frame number of the head page; null in 2.6.11-mm text"),
     Column("order", pa.uint8(), False, _PAGE_OWNER, "the allocation is 1 << order base pages"),
@@ -117,6 +125,8 @@ SWAP_COLUMNS = (
 
 _STACKS = "page_owner_stacks"
 
+# 765973a09803, 6.9: the count.
+# 3b52b9e31a86, 6.19: handle.
 STACKS_COLUMNS = (
     Column("stack_id", pa.uint32(), False, "", "row number, in order of first appearance"),
     Column(
