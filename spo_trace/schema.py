@@ -62,7 +62,7 @@ PAGES_COLUMNS = (
     Column(
         "free_ts_nsec", pa.uint64(), True, _PAGE_OWNER, "time of the page's previous free in ns since boot, 5.13 to 6.6"
     ),
-    Column("migratetype", _NAME, True, _PAGE_OWNER, "migrate type that gfp_mask asks for, since 4.6"),
+    Column("migratetype", _NAME, True, _PAGE_OWNER, "migrate type that gfp_mask requests, since 4.6"),
     Column(
         "pageblock_migratetype",
         _NAME,
@@ -141,7 +141,7 @@ STACKS_COLUMNS = (
         pa.string(),
         False,
         "frames",
-        "hash of the function names: the same across builds of one release",
+        "hash of the function names: mostly the same in all builds of one release",
     ),
     Column("frames", pa.list_(pa.string()), False, _PAGE_OWNER, "frames as %pS prints them, innermost first"),
     Column("handle", pa.uint32(), True, _STACKS, "stack depot handle, since 6.19"),

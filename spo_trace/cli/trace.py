@@ -48,7 +48,7 @@ def command(
             "--max-entries",
             shows="N",
             least=1,
-            help="Track at most N swap entries, 120 bytes each. Default: all of swap, within 1/32 of memory.",
+            help="Track at most N swap entries, 120 bytes each. Default: all of swap, in at most 1/32 of memory.",
         ),
     ] = None,
     ebpf: Annotated[bool, typer.Option("--ebpf", help="Print the BPF program and exit.")] = False,
@@ -56,8 +56,8 @@ def command(
     """Track the owners of swapped pages on an unpatched kernel.
 
     Attaches BPF probes to the kernel's swap functions (needs root and bcc) until it exits. While it runs,
-    `spo-trace snapshot` knows the owners of swap, and pages that come back from swap keep their owner. With INTERVAL,
-    prints the processes that swap, in pages per second.
+    `spo-trace snapshot` includes the owners of swap, and pages that come back from swap keep their owner. With
+    INTERVAL, prints the pages per second that are swapped out, swapped in and freed, by process or stack.
 
     \b
         sudo spo-trace trace &
