@@ -103,7 +103,7 @@ RULES: tuple[Rule, ...] = (
     Rule("per-cpu", ALLOCATOR, "pcpu_*"),
     # page_owner could not record the stack (it was recording already, or the stack depot was full).
     Rule("other", ALLOCATOR, "register_dummy_stack register_failure_stack"),
-    # Kernels without register_early_stack() (4.2) record the stack of page_owner's own initialization.
+    # Kernels without register_early_stack() record the stack of page_owner's own initialization.
     Rule("early boot", ALLOCATOR, "register_early_stack page_ext_init init_page_owner init_early_allocated_pages"),
     # Memory for bookkeeping, reclaim or compaction does not belong to the task that these interrupted.
     Rule("other", ANY_FRAME, "stack_depot_* __stack_depot_* kasan_* kmsan_* kfence_* kmemleak_*"),
