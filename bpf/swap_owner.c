@@ -159,7 +159,7 @@ static __always_inline u64 page_ext(struct layout *l, u64 pfn)
 	u64 section = root + (number & ((1ULL << (l->root_shift & 63)) - 1)) * l->section_bytes;
 	u64 ext = root ? read_u64(section + l->section_page_ext) : 0;
 
-	/* Bit 0 is PAGE_EXT_INVALID (6.1: set while the section goes offline). */
+	/* b1d5488a252d, 6.1: bit 0 is PAGE_EXT_INVALID, set while the section goes offline. */
 	return ext && !(ext & 1) ? ext + pfn * l->ext_bytes : 0;
 }
 
@@ -170,9 +170,9 @@ static __always_inline u64 owner_address(struct layout *l, u64 ext)
 }
 
 /*
- * Call only if l->owners is set. Use the owner of the first page of a folio: up to 6.8, migration
- * copies no other (6.9: __folio_copy_owner() copies it to all pages). If the page has no owner,
- * `owner` is left unchanged.
+ * Call only if l->owners is set. The owner of a folio is that of its first page. If that page has
+ * no owner, `owner` is left unchanged.
+ * ea4b5b33bf8a, 6.9: migration copies the owner to all pages; before, only to the first.
  */
 static __always_inline void read_owner(struct layout *l, struct pages *pages, struct owner *owner)
 {
@@ -184,7 +184,7 @@ static __always_inline void read_owner(struct layout *l, struct pages *pages, st
 			      (void *)(address + l->handle));
 	bpf_probe_read_kernel(&owner->ts_nsec, sizeof(owner->ts_nsec),
 			      (void *)(address + l->ts_nsec));
-	/* tgid follows pid (5.18: both are in struct page_owner). */
+	/* bf215eab785a, 5.18: struct page_owner has tgid. It follows pid. */
 	bpf_probe_read_kernel(&owner->pid, 2 * sizeof(owner->pid), (void *)(address + l->pid));
 	bpf_probe_read_kernel(&owner->comm, sizeof(owner->comm), (void *)(address + l->comm));
 }

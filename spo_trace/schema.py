@@ -42,6 +42,14 @@ class Column(NamedTuple):
 
 _PAGE_OWNER = "page_owner"
 
+# 7cd12b4abfd2, 4.6: last_migrate_reason.
+# 9cc7e96aa846, 5.11: pid and ts_nsec.
+# 866b48526217, 5.13: free_ts_nsec.
+# c244297acbe5, 5.13: node and zone.
+# bf215eab785a, 5.18: tgid.
+# 865ed6a32786, 5.18: comm.
+# fcf8935832b8, 5.18: memcg.
+# b459f0905eec, 6.7: no free_ts_nsec.
 PAGES_COLUMNS = (
     Column("pfn", pa.uint64(), True, _PAGE_OWNER, "page frame number of the head page; null in 2.6.11-mm text"),
     Column("order", pa.uint8(), False, _PAGE_OWNER, "the allocation is 1 << order base pages"),
@@ -54,7 +62,7 @@ PAGES_COLUMNS = (
     Column(
         "free_ts_nsec", pa.uint64(), True, _PAGE_OWNER, "time of the page's previous free in ns since boot, 5.13 to 6.6"
     ),
-    Column("migratetype", _NAME, True, _PAGE_OWNER, "migrate type that gfp_mask asks for, since 4.6"),
+    Column("migratetype", _NAME, True, _PAGE_OWNER, "migrate type that gfp_mask requests, since 4.6"),
     Column(
         "pageblock_migratetype",
         _NAME,
@@ -117,6 +125,8 @@ SWAP_COLUMNS = (
 
 _STACKS = "page_owner_stacks"
 
+# 765973a09803, 6.9: the count.
+# 3b52b9e31a86, 6.19: handle.
 STACKS_COLUMNS = (
     Column("stack_id", pa.uint32(), False, "", "row number, in order of first appearance"),
     Column(
@@ -131,7 +141,7 @@ STACKS_COLUMNS = (
         pa.string(),
         False,
         "frames",
-        "hash of the function names: the same across builds of one release",
+        "hash of the function names: mostly the same in all builds of one release",
     ),
     Column("frames", pa.list_(pa.string()), False, _PAGE_OWNER, "frames as %pS prints them, innermost first"),
     Column("handle", pa.uint32(), True, _STACKS, "stack depot handle, since 6.19"),

@@ -64,7 +64,7 @@ def page_sums(
     group_by = _groups(table, keys)
     needed = [*group_by, _COUNTED[table], *(column for column, _ in derived.values())]
     parts = []
-    for batch in snap.frames(table, condition.columns(table, needed)):
+    for batch in snap.dataframes(table, condition.columns(table, needed)):
         if "bytes" in keys or "bytes" in condition.names:
             batch["bytes"] = record_bytes(batch, snap.page_size)
         rows = condition.keep(batch, table, snap)

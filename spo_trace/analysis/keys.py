@@ -43,7 +43,7 @@ class Key(NamedTuple):
 # Keys that depend on the frames alone. The kernel's own counts and recordings by stack have these, too.
 _OF_FRAMES = {
     "stack": "stack trace of the allocation, as %pS prints it, innermost frame first",
-    "symbols": "the stack as function names only, the same for every build of a kernel",
+    "symbols": "the stack as function names only, mostly the same in all builds of one release",
     "caller": "innermost function that is not part of an allocator: the one that requested the memory",
     "callsite": "innermost function in a module, as `function [module]`; the caller if no frame is in a module",
     "module": "innermost module in the stack, vmlinux if there is none",
@@ -55,7 +55,7 @@ FRAME_KEYS = tuple(_OF_FRAMES)
 _MEANINGS = {
     "pfn": "page frame number of the head page; in swap, of the page that was swapped out (only with the probes)",
     "stack_id": "row number of the stack in stacks.parquet",
-    "kernel_stack_id": "kernel's own record of a restored page: row number of the stack in stacks.parquet",
+    "kernel_stack_id": "restored pages: stack in page_owner, as a row number of stacks.parquet",
 }
 
 # Not a column, but computed for each row: 2**order pages in memory, one page in swap.

@@ -49,8 +49,8 @@ def placeholder_pages(snap: Snapshot) -> dict[Placeholder, int]:
 
 def _pages_of(snap: Snapshot, stack_ids: list[int]) -> int:
     pages = 0
-    for batch in snap.frames("pages", ["order", "stack_id"]):
+    for batch in snap.dataframes("pages", ["order", "stack_id"]):
         pages += int((2 ** batch["order"][batch["stack_id"].isin(stack_ids)].astype("int64")).sum())
-    for batch in snap.frames("swap", ["stack_id"]):
+    for batch in snap.dataframes("swap", ["stack_id"]):
         pages += int(batch["stack_id"].isin(stack_ids).sum())
     return pages

@@ -11,9 +11,9 @@ __all__ = ["command"]
 def command() -> None:
     """Print a shell script for machines without Python.
 
-    The script captures page_owner and the files that a snapshot needs with it. It needs root and a POSIX shell
-    (busybox works), and compresses the archive if gzip is installed. It writes to capture.tar.gz, to the archive
-    named by its argument, or to standard output if the argument is -.
+    The script captures page_owner and the other files that a snapshot needs. It needs root and a POSIX shell (busybox
+    works), and compresses the archive if gzip is installed. It writes capture.tar.gz, the archive named by its
+    argument, or, if the argument is -, to standard output.
 
     \b
         spo-trace capture-script | ssh root@HOST sh -s -- - > capture.tar.gz

@@ -7,7 +7,7 @@ from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.option_groups import DocumentOptions, QuestionOptions, grouped
-from spo_trace.cli.options import Html, PageSize, Source, option
+from spo_trace.cli.options import Html, PageSize, SourceA, SourceB, option
 from spo_trace.cli.output import check_html, opened, warn
 from spo_trace.cli.tables import Target, most_grown, no_match_notes, print_notes, show
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
@@ -37,8 +37,8 @@ Sort = Annotated[
 @guarded
 @grouped
 def command(
-    a: Source,
-    b: Source,
+    a: SourceA,
+    b: SourceB,
     asked: QuestionOptions,
     sort: Sort = "change",
     document: DocumentOptions = DocumentOptions(),  # noqa: B008  # frozen
@@ -49,7 +49,7 @@ def command(
         option("--fail-above", shows="SIZE", help="Exit with 3 if any row grew by more than SIZE, such as 1GiB."),
     ] = None,
 ) -> None:
-    """Show what changed between two snapshots, largest change first.
+    """Show what changed between two snapshots.
 
     \b
         spo-trace diff before.spo after.spo
@@ -57,7 +57,8 @@ def command(
         spo-trace diff before.spo after.spo --by caller --fail-above 1MiB    # a leak test for CI
         spo-trace diff before.spo after.spo --html growth.html
 
-    The snapshots may be of different kernels: stacks are then compared by function names, without offsets.
+    A change is the amount in B minus that in A: give the earlier snapshot first. The largest change comes first. If the
+    snapshots are of different kernels, stacks are compared by function names, without offsets.
     """
     to = document.target(html)
     check_html(html, document.output, force=document.force)

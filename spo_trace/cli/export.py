@@ -38,7 +38,7 @@ def command(
     format: ExportFormat = None,
     output: Output = None,
     weight: Annotated[
-        str, option("--weight", shows="NAME", help="Bytes in folded stacks: total, mem or swap.", default=True)
+        str, option("--weight", shows="NAME", help="Amount in folded stacks: total, mem or swap.", default=True)
     ] = "total",
     where: Where = None,
     owner: Owner = None,

@@ -25,6 +25,8 @@ __all__ = [
     "Owner",
     "PageSize",
     "Source",
+    "SourceA",
+    "SourceB",
     "StacksTimeout",
     "Strict",
     "Top",
@@ -64,14 +66,10 @@ def page_size_of(text: str) -> int:
         raise typer.BadParameter(f"{error.message}: {error.hint}") from error
 
 
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="SNAPSHOT",
-        help="A snapshot (NAME.spo) or a raw capture: a directory, a tar archive, a page_owner file, or - for stdin.",
-        show_default=False,
-    ),
-]
+_SOURCE = "snapshot (NAME.spo) or a raw capture: a directory, a tar archive, a page_owner file, or - for stdin."
+Source = Annotated[str, typer.Argument(metavar="SNAPSHOT", help=f"A {_SOURCE}", show_default=False)]
+SourceA = Annotated[str, typer.Argument(metavar="SNAPSHOT_A", help=f"The first {_SOURCE}", show_default=False)]
+SourceB = Annotated[str, typer.Argument(metavar="SNAPSHOT_B", help=f"The second {_SOURCE}", show_default=False)]
 By = Annotated[
     list[str] | None,
     option(
@@ -104,8 +102,8 @@ Where = Annotated[
         "--where",
         shows="EXPR",
         help="""Count only records that match EXPR: 'comm == "dd" and order > 0'. String literals are compared with """
-        r"names as displayed: \n is two characters. A missing value matches no comparison; NAME.isna() finds it. bytes "
-        "is the size of one record. With several --where, a record must match all of them.",
+        r"names as displayed: \n is two characters. A missing value matches no comparison; NAME.isna() finds it. "
+        "The key bytes is the size of one record. With several --where, a record must match all of them.",
     ),
 ]
 Html = Annotated[Path | None, option("--html", shows="FILE", help="Also write a self-contained HTML report.")]
@@ -179,7 +177,7 @@ From = Annotated[
         "--from",
         shows="PATH",
         help="Read a capture instead of this machine: a directory, a tar archive, single files (repeat the option), or "
-        "- for stdin; also compressed (gz, xz, zst, lz4, bz2). With the simulator: a scenario.",
+        "- for stdin; also compressed (gz, xz, zst, lz4, bz2). With --backend simulator: a scenario.",
     ),
 ]
 Backend = Annotated[

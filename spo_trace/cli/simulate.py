@@ -35,8 +35,8 @@ def command(
 ) -> None:
     """Write a capture of a simulated machine.
 
-    DIR gets one directory per stage of the scenario, with the files of debugfs and /proc that a real kernel would
-    print. snapshot, report and diff read them like any capture:
+    Creates one directory in DIR for each stage of the scenario, with the files of debugfs and /proc that a real kernel
+    would print. snapshot, report and diff read such a directory like any capture:
 
     \b
         spo-trace simulate rfc-after -o rfc-after

@@ -20,17 +20,17 @@ __all__ = ["command"]
 
 Target = Annotated[
     Path | None,
-    option("-o", "--output", shows="NAME.spo", help="Output. Default: HOST-TIME.spo or INPUT-TIME.spo."),
+    option("-o", "--output", shows="NAME.spo", help="Snapshot to write. Default: HOST-TIME.spo or INPUT-TIME.spo."),
 ]
 Stage = Annotated[
-    str | None, option("--stage", shows="NAME", help="The stage of the simulated scenario. Default: the last one.")
+    str | None, option("--stage", shows="NAME", help="Stage of the simulated scenario. Default: the last one.")
 ]
 Swap = Annotated[
     str,
     option(
         "--swap",
         shows="MODE",
-        help="Owners of swap from: auto (debugfs, else bpf), debugfs, bpf (a running spo-trace trace) or none.",
+        help="Source of owners of swap: debugfs, bpf (a running spo-trace trace), auto (debugfs, else bpf) or none.",
         default=True,
     ),
 ]

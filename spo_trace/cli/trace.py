@@ -48,7 +48,7 @@ def command(
             "--max-entries",
             shows="N",
             least=1,
-            help="Track at most N swap entries, 120 bytes each. Default: all of swap, within 1/32 of memory.",
+            help="Track at most N swap entries, 120 bytes each. Default: all of swap, in at most 1/32 of memory.",
         ),
     ] = None,
     ebpf: Annotated[bool, typer.Option("--ebpf", help="Print the BPF program and exit.")] = False,
@@ -56,8 +56,8 @@ def command(
     """Track the owners of swapped pages on an unpatched kernel.
 
     Attaches BPF probes to the kernel's swap functions (needs root and bcc) until it exits. While it runs,
-    snapshots include the owners of swap, and pages that are swapped in keep their first owner. With INTERVAL, prints
-    the pages per second that each process swaps.
+    `spo-trace snapshot` includes the owners of swap, and pages that are swapped in keep their first owner. With
+    INTERVAL, prints the pages per second that are swapped out, swapped in and freed, by process or stack.
 
     \b
         sudo spo-trace trace &

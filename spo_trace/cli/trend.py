@@ -86,11 +86,11 @@ def command(
     plot: Plot = None,
     fail_above: FailAbove = None,
 ) -> None:
-    """Show which owners grow steadily, how fast, and with what confidence.
+    """Show which owners grow steadily, and how fast.
 
-    Fits a straight line to the samples of each owner. The rate has its standard error; `at least` is the lower bound
-    of the rate (95 % confidence), by which rows are sorted; `steadiness` is R². One-off steps and growth that levels
-    off do not count as steady growth.
+    Fits a straight line to the samples of each owner. `rate` is its slope, and `error` the standard error of the slope.
+    Rows are sorted by `at least`, the lower bound of the rate (95 % confidence). `steadiness` is R². One-off steps and
+    growth that levels off do not count as steady growth.
 
     \b
         spo-trace trend day

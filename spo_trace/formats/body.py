@@ -14,8 +14,9 @@ __all__ = ["Body", "BodyReader", "Tail", "Unknown", "parse_tail"]
 
 _FRAMES = re.compile(rb"(?: [^\n]*\n)*")
 
+# 7cd12b4abfd2, 4.6: this line.
 _MIGRATED = re.compile(rb"Page has been migrated, last migrate reason: (\S+)")
-# A cgroup's name has any bytes but newline, such as "a b), c" (print_page_owner_memcg(), Linux 5.18+).
+# fcf8935832b8, 5.18: print_page_owner_memcg(). A cgroup's name has any bytes but newline, such as "a b), c".
 _CHARGED = re.compile(rb"Charged (\(via objcg\) )?to (offlined? )?memcg (.*)", re.DOTALL)
 _HANDLE = re.compile(rb"handle: (\d{1,10})")
 _MODULE = re.compile(rb"Page allocated by module (\S+)")

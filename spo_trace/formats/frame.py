@@ -18,7 +18,7 @@ _SYMBOL = rb"""
 # (KASLR) and adds nothing to the symbol, so it is left out of a frame's text.
 _FRAME = re.compile(rb"\ * (?:\[<?(?:0x)?[0-9a-f]+>?\]\ )? (" + _SYMBOL + rb")\Z", re.VERBOSE)
 
-# lx-dump-page-owner (scripts/gdb, Linux 6.6+) prints each entry with gdb: "   0x… <sym+28>:\tmov …".
+# 2f060190efce, 6.6: lx-dump-page-owner (scripts/gdb) prints each entry with gdb: "   0x… <sym+28>:\tmov …".
 _GDB_FRAME = re.compile(rb"\ *(?:=> )?0x[0-9a-f]+ <([^\s>]+)>:")
 
 

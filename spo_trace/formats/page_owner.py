@@ -29,6 +29,11 @@ FILE = "page_owner"
 # 1 << 30 pages of 4 KiB are 4 TiB. A larger order is a damaged record.
 _MAX_ORDER = 30
 
+# 9cc7e96aa846, 5.11: pid and ts.
+# 866b48526217, 5.13: free_ts.
+# bf215eab785a, 5.18: tgid.
+# 865ed6a32786, 5.18: the thread's name.
+# b459f0905eec, 6.7: no free_ts.
 _HEADER = re.compile(
     rb"""Page\ allocated\ via\ order\ (?P<order>\d+)
     (?:,\ (?:mask|(?P<gdb>gfp_mask:))\ (?:0x)?(?P<gfp_mask>[0-9a-f]{1,8})(?:\((?P<gfp_flags>[^()\n]*)\))?)?
@@ -45,14 +50,15 @@ _HEADER = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-# Since 4.6. The PFN is hexadecimal since 6.5 or 6.6, with the prefix 0x.
+# "mm, page_owner: print migratetype of page and pageblock, symbolic flags", 4.6: names instead of numbers and letters.
+# 399fd496c49b, 6.5: the PFN is hexadecimal, with the prefix 0x.
 _PFN = re.compile(
     rb"PFN (?:0x(?P<hex>[0-9a-f]{1,16})|(?P<dec>\d{1,19})) type (?P<migratetype>\S+) Block \d+"
     rb" type (?P<pageblock_migratetype>\S+) Flags (?:0x)?(?P<flags>[0-9a-f]{1,16})\((?P<names>[^()\n]*)\)\n"
 )
 
-# 3.19 to 4.5, and vendors' 3.x: types are numbers, each of twelve flags is a letter or a space. A vendor's kernel
-# prints a flag's name instead of a letter (PageSlab).
+# 48c96a368579, 3.19: types are numbers, each of twelve flags is a letter or a space (to 4.5, and on vendors' 3.x). A
+# vendor's kernel prints a flag's name instead of a letter (PageSlab).
 _PFN_OLD = re.compile(
     rb"PFN (?P<pfn>\d{1,19}) Block \d+ type (?P<pageblock_migratetype>\d+)(?: +Fallback)? +"
     rb"Flags (?P<letters>[A-Za-z ]*)\n"
@@ -208,7 +214,7 @@ def _old_flags(letters: str) -> str | None:
     return "|".join(names)
 
 
-# Since Linux 5.13 the flags' names include the other fields of page->flags: node, zone, section, last CPU, KASAN tag.
+# c244297acbe5, 5.13: the names include the other fields of page->flags: node, zone, section, last CPU, KASAN tag.
 @lru_cache(maxsize=1 << 16)
 def flag_fields(text: bytes) -> tuple[str, int | None, int | None]:
     """Return the names, the node and the zone in the text between the parentheses of the flags."""

@@ -13,6 +13,9 @@ from spo_trace.formats.text_reader import chunks_in
 
 __all__ = ["StackRecord", "stack_records"]
 
+# 765973a09803, 6.9: show_stacks.
+# 3b52b9e31a86, 6.19: show_handles.
+# 5513cfbcf4da, 6.19: show_stacks_handles.
 _NUMBER = re.compile(rb"(nr_base_pages|stack_count|handle): (-?\d{1,18})")
 
 

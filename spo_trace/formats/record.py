@@ -27,8 +27,9 @@ __all__ = [
 RECORD_START = b"Page allocated via "
 SEPARATOR = b"\n" + RECORD_START
 
-# Much longer than any record (PAGE_SIZE at most since Linux 5.0, 788 bytes seen on 7.2). Longer text without a record
-# start is not page_owner text; it is passed on in pieces so that memory stays bounded.
+# c8f61cfc871f, 5.0: a record has PAGE_SIZE bytes at most.
+# Much longer than any record (788 bytes seen on 7.2). Longer text without a record start is not page_owner text; it is
+# passed on in pieces so that memory stays bounded.
 LONGEST_PIECE = 1 << 20
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n")

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 __all__ = ["TYPE_SHIFT_64", "SwpEntry", "decode", "encode"]
 
-# include/linux/swapops.h, Linux 4.20+: SWP_TYPE_SHIFT = BITS_PER_XA_VALUE - MAX_SWAPFILES_SHIFT, that is 63 - 5;
-# on 32-bit machines 31 - 5. The same on every architecture (a pte has another form).
+# 3159f943aafd, 4.20: SWP_TYPE_SHIFT (include/linux/swapops.h) = BITS_PER_XA_VALUE - MAX_SWAPFILES_SHIFT, which is
+# 63 - 5; on 32-bit machines 31 - 5. The same on every architecture (a pte has another form).
 TYPE_SHIFT_64 = 58
 _TYPE_SHIFT_32 = 26
 

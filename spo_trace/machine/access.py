@@ -65,7 +65,7 @@ def _why_no_debugfs(machine: Machine) -> tuple[Missing, str, str]:
     return Missing.NOT_MOUNTED, f"debugfs is not mounted on /{DEBUGFS}", _MOUNT
 
 
-# Since Linux commit 358fcf5ddbec (v5.17, stable 5.15) debugfs files of mode 0400 can be read under lockdown.
+# 358fcf5ddbec, 5.17 (stable 5.15): debugfs files of mode 0400 can be read under lockdown.
 def check_lockdown(machine: Machine) -> Check:
     """Report the lockdown mode."""
     topic, mode = Topic(CheckCode.LOCKDOWN, "lockdown"), machine.lockdown

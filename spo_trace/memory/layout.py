@@ -73,13 +73,15 @@ class Memory(Protocol):
         ...
 
 
-# Known sizes of struct page_owner (page_owner_ops.size), for kernels without BTF. 5.18 (after 5.17-rc5): 56 bytes, with
-# pid, tgid and comm. 6.8 (after 6.6): also free_pid and free_tgid. openEuler (OLK-5.10): also module_name.
+# Known sizes of struct page_owner (page_owner_ops.size), for kernels without BTF.
+# 865ed6a32786, 5.18: 56 bytes, with pid, tgid and comm.
+# 1b5c65b64cd4, 6.8: also free_pid and free_tgid.
+# openEuler (OLK-5.10): also module_name.
 _OWNER_SIZES = (56, 64, 112)
 
 _PAGE_SHIFT = os.sysconf("SC_PAGE_SIZE").bit_length() - 1
 
-# SECTION_SIZE_BITS of asm/sparsemem.h. arm64: 30 in 5.4, these values in 5.15.
+# SECTION_SIZE_BITS of asm/sparsemem.h. f0b13ee23241, 5.12: these values on arm64; before, 30.
 _SECTION_BITS = {"x86_64": 27, "aarch64": 29 if _PAGE_SHIFT == 16 else 27}
 
 _SECTION_MAP_MASK = ~0x3F
@@ -113,11 +115,13 @@ def find_layout(symbols: KernelSymbols, btf: Btf | None, memory: Memory | None) 
 
 def _set_folio(layout: Layout, btf: Btf) -> None:
     layout.page_bytes = btf.size("page") or layout.page_bytes
-    # 6.6 (after 6.4): the entry is in folio->swap, before that in page->private.
+    # 85a1333417a7, 6.6: the entry is in folio->swap; before, in page->private.
     swap = btf.offset("folio", "swap") or btf.offset("page", "private")
     layout.swap_offset = swap or layout.swap_offset
     head = btf.enumerator("PG_head")
-    # The order is in compound_order of the second page; 6.1: in _folio_order; 6.6: in the low byte of _flags_1.
+    # The order is in compound_order of the second page.
+    # 379708ffde1b, 6.1: it is in _folio_order.
+    # ebc1baf5c9b4, 6.6: it is in the low byte of _flags_1.
     order = btf.offset("folio", "_folio_order") or btf.offset("folio", "_flags_1")
     if order is None and (second := btf.offset("page", "compound_order")) is not None:
         order = layout.page_bytes + second
@@ -186,7 +190,7 @@ class Depot:
     """Hold how a stack depot handle refers to its record, and the offsets in the record."""
 
     symbol: str
-    # 6.17 (after 6.14): static void **stack_pools; before that, an array of pools.
+    # ed4f142f72a9, 6.17: static void **stack_pools; before, an array of pools.
     pointer: bool
     pool_bits: int
     pool_bias: int
@@ -210,18 +214,20 @@ class Depot:
 _NEW_RECORD = (20, 24, 32)
 _OLD_RECORD = (12, 16, 24)
 
-# Newest first. In brackets: the newest release without the change, of those whose source was checked.
+# Newest first.
 DEPOTS = (
-    # 6.17 (after 6.14): stack_pools is a pointer.
+    # ed4f142f72a9, 6.17: stack_pools is a pointer.
     Depot("stack_pools", True, 17, 1, _NEW_RECORD),
-    # 6.9: pool_index_plus_1, so that no handle is 0.
+    # 3ee34eabac2a, 6.9: the handle has the pool's index plus 1, so that no handle is 0.
     Depot("stack_pools", False, 17, 1, _NEW_RECORD),
-    # 6.8 (after 6.6): pool_index of 17 bits, no bit `valid`; the record has a list_head and a count.
+    # 5f9ce55e0207, 6.8: pool_index of 17 bits, no bit `valid`.
+    # 4805180bc165, 6.8: the record has a list_head.
+    # 410b764f89f5, 6.8: the record has a count.
     Depot("stack_pools", False, 17, 0, _NEW_RECORD),
-    # 6.3 (after 6.1): slabs are called pools.
+    # 961c949b012f, 6.3: slabs are called pools.
     Depot("stack_pools", False, 16, 0, _OLD_RECORD),
-    # 6.1 (after 6.0): slabindex of 16 bits and 5 extra bits.
+    # 83a4f1ef45a9, 6.1: slabindex of 16 bits and 5 extra bits.
     Depot("stack_slabs", False, 16, 0, _OLD_RECORD),
-    # 4.9: slabindex of 21 bits.
+    # f2ca0b557107, 4.8: page_owner keeps its stacks in the depot, with a slabindex of 21 bits.
     Depot("stack_slabs", False, 21, 0, _OLD_RECORD),
 )

@@ -69,7 +69,7 @@ static place first_line(place p, place end, struct spo_page_row *row, struct spa
 
 /*
  * "PFN 0x1 type Movable Block 1 type Movable Flags 0x…(…)\n"
- * The PFN is decimal up to Linux 6.4, and hexadecimal since 6.5 or 6.6.
+ * 399fd496c49b, 6.5: the PFN is hexadecimal; before, it is decimal.
  */
 static place pfn_line(place p, place end, struct spo_page_row *row, struct spans *spans)
 {

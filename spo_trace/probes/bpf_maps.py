@@ -47,7 +47,7 @@ def update(fd: int, key: bytes, value: bytes) -> None:
 
 
 def lookup_all(fd: int, key_size: int, value_size: int, *, step: int = 1 << 14) -> tuple[bytes, bytes]:
-    """Return all keys and all values of a hash map, concatenated (BPF_MAP_LOOKUP_BATCH, Linux 5.6+).
+    """Return all keys and all values of a hash map, concatenated (057996380a42, 5.6: BPF_MAP_LOOKUP_BATCH).
 
     Elements that are added or removed during the call may be included or not.
     """
@@ -83,7 +83,7 @@ def lookup_all(fd: int, key_size: int, value_size: int, *, step: int = 1 << 14) 
 
 
 def run_program(fd: int, context: bytes) -> int:
-    """Run a raw tracepoint program once with `context` as its arguments; return its result (Linux 5.10+)."""
+    """Run a raw tracepoint program once with `context` as its arguments; return its result (1b4d60ec162f, 5.10)."""
     held = ctypes.create_string_buffer(context, len(context))
     # prog_fd, retval, data_size_in, data_size_out, data_in, data_out, repeat, duration, ctx_size_in, ctx_size_out,
     # ctx_in, ctx_out, flags, cpu, batch_size
@@ -110,7 +110,7 @@ def try_hash_map(key_size: int, value_size: int, max_entries: int) -> None:
 
 
 def missed_runs(fd: int) -> int:
-    """Return how often a program was skipped because it was already running on that processor (Linux 5.12+)."""
+    """Return how often a program was skipped because it was already running on that processor (9ed9e9ba2337, 5.12)."""
     info = ctypes.create_string_buffer(_PROGRAM_INFO.size)
     _bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", fd, _PROGRAM_INFO.size, _address(info)))
     return int(_PROGRAM_INFO.unpack(info.raw)[0])

@@ -101,7 +101,7 @@ def _lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-# Up to 6.14, mm/swap_slots.c reserves up to 64 slots for each processor, which /proc/swaps counts as used. Kernels with
-# swap_writepage() have it.
+# 0ff67f990bd4, 6.15: mm/swap_slots.c is gone. It reserves up to 64 slots for each processor, which /proc/swaps counts
+# as used. Kernels that have it have swap_writepage(); so has 6.15.
 def _slot_cache_pages(hooks: dict[str, str]) -> int:
     return 64 * (os.cpu_count() or 1) if hooks.get("out") == "swap_writepage" else 0

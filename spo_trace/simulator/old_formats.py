@@ -20,13 +20,13 @@ _FLAG_LETTERS = (
     ("K", "locked"), ("E", ""), ("R", "referenced"), ("U", "uptodate"), ("D", "dirty"), ("L", "lru"),
     ("A", "active"), ("S", ""), ("W", "writeback"), ("C", "head"), ("B", "owner_priv_1"), ("M", ""),
 )  # fmt: skip
-# Only kernels after 6.12 have this flag; older ones use its bit for something else.
+# 02e1960aafac, 6.12: this flag; before, its bit is PG_mappedtodisk.
 _NEW_FLAGS = PAGE_FLAGS["owner_2"]
 _KERNEL_TEXT = 0xFFFFFFFF81000000
 
 
 def _record_a(page: PageRecord) -> bytes:
-    """3.19 to 4.5 (kernel addresses in front of the symbols, flags as letters)."""
+    """48c96a368579, 3.19 to 4.5: kernel addresses in front of the symbols, flags as letters."""
     head = b"Page allocated via order %d, mask %b\n" % (page.order, _mask(page.gfp))
     bits = _flag_bits(page)
     letters = "".join(letter if PAGE_FLAGS.get(name, 0) & bits else " " for letter, name in _FLAG_LETTERS)
@@ -39,13 +39,13 @@ def _record_a(page: PageRecord) -> bytes:
 
 
 def _record_b(page: PageRecord) -> bytes:
-    """4.6 to 5.10 (decoded gfp and flags, migration line)."""
+    """4.6 to 5.10: decoded gfp and flags; 7cd12b4abfd2, 4.6: migration line."""
     head = b"Page allocated via order %d, mask %b\n" % (page.order, page.gfp)
     return head + _body(page, with_zone=False) + b"\n"
 
 
 def _record_c(page: PageRecord) -> bytes:
-    """5.11 and 5.12 (pid and time)."""
+    """9cc7e96aa846, 5.11 and 5.12: pid and time."""
     head = b"Page allocated via order %d, mask %b, pid %d, ts %d ns\n" % (
         page.order, page.gfp, page.pid, page.ts_nsec,
     )  # fmt: skip
@@ -53,7 +53,7 @@ def _record_c(page: PageRecord) -> bytes:
 
 
 def _record_d(page: PageRecord) -> bytes:
-    """5.13 to 5.17 (time of the page's previous free)."""
+    """866b48526217, 5.13 to 5.17: time of the page's previous free."""
     head = b"Page allocated via order %d, mask %b, pid %d, ts %d ns, free_ts %d ns\n" % (
         page.order, page.gfp, page.pid, page.ts_nsec, page.free_ts_nsec,
     )  # fmt: skip
@@ -61,7 +61,7 @@ def _record_d(page: PageRecord) -> bytes:
 
 
 def _record_e(page: PageRecord) -> bytes:
-    """5.18 to 6.6 (tgid, comm, memcg lines); PFN decimal, as up to 6.4."""
+    """bf215eab785a, 865ed6a32786, fcf8935832b8, 5.18 to 6.6: tgid, comm, memcg lines; PFN decimal, as up to 6.4."""
     head = b"Page allocated via order %d, mask %b, pid %d, tgid %d (%b), ts %d ns, free_ts %d ns\n" % (
         page.order, page.gfp, page.pid, page.tgid, page.comm, page.ts_nsec, page.free_ts_nsec,
     )  # fmt: skip

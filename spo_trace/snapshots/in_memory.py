@@ -48,12 +48,12 @@ class _InMemory(Snapshot):
             return self._on_disk.read(table, columns)
         return to_frame(self._held[table].select(list(columns)))
 
-    def frames(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
+    def dataframes(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
         """Yield `columns` of `table` in parts, as `Snapshot.frames` does."""
         from spo_trace.snapshots.dataframes import to_frame
 
         if not self.holds(table, columns):
-            yield from self._on_disk.frames(table, columns)
+            yield from self._on_disk.dataframes(table, columns)
             return
         rows = self._held[table].select(list(columns))
         for start in range(0, max(len(rows), 1), _ROWS):

@@ -68,7 +68,7 @@ class Snapshot:
                 found = empty if present is None else empty.select(present)
         return _completed(found, table, columns)
 
-    def frames(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
+    def dataframes(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
         """Yield `columns` of `table` as one or more DataFrames of about 260,000 rows, to bound the memory in use."""
         from spo_trace.snapshots.dataframes import to_frame
 
@@ -85,6 +85,9 @@ class Snapshot:
     def _present(self, found: pa.Schema, table: str, columns: Sequence[str] | None) -> list[str] | None:
         lacks = set(schema.TABLES[table].names) - set(found.names)
         wanted = schema.TABLES[table].names if columns is None else columns
+        # pyarrow ignores columns that do not exist.
+        if unknown := [name for name in wanted if name not in found.names and name not in lacks]:
+            raise pa.ArrowInvalid(f"there is no column {', '.join(unknown)}")
         if table == "pages" and self.meta.page_columns is not None and (missing := sorted(lacks & set(wanted))):
             names = ", ".join(missing)
             raise SpoTraceError(

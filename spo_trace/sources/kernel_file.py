@@ -15,7 +15,7 @@ from spo_trace.sources.read_loop import END, FULL, PAST, ReadLoop
 
 __all__ = ["LONGEST_RECORD", "Batch", "KernelFile", "Positioned", "Stop", "number_of", "read_in_turn"]
 
-# Since 5.0 a read of page_owner returns at most PAGE_SIZE (up to 64 KiB), before that at most the requested size.
+# c8f61cfc871f, 5.0: a read of page_owner returns at most PAGE_SIZE (up to 64 KiB); before, at most the requested size.
 LONGEST_RECORD = 1 << 16
 
 _NUMBER = re.compile(rb"\nPFN (0x[0-9a-f]+|\d+) |\nSWP entry (0x[0-9a-f]+)\n")
@@ -117,7 +117,7 @@ class KernelFile(Closeable):
         except OSError as error:
             if error.errno != errno.ESPIPE:
                 raise
-        # Up to Linux 6.0 the file has no .llseek; fdinfo has the position on every version.
+        # 8f0efa81dfbc, 6.1: the file has .llseek. fdinfo has the position on every version.
         first_line = Path(f"/proc/self/fdinfo/{self._fd}").read_text().split("\n", 1)[0]
         return int(first_line.removeprefix("pos:"))
 

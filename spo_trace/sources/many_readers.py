@@ -42,7 +42,7 @@ class _Part(NamedTuple):
 def positions_are_pfns(file: Positioned) -> bool:
     """Test whether a file that was just opened can be read from any PFN; leave its position at the beginning.
 
-    This works since Linux 6.1. Before, positions count from the lowest PFN and can't be set.
+    8f0efa81dfbc, 6.1: positions are PFNs. Before, they count from the lowest PFN and can't be set.
     """
     try:
         file.seek(0)

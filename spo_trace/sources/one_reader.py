@@ -48,8 +48,8 @@ def read_records(file: Positioned, outcome: Outcome) -> Iterator[Records]:
             return
         if stop is Stop.TOO_LARGE:
             break
-    # The position after a record is PFN + 1 (6.1+) or counts from the lowest PFN (up to 6.0); in swap_page_owner it is
-    # the entry + 1. This is derived from the first record.
+    # 8f0efa81dfbc, 6.1: the position after a record is PFN + 1; before, it counts from the lowest PFN.
+    # In swap_page_owner it is the entry + 1. The offset is derived from the first record.
     base = _number(first) + 1 - first_position
     yield from gathered(_read_past(file, outcome, base, _number(last) + 1 - base))
 

@@ -82,8 +82,7 @@ _ANY_FRAME = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.scope i
 
 
 def _key(frame: _Frame) -> str:
-    # Since Linux kernel commit b951aaff5035 ("mm: enable page allocation tagging") (in v6.10), the
-    # allocators' names end in _noprof. The tables have them without this suffix.
+    # b951aaff5035, 6.10: the allocators' names end in _noprof. The tables have them without this suffix.
     return frame.name.removesuffix("_noprof")
 
 

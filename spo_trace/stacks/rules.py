@@ -91,8 +91,8 @@ RULES: tuple[Rule, ...] = (
         " kvm_mmu_topup_memory_cache __kvm_mmu_topup_memory_cache mmu_topup_memory_cache*"
         " mmu_memory_cache_alloc_obj tdp_mmu_alloc_sp* iommu_alloc_page* __arm_lpae_alloc_pages",
     ),
-    # Before vmalloc: since 4.9 (CONFIG_VMAP_STACK) kernel stacks are allocated with vmalloc. Compilers often inline
-    # their allocator into copy_process().
+    # Before vmalloc. ba14a194a434, 4.9: kernel stacks are allocated with vmalloc (CONFIG_VMAP_STACK). Compilers often
+    # inline their allocator into copy_process().
     Rule(
         "kernel stack",
         ALLOCATOR,
@@ -103,7 +103,7 @@ RULES: tuple[Rule, ...] = (
     Rule("per-cpu", ALLOCATOR, "pcpu_*"),
     # page_owner could not record the stack (it was recording already, or the stack depot was full).
     Rule("other", ALLOCATOR, "register_dummy_stack register_failure_stack"),
-    # Kernels without register_early_stack() (4.2) record the stack of page_owner's own initialization.
+    # Kernels without register_early_stack() record the stack of page_owner's own initialization.
     Rule("early boot", ALLOCATOR, "register_early_stack page_ext_init init_page_owner init_early_allocated_pages"),
     # Memory that bookkeeping, reclaim or compaction allocates does not belong to the task in which they run.
     Rule("other", ANY_FRAME, "stack_depot_* __stack_depot_* kasan_* kmsan_* kfence_* kmemleak_*"),

@@ -10,18 +10,18 @@ __all__ = ["keys_page"]
 _HEAD = """\
 # Keys
 
-The keys by which memory and swap can be grouped (`--by`), selected (`--where`) and sorted (`--sort`, a key of `--by`).
-The Python API uses the same names: `spo.attribute(snap, by=["callsite", "order"], where='type == 0')`. `make docs`
-generates this page from the table of keys. [glossary.md](glossary.md) explains terms and categories;
-[SCHEMA.md](../spo_trace/snapshots/SCHEMA.md) lists the kernel versions that lack a column.
+Keys group (`--by`), select (`--where`) and sort (`--sort`, by a key of `--by`) memory and swap. The Python API uses
+the same names: `spo.attribute(snap, by=["callsite", "order"], where='type == 0')`. [glossary.md](glossary.md) explains
+terms and categories; [SCHEMA.md](../spo_trace/snapshots/SCHEMA.md) lists the kernel versions that lack a column.
+`make docs` generates this page from the table of keys.
 
-"Found in" is the table that has the key. Rows of the other table have no value: `-` in a table, empty in CSV, null in
-JSON. In `--where` such rows match no comparison; `NAME.isna()` selects them. Keys of the stack exist for memory and
-swap.
+"Found in" shows whether records of memory, of swap or both have the key. Records without it have no value: `-` in a
+table, empty in CSV, null in JSON. In `--where`, such records match no comparison; `NAME.isna()` selects them. Keys of
+the stack exist for memory and swap.
 
-In `--where`, text needs quotes and numbers do not: `'comm == "dd" and order > 0'`. There, as in CSV and JSON, `stack`
-and `symbols` are one text: frames innermost first, separated by `;`, with `\\073` for a `;` inside a frame. In the
-Python API they are tuples of frames. Folded stacks have a `:` instead of a `;` inside a frame.
+In `--where`, text is quoted and numbers are not: `'comm == "dd" and order > 0'`. In `--where`, CSV and JSON, `stack`
+and `symbols` are a single string: frames innermost first, separated by `;`, with `\\073` for a `;` inside a frame. In
+the Python API, they are tuples of frames. In folded stacks, a `;` inside a frame is replaced by `:`.
 """
 
 

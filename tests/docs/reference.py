@@ -13,8 +13,8 @@ __all__ = ["commands", "options_of", "reference"]
 _HEAD = """\
 # Commands
 
-All that `spo-trace COMMAND --help` says, in one page; made of it by `make docs`. Every command also has `--help`, or
-`-h`.
+The output of `spo-trace COMMAND --help` for every command. `make docs` generates this page. Every command also has
+`--help` (`-h`).
 """
 
 

@@ -76,7 +76,7 @@ def test_top_shows_the_busiest(maps: FakeMaps, tmp_path: Path) -> None:
 def test_a_note_explains_names_without_page_owner(maps: FakeMaps, tmp_path: Path) -> None:
     maps.facts["owners"] = False
     result = in_process("trace", "0.1", "1", cwd=tmp_path)
-    assert b"warning: page_owner is not on: no owners of swap, events only" in result.stderr
+    assert b"warning: page_owner is off: only events are counted" in result.stderr
 
 
 def test_ebpf_prints_the_program(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ NAMED = {
     "03-sorted-slab/sorted_page_owner.txt": "the output of page_owner_sort (",
     "04-syzbot/report.txt": "dump of a single page",
     "05-dmesg-swapin/dmesg.txt": "dump of a single page",
-    "14-custom-agg/result.txt": "counted by a script",
+    "14-custom-agg/result.txt": "a script's count of page_owner records",
     "18-gdb-lx/lx.txt": "lx-dump-page-owner",
     "19-show-stacks-only/show_stacks": "this is show_stacks of page_owner_stacks",
     "20-stack-count-curr/show_stacks": "this is show_stacks of page_owner_stacks",

@@ -39,9 +39,9 @@ until [ -e /run/held ]; do sleep 0.5; done
 python "$VM/jobs/measure_live.py" {rounds} | tee $OUT/times.json
 """
 
-_HEAD = ("what", "median s", "min–max s", "× cat", "wanted")
+_HEAD = ("what", "median s", "min–max s", "× cat", "target")
 _CAT, _COLLECTED, _WHOLE = "`cat page_owner > /dev/null`", "page_owner collected by {}", "whole process, {}"
-_WANTED = {"1 job": "≤ 1.25", "2 jobs": "≤ 0.7"}
+_TARGETS = {"1 job": "≤ 1.25", "2 jobs": "≤ 0.7"}
 
 _TEXT = """\
 # How fast a running kernel is read
@@ -52,11 +52,11 @@ Written by `make vm-bench`; every figure was measured in that run.
 
 {table}
 
-page_owner collected: the snapshot's `seconds` for page_owner, which is read and parsed by this number of jobs and
-written as Parquet, except for the last rows (up to half a million). The whole process also writes these, reads the
-other files, and first loads Python and pyarrow, which takes long on an emulated processor. Each round runs all of
-them in turn, after one round that is not measured; × cat is the median of the rounds' ratios. `cat` reads fewer
-records, because a snapshot also lists the pages of the process that takes it.
+"page_owner collected" is the snapshot's `seconds` for page_owner: the time to read and parse it with this number of
+jobs and to write it as Parquet, except for the last rows (up to half a million). "whole process" also includes writing
+these rows, reading the other files, and loading Python and pyarrow, which takes long on an emulated processor. Each
+round runs all of the commands in turn; a first round is not measured. "× cat" is the median of the rounds' ratios to
+`cat`, which reads fewer records, because a snapshot also lists the pages of the process that takes it.
 """
 
 Measured = list[dict[str, Any]]
@@ -70,7 +70,7 @@ def main(target: Path, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         outcome = guest.run(machine, job, Path(scratch), time_limit=TIME_LIMIT, alone=True, echo=sys.stderr.buffer)
         measured = [json.loads(line) for line in (outcome.out / "times.json").read_text().splitlines()]
-    load = f"{before:.1f} before, {os.getloadavg()[0]:.1f} after (2 are the guest's own)"
+    load = f"{before:.1f} before, {os.getloadavg()[0]:.1f} after (the guest itself causes a load of 2)"
     text = render(measured, {**_facts(machine, rounds, measured), "load average of the host": load})
     print(text)
     target.write_text(text)
@@ -87,7 +87,7 @@ def _facts(machine: Machine, rounds: int, measured: Measured) -> dict[str, str]:
         "date": host["date"],
         "host": host["processor"].rpartition(", load")[0],
         "guest": f"Linux {KERNEL}, {guest_is}, {BALLAST_MIB} MiB held in pages of order 0",
-        "read": f"{records:,} records, {own:,} pages of them the snapshot's own",
+        "read": f"{records:,} records; {own:,} of the listed pages are the snapshot's own",
     }
 
 
@@ -95,9 +95,9 @@ def render(measured: Measured, told: dict[str, str]) -> str:
     """Return the document in Markdown, from the output of jobs/measure_live.py."""
     cat = _seconds(measured, "cat", "seconds")
     rows = [(_CAT, *_row(cat, cat), "")]
-    for what, wanted in _WANTED.items():
-        rows.append((_COLLECTED.format(what), *_row(_seconds(measured, what, "collected"), cat), wanted))
-    rows += [(_WHOLE.format(what), *_row(_seconds(measured, what, "seconds"), cat), "") for what in _WANTED]
+    for what, target in _TARGETS.items():
+        rows.append((_COLLECTED.format(what), *_row(_seconds(measured, what, "collected"), cat), target))
+    rows += [(_WHOLE.format(what), *_row(_seconds(measured, what, "seconds"), cat), "") for what in _TARGETS]
     lines = "\n".join(f"- {name}: {value}" for name, value in told.items())
     return _TEXT.format(facts=lines, table="\n".join(aligned([_HEAD, *rows])))
 

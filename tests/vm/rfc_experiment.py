@@ -76,17 +76,20 @@ def render(runs: list[Run], machine: str) -> str:
     parts = [
         "# The RFC's experiment, repeated",
         f"Written by `make rfc-experiment` on {(snap.meta.written_at or '')[:10]}: two guests of {MEMORY_MIB} MiB, "
-        f"2 processors, {machine}. All figures except the letter's were measured in that run.",
+        f"2 processors, {machine}. All figures except those of the cover letter "
+        '(columns "letter") were measured in that run.',
         "\n".join(f"- {run.title}: bzImage-{run.kernel}, booted with `{run.cmdline}`" for run in runs),
-        "In each stage the letter's own lines (`free -m`, `cat page_owner | awk …`) run first, then "
-        "`spo-trace snapshot`, in the guest. A snapshot also lists the pages of the process that takes it, which in "
-        "the third stage cause other pages to be swapped out; the rows *the snapshot's own* show their size.",
+        "In each stage, the letter's own commands (`free -m`, `cat page_owner | awk …`) run first, then "
+        "`spo-trace snapshot`, in the guest. A snapshot also lists the pages of the process that takes it; the rows "
+        "*the snapshot's own* show their size. In the third stage, they cause other pages to be swapped out.",
         _figures(runs),
         "## Does it add up?",
-        "`spo-trace verify`: pages that the kernel lists compared with pages in use, and the unexplained difference.",
+        "`spo-trace verify` compares the pages that the kernel lists with the pages in use, and shows the unexplained "
+        "difference:",
         _balances(runs),
         "## What moved",
-        "Memory and swap of the three processes of the letter, before and after.",
+        "Changes in memory and swap of the letter's three processes, without the patches (Before) and with them "
+        "(After).",
         *(_moved(run) for run in runs),
     ]
     return "\n\n".join(parts) + "\n"

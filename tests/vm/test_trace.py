@@ -209,7 +209,7 @@ def test_without_page_owner_events_are_counted(tmp_path: Path, suite: str | None
     # bcc uses the headers embedded in the kernel.
     left = run("6.12-stock", "page_owner=off", "trace_events.sh", tmp_path, 640, headers=False, suite=suite)
     log = (tmp_path / "trace.log").read_text()
-    assert "warning: page_owner is not on: no owners of swap, events only, with the stack of the swap-out" in log
+    assert "warning: page_owner is off: only events are counted, with the stack of the swap-out" in log
     counted = {
         what: int(number.replace(",", "")) for number, what in re.findall(r"^ +([\d,]+) (.*)$", log, re.MULTILINE)
     }

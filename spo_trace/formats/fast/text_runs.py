@@ -32,8 +32,8 @@ def file_runs(file: BinaryIO, outcome: Outcome, run_bytes: int = RUN_BYTES) -> I
     size = os.fstat(file.fileno()).st_size
     start = 0
     while start < size:
-        outcome.reached = start
         end = size if size - start <= run_bytes else part.cut_before(start, start + run_bytes, size)
+        outcome.reached = end
         yield Run(start, partial(part.fill, start, end - start))
         start = end
 

@@ -28,29 +28,29 @@ _ENTRY_OF_TYPE = "(FIRST << 58) | SECOND"
 # The second member names a function that must exist too: without it, the hook would miss calls. In brackets: the newest
 # release without the function, of those whose source was checked.
 _CHOICES = (
-    # 6.17 (after 6.14): swap_writeout() replaces swap_writepage(). Not __swap_writepage(), because zswap's writeback
+    # 84798514db50, 6.16: swap_writeout() replaces swap_writepage(). Not __swap_writepage(), because zswap's writeback
     # calls it with a temporary page that has another owner.
     (Hook("out", "swap_writeout", f"swap_out({_PAGE})"), None),
     (Hook("out", "swap_writepage", f"swap_out({_PAGE})"), None),
-    # 6.8 (after 6.6): swap_read_folio() replaces swap_readpage().
+    # c9bdf768dd93, 6.8: swap_read_folio() replaces swap_readpage().
     (Hook("in", "swap_read_folio", f"swap_in({_PAGE})"), None),
     (Hook("in", "swap_readpage", f"swap_in({_PAGE})"), None),
     # 7.1 (after 6.19): __swap_cluster_free_entries() frees entries, and zswap_invalidate() is called for each
     # (CONFIG_ZSWAP). Older kernels have a zswap_invalidate() too, but 6.9 to 6.13 do not call it for each entry of
     # a large folio.
     (Hook("free", "zswap_invalidate", "free_entries(ctx, FIRST, 1)"), "__swap_cluster_free_entries"),
-    # 6.18 and 6.19.
+    # 8578e0c00dcf, 6.18: __swap_cache_clear_shadow() replaces clear_shadow_from_swap_cache(). Still in 6.19.
     (Hook("free", "__swap_cache_clear_shadow", "free_entries(ctx, FIRST, (u32)SECOND)"), None),
-    # 5.10 (after 5.8) to 6.17: (type, first offset, last offset).
+    # 3852f6768ede, 5.9: (type, first offset, last offset). Still in 6.17.
     (
         Hook("free", "clear_shadow_from_swap_cache", f"free_entries(ctx, {_ENTRY_OF_TYPE}, THIRD - SECOND + 1)"),
         None,
     ),
-    # 5.16: __folio_copy_owner(). On older kernels, page migration is not followed.
+    # 19138349ed59, 5.16: __folio_copy_owner(). On older kernels, page migration is not followed.
     (Hook("migrate", "__folio_copy_owner", "migrate(FIRST, SECOND)"), None),
 )
 
-# Used without page_owner. 5.18: the arguments are (folio, vma, …), before that (page, vma, …).
+# Used without page_owner. 2f031c6f042c, 5.18: the arguments are (folio, vma, …); before, (page, vma, …).
 _UNMAP = Hook("unmap", "try_to_unmap_one", "unmap(FIRST, SECOND)")
 
 # The names to look up in /proc/kallsyms.

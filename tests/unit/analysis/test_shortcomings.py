@@ -27,7 +27,7 @@ def test_a_record_that_is_cut_off_is_found_by_its_code() -> None:
 
 def test_each_mark_is_reported_once_with_its_count() -> None:
     assert texts_of(marks=Counter({Reason.QUOTED: 1200, Reason.UTF_16: 1200, "of_a_later_release": 1})) == [
-        "page_owner: 1,200 lines quoted with '>' or '|' before them",
+        "page_owner: 1,200 lines quoted with '>' or '|'",
         "page_owner: 1,200 lines in UTF-16",
         "page_owner: 1 of_a_later_release",
     ]

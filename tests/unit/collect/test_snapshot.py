@@ -232,14 +232,14 @@ def test_some_columns_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     snap = collected(tmp_path, {"page_owner": pages, "swap_page_owner": entry(1)}, page_columns=["stack_id", "order"])
     # THEN these columns and all counts are the same as with all columns
     assert snap.read("pages", ["order", "stack_id"]).to_numpy().tolist() == [[0, 0], [2, 1], [3, 0]]
-    assert [frame["order"].tolist() for frame in snap.frames("pages", ["order"])] == [[0, 2, 3]]
+    assert [frame["order"].tolist() for frame in snap.dataframes("pages", ["order"])] == [[0, 2, 3]]
     assert counts_of(snap, "page_owner")["newest_ts_nsec"] == 9
     assert snap.swap["comm"].tolist() == ["dd"]
     # AND reading another column is an error
     for read in (
         lambda: snap.pages,
         lambda: snap.read("pages", ["comm"]),
-        lambda: list(snap.frames("pages", ["comm"])),
+        lambda: list(snap.dataframes("pages", ["comm"])),
     ):
         with pytest.raises(SpoTraceError, match=r"comm.* was not requested"):
             read()

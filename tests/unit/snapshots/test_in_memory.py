@@ -77,7 +77,7 @@ def test_what_is_in_memory_is_what_is_on_disk(snap: Snapshot, opened: Counter[st
     assert in_memory(held, {"pages": ["comm"]}) is held
     for table, names in columns.items():
         pd.testing.assert_frame_equal(held.read(table, names), snap.read(table, names))
-        parts = [pd.concat(one.frames(table, names[::-1])) for one in (held, snap)]
+        parts = [pd.concat(one.dataframes(table, names[::-1])) for one in (held, snap)]
         pd.testing.assert_frame_equal(parts[0], parts[1])
         assert held.count(table) == snap.count(table)
     # AND other columns still come from disk.
@@ -89,4 +89,4 @@ def test_what_is_in_memory_is_what_is_on_disk(snap: Snapshot, opened: Counter[st
 def test_a_table_without_rows(tmp_path: Path) -> None:
     empty = snapshot_of(tmp_path, {**MACHINE, "page_owner": page(), "swap_page_owner": b""})
     held = in_memory(empty, {"swap": ["swap_type", "comm"]})
-    assert [len(frame) for frame in held.frames("swap", ["comm"])] == [0]
+    assert [len(frame) for frame in held.dataframes("swap", ["comm"])] == [0]

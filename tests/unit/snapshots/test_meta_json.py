@@ -94,7 +94,7 @@ def test_the_format_of_the_file() -> None:
     assert values["swap_owner"] == {"origin": None, "why": "no file", "code": "no_file", "kept_by_kernel": True}
     assert values["files"]["empty"] == {"records": 0}
     assert values["files"]["page_owner"]["marks"] == {
-        "tabs": {"text": "lines with tabs in place of blanks", "number": 2}
+        "tabs": {"text": "lines with tabs instead of blanks", "number": 2}
     }
     assert values["missing"] == {"show_stacks": {"code": "blocked", "why": "stuck"}}
     assert values["page_size_evidence"] == [{"size": 65536, "from": "pagesize"}]

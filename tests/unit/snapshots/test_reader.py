@@ -126,14 +126,18 @@ def test_columns_that_an_older_version_lacks_are_null(snap: Snapshot) -> None:
     assert again.pages[later].isna().all().all()
     asked = ["kernel_comm", "pfn"]
     assert list(again.read("pages", asked).columns) == asked
-    assert [list(frame.columns) for frame in again.frames("pages", asked)] == [asked]
+    assert [list(frame.columns) for frame in again.dataframes("pages", asked)] == [asked]
 
 
 def test_a_table_without_rows(tmp_path: Path) -> None:
     # GIVEN a snapshot of a machine without pages in swap
     snap = snapshot_of(tmp_path, {"page_owner": page(), **MACHINE})
     # WHEN its swap table is read in each way, THEN it has all columns and no rows
-    whole, (part,), (chosen,) = snap.read("swap"), snap.frames("swap", schema.SWAP.names), snap.frames("swap", ["pid"])
+    whole, (part,), (chosen,) = (
+        snap.read("swap"),
+        snap.dataframes("swap", schema.SWAP.names),
+        snap.dataframes("swap", ["pid"]),
+    )
     assert (len(whole), len(part), len(chosen)) == (0, 0, 0)
     assert whole.dtypes.to_dict() == part.dtypes.to_dict()
     assert chosen.dtypes.to_dict() == {"pid": whole["pid"].dtype}

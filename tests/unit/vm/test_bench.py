@@ -17,7 +17,7 @@ def test_ratios_are_of_the_same_round() -> None:
     assert text.splitlines()[4:13] == [
         "- date: today",
         "",
-        "| what                           | median s |   min–max s | × cat | wanted |",
+        "| what                           | median s |   min–max s | × cat | target |",
         "| ------------------------------ | -------: | ----------: | ----: | ------ |",
         "| `cat page_owner > /dev/null`   |    15.00 | 10.00–20.00 |  1.00 |        |",
         "| page_owner collected by 1 job  |    16.50 | 11.00–22.00 |  1.10 | ≤ 1.25 |",
