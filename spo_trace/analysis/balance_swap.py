@@ -21,15 +21,15 @@ def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     known = swap_owner.origin is not None
     lacking = _lacking(swap_owner)
     if machine.swaps:
-        said = "Used in /proc/swaps"
+        source = "Used in /proc/swaps"
         change = abs((before or 0) - (after or before or 0)) + sum(lacking.values())
         sections = _by_device(snap, listed, change if known else None)
     elif before is not None and (before or listed.swap):
-        said, sections = "SwapTotal − SwapFree", [("swap", before, listed.swap)]
+        source, sections = "SwapTotal − SwapFree", [("swap", before, listed.swap)]
     else:
         return
     for section, used, found in sections:
-        yield Item(section, "machine", said, used, "")
+        yield Item(section, "machine", source, used, "")
         yield Item(section, "listed", listed.swap_name or "swap_page_owner", found, "")
         yield Item(section, "difference", "difference", used - found, "")
         if not known:

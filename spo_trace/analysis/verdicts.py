@@ -133,13 +133,13 @@ def _judged(snap: Snapshot, part: Part, table: pd.DataFrame, tolerance: float) -
 
 def _compared(rest: pd.Series, tolerance: float) -> _Decision:
     share, size = float(rest["share"]), int(rest["bytes"])
-    said = f"{format_share(share)} unexplained"
+    sentence = f"{format_share(share)} unexplained"
     if abs(share) * 100 <= tolerance:
-        return _Decision(Verdict.BALANCED, Reason.WITHIN_TOLERANCE, f"{said}, within {tolerance:g}%")
+        return _Decision(Verdict.BALANCED, Reason.WITHIN_TOLERANCE, f"{sentence}, within {tolerance:g}%")
     if abs(size) <= FLOOR:
-        floor = f"{said}, which is {format_size(size)}: up to {format_size(FLOOR)} is always tolerated"
+        floor = f"{sentence}, which is {format_size(size)}: up to {format_size(FLOOR)} is always tolerated"
         return _Decision(Verdict.BALANCED, Reason.BELOW_FLOOR, floor)
-    over = f"{said} ({format_size(size)}), more than {tolerance:g}% and more than {format_size(FLOOR)}"
+    over = f"{sentence} ({format_size(size)}), more than {tolerance:g}% and more than {format_size(FLOOR)}"
     return _Decision(Verdict.OFF, Reason.OVER_TOLERANCE, over)
 
 

@@ -51,10 +51,10 @@ def not_python(expression: str, error: Exception, check: Callable[[str], object]
     fixed, advice = _rewritten(expression)
     if fixed is None:
         # SyntaxError's own text adds "(<unknown>, line 1)", which is of no use here.
-        said = error.msg if isinstance(error, SyntaxError) else "it is too long or nested too deeply"
+        problem = error.msg if isinstance(error, SyntaxError) else "it is too long or nested too deeply"
         if re.search(r"[\"']", _QUOTED.sub("", expression)):
-            said = "a quotation mark is not closed"
-        return UsageError((about, f" is not an expression: {said}"), hint=EXAMPLE)
+            problem = "a quotation mark is not closed"
+        return UsageError((about, f" is not an expression: {problem}"), hint=EXAMPLE)
     message = (about, f": {', '.join(dict.fromkeys(advice))}")
     try:
         check(fixed)
@@ -86,23 +86,23 @@ def check_bit_operators(tree: ast.Expression, expression: str) -> None:
         for side in [node.left, *node.comparators] if isinstance(node, ast.Compare) else []:
             bits = isinstance(side, ast.BinOp) and isinstance(side.op, ast.BitAnd | ast.BitOr)
             if bits and not _in_parentheses(side, expression):
-                said = ": & and | bind more tightly than a comparison"
+                problem = ": & and | bind more tightly than a comparison"
                 fixed = _with_words(expression)
                 if len(node.ops) == 1 and _is_number(side):  # type: ignore[attr-defined]
                     segment = ast.get_source_segment(expression, side) or ""
                     fixed = expression.replace(segment, f"({segment})", 1)
-                raise UsageError((Argument("where", expression), said), hint=("write ", Argument("where", fixed)))
+                raise UsageError((Argument("where", expression), problem), hint=("write ", Argument("where", fixed)))
 
 
 def _rewritten(expression: str) -> tuple[str | None, list[str]]:
     advice: list[str] = []
     parts = _QUOTED.split(expression)
-    for pattern, replacement, said in _REWRITES:
+    for pattern, replacement, problem in _REWRITES:
         # Every second part is quoted text, which stays as it is.
         changed = [pattern.sub(replacement, part) if n % 2 == 0 else part for n, part in enumerate(parts)]
         if changed == parts:
             continue
-        advice.append(said)
+        advice.append(problem)
         parts = changed
         fixed = "".join(parts).strip()
         if _parses(fixed):

@@ -161,18 +161,18 @@ def check_target(
     target: Path | str, kind: Kind, *, force: bool, parent: int | None = None, shown: Path | None = None
 ) -> None:
     """Raise SpoTraceError if `target` (in the open directory `parent`, if given) exists and can't be replaced."""
-    said = shown or target
+    title = shown or target
     try:
         status = os.stat(target, dir_fd=parent, follow_symlinks=False)
     except (FileNotFoundError, NotADirectoryError):
         return
     if stat.S_ISLNK(status.st_mode):
-        raise SpoTraceError(f"{said} is a symbolic link", hint="links are not followed: give the directory itself")
+        raise SpoTraceError(f"{title} is a symbolic link", hint="links are not followed: give the directory itself")
     if not stat.S_ISDIR(status.st_mode) or not _holds(kind, str(target), parent):
-        raise SpoTraceError(f"{said} exists and is not {kind.name}", hint="choose another name")
+        raise SpoTraceError(f"{title} exists and is not {kind.name}", hint="choose another name")
     if not force:
         raise SpoTraceError(
-            f"{said} exists", hint=("choose another name, or replace it with ", Argument("force", True))
+            f"{title} exists", hint=("choose another name, or replace it with ", Argument("force", True))
         )
 
 

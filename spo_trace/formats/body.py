@@ -156,8 +156,8 @@ def parse_tail(text: bytes) -> Tail:
             break
         if line == b"--":
             fields["grep"] = fields.get("grep", 0) + 1
-        elif (said := _line_fields(line)) is not None:
-            fields |= said
+        elif (line_values := _line_fields(line)) is not None:
+            fields |= line_values
         elif is_frame(line):
             frames.append(line + b"\n")
         else:

@@ -2,7 +2,7 @@
 """Prefixes that mail, logs, terminals and grep put before the lines of a copied text.
 
 No comm can look like one: a comm has at most 15 bytes, fewer than the first words of a record plus any prefix. The name
-of a memory cgroup follows words of the kernel.
+of a memory cgroup is never at the start of a line.
 """
 
 import re

@@ -114,7 +114,7 @@ class StackTable:
             stack_id = self.intern(lines)
             self.set_handle(stack_id, handle)
             return stack_id
-        # Only the handle was known: its row gets its frames.
+        # Only the handle was known until now: add the frames to its row.
         frames = self._stacks[stack_id].frames = parse_frames(lines)
         self._by_frames.setdefault(frames, stack_id)
         return stack_id

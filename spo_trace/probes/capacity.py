@@ -22,7 +22,7 @@ class Capacity(NamedTuple):
 
 
 def capacity(meminfo: Mapping[str, int], page_size: int, asked: int | None = None) -> Capacity:
-    """Return room for `asked` entries; by default, for all of swap in at most 1/32 of memory.
+    """Return a capacity of `asked` entries; by default, enough for all of swap in at most 1/32 of memory.
 
     Restored pages are at most the number of page frames, and use memory only as they are added.
     """

@@ -55,8 +55,8 @@ def _check_lockdown(machine: Machine) -> Check:
         found = "kernel lockdown (confidentiality) does not allow BPF to read kernel memory"
         return topic.optional(found, "boot without lockdown=confidentiality", Missing.LOCKDOWN)
     if machine.lockdown is None and machine.configured("CONFIG_SECURITY_LOCKDOWN_LSM") != "":
-        return topic.unknown("whether lockdown forbids BPF is unknown")
-    return topic.ok("no lockdown forbids BPF")
+        return topic.unknown("kernel lockdown is unknown: it may forbid BPF")
+    return topic.ok("kernel lockdown permits BPF")
 
 
 def _check_bpf(machine: Machine) -> Check:

@@ -87,7 +87,7 @@ def _trusted(peer: socket.socket) -> bool:
 def connect(directory: Path = RUN) -> Probes | None:
     """Return the maps of the running trace, None if no trace runs.
 
-    Raise SpoTraceError if it cannot be asked.
+    Raise SpoTraceError if it does not send them.
     """
     path = directory / _SOCKET
     with socket.socket(socket.AF_UNIX) as peer:
@@ -104,7 +104,7 @@ def connect(directory: Path = RUN) -> Probes | None:
         except OSError as error:
             why = error.strerror or "it does not answer"
             hint = "run it with sudo" if isinstance(error, PermissionError) else _WITHOUT
-            raise SpoTraceError(f"the running trace cannot be asked: {why}", hint=hint) from error
+            raise SpoTraceError(f"cannot get the maps of the running trace: {why}", hint=hint) from error
     return _take_over(message, list(descriptors))
 
 

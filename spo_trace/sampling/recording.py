@@ -106,5 +106,5 @@ def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
         table = to_frame(pa.concat_tables(tables, promote_options="permissive").unify_dictionaries())
         return keys, table[["sample", "seconds", "taken_at", *keys, "mem_bytes", "swap_bytes", "total_bytes"]]
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        said = str(error).partition("\n")[0]
-        raise SpoTraceError(f"{directory} is damaged: {said}", hint="was it copied completely?") from error
+        message = str(error).partition("\n")[0]
+        raise SpoTraceError(f"{directory} is damaged: {message}", hint="was it copied completely?") from error

@@ -76,7 +76,7 @@ def take_samples(
         started = time.monotonic()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         rejects.clear()
-        # A change of method within a series would look like growth: the first sample decides.
+        # A change of method within a series would look like growth: keep the method of the first sample.
         method, table, meta = _read(source, question, method, counts, jobs, page_size, progress)
         lost = [f"{name}: {number} records can't be parsed" for name, number in rejects.items()]
         meta = replace(meta, warnings=[*meta.warnings, *lost])

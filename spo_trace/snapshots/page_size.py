@@ -80,7 +80,7 @@ def _of_zones(meminfo: Mapping[str, int], zones: Sequence[proc.Zone]) -> int | N
     return _size_of(meminfo.get("MemTotal", 0), managed, 0.1) if managed else None
 
 
-# The files are read one after the other and the counters change meanwhile, so the majority decides.
+# The counters change between the reads of the two files, so use the page size to which most of them lead.
 _COUNTERS = {
     "MemFree": "nr_free_pages",
     "AnonPages": "nr_anon_pages",

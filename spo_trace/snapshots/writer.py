@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Write a snapshot; it gets its name when it is complete."""
+"""Write a snapshot, which appears under its name only when it is complete."""
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -128,8 +128,8 @@ class CaptureSource:
     def _add_directory(self, root: Path) -> None:
         for name, laid_out in PATHS.items():
             for base in (root / laid_out, root / "page_owner_stacks" / name, root / name):
-                if (said := base.with_name(base.name + ".err")).is_file():
-                    self._errors[name] = _read_err_file(said)
+                if (err_path := base.with_name(base.name + ".err")).is_file():
+                    self._errors[name] = _read_err_file(err_path)
                 path = next((p for p in spellings(base) if p.is_file()), None)
                 if path is not None:
                     self._add_file(name, path)

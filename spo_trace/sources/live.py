@@ -198,7 +198,7 @@ def _tracks_swap(path: Path) -> bool:
     return True
 
 
-# The caller looks for swap_page_owner before it reads page_owner, which may fail: the file is not kept open meanwhile.
+# Open the file only when it is read: swap_page_owner is looked up before page_owner is read, which may fail.
 def _opened_when_read(path: Path, outcome: Outcome) -> Iterator[Records]:
     with KernelFile(path) as file:
         yield from read_records(file, outcome)

@@ -37,7 +37,7 @@ _MOST_FILES = 2000
 _LARGEST_HEAD = 5 << 20
 _SNIFFED = 1 << 16
 
-# Smaller files are kept in memory, as /proc has many: otherwise each would take another pass over the archive.
+# Smaller files are kept in memory. /proc has many, and each would take another pass over the archive.
 _KEPT = 1 << 20
 
 

@@ -109,7 +109,7 @@ def test_it_needs_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_warning_if_swap_is_larger_than_the_map(
     maps: FakeMaps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "room", lambda _: Capacity(10, 20, 1000))
+    monkeypatch.setattr(session, "map_capacity", lambda _: Capacity(10, 20, 1000))
     result = in_process("trace", "0.1", "1", cwd=tmp_path)
     assert b"warning: can track 10 of 1,000 pages of swap; pages beyond that are counted as lost" in result.stderr
 

@@ -116,7 +116,7 @@ def test_a_trace_that_does_not_answer(directory: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(server, "_TIMEOUT_SECONDS", 0.05)
     with probes() as held, TraceServer(held, directory), pytest.raises(SpoTraceError) as caught:
         connect(directory)
-    assert caught.value.message == "the running trace cannot be asked: it does not answer"
+    assert caught.value.message == "cannot get the maps of the running trace: it does not answer"
     assert caught.value.hint == "swap='none' does without it"
 
 
