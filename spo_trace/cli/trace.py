@@ -55,8 +55,8 @@ def command(
 ) -> None:
     """Track the owners of swapped pages on an unpatched kernel.
 
-    Attaches BPF probes to the kernel's swap functions (needs root and bcc) until it exits. While it runs,
-    `spo-trace snapshot` includes the owners of swap, and pages that come back from swap keep their owner. With
+    Attaches BPF probes to the kernel's swap functions, and removes them when it exits. Needs root and bcc. While it
+    runs, `spo-trace snapshot` includes the owners of swap, and pages that come back from swap keep their owner. With
     INTERVAL, prints the pages per second that are swapped out, swapped in and freed, by process or stack.
 
     \b
