@@ -12,8 +12,8 @@ def command() -> None:
     """Print a shell script for machines without Python.
 
     The script captures page_owner and the other files that a snapshot needs. It needs root and a POSIX shell (busybox
-    works), and compresses the archive if gzip is installed. It writes capture.tar.gz, the archive named by its
-    argument, or, if the argument is -, to standard output.
+    works), and compresses the archive if gzip is installed. It writes to the archive named by its argument
+    (default: capture.tar.gz, without gzip capture.tar), or to standard output if the argument is -.
 
     \b
         spo-trace capture-script | ssh root@HOST sh -s -- - > capture.tar.gz

@@ -27,8 +27,9 @@ Sort = Annotated[
     option(
         "--sort",
         shows="ORDER",
-        help="change (the larger of the absolute changes of memory and swap, so that pages moved to swap rank by their "
-        "size), growth or shrink of the total, mem, swap or total (absolute change), rate, or a key.",
+        help="change: the larger of the absolute changes of memory and swap, so that pages moved to swap rank by their "
+        "size. growth, shrink: the increase or decrease of the total. mem, swap, total: the absolute change. Or rate, "
+        "or a key.",
         default=True,
     ),
 ]

@@ -75,8 +75,8 @@ By = Annotated[
     option(
         "--by",
         shows="KEYS",
-        help=f"Keys to group by, separated by commas: {', '.join(COMMON_KEYS)} (type: swap type), or any other column, "
-        "see docs/keys.md. Default: comm.",
+        help=f"Keys to group by, separated by commas: {', '.join(COMMON_KEYS)} (the swap type), or any other column "
+        "(see docs/keys.md). Default: comm.",
     ),
 ]
 Top = Annotated[

@@ -55,9 +55,9 @@ def command(
 ) -> None:
     """Track the owners of swapped pages on an unpatched kernel.
 
-    Attaches BPF probes to the kernel's swap functions (needs root and bcc) until it exits. While it runs,
-    `spo-trace snapshot` includes the owners of swap, and pages that are swapped in keep their first owner. With
-    INTERVAL, prints the pages per second that are swapped out, swapped in and freed, by process or stack.
+    Attaches BPF probes to the kernel's swap functions, and removes them when it exits. Needs root and bcc. While it
+    runs, `spo-trace snapshot` includes the owners of swap, and pages that are swapped in keep their first owner.
+    With INTERVAL, prints the pages per second that are swapped out, swapped in and freed, by process or stack.
 
     \b
         sudo spo-trace trace &

@@ -42,9 +42,10 @@ def command(
 ) -> None:
     """Check that page_owner accounts for the memory and swap in use.
 
-    Compares memory with MemTotal − MemFree, swap with Used of each device, and stacks with nr_base_pages. Known causes
-    of a difference are listed with their size. The verdict on each part is balanced, off (more than --tolerance
-    percent and more than 1 MiB is unexplained), or not checked (its input is missing or incomplete).
+    Compares the listed memory with MemTotal − MemFree, the listed swap with Used of each device in /proc/swaps, and the
+    pages of the listed stacks with the sum of nr_base_pages. Known causes of a difference are listed with their size.
+    The verdict on each part is balanced, off (more than --tolerance percent and more than 1 MiB is unexplained), or not
+    checked (its input is missing or incomplete).
 
     Exit code: 3 if a part is off, else 4 if a part could not be checked, else 0.
 
