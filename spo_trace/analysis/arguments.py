@@ -7,7 +7,7 @@ import operator
 import os
 from collections.abc import Iterable
 
-from spo_trace.errors import Argument, UsageError
+from spo_trace.errors import Argument, SpoTraceError, UsageError
 
 __all__ = ["amount_of", "names_of", "number_of", "path_of", "paths_of", "seconds_of"]
 
@@ -28,7 +28,10 @@ def names_of(given: object, argument: str) -> list[str]:
 
 
 def path_of(given: object, argument: str) -> str:
-    """Return a path as a string; raise UsageError for other types and for impossible file names."""
+    """Return a path as a string.
+
+    Raise UsageError for other types and for impossible file names, SpoTraceError if a directory denies access to it.
+    """
     if not isinstance(given, str | os.PathLike):
         raise UsageError(
             (Argument(argument), f" must be a path, not {_with_article(given)}"), hint="give a str or a pathlib.Path"
@@ -37,6 +40,7 @@ def path_of(given: object, argument: str) -> str:
     if (why := _path_fault(path)) is not None:
         shown = path if len(path) < _SHOWN else f"{path[:_SHOWN]}…"
         raise UsageError((Argument(argument), f": {shown!r} is not a path: {why}"), hint="name a file or a directory")
+    _check_lookup(path)
     return path
 
 
@@ -94,6 +98,19 @@ def _path_fault(path: str) -> str | None:
         # Other errors are reported when the file is opened.
         return "its name is too long" if error.errno == errno.ENAMETOOLONG else None
     return None
+
+
+# Path.is_file() raises PermissionError up to Python 3.13, in the middle of the work.
+def _check_lookup(path: str) -> None:
+    try:
+        # The trailing name is looked up in a directory, as all files of a snapshot or a capture are.
+        os.stat(os.path.join(path, "snapshot.json"))  # noqa: PTH116, PTH118
+    except PermissionError as error:
+        hint = "check the owner and the permissions of the path; or use sudo"
+        raise SpoTraceError(f"{path}: {error.strerror}", hint=hint) from error
+    except OSError:
+        # Other errors are reported when the file is opened.
+        return
 
 
 def _items(given: object) -> list[object] | None:
