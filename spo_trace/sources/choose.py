@@ -13,7 +13,7 @@ __all__ = ["BACKENDS", "backend_name", "choose_source", "default_jobs"]
 
 BACKENDS = ("live", "capture", "simulator")
 
-# One thread joins the results of all: it can't keep up with more jobs, and each job holds a run of text.
+# A single thread joins the results of all jobs and cannot keep up with more. Each job also keeps text in memory.
 _MOST_JOBS = 8
 
 
