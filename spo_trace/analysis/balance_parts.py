@@ -33,9 +33,10 @@ class Item(NamedTuple):
 class Listed(NamedTuple):
     """Hold the pages that page_owner and swap_page_owner list, in base pages.
 
-    `by_stack`: mem_pages, swap_pages, counted_pages (those of both that nr_base_pages includes), nr_base_pages, early.
-    `by_type`: pages of each swap type. `placeholders`: pages in memory with each placeholder stack. `swap_name`: the
-    file or map that lists swap, None without one.
+    `by_stack`: mem_pages, swap_pages, counted_pages (pages in memory and swap that the kernel counts in nr_base_pages),
+    nr_base_pages, early (whether it is the placeholder stack of early boot). `by_type`: pages of each swap type.
+    `placeholders`: pages in memory with each placeholder stack. `swap_name`: the file or map that lists swap, None
+    without one.
     """
 
     by_stack: pd.DataFrame
@@ -97,7 +98,10 @@ def moved_pages(rest: int, before: int | None, after: int | None) -> int:
 
 
 def moved_note(name: str, before: int | None, after: int | None) -> str:
-    """Return a note on the change of the free amount between the two readings of meminfo."""
+    """Return a note on the change of the free amount `name` between the two readings of meminfo.
+
+    `before`, `after`: pages in use, so that the free amount rose if `before` is larger.
+    """
     if before is None or after is None:
         return "unknown: the capture has no second /proc/meminfo"
     change = before - after

@@ -29,7 +29,10 @@ __all__ = ["Kind", "OutputDirectory", "check_target"]
 
 
 class Kind(NamedTuple):
-    """A kind of output directory: its name for messages, and a test for open directories that may be replaced."""
+    """A kind of output directory: its name in messages, and a test.
+
+    `holds`: whether an open directory is of this kind. Other directories are not replaced.
+    """
 
     name: str
     holds: Callable[[int], bool]

@@ -18,7 +18,7 @@ class Line(NamedTuple):
 
 
 def split_lines(chunks: Iterable[bytes], longest: int) -> Iterator[Line]:
-    """Yield the lines of a text that was cut anywhere; one of more than `longest` bytes comes in parts."""
+    """Yield the lines of a text in chunks cut anywhere; a line longer than `longest` bytes may be yielded in parts."""
     carry = b""
     offset, number = 0, 1
     for chunk in chunks:
@@ -36,7 +36,7 @@ def split_lines(chunks: Iterable[bytes], longest: int) -> Iterator[Line]:
 
 
 class LineStarts:
-    """Map places in cleaned text to places in the input, by where each line begins in both."""
+    """Map places in cleaned text to places in the input, using the start of each line in both."""
 
     def __init__(self) -> None:
         self._clean, self._offsets, self._lines = array("q"), array("q"), array("q")
@@ -55,7 +55,7 @@ class LineStarts:
     def place(self, at: int, width: int = 1) -> tuple[int, int]:
         """Return the offset and the line in the input of byte `at` of the cleaned text.
 
-        `width`: bytes of the input for one byte of a line.
+        `width`: number of input bytes for each byte of cleaned text (2 in UTF-16).
         """
         number = max(0, bisect_right(self._clean, at) - 1)
         return self._offsets[number] + (at - self._clean[number]) * width, self._lines[number]

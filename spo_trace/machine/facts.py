@@ -123,7 +123,7 @@ class Machine:
 
     @cached_property
     def in_user_namespace(self) -> bool:
-        """Return whether this is a user namespace, in which root is not root of the host."""
+        """Return whether this process is in a user namespace that does not map all user IDs to themselves."""
         uid_map = (self.read("proc/self/uid_map") or "").split()
         return bool(uid_map) and uid_map != ["0", "0", "4294967295"]
 
@@ -145,7 +145,7 @@ class Machine:
         """Return /proc/kallsyms, empty if it cannot be read."""
         return self.read_bytes("proc/kallsyms") or b""
 
-    # /proc/config.gz is the running kernel's own; the other files only have its name.
+    # /proc/config.gz is from the running kernel itself; the other files are found by its release.
     @cached_property
     def _config(self) -> str | None:
         packed = self.read_bytes("proc/config.gz")

@@ -41,7 +41,7 @@ class TraceServer(Closeable):
     """Listen while probes are attached; `fileno` becomes readable when a client asks for the maps."""
 
     def __init__(self, probes: Probes, directory: Path = RUN) -> None:
-        """Listen in `directory`; the caller must be in `only_one`."""
+        """Listen in `directory`; the caller must hold the lock of `only_one`."""
         self._probes = probes
         self._path = own_directory(directory) / _SOCKET
         # An old socket has no listener: this process holds the lock.
@@ -65,7 +65,7 @@ class TraceServer(Closeable):
         return self._socket.fileno()
 
     def answer(self) -> None:
-        """Send the maps to a client, if it is root; ignore one that has disconnected."""
+        """Send the maps to a client that is root or this user; ignore one that has disconnected."""
         peer, _ = self._socket.accept()
         with peer:
             peer.settimeout(_TIMEOUT_SECONDS)
@@ -116,7 +116,7 @@ def _take_over(message: bytes, descriptors: list[int]) -> Probes:
     if not message:
         raise SpoTraceError("the running trace exited before it answered", hint=_AGAIN)
     raise SpoTraceError(
-        f"the running trace sent no valid answer of spo-trace {__version__}", hint=("stop it, and ", *_AGAIN)
+        f"the running trace sent an answer that spo-trace {__version__} cannot use", hint=("stop it, and ", *_AGAIN)
     )
 
 

@@ -55,7 +55,7 @@ def _nanoseconds(taken_at: str | None) -> int:
 
 
 class _Builder:
-    """Number strings, mappings, functions and locations as samples are added; one location per frame."""
+    """Assign numbers to strings, mappings, functions and locations as samples are added; one location per frame."""
 
     def __init__(self, sizes: Sequence[str]) -> None:
         self._strings = {"": 0}

@@ -63,7 +63,7 @@ class Recording(Closeable):
 def _parquet(sample: Sample) -> bytes:
     of_sample = {"sample": sample.number, "seconds": sample.seconds, "taken_at": sample.taken_at}
     frames = [name for name in ("stack", "symbols") if name in sample.table]
-    # The single row of a sample without owners has no stack.
+    # A sample without owners has one row, in which the stack is missing.
     texts = sample.table.assign(**{name: sample.table[name].map(join_frames, na_action="ignore") for name in frames})
     table = pd.concat([pd.DataFrame(of_sample, index=sample.table.index), texts], axis="columns")
     sink = pa.BufferOutputStream()

@@ -13,7 +13,7 @@ __all__ = ["BACKENDS", "backend_name", "choose_source", "default_jobs"]
 
 BACKENDS = ("live", "capture", "simulator")
 
-# More jobs would not help: one thread joins the results of all, and each job holds a run of text in memory.
+# A single thread joins the results of all jobs and cannot keep up with more. Each job also keeps text in memory.
 _MOST_JOBS = 8
 
 

@@ -124,14 +124,14 @@ def test_a_trace_that_does_not_answer(directory: Path, monkeypatch: pytest.Monke
     ("answer", "said"),
     [
         (b"", "the running trace exited before it answered"),
-        (b"{", "the running trace sent no valid answer of spo-trace "),
-        (b"[]", "the running trace sent no valid answer of spo-trace "),
-        (b'{"version": "0", "maps": [], "programs": 1}', "the running trace sent no valid answer of spo-trace "),
+        (b"{", "the running trace sent an answer that spo-trace "),
+        (b"[]", "the running trace sent an answer that spo-trace "),
+        (b'{"version": "0", "maps": [], "programs": 1}', "the running trace sent an answer that spo-trace "),
         (
             b'{"version": "%s", "maps": [], "programs": 2}' % __version__.encode(),
-            "the running trace sent no valid answer",
+            "the running trace sent an answer that spo-trace ",
         ),
-        (b"\xff" * (1 << 17), "the running trace sent no valid answer of spo-trace "),
+        (b"\xff" * (1 << 17), "the running trace sent an answer that spo-trace "),
     ],
     ids=["nothing", "cut off", "no facts", "another version", "descriptors lost", "too long"],
 )
