@@ -5,27 +5,29 @@ Patterns are shell-style globs for function names without offsets, compiler suff
 3.19 to 7.x on x86 and arm64. A name that a kernel version does not have matches nothing there.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
 __all__ = ["ALLOCATORS", "CATEGORIES", "RULES", "Rule", "Scope"]
 
-CATEGORIES: tuple[str, ...] = (
-    "anon",
-    "tmpfs/shmem",
-    "page cache",
-    "slab",
-    "page table",
-    "kernel stack",
-    "vmalloc",
-    "per-cpu",
-    "network",
-    "block",
-    "driver",
-    "bpf",
-    "early boot",
-    "other",
-)
+# In the order of the legend of the HTML report; docs/glossary.md has the same descriptions.
+CATEGORIES: Mapping[str, str] = {
+    "anon": "anonymous memory of processes: heap, stack, private mappings, huge pages",
+    "tmpfs/shmem": "files in tmpfs, shared memory, memfd",
+    "page cache": "cached contents of files and metadata of file systems",
+    "slab": "pages of the slab allocator, which holds small kernel objects of many callers; large kmalloc allocations",
+    "page table": "page tables of processes, the kernel, virtual machines and IOMMUs",
+    "kernel stack": "stacks that threads use in the kernel",
+    "vmalloc": "virtually contiguous kernel memory from vmalloc()",
+    "per-cpu": "variables that exist once for each processor",
+    "network": "packet buffers, sockets and tables of network protocols",
+    "block": "I/O to block devices, device mapper, RAID, and compressed swap (zram, zswap)",
+    "driver": "memory of drivers: DMA buffers, graphics, virtio, and modules that match no other rule",
+    "bpf": "BPF programs, maps and ring buffers",
+    "early boot": "memory allocated before page_owner started, whose stack is unknown",
+    "other": "stacks that match no rule, memory for reclaim, compaction and hugetlb, and lost owners",
+}
 
 
 class Scope(Enum):

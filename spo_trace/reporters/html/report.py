@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The HTML report on one snapshot: flame graph, treemap, ages, stacks and balance."""
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
 
 import pandas as pd
@@ -21,8 +21,8 @@ class ReportTables(NamedTuple):
     """Hold the tables of a report.
 
     `stacks`: an attribution by STACK_KEYS; `owners`: one by memcg and comm; `ages` by comm, in the classes that
-    begin at `age_classes` seconds; `balance` (with verdicts) may be None; `categories`: all, in the order of the
-    legend.
+    begin at `age_classes` seconds; `balance` (with verdicts) may be None; `categories`: the description of
+    each, in the order of the legend.
     """
 
     stacks: pd.DataFrame
@@ -30,7 +30,7 @@ class ReportTables(NamedTuple):
     ages: pd.DataFrame
     balance: pd.DataFrame | None
     age_classes: Sequence[int]
-    categories: Sequence[str]
+    categories: Mapping[str, str]
 
 
 def render_report(
@@ -68,6 +68,7 @@ def render_report(
         "notes": notes_list(notes),
         "tiles": tiles(sums),
         "balance": _balance(tables.balance),
+        "categories": _categories(tables.categories),
     }
     write_page(outfile, "report", parts, data)
 
@@ -86,6 +87,11 @@ def _ages(table: pd.DataFrame, classes: Sequence[int], comms: Numbers) -> dict[s
         for comm, begin, mem, swap in columns
     ]
     return {"begins": list(classes), "rows": rows}
+
+
+def _categories(descriptions: Mapping[str, str]) -> str:
+    rows = (f"<div><dt>{text(name)}</dt><dd>{text(meaning)}</dd></div>" for name, meaning in descriptions.items())
+    return f'<details><summary>What the categories mean</summary><dl class="terms">{"".join(rows)}</dl></details>'
 
 
 def _balance(table: pd.DataFrame | None) -> str:

@@ -116,6 +116,14 @@ def test_the_data_of_a_report() -> None:
     assert data["categories"] == list(CATEGORIES)
 
 
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_each_category_is_described_and_has_a_colour(category: str) -> None:
+    page = report()
+    assert f"<dt>{category}</dt><dd>{CATEGORIES[category]}</dd>" in page
+    # As colourOf() of flame.js names it.
+    assert f"--{category.replace(' ', '-').replace('/shmem', '')}: #" in page
+
+
 def test_the_data_of_a_difference_of_two_kernels() -> None:
     data = json.loads(Structure(difference()).data)
     assert data["rows"] == [[0, 0, 0, 0, 0, 0], [1, 1, 4096, 4096, 4096, 4096]]
