@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _BY = ("comm", "stack")
+_TOP = 10
 
 
 Interval = Annotated[
@@ -40,8 +41,13 @@ def command(
         int | None,
         typer.Argument(metavar="COUNT", min=1, help="Stop after COUNT intervals.", show_default=False),
     ] = None,
-    by: Annotated[str, typer.Option("--by", metavar="KEY", help="Group events by comm or stack.")] = "comm",
-    top: Annotated[int, option("--top", shows="N", least=0, help="Rows per interval; 0 for all.", default=True)] = 10,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", metavar="KEY", help="Group events by comm or stack. Default: comm.", show_default=False),
+    ] = None,
+    top: Annotated[
+        int | None, option("--top", shows="N", least=0, help="Rows per interval; 0 for all. Default: 10.")
+    ] = None,
     max_entries: Annotated[
         int | None,
         option(
@@ -69,7 +75,9 @@ def command(
 
         print(bpf_program().read_text(), end="")
         return
-    if by not in _BY:
+    if interval is None and (by is not None or top is not None):
+        raise UsageError("--by and --top need INTERVAL", hint="for example: spo-trace trace 1 --by stack")
+    if by is not None and by not in _BY:
         raise UsageError(f"can't count events by {by!r}", hint=f"choose {' or '.join(_BY)}")
     from spo_trace.probes.session import attached, map_capacity
 
@@ -79,7 +87,7 @@ def command(
     with attached(size, events=interval is not None) as (probes, server):
         _note_attached(probes)
         try:
-            _run(probes, server, interval, count, by_stack=by == "stack", top=top)
+            _run(probes, server, interval, count, by_stack=by == "stack", top=_TOP if top is None else top)
         except KeyboardInterrupt:
             # Ctrl-C is the normal end.
             note("")

@@ -87,7 +87,9 @@ def test_ebpf_prints_the_program(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--by", "pid"], "can't count events by 'pid'\n  hint: choose comm or stack"),
+        (["1", "--by", "pid"], "can't count events by 'pid'\n  hint: choose comm or stack"),
+        (["--by", "stack"], "--by and --top need INTERVAL\n  hint: for example: spo-trace trace 1 --by stack"),
+        (["--top", "3"], "--by and --top need INTERVAL"),
         (["0"], "invalid value for 'INTERVAL': "),
         (["1", "0"], "invalid value for 'COUNT': "),
         (["--max-entries", "0"], "invalid value for '--max-entries': "),
