@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Corrections for conditions that are not Python: `comm = "dd"`, `a && b`, `order > 1K`, `comm == dd`."""
+"""Corrections for invalid conditions: `comm = "dd"`, `a && b`, `order > 1K`, `comm == dd`."""
 
 import ast
 import re
@@ -22,7 +22,8 @@ _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _Rewrite = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str], str]
 
 # Text outside quotes that is not Python, its replacement, and the advice. They are applied cumulatively in this order
-# until the result is Python. The ambiguous ones come last: = may be a method's argument, and a bare word a column.
+# until the result is Python. The ambiguous ones come last: = may belong to a keyword argument of a method, and a word
+# without quotes may be a column.
 _REWRITES: tuple[_Rewrite, ...] = (
     (re.compile("[“”„‘’‚]"), '"', "use straight quotation marks"),
     (re.compile(r"\s*(?:&&|\bAND\b)\s*"), " and ", "join conditions with and"),

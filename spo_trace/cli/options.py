@@ -103,7 +103,7 @@ Where = Annotated[
         shows="EXPR",
         help="""Count only records that match EXPR: 'comm == "dd" and order > 0'. String literals are compared with """
         r"names as displayed: \n is two characters. A missing value matches no comparison; NAME.isna() finds it. "
-        "The key bytes is the size of one record. With several --where, a record must match all of them.",
+        "The key `bytes` is the size of one record. With several --where, a record must match all of them.",
     ),
 ]
 Html = Annotated[Path | None, option("--html", shows="FILE", help="Also write a self-contained HTML report.")]

@@ -16,7 +16,7 @@ _CHANGED = re.compile(rb"[ \t\r](?:\n|\Z)|\t|^ +(?:PFN|SWP|Page|Charged|Slab|han
 _LEADING = re.compile(rb"[ \t]+")
 _INNER_TABS = re.compile(rb"[ \t]*\t[ \t]*")
 _NOT_A_FRAME = re.compile(rb"[ \t]*(?:PFN|SWP entry|Page |Charged |Slab |handle:|PID )")
-# The cgroup's name in such a line may end in blanks and contain tabs.
+# The start of a line with the name of a memory cgroup, which may end in blanks and contain tabs.
 _NAME = b"Charged "
 
 

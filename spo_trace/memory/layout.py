@@ -119,7 +119,7 @@ def _set_folio(layout: Layout, btf: Btf) -> None:
     swap = btf.offset("folio", "swap") or btf.offset("page", "private")
     layout.swap_offset = swap or layout.swap_offset
     head = btf.enumerator("PG_head")
-    # The order is in compound_order of the second page.
+    # Before 6.1, the order is in compound_order of the second page.
     # 379708ffde1b, 6.1: it is in _folio_order.
     # ebc1baf5c9b4, 6.6: it is in the low byte of _flags_1.
     order = btf.offset("folio", "_folio_order") or btf.offset("folio", "_flags_1")

@@ -94,7 +94,7 @@ class SwapRows:
                 restored = self._read_restored()
             yield self._restored_batch(batch, restored)
 
-    # These counters change when a page came back from swap, or migrated, since the map was read.
+    # If these counters are unchanged, no page was swapped in or migrated after the map was read.
     def _seen(self) -> tuple[int, int]:
         counters = self._known.counters()
         return counters["in_pages"], counters["migrated"]

@@ -17,8 +17,8 @@ _PROFILES = {"memory": "mem_bytes", "swap": "swap_bytes", "total": "total_bytes"
 def render_speedscope(table: pd.DataFrame, outfile: TextIO, *, name: str, unknown: Collection[str] = ()) -> None:
     """Write profiles of memory, swap and total in bytes; the comm is the outermost frame of each stack.
 
-    `table`: an attribution by comm, stack and symbols. `name` is the title. With `unknown` (`mem` or `swap`), the
-    profile of that amount is left out, and the total, which would equal the other amount.
+    `table`: an attribution by comm, stack and symbols. `name` is the title. If an amount is `unknown` (`mem` or
+    `swap`), its profile is left out. The profile of the total, which would equal the other amount, is left out too.
     """
     frames: dict[tuple[str, str | None], int] = {}
     stacks = [

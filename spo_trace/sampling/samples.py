@@ -100,22 +100,25 @@ def check_method(method: str, question: Question) -> None:
         )
 
 
-# The kernel's counts for each stack can answer it.
+# Whether the kernel's counts for each stack are enough to answer the question.
 def _is_about_stacks(question: Question) -> bool:
     return question.condition.text is None and set(question.keys) <= set(FRAME_KEYS)
 
 
 def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
-    """Return the table of a sample from a snapshot; without owners, it has one row without keys, to mark the sample."""
-    # The order of the question is that of the growth between samples.
+    """Return the table of a sample from a snapshot.
+
+    If no record matches, the table has one row with null keys, so that a recording still contains the sample.
+    """
+    # grouped_by() drops question.sort, which may be an order that only a table of growth has.
     keys = question.keys
     table = attribute(snap, question.grouped_by(keys))[[*keys, *SERIES_AMOUNTS]]
     if len(table):
         return table
-    told = {"total_bytes": 0} | {
+    known = {"total_bytes": 0} | {
         f"{name}_bytes": 0 for name in ("mem", "swap") if name not in snap.meta.unknown_amounts
     }
-    return pd.DataFrame({name: [told.get(name, pd.NA)] for name in table.columns})
+    return pd.DataFrame({name: [known.get(name, pd.NA)] for name in table.columns})
 
 
 def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
@@ -142,7 +145,7 @@ def _read(
     if method != "full" and _is_about_stacks(question):
         warnings: list[str] = []
         machine = facts_before(source, warnings, page_size)
-        # page_owner's records identify the boot and the time, too; the counts do not.
+        # Without boot_id or uptime, the records of page_owner show the boot and the time. The counts do not.
         has_time = machine.boot_id is not None and machine.uptime_start is not None
         table = counts.read(source, question.keys, machine.page_size) if has_time else None
         if table is not None:

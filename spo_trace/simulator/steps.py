@@ -70,9 +70,10 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocate:
-    """Allocate `size` at `site` for `process` and append it to `region` if that exists.
+    """Let `process` allocate `size` and append it to `region`, which is created if it does not exist.
 
-    `swappable = false` means tmpfs with noswap; `active` adds the pages to the active list.
+    `site` and `swappable` apply only if the region is new or empty. `swappable = false` means tmpfs with noswap;
+    `active` adds the pages to the active list.
     """
 
     process: str
@@ -165,7 +166,10 @@ STEPS: dict[str, type[Step]] = {
 
 
 def check_names(path: Path, steps: Iterable[Step], sites: Mapping[str, object]) -> None:
-    """Raise SpoTraceError for the first step that refers to something that does not exist at that point."""
+    """Raise SpoTraceError for the first step with a name that is unknown or taken at that point, or an invalid comm.
+
+    Also raise it if no step is a snapshot.
+    """
     processes: dict[str, None] = {}
     regions: dict[str, None] = {}
     snapshots: dict[str, None] = {}

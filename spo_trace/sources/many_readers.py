@@ -19,7 +19,8 @@ from spo_trace.sources.one_reader import NEAR, count_too_large, first_readable, 
 __all__ = ["positions_are_pfns", "range_runs"]
 
 # PFNs in a range: enough for about _WANTED_BYTES of text, which is small enough to bound memory and large enough to
-# amortise the cost per range. At most NEAR, so that each PFN behind a record that is too large is near it.
+# amortise the cost per range. At most NEAR: if a record in the range is too large, first_readable() then tries every
+# later PFN of the range, and misses no record.
 _LEAST, _FIRST, _MOST = 1 << 10, 1 << 11, NEAR
 _WANTED_BYTES = 6 << 20
 
@@ -60,11 +61,11 @@ def positions_are_pfns(file: Positioned) -> bool:
 def range_runs(files: Sequence[Positioned], outcome: Outcome, last_pfn: int | None = None) -> Iterator[Run]:
     """Yield the records of page_owner, in order of PFN, in runs that are read when they are filled.
 
-    `files`: the same file, opened once for each reader. As many runs may be filled at once, in threads. Each run must
-    be filled: how far it reaches decides where the next ones begin, and when there are no more. The records do not
-    depend on the number of readers. The runs cover every PFN from 0 until the kernel reports no more records; a zone
-    that was added after `last_pfn` was read is included. Records that do not fit the kernel's buffer are skipped and
-    counted in `outcome`.
+    `files`: the same file, opened once for each reader; as many threads may fill runs at the same time. Every run must
+    be filled: its result determines where later runs begin, and which one is the last. The records do not depend on
+    the number of readers. The runs cover every PFN from 0 until the kernel reports no more records; a zone that was
+    added after `last_pfn` was read is included. Records that do not fit the kernel's buffer are skipped and counted in
+    `outcome`.
     """
     ranges = _Ranges(files, outcome, last_pfn)
     return (Run(None, partial(ranges.fill, span)) for span in ranges)
@@ -119,7 +120,7 @@ class _Ranges:
             self._ended = True
         else:
             self._outcome.reached = max(self._outcome.reached, part.next_pfn)
-            # Skip the hole: otherwise each reader would search it for the one record behind it.
+            # Skip the hole: otherwise the kernel would search it again for each range, only to find the same record.
             self._start = max(self._start, part.next_pfn)
 
 
@@ -137,13 +138,14 @@ def _read_range(file: Positioned, span: range, buffer: Buffer) -> _Part:
             failed = file.position()
             # The kernel may have been out of memory only for a moment.
             position = failed if record_at(file, failed) is not None else first_readable(file, failed, span.stop)
-            # A record after the range that is too large is counted by its own range, with those right before it.
+            # If no position up to span.stop is readable, the record that is too large is in a later range, which counts
+            # it together with those right before it.
             too_large += failed < position <= span.stop
             if position >= span.stop:
                 return _Part(size, np.concatenate(ends), span.stop, too_large)
             file.seek(position)
         elif batch.stop is Stop.FULL:
-            # Otherwise a signal interrupted the read.
+            # If there is room left, a signal interrupted the read, which is then continued.
             if len(room) - size < LONGEST_RECORD:
                 room = buffer.room(2 * len(room), kept=size)
         else:
