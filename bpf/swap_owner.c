@@ -41,8 +41,8 @@ struct owner {
 };
 
 /*
- * A swapped-in page and the owner whose content it holds. ts_nsec: when the page itself was
- * allocated. If page_owner has another time, the page frame now holds another page.
+ * A swapped-in page and the owner of the entry that it was read from. ts_nsec: when the page itself
+ * was allocated. If page_owner has another time, the page frame now holds another page.
  */
 struct restored {
 	u64 ts_nsec;
@@ -511,7 +511,7 @@ int peek(struct bpf_raw_tracepoint_args *ctx)
 #ifdef FENTRY
 /* Expands to a program named kfunc__FUNCTION, or kfunc__vmlinux__FUNCTION since bcc 0.28. */
 #define HOOK(name) KFUNC_PROBE(name)
-/* Read as numbers: the verifier takes arguments for pointers and allows no arithmetic on them. */
+/* Read as numbers: the verifier treats arguments as pointers and allows no arithmetic on them. */
 #define FIRST read_u64((u64)&ctx[0])
 #define SECOND read_u64((u64)&ctx[1])
 #define THIRD read_u64((u64)&ctx[2])

@@ -21,6 +21,7 @@ __all__ = ["Draft", "RecordParser", "parse_or_reject", "parsed_batches", "to_bat
 # Large enough to amortise the cost of a batch, small enough for the processor's caches.
 _BATCH_ROWS = 1 << 14
 
+# Codes of text in a record that is kept: the text is part of another record, which is lost.
 _LOST_ALTHOUGH_KEPT = frozenset({Reason.CUT_OFF, Reason.NO_FIRST_LINE, Reason.MARKED})
 
 _SECOND_LINE = re.compile(rb"^[ \t]*(?:PFN (?:0x[0-9a-f]|\d)|SWP entry 0x)", re.MULTILINE)
@@ -35,7 +36,7 @@ class Draft(NamedTuple):
 
 
 class RecordParser:
-    """Turn records into rows: `read` parses one or raises Malformed; only `row` adds stacks and rejects."""
+    """Turn records into rows. `read` only parses; `row` also adds to the stacks and passes rejects to the sink."""
 
     def __init__(
         self, file: str, stacks: StackTable, reject: RejectSink, read: Callable[[Record, BodyReader], Draft]
@@ -80,7 +81,7 @@ def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordP
 
 
 def parse_or_reject(record: Record, parser: RecordParser) -> OwnerRow | None:
-    """Return a record's row; None if the record is rejected, which passes it to the parser's sink.
+    """Return a record's row; None if the record is blank, or is rejected to the parser's sink.
 
     A record that was not understood in full is parsed again with normalized whitespace, unless it is delimited: then it
     comes from the kernel itself.
@@ -121,7 +122,7 @@ def _rejected(file: str, record: Record, malformed: Malformed) -> Reject:
         return reject
     if RECORD_START.startswith(record.text.strip()):
         return reject._replace(code=Reason.CUT_OFF)
-    # Other text is not a lost record.
+    # Text with a line of a record is part of a lost record; other text is not.
     if RECORD_START in record.text:
         return reject._replace(code=Reason.MARKED)
     if _SECOND_LINE.search(record.text) or any(map(is_frame, record.text.split(b"\n"))):

@@ -127,8 +127,8 @@ def _joined(first: Tail, tail: Tail) -> Tail:
     return tail._replace(**kept)
 
 
-# If more text follows and the last line is whole, a copy lost only the empty line. A delimited record is cut off in any
-# case: the kernel prints the empty line.
+# If more text follows and the last line is whole, a copy lost only the empty line. A delimited record without the empty
+# line is always cut off, as it comes from the kernel itself.
 def _unterminated(record: Record, unknown: tuple[Unknown, ...]) -> tuple[Reason, ...]:
     cut = not record.text.endswith(b"\n") or len(record.text) >= LONGEST_PIECE
     if record.delimited or record.last or cut or (unknown and unknown[-1].end == len(record.text)):

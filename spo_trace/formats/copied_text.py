@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Restore a text that was copied through mail, a log, a terminal or an editor to what the kernel printed.
+"""Restore what the kernel printed from text that was copied through mail, a log, a terminal or an editor.
 
-The head of a text decides whether it was changed on the way. Other text is passed on unchanged. Nothing that a
+Only the head of a text is searched for changes; if it has none, the whole text is passed on as it is. Nothing that a
 process can choose makes a kernel's own text look changed (see line_prefixes).
 """
 
@@ -19,7 +19,7 @@ from spo_trace.formats.text_lines import Line, LineStarts, split_lines
 
 __all__ = ["HEAD", "CopiedText", "is_changed"]
 
-# Bytes at the beginning of a text that decide whether it was changed.
+# Number of bytes at the beginning of a text that are searched for changes.
 HEAD = 1 << 20
 
 # Line starts are kept for this many bytes: more text than is parsed at once.
@@ -27,7 +27,7 @@ _MAX_LOOK_BACK = 1 << 27
 
 
 def is_changed(head: bytes) -> bool:
-    """Check whether text that begins with `head` has prefixes before its lines, or is quoted-printable."""
+    """Check whether text that begins with `head` is quoted-printable, or has prefixes or a vendor's first lines."""
     return is_quoted_printable(head) or has_prefixes(head)
 
 

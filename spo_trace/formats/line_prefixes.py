@@ -31,7 +31,7 @@ _PROMPT = rb"\(gdb\)|crash>|[\w.@~:/-]*[#$]"
 _NUMBER = rb"[ ]*\d{1,10}\t|(?:[\w./~-]{1,120}[:-])?\d{1,10}[:-](?!\d)|[\w./~-]{0,120}/[\w.~-]{1,60}:"
 
 PATTERNS = {
-    # Before INDENTED: numbers are padded with blanks to different widths.
+    # Before INDENTED, which would match the blanks that pad a number.
     Reason.NUMBERED: re.compile(_NUMBER),
     Reason.INDENTED: re.compile(rb"[ \t]+"),
     Reason.QUOTED: re.compile(_QUOTE),

@@ -2,7 +2,7 @@
 """/sys/kernel/debug/page_owner: one record for each allocation in memory.
 
 This is the reference parser: the grammar of all formats that print_page_owner() (mm/page_owner.c) has printed since
-2.6.11-mm. Each line decides its format, not the kernel version, because vendors mix formats.
+2.6.11-mm. A line's format is recognised by its text, not by the kernel version, because vendors mix formats.
 """
 
 import re
@@ -42,7 +42,7 @@ _HEADER = re.compile(
         (?:\ \((?P<comm>%(comm)s)\)|,\ task_name\ \[(?P<task_name>%(comm)s)\])?
         ,\ ts\ (?P<ts>\d+)\ ns
         (?:,\ free_ts\ (?P<free_ts>\d+)\ ns)?
-    # A vendor's 4.4, its first words replaced (line_prefixes.py): the thread's name ends the line.
+    # A vendor's 4.4: the thread's name ends the line. line_prefixes.py has replaced the first words.
     |,\ type\ \[(?P<type>\w)\],\ zone\ \w+,\ pid\ (?P<vendor_pid>-?\d{1,9}),\ (?P<vendor_comm>%(comm)s)
     )?
     (?P<swapped>\ \(swapped\))?\n"""

@@ -50,7 +50,7 @@ def page_batches(
     return _pages(text, stacks, reject, jobs, columns)
 
 
-# What with_unlisted_stacks() needs.
+# Columns that with_unlisted_stacks() needs.
 _ASKED = ("pfn", "stack_id")
 
 
@@ -68,7 +68,7 @@ def _pages(
 def swap_batches(
     text: KernelText, stacks: StackTable, reject: RejectSink, *, bits: int = 64, jobs: int = 1
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of `schema.SWAP` of swap_page_owner text of a machine of `bits` bits, as `page_batches` does."""
+    """Yield the rows of `schema.SWAP` of swap_page_owner text, as `page_batches` does; `bits`: the word size."""
     reject = located_in_input(text, reject)
     compiled = library.load()
     if compiled is None or bits != 64:

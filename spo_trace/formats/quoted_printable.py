@@ -12,7 +12,7 @@ from spo_trace.formats.text_lines import Line
 
 __all__ = ["is_quoted_printable", "without_quoted_printable"]
 
-# Quoted-printable in the second line of a record: longer than a comm. "zone=1" is not an escape.
+# The second line of a record in quoted-printable; a comm is too short to fake it. The "=" of "zone=1" is no escape.
 _QUOTED_PRINTABLE = re.compile(
     rb"^([^\n]{0,80}?)"
     rb"(?:PFN (?:0x[0-9a-f]+|\d+) type \w+ Block [^\n]*(?:=3D[^\n]*|=(?:0A=)?)|SWP entry 0x[0-9a-f]+=0A=?)\r?$",

@@ -54,7 +54,7 @@ class Record(NamedTuple):
         return next(self.places([at]))
 
     def places(self, positions: Iterable[int]) -> Iterator[tuple[int, int]]:
-        """Yield the places of ascending positions, counting newlines only once: a hostile record can have very many."""
+        """Yield the places of ascending positions; count each newline once, as a hostile record can have very many."""
         counted = lines = 0
         for at in positions:
             if self.starts is not None:
@@ -109,7 +109,7 @@ RejectSink = Callable[[Reject], None]
 
 
 def split_records(chunks: Iterable[bytes]) -> Iterator[Record]:
-    """Yield the records of page_owner or swap_page_owner text that was cut anywhere, each with its final empty line.
+    """Yield the records of page_owner or swap_page_owner text in chunks cut anywhere, each with its empty line.
 
     Text before the first record comes as a record too, for the parser to reject.
     """

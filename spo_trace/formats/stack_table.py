@@ -100,7 +100,7 @@ class StackTable:
         self._by_handle.setdefault(handle, stack_id)
 
     def fill_handles(self) -> None:
-        """Set the handles of all stacks in the table that `know_handle` remembered."""
+        """Set the handle of each stack in the table if `know_handle` was called with its lines."""
         for handle, lines in self._lines_of_handle.items():
             stack_id = self._by_lines.get(lines)
             if stack_id is None:

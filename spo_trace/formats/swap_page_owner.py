@@ -36,7 +36,7 @@ _ENTRY = re.compile(rb"^SWP entry 0x(?P<entry>[0-9a-f]{1,16})\n", re.MULTILINE)
 def swap_batches(
     records: Iterable[Record], stacks: StackTable, reject: RejectSink, *, bits: int = 64
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of `schema.SWAP` of swap_page_owner records in order, of a machine of `bits` bits.
+    """Yield the rows of `schema.SWAP` of swap_page_owner records in order; `bits`: the machine's word size.
 
     A record that can't be parsed goes to `reject`; parsing continues with the next one.
     """

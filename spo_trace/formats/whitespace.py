@@ -35,6 +35,7 @@ def normalized(record: Record) -> Normalized | None:
     starts = LineStarts()
     marks: Counter[Reason] = Counter()
     at = clean_at = 0
+    # If the first line has trailing blanks, copying padded all lines: remove the blanks after a cgroup's name too.
     padded = record.text.partition(b"\n")[0].rstrip(b"\r").endswith((b" ", b"\t"))
     for number, line in enumerate(record.text.split(b"\n")):
         clean, removed = _clean(line, marks, padded=padded)
@@ -65,6 +66,7 @@ def _clean(line: bytes, marks: Counter[Reason], *, padded: bool) -> tuple[bytes,
 
 
 def _without_tabs(line: bytes, marks: Counter[Reason]) -> bytes:
+    # Frames printed by gdb contain ">:" and a tab (frame.py).
     if b"\t" not in line or line.startswith(_NAME) or b">:\t" in line:
         return line
     marks[Reason.TABS] += 1

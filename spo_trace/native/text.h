@@ -18,7 +18,10 @@
 
 typedef const uint8_t *place;
 
-/* Always fit: decimal numbers in 63 bits (free_ts_nsec is signed), hexadecimal ones in 64 bits. */
+/*
+ * Numbers with so many digits always fit: decimal ones in 63 bits (free_ts_nsec is signed),
+ * hexadecimal ones in 64 bits.
+ */
 #define MAX_DIGITS 18
 #define MAX_HEX_DIGITS 16
 
@@ -94,8 +97,8 @@ static inline place pid_number(place p, int32_t *value)
 }
 
 /*
- * The end of the comm that begins at p, which is the start of the last "), ts " within 15 bytes: a
- * comm may contain this text, but no NUL.
+ * The end of the comm that begins at p: the last "), ts " within 15 bytes, as a comm may contain
+ * this text. NULL if there is none, or if the comm contains a NUL.
  */
 static inline place comm_end(place p)
 {

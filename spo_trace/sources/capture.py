@@ -24,7 +24,7 @@ from spo_trace.sources.tarball import Tarball, is_tar
 
 __all__ = ["CaptureSource"]
 
-# If its name does not identify a kernel file, this many bytes of its content are searched.
+# Number of bytes searched in each file of a directory if none is named page_owner.
 SNIFFED = 1 << 16
 
 # Enough for the first block of any compression: a block of lz4 (4 MiB) or bz2 (900 kB) must be complete.

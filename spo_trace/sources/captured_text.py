@@ -26,7 +26,7 @@ def file_text(name: str, path: Path, note: str | None = None) -> KernelText:
     outcome = Outcome()
     head = raw.read(HEAD)
     raw.seek(0)
-    # A file of debugfs has size 0.
+    # A debugfs file has size 0: it must be read as a stream.
     if size and not is_compressed(head) and not _checked(raw, name, head):
         outcome.pageblock_order = pageblock_order(head)
         return KernelText(name, PlainFile(raw), size, note, outcome)

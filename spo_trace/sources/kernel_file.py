@@ -34,9 +34,9 @@ _STOPS = {FULL: Stop.FULL, PAST: Stop.PAST, END: Stop.END, -errno.ENOMEM: Stop.T
 
 
 class Batch(NamedTuple):
-    """Hold where each of the records that were read ends (int64), and why reading stopped.
+    """Hold the end of each record that was read (int64), and why reading stopped.
 
-    `next_pfn`: the PFN of the record PAST the end, which is not included.
+    `next_pfn`: if `stop` is PAST, the PFN of the record past the end, which is not included.
     """
 
     ends: "array[int]"

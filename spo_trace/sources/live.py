@@ -28,7 +28,7 @@ from spo_trace.sources.unreadable import explain
 
 __all__ = ["STACKS_TIMEOUT", "LiveSource"]
 
-# Seconds without data.
+# Seconds without data after which reading page_owner_stacks is abandoned.
 STACKS_TIMEOUT = 10.0
 
 _NO_SWAP = Why(Missing.NOT_SWITCHED_ON, "page_owner does not track swap: boot with page_owner=on,swap")
@@ -45,7 +45,7 @@ Opener = Callable[..., KernelFile]
 class LiveSource:
     """Read the kernel's files below the root directory `root`, page_owner by `jobs` parallel readers.
 
-    There is only one reader if the kernel can't start at any PFN (before Linux 6.1). Reading page_owner_stacks is
+    There is only one reader if the kernel can't start at a given PFN (before Linux 6.1). Reading page_owner_stacks is
     abandoned if it returns no data for `stacks_timeout` seconds.
     """
 
@@ -198,7 +198,8 @@ def _tracks_swap(path: Path) -> bool:
     return True
 
 
-# Open the file only when it is read: swap_page_owner is looked up before page_owner is read, which may fail.
+# Open the file only when it is read: swap_page_owner is looked up before page_owner is read, and if that read failed,
+# nothing would close the file.
 def _opened_when_read(path: Path, outcome: Outcome) -> Iterator[Records]:
     with KernelFile(path) as file:
         yield from read_records(file, outcome)

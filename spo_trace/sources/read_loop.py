@@ -13,7 +13,8 @@ __all__ = ["END", "FULL", "PAST", "ReadLoop"]
 # enum spo_stop
 FULL, PAST, END = range(3)
 
-# Far more records than fit the buffer; a usual range has 2048 page frames of order 0.
+# More records than a call usually reads: a range has at most 8192 PFNs, and one_reader's buffer holds about 3,000
+# records. With more, the call stops as if the buffer were full.
 _MOST = 1 << 14
 
 

@@ -16,7 +16,7 @@ __all__ = ["SimulatorSource", "simulated_stage", "simulated_stages"]
 
 
 class SimulatorSource:
-    """Read the machine of a scenario (named as by the user) at a stage."""
+    """Read the machine of a scenario at a stage; `scenario`: its name as the user gave it."""
 
     kind = "simulator"
 

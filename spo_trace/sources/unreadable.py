@@ -24,7 +24,7 @@ class Unreadable(SpoTraceError):
 def explain(path: Path, error: OSError, machine: Machine) -> Unreadable:
     """Return an error that explains to a user why `path` can't be read."""
     number = error.errno or 0
-    # Usually all of debugfs is refused.
+    # Usually access to all of debugfs is denied, for a cause that why_no_page_owner() finds.
     if number in (errno.EACCES, errno.EPERM) and (why := why_no_page_owner(machine)):
         return Unreadable(f"page_owner can't be read: {why.text}", why)
     text = f"{os.strerror(number)} ({errno.errorcode.get(number, number)})"

@@ -102,8 +102,8 @@ def fast_batches(
     for lane, run, scanned in ordered(lambda item: (*item, item[0].scanner.scan(item[1])), work, jobs):
         batch = join.batch(lane, run, scanned)
         lane.forget_many()
-        for known in names.values():
-            known.forget_many()
+        for column_names in names.values():
+            column_names.forget_many()
         if batch.num_rows:
             yield batch
     if rest := join.rest():

@@ -43,7 +43,7 @@ class Lookup:
         return arrays.numbers(self._values[numbers], self._missing[numbers] if self._any_missing else None)
 
     def numbers(self, numbers: Numbers) -> Numbers:
-        """Return the values of strings, none of which lacks one."""
+        """Return the values of strings that all have one."""
         return self._values[numbers]
 
 

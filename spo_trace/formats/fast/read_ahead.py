@@ -10,6 +10,7 @@ __all__ = ["read_ahead"]
 # Chunks in advance: about 8 MB, a few outputs of a decompressor.
 _DEPTH = 8
 
+# Seconds after which a thread that waits for room in the queue checks whether its consumer stopped.
 _SOON = 0.1
 
 

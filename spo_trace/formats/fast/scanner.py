@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The compiled scanner (native/scan.h): the rows of a run, the records that it leaves, and its strings."""
+"""The compiled scanner (native/scan.h): a run's rows, the records that it does not recognise, and its strings."""
 
 import ctypes
 import secrets
@@ -120,11 +120,11 @@ class Scanner:
         """Fill a run and return its contents."""
         size, ends = run.fill(self._buffer)
         text = self._buffer.padded(size)
-        given = _Block(text.ctypes.data, size, None, 0)
+        block = _Block(text.ctypes.data, size, None, 0)
         if ends is not None:
-            given.ends, given.n_ends = ends.ctypes.data, len(ends)
+            block.ends, block.n_ends = ends.ctypes.data, len(ends)
         state = _Scan()
-        while (status := self._go_on(given, state)) == _NO_ROOM:
+        while (status := self._go_on(block, state)) == _NO_ROOM:
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
             self._left = np.concatenate([self._left, np.zeros_like(self._left)])
         if status == _NO_MEMORY:
@@ -132,10 +132,10 @@ class Scanner:
         rows, left = self._rows[: state.n_rows], self._left[: state.n_left]
         return Scanned(text.data, ends is not None, rows, left, self._new_strings(), state.line)
 
-    def _go_on(self, given: _Block, state: _Scan) -> int:
+    def _go_on(self, block: _Block, state: _Scan) -> int:
         state.rows, state.rows_room = self._rows.ctypes.data, len(self._rows)
         state.left, state.left_room = self._left.ctypes.data, len(self._left)
-        return int(self._function(self._strings, ctypes.byref(given), ctypes.byref(state)))
+        return int(self._function(self._strings, ctypes.byref(block), ctypes.byref(state)))
 
     def _new_strings(self) -> list[tuple[int, bytes]]:
         first, self._known = self._known, int(self._library.spo_strings_count(self._strings))
@@ -143,6 +143,6 @@ class Scanner:
 
     def _string(self, number: int) -> tuple[int, bytes]:
         length, kind = ctypes.c_int64(), ctypes.c_int32()
-        given = ctypes.c_int64(number), ctypes.byref(length), ctypes.byref(kind)
-        start = self._library.spo_string(self._strings, *given)
+        arguments = ctypes.c_int64(number), ctypes.byref(length), ctypes.byref(kind)
+        start = self._library.spo_string(self._strings, *arguments)
         return kind.value, ctypes.string_at(start, length.value)

@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 def ordered(function: Callable[[T], R], inputs: Iterable[T], jobs: int) -> Iterator[R]:
-    """Yield `function` of each input, in order; with `jobs` > 1 threads, each at most one result ahead."""
+    """Yield `function` of each input, in order; if `jobs` > 1, in as many threads, at most `jobs` inputs ahead."""
     if jobs == 1:
         yield from map(function, inputs)
         return
