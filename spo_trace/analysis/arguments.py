@@ -103,7 +103,8 @@ def _path_fault(path: str) -> str | None:
 # Path.is_file() raises PermissionError up to Python 3.13, in the middle of the work.
 def _check_lookup(path: str) -> None:
     try:
-        # The trailing name is looked up in a directory, as all files of a snapshot or a capture are.
+        # Look up a name below the path, as for every file of a snapshot or a capture: stat of the path itself succeeds
+        # without access to the directory.
         os.stat(os.path.join(path, "snapshot.json"))  # noqa: PTH116, PTH118
     except PermissionError as error:
         hint = "check the owner and the permissions of the path; or use sudo"

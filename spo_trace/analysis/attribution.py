@@ -76,7 +76,7 @@ def page_sums(
         parts.append(_joinable(sum_pages(counted, [*group_by, *derived])))
     sums = sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=own)
     if keys or derived:
-        # An empty table that lacks all keys sums up to one row of 0 pages. Real rows have at least one page.
+        # If the table has none of the keys, its sum is one row. Leave that out if it has 0 pages: no record matches.
         sums = sums[sums[_PAGES].any(axis=1)]
     for key in through_stack:
         sums[key] = stack_column(snap.stacks, key).take(sums["stack_id"].to_numpy(int)).to_numpy()

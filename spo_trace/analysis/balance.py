@@ -24,8 +24,8 @@ def balance(snap: Snapshot) -> pd.DataFrame:
     """Compare the listed pages with the pages in use; columns section, kind, item, pages, bytes, share, note.
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
-    (nr_base_pages). A section is left out if the snapshot lacks one of its sides. `share` is the unexplained part of
-    the pages in use. `verdicts` judges each section.
+    (nr_base_pages). A section is left out if the snapshot lacks the pages in use or the listed pages. The exception is
+    swap whose owners are unknown. `share` is the unexplained part of the pages in use. `verdicts` judges each section.
     """
     listed = listed_pages(snap)
     items = [*_memory(snap, listed), *swap_items(snap, listed), *stack_items(snap, listed)]

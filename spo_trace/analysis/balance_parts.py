@@ -70,8 +70,8 @@ def listed_pages(snap: Snapshot) -> Listed:
     by_stack["counted_pages"] = by_stack["mem_pages"]
     if probed:
         # If the probes restored the owner of a page, the kernel still counts the page under the stack of its swap-in.
-        kernels = pages["kernel_stack_id"].fillna(pages["stack_id"]).astype("int64")
-        by_stack["counted_pages"] = base_pages.groupby(kernels).sum()
+        counted_stacks = pages["kernel_stack_id"].fillna(pages["stack_id"]).astype("int64")
+        by_stack["counted_pages"] = base_pages.groupby(counted_stacks).sum()
     by_stack = by_stack.fillna(0).astype("int64")
     if swap_owner.kept_by_kernel:
         by_stack["counted_pages"] += by_stack["swap_pages"]

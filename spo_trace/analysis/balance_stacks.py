@@ -30,9 +30,9 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     no_reclaim = missing.index.isin(_first_without_reclaim(snap, missing.index))
     yield Item(_SECTION, "machine", "sum of nr_base_pages", kernel, "")
     counts_swap = snap.meta.swap_owner.kept_by_kernel
-    listed_are = f"page_owner + {listed.swap_name}" if counts_swap and listed.swap_name else "page_owner"
+    listed_item = f"page_owner + {listed.swap_name}" if counts_swap and listed.swap_name else "page_owner"
     uncounted = f"without {listed.early} early pages, which the kernel does not count"
-    yield Item(_SECTION, "listed", listed_are, found, uncounted)
+    yield Item(_SECTION, "listed", listed_item, found, uncounted)
     yield Item(_SECTION, "difference", "difference", kernel - found, "")
     for item, lacking, why in (
         ("stacks without a count", missing[no_reclaim], _NO_RECLAIM),
@@ -45,9 +45,9 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         rest -= explained.pages
         yield explained
     yield Item(_SECTION, "rest", "unexplained", rest, "")
-    off = (stacks["nr_base_pages"] - owned)[counted].abs()
-    apart = f"{int((off > 0).sum())} stacks; the largest difference is {int(off.max())} pages"
-    yield Item(_SECTION, "aside", "sum of absolute differences", int(off.sum()), apart)
+    differences = (stacks["nr_base_pages"] - owned)[counted].abs()
+    differing = f"{int((differences > 0).sum())} stacks; the largest difference is {int(differences.max())} pages"
+    yield Item(_SECTION, "aside", "sum of absolute differences", int(differences.sum()), differing)
 
 
 # The kernel's counts are read last, so only they include what was allocated after page_owner was read.
@@ -72,7 +72,7 @@ def _in_use(snap: Snapshot, meminfo: Mapping[str, int]) -> int | None:
     return memory + (used_pages(snap, meminfo, "SwapTotal", "SwapFree") or 0)
 
 
-# ___GFP_DIRECT_RECLAIM | ___GFP_KSWAPD_RECLAIM (include/linux/gfp_types.h, since 5.17 at these bits).
+# ___GFP_DIRECT_RECLAIM | ___GFP_KSWAPD_RECLAIM (include/linux/gfp_types.h): the same in all kernels with nr_base_pages.
 _GFP_RECLAIM = 0xC00
 
 

@@ -9,7 +9,7 @@ from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["swap_items"]
 
-# Tolerated difference in pages between a device's Used and its entries when no change was measured.
+# Tolerated difference in pages between a device's Used and its entries, in addition to the measured change.
 _SLACK = 64
 
 
@@ -69,8 +69,10 @@ def _lacking(swap_owner: SwapOwner) -> dict[str, int]:
     return {item: number for item, number in pages.items() if number or item == _BEFORE_ATTACH}
 
 
-# /proc/swaps lists the areas in the order of their types but skips unused types, so row n is type n only without gaps.
-# If the sizes contradict that by more than `change` (pages that changed during the read), devices are not separated.
+# /proc/swaps lists the areas in the order of their types but skips unused types: row n is type n unless there is a gap.
+# A type beyond the last row reveals a gap; then the types of the entries belong to the rows in order. Devices are not
+# separated if their sizes contradict this by more than `change` (pages that changed during the read; None if the owners
+# are unknown) and the slack.
 def _by_device(snap: Snapshot, listed: Listed, change: int | None) -> list[tuple[str, int, int]]:
     areas = snap.meta.machine.swaps
     used = [area["used"] // snap.page_size for area in areas]

@@ -34,11 +34,11 @@ class Relation(NamedTuple):
 def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
     """Compare the attribution of `b` with that of `a`, largest change first.
 
-    Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (change
-    of the total in bytes per second of real time, whichever snapshot is older) if both are of one boot. A key that one
-    snapshot lacks counts as 0 there. Unless both are of one kernel, `stack` is replaced by `symbols`, because offsets
-    in functions differ between builds. If one snapshot lacks the owners of swap, swap is missing (NA) in both and not
-    part of the total; otherwise all swap would appear as a change.
+    Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (growth
+    of the total in bytes per second, from the earlier to the later snapshot, even if `b` is the earlier one) if both
+    are of one boot. An owner that one snapshot lacks counts as 0 there. Unless both are of one kernel, `stack` is
+    replaced by `symbols`, because offsets in functions differ between builds. If one snapshot lacks the owners of swap,
+    swap is missing (NA) in both and not part of the total; otherwise all swap would appear as a change.
 
     The question's sort is one of DIFF_ORDERS or a key, by default change: max(|memory change|, |swap change|), so that
     a move from memory to swap ranks by its size. Raise UsageError for a rate that is unknown, SpoTraceError if one

@@ -38,8 +38,8 @@ def _column(table: pd.DataFrame, keys: list[str], sort: str) -> str:
     # Between two kernels, symbols replace stack.
     if sort == "stack" and "symbols" in keys:
         return "symbols"
-    there = {name: name for name in _NAMES if name != "rate" or name in table.columns}
-    return order_of(sort, Orders(there, _COLUMNS), keys)
+    available = {name: name for name in _NAMES if name != "rate" or name in table.columns}
+    return order_of(sort, Orders(available, _COLUMNS), keys)
 
 
 def _sorted(table: pd.DataFrame, order: list[tuple[str, bool]]) -> pd.DataFrame:

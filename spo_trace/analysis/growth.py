@@ -9,7 +9,7 @@ from spo_trace.analysis.order import Orders
 
 __all__ = ["ORDERS", "growth"]
 
-# What its rows can be sorted by.
+# What the rows of `growth` can be sorted by.
 ORDERS = Orders(
     {
         **{name: f"{name}_delta" for name in ("growth", "interval")},

@@ -44,7 +44,7 @@ def history(series: pd.DataFrame, keys: list[str], columns: Sequence[str]) -> Hi
 
 
 def rows_of(found: History, owners: pd.DataFrame) -> list[int]:
-    """Return the row number in a history of each of `owners`, which has the history's keys as columns."""
+    """Return the row number of each of `owners` in the history `found`; `owners` has its keys as columns."""
     keys = list(found.owners.columns)
     if not keys:
         return [0] * len(owners)

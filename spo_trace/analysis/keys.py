@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The table of keys: everything by which memory can be grouped, selected and sorted, and the tables that have it."""
+"""The table of keys: by what memory can be grouped, selected and sorted, and which tables have each key."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -112,11 +112,11 @@ def check_keys(by: str | Iterable[str]) -> list[str]:
         if key not in KEY_TABLE:
             hint = f"give a list: by={key.split(',')}" if "," in key else suggest(key, KEYS)
             raise UsageError(f"there is no key {key!r}", hint=hint)
-        twice = same_key(key, keys[:place])
-        if twice == key:
+        earlier = same_key(key, keys[:place])
+        if earlier == key:
             raise UsageError(f"the key {key!r} is given twice", hint="give each key once")
-        if twice is not None:
-            raise UsageError(f"{twice!r} and {key!r} are the same key", hint="give each key once")
+        if earlier is not None:
+            raise UsageError(f"{earlier!r} and {key!r} are the same key", hint="give each key once")
     return keys
 
 

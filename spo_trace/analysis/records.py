@@ -64,18 +64,18 @@ def record_tables(snap: Snapshot) -> Iterator[pa.Table]:
 def _joined(batch: pa.RecordBatch, where: str, stacks: dict[str, pa.Array], page_size: int) -> pa.Table:
     rows = batch.num_rows
     order = batch.column("order") if "order" in batch.schema.names else pa.array([0] * rows, pa.uint8())
-    given = {
+    derived = {
         "where": pa.array([where] * rows, pa.string()),
         "page_size": pa.array([page_size] * rows, pa.uint32()),
         "bytes": pc.shift_left(pa.array([page_size] * rows, pa.uint64()), order.cast(pa.uint64())),
         **{name: texts.take(batch.column("stack_id")) for name, texts in stacks.items()},
     }
     if "kernel_stack_id" in batch.schema.names:
-        given["kernel_stack"] = stacks["stack"].take(batch.column("kernel_stack_id"))
+        derived["kernel_stack"] = stacks["stack"].take(batch.column("kernel_stack_id"))
     columns = []
     for field in records_schema():
         name = _ALIASES.get(field.name, field.name)
-        column = given[name] if name in given else batch.column(name) if name in batch.schema.names else None
+        column = derived[name] if name in derived else batch.column(name) if name in batch.schema.names else None
         if column is None:
             columns.append(pa.nulls(rows, field.type))
         else:

@@ -38,7 +38,7 @@ _PAGE_SIZE_FROM: dict[PageSizeFrom, str | Argument] = {
     PageSizeFrom.ASSUMED: "assumed",
 }
 
-# A pageblock's size contradicts only weak evidence.
+# Evidence so weak that the order of a pageblock, which only suggests a page size, can contradict it.
 _WEAK = (PageSizeFrom.ASSUMED, PageSizeFrom.OPTION, PageSizeFrom.RELEASE)
 
 

@@ -83,10 +83,10 @@ def _fit(seconds: Floats, amounts: Floats) -> tuple[Floats, Floats, Floats, Floa
     rest = y - slope[:, None] * x
     # Ignore rounding errors of floating point in rows that lie exactly on the line.
     rest[np.abs(rest) < 1e-6 * (1 + np.abs(amounts).max(axis=1, keepdims=True))] = 0
-    left, all_ = (rest**2).sum(axis=1), (y**2).sum(axis=1)
-    free = np.maximum(_independent(rest, left) - 2, 1)
-    error = np.sqrt(left / free / (x @ x))
-    steadiness = 1 - np.divide(left, all_, out=np.full(len(left), np.nan), where=all_ > 0)
+    rest_squares, all_squares = (rest**2).sum(axis=1), (y**2).sum(axis=1)
+    free = np.maximum(_independent(rest, rest_squares) - 2, 1)
+    error = np.sqrt(rest_squares / free / (x @ x))
+    steadiness = 1 - np.divide(rest_squares, all_squares, out=np.full(len(rest), np.nan), where=all_squares > 0)
     return slope, error, slope - _t95(free) * error, steadiness
 
 

@@ -109,10 +109,10 @@ def verified(snap: Snapshot, *, parts: Collection[str] = (), tolerance: float = 
     table = balance(snap)
     blocks = []
     for row in verdicts(snap, table, parts=parts, tolerance=tolerance).to_dict("records"):
-        told = {name: row[name] for name in ("section", "pages", "share", "part", "verdict", "reason")}
+        judged = {name: row[name] for name in ("section", "pages", "share", "part", "verdict", "reason")}
         size = pd.NA if pd.isna(row["pages"]) else row["pages"] * snap.page_size
         last = {"kind": "verdict", "item": "verdict", "bytes": size, "note": row["text"]}
-        blocks += [*table[table["section"] == row["section"]].to_dict("records"), {**told, **last}]
+        blocks += [*table[table["section"] == row["section"]].to_dict("records"), {**judged, **last}]
     whole = pd.DataFrame(blocks, columns=[*table.columns, "part", "verdict", "reason"])
     return whole.astype({"pages": "Int64", "bytes": "Int64", "share": "Float64"})
 

@@ -66,19 +66,19 @@ class Condition:
         if self._expression is None:
             return rows
         own = {name: column for name in self._names if (column := _column(name, table))}
-        seen = pd.DataFrame({name: _comparable(rows[column]) for name, column in own.items()}, index=rows.index)
-        for name in self._names - set(seen):
+        operands = pd.DataFrame({name: _comparable(rows[column]) for name, column in own.items()}, index=rows.index)
+        for name in self._names - set(operands):
             if key_of(name).of_stack:
                 values = _comparable(stack_text(snap.stacks, name)).take(rows["stack_id"].to_numpy())
-                seen[name] = values.set_axis(rows.index)
+                operands[name] = values.set_axis(rows.index)
             else:
-                seen[name] = pd.Series(pd.NA, index=rows.index, dtype=_DTYPES[key_of(name).kind])
-        return rows[self._holds(seen, self._expression)]
+                operands[name] = pd.Series(pd.NA, index=rows.index, dtype=_DTYPES[key_of(name).kind])
+        return rows[self._holds(operands, self._expression)]
 
-    def _holds(self, seen: pd.DataFrame, expression: str) -> pd.Series:
+    def _holds(self, operands: pd.DataFrame, expression: str) -> pd.Series:
         try:
-            held = seen.eval(expression, engine="python", local_dict={}, global_dict={})
-            return pd.Series(held, index=seen.index).astype("boolean").fillna(False).astype(bool)
+            matching = operands.eval(expression, engine="python", local_dict={}, global_dict={})
+            return pd.Series(matching, index=operands.index).astype("boolean").fillna(False).astype(bool)
         except Exception as error:  # any error that pandas raises on a user's expression
             raise UsageError((Argument("where", self._given), f": {error}"), hint=EXAMPLE) from error
 

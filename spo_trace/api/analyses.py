@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The public API for one snapshot or two. The command line is a thin layer over it.
 
-Every function accepts a snapshot, its path, or the path of a capture. A capture is converted at each call: open it once
-to ask several questions.
+Each argument for a snapshot accepts an object, its path, or the path of a capture. A capture is converted at each call:
+open it once to ask several questions.
 """
 
 from collections.abc import Iterable
@@ -79,8 +79,9 @@ def balance(snap: SnapshotLike) -> "Table":
     """Compare the listed pages with those in use; columns section, kind, item, pages, bytes, share, note.
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
-    (nr_base_pages); only those with data on both sides. `share` is the unexplained part of the pages in use. `verdicts`
-    gives a verdict on each section.
+    (nr_base_pages). A section is left out if the snapshot lacks the pages in use or the listed pages. The exception is
+    swap whose owners are unknown. `share` is the unexplained part of the pages in use. `verdicts` gives a verdict on
+    each section.
 
     >>> list(spo.balance("now.spo")["section"].unique())
     ['memory', 'swap type 0: /dev/vda', 'swap type 1: /dev/zram0', 'page_owner_stacks']
@@ -96,8 +97,8 @@ def verdicts(snap: SnapshotLike, *, parts: Iterable[str] = (), tolerance: float 
 
     Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code), pages and
     share (the unexplained part; missing if nothing was compared), text. A section is balanced if at most `tolerance`
-    percent or 1 MiB is unexplained, and not checked if its input is missing or incomplete. `parts` (default: all)
-    restricts it. Raise UsageError for a part that does not exist.
+    percent or 1 MiB is unexplained, and not checked if its input is missing or incomplete. `parts`: the parts to judge,
+    by default all. Raise UsageError for a part that does not exist.
 
     >>> list(spo.verdicts("now.spo", parts=["memory"])["verdict"])
     ['balanced']
@@ -120,9 +121,9 @@ def diff(
     """Compare the attribution of `b` with that of `a`, largest change first.
 
     Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (of
-    the total, bytes per second) if both are from one boot. A key that one of them lacks counts as 0 there. Unless the
-    owners of swap are known in both, swap is missing (NA) and left out of the total. `relate` returns how the two can
-    be compared. Raise SpoTraceError if only memory is known in one, and only swap in the other.
+    the total, bytes per second) if both are from one boot. An owner that one of them lacks counts as 0 there. Unless
+    the owners of swap are known in both, swap is missing (NA) and left out of the total. `relate` returns how the two
+    can be compared. Raise SpoTraceError if only memory is known in one, and only swap in the other.
 
     `sort`: change (max(|memory change|, |swap change|), so that a move from memory to swap ranks by its size), growth
     (largest growth of the total first), shrink, mem, swap, total (by the absolute change), rate or a key.
@@ -160,7 +161,10 @@ def changes(difference: "pd.DataFrame") -> "Changes":
 
 
 def relate(a: SnapshotLike, b: SnapshotLike) -> "Relation":
-    """Return whether two snapshots are from one kernel build and one boot, their distance in time, and common owners.
+    """Return how two snapshots relate.
+
+    `same_kernel`: whether both are from one kernel build (None if unknown). `seconds`: from the first to the second,
+    None unless both are from one boot. `known`: those of `mem` and `swap` whose owners both snapshots have.
 
     >>> spo.relate("before.spo", "now.spo").same_kernel
     True

@@ -130,8 +130,8 @@ def _clean_up_on_signals() -> None:
             signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
-# Started with `2>&-`, sys.stderr is None and print() would write to stdout instead; and a file opened later would get
-# the descriptor of the missing stream.
+# If the command is started with `2>&-`, sys.stderr is None and print() would write to stdout instead. A file opened
+# later would get the descriptor of the missing stream.
 def _replace_closed_streams() -> None:
     for fd in range(3):
         try:

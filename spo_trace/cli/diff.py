@@ -134,7 +134,7 @@ def _fail_above(limit: int, asked: str, table: "pd.DataFrame") -> None:
     fail(f"{counted(len(over), 'row')} grew by more than {asked}: {named}", None, EXIT_THRESHOLD)
 
 
-# In the wrong order, growth looks like shrinking, and no threshold is ever crossed.
+# In the wrong order, growth looks like shrinkage, and --fail-above misses it.
 def _check_order(relation: "Relation", a: str, b: str, *, gate: bool) -> None:
     if relation.seconds is None or relation.seconds >= 0:
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Turn errors into a message and an exit code; no other module does."""
+"""Turn the errors of commands into a message and an exit code."""
 
 import errno
 import functools

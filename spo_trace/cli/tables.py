@@ -125,10 +125,10 @@ def show(
 
     shown = _first_rows(table, to, top, changed)
     left_out = _left_out_notes(table, shown, changed if to.on_terminal and top is None else None)
-    held = [(str(one.code), one.text) for one in (*printed, *left_out, *notes)] if to.holds_notes else []
+    in_document = [(str(one.code), one.text) for one in (*printed, *left_out, *notes)] if to.holds_notes else []
     with opened(to.output, force=to.force, access=to.access) as file:
         format = "envelope" if to.envelope else to.format
-        render_document(shown, format, file, notes=held, total=totals(table) if total is None else total)
+        render_document(shown, format, file, notes=in_document, total=totals(table) if total is None else total)
     print_notes([*left_out, *notes], to)
 
 

@@ -153,7 +153,7 @@ def _serve(server: "TraceServer", deadline: float | None) -> None:
 def _show(rows: "list[Rates]", stacks: "dict[EventOwner, list[str]]") -> None:
     time = f"{datetime.now():%H:%M:%S}"
     for row in rows:
-        # The owner is unknown: the events were counted for the task that swapped.
+        # ? marks an unknown owner, whose events were counted for the task that swapped.
         comm = printable(row.owner.comm) + ("" if row.owner.known else " ?")
         print(f"{time}  {comm:16}  {row.out:9,.0f}  {row.in_:9,.0f}  {row.freed:9,.0f}")
         print("".join(f"    {printable(frame)}\n" for frame in stacks.get(row.owner, ())), end="")

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 __all__ = ["UNKNOWN", "counted", "format_rate", "format_share", "format_size", "parse_rate", "parse_size", "printable"]
 
-# An unknown amount is not 0.
+# Shown for an unknown amount: 0 would be wrong.
 UNKNOWN = "?"
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")

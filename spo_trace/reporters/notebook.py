@@ -15,7 +15,7 @@ _MOST_ROWS = 20
 
 
 class Table(pd.DataFrame):
-    """Hold a result: a DataFrame with another HTML; anything computed from it is a plain DataFrame.
+    """Hold a result: a DataFrame with its own HTML; anything computed from it is a plain DataFrame.
 
     A computed column may keep a name such as mem_bytes with another meaning. So only the result itself and its first or
     last rows are formatted by the names of their columns.
@@ -25,7 +25,7 @@ class Table(pd.DataFrame):
     def _constructor(self) -> type[pd.DataFrame]:
         return pd.DataFrame
 
-    # Final only in pandas' stubs.
+    # pandas' stubs declare these methods final; pandas does not.
     def head(self, n: int = 5) -> "Table":  # type: ignore[misc]
         """Return the first `n` rows."""
         return Table(super().head(n))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The messages of pprof's profile.proto that spo-trace writes (package perftools.profiles); names and numbers as there.
+"""The messages of pprof's profile.proto (package perftools.profiles) that spo-trace writes, with its names and numbers.
 
 Strings are indices into `Profile.string_table`, whose first entry is the empty string.
 """

@@ -8,7 +8,7 @@ __all__ = ["sparkline"]
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-~=+*#"
 
-# A change of one page in a gigabyte should look smaller than a change of half of it.
+# Least span of the scale, as a share of the highest value: otherwise one page more in a gigabyte would fill the scale.
 _LEAST_SPAN = 0.02
 
 

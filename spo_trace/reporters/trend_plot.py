@@ -55,7 +55,7 @@ def render_trend(
 ) -> None:
     """Write one panel per row of `trends` (of `analysis.trend`), in the format of `suffix` (one of SUFFIXES).
 
-    `labels`: the owner of each row in one line; `found`: its samples. In HTML, as many panels are side by side as fit.
+    `labels`: the owner of each row in one line; `found`: its samples. In HTML, as many panels as fit are side by side.
     """
     with warnings.catch_warnings():
         # Characters of a name that no installed font has are drawn as boxes.
@@ -114,8 +114,8 @@ def _panel(ax: "Axes", label: str, row: dict[Any, Any], times: Floats, values: F
     ax.set_ylabel(unit)
     ax.set_ylim(0, 1.1 * max(values.max(), 1) / scale)
     ax.grid(axis="y", lw=0.4, alpha=0.5)
-    sure = f"at least {format_rate(row['rate_low'])}" if row["rate_low"] > 0 else "no certain growth"
-    rate = f"{format_rate(row['rate'])} ± {format_size(row['rate_error'])}/s: {sure}"
+    certainty = f"at least {format_rate(row['rate_low'])}" if row["rate_low"] > 0 else "no certain growth"
+    rate = f"{format_rate(row['rate'])} ± {format_size(row['rate_error'])}/s: {certainty}"
     ax.set_title(f"{_short(printable(label))}\n{rate}", loc="left", fontsize=9)
 
 

@@ -15,7 +15,7 @@ from spo_trace.reporters.sparkline import sparkline
 
 __all__ = ["WatchView", "render_lines"]
 
-# Lines besides the rows: two above the table, its header, one below it.
+# Lines besides the owners: heading, header of the table, row of all owners, footing, and one that stays empty.
 _OTHER_LINES = 5
 
 # Terminals narrower than these, in columns, get fewer columns of the table.
@@ -26,8 +26,8 @@ _NARROW, _WIDE = 70, 100
 class WatchView:
     """Draw one sample of a watch on a rich console.
 
-    `rows`: of `analysis.growth`, in display order, with a column `label`; as many are shown as fit. `total`: one such
-    row of all owners; `owners`: the number of owners. `heading` and `footing`: one line above and one below.
+    `rows`: of `analysis.growth`, in display order, with a column `label`; as many as fit are shown. `total`: one row
+    with the sums of all owners; `owners`: their number. `heading` and `footing`: one line above and one below.
     """
 
     rows: pd.DataFrame
@@ -81,7 +81,7 @@ def render_lines(rows: pd.DataFrame, elapsed: float, outfile: TextIO, *, header:
     outfile.flush()
 
 
-# The kernel's counts are of both together. If only one of the two is unknown, the columns are still useful.
+# The kernel's counts are of memory and swap together: both are unknown. If only one is, the columns are still useful.
 def _has_memory_or_swap(rows: pd.DataFrame) -> bool:
     return bool(rows[["mem_bytes", "swap_bytes"]].notna().any(axis=None))
 

@@ -93,8 +93,8 @@ RULES: tuple[Rule, ...] = (
         " kvm_mmu_topup_memory_cache __kvm_mmu_topup_memory_cache mmu_topup_memory_cache*"
         " mmu_memory_cache_alloc_obj tdp_mmu_alloc_sp* iommu_alloc_page* __arm_lpae_alloc_pages",
     ),
-    # Before vmalloc. ba14a194a434, 4.9: kernel stacks are allocated with vmalloc (CONFIG_VMAP_STACK). Compilers often
-    # inline their allocator into copy_process().
+    # This rule precedes that of vmalloc, because kernel stacks are allocated with vmalloc since ba14a194a434, 4.9
+    # (CONFIG_VMAP_STACK). Compilers often inline their allocator into copy_process().
     Rule(
         "kernel stack",
         ALLOCATOR,

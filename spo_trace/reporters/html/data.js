@@ -22,12 +22,12 @@ function show(change) {
 
 const WEIGH = { mem: (mem) => mem, swap: (mem, swap) => swap, total: (mem, swap) => mem + swap };
 const weighed = (mem, swap) => WEIGH[state.weight](mem, swap);
-// Before and after; a report has only the latter.
+// The chosen amount in A and in B; a report on one snapshot has only the latter.
 const before = (sums) => (IS_DIFF ? weighed(sums[0], sums[1]) : 0);
 const after = (sums) => (IS_DIFF ? weighed(sums[2], sums[3]) : weighed(sums[0], sums[1]));
 const noSums = () => (IS_DIFF ? [0, 0, 0, 0] : [0, 0]);
 
-// The amounts of a row follow its stack and comm.
+// `at`: where the amounts begin; in a row of DATA, at 2, after its stack and comm.
 function addTo(sums, amounts, at = 0) {
   for (let i = 0; i < sums.length; i += 1) sums[i] += amounts[at + i];
 }

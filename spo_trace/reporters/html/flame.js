@@ -72,7 +72,8 @@ function categoryColour(node) {
   return node.depth ? colourOf(node.data.category) : "var(--other)";
 }
 
-// A frame's stacks may grow and shrink. Its colour has four steps, by the net change as a share of all changes.
+// A frame's stacks may grow and shrink. Its colour has four steps, by the net change as a share of the frame's width,
+// which is the sum of all its changes, or its amount in A or B.
 function diffColour(node) {
   if (node.highlight) return "var(--hit)";
   const [was, is] = [before(node.data.sums), after(node.data.sums)];

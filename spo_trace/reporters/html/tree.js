@@ -9,7 +9,7 @@ const FIRST_LEVEL = {
 // A tree may have 100,000 nodes: fields that most nodes lack are created on demand.
 const newNode = (name) => ({ name, own: null, sums: null, hit: false, categories: null, below: null, children: [] });
 
-// The width of a node is the sum of `measure(own)` of all nodes below it, in bytes.
+// The width of a node is the sum of `measure(own)` of the node itself and all nodes below it, in bytes.
 function buildTree(rows, level, measure) {
   const root = newNode("all");
   for (const row of rows) addRow(level ? child(root, FIRST_LEVEL[level](row)) : root, row);
