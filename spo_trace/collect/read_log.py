@@ -49,7 +49,7 @@ class ReadLog:
             self._progress(text, counts)
 
     def reject(self, reject: Reject) -> None:
-        """Count a mark or a reject; a reject is also passed on."""
+        """Count a mark or a reject; also pass a reject on, or raise MalformedRecord if strict."""
         if reject.code in MARKS:
             self.files.setdefault(reject.file, FileCounts()).marks[reject.code] += reject.number
             return

@@ -62,7 +62,7 @@ def collect(
     one in the source.
 
     Malformed records are counted and kept in rejects.txt; with `strict`, the first one is an error.
-    Raise SpoTraceError if the source has no page_owner record at all, or if `target` can't be written.
+    Raise SpoTraceError if neither page_owner nor swap_page_owner has a record, or if `target` can't be written.
     """
     if swap not in SWAP_MODES:
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
@@ -119,7 +119,7 @@ class _Collection:
             page_columns=None if self._tables is schema.TABLES else self._tables["pages"].names,
         )
 
-    # Return the order of a pageblock, None if the text does not show it.
+    # Write the rows of pages. Return the order of a pageblock, None if the text does not show it.
     def _read_pages(self, trace: "RunningTrace | None") -> int | None:
         text = self._source.open("page_owner")
         if text is None:

@@ -45,9 +45,10 @@ class SwapOwners:
         return self._source.open("swap_page_owner")
 
     def choose_trace(self) -> "RunningTrace | AbstractContextManager[None]":
-        """Return the running trace if its owners are to be used; owners kept by the kernel itself take precedence.
+        """Return the running trace if its owners are to be used, otherwise a context with None.
 
-        Raise UsageError if `bpf` was requested and the source is not this machine.
+        In mode `auto`, owners kept by the kernel itself take precedence. In mode `bpf`, raise UsageError if the source
+        is not this machine, and SpoTraceError if no trace with owners runs.
         """
         live = self._source.kind == "live"
         if self._mode == "bpf" and not live:

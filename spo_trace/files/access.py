@@ -71,7 +71,7 @@ class Grant:
         except OSError as error:
             self._failed(f"its owner cannot be changed: {error.strerror}")
 
-    # Some file systems have no owners. A snapshot that took minutes must not be lost for that.
+    # Some file systems have no owners. Without --owner, a snapshot that took minutes must not be lost for that.
     def _failed(self, why: str) -> None:
         if not self._implied:
             raise SpoTraceError(

@@ -89,7 +89,7 @@ def _caller(variable: str, uid_text: str, gid_text: str | None = None) -> Accoun
     return Account(entry.pw_uid, gid, entry.pw_name, groups)
 
 
-# Digits may be a user's name. Like chown(1), try that first.
+# A user's name may consist of digits. Like chown(1), look up the name before the number.
 def _user(text: str) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(text)

@@ -120,7 +120,7 @@ class OutputDirectory(Closeable):
             os.close(fd)
 
     def commit(self) -> None:
-        """Set the directory's owner, mode and name; raise SpoTraceError if the name exists by now."""
+        """Set the directory's owner, mode and name; raise SpoTraceError if the name exists and can't be replaced."""
         assert self._fd is not None and self._parent is not None
         sync(self._fd)
         self._grant.apply(self._fd)

@@ -30,7 +30,7 @@ class CheckCode(StrEnum):
 
 
 class State(StrEnum):
-    """Name the result of a check: `missing` prevents a snapshot, `optional` is missing but a snapshot works without."""
+    """Name the result of a check. A snapshot is impossible if something is `missing`, but not if it is `optional`."""
 
     OK = "ok"
     MISSING = "missing"
@@ -39,7 +39,7 @@ class State(StrEnum):
 
 
 class Check(NamedTuple):
-    """Hold the result of one check; `found` and `fix` are texts for people, `cause` is a code unless it is ok."""
+    """Hold the result of one check; `found` and `fix` are texts for people, `cause` is a code, if one applies."""
 
     code: CheckCode
     state: State

@@ -64,19 +64,19 @@ def _from_boot(machine: Machine, *, absent: bool) -> Check:
     if built_in is False:
         fix = f"use a kernel with CONFIG_PAGE_OWNER=y, booted with {_option(machine)}"
         return _TOPIC.missing("the kernel is built without CONFIG_PAGE_OWNER", fix, Missing.NOT_BUILT_IN)
-    but = f"; the command line has page_owner={option}" if option else ""
+    boot_note = f"; the command line has page_owner={option}" if option else ""
     if built_in and (absent or not switches_on(option)):
-        found = f"page_owner is built in, but not enabled{but}"
+        found = f"page_owner is built in, but not enabled{boot_note}"
         return _TOPIC.missing(found, _boot(machine), Missing.NOT_SWITCHED_ON)
     if absent:
         fix = f"use a kernel with CONFIG_PAGE_OWNER=y, and {_boot(machine)}"
-        return _TOPIC.missing(f"the kernel has no page_owner file{but}", fix, Missing.NO_FILE)
+        return _TOPIC.missing(f"the kernel has no page_owner file{boot_note}", fix, Missing.NO_FILE)
     if not switches_on(option):
         words = f"page_owner={option}" if option else "no page_owner=on"
         found = f"page_owner is not enabled: the kernel's command line has {words}"
         return _TOPIC.missing(found, _boot(machine), Missing.NOT_SWITCHED_ON)
-    known = "page_owner is built in, and" if built_in else "page_owner"
-    found = f"{known} enabled by page_owner={option}; whether it can be read is unknown"
+    subject = "page_owner is built in, and" if built_in else "page_owner"
+    found = f"{subject} enabled by page_owner={option}; whether it can be read is unknown"
     return _TOPIC.unknown(found)
 
 

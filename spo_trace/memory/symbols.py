@@ -7,7 +7,7 @@ from spo_trace.memory.problem import Problem
 
 __all__ = ["VARIABLES", "KernelSymbols"]
 
-# The variables for the way from a page to its owner and its stack; each kernel has some of them.
+# The variables that are read to find the owner and the stack of a page; each kernel has only some of them.
 VARIABLES = ("mem_section", "vmemmap_base", "page_ext_size", "page_owner_ops", "stack_pools", "stack_slabs")
 
 _HIDDEN = "run it as root, and not with sysctl kernel.kptr_restrict=2"

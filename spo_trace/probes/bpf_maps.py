@@ -32,9 +32,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
     """Return the value of `key`, None if there is none; `value_size` is in bytes, for all processors together."""
     value = ctypes.create_string_buffer(value_size)
-    held = ctypes.create_string_buffer(key, len(key))
+    key_buffer = ctypes.create_string_buffer(key, len(key))
     try:
-        _bpf(_MAP_LOOKUP_ELEM, struct.pack("<IIQQQ", fd, 0, _address(held), _address(value), 0))
+        _bpf(_MAP_LOOKUP_ELEM, struct.pack("<IIQQQ", fd, 0, _address(key_buffer), _address(value), 0))
     except FileNotFoundError:
         return None
     return value.raw
@@ -57,10 +57,10 @@ def lookup_all(fd: int, key_size: int, value_size: int, *, step: int = 1 << 14) 
     while True:
         key_part = ctypes.create_string_buffer(step * key_size)
         value_part = ctypes.create_string_buffer(step * value_size)
-        where = 0 if first else _address(position)
+        in_batch = 0 if first else _address(position)
         attributes = bytearray(
             struct.pack(
-                "<QQQQIIQQ", where, _address(position), _address(key_part), _address(value_part), step, fd, 0, 0
+                "<QQQQIIQQ", in_batch, _address(position), _address(key_part), _address(value_part), step, fd, 0, 0
             )
         )
         end = False
@@ -84,10 +84,10 @@ def lookup_all(fd: int, key_size: int, value_size: int, *, step: int = 1 << 14) 
 
 def run_program(fd: int, context: bytes) -> int:
     """Run a raw tracepoint program once with `context` as its arguments; return its result (1b4d60ec162f, 5.10)."""
-    held = ctypes.create_string_buffer(context, len(context))
+    context_buffer = ctypes.create_string_buffer(context, len(context))
     # prog_fd, retval, data_size_in, data_size_out, data_in, data_out, repeat, duration, ctx_size_in, ctx_size_out,
     # ctx_in, ctx_out, flags, cpu, batch_size
-    fields = (fd, 0, 0, 0, 0, 0, 0, 0, len(context), 0, _address(held), 0, 0, 0, 0)
+    fields = (fd, 0, 0, 0, 0, 0, 0, 0, len(context), 0, _address(context_buffer), 0, 0, 0, 0)
     attributes = bytearray(struct.pack("<IIIIQQIIIIQQIIIxxxx", *fields))
     _bpf(_PROG_TEST_RUN, attributes)
     return int(struct.unpack_from("<i", attributes, 4)[0])

@@ -22,9 +22,10 @@ class Capacity(NamedTuple):
 
 
 def capacity(meminfo: Mapping[str, int], page_size: int, asked: int | None = None) -> Capacity:
-    """Return a capacity of `asked` entries; by default, enough for all of swap in at most 1/32 of memory.
+    """Return a capacity of `asked` entries; by default, one for each page of swap, in at most 1/32 of memory.
 
-    Restored pages are at most the number of page frames, and use memory only as they are added.
+    The default is at least 65,536 entries. There are at most as many restored pages as page frames; they use memory
+    only as they are added.
     """
     swap_pages = meminfo.get("SwapTotal", 0) // page_size
     most = meminfo["MemTotal"] // _LARGEST_PART_OF_MEMORY // ENTRY_BYTES

@@ -13,7 +13,8 @@ from spo_trace.probes.symbolizer import Symbolizer
 __all__ = ["EventOwner", "Rates", "rates_between", "stacks_of", "total_events"]
 
 _KINDS = 3
-# The last BPF symbol has no end in /proc/kallsyms, and therefore no name here.
+# The start of a frame in a probe. 0x: /proc/kallsyms does not show where the last BPF program ends, so an address in it
+# has no name.
 _PROBE = ("bpf_prog_", "bpf_trampoline_", "0x")
 
 

@@ -42,8 +42,8 @@ def _check_privileges(machine: Machine) -> Check:
     if machine.euid != 0:
         found = f"running as uid {machine.euid}: only root may attach probes"
         return topic.optional(found, "run it with sudo", Missing.NOT_ROOT)
-    held = machine.capabilities("CapEff")
-    if held is not None and not held & CAP_SYS_ADMIN and held & (both := _CAP_BPF | _CAP_PERFMON) != both:
+    caps = machine.capabilities("CapEff")
+    if caps is not None and not caps & CAP_SYS_ADMIN and caps & (both := _CAP_BPF | _CAP_PERFMON) != both:
         fix = "run it on the host, or give the container CAP_BPF and CAP_PERFMON"
         return topic.optional("root lacks CAP_BPF and CAP_PERFMON here", fix, Missing.PERMISSION)
     return topic.ok("root may attach probes")

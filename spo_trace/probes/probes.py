@@ -27,7 +27,7 @@ class Event(NamedTuple):
     """Hold the pages of one kind of event; `known` gives the meaning of `comm` and `stack`.
 
     KNOWN_OWNER: the comm of the owner, and a stack depot handle. Otherwise a stack taken at the hook, and the comm of
-    the process that had the page mapped (KNOWN_MAPPER) or of the task that called the hook (0).
+    the process that had the page mapped (KNOWN_MAPPER) or of the task that called the hooked function (0).
     """
 
     kind: int

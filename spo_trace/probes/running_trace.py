@@ -91,7 +91,7 @@ class RunningTrace(Closeable):
 
 # Missing entries were in swap before the attach, or were lost because a map was full. Of those before the attach, at
 # most `free_unknown` have been freed; of those lost, at most `entries_full` are still in swap. Entries that can be
-# either count as lost, because a larger map avoids these.
+# either count as lost, because a larger map avoids losses.
 def _unknown_pages(missing: int, at_attach: int, counters: dict[str, int]) -> int:
     least = max(at_attach - counters["free_unknown"], missing - counters["entries_full"])
     return min(missing, at_attach, max(least, 0))
@@ -101,7 +101,7 @@ def _lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-# 0ff67f990bd4, 6.15: mm/swap_slots.c is gone. It reserves up to 64 slots for each processor, which /proc/swaps counts
-# as used. Kernels that have it have swap_writepage(); so has 6.15.
+# 0ff67f990bd4, 6.15: mm/swap_slots.c is gone. It reserved up to 64 slots for each processor, which /proc/swaps counted
+# as used. All kernels with it have swap_writepage(). 6.15 has that function too, so the number is too large there.
 def _slot_cache_pages(hooks: dict[str, str]) -> int:
     return 64 * (os.cpu_count() or 1) if hooks.get("out") == "swap_writepage" else 0

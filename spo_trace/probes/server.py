@@ -139,8 +139,8 @@ def only_one(directory: Path = RUN) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise _another(directory) from None
-        for left in directory.glob(f"{SCRATCH}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for leftover in directory.glob(f"{SCRATCH}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
         yield
 
 

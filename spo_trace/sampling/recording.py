@@ -24,7 +24,7 @@ _UNFINISHED = ".sample-"
 
 
 class Recording(Closeable):
-    """Write samples to a private directory (0700, files 0600), in which each file is complete when it appears.
+    """Write samples to a directory (by default 0700, files 0600), in which each file is complete when it appears.
 
     A sample's table: sample (from 1), seconds (since the first), taken_at (UTC), the keys, mem_bytes, swap_bytes and
     total_bytes. Stacks are text, with frames joined by `join_frames`.
@@ -75,7 +75,7 @@ def _is_ours(name: str) -> bool:
     return name == NAME or (name.endswith(".parquet") and name.removesuffix(".parquet").isdecimal())
 
 
-# A killed watch leaves a file with a temporary name; older versions named it differently.
+# A killed watch leaves a file with a temporary name, .NAME.parquet.tmp-…; in older versions, .sample-….
 def _is_unfinished(name: str) -> bool:
     return name.startswith(_UNFINISHED) or (name.startswith(".") and ".parquet.tmp-" in name)
 

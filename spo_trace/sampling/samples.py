@@ -122,7 +122,7 @@ def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
 
 
 def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of samples without swap if only some of them have it: swap would appear as growth."""
+    """Return `table`; without swap if only some samples have it, because it would appear as growth."""
     lacking = table["swap_bytes"].isna() & table["mem_bytes"].notna()
     if lacking.all() or not lacking.any():
         return table

@@ -23,7 +23,7 @@ _VERSION = 1
 class SeriesMeta:
     """Hold the question that the samples answer (`by`, `where`), how they were read, and the machine.
 
-    `method` is counts or full; `page_size` is in bytes. All but `by` may be None: unknown.
+    `method` is counts or full; `page_size` is in bytes. All but `by` may be None: unknown, for `where` no condition.
     """
 
     by: list[str]
@@ -39,7 +39,7 @@ class SeriesMeta:
 
     @classmethod
     def of(cls, question: Question, sample: Sample) -> Self:
-        """Return what a recording of `question` has in common, as of its first sample."""
+        """Return the metadata of a recording of `question` whose first sample is `sample`."""
         machine = sample.meta.machine
         return cls(
             by=question.keys,

@@ -28,7 +28,7 @@ class KernelCounts:
     def read(self, source: Source, keys: list[str], page_size: int) -> pd.DataFrame | None:
         """Return `keys` (of FRAME_KEYS), mem_bytes, swap_bytes and total_bytes; None if the kernel has no counts.
 
-        If page_owner tracks swap, the counts include it; so mem_bytes and swap_bytes are missing.
+        mem_bytes and swap_bytes are always missing, because the counts include swap if page_owner tracks it.
         """
         counts = self._by_handle(source) or self._by_stack(source)
         return _table(counts, keys, page_size) if counts else None

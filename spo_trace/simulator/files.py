@@ -92,7 +92,7 @@ def _page_record(machine: Machine, page: Page) -> PageRecord:
     )
 
 
-# Each page in memory and each swap record counts once (with the RFC, both hold a refcount of the stack_record).
+# Each base page in memory and each swap record counts once (with the RFC, both hold a refcount of the stack_record).
 def _nr_base_pages(machine: Machine) -> Counter[Stack]:
     counts: Counter[Stack] = Counter()
     for page in machine.pages.values():

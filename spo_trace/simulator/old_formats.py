@@ -20,7 +20,7 @@ _FLAG_LETTERS = (
     ("K", "locked"), ("E", ""), ("R", "referenced"), ("U", "uptodate"), ("D", "dirty"), ("L", "lru"),
     ("A", "active"), ("S", ""), ("W", "writeback"), ("C", "head"), ("B", "owner_priv_1"), ("M", ""),
 )  # fmt: skip
-# 02e1960aafac, 6.12: this flag; before, its bit is PG_mappedtodisk.
+# 02e1960aafac, 6.12: PG_owner_2; before, the bit is PG_mappedtodisk.
 _NEW_FLAGS = PAGE_FLAGS["owner_2"]
 _KERNEL_TEXT = 0xFFFFFFFF81000000
 
@@ -61,7 +61,10 @@ def _record_d(page: PageRecord) -> bytes:
 
 
 def _record_e(page: PageRecord) -> bytes:
-    """bf215eab785a, 865ed6a32786, fcf8935832b8, 5.18 to 6.6: tgid, comm, memcg lines; PFN decimal, as up to 6.4."""
+    """bf215eab785a, 865ed6a32786, fcf8935832b8, 5.18 to 6.6: tgid, comm, memcg lines.
+
+    The PFN is decimal; 6.5 and 6.6 print it in hexadecimal.
+    """
     head = b"Page allocated via order %d, mask %b, pid %d, tgid %d (%b), ts %d ns, free_ts %d ns\n" % (
         page.order, page.gfp, page.pid, page.tgid, page.comm, page.ts_nsec, page.free_ts_nsec,
     )  # fmt: skip

@@ -102,14 +102,14 @@ _PARTS = {"machine": "[machine]", "swap": "[[swap]]", "sites": "[sites.NAME]", "
 
 
 def _take_part(path: Path, tables: dict[str, Any], key: str) -> Any:
-    written = _PARTS[key]
-    empty: list[Any] | dict[str, Any] = [] if written.startswith("[[") else {}
+    syntax = _PARTS[key]
+    empty: list[Any] | dict[str, Any] = [] if syntax.startswith("[[") else {}
     part = tables.pop(key, empty)
-    right = isinstance(part, type(empty))
-    if right and key != "machine":
-        right = all(isinstance(table, dict) for table in (part.values() if key == "sites" else part))
-    if not right:
-        raise SpoTraceError(f"{path}: {key}: not a table", hint=f"write {written}")
+    is_valid = isinstance(part, type(empty))
+    if is_valid and key != "machine":
+        is_valid = all(isinstance(table, dict) for table in (part.values() if key == "sites" else part))
+    if not is_valid:
+        raise SpoTraceError(f"{path}: {key}: not a table", hint=f"write {syntax}")
     return part
 
 

@@ -13,7 +13,7 @@ SWP_TYPE_SHIFT = 58
 
 
 class SwapDevice:
-    """The slots of one device, allocated from offset 1 (0 is the header); freed slots are reused at the end."""
+    """The slots of one device, allocated from offset 1 (0 is the header), then from the freed ones."""
 
     def __init__(self, spec: SwapSpec, swp_type: int) -> None:
         self.spec = spec

@@ -21,7 +21,7 @@ _EXACT = {
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """Return `table` as a DataFrame; the memory of the table is freed.
 
-    The types are those of the Arrow columns. Metadata of pandas is ignored, because its releases differ in types.
+    The types are those of the Arrow columns. Pandas metadata is ignored: its types depend on the release of pandas.
     """
     frame: pd.DataFrame = table.to_pandas(
         types_mapper=_EXACT.get, ignore_metadata=True, split_blocks=True, self_destruct=True

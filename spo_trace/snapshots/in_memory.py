@@ -49,7 +49,7 @@ class _InMemory(Snapshot):
         return to_frame(self._held[table].select(list(columns)))
 
     def dataframes(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
-        """Yield `columns` of `table` in parts, as `Snapshot.frames` does."""
+        """Yield `columns` of `table` in parts, as `Snapshot.dataframes` does."""
         from spo_trace.snapshots.dataframes import to_frame
 
         if not self.holds(table, columns):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Checked access to JSON that comes from outside: an error names each value of a wrong type or range."""
+"""Checked access to JSON that comes from outside: errors name the value that has a wrong type or range."""
 
 import json
 from collections.abc import Iterator

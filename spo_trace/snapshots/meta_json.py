@@ -77,7 +77,7 @@ def _source(fields: JsonFields | None) -> SourceFacts:
     return SourceFacts(fields.text_or_none("kind"), options, fields.text_or_none("cut_off"))
 
 
-# Version 1 has no kept_by_kernel, version 2 no code.
+# Versions 1 and 2 have no code; version 1 has no kept_by_kernel either.
 def _swap_owner(fields: JsonFields) -> SwapOwner:
     name = fields.text_or_none("origin")
     if name is not None and name not in set(Origin):

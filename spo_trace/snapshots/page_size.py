@@ -129,5 +129,5 @@ def usual_page_sizes(pageblock_order: int) -> tuple[int, ...]:
     return _PAGEBLOCKS.get(pageblock_order, ())
 
 
-# 2 MiB or 4 MiB with 4 KiB; 32 MiB with 16 KiB; 512 MiB, 16 MiB or 2 MiB with 64 KiB.
+# 2, 32 or 64 MiB with 16 KiB; 2, 256 or 512 MiB with 64 KiB. With 4 KiB, the usual orders are 9 and 10 (2 and 4 MiB).
 _PAGEBLOCKS = {5: (65536,), 7: (16384,), 11: (16384,), 12: (16384, 65536), 13: (65536,)}

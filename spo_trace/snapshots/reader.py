@@ -55,7 +55,7 @@ class Snapshot:
         return to_frame(self.arrow(table, columns))
 
     def arrow(self, table: str, columns: Sequence[str] | None = None, *, only_stored: bool = False) -> pa.Table:
-        """Return `columns` (default: all) of `table` as an Arrow table; `only_stored`: of those in the file."""
+        """Return `columns` (default: all) of `table` as an Arrow table; `only_stored`: skip those not in the file."""
         with self._opening(table) as path, pq.ParquetFile(path) as file:
             if columns is not None and only_stored:
                 columns = [name for name in columns if name in file.schema_arrow.names]
@@ -83,18 +83,18 @@ class Snapshot:
 
     # Columns that were added after the snapshot's schema version are null.
     def _present(self, found: pa.Schema, table: str, columns: Sequence[str] | None) -> list[str] | None:
-        lacks = set(schema.TABLES[table].names) - set(found.names)
+        absent = set(schema.TABLES[table].names) - set(found.names)
         wanted = schema.TABLES[table].names if columns is None else columns
         # pyarrow ignores columns that do not exist.
-        if unknown := [name for name in wanted if name not in found.names and name not in lacks]:
+        if unknown := [name for name in wanted if name not in found.names and name not in absent]:
             raise pa.ArrowInvalid(f"there is no column {', '.join(unknown)}")
-        if table == "pages" and self.meta.page_columns is not None and (missing := sorted(lacks & set(wanted))):
+        if table == "pages" and self.meta.page_columns is not None and (missing := sorted(absent & set(wanted))):
             names = ", ".join(missing)
             raise SpoTraceError(
                 f"{names} was not requested when the capture was opened",
                 hint=("include it in ", Argument("page_columns")),
             )
-        return None if columns is None else [name for name in columns if name not in lacks]
+        return None if columns is None else [name for name in columns if name not in absent]
 
     def count(self, table: str) -> int:
         """Return the number of rows of `table`."""

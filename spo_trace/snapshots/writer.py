@@ -26,7 +26,7 @@ __all__ = ["SNAPSHOT", "SnapshotWriter"]
 # Large enough to amortise the cost of a row group, small enough that the last one is compressed quickly.
 _ROW_GROUP = 1 << 18
 
-# Limit for the text of one reject, which may be a whole file of something else; the reject gives its place.
+# Limit for the text of one reject, which may be a whole unrelated file; the line above it has its position.
 _KEPT_OF_A_REJECT = 1 << 16
 
 
@@ -37,7 +37,7 @@ SNAPSHOT = Kind("a snapshot", lambda directory: set(names(directory)) <= _FILES)
 
 
 class SnapshotWriter(Closeable):
-    """Write the tables of a snapshot row by row; without `commit`, everything is removed again.
+    """Write the tables of a snapshot in batches of rows; without `commit`, everything is removed again.
 
     `ahead`: compress in a separate thread while the next rows are produced. `tables`: the columns of each table.
     """

@@ -25,8 +25,7 @@ class Hook(NamedTuple):
 _PAGE = "ctx, FIRST"
 _ENTRY_OF_TYPE = "(FIRST << 58) | SECOND"
 
-# The second member names a function that must exist too: without it, the hook would miss calls. In brackets: the newest
-# release without the function, of those whose source was checked.
+# The second member names a function that must exist too: on kernels without it, the hook would miss calls.
 _CHOICES = (
     # 84798514db50, 6.16: swap_writeout() replaces swap_writepage(). Not __swap_writepage(), because zswap's writeback
     # calls it with a temporary page that has another owner.
@@ -35,9 +34,9 @@ _CHOICES = (
     # c9bdf768dd93, 6.8: swap_read_folio() replaces swap_readpage().
     (Hook("in", "swap_read_folio", f"swap_in({_PAGE})"), None),
     (Hook("in", "swap_readpage", f"swap_in({_PAGE})"), None),
-    # 7.1 (after 6.19): __swap_cluster_free_entries() frees entries, and zswap_invalidate() is called for each
-    # (CONFIG_ZSWAP). Older kernels have a zswap_invalidate() too, but 6.9 to 6.13 do not call it for each entry of
-    # a large folio.
+    # 7.1, not 6.19 (7.0 was not checked): __swap_cluster_free_entries() frees entries, and zswap_invalidate() is called
+    # for each (CONFIG_ZSWAP). Older kernels have a zswap_invalidate() too, but 6.9 to 6.13 do not call it for each
+    # entry of a large folio.
     (Hook("free", "zswap_invalidate", "free_entries(ctx, FIRST, 1)"), "__swap_cluster_free_entries"),
     # 8578e0c00dcf, 6.18: __swap_cache_clear_shadow() replaces clear_shadow_from_swap_cache(). Still in 6.19.
     (Hook("free", "__swap_cache_clear_shadow", "free_entries(ctx, FIRST, (u32)SECOND)"), None),

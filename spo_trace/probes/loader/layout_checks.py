@@ -142,7 +142,8 @@ def _record(layout: Layout, memory: Memory, handle: int) -> tuple[int, int, tupl
 def check_layout(layout: Layout, symbols: KernelSymbols, memory: Memory, samples: list[Sample], fd: int) -> int:
     """Return how many pages have the owner in memory that debugfs prints; set the stack depot's part of `layout`.
 
-    Raise Problem if one has another owner and debugfs still prints the same, or if no page could be compared.
+    Raise Problem if memory and debugfs differ in an owner that did not change meanwhile, in a stack, or in the flags of
+    many pages; also if no page could be compared.
     """
     owners = {s: owner for s in samples if (owner := read_owner(layout, memory, s.pfn)) and owner.owner == s.owner}
     for sample in set(samples) - set(owners):
@@ -161,7 +162,7 @@ def check_layout(layout: Layout, symbols: KernelSymbols, memory: Memory, samples
     return len(owners)
 
 
-# Page flags change all the time. They are read again just before memory is, and not every page has to match.
+# Page flags change all the time: read debugfs again right before memory, and accept up to a quarter of mismatches.
 def _check_pages(layout: Layout, memory: Memory, samples: Iterable[Sample], fd: int) -> None:
     texts = ((_pread(fd, sample.position), sample.position) for sample in samples)
     same = [_same_page(layout, memory, page) for text in texts if (page := _parse(*text))]

@@ -58,9 +58,9 @@ def main(channel: int) -> None:
 
 # The parent may have been killed before the prctl(); then its end of the socket is closed.
 def _was_left(peer: socket.socket) -> bool:
-    asked = select.poll()
-    asked.register(peer, select.POLLRDHUP)
-    return bool(asked.poll(0))
+    poller = select.poll()
+    poller.register(peer, select.POLLRDHUP)
+    return bool(poller.poll(0))
 
 
 def _load(request: LoadRequest) -> "tuple[LoadAnswer, list[int]]":

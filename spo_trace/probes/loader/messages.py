@@ -16,7 +16,7 @@ class LoadRequest(TypedDict):
 
 
 class LoadAnswer(TypedDict):
-    """Describe the attached probes, whose descriptors come with it: first those of `maps`, then of `programs` programs.
+    """Describe the attached probes. Descriptors follow: those of `maps`, of `programs` programs, and of the links.
 
     `hooks`: role to function. `owners`: page_owner is on. `checked_pages`: pages whose owners were read from memory and
     compared with page_owner.

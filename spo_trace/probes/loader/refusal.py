@@ -18,7 +18,7 @@ __all__ = ["build_problem", "check_kernel", "report_hint"]
 _MODULES = Path("/lib/modules")
 _KHEADERS = Path("/sys/kernel/kheaders.tar.xz")
 
-# Bytes of a swp_entry, and of the largest value stored under one (bpf/swap_owner.c).
+# Bytes of a swp_entry, and of struct restored, the largest value of the maps by entry or PFN (bpf/swap_owner.c).
 _KEY_SIZE, _VALUE_SIZE = 8, 56
 
 
