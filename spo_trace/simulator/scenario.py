@@ -20,7 +20,8 @@ class MachineSpec:
     """The machine: PFNs 0 to `spanned_pages` in one zone, without the `reserved` PFN ranges.
 
     `early_pages` are allocated before page_owner starts, `unowned_pages` never get an owner; `min_free_kib` sets the
-    watermarks. With `reparent_charges`, as in 7.2, the pages of a removed memcg are charged to its parent.
+    watermarks. With `reparent_charges`, as in 7.2, the pages of a removed memcg are charged to its parent,
+    which is the root for all memcgs of a scenario.
     """
 
     spanned_pages: int

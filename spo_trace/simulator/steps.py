@@ -126,7 +126,7 @@ class Migrate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveMemcg:
-    """Remove the memcg's directory; its pages stay charged to it, or with `reparent_charges` to its parent."""
+    """Remove the memcg's directory; its pages stay charged to it, or with `reparent_charges` to the root."""
 
     memcg: str
 
