@@ -67,9 +67,9 @@ Method = Annotated[
     option(
         "--method",
         shows="NAME",
-        help="counts: the kernel's page count per stack (page_owner_stacks, Linux 6.9+): cheap, but memory and swap "
-        "are one number, and only --by stack, symbols, caller, callsite, module, category works. full: every record. "
-        "auto: counts if possible, else full.",
+        help="counts: the kernel's page count per stack (page_owner_stacks, Linux 6.9+): cheap, but only for "
+        "--by stack, symbols, caller, callsite, module, category; memory and swap are one number (memory alone if the "
+        "kernel does not keep the owners of swap). full: every record. auto: counts if possible, else full.",
         default=True,
     ),
 ]

@@ -48,7 +48,7 @@ def _page_size(fields: JsonFields, key: str) -> int:
     return size
 
 
-# Up to version 2, the text of the evidence.
+# Schema versions 1 and 2 store these texts in place of the codes of PageSizeFrom.
 _OLD_PAGE_SIZE_FROM = {
     "getconf PAGESIZE": PageSizeFrom.PAGESIZE,
     "MemTotal / managed pages": PageSizeFrom.ZONEINFO,
@@ -89,7 +89,7 @@ def _swap_area(fields: JsonFields) -> SwapArea:
 
 
 def numbers_of(fields: JsonFields | None, *, least: int = 0) -> dict[str, int]:
-    """Return all keys of an object with their whole numbers, none for None."""
+    """Return an object of whole numbers as a dict, empty if `fields` is None."""
     return {key: fields.number(key, least=least) for key in fields} if fields else {}
 
 

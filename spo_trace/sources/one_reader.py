@@ -25,7 +25,7 @@ TOO_LARGE = "record larger than the kernel's buffer (ENOMEM)"
 def read_records(file: Positioned, outcome: Outcome) -> Iterator[Records]:
     """Yield a file's records in runs; step over those that do not fit the kernel's buffer.
 
-    read_page_owner() (mm/page_owner.c) fails with ENOMEM for a record that does not fit and does not advance: every
+    For a record that does not fit, read_page_owner() (mm/page_owner.c) fails with ENOMEM and does not advance, so every
     further read would fail too.
     """
     first = _or_too_large(file.read)

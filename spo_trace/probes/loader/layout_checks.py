@@ -97,7 +97,7 @@ def read_owner(layout: Layout, memory: Memory, pfn: int) -> MemoryOwner | None:
     ext = memory.u64(section + layout.section_page_ext) if root else 0
     if not ext or ext & 1:
         return None
-    # The base address is that of page frame 0, and can be below the address space.
+    # `ext` is the address that the page_ext of page frame 0 would have; it may have wrapped below 0.
     address = (ext + pfn * layout.ext_bytes) & (1 << 64) - 1
     if not memory.u64(address) >> layout.allocated_bit & 1:
         return None
