@@ -111,7 +111,7 @@ class Machine:
         self._fit_nodes(region, self.kswapd)
 
     def free_entry(self, entry: SwapEntry) -> None:
-        """Free an unmapped swap entry with its page in the swap cache and its owner's record."""
+        """Free an unmapped swap entry, its owner's record, and its page in the swap cache, if it has one."""
         page = entry.cached
         self._drop_entry(entry)
         if page is not None:
@@ -159,7 +159,8 @@ class Machine:
 
     def _object_caches(self) -> dict[str, ObjectCache]:
         sites = self.scenario.sites
-        # Objects in one slab: xarray nodes of 576 bytes, records of 40, a swap table page for each 512 slots.
+        # The numbers are objects per slab: 14 xarray nodes of 576 bytes in two pages, 102 records of 40 bytes in one.
+        # Nodes of records are counted in records (64 in each node), swap tables in slots (512 in each page).
         return {
             "xa-node": ObjectCache(self, sites["xa-node"], 14),
             "swap-record": ObjectCache(self, sites["swap-record"], 102),

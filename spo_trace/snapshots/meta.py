@@ -117,7 +117,7 @@ class SwapOwner:
 class CollectionCost:
     """Hold what taking a live snapshot cost: times in seconds, `max_rss` in bytes, `own_pages` in base pages.
 
-    `skew_seconds`: from the first byte read of page_owner to the last one read of the files that are compared with it.
+    `skew_seconds`: from the first byte of page_owner to the last byte of the files that are compared with it.
     `own_pages`: pages in the snapshot that the collector allocated itself, None if the kernel prints no tgid.
     """
 
@@ -189,6 +189,6 @@ class Meta:
 
     @property
     def unknown_amounts(self) -> tuple[str, ...]:
-        """Return which of `mem` and `swap` have unknown owners: without page_owner, without owners of swap."""
+        """Return the amounts with unknown owners: `mem` without page_owner, `swap` without owners of swap."""
         known = {"mem": self.page_owner is not None, "swap": self.swap_owner.origin is not None}
         return tuple(name for name, is_known in known.items() if not is_known)

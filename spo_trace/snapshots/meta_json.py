@@ -127,7 +127,7 @@ def _file_counts(fields: JsonFields, version: int) -> FileCounts:
     )
 
 
-# Up to version 2, reasons are {text: number}. Verdicts and warnings depend on this one, so map it to its code.
+# Up to version 2, reasons are {text: number}. Map the text of CUT_OFF to its code: verdicts and warnings depend on it.
 _CODES = {"the record is cut off: it has no empty line at its end": Reason.CUT_OFF.value}
 
 
