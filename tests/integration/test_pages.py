@@ -225,7 +225,10 @@ def test_it_can_be_used_with_the_keyboard(chromium: "Chrome", pages: dict[str, P
     until(lambda: width_of(chromium, "anon") == whole)
     keys.send_keys(Keys.ESCAPE).perform()
     until(lambda: width_of(chromium, "anon") == before)
-    # AND Tab continues with the cells of the treemap: one is selected and deselected
+    # AND Tab continues with the descriptions of the categories
+    keys.send_keys(Keys.TAB, Keys.ENTER).perform()
+    assert texts(chromium, ".terms dt")[0] == "anon"
+    # AND with the cells of the treemap: one is selected and deselected
     keys.send_keys(Keys.TAB, Keys.ENTER).perform()
     assert texts(chromium, "#only") == ["Only DD ✕"]
     dd = spo.attribute(spo.open(SWAPPED), "stack", where='comm == "DD"')

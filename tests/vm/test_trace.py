@@ -160,7 +160,7 @@ def check_full(out: Path) -> None:
     assert re.fullmatch(r"probes: [\d,]+ owners lost: the map of swap entries was full", warning)
     table = spo.balance(snap)
     assert 0 < table[table["item"] == "lost"]["pages"].sum() <= lost
-    assert "warning: room for 500 of " in log
+    assert "warning: can track 500 of " in log
     assert re.search(r"^ +[\d,]+ owners lost: the map of swap entries was full$", log, re.MULTILINE)
 
 
