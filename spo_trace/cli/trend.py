@@ -150,7 +150,7 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
     check_output(plot, force=force, argument="plot")
 
 
-# Returns what the amounts measure; the kernel's counts are of memory and swap together.
+# Returns what the amounts measure. The kernel's counts are one number, including swap if the kernel keeps its owners.
 def _what(series: "Series", weight: str) -> str:
     known = series.table[["mem_bytes", "swap_bytes"]].notna().any()
     if weight == "total" and known["mem_bytes"] != known["swap_bytes"]:

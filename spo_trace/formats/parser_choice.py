@@ -41,7 +41,7 @@ def page_batches(
     jobs: int = 1,
     columns: Collection[str] = schema.PAGES.names,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield these columns of `schema.PAGES` of page_owner text, rows in order; both parsers give the same.
+    """Yield at least these columns of `schema.PAGES` of page_owner text, rows in order; both parsers give the same.
 
     `jobs`: number of parallel scanners. Text that can't be parsed goes to `reject`.
     """
