@@ -153,6 +153,8 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
 # Returns what the amounts measure. The kernel's counts are one number, including swap if the kernel keeps its owners.
 def _what(series: "Series", weight: str) -> str:
     known = series.table[["mem_bytes", "swap_bytes"]].notna().any()
+    if not known.any():
+        return "counts of page_owner_stacks"
     if weight == "total" and known["mem_bytes"] != known["swap_bytes"]:
         weight = "mem" if known["mem_bytes"] else "swap"
     return {"total": "memory and swap", "mem": "memory", "swap": "swap"}[weight]

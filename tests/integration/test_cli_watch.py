@@ -183,6 +183,16 @@ def test_errors(place: Path, command: str, code: int, said: str) -> None:
     assert run.stderr.decode().startswith(f"spo-trace: error: {said}")
 
 
+def test_the_title_of_a_plot_of_counts(tmp_path: Path) -> None:
+    for number in range(3):
+        counts = b" leak+0x1/0x2\nnr_base_pages: %d\n\n" % (10 + number)
+        files = {**MACHINE, "uptime": b"%d.0 1\n" % (100 + number), "page_owner": page(), "show_stacks": counts}
+        capture(tmp_path / f"c/{number}", files)
+    in_process("watch", "--from", "c", "--by", "stack", "--record", "r", cwd=tmp_path)
+    assert in_process("trend", "r", "--plot", "x.html", cwd=tmp_path).returncode == 0
+    assert "Steady growth by stack: counts of page_owner_stacks" in (tmp_path / "x.html").read_text()
+
+
 def test_nothing_is_plotted_if_nothing_changed(tmp_path: Path) -> None:
     in_process("watch", *LEAK, "--where", 'comm == "nosuch"', "--record", "r", cwd=tmp_path)
     run = in_process("trend", "r", "--plot", "x.png", cwd=tmp_path)
