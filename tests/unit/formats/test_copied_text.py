@@ -13,7 +13,7 @@ TEXT = page(0x200) + page(0x220, 1)
 
 def test_old_places_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN a small limit on remembered places
-    monkeypatch.setattr(copied_text, "_REMEMBERED", 1 << 16)
+    monkeypatch.setattr(copied_text, "_MAX_LOOK_BACK", 1 << 16)
     monkeypatch.setattr(copied_text, "LONGEST_PIECE", 1 << 12)
     copied = copied_text.CopiedText(Counter())
     text = b"".join(b"> " + line for line in (TEXT * 1000).splitlines(keepends=True))
