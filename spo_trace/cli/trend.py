@@ -123,7 +123,7 @@ def command(
 def _series_notes(series: "Series", weight: str) -> list[Note]:
     times = series.table["seconds"].drop_duplicates()
     notes = [Note(NoteCode.SAMPLES, f"{len(times)} samples of one boot, over {times.max():,.1f} s")]
-    if _what(series, weight) == "memory" and weight == "total":
+    if weight == "total" and _measured(series, weight) == "mem":
         text = "The owners of swap are unknown in the samples: swap is left out"
         notes.append(Note(NoteCode.SWAP_LEFT_OUT, text))
     return notes
@@ -150,14 +150,23 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
     check_output(plot, force=force, argument="plot")
 
 
-# Returns what the amounts measure. The kernel's counts are one number, including swap if the kernel keeps its owners.
-def _what(series: "Series", weight: str) -> str:
+_MEASURED = {
+    "total": "memory and swap",
+    "mem": "memory",
+    "swap": "swap",
+    # The kernel's counts are one number, including swap if the kernel keeps its owners.
+    "counts": "counts of page_owner_stacks",
+}
+
+
+# Returns what the amounts measure, as a key of _MEASURED.
+def _measured(series: "Series", weight: str) -> str:
     known = series.table[["mem_bytes", "swap_bytes"]].notna().any()
     if not known.any():
-        return "counts of page_owner_stacks"
+        return "counts"
     if weight == "total" and known["mem_bytes"] != known["swap_bytes"]:
-        weight = "mem" if known["mem_bytes"] else "swap"
-    return {"total": "memory and swap", "mem": "memory", "swap": "swap"}[weight]
+        return "mem" if known["mem_bytes"] else "swap"
+    return weight
 
 
 def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, to: Target) -> None:
@@ -168,7 +177,7 @@ def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, to: 
     found = history(series.table, series.keys, [f"{weight}_bytes"])
     amounts = Amounts(found.seconds, found.amounts[f"{weight}_bytes"][rows_of(found, table)])
     labels = owner_labels(table, series.keys)
-    title = f"Steady growth by {', '.join(series.keys)}: {_what(series, weight)}"
+    title = f"Steady growth by {', '.join(series.keys)}: {_MEASURED[_measured(series, weight)]}"
     with opened(plot, force=to.force, access=to.access) as file:
         outfile = cast(BinaryIO, file.buffer)
         render_trend(table, labels, amounts, outfile, suffix=plot.suffix.lower(), title=title)
