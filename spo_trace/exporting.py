@@ -13,6 +13,7 @@ from spo_trace.analysis.diff_notes import matched_notes, relation_notes
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.records import record_tables, records_schema, text_frames
 from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
+from spo_trace.analysis.totals import totals
 from spo_trace.analysis.verdicts import verified
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import Argument, SpoTraceError
@@ -104,7 +105,7 @@ def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
         outfile,
         title=f"Memory of {_machine(snap)}",
         facts=_facts(snap, question.condition),
-        notes=[note.text for note in (*input_notes(snap), *snapshot_notes(snap))],
+        notes=[note.text for note in (*input_notes(snap), *snapshot_notes(snap, totals(tables.stacks)))],
         version=__version__,
         unknown=snap.meta.unknown_amounts,
     )
@@ -123,7 +124,7 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question) -
     a, b = (in_memory(snap, html_columns(question)) for snap in (a, b))
     relation = relate(a, b)
     table = diff(a, b, question.grouped_by(STACK_KEYS))
-    notes = [*relation_notes(a, b, relation), *matched_notes(table, a, b, relation)]
+    notes = [*relation_notes(a, b, relation, totals(table)), *matched_notes(table, a, b, relation)]
     for side, snap in (("A", a), ("B", b)):
         notes += [*input_notes(snap, side), *placeholder_notes(snap, side)]
     facts = [[(side, _name(snap)), *_facts(snap)[1:]] for side, snap in (("A", a), ("B", b))]

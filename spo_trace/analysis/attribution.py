@@ -10,21 +10,24 @@ from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
+from spo_trace.analysis.swap_cache import SwapCache
 from spo_trace.analysis.where import Condition
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["AMOUNTS", "ORDERS", "attribute", "page_sums", "record_columns", "sum_pages", "with_bytes"]
+__all__ = ["AMOUNTS", "ORDERS", "PARTS", "attribute", "page_sums", "record_columns", "total_bytes", "with_bytes"]
 
-AMOUNTS = ["mem_pages", "swap_pages", "mem_bytes", "swap_bytes", "total_bytes", "share"]
+# The parts of the total. Pages of the swap cache are in memory and in swap: they are subtracted.
+PARTS = ("mem", "swap", "swap_cache")
+_PAGES = [f"{name}_pages" for name in PARTS]
+
+AMOUNTS = [*_PAGES, *(f"{name}_bytes" for name in PARTS), "total_bytes", "share"]
 
 # What `attribute` can sort by.
 ORDERS = Orders({name.removesuffix("_bytes"): name for name in ("total_bytes", "mem_bytes", "swap_bytes", *AMOUNTS)})
 
-_PAGES = ["mem_pages", "swap_pages"]
-
-# The column from which a table's pages are counted. A swap entry is one page, so any column without nulls works.
-_COUNTED = {"pages": "order", "swap": "swap_type"}
+# The columns from which a table's pages are counted. A swap entry is one page, so any column without nulls works.
+_COUNTED = {"pages": ["order", *SwapCache.COLUMNS], "swap": ["swap_type"]}
 
 Derived = Mapping[str, tuple[str, Callable[[pd.Series], pd.Series]]]
 
@@ -32,37 +35,47 @@ Derived = Mapping[str, tuple[str, Callable[[pd.Series], pd.Series]]]
 def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
     """Attribute a snapshot's memory and swap to each combination of the question's keys, largest total first.
 
-    Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), mem_bytes,
-    swap_bytes, total_bytes and share (of the total, 0 to 1). `stack` and `symbols` are tuples of frames, innermost
-    first. A key that the kernel does not print for a page or for a swap entry is missing there (NA): swap entries have
-    no memcg, memory has no swap type. If the snapshot has no owners of swap, swap_pages and swap_bytes are missing and
-    the total is that of memory; without page_owner, mem_pages and mem_bytes are missing. Only rows that match the
-    question's condition are counted.
+    Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), swap_cache_pages
+    (pages in memory that also hold a swap entry: the swap cache), the same three in bytes, total_bytes (memory + swap
+    − swap cache) and share (of the total, 0 to 1). `stack` and `symbols` are tuples of frames, innermost first. A key
+    that the kernel does not print for a page or for a swap entry is missing there (NA): swap entries have no memcg,
+    memory has no swap type. If the snapshot has no owners of swap, the amounts of swap and of the swap cache are
+    missing and the total is that of memory; without page_owner, the amounts of memory are missing. If the kernel prints
+    no page flags, the swap cache is missing and the total counts it twice. Only rows that match the question's
+    condition are counted.
     """
-    keys, condition = question.keys, question.condition
-    memory = page_sums(snap, "pages", keys, condition)
-    swap = page_sums(snap, "swap", keys, condition)
-    table = _largest_first(sum_pages(pd.concat([memory, swap], ignore_index=True), keys), keys, snap)
+    keys = question.keys
+    table = _largest_first(page_sums(snap, question), keys, snap)
     return table if question.sort in (None, "total_bytes") else sort_rows(table, question.sort, keys)
 
 
 def record_columns(question: Question, table: str) -> list[str]:
     """Return the columns of `table` (`pages` or `swap`) that `attribute` reads to answer a question."""
-    return question.condition.columns(table, [*_groups(table, question.keys), _COUNTED[table]])
+    return question.condition.columns(table, [*_groups(table, question.keys), *_COUNTED[table]])
 
 
-def page_sums(
-    snap: Snapshot, table: str, keys: list[str], condition: Condition, derived: Derived | None = None
-) -> pd.DataFrame:
-    """Return mem_pages and swap_pages of one table's rows, summed by `keys` and by the `derived` columns.
+def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None) -> pd.DataFrame:
+    """Return mem_pages, swap_pages and swap_cache_pages, summed by the question's keys and the `derived` columns.
 
     `derived`: name → (column of both tables, function that maps its values to groups).
     """
-    derived = derived or {}
+    keys, condition, derived = question.keys, question.condition, derived or {}
+    cache = SwapCache(snap)
+    tables = [_sums_of(snap, table, keys, condition, derived, cache) for table in ("pages", "swap")]
+    sums = _sum_pages(pd.concat(tables, ignore_index=True), [*keys, *derived]).astype(dict.fromkeys(_PAGES, "int64"))
+    if cache.is_unknown:
+        sums["swap_cache_pages"] = unknown_numbers(sums)
+    return sums
+
+
+def _sums_of(
+    snap: Snapshot, table: str, keys: list[str], condition: Condition, derived: Derived, cache: SwapCache
+) -> pd.DataFrame:
     own = _own(table, keys)
     through_stack = [key for key in keys if key_of(key).of_stack]
     group_by = _groups(table, keys)
-    needed = [*group_by, _COUNTED[table], *(column for column, _ in derived.values())]
+    needed = [*group_by, *(column for column, _ in derived.values())]
+    needed += ["order", *cache.columns] if table == "pages" else _COUNTED["swap"]
     parts = []
     for batch in snap.dataframes(table, condition.columns(table, needed)):
         if "bytes" in keys or "bytes" in condition.names:
@@ -73,8 +86,9 @@ def page_sums(
             counted[name] = group(rows[column])
         counted["mem_pages"] = 2 ** rows["order"].astype("int64") if table == "pages" else 0
         counted["swap_pages"] = 0 if table == "pages" else 1
-        parts.append(_joinable(sum_pages(counted, [*group_by, *derived])))
-    sums = sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=own)
+        counted["swap_cache_pages"] = cache.pages(rows) if table == "pages" else 0
+        parts.append(_joinable(_sum_pages(counted, [*group_by, *derived])))
+    sums = _sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=own)
     if keys or derived:
         # If the table has none of the keys, its sum is one row. Leave that out if it has 0 pages: no record matches.
         sums = sums[sums[_PAGES].any(axis=1)]
@@ -95,8 +109,8 @@ def _groups(table: str, keys: list[str]) -> list[str]:
     return list(dict.fromkeys([*_own(table, keys), *through_stack]))
 
 
-def sum_pages(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return the sums of mem_pages and swap_pages for each combination of the keys; without keys, one row."""
+# The sums of the pages for each combination of the keys; without keys, one row.
+def _sum_pages(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     if not keys:
         return rows[_PAGES].sum().to_frame().T
     return rows.groupby(keys, observed=True, dropna=False, sort=False)[_PAGES].sum().reset_index()
@@ -113,15 +127,22 @@ def _typed(sums: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_bytes(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFrame:
-    """Return the keys, mem_pages and swap_pages, both also in bytes, and their total; unknown amounts are missing."""
-    table = sums[keys].copy()
-    table[_PAGES] = sums[_PAGES].astype("int64")
-    table["mem_bytes"] = table["mem_pages"] * snap.page_size
-    table["swap_bytes"] = table["swap_pages"] * snap.page_size
-    table["total_bytes"] = table["mem_bytes"] + table["swap_bytes"]
-    for name in snap.meta.unknown_amounts:
-        table[f"{name}_pages"] = table[f"{name}_bytes"] = unknown_numbers(table)
+    """Return the keys and the sums of `page_sums`, also in bytes, and their total; unknown amounts are missing."""
+    table = sums[[*keys, *_PAGES]].copy()
+    unknown = snap.meta.unknown_amounts
+    # Without one of the two, no page counts twice.
+    for name in (*unknown, *(("swap_cache",) if unknown else ())):
+        table[f"{name}_pages"] = unknown_numbers(table)
+    for name in PARTS:
+        table[f"{name}_bytes"] = table[f"{name}_pages"] * snap.page_size
+    table["total_bytes"] = total_bytes(table)
     return table
+
+
+def total_bytes(table: pd.DataFrame, suffix: str = "") -> pd.Series:
+    """Return memory + swap − swap cache of each row, without unknown amounts; `suffix`: of the columns of a side."""
+    mem, swap, cached = (table[f"{name}_bytes{suffix}"].fillna(0).astype("int64") for name in PARTS)
+    return mem + swap - cached
 
 
 def _largest_first(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFrame:

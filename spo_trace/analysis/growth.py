@@ -4,6 +4,7 @@
 import numpy as np
 import pandas as pd
 
+from spo_trace.analysis.attribution import PARTS
 from spo_trace.analysis.history import history
 from spo_trace.analysis.order import Orders
 
@@ -18,18 +19,20 @@ ORDERS = Orders(
     by_key=False,
 )
 
+_PARTS = [f"{name}_bytes" for name in PARTS]
+
 
 def growth(series: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Compare the last sample with the previous and with the first one, largest growth since the first one first.
 
-    `series`: samples in long form, with the columns sample, seconds, the keys, mem_bytes, swap_bytes and total_bytes.
-    Columns of the result: the keys, mem_bytes and swap_bytes (missing where the samples lack them), total_bytes,
+    `series`: samples in long form, with the columns sample, seconds, the keys, mem_bytes, swap_bytes, swap_cache_bytes
+    and total_bytes. Columns of the result: the keys, the same amounts (missing where the samples lack them),
     interval_delta, growth_delta, rate (bytes per second since the first sample; missing at the first one) and past
     (total_bytes of each sample, oldest first). Owners that no longer have anything are kept, with 0.
     """
-    owners, seconds, amounts = history(series, keys, ["mem_bytes", "swap_bytes", "total_bytes"])
+    owners, seconds, amounts = history(series, keys, [*_PARTS, "total_bytes"])
     table, totals = owners.copy(), amounts["total_bytes"]
-    for name in ("mem_bytes", "swap_bytes"):
+    for name in _PARTS:
         table[name] = pd.Series(amounts[name][:, -1], dtype="Int64")
         if series[name].isna().all():
             table[name] = pd.NA

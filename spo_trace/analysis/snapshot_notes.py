@@ -18,7 +18,7 @@ __all__ = [
     "input_notes",
     "placeholder_notes",
     "snapshot_notes",
-    "swap_cache",
+    "swap_cache_note",
     "swap_note",
     "total_note",
 ]
@@ -39,17 +39,16 @@ def input_notes(snap: Snapshot, side: str = "") -> list[Note]:
     return [Note(NoteCode.INCOMPLETE_INPUT, f"{prefix}{text}", warning=True) for text in texts]
 
 
-def snapshot_notes(snap: Snapshot) -> list[Note]:
-    """Return notes on how to read a snapshot's amounts."""
+def snapshot_notes(snap: Snapshot, total: Mapping[str, int | None]) -> list[Note]:
+    """Return notes on how to read a snapshot's amounts; `total`: their sums, from `analysis.totals`."""
     notes = [*placeholder_notes(snap)]
     if swap := swap_note(snap):
         notes.append(Note(NoteCode.SWAP_UNKNOWN, swap))
     if "mem" in snap.meta.unknown_amounts:
         text = "Not included: memory, whose owners are unknown (there is no page_owner)"
         notes.append(Note(NoteCode.MEMORY_UNKNOWN, text))
-    elif (cached := swap_cache(snap)) and "swap" not in snap.meta.unknown_amounts:
-        text = f"In the swap cache, counted both in memory and in swap: {format_size(cached)}"
-        notes.append(Note(NoteCode.SWAP_CACHE, text))
+    elif "swap" not in snap.meta.unknown_amounts:
+        notes += swap_cache_note({"": (snap, total["swap_cache_bytes"])})
     return notes
 
 
@@ -77,9 +76,22 @@ def total_note(total: Mapping[str, int | None]) -> Note:
     return Note(NoteCode.TOTAL, "; ".join([f"Total: {', '.join(known)}", *unknown]))
 
 
-def swap_cache(snap: Snapshot) -> int:
-    """Return the bytes in the swap cache according to /proc/meminfo, which does not identify the pages."""
-    return snap.meta.machine.meminfo.get("SwapCached", 0)
+def swap_cache_note(sides: Mapping[str, tuple[Snapshot, int | None]]) -> Iterator[Note]:
+    """Yield a note on the pages in the swap cache, if there are any.
+
+    `sides`: the snapshot and the bytes in the swap cache of each side (A and B), or of the side "". If the bytes are
+    unknown (None), SwapCached of /proc/meminfo is an upper bound.
+    """
+    unknown = any(cached is None for _, cached in sides.values())
+    limits = {side: snap.meta.machine.meminfo.get("SwapCached", 0) for side, (snap, _) in sides.items()}
+    found = limits if unknown else {side: cached or 0 for side, (_, cached) in sides.items()}
+    if not any(found.values()):
+        return
+    sizes = ", ".join(f"{format_size(size)}{f' in {side}' if side else ''}" for side, size in found.items())
+    text = f"In the swap cache (both in memory and in swap), counted once in the total: {sizes}"
+    if unknown:
+        text = f"Without page flags, pages in the swap cache count twice, in memory and in swap: at most {sizes}"
+    yield Note(NoteCode.SWAP_CACHE, text)
 
 
 def swap_note(snap: Snapshot) -> str | None:

@@ -40,7 +40,7 @@ def command(
     check_html(html, document.output, force=document.force)
     from spo_trace.analysis.attribution import ORDERS, attribute, record_columns
     from spo_trace.analysis.snapshot_notes import NOTED_COLUMNS, input_notes, snapshot_notes, total_note
-    from spo_trace.analysis.totals import totals
+    from spo_trace.analysis.totals import has_any, totals
     from spo_trace.exporting import export, html_columns
     from spo_trace.snapshots.in_memory import in_memory
 
@@ -51,8 +51,9 @@ def command(
     if html:
         snap = in_memory(snap, html_columns(question))
     table = attribute(snap, question)
-    notes = no_match_notes(question.condition, found=bool(table["total_bytes"].any()))
-    notes += [total_note(totals(table)), *snapshot_notes(snap)]
+    total = totals(table)
+    notes = no_match_notes(question.condition, found=has_any(total))
+    notes += [total_note(total), *snapshot_notes(snap, total)]
     show(table, to, notes, printed=input_notes(snap), top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:

@@ -28,13 +28,14 @@ def render_pprof(
     """Write one sample per row of `table`: an attribution by stack, symbols, comm, memcg and order.
 
     Functions have names without offsets, so that `-diff_base` also compares different kernel builds; their file is the
-    module. Keys that the kernel does not print for a row (memcg and order of swap) have no label. `taken_at`: ISO 8601,
-    UTC. `unknown` (`mem` or `swap`): amounts that are left out.
+    module. Pages in the swap cache count once in `pages`. Keys that the kernel does not print for a row (memcg and
+    order of swap) have no label. `taken_at`: ISO 8601, UTC. `unknown` (`mem` or `swap`): amounts that are left out.
     """
     known = [name for name in _AMOUNTS if name not in unknown]
-    sizes, pages = ([f"{name}_{unit}" for name in known] for unit in ("bytes", "pages"))
+    sizes = [f"{name}_bytes" for name in known]
+    pages = table[[f"{name}_pages" for name in known]].sum(axis=1) - table["swap_cache_pages"].fillna(0)
     builder = _Builder(sizes)
-    counted = table[["stack", "symbols", "comm", "memcg", "order", *sizes]].assign(pages=table[pages].sum(axis=1))
+    counted = table[["stack", "symbols", "comm", "memcg", "order", *sizes]].assign(pages=pages)
     for stack, symbols, comm, memcg, order, *values in counted.itertuples(index=False, name=None):
         builder.add_sample(frames_of(stack, symbols), values, comm=comm, memcg=memcg, order=order)
     profile = builder.profile

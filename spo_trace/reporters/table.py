@@ -20,12 +20,13 @@ _RATES = ("rate", "rate_error", "rate_low")
 _TITLES = {"rate_error": "error", "rate_low": "at least"}
 
 # People need only one unit of each amount: bytes.
-_LEFT_OUT = ("mem_pages", "swap_pages")
+_LEFT_OUT = ("mem_pages", "swap_pages", "swap_cache_pages")
+_SWAP_CACHE = "swap_cache_bytes"
 
 
 def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False) -> None:
     """Write `table`; its columns are formatted by their names: *_bytes, *_delta, shares, rates, else keys."""
-    shown = [name for name in table.columns if name not in _LEFT_OUT]
+    shown = _shown(table)
     stacks = [] if markdown else [name for name in shown if name in _STACK_KEYS]
     columns = [name for name in shown if name not in stacks]
     cells = [[_cell(name, value) for value in table[name]] for name in columns]
@@ -41,6 +42,12 @@ def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False
         for name in stacks:
             outfile.write("".join(f"    {_text(frame)}\n" for frame in table[name].iloc[number]))
     return None
+
+
+# Most tables have nothing in the swap cache.
+def _shown(table: pd.DataFrame) -> list[str]:
+    names = [name for name in table.columns if name not in _LEFT_OUT]
+    return [name for name in names if not name.startswith(_SWAP_CACHE) or table[name].fillna(0).any()]
 
 
 def _cell(name: str, value: Any) -> str:
@@ -73,7 +80,7 @@ def _title(name: str) -> str:
     base, _, side = name.partition("_bytes")
     if not _is_number(name) or name == base:
         return name
-    return base + {"": "", "_a": " A", "_b": " B", "_delta": " B-A"}[side]
+    return base.replace("_", " ") + {"": "", "_a": " A", "_b": " B", "_delta": " B-A"}[side]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
@@ -83,7 +90,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
 
 def shown_cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[bool]]:
     """Return the titles, the texts of the rows, and for each column whether it is an amount."""
-    names = [name for name in table.columns if name not in _LEFT_OUT]
+    names = _shown(table)
     columns = [[_cell(name, value) for value in table[name]] for name in names]
     rows = [list(row) for row in zip(*columns, strict=True)]
     return [_title(name) for name in names], rows, [_is_number(name) for name in names]

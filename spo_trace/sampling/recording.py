@@ -13,9 +13,9 @@ from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import cannot_write, names
 from spo_trace.files.output_directory import Kind, OutputDirectory
-from spo_trace.sampling.samples import Sample
+from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample
 from spo_trace.sampling.series_meta import NAME, SeriesMeta, read_series_meta
-from spo_trace.snapshots.dataframes import to_frame
+from spo_trace.snapshots.dataframes import to_frame, unknown_numbers
 from spo_trace.stacks.text import join_frames
 
 __all__ = ["Recording", "is_recording", "read_recording"]
@@ -26,8 +26,8 @@ _UNFINISHED = ".sample-"
 class Recording(Closeable):
     """Write samples to a directory (by default 0700, files 0600), in which each file is complete when it appears.
 
-    A sample's table: sample (from 1), seconds (since the first), taken_at (UTC), the keys, mem_bytes, swap_bytes and
-    total_bytes. Stacks are text, with frames joined by `join_frames`.
+    A sample's table: sample (from 1), seconds (since the first), taken_at (UTC), the keys and SERIES_AMOUNTS. Stacks
+    are text, with frames joined by `join_frames`.
     """
 
     def __init__(self, directory: Path, question: Question, *, access: Access = OWN, force: bool = False) -> None:
@@ -104,7 +104,10 @@ def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
         tables = [pq.read_table(path, partitioning=None, read_dictionary=keys) for path in files]
         # A key that is missing in all rows of a sample has the type null there.
         table = to_frame(pa.concat_tables(tables, promote_options="permissive").unify_dictionaries())
-        return keys, table[["sample", "seconds", "taken_at", *keys, "mem_bytes", "swap_bytes", "total_bytes"]]
+        # Recordings of older versions have no swap cache: it counts twice in their totals.
+        if "swap_cache_bytes" not in table:
+            table["swap_cache_bytes"] = unknown_numbers(table)
+        return keys, table[["sample", "seconds", "taken_at", *keys, *SERIES_AMOUNTS]]
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         message = str(error).partition("\n")[0]
         raise SpoTraceError(f"{directory} is damaged: {message}", hint="was it copied completely?") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.attribution import PARTS, attribute
 from spo_trace.analysis.diff import seconds_between
 from spo_trace.analysis.keys import FRAME_KEYS
 from spo_trace.analysis.question import Question
@@ -33,15 +33,16 @@ __all__ = ["METHODS", "SERIES_AMOUNTS", "Sample", "amounts_of", "check_method", 
 
 METHODS = ("auto", "counts", "full")
 
-SERIES_AMOUNTS = ["mem_bytes", "swap_bytes", "total_bytes"]
+SERIES_AMOUNTS = [*(f"{name}_bytes" for name in PARTS), "total_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Hold one sample.
 
-    `number` starts at 1; `seconds` is the time since the first sample. `table`: the keys, then mem_bytes, swap_bytes
-    and total_bytes (the first two are missing if `method` is `counts`, swap_bytes also if its owners are unknown).
+    `number` starts at 1; `seconds` is the time since the first sample. `table`: the keys, then mem_bytes, swap_bytes,
+    swap_cache_bytes and total_bytes (only the last is known if `method` is `counts`; the amounts of swap are missing
+    also if its owners are unknown).
     `took`: duration of the read in seconds. `meta`: that of a snapshot; with `counts`, only the machine and warnings.
     """
 
@@ -115,9 +116,9 @@ def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
     table = attribute(snap, question.grouped_by(keys))[[*keys, *SERIES_AMOUNTS]]
     if len(table):
         return table
-    known = {"total_bytes": 0} | {
-        f"{name}_bytes": 0 for name in ("mem", "swap") if name not in snap.meta.unknown_amounts
-    }
+    unknown = snap.meta.unknown_amounts
+    known = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in ("mem", "swap") if name not in unknown}
+    known |= {} if unknown else {"swap_cache_bytes": 0}
     return pd.DataFrame({name: [known.get(name, pd.NA)] for name in table.columns})
 
 
@@ -126,7 +127,8 @@ def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
     lacking = table["swap_bytes"].isna() & table["mem_bytes"].notna()
     if lacking.all() or not lacking.any():
         return table
-    return table.assign(swap_bytes=unknown_numbers(table), total_bytes=table["mem_bytes"])
+    unknown = dict.fromkeys(("swap_bytes", "swap_cache_bytes"), unknown_numbers(table))
+    return table.assign(**unknown, total_bytes=table["mem_bytes"])
 
 
 def _count(rejects: Counter[str], reject: Reject) -> None:

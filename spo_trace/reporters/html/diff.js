@@ -1,8 +1,8 @@
 // The report on two snapshots.
 const change = (row) => after(row.sums) - before(row.sums);
 const OF_MEMORY_AND_SWAP = [
-  { title: "Memory", change: (row) => row.sums[2] - row.sums[0], wide: true },
-  { title: "Swap", change: (row) => row.sums[3] - row.sums[1], wide: true },
+  { title: "Memory", change: (row) => row.sums[3] - row.sums[0], wide: true },
+  { title: "Swap", change: (row) => row.sums[4] - row.sums[1], wide: true },
 ];
 const amounts = (bIsWide) => [
   { title: "Change", change },

@@ -13,8 +13,7 @@ from spo_trace.reporters.html.rows import Numbers, filled, name_or_none, stack_r
 
 __all__ = ["ReportTables", "render_report"]
 
-_NAMES = {"mem": "memory", "swap": "swap"}
-_AMOUNTS = tuple(f"{name}_bytes" for name in _NAMES)
+_AMOUNTS = ("mem_bytes", "swap_bytes", "swap_cache_bytes")
 
 
 class ReportTables(NamedTuple):
@@ -47,10 +46,9 @@ def render_report(
 
     `unknown`: those of `mem` and `swap` whose owners are unknown; 0 bytes would be a wrong answer.
     """
-    sums = {
-        f"in {text}": None if name in unknown else int(tables.stacks[f"{name}_bytes"].sum())
-        for name, text in _NAMES.items()
-    }
+    mem, swap, both = (int(tables.stacks[f"{name}_bytes"].sum()) for name in ("mem", "swap", "total"))
+    sums = {"in memory": None if "mem" in unknown else mem, "in swap": None if "swap" in unknown else swap}
+    sums |= {} if unknown else {"together": both}
     comms = Numbers()
     data = {
         "kind": "report",
@@ -75,7 +73,7 @@ def render_report(
 
 def _owners(table: pd.DataFrame, comms: Numbers) -> list[list[Any]]:
     columns = filled(table, _AMOUNTS)[["memcg", "comm", *_AMOUNTS]].itertuples(index=False, name=None)
-    return [[name_or_none(memcg), comms.of(name_or_none(comm)), mem, swap] for memcg, comm, mem, swap in columns]
+    return [[name_or_none(memcg), comms.of(name_or_none(comm)), *amounts] for memcg, comm, *amounts in columns]
 
 
 # Rows contain the number of the class; None: the kernel printed no time.
@@ -83,8 +81,8 @@ def _ages(table: pd.DataFrame, classes: Sequence[int], comms: Numbers) -> dict[s
     number_of = {begin: number for number, begin in enumerate(classes)}
     columns = filled(table, _AMOUNTS)[["comm", "age_from", *_AMOUNTS]].itertuples(index=False, name=None)
     rows = [
-        [comms.of(name_or_none(comm)), None if pd.isna(begin) else number_of[begin], mem, swap]
-        for comm, begin, mem, swap in columns
+        [comms.of(name_or_none(comm)), None if pd.isna(begin) else number_of[begin], *amounts]
+        for comm, begin, *amounts in columns
     ]
     return {"begins": list(classes), "rows": rows}
 

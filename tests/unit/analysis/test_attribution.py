@@ -50,11 +50,11 @@ def test_by_comm(snap: Snapshot) -> None:
     table = attribute(snap)
     assert list(table.columns) == ["comm", *AMOUNTS]
     assert rows(table) == [
-        ["dd", 9, 2, 36864, 8192, 45056, 11 / 18],
-        ["cat", 4, 1, 16384, 4096, 20480, 5 / 18],
-        [None, 2, 0, 8192, 0, 8192, 2 / 18],
+        ["dd", 9, 2, 0, 36864, 8192, 0, 45056, 11 / 18],
+        ["cat", 4, 1, 0, 16384, 4096, 0, 20480, 5 / 18],
+        [None, 2, 0, 0, 8192, 0, 0, 8192, 2 / 18],
     ]
-    assert [str(table[name].dtype) for name in AMOUNTS[:5]] == ["int64"] * 5
+    assert [str(table[name].dtype) for name in AMOUNTS[:7]] == ["int64"] * 7
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,14 @@ def test_stacks_are_frames_innermost_first(snap: Snapshot) -> None:
 
 
 def test_without_keys_it_is_one_sum(snap: Snapshot) -> None:
-    assert rows(attribute(snap, [])) == [[15, 3, 61440, 12288, 73728, 1.0]]
+    assert rows(attribute(snap, [])) == [[15, 3, 0, 61440, 12288, 0, 73728, 1.0]]
 
 
 @settings(max_examples=40, deadline=None)
 @given(by=st.lists(st.sampled_from(DIFFERENT), unique=True, max_size=len(DIFFERENT)))
 def test_sums_by_any_keys_equal_the_ungrouped_sums(snap: Snapshot, by: list[str]) -> None:
     table = attribute(snap, by)
-    assert table[AMOUNTS[:5]].sum().tolist() == [15, 3, 61440, 12288, 73728]
+    assert table[AMOUNTS[:7]].sum().tolist() == [15, 3, 0, 61440, 12288, 0, 73728]
     assert table["share"].sum() == pytest.approx(1)
     assert not table.duplicated(by).any() if by else len(table) == 1
     assert list(table.columns) == [*by, *AMOUNTS]
@@ -141,7 +141,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 def test_bytes_are_of_the_machines_page_size(tmp_path: Path, size: int) -> None:
     files = {**MACHINE, "pagesize": b"%d\n" % size, "page_owner": page(order=3), "swap_page_owner": entry(1)}
     table = attribute(snapshot_of(tmp_path, files))
-    assert rows(table) == [["dd", 8, 1, 8 * size, size, 9 * size, 1.0]]
+    assert rows(table) == [["dd", 8, 1, 0, 8 * size, size, 0, 9 * size, 1.0]]
 
 
 def test_the_largest_order_does_not_overflow(tmp_path: Path) -> None:

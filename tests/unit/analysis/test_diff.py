@@ -37,16 +37,17 @@ def test_growing_new_and_vanished_owners(tmp_path: Path) -> None:
         "comm",
         *("mem_bytes_a", "mem_bytes_b", "mem_bytes_delta"),
         *("swap_bytes_a", "swap_bytes_b", "swap_bytes_delta"),
+        *("swap_cache_bytes_a", "swap_cache_bytes_b", "swap_cache_bytes_delta"),
         *("total_bytes_a", "total_bytes_b", "total_bytes_delta"),
         "rate",
     ]
-    amounts = [[row[0], *(value // PAGE for value in row[1:10]), row[10]] for row in table.to_numpy().tolist()]
+    amounts = [[row[0], *(value // PAGE for value in row[1:13]), row[13]] for row in table.to_numpy().tolist()]
     assert amounts == [
-        ["new", 0, 16, 16, 0, 1, 1, 0, 17, 17, 17 * PAGE / 10],
-        ["dd", 8, 2, -6, 2, 0, -2, 10, 2, -8, -8 * PAGE / 10],
-        ["gone", 1, 0, -1, 0, 0, 0, 1, 0, -1, -1 * PAGE / 10],
+        ["new", 0, 16, 16, 0, 1, 1, 0, 0, 0, 0, 17, 17, 17 * PAGE / 10],
+        ["dd", 8, 2, -6, 2, 0, -2, 0, 0, 0, 10, 2, -8, -8 * PAGE / 10],
+        ["gone", 1, 0, -1, 0, 0, 0, 0, 0, 0, 1, 0, -1, -1 * PAGE / 10],
     ]
-    assert [str(dtype) for dtype in table.dtypes[1:10]] == ["int64"] * 9
+    assert [str(dtype) for dtype in table.dtypes[1:13]] == ["int64"] * 12
 
 
 def test_without_keys_it_is_the_machines_growth(tmp_path: Path) -> None:

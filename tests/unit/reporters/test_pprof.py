@@ -19,6 +19,7 @@ TABLE = pd.DataFrame(
         "order": pd.array([pd.NA, 9], "UInt8"),
         "mem_pages": [0, 512],
         "swap_pages": [2, 0],
+        "swap_cache_pages": [0, 0],
         "mem_bytes": [0, 1 << 21],
         "swap_bytes": [8192, 0],
     }
