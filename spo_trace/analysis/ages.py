@@ -4,6 +4,7 @@
 import pandas as pd
 
 from spo_trace.analysis.attribution import page_sums, with_bytes
+from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.question import Question
 from spo_trace.snapshots.reader import Snapshot
 
@@ -29,16 +30,16 @@ def ages(snap: Snapshot, question: Question) -> pd.DataFrame:
     (/proc/uptime, else the newest allocation, which is the reader's own). Later allocations have age 0. For memory that
     was swapped in without its owner, the age counts from the swap-in.
     """
-    keys, now = question.keys, _now(snap)
+    owners, now = owner_columns(question.keys), _now(snap)
     derived = {"age": ("ts_nsec", lambda ts_nsec: _classes(ts_nsec, now))}
-    table = with_bytes(page_sums(snap, question, derived), [*keys, "age"], snap)
-    table["of_keys"] = table.groupby(keys, dropna=False)["total_bytes"].transform("sum") if keys else 0
+    table = with_bytes(page_sums(snap, question, derived), [*owners, "age"], snap)
+    table["of_keys"] = table.groupby(owners, dropna=False)["total_bytes"].transform("sum") if owners else 0
     table = table.sort_values(
-        ["of_keys", *keys, "age"], ascending=[False, *[True] * (len(keys) + 1)], ignore_index=True
+        ["of_keys", *owners, "age"], ascending=[False, *[True] * (len(owners) + 1)], ignore_index=True
     )
     classes = table.pop("age").astype("Int64")
-    table.insert(len(keys), "age_from", classes.map(dict(enumerate(AGES))).astype("Int64"))
-    table.insert(len(keys) + 1, "age_to", classes.map(dict(enumerate(AGES[1:]))).astype("Int64"))
+    table.insert(len(owners), "age_from", classes.map(dict(enumerate(AGES))).astype("Int64"))
+    table.insert(len(owners) + 1, "age_to", classes.map(dict(enumerate(AGES[1:]))).astype("Int64"))
     return table.drop(columns="of_keys")
 
 

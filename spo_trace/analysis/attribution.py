@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from spo_trace.analysis.keys import KEY_TABLE, key_of
+from spo_trace.analysis.keys import KEY_TABLE, Absent, key_of, owner_columns
+from spo_trace.analysis.known_keys import AMOUNT_OF, evidence, keys_known, unknown_amounts, unknown_keys
 from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.swap_cache import SwapCache
-from spo_trace.analysis.where import Condition
+from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.reader import Snapshot
 
@@ -35,14 +36,19 @@ Derived = Mapping[str, tuple[str, Callable[[pd.Series], pd.Series]]]
 def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
     """Attribute a snapshot's memory and swap to each combination of the question's keys, largest total first.
 
-    Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), swap_cache_pages
-    (pages in memory that also hold a swap entry: the swap cache), the same three in bytes, total_bytes (memory + swap
-    − swap cache) and share (of the total, 0 to 1). `stack` and `symbols` are tuples of frames, innermost first. A key
-    that the kernel does not print for a page or for a swap entry is missing there (NA): swap entries have no memcg,
-    memory has no swap type. If the snapshot has no owners of swap, the amounts of swap and of the swap cache are
-    missing and the total is that of memory; without page_owner, the amounts of memory are missing. If the kernel prints
-    no page flags, the swap cache is missing and the total counts it twice. Only rows that match the question's
-    condition are counted.
+    Columns: the keys and key_known, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries),
+    swap_cache_pages (pages in memory that also hold a swap entry: the swap cache), the same three in bytes, total_bytes
+    (memory + swap − swap cache) and share (of the total, 0 to 1). `stack` and `symbols` are tuples of frames, innermost
+    first.
+
+    A missing key (NA) is unknown if key_known is false: swap entries have no memcg, and all swap by memcg is one such
+    row. In the other rows, swap is missing: each may have a part of it. If key_known is true, it is known that there is
+    none: the page is not charged, memory has no swap type. Without keys, there is no key_known.
+
+    If the snapshot has no owners of swap, or the condition uses a key that swap entries lack, the amounts of swap and
+    of the swap cache are missing and the total is that of memory; the same holds for memory. If the kernel prints no
+    page flags, the swap cache is missing and counts twice in the total. Only rows that match the question's condition
+    are counted.
     """
     keys = question.keys
     table = _largest_first(page_sums(snap, question), keys, snap)
@@ -51,27 +57,35 @@ def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
 
 def record_columns(question: Question, table: str) -> list[str]:
     """Return the columns of `table` (`pages` or `swap`) that `attribute` reads to answer a question."""
-    return question.condition.columns(table, [*_groups(table, question.keys), *_COUNTED[table]])
+    shown = evidence(table, [*question.keys, *question.condition.names])
+    return question.condition.columns(table, [*_groups(table, question.keys), *_COUNTED[table], *shown])
 
 
 def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None) -> pd.DataFrame:
     """Return mem_pages, swap_pages and swap_cache_pages, summed by the question's keys and the `derived` columns.
 
-    `derived`: name → (column of both tables, function that maps its values to groups).
+    The keys are followed by key_known. Unknown amounts are missing. `derived`: name → (column of both tables, function
+    that maps its values to groups).
     """
-    keys, condition, derived = question.keys, question.condition, derived or {}
+    derived = derived or {}
+    owners = [*owner_columns(question.keys), *derived]
+    unknown = unknown_amounts(snap, question.condition)
+    known = {name: table for table, name in AMOUNT_OF.items() if name not in unknown}
     cache = SwapCache(snap)
-    tables = [_sums_of(snap, table, keys, condition, derived, cache) for table in ("pages", "swap")]
-    sums = _sum_pages(pd.concat(tables, ignore_index=True), [*keys, *derived]).astype(dict.fromkeys(_PAGES, "int64"))
-    if cache.is_unknown:
-        sums["swap_cache_pages"] = unknown_numbers(sums)
-    return sums
+    parts = [_sums_of(snap, table, question, derived, cache) for table in known.values()]
+    sums = _sum_pages(pd.concat(parts, ignore_index=True), owners)
+    for name in AMOUNT_OF.values():
+        pages = sums[f"{name}_pages"]
+        if name in known and not (pages.any() and unknown_keys(snap, known[name], question.keys)):
+            sums[f"{name}_pages"] = pages.fillna(0)
+    both = len(known) == len(AMOUNT_OF) and not cache.is_unknown
+    cached = sums["swap_cache_pages"].fillna(0).where(sums["mem_pages"].notna())
+    sums["swap_cache_pages"] = cached if both else unknown_numbers(sums)
+    return sums.astype({name: "int64" for name in _PAGES if sums[name].notna().all() and len(sums)})
 
 
-def _sums_of(
-    snap: Snapshot, table: str, keys: list[str], condition: Condition, derived: Derived, cache: SwapCache
-) -> pd.DataFrame:
-    own = _own(table, keys)
+def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, cache: SwapCache) -> pd.DataFrame:
+    keys, condition = question.keys, question.condition
     through_stack = [key for key in keys if key_of(key).of_stack]
     group_by = _groups(table, keys)
     needed = [*group_by, *(column for column, _ in derived.values())]
@@ -84,23 +98,37 @@ def _sums_of(
         counted = rows[group_by].copy()
         for name, (column, group) in derived.items():
             counted[name] = group(rows[column])
-        counted["mem_pages"] = 2 ** rows["order"].astype("int64") if table == "pages" else 0
-        counted["swap_pages"] = 0 if table == "pages" else 1
-        counted["swap_cache_pages"] = cache.pages(rows) if table == "pages" else 0
+        counted[_PAGES] = pd.NA
+        if table == "pages":
+            counted["mem_pages"] = 2 ** rows["order"].astype("int64")
+            counted["swap_cache_pages"] = cache.pages(rows)
+        else:
+            counted["swap_pages"] = 1
         parts.append(_joinable(_sum_pages(counted, [*group_by, *derived])))
-    sums = _sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=own)
+    sums = _sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=_own(table, keys))
     if keys or derived:
-        # If the table has none of the keys, its sum is one row. Leave that out if it has 0 pages: no record matches.
-        sums = sums[sums[_PAGES].any(axis=1)]
+        # If the table has none of the keys, its sum is one row. Leave that out if no record matches.
+        sums = sums[sums[_PAGES].notna().any(axis=1)]
     for key in through_stack:
         sums[key] = stack_column(snap.stacks, key).take(sums["stack_id"].to_numpy(int)).to_numpy()
-    return _typed(sums.reindex(columns=[*keys, *derived, *_PAGES]))
+    return _with_known(snap, table, sums, keys)[[*owner_columns(keys), *derived, *_PAGES]]
+
+
+# A key that a table lacks is missing in all of its rows, with the same type as in the other table.
+def _with_known(snap: Snapshot, table: str, sums: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    unknown = unknown_keys(snap, table, keys)
+    for key in keys:
+        if key in unknown:
+            sums[key] = None
+        elif key_of(key).column(table) is None and not key_of(key).of_stack:
+            sums[key] = False if key_of(key).absent_in(table) is Absent.FALSE else None
+    typed = sums.astype({key: KEY_TABLE[key].dtype for key in keys})
+    return typed.assign(**{KEY_KNOWN: keys_known(typed, table, keys, unknown)})
 
 
 # Column → key, for the keys that are columns of the table.
 def _own(table: str, keys: list[str]) -> dict[str, str]:
-    columns = {key: key_of(key).pages if table == "pages" else key_of(key).swap for key in keys}
-    return {column: key for key, column in columns.items() if column is not None}
+    return {column: key for key in keys if (column := key_of(key).column(table)) is not None}
 
 
 # The columns to group by: those of the keys, and stack_id for keys of the stack.
@@ -109,11 +137,12 @@ def _groups(table: str, keys: list[str]) -> list[str]:
     return list(dict.fromkeys([*_own(table, keys), *through_stack]))
 
 
-# The sums of the pages for each combination of the keys; without keys, one row.
+# The sums of the pages for each combination of the keys, missing where all are; without keys, one row.
 def _sum_pages(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    pages = rows.astype(dict.fromkeys(_PAGES, "Int64"))
     if not keys:
-        return rows[_PAGES].sum().to_frame().T
-    return rows.groupby(keys, observed=True, dropna=False, sort=False)[_PAGES].sum().reset_index()
+        return pages[_PAGES].sum(min_count=1).to_frame().T.astype("Int64")
+    return pages.groupby(keys, observed=True, dropna=False, sort=False)[_PAGES].sum(min_count=1).reset_index()
 
 
 # Each batch has its own categories of names; plain text can be concatenated.
@@ -121,18 +150,9 @@ def _joinable(sums: pd.DataFrame) -> pd.DataFrame:
     return sums.astype({name: "string" for name in sums.columns if isinstance(sums[name].dtype, pd.CategoricalDtype)})
 
 
-# A key that a table lacks is NA in all of its rows, with the same type as in the other table.
-def _typed(sums: pd.DataFrame) -> pd.DataFrame:
-    return sums.astype({name: KEY_TABLE[name].dtype for name in sums.columns if name in KEY_TABLE})
-
-
 def with_bytes(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFrame:
     """Return the keys and the sums of `page_sums`, also in bytes, and their total; unknown amounts are missing."""
     table = sums[[*keys, *_PAGES]].copy()
-    unknown = snap.meta.unknown_amounts
-    # Without one of the two, no page counts twice.
-    for name in (*unknown, *(("swap_cache",) if unknown else ())):
-        table[f"{name}_pages"] = unknown_numbers(table)
     for name in PARTS:
         table[f"{name}_bytes"] = table[f"{name}_pages"] * snap.page_size
     table["total_bytes"] = total_bytes(table)
@@ -146,7 +166,8 @@ def total_bytes(table: pd.DataFrame, suffix: str = "") -> pd.Series:
 
 
 def _largest_first(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFrame:
-    table = with_bytes(sums, keys, snap)
+    owners = owner_columns(keys)
+    table = with_bytes(sums, owners, snap)
     table["share"] = table["total_bytes"] / max(int(table["total_bytes"].sum()), 1)
     # Equal totals are sorted by their keys, so that the output is reproducible.
-    return table.sort_values(["total_bytes", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)
+    return table.sort_values(["total_bytes", *owners], ascending=[False, *[True] * len(owners)], ignore_index=True)

@@ -9,7 +9,8 @@ from spo_trace.analysis.diff import Relation
 from spo_trace.analysis.diff_summary import Changes
 from spo_trace.analysis.matched_stacks import matched_share
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.analysis.snapshot_notes import TITLES, swap_cache_note
+from spo_trace.analysis.question import Question
+from spo_trace.analysis.snapshot_notes import TITLES, key_notes, swap_cache_note
 from spo_trace.reporters.format import UNKNOWN, format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
 
@@ -21,8 +22,10 @@ _LEFT_OUT = {"mem": NoteCode.MEMORY_LEFT_OUT, "swap": NoteCode.SWAP_LEFT_OUT}
 _FEW_MATCH = 0.5
 
 
-def relation_notes(a: Snapshot, b: Snapshot, relation: Relation, total: Mapping[str, int | None]) -> list[Note]:
-    """Return notes on how comparable two snapshots are; `total`: the sums of their difference."""
+def relation_notes(
+    a: Snapshot, b: Snapshot, question: Question, relation: Relation, total: Mapping[str, int | None]
+) -> list[Note]:
+    """Return notes on how comparable two snapshots are; `total`: the sums of their difference by the question."""
     notes = []
     compared = "stacks are compared by function names (symbol_hash)"
     if relation.same_kernel is None:
@@ -38,7 +41,9 @@ def relation_notes(a: Snapshot, b: Snapshot, relation: Relation, total: Mapping[
     elif relation.same_kernel is not False:
         notes.append(Note(NoteCode.NOT_ONE_BOOT, "Different boots, or the boot of one is unknown: no rate"))
     notes += _left_out(a, b, relation)
-    if len(relation.known) == len(TITLES):
+    for side, snap in (("A", a), ("B", b)):
+        notes += key_notes(snap, question, side)
+    if all(total[f"{name}_bytes_{side}"] is not None for name in TITLES for side in "ab"):
         cached = total["swap_cache_bytes_a"], total["swap_cache_bytes_b"]
         notes += swap_cache_note({"A": (a, cached[0]), "B": (b, cached[1])})
     return notes

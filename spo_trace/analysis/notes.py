@@ -19,6 +19,8 @@ class NoteCode(StrEnum):
     SWAP_UNKNOWN = "swap-owners-unknown"
     MEMORY_UNKNOWN = "memory-owners-unknown"
     SWAP_CACHE = "swap-cache"
+    NOT_SELECTED = "not-selected"
+    KEY_UNKNOWN = "key-unknown"
     KERNEL_UNKNOWN = "kernel-unknown"
     DIFFERENT_KERNELS = "different-kernels"
     ONE_BOOT = "one-boot"

@@ -4,6 +4,7 @@
 from collections.abc import Iterator, Mapping
 
 from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys, unselected
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
 from spo_trace.analysis.question import Question
@@ -16,6 +17,7 @@ __all__ = [
     "NOTED_COLUMNS",
     "TITLES",
     "input_notes",
+    "key_notes",
     "placeholder_notes",
     "snapshot_notes",
     "swap_cache_note",
@@ -39,17 +41,36 @@ def input_notes(snap: Snapshot, side: str = "") -> list[Note]:
     return [Note(NoteCode.INCOMPLETE_INPUT, f"{prefix}{text}", warning=True) for text in texts]
 
 
-def snapshot_notes(snap: Snapshot, total: Mapping[str, int | None]) -> list[Note]:
-    """Return notes on how to read a snapshot's amounts; `total`: their sums, from `analysis.totals`."""
-    notes = [*placeholder_notes(snap)]
+def snapshot_notes(snap: Snapshot, question: Question, total: Mapping[str, int | None]) -> list[Note]:
+    """Return notes on how to read the answer to a question; `total`: its sums, from `analysis.totals`."""
+    notes = [*placeholder_notes(snap), *key_notes(snap, question)]
     if swap := swap_note(snap):
         notes.append(Note(NoteCode.SWAP_UNKNOWN, swap))
     if "mem" in snap.meta.unknown_amounts:
         text = "Not included: memory, whose owners are unknown (there is no page_owner)"
         notes.append(Note(NoteCode.MEMORY_UNKNOWN, text))
-    elif "swap" not in snap.meta.unknown_amounts:
+    elif total["mem_bytes"] is not None and total["swap_bytes"] is not None:
         notes += swap_cache_note({"": (snap, total["swap_cache_bytes"])})
     return notes
+
+
+_RECORDS = {"pages": "memory", "swap": "swap"}
+_ROWS = {"pages": "records", "swap": "entries"}
+
+
+def key_notes(snap: Snapshot, question: Question, side: str = "") -> Iterator[Note]:
+    """Yield notes on keys of the question that are unknown for memory or for swap; `side`: A or B, if there are two."""
+    prefix = f"{side}: " if side else ""
+    left_out = unselected(snap, question.condition)
+    for table, keys in left_out:
+        text = f"{prefix}{_RECORDS[table]} is not selected: its {_ROWS[table]} have no {' and no '.join(keys)}"
+        yield Note(NoteCode.NOT_SELECTED, text[:1].upper() + text[1:])
+    for table, amount in AMOUNT_OF.items():
+        if amount in snap.meta.unknown_amounts or table in {one.table for one in left_out}:
+            continue
+        if keys := unknown_keys(snap, table, question.keys):
+            text = f"{prefix}{_ROWS[table]} of {_RECORDS[table]} have no {' and no '.join(keys)}: they are in the row ?"
+            yield Note(NoteCode.KEY_UNKNOWN, text[:1].upper() + text[1:])
 
 
 def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
@@ -68,11 +89,11 @@ def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
             yield Note(NoteCode.NO_STACK_TRACES, f"{text}: {why}", warning=True)
 
 
-def total_note(total: Mapping[str, int | None]) -> Note:
-    """Return the totals of a report (`total`: from `analysis.totals`) as a sentence."""
+def total_note(total: Mapping[str, int | None], snap: Snapshot) -> Note:
+    """Return the totals of a report on `snap` (`total`: from `analysis.totals`) as a sentence."""
     amounts = {title: total[f"{name}_bytes"] for name, title in TITLES.items()}
     known = [f"{format_size(size)} in {title}" for title, size in amounts.items() if size is not None]
-    unknown = [f"the owners of {title} are unknown" for title, size in amounts.items() if size is None]
+    unknown = [f"the owners of {TITLES[name]} are unknown" for name in snap.meta.unknown_amounts]
     return Note(NoteCode.TOTAL, "; ".join([f"Total: {', '.join(known)}", *unknown]))
 
 

@@ -20,11 +20,12 @@ _OWNERS = 5
 def snapshot_html(snap: Snapshot) -> str:
     """Return a summary of `snap` as HTML, with all texts escaped."""
     try:
-        owners = attribute(snap, Question.of("comm"))
+        question = Question.of("comm")
+        owners = attribute(snap, question)
         sums = sums_of(owners)
         amounts = [("memory", sums["mem_bytes"]), ("swap", sums["swap_bytes"])]
         totals = [(name, UNKNOWN if size is None else format_size(size)) for name, size in amounts]
-        notes, table = [note.text for note in snapshot_notes(snap, sums)], table_html(owners.head(_OWNERS))
+        notes, table = [note.text for note in snapshot_notes(snap, question, sums)], table_html(owners.head(_OWNERS))
     except SpoTraceError as error:
         # If a table is damaged, for example, still show the facts of snapshot.json.
         totals, notes, table = [], [error.message], ""

@@ -12,6 +12,7 @@ from spo_trace.cli.output import check_html, opened, warn
 from spo_trace.cli.tables import Target, most_grown, no_match_notes, print_notes, show
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 from spo_trace.reporters.format import counted, format_size
+from spo_trace.schema import KEY_KNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ def command(
     table = diff(snap_a, snap_b, question)
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)
-    related = relation_notes(snap_a, snap_b, relation, totals(table))
+    related = relation_notes(snap_a, snap_b, question, relation, totals(table))
     print_notes(related, to)
     notes = [*no_match_notes(question.condition, found=len(table) > 0), *_notes(table, snap_a, snap_b, relation)]
     _show(table, to, notes, printed=[*_input_notes(snap_a, snap_b), *related], top=question.top)
@@ -125,7 +126,8 @@ def _changed(table: "pd.DataFrame") -> "pd.Series":
 
 # With two kernels, symbols replaces stack.
 def _keys(table: "pd.DataFrame") -> list[str]:
-    return list(table.columns)[: list(table.columns).index("mem_bytes_a")]
+    before = list(table.columns)[: list(table.columns).index("mem_bytes_a")]
+    return [name for name in before if name != KEY_KNOWN]
 
 
 def _fail_above(limit: int, asked: str, table: "pd.DataFrame") -> None:

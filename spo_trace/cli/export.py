@@ -73,7 +73,7 @@ def command(
     question = Question.of([], condition_of(where))
     snap = open_snapshot(snapshot, page_size=page_size)
     total = totals(attribute(snap, question))
-    notes = [*snapshot_notes(snap, total), *no_match_notes(question.condition, found=has_any(total))]
+    notes = [*snapshot_notes(snap, question, total), *no_match_notes(question.condition, found=has_any(total))]
     for one in notes:
         (warn if one.warning else note)(one.text)
     with opened(output, force=force, access=access) as file:

@@ -53,7 +53,7 @@ def command(
     table = attribute(snap, question)
     total = totals(table)
     notes = no_match_notes(question.condition, found=has_any(total))
-    notes += [total_note(total), *snapshot_notes(snap, total)]
+    notes += [total_note(total, snap), *snapshot_notes(snap, question, total)]
     show(table, to, notes, printed=input_notes(snap), top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import OWN, Access
@@ -15,6 +16,7 @@ from spo_trace.files.descriptors import cannot_write, names
 from spo_trace.files.output_directory import Kind, OutputDirectory
 from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample
 from spo_trace.sampling.series_meta import NAME, SeriesMeta, read_series_meta
+from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.dataframes import to_frame, unknown_numbers
 from spo_trace.stacks.text import join_frames
 
@@ -87,6 +89,16 @@ _RECORDING = Kind(
 )
 
 
+# Recordings of older versions have no swap cache, which counts twice in their totals, and do not tell whether a missing
+# key is unknown.
+def _completed(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    if "swap_cache_bytes" not in table:
+        table["swap_cache_bytes"] = unknown_numbers(table)
+    if keys and KEY_KNOWN not in table:
+        table[KEY_KNOWN] = table[keys].notna().all(axis=1)
+    return table
+
+
 def is_recording(directory: Path) -> bool:
     """Return whether `directory` is a recording."""
     return (directory / NAME).is_file()
@@ -104,10 +116,7 @@ def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
         tables = [pq.read_table(path, partitioning=None, read_dictionary=keys) for path in files]
         # A key that is missing in all rows of a sample has the type null there.
         table = to_frame(pa.concat_tables(tables, promote_options="permissive").unify_dictionaries())
-        # Recordings of older versions have no swap cache: it counts twice in their totals.
-        if "swap_cache_bytes" not in table:
-            table["swap_cache_bytes"] = unknown_numbers(table)
-        return keys, table[["sample", "seconds", "taken_at", *keys, *SERIES_AMOUNTS]]
+        return keys, _completed(table, keys)[["sample", "seconds", "taken_at", *owner_columns(keys), *SERIES_AMOUNTS]]
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         message = str(error).partition("\n")[0]
         raise SpoTraceError(f"{directory} is damaged: {message}", hint="was it copied completely?") from error

@@ -9,6 +9,7 @@ from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.formats.frame import parse_frames
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.record import RejectSink
+from spo_trace.schema import KEY_KNOWN
 from spo_trace.sources.source import Source
 from spo_trace.stacks.meaning import meaning
 
@@ -73,4 +74,6 @@ def _table(counts: dict[Frames, int], keys: list[str], page_size: int) -> pd.Dat
     table = table.groupby(keys, sort=False)[["total_bytes"]].sum().reset_index() if keys else table.sum().to_frame().T
     for name in ("swap_cache_bytes", "swap_bytes", "mem_bytes"):
         table.insert(len(keys), name, pd.Series(pd.NA, index=table.index, dtype="Int64"))
+    if keys:
+        table.insert(len(keys), KEY_KNOWN, True)
     return table.sort_values(["total_bytes", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)

@@ -36,7 +36,7 @@ const ageTitle = (bin) => (bin === null ? "unknown" : formatSeconds(DATA.ages.be
 function ageRows() {
   const comms = d3.group(DATA.ages.rows, ([comm]) => comm);
   const rows = [...comms]
-    .map(([comm, parts]) => ageSums(nameOf(DATA.comms[comm], "comm"), parts, comm))
+    .map(([comm, parts]) => ageSums(DATA.comms[comm], parts, comm))
     .filter((row) => row.total);
   rows.sort((a, b) => b.total - a.total);
   const kept = rows.filter((row, index) => index < MOST_ROWS || row.comm === state.comm);

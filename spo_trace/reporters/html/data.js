@@ -9,8 +9,8 @@ const IS_DIFF = DATA.kind === "diff";
 // Amounts ("mem", "swap") whose owners are unknown; unknown is not 0.
 const isKnown = (name) => (name === "total" ? !DATA.unknown.length : !DATA.unknown.includes(name));
 const inWords = (mem, swap, both) =>
-  (isKnown("mem") ? `${formatSize(mem)} in memory` : "memory unknown") +
-  (isKnown("swap") ? `, ${formatSize(swap)} in swap` : ", swap unknown") +
+  (isKnown("mem") && mem !== null ? `${formatSize(mem)} in memory` : "memory unknown") +
+  (isKnown("swap") && swap !== null ? `, ${formatSize(swap)} in swap` : ", swap unknown") +
   (both ? `, ${formatSize(both)} of it in both` : "");
 
 const state = { weight: "total", search: "", comm: null };
@@ -54,7 +54,7 @@ const textOf = (() => {
   };
 })();
 
-const COMM_TEXTS = DATA.comms.map((comm) => nameOf(comm, "comm").toLowerCase());
+const COMM_TEXTS = DATA.comms.map((comm) => comm.toLowerCase());
 
 function matches(row) {
   return !state.search || textOf(row[0]).includes(state.search) || COMM_TEXTS[row[1]].includes(state.search);

@@ -15,7 +15,7 @@ const amounts = (bIsWide) => [
 function startGrowth() {
   const table = makeTable(byId("growth"), {
     caption: "Growth of each process",
-    columns: [{ title: "Process", text: (row) => nameOf(DATA.comms[row.comm], "comm") }, ...amounts(false)],
+    columns: [{ title: "Process", text: (row) => DATA.comms[row.comm] }, ...amounts(false)],
     sort: 1,
   });
   views.push(() => table.show(sumByComm().filter((one) => change(one) && matchesComm(one.comm))));

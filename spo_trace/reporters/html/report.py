@@ -9,7 +9,8 @@ import pandas as pd
 from spo_trace.reporters.balance import SIGN
 from spo_trace.reporters.format import format_share
 from spo_trace.reporters.html.page import amount, facts_list, notes_list, text, tiles, write_page
-from spo_trace.reporters.html.rows import Numbers, filled, name_or_none, stack_rows
+from spo_trace.reporters.html.rows import Numbers, filled, shown, stack_rows
+from spo_trace.schema import KEY_KNOWN
 
 __all__ = ["ReportTables", "render_report"]
 
@@ -72,8 +73,16 @@ def render_report(
 
 
 def _owners(table: pd.DataFrame, comms: Numbers) -> list[list[Any]]:
-    columns = filled(table, _AMOUNTS)[["memcg", "comm", *_AMOUNTS]].itertuples(index=False, name=None)
-    return [[name_or_none(memcg), comms.of(name_or_none(comm)), *amounts] for memcg, comm, *amounts in columns]
+    columns = table[["memcg", "comm", KEY_KNOWN, *_AMOUNTS]].itertuples(index=False, name=None)
+    return [
+        [shown(memcg, "memcg", known=known), comms.of(shown(comm)), *map(_int_or_none, amounts)]
+        for memcg, comm, known, *amounts in columns
+    ]
+
+
+# Swap entries have no memory cgroup: how much swap each one has is unknown.
+def _int_or_none(size: Any) -> int | None:
+    return None if pd.isna(size) else int(size)
 
 
 # Rows contain the number of the class; None: the kernel printed no time.
@@ -81,7 +90,7 @@ def _ages(table: pd.DataFrame, classes: Sequence[int], comms: Numbers) -> dict[s
     number_of = {begin: number for number, begin in enumerate(classes)}
     columns = filled(table, _AMOUNTS)[["comm", "age_from", *_AMOUNTS]].itertuples(index=False, name=None)
     rows = [
-        [comms.of(name_or_none(comm)), None if pd.isna(begin) else number_of[begin], *amounts]
+        [comms.of(shown(comm)), None if pd.isna(begin) else number_of[begin], *amounts]
         for comm, begin, *amounts in columns
     ]
     return {"begins": list(classes), "rows": rows}

@@ -32,15 +32,15 @@ const position = (node) =>
   `left:${node.x0}px;top:${node.y0}px;width:${node.x1 - node.x0}px;height:${node.y1 - node.y0}px`;
 
 function memcgBox(node) {
-  const text = `${nameOf(node.data.memcg, "memcg")} ${formatSize(node.value)}`;
+  const text = `${node.data.memcg} ${formatSize(node.value)}`;
   return el("div", { class: "memcg", style: position(node), title: text }, text);
 }
 
 function commCell(node) {
   const { comm, mem, swap, both, memcg } = node.data;
   const inSwap = { mem: 0, swap: 1, total: swap / WEIGH.total(mem, swap, both) }[state.weight];
-  const name = nameOf(DATA.comms[comm], "comm");
-  const text = `${name} in ${nameOf(memcg, "memcg")}: ${inWords(mem, swap, both)}`;
+  const name = DATA.comms[comm];
+  const text = `${name} in ${memcg}: ${inWords(mem, swap, both)}`;
   const [width, height] = [node.x1 - node.x0, node.y1 - node.y0];
   const lines = width > 30 && height > 16 ? [name, ...(width > 64 && height > 34 ? [formatSize(node.value)] : [])] : [];
   const classes = [
@@ -73,8 +73,8 @@ function startTreemap() {
   const table = makeTable(byId("owners"), {
     caption: "Memory and swap of each memory cgroup and process",
     columns: [
-      { title: "Memory cgroup", text: (row) => nameOf(row.memcg, "memcg") },
-      { title: "Process", text: (row) => nameOf(DATA.comms[row.comm], "comm") },
+      { title: "Memory cgroup", text: (row) => row.memcg },
+      { title: "Process", text: (row) => DATA.comms[row.comm] },
       ...amounts,
     ],
     sort: 1 + amounts.length,

@@ -26,7 +26,7 @@ def snapshot(tmp_path: Path, pages: bytes, swap: bytes = b"") -> Snapshot:
 
 
 def notes_of(snap: Snapshot) -> list[Note]:
-    return snapshot_notes(snap, totals(attribute(snap, Question.of([]))))
+    return snapshot_notes(snap, Question.of([]), totals(attribute(snap, Question.of([]))))
 
 
 @pytest.mark.parametrize(

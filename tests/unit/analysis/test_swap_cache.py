@@ -3,14 +3,15 @@
 
 import lzma
 import re
+from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 import spo_trace as spo
 from spo_trace.analysis.swap_cache import is_swap_cache
 from spo_trace.api.analyses import ages, attribute, diff
+from spo_trace.snapshots.meta import Origin, SwapOwner
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import CARRIED, FS, MACHINE, entry, page, snapshot_of
 
@@ -46,8 +47,8 @@ def test_pages_in_the_swap_cache_count_once(tmp_path: Path) -> None:
     # THEN total = memory + swap − swap cache, for each owner and for all
     names = ["mem_pages", "swap_pages", "swap_cache_pages", "total_bytes"]
     table = attribute(snap).set_index("comm")[names]
-    assert table.loc["dd"].tolist() == [9, 10, 8, 11 * 4096]
-    assert table.loc["cat"].tolist() == [1, 0, 1, 0]
+    assert list(table.loc["dd"]) == [9, 10, 8, 11 * 4096]
+    assert list(table.loc["cat"]) == [1, 0, 1, 0]
     assert attribute(snap, [])[names].to_numpy().tolist() == [[10, 10, 9, 11 * 4096]]
     assert attribute(snap, "memcg")["total_bytes"].sum() == ages(snap, [])["total_bytes"].sum() == 11 * 4096
     # AND a selection counts its own pages
@@ -61,8 +62,8 @@ def test_a_page_that_enters_the_swap_cache_is_no_growth(tmp_path: Path) -> None:
     after = snapshot_of(tmp_path, files | {"uptime": b"110.00 1.00\n"}, name="b")
     table = diff(before, after).set_index("comm")
     names = [f"{name}_bytes_delta" for name in ("mem", "swap", "swap_cache", "total")]
-    assert table.loc["dd", names].tolist() == [0, 4096, 4096, 0]
-    assert table.loc["cat", names].tolist() == [0, 0, 0, 0]
+    assert list(table.loc["dd", names]) == [0, 4096, 4096, 0]
+    assert list(table.loc["cat", names]) == [0, 0, 0, 0]
 
 
 def test_without_flags_the_swap_cache_is_unknown(tmp_path: Path) -> None:
@@ -116,10 +117,6 @@ def test_the_probes_do_not_know_every_entry(tmp_path: Path) -> None:
 
 def probed(snap: Snapshot) -> Snapshot:
     """Return `snap` as if its swap entries were from the probes."""
-    from dataclasses import replace
-
-    from spo_trace.snapshots.meta import Origin, SwapOwner
-
     snap.meta = replace(snap.meta, swap_owner=SwapOwner(origin=Origin.BPF))
     return snap
 
@@ -128,4 +125,3 @@ def test_the_flags_of_a_damaged_record_do_not_matter(tmp_path: Path) -> None:
     pages = page(flags=CACHED) + re.sub(rb"PFN .*\n", b"", page(0x101))
     snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": pages, "swap_page_owner": entry(1)})
     assert attribute(snap, [])["swap_cache_pages"].tolist() == [1]
-    assert isinstance(attribute(snap, []), pd.DataFrame)

@@ -35,6 +35,7 @@ OWNERS = pd.DataFrame(
     {
         "memcg": [EVIL, pd.NA],
         "comm": [EVIL, pd.NA],
+        "key_known": [True, False],
         "mem_bytes": [1, 2],
         "swap_bytes": [3, 4],
         "swap_cache_bytes": [1, pd.NA],
@@ -129,9 +130,9 @@ def test_the_data_of_a_report() -> None:
         "callsite": [EVIL, "in"],
         "module": [EVIL, "vmlinux"],
     }
-    assert data["comms"] == [EVIL, None]
+    assert data["comms"] == [EVIL, "(unknown comm)"]
     assert data["rows"] == [[0, 0, 4096, 8192, 4096], [1, 1, 1 << 60, 0, 0]]
-    assert data["owners"] == [[EVIL, 0, 1, 3, 1], [None, 1, 2, 4, 0]]
+    assert data["owners"] == [[EVIL, 0, 1, 3, 1], ["(unknown memcg)", 1, 2, 4, None]]
     assert data["ages"] == {"begins": list(AGES), "rows": [[0, None, 1, 2, 0]]}
     assert data["categories"] == list(CATEGORIES)
 
@@ -146,7 +147,7 @@ def test_each_category_is_described_and_has_a_colour(category: str) -> None:
 
 def test_the_data_of_a_difference_of_two_kernels() -> None:
     data = json.loads(Structure(difference()).data)
-    assert data["rows"] == [[0, 0, 0, 0, 0, 0], [1, 1, 4096, 4096, 4096, 4096]]
+    assert data["rows"] == [[0, *[0] * 7], [1, 1, *[4096] * 6]]
     assert data["seconds"] is None
 
 
