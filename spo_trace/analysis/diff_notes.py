@@ -10,6 +10,7 @@ from spo_trace.analysis.diff_summary import Changes
 from spo_trace.analysis.matched_stacks import matched_share
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.shared_names import shared_name_notes
 from spo_trace.analysis.snapshot_notes import TITLES, key_notes, swap_cache_note
 from spo_trace.reporters.format import UNKNOWN, format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
@@ -42,7 +43,7 @@ def relation_notes(
         notes.append(Note(NoteCode.NOT_ONE_BOOT, "Different boots, or the boot of one is unknown: no rate"))
     notes += _left_out(a, b, relation)
     for side, snap in (("A", a), ("B", b)):
-        notes += key_notes(snap, question, side)
+        notes += [*key_notes(snap, question, side), *shared_name_notes(snap, question.keys, side)]
     if all(total[f"{name}_bytes_{side}"] is not None for name in TITLES for side in "ab"):
         cached = total["swap_cache_bytes_a"], total["swap_cache_bytes_b"]
         notes += swap_cache_note({"A": (a, cached[0]), "B": (b, cached[1])})

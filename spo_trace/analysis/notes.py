@@ -21,6 +21,8 @@ class NoteCode(StrEnum):
     SWAP_CACHE = "swap-cache"
     NOT_SELECTED = "not-selected"
     KEY_UNKNOWN = "key-unknown"
+    MEMCG_NAMES = "memcg-names"
+    PID_REUSED = "pid-reused"
     KERNEL_UNKNOWN = "kernel-unknown"
     DIFFERENT_KERNELS = "different-kernels"
     ONE_BOOT = "one-boot"

@@ -8,6 +8,7 @@ from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys, unselected
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.shared_names import shared_name_notes
 from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.errors import spelled
 from spo_trace.reporters.format import counted, format_share, format_size
@@ -43,7 +44,7 @@ def input_notes(snap: Snapshot, side: str = "") -> list[Note]:
 
 def snapshot_notes(snap: Snapshot, question: Question, total: Mapping[str, int | None]) -> list[Note]:
     """Return notes on how to read the answer to a question; `total`: its sums, from `analysis.totals`."""
-    notes = [*placeholder_notes(snap), *key_notes(snap, question)]
+    notes = [*placeholder_notes(snap), *key_notes(snap, question), *shared_name_notes(snap, question.keys)]
     if swap := swap_note(snap):
         notes.append(Note(NoteCode.SWAP_UNKNOWN, swap))
     if "mem" in snap.meta.unknown_amounts:
