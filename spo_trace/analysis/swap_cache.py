@@ -58,10 +58,16 @@ class SwapCache:
         """Return the base pages of each row of pages (with order and `columns`) that count twice."""
         if not self.columns:
             return np.zeros(len(rows), "int64")
+        return np.where(self.holds(rows), 2 ** rows["order"].astype("int64"), 0).astype("int64")
+
+    def holds(self, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Return whether each row of pages (with `columns`) counts twice."""
+        if not self.columns:
+            return np.zeros(len(rows), np.bool_)
         names = rows["page_flag_names"].astype("category")
         cached = names.isin([name for name in names.cat.categories if is_swap_cache(name)])
         self._rows += len(names)
         self._with_flags += int(names.notna().sum())
         if self._listed is not None:
             cached &= rows["ts_nsec"].isin(self._listed)
-        return np.where(cached, 2 ** rows["order"].astype("int64"), 0).astype("int64")
+        return cached.to_numpy(np.bool_)
