@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.files.private_directories import cache_directory
+from spo_trace.files.cache import cache_directory
 
 
 def test_the_cache_is_private_and_in_xdg_cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ def test_a_cache_that_cannot_be_created(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_scratch_directory_lasts_as_long_as_the_process(tmp_path: Path) -> None:
     program = (
-        "from spo_trace.files.private_directories import scratch_directory as s; (s() / 'x').touch();"
+        "from spo_trace.files.scratch import scratch_directory as s; (s() / 'x').touch();"
         "print(s() == s(), oct(s().stat().st_mode & 0o777), s().parent, (s() / 'x').exists())"
     )
     run = subprocess.run(
@@ -100,7 +100,7 @@ def test_without_a_cache_tmpdir_is_used(tmp_path: Path) -> None:
     (tmp_path / "spo-trace").chmod(0o777)
     (tmp_path / "tmp").mkdir()
     program = (
-        "from spo_trace.files.private_directories import scratch_directory;"
+        "from spo_trace.files.scratch import scratch_directory;"
         "made = scratch_directory(); print(made.parent, oct(made.stat().st_mode & 0o777))"
     )
     run = subprocess.run(
