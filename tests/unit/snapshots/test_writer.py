@@ -12,7 +12,9 @@ import pytest
 
 from spo_trace import schema
 from spo_trace.errors import SpoTraceError
-from spo_trace.files.output_directory import OutputDirectory, check_target
+from spo_trace.files.kind import check_target
+from spo_trace.files.output_directory import OutputDirectory
+from spo_trace.files.renaming import rename_new
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject
@@ -21,6 +23,7 @@ from spo_trace.snapshots import writer as writer_module
 from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.meta_json import read_meta
 from spo_trace.snapshots.page_size import PageSizeFrom
+from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.writer import SNAPSHOT, SnapshotWriter
 
 STACK = StackRow(0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
@@ -87,7 +90,7 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path, error: BaseException) ->
     with pytest.raises(type(error)), SnapshotWriter(tmp_path / "a.spo") as writer:
         writer.write("stacks", to_batch(schema.STACKS, [STACK]))
         writer.reject(Reject("page_owner", 0, 1, Reason.LINE, b"x", lost=True))
-        assert [name[:11] for name in listing(tmp_path)] == [".a.spo.tmp-"]
+        assert [name[:11] for name in listing(tmp_path)] == [".spo-trace-"]
         raise error
     assert listing(tmp_path) == []
 
@@ -146,23 +149,6 @@ def test_a_directory_with_other_files_is_not_replaced(tmp_path: Path) -> None:
     assert (target / "thesis.txt").read_text() == "x"
 
 
-def test_the_old_snapshot_is_kept_if_renaming_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = tmp_path / "a.spo"
-    write(target, version="1")
-    rename = os.rename
-
-    def failing(name: str, to: str, **directories: int) -> None:
-        if name != "a.spo":
-            raise OSError(5, "Input/output error")
-        rename(name, to, **directories)
-
-    monkeypatch.setattr(os, "rename", failing)
-    with pytest.raises(OSError, match="Input/output error"):
-        write(target, force=True, version="2")
-    (kept,) = tmp_path.glob(".a.spo.old-*/old/snapshot.json")
-    assert version_of(kept.parent) == "1"
-
-
 def test_force_from_inside_the_snapshot_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a.spo", version="1")
     monkeypatch.chdir(tmp_path / "a.spo")
@@ -172,23 +158,34 @@ def test_force_from_inside_the_snapshot_itself(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
-def test_the_old_snapshot_is_restored_if_the_new_one_cannot_be_renamed(
+def test_the_old_snapshot_is_kept_if_the_new_one_cannot_be_renamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     target = tmp_path / "a.spo"
     write(target, version="1")
-    rename = os.rename
 
-    def failing(name: str, to: str, **directories: int) -> None:
-        if ".tmp-" in name:
-            raise error
-        rename(name, to, **directories)
+    def failing(*names: object) -> None:
+        raise error
 
-    monkeypatch.setattr(os, "rename", failing)
+    monkeypatch.setattr("spo_trace.files.output_directory.exchange", failing)
     with pytest.raises(type(error)):
         write(target, force=True, version="2")
     assert version_of(target) == "1"
     assert listing(tmp_path) == ["a.spo"]
+
+
+def test_an_interrupt_right_after_the_rename_keeps_the_new_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*names: Any) -> None:
+        rename_new(*names)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spo_trace.files.output_directory.rename_new", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a.spo", version="1")
+    assert version_of(tmp_path / "a.spo") == "1"
+    assert len(Snapshot(tmp_path / "a.spo").read("stacks")) == 1
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
