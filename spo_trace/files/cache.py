@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """This user's cache directory: private, and never below a directory of another user if the user is root."""
 
+import errno
 import os
 import pwd
 import stat
@@ -42,7 +43,7 @@ def _refuse_shared(directory: Path) -> None:
 def _cache_base() -> Path:
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if given.is_absolute() and (os.geteuid() != 0 or _is_of_root(given)):
-        return given
+        return Path(os.path.realpath(given))
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home() fails without a home directory
     # In a container, the user may have no entry in /etc/passwd.
     if home.is_dir() and home.stat().st_uid != os.geteuid():
@@ -53,13 +54,17 @@ def _cache_base() -> Path:
     return home / ".cache"
 
 
-# Whether no other user can rename any directory of the path, so far as it exists.
+# Whether no other user can replace a directory or link of the path, so far as it exists. realpath(), unlike
+# Path.resolve(), does not fail for a loop of links.
 def _is_of_root(path: Path) -> bool:
-    place = path.resolve()
-    for directory in (place, *place.parents):
-        with suppress(FileNotFoundError, NotADirectoryError):
-            status = directory.stat()
-            shared = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
-            if status.st_uid != 0 or shared:
-                return False
-    return True
+    place = Path(os.path.realpath(path))
+    return all(map(_only_root_writes, {path, *path.parents, place, *place.parents}))
+
+
+def _only_root_writes(path: Path) -> bool:
+    try:
+        status = path.stat()
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR)
+    shared = stat.S_ISDIR(status.st_mode) and status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+    return status.st_uid == 0 and not shared

@@ -72,7 +72,8 @@ def _open(target: Path, parent: int) -> int:
     try:
         fd = os.open(target.name, _EXISTING, dir_fd=parent)
     except OSError as error:
-        if error.errno == errno.ENXIO:
+        # Also the error for a socket, and for a device without a driver.
+        if error.errno == errno.ENXIO and target.is_fifo():
             hint = f"start the reader first, for example: cat {target}"
             raise SpoTraceError(f"no program reads from {target}", hint=hint) from error
         raise cannot_write(target, error, _NAME_A_FILE) from error

@@ -4,7 +4,6 @@
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from spo_trace.files.descriptors import names
 from spo_trace.files.kind import Kind
 from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.files.output_file import written
+from tests.unit.files.hooks import after, before
 from tests.unit.files.users import SUDO, USER, as_root, ids, mode, reads, shared
 
 __all__ = ["shared"]
@@ -62,33 +62,6 @@ def temporary(directory: Path) -> Path:
     """Return the temporary name in `directory`."""
     (found,) = directory.glob(".spo-trace-*.tmp")
     return found
-
-
-def after(monkeypatch: pytest.MonkeyPatch, function: str, do: Callable[[], object]) -> None:
-    """Do something once, right after the next call of `function` (`module.name`): a race that always happens."""
-    module, _, name = function.rpartition(".")
-    real = getattr(import_module(module), name)
-
-    def hooked(*arguments: object, **named: object) -> object:
-        result = real(*arguments, **named)
-        monkeypatch.setattr(function, real)
-        do()
-        return result
-
-    monkeypatch.setattr(function, hooked)
-
-
-def before(monkeypatch: pytest.MonkeyPatch, function: str, do: Callable[[], object]) -> None:
-    """Do something once, right before the next call of `function` (`module.name`)."""
-    module, _, name = function.rpartition(".")
-    real = getattr(import_module(module), name)
-
-    def hooked(*arguments: object, **named: object) -> object:
-        monkeypatch.setattr(function, real)
-        do()
-        return real(*arguments, **named)
-
-    monkeypatch.setattr(function, hooked)
 
 
 # The last steps of an output directory and of a file: a user can act between any check and these.
