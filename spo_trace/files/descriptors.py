@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Operations on files and directories by descriptor, so that planted links are never followed."""
 
+import errno
 import os
 import secrets
 import stat
@@ -69,9 +70,11 @@ def open_directory(name: str, parent: int | None) -> int:
 
 @contextmanager
 def open_below(directories: Iterable[str], parent: int) -> Iterator[int]:
-    """Open a directory below an open one, one name after another, none of which may be a link."""
+    """Open a directory below an open one, one name after another, none of which may be a link or `..`."""
     with ExitStack() as stack:
         for name in directories:
+            if name == "..":
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), name)
             parent = open_directory(name, parent)
             stack.callback(os.close, parent)
         yield parent

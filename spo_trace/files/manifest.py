@@ -32,11 +32,9 @@ class Manifest:
         if listed is None:
             return None
         known = {*listed, self._name}
-        parents = {path[:end] for path in known for end, char in enumerate(path) if char == "/"}
         with suppress(OSError):
-            if all(path in known for path in _paths(directory, parents)) and all(
-                _digest(path, directory) == digest for path, digest in listed.items()
-            ):
+            # A path such as ../x is in a list that somebody changed, but not in the directory.
+            if _holds(directory, known) and all(_digest(path, directory) == listed[path] for path in listed):
                 return sorted(known)
         return None
 
@@ -50,6 +48,17 @@ class Manifest:
         if lines[:1] != [self._title] or None in matches:
             return None
         return {match[2]: match[1] for match in matches if match}
+
+
+# Whether the files in a directory are exactly those with the paths `known`.
+def _holds(directory: int, known: set[str]) -> bool:
+    parents = {path[:end] for path in known for end, char in enumerate(path) if char == "/"}
+    found = set()
+    for path in _paths(directory, parents):
+        if path not in known:
+            return False
+        found.add(path)
+    return found == known
 
 
 # Yield the paths of everything but the directories in `parents`, into which it descends.

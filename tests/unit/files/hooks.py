@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Do something right before or after a function is called: a race that always happens."""
+"""Races that always happen: do something right before or after a function is called; and what a race changed."""
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-__all__ = ["after", "before"]
+__all__ = ["after", "before", "state"]
 
 
 def after(monkeypatch: pytest.MonkeyPatch, function: str, do: Callable[[], object]) -> None:
@@ -34,3 +35,9 @@ def before(monkeypatch: pytest.MonkeyPatch, function: str, do: Callable[[], obje
         return real(*arguments, **named)
 
     monkeypatch.setattr(function, hooked)
+
+
+def state(directory: Path) -> dict[str, tuple[int, int, int]]:
+    """Return what identifies each file and directory below a directory, and the time of its last change."""
+    found = {str(path.relative_to(directory)): path.lstat() for path in directory.rglob("*")}
+    return {name: (status.st_ino, status.st_mode, status.st_mtime_ns) for name, status in found.items()}

@@ -19,6 +19,7 @@ from spo_trace.sampling.recording import Recording, is_recording, read_recording
 from spo_trace.sampling.samples import Sample
 from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.page_size import PageSizeFrom
+from tests.unit.files.hooks import state
 
 META = Meta(3, MachineFacts(4096, PageSizeFrom.PAGESIZE, host="box", kernel_release="7.2", boot_id="1-2"))
 
@@ -101,6 +102,26 @@ def test_only_a_recording_is_replaced_and_only_by_force(tmp_path: Path) -> None:
     (directory / "mine.txt").write_text("dear to me")
     with pytest.raises(SpoTraceError, match="exists and is not a recording"):
         made(directory, sample(1), force=True)
+
+
+ALIENS: dict[str, Callable[[Path], object]] = {
+    "a directory with the name of a sample": lambda path: (path / "000009.parquet").mkdir(),
+    "a link with the name of a sample": lambda path: (path / "000009.parquet").symlink_to("series.json"),
+    "notes with the name of a sample": lambda path: (path / "000009.parquet").write_text("my notes"),
+    "a hidden file": lambda path: (path / ".git").touch(),
+    "another program's series.json": lambda path: (path / "series.json").write_text('{"episodes": 8}'),
+    "no series.json": lambda path: (path / "series.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("alien", ALIENS)
+def test_a_directory_that_is_not_entirely_ours_is_kept_as_it_is(tmp_path: Path, alien: str) -> None:
+    directory = made(tmp_path / "r", sample(1))
+    ALIENS[alien](directory)
+    before = state(directory)
+    with pytest.raises(SpoTraceError, match=r"/r exists and is not a recording$"):
+        made(directory, sample(1), force=True)
+    assert state(directory) == before
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
