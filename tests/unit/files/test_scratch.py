@@ -3,19 +3,26 @@
 
 import errno
 import fcntl
+import io
 import logging
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+import spo_trace as spo
 from spo_trace.errors import SpoTraceError
 from spo_trace.files import scratch
+from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.files.scratch import Scratch, naming_full_disk
+from spo_trace.sources.compression import Rewound
+from spo_trace.sources.input_file import spooled
+from tests.support import MACHINE, capture, page
 from tests.unit.files.hooks import before
 from tests.unit.files.users import USER, as_root
 
@@ -171,3 +178,48 @@ def test_names_from_the_environment_are_escaped(
     (said,) = caplog.messages
     assert said.isprintable() and "/dev/null/\\x1b[2J\\u202e/spo-trace can't be created" in said
     assert "using " in said and "\\x1b]0;/spo-trace-" in said
+
+
+class FullDisk(io.BytesIO):
+    """A file on a full disk."""
+
+    def write(self, data: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def open_a_capture(place: Path) -> None:
+    spo.open(place / "capture")
+
+
+def watch_captures(place: Path) -> None:
+    list(spo.watch(from_=[place / "capture"], interval=0, count=1))
+
+
+def open_standard_input(place: Path) -> None:
+    with (place / "capture/page_owner").open("rb") as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", file)
+        patch.setattr("spo_trace.sources.input_file.standard_input", lambda: file)
+        patch.setattr("tempfile.NamedTemporaryFile", lambda **named: FullDisk())
+        spooled(Rewound(b"", file))
+
+
+@pytest.mark.parametrize("work", [open_a_capture, watch_captures, open_standard_input])
+def test_work_in_a_full_cache_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Callable[[Path], None]
+) -> None:
+    capture(tmp_path / "capture", {**MACHINE, "page_owner": page()})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(scratch, "_of_this_process", cache(Scratch))
+    monkeypatch.setattr(OutputDirectory, "create", lambda self, name: FullDisk())
+    with pytest.raises(SpoTraceError) as caught:
+        work(tmp_path)
+    assert caught.value.message.startswith(f"the cache {tmp_path}/spo-trace/scratch-")
+    assert caught.value.message.endswith(" cannot be written: No space left on device")
+    assert "set XDG_CACHE_HOME" in str(caught.value.hint)
+
+
+def test_a_full_disk_of_the_output_is_not_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    capture(tmp_path / "capture", {**MACHINE, "page_owner": page()})
+    monkeypatch.setattr(OutputDirectory, "create", lambda self, name: FullDisk())
+    with pytest.raises(OSError, match="No space left on device"):
+        spo.snapshot(tmp_path / "a.spo", from_=tmp_path / "capture")
