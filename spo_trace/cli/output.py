@@ -123,4 +123,4 @@ def warn_incomplete(meta: "Meta") -> None:
 
 def directory_size(path: Path) -> str:
     """Return the total size of the files in a directory, as text."""
-    return format_size(sum(file.stat().st_size for file in path.iterdir()))
+    return format_size(sum(file.lstat().st_size for file in path.iterdir()))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spo_trace.errors import Argument, SpoTraceError
-from spo_trace.files.descriptors import names, open_directory
+from spo_trace.files.descriptors import cannot_write, names, open_directory
 
 __all__ = ["Kind", "check_target", "open_old"]
 
@@ -42,7 +42,10 @@ def open_old(name: str, parent: int | None, kind: Kind, *, force: bool, shown: P
         return None
     if stat.S_ISLNK(status.st_mode):
         raise SpoTraceError(f"{shown} is a symbolic link", hint="links are not followed: give the directory itself")
-    fd = _open_kind(name, parent, kind)
+    try:
+        fd = _open_kind(name, parent, kind)
+    except PermissionError as error:
+        raise cannot_write(shown, error, "choose another name") from error
     if fd is None:
         raise SpoTraceError(f"{shown} exists and is not {kind.name}", hint="choose another name")
     if not force:
@@ -57,15 +60,14 @@ def open_old(name: str, parent: int | None, kind: Kind, *, force: bool, shown: P
 def _open_kind(name: str, parent: int | None, kind: Kind) -> int | None:
     try:
         fd = open_directory(name, parent)
-    except OSError:
+    except NotADirectoryError:
         return None
     try:
-        if not names(fd) or kind.files(fd) is not None:
-            return fd
-    except OSError:
-        pass
+        recognised = not names(fd) or kind.files(fd) is not None
     except BaseException:
         os.close(fd)
         raise
+    if recognised:
+        return fd
     os.close(fd)
     return None

@@ -184,3 +184,12 @@ def test_a_default_name_fits_into_the_file_system(place: Path) -> None:
         assert run.returncode == 0, run.stderr.decode()
         (place / name).rename(place / "capture")
     assert len(list(place.glob("*.spo"))) == 2
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_names_that_are_too_long_are_an_early_error(place: Path, name: str) -> None:
+    line, suffix = WRITING[name]
+    run = in_process(*line.format("x" * 256 + suffix).split(), cwd=place)
+    assert run.returncode in (1, 2)
+    assert b"too long\n  hint: " in run.stderr
+    assert not [path for path in place.iterdir() if path.name.startswith(".spo-trace-")]

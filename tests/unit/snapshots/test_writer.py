@@ -32,6 +32,9 @@ from spo_trace.snapshots.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.writer import SNAPSHOT, SnapshotWriter
 from tests.unit.files.hooks import state
+from tests.unit.files.users import USER, as_root, shared
+
+__all__ = ["shared"]
 
 STACK = StackRow(0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
 
@@ -219,6 +222,26 @@ def test_a_directory_that_is_not_entirely_ours_is_kept_as_it_is(tmp_path: Path, 
         write(target, force=True)
     assert state(target) == before
     assert listing(tmp_path) == ["a.spo"]
+
+
+@as_root
+def test_a_snapshot_that_may_not_be_read_is_not_replaced(shared: Path) -> None:
+    # GIVEN a private snapshot of root
+    write(shared / "a.spo")
+    shared.chmod(0o777)
+    child = os.fork()
+    if child == 0:
+        code = 9
+        with suppress(BaseException):
+            os.setgroups([])
+            os.setresgid(USER.pw_gid, USER.pw_gid, USER.pw_gid)
+            os.setresuid(USER.pw_uid, USER.pw_uid, USER.pw_uid)
+            with pytest.raises(SpoTraceError, match=r"/a.spo can't be written: Permission denied$"):
+                write(shared / "a.spo", force=True)
+            code = 0
+        os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    assert version_of(shared / "a.spo") == "1"
 
 
 def test_an_empty_directory_is_replaced_with_force(tmp_path: Path) -> None:
