@@ -42,7 +42,7 @@ class Reader:
         self._keep = os.open(fifo, os.O_RDWR)
         self._fd = os.open(fifo, os.O_RDONLY)
         self._read: list[bytes] = []
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
