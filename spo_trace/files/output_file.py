@@ -64,8 +64,9 @@ def new_file(
         except FileExistsError as error:
             raise SpoTraceError(f"{target} exists", hint=if_exists) from error
     except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=parent)
+        if fd is None or same_file(temporary, parent, fd):
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=parent)
         raise
     finally:
         if fd is not None:

@@ -260,6 +260,19 @@ def test_a_link_in_place_of_a_file(
     assert victim.is_untouched()
 
 
+def test_a_failed_command_removes_only_its_own_temporary_file(shared: Path, access: Access) -> None:
+    # GIVEN a user who gives the temporary name to a file of root, whose directory is the user's
+    mine = shared / "file of root"
+    mine.write_bytes(b"root's own")
+    with pytest.raises(KeyboardInterrupt), written(shared / "x", access) as file:
+        file.write(b"output")
+        name = temporary(shared)
+        name.unlink()
+        mine.rename(name)
+        raise KeyboardInterrupt
+    assert name.read_bytes() == b"root's own"
+
+
 @pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
 @pytest.mark.parametrize("when", ["while writing", "after the last check"])
 def test_a_link_in_place_of_the_temporary_file(
