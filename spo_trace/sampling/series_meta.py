@@ -9,6 +9,7 @@ from typing import Self
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.sampling.samples import Sample
+from spo_trace.snapshots.damage import damaged
 from spo_trace.snapshots.json_fields import DamagedJson, JsonFields
 from spo_trace.version import UPGRADE, __version__
 
@@ -66,7 +67,7 @@ def read_series_meta(directory: Path) -> SeriesMeta:
     Raise SpoTraceError if it is of a newer version or damaged, OSError if it can't be read.
     """
     try:
-        fields = JsonFields.parse((directory / NAME).read_bytes())
+        fields = JsonFields.read(directory / NAME)
         if fields.number("series_version", least=1) > _VERSION:
             raise SpoTraceError(f"{directory} is of a newer spo-trace", hint=UPGRADE)
         return SeriesMeta(
@@ -82,6 +83,4 @@ def read_series_meta(directory: Path) -> SeriesMeta:
             cmdline=fields.text_or_none("cmdline"),
         )
     except DamagedJson as error:
-        raise SpoTraceError(
-            f"{directory} is damaged: {NAME}: {error.message}", hint="was it copied completely?"
-        ) from error
+        raise damaged(directory, f"{NAME}: {error.message}") from error

@@ -11,7 +11,9 @@ import pytest
 from spo_trace.schema import SCHEMA_VERSION
 from tests.support import EXECUTABLE, MACHINE, capture, in_process, page, snapshot_of, spo_trace, tar_of
 
-DAMAGED = "snapshot.json is damaged: it is not JSON\n  hint: take the snapshot again\n"
+DAMAGED = (
+    " is damaged: snapshot.json: it is not JSON\n  hint: was it copied completely? Copy it again, or take it again\n"
+)
 
 
 @pytest.fixture(scope="module")
