@@ -10,12 +10,15 @@ import pyarrow as pa
 
 from spo_trace.errors import SpoTraceError
 
-__all__ = ["Damage", "damaged", "naming_damage"]
+__all__ = ["NOT_OURS", "Damage", "damaged", "naming_damage"]
 
 _HINT = "was it copied completely? Copy it again, or take it again"
 
-# What os.open raises for a file that is not there, or that spo-trace did not write.
-_NOT_OURS = (None, errno.ENOENT, errno.EINVAL, errno.EFBIG, errno.EISDIR, errno.ENOTDIR)
+# What `files.regular` raises for a file that spo-trace did not write.
+NOT_OURS = (errno.EINVAL, errno.EFBIG)
+
+# Errors of pyarrow have no number.
+_DAMAGE = (*NOT_OURS, None, errno.ENOENT)
 
 
 class Damage(Exception):
@@ -35,7 +38,7 @@ def naming_damage(path: Path) -> Iterator[None]:
     except Damage as error:
         raise damaged(path.parent, f"{path.name}: {error}") from error
     except OSError as error:
-        if error.errno not in _NOT_OURS:
+        if error.errno not in _DAMAGE:
             raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="check its permissions") from error
         raise damaged(path.parent, f"{path.name}: {_first_line(error.strerror or error)}") from error
     # pyarrow raises errors of Python, such as UnicodeDecodeError, for some damaged footers.

@@ -10,7 +10,7 @@ from spo_trace import schema
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.reasons import Reason
-from spo_trace.snapshots.damage import damaged
+from spo_trace.snapshots.damage import NOT_OURS, damaged
 from spo_trace.snapshots.json_fields import DamagedJson, JsonFields
 from spo_trace.snapshots.machine_json import machine_json, numbers_of, read_machine
 from spo_trace.snapshots.meta import (
@@ -45,6 +45,8 @@ def read_meta(directory: Path) -> Meta:
             )
         return _meta(fields, version)
     except OSError as error:
+        if error.errno in NOT_OURS:
+            raise damaged(directory, f"{NAME}: {error.strerror}") from error
         raise SpoTraceError(
             f"{directory} is not a snapshot: {error.strerror}", hint="make one: spo-trace snapshot"
         ) from error
