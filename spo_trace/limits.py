@@ -9,6 +9,7 @@ __all__ = [
     "MAX_ORDER",
     "MAX_ROWS_PER_BYTE",
     "MAX_ROW_GROUP",
+    "MAX_SECONDS",
     "MAX_TABLE_BYTES",
 ]
 
@@ -40,3 +41,6 @@ MAX_TABLE_BYTES = 4 << 30
 
 # nr_base_pages of page_owner_stacks is an int (stack_print(), mm/page_owner.c), negative if its refcount is saturated.
 COUNT_RANGE = (-(1 << 31), (1 << 31) - 1)
+
+# Between two samples of one boot: 136 years. Squares of seconds stay far from the end of float64.
+MAX_SECONDS = 1 << 32

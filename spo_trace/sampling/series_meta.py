@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from spo_trace.analysis.keys import KEYS
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.sampling.samples import Sample
@@ -70,8 +71,11 @@ def read_series_meta(directory: Path) -> SeriesMeta:
         fields = JsonFields.read(directory / NAME)
         if fields.number("series_version", least=1) > _VERSION:
             raise SpoTraceError(f"{directory} is of a newer spo-trace", hint=UPGRADE)
+        by = fields.texts("by")
+        if len(set(by)) < len(by) or not set(by) <= set(KEYS):
+            raise fields.wrong("by", "a list of different keys")
         return SeriesMeta(
-            by=fields.texts("by"),
+            by=by,
             where=fields.text_or_none("where"),
             method=fields.text_or_none("method"),
             host=fields.text_or_none("host"),

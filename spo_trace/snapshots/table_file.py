@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Open one Parquet file of a snapshot: its footer is compared with schema.py, its rows are checked as they are read."""
 
-import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +10,9 @@ import pyarrow.parquet as pq
 
 from spo_trace import schema
 from spo_trace.files.closeable import Closeable
-from spo_trace.files.regular import open_regular
-from spo_trace.limits import MAX_ROW_GROUP, MAX_ROWS_PER_BYTE, MAX_TABLE_BYTES
 from spo_trace.snapshots.damage import Damage
 from spo_trace.snapshots.meta import Meta
+from spo_trace.snapshots.parquet_input import checked_footer, open_parquet
 from spo_trace.snapshots.table_checks import RowChecks
 from spo_trace.snapshots.table_types import converted, equivalent, text_paths
 
@@ -63,7 +60,7 @@ class TableFile(Closeable):
         self._schema = schema.TABLES[table]
         self._expected = expected
         self._checks = RowChecks(table, expected.stacks, expected.page_size)
-        self._file = open_regular(path)
+        self._file = open_parquet(path)
         try:
             self._parquet = self._opened()
         except BaseException:
@@ -99,27 +96,13 @@ class TableFile(Closeable):
             yield self._checked(self._parquet.schema_arrow.empty_table().select(needed), needed).select(list(columns))
 
     def _opened(self) -> pq.ParquetFile:
-        footer = pq.ParquetFile(self._file)
-        self._check_rows(footer.metadata, os.fstat(self._file.fileno()).st_size)
+        footer = checked_footer(self._file)
+        if self._expected.rows not in (None, footer.metadata.num_rows):
+            raise Damage(f"it has {footer.metadata.num_rows:,} rows; snapshot.json says {self._expected.rows:,}")
         self._check_columns(footer.schema_arrow)
         return pq.ParquetFile(self._file, metadata=footer.metadata, read_dictionary=text_paths(footer.metadata))
 
-    def _check_rows(self, footer: pq.FileMetaData, size: int) -> None:
-        groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-        rows = [group.num_rows for group in groups]
-        if footer.num_rows != sum(rows) or any(number < 0 for number in rows):
-            raise Damage(f"the numbers of rows contradict each other: {footer.num_rows:,} and {sum(rows):,}")
-        if any(number > MAX_ROW_GROUP for number in rows) or footer.num_rows > size * MAX_ROWS_PER_BYTE:
-            raise Damage(f"it claims {footer.num_rows:,} rows in {size:,} bytes")
-        if any(group.total_byte_size > MAX_TABLE_BYTES for group in groups):
-            raise Damage("it claims row groups of many GiB")
-        if self._expected.rows is not None and footer.num_rows != self._expected.rows:
-            raise Damage(f"it has {footer.num_rows:,} rows; snapshot.json says {self._expected.rows:,}")
-
     def _check_columns(self, found: pa.Schema) -> None:
-        name, number = Counter(found.names).most_common(1)[0] if found.names else ("", 0)
-        if number > 1:
-            raise Damage(f"it has {number} columns {name}")
         for field in self._schema:
             if field.name not in found.names:
                 if field.name in self._expected.optional:
