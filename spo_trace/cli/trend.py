@@ -68,7 +68,7 @@ FailAbove = Annotated[
         "--fail-above",
         shows="RATE",
         help="Exit with 3 if the column `at least` of any row exceeds RATE: bytes per s, min, h or day, such as "
-        "10K/s or 1MiB/h; or 0.",
+        "10K/s or 1MiB/h; or 0. Exit with 4 if none does, but samples are missing.",
     ),
 ]
 

@@ -69,7 +69,8 @@ def _parquet(sample: Sample) -> bytes:
     texts = sample.table.assign(**{name: sample.table[name].map(join_frames, na_action="ignore") for name in frames})
     table = pd.concat([pd.DataFrame(of_sample, index=sample.table.index), texts], axis="columns")
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), sink, compression="zstd", compression_level=9)
+    rows = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(rows, sink, compression="zstd", compression_level=9, write_page_checksum=True)
     return bytes(sink.getvalue())
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from spo_trace.limits import MAX_MEMORY_BYTES, MAX_SECONDS
 from spo_trace.sampling.samples import SERIES_AMOUNTS
 from spo_trace.snapshots.damage import Damage, naming_damage
-from spo_trace.snapshots.parquet_input import checked_footer, open_parquet
+from spo_trace.snapshots.parquet_input import checked_footer, open_parquet, opened_again
 
 __all__ = ["is_sample", "read_sample", "sample_number"]
 
@@ -43,7 +42,7 @@ def read_sample(path: Path, keys: list[str], earlier: float | None) -> tuple[flo
         columns = ["sample", "seconds", "taken_at", *keys, *SERIES_AMOUNTS]
         _check_columns(footer.schema_arrow, columns, keys)
         names = [key for key in keys if _is_text(footer.schema_arrow.field(key).type)]
-        rows = pq.ParquetFile(file, metadata=footer.metadata, read_dictionary=names).read(columns).select(columns)
+        rows = opened_again(file, footer.metadata, names).read(columns).select(columns)
         rows.validate(full=True)
         return _check(rows, sample_number(path), keys, earlier), rows
 

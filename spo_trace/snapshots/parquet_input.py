@@ -2,6 +2,7 @@
 """Open an untrusted Parquet file, and bound what its footer makes a reader allocate."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from spo_trace.files.regular import open_regular
 from spo_trace.limits import MAX_ROW_GROUP, MAX_ROWS_PER_BYTE, MAX_TABLE_BYTES
 from spo_trace.snapshots.damage import Damage
 
-__all__ = ["checked_footer", "open_parquet"]
+__all__ = ["checked_footer", "open_parquet", "opened_again"]
 
 
 def open_parquet(path: Path) -> pa.NativeFile:
@@ -26,6 +27,14 @@ def checked_footer(file: pa.NativeFile) -> pq.ParquetFile:
     found = pq.ParquetFile(file)
     _check(found.metadata, found.schema_arrow, file.size())
     return found
+
+
+def opened_again(file: pa.NativeFile, footer: pq.FileMetaData, dictionaries: Sequence[str]) -> pq.ParquetFile:
+    """Return the file with columns at these paths as dictionaries; each page is compared with its CRC.
+
+    Older versions of spo-trace wrote no CRC.
+    """
+    return pq.ParquetFile(file, metadata=footer, read_dictionary=dictionaries, page_checksum_verification=True)
 
 
 def _check(footer: pq.FileMetaData, columns: pa.Schema, size: int) -> None:

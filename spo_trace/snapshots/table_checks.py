@@ -18,9 +18,9 @@ from spo_trace.snapshots.meta import Origin
 
 __all__ = ["RowChecks"]
 
-# Columns that can only be checked together with others.
+# Columns that can only be checked together with others. Swap is counted by its type, and is only as good as its origin.
 _WITH = {
-    "swap_type": ("swp_entry", "swap_offset"),
+    "swap_type": ("swp_entry", "swap_offset", "origin"),
     "swap_offset": ("swp_entry", "swap_type"),
     "frames": ("stack_id", "stack_hash", "handle"),
 }
