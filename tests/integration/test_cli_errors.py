@@ -55,7 +55,7 @@ ERRORS = [
     (["report", "empty"], "page_owner contains no valid record: it is empty\n"),
     (["report", "garbage"], "page_owner: this is an ELF file, such as a vmcore\n"),
     (["report", "bad.tar"], "bad.tar: page_owner is empty in the archive\n"),
-    (["report", "broken.spo"], f"broken.spo/{DAMAGED}"),
+    (["report", "broken.spo"], f"broken.spo{DAMAGED}"),
     (["report", "newer.spo"], f"newer.spo has schema version 99; this spo-trace reads up to {SCHEMA_VERSION}\n"),
     (["report", "-"], "standard input is empty\n"),
     (["report", "x.spo", "-o", "no/such"], "no/such can't be written: no is not a directory\n"),
