@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Parts of the balance: its lines, the pages that the kernel lists, and changes during the read."""
+"""Parts of the balance: its lines, and the pages that the kernel lists."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of
 from spo_trace.snapshots.meta import Origin
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Item", "Listed", "listed_pages", "moved_note", "moved_pages", "used_pages"]
+__all__ = ["Item", "Listed", "listed_pages", "used_pages"]
 
 _SWAP_NAMES = {Origin.DEBUGFS: "swap_page_owner", Origin.BPF: "swap entries of the probes"}
 
@@ -19,8 +19,8 @@ class Item(NamedTuple):
     """Hold one line of the balance, in base pages.
 
     `kind`: `machine` (pages in use, from /proc), `listed` (pages that the kernel lists), `difference`
-    (machine − listed), `explains` (a known part of the difference), `rest` (the unexplained part), `aside` (not part of
-    the sum).
+    (machine − listed), `explains` (a known part of the difference), `bound` (a part of which only an upper bound is
+    known), `rest` (the unexplained part), `aside` (not part of the sum).
     """
 
     section: str
@@ -86,24 +86,3 @@ def listed_pages(snap: Snapshot) -> Listed:
 def used_pages(snap: Snapshot, meminfo: Mapping[str, int], total: str, free: str) -> int | None:
     """Return total − free in base pages, None if `meminfo` lacks one of them."""
     return (meminfo[total] - meminfo[free]) // snap.page_size if total in meminfo and free in meminfo else None
-
-
-def moved_pages(rest: int, before: int | None, after: int | None) -> int:
-    """Return the part of `rest` that the change between the two readings of meminfo can explain.
-
-    The owners were read between these two.
-    """
-    change = 0 if before is None or after is None else before - after
-    return max(min(rest, 0), change) if change < 0 else min(max(rest, 0), change)
-
-
-def moved_note(name: str, before: int | None, after: int | None) -> str:
-    """Return a note on the change of the free amount `name` between the two readings of meminfo.
-
-    `before`, `after`: pages in use, so that the free amount rose if `before` is larger.
-    """
-    if before is None or after is None:
-        return "unknown: the capture has no second /proc/meminfo"
-    change = before - after
-    way = "rose" if change > 0 else "fell"
-    return f"{name} {way} by {abs(change):,} pages during the read (upper bound)" if change else ""
