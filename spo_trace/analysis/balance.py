@@ -9,6 +9,7 @@ from spo_trace.analysis.balance_changes import memory_changes
 from spo_trace.analysis.balance_parts import Item, Listed, listed_pages, used_pages
 from spo_trace.analysis.balance_stacks import stack_items
 from spo_trace.analysis.balance_swap import swap_items
+from spo_trace.analysis.compressed_swap import compressed_swap
 from spo_trace.analysis.placeholder_stacks import Placeholder
 from spo_trace.snapshots.reader import Snapshot
 
@@ -64,6 +65,9 @@ def _memory(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         yield Item("memory", "aside", "the snapshot's own", own, "listed; allocated by the process that took it")
     if cached := machine.meminfo.get("SwapCached", 0) // snap.page_size:
         yield Item("memory", "aside", "in the swap cache", cached, "both in memory and in swap; counted in both")
+    for compressor, pages in compressed_swap(snap).items():
+        why = "listed; compressed contents of pages that are counted in swap, too"
+        yield Item("memory", "aside", f"in {compressor}", pages, why)
 
 
 # Pages that are listed with a placeholder instead of a stack. The line for early pages is always shown.

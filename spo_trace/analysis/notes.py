@@ -19,6 +19,7 @@ class NoteCode(StrEnum):
     SWAP_UNKNOWN = "swap-owners-unknown"
     MEMORY_UNKNOWN = "memory-owners-unknown"
     SWAP_CACHE = "swap-cache"
+    COMPRESSED_SWAP = "compressed-swap"
     KERNEL_UNKNOWN = "kernel-unknown"
     DIFFERENT_KERNELS = "different-kernels"
     ONE_BOOT = "one-boot"
@@ -30,6 +31,7 @@ class NoteCode(StrEnum):
     CHANGES = "changes"
     NO_DIFFERENCE = "no-difference"
     SAMPLES = "samples"
+    STACKS_NOT_COUNTED = "stacks-not-counted"
     VERDICT = "verdict"
 
 

@@ -4,6 +4,7 @@
 from collections.abc import Iterator, Mapping
 
 from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.compressed_swap import Compressor, compressed_swap
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
 from spo_trace.analysis.question import Question
@@ -50,7 +51,22 @@ def snapshot_notes(snap: Snapshot) -> list[Note]:
     elif (cached := swap_cache(snap)) and "swap" not in snap.meta.unknown_amounts:
         text = f"In the swap cache, counted both in memory and in swap: {format_size(cached)}"
         notes.append(Note(NoteCode.SWAP_CACHE, text))
+    if not snap.meta.unknown_amounts:
+        notes += _compressed_notes(snap)
     return notes
+
+
+def _compressed_notes(snap: Snapshot) -> Iterator[Note]:
+    for compressor, pages in compressed_swap(snap).items():
+        size = format_size(pages * snap.page_size)
+        text = f"{size} of memory hold the compressed contents of {compressor}: {_COUNTED_TWICE[compressor]}"
+        yield Note(NoteCode.COMPRESSED_SWAP, text)
+
+
+_COUNTED_TWICE = {
+    Compressor.ZRAM: "the swap there counts a second time as memory",
+    Compressor.ZSWAP: "pages of swap that count a second time as memory",
+}
 
 
 def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
