@@ -31,13 +31,16 @@ def memory_changes(snap: Snapshot, rest: int) -> Iterator[Item]:
         yield Item("memory", "bound", "changed during the read", moved, moved_note("MemFree", before, after))
         return
     yield Item("memory", "explains", "allocated during the read", -allocated, _LATER if allocated else "")
-    if before is None or after is None:
-        return
-    # The pages in use grew by what was allocated, less what was freed.
-    freed = max(allocated - (after - before), 0)
-    if part := min(max(rest + allocated, 0), freed):
-        why = f"in use when meminfo was read, but not listed; {freed:,} pages were freed (upper bound)"
-        yield Item("memory", "bound", "freed during the read", part, why)
+    rest += allocated
+    if rest < 0 and (part := max(rest, -_swapped_in(snap))):
+        why = "came back from swap; listed with the time of their first allocation (upper bound: SwapFree rose as much)"
+        yield Item("memory", "bound", "swapped in during the read", part, why)
+    if rest > 0 and before is not None and after is not None:
+        # The pages in use grew by what was allocated, less what was freed.
+        freed = max(allocated - (after - before), 0)
+        if part := min(rest, freed):
+            why = f"in use when meminfo was read, but not listed; {freed:,} pages were freed (upper bound)"
+            yield Item("memory", "bound", "freed during the read", part, why)
 
 
 def stack_changes(snap: Snapshot, section: str, rest: int) -> Iterator[Item]:
@@ -102,6 +105,14 @@ def moved_note(name: str, before: int | None, after: int | None) -> str:
     change = before - after
     way = "rose" if change > 0 else "fell"
     return f"{name} {way} by {abs(change):,} pages during the read (upper bound)" if change else ""
+
+
+# Pages whose first owner was restored by the kernel while they were read, at most.
+def _swapped_in(snap: Snapshot) -> int:
+    before, after = _swap(snap)
+    if before is None or after is None or not snap.meta.swap_owner.kept_by_kernel:
+        return 0
+    return max(before - after, 0)
 
 
 def _memory(snap: Snapshot) -> tuple[int | None, int | None]:

@@ -134,6 +134,25 @@ def test_the_time_of_a_restored_page_is_that_of_its_swap_in(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("swap_after", "patched", "expected"),
+    [(10, True, [-40, 0]), (30, True, [-30, -10]), (60, True, [-40]), (10, False, [-40])],
+)
+def test_pages_that_came_back_from_swap_have_old_times(
+    tmp_path: Path, swap_after: int, patched: bool, expected: list[int]
+) -> None:
+    # GIVEN a page that was allocated during the read, and 40 old ones that were not in use before
+    info = {
+        "meminfo": meminfo(total=9000, free=7000, swap_total=100, swap_free=40),
+        "meminfo-after": meminfo(total=9000, free=6959, swap_total=100, swap_free=100 - swap_after),
+        **({"swap_page_owner": entry(1)} if patched else {}),
+    }
+    snap = taken(tmp_path, old=2040, new=1, used=0, used_after=0, **info)
+    found = lines(snap, "memory")
+    assert [pages for _, _, pages in found[1:]] == expected
+    assert ("swapped in during the read" in [item for _, item, _ in found]) == (len(expected) == 2)
+
+
+@pytest.mark.parametrize(
     ("counted", "used_after", "expected"),
     [
         # 700 pages came into use, and 300 of them are listed: 400 can be counted only.
