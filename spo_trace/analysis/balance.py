@@ -53,7 +53,7 @@ def _memory(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     yield Item("memory", "difference", "difference", used - listed.mem, "")
     yield Item("memory", "explains", "per-CPU free lists", pcp, "free, but not counted in MemFree; never listed")
     rest = used - listed.mem - pcp
-    for changed in list(memory_changes(snap, rest)):
+    for changed in list(memory_changes(snap, listed, rest)):
         rest -= changed.pages
         yield changed
     yield Item("memory", "rest", "unexplained", rest, _rest_note(rest))

@@ -9,23 +9,19 @@ which pages it is of.
 
 from collections.abc import Iterator
 
-from spo_trace.analysis.balance_parts import Item, used_pages
+from spo_trace.analysis.balance_parts import Item, Listed, used_pages
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["allocated_pages", "memory_changes", "moved_note", "moved_pages", "stack_changes"]
-
-# Seconds by which the newest allocation may be later than the end of the read: /proc/uptime and ts_nsec have different
-# clocks, which start at different moments of the boot and drift apart.
-_CLOCK_SLACK = 1.0
+__all__ = ["memory_changes", "moved_note", "moved_pages", "stack_changes"]
 
 _LATER = "listed, but not yet in use when meminfo was read; by the snapshot itself and by all other processes"
 _NO_SECOND = "unknown: the capture has no second /proc/meminfo"
 
 
-def memory_changes(snap: Snapshot, rest: int) -> Iterator[Item]:
+def memory_changes(snap: Snapshot, listed: Listed, rest: int) -> Iterator[Item]:
     """Yield lines that explain `rest`, the pages in use less those listed: allocated and freed during the read."""
     before, after = _memory(snap)
-    allocated = allocated_pages(snap)
+    allocated = listed.allocated
     if allocated is None:
         moved = moved_pages(rest, before, after)
         yield Item("memory", "bound", "changed during the read", moved, moved_note("MemFree", before, after))
@@ -43,14 +39,14 @@ def memory_changes(snap: Snapshot, rest: int) -> Iterator[Item]:
             yield Item("memory", "bound", "freed during the read", part, why)
 
 
-def stack_changes(snap: Snapshot, section: str, rest: int) -> Iterator[Item]:
+def stack_changes(snap: Snapshot, listed: Listed, section: str, rest: int) -> Iterator[Item]:
     """Yield lines that explain `rest`, the kernel's counts less the listed pages: the counts are read last."""
     before, after = _memory(snap)
     name = "MemFree"
     if before is not None and after is not None and snap.meta.swap_owner.kept_by_kernel:
         name = "MemFree + SwapFree"
         before, after = (one + (swap or 0) for one, swap in zip((before, after), _swap(snap), strict=True))
-    allocated = allocated_pages(snap)
+    allocated = listed.allocated
     if allocated is None or before is None or after is None:
         moved = moved_pages(rest, after, before)
         yield Item(section, "bound", "changed during the read", moved, moved_note(name, before, after))
@@ -65,25 +61,6 @@ def stack_changes(snap: Snapshot, section: str, rest: int) -> Iterator[Item]:
     freed = max(allocated, allocated - (after - before))
     why = f"listed, but freed before the counts were read; {freed:,} pages at most"
     yield Item(section, "bound", "freed after being read", max(rest, -freed), why)
-
-
-def allocated_pages(snap: Snapshot) -> int | None:
-    """Return the listed base pages that were allocated after the read began, None if their times are unknown.
-
-    The times are unknown before Linux 5.11, without /proc/uptime, and if the newest time is not within the read. The
-    last is the case after a suspend, which /proc/uptime includes and ts_nsec does not.
-    """
-    machine = snap.meta.machine
-    if machine.uptime_start is None or snap.meta.page_owner is None:
-        return None
-    pages = snap.read("pages", ["order", "ts_nsec", "kernel_ts_nsec"])
-    # If the probes restored an owner, ts_nsec is the time of the page's first allocation, before it was in swap.
-    times = pages["kernel_ts_nsec"].fillna(pages["ts_nsec"]).fillna(0)
-    begin = int(machine.uptime_start * 1e9)
-    end = float("inf") if machine.uptime_end is None else (machine.uptime_end + _CLOCK_SLACK) * 1e9
-    if times.empty or not begin <= int(times.max()) <= end:
-        return None
-    return int((2 ** pages["order"][times > begin].astype("int64")).sum())
 
 
 def moved_pages(rest: int, before: int | None, after: int | None) -> int:

@@ -12,6 +12,10 @@ from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Item", "Listed", "listed_pages", "used_pages"]
 
+# Seconds by which the newest allocation may be later than the end of the read: /proc/uptime and ts_nsec have different
+# clocks, which start at different moments of the boot and drift apart.
+_CLOCK_SLACK = 1.0
+
 _SWAP_NAMES = {Origin.DEBUGFS: "swap_page_owner", Origin.BPF: "swap entries of the probes"}
 
 
@@ -35,13 +39,14 @@ class Listed(NamedTuple):
 
     `by_stack`: mem_pages, swap_pages, counted_pages (pages in memory and swap that the kernel counts in nr_base_pages),
     nr_base_pages, early (whether it is the placeholder stack of early boot). `by_type`: pages of each swap type.
-    `placeholders`: pages in memory with each placeholder stack. `swap_name`: the file or map that lists swap, None
-    without one.
+    `placeholders`: pages in memory with each placeholder stack. `allocated`: pages in memory that were allocated after
+    the read began, None if their times are unknown. `swap_name`: the file or map that lists swap, None without one.
     """
 
     by_stack: pd.DataFrame
     by_type: pd.Series
     placeholders: dict[Placeholder, int]
+    allocated: int | None
     swap_name: str | None
 
     @property
@@ -61,7 +66,8 @@ def listed_pages(snap: Snapshot) -> Listed:
     """Return the pages that a snapshot lists, by stack and by swap type."""
     swap_owner = snap.meta.swap_owner
     probed = swap_owner.origin is Origin.BPF
-    pages = snap.read("pages", ["order", "stack_id", *(["kernel_stack_id"] if probed else [])])
+    restored = ["kernel_stack_id", "kernel_ts_nsec"] if probed else []
+    pages = snap.read("pages", ["order", "stack_id", "ts_nsec", *restored])
     swap = snap.read("swap", ["swap_type", "stack_id"])
     by_stack = pd.DataFrame(index=snap.stacks["stack_id"].astype("int64"))
     base_pages = 2 ** pages["order"].astype("int64")
@@ -80,7 +86,23 @@ def listed_pages(snap: Snapshot) -> Listed:
     by_stack["early"] = placeholder == Placeholder.EARLY
     by_type = swap.groupby(swap["swap_type"].astype("int64")).size()
     placeholders = {one: int(by_stack.loc[placeholder == one, "mem_pages"].sum()) for one in Placeholder}
-    return Listed(by_stack, by_type, placeholders, _SWAP_NAMES[swap_owner.origin] if swap_owner.origin else None)
+    swap_name = _SWAP_NAMES[swap_owner.origin] if swap_owner.origin else None
+    return Listed(by_stack, by_type, placeholders, _allocated(snap, pages, base_pages), swap_name)
+
+
+# The times are unknown before Linux 5.11, without /proc/uptime, and if the newest one is not within the read: after a
+# suspend, which /proc/uptime includes and ts_nsec does not.
+def _allocated(snap: Snapshot, pages: pd.DataFrame, base_pages: pd.Series) -> int | None:
+    machine = snap.meta.machine
+    times = pages["ts_nsec"].fillna(0)
+    if "kernel_ts_nsec" in pages:
+        # If the probes restored an owner, ts_nsec is the time of the page's first allocation, before it was in swap.
+        times = pages["kernel_ts_nsec"].fillna(times)
+    if machine.uptime_start is None or times.empty:
+        return None
+    begin = int(machine.uptime_start * 1e9)
+    end = float("inf") if machine.uptime_end is None else (machine.uptime_end + _CLOCK_SLACK) * 1e9
+    return int(base_pages[times > begin].sum()) if begin <= int(times.max()) <= end else None
 
 
 def used_pages(snap: Snapshot, meminfo: Mapping[str, int], total: str, free: str) -> int | None:

@@ -42,7 +42,7 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         if len(lacking):
             yield Item(_SECTION, "explains", item, -int(lacking.sum()), f"{len(lacking)} stacks: {why}")
     rest = kernel - found + int(missing.sum())
-    for explained in list(_explained(snap, rest)):
+    for explained in list(_explained(snap, listed, rest)):
         rest -= explained.pages
         yield explained
     yield Item(_SECTION, "rest", "unexplained", rest, "")
@@ -51,14 +51,14 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     yield Item(_SECTION, "aside", "sum of absolute differences", int(differences.sum()), differing)
 
 
-def _explained(snap: Snapshot, rest: int) -> Iterator[Item]:
+def _explained(snap: Snapshot, listed: Listed, rest: int) -> Iterator[Item]:
     swap_owner = snap.meta.swap_owner
     if swap_owner.kept_by_kernel and swap_owner.origin is None:
         swap = used_pages(snap, snap.meta.machine.meminfo, "SwapTotal", "SwapFree") or 0
         part = min(max(rest, 0), swap)
         yield Item(_SECTION, "explains", "in swap", part, "counted but not listed: swap_page_owner was not read")
         rest -= part
-    yield from stack_changes(snap, _SECTION, rest)
+    yield from stack_changes(snap, listed, _SECTION, rest)
 
 
 # ___GFP_DIRECT_RECLAIM | ___GFP_KSWAPD_RECLAIM (include/linux/gfp_types.h): the same in all kernels with nr_base_pages.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What changed during the read: pages are identified by their times, and what is not is an upper bound."""
 
+import json
 import re
 from pathlib import Path
 
@@ -129,6 +130,9 @@ def test_the_time_of_a_restored_page_is_that_of_its_swap_in(tmp_path: Path) -> N
     times = pa.array([NEW] * 500 + [None] * (len(table) - 500), pa.uint64())
     column = table.schema.get_field_index("kernel_ts_nsec")
     pq.write_table(table.set_column(column, table.schema.field(column), times), snap.path / "pages.parquet")
+    facts = json.loads((snap.path / "snapshot.json").read_text())
+    facts["swap_owner"] |= {"origin": "bpf", "why": None}
+    (snap.path / "snapshot.json").write_text(json.dumps(facts))
     # THEN the time of their first allocation does not count
     assert lines(Snapshot(snap.path), "memory")[0] == ("explains", "allocated during the read", -501)
 

@@ -112,7 +112,7 @@ def test_unknown_pages_are_at_most_those_before_the_attach(tmp_path: Path, maps:
         ["listed", "swap entries of the probes", 2],
         ["difference", "difference", 10],
         ["explains", "unknown (before attach)", 3],
-        ["explains", "changed during the read", 0],
+        ["bound", "changed during the read", 0],
         ["rest", "unexplained", 7],
     ]
 
