@@ -12,7 +12,8 @@ from spo_trace.snapshots.reader import Snapshot
 __all__ = ["stack_items"]
 
 _SECTION = "page_owner_stacks"
-_NO_RECLAIM = "first allocated without __GFP_RECLAIM; since Linux 6.18 such a stack is not counted"
+# c83aab85e181, 6.18 and 6.17.6.
+_NO_RECLAIM = "first allocated without __GFP_RECLAIM; since Linux 6.17.6 such a stack is not counted"
 _OTHERWISE = "below count_threshold, freed during the read, or entirely in swap, where the gfp mask is unknown"
 
 

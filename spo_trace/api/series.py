@@ -47,7 +47,7 @@ def watch(
 
     The samples are of this machine (by default 5 seconds apart), of the captures or directories of captures `from_`, or
     of the stages of a simulated scenario. `method`: `counts` (the kernel's page count per stack: cheap, memory and swap
-    together, only for keys of the stack; since Linux 6.18 most slab is missing), `full` (every record), or `auto`
+    together, only for keys of the stack; since Linux 6.17.6 most slab is missing), `full` (every record), or `auto`
     (counts if they answer the question and have all stacks). `stacks_timeout`: page_owner_stacks is skipped if reading
     it returns no data for this many seconds. `page_size`: of the machine, if the captures do not contain it. `record`:
     a directory to store each sample in, for `series` and `trend`; `owner` and `mode` as for `snapshot`.

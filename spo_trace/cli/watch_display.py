@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"[\d,]+")
 
 # Also the warning of trend on a recording.
 STACKS_MISSING = (
-    "stacks are missing, and so is their growth: since Linux 6.18, the kernel does not count stacks that were first"
+    "stacks are missing, and so is their growth: since Linux 6.17.6, the kernel does not count stacks that were first"
     " allocated without __GFP_RECLAIM, such as most slab"
 )
 

@@ -51,12 +51,13 @@ _RELEASE = re.compile(r"(\d{1,6})\.(\d{1,6})")
 def counts_lack_stacks(release: str | None) -> bool:
     """Return whether the counts of this kernel release may lack stacks; True if the release is unknown.
 
-    Since Linux 6.18, add_stack_record_to_list() (mm/page_owner.c) does not list a stack whose first allocation has no
-    bit of __GFP_RECLAIM, such as most slab and huge pages, so that its pages are never counted. Neither a file nor a
-    symbol tells the kernels apart, and the stacks that are missing are known only after all records are read.
+    c83aab85e181, 6.18 and 6.17.6: add_stack_record_to_list() (mm/page_owner.c) does not list a stack whose first
+    allocation has no bit of __GFP_RECLAIM, such as most slab and huge pages, so that its pages are never counted.
+    Neither a file nor a symbol tells the kernels apart, and which stacks are missing is known only after all records
+    are read. Vendors' releases of 6.17 have the change, too, whatever their third number is.
 
     >>> counts_lack_stacks("6.12.63-amd64"), counts_lack_stacks("6.18.2"), counts_lack_stacks(None)
     (False, True, True)
     """
     match = _RELEASE.match(release or "")
-    return match is None or (int(match[1]), int(match[2])) >= (6, 18)
+    return match is None or (int(match[1]), int(match[2])) >= (6, 17)

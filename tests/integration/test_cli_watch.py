@@ -19,7 +19,7 @@ from tests.terminal import in_terminal
 
 IN_FULL = "Each sample reads all records, because this kernel does not count every stack"
 MISSING = (
-    "tacks are missing, and so is their growth: since Linux 6.18, the kernel does not count stacks that were first"
+    "tacks are missing, and so is their growth: since Linux 6.17.6, the kernel does not count stacks that were first"
     " allocated without __GFP_RECLAIM, such as most slab"
 )
 LEAK = ("--from", "leak", "--backend", "simulator")

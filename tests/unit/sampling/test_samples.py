@@ -18,7 +18,7 @@ from tests.support import ANON, CARRIED, FS, MACHINE, FakeSource, Files, entry, 
 
 COUNTS = b" %b\nnr_base_pages: 3\n\n %b\nnr_base_pages: 5\n\n" % (b"\n ".join(ANON), b"\n ".join(FS))
 # A kernel that counts every stack.
-OLDER = {"uname": b"Linux box 6.17.3 #1 SMP Mon x86_64 GNU/Linux\n"}
+OLDER = {"uname": b"Linux box 6.12.63 #1 SMP Mon x86_64 GNU/Linux\n"}
 FILES = {**MACHINE, **OLDER, "page_owner": page() + page(0x101, 2, b"cat", stack=FS), "swap_page_owner": entry(1)}
 
 
@@ -72,7 +72,7 @@ def test_questions_that_counts_cannot_answer_are_read_in_full(where: str | None)
 
 @pytest.mark.parametrize("uname", [b"Linux box 6.18.0-rc1 #1 x86_64 GNU/Linux\n", b"Linux box 7.2.13 #1 x86_64\n", b""])
 def test_counts_that_may_lack_stacks_are_used_only_if_asked_for(uname: bytes) -> None:
-    # GIVEN a kernel that has no count for one of the two stacks of page_owner, as Linux 6.18 and later
+    # GIVEN a kernel that has no count for one of the two stacks of page_owner, as Linux 6.17.6 and later
     counts = b" %b\nnr_base_pages: 1\n\n" % b"\n ".join(ANON)
     sources = [at(number, {**FILES, "uname": uname, "show_stacks": counts}) for number in (1, 2)]
     # THEN all samples have both, unless counts are asked for
@@ -102,8 +102,9 @@ def test_a_capture_of_counts_only() -> None:
 @pytest.mark.parametrize(
     ("release", "lacking"),
     [
-        ("6.17.13", False),
+        ("6.16.12", False),
         ("6.12.63+deb13-amd64", False),
+        ("6.17.0-8-generic", True),
         ("6.18.0-rc1", True),
         ("6.18", True),
         ("7.0.1", True),
