@@ -32,6 +32,7 @@ class NoteCode(StrEnum):
     NO_DIFFERENCE = "no-difference"
     SAMPLES = "samples"
     STACKS_NOT_COUNTED = "stacks-not-counted"
+    SAMPLES_MISSING = "samples-missing"
     VERDICT = "verdict"
 
 

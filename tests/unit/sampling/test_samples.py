@@ -10,7 +10,7 @@ import pytest
 import spo_trace as spo
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError, UsageError
-from spo_trace.files.private_directories import scratch_directory
+from spo_trace.files.scratch import scratch_directory
 from spo_trace.sampling.method import MethodReason, check_method, counts_lack_stacks
 from spo_trace.sampling.samples import take_samples
 from spo_trace.sources.series import choose_series
