@@ -81,8 +81,9 @@ def balance(snap: SnapshotLike) -> "Table":
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
     (nr_base_pages). A section is left out if the snapshot lacks the pages in use or the listed pages. The exception is
-    swap whose owners are unknown. `share` is the unexplained part of the pages in use. `verdicts` gives a verdict on
-    each section.
+    swap whose owners are unknown. Kinds: `machine`, `listed`, `difference` (machine − listed), its parts `explains`
+    (known) and `bound` (at most this much, as pages changed during the read), `rest` (unexplained), and `aside` (not
+    part of the sum). `share` is the unexplained part of the pages in use. `verdicts` gives a verdict on each section.
 
     >>> list(spo.balance("now.spo")["section"].unique())
     ['memory', 'swap type 0: /dev/vda', 'swap type 1: /dev/zram0', 'page_owner_stacks']
@@ -98,8 +99,9 @@ def verdicts(snap: SnapshotLike, *, parts: Iterable[str] = (), tolerance: float 
 
     Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code), pages and
     share (the unexplained part; missing if nothing was compared), text. A section is balanced if at most `tolerance`
-    percent or 1 MiB is unexplained, and not checked if its input is missing or incomplete. `parts`: the parts to judge,
-    by default all. Raise UsageError for a part that does not exist.
+    percent, 1 MiB or 256 pages are unexplained. It is not checked if its input is missing or incomplete, or if so much
+    may have changed during the read that missing pages could not be noticed. `parts`: the parts to judge, by default
+    all. Raise UsageError for a part that does not exist.
 
     >>> list(spo.verdicts("now.spo", parts=["memory"])["verdict"])
     ['balanced']

@@ -25,6 +25,7 @@ _LONGEST = (
     "test_rfc.py",
     "test_life.py",
     "test_watch.py",
+    "test_verify.py",
     "test_live.py",
     "test_trace.py",
 )
