@@ -38,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory with a crafted snapshot in day/."""
     directory = tmp_path_factory.mktemp("names")
     (directory / "day").mkdir()
-    for number, name in enumerate("ab"):
+    for number, name in enumerate("abc"):
         path = directory / "day" / f"{name}.spo"
         files = FILES | {"uptime": b"%d.00 1.00\n" % (100 + 60 * number)}
         snapshot_of(directory, files, name=name).path.rename(path)
