@@ -50,7 +50,7 @@ def test_doctor_and_the_source_find_it(tmp_path: Path, case: str) -> None:
     mounts, directories, expected = CASES[case]
     machine = machine_of(tmp_path, mounts, directories_of(directories))
     # WHEN doctor checks, THEN everything is there
-    found = {check.code: check for check in snapshot_needs(machine)}
+    found = {str(check.code): check for check in snapshot_needs(machine)}
     assert found["debugfs"].found == f"debugfs is mounted on /{expected}"
     states = {found[code].state for code in ("debugfs", "page_owner", "swap_page_owner", "page_owner_stacks")}
     assert states == {State.OK}
