@@ -225,6 +225,9 @@ def in_process(*arguments: object, cwd: Path, stdin: bytes = b"") -> subprocess.
             cli.main()
         except SystemExit as left:
             code = left.code
+        # main() wraps the streams, and Python flushes them at exit.
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
     scratch_directory.cache_clear()
     texts = []
     for stream in (out, err):

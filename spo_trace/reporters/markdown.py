@@ -14,8 +14,8 @@ from spo_trace.reporters.format import printable
 
 __all__ = ["render_markdown", "render_markdown_notes"]
 
-# Words and numbers of a note that are shown as they are; anything else may be a name.
-_PLAIN = re.compile(r"[A-Za-z]+(['’-][A-Za-z]+)*|[+±−]?\d{1,3}(,\d{3})*(\.\d+)?[%]?|[…→–]*", re.ASCII)
+# Words, options and numbers of a note that are shown as they are; anything else may be a name.
+_PLAIN = re.compile(r"[A-Za-z]+(['’-][A-Za-z]+)*|--[a-z]+(-[a-z]+)*|[+±−]?\d{1,3}(,\d{3})*(\.\d+)?%?|[…→–]*", re.ASCII)
 
 # A word of a note: punctuation, the word itself, punctuation.
 _WORD = re.compile(r"""([("']*)(.*?)([)"'.,:;?!]*)""", re.DOTALL)

@@ -103,5 +103,5 @@ def test_a_note_reads_the_same_and_nothing_in_it_is_live(note: str, name: str) -
 
 def test_words_and_numbers_of_a_note_stay_plain() -> None:
     out = io.StringIO()
-    render_markdown_notes(["Total: 1,234.50 MiB in memory (12.5%), 3 MiB in swap; it can't tell → more"], out)
-    assert out.getvalue() == ("\n- Total: 1,234.50 MiB in memory (12.5%), 3 MiB in swap; it can't tell → more\n")
+    render_markdown_notes(["Total: 1,234.50 MiB in memory (12.5%), 3 MiB in swap; it can't tell → --top 0"], out)
+    assert out.getvalue() == ("\n- Total: 1,234.50 MiB in memory (12.5%), 3 MiB in swap; it can't tell → --top 0\n")
