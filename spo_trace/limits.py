@@ -14,3 +14,12 @@ WHERE_OPERATORS = 100
 
 # Characters of a size, such as 1.5GiB: 2**64 has 20 digits, and Python refuses to convert more than 4,300.
 SIZE_CHARACTERS = 40
+
+# A file name in Linux's file systems (NAME_MAX of linux/limits.h).
+NAME_BYTES = 255
+
+# The name of a stage of a simulated machine. `-TIME.spo` is added to it in the default name of its snapshot.
+STAGE_NAME_BYTES = 200
+
+# The list of files of a simulated machine. Each stage has about 20 lines of 130 bytes.
+MANIFEST_BYTES = 1 << 22

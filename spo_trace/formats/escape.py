@@ -3,7 +3,9 @@
 
 from functools import lru_cache
 
-__all__ = ["escape", "printable", "unescape"]
+from spo_trace.printable import octal
+
+__all__ = ["escape", "unescape"]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -28,29 +30,7 @@ def _escape_char(char: str) -> str:
         return "\\n"
     if char == "\\":
         return "\\\\"
-    return _octal(char)
-
-
-def printable(text: str) -> str:
-    r"""Return text that may already be escaped, with every other character escaped that `escape` would escape.
-
-    Snapshots, file names and host names are not trusted: they may contain what the parser never writes.
-
-    >>> printable("a\\b\x1b[1m")
-    'a\\b\\033[1m'
-    """
-    return text if text.isprintable() else "".join("\\n" if char == "\n" else _octal(char) for char in text)
-
-
-def _octal(char: str) -> str:
-    if char.isprintable():
-        return char
-    try:
-        raw = char.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        # A surrogate that stands for no byte, from the JSON of a snapshot.
-        raw = char.encode("utf-8", "surrogatepass")
-    return "".join(f"\\{byte:03o}" for byte in raw)
+    return octal(char)
 
 
 def unescape(text: str) -> bytes:

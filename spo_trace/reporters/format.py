@@ -4,8 +4,8 @@
 import re
 from fractions import Fraction
 
-from spo_trace.formats.escape import printable
 from spo_trace.limits import SIZE_CHARACTERS
+from spo_trace.printable import printable
 
 __all__ = ["UNKNOWN", "counted", "format_rate", "format_share", "format_size", "parse_rate", "parse_size", "printable"]
 

@@ -21,6 +21,7 @@ FORMATS = ("folded", "speedscope", "pprof", "html", "csv", "json", "parquet")
 COMMANDS = [
     *(f"export day/a.spo -f {name}" for name in FORMATS),
     *(f"report day/a.spo -f {name}" for name in ("table", "csv", "json", "markdown")),
+    *("export day/a.spo -f pprof -o /dev/stdout", "report day/a.spo -f csv -o /dev/stdout"),
     *("diff day/a.spo day/b.spo -f csv", "trend day --by comm", "verify day/a.spo", "capture-script", "--help"),
 ]
 # Those whose output is more than the smallest limit on the size of a file.
@@ -89,7 +90,7 @@ def test_a_non_blocking_pipe_gets_all_of_the_output(place: Path, command: str, u
     os.close(waits)
     said = process.communicate(timeout=60)[1]
     # THEN it gets all of the output
-    whole = in_process(*command.split(), cwd=place)
+    whole = in_process(*command.removesuffix(" -o /dev/stdout").split(), cwd=place)
     assert (process.returncode, waited) == (whole.returncode, b"."), said
     assert received == whole.stdout
 
