@@ -3,7 +3,7 @@
 
 import ast
 
-from spo_trace.errors import Argument, UsageError
+from spo_trace.errors import Argument, Call, UsageError
 from spo_trace.limits import WHERE_CHARACTERS, WHERE_LEVELS, WHERE_OPERATORS
 
 __all__ = ["check_length", "check_size"]
@@ -16,7 +16,10 @@ def check_length(expression: str) -> None:
     """Raise UsageError if a condition is too long to be parsed."""
     if len(expression) > WHERE_CHARACTERS:
         problem = f" has {len(expression):,} characters; at most {WHERE_CHARACTERS:,} are allowed"
-        raise UsageError((Argument("where"), problem), hint="filter the rows of export --format parquet instead")
+        raise UsageError(
+            (Argument("where"), problem),
+            hint=("to filter by more, read the rows of ", Call("export", format="parquet")),
+        )
 
 
 def check_size(tree: ast.Expression) -> None:
