@@ -1,8 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every limit on a size that comes from outside: text, archives, snapshots, recordings. Each has its reason."""
 
-__all__ = ["LARGEST_ORDER"]
+__all__ = ["LARGEST_ORDER", "LARGEST_REJECT", "LARGEST_REJECTS", "MOST_LINES", "MOST_REJECTS"]
 
 # 16 GiB in pages of 4 KiB: the largest folio of any kernel (MAX_FOLIO_ORDER, 39231e8d6ba7, 6.18). The page allocator
 # itself ends at MAX_PAGE_ORDER; gigantic huge pages are larger. native/page_record.c has the same limit.
 LARGEST_ORDER = 22
+
+# Lines of one record that are read. A kernel prints up to 22: two, 16 frames, and four after them. Messages of the
+# kernel may interrupt a record in a log. In a larger number of lines, time is spent for nothing.
+MOST_LINES = 1000
+
+# Rejected pieces of text in rejects.txt, and the bytes that they take there: they are for people to look at. Of one
+# piece, as much is kept as the longest record can have (16 frames with names of 512 bytes, 6.1): a piece may be part
+# of a foreign file of gigabytes.
+MOST_REJECTS = 1000
+LARGEST_REJECTS = 16 << 20
+LARGEST_REJECT = 16 << 10

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Records parsed to rows, and rows joined to Arrow record batches."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,9 +8,9 @@ import pyarrow as pa
 
 from spo_trace.formats.arrays import array_of, record_batch
 from spo_trace.formats.body import Body, BodyReader
-from spo_trace.formats.frame import is_frame
+from spo_trace.formats.garbage import is_garbage, rejected_garbage
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import RECORD_START, Malformed, Record, Reject, RejectSink
+from spo_trace.formats.record import Malformed, Record, Reject, RejectSink
 from spo_trace.formats.rows import OwnerRow, Row
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.whitespace import normalized
@@ -24,7 +23,8 @@ _BATCH_ROWS = 1 << 14
 # Codes of text in a record that is kept: the text is part of another record, which is lost.
 _LOST_ALTHOUGH_KEPT = frozenset({Reason.CUT_OFF, Reason.NO_FIRST_LINE, Reason.MARKED})
 
-_SECOND_LINE = re.compile(rb"^[ \t]*(?:PFN (?:0x[0-9a-f]|\d)|SWP entry 0x)", re.MULTILINE)
+# Codes of single lines, which are counted one by one.
+_LINES = frozenset({Reason.LINE, Reason.PFN_LINE, Reason.STACK_GAP})
 
 
 class Draft(NamedTuple):
@@ -64,7 +64,9 @@ class RecordParser:
     def _reject_unknown(self, record: Record, body: Body) -> None:
         places = record.places(start for start, _, _ in body.unknown)
         for (start, end, code), (offset, line) in zip(body.unknown, places, strict=True):
-            self.reject(Reject(self.file, offset, line, code, record.text[start:end], code in _LOST_ALTHOUGH_KEPT))
+            text = record.text[start:end]
+            number = max(1, text.count(b"\n")) if code in _LINES else 1
+            self.reject(Reject(self.file, offset, line, code, text, code in _LOST_ALTHOUGH_KEPT, number))
 
 
 def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordParser) -> Iterator[pa.RecordBatch]:
@@ -87,6 +89,9 @@ def parse_or_reject(record: Record, parser: RecordParser) -> OwnerRow | None:
     comes from the kernel itself.
     """
     if not record.text.strip():
+        return None
+    if is_garbage(record):
+        parser.reject(rejected_garbage(parser.file, record))
         return None
     given = record
     result = _try(parser, record)
@@ -117,17 +122,9 @@ def _is_better(again: Draft | Malformed, first: Draft | Malformed) -> bool:
 
 
 def _rejected(file: str, record: Record, malformed: Malformed) -> Reject:
-    reject = Reject.whole(file, record, malformed.code, malformed.at)
-    if malformed.code not in (Reason.BEFORE_FIRST, Reason.OUTSIDE):
-        return reject
-    if RECORD_START.startswith(record.text.strip()):
-        return reject._replace(code=Reason.CUT_OFF)
-    # Text with a line of a record is part of a lost record; other text is not.
-    if RECORD_START in record.text:
-        return reject._replace(code=Reason.MARKED)
-    if _SECOND_LINE.search(record.text) or any(map(is_frame, record.text.split(b"\n"))):
-        return reject._replace(code=Reason.NO_FIRST_LINE)
-    return reject._replace(lost=False)
+    if malformed.code in (Reason.BEFORE_FIRST, Reason.OUTSIDE):
+        return rejected_garbage(file, record)
+    return Reject.whole(file, record, malformed.code, malformed.at)
 
 
 def to_batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:

@@ -51,6 +51,8 @@ class Record(NamedTuple):
 
     def place(self, at: int) -> tuple[int, int]:
         """Return the offset and the line in the input of byte `at` of `text`."""
+        if not at and self.starts is None:
+            return self.offset, self.line
         return next(self.places([at]))
 
     def places(self, positions: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -78,7 +80,8 @@ class Malformed(Exception):
 class Reject(NamedTuple):
     """Hold rejected text. `lost`: its record is not in the tables; otherwise only these lines are missing.
 
-    If the code is one of MARKS, nothing was rejected: it counts `number` lines or records from this place on.
+    `number`: of lines, if the code is for lines. If the code is one of MARKS, nothing was rejected: it counts `number`
+    lines or records from this place on.
     """
 
     file: str

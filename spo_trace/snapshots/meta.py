@@ -36,7 +36,8 @@ class FileCounts:
     """Count what was read of one kernel file.
 
     `malformed`: records that were lost; `notes`: lines set aside from records that were kept. `reasons` and `marks`:
-    how often each code of `formats.reasons` occurred. `skipped`: records that could not be read, by cause. `problem`:
+    how often each code of `formats.reasons` occurred. `not_kept`: rejects that are counted, but beyond the limit of
+    rejects.txt. `skipped`: records that could not be read, by cause. `problem`:
     why reading stopped early. `note`: a remark on where the text comes from. `began`: seconds since the collection
     began; `seconds`: how long reading took. `oldest_ts_nsec`, `newest_ts_nsec`: allocation times, in ns since boot.
     """
@@ -47,6 +48,7 @@ class FileCounts:
     reasons: Counter[str] = field(default_factory=Counter)
     marks: Counter[str] = field(default_factory=Counter)
     first_reject: str | None = None
+    not_kept: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     problem: str | None = None
     note: str | None = None

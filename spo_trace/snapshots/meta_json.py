@@ -117,6 +117,7 @@ def _file_counts(fields: JsonFields, version: int) -> FileCounts:
         reasons=_occurrences(fields.nested_or_none("reasons"), version),
         marks=_occurrences(fields.nested_or_none("marks"), version),
         first_reject=fields.text_or_none("first_reject"),
+        not_kept=fields.number_or_none("not_kept") or 0,
         skipped=numbers_of(fields.nested_or_none("skipped")),
         problem=fields.text_or_none("problem"),
         note=fields.text_or_none("note"),

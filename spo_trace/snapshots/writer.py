@@ -16,22 +16,19 @@ from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import names
 from spo_trace.files.output_directory import Kind, OutputDirectory
-from spo_trace.formats.escape import escape
 from spo_trace.formats.record import Reject
+from spo_trace.snapshots import rejects_file
 from spo_trace.snapshots.meta import Meta
 from spo_trace.snapshots.meta_json import NAME, meta_bytes
+from spo_trace.snapshots.rejects_file import RejectsFile
 
 __all__ = ["SNAPSHOT", "SnapshotWriter"]
 
 # Large enough to amortise the cost of a row group, small enough that the last one is compressed quickly.
 _ROW_GROUP = 1 << 18
 
-# Limit for the text of one reject, which may be a whole unrelated file; the line above it has its position.
-_KEPT_OF_A_REJECT = 1 << 16
-
-
 # A directory with any other file is not a snapshot and is never replaced.
-_FILES = {NAME, "rejects.txt", *(f"{name}.parquet" for name in schema.TABLES)}
+_FILES = {NAME, rejects_file.NAME, *(f"{name}.parquet" for name in schema.TABLES)}
 
 SNAPSHOT = Kind("a snapshot", lambda directory: set(names(directory)) <= _FILES)
 
@@ -54,7 +51,7 @@ class SnapshotWriter(Closeable):
         self._ahead = ahead
         self._columns = tables
         self._output = OutputDirectory(target, SNAPSHOT, access=access, force=force)
-        self._rejects: BinaryIO | None = None
+        self._rejects = RejectsFile(self._output.create)
         self._tables: dict[str, _TableWriter] = {}
 
     def __enter__(self) -> Self:
@@ -72,8 +69,7 @@ class SnapshotWriter(Closeable):
         """Remove everything that was not committed."""
         for table in self._tables.values():
             table.abandon()
-        if self._rejects:
-            _abandon(self._rejects)
+        self._rejects.abandon()
         self._output.close()
 
     def write(self, table: str, batch: pa.RecordBatch) -> None:
@@ -84,21 +80,15 @@ class SnapshotWriter(Closeable):
         """Start writing the last rows of a table; no more rows may follow."""
         self._tables[table].flush()
 
-    def reject(self, reject: Reject) -> None:
-        """Add text that could not be parsed to rejects.txt, escaped."""
-        if self._rejects is None:
-            self._rejects = self._output.create("rejects.txt")
-        lost = "record lost" if reject.lost else "record kept without this"
-        head = f"# {reject.file} line {reject.line} byte {reject.offset}: {reject.reason} ({lost})\n"
-        body = "".join(f"{escape(line)}\n" for line in reject.text[:_KEPT_OF_A_REJECT].split(b"\n"))
-        self._rejects.write((head + body).encode())
+    def reject(self, reject: Reject) -> bool:
+        """Add text that could not be parsed to rejects.txt; return whether it was within the limit."""
+        return self._rejects.add(reject)
 
     def commit(self, meta: Meta) -> None:
         """Finish the tables, write snapshot.json and give the snapshot its name."""
         for table in self._tables.values():
             table.close()
-        if self._rejects:
-            self._rejects.close()
+        self._rejects.close()
         with self._output.create(NAME) as file:
             file.write(meta_bytes(meta))
         self._output.commit()

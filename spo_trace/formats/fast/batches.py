@@ -149,8 +149,9 @@ class _Joiner:
         places: list[int] = []
         done = 0
         for record, place in self._left_records(scanned, left):
-            lane.stacks.ids(numbers[done:place], self._stacks)
-            done = place
+            if done < place:
+                lane.stacks.ids(numbers[done:place], self._stacks)
+                done = place
             if (row := parse_or_reject(record, self._parser)) is not None:
                 parsed.append(row)
                 places.append(place)
