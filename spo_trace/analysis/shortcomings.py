@@ -25,7 +25,7 @@ def shortcomings(meta: Meta) -> Iterator[Text]:
     if cut_off := meta.source.cut_off:
         yield f"the capture is cut off, and files may be missing: {cut_off}"
     for name, counts in meta.files.items():
-        for text in _of_file(counts):
+        for text in _of_file(name, counts):
             yield f"{name}: {text}"
 
 
@@ -57,7 +57,7 @@ def _contradictions(machine: MachineFacts) -> Iterator[Text]:
         )
 
 
-def _of_file(counts: FileCounts) -> Iterator[str]:
+def _of_file(name: str, counts: FileCounts) -> Iterator[str]:
     lost, noted = counts.malformed, counts.notes
     first = f"(a snapshot keeps them in rejects.txt; first: {counts.first_reject})"
     if lost:
@@ -68,6 +68,7 @@ def _of_file(counts: FileCounts) -> Iterator[str]:
         yield f"{counts.not_kept:,} rejects are counted, but not in rejects.txt, which keeps the first {MOST_REJECTS:,}"
     if Reason.CUT_OFF in counts.reasons:
         yield "a record is cut off: is the text complete?"
+    yield from _of_order(name, counts)
     if counts.problem:
         yield f"{counts.problem}; the text before it was read"
     for reason, number in counts.skipped.items():
@@ -75,4 +76,18 @@ def _of_file(counts: FileCounts) -> Iterator[str]:
     if counts.note:
         yield counts.note
     for code, number in counts.marks.items():
+        if code == Reason.GOES_BACK:
+            continue
         yield f"{number:,} {reason_text(code)}"
+
+
+# Records that were copied by hand can be in any order. That alone is no shortcoming.
+def _of_order(name: str, counts: FileCounts) -> Iterator[str]:
+    key = "swap entry" if name == "swap_page_owner" else "PFN"
+    if counts.repeated:
+        back = f"the {key} goes back at line {counts.back_at_line:,}, and " if counts.back_at_line else ""
+        yield f"{back}{counts.repeated:,} records are listed again later: the last record of each {key} is counted"
+    if counts.overlapping:
+        yield f"{counts.overlapping:,} records are not counted: later ones have some of the same pages"
+    if counts.unnumbered:
+        yield f"{counts.unnumbered:,} records have no {key}: whether they are listed more than once is unknown"

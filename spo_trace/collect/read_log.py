@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from spo_trace.errors import Argument, MalformedRecord
-from spo_trace.formats.reasons import MARKS
+from spo_trace.formats.reasons import MARKS, Reason
 from spo_trace.formats.record import Reject
 from spo_trace.formats.text import KernelText
 from spo_trace.snapshots.meta import FileCounts
@@ -54,7 +54,10 @@ class ReadLog:
     def reject(self, reject: Reject) -> None:
         """Count a mark or a reject; also pass a reject on, or raise MalformedRecord if strict."""
         if reject.code in MARKS:
-            self.files.setdefault(reject.file, FileCounts()).marks[reject.code] += reject.number
+            counts = self.files.setdefault(reject.file, FileCounts())
+            counts.marks[reject.code] += reject.number
+            if reject.code is Reason.GOES_BACK:
+                counts.back_at_line = counts.back_at_line or reject.line
             return
         if self._strict:
             raise MalformedRecord(_place(reject), hint=_HINT)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 
 from spo_trace.collect.cost import CostMeter
+from spo_trace.collect.listed_once import ListedOnce
 from spo_trace.collect.read_log import ReadLog
 from spo_trace.formats.arrays import values_of
 from spo_trace.formats.text import KernelText
@@ -33,7 +34,8 @@ class RowWriter:
         """Write all rows of a table, which are parsed from `text`."""
         kept = set(self._tables[table].names)
         with self._log.reading(text) as counts:
-            for batch in batches:
+            once = ListedOnce(table, counts)
+            for batch in once.rows(batches):
                 self._writer.write(table, batch.select([name for name in batch.schema.names if name in kept]))
                 if self._cost and table == "pages":
                     self._cost.see(batch)
@@ -43,4 +45,8 @@ class RowWriter:
                 if (known := times[times > 0]).size:
                     counts.include_times(int(known.min()), int(known.max()))
                 self._log.progress(text, counts)
-        self._writer.finish(table)
+            self._writer.finish(table)
+            before = counts.repeated + counts.overlapping
+            once.finish(self._writer)
+            # Each record that is counted is in the table.
+            counts.records -= counts.repeated + counts.overlapping - before

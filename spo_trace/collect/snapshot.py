@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.analysis.arguments import number_of
+from spo_trace.collect.blocks import Blocks
 from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.machine_facts import facts_after, facts_before
 from spo_trace.collect.read_log import Progress, ReadLog
@@ -67,7 +68,10 @@ def collect(
     if swap not in SWAP_MODES:
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
     jobs = number_of(jobs, "jobs", least=1) or default_jobs()
-    tables = schema.TABLES if page_columns is None else schema.with_page_columns(page_columns)
+    # The columns that show whether a page is listed twice are always there.
+    tables = (
+        schema.TABLES if page_columns is None else schema.with_page_columns({*page_columns, *Blocks.columns("pages")})
+    )
     with SnapshotWriter(target, force=force, access=access, ahead=jobs > 1, tables=tables) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
         writer.commit(_Collection(source, writer, log, jobs, tables).run(swap, page_size))

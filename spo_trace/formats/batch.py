@@ -9,6 +9,7 @@ import pyarrow as pa
 from spo_trace.formats.arrays import array_of, record_batch
 from spo_trace.formats.body import Body, BodyReader
 from spo_trace.formats.garbage import is_garbage, rejected_garbage
+from spo_trace.formats.key_order import KeyOrder
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Malformed, Record, Reject, RejectSink
 from spo_trace.formats.rows import OwnerRow, Row
@@ -72,14 +73,17 @@ class RecordParser:
 def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordParser) -> Iterator[pa.RecordBatch]:
     """Yield the rows of all records in order, in batches."""
     rows: list[OwnerRow] = []
+    order = KeyOrder()
     for record in records:
         if (row := parse_or_reject(record, parser)) is not None:
             rows.append(row)
+            order.see(row[0], record)
         if len(rows) == _BATCH_ROWS:
             yield to_batch(schema, rows)
             rows.clear()
     if rows:
         yield to_batch(schema, rows)
+    order.report(parser.file, parser.reject)
 
 
 def parse_or_reject(record: Record, parser: RecordParser) -> OwnerRow | None:

@@ -40,6 +40,9 @@ class FileCounts:
     rejects.txt. `skipped`: records that could not be read, by cause. `problem`:
     why reading stopped early. `note`: a remark on where the text comes from. `began`: seconds since the collection
     began; `seconds`: how long reading took. `oldest_ts_nsec`, `newest_ts_nsec`: allocation times, in ns since boot.
+    `back_at_line`: the first line at which the PFN (or swap entry) goes back. `repeated`, `overlapping`: records that
+    are left out because a later one has the same PFN, or some of the same base pages. `unnumbered`: records without a
+    PFN.
     """
 
     records: int = 0
@@ -56,6 +59,10 @@ class FileCounts:
     seconds: float = 0.0
     oldest_ts_nsec: int | None = None
     newest_ts_nsec: int | None = None
+    back_at_line: int | None = None
+    repeated: int = 0
+    overlapping: int = 0
+    unnumbered: int = 0
 
     def include_times(self, oldest: int, newest: int) -> None:
         """Include the allocation times of more records, in ns since boot."""

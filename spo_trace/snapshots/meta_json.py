@@ -125,6 +125,10 @@ def _file_counts(fields: JsonFields, version: int) -> FileCounts:
         seconds=fields.real_or_none("seconds") or 0.0,
         oldest_ts_nsec=fields.number_or_none("oldest_ts_nsec"),
         newest_ts_nsec=fields.number_or_none("newest_ts_nsec"),
+        back_at_line=fields.number_or_none("back_at_line"),
+        repeated=fields.number_or_none("repeated") or 0,
+        overlapping=fields.number_or_none("overlapping") or 0,
+        unnumbered=fields.number_or_none("unnumbered") or 0,
     )
 
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Write a snapshot, which appears under its name only when it is complete."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,6 +18,7 @@ from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import names
 from spo_trace.files.output_directory import Kind, OutputDirectory
+from spo_trace.formats.arrays import numbers
 from spo_trace.formats.record import Reject
 from spo_trace.snapshots import rejects_file
 from spo_trace.snapshots.meta import Meta
@@ -76,6 +79,26 @@ class SnapshotWriter(Closeable):
         """Add rows to a table; columns at its end that `batch` lacks are null."""
         self._tables[table].write(batch)
 
+    def written(self, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Finish a table, and yield `columns` of its rows in order."""
+        self._tables[table].close()
+        with self._output.reopen(f"{table}.parquet") as file:
+            yield from _batches(file, columns)
+
+    def keep_rows(self, table: str, keep: npt.NDArray[np.bool_]) -> None:
+        """Finish a table, and write it again with these rows only."""
+        self._tables[table].close()
+        name = f"{table}.parquet"
+        smaller = _TableWriter(self._output.create(f"{name}.new"), self._columns[table], ahead=self._ahead)
+        self._tables[table] = smaller
+        row = 0
+        with self._output.reopen(name) as file:
+            for batch in _batches(file, self._columns[table].names):
+                smaller.write(batch.filter(numbers(keep[row : row + batch.num_rows])))
+                row += batch.num_rows
+        smaller.close()
+        self._output.move(f"{name}.new", name)
+
     def finish(self, table: str) -> None:
         """Start writing the last rows of a table; no more rows may follow."""
         self._tables[table].flush()
@@ -92,6 +115,12 @@ class SnapshotWriter(Closeable):
         with self._output.create(NAME) as file:
             file.write(meta_bytes(meta))
         self._output.commit()
+
+
+def _batches(file: BinaryIO, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(file) as parquet:
+        for number in range(parquet.num_row_groups):
+            yield from parquet.read_row_group(number, columns=columns).to_batches()
 
 
 class _TableWriter:

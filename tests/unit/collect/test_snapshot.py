@@ -59,7 +59,7 @@ def test_every_table_and_count(tmp_path: Path) -> None:
 
 
 def test_the_largest_times_do_not_overflow(tmp_path: Path) -> None:
-    snap = collected(tmp_path, {"page_owner": page(ts=(1 << 64) - 1) + page(ts=1 << 63)})
+    snap = collected(tmp_path, {"page_owner": page(0x100, ts=(1 << 64) - 1) + page(0x101, ts=1 << 63)})
     assert counts_of(snap, "page_owner")["newest_ts_nsec"] == (1 << 64) - 1
 
 
