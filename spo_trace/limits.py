@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every limit on a size that comes from outside: text, archives, snapshots, recordings. Each has its reason."""
 
-__all__ = ["LARGEST_ORDER", "LARGEST_REJECT", "LARGEST_REJECTS", "MOST_LINES", "MOST_REJECTS"]
+__all__ = [
+    "LARGEST_ORDER",
+    "LARGEST_REJECT",
+    "LARGEST_REJECTS",
+    "MOST_LINES",
+    "MOST_NAMES",
+    "MOST_REJECTS",
+    "MOST_STACKS",
+]
 
 # 16 GiB in pages of 4 KiB: the largest folio of any kernel (MAX_FOLIO_ORDER, 39231e8d6ba7, 6.18). The page allocator
 # itself ends at MAX_PAGE_ORDER; gigantic huge pages are larger. native/page_record.c has the same limit.
@@ -17,3 +25,11 @@ MOST_LINES = 1000
 MOST_REJECTS = 1000
 LARGEST_REJECTS = 16 << 20
 LARGEST_REJECT = 16 << 10
+
+# Distinct stacks, of which each takes 4 KiB of memory (16 different frames) while a snapshot is taken. Machines have
+# 1,000 to 50,000.
+MOST_STACKS = 1 << 17
+
+# Distinct names in one column: processes, cgroups, combinations of flags. A name takes 0.2 KiB. A kernel has up to 4
+# million threads at a time (PID_MAX_LIMIT), of which most have the name of another.
+MOST_NAMES = 1 << 20

@@ -81,9 +81,12 @@ def _of_file(name: str, counts: FileCounts) -> Iterator[str]:
         yield f"{number:,} {reason_text(code)}"
 
 
+_KEYS = {"page_owner": "PFN", "swap_page_owner": "swap entry"}
+
+
 # Records that were copied by hand can be in any order. That alone is no shortcoming.
 def _of_order(name: str, counts: FileCounts) -> Iterator[str]:
-    key = "swap entry" if name == "swap_page_owner" else "PFN"
+    key = _KEYS.get(name, "stack")
     if counts.repeated:
         back = f"the {key} goes back at line {counts.back_at_line:,}, and " if counts.back_at_line else ""
         yield f"{back}{counts.repeated:,} records are listed again later: the last record of each {key} is counted"

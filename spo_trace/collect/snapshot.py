@@ -4,6 +4,7 @@
 import datetime
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,7 +140,10 @@ class _Collection:
         self._stacks.fill_handles()
         if self._stacks.handle_only:
             self._warnings.append(f"{self._stacks.handle_only:,} {_HANDLE_ONLY}")
-        self._writer.write("stacks", to_batch(schema.STACKS, [_stack_row(stack) for stack in self._stacks]))
+        # In batches, because the rows of all stacks take more memory than the stacks themselves.
+        stacks = iter(self._stacks)
+        while some := list(islice(stacks, _STACK_ROWS)):
+            self._writer.write("stacks", to_batch(schema.STACKS, [_stack_row(stack) for stack in some]))
 
     def _check_not_empty(self) -> None:
         counts = [self._log.files[name] for name in ("page_owner", "swap_page_owner") if name in self._log.files]
@@ -156,6 +160,9 @@ class _Collection:
             "page_owner contains no valid record" + (f": {causes[0]}" if causes else ": it is empty"),
             hint="a record begins like this: Page allocated via order 0, mask 0x…",
         )
+
+
+_STACK_ROWS = 1 << 12
 
 
 def _stack_row(stack: Stack) -> StackRow:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from spo_trace.formats.arrays import array_of, record_batch
 from spo_trace.formats.body import Body, BodyReader
+from spo_trace.formats.distinct import DistinctNames
 from spo_trace.formats.garbage import is_garbage, rejected_garbage
 from spo_trace.formats.key_order import KeyOrder
 from spo_trace.formats.reasons import Reason
@@ -47,6 +48,7 @@ class RecordParser:
         self._stacks = stacks
         self._read = read
         self._bodies = BodyReader()
+        self._names = {column: DistinctNames(column) for column in ("comm", "memcg")}
 
     def read(self, record: Record) -> Draft:
         """Parse a record; raise Malformed if that fails."""
@@ -60,7 +62,11 @@ class RecordParser:
             self.reject(Reject.mark(self.file, record, Reason.GREP, draft.body.tail.grep))
         if draft.body.unknown:
             self._reject_unknown(record, draft.body)
-        return draft.row(self._stacks.intern_printed(draft.body.stack, draft.body.tail.handle))
+        row = draft.row(self._stacks.intern_printed(draft.body.stack, draft.body.tail.handle))
+        for column, names in self._names.items():
+            if name := getattr(row, column, None):
+                names.add(name)
+        return row
 
     def _reject_unknown(self, record: Record, body: Body) -> None:
         places = record.places(start for start, _, _ in body.unknown)

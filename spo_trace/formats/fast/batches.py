@@ -95,7 +95,7 @@ def fast_batches(
     jobs: int = 1,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the same rows, stack ids and rejects as the reference parser, for any number of `jobs`."""
-    names = {name: Names() for name in text_format.names}
+    names = {name: Names(name) for name in text_format.names}
     # The scanners take turns: the results of each are joined before it gets its next run.
     lanes = cycle([_Lane(library, text_format, names) for _ in range(1 if jobs == 1 else jobs + 1)])
     work = zip(lanes, runs, strict=False)

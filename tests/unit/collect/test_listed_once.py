@@ -115,3 +115,15 @@ def test_each_page_is_counted_once(
     assert [int(name) for _, _, name in pages_of(snap)] == kept
     counts = snap.meta.files["page_owner"]
     assert (counts.records, counts.repeated + counts.overlapping) == (len(kept), len(spans) - len(kept))
+
+
+def test_a_list_of_stacks_that_is_there_twice(tmp_path: Path) -> None:
+    # GIVEN the kernel's counts at two times
+    counts = [b" a+0x1/0x2\nnr_base_pages: %d\n\n b+0x1/0x2\nnr_base_pages: 5\n\n" % number for number in (3, 4)]
+    handles = b" a+0x1/0x2\nhandle: 1\n\n" * 2
+    snap = collected(tmp_path, {"page_owner": page(), "show_stacks": b"".join(counts), "show_stacks_handles": handles})
+    # THEN the later one is used, and the user is told
+    stacks = snap.stacks.set_index(snap.stacks["frames"].map("".join))["nr_base_pages"]
+    assert (stacks["a+0x1/0x2"], stacks["b+0x1/0x2"]) == (4, 5)
+    told = "records are listed again later: the last record of each stack is counted"
+    assert warnings_of(snap) == [f"show_stacks_handles: 1 {told}", f"show_stacks: 2 {told}"]
