@@ -11,7 +11,6 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.api.destinations import check_file, text_file
 from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import SpoTraceError, UsageError
@@ -130,6 +129,8 @@ class _ProgressLine:
 
 def warn_incomplete(meta: "Meta") -> None:
     """Warn about data that a snapshot lacks."""
+    from spo_trace.analysis.shortcomings import shortcomings
+
     for text in shortcomings(meta):
         warn(for_command_line(text))
 

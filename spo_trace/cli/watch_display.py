@@ -8,7 +8,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.cli.messages import for_command_line
 from spo_trace.cli.output import note, progress, warn
 from spo_trace.reporters.format import counted
@@ -112,6 +111,8 @@ class Display:
 
 
 def _lacking(sample: "Sample") -> Iterator[str]:
+    from spo_trace.analysis.shortcomings import shortcomings
+
     yield from map(for_command_line, shortcomings(sample.meta))
     # The kernel's counts are of memory and swap together.
     if sample.method == "full" and (why := sample.meta.swap_owner.why):
