@@ -5,6 +5,7 @@ __all__ = [
     "LARGEST_ORDER",
     "LARGEST_REJECT",
     "LARGEST_REJECTS",
+    "MAX_MEMORY_BYTES",
     "MOST_LINES",
     "MOST_NAMES",
     "MOST_REJECTS",
@@ -14,6 +15,10 @@ __all__ = [
 # 16 GiB in pages of 4 KiB: the largest folio of any kernel (MAX_FOLIO_ORDER, 39231e8d6ba7, 6.18). The page allocator
 # itself ends at MAX_PAGE_ORDER; gigantic huge pages are larger. native/page_record.c has the same limit.
 LARGEST_ORDER = 22
+
+# The largest physical address of any architecture has 52 bits (x86-64, arm64 with LPA2). Sums of bytes below it are
+# far from the end of int64, and exact in float64.
+MAX_MEMORY_BYTES = 1 << 52
 
 # Lines of one record that are read. A kernel prints up to 22: two, 16 frames, and four after them. Messages of the
 # kernel may interrupt a record in a log. In a larger number of lines, time is spent for nothing.

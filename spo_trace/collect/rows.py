@@ -3,13 +3,16 @@
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pyarrow as pa
 
 from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.listed_once import ListedOnce
 from spo_trace.collect.read_log import ReadLog
+from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.formats.arrays import values_of
 from spo_trace.formats.text import KernelText
+from spo_trace.limits import MAX_MEMORY_BYTES
 from spo_trace.snapshots.writer import SnapshotWriter
 
 __all__ = ["RowWriter"]
@@ -25,6 +28,7 @@ class RowWriter:
         self._log = log
         self._tables = tables
         self._cost = cost
+        self._pages = 0
 
     def columns(self, table: str) -> set[str]:
         """Return the columns to parse: those that are written, and ts_nsec, whose range is always recorded."""
@@ -39,6 +43,8 @@ class RowWriter:
                 self._writer.write(table, batch.select([name for name in batch.schema.names if name in kept]))
                 if self._cost and table == "pages":
                     self._cost.see(batch)
+                if table == "pages":
+                    self._pages += int((1 << values_of(batch.column("order")).astype(np.int64)).sum())
                 counts.records += batch.num_rows
                 times = values_of(batch.column("ts_nsec"))
                 # Early pages have time 0, which means unknown.
@@ -50,3 +56,11 @@ class RowWriter:
             once.finish(self._writer)
             # Each record that is counted is in the table.
             counts.records -= counts.repeated + counts.overlapping - before
+
+    def check_memory(self, page_size: int) -> None:
+        """Raise SpoTraceError if the rows of pages list more memory than a machine can have."""
+        if self._pages * page_size > MAX_MEMORY_BYTES:
+            raise SpoTraceError(
+                f"page_owner lists {self._pages:,} pages of {page_size:,} bytes: more than a machine can have",
+                hint=("the text is not that of a kernel, or ", Argument("page_size"), " is wrong"),
+            )

@@ -104,6 +104,7 @@ class _Collection:
         swap = SwapOwners(swap_mode, self._source, self._stacks, self._warnings)
         with swap.choose_trace() as trace:
             machine = replace(machine, pageblock_order=self._read_pages(trace))
+            self._rows.check_memory(machine.page_size)
             stack_files.read_counts()
             swap_owner = swap.read(trace, machine, self._rows, self._log, self._jobs)
         self._check_not_empty()
