@@ -5,6 +5,7 @@ __all__ = [
     "LARGEST_ORDER",
     "LARGEST_REJECT",
     "LARGEST_REJECTS",
+    "LONGEST_FRAME",
     "MAX_MEMORY_BYTES",
     "MOST_LINES",
     "MOST_NAMES",
@@ -23,6 +24,9 @@ MAX_MEMORY_BYTES = 1 << 52
 # Lines of one record that are read. A kernel prints up to 22: two, 16 frames, and four after them. Messages of the
 # kernel may interrupt a record in a log. In a larger number of lines, time is spent for nothing.
 MOST_LINES = 1000
+
+# Bytes of a stack frame's line: the name of a symbol has up to 512 (6.1), that of a module 64.
+LONGEST_FRAME = 1000
 
 # Rejected pieces of text in rejects.txt, and the bytes that they take there: they are for people to look at. Of one
 # piece, as much is kept as the longest record can have (16 frames with names of 512 bytes, 6.1): a piece may be part

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from spo_trace.formats.escape import escape
 from spo_trace.formats.frame import are_frames, is_frame
+from spo_trace.formats.garbage import SECOND_LINE_WORDS
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import LONGEST_PIECE, RECORD_START, Malformed, Record
 from spo_trace.limits import MOST_LINES
@@ -188,7 +189,7 @@ def _after_the_end(text: bytes, start: int) -> Iterator[Unknown]:
     # The text ends within the first words of the next record.
     if RECORD_START.startswith(rest):
         code = Reason.CUT_OFF
-    elif _SECOND_LINE.search(rest):
+    elif any(words in rest for words in SECOND_LINE_WORDS) and _SECOND_LINE.search(rest):
         code = Reason.NO_FIRST_LINE
     elif RECORD_START in rest:
         code = Reason.MARKED

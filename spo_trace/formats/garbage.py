@@ -9,10 +9,10 @@ from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import RECORD_START, Record, Reject
 from spo_trace.limits import MOST_LINES
 
-__all__ = ["is_garbage", "rejected_garbage"]
+__all__ = ["SECOND_LINE_WORDS", "is_garbage", "rejected_garbage"]
 
 # The search for this is fast; the search for the whole pattern takes a hundred times as long.
-_SECOND_LINE_WORDS = (b"PFN ", b"SWP entry 0x")
+SECOND_LINE_WORDS = (b"PFN ", b"SWP entry 0x")
 _SECOND_LINE = re.compile(rb"^[ \t]*(?:PFN (?:0x[0-9a-f]|\d)|SWP entry 0x)", re.MULTILINE)
 
 _LINE = re.compile(rb"[^\n]+")
@@ -40,7 +40,7 @@ def _part_of_a_record(text: bytes) -> Reason | None:
         return Reason.CUT_OFF
     if RECORD_START in text:
         return Reason.MARKED
-    if any(words in text for words in _SECOND_LINE_WORDS) and _SECOND_LINE.search(text):
+    if any(words in text for words in SECOND_LINE_WORDS) and _SECOND_LINE.search(text):
         return Reason.NO_FIRST_LINE
     # The frames of a record whose beginning is lost are the first lines.
     if any(is_frame(match[0]) for match in islice(_LINE.finditer(text), MOST_LINES)):
