@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from spo_trace.errors import Argument, Text
 from spo_trace.formats.reasons import Reason
-from spo_trace.limits import MOST_REJECTS
+from spo_trace.limits import MAX_REJECTS
 from spo_trace.snapshots.meta import FileCounts, MachineFacts, Meta, reason_text
 from spo_trace.snapshots.page_size import PageSizeFrom, usual_page_sizes
 
@@ -65,7 +65,7 @@ def _of_file(name: str, counts: FileCounts) -> Iterator[str]:
     if noted:
         yield f"{noted:,} lines were not understood and set aside; their records are kept {first}"
     if counts.not_kept:
-        yield f"{counts.not_kept:,} rejects are counted, but not in rejects.txt, which keeps the first {MOST_REJECTS:,}"
+        yield f"{counts.not_kept:,} rejects are counted, but not in rejects.txt, which keeps the first {MAX_REJECTS:,}"
     if Reason.CUT_OFF in counts.reasons:
         yield "a record is cut off: is the text complete?"
     yield from _of_order(name, counts)

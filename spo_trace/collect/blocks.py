@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spo_trace.formats.arrays import missing_of, values_of
-from spo_trace.limits import LARGEST_ORDER
+from spo_trace.limits import MAX_ORDER
 
 __all__ = ["Array", "Blocks", "later_overlaps"]
 
@@ -45,7 +45,7 @@ class Blocks(NamedTuple):
 
     def part(self, number: int, parts: int) -> "Blocks":
         """Return one of `parts` disjoint parts; aligned blocks that overlap are in the same part."""
-        chosen = (self.start >> np.uint64(LARGEST_ORDER)) % np.uint64(parts) == number
+        chosen = (self.start >> np.uint64(MAX_ORDER)) % np.uint64(parts) == number
         return Blocks(self.start[chosen], self.order[chosen], self.row[chosen])
 
 

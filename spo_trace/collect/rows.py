@@ -28,7 +28,7 @@ class RowWriter:
         self._log = log
         self._tables = tables
         self._cost = cost
-        self._pages = 0
+        self._pages = {"pages": 0, "swap": 0}
 
     def columns(self, table: str) -> set[str]:
         """Return the columns to parse: those that are written, and ts_nsec, whose range is always recorded."""
@@ -43,9 +43,8 @@ class RowWriter:
                 self._writer.write(table, batch.select([name for name in batch.schema.names if name in kept]))
                 if self._cost and table == "pages":
                     self._cost.see(batch)
-                if table == "pages":
-                    self._pages += int((1 << values_of(batch.column("order")).astype(np.int64)).sum())
                 counts.records += batch.num_rows
+                self._pages[table] += _base_pages(batch) if table == "pages" else batch.num_rows
                 times = values_of(batch.column("ts_nsec"))
                 # Early pages have time 0, which means unknown.
                 if (known := times[times > 0]).size:
@@ -57,10 +56,15 @@ class RowWriter:
             # Each record that is counted is in the table.
             counts.records -= counts.repeated + counts.overlapping - before
 
-    def check_memory(self, page_size: int) -> None:
-        """Raise SpoTraceError if the rows of pages list more memory than a machine can have."""
-        if self._pages * page_size > MAX_MEMORY_BYTES:
-            raise SpoTraceError(
-                f"page_owner lists {self._pages:,} pages of {page_size:,} bytes: more than a machine can have",
-                hint=("the text is not that of a kernel, or ", Argument("page_size"), " is wrong"),
-            )
+    def check_total(self, page_size: int) -> None:
+        """Raise SpoTraceError if the rows of a table add up to more memory than any machine has."""
+        for table, pages in self._pages.items():
+            if pages * page_size > MAX_MEMORY_BYTES:
+                raise SpoTraceError(
+                    f"the records of {table} add up to {pages:,} pages of {page_size:,} bytes: no machine has as much",
+                    hint=("is the text damaged? A wrong page size can be replaced with ", Argument("page_size")),
+                )
+
+
+def _base_pages(batch: pa.RecordBatch) -> int:
+    return sum(int(number) << order for order, number in enumerate(np.bincount(values_of(batch.column("order")))))

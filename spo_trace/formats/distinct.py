@@ -2,7 +2,7 @@
 """Limits on how many stacks and names a text can have: each distinct one is kept in memory."""
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.limits import MOST_NAMES, MOST_STACKS
+from spo_trace.limits import MAX_NAMES, MAX_STACKS
 
 __all__ = ["DistinctNames", "check_stacks"]
 
@@ -19,11 +19,11 @@ class DistinctNames:
     def add(self, name: str) -> None:
         """Count a name; raise SpoTraceError if there are too many."""
         self._seen.add(hash(name))
-        if len(self._seen) > MOST_NAMES:
-            raise SpoTraceError(f"the text has more than {MOST_NAMES:,} distinct names ({self._column})", hint=_HINT)
+        if len(self._seen) > MAX_NAMES:
+            raise SpoTraceError(f"the text has more than {MAX_NAMES:,} distinct names ({self._column})", hint=_HINT)
 
 
 def check_stacks(number: int) -> None:
     """Raise SpoTraceError if there are too many distinct stacks."""
-    if number > MOST_STACKS:
-        raise SpoTraceError(f"the text has more than {MOST_STACKS:,} distinct stacks", hint=_HINT)
+    if number > MAX_STACKS:
+        raise SpoTraceError(f"the text has more than {MAX_STACKS:,} distinct stacks", hint=_HINT)

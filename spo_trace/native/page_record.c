@@ -5,8 +5,8 @@
  */
 #include "record.h"
 
-/* LARGEST_ORDER of limits.py, which has the reason. */
-#define LARGEST_ORDER 22
+/* As in limits.py, which gives the reason. */
+#define MAX_ORDER 22
 
 /* The positions of a record's strings. */
 struct spans {
@@ -41,7 +41,7 @@ static place first_line(place p, place end, struct spo_page_row *row, struct spa
 	p = AFTER(p, "Page allocated via order ");
 	p = decimal(p, &order);
 	p = AFTER(p, ", mask 0x");
-	if (!p || order > LARGEST_ORDER)
+	if (!p || order > MAX_ORDER)
 		return NULL;
 	row->order = (uint8_t)order;
 	spans->gfp = p;

@@ -33,6 +33,12 @@ class Series(NamedTuple):
     keys: list[str]
     table: pd.DataFrame
 
+    @property
+    def missing(self) -> int:
+        """Return how many samples before the last one are missing."""
+        numbers = self.table["sample"]
+        return int(numbers.max()) - int(numbers.nunique())
+
 
 def series_of(samples: Sequence[Sample], keys: list[str]) -> Series:
     """Return samples from `take_samples` in long form; the keys are plain Python values."""
@@ -66,7 +72,9 @@ def _snapshots_in(directory: Path) -> list[Path]:
         raise error_for_path(str(directory)) or SpoTraceError(
             f"{directory} is not a directory", hint=("make a recording: ", Call("watch", record="DIR"))
         )
-    snapshots = sorted(path for path in directory.iterdir() if (path / "snapshot.json").is_file())
+    # A command that was killed can leave an incomplete snapshot under a hidden name.
+    visible = (path for path in directory.iterdir() if not path.name.startswith("."))
+    snapshots = sorted(path for path in visible if (path / "snapshot.json").is_file())
     if not snapshots:
         raise SpoTraceError(
             f"{directory} is not a recording and contains no snapshots",

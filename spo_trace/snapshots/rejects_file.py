@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import Reject
-from spo_trace.limits import LARGEST_REJECT, LARGEST_REJECTS, MOST_REJECTS
+from spo_trace.limits import MAX_REJECT_BYTES, MAX_REJECTS, MAX_REJECTS_BYTES
 
 __all__ = ["NAME", "RejectsFile"]
 
@@ -27,9 +27,9 @@ class RejectsFile:
 
     def add(self, reject: Reject) -> bool:
         """Write a reject, escaped; return whether it was within the limit."""
-        if not self._left_out and self._kept < MOST_REJECTS:
+        if not self._left_out and self._kept < MAX_REJECTS:
             text = _text(reject)
-            if self._bytes + len(text) <= LARGEST_REJECTS:
+            if self._bytes + len(text) <= MAX_REJECTS_BYTES:
                 self._write(text)
                 self._kept += 1
                 return True
@@ -60,6 +60,6 @@ class RejectsFile:
 def _text(reject: Reject) -> bytes:
     lost = "record lost" if reject.lost else "record kept without this"
     head = f"# {reject.file} line {reject.line} byte {reject.offset}: {reject.reason} ({lost})\n"
-    body = "".join(f"{escape(line)}\n" for line in reject.text[:LARGEST_REJECT].split(b"\n"))
-    rest = len(reject.text) - LARGEST_REJECT
+    body = "".join(f"{escape(line)}\n" for line in reject.text[:MAX_REJECT_BYTES].split(b"\n"))
+    rest = len(reject.text) - MAX_REJECT_BYTES
     return (head + body + (f"# {rest:,} more bytes of it are not kept here\n" if rest > 0 else "")).encode()

@@ -293,7 +293,7 @@ def test_more_memory_than_a_machine_can_have(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError) as caught:
         collected(tmp_path, files, page_size=1 << 18)
     # THEN there is no total that could be wrong
-    assert caught.value.message.endswith(" pages of 262,144 bytes: more than a machine can have")
+    assert caught.value.message.endswith(" pages of 262,144 bytes: no machine has as much")
     assert (
         collected(tmp_path, {"page_owner": record * 4096}, page_size=1 << 18).meta.files["page_owner"].records == 4096
     )

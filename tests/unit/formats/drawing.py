@@ -5,8 +5,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from spo_trace.limits import LARGEST_ORDER
-
 __all__ = ["COMMS", "HOSTILE_COMMS", "PAGES", "SWAPPED", "cut_anywhere"]
 
 # PR_SET_NAME takes any 15 bytes but NUL.
@@ -60,7 +58,7 @@ _OWNER: dict[str, st.SearchStrategy[Any]] = {
 PAGES = st.fixed_dictionaries(
     _OWNER
     | {
-        "order": st.integers(0, LARGEST_ORDER),
+        "order": st.integers(0, 22),
         "gfp_mask": st.integers(0, 2**32 - 1),
         "gfp_flags": _WORDS.map("|".join),
         "free_ts_nsec": _U64,

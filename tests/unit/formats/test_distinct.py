@@ -32,7 +32,7 @@ def stacks(number: int) -> list[bytes]:
 
 
 def test_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distinct, "MOST_STACKS", 5)
+    monkeypatch.setattr(distinct, "MAX_STACKS", 5)
     assert read(stacks(5)) == 10
     with pytest.raises(SpoTraceError) as caught:
         read(stacks(6))
@@ -47,7 +47,7 @@ def test_names(column: str, monkeypatch: pytest.MonkeyPatch) -> None:
             return [page(n, 0, name) for n, name in enumerate(names)]
         return [page(n, tail=b"Charged to memcg %b\n" % name) for n, name in enumerate(names)]
 
-    monkeypatch.setattr(distinct, "MOST_NAMES", 5)
+    monkeypatch.setattr(distinct, "MAX_NAMES", 5)
     assert read(named(5)) == 10
     with pytest.raises(SpoTraceError) as caught:
         read(named(6))
@@ -55,7 +55,7 @@ def test_names(column: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_handles_of_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distinct, "MOST_STACKS", 5)
+    monkeypatch.setattr(distinct, "MAX_STACKS", 5)
     table = StackTable()
     with pytest.raises(SpoTraceError, match="more than 5 distinct stacks"):
         for handle in range(8):

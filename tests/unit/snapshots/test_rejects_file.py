@@ -8,7 +8,7 @@ import pytest
 
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject
-from spo_trace.limits import LARGEST_REJECT, LARGEST_REJECTS
+from spo_trace.limits import MAX_REJECT_BYTES, MAX_REJECTS_BYTES
 from spo_trace.snapshots import rejects_file
 from spo_trace.snapshots.rejects_file import RejectsFile
 
@@ -41,7 +41,7 @@ def test_rejects_within_the_limit_are_all_there(tmp_path: Path) -> None:
 
 
 def test_the_first_ones_are_kept_and_the_others_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rejects_file, "MOST_REJECTS", 3)
+    monkeypatch.setattr(rejects_file, "MAX_REJECTS", 3)
     kept, text = written(tmp_path, [b"%d" % number for number in range(1500)])
     assert kept == [True] * 3 + [False] * 1497
     assert text.splitlines()[1::2] == ["0", "1", "2"]
@@ -49,8 +49,8 @@ def test_the_first_ones_are_kept_and_the_others_are_counted(tmp_path: Path, monk
 
 
 def test_the_size_is_limited_however_many_bytes_an_escape_takes(tmp_path: Path) -> None:
-    kept, text = written(tmp_path, [b"\0" * LARGEST_REJECT] * 500 + [b"short"])
-    assert LARGEST_REJECTS - 5 * LARGEST_REJECT < len(text) <= LARGEST_REJECTS + 100
+    kept, text = written(tmp_path, [b"\0" * MAX_REJECT_BYTES] * 500 + [b"short"])
+    assert MAX_REJECTS_BYTES - 5 * MAX_REJECT_BYTES < len(text) <= MAX_REJECTS_BYTES + 100
     # After the first that does not fit, none is kept: what is there is the beginning.
     number = kept.index(False)
     assert not any(kept[number:])
@@ -58,5 +58,5 @@ def test_the_size_is_limited_however_many_bytes_an_escape_takes(tmp_path: Path) 
 
 
 def test_of_a_huge_reject_the_beginning_is_kept(tmp_path: Path) -> None:
-    _, text = written(tmp_path, [b"x" * (LARGEST_REJECT + 5000)])
-    assert text.splitlines()[1:] == ["x" * LARGEST_REJECT, "# 5,000 more bytes of it are not kept here"]
+    _, text = written(tmp_path, [b"x" * (MAX_REJECT_BYTES + 5000)])
+    assert text.splitlines()[1:] == ["x" * MAX_REJECT_BYTES, "# 5,000 more bytes of it are not kept here"]
