@@ -59,7 +59,7 @@ def test_every_table_and_count(tmp_path: Path) -> None:
 
 
 def test_the_largest_times_do_not_overflow(tmp_path: Path) -> None:
-    snap = collected(tmp_path, {"page_owner": page(ts=(1 << 64) - 1) + page(ts=1 << 63)})
+    snap = collected(tmp_path, {"page_owner": page(0x100, ts=(1 << 64) - 1) + page(0x101, ts=1 << 63)})
     assert counts_of(snap, "page_owner")["newest_ts_nsec"] == (1 << 64) - 1
 
 
@@ -283,3 +283,17 @@ def test_only_known_callers_have_no_rule(stage: str, tmp_path: Path) -> None:
     stacks = [list(frames) for frames in snap.stacks["frames"]]
     assert len(stacks) > 400
     assert {meaning(frames).caller for frames in stacks if frames and deciding_rule(frames) is None} <= NO_RULE
+
+
+def test_more_memory_than_a_machine_can_have(tmp_path: Path) -> None:
+    # GIVEN records of the largest order, without a PFN that could show which of them overlap
+    record = b"Page allocated via order 22, mask 0x0()\n\n"
+    files = {"page_owner": record * 4097}
+    # WHEN they are 4 PiB and more
+    with pytest.raises(SpoTraceError) as caught:
+        collected(tmp_path, files, page_size=1 << 18)
+    # THEN there is no total that could be wrong
+    assert caught.value.message.endswith(" pages of 262,144 bytes: no machine has as much")
+    assert (
+        collected(tmp_path, {"page_owner": record * 4096}, page_size=1 << 18).meta.files["page_owner"].records == 4096
+    )
