@@ -298,6 +298,7 @@ def test_a_link_in_place_of_the_temporary_file(
         else:
             before(monkeypatch, RENAME_FILE, exchange)
     # The owner of the open file is changed, no matter where its name leads now.
+    assert os.path.lexists(shared / "x") == (when == "after the last check")
     (shared / "x").unlink(missing_ok=True)
     assert victim.is_untouched()
 
