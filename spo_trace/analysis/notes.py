@@ -30,6 +30,7 @@ class NoteCode(StrEnum):
     CHANGES = "changes"
     NO_DIFFERENCE = "no-difference"
     SAMPLES = "samples"
+    SAMPLES_MISSING = "samples-missing"
     VERDICT = "verdict"
 
 

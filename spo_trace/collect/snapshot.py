@@ -22,7 +22,7 @@ from spo_trace.files.access import OWN, Access
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.parser_choice import page_batches
 from spo_trace.formats.rows import StackRow
-from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
+from spo_trace.formats.stack_table import Stack, StackTable, hash_texts, named_frames
 from spo_trace.snapshots.meta import Meta, SourceFacts
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.writer import SnapshotWriter
@@ -102,6 +102,7 @@ class _Collection:
             stack_files.read_counts()
             swap_owner = swap.read(trace, machine, self._rows, self._log, self._jobs)
         self._check_not_empty()
+        self._rows.check_total(machine.page_size)
         machine = facts_after(self._source, machine, self._warnings)
         self._write_stacks()
         options = dict(self._source.options)
@@ -156,8 +157,7 @@ class _Collection:
 
 def _stack_row(stack: Stack) -> StackRow:
     frames = stack.frames
-    # If the frames are unknown, hash the handle, so that two such stacks have different hashes.
-    named = frames or ((f"handle: {stack.handle}",) if stack.handle is not None else ())
+    named = named_frames(frames, stack.handle)
     symbols = [function_name(frame) for frame in named]
     category, caller, module = meaning(frames)
     return StackRow(

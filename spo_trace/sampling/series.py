@@ -33,6 +33,12 @@ class Series(NamedTuple):
     keys: list[str]
     table: pd.DataFrame
 
+    @property
+    def missing(self) -> int:
+        """Return how many samples before the last one are missing."""
+        numbers = self.table["sample"]
+        return int(numbers.max()) - int(numbers.nunique())
+
 
 def series_of(samples: Sequence[Sample], keys: list[str]) -> Series:
     """Return samples from `take_samples` in long form; the keys are plain Python values."""

@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from spo_trace.analysis.keys import KEYS
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.sampling.samples import Sample
+from spo_trace.snapshots.damage import damaged
 from spo_trace.snapshots.json_fields import DamagedJson, JsonFields
 from spo_trace.version import UPGRADE, __version__
 
@@ -66,11 +68,14 @@ def read_series_meta(directory: Path) -> SeriesMeta:
     Raise SpoTraceError if it is of a newer version or damaged, OSError if it can't be read.
     """
     try:
-        fields = JsonFields.parse((directory / NAME).read_bytes())
+        fields = JsonFields.read(directory / NAME)
         if fields.number("series_version", least=1) > _VERSION:
             raise SpoTraceError(f"{directory} is of a newer spo-trace", hint=UPGRADE)
+        by = fields.texts("by")
+        if len(set(by)) < len(by) or not set(by) <= set(KEYS):
+            raise fields.wrong("by", "a list of different keys")
         return SeriesMeta(
-            by=fields.texts("by"),
+            by=by,
             where=fields.text_or_none("where"),
             method=fields.text_or_none("method"),
             host=fields.text_or_none("host"),
@@ -82,6 +87,4 @@ def read_series_meta(directory: Path) -> SeriesMeta:
             cmdline=fields.text_or_none("cmdline"),
         )
     except DamagedJson as error:
-        raise SpoTraceError(
-            f"{directory} is damaged: {NAME}: {error.message}", hint="was it copied completely?"
-        ) from error
+        raise damaged(directory, f"{NAME}: {error.message}") from error

@@ -189,7 +189,12 @@ def _encodings(table_schema: pa.Schema) -> dict[str, Any]:
     repeating = [field.name for field in table_schema if field.name not in differences and not _is_list(field)]
     encodings = dict.fromkeys(differences, "DELTA_BINARY_PACKED")
     # Statistics of the other columns are of no use to readers, and took a third of the writing time.
-    return {"use_dictionary": repeating, "column_encoding": encodings, "write_statistics": differences}
+    return {
+        "use_dictionary": repeating,
+        "column_encoding": encodings,
+        "write_statistics": differences,
+        "write_page_checksum": True,
+    }
 
 
 _GROWING = ("pfn", "ts_nsec", "free_ts_nsec", "kernel_ts_nsec", "swp_entry", "swap_offset")

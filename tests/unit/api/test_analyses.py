@@ -365,7 +365,7 @@ class TestHtml:
         found = snapshot_of(tmp_path, FILES)
         (found.path / "pages.parquet").write_bytes(b"x")
         html = spo.open(found.path)._repr_html_()
-        assert "box" in html and "can&#x27;t be read" in html
+        assert "box" in html and "is damaged: pages.parquet" in html
 
     def test_a_result_shows_sizes_and_shares(self, snap: spo.Snapshot) -> None:
         html = spo.attribute(snap)._repr_html_()
