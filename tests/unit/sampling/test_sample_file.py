@@ -130,6 +130,13 @@ def test_amounts_may_be_unknown_in_all_rows(recording: Path) -> None:
     assert table["swap_bytes"].isna().sum() == 2
 
 
+@pytest.mark.parametrize("metadata", [b"{", b"[" * 100_000, b"\xff"])
+def test_metadata_for_pandas_is_ignored(recording: Path, metadata: bytes) -> None:
+    before = read_recording(recording)[1]
+    rewritten(lambda table: table.replace_schema_metadata({"pandas": metadata}))(recording)
+    pd.testing.assert_frame_equal(read_recording(recording)[1], before)
+
+
 @pytest.mark.parametrize("lost", [1, 3, 5])
 def test_missing_samples_are_reported_and_fail_a_gate(recording: Path, lost: int) -> None:
     # GIVEN a recording without growth above a limit
