@@ -4,6 +4,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from spo_trace.printable import printable
+
 __all__ = [
     "EXIT_ERROR",
     "EXIT_INTERRUPTED",
@@ -70,8 +72,9 @@ class SpoTraceError(Exception):
     """
 
     def __init__(self, message: Text, *, hint: Text | None = None, exit_code: int = EXIT_ERROR) -> None:
-        self.message = spelled(message)
-        self.hint = None if hint is None else spelled(hint)
+        # Python prints the message of an exception that nobody catches as it is.
+        self.message = printable(spelled(message))
+        self.hint = None if hint is None else printable(spelled(hint))
         self.texts = (message, hint)
         self.exit_code = exit_code
         super().__init__(self.message)

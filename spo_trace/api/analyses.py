@@ -191,9 +191,9 @@ def export(
     one flat table, with their size in `bytes`. In it, swp_entry and page_flags are hexadecimal text, exact in any tool;
     in_table and alloc_order repeat where and order, which SQL reserves (docs/flat-table.md). `outfile`: a path (the
     file is private, appears when it is complete, and replaces an existing one only with `force`; `owner` and `mode` as
-    for `snapshot`), or a file open for writing: in text or binary mode for text formats (UTF-8), in binary mode for
-    pprof and parquet. `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for wrong arguments,
-    SpoTraceError for a weight that is unknown in the snapshot.
+    for `snapshot`; a device or FIFO is written to), or a file open for writing: in text or binary mode for text formats
+    (UTF-8), in binary mode for pprof and parquet. `weight` (total, mem or swap): the bytes of folded stacks. Raise
+    UsageError for wrong arguments, SpoTraceError for a weight that is unknown in the snapshot.
 
     >>> spo.export("now.spo", "html", "now.html")
     >>> with gzip.open("now.csv.gz", "wb") as file:

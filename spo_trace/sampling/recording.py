@@ -11,8 +11,9 @@ from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
-from spo_trace.files.descriptors import cannot_write, names
-from spo_trace.files.output_directory import Kind, OutputDirectory
+from spo_trace.files.descriptors import begins_with, cannot_write, is_leftover, names
+from spo_trace.files.kind import Kind
+from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.sampling.sample_file import is_sample, read_sample, sample_number
 from spo_trace.sampling.samples import Sample
 from spo_trace.sampling.series_meta import NAME, SeriesMeta, read_series_meta
@@ -21,8 +22,6 @@ from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.stacks.text import join_frames
 
 __all__ = ["Recording", "is_recording", "read_recording"]
-
-_UNFINISHED = ".sample-"
 
 
 class Recording(Closeable):
@@ -78,16 +77,21 @@ def _is_ours(name: str) -> bool:
     return name == NAME or is_sample(name)
 
 
-# A killed watch leaves a file with a temporary name, .NAME.parquet.tmp-…; in older versions, .sample-….
-def _is_unfinished(name: str) -> bool:
-    return name.startswith(_UNFINISHED) or (name.startswith(".") and ".parquet.tmp-" in name)
+# A watch that was killed can leave a sample under a hidden name.
+def _files(directory: int) -> list[str] | None:
+    found = names(directory)
+    if NAME in found and all(is_leftover(name) or _is_recorded(name, directory) for name in found):
+        return found
+    return None
+
+
+def _is_recorded(name: str, directory: int) -> bool:
+    start = b'{\n "series_version": ' if name == NAME else b"PAR1"
+    return _is_ours(name) and begins_with(start, name, directory)
 
 
 # Only recordings are replaced.
-_RECORDING = Kind(
-    "a recording",
-    lambda directory: all(_is_ours(name) or _is_unfinished(name) for name in names(directory)),
-)
+_RECORDING = Kind("a recording", _files)
 
 
 def is_recording(directory: Path) -> bool:

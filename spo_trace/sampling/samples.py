@@ -2,7 +2,6 @@
 """Repeated samples of who owns memory and swap."""
 
 import datetime
-import shutil
 import tempfile
 import time
 from collections import Counter
@@ -20,7 +19,7 @@ from spo_trace.collect.machine_facts import facts_before
 from spo_trace.collect.read_log import Progress
 from spo_trace.collect.snapshot import collect
 from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
-from spo_trace.files.private_directories import scratch_directory
+from spo_trace.files.scratch import naming_full_disk, scratch_directory
 from spo_trace.formats.record import Reject
 from spo_trace.sampling.stack_counts import KernelCounts
 from spo_trace.schema import SCHEMA_VERSION
@@ -161,13 +160,9 @@ def _read(
 def _read_in_full(
     source: Source, question: Question, jobs: int | None, page_size: int | None, progress: Progress | None
 ) -> tuple[pd.DataFrame, Meta]:
-    directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
-    try:
-        snap = collect(source, directory / "sample.spo", jobs=jobs, page_size=page_size, progress=progress)
-        table = amounts_of(snap, question)
-    finally:
-        shutil.rmtree(directory)
-    return table, snap.meta
+    with naming_full_disk(), tempfile.TemporaryDirectory(dir=scratch_directory()) as directory:
+        snap = collect(source, Path(directory) / "sample.spo", jobs=jobs, page_size=page_size, progress=progress)
+        return amounts_of(snap, question), snap.meta
 
 
 def _check_order(number: int, seconds: float | None, last: float) -> None:

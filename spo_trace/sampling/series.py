@@ -72,7 +72,9 @@ def _snapshots_in(directory: Path) -> list[Path]:
         raise error_for_path(str(directory)) or SpoTraceError(
             f"{directory} is not a directory", hint=("make a recording: ", Call("watch", record="DIR"))
         )
-    snapshots = sorted(path for path in directory.iterdir() if (path / "snapshot.json").is_file())
+    # A command that was killed can leave an incomplete snapshot under a hidden name.
+    visible = (path for path in directory.iterdir() if not path.name.startswith("."))
+    snapshots = sorted(path for path in visible if (path / "snapshot.json").is_file())
     if not snapshots:
         raise SpoTraceError(
             f"{directory} is not a recording and contains no snapshots",

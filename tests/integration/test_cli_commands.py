@@ -199,7 +199,7 @@ def test_export(place: Path, tmp_path: Path) -> None:
 def test_simulate_and_snapshot_of_the_simulator(tmp_path: Path) -> None:
     run = in_process("simulate", "quick", "-o", "q", cwd=tmp_path)
     assert answer(run) == ""
-    stages = sorted(path.name for path in (tmp_path / "q").iterdir())
+    stages = sorted(path.name for path in (tmp_path / "q").iterdir() if path.is_dir())
     assert run.stderr.decode() == f"Wrote q: stages {', '.join(stages)}\n"
     again = in_process("simulate", "quick", "-o", "q", cwd=tmp_path)
     hint = b"  hint: choose another name, or replace it with --force\n"

@@ -3,6 +3,7 @@
 
 import gzip
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -112,6 +113,16 @@ class TestExport:
         assert (caught.value.hint, target.read_text()) == ("replace it with force=True", "mine")
         spo.export(snap, "csv", target, force=True)
         assert target.read_text().startswith("where,")
+
+    @pytest.mark.parametrize("force", [False, True])
+    def test_a_device_is_written_to_and_stays(self, snap: spo.Snapshot, force: bool) -> None:
+        reading, terminal = os.openpty()
+        name = os.ttyname(terminal)
+        spo.export(snap, "folded", name, force=force)
+        assert b"dd;" in os.read(reading, 4096)
+        assert Path(name).is_char_device()
+        os.close(reading)
+        os.close(terminal)
 
     def test_a_failed_export_leaves_no_file(self, snap: spo.Snapshot, tmp_path: Path) -> None:
         with pytest.raises(spo.UsageError):

@@ -10,7 +10,7 @@ import pytest
 import spo_trace as spo
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError, UsageError
-from spo_trace.files.private_directories import scratch_directory
+from spo_trace.files.scratch import scratch_directory
 from spo_trace.sampling.samples import check_method, take_samples
 from spo_trace.sources.series import choose_series
 from tests.support import ANON, CARRIED, FS, MACHINE, FakeSource, Files, entry, page
