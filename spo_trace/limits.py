@@ -1,6 +1,30 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every limit on a size that comes from outside: text, archives, snapshots, recordings. Each has its reason."""
 
+__all__ = [
+    "COUNT_RANGE",
+    "MANIFEST_BYTES",
+    "MAX_JSON_BYTES",
+    "MAX_JSON_DEPTH",
+    "MAX_MEMORY_BYTES",
+    "MAX_ORDER",
+    "MAX_ROWS_PER_BYTE",
+    "MAX_ROW_GROUP",
+    "MAX_SECONDS",
+    "MAX_TABLE_BYTES",
+    "NAME_BYTES",
+    "STAGE_NAME_BYTES",
+]
+
+# A file name in Linux's file systems (NAME_MAX of linux/limits.h).
+NAME_BYTES = 255
+
+# The name of a stage of a simulated machine. `-TIME.spo` is added to it in the default name of its snapshot.
+STAGE_NAME_BYTES = 200
+
+# The list of files of a simulated machine. Each stage has about 20 lines of 130 bytes.
+MANIFEST_BYTES = 1 << 22
+
 # 16 GiB in pages of 4 KiB: the largest folio of any kernel (MAX_FOLIO_ORDER, 39231e8d6ba7, 6.18: 34 - PAGE_SHIFT). The
 # page allocator itself ends at MAX_PAGE_ORDER (usually 10); only gigantic huge pages go beyond it.
 # native/page_record.c has the same limit.
@@ -32,12 +56,3 @@ COUNT_RANGE = (-(1 << 31), (1 << 31) - 1)
 
 # Between two samples of one boot: 136 years. Squares of seconds stay far from the end of float64.
 MAX_SECONDS = 1 << 32
-
-# A file name in Linux's file systems (NAME_MAX of linux/limits.h).
-NAME_BYTES = 255
-
-# The name of a stage of a simulated machine. `-TIME.spo` is added to it in the default name of its snapshot.
-STAGE_NAME_BYTES = 200
-
-# The list of files of a simulated machine. Each stage has about 20 lines of 130 bytes.
-MANIFEST_BYTES = 1 << 22
