@@ -25,6 +25,7 @@ from spo_trace.formats.batch import to_batch
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject
 from spo_trace.formats.rows import StackRow
+from spo_trace.formats.stack_table import hash_texts
 from spo_trace.snapshots import writer as writer_module
 from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.meta_json import read_meta
@@ -36,7 +37,7 @@ from tests.unit.files.users import USER, as_root, shared
 
 __all__ = ["shared"]
 
-STACK = StackRow(0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
+STACK = StackRow(0, hash_texts(["a+0x1/0x2"]), "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
 
 
 def meta_of(version: str) -> Meta:
