@@ -194,7 +194,7 @@ def test_where(snap: Snapshot, where: str, mem: int, swap: int) -> None:
     [
         *((key, None) for key in KEYS),
         ("comm", "pid > 1"),
-        ("type", 'callsite == "folio_prealloc"'),
+        ("type", 'callsite == "__handle_mm_fault"'),
         ("stack", "type == 1"),
         ("pfn", 'category == "anon"'),
     ],
