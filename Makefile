@@ -93,8 +93,8 @@ pictures: $(TEST) ## update the pictures of the documents; needs chromium and ch
 bench: $(READY) ## compare with page_owner_sort on a large text (BENCH_RECORDS records, by default 1000000)
 	$(BIN)/python -m tests.bench.bench --markdown bench.md
 
-fuzz: $(FUZZ) ## one minute of damaged text: both parsers must agree
-	$(BIN)/python tests/fuzz/fuzz_page_owner.py --seconds 60
+fuzz: $(FUZZ) ## one minute each of damaged text, snapshots and recordings: right answers or one error
+	for fuzzer in tests/fuzz/fuzz_*.py; do $(BIN)/python $$fuzzer --seconds 60 || exit 1; done
 
 consumers: ## download the readers of exports that tests use: speedscope, a pprof decoder; needs npm
 	npm install --silent --no-audit --no-fund --prefix .consumers speedscope@1.25.0 pprof-format@2

@@ -27,6 +27,7 @@ _LONGEST = (
     "test_life.py",
     "test_meaning.py",
     "test_watch.py",
+    "test_verify.py",
     "test_live.py",
     "test_trace.py",
 )
