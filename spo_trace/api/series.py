@@ -125,12 +125,12 @@ def series(
 ) -> Table:
     """Return the samples of a recording, a directory of snapshots, or a list of snapshots, in long form.
 
-    Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes and total_bytes; swap is missing (NA)
-    unless its owners are known in all samples. `by`: default: the keys of the recording, or stack for snapshots. All
-    samples must be of one boot.
+    Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes, swap_cache_bytes and total_bytes; swap
+    is missing (NA) unless its owners are known in all samples. `by`: default: the keys of the recording, or stack for
+    snapshots. All samples must be of one boot.
 
     >>> list(spo.series("day", by="comm").columns)
-    ['sample', 'seconds', 'comm', 'mem_bytes', 'swap_bytes', 'total_bytes']
+    ['sample', 'seconds', 'comm', 'mem_bytes', 'swap_bytes', 'swap_cache_bytes', 'total_bytes']
     """
     return Table(_opened(samples, by, where).table)
 

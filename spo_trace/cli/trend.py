@@ -186,10 +186,11 @@ def _measured(series: "Series", weight: str) -> str:
 
 def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, to: Target) -> None:
     from spo_trace.analysis.history import history, rows_of
+    from spo_trace.analysis.keys import owner_columns
     from spo_trace.analysis.owner_labels import owner_labels
     from spo_trace.reporters.trend_plot import Amounts, render_trend
 
-    found = history(series.table, series.keys, [f"{weight}_bytes"])
+    found = history(series.table, owner_columns(series.keys), [f"{weight}_bytes"])
     amounts = Amounts(found.seconds, found.amounts[f"{weight}_bytes"][rows_of(found, table)])
     labels = owner_labels(table, series.keys)
     title = f"Steady growth by {', '.join(series.keys)}: {_MEASURED[_measured(series, weight)]}"

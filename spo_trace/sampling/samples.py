@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.attribution import PARTS, attribute
 from spo_trace.analysis.diff import seconds_between
+from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.question import Question
 from spo_trace.collect.machine_facts import facts_before
 from spo_trace.collect.read_log import Progress
@@ -23,7 +24,7 @@ from spo_trace.files.scratch import naming_full_disk, scratch_directory
 from spo_trace.formats.record import Reject
 from spo_trace.sampling.method import MethodReason, counts_lack_stacks, is_about_stacks
 from spo_trace.sampling.stack_counts import KernelCounts
-from spo_trace.schema import SCHEMA_VERSION
+from spo_trace.schema import KEY_KNOWN, SCHEMA_VERSION
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.meta import Meta, SourceFacts
 from spo_trace.snapshots.reader import Snapshot
@@ -31,16 +32,17 @@ from spo_trace.sources.source import Source
 
 __all__ = ["SERIES_AMOUNTS", "Sample", "amounts_of", "swap_in_all_or_none", "take_samples"]
 
-SERIES_AMOUNTS = ["mem_bytes", "swap_bytes", "total_bytes"]
+SERIES_AMOUNTS = [*(f"{name}_bytes" for name in PARTS), "total_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Hold one sample.
 
-    `number` starts at 1; `seconds` is the time since the first sample. `table`: the keys, then mem_bytes, swap_bytes
-    and total_bytes (the first two are missing if `method` is `counts`, swap_bytes also if its owners are unknown).
-    `took`: duration of the read in seconds. `meta`: that of a snapshot; with `counts`, only the machine and warnings.
+    `number` starts at 1; `seconds` is the time since the first sample. `table`: the keys, key_known, mem_bytes,
+    swap_bytes, swap_cache_bytes and total_bytes (only the last is known if `method` is `counts`; the amounts of swap
+    are missing also if its owners are unknown). `took`: duration of the read in seconds. `meta`: that of a snapshot;
+    with `counts`, only the machine and warnings.
     `method_reason`: why all samples of the series are read by this method.
     """
 
@@ -104,21 +106,23 @@ def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
     """
     # grouped_by() drops question.sort, which may be an order that only a table of growth has.
     keys = question.keys
-    table = attribute(snap, question.grouped_by(keys))[[*keys, *SERIES_AMOUNTS]]
+    table = attribute(snap, question.grouped_by(keys))[[*owner_columns(keys), *SERIES_AMOUNTS]]
     if len(table):
         return table
-    known = {"total_bytes": 0} | {
-        f"{name}_bytes": 0 for name in ("mem", "swap") if name not in snap.meta.unknown_amounts
-    }
+    unknown = snap.meta.unknown_amounts
+    known = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in ("mem", "swap") if name not in unknown}
+    known |= {KEY_KNOWN: True} | ({} if unknown else {"swap_cache_bytes": 0})
     return pd.DataFrame({name: [known.get(name, pd.NA)] for name in table.columns})
 
 
 def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
-    """Return `table`; without swap if only some samples have it, because it would appear as growth."""
-    lacking = table["swap_bytes"].isna() & table["mem_bytes"].notna()
+    """Return `table` of all samples; without swap if only some have it, because it would appear as growth."""
+    known = table[["mem_bytes", "swap_bytes"]].notna().groupby(table["sample"]).transform("any")
+    lacking = known["mem_bytes"] & ~known["swap_bytes"]
     if lacking.all() or not lacking.any():
         return table
-    return table.assign(swap_bytes=unknown_numbers(table), total_bytes=table["mem_bytes"])
+    unknown = dict.fromkeys(("swap_bytes", "swap_cache_bytes"), unknown_numbers(table))
+    return table.assign(**unknown, total_bytes=table["mem_bytes"].fillna(0))
 
 
 def _count(rejects: Counter[str], reject: Reject) -> None:

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 import spo_trace as spo
+from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.balance import balance
 from spo_trace.analysis.compressed_swap import Compressor, compressed_swap, compressor_of
-from spo_trace.analysis.notes import NoteCode
+from spo_trace.analysis.notes import Note, NoteCode
+from spo_trace.analysis.question import Question
 from spo_trace.analysis.snapshot_notes import snapshot_notes
+from spo_trace.analysis.totals import totals
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import CARRIED, MACHINE, entry, meminfo, page, snapshot_of, swaps
 
@@ -45,10 +48,15 @@ def test_stacks(names: str, category: str, expected: Compressor | None) -> None:
     assert compressor_of([f"{name}+0x1/0x2" for name in names.split()], category) is expected
 
 
+def notes_of(snap: Snapshot) -> list[Note]:
+    """Return the notes of a report without keys."""
+    return snapshot_notes(snap, Question.of([]), totals(attribute(snap, Question.of([]))))
+
+
 def test_the_pages_of_each_compressor(tmp_path: Path) -> None:
     snap = snapshot(tmp_path)
     assert compressed_swap(snap) == {Compressor.ZRAM: 4, Compressor.ZSWAP: 2}
-    assert [note.text for note in snapshot_notes(snap) if note.code is NoteCode.COMPRESSED_SWAP] == [
+    assert [note.text for note in notes_of(snap) if note.code is NoteCode.COMPRESSED_SWAP] == [
         "16.00 KiB of memory hold the compressed contents of zram: the swap there counts a second time as memory",
         "8.00 KiB of memory hold the compressed contents of zswap: pages of swap that count a second time as memory",
     ]
@@ -63,7 +71,7 @@ def test_zram_without_swap_holds_something_else(tmp_path: Path) -> None:
 def test_swap_that_is_not_in_the_table_does_not_count_twice(tmp_path: Path) -> None:
     files = {name: text for name, text in FILES.items() if name != "swap_page_owner"}
     snap = snapshot_of(tmp_path, {**files, "page_owner": page(order=2, stack=ZRAM), "swaps": swaps(zram0=1)})
-    assert [note.code for note in snapshot_notes(snap)] == [NoteCode.SWAP_UNKNOWN]
+    assert [note.code for note in notes_of(snap)] == [NoteCode.SWAP_UNKNOWN]
 
 
 def test_a_real_kernel(tmp_path: Path) -> None:
