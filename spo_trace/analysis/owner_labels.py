@@ -34,5 +34,8 @@ def _text(value: object, *, known: bool) -> str:
 def _innermost(frames: tuple[str, ...]) -> str:
     names = [function_name(frame) for frame in frames]
     caller = meaning(frames).caller
-    start = names.index(caller) if caller in names else 0
+    if caller not in names:
+        # "owner lost": the placeholder tells why.
+        return f"{caller} ({names[0]})" if names else caller
+    start = names.index(caller)
     return " < ".join(names[start : start + _FUNCTIONS])

@@ -4,6 +4,7 @@
 from collections.abc import Iterator, Mapping
 
 from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.compressed_swap import Compressor, compressed_swap
 from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys, unselected
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
@@ -52,6 +53,8 @@ def snapshot_notes(snap: Snapshot, question: Question, total: Mapping[str, int |
         notes.append(Note(NoteCode.MEMORY_UNKNOWN, text))
     elif total["mem_bytes"] is not None and total["swap_bytes"] is not None:
         notes += swap_cache_note({"": (snap, total["swap_cache_bytes"])})
+    if not snap.meta.unknown_amounts:
+        notes += _compressed_notes(snap)
     return notes
 
 
@@ -72,6 +75,19 @@ def key_notes(snap: Snapshot, question: Question, side: str = "") -> Iterator[No
         if keys := unknown_keys(snap, table, question.keys):
             text = f"{prefix}{_ROWS[table]} of {_RECORDS[table]} have no {' and no '.join(keys)}: they are in the row ?"
             yield Note(NoteCode.KEY_UNKNOWN, text[:1].upper() + text[1:])
+
+
+def _compressed_notes(snap: Snapshot) -> Iterator[Note]:
+    for compressor, pages in compressed_swap(snap).items():
+        size = format_size(pages * snap.page_size)
+        text = f"{size} of memory hold the compressed contents of {compressor}: {_COUNTED_TWICE[compressor]}"
+        yield Note(NoteCode.COMPRESSED_SWAP, text)
+
+
+_COUNTED_TWICE = {
+    Compressor.ZRAM: "the swap there counts a second time as memory",
+    Compressor.ZSWAP: "pages of swap that count a second time as memory",
+}
 
 
 def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:

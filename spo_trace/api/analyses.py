@@ -81,8 +81,9 @@ def balance(snap: SnapshotLike) -> "Table":
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
     (nr_base_pages). A section is left out if the snapshot lacks the pages in use or the listed pages. The exception is
-    swap whose owners are unknown. `share` is the unexplained part of the pages in use. `verdicts` gives a verdict on
-    each section.
+    swap whose owners are unknown. Kinds: `machine`, `listed`, `difference` (machine − listed), its parts `explains`
+    (known) and `bound` (at most this much, as pages changed during the read), `rest` (unexplained), and `aside` (not
+    part of the sum). `share` is the unexplained part of the pages in use. `verdicts` gives a verdict on each section.
 
     >>> list(spo.balance("now.spo")["section"].unique())
     ['memory', 'swap type 0: /dev/vda', 'swap type 1: /dev/zram0', 'page_owner_stacks']
@@ -98,8 +99,9 @@ def verdicts(snap: SnapshotLike, *, parts: Iterable[str] = (), tolerance: float 
 
     Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code), pages and
     share (the unexplained part; missing if nothing was compared), text. A section is balanced if at most `tolerance`
-    percent or 1 MiB is unexplained, and not checked if its input is missing or incomplete. `parts`: the parts to judge,
-    by default all. Raise UsageError for a part that does not exist.
+    percent, 1 MiB or 256 pages are unexplained. It is not checked if its input is missing or incomplete, or if so much
+    may have changed during the read that missing pages could not be noticed. `parts`: the parts to judge, by default
+    all. Raise UsageError for a part that does not exist.
 
     >>> list(spo.verdicts("now.spo", parts=["memory"])["verdict"])
     ['balanced']
@@ -183,6 +185,7 @@ def export(
     *,
     where: str | None = None,
     weight: str = "total",
+    csv_safe: bool = False,
     force: bool = False,
     owner: str | None = None,
     mode: int | None = None,
@@ -193,9 +196,10 @@ def export(
     one flat table, with their size in `bytes`. In it, swp_entry and page_flags are hexadecimal text, exact in any tool;
     in_table and alloc_order repeat where and order, which SQL reserves (docs/flat-table.md). `outfile`: a path (the
     file is private, appears when it is complete, and replaces an existing one only with `force`; `owner` and `mode` as
-    for `snapshot`), or a file open for writing: in text or binary mode for text formats (UTF-8), in binary mode for
-    pprof and parquet. `weight` (total, mem or swap): the bytes of folded stacks. Raise UsageError for wrong arguments,
-    SpoTraceError for a weight that is unknown in the snapshot.
+    for `snapshot`; a device or FIFO is written to), or a file open for writing: in text or binary mode for text formats
+    (UTF-8), in binary mode for pprof and parquet. `weight` (total, mem or swap): the bytes of folded stacks.
+    `csv_safe`: in csv, put an apostrophe in front of texts that a spreadsheet would run as a formula, and quote all
+    texts. Raise UsageError for wrong arguments, SpoTraceError for a weight that is unknown in the snapshot.
 
     >>> spo.export("now.spo", "html", "now.html")
     >>> with gzip.open("now.csv.gz", "wb") as file:
@@ -204,12 +208,12 @@ def export(
     from spo_trace.analysis.question import Question
     from spo_trace.exporting import export as write
 
-    check_export(format, where=where is not None, weight=weight)
+    check_export(format, where=where is not None, weight=weight, csv_safe=csv_safe)
     question = Question.of([], where)
     access = access_given(owner, mode)
     found = opened(snap)
     with destination(outfile, binary=format in BINARY_FORMATS, access=access, force=force) as file:
-        write(found, format, file, question, weight=weight)
+        write(found, format, file, question, weight=weight, csv_safe=csv_safe)
 
 
 def export_diff(

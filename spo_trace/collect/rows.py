@@ -3,12 +3,16 @@
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pyarrow as pa
 
 from spo_trace.collect.cost import CostMeter
+from spo_trace.collect.listed_once import ListedOnce
 from spo_trace.collect.read_log import ReadLog
+from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.formats.arrays import values_of
 from spo_trace.formats.text import KernelText
+from spo_trace.limits import MAX_MEMORY_BYTES
 from spo_trace.snapshots.writer import SnapshotWriter
 
 __all__ = ["RowWriter"]
@@ -24,6 +28,7 @@ class RowWriter:
         self._log = log
         self._tables = tables
         self._cost = cost
+        self._pages = {"pages": 0, "swap": 0}
 
     def columns(self, table: str) -> set[str]:
         """Return the columns to parse: those that are written, and ts_nsec, whose range is always recorded."""
@@ -33,14 +38,33 @@ class RowWriter:
         """Write all rows of a table, which are parsed from `text`."""
         kept = set(self._tables[table].names)
         with self._log.reading(text) as counts:
-            for batch in batches:
+            once = ListedOnce(table, counts)
+            for batch in once.rows(batches):
                 self._writer.write(table, batch.select([name for name in batch.schema.names if name in kept]))
                 if self._cost and table == "pages":
                     self._cost.see(batch)
                 counts.records += batch.num_rows
+                self._pages[table] += _base_pages(batch) if table == "pages" else batch.num_rows
                 times = values_of(batch.column("ts_nsec"))
                 # Early pages have time 0, which means unknown.
                 if (known := times[times > 0]).size:
                     counts.include_times(int(known.min()), int(known.max()))
                 self._log.progress(text, counts)
-        self._writer.finish(table)
+            self._writer.finish(table)
+            before = counts.repeated + counts.overlapping
+            once.finish(self._writer)
+            # Each record that is counted is in the table.
+            counts.records -= counts.repeated + counts.overlapping - before
+
+    def check_total(self, page_size: int) -> None:
+        """Raise SpoTraceError if the rows of a table add up to more memory than any machine has."""
+        for table, pages in self._pages.items():
+            if pages * page_size > MAX_MEMORY_BYTES:
+                raise SpoTraceError(
+                    f"the records of {table} add up to {pages:,} pages of {page_size:,} bytes: no machine has as much",
+                    hint=("is the text damaged? A wrong page size can be replaced with ", Argument("page_size")),
+                )
+
+
+def _base_pages(batch: pa.RecordBatch) -> int:
+    return sum(int(number) << order for order, number in enumerate(np.bincount(values_of(batch.column("order")))))

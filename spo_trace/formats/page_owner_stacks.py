@@ -10,6 +10,7 @@ from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject, RejectSink, split_at_empty_lines
 from spo_trace.formats.text import KernelText
 from spo_trace.formats.text_reader import chunks_in
+from spo_trace.limits import COUNT_RANGE
 
 __all__ = ["StackRecord", "stack_records"]
 
@@ -30,13 +31,15 @@ class StackRecord(NamedTuple):
     nr_base_pages: int | None
     stack_count: int | None
 
+    @property
+    def key(self) -> int | bytes | None:
+        """Return what the kernel lists once in a file: a handle, or a stack."""
+        return self.stack if self.handle is None else self.handle
+
 
 def stack_records(text: KernelText, reject: RejectSink) -> Iterator[StackRecord]:
-    """Yield the records of one of the three files (stack_print(), mm/page_owner.c, Linux 6.9+; handles 6.19+).
-
-    The text is read whole: it has each distinct stack once, a few MB.
-    """
-    for record in split_at_empty_lines(b"".join(chunks_in(text))):
+    """Yield the records of one of the three files (stack_print(), mm/page_owner.c, Linux 6.9+; handles 6.19+)."""
+    for record in split_at_empty_lines(chunks_in(text)):
         if not record.text.strip():
             continue
         parsed = _parse(record.text)
@@ -60,5 +63,7 @@ def _parse(text: bytes) -> StackRecord | Reason:
         return Reason.NO_NUMBER
     if not 0 <= numbers.get("handle", 0) < 1 << 32:
         return Reason.HANDLE_RANGE
+    if not COUNT_RANGE[0] <= numbers.get("nr_base_pages", 0) <= COUNT_RANGE[1]:
+        return Reason.COUNT_RANGE
     stack = b"".join(line + b"\n" for line in frames) or None
     return StackRecord(stack, numbers.get("handle"), numbers.get("nr_base_pages"), numbers.get("stack_count"))

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     FREE_TS_RANGE = "free_ts_range"
     ENTRY_RANGE = "entry_range"
     HANDLE_RANGE = "handle_range"
+    COUNT_RANGE = "count_range"
     NO_NUMBER = "no_number"
     # The record is kept, without these lines.
     BEFORE_FIRST = "before_first"
@@ -31,6 +32,8 @@ class Reason(StrEnum):
     FIRST_LINE_ALONE = "first_line_alone"
     NO_PFN_LINE = "no_pfn_line"
     NO_EMPTY_LINE = "no_empty_line"
+    # The kernel prints ascending PFNs and swap entries.
+    GOES_BACK = "goes_back"
     # Nothing is rejected or missing: the changes of copying were undone.
     TRAILING_BLANKS = "trailing_blanks"
     TABS = "tabs"
@@ -63,6 +66,7 @@ _TEXTS = {
     Reason.FREE_TS_RANGE: "free_ts is out of range",
     Reason.ENTRY_RANGE: "entry is out of range",
     Reason.HANDLE_RANGE: "handle is out of range",
+    Reason.COUNT_RANGE: "nr_base_pages is out of range",
     Reason.NO_NUMBER: "the record is cut off: it does not end with a number and an empty line",
     Reason.BEFORE_FIRST: "text before the first record",
     Reason.OUTSIDE: "text outside any record",
@@ -73,6 +77,7 @@ _TEXTS = {
     Reason.FIRST_LINE_ALONE: "records with only their first line: their PFN and stack are unknown",
     Reason.NO_PFN_LINE: "records without a PFN line: their PFN is unknown",
     Reason.NO_EMPTY_LINE: "records without the empty line that ends them: their stack may be incomplete",
+    Reason.GOES_BACK: "times the PFN (or swap entry) goes back",
     Reason.TRAILING_BLANKS: "lines with trailing blanks",
     Reason.TABS: "lines with tabs instead of blanks",
     Reason.CR_LF: "lines that end in CR LF",
@@ -95,6 +100,7 @@ MARKS = frozenset(
         Reason.FIRST_LINE_ALONE,
         Reason.NO_PFN_LINE,
         Reason.NO_EMPTY_LINE,
+        Reason.GOES_BACK,
         Reason.TRAILING_BLANKS,
         Reason.TABS,
         Reason.CR_LF,

@@ -17,6 +17,8 @@ from typing import Any, cast
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.bundled import bpf_program
+from spo_trace.machine.facts import Machine
+from spo_trace.printable import printable
 from spo_trace.probes.loader.messages import LoadAnswer, LoadRequest, Refusal
 from spo_trace.probes.probes import ProbeFacts, Probes
 from spo_trace.probes.server import RUN, SCRATCH, own_directory
@@ -63,6 +65,7 @@ def attach(*, max_entries: int, max_restored: int, last_pfn: int, events: bool) 
         "defines": {"MAX_ENTRIES": max_entries, "MAX_RESTORED": max_restored},
         "last_pfn": last_pfn,
         "events": events,
+        "debugfs": f"/{Machine().debugfs}",
     }
     answer, descriptors = _ask(request)
     return Probes(cast(ProbeFacts, answer), descriptors)
@@ -142,7 +145,7 @@ def _died(python: str, status: int) -> Refusal:
 # The compiler and the verifier give the reason at the end of their output.
 def _show(log: Path) -> None:
     for line in log.read_text(errors="backslashreplace").splitlines()[-_SHOWN_LINES:]:
-        _logger.warning("bcc: %s", line)
+        _logger.warning("bcc: %s", printable(line))
 
 
 _DIED = "it was probably killed: the compiler of bcc needs about 140 MB"

@@ -16,6 +16,7 @@ from spo_trace.analysis.stack_keys import is_known
 from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
 from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample, amounts_of, swap_in_all_or_none
+from spo_trace.sampling.series_meta import read_series_meta
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.other_input import error_for_path
@@ -29,10 +30,20 @@ Samples = str | os.PathLike[str] | Sequence["str | os.PathLike[str] | Snapshot"]
 
 
 class Series(NamedTuple):
-    """Samples in long form; `table`: sample, seconds (since the first), the keys, key_known, the amounts in bytes."""
+    """Samples in long form; `table`: sample, seconds (since the first), the keys, key_known, the amounts in bytes.
+
+    `lacks_stacks`: the samples may lack stacks, because the kernel does not count all of them.
+    """
 
     keys: list[str]
     table: pd.DataFrame
+    lacks_stacks: bool = False
+
+    @property
+    def missing(self) -> int:
+        """Return how many samples before the last one are missing."""
+        numbers = self.table["sample"]
+        return int(numbers.max()) - int(numbers.nunique())
 
 
 def series_of(samples: Sequence[Sample], keys: list[str]) -> Series:
@@ -67,7 +78,9 @@ def _snapshots_in(directory: Path) -> list[Path]:
         raise error_for_path(str(directory)) or SpoTraceError(
             f"{directory} is not a directory", hint=("make a recording: ", Call("watch", record="DIR"))
         )
-    snapshots = sorted(path for path in directory.iterdir() if (path / "snapshot.json").is_file())
+    # A command that was killed can leave an incomplete snapshot under a hidden name.
+    visible = (path for path in directory.iterdir() if not path.name.startswith("."))
+    snapshots = sorted(path for path in visible if (path / "snapshot.json").is_file())
     if not snapshots:
         raise SpoTraceError(
             f"{directory} is not a recording and contains no snapshots",
@@ -100,7 +113,7 @@ def _recorded(directory: Path, question: Question, *, default_keys: bool) -> Ser
     found = swap_in_all_or_none(groups[SERIES_AMOUNTS].sum(min_count=1).reset_index())
     for key in (key for key in ("stack", "symbols") if key in wanted):
         found[key] = _by_category(found[key], split_frames)
-    return Series(wanted, found)
+    return Series(wanted, found, read_series_meta(directory).lacks_stacks)
 
 
 def _recorded_key(directory: Path, keys: list[str], table: pd.DataFrame, key: str) -> pd.Series:

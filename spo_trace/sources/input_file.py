@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from spo_trace.errors import Call, SpoTraceError, Text
 from spo_trace.files.bundled import scenarios
-from spo_trace.files.private_directories import scratch_directory
+from spo_trace.files.scratch import naming_full_disk, scratch_directory
 from spo_trace.sources.compression import Rewound
 
 __all__ = ["open_file", "spooled", "standard_input"]
@@ -43,6 +43,6 @@ def open_file(path: str) -> BinaryIO:
 def spooled(raw: Rewound) -> str:
     """Copy a pipe to a private file, which can be read more than once; return its path."""
     directory = scratch_directory()
-    with tempfile.NamedTemporaryFile(dir=directory, delete=False) as file:
+    with naming_full_disk(), tempfile.NamedTemporaryFile(dir=directory, delete=False) as file:
         shutil.copyfileobj(raw, file)
     return file.name

@@ -31,6 +31,16 @@ def test_help(arguments: list[str]) -> None:
     assert done.stdout.startswith("Usage: spo-trace")
 
 
+# The modules that define data classes compile them at each start.
+def test_help_does_not_load_snapshots() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", PROGRAM, "--help"], capture_output=True, text=True, check=False
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "spo_trace.cli.output" in loaded
+    assert "spo_trace.snapshots.meta" not in loaded
+
+
 def test_version() -> None:
     done = run("--version")
     assert (done.returncode, done.stderr) == (0, "")
@@ -42,7 +52,7 @@ def test_doctor(format: str) -> None:
     done = run("doctor", "--format", format)
     assert done.returncode in (0, 1)
     assert "a bug in spo-trace" not in done.stderr
-    assert done.stdout.startswith("snapshot and watch:" if format == "text" else "[")
+    assert done.stdout.startswith("snapshot and watch:" if format == "text" else "{")
 
 
 def test_the_packages_are_blocked() -> None:

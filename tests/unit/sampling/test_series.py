@@ -11,6 +11,7 @@ import spo_trace as spo
 from spo_trace.analysis.growth import growth
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.files.descriptors import hidden_name
 from spo_trace.sampling.series import open_series
 from tests.support import FS, MACHINE, SHMEM, Files, capture, entry, page, snapshot_of
 
@@ -32,6 +33,17 @@ def test_snapshots_are_in_chronological_order(tmp_path: Path) -> None:
         *[[1, 0.0, "cat", True, 16384, 0], [1, 0.0, "dd", True, 4096, 4096]],
         *[[2, 60.0, "dd", True, 32768, 4096], [2, 60.0, "cat", True, 16384, 0]],
     ]
+
+
+def test_what_a_killed_command_left_is_no_sample(tmp_path: Path) -> None:
+    # GIVEN the leftovers of --force and of a snapshot that was not complete
+    snapshots(tmp_path, {}, {})
+    shutil.copytree(tmp_path / "9.spo", tmp_path / hidden_name())
+    (tmp_path / hidden_name()).mkdir()
+    (tmp_path / ".half.spo").mkdir()
+    (tmp_path / ".half.spo/snapshot.json").write_text("{")
+    series = open_series(tmp_path, Question.of(["comm"]))
+    assert series.table["sample"].unique().tolist() == [1, 2]
 
 
 def test_snapshots_are_by_stack_by_default(tmp_path: Path) -> None:
