@@ -27,7 +27,7 @@ help: ## list the targets
 
 $(READY): pyproject.toml hatch_build.py spo_trace/version.py $(wildcard spo_trace/native/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("spo-trace needs Python 3.11 or newer: make PYTHON=python3.11")'
-	@echo "Installing spo-trace and its dependencies into $(VENV) (370 MB; pip downloads 90 MB the first time)"
+	@echo "Installing spo-trace and its dependencies into $(VENV) (380 MB; pip downloads 90 MB the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) --editable . || { $(NO_PACKAGES); }
 	@touch $@

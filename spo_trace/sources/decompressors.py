@@ -112,7 +112,7 @@ def _zstd() -> Decompressor:
         from compression import zstd
     else:
         from backports import zstd
-    options = {zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
+    options = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG}
     return _Translating(zstd.ZstdDecompressor(options=options), zstd.ZstdError)
 
 

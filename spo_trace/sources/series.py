@@ -10,6 +10,7 @@ from pathlib import Path
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.choose import backend_name, choose_source
+from spo_trace.sources.input_file import entries
 from spo_trace.sources.live import STACKS_TIMEOUT
 from spo_trace.sources.other_input import error_for_path
 from spo_trace.sources.source import Source
@@ -58,7 +59,7 @@ def _captures(path: str) -> list[str]:
     with suppress(SpoTraceError):
         CaptureSource([path])
         return [path]
-    inside = [str(child) for child in sorted(Path(path).iterdir()) if child.is_dir() and _is_capture(child)]
+    inside = [str(child) for child in entries(Path(path)) if child.is_dir() and _is_capture(child)]
     if not inside:
         raise error_for_path(path) or SpoTraceError(
             f"{path} is not a capture and contains none",
