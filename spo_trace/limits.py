@@ -64,3 +64,14 @@ STACKS_FILE = 128 << 20
 ZONEINFO_FILE = 16 << 20
 ONE_LINE_FILE = 64 << 10
 PROC_FILE = 1 << 20
+
+# Reads of page_owner
+
+# A read that fails for lack of memory (ENOMEM) is repeated at once, then after pauses of 1 ms, 2 ms, … 1 s: reclaim
+# frees memory within milliseconds, the OOM killer within a second. ENOMEM_SECONDS: all pauses for one file.
+ENOMEM_FIRST_PAUSE = 0.001
+ENOMEM_PAUSES = 11
+ENOMEM_SECONDS = 30.0
+
+# Positions that are tried if no record at all has been read yet: more than the PFNs of a range of a parallel reader.
+ENOMEM_IN_VAIN = 1 << 16

@@ -118,6 +118,7 @@ def _file_counts(fields: JsonFields, version: int) -> FileCounts:
         marks=_occurrences(fields.nested_or_none("marks"), version),
         first_reject=fields.text_or_none("first_reject"),
         skipped=numbers_of(fields.nested_or_none("skipped")),
+        retried=fields.number_or_none("retried") or 0,
         problem=fields.text_or_none("problem"),
         note=fields.text_or_none("note"),
         began=fields.real_or_none("began") or 0.0,

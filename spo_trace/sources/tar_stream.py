@@ -52,7 +52,7 @@ class TarStream:
             if member is None:
                 return
             # tarfile keeps every member.
-            self._archive.members.clear()
+            self._archive.members.clear()  # type: ignore[attr-defined]
             yield member
         raise tarfile.ReadError(f"it has more than {MEMBERS:,} members")
 
