@@ -80,7 +80,7 @@ def _read_past(file: Positioned, retries: Retries, base: int | None, position: i
             record = retries.record_at(file, position)
             if record is None:
                 position = first_readable(file, retries, position)
-                retries.count_too_large()
+                retries.count_too_large(position <= _LAST)
                 continue
             if not record:
                 return
