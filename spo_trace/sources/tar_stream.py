@@ -18,6 +18,8 @@ _HEAD = 4096
 # The end of an archive is at least two blocks of zeros, usually up to a multiple of 10 KiB. Its check sum follows.
 _REST = 1 << 20
 
+_MOST_READS_AT_END = 100
+
 _LONG_NUMBER = re.compile(rb"\d{100}")
 
 _PAX = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
@@ -85,9 +87,14 @@ class _HeaderReader:
         self.depth = 0
         self._stream = stream
         self._left = 0
+        self._reads_at_end = 0
 
     def read(self, size: int = -1, /) -> bytes:
         piece = self._stream.read(size)
+        # To skip a member, tarfile reads as often as its size requires, even at the end of the archive.
+        self._reads_at_end += not piece
+        if self._reads_at_end > _MOST_READS_AT_END:
+            raise tarfile.ReadError("unexpected end of data")
         if self.depth:
             self._left -= len(piece)
             if self._left < 0:
@@ -114,7 +121,10 @@ class _Member(tarfile.TarInfo):
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
         with cls.reader:
-            member = super().fromtarfile(archive)
+            try:
+                member = super().fromtarfile(archive)
+            except IndexError as error:
+                raise tarfile.ReadError("a header is cut off") from error
         if len(archive.pax_headers) > GLOBAL_HEADERS:
             raise tarfile.ReadError(f"it has more than {GLOBAL_HEADERS} global headers")
         return member

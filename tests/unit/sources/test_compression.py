@@ -185,6 +185,8 @@ def test_an_endless_padding_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         def read(self, size: int | None = -1, /) -> bytes:
             return super().read(size) or bytes(size or 0)
 
+        read1 = read
+
     outcome = Outcome()
     packed = pack(TEXT, "gz")
     assert b"".join(read_chunks(outcome, Endless(packed), packed[:16])) == TEXT

@@ -94,6 +94,8 @@ def test_an_archive_from_a_pipe_without_end(monkeypatch: pytest.MonkeyPatch) -> 
         def read(self, size: int | None = -1, /) -> bytes:
             return super().read(size) or bytes(size or 0)
 
+        read1 = read
+
     monkeypatch.setattr(input_file, "SPOOLED", 16 << 20)
     monkeypatch.setattr(capture, "standard_input", lambda: Endless(tar_of({"page_owner": page()})))
     with pytest.raises(SpoTraceError, match="has more than 0 GiB"):

@@ -18,12 +18,12 @@ ZEROS = bytes(2 * tarfile.BLOCKSIZE)
 
 
 class Counted(io.BytesIO):
-    """A file of `head`, followed by `size` bytes of `filling`; it counts what is read."""
+    """A file of `head`, followed by `filling` without end; it counts what is read."""
 
-    def __init__(self, head: bytes, filling: bytes = b"\0", size: int = 1 << 40) -> None:
+    def __init__(self, head: bytes, filling: bytes) -> None:
         """Start at the beginning."""
         super().__init__(head)
-        self.filling, self.left, self.taken = filling, size, 0
+        self.filling, self.taken, self.head = filling, 0, len(head)
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return bytes of the head, then filling."""
@@ -31,10 +31,12 @@ class Counted(io.BytesIO):
         assert 0 < size < 1 << 20
         piece = super().read(size)
         if not piece:
-            piece = (self.filling * (size // len(self.filling) + 1))[: min(size, self.left)]
-            self.left -= len(piece)
+            at = (self.taken - self.head) % len(self.filling)
+            piece = (self.filling * (size // len(self.filling) + 2))[at : at + size]
         self.taken += len(piece)
         return piece
+
+    read1 = read
 
 
 def header(name: str, kind: bytes, size: int) -> bytes:
@@ -101,10 +103,10 @@ def sparse_chain() -> Iterator[Counted]:
     extension = (b"%011o\0" % 1) * 42 + b"\1" + bytes(7)
     yield Counted(bytes(old), extension)
     first = pax({"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x"})
-    yield Counted(first + header("x", tarfile.REGTYPE, 1 << 40) + b"99999999999\n", b"1\n")
+    yield Counted(first + header("x", tarfile.REGTYPE, 1 << 40) + b"99999999999\n", b"11\n11\n")
 
 
-@pytest.mark.parametrize("file", sparse_chain(), ids=["old", "PAX 1.0"])
+@pytest.mark.parametrize("file", list(sparse_chain()), ids=["old", "PAX 1.0"])
 def test_maps_of_sparse_files_are_bounded(file: Counted) -> None:
     with pytest.raises(tarfile.ReadError, match=r"^a member has more than 1 MiB of headers$"):
         names(file)
@@ -150,3 +152,16 @@ def test_a_bomb_of_zeros_between_members_ends(monkeypatch: pytest.MonkeyPatch) -
         list(archive)
     assert archive.problem is not None
     assert archive.problem.startswith("it is no text: ")
+
+
+@pytest.mark.parametrize("size", [1 << 33, 1 << 60])
+def test_a_member_that_is_larger_than_the_archive_ends_at_once(size: int) -> None:
+    # GIVEN a member whose size takes tarfile years to skip
+    with pytest.raises(tarfile.ReadError, match=r"^unexpected end of data$"):
+        names(io.BytesIO(header("x", tarfile.REGTYPE, size) + b"x" * 512))
+
+
+def test_a_map_of_a_sparse_file_that_is_cut_off() -> None:
+    old, _ = sparse_chain()
+    with pytest.raises(tarfile.ReadError, match=r"^a header is cut off$"):
+        names(io.BytesIO(io.BytesIO(old.getvalue()).read() + bytes(100)))
