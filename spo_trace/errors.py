@@ -4,6 +4,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from spo_trace.printable import printable
+
 __all__ = [
     "EXIT_ERROR",
     "EXIT_INTERRUPTED",
@@ -70,8 +72,9 @@ class SpoTraceError(Exception):
     """
 
     def __init__(self, message: Text, *, hint: Text | None = None, exit_code: int = EXIT_ERROR) -> None:
-        self.message = spelled(message)
-        self.hint = None if hint is None else spelled(hint)
+        # Python prints the message of an exception that nobody catches as it is.
+        self.message = printable(spelled(message))
+        self.hint = None if hint is None else printable(spelled(hint))
         self.texts = (message, hint)
         self.exit_code = exit_code
         super().__init__(self.message)
@@ -82,6 +85,10 @@ class UsageError(SpoTraceError):
 
     def __init__(self, message: Text, *, hint: Text | None = None) -> None:
         super().__init__(message, hint=hint, exit_code=EXIT_USAGE)
+
+
+class NoRecords(SpoTraceError):
+    """There is neither page_owner nor swap_page_owner to read."""
 
 
 class MalformedRecord(SpoTraceError):

@@ -8,6 +8,7 @@ import sys
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from spo_trace import cli
 from spo_trace.collect.snapshot import collect
-from spo_trace.files.private_directories import scratch_directory
+from spo_trace.files import scratch
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.text import Chunks, KernelText, Outcome
 from spo_trace.snapshots.reader import Snapshot
@@ -69,13 +70,14 @@ def page(
     tail: bytes = b"",
     swapped: bool = False,
     node: int = 0,
+    flags: bytes = b"lru",
 ) -> bytes:
-    """Return a page_owner record as Linux 7.2 prints it; `tail`: lines after the stack."""
+    """Return a page_owner record as Linux 7.2 prints it; `tail`: lines after the stack, `flags`: of the page."""
     mark = b" (swapped)" if swapped else b""
     return (
         b"Page allocated via order %d, mask 0xcc0(GFP_KERNEL), pid %d, tgid %d (%b), ts %d ns%b\n"
         % (order, pid, pid, comm, ts, mark)
-        + b"PFN 0x%x type Movable Block %d type Movable Flags 0x8(lru|node=%d|zone=1)\n" % (pfn, pfn >> 9, node)
+        + b"PFN 0x%x type Movable Block %d type Movable Flags 0x8(%b|node=%d|zone=1)\n" % (pfn, pfn >> 9, flags, node)
         + b"".join(b" %b\n" % frame for frame in stack)
         + tail
         + b"\n"
@@ -211,10 +213,10 @@ def in_process(*arguments: object, cwd: Path, stdin: bytes = b"") -> subprocess.
     """Run the command line like `spo_trace`, but in this process, without new imports; exceptions are propagated."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     command = ["spo-trace", *map(str, arguments)]
-    scratch_directory.cache_clear()
     with (
         chdir(cwd),
         patch.dict(os.environ, XDG_CACHE_HOME=str(cwd / ".cache"), SPO_TRACE_TRACEBACK="1"),
+        patch.object(scratch, "_of_this_process", cache(scratch.Scratch)),
         patch.object(sys, "argv", command),
         patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
         redirect_stdout(out),
@@ -225,7 +227,6 @@ def in_process(*arguments: object, cwd: Path, stdin: bytes = b"") -> subprocess.
             cli.main()
         except SystemExit as left:
             code = left.code
-    scratch_directory.cache_clear()
     texts = []
     for stream in (out, err):
         stream.flush()

@@ -19,6 +19,11 @@ class NoteCode(StrEnum):
     SWAP_UNKNOWN = "swap-owners-unknown"
     MEMORY_UNKNOWN = "memory-owners-unknown"
     SWAP_CACHE = "swap-cache"
+    NOT_SELECTED = "not-selected"
+    KEY_UNKNOWN = "key-unknown"
+    MEMCG_NAMES = "memcg-names"
+    PID_REUSED = "pid-reused"
+    COMPRESSED_SWAP = "compressed-swap"
     KERNEL_UNKNOWN = "kernel-unknown"
     DIFFERENT_KERNELS = "different-kernels"
     ONE_BOOT = "one-boot"
@@ -30,6 +35,8 @@ class NoteCode(StrEnum):
     CHANGES = "changes"
     NO_DIFFERENCE = "no-difference"
     SAMPLES = "samples"
+    STACKS_NOT_COUNTED = "stacks-not-counted"
+    SAMPLES_MISSING = "samples-missing"
     VERDICT = "verdict"
 
 

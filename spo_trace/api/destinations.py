@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TextIO, cast
 
 from spo_trace.analysis.arguments import path_of
-from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.errors import Argument, UsageError
 from spo_trace.files.access import Access
-from spo_trace.files.output_file import written
+from spo_trace.files.text_file import check_file, text_file
 
-__all__ = ["Destination", "check_file", "destination", "text_file"]
+__all__ = ["Destination", "destination"]
 
 
 class Handle(Protocol):
@@ -27,27 +27,6 @@ class Handle(Protocol):
 Destination = str | os.PathLike[str] | Handle
 
 
-def check_file(path: Path, *, force: bool, argument: str = "output") -> None:
-    """Raise SpoTraceError if `path`, given as `argument`, can't be written; call this before any other work."""
-    if path.is_symlink():
-        raise SpoTraceError(f"{path} is a symbolic link", hint="links are not followed: name their target")
-    if path.is_dir():
-        raise SpoTraceError(f"{path} is a directory", hint=("name a file with ", Argument(argument)))
-    if path.is_file() and not force:
-        raise SpoTraceError(f"{path} exists", hint=("replace it with ", Argument("force", True)))
-    if not path.exists() and not os.access(path.parent, os.W_OK | os.X_OK):
-        why = "Permission denied" if path.parent.is_dir() else f"{path.parent} is not a directory"
-        hint = ("name a directory that you can write to with ", Argument(argument))
-        raise SpoTraceError(f"{path} can't be written: {why}", hint=hint)
-
-
-@contextmanager
-def text_file(path: Path, access: Access) -> Iterator[io.TextIOWrapper]:
-    """Open the file `path` as UTF-8; it appears when it is complete, with the owner and mode of `access`."""
-    with written(path, access) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
-        yield file
-
-
 @contextmanager
 def destination(outfile: Destination, *, binary: bool, access: Access, force: bool = False) -> Iterator[TextIO]:
     """Open `outfile` as a text file in UTF-8; if `binary`, bytes are written to its `buffer`.
@@ -58,7 +37,7 @@ def destination(outfile: Destination, *, binary: bool, access: Access, force: bo
     if isinstance(outfile, str | os.PathLike):
         path = Path(path_of(outfile, "outfile"))
         check_file(path, force=force, argument="outfile")
-        with text_file(path, access) as file:
+        with text_file(path, access, force=force) as file:
             yield file
     elif _takes_text(outfile):
         if binary and not hasattr(outfile, "buffer"):

@@ -13,7 +13,7 @@ from spo_trace.collect.read_log import Progress
 from spo_trace.collect.snapshot import collect
 from spo_trace.errors import Argument, UsageError
 from spo_trace.files.access import Access, access_for
-from spo_trace.files.private_directories import scratch_directory
+from spo_trace.files.scratch import naming_full_disk, scratch_directory
 from spo_trace.snapshots import reader
 from spo_trace.snapshots.page_size import parse_page_size
 from spo_trace.sources.choose import choose_source
@@ -161,11 +161,12 @@ def open(
     if len(paths) == 1 and (Path(paths[0]) / "snapshot.json").is_file():
         return Snapshot(Path(paths[0]), page_size=size)
     columns = None if page_columns is None else names_of(page_columns, "page_columns")
-    directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
-    # Named after the capture: HTML reports and profiles show the name.
-    name = "stdin" if paths[0] == "-" else Path(paths[0]).absolute().name[:60]
-    target = directory / f"{name}.spo"
-    collect(choose_source(None, paths), target, page_columns=columns, page_size=size, progress=progress)
+    with naming_full_disk():
+        directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
+        # Named after the capture: HTML reports and profiles show the name.
+        name = "stdin" if paths[0] == "-" else Path(paths[0]).absolute().name[:60]
+        target = directory / f"{name}.spo"
+        collect(choose_source(None, paths), target, page_columns=columns, page_size=size, progress=progress)
     return Snapshot(target, given=", ".join(paths))
 
 

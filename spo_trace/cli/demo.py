@@ -20,7 +20,7 @@ def command() -> None:
     captures of real kernels.
     """
     from spo_trace.files.bundled import real_captures
-    from spo_trace.files.private_directories import scratch_directory
+    from spo_trace.files.scratch import scratch_directory
 
     directory = scratch_directory()
     _say("A simulated machine: 458 MiB of memory, 1 GiB of swap, a kernel with the RFC's patches")

@@ -90,5 +90,6 @@ def _explain(error: OSError) -> tuple[str, str | None]:
         errno.ENOSPC: "free some space, or write elsewhere with -o",
         errno.EACCES: "check the owner of the file; reading debugfs needs root",
         errno.EROFS: "write elsewhere with -o",
+        errno.ENAMETOOLONG: "use a shorter name",
     }
     return where + (error.strerror or str(error)), hints.get(error.errno or 0)

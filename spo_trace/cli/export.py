@@ -64,17 +64,16 @@ def command(
     _check_usage(format, weight, where, output)
     access = access_of(owner, mode, output)
     check_output(output, force=force)
+    from spo_trace.analysis.attribution import attribute
     from spo_trace.analysis.question import Question
     from spo_trace.analysis.snapshot_notes import snapshot_notes
+    from spo_trace.analysis.totals import has_any, totals
     from spo_trace.exporting import export
 
     question = Question.of([], condition_of(where))
     snap = open_snapshot(snapshot, page_size=page_size)
-    notes = snapshot_notes(snap)
-    if where:
-        from spo_trace.analysis.attribution import attribute
-
-        notes += no_match_notes(question.condition, found=bool(attribute(snap, question)["total_bytes"].any()))
+    total = totals(attribute(snap, question))
+    notes = [*snapshot_notes(snap, question, total), *no_match_notes(question.condition, found=has_any(total))]
     for one in notes:
         (warn if one.warning else note)(one.text)
     with opened(output, force=force, access=access) as file:

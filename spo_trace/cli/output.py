@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Output of the commands: data goes to stdout or a file, everything else to stderr."""
 
-import os
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +9,10 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from spo_trace.analysis.shortcomings import shortcomings
-from spo_trace.api.destinations import check_file, text_file
 from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import Access, access_for, parse_mode
+from spo_trace.files.text_file import check_file, text_file
 from spo_trace.reporters.format import format_size, printable
 
 if TYPE_CHECKING:
@@ -88,22 +85,10 @@ def opened(output: Path | None, *, force: bool = False, access: Access | None = 
         sys.stdout.flush()
         return
     check_output(output, force=force)
-    if output.exists() and not output.is_file():
-        with TextIOWrapper(os.fdopen(_open_device(output), "wb"), encoding="utf-8", newline="") as file:
-            yield file
-        return
-    with text_file(output, access_for() if access is None else access) as file:
+    with text_file(output, access_for() if access is None else access, force=force) as file:
         yield file
-    note(f"Wrote {output}")
-
-
-# Write into a pipe or a device such as /dev/null. Replacing it by a file would break other programs.
-def _open_device(output: Path) -> int:
-    fd = os.open(output, os.O_WRONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise SpoTraceError(f"{output} was replaced while it was opened", hint="name a directory of your own with -o")
-    return fd
+    if output.is_file() and not output.is_symlink():
+        note(f"Wrote {output}")
 
 
 def progress() -> "Progress | None":
@@ -130,10 +115,12 @@ class _ProgressLine:
 
 def warn_incomplete(meta: "Meta") -> None:
     """Warn about data that a snapshot lacks."""
+    from spo_trace.analysis.shortcomings import shortcomings
+
     for text in shortcomings(meta):
         warn(for_command_line(text))
 
 
 def directory_size(path: Path) -> str:
     """Return the total size of the files in a directory, as text."""
-    return format_size(sum(file.stat().st_size for file in path.iterdir()))
+    return format_size(sum(file.lstat().st_size for file in path.iterdir()))

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace simulate."""
 
-import os
-import stat
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +11,9 @@ from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import Force, Mode, Owner
 from spo_trace.cli.output import access_of, note
 from spo_trace.files.bundled import scenario_path, scenarios
-from spo_trace.files.descriptors import names
-from spo_trace.files.output_directory import Kind, OutputDirectory
+from spo_trace.files.kind import Kind
+from spo_trace.files.manifest import Manifest
+from spo_trace.files.output_directory import OutputDirectory
 
 if TYPE_CHECKING:
     from spo_trace.simulator import Stage
@@ -45,28 +45,28 @@ def command(
     from spo_trace.simulator import load_scenario, run
 
     machine = load_scenario(scenario_path(scenario))
+    hashes: list[tuple[str, str]] = []
     with OutputDirectory(output, _STAGES, access=access_of(owner, mode, output), force=force) as directory:
-        stages = [_write_stage(directory, stage) for stage in run(machine)]
+        stages = [_write_stage(directory, stage, hashes) for stage in run(machine)]
+        with directory.create(_LIST) as file:
+            file.write(_MANIFEST.content(hashes))
         directory.commit()
     note(f"Wrote {output}: stages {', '.join(stages)}")
 
 
-def _write_stage(directory: OutputDirectory, stage: "Stage") -> str:
+def _write_stage(directory: OutputDirectory, stage: "Stage", hashes: list[tuple[str, str]]) -> str:
     for path, read in stage.files.items():
+        digest = hashlib.sha256()
         with directory.create(f"{stage.name}/{path}") as file:
-            file.writelines(read())
+            for chunk in read():
+                file.write(chunk)
+                digest.update(chunk)
+        hashes.append((f"{stage.name}/{path}", digest.hexdigest()))
     return stage.name
 
 
-def _is_stage(name: str, directory: int) -> bool:
-    try:
-        return stat.S_ISDIR(os.stat(f"{name}/sys/kernel/debug", dir_fd=directory).st_mode)
-    except OSError:
-        return False
-
-
-# --force removes only the output of an earlier simulate.
-_STAGES = Kind(
-    "output of simulate",
-    lambda directory: all(_is_stage(name, directory) for name in names(directory)),
-)
+# --force removes only files with the content that an earlier simulate wrote: captures of real machines, and captures
+# that were edited, are kept.
+_LIST = "simulated.sha256"
+_MANIFEST = Manifest(_LIST, "Written by spo-trace simulate; simulate --force replaces exactly these files")
+_STAGES = Kind("output of simulate", _MANIFEST.files)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace snapshot."""
 
+import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, PageSize, StacksTimeout, Strict, option
 from spo_trace.cli.output import access_of, directory_size, note, progress, warn_incomplete
 from spo_trace.errors import UsageError
+from spo_trace.limits import NAME_BYTES
 from spo_trace.reporters.format import counted, format_size
 
 if TYPE_CHECKING:
@@ -107,7 +109,11 @@ def _note_result(snap: "Snapshot", target: Path) -> None:
 
 def _default_name(paths: list[str]) -> Path:
     base = "" if not paths or paths == ["-"] else _without_endings(Path(paths[0]).absolute().name)
-    return Path(f"{base or socket.gethostname()}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.spo")
+    base = base or socket.gethostname()
+    ending = f"-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.spo"
+    while len(os.fsencode(base + ending)) > NAME_BYTES:
+        base = base[:-1]
+    return Path(base + ending)
 
 
 def _without_endings(name: str) -> str:

@@ -13,8 +13,9 @@ from spo_trace.cli.option_groups import DocumentOptions, grouped
 from spo_trace.cli.options import Top, Where, condition_of, keys_of, option
 from spo_trace.cli.output import check_output, note, opened
 from spo_trace.cli.tables import Target, most_grown, no_match_notes, print_notes, show
-from spo_trace.errors import EXIT_THRESHOLD, SpoTraceError, UsageError
-from spo_trace.reporters.format import format_size
+from spo_trace.cli.watch_display import STACKS_MISSING
+from spo_trace.errors import EXIT_NOT_CHECKED, EXIT_THRESHOLD, SpoTraceError, UsageError
+from spo_trace.reporters.format import counted, format_size
 from spo_trace.version import INSTALL_PLOT
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ FailAbove = Annotated[
         "--fail-above",
         shows="RATE",
         help="Exit with 3 if the column `at least` of any row exceeds RATE: bytes per s, min, h or day, such as "
-        "10K/s or 1MiB/h; or 0.",
+        "10K/s or 1MiB/h; or 0. Exit with 4 if none does, but samples are missing.",
     ),
 ]
 
@@ -117,25 +118,39 @@ def command(
     elif plot:
         _draw(table[changed].head(min(top or _PANELS, _PANELS)), series, weight, plot, to)
     if limit is not None:
-        _fail_above(limit, str(fail_above), table, series.keys)
+        _fail_above(limit, str(fail_above), table, series)
 
 
 def _series_notes(series: "Series", weight: str) -> list[Note]:
     times = series.table["seconds"].drop_duplicates()
     notes = [Note(NoteCode.SAMPLES, f"{len(times)} samples of one boot, over {times.max():,.1f} s")]
+    if series.lacks_stacks:
+        text = STACKS_MISSING[0].upper() + STACKS_MISSING[1:] + "; record with --method full"
+        notes.append(Note(NoteCode.STACKS_NOT_COUNTED, text, warning=True))
     if weight == "total" and _measured(series, weight) == "mem":
         text = "The owners of swap are unknown in the samples: swap is left out"
         notes.append(Note(NoteCode.SWAP_LEFT_OUT, text))
+    if series.missing:
+        notes.append(Note(NoteCode.SAMPLES_MISSING, f"{counted(series.missing, 'sample')} missing", warning=True))
     return notes
 
 
-def _fail_above(limit: float, asked: str, table: "pd.DataFrame", keys: list[str]) -> None:
+def _fail_above(limit: float, asked: str, table: "pd.DataFrame", series: "Series") -> None:
     over = table[table["rate_low"] > limit].sort_values("rate_low", ascending=False, kind="stable")
     if over.empty:
+        _check_all_measured(table, series)
         return
-    named = most_grown(over, keys, (f"{format_size(rate)}/s" for rate in over["rate_low"]))
+    named = most_grown(over, series.keys, (f"{format_size(rate)}/s" for rate in over["rate_low"]))
     grow = "row grows" if len(over) == 1 else "rows grow"
     fail(f"{len(over):,} {grow} by more than {asked} (95 % confidence): {named}", None, EXIT_THRESHOLD)
+
+
+def _check_all_measured(table: "pd.DataFrame", series: "Series") -> None:
+    if series.missing:
+        what = f"{counted(series.missing, 'sample')} missing: growth may be hidden"
+        fail(what, "copy the whole recording, or record again", EXIT_NOT_CHECKED)
+    if table["rate_low"].isna().any():
+        fail("some rates are not numbers", "are the times of the samples right? record again", EXIT_NOT_CHECKED)
 
 
 def _check_plot(plot: Path | None, *, force: bool) -> None:
@@ -171,10 +186,11 @@ def _measured(series: "Series", weight: str) -> str:
 
 def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, to: Target) -> None:
     from spo_trace.analysis.history import history, rows_of
+    from spo_trace.analysis.keys import owner_columns
     from spo_trace.analysis.owner_labels import owner_labels
     from spo_trace.reporters.trend_plot import Amounts, render_trend
 
-    found = history(series.table, series.keys, [f"{weight}_bytes"])
+    found = history(series.table, owner_columns(series.keys), [f"{weight}_bytes"])
     amounts = Amounts(found.seconds, found.amounts[f"{weight}_bytes"][rows_of(found, table)])
     labels = owner_labels(table, series.keys)
     title = f"Steady growth by {', '.join(series.keys)}: {_MEASURED[_measured(series, weight)]}"

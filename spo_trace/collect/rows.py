@@ -3,12 +3,15 @@
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pyarrow as pa
 
 from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.read_log import ReadLog
+from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.formats.arrays import values_of
 from spo_trace.formats.text import KernelText
+from spo_trace.limits import MAX_MEMORY_BYTES
 from spo_trace.snapshots.writer import SnapshotWriter
 
 __all__ = ["RowWriter"]
@@ -24,6 +27,7 @@ class RowWriter:
         self._log = log
         self._tables = tables
         self._cost = cost
+        self._pages = {"pages": 0, "swap": 0}
 
     def columns(self, table: str) -> set[str]:
         """Return the columns to parse: those that are written, and ts_nsec, whose range is always recorded."""
@@ -38,9 +42,25 @@ class RowWriter:
                 if self._cost and table == "pages":
                     self._cost.see(batch)
                 counts.records += batch.num_rows
+                self._pages[table] += _base_pages(batch) if table == "pages" else batch.num_rows
                 times = values_of(batch.column("ts_nsec"))
                 # Early pages have time 0, which means unknown.
                 if (known := times[times > 0]).size:
                     counts.include_times(int(known.min()), int(known.max()))
                 self._log.progress(text, counts)
         self._writer.finish(table)
+
+    def check_total(self, page_size: int) -> None:
+        """Raise SpoTraceError if the rows of a table add up to more memory than any machine has."""
+        for table, pages in self._pages.items():
+            if pages * page_size > MAX_MEMORY_BYTES:
+                raise SpoTraceError(
+                    f"the records of {table} add up to {pages:,} pages of {page_size:,} bytes: no machine has as much",
+                    hint=("is the text damaged? A wrong page size can be replaced with ", Argument("page_size")),
+                )
+
+
+def _base_pages(batch: pa.RecordBatch) -> int:
+    if "order" not in batch.schema.names:
+        return 0
+    return sum(int(number) << order for order, number in enumerate(np.bincount(values_of(batch.column("order")))))

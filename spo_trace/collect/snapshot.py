@@ -17,12 +17,12 @@ from spo_trace.collect.read_log import Progress, ReadLog
 from spo_trace.collect.rows import RowWriter
 from spo_trace.collect.stack_files import StackFiles
 from spo_trace.collect.swap_owners import SWAP_MODES, SwapOwners
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import NoRecords, SpoTraceError, UsageError
 from spo_trace.files.access import OWN, Access
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.parser_choice import page_batches
 from spo_trace.formats.rows import StackRow
-from spo_trace.formats.stack_table import Stack, StackTable, hash_texts
+from spo_trace.formats.stack_table import Stack, StackTable, hash_texts, named_frames
 from spo_trace.snapshots.meta import Meta, SourceFacts
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.writer import SnapshotWriter
@@ -62,7 +62,8 @@ def collect(
     one in the source.
 
     Malformed records are counted and kept in rejects.txt; with `strict`, the first one is an error.
-    Raise SpoTraceError if neither page_owner nor swap_page_owner has a record, or if `target` can't be written.
+    Raise SpoTraceError if neither page_owner nor swap_page_owner has a record (NoRecords if both are missing), or if
+    `target` can't be written.
     """
     if swap not in SWAP_MODES:
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
@@ -102,6 +103,7 @@ class _Collection:
             stack_files.read_counts()
             swap_owner = swap.read(trace, machine, self._rows, self._log, self._jobs)
         self._check_not_empty()
+        self._rows.check_total(machine.page_size)
         machine = facts_after(self._source, machine, self._warnings)
         self._write_stacks()
         options = dict(self._source.options)
@@ -143,7 +145,7 @@ class _Collection:
             return
         if not counts:
             why = self._source.why_missing("page_owner")
-            raise SpoTraceError(
+            raise NoRecords(
                 f"there is no page_owner to read: {why.text}",
                 hint=why.hint or "on the machine itself: spo-trace doctor",
             )
@@ -156,8 +158,7 @@ class _Collection:
 
 def _stack_row(stack: Stack) -> StackRow:
     frames = stack.frames
-    # If the frames are unknown, hash the handle, so that two such stacks have different hashes.
-    named = frames or ((f"handle: {stack.handle}",) if stack.handle is not None else ())
+    named = named_frames(frames, stack.handle)
     symbols = [function_name(frame) for frame in named]
     category, caller, module = meaning(frames)
     return StackRow(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.files.accounts import Account, caller, find_account
+from spo_trace.printable import printable
 
 __all__ = ["OWN", "Access", "Grant", "access_for", "directory_mode", "parse_mode"]
 
@@ -83,7 +84,8 @@ class Grant:
 
 
 def _warn_of_root(target: Path, why: str) -> None:
-    _logger.warning("%s belongs to root: %s. To give it to a user, add %s", target, why, Argument("owner", "USER"))
+    shown = printable(str(target)), printable(why)
+    _logger.warning("%s belongs to root: %s. To give it to a user, add %s", *shown, Argument("owner", "USER"))
 
 
 def access_for(owner: str | None = None, mode: int | None = None) -> Access:

@@ -1,37 +1,55 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Operations on files and directories by descriptor, so that planted links are never followed."""
 
+import errno
 import os
 import secrets
-import shutil
-from contextlib import suppress
-from pathlib import Path
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path, PurePosixPath
 
 from spo_trace.errors import Argument, SpoTraceError, Text
 
 __all__ = [
+    "begins_with",
     "cannot_write",
     "create",
-    "empty",
+    "exists",
+    "hidden_name",
+    "is_leftover",
     "make_directory",
     "names",
+    "open_below",
     "open_directory",
     "open_parent",
+    "open_regular",
+    "remove",
+    "replaced_meanwhile",
     "same_file",
     "sync",
     "sync_names",
-    "unforeseen",
 ]
 
 _OWN_DIRECTORY = ("choose a directory that you own with ", Argument("output"))
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK, opening a FIFO would block.
+_REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+_PREFIX = ".spo-trace-"
+_SUFFIX = ".tmp"
 
 
 def cannot_write(target: Path, error: OSError, hint: Text = _OWN_DIRECTORY) -> SpoTraceError:
     """Return the error for a `target` that can't be written."""
     return SpoTraceError(f"{target} can't be written: {error.strerror}", hint=hint)
+
+
+def replaced_meanwhile(target: Path | str) -> SpoTraceError:
+    """Return the error for a `target` whose name leads to something else than what was opened or created."""
+    return SpoTraceError(f"{target} was replaced by another program while it was being written", hint=_OWN_DIRECTORY)
 
 
 def open_parent(target: Path) -> int:
@@ -50,12 +68,34 @@ def open_directory(name: str, parent: int | None) -> int:
     return os.open(name, _DIRECTORY, dir_fd=parent)
 
 
+@contextmanager
+def open_below(directories: Iterable[str], parent: int) -> Iterator[int]:
+    """Open a directory below an open one, one name after another, none of which may be a link or `..`."""
+    with ExitStack() as stack:
+        for name in directories:
+            if name == "..":
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), name)
+            parent = open_directory(name, parent)
+            stack.callback(os.close, parent)
+        yield parent
+
+
+def open_regular(name: str, parent: int) -> int:
+    """Open a file for reading; raise OSError if it is anything but a regular file, such as a link or a FIFO."""
+    fd = os.open(name, _REGULAR, dir_fd=parent)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(0, "not a regular file", name)
+    return fd
+
+
 def make_directory(name: str, parent: int) -> int:
     """Create and open a private directory; raise SpoTraceError if somebody replaced it in between."""
     os.mkdir(name, 0o700, dir_fd=parent)
     fd = open_directory(name, parent)
     # A user who may write to `parent` can put another directory there, even one of ours that contains files.
-    if names(fd) or os.fstat(fd).st_uid != os.geteuid() or os.fstat(fd).st_mode & 0o077:
+    status = os.fstat(fd)
+    if status.st_uid != os.geteuid() or status.st_mode & 0o077 or names(fd):
         os.close(fd)
         raise SpoTraceError(f"{name} was replaced while being created", hint=_OWN_DIRECTORY)
     return fd
@@ -71,6 +111,27 @@ def names(directory: int) -> list[str]:
     return os.listdir(directory)
 
 
+def begins_with(start: bytes, name: str, parent: int) -> bool:
+    """Return whether `name` is a regular file that begins with `start`, or is empty."""
+    try:
+        fd = open_regular(name, parent)
+    except OSError:
+        return False
+    try:
+        return os.read(fd, len(start)) in (start, b"")
+    finally:
+        os.close(fd)
+
+
+def exists(name: str, parent: int) -> bool:
+    """Return whether an open directory has the name `name`, even if it is a link that leads nowhere."""
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def same_file(name: str, parent: int, fd: int) -> bool:
     """Return whether `name` in the directory `parent` is the open file `fd`."""
     try:
@@ -79,21 +140,23 @@ def same_file(name: str, parent: int, fd: int) -> bool:
         return False
 
 
-def empty(directory: int) -> None:
-    """Remove everything in an open directory, as far as possible."""
-    with suppress(OSError):
-        for name in names(directory):
-            try:
-                os.unlink(name, dir_fd=directory)
-            except OSError:
-                shutil.rmtree(name, ignore_errors=True, dir_fd=directory)
+def remove(files: Iterable[str], directory: int) -> None:
+    """Remove `files`, paths below an open directory, and the directories that are then empty, as far as possible."""
+    paths = [PurePosixPath(file) for file in files]
+    for path in paths:
+        with suppress(OSError), open_below(path.parts[:-1], directory) as parent:
+            os.unlink(path.name, dir_fd=parent)
+    emptied = {above for path in paths for above in path.parents if above.name}
+    for path in sorted(emptied, key=lambda path: len(path.parts), reverse=True):
+        with suppress(OSError), open_below(path.parts[:-1], directory) as parent:
+            os.rmdir(path.name, dir_fd=parent)
 
 
 def sync(directory: int) -> None:
     """Flush an open directory and everything in it to disk."""
     for _, _, files, fd in os.fwalk(dir_fd=directory):
         for name in files:
-            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            file = open_regular(name, fd)
             try:
                 os.fsync(file)
             finally:
@@ -111,9 +174,14 @@ def sync_names(directory: int) -> None:
             os.close(fd)
 
 
-def unforeseen(name: str, purpose: str) -> str:
-    """Return an unpredictable hidden name derived from `name`.
+def hidden_name() -> str:
+    """Return an unpredictable hidden name, short enough for any file system.
 
     A name that is chosen before the file exists allows the caller to clean up after an interrupt at any point.
     """
-    return f".{name}.{purpose}-{secrets.token_hex(8)}"
+    return f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+
+
+def is_leftover(name: str) -> bool:
+    """Return whether `name` is one of `hidden_name`: a killed command leaves it behind."""
+    return name.startswith(_PREFIX) and name.endswith(_SUFFIX)

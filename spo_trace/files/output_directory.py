@@ -1,41 +1,37 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An output directory, such as a snapshot: it appears under its name only when it is complete."""
 
+import logging
 import os
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, Self
 
-from spo_trace.errors import Argument, SpoTraceError
+from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import (
     cannot_write,
     create,
-    empty,
+    hidden_name,
     make_directory,
     open_directory,
     open_parent,
+    remove,
+    replaced_meanwhile,
     same_file,
     sync,
     sync_names,
-    unforeseen,
 )
-from spo_trace.files.output_file import replacement
+from spo_trace.files.kind import Kind, check_target, open_old
+from spo_trace.files.output_file import new_file
+from spo_trace.files.renaming import exchange, rename_new
+from spo_trace.printable import printable
 
-__all__ = ["Kind", "OutputDirectory", "check_target"]
+__all__ = ["OutputDirectory"]
 
-
-class Kind(NamedTuple):
-    """A kind of output directory: its name in messages, and a test.
-
-    `holds`: whether an open directory is of this kind. Other directories are not replaced.
-    """
-
-    name: str
-    holds: Callable[[int], bool]
+_logger = logging.getLogger(__name__)
 
 
 class OutputDirectory(Closeable):
@@ -54,9 +50,11 @@ class OutputDirectory(Closeable):
         self._kind = kind
         self._access = access
         self._force = force
-        self._temporary = unforeseen(self._place.name, "tmp")
+        self._temporary = hidden_name()
         self._parent: int | None = None
         self._fd: int | None = None
+        self._created: list[str] = []
+        self._committed = False
 
     def __enter__(self) -> Self:
         """Create the directory under a temporary name; raise SpoTraceError if that fails."""
@@ -77,17 +75,26 @@ class OutputDirectory(Closeable):
         """Remove the directory unless it was committed."""
         if self._parent is None:
             return
-        if self._fd is None:
+        try:
+            # An interrupt can arrive between the last rename and the end of `commit`.
+            if not self._committed and not self._is_named(self._place.name):
+                self._discard(self._parent)
+        finally:
+            if self._fd is not None:
+                os.close(self._fd)
+            os.close(self._parent)
+            self._parent = self._fd = None
+
+    # Only files that were created here are removed, wherever the directory is now.
+    def _discard(self, parent: int) -> None:
+        if self._fd is not None:
+            remove(self._created, self._fd)
+        if self._fd is None or self._is_named(self._temporary):
             with suppress(OSError):
-                os.rmdir(self._temporary, dir_fd=self._parent)
-        else:
-            if same_file(self._temporary, self._parent, self._fd):
-                empty(self._fd)
-                with suppress(OSError):
-                    os.rmdir(self._temporary, dir_fd=self._parent)
-            os.close(self._fd)
-        os.close(self._parent)
-        self._parent = self._fd = None
+                os.rmdir(self._temporary, dir_fd=parent)
+
+    def _is_named(self, name: str) -> bool:
+        return self._fd is not None and self._parent is not None and same_file(name, self._parent, self._fd)
 
     def create(self, name: str) -> BinaryIO:
         """Create a file and open it for writing; a name such as `a/b/c` also creates the directories."""
@@ -95,6 +102,7 @@ class OutputDirectory(Closeable):
         assert self._fd is not None
         if ".." in directories or last == ".." or name.startswith("/"):
             raise SpoTraceError(f"{name!r} is not a valid name for a file in {self._target}")
+        self._created.append(name)
         with ExitStack() as stack:
             parent = self._fd
             for directory in directories:
@@ -122,74 +130,59 @@ class OutputDirectory(Closeable):
     def commit(self) -> None:
         """Set the directory's owner, mode and name; raise SpoTraceError if the name exists and can't be replaced."""
         assert self._fd is not None and self._parent is not None
+        name = self._place.name
         sync(self._fd)
         self._grant.apply(self._fd)
-        name = self._place.name
-        check_target(name, self._kind, force=self._force, parent=self._parent, shown=self._target)
-        if _exists(name, self._parent):
-            self._replace(self._parent)
-        else:
-            os.rename(self._temporary, name, src_dir_fd=self._parent, dst_dir_fd=self._parent)
-        sync_names(self._parent)
-
-    # rename(2) replaces only empty directories, so move the old one aside first.
-    def _replace(self, parent: int) -> None:
-        name = self._place.name
-        aside = unforeseen(name, "old")
-        fd = make_directory(aside, parent)
+        old = open_old(name, self._parent, self._kind, force=self._force, shown=self._target)
         try:
-            os.rename(name, "old", src_dir_fd=parent, dst_dir_fd=fd)
-            # Check again, in a directory where nobody else can replace it.
-            check_target("old", self._kind, force=True, parent=fd, shown=self._target)
-            os.rename(self._temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
-            empty(fd)
-        except BaseException:
-            if _exists("old", fd) and not _exists(name, parent):
-                os.rename("old", name, src_dir_fd=fd, dst_dir_fd=parent)
-            raise
+            # A user who may write to the parent directory can replace the temporary name at any time. Check it before
+            # the rename, and again after: only then is it certain that the name leads to what was written.
+            if not self._is_named(self._temporary):
+                raise replaced_meanwhile(self._target)
+            if old is None:
+                self._rename(name, self._parent)
+            else:
+                self._replace(name, old, self._parent)
+            if not self._is_named(name):
+                raise replaced_meanwhile(self._target)
+            self._committed = True
+            sync_names(self._parent)
+            if old is not None:
+                self._remove(old, self._parent)
         finally:
-            os.close(fd)
-            # This fails, as it should, if the old directory could not be moved back.
-            with suppress(OSError):
-                os.rmdir(aside, dir_fd=parent)
+            if old is not None:
+                os.close(old)
+
+    def _rename(self, name: str, parent: int) -> None:
+        try:
+            rename_new(self._temporary, name, parent)
+        except FileExistsError as error:
+            raise SpoTraceError(f"{self._target} exists", hint="choose another name") from error
+
+    # rename(2) replaces only empty directories. `old` is the directory that was checked.
+    def _replace(self, name: str, old: int, parent: int) -> None:
+        exchange(self._temporary, name, parent)
+        if not same_file(self._temporary, parent, old):
+            exchange(self._temporary, name, parent)
+            raise replaced_meanwhile(self._target)
+
+    # The old directory has the temporary name now. Its owner can change it at any time, so remove by descriptor what
+    # was recognised, and nothing else.
+    def _remove(self, old: int, parent: int) -> None:
+        remove(self._kind.files(old) or [], old)
+        if same_file(self._temporary, parent, old):
+            try:
+                os.rmdir(self._temporary, dir_fd=parent)
+            except OSError as error:
+                kept = self._place.parent / self._temporary
+                _logger.warning("the replaced directory is kept as %s: %s", printable(str(kept)), error.strerror)
 
     def add(self, name: str, content: bytes) -> None:
-        """Add a file after `commit`, even if the directory was moved; the file appears when it is complete."""
+        """Add a file after `commit`, even if the directory was moved; the file appears when it is complete.
+
+        Raise SpoTraceError if it exists.
+        """
         assert self._fd is not None
-        with replacement(self._fd, name, self._grant) as file:
+        hint = "another program created it; the files before it are kept"
+        with new_file(self._fd, self._target / name, self._grant, if_exists=hint) as file:
             file.write(content)
-
-
-def check_target(
-    target: Path | str, kind: Kind, *, force: bool, parent: int | None = None, shown: Path | None = None
-) -> None:
-    """Raise SpoTraceError if `target` (in the open directory `parent`, if given) exists and can't be replaced."""
-    title = shown or target
-    try:
-        status = os.stat(target, dir_fd=parent, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    if stat.S_ISLNK(status.st_mode):
-        raise SpoTraceError(f"{title} is a symbolic link", hint="links are not followed: give the directory itself")
-    if not stat.S_ISDIR(status.st_mode) or not _holds(kind, str(target), parent):
-        raise SpoTraceError(f"{title} exists and is not {kind.name}", hint="choose another name")
-    if not force:
-        raise SpoTraceError(
-            f"{title} exists", hint=("choose another name, or replace it with ", Argument("force", True))
-        )
-
-
-def _holds(kind: Kind, name: str, parent: int | None) -> bool:
-    fd = open_directory(name, parent)
-    try:
-        return kind.holds(fd)
-    finally:
-        os.close(fd)
-
-
-def _exists(name: str, parent: int) -> bool:
-    try:
-        os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True

@@ -21,13 +21,11 @@ from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Record, RejectSink
 from spo_trace.formats.rows import PageRow
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.limits import MAX_ORDER
 
 __all__ = ["FILE", "flag_fields", "page_batches", "record_parser"]
 
 FILE = "page_owner"
-
-# 1 << 30 pages of 4 KiB are 4 TiB. A larger order is a damaged record.
-_MAX_ORDER = 30
 
 # 9cc7e96aa846, 5.11: pid and ts.
 # 866b48526217, 5.13: free_ts.
@@ -112,7 +110,7 @@ def record_parser(stacks: StackTable, reject: RejectSink) -> RecordParser:
 
 def _read(record: Record, bodies: BodyReader) -> Draft:
     header = match_header(_HEADER, record)
-    order = bounded(header, "order", _MAX_ORDER)
+    order = bounded(header, "order", MAX_ORDER)
     assert order is not None
     ts_nsec, free_ts_nsec = bounded(header, "ts", MAX_U64), bounded(header, "free_ts", MAX_U64)
     if not record.delimited and not record.text[header.end() :].strip(b"\n"):

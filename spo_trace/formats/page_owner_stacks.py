@@ -10,6 +10,7 @@ from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject, RejectSink, split_at_empty_lines
 from spo_trace.formats.text import KernelText
 from spo_trace.formats.text_reader import chunks_in
+from spo_trace.limits import COUNT_RANGE
 
 __all__ = ["StackRecord", "stack_records"]
 
@@ -60,5 +61,7 @@ def _parse(text: bytes) -> StackRecord | Reason:
         return Reason.NO_NUMBER
     if not 0 <= numbers.get("handle", 0) < 1 << 32:
         return Reason.HANDLE_RANGE
+    if not COUNT_RANGE[0] <= numbers.get("nr_base_pages", 0) <= COUNT_RANGE[1]:
+        return Reason.COUNT_RANGE
     stack = b"".join(line + b"\n" for line in frames) or None
     return StackRecord(stack, numbers.get("handle"), numbers.get("nr_base_pages"), numbers.get("stack_count"))

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     FREE_TS_RANGE = "free_ts_range"
     ENTRY_RANGE = "entry_range"
     HANDLE_RANGE = "handle_range"
+    COUNT_RANGE = "count_range"
     NO_NUMBER = "no_number"
     # The record is kept, without these lines.
     BEFORE_FIRST = "before_first"
@@ -63,6 +64,7 @@ _TEXTS = {
     Reason.FREE_TS_RANGE: "free_ts is out of range",
     Reason.ENTRY_RANGE: "entry is out of range",
     Reason.HANDLE_RANGE: "handle is out of range",
+    Reason.COUNT_RANGE: "nr_base_pages is out of range",
     Reason.NO_NUMBER: "the record is cut off: it does not end with a number and an empty line",
     Reason.BEFORE_FIRST: "text before the first record",
     Reason.OUTSIDE: "text outside any record",

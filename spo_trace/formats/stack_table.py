@@ -2,12 +2,12 @@
 """Distinct stacks, each kept once: page_owner prints one for every page, but only a few thousand differ."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from spo_trace.formats.frame import parse_frames
 
-__all__ = ["Stack", "StackTable", "hash_texts"]
+__all__ = ["Stack", "StackTable", "hash_texts", "named_frames"]
 
 
 @dataclass(slots=True)
@@ -128,6 +128,11 @@ class StackTable:
     def _append(self, frames: tuple[str, ...]) -> int:
         self._stacks.append(Stack(len(self._stacks), frames))
         return len(self._stacks) - 1
+
+
+def named_frames(frames: Sequence[str], handle: int | None) -> Sequence[str]:
+    """Return what identifies a stack: its frames, or its handle if they are unknown, so that two such stacks differ."""
+    return frames or ((f"handle: {handle}",) if handle is not None else ())
 
 
 def hash_texts(texts: Iterable[str]) -> str:

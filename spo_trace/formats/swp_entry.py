@@ -3,12 +3,15 @@
 
 from typing import NamedTuple
 
-__all__ = ["TYPE_SHIFT_64", "SwpEntry", "decode", "encode"]
+__all__ = ["TYPES", "TYPE_SHIFTS", "TYPE_SHIFT_64", "SwpEntry", "decode", "encode"]
 
 # 3159f943aafd, 4.20: SWP_TYPE_SHIFT (include/linux/swapops.h) = BITS_PER_XA_VALUE - MAX_SWAPFILES_SHIFT, which is
 # 63 - 5; on 32-bit machines 31 - 5. The same on every architecture (a pte has another form).
 TYPE_SHIFT_64 = 58
 _TYPE_SHIFT_32 = 26
+TYPE_SHIFTS = (TYPE_SHIFT_64, _TYPE_SHIFT_32)
+# MAX_SWAPFILES_SHIFT is 5.
+TYPES = 1 << 5
 
 
 class SwpEntry(NamedTuple):

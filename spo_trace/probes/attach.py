@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.bundled import bpf_program
+from spo_trace.printable import printable
 from spo_trace.probes.loader.messages import LoadAnswer, LoadRequest, Refusal
 from spo_trace.probes.probes import ProbeFacts, Probes
 from spo_trace.probes.server import RUN, SCRATCH, own_directory
@@ -142,7 +143,7 @@ def _died(python: str, status: int) -> Refusal:
 # The compiler and the verifier give the reason at the end of their output.
 def _show(log: Path) -> None:
     for line in log.read_text(errors="backslashreplace").splitlines()[-_SHOWN_LINES:]:
-        _logger.warning("bcc: %s", line)
+        _logger.warning("bcc: %s", printable(line))
 
 
 _DIED = "it was probably killed: the compiler of bcc needs about 140 MB"

@@ -4,6 +4,8 @@
 import re
 from fractions import Fraction
 
+from spo_trace.printable import printable
+
 __all__ = ["UNKNOWN", "counted", "format_rate", "format_share", "format_size", "parse_rate", "parse_size", "printable"]
 
 # Shown for an unknown amount: 0 would be wrong.
@@ -36,13 +38,6 @@ def format_share(share: float) -> str:
 def format_rate(rate: float) -> str:
     """Return bytes per second, signed."""
     return f"{format_size(rate, signed=True)}/s"
-
-
-def printable(text: str) -> str:
-    """Return `text` with control characters escaped: the texts of a snapshot are not trusted."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def counted(number: int, one: str) -> str:

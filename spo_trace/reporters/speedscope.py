@@ -7,7 +7,8 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from spo_trace.reporters.frames import frames_of, name_of
+from spo_trace.reporters.frames import frames_of
+from spo_trace.reporters.names import name_of
 
 __all__ = ["render_speedscope"]
 

@@ -7,27 +7,30 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
-from spo_trace.files.descriptors import cannot_write, names
-from spo_trace.files.output_directory import Kind, OutputDirectory
-from spo_trace.sampling.samples import Sample
+from spo_trace.files.descriptors import begins_with, cannot_write, is_leftover, names
+from spo_trace.files.kind import Kind
+from spo_trace.files.output_directory import OutputDirectory
+from spo_trace.sampling.sample_file import is_sample, read_sample, sample_number
+from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample
 from spo_trace.sampling.series_meta import NAME, SeriesMeta, read_series_meta
-from spo_trace.snapshots.dataframes import to_frame
+from spo_trace.schema import KEY_KNOWN
+from spo_trace.snapshots.damage import damaged, naming_damage
+from spo_trace.snapshots.dataframes import to_frame, unknown_numbers
 from spo_trace.stacks.text import join_frames
 
 __all__ = ["Recording", "is_recording", "read_recording"]
-
-_UNFINISHED = ".sample-"
 
 
 class Recording(Closeable):
     """Write samples to a directory (by default 0700, files 0600), in which each file is complete when it appears.
 
-    A sample's table: sample (from 1), seconds (since the first), taken_at (UTC), the keys, mem_bytes, swap_bytes and
-    total_bytes. Stacks are text, with frames joined by `join_frames`.
+    A sample's table: sample (from 1), seconds (since the first), taken_at (UTC), the keys and SERIES_AMOUNTS. Stacks
+    are text, with frames joined by `join_frames`.
     """
 
     def __init__(self, directory: Path, question: Question, *, access: Access = OWN, force: bool = False) -> None:
@@ -67,24 +70,40 @@ def _parquet(sample: Sample) -> bytes:
     texts = sample.table.assign(**{name: sample.table[name].map(join_frames, na_action="ignore") for name in frames})
     table = pd.concat([pd.DataFrame(of_sample, index=sample.table.index), texts], axis="columns")
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), sink, compression="zstd", compression_level=9)
+    rows = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(rows, sink, compression="zstd", compression_level=9, write_page_checksum=True)
     return bytes(sink.getvalue())
 
 
 def _is_ours(name: str) -> bool:
-    return name == NAME or (name.endswith(".parquet") and name.removesuffix(".parquet").isdecimal())
+    return name == NAME or is_sample(name)
 
 
-# A killed watch leaves a file with a temporary name, .NAME.parquet.tmp-…; in older versions, .sample-….
-def _is_unfinished(name: str) -> bool:
-    return name.startswith(_UNFINISHED) or (name.startswith(".") and ".parquet.tmp-" in name)
+# A watch that was killed can leave a sample under a hidden name.
+def _files(directory: int) -> list[str] | None:
+    found = names(directory)
+    if NAME in found and all(is_leftover(name) or _is_recorded(name, directory) for name in found):
+        return found
+    return None
+
+
+def _is_recorded(name: str, directory: int) -> bool:
+    start = b'{\n "series_version": ' if name == NAME else b"PAR1"
+    return _is_ours(name) and begins_with(start, name, directory)
 
 
 # Only recordings are replaced.
-_RECORDING = Kind(
-    "a recording",
-    lambda directory: all(_is_ours(name) or _is_unfinished(name) for name in names(directory)),
-)
+_RECORDING = Kind("a recording", _files)
+
+
+# Recordings of older versions have no swap cache, which counts twice in their totals, and do not tell whether a missing
+# key is unknown.
+def _completed(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    if "swap_cache_bytes" not in table:
+        table["swap_cache_bytes"] = unknown_numbers(table)
+    if keys and KEY_KNOWN not in table:
+        table[KEY_KNOWN] = table[keys].notna().all(axis=1)
+    return table
 
 
 def is_recording(directory: Path) -> bool:
@@ -95,16 +114,20 @@ def is_recording(directory: Path) -> bool:
 def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
     """Return the keys of a recording and one table of all its samples; names are categories, stacks are text.
 
-    A recording can be read while it is being written. Raise SpoTraceError if it is damaged.
+    A recording can be read while it is being written; samples may be missing in it. Raise SpoTraceError if it is
+    damaged.
     """
-    files = sorted(path for path in directory.iterdir() if _is_ours(path.name) and path.name != NAME)
-    try:
+    with naming_damage(directory / NAME):
         keys = read_series_meta(directory).by
-        # With dictionaries, each name is stored once for all samples; a day of plain stacks would take gigabytes.
-        tables = [pq.read_table(path, partitioning=None, read_dictionary=keys) for path in files]
+    tables: list[pa.Table] = []
+    earlier: float | None = None
+    for path in sorted((path for path in directory.iterdir() if is_sample(path.name)), key=sample_number):
+        earlier, table = read_sample(path, keys, earlier)
+        tables.append(table)
+    if not tables:
+        raise damaged(directory, "it has no samples")
+    with naming_damage(path):
         # A key that is missing in all rows of a sample has the type null there.
-        table = to_frame(pa.concat_tables(tables, promote_options="permissive").unify_dictionaries())
-        return keys, table[["sample", "seconds", "taken_at", *keys, "mem_bytes", "swap_bytes", "total_bytes"]]
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        message = str(error).partition("\n")[0]
-        raise SpoTraceError(f"{directory} is damaged: {message}", hint="was it copied completely?") from error
+        joined = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+    table = _completed(to_frame(joined), keys)
+    return keys, table[["sample", "seconds", "taken_at", *owner_columns(keys), *SERIES_AMOUNTS]]

@@ -6,9 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from spo_trace.analysis.keys import KEYS
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
+from spo_trace.sampling.method import counts_lack_stacks
 from spo_trace.sampling.samples import Sample
+from spo_trace.snapshots.damage import damaged
 from spo_trace.snapshots.json_fields import DamagedJson, JsonFields
 from spo_trace.version import UPGRADE, __version__
 
@@ -23,12 +26,14 @@ _VERSION = 1
 class SeriesMeta:
     """Hold the question that the samples answer (`by`, `where`), how they were read, and the machine.
 
-    `method` is counts or full; `page_size` is in bytes. All but `by` may be None: unknown, for `where` no condition.
+    `method` is counts or full, `method_reason` a code of MethodReason; `page_size` is in bytes. All but `by` may be
+    None: unknown, for `where` no condition.
     """
 
     by: list[str]
     where: str | None = None
     method: str | None = None
+    method_reason: str | None = None
     host: str | None = None
     kernel_release: str | None = None
     kernel_version: str | None = None
@@ -45,6 +50,7 @@ class SeriesMeta:
             by=question.keys,
             where=question.condition.text,
             method=sample.method,
+            method_reason=sample.method_reason,
             host=machine.host,
             kernel_release=machine.kernel_release,
             kernel_version=machine.kernel_version,
@@ -53,6 +59,11 @@ class SeriesMeta:
             boot_id=machine.boot_id,
             cmdline=machine.cmdline,
         )
+
+    @property
+    def lacks_stacks(self) -> bool:
+        """Return whether the samples may lack stacks, because the kernel does not count all of them."""
+        return self.method == "counts" and counts_lack_stacks(self.kernel_release)
 
     def content(self) -> bytes:
         """Return the content of series.json."""
@@ -66,13 +77,17 @@ def read_series_meta(directory: Path) -> SeriesMeta:
     Raise SpoTraceError if it is of a newer version or damaged, OSError if it can't be read.
     """
     try:
-        fields = JsonFields.parse((directory / NAME).read_bytes())
+        fields = JsonFields.read(directory / NAME)
         if fields.number("series_version", least=1) > _VERSION:
             raise SpoTraceError(f"{directory} is of a newer spo-trace", hint=UPGRADE)
+        by = fields.texts("by")
+        if len(set(by)) < len(by) or not set(by) <= set(KEYS):
+            raise fields.wrong("by", "a list of different keys")
         return SeriesMeta(
-            by=fields.texts("by"),
+            by=by,
             where=fields.text_or_none("where"),
             method=fields.text_or_none("method"),
+            method_reason=fields.text_or_none("method_reason"),
             host=fields.text_or_none("host"),
             kernel_release=fields.text_or_none("kernel_release"),
             kernel_version=fields.text_or_none("kernel_version"),
@@ -82,6 +97,4 @@ def read_series_meta(directory: Path) -> SeriesMeta:
             cmdline=fields.text_or_none("cmdline"),
         )
     except DamagedJson as error:
-        raise SpoTraceError(
-            f"{directory} is damaged: {NAME}: {error.message}", hint="was it copied completely?"
-        ) from error
+        raise damaged(directory, f"{NAME}: {error.message}") from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.limits import STAGE_NAME_BYTES
 from spo_trace.simulator.table import ALL
 
 __all__ = [
@@ -195,6 +196,7 @@ def check_names(path: Path, steps: Iterable[Step], sites: Mapping[str, object]) 
                 _expect(where, "memcg", step.memcg, memcgs)
             case Snapshot():
                 _expect_new(where, "name", step.name, snapshots)
+                _check_stage(where, step.name)
         if isinstance(step, Rename | Allocate | Touch):
             _expect(where, "process", step.process, processes)
         if isinstance(step, Touch | Free | PageOut | Migrate):
@@ -215,6 +217,17 @@ def _expect_new(where: str, key: str, name: str, known: dict[str, None]) -> None
     if name in known:
         raise SpoTraceError(f"{where}: {key}: {name!r} exists already", hint=f"each {key} needs its own name")
     known[name] = None
+
+
+# A stage's name is the name of a directory.
+def _check_stage(where: str, name: str) -> None:
+    if not name.isprintable() or set(name) & set("/\\") or name.startswith(".") or not name:
+        raise SpoTraceError(
+            f"{where}: name: {name!r} is not a name for a directory",
+            hint="use printable characters without / and \\, and no . at the start",
+        )
+    if len(name.encode()) > STAGE_NAME_BYTES:
+        raise SpoTraceError(f"{where}: name: it is too long", hint=f"at most {STAGE_NAME_BYTES} bytes")
 
 
 def _check_comm(where: str, comm: bytes) -> None:

@@ -2,11 +2,15 @@
 """Checked access to JSON that comes from outside: errors name the value that has a wrong type or range."""
 
 import json
+import re
 from collections.abc import Iterator
 from math import isfinite
+from pathlib import Path
 from typing import Any, Self
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.files.regular import read_regular
+from spo_trace.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH
 
 __all__ = ["DamagedJson", "JsonFields"]
 
@@ -34,11 +38,17 @@ class JsonFields:
         self._name = name
 
     @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the object in the file `path`; raise DamagedJson if it has none, OSError if it can't be read."""
+        return cls.parse(read_regular(path, MAX_JSON_BYTES))
+
+    @classmethod
     def parse(cls, content: bytes) -> Self:
         """Return the object that is the JSON text `content`; raise DamagedJson if it is something else."""
+        _check_depth(content)
         try:
-            return cls(json.loads(content))
-        except (ValueError, RecursionError) as error:
+            return cls(json.loads(content, object_pairs_hook=_object))
+        except ValueError as error:
             raise DamagedJson("it is not JSON") from error
 
     def text(self, key: str) -> str:
@@ -124,6 +134,27 @@ class JsonFields:
 
     def _path(self, key: str) -> str:
         return f"{self._name}.{key}" if self._name else key
+
+
+_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([\[{])|([\]}])', re.DOTALL)
+
+
+def _check_depth(content: bytes) -> None:
+    depth = 0
+    for match in _BRACKET.finditer(content):
+        depth += (match[1] is not None) - (match[2] is not None)
+        if depth > MAX_JSON_DEPTH:
+            raise DamagedJson(f"it is nested more than {MAX_JSON_DEPTH} deep")
+
+
+# Parsers differ in which one of two equal keys they take.
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise DamagedJson(f"{_shown(key)} is there twice")
+        values[key] = value
+    return values
 
 
 # JSON can escape a lone surrogate, which cannot be written to a file or a terminal.

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Read and write the part of snapshot.json that describes the machine."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from spo_trace.formats.proc import SwapArea, Zone
 from spo_trace.snapshots.json_fields import JsonFields
 from spo_trace.snapshots.meta import MachineFacts
-from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom
+from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, counted_evidence
 
 __all__ = ["machine_json", "numbers_of", "read_machine"]
 
 
 def read_machine(fields: JsonFields, version: int) -> MachineFacts:
     """Return the facts in snapshot.json of schema `version`; raise DamagedJson if one is missing or wrong."""
-    size = _page_size(fields, "page_size")
     found = fields.nested_list("page_size_evidence") if fields.has("page_size_evidence") else []
-    return MachineFacts(
-        page_size=size,
+    machine = MachineFacts(
+        page_size=_page_size(fields, "page_size"),
         page_size_from=_page_size_from(fields, "page_size_from", version),
         page_size_evidence=[Evidence(_page_size(one, "size"), _page_size_from(one, "from", version)) for one in found],
         pageblock_order=fields.number_or_none("pageblock_order"),
@@ -35,6 +34,17 @@ def read_machine(fields: JsonFields, version: int) -> MachineFacts:
         swaps=[_swap_area(area) for area in fields.nested_list("swaps")],
         vmstat=numbers_of(fields.nested_or_none("vmstat"), least=-_LARGEST_COUNTER),
     )
+    return _with_evidence(machine, fields)
+
+
+# What the stored facts show is evidence, even if snapshot.json does not list it.
+def _with_evidence(machine: MachineFacts, fields: JsonFields) -> MachineFacts:
+    shown = counted_evidence(machine.meminfo, machine.zoneinfo, machine.vmstat)
+    for size, source in shown:
+        if source is machine.page_size_from and size != machine.page_size:
+            raise fields.wrong("page_size", f"{size}, which {source} shows")
+    listed = list(machine.page_size_evidence)
+    return replace(machine, page_size_evidence=[*listed, *(one for one in shown if one not in listed)])
 
 
 # A per-CPU counter of /proc/vmstat may be negative for a moment.

@@ -10,6 +10,7 @@ from spo_trace import schema
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.reasons import Reason
+from spo_trace.snapshots.damage import NOT_OURS, damaged
 from spo_trace.snapshots.json_fields import DamagedJson, JsonFields
 from spo_trace.snapshots.machine_json import machine_json, numbers_of, read_machine
 from spo_trace.snapshots.meta import (
@@ -35,7 +36,7 @@ def read_meta(directory: Path) -> Meta:
     Raise SpoTraceError if it is not a snapshot, is of a newer schema version, or has a damaged snapshot.json.
     """
     try:
-        fields = JsonFields.parse((directory / NAME).read_bytes())
+        fields = JsonFields.read(directory / NAME)
         version = fields.number("schema_version", least=1)
         if version > schema.SCHEMA_VERSION:
             raise SpoTraceError(
@@ -44,13 +45,13 @@ def read_meta(directory: Path) -> Meta:
             )
         return _meta(fields, version)
     except OSError as error:
+        if error.errno in NOT_OURS:
+            raise damaged(directory, f"{NAME}: {error.strerror}") from error
         raise SpoTraceError(
             f"{directory} is not a snapshot: {error.strerror}", hint="make one: spo-trace snapshot"
         ) from error
     except DamagedJson as error:
-        raise SpoTraceError(
-            f"{directory}/{NAME} is damaged: {error.message}", hint="take the snapshot again"
-        ) from error
+        raise damaged(directory, f"{NAME}: {error.message}") from error
 
 
 def _meta(fields: JsonFields, version: int) -> Meta:

@@ -10,9 +10,17 @@ from typing import NamedTuple
 from spo_trace.errors import UsageError
 from spo_trace.formats import proc
 
-__all__ = ["SIZES", "Evidence", "PageSizeFrom", "evidence", "parse_page_size", "usual_page_sizes"]
+__all__ = [
+    "SIZES",
+    "Evidence",
+    "PageSizeFrom",
+    "counted_evidence",
+    "evidence",
+    "parse_page_size",
+    "usual_page_sizes",
+]
 
-# Page sizes of all architectures: 4 KiB to 256 KiB.
+# Page sizes of all architectures: 4 KiB to 256 KiB (hexagon, and 44x of powerpc).
 SIZES = tuple(1 << shift for shift in range(12, 19))
 
 
@@ -54,14 +62,25 @@ def evidence(
 
     `read` returns the content of a file of PATHS; `meminfo` is in bytes.
     """
-    vmstat = proc.vmstat(read("vmstat"))
-    found = (
+    named = (
         (_of_pagesize(read("pagesize")), PageSizeFrom.PAGESIZE),
         (_of_getconf(read("getconf")), PageSizeFrom.GETCONF),
+    )
+    counted = counted_evidence(meminfo, zones, proc.vmstat(read("vmstat")))
+    return [*_known(*named), *counted, *_known((_of_release(release), PageSizeFrom.RELEASE))]
+
+
+def counted_evidence(
+    meminfo: Mapping[str, int], zones: Sequence[proc.Zone], vmstat: Mapping[str, int]
+) -> list[Evidence]:
+    """Return the page sizes that follow from amounts in bytes (`meminfo`) and in pages, the most reliable first."""
+    return _known(
         (_of_zones(meminfo, zones), PageSizeFrom.ZONEINFO),
         (_of_vmstat(meminfo, vmstat), PageSizeFrom.VMSTAT),
-        (_of_release(release), PageSizeFrom.RELEASE),
     )
+
+
+def _known(*found: tuple[int | None, PageSizeFrom]) -> list[Evidence]:
     return [Evidence(size, source) for size, source in found if size is not None]
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Read a snapshot: its tables as pandas DataFrames, with the requested columns only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from spo_trace import schema
 from spo_trace.errors import Argument, SpoTraceError
+from spo_trace.snapshots.damage import Damage, naming_damage
 from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.meta_json import read_meta
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom
+from spo_trace.snapshots.table_file import Expected, TableFile, expected_rows, optional_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,67 +57,61 @@ class Snapshot:
 
     def arrow(self, table: str, columns: Sequence[str] | None = None, *, only_stored: bool = False) -> pa.Table:
         """Return `columns` (default: all) of `table` as an Arrow table; `only_stored`: skip those not in the file."""
-        with self._opening(table) as path, pq.ParquetFile(path) as file:
+        with self._opened(table) as file:
             if columns is not None and only_stored:
-                columns = [name for name in columns if name in file.schema_arrow.names]
-            present = self._present(file.schema_arrow, table, columns)
-            # pyarrow 18 fails to read a file without row groups.
-            if file.num_row_groups:
-                found = file.read(columns=present)
-            else:
-                empty = file.schema_arrow.empty_table()
-                found = empty if present is None else empty.select(present)
+                columns = [name for name in columns if name in file.columns]
+            present = self._present(file.columns, table, columns)
+            # Tables without columns lose their number of rows when they are concatenated.
+            found = pa.concat_tables(file.groups(present or file.columns[:1])).select(present)
         return _completed(found, table, columns)
 
     def dataframes(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
         """Yield `columns` of `table` as one or more DataFrames of about 260,000 rows, to bound the memory in use."""
         from spo_trace.snapshots.dataframes import to_frame
 
-        with self._opening(table) as path, pq.ParquetFile(path) as file:
-            present = self._present(file.schema_arrow, table, columns)
-            for number in range(file.num_row_groups):
-                yield to_frame(_completed(file.read_row_group(number, columns=present), table, columns))
-            # pyarrow 18 fails to read a file without row groups.
-            if not file.num_row_groups:
-                empty = file.schema_arrow.empty_table()
-                yield to_frame(_completed(empty if present is None else empty.select(present), table, columns))
+        with self._opened(table) as file:
+            for group in file.groups(self._present(file.columns, table, columns)):
+                yield to_frame(_completed(group, table, columns))
 
     # Columns that were added after the snapshot's schema version are null.
-    def _present(self, found: pa.Schema, table: str, columns: Sequence[str] | None) -> list[str] | None:
-        absent = set(schema.TABLES[table].names) - set(found.names)
+    def _present(self, found: Collection[str], table: str, columns: Sequence[str] | None) -> list[str]:
+        absent = set(schema.TABLES[table].names) - set(found)
         wanted = schema.TABLES[table].names if columns is None else columns
         # pyarrow ignores columns that do not exist.
-        if unknown := [name for name in wanted if name not in found.names and name not in absent]:
-            raise pa.ArrowInvalid(f"there is no column {', '.join(unknown)}")
+        if unknown := [name for name in wanted if name not in found and name not in absent]:
+            raise Damage(f"there is no column {', '.join(unknown)}")
         if table == "pages" and self.meta.page_columns is not None and (missing := sorted(absent & set(wanted))):
             names = ", ".join(missing)
             raise SpoTraceError(
                 f"{names} was not requested when the capture was opened",
                 hint=("include it in ", Argument("page_columns")),
             )
-        return None if columns is None else [name for name in columns if name not in absent]
+        return [name for name in wanted if name not in absent]
 
     def count(self, table: str) -> int:
         """Return the number of rows of `table`."""
-        with self._opening(table) as path:
-            return int(pq.read_metadata(path).num_rows)
+        with self._opened(table) as file:
+            return file.rows
 
     def batches(self, table: str, rows: int) -> Iterator[pa.RecordBatch]:
         """Yield all columns of `table`, at most `rows` rows at a time."""
-        with self._opening(table) as path, pq.ParquetFile(path) as file:
-            if file.num_row_groups:  # pyarrow 18 fails to read a file without row groups.
-                yield from file.iter_batches(rows)
+        with self._opened(table) as file:
+            for group in file.groups(self._present(file.columns, table, None)):
+                yield from group.to_batches(rows)
 
     @contextmanager
-    def _opening(self, table: str) -> Iterator[Path]:
+    def _opened(self, table: str) -> Iterator[TableFile]:
         path = self.path / f"{table}.parquet"
-        try:
-            yield path
-        except (OSError, pa.ArrowException) as error:
-            reason = str(error).partition("\n")[0]
-            raise SpoTraceError(
-                f"{path} can't be read: {reason}", hint="is the snapshot complete? take it again"
-            ) from error
+        with naming_damage(path), TableFile(path, table, self._expected(table)) as file:
+            yield file
+
+    def _expected(self, table: str) -> Expected:
+        stacks = 0 if table == "stacks" else self._stack_count
+        return Expected(expected_rows(self.meta, table), stacks, self.page_size, optional_columns(self.meta, table))
+
+    @cached_property
+    def _stack_count(self) -> int:
+        return self.count("stacks")
 
     @cached_property
     def pages(self) -> "pd.DataFrame":

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from spo_trace import schema
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
-from spo_trace.files.descriptors import names
-from spo_trace.files.output_directory import Kind, OutputDirectory
+from spo_trace.files.descriptors import begins_with, names
+from spo_trace.files.kind import Kind
+from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.formats.escape import escape
 from spo_trace.formats.record import Reject
 from spo_trace.snapshots.meta import Meta
@@ -30,10 +31,23 @@ _ROW_GROUP = 1 << 18
 _KEPT_OF_A_REJECT = 1 << 16
 
 
-# A directory with any other file is not a snapshot and is never replaced.
-_FILES = {NAME, "rejects.txt", *(f"{name}.parquet" for name in schema.TABLES)}
+# How each file of a snapshot begins.
+_FILES = {
+    NAME: b'{\n "schema_version": ',
+    "rejects.txt": b"# ",
+    **dict.fromkeys((f"{name}.parquet" for name in schema.TABLES), b"PAR1"),
+}
 
-SNAPSHOT = Kind("a snapshot", lambda directory: set(names(directory)) <= _FILES)
+
+def _files(directory: int) -> list[str] | None:
+    found = names(directory)
+    if NAME in found and all(name in _FILES and begins_with(_FILES[name], name, directory) for name in found):
+        return found
+    return None
+
+
+# A directory with any other file is not a snapshot and is never replaced.
+SNAPSHOT = Kind("a snapshot", _files)
 
 
 class SnapshotWriter(Closeable):
@@ -175,7 +189,12 @@ def _encodings(table_schema: pa.Schema) -> dict[str, Any]:
     repeating = [field.name for field in table_schema if field.name not in differences and not _is_list(field)]
     encodings = dict.fromkeys(differences, "DELTA_BINARY_PACKED")
     # Statistics of the other columns are of no use to readers, and took a third of the writing time.
-    return {"use_dictionary": repeating, "column_encoding": encodings, "write_statistics": differences}
+    return {
+        "use_dictionary": repeating,
+        "column_encoding": encodings,
+        "write_statistics": differences,
+        "write_page_checksum": True,
+    }
 
 
 _GROWING = ("pfn", "ts_nsec", "free_ts_nsec", "kernel_ts_nsec", "swp_entry", "swap_offset")

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 from spo_trace.errors import Call, SpoTraceError, Text
 from spo_trace.files.bundled import scenarios
-from spo_trace.files.private_directories import scratch_directory
+from spo_trace.files.scratch import scratch_directory
 from spo_trace.limits import DIRECTORY_ENTRIES, SPOOL_RESERVE, SPOOLED
 from spo_trace.sources.compression import Rewound
 

@@ -59,7 +59,9 @@ def _captures(path: str) -> list[str]:
     with suppress(SpoTraceError):
         CaptureSource([path])
         return [path]
-    inside = [str(child) for child in entries(Path(path)) if child.is_dir() and _is_capture(child)]
+    # A simulate that was killed can leave an incomplete capture under a hidden name.
+    visible = [child for child in entries(Path(path)) if not child.name.startswith(".")]
+    inside = [str(child) for child in visible if child.is_dir() and _is_capture(child)]
     if not inside:
         raise error_for_path(path) or SpoTraceError(
             f"{path} is not a capture and contains none",

@@ -11,7 +11,9 @@ import pytest
 from spo_trace.schema import SCHEMA_VERSION
 from tests.support import EXECUTABLE, MACHINE, capture, in_process, page, snapshot_of, spo_trace, tar_of
 
-DAMAGED = "snapshot.json is damaged: it is not JSON\n  hint: take the snapshot again\n"
+DAMAGED = (
+    " is damaged: snapshot.json: it is not JSON\n  hint: was it copied completely? Copy it again, or take it again\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ ERRORS = [
     (["report", "empty"], "page_owner contains no valid record: it is empty\n"),
     (["report", "garbage"], "page_owner: this is an ELF file, such as a vmcore\n"),
     (["report", "bad.tar"], "bad.tar: page_owner is empty in the archive\n"),
-    (["report", "broken.spo"], f"broken.spo/{DAMAGED}"),
+    (["report", "broken.spo"], f"broken.spo{DAMAGED}"),
     (["report", "newer.spo"], f"newer.spo has schema version 99; this spo-trace reads up to {SCHEMA_VERSION}\n"),
     (["report", "-"], "standard input is empty\n"),
     (["report", "x.spo", "-o", "no/such"], "no/such can't be written: no is not a directory\n"),

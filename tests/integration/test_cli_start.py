@@ -31,6 +31,16 @@ def test_help(arguments: list[str]) -> None:
     assert done.stdout.startswith("Usage: spo-trace")
 
 
+# The modules that define data classes compile them at each start.
+def test_help_does_not_load_snapshots() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", PROGRAM, "--help"], capture_output=True, text=True, check=False
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "spo_trace.cli.output" in loaded
+    assert "spo_trace.snapshots.meta" not in loaded
+
+
 def test_version() -> None:
     done = run("--version")
     assert (done.returncode, done.stderr) == (0, "")

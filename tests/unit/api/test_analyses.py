@@ -3,6 +3,7 @@
 
 import gzip
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -112,6 +113,16 @@ class TestExport:
         assert (caught.value.hint, target.read_text()) == ("replace it with force=True", "mine")
         spo.export(snap, "csv", target, force=True)
         assert target.read_text().startswith("where,")
+
+    @pytest.mark.parametrize("force", [False, True])
+    def test_a_device_is_written_to_and_stays(self, snap: spo.Snapshot, force: bool) -> None:
+        reading, terminal = os.openpty()
+        name = os.ttyname(terminal)
+        spo.export(snap, "folded", name, force=force)
+        assert b"dd;" in os.read(reading, 4096)
+        assert Path(name).is_char_device()
+        os.close(reading)
+        os.close(terminal)
 
     def test_a_failed_export_leaves_no_file(self, snap: spo.Snapshot, tmp_path: Path) -> None:
         with pytest.raises(spo.UsageError):
@@ -354,7 +365,7 @@ class TestHtml:
         found = snapshot_of(tmp_path, FILES)
         (found.path / "pages.parquet").write_bytes(b"x")
         html = spo.open(found.path)._repr_html_()
-        assert "box" in html and "can&#x27;t be read" in html
+        assert "box" in html and "is damaged: pages.parquet" in html
 
     def test_a_result_shows_sizes_and_shares(self, snap: spo.Snapshot) -> None:
         html = spo.attribute(snap)._repr_html_()

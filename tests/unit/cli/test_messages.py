@@ -81,3 +81,12 @@ def test_commands_to_install_are_in_one_place() -> None:
     # The project is not published: a name without a path would be another package.
     commands = re.findall(r"pip install (\S+)", (PACKAGE / "version.py").read_text())
     assert commands and all(command.strip("'\"").startswith(".") for command in commands)
+
+
+def test_a_message_that_python_prints_has_no_control_characters() -> None:
+    error = UsageError("\x1b[2J is not a name", hint=("use ", Argument("where"), "\u202e"))
+    assert (str(error), error.message, error.hint) == (
+        "\\x1b[2J is not a name",
+        "\\x1b[2J is not a name",
+        "use where\\u202e",
+    )

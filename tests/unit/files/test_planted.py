@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +12,10 @@ import pytest
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import Access, access_for
 from spo_trace.files.descriptors import names
-from spo_trace.files.output_directory import Kind, OutputDirectory
+from spo_trace.files.kind import Kind
+from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.files.output_file import written
+from tests.unit.files.hooks import after, before
 from tests.unit.files.users import SUDO, USER, as_root, ids, mode, reads, shared
 
 __all__ = ["shared"]
@@ -20,7 +23,7 @@ __all__ = ["shared"]
 pytestmark = as_root
 
 USERS = (USER.pw_uid, USER.pw_gid)
-THINGS = Kind("a thing", lambda directory: set(names(directory)) <= {"a", "b"})
+THINGS = Kind("a thing", lambda directory: found if set(found := names(directory)) <= {"a", "b"} else None)
 
 
 class Victim(NamedTuple):
@@ -57,33 +60,15 @@ def access(monkeypatch: pytest.MonkeyPatch) -> Access:
 
 def temporary(directory: Path) -> Path:
     """Return the temporary name in `directory`."""
-    (found,) = directory.glob(".*.tmp-*")
+    (found,) = directory.glob(".spo-trace-*.tmp")
     return found
 
 
-def after(monkeypatch: pytest.MonkeyPatch, function: str, do: Callable[[], None]) -> None:
-    """Do something once, right after the next call of a function of `os`: a race that always happens."""
-    real = getattr(os, function)
-
-    def hooked(*arguments: object, **named: object) -> object:
-        result = real(*arguments, **named)
-        monkeypatch.setattr(os, function, real)
-        do()
-        return result
-
-    monkeypatch.setattr(os, function, hooked)
-
-
-def before(monkeypatch: pytest.MonkeyPatch, function: str, do: Callable[[], None]) -> None:
-    """Do something once, right before the next call of a function of `os`."""
-    real = getattr(os, function)
-
-    def hooked(*arguments: object, **named: object) -> object:
-        monkeypatch.setattr(os, function, real)
-        do()
-        return real(*arguments, **named)
-
-    monkeypatch.setattr(os, function, hooked)
+# The last steps of an output directory and of a file: a user can act between any check and these.
+EXCHANGE = "spo_trace.files.output_directory.exchange"
+RENAME_DIRECTORY = "spo_trace.files.output_directory.rename_new"
+RENAME_FILE = "spo_trace.files.output_file.rename_new"
+REPLACED = r"/x was replaced by another program while it was being written$"
 
 
 def test_a_complete_directory_belongs_to_the_user(shared: Path, access: Access) -> None:
@@ -119,7 +104,7 @@ def test_the_temporary_directory_is_replaced_right_after_creation(
             victim.directory.rename(name)
 
     # GIVEN a user who replaces it with a file of root before it is opened
-    after(monkeypatch, "mkdir", exchange)
+    after(monkeypatch, "os.mkdir", exchange)
     # WHEN an output is started, it is refused
     with (
         pytest.raises(SpoTraceError, match=r"can't be written|replaced while being created"),
@@ -133,17 +118,63 @@ def test_the_temporary_directory_is_replaced_right_after_creation(
     assert not (shared / "x").exists()
 
 
-def test_the_temporary_directory_is_replaced_during_writing(shared: Path, access: Access, victim: Victim) -> None:
-    with OutputDirectory(shared / "x", THINGS, access=access) as output:
+@pytest.mark.parametrize("when", ["while writing", "after the last check"])
+@pytest.mark.parametrize("how", ["link", "directory"])
+def test_the_temporary_directory_is_replaced(
+    shared: Path, access: Access, victim: Victim, monkeypatch: pytest.MonkeyPatch, how: str, when: str
+) -> None:
+    def exchange() -> None:
         name = temporary(shared)
         name.rename(shared / "elsewhere")
-        name.symlink_to(victim.directory)
-        output.create("b").close()
+        if how == "link":
+            name.symlink_to(victim.directory)
+        else:
+            victim.directory.rename(name)
+
+    # GIVEN a user who puts something else in its place
+    with (
+        pytest.raises(SpoTraceError, match=REPLACED),
+        OutputDirectory(shared / "x", THINGS, access=access) as output,
+    ):
+        if when == "while writing":
+            exchange()
+        else:
+            before(monkeypatch, RENAME_DIRECTORY, exchange)
+        # WHEN more files are created
+        output.create("a").close()
+        output.create("deep/b").close()
         output.commit()
-    # The files went into the created directory; the user has only renamed their own link.
+    # THEN they went into the created directory, and are removed; nothing else is
+    if how == "directory":
+        (shared / "x" if when == "after the last check" else temporary(shared)).rename(victim.directory)
     assert victim.is_untouched()
-    assert os.listdir(shared / "elsewhere") == ["b"]  # noqa: PTH208
-    assert (shared / "x").is_symlink()
+    assert list((shared / "elsewhere").iterdir()) == []
+
+
+def test_the_temporary_directory_is_replaced_before_the_exchange(
+    shared: Path, access: Access, victim: Victim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OutputDirectory(shared / "x", THINGS, access=access) as output:
+        output.create("a").close()
+        output.commit()
+
+    def exchange() -> None:
+        name = temporary(shared)
+        name.rename(shared / "elsewhere")
+        victim.directory.rename(name)
+
+    # WHEN the name of the new directory is given to a directory of root right before the exchange
+    with (
+        pytest.raises(SpoTraceError, match=REPLACED),
+        OutputDirectory(shared / "x", THINGS, access=access, force=True) as output,
+    ):
+        output.create("b").close()
+        before(monkeypatch, EXCHANGE, exchange)
+        output.commit()
+    # THEN nothing in that directory is changed, and the old output is complete
+    (shared / "x").rename(victim.directory)
+    assert victim.is_untouched()
+    assert os.listdir(temporary(shared)) == ["a"]  # noqa: PTH208
 
 
 def test_the_temporary_directory_is_replaced_before_removal(shared: Path, access: Access, victim: Victim) -> None:
@@ -164,7 +195,6 @@ def test_the_old_output_is_replaced_by_the_user_before_the_final_rename(
     # GIVEN an old output of the user, and --force
     with OutputDirectory(shared / "x", THINGS, access=access) as output:
         output.commit()
-    (victim.directory / "precious").touch()
 
     def exchange() -> None:
         (shared / "x").rmdir()
@@ -173,43 +203,99 @@ def test_the_old_output_is_replaced_by_the_user_before_the_final_rename(
         else:
             victim.directory.rename(shared / "x")
 
-    # WHEN it is replaced, after the check, with a directory of root that is not an output
+    # WHEN it is replaced, after the check, with something of root
     with (
-        pytest.raises(SpoTraceError, match=r"/x (is a symbolic link|exists and is not a thing)$"),
+        pytest.raises(SpoTraceError, match=REPLACED),
         OutputDirectory(shared / "x", THINGS, access=access, force=True) as output,
     ):
-        before(monkeypatch, "rename", exchange)
+        output.create("b").close()
+        before(monkeypatch, EXCHANGE, exchange)
         output.commit()
-    # THEN that directory is not removed, and gets its name back
+    # THEN that is not removed, and gets its name back
     if how == "directory":
         (shared / "x").rename(victim.directory)
-    assert (victim.directory / "precious").exists()
-    (victim.directory / "precious").unlink()
     assert victim.is_untouched()
     assert sorted(path.name for path in shared.iterdir()) == (["victim"] if how == "directory" else ["victim", "x"])
 
 
+def test_a_user_adds_to_the_old_output_while_it_is_removed(
+    shared: Path, access: Access, victim: Victim, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with OutputDirectory(shared / "x", THINGS, access=access) as output:
+        output.create("a").close()
+        output.commit()
+    # WHEN a directory of root gets the name of a file of the old output, which was recognised before
+    with OutputDirectory(shared / "x", THINGS, access=access, force=True) as output:
+        output.create("b").close()
+
+        def exchange() -> None:
+            (temporary(shared) / "a").unlink()
+            victim.directory.rename(temporary(shared) / "a")
+
+        after(monkeypatch, EXCHANGE, exchange)
+        output.commit()
+    # THEN it is kept, with a warning
+    kept = temporary(shared)
+    assert caplog.messages == [f"the replaced directory is kept as {kept}: Directory not empty"]
+    (kept / "a").rename(victim.directory)
+    assert victim.is_untouched()
+    assert os.listdir(shared / "x") == ["b"]  # noqa: PTH208
+
+
 @pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
+@pytest.mark.parametrize("force", [False, True])
 def test_a_link_in_place_of_a_file(
-    shared: Path, access: Access, victim: Victim, plant: Callable[[Path, Path], None]
+    shared: Path, access: Access, victim: Victim, plant: Callable[[Path, Path], None], force: bool
 ) -> None:
     plant(shared / "x", victim.file)
-    with written(shared / "x", access) as file:
+    with (
+        nullcontext() if force else pytest.raises(SpoTraceError, match=r"/x exists$"),
+        written(shared / "x", access, force=force) as file,
+    ):
         file.write(b"output")
+    if not force:
+        (shared / "x").unlink()
+    else:
+        assert (ids(shared / "x"), (shared / "x").read_bytes()) == (USERS, b"output")
     assert victim.is_untouched()
-    assert (ids(shared / "x"), (shared / "x").read_bytes()) == (USERS, b"output")
 
 
-@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
-def test_a_link_in_place_of_the_temporary_file(
-    shared: Path, access: Access, victim: Victim, plant: Callable[[Path, Path], None]
-) -> None:
-    with written(shared / "x", access) as file:
+def test_a_failed_command_removes_only_its_own_temporary_file(shared: Path, access: Access) -> None:
+    # GIVEN a user who gives the temporary name to a file of root, whose directory is the user's
+    mine = shared / "file of root"
+    mine.write_bytes(b"root's own")
+    with pytest.raises(KeyboardInterrupt), written(shared / "x", access) as file:
         file.write(b"output")
         name = temporary(shared)
         name.unlink()
+        mine.rename(name)
+        raise KeyboardInterrupt
+    assert name.read_bytes() == b"root's own"
+
+
+@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
+@pytest.mark.parametrize("when", ["while writing", "after the last check"])
+def test_a_link_in_place_of_the_temporary_file(
+    shared: Path,
+    access: Access,
+    victim: Victim,
+    monkeypatch: pytest.MonkeyPatch,
+    plant: Callable[[Path, Path], None],
+    when: str,
+) -> None:
+    def exchange() -> None:
+        name = temporary(shared)
+        name.unlink()
         plant(name, victim.file)
+
+    with pytest.raises(SpoTraceError, match=REPLACED), written(shared / "x", access) as file:
+        file.write(b"output")
+        if when == "while writing":
+            exchange()
+        else:
+            before(monkeypatch, RENAME_FILE, exchange)
     # The owner of the open file is changed, no matter where its name leads now.
+    (shared / "x").unlink(missing_ok=True)
     assert victim.is_untouched()
 
 
@@ -223,7 +309,7 @@ def test_a_link_exists_before_a_file_is_created(
 ) -> None:
     # GIVEN a user who guesses the temporary name
     monkeypatch.setattr("secrets.token_hex", lambda size: "0")
-    plant(shared / ".x.tmp-0", victim.file)
+    plant(shared / ".spo-trace-0.tmp", victim.file)
     with pytest.raises(SpoTraceError, match=r"/x can't be written: File exists$"), written(shared / "x", access):
         pass
     assert victim.is_untouched()
@@ -252,13 +338,13 @@ def test_links_in_a_directory_that_belongs_to_the_user(
                 name.unlink()
                 plant(name, victim.file)
 
-            after(monkeypatch, "fchown", exchange)
-        output.add("b", b"sample")
+            after(monkeypatch, "os.fchown", exchange)
+        said = r"/x/b exists$" if where == "name" else r"/x/b was replaced by another program while"
+        with pytest.raises(SpoTraceError, match=said):
+            output.add("b", b"sample")
     # THEN it is not followed
+    (shared / "x/b").unlink(missing_ok=True)
     assert victim.is_untouched()
-    if where == "name":
-        assert (ids(shared / "x/b"), mode(shared / "x/b")) == (USERS, "0600")
-        assert (shared / "x/b").read_bytes() == b"sample"
 
 
 def test_a_directory_that_the_user_later_replaces_with_a_link(shared: Path, access: Access, victim: Victim) -> None:

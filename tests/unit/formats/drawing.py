@@ -58,7 +58,7 @@ _OWNER: dict[str, st.SearchStrategy[Any]] = {
 PAGES = st.fixed_dictionaries(
     _OWNER
     | {
-        "order": st.integers(0, 30),
+        "order": st.integers(0, 22),
         "gfp_mask": st.integers(0, 2**32 - 1),
         "gfp_flags": _WORDS.map("|".join),
         "free_ts_nsec": _U64,

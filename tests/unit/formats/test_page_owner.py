@@ -123,9 +123,9 @@ def test_fields_among_the_flags(flags: bytes, names: str, node: int | None, zone
 @pytest.mark.parametrize(
     ("field", "largest", "over", "column", "value"),
     [
-        (b"order 0", b"order 30", b"order 31", "order", 30),
-        (b"order 0", b"order 30", b"order 40", "order", 30),
-        (b"order 0", b"order 30", b"order " + b"9" * 100_000, "order", 30),
+        (b"order 0", b"order 22", b"order 23", "order", 22),
+        (b"order 0", b"order 22", b"order 30", "order", 22),
+        (b"order 0", b"order 22", b"order " + b"9" * 100_000, "order", 22),
         (b"mask 0x0", b"mask 0xffffffff", b"mask 0x100000000", "gfp_mask", 2**32 - 1),
         (b"ts 5", b"ts 18446744073709551615", b"ts 18446744073709551616", "ts_nsec", 2**64 - 1),
         (b"ts 5", b"ts 18446744073709551615", b"ts " + b"1" * 60, "ts_nsec", 2**64 - 1),

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
+from spo_trace.files.descriptors import hidden_name
 from spo_trace.sampling.recording import Recording, is_recording, read_recording
 from spo_trace.sampling.samples import Sample
 from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.page_size import PageSizeFrom
+from tests.unit.files.hooks import state
 
 META = Meta(3, MachineFacts(4096, PageSizeFrom.PAGESIZE, host="box", kernel_release="7.2", boot_id="1-2"))
 
@@ -69,8 +72,7 @@ def test_recordings_of_all_pandas_versions_read_the_same(tmp_path: Path, dtype: 
 
 def test_a_recording_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     directory = made(tmp_path / "r", sample(1))
-    for unfinished in (".000002.parquet.tmp-0123", ".sample-1234"):
-        (directory / unfinished).write_bytes(b"half a sample")
+    (directory / hidden_name()).write_bytes(b"half a sample")
     assert len(read_recording(directory)[1]) == 1
     # The unfinished file of a killed watch is ignored.
     made(directory, sample(1), force=True)
@@ -102,6 +104,26 @@ def test_only_a_recording_is_replaced_and_only_by_force(tmp_path: Path) -> None:
         made(directory, sample(1), force=True)
 
 
+ALIENS: dict[str, Callable[[Path], object]] = {
+    "a directory with the name of a sample": lambda path: (path / "000009.parquet").mkdir(),
+    "a link with the name of a sample": lambda path: (path / "000009.parquet").symlink_to("series.json"),
+    "notes with the name of a sample": lambda path: (path / "000009.parquet").write_text("my notes"),
+    "a hidden file": lambda path: (path / ".git").touch(),
+    "another program's series.json": lambda path: (path / "series.json").write_text('{"episodes": 8}'),
+    "no series.json": lambda path: (path / "series.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("alien", ALIENS)
+def test_a_directory_that_is_not_entirely_ours_is_kept_as_it_is(tmp_path: Path, alien: str) -> None:
+    directory = made(tmp_path / "r", sample(1))
+    ALIENS[alien](directory)
+    before = state(directory)
+    with pytest.raises(SpoTraceError, match=r"/r exists and is not a recording$"):
+        made(directory, sample(1), force=True)
+    assert state(directory) == before
+
+
 def test_links_are_not_followed(tmp_path: Path) -> None:
     made(tmp_path / "r", sample(1))
     (tmp_path / "link").symlink_to("r")
@@ -111,15 +133,28 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
             made(tmp_path / name, sample(1), force=True)
 
 
-def test_a_planted_link_in_place_of_a_sample_is_replaced_not_followed(tmp_path: Path) -> None:
-    directory = tmp_path / "r"
-    (tmp_path / "victim").write_text("untouched")
+@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to, lambda new, old: old.rename(new)])
+def test_a_sample_that_exists_is_neither_followed_nor_replaced(
+    tmp_path: Path, plant: Callable[[Path, Path], object]
+) -> None:
+    directory, victim = tmp_path / "r", tmp_path / "victim"
+    victim.write_text("untouched")
     with Recording(directory, Question.of(["comm"])) as recording:
         recording.add(sample(1))
-        (directory / "000002.parquet").symlink_to(tmp_path / "victim")
-        recording.add(sample(2))
-    assert (tmp_path / "victim").read_text() == "untouched"
-    assert len(read_recording(directory)[1]) == 2
+        # WHEN something gets the name of the next sample
+        plant(
+            *(
+                (victim, directory / "000002.parquet")
+                if plant is Path.rename
+                else (directory / "000002.parquet", victim)
+            )
+        )
+        with pytest.raises(SpoTraceError, match=r"/r/000002.parquet exists$") as caught:
+            recording.add(sample(2))
+    # THEN it is kept, and the next step is known
+    assert caught.value.hint == "another program created it; the files before it are kept"
+    assert (directory / "000002.parquet").read_text() == "untouched"
+    assert sorted(path.name for path in directory.iterdir()) == ["000001.parquet", "000002.parquet", "series.json"]
 
 
 @pytest.mark.parametrize(

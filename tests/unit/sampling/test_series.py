@@ -10,6 +10,7 @@ import pytest
 import spo_trace as spo
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.files.descriptors import hidden_name
 from spo_trace.sampling.series import open_series
 from tests.support import FS, MACHINE, SHMEM, Files, entry, page, snapshot_of
 
@@ -27,10 +28,21 @@ def snapshots(directory: Path, *changes: Files) -> Path:
 def test_snapshots_are_in_chronological_order(tmp_path: Path) -> None:
     later = page(order=3) + page(0x110, 2, b"cat", stack=FS)
     series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), Question.of(["comm"]))
-    assert series.table.drop(columns="total_bytes").to_numpy().tolist() == [
+    assert series.table.drop(columns=["swap_cache_bytes", "total_bytes"]).to_numpy().tolist() == [
         *[[1, 0.0, "cat", 16384, 0], [1, 0.0, "dd", 4096, 4096]],
         *[[2, 60.0, "dd", 32768, 4096], [2, 60.0, "cat", 16384, 0]],
     ]
+
+
+def test_what_a_killed_command_left_is_no_sample(tmp_path: Path) -> None:
+    # GIVEN the leftovers of --force and of a snapshot that was not complete
+    snapshots(tmp_path, {}, {})
+    shutil.copytree(tmp_path / "9.spo", tmp_path / hidden_name())
+    (tmp_path / hidden_name()).mkdir()
+    (tmp_path / ".half.spo").mkdir()
+    (tmp_path / ".half.spo/snapshot.json").write_text("{")
+    series = open_series(tmp_path, Question.of(["comm"]))
+    assert series.table["sample"].unique().tolist() == [1, 2]
 
 
 def test_snapshots_are_by_stack_by_default(tmp_path: Path) -> None:

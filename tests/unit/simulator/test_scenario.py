@@ -184,3 +184,34 @@ def test_octal_escapes_can_produce_any_byte(tmp_path: Path) -> None:
 def test_every_scenario_of_the_project_loads(scenarios: Path) -> None:
     names = {path.stem for path in scenarios.glob("*.toml") if load_scenario(path)}
     assert {"rfc-before", "rfc-after", "quick"} <= names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x",
+        "/x",
+        "a/b",
+        ".",
+        "..",
+        ".hidden",
+        "",
+        "a\\\\b",
+        "a\\u0000",
+        "a\\n",
+        "\\u001b[2J",
+        "x" * 201,
+        "é" * 101,
+    ],
+)
+def test_a_stage_has_a_name_for_one_directory(tmp_path: Path, name: str) -> None:
+    error = load(tmp_path, GOOD + step("snapshot", f'name = "{name}"'))
+    assert ": step 4: name: " in error.message
+    assert error.hint
+
+
+@pytest.mark.parametrize("name", ["x" * 200, "é" * 100, "1-after é .toml", "-"])
+def test_names_of_stages(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "good.toml"
+    path.write_text(GOOD + step("snapshot", f'name = "{name}"'))
+    assert load_scenario(path)

@@ -13,6 +13,7 @@ import spo_trace as spo
 from spo_trace.cli import diff, report
 from spo_trace.snapshots.in_memory import in_memory
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.snapshots.table_file import Expected, TableFile
 from tests.support import ANON, FS, MACHINE, entry, page, snapshot_of
 
 FILES = {
@@ -33,16 +34,16 @@ def snap(tmp_path: Path) -> Snapshot:
 def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Return how often each Parquet file was opened, by its path."""
     counts: Counter[str] = Counter()
-    init = pq.ParquetFile.__init__
+    init = TableFile.__init__
 
-    def count(self: pq.ParquetFile, source: object, *args: object, **kwargs: object) -> None:
-        counts[str(source)] += 1
-        init(self, source, *args, **kwargs)
+    def count(self: TableFile, path: Path, table: str, expected: Expected) -> None:
+        counts[str(path)] += 1
+        init(self, path, table, expected)
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("opens a file that is not counted")
 
-    monkeypatch.setattr(pq.ParquetFile, "__init__", count)
+    monkeypatch.setattr(TableFile, "__init__", count)
     monkeypatch.setattr(pq, "read_table", refuse)
     return counts
 

@@ -3,6 +3,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,8 @@ def changed(path: str, value: object) -> bytes:
         (b"", "it is not JSON"),
         (b"{", "it is not JSON"),
         (b"\xff\xfe", "it is not JSON"),
-        (b"[" * 100_000, "it is not JSON"),
+        (b"[" * 100_000, "it is nested more than 20 deep"),
+        (b'{"schema_version": 1, "schema_version": 3}', "schema_version is there twice"),
         (b"[]", "it is not an object"),
         (b"7", "it is not an object"),
         (b"{}", "schema_version is missing"),
@@ -199,6 +201,8 @@ def changed(path: str, value: object) -> bytes:
         (changed("meminfo.MemTotal", "4096"), "meminfo.MemTotal is not a whole number from 0 to 10**22"),
         (changed("meminfo.MemTotal", 10**23), "meminfo.MemTotal is not a whole number from 0 to 10**22"),
         (changed("page_size", 4097), "page_size is not a page size from 4096 to 262144"),
+        (changed("page_size", True), "page_size is not a whole number from 0 to 10**22"),
+        (changed("page_size", 4096.0), "page_size is not a whole number from 0 to 10**22"),
         (changed("page_size_from", "x"), "page_size_from is not one of option, pagesize, getconf, zoneinfo, vmstat, "),
         (changed("uptime_start", float("nan")), "uptime_start is not a finite number"),
         (changed("uptime_start", float("inf")), "uptime_start is not a finite number"),
@@ -214,10 +218,25 @@ def changed(path: str, value: object) -> bytes:
 def test_a_damaged_file_is_an_error_that_names_the_key(tmp_path: Path, content: bytes, said: str) -> None:
     with pytest.raises(SpoTraceError) as caught:
         read(tmp_path, content)
-    assert caught.value.message.startswith(f"{tmp_path}/snapshot.json is damaged: {said}")
-    assert caught.value.hint == "take the snapshot again"
+    assert caught.value.message.startswith(f"{tmp_path} is damaged: snapshot.json: {said}")
+    assert caught.value.hint == "was it copied completely? Copy it again, or take it again"
 
 
 def test_a_cause_of_a_later_release_is_unknown(tmp_path: Path) -> None:
     meta = read(tmp_path, changed("swap_owner.code", "of_a_later_release"))
     assert meta.swap_owner.why == Why(Missing.UNKNOWN, "no file")
+
+
+def test_the_page_size_must_be_that_of_its_evidence(tmp_path: Path) -> None:
+    # GIVEN a snapshot whose meminfo and zoneinfo show 64 KiB
+    zone = Zone(node=0, name="DMA", free=1, managed=1000, present=1000, spanned=1000, start_pfn=5, pcp=6)
+    machine = replace(MACHINE, page_size_evidence=[], meminfo={"MemTotal": 1000 << 16}, zoneinfo=[zone])
+    # WHEN another size was given, THEN what they show is evidence, even if it is not listed
+    meta = read(tmp_path, meta_bytes(Meta(3, machine)))
+    assert meta.machine.page_size_evidence == [Evidence(65536, PageSizeFrom.ZONEINFO)]
+    # AND a size that claims to follow from them is damage.
+    content = meta_bytes(Meta(3, replace(machine, page_size_from=PageSizeFrom.ZONEINFO)))
+    with pytest.raises(
+        SpoTraceError, match=r"is damaged: snapshot\.json: page_size is not 65536, which zoneinfo shows"
+    ):
+        read(tmp_path, content)

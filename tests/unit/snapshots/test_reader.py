@@ -105,9 +105,9 @@ def test_a_damaged_table_is_a_clear_error(snap: Snapshot, way: str, harm: str) -
             snap.read("pages", ["comm", "nosuch"] if harm == "no such column" else None)
         else:
             list(snap.batches("pages", 10))
-    assert caught.value.message.startswith(f"{path} can't be read: ")
+    assert caught.value.message.startswith(f"{snap.path} is damaged: pages.parquet: ")
     assert "\n" not in caught.value.message
-    assert caught.value.hint == "is the snapshot complete? take it again"
+    assert caught.value.hint == "was it copied completely? Copy it again, or take it again"
 
 
 def test_batches_are_bounded_and_complete(snap: Snapshot) -> None:

@@ -2,8 +2,12 @@
 """A snapshot is written completely or not at all, privately, and never replaces other data."""
 
 import io
+import itertools
 import os
+import signal
 import stat
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,11 @@ import pytest
 
 from spo_trace import schema
 from spo_trace.errors import SpoTraceError
-from spo_trace.files.output_directory import OutputDirectory, check_target
+from spo_trace.files import renaming
+from spo_trace.files.descriptors import is_leftover
+from spo_trace.files.kind import check_target
+from spo_trace.files.output_directory import OutputDirectory
+from spo_trace.files.renaming import rename_new
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject
@@ -21,7 +29,12 @@ from spo_trace.snapshots import writer as writer_module
 from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.meta_json import read_meta
 from spo_trace.snapshots.page_size import PageSizeFrom
+from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.writer import SNAPSHOT, SnapshotWriter
+from tests.unit.files.hooks import state
+from tests.unit.files.users import USER, as_root, shared
+
+__all__ = ["shared"]
 
 STACK = StackRow(0, "0" * 16, "1" * 16, ["a+0x1/0x2"], None, None, "other", "a", "vmlinux")
 
@@ -87,7 +100,7 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path, error: BaseException) ->
     with pytest.raises(type(error)), SnapshotWriter(tmp_path / "a.spo") as writer:
         writer.write("stacks", to_batch(schema.STACKS, [STACK]))
         writer.reject(Reject("page_owner", 0, 1, Reason.LINE, b"x", lost=True))
-        assert [name[:11] for name in listing(tmp_path)] == [".a.spo.tmp-"]
+        assert [name[:11] for name in listing(tmp_path)] == [".spo-trace-"]
         raise error
     assert listing(tmp_path) == []
 
@@ -146,23 +159,6 @@ def test_a_directory_with_other_files_is_not_replaced(tmp_path: Path) -> None:
     assert (target / "thesis.txt").read_text() == "x"
 
 
-def test_the_old_snapshot_is_kept_if_renaming_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = tmp_path / "a.spo"
-    write(target, version="1")
-    rename = os.rename
-
-    def failing(name: str, to: str, **directories: int) -> None:
-        if name != "a.spo":
-            raise OSError(5, "Input/output error")
-        rename(name, to, **directories)
-
-    monkeypatch.setattr(os, "rename", failing)
-    with pytest.raises(OSError, match="Input/output error"):
-        write(target, force=True, version="2")
-    (kept,) = tmp_path.glob(".a.spo.old-*/old/snapshot.json")
-    assert version_of(kept.parent) == "1"
-
-
 def test_force_from_inside_the_snapshot_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a.spo", version="1")
     monkeypatch.chdir(tmp_path / "a.spo")
@@ -172,23 +168,124 @@ def test_force_from_inside_the_snapshot_itself(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
-def test_the_old_snapshot_is_restored_if_the_new_one_cannot_be_renamed(
+def test_the_old_snapshot_is_kept_if_the_new_one_cannot_be_renamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     target = tmp_path / "a.spo"
     write(target, version="1")
-    rename = os.rename
 
-    def failing(name: str, to: str, **directories: int) -> None:
-        if ".tmp-" in name:
-            raise error
-        rename(name, to, **directories)
+    def failing(*names: object) -> None:
+        raise error
 
-    monkeypatch.setattr(os, "rename", failing)
+    monkeypatch.setattr("spo_trace.files.output_directory.exchange", failing)
     with pytest.raises(type(error)):
         write(target, force=True, version="2")
     assert version_of(target) == "1"
     assert listing(tmp_path) == ["a.spo"]
+
+
+def test_an_interrupt_right_after_the_rename_keeps_the_new_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*names: Any) -> None:
+        rename_new(*names)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spo_trace.files.output_directory.rename_new", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a.spo", version="1")
+    assert version_of(tmp_path / "a.spo") == "1"
+    assert len(Snapshot(tmp_path / "a.spo").read("stacks")) == 1
+
+
+ALIENS: dict[str, Callable[[Path], object]] = {
+    "a directory with the name of a file": lambda path: (path / "rejects.txt").mkdir(),
+    "a link": lambda path: (path / "rejects.txt").symlink_to("snapshot.json"),
+    "a FIFO": lambda path: os.mkfifo(path / "rejects.txt"),
+    "notes": lambda path: (path / "rejects.txt").write_text("my notes"),
+    "another Parquet file's name": lambda path: (path / "sites.parquet").write_text("my notes"),
+    "a hidden file": lambda path: (path / ".git").touch(),
+    "another program's snapshot.json": lambda path: (path / "snapshot.json").write_text('{"volume": 1}'),
+    "no snapshot.json": lambda path: (path / "snapshot.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("alien", ALIENS)
+def test_a_directory_that_is_not_entirely_ours_is_kept_as_it_is(tmp_path: Path, alien: str) -> None:
+    # GIVEN a snapshot, and something in it that spo-trace did not write
+    target = tmp_path / "a.spo"
+    write(target)
+    ALIENS[alien](target)
+    before = state(target)
+    # WHEN it is to be replaced, THEN this is refused, and nothing is removed
+    with pytest.raises(SpoTraceError, match=r"/a.spo exists and is not a snapshot$"):
+        write(target, force=True)
+    assert state(target) == before
+    assert listing(tmp_path) == ["a.spo"]
+
+
+@as_root
+def test_a_snapshot_that_may_not_be_read_is_not_replaced(shared: Path) -> None:
+    # GIVEN a private snapshot of root
+    write(shared / "a.spo")
+    shared.chmod(0o777)
+    child = os.fork()
+    if child == 0:
+        code = 9
+        with suppress(BaseException):
+            os.setgroups([])
+            os.setresgid(USER.pw_gid, USER.pw_gid, USER.pw_gid)
+            os.setresuid(USER.pw_uid, USER.pw_uid, USER.pw_uid)
+            with pytest.raises(SpoTraceError, match=r"/a.spo can't be written: Permission denied$"):
+                write(shared / "a.spo", force=True)
+            code = 0
+        os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    assert version_of(shared / "a.spo") == "1"
+
+
+def test_an_empty_directory_is_replaced_with_force(tmp_path: Path) -> None:
+    (tmp_path / "a.spo").mkdir()
+    with pytest.raises(SpoTraceError, match=r"/a.spo exists$"):
+        write(tmp_path / "a.spo")
+    write(tmp_path / "a.spo", force=True)
+    assert version_of(tmp_path / "a.spo") == "1"
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_snapshot(tmp_path: Path, step: int) -> None:
+    # GIVEN a process that is killed after a number of system calls that change names
+    write(tmp_path / "a.spo", version="1")
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            _die_after(step)
+            write(tmp_path / "a.spo", force=True, version="2")
+        os._exit(0)
+    os.waitpid(child, 0)
+    # THEN the name exists, and the snapshot is complete
+    assert version_of(tmp_path / "a.spo") in ("1", "2")
+    assert len(Snapshot(tmp_path / "a.spo").read("stacks")) == 1
+    # Anything else has a hidden name, and the next command is not disturbed.
+    assert all(name == "a.spo" or is_leftover(name) for name in listing(tmp_path))
+    write(tmp_path / "a.spo", force=True, version="3")
+    assert version_of(tmp_path / "a.spo") == "3"
+
+
+def _die_after(step: int) -> None:
+    calls = itertools.count()
+
+    def dying(real: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **named: object) -> object:
+            result = real(*arguments, **named)
+            if next(calls) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return call
+
+    for module, name in ((os, "mkdir"), (os, "rename"), (os, "unlink"), (os, "rmdir"), (renaming, "_renameat2")):
+        setattr(module, name, dying(getattr(module, name)))
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

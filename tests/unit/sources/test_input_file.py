@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.files.private_directories import scratch_directory
+from spo_trace.files.scratch import scratch_directory
 from spo_trace.sources import capture, input_file
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.compression import Rewound

@@ -18,7 +18,7 @@ END = b"\n b+0x1/0x2 [m]\nCharged to memcg x\n\n"
 
 # Replacements in RECORD, after which the scanner takes it or leaves it.
 TAKEN = [
-    (b"order 0", b"order 30"),
+    (b"order 0", b"order 22"),
     (b"order 0", b"order 007"),
     (b"0xcc0", b"0xffffffff"),
     (b"0xcc0(GFP_KERNEL)", b"0x0()"),
@@ -64,7 +64,7 @@ LEFT = [
     (b"\nPFN", b"\nPNF"),
     (b"PFN ", b"PFN\t"),
     (b"\nPFN", b" \n  PFN"),
-    (b"order 0", b"order 31"),
+    (b"order 0", b"order 23"),
     (b"order 0", b"order -1"),
     (b"order 0", b"order " + b"0" * 19),
     (b"0xcc0", b"0x1ffffffff"),

@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Private cache and scratch directories, never with a predictable name in a shared directory."""
+"""This user's cache directory: private, and never below a directory of another user if the user is root."""
 
-import atexit
-import logging
+import errno
 import os
 import pwd
-import shutil
-import tempfile
+import stat
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
 
-_logger = logging.getLogger(__name__)
+__all__ = ["cache_directory"]
 
-__all__ = ["cache_directory", "refuse_shared", "scratch_directory"]
+_HINT = "set XDG_CACHE_HOME to a directory that only you can write to"
 
 
 def cache_directory() -> Path:
@@ -30,28 +27,25 @@ def cache_directory() -> Path:
         raise SpoTraceError(
             f"the cache directory {directory} can't be created: {error.strerror}", hint=_HINT
         ) from error
-    refuse_shared(directory)
+    _refuse_shared(directory)
     return directory
 
 
-def refuse_shared(directory: Path) -> None:
-    """Raise SpoTraceError if other users can put files into a cache directory."""
+def _refuse_shared(directory: Path) -> None:
     status = directory.stat()
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise SpoTraceError(f"other users can write to the cache directory {directory}", hint=_HINT)
 
 
-_HINT = "set XDG_CACHE_HOME to a directory that only you can write to"
-
-
 # The XDG Base Directory Specification: "If an implementation encounters a relative path … it should … ignore it."
+# `sudo -E` keeps the caller's XDG_CACHE_HOME and HOME. Root's files must not be kept there: the user could replace
+# them, and could not write to a cache directory that root created.
 def _cache_base() -> Path:
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if given.is_absolute():
-        return given
+    if given.is_absolute() and (os.geteuid() != 0 or _is_of_root(given)):
+        return Path(os.path.realpath(given))
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home() fails without a home directory
-    # sudo may keep the caller's HOME, but root's files must not be kept in another user's home. In a container, the
-    # user may have no entry in /etc/passwd.
+    # In a container, the user may have no entry in /etc/passwd.
     if home.is_dir() and home.stat().st_uid != os.geteuid():
         with suppress(KeyError):
             home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
@@ -60,16 +54,17 @@ def _cache_base() -> Path:
     return home / ".cache"
 
 
-@cache
-def scratch_directory() -> Path:
-    """Return a private directory that is removed when the process ends.
+# Whether no other user can replace a directory or link of the path, so far as it exists. realpath(), unlike
+# Path.resolve(), does not fail for a loop of links.
+def _is_of_root(path: Path) -> bool:
+    place = Path(os.path.realpath(path))
+    return all(map(_only_root_writes, {path, *path.parents, place, *place.parents}))
 
-    It is in the user's cache, which is more often on a disk than $TMPDIR is. Without a usable cache, it is in $TMPDIR.
-    """
+
+def _only_root_writes(path: Path) -> bool:
     try:
-        directory = Path(tempfile.mkdtemp(prefix="scratch-", dir=cache_directory()))
-    except (SpoTraceError, OSError) as error:
-        directory = Path(tempfile.mkdtemp(prefix="spo-trace-"))
-        _logger.warning("%s; using %s instead", error, directory)
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    return directory
+        status = path.stat()
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR)
+    shared = stat.S_ISDIR(status.st_mode) and status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+    return status.st_uid == 0 and not shared

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Private directories: their owner, place and lifetime."""
+"""The cache: private, and for root never below a directory of another user."""
 
 import os
 import pwd
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.files.private_directories import cache_directory
+from spo_trace.files.cache import cache_directory
+from tests.unit.files.users import USER, as_root, ids, shared
+
+__all__ = ["shared"]
 
 
 def test_the_cache_is_private_and_in_xdg_cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,47 +78,6 @@ def test_a_cache_that_cannot_be_created(tmp_path: Path, monkeypatch: pytest.Monk
     assert caught.value.message == f"the cache directory {tmp_path}/file/spo-trace can't be created: Not a directory"
 
 
-def test_a_scratch_directory_lasts_as_long_as_the_process(tmp_path: Path) -> None:
-    program = (
-        "from spo_trace.files.private_directories import scratch_directory as s; (s() / 'x').touch();"
-        "print(s() == s(), oct(s().stat().st_mode & 0o777), s().parent, (s() / 'x').exists())"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=Path(__file__).parents[3],
-        env={"XDG_CACHE_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert run.stdout == f"True 0o700 {tmp_path}/spo-trace True\n"
-    assert list((tmp_path / "spo-trace").iterdir()) == []
-
-
-def test_without_a_cache_tmpdir_is_used(tmp_path: Path) -> None:
-    # GIVEN a cache that other users may write to
-    (tmp_path / "spo-trace").mkdir()
-    (tmp_path / "spo-trace").chmod(0o777)
-    (tmp_path / "tmp").mkdir()
-    program = (
-        "from spo_trace.files.private_directories import scratch_directory;"
-        "made = scratch_directory(); print(made.parent, oct(made.stat().st_mode & 0o777))"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=Path(__file__).parents[3],
-        env={"XDG_CACHE_HOME": str(tmp_path), "TMPDIR": str(tmp_path / "tmp")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    # THEN there is a warning, files are in a private directory in $TMPDIR, and all are removed at exit
-    assert run.stdout == f"{tmp_path}/tmp 0o700\n"
-    expected = f"other users can write to the cache directory {tmp_path}/spo-trace; using {tmp_path}/tmp/spo-trace-"
-    assert expected in run.stderr
-    assert list((tmp_path / "tmp").iterdir()) == list((tmp_path / "spo-trace").iterdir()) == []
-
-
 def test_if_sudo_keeps_home_nothing_is_written_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN the HOME of another user
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -133,3 +93,42 @@ def test_if_sudo_keeps_home_nothing_is_written_there(tmp_path: Path, monkeypatch
     # THEN the user's own home is chosen (which the check of its owner then refuses in this test)
     assert (tmp_path / "mine/.cache/spo-trace").is_dir()
     assert not (tmp_path / "theirs/.cache").exists()
+
+
+@as_root
+@pytest.mark.parametrize("given", ["", "/.cache", "/.cache/below", "/link/below"])
+def test_root_does_not_use_the_xdg_cache_home_of_a_user(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    # GIVEN sudo -E, which keeps the variable
+    (shared / ".cache").mkdir()
+    os.chown(shared / ".cache", USER.pw_uid, USER.pw_gid)
+    # The user can exchange what this leads to.
+    (shared / "link").symlink_to(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{shared}{given}")
+    monkeypatch.setenv("HOME", str(shared))
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_dir=str(tmp_path / "root")))
+    # THEN root's own cache is used, and no directory of root is in the user's
+    assert cache_directory() == tmp_path / "root/.cache/spo-trace"
+    assert {ids(path)[0] for path in (shared / ".cache", *(shared / ".cache").rglob("*"))} == {USER.pw_uid}
+
+
+def test_a_loop_of_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "loop"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    if os.geteuid() == 0:
+        assert cache_directory() == tmp_path / "home/.cache/spo-trace"
+    else:
+        with pytest.raises(SpoTraceError, match="can't be created"):
+            cache_directory()
+
+
+@as_root
+def test_root_may_have_an_xdg_cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new"))
+    assert cache_directory() == tmp_path / "new/spo-trace"
+    # In a directory in which others can rename it, it is not used.
+    tmp_path.chmod(0o777)
+    monkeypatch.setenv("HOME", str(tmp_path / "root"))
+    assert cache_directory() == tmp_path / "root/.cache/spo-trace"

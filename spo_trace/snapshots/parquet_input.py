@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Open an untrusted Parquet file, and bound what its footer makes a reader allocate."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spo_trace.files.regular import open_regular
+from spo_trace.limits import MAX_ROW_GROUP, MAX_ROWS_PER_BYTE, MAX_TABLE_BYTES
+from spo_trace.snapshots.damage import Damage
+
+__all__ = ["checked_footer", "open_parquet", "opened_again"]
+
+
+def open_parquet(path: Path) -> pa.NativeFile:
+    """Open a regular file as `files.regular` does, for pyarrow; raise OSError."""
+    # A thread of pyarrow that releases a file of Python while the process exits would abort the process.
+    with open_regular(path) as file:
+        return pa.OSFile(f"/dev/fd/{file.fileno()}")
+
+
+def checked_footer(file: pa.NativeFile) -> pq.ParquetFile:
+    """Return a file whose footer has been checked; raise Damage if the file can't have its rows or columns."""
+    found = pq.ParquetFile(file)
+    _check(found.metadata, found.schema_arrow, file.size())
+    return found
+
+
+def opened_again(file: pa.NativeFile, footer: pq.FileMetaData, dictionaries: Sequence[str]) -> pq.ParquetFile:
+    """Return the file with columns at these paths as dictionaries; each page is compared with its CRC.
+
+    Older versions of spo-trace wrote no CRC.
+    """
+    return pq.ParquetFile(file, metadata=footer, read_dictionary=dictionaries, page_checksum_verification=True)
+
+
+def _check(footer: pq.FileMetaData, columns: pa.Schema, size: int) -> None:
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    rows = [group.num_rows for group in groups]
+    if footer.num_rows != sum(rows) or any(number < 0 for number in rows):
+        raise Damage(f"the numbers of rows contradict each other: {footer.num_rows:,} and {sum(rows):,}")
+    if any(number > MAX_ROW_GROUP for number in rows) or footer.num_rows > size * MAX_ROWS_PER_BYTE:
+        raise Damage(f"it claims {footer.num_rows:,} rows in {size:,} bytes")
+    if any(group.total_byte_size > MAX_TABLE_BYTES for group in groups):
+        raise Damage(f"it claims more than {MAX_TABLE_BYTES:,} bytes for some rows")
+    twice = [name for name, number in Counter(columns.names).items() if number > 1]
+    if twice:
+        raise Damage(f"it has two columns {twice[0]}")

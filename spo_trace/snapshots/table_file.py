@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Open one Parquet file of a snapshot: its footer is compared with schema.py, its rows are checked as they are read."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spo_trace import schema
+from spo_trace.files.closeable import Closeable
+from spo_trace.snapshots.damage import Damage
+from spo_trace.snapshots.meta import Meta
+from spo_trace.snapshots.parquet_input import checked_footer, open_parquet, opened_again
+from spo_trace.snapshots.table_checks import RowChecks
+from spo_trace.snapshots.table_types import converted, equivalent, text_paths
+
+__all__ = ["Expected", "TableFile", "expected_rows", "optional_columns"]
+
+
+class Expected(NamedTuple):
+    """Hold what the rest of the snapshot says about a table.
+
+    `rows`: their number, None if unknown. `stacks`: rows of stacks. `optional`: columns that may be absent.
+    """
+
+    rows: int | None
+    stacks: int
+    page_size: int
+    optional: frozenset[str]
+
+
+# The kernel files whose records become the rows of a table.
+_FILES = {"pages": ("page_owner",), "swap": ("swap_page_owner", "bpf")}
+
+
+def expected_rows(meta: Meta, table: str) -> int | None:
+    """Return the number of rows of `table` according to snapshot.json, None if it does not say."""
+    if table not in _FILES:
+        return None
+    # Without an origin, the owners of swap are unknown: rows would be left out of the total.
+    if table == "swap" and meta.swap_owner.origin is None:
+        return 0
+    return sum(meta.files[name].records for name in _FILES[table] if name in meta.files)
+
+
+def optional_columns(meta: Meta, table: str) -> frozenset[str]:
+    """Return the columns that `table` may lack: those that an older version had not, and those left out."""
+    if table == "pages" and meta.page_columns is not None:
+        return frozenset(schema.TABLES[table].names) - set(meta.page_columns)
+    older = meta.schema_version < schema.SCHEMA_VERSION
+    return frozenset(field.name for field in schema.TABLES[table] if older and field.nullable)
+
+
+class TableFile(Closeable):
+    """Read the file `path` of a table; raise Damage, OSError or an error of pyarrow if it is not as expected.
+
+    Each instance is for one pass over the rows.
+    """
+
+    def __init__(self, path: Path, table: str, expected: Expected) -> None:
+        self._schema = schema.TABLES[table]
+        self._expected = expected
+        self._checks = RowChecks(table, expected.stacks, expected.page_size)
+        self._file = open_parquet(path)
+        try:
+            self._parquet = self._opened()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._parquet.close()
+        self._file.close()
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the names of the file's columns."""
+        names: list[str] = self._parquet.schema_arrow.names
+        return names
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows."""
+        return int(self._parquet.metadata.num_rows)
+
+    def groups(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield `columns`, each of which must exist, of each row group; without rows, of one empty table."""
+        needed = self._checks.needed(columns)
+        for number in range(self._parquet.num_row_groups):
+            found = self._parquet.read_row_group(number, columns=needed)
+            if found.num_rows != self._parquet.metadata.row_group(number).num_rows:
+                raise Damage(f"row group {number + 1} has {found.num_rows:,} rows, not as many as its footer says")
+            yield self._checked(found, needed).select(list(columns))
+        # pyarrow 18 fails to read a file without row groups.
+        if not self._parquet.num_row_groups:
+            yield self._checked(self._parquet.schema_arrow.empty_table().select(needed), needed).select(list(columns))
+
+    def _opened(self) -> pq.ParquetFile:
+        footer = checked_footer(self._file)
+        if self._expected.rows not in (None, footer.metadata.num_rows):
+            raise Damage(f"it has {footer.metadata.num_rows:,} rows; snapshot.json says {self._expected.rows:,}")
+        self._check_columns(footer.schema_arrow)
+        return opened_again(self._file, footer.metadata, text_paths(footer.metadata))
+
+    def _check_columns(self, found: pa.Schema) -> None:
+        for field in self._schema:
+            if field.name not in found.names:
+                if field.name in self._expected.optional:
+                    continue
+                raise Damage(f"there is no column {field.name}")
+            has = found.field(field.name).type
+            if not equivalent(has, field.type):
+                raise Damage(f"column {field.name} is of type {has}, not {field.type}")
+
+    def _checked(self, found: pa.Table, names: Sequence[str]) -> pa.Table:
+        found = found.select(list(names))
+        found.validate(full=True)
+        for place, name in enumerate(names):
+            if name in self._schema.names:
+                field = self._schema.field(name)
+                found = found.set_column(place, field, converted(found[name], field.type))
+        self._checks.check(found)
+        return found

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Sizes that a table claims are bounded; other forms of text are accepted; changed bytes are found."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from spo_trace.errors import SpoTraceError
+from spo_trace.snapshots import parquet_input, table_checks, table_types
+from spo_trace.snapshots.reader import Snapshot
+from tests.damage import change_table
+from tests.support import MACHINE, entry, page, snapshot_of
+
+
+@pytest.fixture
+def snap(tmp_path: Path) -> Snapshot:
+    """Return a snapshot with three pages and two swap entries."""
+    pages = page(0x100, 2) + page(0x108, 0, b"cat") + page(0x200, 1)
+    return snapshot_of(tmp_path, {**MACHINE, "page_owner": pages, "swap_page_owner": entry(1) + entry(1 << 58)})
+
+
+def test_totals_beyond_any_machine_are_damage(snap: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a limit of as many bytes as the snapshot has, THEN it is read
+    monkeypatch.setattr(table_checks, "MAX_MEMORY_BYTES", 7 * 4096)
+    assert len(snap.read("pages", ["order"])) == 3
+    # AND with one byte less it is not.
+    monkeypatch.setattr(table_checks, "MAX_MEMORY_BYTES", 7 * 4096 - 1)
+    with pytest.raises(
+        SpoTraceError, match=r"x\.spo is damaged: pages\.parquet: the rows add up to more memory than any"
+    ):
+        list(snap.dataframes("pages", ["order"]))
+    monkeypatch.setattr(table_checks, "MAX_MEMORY_BYTES", 2 * 4096 - 1)
+    with pytest.raises(SpoTraceError, match=r"swap\.parquet: the rows add up"):
+        snap.read("swap", ["pid"])
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "said"),
+    [
+        ("MAX_ROW_GROUP", 2, "it claims [23] rows in "),
+        ("MAX_ROWS_PER_BYTE", 0, "it claims [23] rows in "),
+        ("MAX_TABLE_BYTES", 10, "it claims more than 10 bytes for some rows"),
+    ],
+)
+def test_sizes_of_the_footer_are_bounded(
+    snap: Snapshot, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, said: str
+) -> None:
+    monkeypatch.setattr(parquet_input, limit, value)
+    with pytest.raises(SpoTraceError, match=f"x.spo is damaged: [a-z]+.parquet: {said}"):
+        snap.read("pages", ["pid"])
+
+
+def test_one_text_for_many_rows_is_not_expanded(snap: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a long text that is in the file once, and is the caller of every stack
+    change_table(snap.path, "stacks", lambda table: _with(table, "caller", pa.array(["x" * 5000] * len(table))))
+    # WHEN the texts of all rows exceed the limit, THEN they are not read
+    monkeypatch.setattr(table_types, "MAX_TABLE_BYTES", 5000 * snap.count("stacks") - 1)
+    with pytest.raises(SpoTraceError, match=r"stacks\.parquet: its texts take [0-9,]+ bytes"):
+        snap.read("stacks")
+    monkeypatch.setattr(table_types, "MAX_TABLE_BYTES", 5000 * snap.count("stacks"))
+    assert snap.read("stacks")["caller"].str.len().tolist() == [5000] * snap.count("stacks")
+
+
+def _with(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, column)
+
+
+def _cast(name: str, kind: pa.DataType) -> Callable[[pa.Table], pa.Table]:
+    return lambda table: _with(table, name, table[name].cast(pa.string() if "comm" in name else kind).cast(kind))
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "kind"),
+    [
+        ("pages", "comm", pa.string()),
+        ("pages", "comm", pa.large_string()),
+        ("stacks", "caller", pa.large_string()),
+        ("stacks", "caller", pa.dictionary(pa.int32(), pa.string())),
+        ("stacks", "frames", pa.large_list(pa.large_string())),
+    ],
+)
+def test_other_forms_of_text_are_read_the_same(snap: Snapshot, table: str, name: str, kind: pa.DataType) -> None:
+    before = snap.arrow(table)
+    change_table(snap.path, table, _cast(name, kind))
+    assert pq.read_schema(snap.path / f"{table}.parquet").field(name).type == kind
+    assert Snapshot(snap.path).arrow(table).equals(before)
+
+
+def test_a_changed_byte_is_found_by_the_crc(snap: Snapshot) -> None:
+    path = snap.path / "pages.parquet"
+    footer = pq.read_metadata(path)
+    columns = {footer.row_group(0).column(number).path_in_schema: number for number in range(footer.num_columns)}
+    column = footer.row_group(0).column(columns["order"])
+    content = bytearray(path.read_bytes())
+    # The last bytes of a column's last page are its values.
+    start = column.dictionary_page_offset or column.data_page_offset
+    content[start + column.total_compressed_size - 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SpoTraceError, match=r"x\.spo is damaged: pages\.parquet: .*(CRC|crc)"):
+        snap.read("pages", ["order"])
+    assert len(snap.read("pages", ["pid"])) == 3
+
+
+def test_entries_of_a_32_bit_machine(tmp_path: Path) -> None:
+    files = {**MACHINE, "uname": b"Linux box 7.2 #1 SMP i686 GNU/Linux\n", "swap_page_owner": entry(1 << 26 | 5)}
+    snap = snapshot_of(tmp_path, {**files, "page_owner": page()})
+    assert snap.swap[["swap_type", "swap_offset"]].to_numpy().tolist() == [[1, 5]]
