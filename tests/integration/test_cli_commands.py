@@ -112,7 +112,7 @@ def test_report_as_json_csv_and_markdown(place: Path) -> None:
         f"dd,8,1,32768,4096,36864,{36864 / 57344}",
     ]
     assert answer(in_process("report", "a.spo", "-f", "markdown", "--top", 1, cwd=place)).split("\n")[2] == (
-        "| dd | 32.00 KiB | 4.00 KiB | 36.00 KiB | 64.3% |"
+        "| `dd` | 32.00 KiB | 4.00 KiB | 36.00 KiB | 64.3% |"
     )
 
 
