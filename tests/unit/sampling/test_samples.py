@@ -33,7 +33,8 @@ def test_every_record() -> None:
     first, second = take_samples([at(100), at(160)], Question.of(["comm"]))
     assert (first.number, first.seconds, first.method) == (1, 0.0, "full")
     assert (second.number, second.seconds) == (2, 60.0)
-    assert first.table.to_dict("split")["data"] == [["cat", 16384, 0, 16384], ["dd", 4096, 4096, 8192]]
+    rows = [["cat", True, 16384, 0, 0, 16384], ["dd", True, 4096, 4096, 0, 8192]]
+    assert first.table.to_dict("split")["data"] == rows
     assert set(scratch_directory().iterdir()) == before
 
 
