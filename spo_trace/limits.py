@@ -22,6 +22,19 @@ __all__ = [
     "NAME_BYTES",
     "STAGE_NAME_BYTES",
 ]
+# Characters of a condition (--where): a list of two thousand process IDs fits. Python's parser, and the messages that
+# show a condition, take time and stack for longer ones.
+WHERE_CHARACTERS = 16_384
+
+# Levels of a condition, such as signs and calls. pandas evaluates each level in a few nested calls, of which Python
+# allows a thousand.
+WHERE_LEVELS = 64
+
+# Operators of a condition: pandas evaluates each one on all rows.
+WHERE_OPERATORS = 100
+
+# Characters of a size, such as 1.5GiB: 2**64 has 20 digits, and Python refuses to convert more than 4,300.
+SIZE_CHARACTERS = 40
 
 # A file name in Linux's file systems (NAME_MAX of linux/limits.h).
 NAME_BYTES = 255
@@ -33,7 +46,7 @@ STAGE_NAME_BYTES = 200
 MANIFEST_BYTES = 1 << 22
 
 # 16 GiB in pages of 4 KiB: the largest folio of any kernel (MAX_FOLIO_ORDER, 39231e8d6ba7, 6.18: 34 - PAGE_SHIFT). The
-# page allocator itself ends at MAX_PAGE_ORDER (at most 17, on ia64); only gigantic huge pages and CMA go beyond it.
+# page allocator itself ends at MAX_PAGE_ORDER (usually 10); only gigantic huge pages go beyond it.
 # native/page_record.c has the same limit.
 MAX_ORDER = 22
 
@@ -51,11 +64,11 @@ MAX_JSON_DEPTH = 20
 # group.
 MAX_ROW_GROUP = 1 << 24
 
-# Run-length encoding lets a file of a few kilobytes contain 2**40 equal rows. The simplest rows of real kernels (4.4,
-# one owner, consecutive PFNs) take more than a tenth of a byte.
+# Run-length encoding lets a file of a few kilobytes contain 2**40 equal rows. The simplest rows, equal in all columns
+# but consecutive PFNs, take 0.09 bytes each.
 MAX_ROWS_PER_BYTE = 200
 
-# Of one row group's columns in memory, as its footer states them: 260,000 rows take 40 MB.
+# Of one row group without compression, as its footer states it: 270,000 rows have 5 MB.
 MAX_TABLE_BYTES = 4 << 30
 
 # nr_base_pages of page_owner_stacks is an int (stack_print(), mm/page_owner.c), negative if its refcount is saturated.

@@ -19,7 +19,7 @@ from spo_trace.collect.read_log import Progress, ReadLog
 from spo_trace.collect.rows import RowWriter
 from spo_trace.collect.stack_files import StackFiles
 from spo_trace.collect.swap_owners import SWAP_MODES, SwapOwners
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import NoRecords, SpoTraceError, UsageError
 from spo_trace.files.access import OWN, Access
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.parser_choice import page_batches
@@ -64,7 +64,8 @@ def collect(
     one in the source.
 
     Malformed records are counted and kept in rejects.txt; with `strict`, the first one is an error.
-    Raise SpoTraceError if neither page_owner nor swap_page_owner has a record, or if `target` can't be written.
+    Raise SpoTraceError if neither page_owner nor swap_page_owner has a record (NoRecords if both are missing), or if
+    `target` can't be written.
     """
     if swap not in SWAP_MODES:
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
@@ -152,7 +153,7 @@ class _Collection:
             return
         if not counts:
             why = self._source.why_missing("page_owner")
-            raise SpoTraceError(
+            raise NoRecords(
                 f"there is no page_owner to read: {why.text}",
                 hint=why.hint or "on the machine itself: spo-trace doctor",
             )

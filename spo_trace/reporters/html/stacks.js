@@ -13,7 +13,7 @@ function sumByStack(rows) {
 }
 
 function commNames({ comms }) {
-  const names = [...comms].sort((a, b) => b[1] - a[1]).map(([comm]) => nameOf(DATA.comms[comm], "comm"));
+  const names = [...comms].sort((a, b) => b[1] - a[1]).map(([comm]) => DATA.comms[comm]);
   const rest = names.length - MAX_NAMES;
   return names.slice(0, MAX_NAMES).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }

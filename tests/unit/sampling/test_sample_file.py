@@ -88,7 +88,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "an amount below 0": (changed("mem_bytes", [-1, 0]), "column mem_bytes: -1 is no amount of memory"),
     "an amount of 2**62": (changed("total_bytes", [1 << 62, 0]), "is no amount of memory"),
     "a sum above 2**52": (changed("total_bytes", [1 << 52, 1 << 52]), "adds up to more memory than any machine has"),
-    "an amount missing": (changed("mem_bytes", [None, 5]), "column mem_bytes has gaps"),
+    "an amount missing": (changed("mem_bytes", [None, 5]), "total_bytes is not the sum of its parts"),
+    "an amount too small": (changed("mem_bytes", [5, 8192]), "total_bytes is not the sum of its parts"),
     "no total": (changed("total_bytes", [None] * 2, pa.int64()), "column total_bytes has gaps"),
     "a total of text": (changed("total_bytes", ["x", "y"]), "column total_bytes is of type string"),
     "a key of lists": (changed("comm", [["dd"], ["cat"]]), "column comm is of type list"),
@@ -128,6 +129,15 @@ def test_amounts_may_be_unknown_in_all_rows(recording: Path) -> None:
     changed("swap_bytes", [None, None])(recording)
     _, table = read_recording(recording)
     assert table["swap_bytes"].isna().sum() == 2
+
+
+@pytest.mark.parametrize("metadata", [b"{", b"[" * 100_000, b"\xff"])
+def test_metadata_for_pandas_is_ignored(recording: Path, metadata: bytes) -> None:
+    before = read_recording(recording)[1]
+    # The metadata of the first sample would be that of all.
+    path = recording / "000001.parquet"
+    pq.write_table(pq.read_table(path).replace_schema_metadata({"pandas": metadata}), path)
+    pd.testing.assert_frame_equal(read_recording(recording)[1], before)
 
 
 @pytest.mark.parametrize("lost", [1, 3, 5])
