@@ -46,6 +46,14 @@ def test_the_kernels_counts() -> None:
     assert sample.table[["mem_bytes", "swap_bytes"]].isna().all(axis=None)
 
 
+def test_counts_that_are_there_twice_count_once() -> None:
+    once, twice = (
+        next(iter(take_samples([at(1, {**FILES, "show_stacks": text})], Question.of(["category"]))))
+        for text in (COUNTS, COUNTS * 2)
+    )
+    assert once.table.equals(twice.table)
+
+
 def test_with_handles_the_stacks_are_read_once() -> None:
     # GIVEN a kernel with handles, whose large file is missing after the first sample
     handles = b" %b\nhandle: 7\n\n %b\nhandle: 9\n\n" % (b"\n ".join(ANON), b"\n ".join(FS))
