@@ -18,7 +18,7 @@ NO_PACKAGES = echo "spo-trace: error: pip failed; is the network reachable? Run 
 export PREFIX PYTHON PIP_ARGS
 
 .PHONY: help demo install uninstall test test-versions lint docs notebooks pictures bench fuzz consumers vendor \
-	test-lowest test-highest vm-test vm-kernel vm-userland vm-bench rfc-experiment clean
+	test-lowest test-highest vm-test vm-kernel vm-userland vm-bench rfc-experiment meaning-check clean
 
 help: ## list the targets
 	@echo "Start with 'make demo', which needs no root. Each target installs what it needs; CONTRIBUTING.md lists the sizes."
@@ -117,6 +117,9 @@ vm-bench: $(READY) ## compare live snapshots with `cat page_owner` in a guest; w
 
 rfc-experiment: $(READY) ## the RFC's experiment on a stock and a patched kernel; writes docs/rfc-experiment.md
 	$(BIN)/python -m tests.vm.rfc_experiment docs/rfc-experiment.md
+
+meaning-check: $(READY) ## compare categories with the flags of pages on several kernels; writes docs/meaning-check.md
+	$(BIN)/python -m tests.vm.meaning_check docs/meaning-check.md
 
 ##@ Clean up
 clean: ## remove everything that these targets created, except 'make install' and docs

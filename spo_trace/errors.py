@@ -87,5 +87,9 @@ class UsageError(SpoTraceError):
         super().__init__(message, hint=hint, exit_code=EXIT_USAGE)
 
 
+class NoRecords(SpoTraceError):
+    """There is neither page_owner nor swap_page_owner to read."""
+
+
 class MalformedRecord(SpoTraceError):
     """The first record that could not be parsed, with its position (`strict`)."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Export a snapshot, or the difference of two, in the formats of other tools. Calls both analysis and reporters."""
 
+from collections.abc import Collection
 from typing import TextIO
 
 import pandas as pd
@@ -10,13 +11,14 @@ from spo_trace.analysis.attribution import attribute, record_columns
 from spo_trace.analysis.balance import BALANCE_COLUMNS
 from spo_trace.analysis.diff import diff, relate
 from spo_trace.analysis.diff_notes import matched_notes, relation_notes
+from spo_trace.analysis.known_keys import unknown_amounts
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.records import record_tables, records_schema, text_frames
 from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
+from spo_trace.analysis.totals import totals
 from spo_trace.analysis.verdicts import verified
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import Argument, SpoTraceError
-from spo_trace.reporters.format import printable
 from spo_trace.reporters.html.rows import STACK_KEYS
 from spo_trace.snapshots.in_memory import in_memory
 from spo_trace.snapshots.reader import Snapshot
@@ -26,46 +28,58 @@ from spo_trace.version import __version__
 __all__ = ["export", "export_diff", "html_columns"]
 
 
-def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, weight: str = "total") -> None:
+def export(
+    snap: Snapshot,
+    format: str,
+    outfile: TextIO,
+    question: Question,
+    *,
+    weight: str = "total",
+    csv_safe: bool = False,
+) -> None:
     """Write the records that match the question's condition to `outfile` (UTF-8; pprof and parquet to its `.buffer`).
 
-    `format` and `weight` as for `spo.export`; each format has its own keys.
+    `format`, `weight` and `csv_safe` as for `spo.export`; each format has its own keys.
     """
+    unknown = unknown_amounts(snap, question.condition)
     match format:
         case "folded":
             from spo_trace.reporters.folded import render_folded
 
-            _check_known(snap, weight)
+            _check_known(snap, weight, unknown)
             render_folded(attribute(snap, question.grouped_by(["comm", "stack"])), outfile, weight=f"{weight}_bytes")
         case "speedscope":
             from spo_trace.reporters.speedscope import render_speedscope
 
             table = attribute(snap, question.grouped_by(["comm", "stack", "symbols"]))
-            render_speedscope(table, outfile, name=_machine(snap), unknown=snap.meta.unknown_amounts)
+            render_speedscope(table, outfile, name=_machine(snap), unknown=unknown)
         case "pprof":
             from spo_trace.reporters.pprof import render_pprof
 
             table = attribute(snap, question.grouped_by(["stack", "symbols", "comm", "memcg", "order"]))
-            comments = [printable(f"{name}: {value}") for name, value in _facts(snap, question.condition) if value]
-            taken_at, unknown = snap.meta.machine.taken_at, snap.meta.unknown_amounts
+            comments = [f"{name}: {value}" for name, value in _facts(snap, question.condition) if value]
+            taken_at = snap.meta.machine.taken_at
             render_pprof(table, outfile.buffer, taken_at=taken_at, comments=comments, unknown=unknown)
         case "html":
             _export_html(snap, outfile, question)
         case _:
-            _export_records(snap, format, outfile)
+            _export_records(snap, format, outfile, csv_safe=csv_safe)
 
 
 # An unknown amount must not be written as 0.
-def _check_known(snap: Snapshot, weight: str) -> None:
-    if weight in snap.meta.unknown_amounts:
+def _check_known(snap: Snapshot, weight: str, unknown: Collection[str]) -> None:
+    if weight in unknown:
         name = TITLES[weight]
+        owners = weight in snap.meta.unknown_amounts
         raise SpoTraceError(
-            f"the owners of {name} are unknown in {_name(snap)}",
+            f"the owners of {name} are unknown in {_name(snap)}"
+            if owners
+            else f"it is unknown which part of {name} matches the condition",
             hint=(Argument("weight", "total"), f" leaves out {name}"),
         )
 
 
-def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
+def _export_records(snap: Snapshot, format: str, outfile: TextIO, *, csv_safe: bool) -> None:
     from spo_trace.reporters.csv_file import render_csv
     from spo_trace.reporters.json_file import render_json
     from spo_trace.reporters.parquet_file import render_parquet
@@ -73,7 +87,7 @@ def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
     if format == "parquet":
         render_parquet(record_tables(snap), records_schema(), outfile.buffer)
     elif format == "csv":
-        render_csv(text_frames(record_tables(snap)), outfile)
+        render_csv(text_frames(record_tables(snap)), outfile, safe=csv_safe)
     else:
         render_json(text_frames(record_tables(snap)), outfile)
 
@@ -104,9 +118,9 @@ def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
         outfile,
         title=f"Memory of {_machine(snap)}",
         facts=_facts(snap, question.condition),
-        notes=[note.text for note in (*input_notes(snap), *snapshot_notes(snap))],
+        notes=[note.text for note in (*input_notes(snap), *snapshot_notes(snap, question, totals(tables.stacks)))],
         version=__version__,
-        unknown=snap.meta.unknown_amounts,
+        unknown=unknown_amounts(snap, question.condition),
     )
 
 
@@ -123,7 +137,7 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question) -
     a, b = (in_memory(snap, html_columns(question)) for snap in (a, b))
     relation = relate(a, b)
     table = diff(a, b, question.grouped_by(STACK_KEYS))
-    notes = [*relation_notes(a, b, relation), *matched_notes(table, a, b, relation)]
+    notes = [*relation_notes(a, b, question, relation, totals(table)), *matched_notes(table, a, b, relation)]
     for side, snap in (("A", a), ("B", b)):
         notes += [*input_notes(snap, side), *placeholder_notes(snap, side)]
     facts = [[(side, _name(snap)), *_facts(snap)[1:]] for side, snap in (("A", a), ("B", b))]
@@ -135,7 +149,7 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question) -
         notes=[note.text for note in notes],
         seconds=relation.seconds,
         version=__version__,
-        unknown=[name for name in TITLES if name not in relation.known],
+        unknown=[name for name in TITLES if table[[f"{name}_bytes_a", f"{name}_bytes_b"]].isna().any(axis=None)],
     )
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "HEXADECIMAL",
     "KERNEL_OWNER",
     "KERNEL_OWNER_COLUMNS",
+    "KEY_KNOWN",
     "PAGES",
     "PAGES_COLUMNS",
     "SCHEMA_VERSION",
@@ -167,6 +168,10 @@ STACKS = _schema(STACKS_COLUMNS)
 # 64-bit numbers that are not amounts. Tools that read them as float64 round beyond 2**53, so they are hexadecimal text
 # (0x…) in CSV and JSON, and in the flat table of `export`.
 HEXADECIMAL = frozenset({"swp_entry", "page_flags"})
+
+# The column of results that follows their keys: false if a key that is missing in the row is unknown, true if it is
+# known that there is none.
+KEY_KNOWN = "key_known"
 
 TABLES = {"pages": pa.schema([*PAGES, *KERNEL_OWNER]), "swap": SWAP, "stacks": STACKS}
 

@@ -70,13 +70,14 @@ def page(
     tail: bytes = b"",
     swapped: bool = False,
     node: int = 0,
+    flags: bytes = b"lru",
 ) -> bytes:
-    """Return a page_owner record as Linux 7.2 prints it; `tail`: lines after the stack."""
+    """Return a page_owner record as Linux 7.2 prints it; `tail`: lines after the stack, `flags`: of the page."""
     mark = b" (swapped)" if swapped else b""
     return (
         b"Page allocated via order %d, mask 0xcc0(GFP_KERNEL), pid %d, tgid %d (%b), ts %d ns%b\n"
         % (order, pid, pid, comm, ts, mark)
-        + b"PFN 0x%x type Movable Block %d type Movable Flags 0x8(lru|node=%d|zone=1)\n" % (pfn, pfn >> 9, node)
+        + b"PFN 0x%x type Movable Block %d type Movable Flags 0x8(%b|node=%d|zone=1)\n" % (pfn, pfn >> 9, flags, node)
         + b"".join(b" %b\n" % frame for frame in stack)
         + tail
         + b"\n"
@@ -226,6 +227,9 @@ def in_process(*arguments: object, cwd: Path, stdin: bytes = b"") -> subprocess.
             cli.main()
         except SystemExit as left:
             code = left.code
+        # main() wraps the streams, and Python flushes them at exit.
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
     texts = []
     for stream in (out, err):
         stream.flush()

@@ -3,7 +3,8 @@
 
 import pandas as pd
 
-from spo_trace.analysis.attribution import page_sums, sum_pages, with_bytes
+from spo_trace.analysis.attribution import page_sums, with_bytes
+from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.question import Question
 from spo_trace.snapshots.reader import Snapshot
 
@@ -24,23 +25,21 @@ def ages(snap: Snapshot, question: Question) -> pd.DataFrame:
     """Attribute memory and swap to the keys and to age classes, largest owner first, then youngest class first.
 
     Columns: the keys, age_from and age_to (seconds; age_to is NA in the last class, both are NA where the kernel
-    printed no ts), mem_pages, swap_pages, mem_bytes, swap_bytes, total_bytes (missing where unknown, as in
-    `attribute`). An age is the time from ts_nsec to the start of the snapshot (/proc/uptime, else the newest
-    allocation, which is the reader's own). Later allocations have age 0. For memory that was swapped in without its
-    owner, the age counts from the swap-in.
+    printed no ts), mem_pages, swap_pages, swap_cache_pages, mem_bytes, swap_bytes, swap_cache_bytes and total_bytes
+    (missing where unknown, as in `attribute`). An age is the time from ts_nsec to the start of the snapshot
+    (/proc/uptime, else the newest allocation, which is the reader's own). Later allocations have age 0. For memory that
+    was swapped in without its owner, the age counts from the swap-in.
     """
-    keys, condition, now = question.keys, question.condition, _now(snap)
+    owners, now = owner_columns(question.keys), _now(snap)
     derived = {"age": ("ts_nsec", lambda ts_nsec: _classes(ts_nsec, now))}
-    tables = [page_sums(snap, table, keys, condition, derived) for table in ("pages", "swap")]
-    sums = sum_pages(pd.concat(tables, ignore_index=True), [*keys, "age"])
-    table = with_bytes(sums, [*keys, "age"], snap)
-    table["of_keys"] = table.groupby(keys, dropna=False)["total_bytes"].transform("sum") if keys else 0
+    table = with_bytes(page_sums(snap, question, derived), [*owners, "age"], snap)
+    table["of_keys"] = table.groupby(owners, dropna=False)["total_bytes"].transform("sum") if owners else 0
     table = table.sort_values(
-        ["of_keys", *keys, "age"], ascending=[False, *[True] * (len(keys) + 1)], ignore_index=True
+        ["of_keys", *owners, "age"], ascending=[False, *[True] * (len(owners) + 1)], ignore_index=True
     )
     classes = table.pop("age").astype("Int64")
-    table.insert(len(keys), "age_from", classes.map(dict(enumerate(AGES))).astype("Int64"))
-    table.insert(len(keys) + 1, "age_to", classes.map(dict(enumerate(AGES[1:]))).astype("Int64"))
+    table.insert(len(owners), "age_from", classes.map(dict(enumerate(AGES))).astype("Int64"))
+    table.insert(len(owners) + 1, "age_to", classes.map(dict(enumerate(AGES[1:]))).astype("Int64"))
     return table.drop(columns="of_keys")
 
 

@@ -5,26 +5,30 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from spo_trace.analysis.keys import KEY_TABLE, key_of
+from spo_trace.analysis.keys import KEY_TABLE, Absent, key_of, owner_columns
+from spo_trace.analysis.known_keys import AMOUNT_OF, evidence, keys_known, unknown_amounts, unknown_keys
 from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
-from spo_trace.analysis.where import Condition
+from spo_trace.analysis.swap_cache import SwapCache
+from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["AMOUNTS", "ORDERS", "attribute", "page_sums", "record_columns", "sum_pages", "with_bytes"]
+__all__ = ["AMOUNTS", "ORDERS", "PARTS", "attribute", "page_sums", "record_columns", "total_bytes", "with_bytes"]
 
-AMOUNTS = ["mem_pages", "swap_pages", "mem_bytes", "swap_bytes", "total_bytes", "share"]
+# The parts of the total. Pages of the swap cache are in memory and in swap: they are subtracted.
+PARTS = ("mem", "swap", "swap_cache")
+_PAGES = [f"{name}_pages" for name in PARTS]
+
+AMOUNTS = [*_PAGES, *(f"{name}_bytes" for name in PARTS), "total_bytes", "share"]
 
 # What `attribute` can sort by.
 ORDERS = Orders({name.removesuffix("_bytes"): name for name in ("total_bytes", "mem_bytes", "swap_bytes", *AMOUNTS)})
 
-_PAGES = ["mem_pages", "swap_pages"]
-
-# The column from which a table's pages are counted. A swap entry is one page, so any column without nulls works.
-_COUNTED = {"pages": "order", "swap": "swap_type"}
+# The columns from which a table's pages are counted. A swap entry is one page, so any column without nulls works.
+_COUNTED = {"pages": ["order", *SwapCache.COLUMNS], "swap": ["swap_type"]}
 
 Derived = Mapping[str, tuple[str, Callable[[pd.Series], pd.Series]]]
 
@@ -32,37 +36,60 @@ Derived = Mapping[str, tuple[str, Callable[[pd.Series], pd.Series]]]
 def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
     """Attribute a snapshot's memory and swap to each combination of the question's keys, largest total first.
 
-    Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), mem_bytes,
-    swap_bytes, total_bytes and share (of the total, 0 to 1). `stack` and `symbols` are tuples of frames, innermost
-    first. A key that the kernel does not print for a page or for a swap entry is missing there (NA): swap entries have
-    no memcg, memory has no swap type. If the snapshot has no owners of swap, swap_pages and swap_bytes are missing and
-    the total is that of memory; without page_owner, mem_pages and mem_bytes are missing. Only rows that match the
-    question's condition are counted.
+    Columns: the keys and key_known, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries),
+    swap_cache_pages (pages in memory that also hold a swap entry: the swap cache), the same three in bytes, total_bytes
+    (memory + swap − swap cache) and share (of the total, 0 to 1). `stack` and `symbols` are tuples of frames, innermost
+    first.
+
+    A missing key (NA) is unknown if key_known is false: swap entries have no memcg, and all swap by memcg is one such
+    row. In the other rows, swap is missing: each may have a part of it. If key_known is true, it is known that there is
+    none: the page is not charged, memory has no swap type. Without keys, there is no key_known.
+
+    If the snapshot has no owners of swap, or the condition uses a key that swap entries lack, the amounts of swap and
+    of the swap cache are missing and the total is that of memory; the same holds for memory. If the kernel prints no
+    page flags, the swap cache is missing and counts twice in the total. Only rows that match the question's condition
+    are counted.
     """
-    keys, condition = question.keys, question.condition
-    memory = page_sums(snap, "pages", keys, condition)
-    swap = page_sums(snap, "swap", keys, condition)
-    table = _largest_first(sum_pages(pd.concat([memory, swap], ignore_index=True), keys), keys, snap)
+    keys = question.keys
+    table = _largest_first(page_sums(snap, question), keys, snap)
     return table if question.sort in (None, "total_bytes") else sort_rows(table, question.sort, keys)
 
 
 def record_columns(question: Question, table: str) -> list[str]:
     """Return the columns of `table` (`pages` or `swap`) that `attribute` reads to answer a question."""
-    return question.condition.columns(table, [*_groups(table, question.keys), _COUNTED[table]])
+    shown = evidence(table, [*question.keys, *question.condition.names])
+    return question.condition.columns(table, [*_groups(table, question.keys), *_COUNTED[table], *shown])
 
 
-def page_sums(
-    snap: Snapshot, table: str, keys: list[str], condition: Condition, derived: Derived | None = None
-) -> pd.DataFrame:
-    """Return mem_pages and swap_pages of one table's rows, summed by `keys` and by the `derived` columns.
+def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None) -> pd.DataFrame:
+    """Return mem_pages, swap_pages and swap_cache_pages, summed by the question's keys and the `derived` columns.
 
-    `derived`: name → (column of both tables, function that maps its values to groups).
+    The keys are followed by key_known. Unknown amounts are missing. `derived`: name → (column of both tables, function
+    that maps its values to groups).
     """
     derived = derived or {}
-    own = _own(table, keys)
+    owners = [*owner_columns(question.keys), *derived]
+    unknown = unknown_amounts(snap, question.condition)
+    known = {name: table for table, name in AMOUNT_OF.items() if name not in unknown}
+    cache = SwapCache(snap)
+    parts = [_sums_of(snap, table, question, derived, cache) for table in known.values()]
+    sums = _sum_pages(pd.concat(parts, ignore_index=True), owners)
+    for name in AMOUNT_OF.values():
+        pages = sums[f"{name}_pages"]
+        if name in known and not (pages.any() and unknown_keys(snap, known[name], question.keys)):
+            sums[f"{name}_pages"] = pages.fillna(0)
+    both = len(known) == len(AMOUNT_OF) and not cache.is_unknown
+    cached = sums["swap_cache_pages"].fillna(0).where(sums["mem_pages"].notna())
+    sums["swap_cache_pages"] = cached if both else unknown_numbers(sums)
+    return sums.astype({name: "int64" for name in _PAGES if sums[name].notna().all() and len(sums)})
+
+
+def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, cache: SwapCache) -> pd.DataFrame:
+    keys, condition = question.keys, question.condition
     through_stack = [key for key in keys if key_of(key).of_stack]
     group_by = _groups(table, keys)
-    needed = [*group_by, _COUNTED[table], *(column for column, _ in derived.values())]
+    needed = [*group_by, *(column for column, _ in derived.values())]
+    needed += ["order", *cache.columns] if table == "pages" else _COUNTED["swap"]
     parts = []
     for batch in snap.dataframes(table, condition.columns(table, needed)):
         if "bytes" in keys or "bytes" in condition.names:
@@ -71,22 +98,37 @@ def page_sums(
         counted = rows[group_by].copy()
         for name, (column, group) in derived.items():
             counted[name] = group(rows[column])
-        counted["mem_pages"] = 2 ** rows["order"].astype("int64") if table == "pages" else 0
-        counted["swap_pages"] = 0 if table == "pages" else 1
-        parts.append(_joinable(sum_pages(counted, [*group_by, *derived])))
-    sums = sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=own)
+        counted[_PAGES] = pd.NA
+        if table == "pages":
+            counted["mem_pages"] = 2 ** rows["order"].astype("int64")
+            counted["swap_cache_pages"] = cache.pages(rows)
+        else:
+            counted["swap_pages"] = 1
+        parts.append(_joinable(_sum_pages(counted, [*group_by, *derived])))
+    sums = _sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=_own(table, keys))
     if keys or derived:
-        # If the table has none of the keys, its sum is one row. Leave that out if it has 0 pages: no record matches.
-        sums = sums[sums[_PAGES].any(axis=1)]
+        # If the table has none of the keys, its sum is one row. Leave that out if no record matches.
+        sums = sums[sums[_PAGES].notna().any(axis=1)]
     for key in through_stack:
         sums[key] = stack_column(snap.stacks, key).take(sums["stack_id"].to_numpy(int)).to_numpy()
-    return _typed(sums.reindex(columns=[*keys, *derived, *_PAGES]))
+    return _with_known(snap, table, sums, keys)[[*owner_columns(keys), *derived, *_PAGES]]
+
+
+# A key that a table lacks is missing in all of its rows, with the same type as in the other table.
+def _with_known(snap: Snapshot, table: str, sums: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    unknown = unknown_keys(snap, table, keys)
+    for key in keys:
+        if key in unknown:
+            sums[key] = None
+        elif key_of(key).column(table) is None and not key_of(key).of_stack:
+            sums[key] = False if key_of(key).absent_in(table) is Absent.FALSE else None
+    typed = sums.astype({key: KEY_TABLE[key].dtype for key in keys})
+    return typed.assign(**{KEY_KNOWN: keys_known(typed, table, keys, unknown)})
 
 
 # Column → key, for the keys that are columns of the table.
 def _own(table: str, keys: list[str]) -> dict[str, str]:
-    columns = {key: key_of(key).pages if table == "pages" else key_of(key).swap for key in keys}
-    return {column: key for key, column in columns.items() if column is not None}
+    return {column: key for key in keys if (column := key_of(key).column(table)) is not None}
 
 
 # The columns to group by: those of the keys, and stack_id for keys of the stack.
@@ -95,11 +137,12 @@ def _groups(table: str, keys: list[str]) -> list[str]:
     return list(dict.fromkeys([*_own(table, keys), *through_stack]))
 
 
-def sum_pages(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return the sums of mem_pages and swap_pages for each combination of the keys; without keys, one row."""
+# The sums of the pages for each combination of the keys, missing where all are; without keys, one row.
+def _sum_pages(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    pages = rows.astype(dict.fromkeys(_PAGES, "Int64"))
     if not keys:
-        return rows[_PAGES].sum().to_frame().T
-    return rows.groupby(keys, observed=True, dropna=False, sort=False)[_PAGES].sum().reset_index()
+        return pages[_PAGES].sum(min_count=1).to_frame().T.astype("Int64")
+    return pages.groupby(keys, observed=True, dropna=False, sort=False)[_PAGES].sum(min_count=1).reset_index()
 
 
 # Each batch has its own categories of names; plain text can be concatenated.
@@ -107,25 +150,24 @@ def _joinable(sums: pd.DataFrame) -> pd.DataFrame:
     return sums.astype({name: "string" for name in sums.columns if isinstance(sums[name].dtype, pd.CategoricalDtype)})
 
 
-# A key that a table lacks is NA in all of its rows, with the same type as in the other table.
-def _typed(sums: pd.DataFrame) -> pd.DataFrame:
-    return sums.astype({name: KEY_TABLE[name].dtype for name in sums.columns if name in KEY_TABLE})
-
-
 def with_bytes(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFrame:
-    """Return the keys, mem_pages and swap_pages, both also in bytes, and their total; unknown amounts are missing."""
-    table = sums[keys].copy()
-    table[_PAGES] = sums[_PAGES].astype("int64")
-    table["mem_bytes"] = table["mem_pages"] * snap.page_size
-    table["swap_bytes"] = table["swap_pages"] * snap.page_size
-    table["total_bytes"] = table["mem_bytes"] + table["swap_bytes"]
-    for name in snap.meta.unknown_amounts:
-        table[f"{name}_pages"] = table[f"{name}_bytes"] = unknown_numbers(table)
+    """Return the keys and the sums of `page_sums`, also in bytes, and their total; unknown amounts are missing."""
+    table = sums[[*keys, *_PAGES]].copy()
+    for name in PARTS:
+        table[f"{name}_bytes"] = table[f"{name}_pages"] * snap.page_size
+    table["total_bytes"] = total_bytes(table)
     return table
 
 
+def total_bytes(table: pd.DataFrame, suffix: str = "") -> pd.Series:
+    """Return memory + swap − swap cache of each row, without unknown amounts; `suffix`: of the columns of a side."""
+    mem, swap, cached = (table[f"{name}_bytes{suffix}"].fillna(0).astype("int64") for name in PARTS)
+    return mem + swap - cached
+
+
 def _largest_first(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFrame:
-    table = with_bytes(sums, keys, snap)
+    owners = owner_columns(keys)
+    table = with_bytes(sums, owners, snap)
     table["share"] = table["total_bytes"] / max(int(table["total_bytes"].sum()), 1)
     # Equal totals are sorted by their keys, so that the output is reproducible.
-    return table.sort_values(["total_bytes", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)
+    return table.sort_values(["total_bytes", *owners], ascending=[False, *[True] * len(owners)], ignore_index=True)

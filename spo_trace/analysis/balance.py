@@ -5,9 +5,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from spo_trace.analysis.balance_parts import Item, Listed, listed_pages, moved_note, moved_pages, used_pages
+from spo_trace.analysis.balance_changes import memory_changes
+from spo_trace.analysis.balance_parts import Item, Listed, listed_pages, used_pages
 from spo_trace.analysis.balance_stacks import stack_items
 from spo_trace.analysis.balance_swap import swap_items
+from spo_trace.analysis.compressed_swap import compressed_swap
 from spo_trace.analysis.placeholder_stacks import Placeholder
 from spo_trace.snapshots.reader import Snapshot
 
@@ -15,7 +17,7 @@ __all__ = ["BALANCE_COLUMNS", "Item", "balance"]
 
 # The columns that `balance` reads of each table.
 BALANCE_COLUMNS = {
-    "pages": ("order", "stack_id", "kernel_stack_id", "ts_nsec", "gfp_mask"),
+    "pages": ("order", "stack_id", "kernel_stack_id", "ts_nsec", "kernel_ts_nsec", "gfp_mask"),
     "swap": ("swap_type", "stack_id"),
 }
 
@@ -43,7 +45,6 @@ def _shares(items: list[Item]) -> list[float | None]:
 def _memory(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     machine = snap.meta.machine
     used = used_pages(snap, machine.meminfo, "MemTotal", "MemFree")
-    used_after = used_pages(snap, machine.meminfo_after, "MemTotal", "MemFree")
     if used is None or snap.meta.page_owner is None:
         return
     pcp = sum(zone["pcp"] for zone in machine.zoneinfo)
@@ -51,21 +52,22 @@ def _memory(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     yield Item("memory", "listed", "page_owner", listed.mem, "")
     yield Item("memory", "difference", "difference", used - listed.mem, "")
     yield Item("memory", "explains", "per-CPU free lists", pcp, "free, but not counted in MemFree; never listed")
-    moved = moved_pages(used - listed.mem - pcp, used, used_after)
-    yield Item("memory", "explains", "changed during the read", moved, moved_note("MemFree", used, used_after))
-    rest = used - listed.mem - pcp - moved
+    rest = used - listed.mem - pcp
+    for changed in list(memory_changes(snap, listed, rest)):
+        rest -= changed.pages
+        yield changed
     yield Item("memory", "rest", "unexplained", rest, _rest_note(rest))
     for placeholder, (item, why) in _PLACEHOLDERS.items():
         pages = listed.placeholders[placeholder]
         if pages or placeholder is Placeholder.EARLY:
             yield Item("memory", "aside", item, pages, why)
-    if since := _allocated_since(snap):
-        why = "listed; by the snapshot itself and by all other processes"
-        yield Item("memory", "aside", "allocated during the read", since, why)
     if own := snap.meta.cost and snap.meta.cost.own_pages:
         yield Item("memory", "aside", "the snapshot's own", own, "listed; allocated by the process that took it")
     if cached := machine.meminfo.get("SwapCached", 0) // snap.page_size:
         yield Item("memory", "aside", "in the swap cache", cached, "both in memory and in swap; counted in both")
+    for compressor, pages in compressed_swap(snap).items():
+        why = "listed; compressed contents of pages that are counted in swap, too"
+        yield Item("memory", "aside", f"in {compressor}", pages, why)
 
 
 # Pages that are listed with a placeholder instead of a stack. The line for early pages is always shown.
@@ -79,13 +81,4 @@ _PLACEHOLDERS = {
 def _rest_note(rest: int) -> str:
     if rest > 0:
         return "in use but not listed: without owner (reserved, misaligned blocks), or freed before being read"
-    own = "listed but not yet in use when meminfo was read; includes the snapshot's own pages"
-    return own if rest else ""
-
-
-def _allocated_since(snap: Snapshot) -> int:
-    started = snap.meta.machine.uptime_start
-    if started is None:
-        return 0
-    pages = snap.read("pages", ["order", "ts_nsec"])
-    return int((2 ** pages["order"][pages["ts_nsec"].fillna(0) > int(started * 1e9)].astype("int64")).sum())
+    return "listed, but not in use when meminfo was read" if rest else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Parts of the balance: its lines, the pages that the kernel lists, and changes during the read."""
+"""Parts of the balance: its lines, and the pages that the kernel lists."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,7 +10,11 @@ from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of
 from spo_trace.snapshots.meta import Origin
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Item", "Listed", "listed_pages", "moved_note", "moved_pages", "used_pages"]
+__all__ = ["Item", "Listed", "listed_pages", "used_pages"]
+
+# Seconds by which the newest allocation may be later than the end of the read: /proc/uptime and ts_nsec have different
+# clocks, which start at different moments of the boot and drift apart.
+_CLOCK_SLACK = 1.0
 
 _SWAP_NAMES = {Origin.DEBUGFS: "swap_page_owner", Origin.BPF: "swap entries of the probes"}
 
@@ -19,8 +23,8 @@ class Item(NamedTuple):
     """Hold one line of the balance, in base pages.
 
     `kind`: `machine` (pages in use, from /proc), `listed` (pages that the kernel lists), `difference`
-    (machine − listed), `explains` (a known part of the difference), `rest` (the unexplained part), `aside` (not part of
-    the sum).
+    (machine − listed), `explains` (a known part of the difference), `bound` (a part of which only an upper bound is
+    known), `rest` (the unexplained part), `aside` (not part of the sum).
     """
 
     section: str
@@ -35,13 +39,14 @@ class Listed(NamedTuple):
 
     `by_stack`: mem_pages, swap_pages, counted_pages (pages in memory and swap that the kernel counts in nr_base_pages),
     nr_base_pages, early (whether it is the placeholder stack of early boot). `by_type`: pages of each swap type.
-    `placeholders`: pages in memory with each placeholder stack. `swap_name`: the file or map that lists swap, None
-    without one.
+    `placeholders`: pages in memory with each placeholder stack. `allocated`: pages in memory that were allocated after
+    the read began, None if their times are unknown. `swap_name`: the file or map that lists swap, None without one.
     """
 
     by_stack: pd.DataFrame
     by_type: pd.Series
     placeholders: dict[Placeholder, int]
+    allocated: int | None
     swap_name: str | None
 
     @property
@@ -61,7 +66,8 @@ def listed_pages(snap: Snapshot) -> Listed:
     """Return the pages that a snapshot lists, by stack and by swap type."""
     swap_owner = snap.meta.swap_owner
     probed = swap_owner.origin is Origin.BPF
-    pages = snap.read("pages", ["order", "stack_id", *(["kernel_stack_id"] if probed else [])])
+    restored = ["kernel_stack_id", "kernel_ts_nsec"] if probed else []
+    pages = snap.read("pages", ["order", "stack_id", "ts_nsec", *restored])
     swap = snap.read("swap", ["swap_type", "stack_id"])
     by_stack = pd.DataFrame(index=snap.stacks["stack_id"].astype("int64"))
     base_pages = 2 ** pages["order"].astype("int64")
@@ -80,30 +86,25 @@ def listed_pages(snap: Snapshot) -> Listed:
     by_stack["early"] = placeholder == Placeholder.EARLY
     by_type = swap.groupby(swap["swap_type"].astype("int64")).size()
     placeholders = {one: int(by_stack.loc[placeholder == one, "mem_pages"].sum()) for one in Placeholder}
-    return Listed(by_stack, by_type, placeholders, _SWAP_NAMES[swap_owner.origin] if swap_owner.origin else None)
+    swap_name = _SWAP_NAMES[swap_owner.origin] if swap_owner.origin else None
+    return Listed(by_stack, by_type, placeholders, _allocated(snap, pages, base_pages), swap_name)
+
+
+# The times are unknown before Linux 5.11, without /proc/uptime, and if the newest one is not within the read: after a
+# suspend, which /proc/uptime includes and ts_nsec does not.
+def _allocated(snap: Snapshot, pages: pd.DataFrame, base_pages: pd.Series) -> int | None:
+    machine = snap.meta.machine
+    times = pages["ts_nsec"].fillna(0)
+    if "kernel_ts_nsec" in pages:
+        # If the probes restored an owner, ts_nsec is the time of the page's first allocation, before it was in swap.
+        times = pages["kernel_ts_nsec"].fillna(times)
+    if machine.uptime_start is None or times.empty:
+        return None
+    begin = int(machine.uptime_start * 1e9)
+    end = float("inf") if machine.uptime_end is None else (machine.uptime_end + _CLOCK_SLACK) * 1e9
+    return int(base_pages[times > begin].sum()) if begin <= int(times.max()) <= end else None
 
 
 def used_pages(snap: Snapshot, meminfo: Mapping[str, int], total: str, free: str) -> int | None:
     """Return total − free in base pages, None if `meminfo` lacks one of them."""
     return (meminfo[total] - meminfo[free]) // snap.page_size if total in meminfo and free in meminfo else None
-
-
-def moved_pages(rest: int, before: int | None, after: int | None) -> int:
-    """Return the part of `rest` that the change between the two readings of meminfo can explain.
-
-    The owners were read between these two.
-    """
-    change = 0 if before is None or after is None else before - after
-    return max(min(rest, 0), change) if change < 0 else min(max(rest, 0), change)
-
-
-def moved_note(name: str, before: int | None, after: int | None) -> str:
-    """Return a note on the change of the free amount `name` between the two readings of meminfo.
-
-    `before`, `after`: pages in use, so that the free amount rose if `before` is larger.
-    """
-    if before is None or after is None:
-        return "unknown: the capture has no second /proc/meminfo"
-    change = before - after
-    way = "rose" if change > 0 else "fell"
-    return f"{name} {way} by {abs(change):,} pages during the read (upper bound)" if change else ""

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The balance of page_owner_stacks: the kernel's count for each stack, nr_base_pages, compared with the records."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pandas as pd
 
-from spo_trace.analysis.balance_parts import Item, Listed, moved_note, moved_pages, used_pages
+from spo_trace.analysis.balance_changes import stack_changes
+from spo_trace.analysis.balance_parts import Item, Listed, used_pages
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["stack_items"]
 
 _SECTION = "page_owner_stacks"
-_NO_RECLAIM = "first allocated without __GFP_RECLAIM; since Linux 6.18 such a stack is not counted"
+# c83aab85e181, 6.18 and 6.17.6.
+_NO_RECLAIM = "first allocated without __GFP_RECLAIM; since Linux 6.17.6 such a stack is not counted"
 _OTHERWISE = "below count_threshold, freed during the read, or entirely in swap, where the gfp mask is unknown"
 
 
@@ -41,7 +43,7 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         if len(lacking):
             yield Item(_SECTION, "explains", item, -int(lacking.sum()), f"{len(lacking)} stacks: {why}")
     rest = kernel - found + int(missing.sum())
-    for explained in _moved(snap, rest):
+    for explained in list(_explained(snap, listed, rest)):
         rest -= explained.pages
         yield explained
     yield Item(_SECTION, "rest", "unexplained", rest, "")
@@ -50,26 +52,14 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     yield Item(_SECTION, "aside", "sum of absolute differences", int(differences.sum()), differing)
 
 
-# The kernel's counts are read last, so only they include what was allocated after page_owner was read.
-def _moved(snap: Snapshot, rest: int) -> Iterator[Item]:
-    machine, swap_owner = snap.meta.machine, snap.meta.swap_owner
-    before, after = _in_use(snap, machine.meminfo), _in_use(snap, machine.meminfo_after)
+def _explained(snap: Snapshot, listed: Listed, rest: int) -> Iterator[Item]:
+    swap_owner = snap.meta.swap_owner
     if swap_owner.kept_by_kernel and swap_owner.origin is None:
-        swap = used_pages(snap, machine.meminfo, "SwapTotal", "SwapFree") or 0
+        swap = used_pages(snap, snap.meta.machine.meminfo, "SwapTotal", "SwapFree") or 0
         part = min(max(rest, 0), swap)
         yield Item(_SECTION, "explains", "in swap", part, "counted but not listed: swap_page_owner was not read")
         rest -= part
-    name = "MemFree + SwapFree" if swap_owner.kept_by_kernel else "MemFree"
-    moved = moved_pages(rest, after, before)
-    yield Item(_SECTION, "explains", "changed during the read", moved, moved_note(name, before, after))
-
-
-# Pages in use that nr_base_pages may include.
-def _in_use(snap: Snapshot, meminfo: Mapping[str, int]) -> int | None:
-    memory = used_pages(snap, meminfo, "MemTotal", "MemFree")
-    if memory is None or not snap.meta.swap_owner.kept_by_kernel:
-        return memory
-    return memory + (used_pages(snap, meminfo, "SwapTotal", "SwapFree") or 0)
+    yield from stack_changes(snap, listed, _SECTION, rest)
 
 
 # ___GFP_DIRECT_RECLAIM | ___GFP_KSWAPD_RECLAIM (include/linux/gfp_types.h): the same in all kernels with nr_base_pages.

@@ -3,7 +3,9 @@
 
 from collections.abc import Iterator
 
-from spo_trace.analysis.balance_parts import Item, Listed, moved_note, moved_pages, used_pages
+from spo_trace.analysis.balance_changes import moved_note, moved_pages
+from spo_trace.analysis.balance_parts import Item, Listed, used_pages
+from spo_trace.analysis.swap_types import match_types
 from spo_trace.snapshots.meta import SwapOwner
 from spo_trace.snapshots.reader import Snapshot
 
@@ -23,7 +25,7 @@ def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     if machine.swaps:
         source = "Used in /proc/swaps"
         change = abs((before or 0) - (after or before or 0)) + sum(lacking.values())
-        sections = _by_device(snap, listed, change if known else None)
+        sections = _by_device(snap, listed, change)
     elif before is not None and (before or listed.swap):
         source, sections = "SwapTotal − SwapFree", [("swap", before, listed.swap)]
     else:
@@ -45,7 +47,7 @@ def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
             lacking[item] -= part
             missing -= part
         moved = moved_pages(missing, before, after)
-        yield Item(section, "explains", "changed during the read", moved, moved_note("SwapFree", before, after))
+        yield Item(section, "bound", "changed during the read", moved, moved_note("SwapFree", before, after))
         yield Item(section, "rest", "unexplained", missing - moved, "")
         # SwapFree is the sum of all devices: attribute each page of its change to one device only.
         after = None if after is None else after + moved
@@ -69,20 +71,22 @@ def _lacking(swap_owner: SwapOwner) -> dict[str, int]:
     return {item: number for item, number in pages.items() if number or item == _BEFORE_ATTACH}
 
 
-# /proc/swaps lists the areas in the order of their types but skips unused types: row n is type n unless there is a gap.
-# A type beyond the last row reveals a gap; then the types of the entries belong to the rows in order. Devices are not
-# separated if their sizes contradict this by more than `change` (pages that changed during the read; None if the owners
-# are unknown) and the slack.
-def _by_device(snap: Snapshot, listed: Listed, change: int | None) -> list[tuple[str, int, int]]:
+# Devices are separated if the order of the types, or else their sizes, leave one way to do so. `change`: pages by which
+# a device may differ from its entries, in addition to the slack.
+def _by_device(snap: Snapshot, listed: Listed, change: int) -> list[tuple[str, int, int]]:
     areas = snap.meta.machine.swaps
     used = [area["used"] // snap.page_size for area in areas]
-    types = sorted(int(number) for number in listed.by_type.index)
-    numbers = types if types and types[-1] >= len(areas) else list(range(len(areas)))
-    found = [int(listed.by_type.get(number, 0)) for number in numbers]
-    fits = len(numbers) == len(areas) and (
-        change is None or all(abs(u - f) <= change + max(_SLACK, u // 10) for u, f in zip(used, found, strict=True))
-    )
-    if not fits:
+
+    def fits(row: int, number: int | None) -> bool:
+        found = 0 if number is None else int(listed.by_type[number])
+        return abs(used[row] - found) <= change + max(_SLACK, used[row] // 10)
+
+    types = match_types(len(areas), sorted(int(number) for number in listed.by_type.index), fits)
+    if types is None:
         return [("swap, all devices together: swap types could not be matched to devices", sum(used), listed.swap)]
-    named = [f"swap type {number}: {area['filename']}" for number, area in zip(numbers, areas, strict=True)]
-    return list(zip(named, used, found, strict=True))
+    return [
+        (f"swap: {area['filename']}", pages, 0)
+        if number is None
+        else (f"swap type {number}: {area['filename']}", pages, int(listed.by_type[number]))
+        for number, area, pages in zip(types, areas, used, strict=True)
+    ]

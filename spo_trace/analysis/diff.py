@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The difference of two snapshots: which owners grew or shrank, by how much, and how fast."""
 
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
-from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.attribution import PARTS, attribute, total_bytes
 from spo_trace.analysis.diff_order import sort_diff
+from spo_trace.analysis.keys import owner_columns
+from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys
 from spo_trace.analysis.question import Question
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.snapshots.dataframes import unknown_numbers
@@ -34,11 +37,12 @@ class Relation(NamedTuple):
 def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
     """Compare the attribution of `b` with that of `a`, largest change first.
 
-    Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (growth
-    of the total in bytes per second, from the earlier to the later snapshot, even if `b` is the earlier one) if both
-    are of one boot. An owner that one snapshot lacks counts as 0 there. Unless both are of one kernel, `stack` is
-    replaced by `symbols`, because offsets in functions differ between builds. If one snapshot lacks the owners of swap,
-    swap is missing (NA) in both and not part of the total; otherwise all swap would appear as a change.
+    Columns: the keys and key_known (as in `attribute`), then mem_bytes, swap_bytes, swap_cache_bytes and total_bytes
+    each as `_a`, `_b` and `_delta`, then `rate` (growth of the total in bytes per second, from the earlier to the later
+    snapshot, even if `b` is the earlier one) if both are of one boot. An owner that one snapshot lacks counts as 0
+    there. Unless both are of one kernel, `stack` is replaced by `symbols`, because offsets in functions differ between
+    builds. If one snapshot lacks the owners of swap, swap is missing (NA) in both and not part of the total; otherwise
+    all swap would appear as a change. The same holds for the swap cache.
 
     The question's sort is one of DIFF_ORDERS or a key, by default change: max(|memory change|, |swap change|), so that
     a move from memory to swap ranks by its size. Raise UsageError for a rate that is unknown, SpoTraceError if one
@@ -49,15 +53,18 @@ def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
     relation = relate(a, b)
     if not relation.same_kernel:
         keys = list(dict.fromkeys("symbols" if key == "stack" else key for key in keys))
-    amounts = [f"{name}_bytes" for name in _AMOUNTS]
-    left, right = (attribute(snap, question.grouped_by(keys))[[*keys, *amounts]] for snap in (a, b))
-    table = _compared(_outer_join(left, right, keys), keys, relation.known)
+    amounts = [f"{name}_bytes" for name in PARTS]
+    owners = owner_columns(keys)
+    left, right = (attribute(snap, question.grouped_by(keys))[[*owners, *amounts]] for snap in (a, b))
+    known, unknown = _known_parts(left, right, relation), _unknown({"a": a, "b": b}, keys)
+    table = _compared(_outer_join(left, right, owners), owners, known, unknown)
     if relation.seconds:
         table["rate"] = table["total_bytes_delta"] / relation.seconds
     if keys:
         # If swap is left out, rows of swap alone are empty.
-        table = table[table[["total_bytes_a", "total_bytes_b"]].any(axis=1)]
-    return sort_diff(table, keys, question.sort or "change")
+        parts = [f"{name}_bytes_{side}" for name in PARTS for side in "ab"]
+        table = table[table[parts].fillna(0).any(axis=1)]
+    return sort_diff(table, owners, question.sort or "change")
 
 
 # With a wrongly assumed page size, the same memory would differ by a constant factor.
@@ -73,24 +80,52 @@ def _check_page_sizes(a: Snapshot, b: Snapshot) -> None:
         )
 
 
-def _compared(joined: pd.DataFrame, keys: list[str], known: tuple[str, ...]) -> pd.DataFrame:
+# The swap cache is unknown if the kernel prints no page flags, or if memory or swap is left out.
+def _known_parts(left: pd.DataFrame, right: pd.DataFrame, relation: Relation) -> tuple[str, ...]:
+    cached = pd.concat([left["swap_cache_bytes"], right["swap_cache_bytes"]])
+    both = relation.known == _AMOUNTS and not cached.isna().all()
+    return (*relation.known, *(("swap_cache",) if both else ()))
+
+
+def _compared(
+    joined: pd.DataFrame, keys: list[str], known: Collection[str], unknown: Collection[tuple[str, str]]
+) -> pd.DataFrame:
     table = joined[keys].copy()
-    for name in _AMOUNTS:
+    for name in PARTS:
         for side in "ab":
             column = f"{name}_bytes_{side}"
-            table[column] = joined[column].fillna(0).astype("int64") if name in known else unknown_numbers(joined)
+            table[column] = _filled(joined, name, side, unknown) if name in known else unknown_numbers(joined)
         table[f"{name}_bytes_delta"] = table[f"{name}_bytes_b"] - table[f"{name}_bytes_a"]
     for part in ("a", "b", "delta"):
-        table[f"total_bytes_{part}"] = table[[f"{name}_bytes_{part}" for name in known]].sum(axis=1)
+        table[f"total_bytes_{part}"] = total_bytes(table, f"_{part}")
     return table
+
+
+# The amounts of one side: 0 for an owner that the side lacks, missing if this owner may be part of its unknown ones.
+def _filled(joined: pd.DataFrame, name: str, side: str, unknown: Collection[tuple[str, str]]) -> pd.Series:
+    column = joined[f"{name}_bytes_{side}"].astype("Int64")
+    absent = joined["_merge"] == {"a": "right_only", "b": "left_only"}[side]
+    filled = column.mask(absent, pd.NA if (name, side) in unknown else 0)
+    return filled.astype("int64") if filled.notna().all() else filled
+
+
+# The amounts and sides for which a key is unknown.
+def _unknown(sides: Mapping[str, Snapshot], keys: list[str]) -> set[tuple[str, str]]:
+    return {
+        (name, side)
+        for side, snap in sides.items()
+        for table, name in AMOUNT_OF.items()
+        if unknown_keys(snap, table, keys)
+    }
 
 
 # pandas matches missing keys with each other, as needed here: "no memcg" is one owner.
 def _outer_join(left: pd.DataFrame, right: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     if not keys:
-        return left.add_suffix("_a").join(right.add_suffix("_b"))
+        return left.add_suffix("_a").join(right.add_suffix("_b")).assign(_merge="both")
     as_objects = dict.fromkeys(keys, object)
-    joined = left.astype(as_objects).merge(right.astype(as_objects), on=keys, how="outer", suffixes=("_a", "_b"))
+    left, right = left.astype(as_objects), right.astype(as_objects)
+    joined = left.merge(right, on=keys, how="outer", suffixes=("_a", "_b"), indicator=True)
     return joined.assign(**joined[keys].convert_dtypes())
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Notes on the difference of two snapshots: how they relate, what is left out, and a summary."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -9,7 +9,9 @@ from spo_trace.analysis.diff import Relation
 from spo_trace.analysis.diff_summary import Changes
 from spo_trace.analysis.matched_stacks import matched_share
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.analysis.snapshot_notes import TITLES, swap_cache
+from spo_trace.analysis.question import Question
+from spo_trace.analysis.shared_names import shared_name_notes
+from spo_trace.analysis.snapshot_notes import TITLES, key_notes, swap_cache_note
 from spo_trace.reporters.format import UNKNOWN, format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
 
@@ -21,8 +23,10 @@ _LEFT_OUT = {"mem": NoteCode.MEMORY_LEFT_OUT, "swap": NoteCode.SWAP_LEFT_OUT}
 _FEW_MATCH = 0.5
 
 
-def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[Note]:
-    """Return notes on how comparable two snapshots are."""
+def relation_notes(
+    a: Snapshot, b: Snapshot, question: Question, relation: Relation, total: Mapping[str, int | None]
+) -> list[Note]:
+    """Return notes on how comparable two snapshots are; `total`: the sums of their difference by the question."""
     notes = []
     compared = "stacks are compared by function names (symbol_hash)"
     if relation.same_kernel is None:
@@ -37,7 +41,13 @@ def relation_notes(a: Snapshot, b: Snapshot, relation: Relation) -> list[Note]:
         notes.append(Note(code, f"Same boot, {abs(relation.seconds):,.1f} s apart{back}"))
     elif relation.same_kernel is not False:
         notes.append(Note(NoteCode.NOT_ONE_BOOT, "Different boots, or the boot of one is unknown: no rate"))
-    return [*notes, *_left_out(a, b, relation)]
+    notes += _left_out(a, b, relation)
+    for side, snap in (("A", a), ("B", b)):
+        notes += [*key_notes(snap, question, side), *shared_name_notes(snap, question.keys, side)]
+    if all(total[f"{name}_bytes_{side}"] is not None for name in TITLES for side in "ab"):
+        cached = total["swap_cache_bytes_a"], total["swap_cache_bytes_b"]
+        notes += swap_cache_note({"A": (a, cached[0]), "B": (b, cached[1])})
+    return notes
 
 
 def _left_out(a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[Note]:
@@ -47,10 +57,6 @@ def _left_out(a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[Note]:
             used = f"; in use: {_swap_used(a)} in A, {_swap_used(b)} in B" if name == "swap" else ""
             which = "Only one snapshot has" if one else "Neither snapshot has"
             yield Note(_LEFT_OUT[name], f"{which} the owners of {title}: {title} is left out{used}")
-    cached = [swap_cache(snap) for snap in (a, b)]
-    if len(relation.known) == len(TITLES) and any(cached):
-        sizes = ", ".join(f"{format_size(size)} in {side}" for side, size in zip("AB", cached, strict=True))
-        yield Note(NoteCode.SWAP_CACHE, f"In the swap cache, counted both in memory and in swap: {sizes}")
 
 
 def _swap_used(snap: Snapshot) -> str:

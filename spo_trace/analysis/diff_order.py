@@ -8,7 +8,8 @@ from spo_trace.analysis.order import Orders, order_of
 __all__ = ["DIFF_ORDERS", "sort_diff"]
 
 _NAMES = {name: name for name in ("change", "growth", "shrink", "mem", "swap", "total", "rate")}
-_COLUMNS = tuple(f"{name}_bytes_{part}" for name in ("mem", "swap", "total") for part in ("a", "b", "delta"))
+_AMOUNTS = ("mem", "swap", "swap_cache", "total")
+_COLUMNS = tuple(f"{name}_bytes_{part}" for name in _AMOUNTS for part in ("a", "b", "delta"))
 
 # What `sort_diff` can sort by, besides the keys.
 DIFF_ORDERS = Orders(_NAMES, _COLUMNS)

@@ -16,11 +16,13 @@ class History(NamedTuple):
 
     `owners`: the keys, one row for each combination of them. `seconds`: time of each sample. `amounts`: for each
     requested column, a matrix in bytes: one row for each owner, one column for each sample, 0 where an owner is absent.
+    `known`: for each requested column, whether it has a value in any sample of each owner.
     """
 
     owners: pd.DataFrame
     seconds: npt.NDArray[np.float64]
     amounts: dict[str, npt.NDArray[np.float64]]
+    known: dict[str, npt.NDArray[np.bool_]]
 
 
 def history(series: pd.DataFrame, keys: list[str], columns: Sequence[str]) -> History:
@@ -33,14 +35,17 @@ def history(series: pd.DataFrame, keys: list[str], columns: Sequence[str]) -> Hi
     row = series.groupby(keys, sort=False, dropna=False, observed=True).ngroup() if keys else series["sample"] * 0
     owners = series[~row.duplicated()][keys].reset_index(drop=True)
     amounts = {name: np.zeros((len(owners), len(samples))) for name in columns}
+    known = {name: np.zeros(len(owners), np.bool_) for name in columns}
     for name, matrix in amounts.items():
+        known[name][row[series[name].notna()].unique()] = True
         # A float64 is exact for the bytes of one owner, which are below 2**53.
         np.add.at(matrix, (row.to_numpy(), place), series[name].fillna(0).to_numpy("float64"))
     has = np.any([matrix.any(axis=1) for matrix in amounts.values()], axis=0)
     # Categories would sort by first appearance, not by name.
     plain = owners[has].astype(object).convert_dtypes() if keys else owners[has]
     kept = {name: matrix[has] for name, matrix in amounts.items()}
-    return History(plain.reset_index(drop=True), samples["seconds"].to_numpy("float64"), kept)
+    seconds = samples["seconds"].to_numpy("float64")
+    return History(plain.reset_index(drop=True), seconds, kept, {name: of[has] for name, of in known.items()})
 
 
 def rows_of(found: History, owners: pd.DataFrame) -> list[int]:

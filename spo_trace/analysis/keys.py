@@ -12,7 +12,19 @@ from spo_trace import schema
 from spo_trace.analysis.arguments import names_of
 from spo_trace.errors import UsageError
 
-__all__ = ["FRAME_KEYS", "KEYS", "KEY_TABLE", "Key", "Kind", "check_keys", "key_of", "same_key", "suggest"]
+__all__ = [
+    "FRAME_KEYS",
+    "KEYS",
+    "KEY_TABLE",
+    "Absent",
+    "Key",
+    "Kind",
+    "check_keys",
+    "key_of",
+    "owner_columns",
+    "same_key",
+    "suggest",
+]
 
 
 class Kind(Enum):
@@ -23,12 +35,21 @@ class Kind(Enum):
     YES_NO = "yes or no"
 
 
+class Absent(Enum):
+    """What it means that a record has no value of a key; `value` is its name for users."""
+
+    UNKNOWN = "unknown"
+    NONE = "none"
+    FALSE = "false"
+
+
 class Key(NamedTuple):
     """Describe one key.
 
     `pages` and `swap` are its column in these tables, None if a table lacks it. `of_stack`: the key is a property of
     the row's stack instead. `dtype` is the pandas dtype of its column; a tuple of frames is an object. `meaning` is one
-    line for the documentation.
+    line for the documentation. `absent_in_pages` and `absent_in_swap`: what a missing value means there, if the kernel
+    prints the key at all. `printed_with`: the column of pages that has values on every kernel that prints the key.
     """
 
     name: str
@@ -38,6 +59,17 @@ class Key(NamedTuple):
     of_stack: bool
     dtype: str
     meaning: str
+    absent_in_pages: Absent = Absent.UNKNOWN
+    absent_in_swap: Absent = Absent.UNKNOWN
+    printed_with: str | None = None
+
+    def column(self, table: str) -> str | None:
+        """Return the column of `table` (`pages` or `swap`) for this key, None if the table lacks it."""
+        return self.pages if table == "pages" else self.swap
+
+    def absent_in(self, table: str) -> Absent:
+        """Return what a missing value means in `table`."""
+        return self.absent_in_pages if table == "pages" else self.absent_in_swap
 
 
 # Keys that depend on the frames alone. The kernel's own counts and recordings by stack have these, too.
@@ -63,6 +95,32 @@ _BYTES = Key(
     "bytes", Kind.NUMBER, "bytes", "bytes", False, "Int64", "size of the allocation in bytes; in swap, of one page"
 )
 
+# Keys whose missing values have another meaning than "unknown", in pages and in swap. A page may be charged to no
+# memory cgroup, may never have been migrated, and may have been allocated outside modules. But an entry of
+# swap_page_owner does not tell any of that about its page. Slab pages are never swapped out, and an entry is no page
+# that was swapped in.
+_ABSENT = {
+    **dict.fromkeys(
+        ("memcg", "memcg_offline", "memcg_objcg", "last_migrate_reason", "module_name"),
+        (Absent.NONE, Absent.UNKNOWN),
+    ),
+    **dict.fromkeys(schema.KERNEL_OWNER.names, (Absent.NONE, Absent.NONE)),
+    **dict.fromkeys(("slab", "swapped"), (Absent.UNKNOWN, Absent.FALSE)),
+    # Memory has no swap entry.
+    **dict.fromkeys(("swp_entry", "swap_type", "swap_offset", "origin"), (Absent.NONE, Absent.UNKNOWN)),
+}
+
+# Columns that may have no value in any record, although the kernel prints them: another column tells.
+# fcf8935832b8, 5.18: memcg and slab, only with CONFIG_MEMCG. Then pages of the root cgroup are charged, too.
+# 7cd12b4abfd2, 4.6: last_migrate_reason, in the same series as the names of migrate types.
+_PRINTED_WITH = {
+    **dict.fromkeys(("memcg_offline", "memcg_objcg", "slab"), "memcg"),
+    "last_migrate_reason": "migratetype",
+}
+
+# Keys that every snapshot has; the probes know which pages they restored.
+_ALWAYS_KNOWN = frozenset({"bytes", "order", "stack_id", "swapped", *schema.KERNEL_OWNER.names})
+
 # Other names of keys.
 _ALIASES = {"type": "swap_type"}
 
@@ -74,6 +132,7 @@ def _table() -> dict[str, Key]:
     stacks = [_of_column(field, pages, swap) for field in schema.STACKS if not pa.types.is_list(field.type)]
     known = {key.name: key for key in [*columns, _BYTES, *of_frames]}
     known |= {key.name: key for key in stacks if key.name not in known}
+    known = {name: _with_absent(key) for name, key in known.items()}
     for alias, name in _ALIASES.items():
         known[alias] = known[name]._replace(name=alias, meaning=f"another name for {name}")
     return known
@@ -85,6 +144,12 @@ def _of_column(field: pa.Field, pages: pa.Schema, swap: pa.Schema) -> Key:
     meaning = _MEANINGS.get(field.name, field.metadata[b"meaning"].decode())
     of_stack = not in_pages and not in_swap
     return Key(field.name, _kind(field.type), in_pages, in_swap, of_stack, _dtype(field.name, field.type), meaning)
+
+
+def _with_absent(key: Key) -> Key:
+    in_pages, in_swap = _ABSENT.get(key.name, (Absent.UNKNOWN, Absent.UNKNOWN))
+    printed_with = None if key.name in _ALWAYS_KNOWN else _PRINTED_WITH.get(key.name, key.pages)
+    return key._replace(absent_in_pages=in_pages, absent_in_swap=in_swap, printed_with=printed_with)
 
 
 def _kind(type: pa.DataType) -> Kind:
@@ -123,6 +188,11 @@ def check_keys(by: str | Iterable[str]) -> list[str]:
 def key_of(name: str) -> Key:
     """Return the key with this name, which must exist."""
     return KEY_TABLE[name]
+
+
+def owner_columns(keys: Sequence[str]) -> list[str]:
+    """Return the columns that identify the owner of a row: the keys, and whether they are known."""
+    return [*keys, schema.KEY_KNOWN] if keys else []
 
 
 def same_key(name: str, names: Iterable[str]) -> str | None:

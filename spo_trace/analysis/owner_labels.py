@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from spo_trace.reporters.names import shown_key
+from spo_trace.schema import KEY_KNOWN
 from spo_trace.stacks.frames import function_name
 from spo_trace.stacks.meaning import meaning
 
@@ -20,18 +22,20 @@ def owner_labels(table: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     >>> owner_labels(pd.DataFrame({"comm": ["dd"], "stack": [stack]}), ["comm", "stack"])
     ['dd, pte_alloc_one < __pte_alloc']
     """
-    columns = [[_text(value) for value in table[key]] for key in keys]
+    known = table[KEY_KNOWN] if KEY_KNOWN in table else [True] * len(table)
+    columns = [[_text(value, known=bool(one)) for value, one in zip(table[key], known, strict=True)] for key in keys]
     return [", ".join(parts) for parts in zip(*columns, strict=True)] if keys else ["all"] * len(table)
 
 
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return _innermost(value)
-    return "-" if pd.isna(value) else str(value) or '""'  # type: ignore[call-overload]
+def _text(value: object, *, known: bool) -> str:
+    return _innermost(value) if isinstance(value, tuple) else shown_key(value, known=known)
 
 
 def _innermost(frames: tuple[str, ...]) -> str:
     names = [function_name(frame) for frame in frames]
     caller = meaning(frames).caller
-    start = names.index(caller) if caller in names else 0
+    if caller not in names:
+        # "owner lost": the placeholder tells why.
+        return f"{caller} ({names[0]})" if names else caller
+    start = names.index(caller)
     return " < ".join(names[start : start + _FUNCTIONS])

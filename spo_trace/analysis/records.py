@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from spo_trace import schema
 from spo_trace.analysis.stack_keys import stack_text
+from spo_trace.analysis.swap_cache import SwapCache
 from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.snapshots.reader import Snapshot
 
@@ -30,7 +31,8 @@ def records_schema() -> pa.Schema:
     """Return the columns of `record_tables`: `where`, those of pages, those that only swap has, those of stacks.
 
     `kernel_stack` is the stack in page_owner if the probes restored another owner. The last columns are in_table and
-    alloc_order (the same as where and order), page_size (of a base page) and bytes (of the record).
+    alloc_order (the same as where and order), page_size (of a base page), bytes (of the record) and in_swap_cache (a
+    record of memory whose swap entries are listed, too; null in swap and without page flags).
     """
     swap_only = [field for field in schema.SWAP if field.name not in schema.PAGES.names]
     fields = [
@@ -43,6 +45,7 @@ def records_schema() -> pa.Schema:
         pa.field("alloc_order", pa.uint8()),
         pa.field("page_size", pa.uint32()),
         pa.field("bytes", pa.uint64()),
+        pa.field("in_swap_cache", pa.bool_()),
     ]
     return pa.schema([(field.name, _plain_type(field)) for field in fields if not field.name.endswith("stack_id")])
 
@@ -56,18 +59,31 @@ def _plain_type(field: pa.Field) -> pa.DataType:
 def record_tables(snap: Snapshot) -> Iterator[pa.Table]:
     """Yield all records of memory (`where` = memory), then of swap, with their stacks, in tables of bounded size."""
     stacks = {name: pa.array(stack_text(snap.stacks, name), pa.string()) for name in _OF_STACK}
-    for table, where in (("pages", "memory"), ("swap", "swap")):
-        for batch in snap.batches(table, _BATCH):
-            yield _joined(batch, where, stacks, snap.page_size)
+    cache = SwapCache(snap)
+    for batch in snap.batches("pages", _BATCH):
+        yield _joined(batch, "memory", stacks, snap.page_size, in_swap_cache=_in_swap_cache(batch, cache))
+    for batch in snap.batches("swap", _BATCH):
+        unknown = pa.nulls(batch.num_rows, pa.bool_())
+        yield _joined(batch, "swap", stacks, snap.page_size, in_swap_cache=unknown)
 
 
-def _joined(batch: pa.RecordBatch, where: str, stacks: dict[str, pa.Array], page_size: int) -> pa.Table:
+def _in_swap_cache(batch: pa.RecordBatch, cache: SwapCache) -> pa.Array:
+    if not cache.columns:
+        return pa.array([False] * batch.num_rows, pa.bool_())
+    held = cache.holds(to_frame(pa.Table.from_batches([batch.select(list(cache.columns))])))
+    return pa.array(held, pa.bool_(), mask=batch.column("page_flag_names").is_null().to_numpy(zero_copy_only=False))
+
+
+def _joined(
+    batch: pa.RecordBatch, where: str, stacks: dict[str, pa.Array], page_size: int, *, in_swap_cache: pa.Array
+) -> pa.Table:
     rows = batch.num_rows
     order = batch.column("order") if "order" in batch.schema.names else pa.array([0] * rows, pa.uint8())
     derived = {
         "where": pa.array([where] * rows, pa.string()),
         "page_size": pa.array([page_size] * rows, pa.uint32()),
         "bytes": pc.shift_left(pa.array([page_size] * rows, pa.uint64()), order.cast(pa.uint64())),
+        "in_swap_cache": in_swap_cache,
         **{name: texts.take(batch.column("stack_id")) for name, texts in stacks.items()},
     }
     if "kernel_stack_id" in batch.schema.names:

@@ -4,9 +4,12 @@
 from collections.abc import Iterator, Mapping
 
 from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.compressed_swap import Compressor, compressed_swap
+from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys, unselected
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.shared_names import shared_name_notes
 from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.errors import spelled
 from spo_trace.reporters.format import counted, format_share, format_size
@@ -16,9 +19,10 @@ __all__ = [
     "NOTED_COLUMNS",
     "TITLES",
     "input_notes",
+    "key_notes",
     "placeholder_notes",
     "snapshot_notes",
-    "swap_cache",
+    "swap_cache_note",
     "swap_note",
     "total_note",
 ]
@@ -39,18 +43,51 @@ def input_notes(snap: Snapshot, side: str = "") -> list[Note]:
     return [Note(NoteCode.INCOMPLETE_INPUT, f"{prefix}{text}", warning=True) for text in texts]
 
 
-def snapshot_notes(snap: Snapshot) -> list[Note]:
-    """Return notes on how to read a snapshot's amounts."""
-    notes = [*placeholder_notes(snap)]
+def snapshot_notes(snap: Snapshot, question: Question, total: Mapping[str, int | None]) -> list[Note]:
+    """Return notes on how to read the answer to a question; `total`: its sums, from `analysis.totals`."""
+    notes = [*placeholder_notes(snap), *key_notes(snap, question), *shared_name_notes(snap, question.keys)]
     if swap := swap_note(snap):
         notes.append(Note(NoteCode.SWAP_UNKNOWN, swap))
     if "mem" in snap.meta.unknown_amounts:
         text = "Not included: memory, whose owners are unknown (there is no page_owner)"
         notes.append(Note(NoteCode.MEMORY_UNKNOWN, text))
-    elif (cached := swap_cache(snap)) and "swap" not in snap.meta.unknown_amounts:
-        text = f"In the swap cache, counted both in memory and in swap: {format_size(cached)}"
-        notes.append(Note(NoteCode.SWAP_CACHE, text))
+    elif total["mem_bytes"] is not None and total["swap_bytes"] is not None:
+        notes += swap_cache_note({"": (snap, total["swap_cache_bytes"])})
+    if not snap.meta.unknown_amounts:
+        notes += _compressed_notes(snap)
     return notes
+
+
+_RECORDS = {"pages": "memory", "swap": "swap"}
+_ROWS = {"pages": "records", "swap": "entries"}
+
+
+def key_notes(snap: Snapshot, question: Question, side: str = "") -> Iterator[Note]:
+    """Yield notes on keys of the question that are unknown for memory or for swap; `side`: A or B, if there are two."""
+    prefix = f"{side}: " if side else ""
+    left_out = unselected(snap, question.condition)
+    for table, keys in left_out:
+        text = f"{prefix}{_RECORDS[table]} is not selected: its {_ROWS[table]} have no {' and no '.join(keys)}"
+        yield Note(NoteCode.NOT_SELECTED, text[:1].upper() + text[1:])
+    for table, amount in AMOUNT_OF.items():
+        if amount in snap.meta.unknown_amounts or table in {one.table for one in left_out}:
+            continue
+        if keys := unknown_keys(snap, table, question.keys):
+            text = f"{prefix}{_ROWS[table]} of {_RECORDS[table]} have no {' and no '.join(keys)}: they are in the row ?"
+            yield Note(NoteCode.KEY_UNKNOWN, text[:1].upper() + text[1:])
+
+
+def _compressed_notes(snap: Snapshot) -> Iterator[Note]:
+    for compressor, pages in compressed_swap(snap).items():
+        size = format_size(pages * snap.page_size)
+        text = f"{size} of memory hold the compressed contents of {compressor}: {_COUNTED_TWICE[compressor]}"
+        yield Note(NoteCode.COMPRESSED_SWAP, text)
+
+
+_COUNTED_TWICE = {
+    Compressor.ZRAM: "the swap there counts a second time as memory",
+    Compressor.ZSWAP: "pages of swap that count a second time as memory",
+}
 
 
 def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
@@ -69,17 +106,30 @@ def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:
             yield Note(NoteCode.NO_STACK_TRACES, f"{text}: {why}", warning=True)
 
 
-def total_note(total: Mapping[str, int | None]) -> Note:
-    """Return the totals of a report (`total`: from `analysis.totals`) as a sentence."""
+def total_note(total: Mapping[str, int | None], snap: Snapshot) -> Note:
+    """Return the totals of a report on `snap` (`total`: from `analysis.totals`) as a sentence."""
     amounts = {title: total[f"{name}_bytes"] for name, title in TITLES.items()}
     known = [f"{format_size(size)} in {title}" for title, size in amounts.items() if size is not None]
-    unknown = [f"the owners of {title} are unknown" for title, size in amounts.items() if size is None]
+    unknown = [f"the owners of {TITLES[name]} are unknown" for name in snap.meta.unknown_amounts]
     return Note(NoteCode.TOTAL, "; ".join([f"Total: {', '.join(known)}", *unknown]))
 
 
-def swap_cache(snap: Snapshot) -> int:
-    """Return the bytes in the swap cache according to /proc/meminfo, which does not identify the pages."""
-    return snap.meta.machine.meminfo.get("SwapCached", 0)
+def swap_cache_note(sides: Mapping[str, tuple[Snapshot, int | None]]) -> Iterator[Note]:
+    """Yield a note on the pages in the swap cache, if there are any.
+
+    `sides`: the snapshot and the bytes in the swap cache of each side (A and B), or of the side "". If the bytes are
+    unknown (None), SwapCached of /proc/meminfo is an upper bound.
+    """
+    unknown = any(cached is None for _, cached in sides.values())
+    limits = {side: snap.meta.machine.meminfo.get("SwapCached", 0) for side, (snap, _) in sides.items()}
+    found = limits if unknown else {side: cached or 0 for side, (_, cached) in sides.items()}
+    if not any(found.values()):
+        return
+    sizes = ", ".join(f"{format_size(size)}{f' in {side}' if side else ''}" for side, size in found.items())
+    text = f"In the swap cache (both in memory and in swap), counted once in the total: {sizes}"
+    if unknown:
+        text = f"Without page flags, pages in the swap cache count twice, in memory and in swap: at most {sizes}"
+    yield Note(NoteCode.SWAP_CACHE, text)
 
 
 def swap_note(snap: Snapshot) -> str | None:

@@ -6,6 +6,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from spo_trace.analysis.history import history
+from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.order import Orders, order_of, sort_rows
 from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
 from spo_trace.reporters.export_formats import WEIGHTS
@@ -27,19 +28,20 @@ _FEWEST = 3
 def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total", sort: str | None = None) -> pd.DataFrame:
     """Fit a straight line to each owner's samples, most certain growth first.
 
-    `series`: samples in long form, with the columns sample, seconds, the keys, and `weight`_bytes (total, mem or
-    swap). Columns of the result: the keys, first_bytes and last_bytes (of the first and last sample), rate (the
-    slope, bytes per second), rate_error (its standard error), rate_low (the lower end of the 95 % confidence interval
-    of the slope: the lower one of two fits, with and without the owner's largest step) and steadiness (R²: 1 on a
-    straight line; missing if nothing changed). An owner that a sample lacks counts as 0 there. `sort`: one of
+    `series`: samples in long form, with the columns sample, seconds, the keys, key_known, and `weight`_bytes (total,
+    mem or swap). Columns of the result: the keys, key_known, first_bytes and last_bytes (of the first and last sample),
+    rate (the slope, bytes per second), rate_error (its standard error), rate_low (the lower end of the 95 % confidence
+    interval of the slope: the lower one of two fits, with and without the owner's largest step) and steadiness (R²: 1
+    on a straight line; missing if nothing changed). An owner that a sample lacks counts as 0 there. `sort`: one of
     ORDERS or a key. Raise SpoTraceError for fewer than three samples.
     """
     order = None if sort is None else order_of(sort, ORDERS, keys)
     if weight not in WEIGHTS:
         raise UsageError(f"there is no weight {weight!r}", hint=f"choose one of {', '.join(WEIGHTS)}")
     _check_known(series, weight)
-    owners, seconds, found = history(series, keys, [f"{weight}_bytes"])
-    amounts = found[f"{weight}_bytes"]
+    columns = owner_columns(keys)
+    found = history(series, columns, [f"{weight}_bytes"])
+    seconds, amounts = found.seconds, found.amounts[f"{weight}_bytes"]
     if len(seconds) < _FEWEST:
         raise SpoTraceError(
             f"too few samples for a trend: {len(seconds)}",
@@ -47,7 +49,7 @@ def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total", sort:
         )
     rate, error, low, steadiness = _fit(seconds, amounts)
     low_without_step = _fit(seconds, _without_largest_step(seconds, amounts))[2]
-    table = owners.copy()
+    table = found.owners.copy()
     table["first_bytes"] = amounts[:, 0].astype("int64")
     table["last_bytes"] = amounts[:, -1].astype("int64")
     table["rate"] = rate
@@ -56,8 +58,8 @@ def trend(series: pd.DataFrame, keys: list[str], *, weight: str = "total", sort:
     table["steadiness"] = pd.Series(steadiness, dtype="Float64")
     # Owners that never changed rank below those that may have grown.
     changed = table["steadiness"].notna()
-    ranking = ["changed", "rate_low", "last_bytes", *keys]
-    ranked = table.assign(changed=changed).sort_values(ranking, ascending=[False] * 3 + [True] * len(keys))
+    ranking = ["changed", "rate_low", "last_bytes", *columns]
+    ranked = table.assign(changed=changed).sort_values(ranking, ascending=[False] * 3 + [True] * len(columns))
     ranked = ranked.drop(columns="changed").reset_index(drop=True)
     return ranked if order in (None, "rate_low") else sort_rows(ranked, order, keys)
 

@@ -15,14 +15,15 @@ from spo_trace.reporters.format import format_share, format_size
 from spo_trace.snapshots.meta import FileCounts, Origin
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["FLOOR", "TOLERANCE", "Part", "Reason", "Verdict", "check_parts", "verdicts", "verified"]
+__all__ = ["TOLERANCE", "Part", "Reason", "Verdict", "always_tolerated", "check_parts", "verdicts", "verified"]
 
 # Unexplained percentage of the pages in use that is tolerated.
 TOLERANCE = 2.0
 
-# Unexplained bytes that are always tolerated. The reader's own pages change during the read, and on a small machine
-# they are several percent of all pages.
-FLOOR = 1 << 20
+# Unexplained bytes and pages that are always tolerated, whichever is more. The reader's own pages change during the
+# read, and on a small machine they are several percent of all pages. Larger pages do not mean much fewer of them.
+_FLOOR_BYTES = 1 << 20
+_FLOOR_PAGES = 256
 
 
 class Part(StrEnum):
@@ -48,6 +49,7 @@ class Reason(StrEnum):
     BELOW_FLOOR = "below-floor"
     NOTHING_USED = "nothing-used"
     OVER_TOLERANCE = "over-tolerance"
+    CHANGED = "changed-during-read"
     CUT_OFF = "cut-off"
     MALFORMED = "malformed-records"
     SKIPPED = "skipped-records"
@@ -81,6 +83,11 @@ def check_parts(names: Collection[str]) -> list[Part]:
     return [part for part in Part if part in names or not names]
 
 
+def always_tolerated(page_size: int) -> int:
+    """Return the unexplained bytes that are tolerated whatever their share is, for pages of `page_size` bytes."""
+    return max(_FLOOR_BYTES, _FLOOR_PAGES * page_size)
+
+
 def verdicts(
     snap: Snapshot,
     table: pd.DataFrame | None = None,
@@ -92,8 +99,9 @@ def verdicts(
 
     Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code of Reason),
     pages and share (unexplained; missing if the section was not checked), text. A section is balanced if at most
-    `tolerance` percent or 1 MiB is unexplained, and not checked if its input is missing or incomplete. `parts`: the
-    parts to judge, by default all. Raise UsageError for a part that does not exist.
+    `tolerance` percent or 1 MiB (256 pages, if that is more) is unexplained. It is not checked if its input is missing
+    or incomplete, or if more than that may have changed during the read. `parts`: the parts to judge, by default all.
+    Raise UsageError for a part that does not exist.
     """
     table = balance(snap) if table is None else table
     rows = [row for part in check_parts(parts) for row in _judged(snap, part, table, tolerance)]
@@ -122,7 +130,7 @@ def _judged(snap: Snapshot, part: Part, table: pd.DataFrame, tolerance: float) -
     for section in sections:
         rows = table[table["section"] == section].set_index("kind")
         rest = rows.loc["rest"]
-        decision = _section_lack(snap, part, rows) or _compared(rest, tolerance)
+        decision = _section_lack(snap, part, rows) or _compared(_Limit(tolerance, snap.page_size), rows)
         checked = decision.verdict is not Verdict.NOT_CHECKED
         amounts = (int(rest["pages"]), float(rest["share"])) if checked else (pd.NA, pd.NA)
         yield part, section, decision.verdict, decision.reason, *amounts, decision.text
@@ -131,16 +139,39 @@ def _judged(snap: Snapshot, part: Part, table: pd.DataFrame, tolerance: float) -
         yield part, _SECTION_OF[part], decision.verdict, decision.reason, pd.NA, pd.NA, decision.text
 
 
-def _compared(rest: pd.Series, tolerance: float) -> _Decision:
-    share, size = float(rest["share"]), int(rest["bytes"])
+class _Limit(NamedTuple):
+    tolerance: float
+    page_size: int
+
+    @property
+    def floor(self) -> int:
+        return always_tolerated(self.page_size)
+
+    @property
+    def text(self) -> str:
+        return f"{self.tolerance:g}% and more than {format_size(self.floor)}"
+
+    def tolerates(self, share: float) -> bool:
+        return abs(share) * 100 <= self.tolerance
+
+
+# What only an upper bound explains can hide missing pages, so it must not be more than is tolerated.
+def _compared(limit: _Limit, rows: pd.DataFrame) -> _Decision:
+    used, rest = max(int(rows["pages"]["machine"]), 1), int(rows["pages"]["rest"])
+    bound = int(rows.loc[rows.index == "bound", "pages"].sum())
+    share, size = rest / used, rest * limit.page_size
     sentence = f"{format_share(share)} unexplained"
-    if abs(share) * 100 <= tolerance:
-        return _Decision(Verdict.BALANCED, Reason.WITHIN_TOLERANCE, f"{sentence}, within {tolerance:g}%")
-    if abs(size) <= FLOOR:
-        floor = f"{sentence}, which is {format_size(size)}: up to {format_size(FLOOR)} is always tolerated"
-        return _Decision(Verdict.BALANCED, Reason.BELOW_FLOOR, floor)
-    over = f"{sentence} ({format_size(size)}), more than {tolerance:g}% and more than {format_size(FLOOR)}"
-    return _Decision(Verdict.OFF, Reason.OVER_TOLERANCE, over)
+    if not limit.tolerates(share) and abs(size) > limit.floor:
+        over = f"{sentence} ({format_size(size)}), more than {limit.text}"
+        return _Decision(Verdict.OFF, Reason.OVER_TOLERANCE, over)
+    hidden = rest + bound
+    if not limit.tolerates(hidden / used) and abs(hidden) * limit.page_size > limit.floor:
+        text = f"{format_share(abs(hidden) / used)} may have changed during the read, more than {limit.text}"
+        return _not_checked(Reason.CHANGED, text)
+    if limit.tolerates(share):
+        return _Decision(Verdict.BALANCED, Reason.WITHIN_TOLERANCE, f"{sentence}, within {limit.tolerance:g}%")
+    floor = f"{sentence}, which is {format_size(size)}: up to {format_size(limit.floor)} is always tolerated"
+    return _Decision(Verdict.BALANCED, Reason.BELOW_FLOOR, floor)
 
 
 def _not_checked(reason: Reason, text: str) -> _Decision:

@@ -8,11 +8,13 @@ from contextlib import suppress
 import pandas as pd
 
 from spo_trace import schema
-from spo_trace.analysis.keys import KEYS, Kind, key_of
+from spo_trace.analysis.keys import KEYS, Absent, Kind, key_of
 from spo_trace.analysis.stack_keys import stack_text
+from spo_trace.analysis.where_size import check_length, check_size
 from spo_trace.analysis.where_syntax import EXAMPLE, check_bit_operators, not_python, unknown_column
 from spo_trace.analysis.where_types import check_kinds
 from spo_trace.errors import Argument, UsageError
+from spo_trace.reporters.names import stored_name
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Condition"]
@@ -57,7 +59,7 @@ class Condition:
 
     def columns(self, table: str, needed: Iterable[str]) -> list[str]:
         """Return the columns of `table` to read: those `needed` and those that the condition uses."""
-        own = {_column(name, table) for name in self._names}
+        own = {key_of(name).column(table) for name in self._names}
         stack_id = {"stack_id"} if any(key_of(name).of_stack for name in self._names) else set()
         return [name for name in schema.TABLES[table].names if name in {*needed, *own, *stack_id}]
 
@@ -65,14 +67,15 @@ class Condition:
         """Return the rows of `table` that match the condition; missing values match no comparison."""
         if self._expression is None:
             return rows
-        own = {name: column for name in self._names if (column := _column(name, table))}
+        own = {name: column for name in self._names if (column := key_of(name).column(table))}
         operands = pd.DataFrame({name: _comparable(rows[column]) for name, column in own.items()}, index=rows.index)
         for name in self._names - set(operands):
             if key_of(name).of_stack:
                 values = _comparable(stack_text(snap.stacks, name)).take(rows["stack_id"].to_numpy())
                 operands[name] = values.set_axis(rows.index)
             else:
-                operands[name] = pd.Series(pd.NA, index=rows.index, dtype=_DTYPES[key_of(name).kind])
+                value = False if key_of(name).absent_in(table) is Absent.FALSE else pd.NA
+                operands[name] = pd.Series(value, index=rows.index, dtype=_DTYPES[key_of(name).kind])
         return rows[self._holds(operands, self._expression)]
 
     def _holds(self, operands: pd.DataFrame, expression: str) -> pd.Series:
@@ -81,11 +84,6 @@ class Condition:
             return pd.Series(matching, index=operands.index).astype("boolean").fillna(False).astype(bool)
         except Exception as error:  # any error that pandas raises on a user's expression
             raise UsageError((Argument("where", self._given), f": {error}"), hint=EXAMPLE) from error
-
-
-# The column of `table` for a key, None if the table lacks it.
-def _column(name: str, table: str) -> str | None:
-    return key_of(name).pages if table == "pages" else key_of(name).swap
 
 
 # pandas would evaluate any attribute and call, including `comm.to_pickle("/etc/passwd")`.
@@ -99,8 +97,10 @@ _TEXT_METHODS = ("contains", "endswith", "fullmatch", "match", "startswith")
 
 
 def _parsed(expression: str) -> ast.Expression:
+    check_length(expression)
     try:
         tree = ast.parse(expression, mode="eval")
+        check_size(tree)
         # Python 3.13 parses deeper nesting than it can unparse.
         ast.unparse(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -123,7 +123,7 @@ def _parsed(expression: str) -> ast.Expression:
 def _as_it_stands(expression: str, node: ast.Constant) -> str:
     written = ast.get_source_segment(expression, node) or ""
     with suppress(SyntaxError, ValueError):
-        return str(ast.literal_eval(f"r{written}"))
+        return stored_name(str(ast.literal_eval(f"r{written}")))
     return str(node.value)
 
 

@@ -37,11 +37,12 @@ __all__ = [
 def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | None = None) -> "Table":
     """Attribute a snapshot's memory and swap to each combination of the keys `by`, largest total first.
 
-    Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), mem_bytes,
-    swap_bytes, total_bytes and share (of the total, 0 to 1). A key that the kernel does not print for a page or
-    for a swap entry is missing there (NA). If the owners of swap (or memory) are unknown, these columns are missing and
-    the total leaves them out. An empty `by` gives one row of totals. `where` counts only records that match it: an
-    expression over columns, as in DataFrame.query. Raise UsageError for a wrong key or condition.
+    Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), swap_cache_pages
+    (pages in memory that also hold a swap entry), the same three in bytes, total_bytes (memory + swap − swap cache) and
+    share (of the total, 0 to 1). A key that the kernel does not print for a page or for a swap entry is missing there
+    (NA). If the owners of swap (or memory) are unknown, these columns are missing and the total leaves them out. An
+    empty `by` gives one row of totals. `where` counts only records that match it: an expression over columns, as in
+    DataFrame.query. Raise UsageError for a wrong key or condition.
 
     >>> spo.attribute("now.spo", by=["comm"], where="order == 0").head(1)[["comm", "mem_pages", "swap_pages"]]
          comm  mem_pages  swap_pages
@@ -59,9 +60,9 @@ def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | N
     """Attribute memory and swap to the keys `by` and to age classes: largest total of the keys first, then by age.
 
     Columns: the keys, age_from and age_to (seconds; age_to is NA for the last class, both are NA if the kernel printed
-    no ts), mem_pages, swap_pages, mem_bytes, swap_bytes, total_bytes (missing if unknown, as in `attribute`). An age is
-    the time from ts_nsec to the start of the snapshot (/proc/uptime, else the newest allocation); later allocations
-    have age 0. For memory that was swapped in without its owner, the age counts from the swap-in.
+    no ts), then the amounts of `attribute` except share. An age is the time from ts_nsec to the start of the snapshot
+    (/proc/uptime, else the newest allocation); later allocations have age 0. For memory that was swapped in without its
+    owner, the age counts from the swap-in.
 
     >>> spo.ages("now.spo").head(1)[["comm", "age_from", "age_to", "mem_bytes"]]
          comm  age_from  age_to  mem_bytes
@@ -80,8 +81,9 @@ def balance(snap: SnapshotLike) -> "Table":
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
     (nr_base_pages). A section is left out if the snapshot lacks the pages in use or the listed pages. The exception is
-    swap whose owners are unknown. `share` is the unexplained part of the pages in use. `verdicts` gives a verdict on
-    each section.
+    swap whose owners are unknown. Kinds: `machine`, `listed`, `difference` (machine − listed), its parts `explains`
+    (known) and `bound` (at most this much, as pages changed during the read), `rest` (unexplained), and `aside` (not
+    part of the sum). `share` is the unexplained part of the pages in use. `verdicts` gives a verdict on each section.
 
     >>> list(spo.balance("now.spo")["section"].unique())
     ['memory', 'swap type 0: /dev/vda', 'swap type 1: /dev/zram0', 'page_owner_stacks']
@@ -97,8 +99,9 @@ def verdicts(snap: SnapshotLike, *, parts: Iterable[str] = (), tolerance: float 
 
     Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code), pages and
     share (the unexplained part; missing if nothing was compared), text. A section is balanced if at most `tolerance`
-    percent or 1 MiB is unexplained, and not checked if its input is missing or incomplete. `parts`: the parts to judge,
-    by default all. Raise UsageError for a part that does not exist.
+    percent, 1 MiB or 256 pages are unexplained. It is not checked if its input is missing or incomplete, or if so much
+    may have changed during the read that missing pages could not be noticed. `parts`: the parts to judge, by default
+    all. Raise UsageError for a part that does not exist.
 
     >>> list(spo.verdicts("now.spo", parts=["memory"])["verdict"])
     ['balanced']
@@ -120,10 +123,11 @@ def diff(
 ) -> "Table":
     """Compare the attribution of `b` with that of `a`, largest change first.
 
-    Columns: the keys, then mem_bytes, swap_bytes and total_bytes each as `_a`, `_b` and `_delta`, then `rate` (of
-    the total, bytes per second) if both are from one boot. An owner that one of them lacks counts as 0 there. Unless
-    the owners of swap are known in both, swap is missing (NA) and left out of the total. `relate` returns how the two
-    can be compared. Raise SpoTraceError if only memory is known in one, and only swap in the other.
+    Columns: the keys, then mem_bytes, swap_bytes, swap_cache_bytes and total_bytes (memory + swap − swap cache) each as
+    `_a`, `_b` and `_delta`, then `rate` (of the total, bytes per second) if both are from one boot. An owner that one
+    of them lacks counts as 0 there. Unless the owners of swap are known in both, swap is missing (NA) and left out of
+    the total. `relate` returns how the two can be compared. Raise SpoTraceError if only memory is known in one, and
+    only swap in the other.
 
     `sort`: change (max(|memory change|, |swap change|), so that a move from memory to swap ranks by its size), growth
     (largest growth of the total first), shrink, mem, swap, total (by the absolute change), rate or a key.
@@ -181,6 +185,7 @@ def export(
     *,
     where: str | None = None,
     weight: str = "total",
+    csv_safe: bool = False,
     force: bool = False,
     owner: str | None = None,
     mode: int | None = None,
@@ -192,8 +197,9 @@ def export(
     in_table and alloc_order repeat where and order, which SQL reserves (docs/flat-table.md). `outfile`: a path (the
     file is private, appears when it is complete, and replaces an existing one only with `force`; `owner` and `mode` as
     for `snapshot`; a device or FIFO is written to), or a file open for writing: in text or binary mode for text formats
-    (UTF-8), in binary mode for pprof and parquet. `weight` (total, mem or swap): the bytes of folded stacks. Raise
-    UsageError for wrong arguments, SpoTraceError for a weight that is unknown in the snapshot.
+    (UTF-8), in binary mode for pprof and parquet. `weight` (total, mem or swap): the bytes of folded stacks.
+    `csv_safe`: in csv, put an apostrophe in front of texts that a spreadsheet would run as a formula, and quote all
+    texts. Raise UsageError for wrong arguments, SpoTraceError for a weight that is unknown in the snapshot.
 
     >>> spo.export("now.spo", "html", "now.html")
     >>> with gzip.open("now.csv.gz", "wb") as file:
@@ -202,12 +208,12 @@ def export(
     from spo_trace.analysis.question import Question
     from spo_trace.exporting import export as write
 
-    check_export(format, where=where is not None, weight=weight)
+    check_export(format, where=where is not None, weight=weight, csv_safe=csv_safe)
     question = Question.of([], where)
     access = access_given(owner, mode)
     found = opened(snap)
     with destination(outfile, binary=format in BINARY_FORMATS, access=access, force=force) as file:
-        write(found, format, file, question, weight=weight)
+        write(found, format, file, question, weight=weight, csv_safe=csv_safe)
 
 
 def export_diff(

@@ -6,6 +6,7 @@ from html import escape
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.snapshot_notes import snapshot_notes
+from spo_trace.analysis.totals import totals as sums_of
 from spo_trace.errors import SpoTraceError
 from spo_trace.reporters.format import UNKNOWN, format_size, printable
 from spo_trace.reporters.notebook import table_html
@@ -19,12 +20,12 @@ _OWNERS = 5
 def snapshot_html(snap: Snapshot) -> str:
     """Return a summary of `snap` as HTML, with all texts escaped."""
     try:
-        owners = attribute(snap, Question.of("comm"))
-        unknown = snap.meta.unknown_amounts
-        sums = {name: None if name in unknown else int(owners[f"{name}_bytes"].sum()) for name in ("mem", "swap")}
-        amounts = [("memory", sums["mem"]), ("swap", sums["swap"])]
+        question = Question.of("comm")
+        owners = attribute(snap, question)
+        sums = sums_of(owners)
+        amounts = [("memory", sums["mem_bytes"]), ("swap", sums["swap_bytes"])]
         totals = [(name, UNKNOWN if size is None else format_size(size)) for name, size in amounts]
-        notes, table = [note.text for note in snapshot_notes(snap)], table_html(owners.head(_OWNERS))
+        notes, table = [note.text for note in snapshot_notes(snap, question, sums)], table_html(owners.head(_OWNERS))
     except SpoTraceError as error:
         # If a table is damaged, for example, still show the facts of snapshot.json.
         totals, notes, table = [], [error.message], ""

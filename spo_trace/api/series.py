@@ -13,8 +13,9 @@ from spo_trace.api.snapshot import Paths, access_given, as_list, opened, timeout
 from spo_trace.collect.read_log import Progress
 from spo_trace.errors import Argument, Call, UsageError
 from spo_trace.reporters.notebook import Table
+from spo_trace.sampling.method import check_method
 from spo_trace.sampling.recording import Recording
-from spo_trace.sampling.samples import Sample, check_method, take_samples
+from spo_trace.sampling.samples import Sample, take_samples
 from spo_trace.sampling.series import Samples, Series, open_series
 from spo_trace.snapshots.page_size import parse_page_size
 from spo_trace.snapshots.reader import Snapshot
@@ -46,10 +47,10 @@ def watch(
 
     The samples are of this machine (by default 5 seconds apart), of the captures or directories of captures `from_`, or
     of the stages of a simulated scenario. `method`: `counts` (the kernel's page count per stack: cheap, memory and swap
-    together, only for keys of the stack), `full` (every record), or `auto` (counts if possible). `stacks_timeout`:
-    page_owner_stacks is skipped if reading it returns no data for this many seconds. `page_size`: of the machine, if
-    the captures do not contain it. `record`: a directory to store each sample in, for `series` and `trend`; `owner` and
-    `mode` as for `snapshot`.
+    together, only for keys of the stack; since Linux 6.17.6 most slab is missing), `full` (every record), or `auto`
+    (counts if they answer the question and have all stacks). `stacks_timeout`: page_owner_stacks is skipped if reading
+    it returns no data for this many seconds. `page_size`: of the machine, if the captures do not contain it. `record`:
+    a directory to store each sample in, for `series` and `trend`; `owner` and `mode` as for `snapshot`.
 
     >>> for sample in spo.watch("caller", from_="leak", backend="simulator", count=2):
     ...     print(f"{sample.seconds:.0f} s: {sample.table['caller'][0]}")
@@ -124,12 +125,12 @@ def series(
 ) -> Table:
     """Return the samples of a recording, a directory of snapshots, or a list of snapshots, in long form.
 
-    Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes and total_bytes; swap is missing (NA)
-    unless its owners are known in all samples. `by`: default: the keys of the recording, or stack for snapshots. All
-    samples must be of one boot.
+    Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes, swap_cache_bytes and total_bytes; swap
+    is missing (NA) unless its owners are known in all samples. `by`: default: the keys of the recording, or stack for
+    snapshots. All samples must be of one boot.
 
     >>> list(spo.series("day", by="comm").columns)
-    ['sample', 'seconds', 'comm', 'mem_bytes', 'swap_bytes', 'total_bytes']
+    ['sample', 'seconds', 'comm', 'mem_bytes', 'swap_bytes', 'swap_cache_bytes', 'total_bytes']
     """
     return Table(_opened(samples, by, where).table)
 

@@ -12,6 +12,7 @@ from spo_trace.cli.output import check_html, opened, warn
 from spo_trace.cli.tables import Target, most_grown, no_match_notes, print_notes, show
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 from spo_trace.reporters.format import counted, format_size
+from spo_trace.schema import KEY_KNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +68,7 @@ def command(
     from spo_trace.analysis.diff import diff, relate
     from spo_trace.analysis.diff_notes import relation_notes
     from spo_trace.analysis.diff_order import DIFF_ORDERS
+    from spo_trace.analysis.totals import totals
     from spo_trace.exporting import export_diff, html_columns
     from spo_trace.snapshots.in_memory import in_memory
 
@@ -77,7 +79,7 @@ def command(
     table = diff(snap_a, snap_b, question)
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)
-    related = relation_notes(snap_a, snap_b, relation)
+    related = relation_notes(snap_a, snap_b, question, relation, totals(table))
     print_notes(related, to)
     notes = [*no_match_notes(question.condition, found=len(table) > 0), *_notes(table, snap_a, snap_b, relation)]
     _show(table, to, notes, printed=[*_input_notes(snap_a, snap_b), *related], top=question.top)
@@ -107,13 +109,14 @@ def _input_notes(a: "Snapshot", b: "Snapshot") -> list[Note]:
 
 # Separate columns A and B of memory and swap would make the lines too long to read; csv and json have them.
 def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, printed: list[Note], top: int | None) -> None:
+    from spo_trace.analysis.attribution import PARTS
     from spo_trace.analysis.diff_summary import changes
     from spo_trace.analysis.totals import totals
 
     changed = _changed(table)
     total = totals(table) | {f"{name}_bytes": size for name, size in changes(table)._asdict().items()}
     if not to.for_programs:
-        table = table.drop(columns=["mem_bytes_a", "mem_bytes_b", "swap_bytes_a", "swap_bytes_b"])
+        table = table.drop(columns=[f"{name}_bytes_{side}" for name in PARTS for side in "ab"])
     show(table, to, notes, printed=printed, top=top, changed=changed, total=total)
 
 
@@ -123,7 +126,8 @@ def _changed(table: "pd.DataFrame") -> "pd.Series":
 
 # With two kernels, symbols replaces stack.
 def _keys(table: "pd.DataFrame") -> list[str]:
-    return list(table.columns)[: list(table.columns).index("mem_bytes_a")]
+    before = list(table.columns)[: list(table.columns).index("mem_bytes_a")]
+    return [name for name in before if name != KEY_KNOWN]
 
 
 def _fail_above(limit: int, asked: str, table: "pd.DataFrame") -> None:

@@ -39,20 +39,22 @@ def command(
     to = document.target(html)
     check_html(html, document.output, force=document.force)
     from spo_trace.analysis.attribution import ORDERS, attribute, record_columns
+    from spo_trace.analysis.shared_names import name_columns
     from spo_trace.analysis.snapshot_notes import NOTED_COLUMNS, input_notes, snapshot_notes, total_note
-    from spo_trace.analysis.totals import totals
+    from spo_trace.analysis.totals import has_any, totals
     from spo_trace.exporting import export, html_columns
     from spo_trace.snapshots.in_memory import in_memory
 
     question = asked.question(sort, ORDERS)
     # The HTML report needs more columns than the table.
-    columns = None if html else {*record_columns(question, "pages"), *NOTED_COLUMNS}
+    columns = None if html else {*record_columns(question, "pages"), *name_columns(question.keys), *NOTED_COLUMNS}
     snap = open_snapshot(snapshot, columns, page_size=page_size)
     if html:
         snap = in_memory(snap, html_columns(question))
     table = attribute(snap, question)
-    notes = no_match_notes(question.condition, found=bool(table["total_bytes"].any()))
-    notes += [total_note(totals(table)), *snapshot_notes(snap)]
+    total = totals(table)
+    notes = no_match_notes(question.condition, found=has_any(total))
+    notes += [total_note(total, snap), *snapshot_notes(snap, question, total)]
     show(table, to, notes, printed=input_notes(snap), top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:

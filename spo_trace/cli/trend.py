@@ -13,6 +13,7 @@ from spo_trace.cli.option_groups import DocumentOptions, grouped
 from spo_trace.cli.options import Top, Where, condition_of, keys_of, option
 from spo_trace.cli.output import check_output, note, opened
 from spo_trace.cli.tables import Target, most_grown, no_match_notes, print_notes, show
+from spo_trace.cli.watch_display import STACKS_MISSING
 from spo_trace.errors import EXIT_NOT_CHECKED, EXIT_THRESHOLD, SpoTraceError, UsageError
 from spo_trace.reporters.format import counted, format_size
 from spo_trace.version import INSTALL_PLOT
@@ -123,6 +124,9 @@ def command(
 def _series_notes(series: "Series", weight: str) -> list[Note]:
     times = series.table["seconds"].drop_duplicates()
     notes = [Note(NoteCode.SAMPLES, f"{len(times)} samples of one boot, over {times.max():,.1f} s")]
+    if series.lacks_stacks:
+        text = STACKS_MISSING[0].upper() + STACKS_MISSING[1:] + "; record with --method full"
+        notes.append(Note(NoteCode.STACKS_NOT_COUNTED, text, warning=True))
     if weight == "total" and _measured(series, weight) == "mem":
         text = "The owners of swap are unknown in the samples: swap is left out"
         notes.append(Note(NoteCode.SWAP_LEFT_OUT, text))
@@ -182,10 +186,11 @@ def _measured(series: "Series", weight: str) -> str:
 
 def _draw(table: "pd.DataFrame", series: "Series", weight: str, plot: Path, to: Target) -> None:
     from spo_trace.analysis.history import history, rows_of
+    from spo_trace.analysis.keys import owner_columns
     from spo_trace.analysis.owner_labels import owner_labels
     from spo_trace.reporters.trend_plot import Amounts, render_trend
 
-    found = history(series.table, series.keys, [f"{weight}_bytes"])
+    found = history(series.table, owner_columns(series.keys), [f"{weight}_bytes"])
     amounts = Amounts(found.seconds, found.amounts[f"{weight}_bytes"][rows_of(found, table)])
     labels = owner_labels(table, series.keys)
     title = f"Steady growth by {', '.join(series.keys)}: {_MEASURED[_measured(series, weight)]}"

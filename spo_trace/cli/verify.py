@@ -44,8 +44,9 @@ def command(
 
     Compares the listed memory with MemTotal − MemFree, the listed swap with Used of each device in /proc/swaps, and the
     pages of the listed stacks with the sum of nr_base_pages. Known causes of a difference are listed with their size.
-    The verdict on each part is balanced, off (more than --tolerance percent and more than 1 MiB is unexplained), or not
-    checked (its input is missing or incomplete).
+    The verdict on each part is balanced, off (more than --tolerance percent, 1 MiB and 256 pages are unexplained), or
+    not checked (its input is missing or incomplete, or so much changed during the read that missing pages could not be
+    noticed).
 
     Exit code: 3 if a part is off, else 4 if a part could not be checked, else 0.
 
@@ -61,7 +62,7 @@ def command(
     snap = open_snapshot(snapshot, page_size=page_size)
     table = verified(snap, parts=parts, tolerance=tolerance)
     found = table[table["kind"] == "verdict"]
-    _show(table, to, _notes(found, tolerance), printed=input_notes(snap))
+    _show(table, to, _notes(found, tolerance, snap.page_size), printed=input_notes(snap))
     _leave(found, tolerance)
 
 
@@ -80,11 +81,14 @@ def _show(table: "pd.DataFrame", to: Target, notes: list[Note], *, printed: list
 
 
 # Parts that are off or not checked are reported as errors on stderr.
-def _notes(found: "pd.DataFrame", tolerance: float) -> list[Note]:
+def _notes(found: "pd.DataFrame", tolerance: float, page_size: int) -> list[Note]:
+    from spo_trace.analysis.verdicts import always_tolerated
+    from spo_trace.reporters.format import format_size
+
     if not (found["verdict"] == "balanced").all():
         return []
     small = found[found["reason"] == "below-floor"]["section"]
-    floor = f", or within 1 MiB ({', '.join(small)})" if len(small) else ""
+    floor = f", or within {format_size(always_tolerated(page_size))} ({', '.join(small)})" if len(small) else ""
     text = f"Balanced: the unexplained difference is within {tolerance:g}%{floor}"
     return [Note(NoteCode.VERDICT, text)]
 

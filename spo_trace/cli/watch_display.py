@@ -19,9 +19,15 @@ if TYPE_CHECKING:
     from spo_trace.collect.read_log import Progress
     from spo_trace.sampling.samples import Sample
 
-__all__ = ["Display"]
+__all__ = ["STACKS_MISSING", "Display"]
 
 _NUMBER = re.compile(r"[\d,]+")
+
+# Also the warning of trend on a recording.
+STACKS_MISSING = (
+    "stacks are missing, and so is their growth: since Linux 6.17.6, the kernel does not count stacks that were first"
+    " allocated without __GFP_RECLAIM, such as most slab"
+)
 
 # Samples that are kept besides the first one, for the sparklines.
 _REMEMBERED = 20
@@ -64,6 +70,8 @@ class Display:
             if (kind := _NUMBER.sub("", text)) not in self._warned:
                 self._warned.add(kind)
                 self._warn(f"sample {sample.number}: {text}")
+        if self.taken == 1 and sample.method_reason == "counts-lack-stacks":
+            self._remark("Each sample reads all records, because this kernel does not count every stack")
         self._draw(sample)
 
     def leave(self) -> None:
@@ -84,6 +92,9 @@ class Display:
 
     def _warn(self, text: str) -> None:
         warn(text)
+
+    def _remark(self, text: str) -> None:
+        note(text)
 
     def _draw(self, sample: "Sample") -> None:
         raise NotImplementedError
@@ -114,6 +125,8 @@ def _lacking(sample: "Sample") -> Iterator[str]:
     from spo_trace.analysis.shortcomings import shortcomings
 
     yield from map(for_command_line, shortcomings(sample.meta))
+    if sample.lacks_stacks:
+        yield STACKS_MISSING + "; --method full has all stacks"
     # The kernel's counts are of memory and swap together.
     if sample.method == "full" and (why := sample.meta.swap_owner.why):
         yield f"the owners of swap are unknown ({why.text})"

@@ -79,6 +79,9 @@ class Terminal(Display):
     def _warn(self, text: str) -> None:
         self._held_back.append(text)
 
+    def _remark(self, text: str) -> None:
+        """The last line of the view says it."""
+
 
 def _heading(sample: "Sample") -> str:
     machine = sample.meta.machine
@@ -96,6 +99,8 @@ def _used(meminfo: Mapping[str, int], title: str, total: str, free: str) -> str:
 
 def _footing(sample: "Sample", keys: list[str], warnings: int) -> str:
     what = {"counts": "the kernel's counts of memory and swap together", "full": "every record"}[sample.method]
+    if sample.method_reason == "counts-lack-stacks":
+        what += ", because this kernel does not count every stack"
     later = f" {warnings} warnings follow." if warnings else ""
     return f"Sample {sample.number} by {', '.join(keys)}: {what}, read in {sample.took:.2f} s. Ctrl-C stops.{later}"
 

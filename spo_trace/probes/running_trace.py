@@ -15,7 +15,7 @@ from spo_trace.probes.probes import Probes
 from spo_trace.probes.server import connect
 from spo_trace.probes.session import swap_pages_used
 from spo_trace.probes.swap_rows import SwapRows
-from spo_trace.probes.symbolizer import live_symbolizer
+from spo_trace.probes.symbolizer import Symbolizer, live_symbolizer
 from spo_trace.snapshots.meta import TraceFacts
 
 __all__ = ["RunningTrace", "running_trace"]
@@ -50,7 +50,9 @@ class RunningTrace(Closeable):
     def __init__(self, probes: Probes, stacks: StackTable) -> None:
         """Take ownership of `probes`, and read /proc/kallsyms."""
         self._probes = probes
-        self._rows = SwapRows(probes, live_symbolizer(), stacks)
+        symbols = live_symbolizer()
+        self._rows = SwapRows(probes, symbols, stacks)
+        self._slot_cache_pages = _slot_cache_pages(symbols)
         self._entries = 0
 
     def close(self) -> None:
@@ -77,7 +79,7 @@ class RunningTrace(Closeable):
             used_at_attach=at_attach,
             unknown_pages=_unknown_pages(missing, at_attach, counters),
             lost_pages=counters["entries_full"],
-            slot_cache_pages=_slot_cache_pages(self._probes.facts["hooks"]),
+            slot_cache_pages=self._slot_cache_pages,
             hooks=self._probes.facts["hooks"],
             counters=counters,
         )
@@ -102,6 +104,9 @@ def _lives(pid: int) -> bool:
 
 
 # 0ff67f990bd4, 6.15: mm/swap_slots.c is gone. It reserved up to 64 slots for each processor, which /proc/swaps counted
-# as used. All kernels with it have swap_writepage(). 6.15 has that function too, so the number is too large there.
-def _slot_cache_pages(hooks: dict[str, str]) -> int:
-    return 64 * (os.cpu_count() or 1) if hooks.get("out") == "swap_writepage" else 0
+# as used. swapoff calls this function of it, so every kernel with the file has the symbol.
+_SLOT_CACHE = "disable_swap_slots_cache_lock"
+
+
+def _slot_cache_pages(symbols: Symbolizer) -> int:
+    return 64 * (os.cpu_count() or 1) if symbols.knows(_SLOT_CACHE) else 0

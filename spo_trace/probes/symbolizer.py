@@ -47,6 +47,10 @@ class Symbolizer:
         # The kernel prints no module for a BPF program.
         return f"{text} [{symbol.module}]" if symbol.module not in ("", "bpf") else text
 
+    def knows(self, name: str) -> bool:
+        """Return whether the kernel or a module has a symbol with this name (of several aliases, the first)."""
+        return any(line.split(None, 3)[2] == name for line in self._lines)
+
     def block(self, addresses: tuple[int, ...]) -> bytes:
         """Return a stack as the lines that page_owner prints."""
         if addresses not in self._known:

@@ -11,7 +11,7 @@ from spo_trace.reporters.format import format_share, format_size, printable
 __all__ = ["SIGN", "render_balance"]
 
 # The sign of each kind of line in the sum.
-SIGN = {"machine": " ", "listed": "−", "difference": "=", "explains": "−", "rest": "=", "aside": " "}
+SIGN = {"machine": " ", "listed": "−", "difference": "=", "explains": "−", "bound": "−", "rest": "=", "aside": " "}
 
 
 def render_balance(table: pd.DataFrame, outfile: TextIO) -> None:

@@ -4,11 +4,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import pandas as pd
-
 from spo_trace.stacks.text import join_frames
 
-__all__ = ["Frame", "frames_of", "name_of", "text_of"]
+__all__ = ["Frame", "frames_of", "text_of"]
 
 
 class Frame(NamedTuple):
@@ -37,8 +35,3 @@ def text_of(value: object) -> object:
 def _module(text: str) -> str:
     name = text.rpartition(" [")[2].removesuffix("]").split(" ")[0]
     return name if text.endswith("]") and name else "vmlinux"
-
-
-def name_of(value: object, what: str = "comm") -> str:
-    """Return a name, or "(no comm)" if the kernel printed none; an empty name becomes two quotation marks."""
-    return f"(no {what})" if pd.isna(value) else str(value) or '""'  # type: ignore[call-overload]

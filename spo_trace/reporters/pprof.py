@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """pprof's gzipped profile.proto: mem_bytes, swap_bytes and pages, labelled with comm, memcg and order."""
 
+import collections.abc
 import gzip
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
@@ -9,12 +10,16 @@ from typing import Any, BinaryIO
 import pandas as pd
 from pure_protobuf.annotations import uint
 
+from spo_trace.reporters.format import UNKNOWN, printable
 from spo_trace.reporters.frames import Frame, frames_of
+from spo_trace.reporters.names import shown_name
 from spo_trace.reporters.profile_proto import Function, Label, Line, Location, Mapping, Profile, Sample, ValueType
+from spo_trace.schema import KEY_KNOWN
 
 __all__ = ["render_pprof"]
 
 _AMOUNTS = ("mem", "swap")
+_LABELS = ("comm", "memcg", "order")
 
 
 def render_pprof(
@@ -28,15 +33,20 @@ def render_pprof(
     """Write one sample per row of `table`: an attribution by stack, symbols, comm, memcg and order.
 
     Functions have names without offsets, so that `-diff_base` also compares different kernel builds; their file is the
-    module. Keys that the kernel does not print for a row (memcg and order of swap) have no label. `taken_at`: ISO 8601,
-    UTC. `unknown` (`mem` or `swap`): amounts that are left out.
+    module. Pages in the swap cache count once in `pages`. Unknown keys (memcg and order of swap) have the label `?`;
+    keys that are known to be none (memcg of a page that is not charged) have no label. `taken_at`: ISO 8601, UTC.
+    `unknown` (`mem` or `swap`): amounts that are left out.
     """
     known = [name for name in _AMOUNTS if name not in unknown]
-    sizes, pages = ([f"{name}_{unit}" for name in known] for unit in ("bytes", "pages"))
+    sizes = [f"{name}_bytes" for name in known]
+    pages = table[[f"{name}_pages" for name in known]].sum(axis=1) - table["swap_cache_pages"].fillna(0)
     builder = _Builder(sizes)
-    counted = table[["stack", "symbols", "comm", "memcg", "order", *sizes]].assign(pages=table[pages].sum(axis=1))
-    for stack, symbols, comm, memcg, order, *values in counted.itertuples(index=False, name=None):
-        builder.add_sample(frames_of(stack, symbols), values, comm=comm, memcg=memcg, order=order)
+    counted = (
+        table[["stack", "symbols", KEY_KNOWN, *_LABELS, *sizes]].fillna(dict.fromkeys(sizes, 0)).assign(pages=pages)
+    )
+    for stack, symbols, is_known, comm, memcg, order, *values in counted.itertuples(index=False, name=None):
+        labels = dict(zip(_LABELS, (comm, memcg, order), strict=True))
+        builder.add_sample(frames_of(stack, symbols), values, labels, known=is_known)
     profile = builder.profile
     profile.time_nanos = _nanoseconds(taken_at)
     profile.comment = [builder.string(text) for text in comments]
@@ -54,6 +64,11 @@ def _nanoseconds(taken_at: str | None) -> int:
     return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()) * 1_000_000_000
 
 
+# A name must differ from the mark of an unknown one.
+def _label_text(value: Any) -> Any:
+    return shown_name(value) if isinstance(value, str) else value
+
+
 class _Builder:
     """Assign numbers to strings, mappings, functions and locations as samples are added; one location per frame."""
 
@@ -69,17 +84,22 @@ class _Builder:
         self._mapping("vmlinux")
 
     def string(self, text: str) -> int:
-        """Return the index of `text` in the string table."""
+        """Return the index of `text`, escaped for terminals, in the string table."""
+        text = printable(text)
         if text not in self._strings:
             self._strings[text] = len(self._strings)
             self.profile.string_table.append(text)
         return self._strings[text]
 
-    def add_sample(self, frames: Iterable[Frame], values: Iterable[int], **labels: Any) -> None:
-        """Add a stack, innermost frame first; labels that are missing (NA) are left out."""
+    def add_sample(
+        self, frames: Iterable[Frame], values: Iterable[int], labels: collections.abc.Mapping[str, Any], *, known: bool
+    ) -> None:
+        """Add a stack, innermost frame first; labels that are missing (NA) are `?` unless `known`, else left out."""
         locations = [self._location(frame) for frame in frames]
-        given = [self._label(key, value) for key, value in labels.items() if not pd.isna(value)]
-        self.profile.sample.append(Sample(locations, [int(value) for value in values], given))
+        missing = None if known else UNKNOWN
+        given = [(key, missing if pd.isna(value) else _label_text(value)) for key, value in labels.items()]
+        made = [self._label(key, value) for key, value in given if value is not None]
+        self.profile.sample.append(Sample(locations, [int(value) for value in values], made))
 
     def _label(self, key: str, value: Any) -> Label:
         if isinstance(value, str):

@@ -9,6 +9,8 @@ import pandas as pd
 from spo_trace.reporters.format import UNKNOWN, format_rate, format_share, format_size, printable
 from spo_trace.reporters.frames import text_of
 from spo_trace.reporters.markdown import render_markdown
+from spo_trace.reporters.names import shown_key
+from spo_trace.schema import KEY_KNOWN
 
 __all__ = ["render_table", "shown_cells"]
 
@@ -20,15 +22,16 @@ _RATES = ("rate", "rate_error", "rate_low")
 _TITLES = {"rate_error": "error", "rate_low": "at least"}
 
 # People need only one unit of each amount: bytes.
-_LEFT_OUT = ("mem_pages", "swap_pages")
+_LEFT_OUT = ("mem_pages", "swap_pages", "swap_cache_pages")
+_SWAP_CACHE = "swap_cache_bytes"
 
 
 def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False) -> None:
     """Write `table`; its columns are formatted by their names: *_bytes, *_delta, shares, rates, else keys."""
-    shown = [name for name in table.columns if name not in _LEFT_OUT]
+    shown = _shown(table)
     stacks = [] if markdown else [name for name in shown if name in _STACK_KEYS]
     columns = [name for name in shown if name not in stacks]
-    cells = [[_cell(name, value) for value in table[name]] for name in columns]
+    cells = [_cells(table, name) for name in columns]
     titles = [_title(name) for name in columns]
     rows = list(zip(*cells, strict=True)) if columns else [()] * len(table)
     if markdown:
@@ -43,9 +46,20 @@ def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False
     return None
 
 
+# Most tables have nothing in the swap cache.
+def _shown(table: pd.DataFrame) -> list[str]:
+    names = [name for name in table.columns if name not in (*_LEFT_OUT, KEY_KNOWN)]
+    return [name for name in names if not name.startswith(_SWAP_CACHE) or table[name].fillna(0).any()]
+
+
+def _cells(table: pd.DataFrame, name: str) -> list[str]:
+    if _is_number(name):
+        return [_cell(name, value) for value in table[name]]
+    known = table[KEY_KNOWN] if KEY_KNOWN in table else [True] * len(table)
+    return [_text(value, known=bool(one)) for value, one in zip(table[name], known, strict=True)]
+
+
 def _cell(name: str, value: Any) -> str:
-    if not _is_number(name):
-        return _text(value)
     if pd.isna(value):
         return UNKNOWN if "_bytes" in name else ""
     number = float(value)
@@ -58,9 +72,8 @@ def _cell(name: str, value: Any) -> str:
     return format_size(number, signed=name.endswith("_delta"))
 
 
-# "-" marks what the kernel does not print for a row; an empty name is still a name.
-def _text(value: Any) -> str:
-    return "-" if pd.isna(value) else printable(str(text_of(value))) or '""'
+def _text(value: Any, *, known: bool = True) -> str:
+    return printable(shown_key(text_of(value), known=known))
 
 
 def _is_number(name: str) -> bool:
@@ -73,7 +86,7 @@ def _title(name: str) -> str:
     base, _, side = name.partition("_bytes")
     if not _is_number(name) or name == base:
         return name
-    return base + {"": "", "_a": " A", "_b": " B", "_delta": " B-A"}[side]
+    return base.replace("_", " ") + {"": "", "_a": " A", "_b": " B", "_delta": " B-A"}[side]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
@@ -83,7 +96,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
 
 def shown_cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]], list[bool]]:
     """Return the titles, the texts of the rows, and for each column whether it is an amount."""
-    names = [name for name in table.columns if name not in _LEFT_OUT]
-    columns = [[_cell(name, value) for value in table[name]] for name in names]
+    names = _shown(table)
+    columns = [_cells(table, name) for name in names]
     rows = [list(row) for row in zip(*columns, strict=True)]
     return [_title(name) for name in names], rows, [_is_number(name) for name in names]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from spo_trace.limits import MAX_MEMORY_BYTES, MAX_SECONDS
 from spo_trace.sampling.samples import SERIES_AMOUNTS
+from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.damage import Damage, naming_damage
 from spo_trace.snapshots.parquet_input import checked_footer, open_parquet, opened_again
 
@@ -32,14 +33,16 @@ def sample_number(path: Path) -> int:
 
 
 def read_sample(path: Path, keys: list[str], earlier: float | None) -> tuple[float, pa.Table]:
-    """Return the seconds and the rows of a sample: sample, seconds, taken_at, `keys` and the amounts.
+    """Return the seconds and the rows of a sample: sample, seconds, taken_at, `keys`, key_known and the amounts.
 
-    `earlier`: the seconds of the sample before it. Raise SpoTraceError if the file is damaged. Names have dictionaries:
-    plain stacks of a day would take gigabytes.
+    Samples of older versions have neither key_known nor swap_cache_bytes. `earlier`: the seconds of the sample before
+    it. Raise SpoTraceError if the file is damaged. Names have dictionaries: plain stacks of a day would take gigabytes.
     """
     with naming_damage(path), open_parquet(path) as file:
         footer = checked_footer(file)
-        columns = ["sample", "seconds", "taken_at", *keys, *SERIES_AMOUNTS]
+        later = [name for name in (KEY_KNOWN, "swap_cache_bytes") if name not in footer.schema_arrow.names]
+        columns = ["sample", "seconds", "taken_at", *keys, KEY_KNOWN, *SERIES_AMOUNTS]
+        columns = [name for name in columns if name not in later]
         _check_columns(footer.schema_arrow, columns, keys)
         names = [key for key in keys if _is_text(footer.schema_arrow.field(key).type)]
         rows = opened_again(file, footer.metadata, names).read(columns).select(columns)
@@ -69,9 +72,13 @@ def _check(rows: pa.Table, number: int, keys: list[str], earlier: float | None) 
         raise Damage(f"seconds is {seconds}: the sample before it was taken at {earlier}")
     if not _is_text(rows["taken_at"].type):
         raise Damage(f"column taken_at is of type {rows['taken_at'].type}")
-    for name in SERIES_AMOUNTS:
+    if KEY_KNOWN in rows.column_names and not pa.types.is_boolean(rows[KEY_KNOWN].type):
+        raise Damage(f"column {KEY_KNOWN} is of type {rows[KEY_KNOWN].type}")
+    for name in (name for name in SERIES_AMOUNTS if name in rows.column_names):
         _check_amounts(rows, name)
-    if keys and len(rows.group_by(keys).aggregate([])) < len(rows):
+    _check_totals(rows)
+    owners = [name for name in (*keys, KEY_KNOWN) if name in rows.column_names]
+    if keys and len(rows.group_by(owners).aggregate([])) < len(rows):
         raise Damage("an owner has two rows")
     return float(seconds)
 
@@ -84,12 +91,12 @@ def _only_value(rows: pa.Table, name: str) -> object:
     return value
 
 
-# An amount that is unknown is null in all rows.
+# An amount can be unknown for some owners only; totals are sums of what is known.
 def _check_amounts(rows: pa.Table, name: str) -> None:
     amounts = rows[name]
-    if amounts.null_count not in ((0,) if name == "total_bytes" else (0, len(amounts))):
+    if name == "total_bytes" and amounts.null_count:
         raise Damage(f"column {name} has gaps")
-    if amounts.null_count:
+    if amounts.null_count == len(amounts):
         return
     if not pa.types.is_integer(amounts.type):
         raise Damage(f"column {name} is of type {amounts.type}, not whole numbers")
@@ -98,6 +105,18 @@ def _check_amounts(rows: pa.Table, name: str) -> None:
         raise Damage(f"column {name}: {least if least < 0 else most} is no amount of memory")
     if pc.sum(amounts.cast(pa.float64())).as_py() > MAX_MEMORY_BYTES:
         raise Damage(f"column {name} adds up to more memory than any machine has")
+
+
+# The kernel's counts have totals only.
+def _check_totals(rows: pa.Table) -> None:
+    parts = [name for name in SERIES_AMOUNTS if name != "total_bytes" and name in rows.column_names]
+    known = {name: pc.fill_null(rows[name].cast(pa.int64()), 0) for name in parts}
+    total = pc.add(known["mem_bytes"], known["swap_bytes"])
+    if "swap_cache_bytes" in known:
+        total = pc.subtract(total, known["swap_cache_bytes"])
+    only_total = pc.and_(pc.is_null(rows["mem_bytes"]), pc.is_null(rows["swap_bytes"]))
+    if not pc.all(pc.or_(only_total, pc.equal(total, rows["total_bytes"]))).as_py():
+        raise Damage("total_bytes is not the sum of its parts")
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -7,41 +7,43 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.attribution import PARTS, attribute
 from spo_trace.analysis.diff import seconds_between
-from spo_trace.analysis.keys import FRAME_KEYS
+from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.question import Question
 from spo_trace.collect.machine_facts import facts_before
 from spo_trace.collect.read_log import Progress
 from spo_trace.collect.snapshot import collect
-from spo_trace.errors import Argument, Call, SpoTraceError, UsageError
+from spo_trace.errors import Argument, Call, NoRecords, SpoTraceError
 from spo_trace.files.scratch import naming_full_disk, scratch_directory
 from spo_trace.formats.record import Reject
+from spo_trace.sampling.method import MethodReason, counts_lack_stacks, is_about_stacks
 from spo_trace.sampling.stack_counts import KernelCounts
-from spo_trace.schema import SCHEMA_VERSION
+from spo_trace.schema import KEY_KNOWN, SCHEMA_VERSION
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.meta import Meta, SourceFacts
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.source import Source
 
-__all__ = ["METHODS", "SERIES_AMOUNTS", "Sample", "amounts_of", "check_method", "swap_in_all_or_none", "take_samples"]
+__all__ = ["SERIES_AMOUNTS", "Sample", "amounts_of", "swap_in_all_or_none", "take_samples"]
 
-METHODS = ("auto", "counts", "full")
-
-SERIES_AMOUNTS = ["mem_bytes", "swap_bytes", "total_bytes"]
+SERIES_AMOUNTS = [*(f"{name}_bytes" for name in PARTS), "total_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Hold one sample.
 
-    `number` starts at 1; `seconds` is the time since the first sample. `table`: the keys, then mem_bytes, swap_bytes
-    and total_bytes (the first two are missing if `method` is `counts`, swap_bytes also if its owners are unknown).
-    `took`: duration of the read in seconds. `meta`: that of a snapshot; with `counts`, only the machine and warnings.
+    `number` starts at 1; `seconds` is the time since the first sample. `table`: the keys, key_known, mem_bytes,
+    swap_bytes, swap_cache_bytes and total_bytes (only the last is known if `method` is `counts`; the amounts of swap
+    are missing also if its owners are unknown). `took`: duration of the read in seconds. `meta`: that of a snapshot;
+    with `counts`, only the machine and warnings.
+    `method_reason`: why all samples of the series are read by this method.
     """
 
     number: int
@@ -51,6 +53,12 @@ class Sample:
     took: float
     table: pd.DataFrame
     meta: Meta
+    method_reason: MethodReason = MethodReason.ASKED
+
+    @property
+    def lacks_stacks(self) -> bool:
+        """Return whether the table may lack stacks, because the kernel does not count all of them."""
+        return self.method == "counts" and counts_lack_stacks(self.meta.machine.kernel_release)
 
 
 def take_samples(
@@ -64,19 +72,22 @@ def take_samples(
 ) -> Iterator[Sample]:
     """Yield a sample of each source, all of one boot; `page_size` in bytes replaces that of the sources.
 
-    `method`: one of METHODS. `auto` reads the kernel's own count for each stack if it exists and suffices for the
-    question, otherwise all records. Raise SpoTraceError if two sources are of different boots or in the wrong order.
+    `method`: one of METHODS. `auto` reads the kernel's own count for each stack if it exists, has all stacks and
+    suffices for the question, otherwise all records. Raise SpoTraceError if two sources are of different boots or in
+    the wrong order.
     """
     rejects: Counter[str] = Counter()
     counts = KernelCounts(lambda reject: _count(rejects, reject))
     first: Meta | None = None
     last = -1.0
+    reason: MethodReason | None = None
     for number, source in enumerate(sources, 1):
         started = time.monotonic()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         rejects.clear()
         # A change of method within a series would look like growth: keep the method of the first sample.
-        method, table, meta = _read(source, question, method, counts, jobs, page_size, progress)
+        method, why, table, meta = _read(source, question, method, counts, jobs, page_size, progress)
+        reason = reason or why
         lost = [f"{name}: {number} records can't be parsed" for name, number in rejects.items()]
         meta = replace(meta, warnings=[*meta.warnings, *lost])
         first = first or meta
@@ -85,23 +96,7 @@ def take_samples(
         assert seconds is not None
         last = seconds
         took = time.monotonic() - started
-        yield Sample(number, seconds, meta.machine.taken_at or now, method, took, table, meta)
-
-
-def check_method(method: str, question: Question) -> None:
-    """Raise UsageError for a method that does not exist, or that cannot answer the question."""
-    if method not in METHODS:
-        raise UsageError(f"there is no method {method!r}", hint=f"choose one of {', '.join(METHODS)}")
-    if method == "counts" and not _is_about_stacks(question):
-        raise UsageError(
-            ("the kernel's counts are by stack only: they cannot be used with other keys or ", Argument("where")),
-            hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
-        )
-
-
-# Whether the kernel's counts for each stack are enough to answer the question.
-def _is_about_stacks(question: Question) -> bool:
-    return question.condition.text is None and set(question.keys) <= set(FRAME_KEYS)
+        yield Sample(number, seconds, meta.machine.taken_at or now, method, took, table, meta, reason)
 
 
 def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
@@ -111,21 +106,23 @@ def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
     """
     # grouped_by() drops question.sort, which may be an order that only a table of growth has.
     keys = question.keys
-    table = attribute(snap, question.grouped_by(keys))[[*keys, *SERIES_AMOUNTS]]
+    table = attribute(snap, question.grouped_by(keys))[[*owner_columns(keys), *SERIES_AMOUNTS]]
     if len(table):
         return table
-    known = {"total_bytes": 0} | {
-        f"{name}_bytes": 0 for name in ("mem", "swap") if name not in snap.meta.unknown_amounts
-    }
+    unknown = snap.meta.unknown_amounts
+    known = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in ("mem", "swap") if name not in unknown}
+    known |= {KEY_KNOWN: True} | ({} if unknown else {"swap_cache_bytes": 0})
     return pd.DataFrame({name: [known.get(name, pd.NA)] for name in table.columns})
 
 
 def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
-    """Return `table`; without swap if only some samples have it, because it would appear as growth."""
-    lacking = table["swap_bytes"].isna() & table["mem_bytes"].notna()
+    """Return `table` of all samples; without swap if only some have it, because it would appear as growth."""
+    known = table[["mem_bytes", "swap_bytes"]].notna().groupby(table["sample"]).transform("any")
+    lacking = known["mem_bytes"] & ~known["swap_bytes"]
     if lacking.all() or not lacking.any():
         return table
-    return table.assign(swap_bytes=unknown_numbers(table), total_bytes=table["mem_bytes"])
+    unknown = dict.fromkeys(("swap_bytes", "swap_cache_bytes"), unknown_numbers(table))
+    return table.assign(**unknown, total_bytes=table["mem_bytes"].fillna(0))
 
 
 def _count(rejects: Counter[str], reject: Reject) -> None:
@@ -140,21 +137,30 @@ def _read(
     jobs: int | None,
     page_size: int | None,
     progress: Progress | None,
-) -> tuple[str, pd.DataFrame, Meta]:
-    if method != "full" and _is_about_stacks(question):
-        warnings: list[str] = []
-        machine = facts_before(source, warnings, page_size)
-        # Without boot_id or uptime, the records of page_owner show the boot and the time. The counts do not.
-        has_time = machine.boot_id is not None and machine.uptime_start is not None
-        table = counts.read(source, question.keys, machine.page_size) if has_time else None
-        if table is not None:
-            return "counts", table, Meta(SCHEMA_VERSION, machine, source=SourceFacts(source.kind), warnings=warnings)
-        if method == "counts":
-            why = source.why_missing("show_stacks").text if has_time else "the capture lacks boot_id or uptime"
-            raise SpoTraceError(
-                f"no counts of stacks: {why}", hint=(Argument("method", "auto"), " reads page_owner instead")
-            )
-    return "full", *_read_in_full(source, question, jobs, page_size, progress)
+) -> tuple[str, MethodReason, pd.DataFrame, Meta]:
+    full = partial(_read_in_full, source, question, jobs, page_size, progress)
+    if method == "full" or not is_about_stacks(question):
+        return "full", MethodReason.ASKED if method == "full" else MethodReason.QUESTION, *full()
+    warnings: list[str] = []
+    machine = facts_before(source, warnings, page_size)
+    why = MethodReason.ASKED if method == "counts" else MethodReason.COUNTS_SUFFICE
+    if method == "auto" and counts_lack_stacks(machine.kernel_release):
+        try:
+            return "full", MethodReason.COUNTS_LACK_STACKS, *full()
+        except NoRecords:
+            why = MethodReason.NO_RECORDS
+    # Without boot_id or uptime, the records of page_owner show the boot and the time. The counts do not.
+    has_time = machine.boot_id is not None and machine.uptime_start is not None
+    table = counts.read(source, question.keys, machine.page_size) if has_time else None
+    if table is not None:
+        facts = SourceFacts(source.kind)
+        return "counts", why, table, Meta(SCHEMA_VERSION, machine, source=facts, warnings=warnings)
+    if method == "counts":
+        text = source.why_missing("show_stacks").text if has_time else "the capture lacks boot_id or uptime"
+        raise SpoTraceError(
+            f"no counts of stacks: {text}", hint=(Argument("method", "auto"), " reads page_owner instead")
+        )
+    return "full", MethodReason.NO_COUNTS, *full()
 
 
 def _read_in_full(

@@ -10,12 +10,14 @@ import pandas as pd
 
 from spo_trace.analysis.arguments import path_of
 from spo_trace.analysis.diff import seconds_between
-from spo_trace.analysis.keys import FRAME_KEYS, same_key
+from spo_trace.analysis.keys import FRAME_KEYS, owner_columns, same_key
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_keys import is_known
 from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
 from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample, amounts_of, swap_in_all_or_none
+from spo_trace.sampling.series_meta import read_series_meta
+from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.other_input import error_for_path
 from spo_trace.stacks.frames import function_name
@@ -28,10 +30,14 @@ Samples = str | os.PathLike[str] | Sequence["str | os.PathLike[str] | Snapshot"]
 
 
 class Series(NamedTuple):
-    """Samples in long form; `table` has sample, seconds (since the first), the keys and the amounts in bytes."""
+    """Samples in long form; `table`: sample, seconds (since the first), the keys, key_known, the amounts in bytes.
+
+    `lacks_stacks`: the samples may lack stacks, because the kernel does not count all of them.
+    """
 
     keys: list[str]
     table: pd.DataFrame
+    lacks_stacks: bool = False
 
     @property
     def missing(self) -> int:
@@ -96,14 +102,18 @@ def _recorded(directory: Path, question: Question, *, default_keys: bool) -> Ser
     wanted = keys if default_keys else question.keys
     for key in wanted:
         table[key] = _recorded_key(directory, keys, table, key)
+    if wanted:
+        # A recording by several keys may lack only one that is not wanted.
+        table[KEY_KNOWN] = table[KEY_KNOWN].astype(bool) | table[wanted].notna().all(axis=1) if keys else True
     # Categories are in the order of first appearance; results must be sorted by name.
     for key in (key for key in wanted if isinstance(table[key].dtype, pd.CategoricalDtype)):
         table[key] = table[key].cat.set_categories(sorted(table[key].cat.categories))
-    groups = table.groupby(["sample", "seconds", *wanted], dropna=False, sort=False, observed=True)
+    owners = owner_columns(wanted)
+    groups = table.groupby(["sample", "seconds", *owners], dropna=False, sort=False, observed=True)
     found = swap_in_all_or_none(groups[SERIES_AMOUNTS].sum(min_count=1).reset_index())
     for key in (key for key in ("stack", "symbols") if key in wanted):
         found[key] = _by_category(found[key], split_frames)
-    return Series(wanted, found)
+    return Series(wanted, found, read_series_meta(directory).lacks_stacks)
 
 
 def _recorded_key(directory: Path, keys: list[str], table: pd.DataFrame, key: str) -> pd.Series:
@@ -162,6 +172,7 @@ def _joined(tables: Sequence[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
 
 
 def _one_after_another(tables: Sequence[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
-    plain = [table.astype(dict.fromkeys(keys, object) | dict.fromkeys(SERIES_AMOUNTS, "Int64")) for table in tables]
-    joined = pd.concat(plain, ignore_index=True)[["sample", "seconds", *keys, *SERIES_AMOUNTS]]
+    owners = owner_columns(keys)
+    plain = [table.astype(dict.fromkeys(owners, object) | dict.fromkeys(SERIES_AMOUNTS, "Int64")) for table in tables]
+    joined = pd.concat(plain, ignore_index=True)[["sample", "seconds", *owners, *SERIES_AMOUNTS]]
     return swap_in_all_or_none(joined)

@@ -9,6 +9,7 @@ from typing import Self
 from spo_trace.analysis.keys import KEYS
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
+from spo_trace.sampling.method import counts_lack_stacks
 from spo_trace.sampling.samples import Sample
 from spo_trace.snapshots.damage import damaged
 from spo_trace.snapshots.json_fields import DamagedJson, JsonFields
@@ -25,12 +26,14 @@ _VERSION = 1
 class SeriesMeta:
     """Hold the question that the samples answer (`by`, `where`), how they were read, and the machine.
 
-    `method` is counts or full; `page_size` is in bytes. All but `by` may be None: unknown, for `where` no condition.
+    `method` is counts or full, `method_reason` a code of MethodReason; `page_size` is in bytes. All but `by` may be
+    None: unknown, for `where` no condition.
     """
 
     by: list[str]
     where: str | None = None
     method: str | None = None
+    method_reason: str | None = None
     host: str | None = None
     kernel_release: str | None = None
     kernel_version: str | None = None
@@ -47,6 +50,7 @@ class SeriesMeta:
             by=question.keys,
             where=question.condition.text,
             method=sample.method,
+            method_reason=sample.method_reason,
             host=machine.host,
             kernel_release=machine.kernel_release,
             kernel_version=machine.kernel_version,
@@ -55,6 +59,11 @@ class SeriesMeta:
             boot_id=machine.boot_id,
             cmdline=machine.cmdline,
         )
+
+    @property
+    def lacks_stacks(self) -> bool:
+        """Return whether the samples may lack stacks, because the kernel does not count all of them."""
+        return self.method == "counts" and counts_lack_stacks(self.kernel_release)
 
     def content(self) -> bytes:
         """Return the content of series.json."""
@@ -78,6 +87,7 @@ def read_series_meta(directory: Path) -> SeriesMeta:
             by=by,
             where=fields.text_or_none("where"),
             method=fields.text_or_none("method"),
+            method_reason=fields.text_or_none("method_reason"),
             host=fields.text_or_none("host"),
             kernel_release=fields.text_or_none("kernel_release"),
             kernel_version=fields.text_or_none("kernel_version"),

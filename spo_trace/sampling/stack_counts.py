@@ -9,6 +9,7 @@ from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.formats.frame import parse_frames
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.record import RejectSink
+from spo_trace.schema import KEY_KNOWN
 from spo_trace.sources.source import Source
 from spo_trace.stacks.meaning import meaning
 
@@ -26,9 +27,9 @@ class KernelCounts:
         self._reject = reject
 
     def read(self, source: Source, keys: list[str], page_size: int) -> pd.DataFrame | None:
-        """Return `keys` (of FRAME_KEYS), mem_bytes, swap_bytes and total_bytes; None if the kernel has no counts.
+        """Return `keys` (of FRAME_KEYS) and the amounts of a sample; None if the kernel has no counts.
 
-        mem_bytes and swap_bytes are always missing, because the counts include swap if page_owner tracks it.
+        Only total_bytes is known, because the counts include swap if page_owner tracks it.
         """
         counts = self._by_handle(source) or self._by_stack(source)
         return _table(counts, keys, page_size) if counts else None
@@ -71,6 +72,8 @@ def _table(counts: dict[Frames, int], keys: list[str], page_size: int) -> pd.Dat
     table = pd.DataFrame({key: stack_column(stacks, key) for key in keys})
     table["total_bytes"] = pd.Series(list(counts.values()), dtype="int64") * page_size
     table = table.groupby(keys, sort=False)[["total_bytes"]].sum().reset_index() if keys else table.sum().to_frame().T
-    for name in ("swap_bytes", "mem_bytes"):
+    for name in ("swap_cache_bytes", "swap_bytes", "mem_bytes"):
         table.insert(len(keys), name, pd.Series(pd.NA, index=table.index, dtype="Int64"))
+    if keys:
+        table.insert(len(keys), KEY_KNOWN, True)
     return table.sort_values(["total_bytes", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)

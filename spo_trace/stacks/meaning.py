@@ -42,7 +42,8 @@ def meaning(frames: Sequence[str]) -> StackMeaning:
     own = _allocator_part(parsed)
     rule = _deciding(parsed, own)
     module = next((frame.module for frame in parsed if frame.module), "vmlinux")
-    return StackMeaning(rule.category if rule else "other", own[-1].name if own else "", module)
+    caller = rule.caller if rule and rule.caller else own[-1].name if own else ""
+    return StackMeaning(rule.category if rule else "other", caller, module)
 
 
 def deciding_rule(frames: Sequence[str]) -> Rule | None:
@@ -77,7 +78,9 @@ def _compiled(globs: str) -> re.Pattern[str]:
 
 
 _ALLOCATORS = _compiled(ALLOCATORS)
-_ALLOCATOR = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.scope is Scope.ALLOCATOR]
+_ALLOCATOR = [
+    (rule, _compiled(rule.patterns), _compiled(rule.callee)) for rule in RULES if rule.scope is Scope.ALLOCATOR
+]
 _ANY_FRAME = [(rule, _compiled(rule.patterns)) for rule in RULES if rule.scope is not Scope.ALLOCATOR]
 
 
@@ -100,17 +103,21 @@ def _is_plumbing(frame: _Frame) -> bool:
 
 
 def _deciding(frames: Sequence[_Frame], own: Sequence[_Frame]) -> Rule | None:
-    matches = [_allocator_rule(frame) for frame in own]
+    callees = ["", *(frame.name for frame in own)]
+    matches = map(_allocator_rule, own, callees)
     if (first := min(matches, default=len(_ALLOCATOR))) < len(_ALLOCATOR):
         return _ALLOCATOR[first][0]
     return next((rule for rule in map(_any_frame_rule, frames) if rule), None)
 
 
-# The index of the first rule that matches the frame.
+# The index of the first rule that matches the frame, which called `callee`.
 @lru_cache(maxsize=1 << 16)
-def _allocator_rule(frame: _Frame) -> int:
+def _allocator_rule(frame: _Frame, callee: str) -> int:
     name = _key(frame)
-    return next((n for n, (_, pattern) in enumerate(_ALLOCATOR) if pattern.match(name)), len(_ALLOCATOR))
+    for index, (_, pattern, called) in enumerate(_ALLOCATOR):
+        if pattern.match(name) and called.match(callee):
+            return index
+    return len(_ALLOCATOR)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -15,9 +15,23 @@ the same names: `spo.attribute(snap, by=["callsite", "order"], where='type == 0'
 terms and categories; [SCHEMA.md](../spo_trace/snapshots/SCHEMA.md) lists the kernel versions that lack a column.
 `make docs` generates this page from the table of keys.
 
-"Found in" shows whether records of memory, of swap or both have the key. Records without it have no value: `-` in a
-table, empty in CSV, null in JSON. In `--where`, such records match no comparison; `NAME.isna()` selects them. Keys of
-the stack exist for memory and swap.
+"Found in" shows whether records of memory, of swap or both have the key. Keys of the stack exist for both. "Else"
+shows what it means that a record has no value:
+
+- unknown: the kernel does not print or keep it. All such records are one row: `?` in a table, empty in CSV and null in
+  JSON, with `key_known` false. If swap entries lack a key, the other rows have no amount of swap (`?`, empty, null), as
+  each may have a part of it. `--where` with such a key selects memory only: the amount of swap is unknown, and the
+  total is that of memory.
+- none: it is known that there is none, such as the memory cgroup of a page that is not charged: `-` in a table,
+  empty or null with `key_known` true. If no page of a snapshot has a memory cgroup, the kernel does not print them,
+  and all are unknown. The same holds for every key that a kernel does not print.
+- false: it is known to be false.
+
+In `--where`, records without a value match no comparison; `NAME.isna()` selects them. If a key is unknown for memory
+and for swap, `--where` with this key is an error.
+
+A name that looks like a mark (`-`, `?`, or `""` for an empty name) is shown as `\\055`, `\\077` or `\\042"`. CSV and
+JSON have the name itself.
 
 In `--where`, text is quoted and numbers are not: `'comm == "dd" and order > 0'`. In `--where`, CSV and JSON, `stack`
 and `symbols` are a single string: frames innermost first, separated by `;`, with `\\073` for a `;` inside a frame. In
@@ -33,8 +47,15 @@ def keys_page() -> str:
 
 
 def _rows(keys: Iterable[Key]) -> str:
-    head = "| key | kind | found in | meaning |\n|---|---|---|---|\n"
-    return head + "".join(f"| {key.name} | {key.kind.value} | {_place(key)} | {key.meaning} |\n" for key in keys)
+    head = "| key | kind | found in | else | meaning |\n|---|---|---|---|---|\n"
+    lines = (f"| {key.name} | {key.kind.value} | {_place(key)} | {_else(key)} | {key.meaning} |\n" for key in keys)
+    return head + "".join(lines)
+
+
+def _else(key: Key) -> str:
+    if key.absent_in_pages is key.absent_in_swap:
+        return key.absent_in_pages.value
+    return f"memory: {key.absent_in_pages.value}, swap: {key.absent_in_swap.value}"
 
 
 def _place(key: Key) -> str:

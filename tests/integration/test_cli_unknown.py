@@ -4,6 +4,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -86,18 +87,23 @@ def test_exports_leave_it_out(tmp_path: Path) -> None:
 
 
 def test_a_note_on_pages_that_are_counted_twice(tmp_path: Path) -> None:
-    # GIVEN a machine with three pages in the swap cache, which are in memory and in swap
+    # GIVEN a machine with a page in the swap cache, which is in memory and in swap
     cached = {
-        "page_owner": page(),
+        "page_owner": page(flags=b"owner_priv_1|swapbacked"),
         "swap_page_owner": entry(1),
         "meminfo": b"MemTotal: 4000 kB\nMemFree: 3600 kB\nSwapCached: 12 kB\nSwapTotal: 4000 kB\nSwapFree: 3996 kB\n",
         "swaps": swaps(vda=1),
     }
     capture(tmp_path / "cached", {**MACHINE, **cached})
-    line = "In the swap cache, counted both in memory and in swap: 12.00 KiB"
+    line = "In the swap cache (both in memory and in swap), counted once in the total: 4.00 KiB"
     # THEN report, diff and the pages have a note
     assert line in printed("report", "cached", "--html", "r.html", cwd=tmp_path)[1].splitlines()
     assert line in (tmp_path / "r.html").read_text()
+    assert f"{line} in A, 4.00 KiB in B" in printed("diff", "cached", "cached", cwd=tmp_path)[1].splitlines()
+    # AND without page flags, the number of these pages has an upper bound
+    (tmp_path / "cached" / "page_owner").write_bytes(re.sub(rb"PFN .*\n", b"", page()))
+    line = "Without page flags, pages in the swap cache count twice, in memory and in swap: at most 12.00 KiB"
+    assert line in printed("report", "cached", cwd=tmp_path)[1].splitlines()
     assert f"{line} in A, 12.00 KiB in B" in printed("diff", "cached", "cached", cwd=tmp_path)[1].splitlines()
     # AND if swap is unknown, nothing is counted twice
     (tmp_path / "cached" / "swap_page_owner").unlink()

@@ -62,7 +62,7 @@ def test_the_hint_names_what_can_be_checked(tmp_path: Path) -> None:
     capture(tmp_path / "c", {name: text for name, text in WHOLE.items() if name != "swap_page_owner"})
     said = in_process("verify", "c", cwd=tmp_path).stderr.decode()
     assert said == (
-        "spo-trace: error: not checked: swap type 0: /dev/vda: the owners of swap are unknown (not in the capture)\n"
+        "spo-trace: error: not checked: swap: /dev/vda: the owners of swap are unknown (not in the capture)\n"
         "  hint: --only memory,stacks checks the other parts\n"
     )
 

@@ -17,6 +17,11 @@ import pytest
 from tests.support import EXECUTABLE, MACHINE, capture, entry, in_process, page, running, spo_trace
 from tests.terminal import in_terminal
 
+IN_FULL = "Each sample reads all records, because this kernel does not count every stack"
+MISSING = (
+    "tacks are missing, and so is their growth: since Linux 6.17.6, the kernel does not count stacks that were first"
+    " allocated without __GFP_RECLAIM, such as most slab"
+)
 LEAK = ("--from", "leak", "--backend", "simulator")
 
 
@@ -24,10 +29,10 @@ LEAK = ("--from", "leak", "--backend", "simulator")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory with recordings of the leaking machine by comm and by stack."""
     directory = tmp_path_factory.mktemp("place")
-    for key in ("comm", "stack"):
+    for key, said in (("comm", ""), ("stack", f"{IN_FULL}\n")):
         run = in_process("watch", *LEAK, "--by", key, "--record", key, cwd=directory)
         assert run.returncode == 0
-        assert run.stderr.decode() == f"Wrote {key}: 10 samples; next: spo-trace trend {key}\n"
+        assert run.stderr.decode() == f"{said}Wrote {key}: 10 samples; next: spo-trace trend {key}\n"
     return directory
 
 
@@ -144,7 +149,6 @@ def test_plot_without_matplotlib(place: Path) -> None:
         ("trend .", 1, ". is not a recording and contains no snapshots\n"),
         ("trend comm --by pid", 2, "comm was not recorded by pid\n  hint: choose from comm\n"),
         ("trend comm --weight pages", 2, "there is no weight 'pages'\n  hint: choose one of total, mem, swap\n"),
-        ("trend stack --weight swap", 2, "the kernel's counts do not distinguish memory from swap\n"),
         ("trend comm --fail-above 3K/week", 2, "--fail-above: 'week' is not one of s, min, h, day\n"),
         ("trend comm --fail-above fast", 2, "--fail-above: 'fast' is not a size\n"),
         (
@@ -183,14 +187,51 @@ def test_errors(place: Path, command: str, code: int, said: str) -> None:
     assert run.stderr.decode().startswith(f"spo-trace: error: {said}")
 
 
-def test_the_title_of_a_plot_of_counts(tmp_path: Path) -> None:
-    for number in range(3):
-        counts = b" leak+0x1/0x2\nnr_base_pages: %d\n\n" % (10 + number)
-        files = {**MACHINE, "uptime": b"%d.0 1\n" % (100 + number), "page_owner": page(), "show_stacks": counts}
-        capture(tmp_path / f"c/{number}", files)
-    in_process("watch", "--from", "c", "--by", "stack", "--record", "r", cwd=tmp_path)
-    assert in_process("trend", "r", "--plot", "x.html", cwd=tmp_path).returncode == 0
-    assert "Steady growth by stack: counts of page_owner_stacks" in (tmp_path / "x.html").read_text()
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with recordings by counts, of Linux 7.2 and of Linux 6.12."""
+    directory = tmp_path_factory.mktemp("counted")
+    for release in (b"7.2.13", b"6.12.63"):
+        for number in range(3):
+            counts = b" leak+0x1/0x2\nnr_base_pages: %d\n\n" % (10 + number)
+            files = {**MACHINE, "uptime": b"%d.0 1\n" % (100 + number), "page_owner": page(), "show_stacks": counts}
+            files["uname"] = MACHINE["uname"].replace(b"7.2.13", release)
+            capture(directory / release.decode() / str(number), files)
+        name = release.decode()
+        run = in_process(
+            *("watch", "--from", name, "--by", "stack", "--method", "counts", "--record", f"r-{name}"), cwd=directory
+        )
+        warned = f"spo-trace: warning: sample 1: s{MISSING}; --method full has all stacks\n"
+        assert run.stderr.decode().count(warned) == run.stderr.decode().count("warning") == (name == "7.2.13")
+    return directory
+
+
+@pytest.mark.parametrize("release", ["7.2.13", "6.12.63"])
+def test_a_trend_of_counts_that_lack_stacks_warns(counted: Path, release: str) -> None:
+    run = in_process("trend", f"r-{release}", cwd=counted)
+    warned = f"spo-trace: warning: S{MISSING}; record with --method full\n"
+    assert run.stderr.decode().count(warned) == run.stderr.decode().count("warning") == (release == "7.2.13")
+    meta = json.loads((counted / f"r-{release}" / "series.json").read_text())
+    assert (meta["method"], meta["method_reason"]) == ("counts", "asked")
+    envelope = json.loads(in_process("trend", f"r-{release}", "-f", "json", "--envelope", cwd=counted).stdout)
+    assert ("stacks-not-counted" in [note["code"] for note in envelope["notes"]]) == (release == "7.2.13")
+
+
+def test_a_recording_says_why_all_records_were_read(place: Path) -> None:
+    found = [json.loads((place / key / "series.json").read_text())["method_reason"] for key in ("comm", "stack")]
+    assert found == ["question", "counts-lack-stacks"]
+
+
+def test_counts_do_not_distinguish_memory_from_swap(counted: Path) -> None:
+    run = in_process("trend", "r-6.12.63", "--weight", "swap", cwd=counted)
+    assert run.returncode == 2
+    assert run.stderr.decode().startswith("spo-trace: error: the kernel's counts do not distinguish memory from swap\n")
+
+
+def test_the_title_of_a_plot_of_counts(counted: Path, tmp_path: Path) -> None:
+    target = tmp_path / "x.html"
+    assert in_process("trend", "r-6.12.63", "--plot", target, cwd=counted).returncode == 0
+    assert "Steady growth by stack: counts of page_owner_stacks" in target.read_text()
 
 
 def test_nothing_is_plotted_if_nothing_changed(tmp_path: Path) -> None:

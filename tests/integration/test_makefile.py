@@ -23,6 +23,7 @@ NEEDS = {
     "docs": [],
     "fuzz": ["fuzz"],
     "lint": ["dev"],
+    "meaning-check": [],
     "notebooks": ["notebooks"],
     "pictures": ["test"],
     "rfc-experiment": [],

@@ -21,7 +21,13 @@ def main() -> int:
     try:
         kernel = Path(arguments.kernel) if "/" in arguments.kernel else kernels.find(arguments.kernel)
         machine = Machine(
-            kernel, arguments.cmdline, arguments.memory, arguments.processors, tuple(arguments.disk or [1024])
+            kernel,
+            arguments.cmdline,
+            arguments.memory,
+            arguments.processors,
+            tuple(arguments.disk or [1024]),
+            arguments.nodes,
+            arguments.dimm,
         )
         with tempfile.TemporaryDirectory() as scratch:
             out = arguments.out or Path(scratch)
@@ -43,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cmdline", default="page_owner=on", help="what the kernel's command line gets (%(default)s)")
     parser.add_argument("--memory", type=int, default=491, metavar="MIB", help="%(default)s")
     parser.add_argument("--processors", type=int, default=1, metavar="N", help="%(default)s")
+    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="NUMA nodes (%(default)s)")
+    parser.add_argument("--dimm", type=int, default=0, metavar="MIB", help="more memory, in a memory device")
     parser.add_argument("--disk", type=int, action="append", metavar="MIB", help="vda, vdb … (one of 1024)")
     parser.add_argument("--time-limit", type=float, default=guest.TIME_LIMIT, metavar="S", help="%(default)s")
     parser.add_argument("--userland", choices=userland.SUITES, help="that Debian's user space, not the host's")

@@ -11,7 +11,8 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.vm import kernels
 from tests.vm.qemu import accelerator
 
-_KERNEL = re.compile(r"\[(\d+\.\d+-[a-z]+)")
+# With the number of NUMA nodes in test_meaning.py.
+_KERNEL = re.compile(r"\[(\d+\.\d+-[a-z]+(?:-full)?(?:-\dn)?)")
 # In this file, each test without a kernel as its parameter has its own guest.
 _GUEST_EACH = "test_trace.py"
 # The longest ones, so that none of them runs alone at the end; the others follow in their usual order.
@@ -24,7 +25,9 @@ _LONGEST = (
     "test_torture.py",
     "test_rfc.py",
     "test_life.py",
+    "test_meaning.py",
     "test_watch.py",
+    "test_verify.py",
     "test_live.py",
     "test_trace.py",
 )

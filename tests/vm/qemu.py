@@ -30,13 +30,19 @@ _KVM_TRIAL_SECONDS = 5
 
 @dataclass(frozen=True)
 class Machine:
-    """A guest: its kernel, command line and size; `disks_mib` become /dev/vda, /dev/vdb …"""
+    """A guest: its kernel, command line and size; `disks_mib` become /dev/vda, /dev/vdb …
+
+    Memory and processors are divided between the NUMA `nodes`. `dimm_mib`: more memory, which the kernel finds as a
+    memory device (memory hotplug) of the last node.
+    """
 
     kernel: Path
     cmdline: str = "page_owner=on"
     memory_mib: int = 491
     processors: int = 1
     disks_mib: tuple[int, ...] = (1024,)
+    nodes: int = 1
+    dimm_mib: int = 0
 
 
 def command(machine: Machine, share: Path, disk_fds: Sequence[int], acceleration: str) -> list[str]:
@@ -47,13 +53,30 @@ def command(machine: Machine, share: Path, disk_fds: Sequence[int], acceleration
     return [
         QEMU,
         *("-accel", "tcg,thread=multi" if acceleration == "tcg" else acceleration, "-cpu", cpu),
-        *("-smp", str(machine.processors), "-m", str(machine.memory_mib)),
+        *("-smp", str(machine.processors), *_memory(machine)),
         *_BARE,
         *_virtfs("rootfs", Path("/"), ",readonly=on"),
         *_virtfs("out", share),
         *disks,
         *("-kernel", str(machine.kernel), "-append", append),
     ]
+
+
+def _memory(machine: Machine) -> list[str]:
+    size = str(machine.memory_mib)
+    if machine.dimm_mib:
+        size += f",slots=1,maxmem={machine.memory_mib + machine.dimm_mib}M"
+    words = ["-m", size]
+    if machine.nodes > 1:
+        for node in range(machine.nodes):
+            words += ["-object", f"memory-backend-ram,id=m{node},size={machine.memory_mib // machine.nodes}M"]
+            words += ["-numa", f"node,nodeid={node},memdev=m{node}"]
+        for processor in range(machine.processors):
+            words += ["-numa", f"cpu,node-id={processor % machine.nodes},socket-id={processor}"]
+    if machine.dimm_mib:
+        words += ["-object", f"memory-backend-ram,id=dimm,size={machine.dimm_mib}M"]
+        words += ["-device", f"pc-dimm,memdev=dimm,node={machine.nodes - 1}"]
+    return words
 
 
 def _virtfs(tag: str, path: Path, more: str = "") -> list[str]:

@@ -152,7 +152,7 @@ def _balances(runs: list[Run]) -> str:
             table = spo.balance(run.snapshot(stage))
             for section, items in table.groupby("section", sort=False):
                 used, found, rest = (items[items["kind"] == kind].iloc[0] for kind in ("machine", "listed", "rest"))
-                named = items[(items["kind"] == "explains") & (items["pages"] != 0)]
+                named = items[items["kind"].isin(["explains", "bound"]) & (items["pages"] != 0)]
                 known = "unknown owners" not in set(items["item"])
                 sizes = [_mib(used["bytes"]), _mib(found["bytes"]) if known else "unknown"]
                 unexplained = [f"{_mib(rest['bytes'])} ({100 * rest['share']:.1f} %)" if known else "–"]

@@ -115,8 +115,8 @@ class Guest:
         for section, rows in table.groupby("section"):
             pages = rows.groupby("kind")["pages"].sum()
             assert pages["machine"] - pages["listed"] == pages["difference"]
-            assert pages["difference"] == pages.get("explains", 0) + pages["rest"]
-            named = rows[(rows["kind"] == "explains") & (rows["pages"] != 0)]
+            assert pages["difference"] == pages.get("explains", 0) + pages.get("bound", 0) + pages["rest"]
+            named = rows[rows["kind"].isin(["explains", "bound"]) & (rows["pages"] != 0)]
             assert (named["note"] != "").all()
             rest = rows[rows["kind"] == "rest"].iloc[0]
             assert adds_up(rest), f"{section}\n{rows}"

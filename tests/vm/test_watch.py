@@ -23,7 +23,7 @@ mkdir /run/t && mount -t tmpfs none /run/t
 leaked() { echo "leak $1 $(stat -c %s /run/t/leak) $(cut -d' ' -f1 /proc/uptime)"; }
 until [ -e /run/t/leak ]; do sleep 0.1; done
 leaked counts
-spo-trace watch --by stack -n 2 --count 6 --record /run/stacks > $OUT/stacks.log & watch=$!
+spo-trace watch --by stack --method counts -n 2 --count 6 --record /run/stacks > $OUT/stacks.log & watch=$!
 until [ -e /run/stacks/000005.parquet ]; do sleep 0.3; done
 leaked before-counts
 awk '/^nr_base_pages/ { n += $2 } END { print "awk counts", n * 4096 }' $D/page_owner_stacks/show_stacks

@@ -25,7 +25,7 @@ function drawAges() {
 
 // All classes from the youngest to the oldest with any bytes, then null for allocations without a time.
 function usedClasses() {
-  const used = DATA.ages.rows.filter(([, , mem, swap]) => weighed(mem, swap)).map(([, bin]) => bin);
+  const used = DATA.ages.rows.filter(([, , ...amounts]) => weighed(...amounts)).map(([, bin]) => bin);
   const known = used.filter((bin) => bin !== null);
   const classes = known.length ? d3.range(d3.min(known), d3.max(known) + 1) : [];
   return used.includes(null) ? [...classes, null] : classes;
@@ -36,7 +36,7 @@ const ageTitle = (bin) => (bin === null ? "unknown" : formatSeconds(DATA.ages.be
 function ageRows() {
   const comms = d3.group(DATA.ages.rows, ([comm]) => comm);
   const rows = [...comms]
-    .map(([comm, parts]) => ageSums(nameOf(DATA.comms[comm], "comm"), parts, comm))
+    .map(([comm, parts]) => ageSums(DATA.comms[comm], parts, comm))
     .filter((row) => row.total);
   rows.sort((a, b) => b.total - a.total);
   const kept = rows.filter((row, index) => index < MOST_ROWS || row.comm === state.comm);
@@ -54,9 +54,10 @@ function ageRows() {
 
 function ageSums(name, parts, comm = null) {
   const bins = new Map();
-  for (const [, bin, mem, swap] of parts) {
-    const sums = bins.get(bin) ?? [0, 0];
-    bins.set(bin, [sums[0] + mem, sums[1] + swap]);
+  for (const [, bin, ...amounts] of parts) {
+    const sums = bins.get(bin) ?? noSums();
+    addTo(sums, amounts);
+    bins.set(bin, sums);
   }
   const sizes = [...bins.values()].map((sums) => weighed(...sums));
   return { name, comm, parts, bins, total: d3.sum(sizes), most: d3.max(sizes) };
@@ -74,11 +75,11 @@ function ageRow(row, classes) {
 }
 
 function ageCell(row, bin) {
-  const [mem, swap] = row.bins.get(bin) ?? [0, 0];
-  const size = weighed(mem, swap);
+  const [mem, swap, both] = row.bins.get(bin) ?? noSums();
+  const size = weighed(mem, swap, both);
   if (!size) return el("td", { class: "bin" });
   const part = (amount) => `height:${(100 * amount) / row.most}%`;
-  const shown = { mem: state.weight === "swap" ? 0 : mem, swap: state.weight === "mem" ? 0 : swap };
+  const shown = { mem: { mem, swap: 0, total: mem - both }[state.weight], swap: state.weight === "mem" ? 0 : swap };
   const to = bin === null ? null : (DATA.ages.begins[bin + 1] ?? null);
   const range =
     bin === null

@@ -10,7 +10,7 @@ function later(work, milliseconds) {
 function drawOnly() {
   const only = byId("only");
   only.hidden = state.comm === null;
-  only.textContent = state.comm === null ? "" : `Only ${nameOf(DATA.comms[state.comm], "comm")} ✕`;
+  only.textContent = state.comm === null ? "" : `Only ${DATA.comms[state.comm]} ✕`;
 }
 
 const weights = [...document.querySelectorAll("input[name=weight]")];

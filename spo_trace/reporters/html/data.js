@@ -1,15 +1,17 @@
 // The data of the page (from spo_trace/reporters/html/page.py), and the user's selections.
 //
-// DATA.rows: [stack, comm, mem, swap] in bytes; in a diff [stack, comm, mem A, swap A, mem B, swap B].
+// DATA.rows: [stack, comm, mem, swap, both] in bytes; in a diff, the amounts of A, then those of B. `both`: in the swap
+// cache, in memory and in swap.
 const DATA = JSON.parse(byId("data").textContent);
 DATA.functions = DATA.frames.map(functionOf);
 const IS_DIFF = DATA.kind === "diff";
 
 // Amounts ("mem", "swap") whose owners are unknown; unknown is not 0.
 const isKnown = (name) => (name === "total" ? !DATA.unknown.length : !DATA.unknown.includes(name));
-const inWords = (mem, swap) =>
-  (isKnown("mem") ? `${formatSize(mem)} in memory` : "memory unknown") +
-  (isKnown("swap") ? `, ${formatSize(swap)} in swap` : ", swap unknown");
+const inWords = (mem, swap, both) =>
+  (isKnown("mem") && mem !== null ? `${formatSize(mem)} in memory` : "memory unknown") +
+  (isKnown("swap") && swap !== null ? `, ${formatSize(swap)} in swap` : ", swap unknown") +
+  (both ? `, ${formatSize(both)} of it in both` : "");
 
 const state = { weight: "total", search: "", comm: null };
 const views = [];
@@ -20,19 +22,19 @@ function show(change) {
   for (const view of views) view();
 }
 
-const WEIGH = { mem: (mem) => mem, swap: (mem, swap) => swap, total: (mem, swap) => mem + swap };
-const weighed = (mem, swap) => WEIGH[state.weight](mem, swap);
+const WEIGH = { mem: (mem) => mem, swap: (mem, swap) => swap, total: (mem, swap, both) => mem + swap - both };
+const weighed = (mem, swap, both) => WEIGH[state.weight](mem, swap, both);
 // The chosen amount in A and in B; a report on one snapshot has only the latter.
-const before = (sums) => (IS_DIFF ? weighed(sums[0], sums[1]) : 0);
-const after = (sums) => (IS_DIFF ? weighed(sums[2], sums[3]) : weighed(sums[0], sums[1]));
-const noSums = () => (IS_DIFF ? [0, 0, 0, 0] : [0, 0]);
+const before = (sums) => (IS_DIFF ? weighed(sums[0], sums[1], sums[2]) : 0);
+const after = (sums) => (IS_DIFF ? weighed(sums[3], sums[4], sums[5]) : weighed(sums[0], sums[1], sums[2]));
+const noSums = () => (IS_DIFF ? [0, 0, 0, 0, 0, 0] : [0, 0, 0]);
 
 // `at`: where the amounts begin; in a row of DATA, at 2, after its stack and comm.
 function addTo(sums, amounts, at = 0) {
   for (let i = 0; i < sums.length; i += 1) sums[i] += amounts[at + i];
 }
 
-const sizeOf = (row, weigh = weighed) => weigh(row[2], row[3]) + (IS_DIFF ? weigh(row[4], row[5]) : 0);
+const sizeOf = (row, weigh = weighed) => weigh(row[2], row[3], row[4]) + (IS_DIFF ? weigh(row[5], row[6], row[7]) : 0);
 
 const frameTexts = (stack) => DATA.stacks.frames[stack].map((frame) => DATA.frames[frame]);
 
@@ -52,7 +54,7 @@ const textOf = (() => {
   };
 })();
 
-const COMM_TEXTS = DATA.comms.map((comm) => nameOf(comm, "comm").toLowerCase());
+const COMM_TEXTS = DATA.comms.map((comm) => comm.toLowerCase());
 
 function matches(row) {
   return !state.search || textOf(row[0]).includes(state.search) || COMM_TEXTS[row[1]].includes(state.search);

@@ -1,8 +1,8 @@
 // The report on two snapshots.
 const change = (row) => after(row.sums) - before(row.sums);
 const OF_MEMORY_AND_SWAP = [
-  { title: "Memory", change: (row) => row.sums[2] - row.sums[0], wide: true },
-  { title: "Swap", change: (row) => row.sums[3] - row.sums[1], wide: true },
+  { title: "Memory", change: (row) => row.sums[3] - row.sums[0], wide: true },
+  { title: "Swap", change: (row) => row.sums[4] - row.sums[1], wide: true },
 ];
 const amounts = (bIsWide) => [
   { title: "Change", change },
@@ -15,7 +15,7 @@ const amounts = (bIsWide) => [
 function startGrowth() {
   const table = makeTable(byId("growth"), {
     caption: "Growth of each process",
-    columns: [{ title: "Process", text: (row) => nameOf(DATA.comms[row.comm], "comm") }, ...amounts(false)],
+    columns: [{ title: "Process", text: (row) => DATA.comms[row.comm] }, ...amounts(false)],
     sort: 1,
   });
   views.push(() => table.show(sumByComm().filter((one) => change(one) && matchesComm(one.comm))));

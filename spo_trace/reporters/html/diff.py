@@ -11,7 +11,7 @@ from spo_trace.reporters.html.rows import Numbers, stack_rows
 
 __all__ = ["render_diff"]
 
-_AMOUNTS = ("mem_bytes_a", "swap_bytes_a", "mem_bytes_b", "swap_bytes_b")
+_AMOUNTS = tuple(f"{name}_bytes_{side}" for side in "ab" for name in ("mem", "swap", "swap_cache"))
 
 
 def render_diff(
@@ -33,11 +33,12 @@ def render_diff(
     comms = Numbers()
     stack_key = "stack" if "stack" in table else "symbols"
     rows = stack_rows(table, stack_key, _AMOUNTS, comms)
-    mem_a, swap_a, mem_b, swap_b = (int(table[name].sum()) for name in _AMOUNTS)
+    mem, swap, both = (int(table[f"{name}_bytes_delta"].sum()) for name in ("mem", "swap", "total"))
     grown = {
-        "change of memory": None if "mem" in unknown else mem_b - mem_a,
-        "change of swap": None if "swap" in unknown else swap_b - swap_a,
+        "change of memory": None if "mem" in unknown else mem,
+        "change of swap": None if "swap" in unknown else swap,
     }
+    grown |= {} if unknown else {"together": both}
     parts = {
         "title": text(title),
         "version": text(version),

@@ -96,9 +96,8 @@ function nodeText(data) {
       `${formatSize(is - was, true)}: from ${formatSize(was)} to ${formatSize(is)} · ${categoryOf(data)}`,
     ];
   }
-  const [mem, swap] = data.sums;
-  const share = formatShare(after(data.sums) / Math.max(flame.total, 1));
-  return [data.name, `${formatSize(after(data.sums))}, ${share} · ${inWords(mem, swap)} · ${categoryOf(data)}`];
+    const share = formatShare(after(data.sums) / Math.max(flame.total, 1));
+  return [data.name, `${formatSize(after(data.sums))}, ${share} · ${inWords(...data.sums)} · ${categoryOf(data)}`];
 }
 
 const categoryOf = (data) => (data.categories.size > 1 ? "mostly " : "") + data.category;

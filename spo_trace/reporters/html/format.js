@@ -34,7 +34,5 @@ function formatSeconds(seconds) {
   return seconds + " s";
 }
 
-// null: the kernel printed no name; an empty name is a name.
-const nameOf = (name, what) => (name === null ? `(no ${what})` : name === "" ? '""' : name);
 // Remove the offsets, so that a flame graph merges all call sites in a function.
 const functionOf = (frame) => frame.replace(/\+(0x[0-9a-f]+\/0x[0-9a-f]+|[0-9]+)/, "");

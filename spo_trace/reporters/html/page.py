@@ -51,12 +51,10 @@ def notes_list(notes: Iterable[str]) -> str:
 
 
 def tiles(sizes: Mapping[str, int | None], *, signed: bool = False) -> str:
-    """Return amounts in large figures with their titles, and their sum; None is unknown."""
-    known = [size for size in sizes.values() if size is not None]
-    together = {"together": sum(known)} if len(known) == len(sizes) else {}
+    """Return amounts in large figures with their titles; None is unknown."""
     each = (
         f"<div>{'<b>unknown</b>' if size is None else amount(size, signed=signed)}<span>{text(title)}</span></div>"
-        for title, size in (*sizes.items(), *together.items())
+        for title, size in sizes.items()
     )
     return f'<div class="tiles">{"".join(each)}</div>'
 

@@ -9,12 +9,12 @@ import pandas as pd
 from spo_trace.reporters.balance import SIGN
 from spo_trace.reporters.format import format_share
 from spo_trace.reporters.html.page import amount, facts_list, notes_list, text, tiles, write_page
-from spo_trace.reporters.html.rows import Numbers, filled, name_or_none, stack_rows
+from spo_trace.reporters.html.rows import Numbers, filled, shown, stack_rows
+from spo_trace.schema import KEY_KNOWN
 
 __all__ = ["ReportTables", "render_report"]
 
-_NAMES = {"mem": "memory", "swap": "swap"}
-_AMOUNTS = tuple(f"{name}_bytes" for name in _NAMES)
+_AMOUNTS = ("mem_bytes", "swap_bytes", "swap_cache_bytes")
 
 
 class ReportTables(NamedTuple):
@@ -47,10 +47,9 @@ def render_report(
 
     `unknown`: those of `mem` and `swap` whose owners are unknown; 0 bytes would be a wrong answer.
     """
-    sums = {
-        f"in {text}": None if name in unknown else int(tables.stacks[f"{name}_bytes"].sum())
-        for name, text in _NAMES.items()
-    }
+    mem, swap, both = (int(tables.stacks[f"{name}_bytes"].sum()) for name in ("mem", "swap", "total"))
+    sums = {"in memory": None if "mem" in unknown else mem, "in swap": None if "swap" in unknown else swap}
+    sums |= {} if unknown else {"together": both}
     comms = Numbers()
     data = {
         "kind": "report",
@@ -74,8 +73,16 @@ def render_report(
 
 
 def _owners(table: pd.DataFrame, comms: Numbers) -> list[list[Any]]:
-    columns = filled(table, _AMOUNTS)[["memcg", "comm", *_AMOUNTS]].itertuples(index=False, name=None)
-    return [[name_or_none(memcg), comms.of(name_or_none(comm)), mem, swap] for memcg, comm, mem, swap in columns]
+    columns = table[["memcg", "comm", KEY_KNOWN, *_AMOUNTS]].itertuples(index=False, name=None)
+    return [
+        [shown(memcg, "memcg", known=known), comms.of(shown(comm)), *map(_int_or_none, amounts)]
+        for memcg, comm, known, *amounts in columns
+    ]
+
+
+# Swap entries have no memory cgroup: how much swap each one has is unknown.
+def _int_or_none(size: Any) -> int | None:
+    return None if pd.isna(size) else int(size)
 
 
 # Rows contain the number of the class; None: the kernel printed no time.
@@ -83,8 +90,8 @@ def _ages(table: pd.DataFrame, classes: Sequence[int], comms: Numbers) -> dict[s
     number_of = {begin: number for number, begin in enumerate(classes)}
     columns = filled(table, _AMOUNTS)[["comm", "age_from", *_AMOUNTS]].itertuples(index=False, name=None)
     rows = [
-        [comms.of(name_or_none(comm)), None if pd.isna(begin) else number_of[begin], mem, swap]
-        for comm, begin, mem, swap in columns
+        [comms.of(shown(comm)), None if pd.isna(begin) else number_of[begin], *amounts]
+        for comm, begin, *amounts in columns
     ]
     return {"begins": list(classes), "rows": rows}
 

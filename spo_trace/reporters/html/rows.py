@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from spo_trace.reporters.format import printable
+from spo_trace.reporters.names import name_of
 
-__all__ = ["OF_STACK", "STACK_KEYS", "Numbers", "filled", "name_or_none", "stack_rows"]
+__all__ = ["OF_STACK", "STACK_KEYS", "Numbers", "filled", "shown", "stack_rows"]
 
 # Keys that depend on the stack alone, shown beside it.
 OF_STACK = ("category", "caller", "callsite", "module")
@@ -32,9 +33,9 @@ class Numbers:
         return list(self._numbers)
 
 
-def name_or_none(value: Any) -> str | None:
-    """Return a name for JSON: None if the kernel printed none."""
-    return None if pd.isna(value) else printable(str(value))
+def shown(value: Any, what: str = "comm", *, known: bool = False) -> str:
+    """Return a name as the page shows it, as `name_of` does."""
+    return printable(name_of(value, what, known=known))
 
 
 def filled(table: pd.DataFrame, amounts: Sequence[str]) -> pd.DataFrame:
@@ -50,9 +51,9 @@ def stack_rows(table: pd.DataFrame, stack_key: str, amounts: Sequence[str], comm
     frames, stacks = Numbers(), Numbers()
     keys = [stack_key, *OF_STACK]
     rows = [
-        [stacks.of(row[: len(keys)]), comms.of(name_or_none(row[len(keys)])), *row[len(keys) + 1 :]]
+        [stacks.of(row[: len(keys)]), comms.of(shown(row[len(keys)])), *row[len(keys) + 1 :]]
         for row in filled(table, amounts)[[*keys, "comm", *amounts]].itertuples(index=False, name=None)
     ]
     split = [[frames.of(printable(frame)) for frame in stack[0]] for stack in stacks.values()]
-    of_stack = {key: [name_or_none(stack[at]) for stack in stacks.values()] for at, key in enumerate(OF_STACK, 1)}
+    of_stack = {key: [shown(stack[at], key) for stack in stacks.values()] for at, key in enumerate(OF_STACK, 1)}
     return {"frames": frames.values(), "stacks": {"frames": split, **of_stack}, "rows": rows}

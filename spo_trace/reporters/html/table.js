@@ -76,6 +76,7 @@ function sorted(rows, column, descending) {
 function cell(column, row) {
   const value = valueOf(column)(row);
   if (column.text) return el("td", { class: classes(column, "nowrap", "roomy", "wide") }, value);
+  if (value === null) return el("td", { class: `number${column.wide ? " wide" : ""}` }, "?");
   const text = column.share ? formatShare(value) : formatSize(value, Boolean(column.change));
   const way = column.change && value ? (value > 0 ? " grew" : " shrank") : "";
   const exact = column.share ? value : Math.round(value);

@@ -1,7 +1,7 @@
 // The tree of a flame graph, from rows of stacks.
 const FIRST_LEVEL = {
   category: (row) => DATA.stacks.category[row[0]],
-  comm: (row) => nameOf(DATA.comms[row[1]], "comm"),
+  comm: (row) => DATA.comms[row[1]],
   module: (row) => DATA.stacks.module[row[0]],
 };
 

@@ -15,9 +15,9 @@ function treemapLayout(width, height) {
   const memcgs = d3.group(DATA.owners, (owner) => owner[0]);
   const children = [...memcgs].map(([memcg, owners]) => ({
     memcg,
-    children: owners.map(([, comm, mem, swap]) => ({ memcg, comm, mem, swap })),
+    children: owners.map(([, comm, mem, swap, both]) => ({ memcg, comm, mem, swap, both })),
   }));
-  const root = d3.hierarchy({ children }).sum((owner) => ("mem" in owner ? weighed(owner.mem, owner.swap) : 0));
+  const root = d3.hierarchy({ children }).sum((owner) => ("mem" in owner ? weighed(owner.mem, owner.swap, owner.both) : 0));
   root.sort((a, b) => b.value - a.value);
   return d3
     .treemap()
@@ -32,15 +32,15 @@ const position = (node) =>
   `left:${node.x0}px;top:${node.y0}px;width:${node.x1 - node.x0}px;height:${node.y1 - node.y0}px`;
 
 function memcgBox(node) {
-  const text = `${nameOf(node.data.memcg, "memcg")} ${formatSize(node.value)}`;
+  const text = `${node.data.memcg} ${formatSize(node.value)}`;
   return el("div", { class: "memcg", style: position(node), title: text }, text);
 }
 
 function commCell(node) {
-  const { comm, mem, swap, memcg } = node.data;
-  const inSwap = { mem: 0, swap: 1, total: swap / (mem + swap) }[state.weight];
-  const name = nameOf(DATA.comms[comm], "comm");
-  const text = `${name} in ${nameOf(memcg, "memcg")}: ${inWords(mem, swap)}`;
+  const { comm, mem, swap, both, memcg } = node.data;
+  const inSwap = { mem: 0, swap: 1, total: swap / WEIGH.total(mem, swap, both) }[state.weight];
+  const name = DATA.comms[comm];
+  const text = `${name} in ${memcg}: ${inWords(mem, swap, both)}`;
   const [width, height] = [node.x1 - node.x0, node.y1 - node.y0];
   const lines = width > 30 && height > 16 ? [name, ...(width > 64 && height > 34 ? [formatSize(node.value)] : [])] : [];
   const classes = [
@@ -64,17 +64,17 @@ function commCell(node) {
 }
 
 function startTreemap() {
-  const owners = DATA.owners.map(([memcg, comm, mem, swap]) => ({ memcg, comm, mem, swap }));
+  const owners = DATA.owners.map(([memcg, comm, mem, swap, both]) => ({ memcg, comm, mem, swap, both }));
   const amounts = [
     { title: "Memory", name: "mem", size: (row) => row.mem },
     { title: "Swap", name: "swap", size: (row) => row.swap },
-    { title: "Both", name: "total", size: (row) => row.mem + row.swap },
+    { title: "Both", name: "total", size: (row) => WEIGH.total(row.mem, row.swap, row.both) },
   ].filter((column) => isKnown(column.name));
   const table = makeTable(byId("owners"), {
     caption: "Memory and swap of each memory cgroup and process",
     columns: [
-      { title: "Memory cgroup", text: (row) => nameOf(row.memcg, "memcg") },
-      { title: "Process", text: (row) => nameOf(DATA.comms[row.comm], "comm") },
+      { title: "Memory cgroup", text: (row) => row.memcg },
+      { title: "Process", text: (row) => DATA.comms[row.comm] },
       ...amounts,
     ],
     sort: 1 + amounts.length,

@@ -45,7 +45,7 @@ def test_memory(tmp_path: Path) -> None:
         ("listed", "page_owner", 12),
         ("difference", "difference", 88),
         ("explains", "per-CPU free lists", 30),
-        ("explains", "changed during the read", 0),
+        ("bound", "changed during the read", 0),
         ("rest", "unexplained", 58),
         ("aside", "early pages", 2),
         ("aside", "in the swap cache", 7),
@@ -89,7 +89,7 @@ def test_each_swap_device(tmp_path: Path) -> None:
         ("machine", "Used in /proc/swaps", 5),
         ("listed", "swap_page_owner", 3),
         ("difference", "difference", 2),
-        ("explains", "changed during the read", 1),
+        ("bound", "changed during the read", 1),
         ("rest", "unexplained", 1),
     ]
     assert [pages for *_, pages in items(table, "swap type 1: /dev/zram0")] == [1, 1, 0, 0, 0]
@@ -106,13 +106,18 @@ TOGETHER = "swap, all devices together: swap types could not be matched to devic
 @pytest.mark.parametrize(
     ("types", "devices", "sections"),
     [
-        ([], {"a": 1}, ["swap type 0: /dev/a"]),
-        ([0], {"a": 1, "b": 1}, ["swap type 0: /dev/a", "swap type 1: /dev/b"]),
+        # Without entries, the type is unknown: a lower type may be unused.
+        ([], {"a": 1}, ["swap: /dev/a"]),
+        ([0], {"a": 1, "b": 1}, ["swap type 0: /dev/a", "swap: /dev/b"]),
         # After swapoff of a lower type, row numbers are not types, but there are as many types as rows.
         ([1], {"a": 1}, ["swap type 1: /dev/a"]),
         ([0, 2], {"a": 1, "b": 1}, ["swap type 0: /dev/a", "swap type 2: /dev/b"]),
         # One of three devices has no entries, and it is unknown which one.
         ([0, 3], {"a": 1, "b": 2, "c": 4}, [TOGETHER]),
+        # The second device has type 1, or type 2 after a swapoff of type 1.
+        ([0, 2], {"a": 1, "b": 2, "c": 4}, [TOGETHER]),
+        # One device less than types: it was swapped off during the read.
+        ([0, 1], {"a": 1}, [TOGETHER]),
     ],
 )
 def test_gaps_in_the_types(tmp_path: Path, types: list[int], devices: dict[str, int], sections: list[str]) -> None:
@@ -129,6 +134,15 @@ def test_sizes_that_match_no_device_are_not_attributed_to_one(tmp_path: Path) ->
     table = balance(snapshot(tmp_path, swap_page_owner=text, swaps=swaps(a=100, b=90)))
     # THEN the devices are balanced together
     assert [pages for *_, pages in items(table, TOGETHER)] == [190, 100, 90, 0, 90]
+
+
+def test_sizes_show_which_device_has_the_entries(tmp_path: Path) -> None:
+    # GIVEN two of three devices, the second with all entries: their type is 2, so one of the lower types is unused
+    text = b"".join(entry((2 << 58) + n) for n in range(1, 101))
+    table = balance(snapshot(tmp_path, swap_page_owner=text, swaps=swaps(vda=0, zram0=101)))
+    # THEN it is not called type 1, and the type of the other device is unknown
+    assert [pages for *_, pages in items(table, "swap: /dev/vda")][:2] == [0, 0]
+    assert [pages for *_, pages in items(table, "swap type 2: /dev/zram0")][:2] == [101, 100]
 
 
 def test_without_proc_swaps_meminfo_is_used(tmp_path: Path) -> None:
@@ -152,7 +166,7 @@ def test_a_change_explains_only_one_device(tmp_path: Path) -> None:
 
 def test_swap_with_unknown_owners_is_explained_by_that(tmp_path: Path) -> None:
     table = balance(snapshot(tmp_path, swaps=swaps(vda=5)))
-    assert items(table, "swap type 0: /dev/vda") == [
+    assert items(table, "swap: /dev/vda") == [
         ("machine", "Used in /proc/swaps", 5),
         ("listed", "swap_page_owner", 0),
         ("difference", "difference", 5),
@@ -174,7 +188,7 @@ def test_counts_by_stack(tmp_path: Path) -> None:
         ("listed", "page_owner + swap_page_owner", 13),
         ("difference", "difference", 1),
         ("explains", "other stacks without a count", -4),
-        ("explains", "changed during the read", 0),
+        ("bound", "changed during the read", 0),
         ("rest", "unexplained", 5),
         ("aside", "sum of absolute differences", 5),
     ]
@@ -204,7 +218,7 @@ def test_counts_are_read_later_than_pages(tmp_path: Path, free: int, swap_free: 
     table = balance(snapshot(tmp_path, **files, meminfo=before, meminfo_after=after))
     # THEN the growth of memory and swap in between explains the difference
     assert items(table, "page_owner_stacks")[-3:-1] == [
-        ("explains", "changed during the read", moved),
+        ("bound", "changed during the read", moved),
         ("rest", "unexplained", 8 - moved),
     ]
 
@@ -218,7 +232,7 @@ def test_counts_include_swap_whose_owners_were_not_read(tmp_path: Path) -> None:
         ("listed", "page_owner", 8),
         ("difference", "difference", 5),
         ("explains", "in swap", 4),
-        ("explains", "changed during the read", 0),
+        ("bound", "changed during the read", 0),
         ("rest", "unexplained", 1),
     ]
 

@@ -34,19 +34,20 @@ def rows(table: pd.DataFrame) -> list[list[object]]:
 def test_growing_new_and_vanished_owners(tmp_path: Path) -> None:
     table = diff(*snapshots(tmp_path))
     assert list(table.columns) == [
-        "comm",
+        *("comm", "key_known"),
         *("mem_bytes_a", "mem_bytes_b", "mem_bytes_delta"),
         *("swap_bytes_a", "swap_bytes_b", "swap_bytes_delta"),
+        *("swap_cache_bytes_a", "swap_cache_bytes_b", "swap_cache_bytes_delta"),
         *("total_bytes_a", "total_bytes_b", "total_bytes_delta"),
         "rate",
     ]
-    amounts = [[row[0], *(value // PAGE for value in row[1:10]), row[10]] for row in table.to_numpy().tolist()]
+    amounts = [[row[0], *(value // PAGE for value in row[2:14]), row[14]] for row in table.to_numpy().tolist()]
     assert amounts == [
-        ["new", 0, 16, 16, 0, 1, 1, 0, 17, 17, 17 * PAGE / 10],
-        ["dd", 8, 2, -6, 2, 0, -2, 10, 2, -8, -8 * PAGE / 10],
-        ["gone", 1, 0, -1, 0, 0, 0, 1, 0, -1, -1 * PAGE / 10],
+        ["new", 0, 16, 16, 0, 1, 1, 0, 0, 0, 0, 17, 17, 17 * PAGE / 10],
+        ["dd", 8, 2, -6, 2, 0, -2, 0, 0, 0, 10, 2, -8, -8 * PAGE / 10],
+        ["gone", 1, 0, -1, 0, 0, 0, 0, 0, 0, 1, 0, -1, -1 * PAGE / 10],
     ]
-    assert [str(dtype) for dtype in table.dtypes[1:10]] == ["int64"] * 9
+    assert [str(dtype) for dtype in table.dtypes[2:14]] == ["int64"] * 12
 
 
 def test_without_keys_it_is_the_machines_growth(tmp_path: Path) -> None:
@@ -81,9 +82,25 @@ def test_a_key_that_only_one_snapshot_has(tmp_path: Path, key: str, first: bool)
 
 
 def test_missing_keys_are_one_owner(tmp_path: Path) -> None:
-    table = diff(*snapshots(tmp_path, page_owner=(page() + page(tail=MEMCG), page() + page())), "memcg")
-    found = {row[0]: row[1:] for row in rows(table[["memcg", "mem_bytes_a", "mem_bytes_b"]])}
-    assert found == {None: [PAGE, 2 * PAGE], "m": [PAGE, 0]}
+    # GIVEN pages that are not charged, and swap entries, whose memory cgroup is unknown
+    texts = page() + page(tail=MEMCG), page() + page() + page(tail=MEMCG.replace(b" m\n", b" n\n"))
+    table = diff(*snapshots(tmp_path, page_owner=texts), "memcg")
+    names = ["memcg", "key_known", "mem_bytes_a", "mem_bytes_b", "swap_bytes_a", "swap_bytes_b", "total_bytes_delta"]
+    # THEN they are two rows, and swap is unknown in the others
+    assert sorted(rows(table[names]), key=str) == [
+        ["m", True, PAGE, 0, None, None, -PAGE],
+        ["n", True, 0, PAGE, None, None, PAGE],
+        [None, False, 0, 0, 2 * PAGE, PAGE, -PAGE],
+        [None, True, PAGE, 2 * PAGE, None, None, PAGE],
+    ]
+
+
+def test_owners_of_a_kernel_that_does_not_print_the_key_are_unknown(tmp_path: Path) -> None:
+    table = diff(*snapshots(tmp_path, page_owner=(page(), page(tail=MEMCG)), swap_page_owner=(b"", b"")), "memcg")
+    assert sorted(rows(table[["memcg", "key_known", "mem_bytes_a", "mem_bytes_b"]]), key=str) == [
+        ["m", True, None, PAGE],
+        [None, False, PAGE, 0],
+    ]
 
 
 def test_one_boot_is_identified_by_boot_id(tmp_path: Path) -> None:
@@ -121,7 +138,7 @@ def test_stacks_of_two_kernels_are_compared_by_function_names(tmp_path: Path) ->
         "shmem_get_folio_gfp",
     ]
     assert [value // PAGE for value in table["total_bytes_delta"]] == [4, 1, -1]
-    assert list(diff(*pair, ["stack", "symbols"]).columns[:2]) == ["symbols", "mem_bytes_a"]
+    assert list(diff(*pair, ["stack", "symbols"]).columns[:2]) == ["symbols", "key_known"]
     same = snapshots(tmp_path / "x", page_owner=texts, swap_page_owner=swap)
     assert [value // PAGE for value in diff(*same, "stack")["total_bytes_delta"]] == [8, -4, 1, -1]
 

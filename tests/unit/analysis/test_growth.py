@@ -15,7 +15,10 @@ def series() -> pd.DataFrame:
         *[(3, 20.0, "dd", 0, 130), (3, 20.0, "cat", 4, 0), (3, 20.0, "none", 0, 0)],
     ]
     table = pd.DataFrame(rows, columns=["sample", "seconds", "comm", "mem_bytes", "swap_bytes"])
-    return table.assign(total_bytes=table["mem_bytes"] + table["swap_bytes"]).astype({"comm": "string"})
+    table = table.assign(
+        key_known=table["comm"].notna(), swap_cache_bytes=0, total_bytes=table["mem_bytes"] + table["swap_bytes"]
+    )
+    return table.astype({"comm": "string"})
 
 
 def test_growth() -> None:

@@ -19,3 +19,10 @@ def test_labels() -> None:
     assert owner_labels(table, ["comm", "stack"]) == ["dd, pte_alloc_one < __pte_alloc < a;a", "-, (no stack)"]
     assert owner_labels(table, ["order", "comm"]) == ["0, dd", "3, -"]
     assert owner_labels(table, []) == ["all", "all"]
+
+
+def test_a_lost_stack_is_named_after_its_placeholder() -> None:
+    lost = ("register_failure_stack+0x28/0x43", "init_page_owner+0x2e/0x24d", "mm_core_init+0x17a/0x184")
+    table = pd.DataFrame({"stack": [lost]})
+
+    assert owner_labels(table, ["stack"]) == ["owner lost (register_failure_stack)"]

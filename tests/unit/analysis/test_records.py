@@ -19,7 +19,8 @@ HUGE = 0x400000000000001
 @pytest.fixture
 def snap(tmp_path: Path) -> Snapshot:
     """Return a snapshot with three allocations and two swap entries."""
-    pages = page(0x100, stack=FS) + page(0x101, tail=b"Charged to memcg m\n") + page(0x102, stack=FS)
+    cached = b"owner_priv_1|swapbacked"
+    pages = page(0x100, stack=FS) + page(0x101, tail=b"Charged to memcg m\n", flags=cached) + page(0x102, stack=FS)
     swap = entry(HUGE, stack=ANON) + entry(HUGE + 1, b"cat")
     return snapshot_of(tmp_path, {**MACHINE, "page_owner": pages, "swap_page_owner": swap})
 
@@ -27,13 +28,13 @@ def snap(tmp_path: Path) -> Snapshot:
 def test_columns_are_those_of_both_tables_and_of_the_stack() -> None:
     names = records_schema().names
     assert names[:3] == ["where", "pfn", "order"]
-    assert names[-18:] == [
+    assert names[-19:] == [
         *("kernel_pid", "kernel_tgid", "kernel_comm", "kernel_ts_nsec"),
         *("swp_entry", "swap_type", "swap_offset", "origin"),
         *("stack_hash", "caller", "module", "category", "stack", "kernel_stack"),
-        *("in_table", "alloc_order", "page_size", "bytes"),
+        *("in_table", "alloc_order", "page_size", "bytes", "in_swap_cache"),
     ]
-    assert len(names) == len(set(names)) == 41
+    assert len(names) == len(set(names)) == 42
     assert not any(name.endswith("stack_id") for name in names)
     assert not any(pa.types.is_dictionary(field.type) for field in records_schema())
 
@@ -46,6 +47,7 @@ def test_every_record_with_its_stack(snap: Snapshot) -> None:
     assert frame["swp_entry"].tolist()[3:] == ["0x400000000000001", "0x400000000000002"]
     assert frame["page_flags"].tolist()[:3] == ["0x8"] * 3
     assert frame["comm"].tolist() == ["dd"] * 4 + ["cat"]
+    assert frame["in_swap_cache"].tolist() == [False, True, False, pd.NA, pd.NA]
     assert frame["memcg"].isna().tolist() == [True, False, True, True, True]
     assert frame["category"].tolist() == ["page cache", "anon", "page cache", "anon", "tmpfs/shmem"]
     assert frame["module"].tolist() == ["ext4", "vmlinux", "ext4", "vmlinux", "vmlinux"]

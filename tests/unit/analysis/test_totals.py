@@ -18,10 +18,12 @@ ALONE: Files = {**MACHINE, "page_owner": page(order=3) + page(0x200)}
 def test_every_grouping_has_the_same_totals(tmp_path: Path, key: str) -> None:
     assert totals(attribute(snapshot_of(tmp_path, KNOWN), key)) == {
         **{"mem_pages": 9, "swap_pages": 1, "mem_bytes": 9 * 4096, "swap_bytes": 4096, "total_bytes": 10 * 4096},
+        **{"swap_cache_pages": 0, "swap_cache_bytes": 0},
     }
 
 
 @pytest.mark.parametrize("where", [None, "order > 9"])
 def test_unknown_is_none(tmp_path: Path, where: str | None) -> None:
     found = totals(attribute(snapshot_of(tmp_path, ALONE), where=where))
-    assert {name for name, size in found.items() if size is None} == {"swap_pages", "swap_bytes"}
+    unknown = {f"{name}_{unit}" for name in ("swap", "swap_cache") for unit in ("pages", "bytes")}
+    assert {name for name, size in found.items() if size is None} == unknown

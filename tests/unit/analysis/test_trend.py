@@ -21,7 +21,7 @@ def samples(seconds: list[float] | None = None, **totals: "Sequence[float] | np.
     """Return samples by comm, a minute apart, in long form."""
     times = seconds or [60.0 * n for n in range(len(next(iter(totals.values()))))]
     rows = [
-        {"sample": n, "seconds": at, "comm": comm, "total_bytes": int(values[n - 1])}
+        {"sample": n, "seconds": at, "comm": comm, "key_known": True, "total_bytes": int(values[n - 1])}
         for comm, values in totals.items()
         for n, at in enumerate(times, 1)
     ]
@@ -119,6 +119,7 @@ def test_owners_may_appear_vanish_and_lack_a_name() -> None:
             "total_bytes": [10, 20, 5, 30, 10],
         }
     )
+    series["key_known"] = True
     table = trend(series, ["memcg"])
     assert table["memcg"].isna().tolist() == [True, False]
     assert table[["first_bytes", "last_bytes"]].to_numpy().tolist() == [[10, 30], [0, 10]]

@@ -65,6 +65,14 @@ def test_the_reason_is_the_rule_that_decided(tmp_path: Path, used: int, verdict:
     assert row["text"].startswith(text)
 
 
+@pytest.mark.parametrize(("used", "verdict"), [(8 + 256, "balanced"), (8 + 257, "off")])
+def test_256_pages_are_tolerated_whatever_their_size(tmp_path: Path, used: int, verdict: str) -> None:
+    info = meminfo(free=1000 - used, page_kib=64)
+    row = verdicts(changed(tmp_path, meminfo=info, pagesize=b"65536\n", swaps=None)).iloc[0]
+    assert (row["section"], row["verdict"]) == ("memory", verdict)
+    assert "16.00 MiB" in row["text"]
+
+
 def test_the_tolerance_is_applied(tmp_path: Path) -> None:
     snap = changed(tmp_path, meminfo=meminfo(free=0))
     assert reasons(snap, tolerance=99.2)["memory"] == ("balanced", "within-tolerance")
@@ -79,7 +87,7 @@ LACKING: dict[str, tuple[dict[str, bytes | None], dict[str, str]]] = {
     ),
     "no meminfo": ({"meminfo": None}, {"memory": "no-meminfo"}),
     "a useless meminfo": ({"meminfo": b"MemTotal: 4000 kB\n"}, {"memory": "no-meminfo"}),
-    "no swap_page_owner": ({"swap_page_owner": None}, {"swap type 0: /dev/vda": "swap-owners-unknown"}),
+    "no swap_page_owner": ({"swap_page_owner": None}, {"swap: /dev/vda": "swap-owners-unknown"}),
     "no page_owner_stacks": ({"show_stacks": None}, {"page_owner_stacks": "no-stack-counts"}),
     "6.9-rc": ({"show_stacks": b" a+0x1/0x2\nstack_count: 1\n\n"}, {"page_owner_stacks": "no-stack-counts"}),
     "no page_owner": ({"page_owner": None}, {"memory": "no-page-owner", "page_owner_stacks": "no-page-owner"}),
@@ -139,14 +147,14 @@ def test_skipped_records_are_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("owners", [None, b""])
 def test_an_unused_device_needs_no_owners(tmp_path: Path, owners: bytes | None) -> None:
     snap = changed(tmp_path, swap_page_owner=owners, swaps=swaps(vda=0), meminfo=meminfo(free=992))
-    assert reasons(snap)["swap type 0: /dev/vda"] == ("balanced", "nothing-used")
+    assert reasons(snap)["swap: /dev/vda"] == ("balanced", "nothing-used")
 
 
 def test_each_device_has_a_verdict(tmp_path: Path) -> None:
     snap = changed(tmp_path, swap_page_owner=None, swaps=swaps(vda=5, zram0=0))
     found = reasons(snap)
-    assert found["swap type 0: /dev/vda"] == ("not checked", "swap-owners-unknown")
-    assert found["swap type 1: /dev/zram0"] == ("balanced", "nothing-used")
+    assert found["swap: /dev/vda"] == ("not checked", "swap-owners-unknown")
+    assert found["swap: /dev/zram0"] == ("balanced", "nothing-used")
 
 
 def test_a_machine_without_swap(tmp_path: Path) -> None:

@@ -46,6 +46,11 @@ def test_a_stack_has_the_lines_of_the_kernel() -> None:
     assert block == b" alloc_pages_mpol+0x98/0x157\n do_swap_page+0x1/0x1000\n"
 
 
+@pytest.mark.parametrize(("name", "known"), [("do_swap_page", True), ("ext4_last", True), ("do_swap", False)])
+def test_a_name_is_known_or_not(name: str, known: bool) -> None:
+    assert Symbolizer(KALLSYMS, MODULES).knows(name) is known
+
+
 def test_hidden_addresses_are_an_error() -> None:
     with pytest.raises(SpoTraceError, match="hides the kernel's addresses"):
         Symbolizer(["0000000000000000 T _text\n", "0000000000000000 T startup_64\n"])

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Frames of a stack, split into function and module."""
 
-import pandas as pd
 import pytest
 
-from spo_trace.reporters.frames import Frame, frames_of, name_of, text_of
+from spo_trace.reporters.frames import Frame, frames_of, text_of
 
 
 def test_frames_have_function_module_and_text() -> None:
@@ -36,7 +35,3 @@ def test_a_frame_with_a_semicolon_is_one_frame() -> None:
 
 def test_text_of_a_stack_and_of_anything_else() -> None:
     assert [text_of(value) for value in (("a;b", "c"), "a;b", 7, None)] == ["a\\073b;c", "a;b", 7, None]
-
-
-def test_names_that_are_missing() -> None:
-    assert [name_of("dd"), name_of(""), name_of(pd.NA), name_of(None)] == ["dd", '""', "(no comm)", "(no comm)"]

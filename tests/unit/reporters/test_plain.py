@@ -92,7 +92,7 @@ def test_folded_stacks_begin_with_the_outermost_frame() -> None:
     out = io.StringIO()
     render_folded(table, out)
     assert out.getvalue() == (
-        "dd;out+0x1/0x2;m:d+0x1/0x2 [m];in+0x1/0x2 4096\na:b c;f+0x1/0x2 8192\n(no comm);(no stack) 1\n"
+        "dd;out+0x1/0x2;m:d+0x1/0x2 [m];in+0x1/0x2 4096\na:b c;f+0x1/0x2 8192\n(unknown comm);(no stack) 1\n"
     )
     out = io.StringIO()
     render_folded(table, out, weight="swap_bytes")

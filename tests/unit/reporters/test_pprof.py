@@ -16,9 +16,11 @@ TABLE = pd.DataFrame(
         "symbols": [("in", "out"), ("in",)],
         "comm": ["dd", "<b>\xff"],
         "memcg": [pd.NA, "web.slice"],
+        "key_known": [False, True],
         "order": pd.array([pd.NA, 9], "UInt8"),
         "mem_pages": [0, 512],
         "swap_pages": [2, 0],
+        "swap_cache_pages": [0, 0],
         "mem_bytes": [0, 1 << 21],
         "swap_bytes": [8192, 0],
     }
@@ -88,7 +90,11 @@ def test_every_message_matches_profile_proto() -> None:
     ]
     labels = [[message(value) for key, value in sample if key == 3] for sample in samples]
     told = [[(string(one[1]), string(one.get(2, 0)), one.get(3, 0)) for one in each] for each in labels]
-    assert told == [[("comm", "dd", 0)], [("comm", "<b>\xff", 0), ("memcg", "web.slice", 0), ("order", "", 9)]]
+    unknown = [("memcg", "?", 0), ("order", "?", 0)]
+    assert told == [
+        [("comm", "dd", 0), *unknown],
+        [("comm", "<b>\xff", 0), ("memcg", "web.slice", 0), ("order", "", 9)],
+    ]
     # AND a location refers to its module and its function, whose system name is the text of the kernel
     locations = [message(one) for one in several[4]]
     assert [(one[1], one[2], message(one[4])) for one in locations] == [(1, 1, {1: 1}), (2, 2, {1: 2})]

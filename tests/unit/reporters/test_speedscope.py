@@ -31,7 +31,7 @@ def test_three_profiles_share_their_frames() -> None:
         {"name": "dd"},
         {"name": "out", "file": "m"},
         {"name": "in", "file": "vmlinux"},
-        {"name": "(no comm)"},
+        {"name": "(unknown comm)"},
     ]
     # AND each profile has the stacks with bytes of its kind, outermost frame first
     profiles = {profile["name"]: (profile["samples"], profile["weights"]) for profile in content["profiles"]}

@@ -11,12 +11,15 @@ import spo_trace as spo
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.scratch import scratch_directory
-from spo_trace.sampling.samples import check_method, take_samples
+from spo_trace.sampling.method import MethodReason, check_method, counts_lack_stacks
+from spo_trace.sampling.samples import take_samples
 from spo_trace.sources.series import choose_series
 from tests.support import ANON, CARRIED, FS, MACHINE, FakeSource, Files, entry, page
 
 COUNTS = b" %b\nnr_base_pages: 3\n\n %b\nnr_base_pages: 5\n\n" % (b"\n ".join(ANON), b"\n ".join(FS))
-FILES = {**MACHINE, "page_owner": page() + page(0x101, 2, b"cat", stack=FS), "swap_page_owner": entry(1)}
+# A kernel that counts every stack.
+OLDER = {"uname": b"Linux box 6.12.63 #1 SMP Mon x86_64 GNU/Linux\n"}
+FILES = {**MACHINE, **OLDER, "page_owner": page() + page(0x101, 2, b"cat", stack=FS), "swap_page_owner": entry(1)}
 
 
 def at(uptime: int, files: Files = FILES) -> FakeSource:
@@ -36,7 +39,8 @@ def test_every_record() -> None:
 
 def test_the_kernels_counts() -> None:
     (sample,) = take_samples([at(1, {**FILES, "show_stacks": COUNTS})], Question.of(["category"]))
-    assert sample.method == "counts"
+    assert (sample.method, sample.method_reason) == ("counts", MethodReason.COUNTS_SUFFICE)
+    assert not sample.lacks_stacks
     assert sample.table[["category", "total_bytes"]].to_numpy().tolist() == [["page cache", 20480], ["anon", 12288]]
     assert sample.table[["mem_bytes", "swap_bytes"]].isna().all(axis=None)
 
@@ -61,13 +65,65 @@ def test_questions_that_counts_cannot_answer_are_read_in_full(where: str | None)
     files = {**FILES, "show_stacks": COUNTS}
     question = Question.of(["caller"] if where else ["comm", "caller"], where)
     assert next(take_samples([at(1, files)], question)).method == "full"
-    assert next(take_samples([at(1, files)], Question.of("caller"), method="full")).method == "full"
+    assert next(take_samples([at(1, files)], question)).method_reason == MethodReason.QUESTION
+    sample = next(take_samples([at(1, files)], Question.of("caller"), method="full"))
+    assert (sample.method, sample.method_reason) == ("full", MethodReason.ASKED)
+
+
+@pytest.mark.parametrize("uname", [b"Linux box 6.18.0-rc1 #1 x86_64 GNU/Linux\n", b"Linux box 7.2.13 #1 x86_64\n", b""])
+def test_counts_that_may_lack_stacks_are_used_only_if_asked_for(uname: bytes) -> None:
+    # GIVEN a kernel that has no count for one of the two stacks of page_owner, as Linux 6.17.6 and later
+    counts = b" %b\nnr_base_pages: 1\n\n" % b"\n ".join(ANON)
+    sources = [at(number, {**FILES, "uname": uname, "show_stacks": counts}) for number in (1, 2)]
+    # THEN all samples have both, unless counts are asked for
+    for sample in take_samples(sources, Question.of("category")):
+        assert (sample.method, sample.method_reason) == ("full", MethodReason.COUNTS_LACK_STACKS)
+        assert sample.table.set_index("category")["mem_bytes"].to_dict() == {
+            "page cache": 16384,
+            "anon": 4096,
+            "tmpfs/shmem": 0,
+        }
+        assert not sample.lacks_stacks
+    for sample in take_samples(sources, Question.of("category"), method="counts"):
+        assert (sample.method, sample.method_reason) == ("counts", MethodReason.ASKED)
+        assert sample.table["category"].tolist() == ["anon"]
+        assert sample.lacks_stacks
+
+
+def test_a_capture_of_counts_only() -> None:
+    # GIVEN a capture of Linux 7.2 without page_owner
+    files = {name: text for name, text in {**FILES, **MACHINE}.items() if "page_owner" not in name}
+    (sample,) = take_samples([at(1, {**files, "show_stacks": COUNTS})], Question.of("category"))
+    assert (sample.method, sample.method_reason, sample.lacks_stacks) == ("counts", MethodReason.NO_RECORDS, True)
+    with pytest.raises(SpoTraceError, match="there is no page_owner to read"):
+        next(take_samples([at(1, files)], Question.of("category")))
+
+
+@pytest.mark.parametrize(
+    ("release", "lacking"),
+    [
+        ("6.16.12", False),
+        ("6.12.63+deb13-amd64", False),
+        ("6.17.0-8-generic", True),
+        ("6.18.0-rc1", True),
+        ("6.18", True),
+        ("7.0.1", True),
+        ("10.1", True),
+        ("5.19", False),
+        ("", True),
+        (None, True),
+        ("next-20251128", True),
+    ],
+)
+def test_releases_whose_counts_lack_stacks(release: str | None, lacking: bool) -> None:
+    assert counts_lack_stacks(release) is lacking
 
 
 def test_counts_without_a_time_or_of_allocations_are_not_used() -> None:
     hand_made = {name: text for name, text in FILES.items() if name not in ("uptime", "boot_id")}
     source = FakeSource({**hand_made, "show_stacks": COUNTS})
-    assert next(take_samples([source], Question.of(["caller"]))).method == "full"
+    sample = next(take_samples([source], Question.of(["caller"])))
+    assert (sample.method, sample.method_reason) == ("full", MethodReason.NO_COUNTS)
     of_rc = at(1, {**FILES, "show_stacks": COUNTS.replace(b"nr_base_pages", b"stack_count")})
     assert next(take_samples([of_rc], Question.of(["caller"]))).method == "full"
     with pytest.raises(SpoTraceError, match="no counts of stacks"):

@@ -24,7 +24,7 @@ register_early_stack+0x28/0x43 init_page_owner+0x33/0x24d mm_core_init+0x17a/0x1
 page_ext_init+0xe5/0xea start_kernel+0x392/0x459 x86_64_start_reservations+0x2a/0x2c
 x86_64_start_kernel+0x137/0x146 0xffffffffffffffff
 
-# 7.2 page_owner's own = other, init_page_owner, vmlinux
+# 7.2 page_owner's own = other, owner lost, vmlinux
 register_dummy_stack+0x28/0x43 init_page_owner+0x29/0x24d mm_core_init+0x17a/0x184 start_kernel+0x56e/0x75b
 
 # 7.2 swap owner's object, allocated in reclaim = slab, __page_owner_prepare_to_swap, vmlinux
@@ -296,7 +296,7 @@ init_page_owner+0x28/0x2f8 invoke_init_callbacks_flatmem+0x24/0x34 start_kernel+
 # 6.x arm64 fault handler, from itself on = other, secretmem_fault, vmlinux
 secretmem_fault+0x1e8/0x23c __do_fault+0x3c/0x214 do_fault+0x310/0x650 __handle_mm_fault+0x4d0/0xc20
 
-# 7.2 copy on write = anon, folio_prealloc, vmlinux
+# 7.2 copy on write = anon, do_wp_page, vmlinux
 prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
 alloc_pages_mpol+0x98/0x157 folio_alloc_mpol_noprof+0x14/0x2e vma_alloc_folio_noprof+0x57/0x70
 folio_prealloc+0x23/0x59 do_wp_page+0x3f0/0x74f __handle_mm_fault+0xb55/0xbb5 handle_mm_fault+0x103/0x1a7
@@ -339,7 +339,135 @@ handle_mm_fault+0x78c/0x1480 __do_page_fault+0x178/0x480 do_page_fault+0x2b/0x40
 __alloc_pages_nodemask+0x1de/0xb00 handle_mm_fault+0x11bb/0x1480 __do_page_fault+0x178/0x480
 do_page_fault+0x2b/0x40 page_fault+0x28/0x30 0xffffffffffffffff
 
-# 7.2 pipe: no rule = other, anon_pipe_write, vmlinux
+# 7.2 page for the C library's time functions: no rule = other, vdso_setup_data_pages, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
+alloc_pages_mpol+0x98/0x157 alloc_pages_noprof+0xe/0x1b vdso_setup_data_pages+0x19/0x8f start_kernel+0x628/0x75b
+clear_bss+0x0/0x38 reserve_bios_regions+0x0/0x61 common_startup_64+0x129/0x138
+
+# 6.1 slab page, interleaved = slab, shmem_alloc_inode, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x5c6/0x6fe __alloc_pages+0xe7/0x1a4
+alloc_page_interleave+0xf/0x54 alloc_slab_page+0x19/0x7c allocate_slab+0x5e/0x189 ___slab_alloc+0x3d1/0x5b7
+kmem_cache_alloc_lru+0x91/0x12e shmem_alloc_inode+0x1d/0x29 alloc_inode+0x1b/0x87 new_inode_pseudo+0xc/0x37
+new_inode+0x12/0x29 shmem_get_inode+0x56/0x21f shmem_mknod+0x2b/0x80 path_openat+0x590/0xa16
+do_filp_open+0x53/0x98
+
+# 6.1 copy on write, interleaved = anon, wp_page_copy, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x5c6/0x6fe __alloc_pages+0xe7/0x1a4
+alloc_page_interleave+0xf/0x54 vma_alloc_folio+0xae/0x216 wp_page_copy+0x9a/0x3ee __handle_mm_fault+0x47b/0xa00
+handle_mm_fault+0xe2/0x19c do_user_addr_fault+0x28c/0x426 exc_page_fault+0xd2/0xe4 asm_exc_page_fault+0x22/0x30
+
+# 7.2 slab page by a sheaf = slab, vm_area_dup, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
+alloc_slab_page+0x2a/0x5e new_slab+0x93/0x2bf refill_objects+0x19b/0x1d3 refill_sheaf+0x27/0x36
+__pcs_replace_empty_main+0x129/0x1df kmem_cache_alloc_noprof+0xea/0x274 vm_area_dup+0x1f/0x125
+dup_mmap+0x205/0x5a3 copy_process+0xd14/0x1758 kernel_clone+0xcd/0x278 __do_sys_clone+0x54/0x5e
+do_syscall_64+0x90/0x1e0 entry_SYSCALL_64_after_hwframe+0x4b/0x53
+
+# 7.2 node of a maple tree by a sheaf = slab, simple_offset_add, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
+alloc_slab_page+0x2a/0x5e new_slab+0x93/0x2bf refill_objects+0x19b/0x1d3 refill_sheaf+0x27/0x36
+__prefill_sheaf_pfmemalloc+0x39/0x68 kmem_cache_prefill_sheaf+0x159/0x17b mas_alloc_nodes+0xa9/0xc3
+mas_insert.isra.0+0x44/0x99 mas_alloc_cyclic+0x91/0x105 mtree_alloc_cyclic+0x9a/0xb0 simple_offset_add+0x43/0x61
+shmem_mknod+0x56/0x9b vfs_mknod+0xb5/0xd8
+
+# 7.2 node of a radix tree = slab, p9_tag_alloc, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
+alloc_slab_page+0x2a/0x5e new_slab+0x93/0x2bf refill_objects+0x19b/0x1d3 refill_sheaf+0x27/0x36
+__pcs_replace_empty_main+0x129/0x1df kmem_cache_alloc_noprof+0xea/0x274 radix_tree_node_alloc.constprop.0+0x3d/0xaf
+idr_get_free+0xed/0x26a idr_alloc_u32+0x79/0xb5 idr_alloc+0x2e/0x38 p9_tag_alloc+0x177/0x1d2
+p9_client_prepare_req+0x74/0x132 p9_client_rpc+0x80/0x2d6
+
+# 7.2 node of an xarray = slab, __filemap_add_folio, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
+alloc_slab_page+0x2a/0x5e new_slab+0x93/0x2bf refill_objects+0x19b/0x1d3 refill_sheaf+0x27/0x36
+__pcs_replace_empty_main+0x129/0x1df kmem_cache_alloc_lru_noprof+0xea/0x274 xas_alloc+0x52/0xa7
+xas_create+0x235/0x2e0 xas_store+0x4d/0x412 __filemap_add_folio+0x208/0x30c filemap_add_folio+0xb4/0x131
+page_cache_ra_order+0x207/0x2b2 filemap_readahead.isra.0+0x60/0x6f
+
+# 7.2 hash table = slab, netlink_proto_init, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
+alloc_slab_page+0x2a/0x5e new_slab+0x93/0x2bf refill_objects+0x19b/0x1d3 refill_sheaf+0x27/0x36
+__pcs_replace_empty_main+0x129/0x1df __kvmalloc_node_noprof+0x1a5/0x3c6 bucket_table_alloc.isra.0+0x47/0xfb
+__rhashtable_init_noprof+0x13d/0x1a0 netlink_proto_init+0x84/0x13d do_one_initcall+0x8f/0x173
+kernel_init_freeable+0x189/0x1ef kernel_init+0x1a/0x119 ret_from_fork+0x25/0x171
+
+# 7.2 socket = slab, inet_create, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
+alloc_slab_page+0x2a/0x5e new_slab+0x93/0x2bf refill_objects+0x19b/0x1d3 refill_sheaf+0x27/0x36
+__pcs_replace_empty_main+0x129/0x1df kmem_cache_alloc_noprof+0xea/0x274 sk_prot_alloc.constprop.0+0x2b/0xc4
+sk_alloc+0x2d/0xc8 inet_create+0x155/0x2b8 __sock_create+0x112/0x180 __sys_socket_create+0x27/0x35
+__sys_socket+0x28/0x87 __x64_sys_socket+0x17/0x1a
+
+# 7.2 BPF array in vmalloc memory = bpf, array_map_alloc, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
+alloc_pages_mpol+0x98/0x157 alloc_pages_noprof+0xe/0x1b __vmalloc_node_range_noprof+0x2be/0x5cc
+__bpf_map_area_alloc+0xc0/0xcd array_map_alloc+0xa8/0x155 map_create+0x292/0x85d __sys_bpf+0x1f0/0x2b6e
+__x64_sys_bpf+0x2c/0x3f do_syscall_64+0x90/0x1e0 entry_SYSCALL_64_after_hwframe+0x4b/0x53
+
+# 7.2 rings = io_uring, io_create_region, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
+alloc_pages_mpol+0x98/0x157 alloc_pages_noprof+0xe/0x1b io_create_region+0x222/0x32c io_uring_create+0x538/0x793
+io_uring_setup+0x75/0x83 do_syscall_64+0x90/0x1e0 entry_SYSCALL_64_after_hwframe+0x4b/0x53
+
+# 6.1 rings = io_uring, io_uring_setup, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x5c6/0x6fe __alloc_pages+0xe7/0x1a4 io_pages_map+0x9e/0x181
+io_uring_setup+0x558/0x7d8 do_syscall_64+0x39/0x46 entry_SYSCALL_64_after_hwframe+0x4b/0xb5
+
+# 7.2 ftrace's ring buffer = tracing, __rb_allocate_pages, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
+__alloc_pages_noprof+0xe/0x1b alloc_cpu_data+0x2d/0x52 __rb_allocate_pages+0x204/0x2b3
+ring_buffer_resize+0x124/0x47e __tracing_resize_ring_buffer+0x35/0x8b tracing_resize_ring_buffer+0x38/0x66
+tracing_entries_write+0x6c/0x83 vfs_write+0x96/0x17a ksys_write+0x71/0x9e do_syscall_64+0x90/0x1e0
+entry_SYSCALL_64_after_hwframe+0x4b/0x53
+
+# 7.2 perf's ring buffer = tracing, perf_mmap_alloc_page, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
+__alloc_pages_noprof+0xe/0x1b perf_mmap_alloc_page+0x39/0x55 rb_alloc+0xa6/0x1b6 perf_mmap+0x197/0x62c
+__mmap_region+0x717/0xb22 mmap_region+0xc4/0xe1 do_mmap+0x437/0x48d vm_mmap_pgoff+0xc3/0x125
+ksys_mmap_pgoff+0x71/0x9a do_syscall_64+0x90/0x1e0 entry_SYSCALL_64_after_hwframe+0x4b/0x53
+
+# 6.1 pipe = pipe, pipe_write, vmlinux
+prep_new_page+0x1c/0x48 get_page_from_freelist+0x5c6/0x6fe __alloc_pages+0xe7/0x1a4 pipe_write+0x1d4/0x4bf
+vfs_write+0x118/0x18b ksys_write+0x6b/0x9c do_syscall_64+0x39/0x46 entry_SYSCALL_64_after_hwframe+0x4b/0xb5
+
+# 7.2 arm64 page table, pte_alloc_one() inlined = page table, __do_fault, vmlinux
+get_page_from_freelist+0xf3c/0x123c __alloc_frozen_pages_noprof+0xc0/0x1a4 __alloc_pages_noprof+0xc/0x20
+__do_fault+0x90/0x138 __handle_mm_fault+0x938/0x15f4 handle_mm_fault+0x148/0x1ac do_page_fault+0x164/0x4dc
+do_translation_fault+0x44/0x4c do_mem_abort+0x40/0x8c el0_da+0x30/0x90 el0t_64_sync_handler+0xc8/0xdc
+el0t_64_sync+0x170/0x174
+
+# 7.2 arm64 page table of a huge page = page table, do_huge_pmd_anonymous_page, vmlinux
+get_page_from_freelist+0xef4/0x1170 __alloc_frozen_pages_noprof+0xc0/0x1a4 __alloc_pages_noprof+0xc/0x20
+do_huge_pmd_anonymous_page+0xcc/0x5bc __handle_mm_fault+0x708/0x15c4 handle_mm_fault+0x148/0x1ac
+do_page_fault+0x164/0x508 do_translation_fault+0x44/0x4c do_mem_abort+0x40/0x8c el1_abort+0x40/0x5c
+
+# 7.2 arm64 huge page = anon, vma_alloc_anon_folio_pmd, vmlinux
+get_page_from_freelist+0xef4/0x1170 __alloc_frozen_pages_noprof+0xc0/0x1a4 __folio_alloc_noprof+0x10/0x60
+vma_alloc_anon_folio_pmd+0x30/0x2f4 do_huge_pmd_anonymous_page+0xa4/0x5bc __handle_mm_fault+0x708/0x15c4
+handle_mm_fault+0x148/0x1ac do_page_fault+0x164/0x508 do_translation_fault+0x44/0x4c do_mem_abort+0x40/0x8c
+
+# 7.2 arm64 first touch, its functions inlined = anon, __handle_mm_fault, vmlinux
+get_page_from_freelist+0xf3c/0x123c __alloc_frozen_pages_noprof+0xc0/0x1a4 __folio_alloc_noprof+0x10/0x60
+__handle_mm_fault+0x480/0x15f4 handle_mm_fault+0x148/0x1ac do_page_fault+0xf4/0x4dc
+do_translation_fault+0x44/0x4c do_mem_abort+0x40/0x8c el0_da+0x30/0x90 el0t_64_sync_handler+0xc8/0xdc
+el0t_64_sync+0x170/0x174
+
+# 7.2 memory map of a memory device = other, vmemmap_alloc_block, vmlinux
+post_alloc_hook+0x6a/0x91 prep_new_page+0x1c/0x48 get_page_from_freelist+0x99e/0xa21
+__alloc_frozen_pages_noprof+0xe3/0x173 __alloc_pages_noprof+0xe/0x1b vmemmap_alloc_block+0x93/0x12b
+vmemmap_populate_hugepages+0xb6/0x11e vmemmap_populate+0x2f/0x4b __populate_section_memmap+0x17f/0x19c
+sparse_add_section+0x169/0x21d __add_pages+0xb0/0xd4 add_pages+0x36/0x80 add_memory_resource+0x2c9/0x3a6
+__add_memory+0x40/0x62 acpi_memory_device_add+0x1d7/0x279 acpi_bus_attach+0x10c/0x19c
+
+# 7.2 page table for a memory device = page table, phys_pud_init, vmlinux
+post_alloc_hook+0x6a/0x91 prep_new_page+0x1c/0x48 get_page_from_freelist+0x99e/0xa21
+__alloc_frozen_pages_noprof+0xe3/0x173 alloc_pages_mpol+0x98/0x157 alloc_pages_noprof+0xe/0x1b
+get_free_pages_noprof+0x11/0x35 phys_pud_init+0x1b1/0x231 phys_p4d_init+0x1c1/0x25e
+__kernel_physical_mapping_init+0xf7/0x225 init_memory_mapping+0x1cf/0x263 arch_add_memory+0x2f/0x4b
+add_memory_resource+0x2c9/0x3a6 __add_memory+0x40/0x62 acpi_memory_device_add+0x1d7/0x279
+acpi_bus_attach+0x10c/0x19c
+
+# 7.2 pipe = pipe, anon_pipe_write, vmlinux
 prep_new_page+0x1c/0x48 get_page_from_freelist+0x8a0/0x923 __alloc_frozen_pages_noprof+0xee/0x17c
 alloc_pages_mpol+0x98/0x157 alloc_pages_noprof+0xe/0x1b anon_pipe_write+0x2e5/0x54c vfs_write+0x10c/0x17a
 ksys_write+0x71/0x9e do_syscall_64+0x90/0x1e0 entry_SYSCALL_64_after_hwframe+0x4b/0x53
@@ -481,3 +609,77 @@ def test_an_allocator_of_network_buffers_is_not_the_caller(name: str) -> None:
     # THEN the driver is the caller, and the category does not change
     assert meaning(pages) == ("network", "mvneta_rx_refill", "vmlinux")
     assert meaning(objects) == ("slab", "mvneta_rx_refill", "vmlinux")
+
+
+# Other allocators, none of which is a caller: NUMA policies (3.19 to 7.2), sheaves, containers, helpers of subsystems.
+PLUMBING = """
+    alloc_pages_current alloc_page_interleave alloc_pages_vma alloc_pages_preferred_many
+    alloc_pages_mpol alloc_pages_mpol_noprof alloc_frozen_pages_noprof try_alloc_pages_noprof alloc_pages_nolock_noprof
+    alloc_pages_bulk_array_mempolicy alloc_pages_bulk_array_interleave alloc_pages_bulk_array_weighted_interleave
+    alloc_pages_bulk_mempolicy_noprof alloc_pages_bulk_interleave folio_alloc_mpol_noprof vma_alloc_folio_noprof
+    folio_prealloc
+    __pcs_replace_empty_main __pcs_replace_full_main alloc_from_pcs refill_sheaf refill_objects __refill_objects_node
+    alloc_full_sheaf __prefill_sheaf_pfmemalloc kmem_cache_refill_sheaf
+    __bpf_map_area_alloc bpf_map_area_alloc io_pages_map alloc_inode new_inode new_inode_pseudo iget_locked
+    alloc_cpu_data execmem_alloc execmem_vmalloc execmem_cache_alloc __execmem_cache_alloc module_alloc
+    radix_tree_node_alloc __radix_tree_preload idr_get_free idr_alloc_u32 ida_alloc_range xas_alloc xas_create xas_nomem
+    __xas_nomem __xa_alloc mas_alloc_nodes mas_preallocate mtree_alloc_cyclic sk_prot_alloc sk_alloc
+    bucket_table_alloc rhashtable_init __rhashtable_init_noprof
+"""
+
+
+@pytest.mark.parametrize("name", PLUMBING.split())
+def test_an_allocator_is_not_the_caller(name: str) -> None:
+    # GIVEN objects, or page tables, that were allocated through this function
+    objects = ["__alloc_pages+0x1/0x2", f"{name}+0x1/0x2", "alloc_slab_page+0x1/0x2", "proc_asker+0x1/0x2"]
+    tables = ["__alloc_pages+0x1/0x2", f"{name}+0x1/0x2", "pte_alloc_one+0x1/0x2", "handle_mm_fault+0x1/0x2"]
+    # THEN the function that asked is the caller, and the rules see the allocator below it
+    assert meaning(objects) == ("slab", "proc_asker", "vmlinux")
+    assert meaning(tables) == ("page table", "pte_alloc_one", "vmlinux")
+
+
+# The functions of the page fault handler into which pte_alloc_one() may be inlined, and what it calls.
+@pytest.mark.parametrize(
+    "caller", ["__handle_mm_fault", "do_fault_around", "do_read_fault", "__do_fault", "finish_fault"]
+)
+@pytest.mark.parametrize(
+    "callee",
+    ["__alloc_pages_noprof", "alloc_pages", "alloc_pages_current", "alloc_pages_mpol", "get_free_pages_noprof"],
+)
+def test_a_fault_handler_allocates_page_tables_by_alloc_pages(caller: str, callee: str) -> None:
+    assert meaning([f"{callee}+0x1/0x2", f"{caller}+0x1/0x2", "handle_mm_fault+0x1/0x2"]).category == "page table"
+
+
+@pytest.mark.parametrize(
+    "callees",
+    [
+        "__alloc_pages_noprof __folio_alloc_noprof",
+        "alloc_pages_mpol_noprof folio_alloc_mpol_noprof vma_alloc_folio_noprof",
+        "alloc_pages_mpol vma_alloc_folio",
+        "__alloc_pages_nodemask alloc_pages_vma",
+        # Without NUMA, alloc_pages_vma() is a macro.
+        "__alloc_pages_nodemask",
+        "__alloc_pages",
+        # A tail call of alloc_pages_vma() in 5.x.
+        "__alloc_pages alloc_page_interleave",
+    ],
+)
+@pytest.mark.parametrize("caller", ["__handle_mm_fault", "do_anonymous_page", "do_huge_pmd_anonymous_page"])
+def test_a_fault_handler_allocates_memory_of_processes_by_other_functions(caller: str, callees: str) -> None:
+    stack = [f"{name}+0x1/0x2" for name in (*callees.split(), caller, "handle_mm_fault")]
+    assert meaning(stack).category == "anon"
+
+
+def test_page_tables_of_huge_pages_on_arm64() -> None:
+    fault = "do_huge_pmd_anonymous_page+0x1/0x2 __handle_mm_fault+0x1/0x2 handle_mm_fault+0x1/0x2"
+
+    assert meaning(["__alloc_pages_noprof+0x1/0x2", *fault.split()]).category == "page table"
+    # Up to 6.9, this may be the huge zero page.
+    assert meaning(["alloc_pages+0x1/0x2", *fault.split()]).category == "anon"
+
+
+@pytest.mark.parametrize("placeholder", ["register_dummy_stack", "register_failure_stack"])
+def test_the_caller_of_a_lost_stack_is_unknown(placeholder: str) -> None:
+    stack = [f"{placeholder}.isra.0+0x28/0x43", "init_page_owner+0x29/0x24d", "mm_core_init+0x17a/0x184"]
+
+    assert meaning(stack) == ("other", "owner lost", "vmlinux")

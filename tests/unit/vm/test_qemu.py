@@ -92,3 +92,32 @@ class TestAccelerator:
 
         assert not trial.exists()
         assert qemu.accelerator(Path("k")) == "kvm"
+
+
+def test_memory_is_divided_between_nodes_and_a_memory_device_is_of_the_last() -> None:
+    # GIVEN two nodes with a processor each, and a memory device
+    words = qemu.command(
+        qemu.Machine(Path("k"), memory_mib=640, processors=2, nodes=2, dimm_mib=128), Path("/o"), [], "tcg"
+    )
+
+    # THEN each node has half of the memory and one processor
+    assert after(words, "-m") == ["640,slots=1,maxmem=768M"]
+    assert after(words, "-object") == [
+        "memory-backend-ram,id=m0,size=320M",
+        "memory-backend-ram,id=m1,size=320M",
+        "memory-backend-ram,id=dimm,size=128M",
+    ]
+    assert after(words, "-numa") == [
+        "node,nodeid=0,memdev=m0",
+        "node,nodeid=1,memdev=m1",
+        "cpu,node-id=0,socket-id=0",
+        "cpu,node-id=1,socket-id=1",
+    ]
+    assert after(words, "-device") == ["pc-dimm,memdev=dimm,node=1"]
+
+
+def test_one_node_needs_no_description() -> None:
+    words = qemu.command(qemu.Machine(Path("k"), memory_mib=700), Path("/o"), [], "tcg")
+
+    assert after(words, "-m") == ["700"]
+    assert "-numa" not in words

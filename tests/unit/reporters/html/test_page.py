@@ -27,10 +27,30 @@ STACKS = pd.DataFrame(
         "comm": [EVIL, pd.NA],
         "mem_bytes": [4096, 1 << 60],
         "swap_bytes": [8192, 0],
+        "swap_cache_bytes": [4096, 0],
+        "total_bytes": [8192, 1 << 60],
     }
 )
-OWNERS = pd.DataFrame({"memcg": [EVIL, pd.NA], "comm": [EVIL, pd.NA], "mem_bytes": [1, 2], "swap_bytes": [3, 4]})
-AGE = pd.DataFrame({"comm": [EVIL], "age_from": [pd.NA], "age_to": [pd.NA], "mem_bytes": [1], "swap_bytes": [2]})
+OWNERS = pd.DataFrame(
+    {
+        "memcg": [EVIL, pd.NA],
+        "comm": [EVIL, pd.NA],
+        "key_known": [True, False],
+        "mem_bytes": [1, 2],
+        "swap_bytes": [3, 4],
+        "swap_cache_bytes": [1, pd.NA],
+    }
+)
+AGE = pd.DataFrame(
+    {
+        "comm": [EVIL],
+        "age_from": [pd.NA],
+        "age_to": [pd.NA],
+        "mem_bytes": [1],
+        "swap_bytes": [2],
+        "swap_cache_bytes": [0],
+    }
+)
 BALANCE = pd.DataFrame(
     {
         "section": [EVIL] * 2,
@@ -78,7 +98,8 @@ def report(balance: pd.DataFrame | None = BALANCE) -> str:
 
 
 def difference() -> str:
-    amounts = {name: [0, 4096] for name in ("mem_bytes_a", "swap_bytes_a", "mem_bytes_b", "swap_bytes_b")}
+    names = ("mem", "swap", "swap_cache", "total")
+    amounts = {f"{name}_bytes_{part}": [0, 4096] for name in names for part in ("a", "b", "delta")}
     table = STACKS.rename(columns={"stack": "symbols"}).assign(**amounts)
     out = io.StringIO()
     render_diff(table, out, title=EVIL, facts=[[("A", EVIL)]], notes=[EVIL], seconds=None, version="0")
@@ -109,10 +130,10 @@ def test_the_data_of_a_report() -> None:
         "callsite": [EVIL, "in"],
         "module": [EVIL, "vmlinux"],
     }
-    assert data["comms"] == [EVIL, None]
-    assert data["rows"] == [[0, 0, 4096, 8192], [1, 1, 1 << 60, 0]]
-    assert data["owners"] == [[EVIL, 0, 1, 3], [None, 1, 2, 4]]
-    assert data["ages"] == {"begins": list(AGES), "rows": [[0, None, 1, 2]]}
+    assert data["comms"] == [EVIL, "(unknown comm)"]
+    assert data["rows"] == [[0, 0, 4096, 8192, 4096], [1, 1, 1 << 60, 0, 0]]
+    assert data["owners"] == [[EVIL, 0, 1, 3, 1], ["(unknown memcg)", 1, 2, 4, None]]
+    assert data["ages"] == {"begins": list(AGES), "rows": [[0, None, 1, 2, 0]]}
     assert data["categories"] == list(CATEGORIES)
 
 
@@ -126,7 +147,7 @@ def test_each_category_is_described_and_has_a_colour(category: str) -> None:
 
 def test_the_data_of_a_difference_of_two_kernels() -> None:
     data = json.loads(Structure(difference()).data)
-    assert data["rows"] == [[0, 0, 0, 0, 0, 0], [1, 1, 4096, 4096, 4096, 4096]]
+    assert data["rows"] == [[0, *[0] * 7], [1, 1, *[4096] * 6]]
     assert data["seconds"] is None
 
 
@@ -138,7 +159,7 @@ def test_the_balance_has_signs_and_verdicts() -> None:
 
 
 def test_pieces() -> None:
-    assert text('<a "\x1b\u202e&') == "&lt;a &quot;\\x1b\\u202e&amp;"
+    assert text('<a "\x1b\u202e&') == "&lt;a &quot;\\033\\342\\200\\256&amp;"
     assert amount(4096, signed=True) == '<data value="4096" title="4,096 bytes">+4.00 KiB</data>'
     assert facts_list([("a", "b"), ("c", None)]) == '<dl class="facts"><div><dt>a</dt><dd>b</dd></div></dl>'
     assert notes_list(["<"]) == '<p class="note">&lt;</p>'

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Which keys a snapshot knows: decided for each key and table, because kernels differ in what they print."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pandas as pd
+
+from spo_trace import schema
+from spo_trace.analysis.keys import Absent, key_of
+from spo_trace.analysis.where import Condition
+from spo_trace.errors import SpoTraceError
+from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["AMOUNT_OF", "Unselected", "evidence", "keys_known", "unknown_amounts", "unknown_keys", "unselected"]
+
+# Table → the amount that is counted from it.
+AMOUNT_OF = {"pages": "mem", "swap": "swap"}
+
+_TITLES = {"pages": "memory", "swap": "swap"}
+
+
+class Unselected(NamedTuple):
+    """Hold a table (`pages` or `swap`) that a condition cannot select from, and the `keys` that are unknown there."""
+
+    table: str
+    keys: list[str]
+
+
+def evidence(table: str, names: Iterable[str]) -> list[str]:
+    """Return the columns of `table` that show whether the kernel prints these keys."""
+    keys = [key_of(name) for name in names]
+    columns = [key.printed_with if table == "pages" else key.swap for key in keys if key.printed_with]
+    return [column for column in columns if column]
+
+
+def unknown_keys(snap: Snapshot, table: str, names: Iterable[str]) -> list[str]:
+    """Return those of the keys `names` that are unknown for all records of `table`; none if it has no records."""
+    return [name for name in names if not _is_known(snap, table, name)] if snap.count(table) else []
+
+
+def _is_known(snap: Snapshot, table: str, name: str) -> bool:
+    key = key_of(name)
+    if key.of_stack:
+        return name not in schema.STACKS.names or bool(snap.stacks[name].notna().any())
+    if key.column(table) is None:
+        return key.absent_in(table) is not Absent.UNKNOWN
+    return all(_has_values(snap, table, column) for column in evidence(table, [name]))
+
+
+# Usually the first rows have a value.
+def _has_values(snap: Snapshot, table: str, column: str) -> bool:
+    return any(rows[column].notna().any() for rows in snap.dataframes(table, [column]))
+
+
+def keys_known(rows: pd.DataFrame, table: str, keys: Iterable[str], unknown: Iterable[str]) -> pd.Series:
+    """Return for each row of `table` whether all keys are known, or known to be none; `unknown`: as from above."""
+    known = pd.Series(True, index=rows.index)
+    for name in keys:
+        if name in unknown or key_of(name).absent_in(table) is not Absent.NONE:
+            known &= rows[name].notna()
+    return known
+
+
+def unknown_amounts(snap: Snapshot, condition: Condition) -> tuple[str, ...]:
+    """Return those of `mem` and `swap` that are unknown: their owners, or which of them match the condition."""
+    return (*snap.meta.unknown_amounts, *(AMOUNT_OF[one.table] for one in unselected(snap, condition)))
+
+
+def unselected(snap: Snapshot, condition: Condition) -> list[Unselected]:
+    """Return the tables from which a condition cannot select, because it uses keys that are unknown there.
+
+    Raise SpoTraceError if it cannot select from any table with known owners.
+    """
+    tables = [table for table, amount in AMOUNT_OF.items() if amount not in snap.meta.unknown_amounts]
+    found = [Unselected(table, unknown_keys(snap, table, sorted(condition.names))) for table in tables]
+    found = [one for one in found if one.keys]
+    if found and len(found) == len(tables):
+        names = ", ".join(dict.fromkeys(name for one in found for name in one.keys))
+        what = " and ".join(_TITLES[table] for table in tables)
+        raise SpoTraceError(
+            f"{names} is unknown for all {what} in {snap.path.name}: nothing can be selected by it",
+            hint="docs/keys.md has the kernels that print each key",
+        )
+    return found
