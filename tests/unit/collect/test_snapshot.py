@@ -299,12 +299,16 @@ def test_more_memory_than_a_machine_can_have(tmp_path: Path) -> None:
     )
 
 
-def test_more_swap_than_a_machine_can_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN as many bytes in swap as the limit
-    files = {"page_owner": page(), "swap_page_owner": entry(1) + entry(2)}
-    monkeypatch.setattr("spo_trace.collect.rows.MAX_MEMORY_BYTES", 2 * 4096)
-    assert len(collected(tmp_path, files).swap) == 2
-    # WHEN there is more, THEN there is no total that could be wrong
-    monkeypatch.setattr("spo_trace.collect.rows.MAX_MEMORY_BYTES", 2 * 4096 - 1)
-    with pytest.raises(SpoTraceError, match="the records of swap add up to 2 pages of 4,096 bytes: no machine"):
-        collected(tmp_path, files, force=True)
+def test_totals_that_no_machine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN records of seven pages in memory and two in swap, and a limit of as many bytes
+    files = {"page_owner": page(0x100, 2) + page(0x108, 1) + page(0x200), "swap_page_owner": entry(1) + entry(2)}
+    monkeypatch.setattr("spo_trace.collect.rows.MAX_MEMORY_BYTES", 7 * 4096)
+    assert len(collected(tmp_path, files).pages) == 3
+    # WHEN the records add up to more, THEN there is no snapshot
+    for limit, table in ((7 * 4096 - 1, "pages"), (2 * 4096 - 1, "swap")):
+        monkeypatch.setattr("spo_trace.collect.rows.MAX_MEMORY_BYTES", limit)
+        less = files if table == "pages" else {**files, "page_owner": page()}
+        with pytest.raises(
+            SpoTraceError, match=f"the records of {table} add up to [27] pages of 4,096 bytes: no machine"
+        ):
+            collected(tmp_path, less, force=True)
