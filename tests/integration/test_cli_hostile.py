@@ -38,7 +38,7 @@ HOSTILE = {
     + b"".join(
         page(0x100 + 8 * n, comm=comm, tail=MEMCG, stack=[b"f\x1b[1m+0x1/0x2 [m\x1b]"]) for n, comm in enumerate(COMMS)
     )
-    + page(tail=b"odd \x1b[5m line\n"),
+    + page(0x800, tail=b"odd \x1b[5m line\n"),
     "swap_page_owner": b"".join(entry(n + 1, comm) for n, comm in enumerate(COMMS)),
 }
 
