@@ -178,9 +178,12 @@ def test_an_envelope_has_codes_totals_and_rows(odd: Path, command: tuple[str, ..
 
 
 _UNKNOWN: dict[str, set[str]] = {
-    "report a": {"swap_bytes", "swap_pages"},
+    "report a": {"swap_bytes", "swap_pages", "swap_cache_bytes", "swap_cache_pages"},
     "report b": set(),
-    "diff a": {"swap_bytes_a", "swap_bytes_b", "swap_bytes_delta", "moved_bytes"},
+    "diff a": {
+        *("swap_bytes_a", "swap_bytes_b", "swap_bytes_delta", "moved_bytes"),
+        *("swap_cache_bytes_a", "swap_cache_bytes_b", "swap_cache_bytes_delta"),
+    },
 }
 
 
