@@ -29,7 +29,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 # Inputs per process: to start one takes longer than to read an input.
-_PER_PROCESS = 200
+_PER_PROCESS = 50
 
 # Memory that an input may take in addition to what a process has at its start, and its seconds. The largest that is
 # allowed is the text of page_owner_stacks (128 MiB), which is copied once.
