@@ -34,6 +34,7 @@ main() {
     # Without the first command, mksh exits with the status of the other trap.
     trap 'trap - EXIT; rm -rf "$dir"; exit 130' HUP INT TERM
 
+    find_debugfs
     if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then warn "not running as root: only root can read debugfs"; fi
     capture
     if [ -n "$archive" ]; then
@@ -52,6 +53,18 @@ name_archive() {
     archive=$dir.tar$gz
     if [ -e "$dir" ]; then die "$dir exists already"; fi
     if [ -e "$archive" ]; then die "$archive exists already"; fi
+}
+
+# debugfs may be mounted on another directory. In mountinfo, its path has octal escapes.
+find_debugfs() {
+    if [ -e "$debugfs/page_owner" ] || [ ! -r "$root/proc/self/mountinfo" ]; then return; fi
+    while read -r _ _ _ inner point options; do
+        case "$inner $options" in
+        "/ "*" - debugfs "*) point=$root$(printf '%b' "$point") ;;
+        *) continue ;;
+        esac
+        if [ -e "$point/page_owner" ]; then debugfs=$point; fi
+    done < "$root/proc/self/mountinfo"
 }
 
 capture() {

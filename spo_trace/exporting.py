@@ -19,7 +19,6 @@ from spo_trace.analysis.totals import totals
 from spo_trace.analysis.verdicts import verified
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import Argument, SpoTraceError
-from spo_trace.reporters.format import printable
 from spo_trace.reporters.html.rows import STACK_KEYS
 from spo_trace.snapshots.in_memory import in_memory
 from spo_trace.snapshots.reader import Snapshot
@@ -29,10 +28,18 @@ from spo_trace.version import __version__
 __all__ = ["export", "export_diff", "html_columns"]
 
 
-def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, weight: str = "total") -> None:
+def export(
+    snap: Snapshot,
+    format: str,
+    outfile: TextIO,
+    question: Question,
+    *,
+    weight: str = "total",
+    csv_safe: bool = False,
+) -> None:
     """Write the records that match the question's condition to `outfile` (UTF-8; pprof and parquet to its `.buffer`).
 
-    `format` and `weight` as for `spo.export`; each format has its own keys.
+    `format`, `weight` and `csv_safe` as for `spo.export`; each format has its own keys.
     """
     unknown = unknown_amounts(snap, question.condition)
     match format:
@@ -50,13 +57,13 @@ def export(snap: Snapshot, format: str, outfile: TextIO, question: Question, *, 
             from spo_trace.reporters.pprof import render_pprof
 
             table = attribute(snap, question.grouped_by(["stack", "symbols", "comm", "memcg", "order"]))
-            comments = [printable(f"{name}: {value}") for name, value in _facts(snap, question.condition) if value]
+            comments = [f"{name}: {value}" for name, value in _facts(snap, question.condition) if value]
             taken_at = snap.meta.machine.taken_at
             render_pprof(table, outfile.buffer, taken_at=taken_at, comments=comments, unknown=unknown)
         case "html":
             _export_html(snap, outfile, question)
         case _:
-            _export_records(snap, format, outfile)
+            _export_records(snap, format, outfile, csv_safe=csv_safe)
 
 
 # An unknown amount must not be written as 0.
@@ -72,7 +79,7 @@ def _check_known(snap: Snapshot, weight: str, unknown: Collection[str]) -> None:
         )
 
 
-def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
+def _export_records(snap: Snapshot, format: str, outfile: TextIO, *, csv_safe: bool) -> None:
     from spo_trace.reporters.csv_file import render_csv
     from spo_trace.reporters.json_file import render_json
     from spo_trace.reporters.parquet_file import render_parquet
@@ -80,7 +87,7 @@ def _export_records(snap: Snapshot, format: str, outfile: TextIO) -> None:
     if format == "parquet":
         render_parquet(record_tables(snap), records_schema(), outfile.buffer)
     elif format == "csv":
-        render_csv(text_frames(record_tables(snap)), outfile)
+        render_csv(text_frames(record_tables(snap)), outfile, safe=csv_safe)
     else:
         render_json(text_frames(record_tables(snap)), outfile)
 

@@ -15,13 +15,20 @@ __all__ = [
     "GLOBAL_HEADERS",
     "LONGEST_PATH",
     "MANIFEST_BYTES",
+    "MAX_FRAME_BYTES",
     "MAX_JSON_BYTES",
     "MAX_JSON_DEPTH",
+    "MAX_LINES",
     "MAX_MEMORY_BYTES",
+    "MAX_NAMES",
     "MAX_ORDER",
+    "MAX_REJECTS",
+    "MAX_REJECTS_BYTES",
+    "MAX_REJECT_BYTES",
     "MAX_ROWS_PER_BYTE",
     "MAX_ROW_GROUP",
     "MAX_SECONDS",
+    "MAX_STACKS",
     "MAX_TABLE_BYTES",
     "MEMBERS",
     "MEMBER_HEADERS",
@@ -30,15 +37,32 @@ __all__ = [
     "PADDING",
     "PROC_FILE",
     "REPLAYED",
+    "SIZE_CHARACTERS",
     "SPOOLED",
     "SPOOL_RESERVE",
     "STACKS_FILE",
     "STAGE_NAME_BYTES",
+    "WHERE_CHARACTERS",
+    "WHERE_LEVELS",
+    "WHERE_OPERATORS",
     "WITHOUT_RECORD",
     "XZ_MEMORY",
     "ZONEINFO_FILE",
     "ZSTD_WINDOW_LOG",
 ]
+# Characters of a condition (--where): a list of two thousand process IDs fits. Python's parser, and the messages that
+# show a condition, take time and stack for longer ones.
+WHERE_CHARACTERS = 16_384
+
+# Levels of a condition, such as signs and calls. pandas evaluates each level in a few nested calls, of which Python
+# allows a thousand.
+WHERE_LEVELS = 64
+
+# Operators of a condition: pandas evaluates each one on all rows.
+WHERE_OPERATORS = 100
+
+# Characters of a size, such as 1.5GiB: 2**64 has 20 digits, and Python refuses to convert more than 4,300.
+SIZE_CHARACTERS = 40
 
 # A file name in Linux's file systems (NAME_MAX of linux/limits.h).
 NAME_BYTES = 255
@@ -50,7 +74,7 @@ STAGE_NAME_BYTES = 200
 MANIFEST_BYTES = 1 << 22
 
 # 16 GiB in pages of 4 KiB: the largest folio of any kernel (MAX_FOLIO_ORDER, 39231e8d6ba7, 6.18: 34 - PAGE_SHIFT). The
-# page allocator itself ends at MAX_PAGE_ORDER (at most 17, on ia64); only gigantic huge pages and CMA go beyond it.
+# page allocator itself ends at MAX_PAGE_ORDER (usually 10); only gigantic huge pages go beyond it.
 # native/page_record.c has the same limit.
 MAX_ORDER = 22
 
@@ -68,11 +92,11 @@ MAX_JSON_DEPTH = 20
 # group.
 MAX_ROW_GROUP = 1 << 24
 
-# Run-length encoding lets a file of a few kilobytes contain 2**40 equal rows. The simplest rows of real kernels (4.4,
-# one owner, consecutive PFNs) take more than a tenth of a byte.
+# Run-length encoding lets a file of a few kilobytes contain 2**40 equal rows. The simplest rows, equal in all columns
+# but consecutive PFNs, take 0.09 bytes each.
 MAX_ROWS_PER_BYTE = 200
 
-# Of one row group's columns in memory, as its footer states them: 260,000 rows take 40 MB.
+# Of one row group without compression, as its footer states it: 270,000 rows have 5 MB.
 MAX_TABLE_BYTES = 4 << 30
 
 # nr_base_pages of page_owner_stacks is an int (stack_print(), mm/page_owner.c), negative if its refcount is saturated.
@@ -80,6 +104,27 @@ COUNT_RANGE = (-(1 << 31), (1 << 31) - 1)
 
 # Between two samples of one boot: 136 years. Squares of seconds stay far from the end of float64.
 MAX_SECONDS = 1 << 32
+# Lines of one record that are read. A kernel prints up to 22: two, 16 frames, and four after them. Messages of the
+# kernel may interrupt a record in a log. In a larger number of lines, time is spent for nothing.
+MAX_LINES = 1000
+
+# Bytes of a stack frame's line: the name of a symbol has up to 512 (6.1), that of a module 64.
+MAX_FRAME_BYTES = 1000
+
+# Rejected pieces of text in rejects.txt, and the bytes that they take there: they are for people to look at. Of one
+# piece, as much is kept as the longest record can have (16 frames with names of 512 bytes, 6.1): a piece may be part
+# of a foreign file of gigabytes.
+MAX_REJECTS = 1000
+MAX_REJECTS_BYTES = 16 << 20
+MAX_REJECT_BYTES = 16 << 10
+
+# Distinct stacks, of which each takes 4 KiB of memory (16 different frames) while a snapshot is taken. Machines have
+# 1,000 to 50,000.
+MAX_STACKS = 1 << 17
+
+# Distinct names in one column: processes, cgroups, combinations of flags. A name takes 0.2 KiB. A kernel has up to 4
+# million threads at a time (PID_MAX_LIMIT), of which most have the name of another.
+MAX_NAMES = 1 << 20
 
 # Compressed files
 

@@ -36,12 +36,12 @@ RIGHT, WRONG = "right", "wrong"
 
 
 class Known(NamedTuple):
-    """A difference with a known reason: pages of `category` and `kind` with one of these functions in their stacks.
+    """A difference with a known reason: pages of these categories and kinds, with one of the functions in their stacks.
 
     `most` is the limit of its pages.
     """
 
-    category: str
+    categories: str
     kind: str
     functions: str
     reason: str
@@ -59,10 +59,11 @@ KNOWN = {
         "page table", "kernel", "*pud_alloc* *p4d_alloc* *pgd_alloc* *pte_alloc_kernel* spp_getpage phys_*_init",
         "upper levels and tables of the kernel, which older kernels do not mark", 512,
     ),
-    "freed page table": Known(
-        "page table", "kernel", "*", "of processes that ended meanwhile, such as those that took the capture", 32
+    "freed meanwhile": Known(
+        "anon|page table|slab", "kernel", "*",
+        "allocated and freed between the two readings of the flags, mostly by the process that read page_owner;"
+        " free pages on per-CPU lists have no flag", 128,
     ),
-    "freed slab page": Known("slab", "kernel", "*", "allocated and freed between the two readings of the flags", 16),
 }  # fmt: skip
 
 
@@ -98,7 +99,11 @@ def _base_pages(stage: Path, snap: Snapshot) -> pd.DataFrame:
 
 def _verdict(category: str, kind: str, functions: list[str]) -> str:
     for name, known in KNOWN.items():
-        if category == known.category and fnmatchcase(kind, known.kind) and _has(functions, known.functions):
+        if (
+            category in known.categories.split("|")
+            and fnmatchcase(kind, known.kind)
+            and _has(functions, known.functions)
+        ):
             return name
     return RIGHT if kind in EXPECTED.get(category, {"kernel"}) else WRONG
 

@@ -227,6 +227,9 @@ def in_process(*arguments: object, cwd: Path, stdin: bytes = b"") -> subprocess.
             cli.main()
         except SystemExit as left:
             code = left.code
+        # main() wraps the streams, and Python flushes them at exit.
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
     texts = []
     for stream in (out, err):
         stream.flush()

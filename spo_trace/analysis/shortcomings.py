@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from spo_trace.errors import Argument, Text
 from spo_trace.formats.reasons import Reason
+from spo_trace.limits import MAX_REJECTS
 from spo_trace.snapshots.meta import FileCounts, MachineFacts, Meta, reason_text, skipped_text
 from spo_trace.snapshots.page_size import PageSizeFrom, usual_page_sizes
 
@@ -24,7 +25,7 @@ def shortcomings(meta: Meta) -> Iterator[Text]:
     if cut_off := meta.source.cut_off:
         yield f"the capture is cut off, and files may be missing: {cut_off}"
     for name, counts in meta.files.items():
-        for text in _of_file(counts):
+        for text in _of_file(name, counts):
             yield f"{name}: {text}"
 
 
@@ -56,15 +57,18 @@ def _contradictions(machine: MachineFacts) -> Iterator[Text]:
         )
 
 
-def _of_file(counts: FileCounts) -> Iterator[str]:
+def _of_file(name: str, counts: FileCounts) -> Iterator[str]:
     lost, noted = counts.malformed, counts.notes
     first = f"(a snapshot keeps them in rejects.txt; first: {counts.first_reject})"
     if lost:
         yield f"{lost:,} of {lost + counts.records:,} records are malformed and set aside {first}"
     if noted:
         yield f"{noted:,} lines were not understood and set aside; their records are kept {first}"
+    if counts.not_kept:
+        yield f"{counts.not_kept:,} rejects are counted, but not in rejects.txt, which keeps the first {MAX_REJECTS:,}"
     if Reason.CUT_OFF in counts.reasons:
         yield "a record is cut off: is the text complete?"
+    yield from _of_order(name, counts)
     if counts.problem:
         yield f"{counts.problem}; the text before it was read"
     for code, number in counts.skipped.items():
@@ -74,4 +78,21 @@ def _of_file(counts: FileCounts) -> Iterator[str]:
     if counts.note:
         yield counts.note
     for code, number in counts.marks.items():
+        if code == Reason.GOES_BACK:
+            continue
         yield f"{number:,} {reason_text(code)}"
+
+
+_KEYS = {"page_owner": "PFN", "swap_page_owner": "swap entry"}
+
+
+# Records that were copied by hand can be in any order. That alone is no shortcoming.
+def _of_order(name: str, counts: FileCounts) -> Iterator[str]:
+    key = _KEYS.get(name, "stack")
+    if counts.repeated:
+        back = f"the {key} goes back at line {counts.back_at_line:,}, and " if counts.back_at_line else ""
+        yield f"{back}{counts.repeated:,} records are listed again later: the last record of each {key} is counted"
+    if counts.overlapping:
+        yield f"{counts.overlapping:,} records are not counted: later ones have some of the same pages"
+    if counts.unnumbered:
+        yield f"{counts.unnumbered:,} records have no {key}: whether they are listed more than once is unknown"

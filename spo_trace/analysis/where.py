@@ -10,6 +10,7 @@ import pandas as pd
 from spo_trace import schema
 from spo_trace.analysis.keys import KEYS, Absent, Kind, key_of
 from spo_trace.analysis.stack_keys import stack_text
+from spo_trace.analysis.where_size import check_length, check_size
 from spo_trace.analysis.where_syntax import EXAMPLE, check_bit_operators, not_python, unknown_column
 from spo_trace.analysis.where_types import check_kinds
 from spo_trace.errors import Argument, UsageError
@@ -96,8 +97,10 @@ _TEXT_METHODS = ("contains", "endswith", "fullmatch", "match", "startswith")
 
 
 def _parsed(expression: str) -> ast.Expression:
+    check_length(expression)
     try:
         tree = ast.parse(expression, mode="eval")
+        check_size(tree)
         # Python 3.13 parses deeper nesting than it can unparse.
         ast.unparse(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

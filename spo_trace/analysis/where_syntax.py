@@ -21,6 +21,14 @@ _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 
 _Rewrite = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str], str]
 
+
+def _in_bytes(size: str) -> str:
+    try:
+        return str(parse_size(size))
+    except ValueError:
+        return size
+
+
 # Text outside quotes that is not Python, its replacement, and the advice. They are applied cumulatively in this order
 # until the result is Python. The ambiguous ones come last: = may belong to a keyword argument of a method, and a word
 # without quotes may be a column.
@@ -33,7 +41,7 @@ _REWRITES: tuple[_Rewrite, ...] = (
     (re.compile(r"==="), "==", "compare with =="),
     (
         re.compile(r"\b\d+(?:\.\d+)?\s*(?:[KMGTPE]i?B?|B)\b", re.IGNORECASE),
-        lambda match: str(parse_size(match[0])),
+        lambda match: _in_bytes(match[0]),
         "write sizes in bytes",
     ),
     (re.compile(r"(?<![=!<>:])=(?![=~])"), "==", "compare with =="),

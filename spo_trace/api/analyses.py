@@ -185,6 +185,7 @@ def export(
     *,
     where: str | None = None,
     weight: str = "total",
+    csv_safe: bool = False,
     force: bool = False,
     owner: str | None = None,
     mode: int | None = None,
@@ -196,8 +197,9 @@ def export(
     in_table and alloc_order repeat where and order, which SQL reserves (docs/flat-table.md). `outfile`: a path (the
     file is private, appears when it is complete, and replaces an existing one only with `force`; `owner` and `mode` as
     for `snapshot`; a device or FIFO is written to), or a file open for writing: in text or binary mode for text formats
-    (UTF-8), in binary mode for pprof and parquet. `weight` (total, mem or swap): the bytes of folded stacks. Raise
-    UsageError for wrong arguments, SpoTraceError for a weight that is unknown in the snapshot.
+    (UTF-8), in binary mode for pprof and parquet. `weight` (total, mem or swap): the bytes of folded stacks.
+    `csv_safe`: in csv, put an apostrophe in front of texts that a spreadsheet would run as a formula, and quote all
+    texts. Raise UsageError for wrong arguments, SpoTraceError for a weight that is unknown in the snapshot.
 
     >>> spo.export("now.spo", "html", "now.html")
     >>> with gzip.open("now.csv.gz", "wb") as file:
@@ -206,12 +208,12 @@ def export(
     from spo_trace.analysis.question import Question
     from spo_trace.exporting import export as write
 
-    check_export(format, where=where is not None, weight=weight)
+    check_export(format, where=where is not None, weight=weight, csv_safe=csv_safe)
     question = Question.of([], where)
     access = access_given(owner, mode)
     found = opened(snap)
     with destination(outfile, binary=format in BINARY_FORMATS, access=access, force=force) as file:
-        write(found, format, file, question, weight=weight)
+        write(found, format, file, question, weight=weight, csv_safe=csv_safe)
 
 
 def export_diff(

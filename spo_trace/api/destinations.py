@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Protocol, TextIO, cast
 from spo_trace.analysis.arguments import path_of
 from spo_trace.errors import Argument, UsageError
 from spo_trace.files.access import Access
+from spo_trace.files.complete_writes import CompleteText, CompleteWrites, complete, is_complete
 from spo_trace.files.text_file import check_file, text_file
 
 __all__ = ["Destination", "destination"]
@@ -46,16 +47,26 @@ def destination(outfile: Destination, *, binary: bool, access: Access, force: bo
         if hasattr(outfile, "flush"):
             outfile.flush()
         try:
-            yield cast(TextIO, outfile)
+            writer = _complete_text(outfile)
+            yield writer
+            writer.flush()
         except UnicodeEncodeError as error:
             problem = f" cannot encode {error.object[error.start]!r}: its encoding is {error.encoding}"
             hint = "open it with encoding='utf-8', or give a path"
             raise UsageError((Argument("outfile"), problem), hint=hint) from error
     else:
-        # TextIOWrapper would close the file object, and needs more than write().
-        writer: Any = getwriter("utf-8")(cast(BinaryIO, outfile))
-        writer.buffer = outfile
-        yield cast(TextIO, writer)
+        # TextIOWrapper would collect text, which is in the way of an error at the right time.
+        raw = CompleteWrites(outfile)
+        encoder: Any = getwriter("utf-8")(cast(BinaryIO, raw))
+        encoder.buffer = raw
+        yield cast(TextIO, encoder)
+        raw.flush()
+
+
+def _complete_text(outfile: Any) -> TextIO:
+    if not isinstance(outfile, io.TextIOWrapper):
+        return cast(TextIO, CompleteText(outfile))
+    return outfile if is_complete(outfile) else complete(outfile)
 
 
 def _takes_text(outfile: object) -> bool:

@@ -54,8 +54,8 @@ def watch(
 
     >>> for sample in spo.watch("caller", from_="leak", backend="simulator", count=2):
     ...     print(f"{sample.seconds:.0f} s: {sample.table['caller'][0]}")
-    0 s: folio_prealloc
-    60 s: folio_prealloc
+    0 s: __handle_mm_fault
+    60 s: __handle_mm_fault
     """
     return watch_question(
         Question.of(by, where),

@@ -10,13 +10,14 @@ from copy import copy
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from spo_trace.cli.errors import complain, drop_unwritable_output
 from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import EXIT_USAGE, Argument
+from spo_trace.files.complete_writes import complete
 from spo_trace.reporters.format import printable
 from spo_trace.version import __version__
 
@@ -95,10 +96,7 @@ _WrongUsage: Any = typer.BadParameter.__base__
 
 def main() -> None:
     """Run the command line."""
-    # Characters that the terminal's encoding lacks are escaped instead of raising an error.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = (_fit_for_output(stream) for stream in (sys.stdout, sys.stderr))
     # Must be set before numpy is imported. Starting the BLAS threads takes 0.1 s of CPU time, and nothing uses BLAS.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _replace_closed_streams()
@@ -120,6 +118,14 @@ def main() -> None:
         # Raised by --help and --version: @guarded handles the errors of commands only.
         drop_unwritable_output()
         sys.exit(f"spo-trace: error: {error.strerror}")
+
+
+# Characters that the terminal's encoding lacks are escaped instead of raising an error.
+def _fit_for_output(stream: TextIO) -> TextIO:
+    if not isinstance(stream, TextIOWrapper):
+        return stream
+    stream.reconfigure(errors="backslashreplace")
+    return complete(stream)
 
 
 # SIGTERM (a time limit) and SIGHUP (a closed terminal) end a command as Ctrl-C does, so that temporary files are

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from spo_trace.cli.errors import guarded
 from spo_trace.cli.inputs import open_snapshot
-from spo_trace.cli.options import Force, Mode, Output, Owner, PageSize, Source, Where, condition_of, option
+from spo_trace.cli.options import CsvSafe, Force, Mode, Output, Owner, PageSize, Source, Where, condition_of, option
 from spo_trace.cli.output import access_of, check_output, note, opened, warn
 from spo_trace.cli.tables import chosen_format, no_match_notes
 from spo_trace.errors import UsageError
@@ -41,6 +41,7 @@ def command(
         str, option("--weight", shows="NAME", help="Amount in folded stacks: total, mem or swap.", default=True)
     ] = "total",
     where: Where = None,
+    csv_safe: CsvSafe = False,
     owner: Owner = None,
     mode: Mode = None,
     page_size: PageSize = None,
@@ -61,7 +62,7 @@ def command(
         spo-trace export now.spo --format parquet -o now.parquet
     """
     format = _format_for(format, output)
-    _check_usage(format, weight, where, output)
+    _check_usage(format, weight, where, output, csv_safe=csv_safe)
     access = access_of(owner, mode, output)
     check_output(output, force=force)
     from spo_trace.analysis.attribution import attribute
@@ -77,7 +78,7 @@ def command(
     for one in notes:
         (warn if one.warning else note)(one.text)
     with opened(output, force=force, access=access) as file:
-        export(snap, format, file, question, weight=weight)
+        export(snap, format, file, question, weight=weight, csv_safe=csv_safe)
 
 
 # Files of speedscope may end with .json, too.
@@ -86,7 +87,7 @@ def _format_for(format: str | None, output: Path | None) -> str:
     return chosen_format(format, output, EXPORT_FORMATS, endings)
 
 
-def _check_usage(format: str, weight: str, where: list[str] | None, output: Path | None) -> None:
-    check_export(format, where=bool(where), weight=weight)
+def _check_usage(format: str, weight: str, where: list[str] | None, output: Path | None, *, csv_safe: bool) -> None:
+    check_export(format, where=bool(where), weight=weight, csv_safe=csv_safe)
     if format in BINARY_FORMATS and output is None and sys.stdout.isatty():
         raise UsageError(f"{format} is a binary format and cannot be written to a terminal", hint="name a file with -o")

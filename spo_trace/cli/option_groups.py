@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from spo_trace.cli.options import (
     By,
+    CsvSafe,
     Envelope,
     Force,
     Format,
@@ -53,6 +54,7 @@ class DocumentOptions:
     format: Format = None
     output: Output = None
     envelope: Envelope = False
+    csv_safe: CsvSafe = False
     owner: Owner = None
     mode: Mode = None
     force: Force = False
@@ -60,7 +62,14 @@ class DocumentOptions:
     def target(self, *others: Path | None) -> Target:
         """Return the checked target of the table; `others`: further files to which --owner and --mode apply."""
         access = access_of(self.owner, self.mode, self.output, *others)
-        return target_of(self.format, self.output, force=self.force, envelope=self.envelope, access=access)
+        return target_of(
+            self.format,
+            self.output,
+            force=self.force,
+            envelope=self.envelope,
+            csv_safe=self.csv_safe,
+            access=access,
+        )
 
 
 _GROUPS = (QuestionOptions, DocumentOptions)

@@ -14,6 +14,7 @@ __all__ = [
     "COMMON_KEYS",
     "Backend",
     "By",
+    "CsvSafe",
     "Envelope",
     "Force",
     "Format",
@@ -87,6 +88,14 @@ Top = Annotated[
         least=0,
         help="Number of rows to show; 0 for all. Default: 20 for a table on a terminal; all in a file, in a pipe, "
         "and in csv, json and markdown.",
+    ),
+]
+CsvSafe = Annotated[
+    bool,
+    typer.Option(
+        "--csv-safe",
+        help="With CSV: put an apostrophe in front of names that a spreadsheet would run as a formula (those that "
+        "begin with =, +, - or @), and quote all names. Programs need the exact names, so this is off by default.",
     ),
 ]
 Envelope = Annotated[

@@ -47,6 +47,7 @@ class Target(NamedTuple):
     force: bool = False
     envelope: bool = False
     access: Access | None = None
+    csv_safe: bool = False
 
     @property
     def to_stdout(self) -> bool:
@@ -75,14 +76,17 @@ def target_of(
     *,
     force: bool,
     envelope: bool = False,
+    csv_safe: bool = False,
     access: Access | None = None,
 ) -> Target:
     """Return where a table is written; raise an error for wrong options; call this before any other work."""
     chosen = chosen_format(format, output, FORMATS, _ENDINGS)
     if envelope and chosen != "json":
         raise UsageError("--envelope needs JSON", hint="add --format json")
+    if csv_safe and chosen != "csv":
+        raise UsageError("--csv-safe needs CSV", hint="add --format csv")
     check_output(output, force=force)
-    return Target(chosen, output, force, envelope, access)
+    return Target(chosen, output, force, envelope, access, csv_safe)
 
 
 def chosen_format(name: str | None, output: Path | None, known: Sequence[str], endings: Mapping[str, str]) -> str:
@@ -128,7 +132,8 @@ def show(
     in_document = [(str(one.code), one.text) for one in (*printed, *left_out, *notes)] if to.holds_notes else []
     with opened(to.output, force=to.force, access=to.access) as file:
         format = "envelope" if to.envelope else to.format
-        render_document(shown, format, file, notes=in_document, total=totals(table) if total is None else total)
+        sums = totals(table) if total is None else total
+        render_document(shown, format, file, notes=in_document, total=sums, csv_safe=to.csv_safe)
     print_notes([*left_out, *notes], to)
 
 

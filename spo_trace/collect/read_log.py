@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from time import monotonic
 
 from spo_trace.errors import Argument, MalformedRecord
-from spo_trace.formats.reasons import MARKS
-from spo_trace.formats.record import Reject, RejectSink
+from spo_trace.formats.reasons import MARKS, Reason
+from spo_trace.formats.record import Reject
 from spo_trace.formats.text import KernelText
 from spo_trace.snapshots.meta import FileCounts, skipped_text
 
@@ -17,9 +17,12 @@ Progress = Callable[[KernelText, FileCounts], None]
 
 
 class ReadLog:
-    """Keep the counts of each file; pass rejects on to `keep`, or raise the first one if `strict`."""
+    """Keep the counts of each file; pass rejects on to `keep`, or raise the first one if `strict`.
 
-    def __init__(self, keep: RejectSink, *, strict: bool, progress: Progress | None) -> None:
+    `keep` returns whether it kept the text, which is limited.
+    """
+
+    def __init__(self, keep: Callable[[Reject], bool], *, strict: bool, progress: Progress | None) -> None:
         self.files: dict[str, FileCounts] = {}
         self._started = monotonic()
         self._keep = keep
@@ -54,17 +57,23 @@ class ReadLog:
     def reject(self, reject: Reject) -> None:
         """Count a mark or a reject; also pass a reject on, or raise MalformedRecord if strict."""
         if reject.code in MARKS:
-            self.files.setdefault(reject.file, FileCounts()).marks[reject.code] += reject.number
+            counts = self.files.setdefault(reject.file, FileCounts())
+            counts.marks[reject.code] += reject.number
+            if reject.code is Reason.GOES_BACK:
+                counts.back_at_line = counts.back_at_line or reject.line
             return
-        where = f"{reject.file} line {reject.line} byte {reject.offset}: {reject.reason}"
         if self._strict:
-            raise MalformedRecord(where, hint=_HINT)
-        counts = self.files.setdefault(reject.file, FileCounts())
+            raise MalformedRecord(_place(reject), hint=_HINT)
+        counts = self.files.get(reject.file) or self.files.setdefault(reject.file, FileCounts())
         counts.malformed += reject.lost
-        counts.notes += not reject.lost
-        counts.reasons[reject.code] += 1
-        counts.first_reject = counts.first_reject or where
-        self._keep(reject)
+        counts.notes += 0 if reject.lost else reject.number
+        counts.reasons[reject.code] += reject.number
+        counts.first_reject = counts.first_reject or _place(reject)
+        counts.not_kept += not self._keep(reject)
+
+
+def _place(reject: Reject) -> str:
+    return f"{reject.file} line {reject.line} byte {reject.offset}: {reject.reason}"
 
 
 _HINT = ("without ", Argument("strict"), " such records are counted and kept in rejects.txt")

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from spo_trace.collect.cost import CostMeter
+from spo_trace.collect.listed_once import ListedOnce
 from spo_trace.collect.read_log import ReadLog
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.formats.arrays import values_of
@@ -37,7 +38,8 @@ class RowWriter:
         """Write all rows of a table, which are parsed from `text`."""
         kept = set(self._tables[table].names)
         with self._log.reading(text) as counts:
-            for batch in batches:
+            once = ListedOnce(table, counts)
+            for batch in once.rows(batches):
                 self._writer.write(table, batch.select([name for name in batch.schema.names if name in kept]))
                 if self._cost and table == "pages":
                     self._cost.see(batch)
@@ -48,7 +50,11 @@ class RowWriter:
                 if (known := times[times > 0]).size:
                     counts.include_times(int(known.min()), int(known.max()))
                 self._log.progress(text, counts)
-        self._writer.finish(table)
+            self._writer.finish(table)
+            before = counts.repeated + counts.overlapping
+            once.finish(self._writer)
+            # Each record that is counted is in the table.
+            counts.records -= counts.repeated + counts.overlapping - before
 
     def check_total(self, page_size: int) -> None:
         """Raise SpoTraceError if the rows of a table add up to more memory than any machine has."""
@@ -61,6 +67,4 @@ class RowWriter:
 
 
 def _base_pages(batch: pa.RecordBatch) -> int:
-    if "order" not in batch.schema.names:
-        return 0
     return sum(int(number) << order for order, number in enumerate(np.bincount(values_of(batch.column("order")))))

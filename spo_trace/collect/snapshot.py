@@ -4,6 +4,7 @@
 import datetime
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.analysis.arguments import number_of
+from spo_trace.collect.blocks import Blocks
 from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.machine_facts import facts_after, facts_before
 from spo_trace.collect.read_log import Progress, ReadLog
@@ -68,7 +70,10 @@ def collect(
     if swap not in SWAP_MODES:
         raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
     jobs = number_of(jobs, "jobs", least=1) or default_jobs()
-    tables = schema.TABLES if page_columns is None else schema.with_page_columns(page_columns)
+    # The columns that show whether a page is listed twice are always there.
+    tables = (
+        schema.TABLES if page_columns is None else schema.with_page_columns({*page_columns, *Blocks.columns("pages")})
+    )
     with SnapshotWriter(target, force=force, access=access, ahead=jobs > 1, tables=tables) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
         writer.commit(_Collection(source, writer, log, jobs, tables).run(swap, page_size))
@@ -137,7 +142,10 @@ class _Collection:
         self._stacks.fill_handles()
         if self._stacks.handle_only:
             self._warnings.append(f"{self._stacks.handle_only:,} {_HANDLE_ONLY}")
-        self._writer.write("stacks", to_batch(schema.STACKS, [_stack_row(stack) for stack in self._stacks]))
+        # In batches, because the rows of all stacks take more memory than the stacks themselves.
+        stacks = iter(self._stacks)
+        while some := list(islice(stacks, _STACK_ROWS)):
+            self._writer.write("stacks", to_batch(schema.STACKS, [_stack_row(stack) for stack in some]))
 
     def _check_not_empty(self) -> None:
         counts = [self._log.files[name] for name in ("page_owner", "swap_page_owner") if name in self._log.files]
@@ -154,6 +162,9 @@ class _Collection:
             "page_owner contains no valid record" + (f": {causes[0]}" if causes else ": it is empty"),
             hint="a record begins like this: Page allocated via order 0, mask 0x…",
         )
+
+
+_STACK_ROWS = 1 << 12
 
 
 def _stack_row(stack: Stack) -> StackRow:

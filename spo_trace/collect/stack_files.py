@@ -52,9 +52,12 @@ class StackFiles:
         if text is None:
             self._note_missing(name)
             return
+        seen: set[int | bytes | None] = set()
         with self._log.reading(text) as counts:
             for record in stack_records(text, self._log.reject):
                 counts.records += 1
+                counts.repeated += record.key in seen
+                seen.add(record.key)
                 yield record
 
     def _note_missing(self, name: str) -> None:

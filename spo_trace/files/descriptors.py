@@ -4,12 +4,12 @@
 import errno
 import os
 import secrets
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from spo_trace.errors import Argument, SpoTraceError, Text
+from spo_trace.files.regular import open_regular
 
 __all__ = [
     "begins_with",
@@ -23,7 +23,6 @@ __all__ = [
     "open_below",
     "open_directory",
     "open_parent",
-    "open_regular",
     "remove",
     "replaced_meanwhile",
     "same_file",
@@ -35,8 +34,6 @@ _OWN_DIRECTORY = ("choose a directory that you own with ", Argument("output"))
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Without O_NONBLOCK, opening a FIFO would block.
-_REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 _PREFIX = ".spo-trace-"
 _SUFFIX = ".tmp"
@@ -80,15 +77,6 @@ def open_below(directories: Iterable[str], parent: int) -> Iterator[int]:
         yield parent
 
 
-def open_regular(name: str, parent: int) -> int:
-    """Open a file for reading; raise OSError if it is anything but a regular file, such as a link or a FIFO."""
-    fd = os.open(name, _REGULAR, dir_fd=parent)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(0, "not a regular file", name)
-    return fd
-
-
 def make_directory(name: str, parent: int) -> int:
     """Create and open a private directory; raise SpoTraceError if somebody replaced it in between."""
     os.mkdir(name, 0o700, dir_fd=parent)
@@ -114,13 +102,10 @@ def names(directory: int) -> list[str]:
 def begins_with(start: bytes, name: str, parent: int) -> bool:
     """Return whether `name` is a regular file that begins with `start`, or is empty."""
     try:
-        fd = open_regular(name, parent)
+        with open_regular(name, parent) as file:
+            return file.read(len(start)) in (start, b"")
     except OSError:
         return False
-    try:
-        return os.read(fd, len(start)) in (start, b"")
-    finally:
-        os.close(fd)
 
 
 def exists(name: str, parent: int) -> bool:
@@ -156,11 +141,8 @@ def sync(directory: int) -> None:
     """Flush an open directory and everything in it to disk."""
     for _, _, files, fd in os.fwalk(dir_fd=directory):
         for name in files:
-            file = open_regular(name, fd)
-            try:
-                os.fsync(file)
-            finally:
-                os.close(file)
+            with open_regular(name, fd) as file:
+                os.fsync(file.fileno())
         os.fsync(fd)
 
 

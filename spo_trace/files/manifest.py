@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from spo_trace.files.descriptors import names, open_below, open_directory, open_regular
+from spo_trace.files.descriptors import names, open_below, open_directory
+from spo_trace.files.regular import open_regular
 from spo_trace.limits import MANIFEST_BYTES
 
 __all__ = ["Manifest"]
@@ -40,7 +41,7 @@ class Manifest:
 
     def _read(self, directory: int) -> dict[str, str] | None:
         try:
-            with os.fdopen(open_regular(self._name, directory), "rb") as file:
+            with open_regular(self._name, directory) as file:
                 lines = file.read(MANIFEST_BYTES).decode().splitlines()
         except (OSError, UnicodeDecodeError):
             return None
@@ -77,5 +78,5 @@ def _paths(directory: int, parents: set[str], above: str = "") -> Iterator[str]:
 
 def _digest(path: str, directory: int) -> str:
     *above, name = path.split("/")
-    with open_below(above, directory) as parent, os.fdopen(open_regular(name, parent), "rb") as file:
+    with open_below(above, directory) as parent, open_regular(name, parent) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

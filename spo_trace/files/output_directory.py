@@ -116,6 +116,14 @@ class OutputDirectory(Closeable):
             os.close(fd)
             raise
 
+    def reopen(self, name: str) -> BinaryIO:
+        """Open a file that was created here for reading."""
+        return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd), "rb")
+
+    def move(self, name: str, to: str) -> None:
+        """Give a file that was created here another name, and replace the one that has it."""
+        os.rename(name, to, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+
     @contextmanager
     def _opened(self, name: str, parent: int) -> Iterator[int]:
         with suppress(FileExistsError):

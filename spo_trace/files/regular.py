@@ -4,8 +4,8 @@
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 __all__ = ["open_regular", "read_regular"]
 
@@ -13,10 +13,13 @@ __all__ = ["open_regular", "read_regular"]
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading; raise OSError for a link, a FIFO, a device or a directory."""
+def open_regular(path: Path | str, parent: int | None = None) -> BufferedReader:
+    """Open a regular file (in the open directory `parent`, if given) for reading.
+
+    Raise OSError for a link, a FIFO, a device or a directory.
+    """
     try:
-        fd = os.open(path, _READ)
+        fd = os.open(path, _READ, dir_fd=parent)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _unusual("a symbolic link", path) from error
@@ -41,5 +44,5 @@ def read_regular(path: Path, limit: int) -> bytes:
     return content
 
 
-def _unusual(what: str, path: Path) -> OSError:
+def _unusual(what: str, path: Path | str) -> OSError:
     return OSError(errno.EINVAL, what, str(path))

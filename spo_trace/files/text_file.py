@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.files.access import Access
+from spo_trace.files.complete_writes import CompleteWrites
 from spo_trace.files.output_file import written
 from spo_trace.files.special_file import is_descriptor, open_special
 
@@ -43,12 +45,13 @@ def text_file(path: Path, access: Access, *, force: bool = False) -> Iterator[io
     """
     special = open_special(path)
     if special is not None:
-        with _as_text(special) as file:
+        # A descriptor may be of a non-blocking pipe.
+        with os.fdopen(special, "wb") as device, _as_text(CompleteWrites(device)) as file:
             yield file
         return
-    with written(path, access, force=force) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
+    with written(path, access, force=force) as raw, _as_text(raw) as file:
         yield file
 
 
-def _as_text(fd: int) -> io.TextIOWrapper:
-    return io.TextIOWrapper(os.fdopen(fd, "wb"), encoding="utf-8", newline="")
+def _as_text(raw: Any) -> io.TextIOWrapper:
+    return io.TextIOWrapper(raw, encoding="utf-8", newline="")

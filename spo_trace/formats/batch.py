@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Records parsed to rows, and rows joined to Arrow record batches."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,9 +8,11 @@ import pyarrow as pa
 
 from spo_trace.formats.arrays import array_of, record_batch
 from spo_trace.formats.body import Body, BodyReader
-from spo_trace.formats.frame import is_frame
+from spo_trace.formats.distinct import DistinctNames
+from spo_trace.formats.garbage import is_garbage, rejected_garbage
+from spo_trace.formats.key_order import KeyOrder
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import RECORD_START, Malformed, Record, Reject, RejectSink
+from spo_trace.formats.record import Malformed, Record, Reject, RejectSink
 from spo_trace.formats.rows import OwnerRow, Row
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.whitespace import normalized
@@ -24,7 +25,8 @@ _BATCH_ROWS = 1 << 14
 # Codes of text in a record that is kept: the text is part of another record, which is lost.
 _LOST_ALTHOUGH_KEPT = frozenset({Reason.CUT_OFF, Reason.NO_FIRST_LINE, Reason.MARKED})
 
-_SECOND_LINE = re.compile(rb"^[ \t]*(?:PFN (?:0x[0-9a-f]|\d)|SWP entry 0x)", re.MULTILINE)
+# Codes of single lines, which are counted one by one.
+_LINES = frozenset({Reason.LINE, Reason.PFN_LINE, Reason.STACK_GAP})
 
 
 class Draft(NamedTuple):
@@ -46,6 +48,7 @@ class RecordParser:
         self._stacks = stacks
         self._read = read
         self._bodies = BodyReader()
+        self._names = {column: DistinctNames(column) for column in ("comm", "memcg")}
 
     def read(self, record: Record) -> Draft:
         """Parse a record; raise Malformed if that fails."""
@@ -59,25 +62,34 @@ class RecordParser:
             self.reject(Reject.mark(self.file, record, Reason.GREP, draft.body.tail.grep))
         if draft.body.unknown:
             self._reject_unknown(record, draft.body)
-        return draft.row(self._stacks.intern_printed(draft.body.stack, draft.body.tail.handle))
+        row = draft.row(self._stacks.intern_printed(draft.body.stack, draft.body.tail.handle))
+        for column, names in self._names.items():
+            if name := getattr(row, column, None):
+                names.add(name)
+        return row
 
     def _reject_unknown(self, record: Record, body: Body) -> None:
         places = record.places(start for start, _, _ in body.unknown)
         for (start, end, code), (offset, line) in zip(body.unknown, places, strict=True):
-            self.reject(Reject(self.file, offset, line, code, record.text[start:end], code in _LOST_ALTHOUGH_KEPT))
+            text = record.text[start:end]
+            number = max(1, text.count(b"\n")) if code in _LINES else 1
+            self.reject(Reject(self.file, offset, line, code, text, code in _LOST_ALTHOUGH_KEPT, number))
 
 
 def parsed_batches(schema: pa.Schema, records: Iterable[Record], parser: RecordParser) -> Iterator[pa.RecordBatch]:
     """Yield the rows of all records in order, in batches."""
     rows: list[OwnerRow] = []
+    order = KeyOrder()
     for record in records:
         if (row := parse_or_reject(record, parser)) is not None:
             rows.append(row)
+            order.see(row[0], record)
         if len(rows) == _BATCH_ROWS:
             yield to_batch(schema, rows)
             rows.clear()
     if rows:
         yield to_batch(schema, rows)
+    order.report(parser.file, parser.reject)
 
 
 def parse_or_reject(record: Record, parser: RecordParser) -> OwnerRow | None:
@@ -87,6 +99,9 @@ def parse_or_reject(record: Record, parser: RecordParser) -> OwnerRow | None:
     comes from the kernel itself.
     """
     if not record.text.strip():
+        return None
+    if is_garbage(record):
+        parser.reject(rejected_garbage(parser.file, record))
         return None
     given = record
     result = _try(parser, record)
@@ -117,17 +132,9 @@ def _is_better(again: Draft | Malformed, first: Draft | Malformed) -> bool:
 
 
 def _rejected(file: str, record: Record, malformed: Malformed) -> Reject:
-    reject = Reject.whole(file, record, malformed.code, malformed.at)
-    if malformed.code not in (Reason.BEFORE_FIRST, Reason.OUTSIDE):
-        return reject
-    if RECORD_START.startswith(record.text.strip()):
-        return reject._replace(code=Reason.CUT_OFF)
-    # Text with a line of a record is part of a lost record; other text is not.
-    if RECORD_START in record.text:
-        return reject._replace(code=Reason.MARKED)
-    if _SECOND_LINE.search(record.text) or any(map(is_frame, record.text.split(b"\n"))):
-        return reject._replace(code=Reason.NO_FIRST_LINE)
-    return reject._replace(lost=False)
+    if malformed.code in (Reason.BEFORE_FIRST, Reason.OUTSIDE):
+        return rejected_garbage(file, record)
+    return Reject.whole(file, record, malformed.code, malformed.at)
 
 
 def to_batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:

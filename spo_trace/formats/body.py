@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 from spo_trace.formats.escape import escape
 from spo_trace.formats.frame import are_frames, is_frame
+from spo_trace.formats.garbage import SECOND_LINE_WORDS
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import LONGEST_PIECE, RECORD_START, Malformed, Record
+from spo_trace.limits import MAX_LINES
 
 __all__ = ["Body", "BodyReader", "Tail", "Unknown", "parse_tail"]
 
@@ -31,7 +33,7 @@ _LONGEST_CACHED = 1 << 12
 
 
 class Unknown(NamedTuple):
-    """Hold the position of rejected text, bytes `start` to `end`, and the reason."""
+    """Hold the position of rejected text, bytes `start` to `end`, and the reason, which is the same for all lines."""
 
     start: int
     end: int
@@ -141,8 +143,14 @@ def parse_tail(text: bytes) -> Tail:
     fields: dict[str, Any] = {}
     frames: list[bytes] = []
     unknown: list[Unknown] = []
-    at = 0
+    at = lines = 0
     while at < len(text):
+        lines += 1
+        if lines == MAX_LINES:
+            end = text.find(b"\n\n", at) + 1 or len(text)
+            _add_unknown(unknown, at, end, Reason.LINE)
+            at = end
+            continue
         end = text.find(b"\n", at) + 1 or len(text)
         line = text[at:end].removesuffix(b"\n")
         if not line:
@@ -161,9 +169,16 @@ def parse_tail(text: bytes) -> Tail:
         elif is_frame(line):
             frames.append(line + b"\n")
         else:
-            unknown.append(Unknown(at, end, _why_unknown(line)))
+            _add_unknown(unknown, at, end, _why_unknown(line))
         at = end
     return Tail(b"".join(frames), unknown=tuple(unknown), **fields)
+
+
+# Join lines that are next to each other: an interleaved message of the kernel is one reject.
+def _add_unknown(unknown: list[Unknown], start: int, end: int, code: Reason) -> None:
+    if unknown and unknown[-1].end == start and unknown[-1].code == code:
+        start = unknown.pop().start
+    unknown.append(Unknown(start, end, code))
 
 
 def _after_the_end(text: bytes, start: int) -> Iterator[Unknown]:
@@ -174,7 +189,7 @@ def _after_the_end(text: bytes, start: int) -> Iterator[Unknown]:
     # The text ends within the first words of the next record.
     if RECORD_START.startswith(rest):
         code = Reason.CUT_OFF
-    elif _SECOND_LINE.search(rest):
+    elif any(words in rest for words in SECOND_LINE_WORDS) and _SECOND_LINE.search(rest):
         code = Reason.NO_FIRST_LINE
     elif RECORD_START in rest:
         code = Reason.MARKED

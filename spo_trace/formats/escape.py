@@ -3,6 +3,8 @@
 
 from functools import lru_cache
 
+from spo_trace.printable import octal
+
 __all__ = ["escape", "unescape"]
 
 
@@ -28,9 +30,7 @@ def _escape_char(char: str) -> str:
         return "\\n"
     if char == "\\":
         return "\\\\"
-    if char.isprintable():
-        return char
-    return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
+    return octal(char)
 
 
 def unescape(text: str) -> bytes:

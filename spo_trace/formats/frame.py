@@ -4,6 +4,7 @@
 import re
 
 from spo_trace.formats.escape import escape
+from spo_trace.limits import MAX_FRAME_BYTES
 
 __all__ = ["are_frames", "is_frame", "parse_frames"]
 
@@ -24,6 +25,8 @@ _GDB_FRAME = re.compile(rb"\ *(?:=> )?0x[0-9a-f]+ <([^\s>]+)>:")
 
 def is_frame(line: bytes) -> bool:
     """Check whether a line (without its newline) is a stack frame; the leading space may be missing, as in mail."""
+    if len(line) > MAX_FRAME_BYTES:
+        return False
     return _FRAME.match(line) is not None or _GDB_FRAME.match(line) is not None
 
 

@@ -31,13 +31,15 @@ class StackRecord(NamedTuple):
     nr_base_pages: int | None
     stack_count: int | None
 
+    @property
+    def key(self) -> int | bytes | None:
+        """Return what the kernel lists once in a file: a handle, or a stack."""
+        return self.stack if self.handle is None else self.handle
+
 
 def stack_records(text: KernelText, reject: RejectSink) -> Iterator[StackRecord]:
-    """Yield the records of one of the three files (stack_print(), mm/page_owner.c, Linux 6.9+; handles 6.19+).
-
-    The text is read whole: it has each distinct stack once, a few MB.
-    """
-    for record in split_at_empty_lines(b"".join(chunks_in(text))):
+    """Yield the records of one of the three files (stack_print(), mm/page_owner.c, Linux 6.9+; handles 6.19+)."""
+    for record in split_at_empty_lines(chunks_in(text)):
         if not record.text.strip():
             continue
         parsed = _parse(record.text)

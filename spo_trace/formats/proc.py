@@ -58,6 +58,7 @@ _VMSTAT = re.compile(rb"^(\S+) (-?\d{1,20})\r?$", re.MULTILINE)
 _SWAPS = re.compile(
     rb"^(\S+(?: \(deleted\))?)[ \t]+(\S+)[ \t]+(\d{1,18})[ \t]+(\d{1,18})[ \t]+(-?\d{1,9})\r?$", re.MULTILINE
 )
+_SWAPS_HEADER = re.compile(rb"^Filename[ \t]+Type\b.*\n", re.MULTILINE)
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 _ZONE = re.compile(rb"^Node (\d{1,9}), zone[ \t]+(\S+)\r?$", re.MULTILINE)
 _PCP = re.compile(rb"^[ \t]+cpu: \d+\r?\n[ \t]+count:[ \t]+(\d{1,18})\r?$", re.MULTILINE)
@@ -78,7 +79,12 @@ def vmstat(text: bytes) -> dict[str, int]:
 
 
 def swaps(text: bytes) -> list[SwapArea]:
-    """Return the lines of /proc/swaps, in its order: by swap type, without unused types."""
+    """Return the lines of /proc/swaps, in its order: by swap type, without unused types.
+
+    Of a text that was read twice, the last list is returned.
+    """
+    for header in _SWAPS_HEADER.finditer(text):
+        text = header.string[header.end() :]
     return [
         SwapArea(
             filename=escape(_OCTAL.sub(lambda octal: bytes([int(octal[1], 8)]), m[1])),
@@ -92,11 +98,12 @@ def swaps(text: bytes) -> list[SwapArea]:
 
 
 def zoneinfo(text: bytes) -> list[Zone]:
-    """Return the zones of /proc/zoneinfo that have pages."""
+    """Return the zones of /proc/zoneinfo that have pages; of a zone that is listed twice, the last."""
     starts = list(_ZONE.finditer(text))
     ends = [*(m.start() for m in starts[1:]), len(text)]
-    zones = [_zone(m, text[m.end() : end]) for m, end in zip(starts, ends, strict=False)]
-    return [zone for zone in zones if zone["managed"] or zone["free"]]
+    zones = (_zone(m, text[m.end() : end]) for m, end in zip(starts, ends, strict=False))
+    last = {(zone["node"], zone["name"]): zone for zone in zones}
+    return [zone for zone in last.values() if zone["managed"] or zone["free"]]
 
 
 def _zone(head: re.Match[bytes], text: bytes) -> Zone:

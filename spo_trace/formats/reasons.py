@@ -32,6 +32,8 @@ class Reason(StrEnum):
     FIRST_LINE_ALONE = "first_line_alone"
     NO_PFN_LINE = "no_pfn_line"
     NO_EMPTY_LINE = "no_empty_line"
+    # The kernel prints ascending PFNs and swap entries.
+    GOES_BACK = "goes_back"
     # Nothing is rejected or missing: the changes of copying were undone.
     TRAILING_BLANKS = "trailing_blanks"
     TABS = "tabs"
@@ -75,6 +77,7 @@ _TEXTS = {
     Reason.FIRST_LINE_ALONE: "records with only their first line: their PFN and stack are unknown",
     Reason.NO_PFN_LINE: "records without a PFN line: their PFN is unknown",
     Reason.NO_EMPTY_LINE: "records without the empty line that ends them: their stack may be incomplete",
+    Reason.GOES_BACK: "times the PFN (or swap entry) goes back",
     Reason.TRAILING_BLANKS: "lines with trailing blanks",
     Reason.TABS: "lines with tabs instead of blanks",
     Reason.CR_LF: "lines that end in CR LF",
@@ -111,6 +114,7 @@ MARKS = frozenset(
         Reason.FIRST_LINE_ALONE,
         Reason.NO_PFN_LINE,
         Reason.NO_EMPTY_LINE,
+        Reason.GOES_BACK,
         Reason.TRAILING_BLANKS,
         Reason.TABS,
         Reason.CR_LF,

@@ -51,6 +51,8 @@ class Record(NamedTuple):
 
     def place(self, at: int) -> tuple[int, int]:
         """Return the offset and the line in the input of byte `at` of `text`."""
+        if not at and self.starts is None:
+            return self.offset, self.line
         return next(self.places([at]))
 
     def places(self, positions: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -78,7 +80,8 @@ class Malformed(Exception):
 class Reject(NamedTuple):
     """Hold rejected text. `lost`: its record is not in the tables; otherwise only these lines are missing.
 
-    If the code is one of MARKS, nothing was rejected: it counts `number` lines or records from this place on.
+    `number`: of lines, if the code is for lines. If the code is one of MARKS, nothing was rejected: it counts `number`
+    lines or records from this place on.
     """
 
     file: str
@@ -151,10 +154,24 @@ def bounded_pieces(piece: bytes) -> Iterable[bytes]:
     return (piece[at : at + LONGEST_PIECE] for at in range(0, len(piece), LONGEST_PIECE))
 
 
-def split_at_empty_lines(text: bytes) -> Iterator[Record]:
-    """Yield the records of page_owner_stacks text, each with the empty line that ends it."""
-    starts = [0, *(match.end() for match in _EMPTY_LINE.finditer(text)), len(text)]
-    return located(text[start:end] for start, end in pairwise(starts) if start < end)
+def split_at_empty_lines(chunks: Iterable[bytes]) -> Iterator[Record]:
+    """Yield the records of page_owner_stacks text in chunks cut anywhere, each with its empty line."""
+    return located(_split_after_empty_lines(chunks))
+
+
+def _split_after_empty_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    carry = b""
+    for chunk in chunks:
+        carry += chunk
+        starts = [0, *(match.end() for match in _EMPTY_LINE.finditer(carry))]
+        for start, end in pairwise(starts):
+            yield from bounded_pieces(carry[start:end])
+        carry = carry[starts[-1] :]
+        if len(carry) > LONGEST_PIECE:
+            yield from bounded_pieces(carry)
+            carry = b""
+    if carry:
+        yield from bounded_pieces(carry)
 
 
 def located(pieces: Iterable[bytes], offset: int = 0, line: int = 1, *, delimited: bool = False) -> Iterator[Record]:

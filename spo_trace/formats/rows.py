@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Rows of a snapshot's tables, named and ordered as the columns in `schema`."""
+"""Rows of a snapshot's tables, named and ordered as the columns in `schema`.
+
+The first column of pages and of swap is the key, by which the kernel orders its records.
+"""
 
 from typing import NamedTuple
 

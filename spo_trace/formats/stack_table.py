@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from spo_trace.formats.distinct import check_stacks
 from spo_trace.formats.frame import parse_frames
 
 __all__ = ["Stack", "StackTable", "hash_texts", "named_frames"]
@@ -90,6 +91,7 @@ class StackTable:
 
     def know_handle(self, handle: int, lines: bytes) -> None:
         """Remember the stack of a handle, without adding a row."""
+        check_stacks(len(self._lines_of_handle))
         self._lines_of_handle[handle] = lines
 
     def set_handle(self, stack_id: int, handle: int) -> None:
@@ -126,6 +128,7 @@ class StackTable:
         return stack_id
 
     def _append(self, frames: tuple[str, ...]) -> int:
+        check_stacks(len(self._stacks) + 1)
         self._stacks.append(Stack(len(self._stacks), frames))
         return len(self._stacks) - 1
 

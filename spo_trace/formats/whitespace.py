@@ -9,10 +9,13 @@ from typing import NamedTuple
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Record
 from spo_trace.formats.text_lines import LineStarts
+from spo_trace.limits import MAX_LINES
 
 __all__ = ["Normalized", "normalized"]
 
-_CHANGED = re.compile(rb"[ \t\r](?:\n|\Z)|\t|^ +(?:PFN|SWP|Page|Charged|Slab|handle)", re.MULTILINE)
+# Two patterns, because re finds a first byte or a first set of bytes ten times as fast as other beginnings.
+_BLANKS = re.compile(rb"[ \t\r](?:(?<=\t)|\n|\Z)")
+_INDENTED = re.compile(rb"\n +(?:PFN|SWP|Page|Charged|Slab|handle)")
 _LEADING = re.compile(rb"[ \t]+")
 _INNER_TABS = re.compile(rb"[ \t]*\t[ \t]*")
 _NOT_A_FRAME = re.compile(rb"[ \t]*(?:PFN|SWP entry|Page |Charged |Slab |handle:|PID )")
@@ -29,7 +32,7 @@ class Normalized(NamedTuple):
 
 def normalized(record: Record) -> Normalized | None:
     """Return `record` with the whitespace that the kernel printed; None if nothing was changed."""
-    if not _CHANGED.search(record.text):
+    if not (record.text.startswith(b" ") or _BLANKS.search(record.text) or _INDENTED.search(record.text)):
         return None
     lines: list[bytes] = []
     starts = LineStarts()
@@ -37,8 +40,9 @@ def normalized(record: Record) -> Normalized | None:
     at = clean_at = 0
     # If the first line has trailing blanks, copying padded all lines: remove the blanks after a cgroup's name too.
     padded = record.text.partition(b"\n")[0].rstrip(b"\r").endswith((b" ", b"\t"))
-    for number, line in enumerate(record.text.split(b"\n")):
-        clean, removed = _clean(line, marks, padded=padded)
+    for number, line in enumerate(record.text.split(b"\n", MAX_LINES)):
+        # The last item is the rest of a text that has too many lines.
+        clean, removed = (line, 0) if number == MAX_LINES else _clean(line, marks, padded=padded)
         lines.append(clean)
         starts.add(clean_at, at + removed, number)
         at += len(line) + 1

@@ -2,6 +2,7 @@
 """Check whether debugfs can be read: root, a mounted debugfs, kernel lockdown."""
 
 import os
+import shlex
 
 from spo_trace.formats.missing import Missing
 from spo_trace.machine.check import Check, CheckCode, Topic
@@ -11,7 +12,6 @@ __all__ = ["ON_HOST", "check_debugfs", "check_lockdown", "check_root", "has_debu
 
 ON_HOST = "run it on the host: page_owner lists the whole machine"
 
-_PAGE_OWNER = f"{DEBUGFS}/page_owner"
 _MOUNT = f"mount -t debugfs debugfs /{DEBUGFS}"
 
 
@@ -20,7 +20,7 @@ def check_root(machine: Machine) -> Check:
     topic = Topic(CheckCode.ROOT, "root")
     if machine.euid != 0:
         found = f"running as uid {machine.euid}, not root"
-        if machine.euid == os.geteuid() and os.access(machine.root / _PAGE_OWNER, os.R_OK, effective_ids=True):
+        if _may_read_page_owner(machine):
             return topic.ok(f"{found}, but page_owner is readable")
         return topic.missing(found, "run it with sudo: only root may read debugfs", Missing.NOT_ROOT)
     if machine.in_user_namespace:
@@ -29,17 +29,22 @@ def check_root(machine: Machine) -> Check:
     return topic.ok("running as root")
 
 
+def _may_read_page_owner(machine: Machine) -> bool:
+    path = machine.root / machine.debugfs / "page_owner"
+    return machine.euid == os.geteuid() and os.access(path, os.R_OK, effective_ids=True)
+
+
 def has_debugfs(machine: Machine) -> bool:
-    """Return whether debugfs is mounted on /sys/kernel/debug."""
-    mount = machine.mounted_on(f"/{DEBUGFS}")
-    return bool(mount and mount.kind == "debugfs") or machine.exists(_PAGE_OWNER) is True
+    """Return whether debugfs is mounted, on any directory."""
+    mount = machine.mounted_on(f"/{machine.debugfs}")
+    return bool(mount and mount in machine.debugfs_mounts) or machine.exists(f"{machine.debugfs}/page_owner") is True
 
 
 def check_debugfs(machine: Machine) -> Check:
     """Check that debugfs is mounted."""
     topic = Topic(CheckCode.DEBUGFS, "debugfs")
     if has_debugfs(machine):
-        return topic.ok(f"debugfs is mounted on /{DEBUGFS}")
+        return topic.ok(f"debugfs is mounted on /{machine.debugfs}")
     cause, found, fix = _why_no_debugfs(machine)
     return topic.missing(found, fix, cause)
 
@@ -54,11 +59,11 @@ def _why_no_debugfs(machine: Machine) -> tuple[Missing, str, str]:
         return Missing.DEBUGFS_OFF, found, "add debugfs=on to the kernel's command line and reboot"
     if "debugfs" not in (machine.read("proc/filesystems") or "debugfs").split():
         return Missing.NO_DEBUGFS, "the kernel has no debugfs", "use a kernel with CONFIG_DEBUG_FS=y"
-    elsewhere = next((mount.point for mount in machine.mounts if mount.kind == "debugfs"), None)
-    if elsewhere and (hiding := machine.mounted_on(f"/{DEBUGFS}")):
-        return Missing.NOT_MOUNTED, f"a mount of {hiding.kind} on /{DEBUGFS} hides debugfs", f"umount /{DEBUGFS}"
-    if elsewhere:
-        return Missing.NOT_MOUNTED, f"debugfs is mounted on {elsewhere}, not on /{DEBUGFS}", _MOUNT
+    for hidden in machine.debugfs_mounts:
+        hiding = machine.mounted_on(hidden.point)
+        assert hiding is not None
+        found = f"a mount of {hiding.kind} on {hidden.point} hides debugfs"
+        return Missing.NOT_MOUNTED, found, f"umount {shlex.quote(hidden.point)}"
     if machine.is_confined:
         found = "debugfs is not mounted in this container"
         return Missing.CONTAINER, found, f"{ON_HOST}; or give the container /{DEBUGFS} and the privileges to read it"

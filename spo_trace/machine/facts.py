@@ -13,6 +13,7 @@ from spo_trace.machine.command_line import boot_option
 
 __all__ = ["CAP_SYS_ADMIN", "DEBUGFS", "Machine", "Mount"]
 
+# Where debugfs is usually mounted.
 DEBUGFS = "sys/kernel/debug"
 
 # include/uapi/linux/capability.h
@@ -24,8 +25,9 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 class Mount(NamedTuple):
-    """Hold one line of /proc/self/mountinfo."""
+    """Hold one line of /proc/self/mountinfo; `root` is the mounted directory of the file system, usually `/`."""
 
+    root: str
     point: str
     options: str
     kind: str
@@ -78,17 +80,34 @@ class Machine:
     def mounts(self) -> list[Mount]:
         """Return all mounts, in the order of mounting."""
         found = []
-        for line in (self.read("proc/self/mountinfo") or "").splitlines():
+        # Only space, tab, newline and backslash are escaped: other bytes of a path stay as they are.
+        for line in os.fsdecode(self.read_bytes("proc/self/mountinfo") or b"").split("\n"):
             before, _, after = line.partition(" - ")
             fields = before.split(" ")
             if len(fields) > 5 and after:
-                point = _ESCAPE.sub(lambda octal: chr(int(octal[1], 8)), fields[4])
-                found.append(Mount(point, fields[5], after.split(" ")[0]))
+                root, point = (_ESCAPE.sub(lambda octal: chr(int(octal[1], 8)), field) for field in fields[3:5])
+                found.append(Mount(root, point, fields[5], after.split(" ")[0]))
         return found
 
     def mounted_on(self, point: str) -> Mount | None:
         """Return the mount on a directory, None if there is none; a later mount hides an earlier one."""
         return next((mount for mount in reversed(self.mounts) if mount.point == point), None)
+
+    @cached_property
+    def debugfs(self) -> str:
+        """Return the directory where debugfs is mounted, below the root directory; DEBUGFS if it is not mounted.
+
+        If it is mounted twice, one in which this user can see page_owner is preferred, then the usual directory.
+        """
+        points = [mount.point.lstrip("/") for mount in self.debugfs_mounts if self.mounted_on(mount.point) is mount]
+        preferred = sorted({DEBUGFS, *points}, key=lambda point: (point != DEBUGFS, point))
+        visible = [point for point in preferred if self.exists(f"{point}/page_owner")]
+        return next(iter([*visible, *(point for point in preferred if point in points), DEBUGFS]))
+
+    @property
+    def debugfs_mounts(self) -> list[Mount]:
+        """Return the mounts of all of debugfs, including hidden ones; a part of it may be mounted elsewhere, too."""
+        return [mount for mount in self.mounts if mount.kind == "debugfs" and mount.root == "/"]
 
     @cached_property
     def lockdown(self) -> str | None:

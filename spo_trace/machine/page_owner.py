@@ -9,28 +9,35 @@ from spo_trace.formats.missing import Missing
 from spo_trace.machine.access import ON_HOST, has_debugfs
 from spo_trace.machine.check import Check, CheckCode, Topic
 from spo_trace.machine.command_line import switches_on
-from spo_trace.machine.facts import DEBUGFS, Machine
+from spo_trace.machine.facts import Machine
 
 __all__ = ["check_page_owner", "first_record", "has_page_owner", "is_patched"]
 
-_PAGE_OWNER = f"{DEBUGFS}/page_owner"
+# Kernels without the patches take `on,swap` as `on` or not at all, depending on the release.
+_WITH_SWAP = "page_owner=on,swap"
+_EITHER = f"page_owner=on ({_WITH_SWAP} if the kernel has the swap_page_owner patches)"
+
 _TOPIC = Topic(CheckCode.PAGE_OWNER, "page_owner")
 
 # More than page_owner returns for one read(2).
 _RECORD = 1 << 16
 
 
+def _path(machine: Machine) -> str:
+    return f"{machine.debugfs}/page_owner"
+
+
 def has_page_owner(machine: Machine) -> bool:
     """Return whether this user can see the file page_owner."""
-    return machine.exists(_PAGE_OWNER) is True
+    return machine.exists(_path(machine)) is True
 
 
 def check_page_owner(machine: Machine) -> Check:
     """Check that page_owner can be read, or without access to it, that it is built in and enabled."""
-    there = machine.exists(_PAGE_OWNER)
+    there = machine.exists(_path(machine))
     if there:
         try:
-            content = first_record(machine.root / _PAGE_OWNER)
+            content = first_record(machine.root / _path(machine))
         except OSError as error:
             return _unreadable(machine, error)
         if content:
@@ -85,7 +92,7 @@ def _boot(machine: Machine) -> str:
 
 
 def _option(machine: Machine) -> str:
-    return "page_owner=on,swap" if is_patched(machine) else "page_owner=on"
+    return {True: _WITH_SWAP, False: "page_owner=on", None: _EITHER}[is_patched(machine)]
 
 
 def _built_in(machine: Machine) -> bool | None:
@@ -94,10 +101,15 @@ def _built_in(machine: Machine) -> bool | None:
 
 
 def is_patched(machine: Machine) -> bool | None:
-    """Return whether the kernel has swap_page_owner; None if its configuration and its symbols are unknown."""
+    """Return whether the kernel has swap_page_owner; None if its configuration and its symbols are unknown.
+
+    The symbols are those of the running kernel; a file of its configuration may be of another kernel of the same name.
+    """
+    if b"swap_page_owner" in machine.kallsyms or machine.exists(f"{machine.debugfs}/swap_page_owner"):
+        return True
     configured = machine.configured("CONFIG_SWAP_PAGE_OWNER")
     if configured is None:
-        return b"swap_page_owner" in machine.kallsyms if machine.kallsyms else None
+        return False if machine.kallsyms else None
     return configured == "y"
 
 

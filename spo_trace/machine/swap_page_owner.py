@@ -8,29 +8,28 @@ from spo_trace.formats.missing import Missing
 from spo_trace.machine.access import has_debugfs
 from spo_trace.machine.check import Check, CheckCode, Topic
 from spo_trace.machine.command_line import wants_swap
-from spo_trace.machine.facts import DEBUGFS, Machine
+from spo_trace.machine.facts import Machine
 from spo_trace.machine.page_owner import first_record, has_page_owner, is_patched
 
 __all__ = ["check_stacks", "check_swap"]
 
-_SWAP_PAGE_OWNER = f"{DEBUGFS}/swap_page_owner"
 _SWAP_TOPIC = Topic(CheckCode.SWAP_PAGE_OWNER, "swap_page_owner")
-_SHOW_STACKS = f"{DEBUGFS}/page_owner_stacks/show_stacks"
 
 
 def check_swap(machine: Machine) -> Check:
     """Check that the kernel keeps the owners of swapped pages."""
-    there = machine.exists(_SWAP_PAGE_OWNER)
+    path = f"{machine.debugfs}/swap_page_owner"
+    there = machine.exists(path)
     if there:
         try:
-            first_record(machine.root / _SWAP_PAGE_OWNER)
+            first_record(machine.root / path)
         except OSError as error:
             return _unreadable_swap(machine, error)
         return _SWAP_TOPIC.ok("the kernel keeps the owners of swapped pages")
     patched = is_patched(machine)
     if there is False and has_debugfs(machine) and (not patched or has_page_owner(machine)):
         found = "the kernel has no swap_page_owner file"
-        if wants_swap(machine.cmdline):
+        if wants_swap(machine.cmdline) and has_page_owner(machine):
             found += ": it treats the boot option page_owner=on,swap as page_owner=on"
         return _SWAP_TOPIC.optional(found, _PATCHES, Missing.NO_FILE)
     if patched is False:
@@ -65,7 +64,7 @@ def _unreadable_swap(machine: Machine, error: OSError) -> Check:
 def check_stacks(machine: Machine) -> Check:
     """Check that the kernel counts base pages for each stack (page_owner_stacks)."""
     topic = Topic(CheckCode.PAGE_OWNER_STACKS, "page_owner_stacks")
-    there = machine.exists(_SHOW_STACKS)
+    there = machine.exists(f"{machine.debugfs}/page_owner_stacks/show_stacks")
     if there:
         return topic.ok("the kernel counts base pages for each stack")
     if there is None or not has_page_owner(machine):

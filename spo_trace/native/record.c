@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#define _GNU_SOURCE /* memmem() */
 #include "record.h"
+
+#define NEXT_RECORD "\nPage allocated via "
 
 int spo_version(void)
 {
@@ -50,6 +53,14 @@ static void keep(struct spo_scan *scan, place text, void *row, const struct body
 	scan->n_rows++;
 	scan->next.byte = body->end - text;
 	scan->next.line += body->newlines;
+}
+
+/* The start of the record after the one at p; `end` if there is none. */
+static place next_start(place p, place end)
+{
+	place found = memmem(p, end - p, NEXT_RECORD, sizeof(NEXT_RECORD) - 1);
+
+	return found ? found + 1 : end;
 }
 
 int scan_block(struct spo_strings *strings, const struct spo_block *block, struct spo_scan *scan,

@@ -7,7 +7,6 @@
  */
 #ifndef SPO_TEXT_H
 #define SPO_TEXT_H
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -214,20 +213,6 @@ static inline place tail_end(place p, place end)
 		p++;
 	}
 	return NULL;
-}
-
-/* The start of the record after the one at p; `end` if there is none. */
-static inline place next_start(place p, place end)
-{
-	while (p < end) {
-		p = memchr(p, '\n', end - p);
-		if (!p)
-			break;
-		p++;
-		if (p < end && starts_record(p))
-			return p;
-	}
-	return end;
 }
 
 static inline int64_t count_newlines(place p, place end)

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.bundled import bpf_program
+from spo_trace.machine.facts import Machine
 from spo_trace.printable import printable
 from spo_trace.probes.loader.messages import LoadAnswer, LoadRequest, Refusal
 from spo_trace.probes.probes import ProbeFacts, Probes
@@ -64,6 +65,7 @@ def attach(*, max_entries: int, max_restored: int, last_pfn: int, events: bool) 
         "defines": {"MAX_ENTRIES": max_entries, "MAX_RESTORED": max_restored},
         "last_pfn": last_pfn,
         "events": events,
+        "debugfs": f"/{Machine().debugfs}",
     }
     answer, descriptors = _ask(request)
     return Probes(cast(ProbeFacts, answer), descriptors)

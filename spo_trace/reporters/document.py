@@ -22,15 +22,16 @@ def render_document(
     *,
     notes: Sequence[tuple[str, str]] = (),
     total: Mapping[str, int | None] | None = None,
+    csv_safe: bool = False,
 ) -> None:
     """Write `table` as `format`: table, markdown, csv, json or envelope.
 
     `notes` (code and text of each) follow a table in text or Markdown. An envelope contains them and `total`; csv and
-    json have no notes.
+    json have no notes. `csv_safe`: no text of a csv is a formula.
     """
     match format:
         case "csv":
-            render_csv([table], outfile)
+            render_csv([table], outfile, safe=csv_safe)
         case "json":
             render_json([table], outfile)
         case "envelope":

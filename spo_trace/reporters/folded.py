@@ -5,6 +5,7 @@ from typing import TextIO
 
 import pandas as pd
 
+from spo_trace.reporters.format import printable
 from spo_trace.reporters.names import name_of
 from spo_trace.stacks.text import join_frames
 
@@ -20,4 +21,4 @@ def render_folded(table: pd.DataFrame, outfile: TextIO, *, weight: str = "total_
     for comm, stack, value in zip(table["comm"], table["stack"], table[weight], strict=True):
         if value:
             line = join_frames(frame.replace(";", ":") for frame in (name_of(comm), *reversed(stack)))
-            outfile.write(f"{line} {value}\n")
+            outfile.write(f"{printable(line)} {value}\n")

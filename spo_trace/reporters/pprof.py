@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import pandas as pd
 from pure_protobuf.annotations import uint
 
-from spo_trace.reporters.format import UNKNOWN
+from spo_trace.reporters.format import UNKNOWN, printable
 from spo_trace.reporters.frames import Frame, frames_of
 from spo_trace.reporters.names import shown_name
 from spo_trace.reporters.profile_proto import Function, Label, Line, Location, Mapping, Profile, Sample, ValueType
@@ -84,7 +84,8 @@ class _Builder:
         self._mapping("vmlinux")
 
     def string(self, text: str) -> int:
-        """Return the index of `text` in the string table."""
+        """Return the index of `text`, escaped for terminals, in the string table."""
+        text = printable(text)
         if text not in self._strings:
             self._strings[text] = len(self._strings)
             self.profile.string_table.append(text)

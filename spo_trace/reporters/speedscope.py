@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
+from spo_trace.reporters.format import printable
 from spo_trace.reporters.frames import frames_of
 from spo_trace.reporters.names import name_of
 
@@ -32,7 +33,7 @@ def render_speedscope(table: pd.DataFrame, outfile: TextIO, *, name: str, unknow
     content = {
         "$schema": "https://www.speedscope.app/file-format-schema.json",
         "exporter": "spo-trace",
-        "name": name,
+        "name": printable(name),
         "activeProfileIndex": len(profiles) - 1,
         "shared": {"frames": [{"name": n} if file is None else {"name": n, "file": file} for n, file in frames]},
         "profiles": [_profile(title, table[column], stacks) for title, column in profiles.items()],
@@ -42,8 +43,8 @@ def render_speedscope(table: pd.DataFrame, outfile: TextIO, *, name: str, unknow
 
 
 def _outermost_first(comm: object, stack: Sequence[str], symbols: Sequence[str]) -> list[tuple[str, str | None]]:
-    frames = [(frame.function, frame.module) for frame in frames_of(stack, symbols)]
-    return [(name_of(comm), None), *reversed(frames)]
+    frames = [(printable(frame.function), printable(frame.module)) for frame in frames_of(stack, symbols)]
+    return [(printable(name_of(comm)), None), *reversed(frames)]
 
 
 def _profile(title: str, weights: pd.Series, stacks: list[list[int]]) -> dict[str, Any]:

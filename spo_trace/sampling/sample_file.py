@@ -46,6 +46,8 @@ def read_sample(path: Path, keys: list[str], earlier: float | None) -> tuple[flo
         _check_columns(footer.schema_arrow, columns, keys)
         names = [key for key in keys if _is_text(footer.schema_arrow.field(key).type)]
         rows = opened_again(file, footer.metadata, names).read(columns).select(columns)
+        # pandas' metadata is JSON, which to_pandas() would parse.
+        rows = rows.replace_schema_metadata(None)
         rows.validate(full=True)
         return _check(rows, sample_number(path), keys, earlier), rows
 

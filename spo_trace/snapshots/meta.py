@@ -36,10 +36,13 @@ class FileCounts:
     """Count what was read of one kernel file.
 
     `malformed`: records that were lost; `notes`: lines set aside from records that were kept. `reasons` and `marks`:
-    how often each code of `formats.reasons` occurred. `skipped`: records that could not be read, by code of
-    `Skipped`. `retried`: reads that were repeated because the kernel was out of memory. `problem`: why reading stopped
-    early. `note`: a remark on where the text comes from. `began`: seconds since the collection began; `seconds`: how
-    long reading took. `oldest_ts_nsec`, `newest_ts_nsec`: allocation times, in ns since boot.
+    how often each code of `formats.reasons` occurred. `not_kept`: rejects that are counted, but beyond the limit of
+    rejects.txt. `skipped`: records that could not be read, by code of `Skipped`. `retried`: reads that were repeated
+    because the kernel was out of memory. `problem`: why reading stopped early. `note`: a remark on where the text comes
+    from. `began`: seconds since the collection began; `seconds`: how long reading took. `oldest_ts_nsec`, `newest_ts_nsec`: allocation times, in ns since boot.
+    `back_at_line`: the first line at which the PFN (or swap entry) goes back. `repeated`, `overlapping`: records that
+    are left out because a later one has the same PFN, or some of the same base pages. `unnumbered`: records without a
+    PFN.
     """
 
     records: int = 0
@@ -48,6 +51,7 @@ class FileCounts:
     reasons: Counter[str] = field(default_factory=Counter)
     marks: Counter[str] = field(default_factory=Counter)
     first_reject: str | None = None
+    not_kept: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     retried: int = 0
     problem: str | None = None
@@ -56,6 +60,10 @@ class FileCounts:
     seconds: float = 0.0
     oldest_ts_nsec: int | None = None
     newest_ts_nsec: int | None = None
+    back_at_line: int | None = None
+    repeated: int = 0
+    overlapping: int = 0
+    unnumbered: int = 0
 
     def include_times(self, oldest: int, newest: int) -> None:
         """Include the allocation times of more records, in ns since boot."""

@@ -118,6 +118,7 @@ def _file_counts(fields: JsonFields, version: int) -> FileCounts:
         reasons=_occurrences(fields.nested_or_none("reasons"), version),
         marks=_occurrences(fields.nested_or_none("marks"), version),
         first_reject=fields.text_or_none("first_reject"),
+        not_kept=fields.number_or_none("not_kept") or 0,
         skipped=numbers_of(fields.nested_or_none("skipped")),
         retried=fields.number_or_none("retried") or 0,
         problem=fields.text_or_none("problem"),
@@ -126,6 +127,10 @@ def _file_counts(fields: JsonFields, version: int) -> FileCounts:
         seconds=fields.real_or_none("seconds") or 0.0,
         oldest_ts_nsec=fields.number_or_none("oldest_ts_nsec"),
         newest_ts_nsec=fields.number_or_none("newest_ts_nsec"),
+        back_at_line=fields.number_or_none("back_at_line"),
+        repeated=fields.number_or_none("repeated") or 0,
+        overlapping=fields.number_or_none("overlapping") or 0,
+        unnumbered=fields.number_or_none("unnumbered") or 0,
     )
 
 

@@ -116,7 +116,8 @@ class TableFile(Closeable):
                 raise Damage(f"column {field.name} is of type {has}, not {field.type}")
 
     def _checked(self, found: pa.Table, names: Sequence[str]) -> pa.Table:
-        found = found.select(list(names))
+        # pandas' metadata is JSON, which to_pandas() would parse.
+        found = found.select(list(names)).replace_schema_metadata(None)
         found.validate(full=True)
         for place, name in enumerate(names):
             if name in self._schema.names:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Write a snapshot, which appears under its name only when it is complete."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,24 +19,22 @@ from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import begins_with, names
 from spo_trace.files.kind import Kind
 from spo_trace.files.output_directory import OutputDirectory
-from spo_trace.formats.escape import escape
+from spo_trace.formats.arrays import numbers
 from spo_trace.formats.record import Reject
+from spo_trace.snapshots import rejects_file
 from spo_trace.snapshots.meta import Meta
 from spo_trace.snapshots.meta_json import NAME, meta_bytes
+from spo_trace.snapshots.rejects_file import RejectsFile
 
 __all__ = ["SNAPSHOT", "SnapshotWriter"]
 
 # Large enough to amortise the cost of a row group, small enough that the last one is compressed quickly.
 _ROW_GROUP = 1 << 18
 
-# Limit for the text of one reject, which may be a whole unrelated file; the line above it has its position.
-_KEPT_OF_A_REJECT = 1 << 16
-
-
 # How each file of a snapshot begins.
 _FILES = {
     NAME: b'{\n "schema_version": ',
-    "rejects.txt": b"# ",
+    rejects_file.NAME: b"# ",
     **dict.fromkeys((f"{name}.parquet" for name in schema.TABLES), b"PAR1"),
 }
 
@@ -68,7 +68,7 @@ class SnapshotWriter(Closeable):
         self._ahead = ahead
         self._columns = tables
         self._output = OutputDirectory(target, SNAPSHOT, access=access, force=force)
-        self._rejects: BinaryIO | None = None
+        self._rejects = RejectsFile(self._output.create)
         self._tables: dict[str, _TableWriter] = {}
 
     def __enter__(self) -> Self:
@@ -86,36 +86,55 @@ class SnapshotWriter(Closeable):
         """Remove everything that was not committed."""
         for table in self._tables.values():
             table.abandon()
-        if self._rejects:
-            _abandon(self._rejects)
+        self._rejects.abandon()
         self._output.close()
 
     def write(self, table: str, batch: pa.RecordBatch) -> None:
         """Add rows to a table; columns at its end that `batch` lacks are null."""
         self._tables[table].write(batch)
 
+    def written(self, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Finish a table, and yield `columns` of its rows in order."""
+        self._tables[table].close()
+        with self._output.reopen(f"{table}.parquet") as file:
+            yield from _batches(file, columns)
+
+    def keep_rows(self, table: str, keep: npt.NDArray[np.bool_]) -> None:
+        """Finish a table, and write it again with these rows only."""
+        self._tables[table].close()
+        name = f"{table}.parquet"
+        smaller = _TableWriter(self._output.create(f"{name}.new"), self._columns[table], ahead=self._ahead)
+        self._tables[table] = smaller
+        row = 0
+        with self._output.reopen(name) as file:
+            for batch in _batches(file, self._columns[table].names):
+                smaller.write(batch.filter(numbers(keep[row : row + batch.num_rows])))
+                row += batch.num_rows
+        smaller.close()
+        self._output.move(f"{name}.new", name)
+
     def finish(self, table: str) -> None:
         """Start writing the last rows of a table; no more rows may follow."""
         self._tables[table].flush()
 
-    def reject(self, reject: Reject) -> None:
-        """Add text that could not be parsed to rejects.txt, escaped."""
-        if self._rejects is None:
-            self._rejects = self._output.create("rejects.txt")
-        lost = "record lost" if reject.lost else "record kept without this"
-        head = f"# {reject.file} line {reject.line} byte {reject.offset}: {reject.reason} ({lost})\n"
-        body = "".join(f"{escape(line)}\n" for line in reject.text[:_KEPT_OF_A_REJECT].split(b"\n"))
-        self._rejects.write((head + body).encode())
+    def reject(self, reject: Reject) -> bool:
+        """Add text that could not be parsed to rejects.txt; return whether it was within the limit."""
+        return self._rejects.add(reject)
 
     def commit(self, meta: Meta) -> None:
         """Finish the tables, write snapshot.json and give the snapshot its name."""
         for table in self._tables.values():
             table.close()
-        if self._rejects:
-            self._rejects.close()
+        self._rejects.close()
         with self._output.create(NAME) as file:
             file.write(meta_bytes(meta))
         self._output.commit()
+
+
+def _batches(file: BinaryIO, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(file) as parquet:
+        for number in range(parquet.num_row_groups):
+            yield from parquet.read_row_group(number, columns=columns).to_batches()
 
 
 class _TableWriter:

@@ -15,7 +15,7 @@ from spo_trace.formats import proc
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.runs import Buffer, Filled, Records, Run
 from spo_trace.formats.text import Chunks, Content, DelimitedRecords, KernelText, Outcome, PlainFile, ReaderRuns
-from spo_trace.machine.facts import Machine
+from spo_trace.machine.facts import DEBUGFS, Machine
 from spo_trace.machine.needs import why_no_page_owner
 from spo_trace.sources.child_reader import ChildFailed, abandoned, read_in_child
 from spo_trace.sources.kernel_file import KernelFile
@@ -33,6 +33,9 @@ STACKS_TIMEOUT = 10.0
 
 _NO_SWAP = Why(Missing.NOT_SWITCHED_ON, "page_owner does not track swap: boot with page_owner=on,swap")
 _STUCK = Why(Missing.BLOCKED, "an earlier reader of page_owner_stacks is stuck in the kernel")
+
+# The first releases with the files of page_owner_stacks.
+_SINCE = {"show_stacks": "6.9", "show_handles": "6.19", "show_stacks_handles": "6.19"}
 
 _SAME_FILE_LATER = {"meminfo-after": "meminfo", "uptime-after": "uptime"}
 
@@ -94,11 +97,14 @@ class LiveSource:
             return Why(Missing.NO_FILE, f"the kernel has no /{PATHS[name]}")
         if why := why_no_page_owner(self._machine):
             return why
-        since = " (Linux 6.9 and later have it)" if name == "show_stacks" else ""
+        since = f" (Linux {_SINCE[name]} and later have it)" if name in _SINCE else ""
         return Why(Missing.NO_FILE, f"the kernel has no {name} file{since}")
 
     def _path(self, name: str) -> Path:
-        return self._root / PATHS[_SAME_FILE_LATER.get(name, name)]
+        path = PATHS[_SAME_FILE_LATER.get(name, name)]
+        if not path.startswith(f"{DEBUGFS}/"):
+            return self._root / path
+        return self._root / self._machine.debugfs / path.removeprefix(f"{DEBUGFS}/")
 
     # Read at once: stack_records() needs the whole text, and an incomplete one is not used.
     def _open_stacks(self, name: str, path: Path) -> KernelText | None:

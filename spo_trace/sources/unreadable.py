@@ -24,17 +24,21 @@ class Unreadable(SpoTraceError):
 def explain(path: Path, error: OSError, machine: Machine) -> Unreadable:
     """Return an error that explains to a user why `path` can't be read."""
     number = error.errno or 0
-    # Usually access to all of debugfs is denied, for a cause that why_no_page_owner() finds.
-    if number in (errno.EACCES, errno.EPERM) and (why := why_no_page_owner(machine)):
+    # Usually access to all of debugfs is denied, or page_owner is off, for a cause that why_no_page_owner() finds.
+    if number in (errno.EACCES, errno.EPERM, errno.EINVAL) and (why := why_no_page_owner(machine)):
         return Unreadable(f"page_owner can't be read: {why.text}", why)
     text = f"{os.strerror(number)} ({errno.errorcode.get(number, number)})"
-    return Unreadable(f"{path} can't be read: {text}", _why(number, text))
+    return Unreadable(f"{_denied(path, number)} can't be read: {text}", _why(number, text))
+
+
+# The kernel may not even have a file in a directory that this user may not search: name the directory.
+def _denied(path: Path, number: int) -> Path:
+    while number == errno.EACCES and not os.access(path.parent, os.X_OK, effective_ids=True) and path.parent != path:
+        path = path.parent
+    return path
 
 
 def _why(number: int, text: str) -> Why:
-    if number == errno.EINVAL:
-        hint = "page_owner is built in but not enabled: boot with page_owner=on"
-        return Why(Missing.NOT_SWITCHED_ON, text, hint)
     if number in (errno.EACCES, errno.EPERM):
         hint = "kernel lockdown, a security module (SELinux, AppArmor) or a container denies access"
         return Why(Missing.PERMISSION, text, hint)

@@ -63,7 +63,7 @@ ALLOCATORS = """
     __alloc_pages __alloc_pages_* __alloc_page alloc_frozen_pages* __alloc_frozen_pages*
     __get_free_page* get_free_page* get_zeroed_page* __get_dma_pages
     alloc_contig_* __alloc_contig_* cma_alloc*
-    folio_alloc __folio_alloc folio_alloc_mpol* vma_alloc_folio vma_alloc_zeroed_movable_folio
+    folio_alloc __folio_alloc folio_alloc_mpol* vma_alloc_folio vma_alloc_zeroed_movable_folio vma_alloc_anon_folio*
     filemap_alloc_folio __page_cache_alloc folio_prealloc
     alloc_slab_page new_slab allocate_slab new_slab_objects __slab_alloc ___slab_alloc slab_alloc*
     __slab_alloc_node alloc_slab_obj_exts alloc_from_pcs* __pcs_* refill_sheaf* refill_objects __refill_objects*
@@ -115,8 +115,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "page table",
         ALLOCATOR,
-        "*handle_mm_fault handle_pte_fault do_fault do_fault_around do_*_fault __do_fault finish_fault"
-        " do_anonymous_page",
+        "*handle_mm_fault handle_pte_fault do_fault do_fault_around do_*_fault __do_fault finish_fault",
         callee="__alloc_pages_noprof alloc_pages alloc_pages_noprof alloc_pages_current alloc_pages_mpol*"
         " __get_free_page* get_free_page* get_zeroed_page*",
     ),

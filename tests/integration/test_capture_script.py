@@ -96,6 +96,18 @@ def test_the_command_prints_the_script(tmp_path: Path) -> None:
     assert in_process("capture-script", cwd=tmp_path).stdout == SCRIPT.read_bytes()
 
 
+def test_debugfs_on_another_directory_is_found(shell: list[str], tmp_path: Path) -> None:
+    mounts = (
+        b"30 23 0:7 /tracing /mnt/part rw - debugfs none rw\n40 23 0:7 / /mnt/my\\040debug rw x:1 - debugfs none rw\n"
+    )
+    moved = {name.replace("sys/kernel/debug", "mnt/my debug"): content for name, content in MACHINE.items()}
+    root = capture(tmp_path / "root", moved | {"proc/self/mountinfo": mounts})
+    assert run(shell, root).returncode == 0
+    source = CaptureSource([str(tmp_path / "capture.tar.gz")])
+    assert text_of(source, "page_owner") == page() * 1000
+    assert text_of(source, "show_stacks") == b"show_stacks"
+
+
 def test_everything_is_captured(shell: list[str], root: Path) -> None:
     # WHEN the script runs
     done = run(shell, root)

@@ -104,15 +104,16 @@ def test_report_top_and_sort(place: Path) -> None:
 def test_report_as_json_csv_and_markdown(place: Path) -> None:
     rows = json.loads(answer(in_process("report", "a.spo", "-f", "json", "--by", "comm", "--by", "type", cwd=place)))
     assert rows[0] == {
-        **{"comm": "dd", "type": None, "mem_pages": 8, "swap_pages": 0, "mem_bytes": 32768, "swap_bytes": 0},
+        **{"comm": "dd", "type": None, "key_known": True, "mem_pages": 8, "swap_pages": 0, "swap_cache_pages": 0},
+        **{"mem_bytes": 32768, "swap_bytes": 0, "swap_cache_bytes": 0},
         **{"total_bytes": 32768, "share": 32768 / 57344},
     }
     assert answer(in_process("report", "a.spo", "-f", "csv", cwd=place)).split("\n")[:2] == [
-        "comm,mem_pages,swap_pages,mem_bytes,swap_bytes,total_bytes,share",
-        f"dd,8,1,32768,4096,36864,{36864 / 57344}",
+        "comm,key_known,mem_pages,swap_pages,swap_cache_pages,mem_bytes,swap_bytes,swap_cache_bytes,total_bytes,share",
+        f"dd,True,8,1,0,32768,4096,0,36864,{36864 / 57344}",
     ]
     assert answer(in_process("report", "a.spo", "-f", "markdown", "--top", 1, cwd=place)).split("\n")[2] == (
-        "| dd | 32.00 KiB | 4.00 KiB | 36.00 KiB | 64.3% |"
+        "| `dd` | 32.00 KiB | 4.00 KiB | 36.00 KiB | 64.3% |"
     )
 
 

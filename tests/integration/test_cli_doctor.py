@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from spo_trace.formats.missing import Missing
+from spo_trace.machine.answer import SNAPSHOT_NEEDS, TRACE_NEEDS
 from spo_trace.machine.check import CheckCode
+from spo_trace.version import __version__
 from tests.support import EXECUTABLE, in_process
 
 REACHES_PAGE_OWNER = os.access("/sys/kernel/debug/page_owner", os.R_OK)
@@ -48,11 +51,29 @@ def test_doctor_shows_all_gaps_and_exits_with_1(tmp_path: Path) -> None:
 def test_doctor_for_programs(tmp_path: Path) -> None:
     done = in_process("doctor", "--format", "json", cwd=tmp_path)
     found = json.loads(done.stdout)
-    assert [check["code"] for check in found] == list(CheckCode)
-    assert {*found[0]} == {"code", "state", "what", "found", "fix", "cause"}
-    assert {check["state"] for check in found} <= {"ok", "missing", "optional", "unknown"}
-    assert {check["cause"] for check in found} - {None} <= set(Missing)
-    assert done.returncode == any(check["state"] == "missing" for check in found)
+    assert [*found] == ["tool_version", "kernel_release", "snapshot", "trace", "checks"]
+    assert (found["tool_version"], found["kernel_release"]) == (__version__, os.uname().release)
+    checks = found["checks"]
+    assert [check["code"] for check in checks] == list(CheckCode)
+    assert {*checks[0]} == {"code", "needed_for", "required", "status", "cause", "message", "fix"}
+    assert {check["status"] for check in checks} <= {"ok", "missing", "unknown"}
+    assert {check["cause"] for check in checks} - {None} <= set(Missing)
+    assert all((check["cause"] is None) or check["status"] == "missing" for check in checks)
+    # AND the answers follow from the checks
+    for name in ("snapshot", "trace"):
+        needed = {check["status"] for check in checks if check["needed_for"] == name and check["required"]}
+        expected = "impossible" if "missing" in needed else "unknown" if "unknown" in needed else "possible"
+        assert found[name] == expected
+    assert done.returncode == (found["snapshot"] == "impossible")
+
+
+def test_the_document_lists_every_code_and_which_are_required() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "in-ci.md").read_text()
+    rows = re.findall(
+        r"^\| ([a-z_, ]+) \| (.*) \|$", text.partition("| code | checks |")[2].partition("\n\n")[0], re.MULTILINE
+    )
+    listed = {code: "(required)" in meaning for codes, meaning in rows for code in codes.split(", ")}
+    assert listed == {code: code in SNAPSHOT_NEEDS | TRACE_NEEDS for code in CheckCode}
 
 
 def test_doctor_knows_two_formats(tmp_path: Path) -> None:
@@ -62,7 +83,7 @@ def test_doctor_knows_two_formats(tmp_path: Path) -> None:
 @needs_no_page_owner
 def test_doctor_without_root_shows_more_than_root() -> None:
     done = as_nobody("doctor", "--format", "json")
-    states = {check["code"]: check["state"] for check in json.loads(done.stdout)}
+    states = {check["code"]: check["status"] for check in json.loads(done.stdout)["checks"]}
     assert states["root"] == "missing"
     # /proc/cmdline is readable for every user.
     assert states["page_owner"] == "missing" or "page_owner=" in Path("/proc/cmdline").read_text()
@@ -83,7 +104,8 @@ def test_the_error_without_root_asks_for_root(command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("command", [("snapshot", "-o", "x.spo"), ("watch", "--count", "1")])
 def test_the_error_as_root_shows_what_doctor_finds(tmp_path: Path, command: tuple[str, ...]) -> None:
     found = json.loads(in_process("doctor", "--format", "json", cwd=tmp_path).stdout)
-    causes = [check["found"] for check in found if check["state"] == "missing"]
+    needed = [check for check in found["checks"] if check["required"] and check["needed_for"] == "snapshot"]
+    causes = [check["message"] for check in needed if check["status"] == "missing"]
     done = in_process(*command, cwd=tmp_path)
     assert done.returncode == 1
     assert f"{'; '.join(causes)}\n".encode() in done.stderr

@@ -191,7 +191,14 @@ def test_without_a_home_and_a_locale(place: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["report", "x.spo"], ["export", "x.spo", "-f", "csv"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["capture-script"],
+        ["report", "x.spo"],
+        *(["export", "x.spo", "-f", f] for f in ("csv", "html", "pprof")),
+    ],
 )
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_standard_output_on_a_full_disk(place: Path, arguments: list[str], unbuffered: str) -> None:

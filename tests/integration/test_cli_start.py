@@ -52,7 +52,7 @@ def test_doctor(format: str) -> None:
     done = run("doctor", "--format", format)
     assert done.returncode in (0, 1)
     assert "a bug in spo-trace" not in done.stderr
-    assert done.stdout.startswith("snapshot and watch:" if format == "text" else "[")
+    assert done.stdout.startswith("snapshot and watch:" if format == "text" else "{")
 
 
 def test_the_packages_are_blocked() -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import spo_trace as spo
+from spo_trace.analysis.attribution import AMOUNTS
 from tests import browser
 from tests.consumers import GO, SPEEDSCOPE, WHY_NO_GO, WHY_NO_NODE, WHY_NO_SPEEDSCOPE, node
 from tests.support import CARRIED
@@ -58,14 +59,14 @@ def test_a_decoder_of_pprof_reads_every_sample(source: Path, tmp_path: Path) -> 
     read = node(READ, exported(snap, "pprof", tmp_path / "x.pb.gz"))
     # THEN its samples are the rows of the API, with their labels
     assert read["types"] == [["mem_bytes", "bytes"], ["swap_bytes", "bytes"], ["pages", "count"]]
-    keys, amounts = ["comm", "memcg", "order"], ["mem_bytes", "swap_bytes", "mem_pages", "swap_pages"]
-    table = spo.attribute(snap, ["stack", "symbols", *keys])
+    keys, amounts = ["comm", "memcg", "order"], ["mem_bytes", "swap_bytes"]
+    table = spo.attribute(snap, ["stack", "symbols", *keys]).fillna(dict.fromkeys(AMOUNTS[:6], 0))
     expected = []
-    for symbols, *told, mem, swap, mem_pages, swap_pages in table[["symbols", *keys, *amounts]].itertuples(
-        index=False, name=None
-    ):
-        labels = [[key, value] for key, value in zip(keys, told, strict=True) if not pd.isna(value)]
-        expected.append([list(symbols), [mem, swap, mem_pages + swap_pages], labels])
+    for row in table.to_dict("records"):
+        labels = [[key, "?" if pd.isna(row[key]) else row[key]] for key in keys]
+        labels = labels if not row["key_known"] else [label for label in labels if label[1] != "?"]
+        pages = row["mem_pages"] + row["swap_pages"] - row["swap_cache_pages"]
+        expected.append([list(row["symbols"]), [row[name] for name in amounts] + [pages], labels])
     assert sorted(read["samples"], key=repr) == sorted(expected, key=repr)
 
 

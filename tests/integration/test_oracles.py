@@ -162,8 +162,9 @@ def test_bytes_and_shares_follow_from_pages(carried: Carried) -> None:
     if "swap_page_owner" in carried.snap.meta.files:
         assert (table["swap_bytes"] == table["swap_pages"] * PAGE_SIZE).all()
     else:
-        assert table[["swap_pages", "swap_bytes"]].isna().all(axis=None)
-    assert (table["total_bytes"] == table["mem_bytes"] + table["swap_bytes"].fillna(0)).all()
+        assert table[["swap_pages", "swap_bytes", "swap_cache_bytes"]].isna().all(axis=None)
+    both = table["swap_bytes"].fillna(0) - table["swap_cache_bytes"].fillna(0)
+    assert (table["total_bytes"] == table["mem_bytes"] + both).all()
     assert table["total_bytes"].is_monotonic_decreasing
     assert table["share"].sum() == pytest.approx(1)
 

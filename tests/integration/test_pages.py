@@ -2,10 +2,10 @@
 """The HTML reports in a real browser: they show the amounts of the API, and can be operated."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -166,16 +166,23 @@ def test_sums_equal_the_apis(chromium: "Chrome", pages: dict[str, Path], weight:
     assert values(chromium, "#ages .sum data")[1:] == [*comms.head(12), *others]
 
 
+def cgroup(row: dict[Hashable, Any]) -> str:
+    """Return the name that a page shows for a memory cgroup."""
+    if pd.isna(row["memcg"]):
+        return "(no memcg)" if row["key_known"] else "(unknown memcg)"
+    return str(row["memcg"])
+
+
 def test_the_treemap_and_its_table_are_memcg_by_comm(chromium: "Chrome", pages: dict[str, Path]) -> None:
     browser.look(chromium, pages["report"])
     owners = spo.attribute(spo.open(SWAPPED), ["memcg", "comm"])
     # THEN the table has the rows of the API, and every cell has its amounts
     assert values(chromium, "#owners td:nth-child(5) data") == list(owners["total_bytes"].head(50))
-    columns = owners[["memcg", "comm", "mem_bytes", "swap_bytes"]]
     said = [
-        f"{comm} in {'(no memcg)' if pd.isna(memcg) else memcg}: "
-        f"{format_size(mem)} in memory, {format_size(swap)} in swap"
-        for memcg, comm, mem, swap in columns.itertuples(index=False, name=None)
+        f"{row['comm']} in {cgroup(row)}: {format_size(row['mem_bytes'])} in memory, "
+        + ("swap unknown" if pd.isna(row["swap_bytes"]) else f"{format_size(row['swap_bytes'])} in swap")
+        + (f", {format_size(row['swap_cache_bytes'])} of it in both" if row["swap_cache_bytes"] else "")
+        for row in owners.to_dict("records")
     ]
     labels = chromium.execute_script("return [...document.querySelectorAll('.cell')].map((e) => e.ariaLabel)")
     assert len(labels) > 10 and set(labels) <= set(said)
@@ -271,9 +278,10 @@ def test_of_ten_thousand_stacks_only_visible_frames_are_drawn(chromium: "Chrome"
     frames = [tuple(f"f{i * 5 % 3989 if d < 12 else i % 7}_{d}+0x1/0x2" for d in range(16)) for i in range(10_000)]
     of_stack = {"category": "slab", "caller": "f", "callsite": "f", "module": "vmlinux"}
     named = {**of_stack, "comm": [f"comm-{i % 300}" for i in range(10_000)]}
-    bytes_of = {"mem_bytes": [4096 * (1 + i % 97) for i in range(10_000)], "swap_bytes": 0}
+    bytes_of = {"mem_bytes": [4096 * (1 + i % 97) for i in range(10_000)], "swap_bytes": 0, "swap_cache_bytes": 0}
     stacks = pd.DataFrame({"stack": frames, **named, **bytes_of})
-    owners = stacks.groupby("comm", as_index=False)[["mem_bytes", "swap_bytes"]].sum().assign(memcg="/")
+    stacks["total_bytes"] = stacks["mem_bytes"]
+    owners = stacks.groupby("comm", as_index=False)[[*bytes_of]].sum().assign(memcg="/", key_known=True)
     tables = ReportTables(stacks, owners, owners.assign(age_from=60, age_to=120), None, AGES, CATEGORIES)
     with (tmp_path / "large.html").open("w") as file:
         render_report(tables, file, title="large", facts=[], notes=[], version="0")

@@ -97,6 +97,7 @@ _SUMS = """
 Base pages according to `/proc/meminfo`, and those that are listed. For VmallocUsed, these are the pages of all
 categories that vmalloc allocated. Pages with an unknown stack count if they have a flag, as those of slab and page
 tables do. `/proc/meminfo` is read before `page_owner`, so it does not include the process that reads `page_owner`.
+On 6.1, page_owner starts after the first threads, whose stacks are therefore unknown.
 """
 
 

@@ -36,7 +36,9 @@ def one(name: str, cmdline: str, out: Path) -> str:
 def patched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     job = JOB + "doctor ready\n" + AS_NOBODY + "umount /sys/kernel/debug/tracing 2> /dev/null\n"
     job += "umount /sys/kernel/debug\ndoctor 'no debugfs'\nsnapshot 'snapshot, no debugfs'\n"
-    job += "mkdir -p /run/debug && mount -t debugfs debugfs /run/debug\ndoctor elsewhere\n"
+    job += (
+        "mkdir -p /run/debug && mount -t debugfs debugfs /run/debug\ndoctor elsewhere\nsnapshot 'snapshot, elsewhere'\n"
+    )
     out = tmp_path_factory.mktemp("doctor")
     return answers(boot("7.2-spo", "page_owner=on,swap", job, out, disks_mib=()))
 
@@ -85,7 +87,14 @@ def test_without_debugfs_snapshot_shows_the_cause(patched: dict[str, str]) -> No
 
 
 def test_debugfs_elsewhere_is_found(patched: dict[str, str]) -> None:
-    assert "debugfs is mounted on /run/debug, not on /sys/kernel/debug" in patched["elsewhere"]
+    said = patched["elsewhere"]
+    assert "ok        debugfs: debugfs is mounted on /run/debug\n" in said
+    assert "ok        page_owner: page_owner can be read\n" in said
+    assert said.endswith("exit 0\n")
+
+
+def test_a_snapshot_reads_debugfs_elsewhere(patched: dict[str, str]) -> None:
+    assert "Wrote /tmp/now.spo" in patched["snapshot, elsewhere"]
 
 
 def test_page_owner_on_without_swap_is_ready_and_the_step_for_swap_is_shown(tmp_path: Path) -> None:

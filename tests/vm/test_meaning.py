@@ -21,7 +21,8 @@ KINDS = {
     "k-socket": ("network", 64),
     "k-tables": ("page table", 256),
     "k-objects": ("slab", 64),
-    "k-stacks": ("kernel stack", 16 * 4),
+    # Half of its stacks: threads may reuse those of others.
+    "k-stacks": ("kernel stack", 8 * 4),
     "k-bpf": ("bpf", 256),
     "k-io_uring": ("io_uring", 64),
     "k-perf": ("tracing", 64),

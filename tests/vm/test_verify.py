@@ -58,8 +58,11 @@ DAMAGE: dict[str, Damage] = {
 def test_missing_and_doubled_records_show(machine: Guest, tmp_path: Path, name: str) -> None:
     damaged = tmp_path / "damaged.spo"
     shutil.copytree(machine.out / "live" / "quiet.spo", damaged)
-    table = pq.read_table(damaged / "pages.parquet")
-    pq.write_table(DAMAGE[name](table, np.random.default_rng(1)), damaged / "pages.parquet")
+    table = DAMAGE[name](pq.read_table(damaged / "pages.parquet"), np.random.default_rng(1))
+    pq.write_table(table, damaged / "pages.parquet")
+    facts = json.loads((damaged / "snapshot.json").read_text())
+    facts["files"]["page_owner"]["records"] = len(table)
+    (damaged / "snapshot.json").write_text(json.dumps(facts))
     code, rows = verified(damaged)
     assert code == 3
     assert next(row["verdict"] for row in rows if row["verdict"]) == "off"

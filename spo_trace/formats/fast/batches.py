@@ -15,6 +15,7 @@ from spo_trace.formats.fast.names import MOST_STRINGS, Names, Numbers
 from spo_trace.formats.fast.scanner import STACK, Rows, Scanned, Scanner
 from spo_trace.formats.fast.stacks import ScannedStacks
 from spo_trace.formats.fast.threads import ordered
+from spo_trace.formats.key_order import KeyOrder
 from spo_trace.formats.record import Record, RejectSink, bounded_pieces, located
 from spo_trace.formats.rows import OwnerRow
 from spo_trace.formats.runs import Run
@@ -94,7 +95,7 @@ def fast_batches(
     jobs: int = 1,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the same rows, stack ids and rejects as the reference parser, for any number of `jobs`."""
-    names = {name: Names() for name in text_format.names}
+    names = {name: Names(name) for name in text_format.names}
     # The scanners take turns: the results of each are joined before it gets its next run.
     lanes = cycle([_Lane(library, text_format, names) for _ in range(1 if jobs == 1 else jobs + 1)])
     work = zip(lanes, runs, strict=False)
@@ -108,6 +109,7 @@ def fast_batches(
             yield batch
     if rest := join.rest():
         yield rest[0]
+    join.report_order()
 
 
 class _Joiner:
@@ -121,6 +123,9 @@ class _Joiner:
         self._line = 1
         # The last record of a run, as long as it is unknown whether more text follows.
         self._waiting: Record | None = None
+        self._order = KeyOrder()
+        # The first field after the place is the key.
+        self._key = text_format.row.names[2]  # type: ignore[index]
 
     def batch(self, lane: _Lane, run: Run, scanned: Scanned) -> pa.RecordBatch:
         """Return the rows of a run in order, including those of the reference parser."""
@@ -130,31 +135,50 @@ class _Joiner:
         rows, left = _without_odd(lane, scanned)
         stacks = rows["stack"].astype(np.intp)
         parsed, places = self._parse_left(lane, scanned, stacks, left)
+        self._see_order(rows, parsed, places)
         batch = lane.columns.batch(rows, lane.stacks.ids(stacks, self._stacks), self._format.schema)
         self._offset += len(scanned.text)
         self._line += scanned.lines
-        return self._merged(batch, parsed, places)
+        return self._merged(batch, [row for row, _ in parsed], places)
+
+    def report_order(self) -> None:
+        """Report at the end of the text whether its keys ascend."""
+        self._order.report(self._format.file, self._parser.reject)
 
     def rest(self) -> list[pa.RecordBatch]:
         """Return the row of the last record of the text, if it is still pending."""
         waiting, self._waiting = self._waiting, None
         row = None if waiting is None else parse_or_reject(waiting._replace(last=True), self._parser)
-        return [] if row is None else [to_batch(self._format.schema, [row])]
+        if waiting is None or row is None:
+            return []
+        self._order.see(row[0], waiting)
+        return [to_batch(self._format.schema, [row])]
 
     # Stack ids are in order of first appearance: the rows before a record are numbered before it.
     def _parse_left(
         self, lane: _Lane, scanned: Scanned, numbers: npt.NDArray[np.intp], left: Rows
-    ) -> tuple[list[OwnerRow], list[int]]:
-        parsed: list[OwnerRow] = []
+    ) -> tuple[list[tuple[OwnerRow, Record]], list[int]]:
+        parsed: list[tuple[OwnerRow, Record]] = []
         places: list[int] = []
         done = 0
         for record, place in self._left_records(scanned, left):
-            lane.stacks.ids(numbers[done:place], self._stacks)
-            done = place
+            if done < place:
+                lane.stacks.ids(numbers[done:place], self._stacks)
+                done = place
             if (row := parse_or_reject(record, self._parser)) is not None:
-                parsed.append(row)
+                parsed.append((row, record))
                 places.append(place)
         return parsed, places
+
+    def _see_order(self, rows: Rows, parsed: list[tuple[OwnerRow, Record]], places: list[int]) -> None:
+        keys, offsets, lines = rows[self._key], self._offset + rows["start"], self._line + rows["line"]
+        done = 0
+        for (row, record), place in zip(parsed, places, strict=True):
+            if done < place:
+                self._order.see_many(keys[done:place], offsets[done:place], lines[done:place])
+                done = place
+            self._order.see(row[0], record)
+        self._order.see_many(keys[done:], offsets[done:], lines[done:])
 
     def _left_records(self, scanned: Scanned, left: Rows) -> Iterator[tuple[Record, int]]:
         if self._waiting is not None and len(scanned.text):

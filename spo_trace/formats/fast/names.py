@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from spo_trace.formats import arrays
 from spo_trace.formats.arrays import strings
+from spo_trace.formats.distinct import DistinctNames
 
 __all__ = ["MOST_STRINGS", "Lookup", "NameLookup", "Names", "Numbers"]
 
@@ -50,7 +51,8 @@ class Lookup:
 class Names:
     """Hold the distinct names of a column in order of first appearance in the text, for all scanners."""
 
-    def __init__(self) -> None:
+    def __init__(self, column: str) -> None:
+        self._distinct = DistinctNames(column)
         self.generation = 0
         self._numbers: dict[str, int] = {}
         self._new: list[str] = []
@@ -59,6 +61,7 @@ class Names:
     def number(self, name: str) -> int:
         """Return a name's number in this generation."""
         if name not in self._numbers:
+            self._distinct.add(name)
             self._new.append(name)
             self._numbers[name] = len(self._numbers)
         return self._numbers[name]

@@ -39,7 +39,7 @@ class ScannedStacks:
         """Return the stack_ids of these strings; new ones are interned in order of first appearance."""
         unknown = numbers[self._ids[numbers] < 0]
         for number in dict.fromkeys(unknown.tolist()):
-            self._ids[number] = stacks.intern_printed(*self._printed[number])
+            self._ids[number] = stacks.intern_printed(*self._printed.pop(number))
         return self._ids[numbers].astype(np.uint32)
 
 

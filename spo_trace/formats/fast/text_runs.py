@@ -52,6 +52,8 @@ class _PlainFile:
             if (at := self._read(begin, end - begin).rfind(SEPARATOR)) >= 0:
                 return begin + at + 1
         # The record is larger than a run. Text without records is cut where split_records() cuts it.
+        if pieces := _whole_pieces(end - start):
+            return start + pieces
         at = self._read(start, LONGEST_PIECE + len(SEPARATOR)).find(SEPARATOR)
         return min(start + (at + 1 if at >= 0 else LONGEST_PIECE), size)
 
@@ -113,10 +115,15 @@ def _cut(chunks: Iterable[bytes], run_bytes: int) -> Iterator[tuple[list[bytes],
             # A separator may span pieces. Text without a record start is cut where split_records() cuts it.
             chunk = b"".join(pieces)
             pieces = [chunk]
-            start = chunk.rfind(SEPARATOR) + 1 or (size - len(SEPARATOR)) // LONGEST_PIECE * LONGEST_PIECE
+            start = chunk.rfind(SEPARATOR) + 1 or _whole_pieces(size)
         rest = chunk[start:]
         if size > len(rest):
             yield [*pieces[:-1], chunk[:start]], size - len(rest)
         pieces, size = [rest], len(rest)
     if size:
         yield pieces, size
+
+
+# The number of bytes of whole pieces in text without a separator; one may begin in the last bytes.
+def _whole_pieces(size: int) -> int:
+    return max(0, size - len(SEPARATOR)) // LONGEST_PIECE * LONGEST_PIECE

@@ -31,7 +31,6 @@ MAPS = ("entries", "restored", "stacks", "events", "callers", "counters", "layou
 
 _PR_SET_PDEATHSIG = 1
 
-_DEBUGFS = Path("/sys/kernel/debug")
 _KALLSYMS = Path("/proc/kallsyms")
 _KPROBES = Path("/sys/bus/event_source/devices/kprobe")
 _BTF = Path("/sys/kernel/btf/vmlinux")
@@ -66,7 +65,7 @@ def _was_left(peer: socket.socket) -> bool:
 def _load(request: LoadRequest) -> "tuple[LoadAnswer, list[int]]":
     check_kernel()
     btf = _read_btf()
-    page_owner = _open_page_owner()
+    page_owner = _open_page_owner(Path(request["debugfs"]))
     samples = take_samples(page_owner, int(request["last_pfn"])) if page_owner is not None else []
     symbols = _read_symbols({*VARIABLES, *FUNCTIONS, *symbols_in(samples)})
     functions = btf.functions if btf is not None and _has_fentry() else None
@@ -118,10 +117,10 @@ def _has_fentry() -> bool:
     return hasattr(BPF, "support_kfunc") and bool(BPF.support_kfunc())
 
 
-def _open_page_owner() -> int | None:
-    path = _DEBUGFS / "page_owner"
-    if not _DEBUGFS.is_mount():
-        raise Problem(f"debugfs is not mounted on {_DEBUGFS}", f"mount -t debugfs debugfs {_DEBUGFS}")
+def _open_page_owner(debugfs: Path) -> int | None:
+    path = debugfs / "page_owner"
+    if not debugfs.is_mount():
+        raise Problem(f"debugfs is not mounted on {debugfs}", f"mount -t debugfs debugfs {debugfs}")
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -7,12 +7,16 @@ __all__ = ["LoadAnswer", "LoadRequest", "Refusal"]
 
 
 class LoadRequest(TypedDict):
-    """Ask to attach the probes; `program`: path of the BPF program, `defines`: sizes of its maps."""
+    """Ask to attach the probes; `program`: path of the BPF program, `defines`: sizes of its maps.
+
+    `debugfs`: the directory where it is mounted.
+    """
 
     program: str
     defines: "dict[str, int]"
     last_pfn: int
     events: bool
+    debugfs: str
 
 
 class LoadAnswer(TypedDict):

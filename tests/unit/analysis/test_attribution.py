@@ -257,7 +257,7 @@ def test_no_swap_entries_are_known_to_be_none(tmp_path: Path) -> None:
     [
         *((key, None) for key in KEYS),
         ("comm", "pid > 1"),
-        ("type", 'callsite == "folio_prealloc"'),
+        ("type", 'callsite == "__handle_mm_fault"'),
         ("stack", "type == 1"),
         ("pfn", 'category == "anon"'),
     ],

@@ -91,7 +91,7 @@ def test_an_unknown_name(expression: str) -> None:
         ("(order", "'(' was never closed"),
         ("comm == my app", "invalid syntax"),
         ('comm =~ "d"', "invalid syntax"),
-        ("order + " * 20000 + "1 > 0 ?", "invalid syntax"),
+        ("order + " * 2000 + "1 > 0 ?", "invalid syntax"),
     ],
 )
 def test_without_a_correction_the_hint_is_an_example(expression: str, said: str) -> None:

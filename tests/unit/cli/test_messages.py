@@ -86,7 +86,7 @@ def test_commands_to_install_are_in_one_place() -> None:
 def test_a_message_that_python_prints_has_no_control_characters() -> None:
     error = UsageError("\x1b[2J is not a name", hint=("use ", Argument("where"), "\u202e"))
     assert (str(error), error.message, error.hint) == (
-        "\\x1b[2J is not a name",
-        "\\x1b[2J is not a name",
-        "use where\\u202e",
+        "\\033[2J is not a name",
+        "\\033[2J is not a name",
+        "use where\\342\\200\\256",
     )

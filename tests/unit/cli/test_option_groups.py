@@ -17,7 +17,7 @@ def test_a_command_gets_the_groups_and_typer_the_options() -> None:
 
     flat = grouped(command)
     names = list(inspect.signature(flat).parameters)
-    assert names == ["name", "by", "where", "top", "format", "output", "envelope", "owner", "mode", "force"]
+    assert names == ["name", "by", "where", "top", "format", "output", "envelope", "csv_safe", "owner", "mode", "force"]
     assert (flat.__name__, flat.__doc__) == ("command", "Record a call.")
     flat("x", by=["comm"], force=True)
     assert calls == [("x", QuestionOptions(by=["comm"]), DocumentOptions(force=True))]

@@ -2,6 +2,7 @@
 """Counts of each kernel file, and errors with --strict."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -17,6 +18,18 @@ NOTED = Reject("page_owner", 99, 5, Reason.LINE, b"y", lost=False)
 HINT = "without strict such records are counted and kept in rejects.txt"
 
 
+def keeper(kept: list[Reject], most: int = 10) -> Callable[[Reject], bool]:
+    """Return a function that keeps the first rejects."""
+
+    def keep(reject: Reject) -> bool:
+        if len(kept) == most:
+            return False
+        kept.append(reject)
+        return True
+
+    return keep
+
+
 def test_times() -> None:
     counts = FileCounts()
     assert (counts.oldest_ts_nsec, counts.newest_ts_nsec) == (None, None)
@@ -27,20 +40,20 @@ def test_times() -> None:
 
 def test_lost_records_and_notes_are_counted_separately() -> None:
     kept: list[Reject] = []
-    log = ReadLog(kept.append, strict=False, progress=None)
-    for reject in (NOTED, LOST, LOST):
+    log = ReadLog(keeper(kept, most=2), strict=False, progress=None)
+    for reject in (NOTED, LOST, LOST, NOTED._replace(number=5)):
         log.reject(reject)
     counts = log.files["page_owner"]
-    assert (counts.malformed, counts.notes) == (2, 1)
-    assert counts.reasons == {Reason.LINE: 1, Reason.FIRST_LINE: 2}
+    assert (counts.malformed, counts.notes, counts.not_kept) == (2, 6, 2)
+    assert counts.reasons == {Reason.LINE: 6, Reason.FIRST_LINE: 2}
     assert counts.first_reject == "page_owner line 5 byte 99: line not understood"
-    assert kept == [NOTED, LOST, LOST]
+    assert kept == [NOTED, LOST]
 
 
 def test_problems_of_the_source_are_recorded() -> None:
     told: list[tuple[str, int]] = []
     log = ReadLog(
-        lambda reject: None, strict=False, progress=lambda text, counts: told.append((text.name, counts.records))
+        lambda reject: True, strict=False, progress=lambda text, counts: told.append((text.name, counts.records))
     )
     text = KernelText("page_owner", Chunks(()), outcome=Outcome("reading failed: x", skipped={"too large": 2}))
     with log.reading(text) as counts:
@@ -52,7 +65,7 @@ def test_problems_of_the_source_are_recorded() -> None:
 
 def test_marks_are_counted_but_not_stored_or_raised() -> None:
     kept: list[Reject] = []
-    log = ReadLog(kept.append, strict=True, progress=None)
+    log = ReadLog(keeper(kept), strict=True, progress=None)
     for number in (1, 5):
         log.reject(Reject("page_owner", 0, 1, Reason.CR_LF, b"", lost=False, number=number))
     assert log.files == {"page_owner": FileCounts(marks=Counter(cr_lf=6))}
@@ -62,7 +75,7 @@ def test_marks_are_counted_but_not_stored_or_raised() -> None:
 @pytest.mark.parametrize("reject", [LOST, NOTED])
 def test_strict_raises_the_first_reject(reject: Reject) -> None:
     kept: list[Reject] = []
-    log = ReadLog(kept.append, strict=True, progress=None)
+    log = ReadLog(keeper(kept), strict=True, progress=None)
     with pytest.raises(MalformedRecord) as caught:
         log.reject(reject)
     assert caught.value.message == f"page_owner line {reject.line} byte {reject.offset}: {reject.reason}"
@@ -80,14 +93,14 @@ def test_strict_raises_the_first_reject(reject: Reject) -> None:
     ],
 )
 def test_strict_raises_losses_of_the_source(text: KernelText, message: str) -> None:
-    log = ReadLog(lambda reject: None, strict=True, progress=None)
+    log = ReadLog(lambda reject: True, strict=True, progress=None)
     with pytest.raises(MalformedRecord) as caught, log.reading(text):
         pass
     assert (caught.value.message, caught.value.hint) == (message, HINT)
 
 
 def test_strict_accepts_complete_text() -> None:
-    log = ReadLog(lambda reject: None, strict=True, progress=None)
+    log = ReadLog(lambda reject: True, strict=True, progress=None)
     with log.reading(KernelText("page_owner", Chunks(()))) as counts:
         counts.records = 1
     assert log.files["page_owner"].records == 1

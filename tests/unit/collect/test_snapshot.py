@@ -59,7 +59,7 @@ def test_every_table_and_count(tmp_path: Path) -> None:
 
 
 def test_the_largest_times_do_not_overflow(tmp_path: Path) -> None:
-    snap = collected(tmp_path, {"page_owner": page(ts=(1 << 64) - 1) + page(ts=1 << 63)})
+    snap = collected(tmp_path, {"page_owner": page(0x100, ts=(1 << 64) - 1) + page(0x101, ts=1 << 63)})
     assert counts_of(snap, "page_owner")["newest_ts_nsec"] == (1 << 64) - 1
 
 
@@ -283,3 +283,32 @@ def test_only_known_callers_have_no_rule(stage: str, tmp_path: Path) -> None:
     stacks = [list(frames) for frames in snap.stacks["frames"]]
     assert len(stacks) > 400
     assert {meaning(frames).caller for frames in stacks if frames and deciding_rule(frames) is None} <= NO_RULE
+
+
+def test_more_memory_than_a_machine_can_have(tmp_path: Path) -> None:
+    # GIVEN records of the largest order, without a PFN that could show which of them overlap
+    record = b"Page allocated via order 22, mask 0x0()\n\n"
+    files = {"page_owner": record * 4097}
+    # WHEN they are 4 PiB and more
+    with pytest.raises(SpoTraceError) as caught:
+        collected(tmp_path, files, page_size=1 << 18)
+    # THEN there is no total that could be wrong
+    assert caught.value.message.endswith(" pages of 262,144 bytes: no machine has as much")
+    assert (
+        collected(tmp_path, {"page_owner": record * 4096}, page_size=1 << 18).meta.files["page_owner"].records == 4096
+    )
+
+
+def test_totals_that_no_machine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN records of seven pages in memory and two in swap, and a limit of as many bytes
+    files = {"page_owner": page(0x100, 2) + page(0x108, 1) + page(0x200), "swap_page_owner": entry(1) + entry(2)}
+    monkeypatch.setattr("spo_trace.collect.rows.MAX_MEMORY_BYTES", 7 * 4096)
+    assert len(collected(tmp_path, files).pages) == 3
+    # WHEN the records add up to more, THEN there is no snapshot
+    for limit, table in ((7 * 4096 - 1, "pages"), (2 * 4096 - 1, "swap")):
+        monkeypatch.setattr("spo_trace.collect.rows.MAX_MEMORY_BYTES", limit)
+        less = files if table == "pages" else {**files, "page_owner": page()}
+        with pytest.raises(
+            SpoTraceError, match=f"the records of {table} add up to [27] pages of 4,096 bytes: no machine"
+        ):
+            collected(tmp_path, less, force=True)

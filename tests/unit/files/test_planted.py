@@ -218,26 +218,29 @@ def test_the_old_output_is_replaced_by_the_user_before_the_final_rename(
     assert sorted(path.name for path in shared.iterdir()) == (["victim"] if how == "directory" else ["victim", "x"])
 
 
-def test_a_user_adds_to_the_old_output_while_it_is_removed(
-    shared: Path, access: Access, victim: Victim, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("name", "what"), [("a", "directory"), ("precious", "directory"), ("precious", "file")])
+def test_a_user_adds_to_the_old_output_before_it_is_removed(
+    shared: Path,
+    access: Access,
+    victim: Victim,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    what: str,
 ) -> None:
     with OutputDirectory(shared / "x", THINGS, access=access) as output:
-        output.create("a").close()
+        output.create("b").close()
         output.commit()
-    # WHEN a directory of root gets the name of a file of the old output, which was recognised before
+    # WHEN something of root is put into the old output after it was recognised
     with OutputDirectory(shared / "x", THINGS, access=access, force=True) as output:
         output.create("b").close()
-
-        def exchange() -> None:
-            (temporary(shared) / "a").unlink()
-            victim.directory.rename(temporary(shared) / "a")
-
-        after(monkeypatch, EXCHANGE, exchange)
+        thing = victim.directory if what == "directory" else victim.file
+        after(monkeypatch, EXCHANGE, lambda: thing.rename(temporary(shared) / name))
         output.commit()
     # THEN it is kept, with a warning
     kept = temporary(shared)
     assert caplog.messages == [f"the replaced directory is kept as {kept}: Directory not empty"]
-    (kept / "a").rename(victim.directory)
+    (kept / name).rename(thing)
     assert victim.is_untouched()
     assert os.listdir(shared / "x") == ["b"]  # noqa: PTH208
 
@@ -295,6 +298,7 @@ def test_a_link_in_place_of_the_temporary_file(
         else:
             before(monkeypatch, RENAME_FILE, exchange)
     # The owner of the open file is changed, no matter where its name leads now.
+    assert os.path.lexists(shared / "x") == (when == "after the last check")
     (shared / "x").unlink(missing_ok=True)
     assert victim.is_untouched()
 

@@ -176,8 +176,8 @@ def test_names_from_the_environment_are_escaped(
     with caplog.at_level(logging.WARNING):
         Scratch()
     (said,) = caplog.messages
-    assert said.isprintable() and "/dev/null/\\x1b[2J\\u202e/spo-trace can't be created" in said
-    assert "using " in said and "\\x1b]0;/spo-trace-" in said
+    assert said.isprintable() and "/dev/null/\\033[2J\\342\\200\\256/spo-trace can't be created" in said
+    assert "using " in said and "\\033]0;/spo-trace-" in said
 
 
 class FullDisk(io.BytesIO):

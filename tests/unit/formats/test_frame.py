@@ -69,3 +69,9 @@ def test_lines_that_are_not_frames(line: bytes) -> None:
 def test_all_lines_of_a_stack() -> None:
     assert parse_frames(b"") == ()
     assert parse_frames(b" a+0x1/0x2\n\n [<c0>] b+0x1/0x2\n") == ("a+0x1/0x2", "b+0x1/0x2")
+
+
+def test_a_line_that_is_too_long_for_a_symbol() -> None:
+    # In a line of a megabyte, the search for an offset took as long as that for ten thousand frames.
+    assert is_frame(b" " + b"f" * 900 + b"+0x1/0x2")
+    assert not is_frame(b" " + b"f" * 1000 + b"+0x1/0x2")

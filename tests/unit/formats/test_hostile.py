@@ -4,6 +4,8 @@
 import pytest
 
 from spo_trace.formats.escape import escape
+from spo_trace.formats.reasons import Reason
+from spo_trace.limits import MAX_LINES
 from tests.unit.formats.drawing import HOSTILE_COMMS
 from tests.unit.formats.reading import HEADER, read_pages, read_swap
 
@@ -108,15 +110,37 @@ def test_empty_text_has_no_record_and_no_reject(text: bytes) -> None:
         assert (parsed.rows, parsed.rejects) == ([], [])
 
 
-def test_very_many_rejects_notes_and_frames_are_all_kept() -> None:
-    # GIVEN a text of bad records, and a record of alternating unknown lines and frames
-    bad, odd = b"Page allocated via x\n\n", b"??\n0x1\n"
-    parsed = read_pages(bad * 20_000 + HEADER + odd * 20_000 + b"\n")
-    # THEN each is reported with its place
-    assert (len(parsed.rows), len(parsed.lost), len(parsed.notes)) == (1, 20_000, 20_000)
-    assert parsed.rows[0]["frames"] == ("0x1",) * 20_000
+def test_very_many_rejects_are_all_counted() -> None:
+    bad = b"Page allocated via x\n\n"
+    parsed = read_pages(bad * 20_000)
+    assert parsed.lost == [Reason.FIRST_LINE.text] * 20_000
+    assert (parsed.rejects[-1].line, parsed.rejects[-1].offset) == (2 * 20_000 - 1, len(bad) * 19_999)
+
+
+def test_a_record_of_very_many_lines_is_read_up_to_a_limit() -> None:
+    # GIVEN a record of alternating unknown lines and frames
+    odd = b"??\n0x1\n"
+    parsed = read_pages(HEADER + odd * 20_000 + b"\n" + HEADER + b" a+0x1/0x2\n\n")
+    # THEN its first lines are read, and the others are one reject with the number of its lines
+    read = MAX_LINES // 2
+    assert [row["frames"] for row in parsed.rows] == [("0x1",) * (read - 1), ("a+0x1/0x2",)]
+    assert [reject.number for reject in parsed.rejects] == [1] * (read - 1) + [1 + 2 * (20_000 - read) + 1]
+    # AND each has its place
     last = parsed.rejects[-1]
-    assert (last.line, last.offset) == (
-        40_000 + 2 + 2 * 20_000 - 1,
-        len(bad) * 20_000 + len(HEADER) + len(odd) * 19_999,
-    )
+    assert (last.line, last.offset) == (3 + MAX_LINES - 2, len(HEADER) + len(odd) * (read - 1))
+
+
+def test_unknown_lines_next_to_each_other_are_one_reject() -> None:
+    parsed = read_pages(HEADER + b"?1\n?2\n a+0x1/0x2\n?3\n\n")
+    assert [(reject.text, reject.number) for reject in parsed.rejects] == [(b"?1\n?2\n", 2), (b"?3\n", 1)]
+    assert parsed.rows[0]["frames"] == ("a+0x1/0x2",)
+
+
+def test_whitespace_beyond_the_limit_of_lines_is_left_as_it_is() -> None:
+    # GIVEN a record with CR LF and very many lines
+    text = (HEADER + b" a+0x1/0x2\n" * 3000 + b"\n").replace(b"\n", b"\r\n")
+    # THEN the time to read it is bounded, and it is lost
+    assert (read_pages(text).rows, len(read_pages(text).lost)) == ([], 1)
+    # AND one with few lines is read
+    few = (HEADER + b" a+0x1/0x2\n" * 900 + b"\n").replace(b"\n", b"\r\n")
+    assert len(read_pages(few).rows) == 1

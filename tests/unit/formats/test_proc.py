@@ -182,3 +182,11 @@ def test_long_fillers_take_linear_time(filler: bytes) -> None:
     assert proc.meminfo(junk + b"\nA: 1\n")["A"] == 1
     assert len(proc.swaps(junk + b"\n" + SWAPS_7_2)) == 4
     assert [zone["managed"] for zone in proc.zoneinfo(ZONEINFO + junk)] == [3840, 32000]
+
+
+def test_a_file_that_was_read_twice_counts_once() -> None:
+    swaps = b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/dev/sda2 partition\t8\t%d\t-2\n/f file\t8\t0\t-3\n"
+    assert proc.swaps(swaps % 1 + swaps % 2) == proc.swaps(swaps % 2)
+    zone = b"Node 0, zone %b\n  pages free %d\n        managed  9\n"
+    once = zone % (b"DMA", 2) + zone % (b"Normal", 3)
+    assert proc.zoneinfo(zone % (b"DMA", 1) + once) == proc.zoneinfo(once)

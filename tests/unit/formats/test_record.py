@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spo_trace.formats import record
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.record import Record, Reject, split_at_empty_lines, split_records
+from spo_trace.formats.record import LONGEST_PIECE, Record, Reject, split_at_empty_lines, split_records
 from spo_trace.formats.text_lines import LineStarts
 from tests.unit.formats.drawing import cut_anywhere
 
@@ -80,6 +80,27 @@ def test_a_reject_has_the_place_of_the_fault_and_the_whole_record() -> None:
 
 
 def test_records_of_stacks_end_at_empty_lines() -> None:
-    records = list(split_at_empty_lines(b" a\nn: 1\n\n b\r\nn: 2\r\n\r\n c"))
+    records = list(split_at_empty_lines([b" a\nn: 1\n\n b\r\nn: 2\r\n\r\n c"]))
     assert records == [Record(b" a\nn: 1\n\n", 0, 1), Record(b" b\r\nn: 2\r\n\r\n", 9, 4), Record(b" c", 21, 7)]
-    assert list(split_at_empty_lines(b"")) == []
+    assert list(split_at_empty_lines([])) == list(split_at_empty_lines([b""])) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 9, 100])
+def test_records_of_stacks_in_any_chunks(size: int) -> None:
+    text = b" a\nn: 1\n\n b\r\nn: 2\r\n\r\n c\n\n\n"
+    chunks = [text[at : at + size] for at in range(0, len(text), size)]
+    records = list(split_at_empty_lines(chunks))
+    assert b"".join(record.text for record in records) == text
+    assert [record for record in records if record.text.strip()] == [
+        Record(b" a\nn: 1\n\n", 0, 1),
+        Record(b" b\r\nn: 2\r\n\r\n", 9, 4),
+        Record(b" c\n\n", 21, 7),
+    ]
+
+
+def test_text_of_stacks_without_an_empty_line_is_cut() -> None:
+    text = b"x" * (3 * LONGEST_PIECE + 5) + b"\n\n a\n\n"
+    records = list(split_at_empty_lines([text[at : at + 100_000] for at in range(0, len(text), 100_000)]))
+    assert b"".join(record.text for record in records) == text
+    assert max(len(record.text) for record in records) <= LONGEST_PIECE
+    assert records[-1] == Record(b" a\n\n", len(text) - 4, 3)

@@ -23,6 +23,7 @@ BOOTED = {"proc/cmdline": b"quiet page_owner=on\n"}
 ON = MOUNTED | OWNER | BOOTED
 RELEASE = {"proc/sys/kernel/osrelease": b"6.1.0\n"}
 BOOT = "add page_owner=on to the kernel's command line (GRUB_CMDLINE_LINUX, then update-grub) and reboot"
+EITHER = "page_owner=on (page_owner=on,swap if the kernel has the swap_page_owner patches)"
 
 Files = dict[str, bytes]
 
@@ -89,17 +90,27 @@ ALONE: dict[str, tuple[Files, Missing, str, str]] = {
         "debugfs is not mounted on /sys/kernel/debug",
         "mount -t debugfs debugfs /sys/kernel/debug",
     ),
-    "mounted elsewhere": (
-        BOOTED | {"proc/self/mountinfo": b"30 23 0:7 / /mnt/my\\040debug rw - debugfs none rw\n"},
-        Missing.NOT_MOUNTED,
-        "debugfs is mounted on /mnt/my debug, not on /sys/kernel/debug",
-        "mount -t debugfs debugfs /sys/kernel/debug",
-    ),
     "hidden": (
         BOOTED | {"proc/self/mountinfo": DEBUGFS_MOUNT + b"31 23 0:9 / /sys/kernel/debug rw - tmpfs tmpfs rw\n"},
         Missing.NOT_MOUNTED,
         "a mount of tmpfs on /sys/kernel/debug hides debugfs",
         "umount /sys/kernel/debug",
+    ),
+    "hidden elsewhere": (
+        BOOTED
+        | {
+            "proc/self/mountinfo": b"30 23 0:7 / /mnt/my\\040debug rw - debugfs none rw\n"
+            b"31 23 0:9 / /mnt/my\\040debug rw - tmpfs tmpfs rw\n"
+        },
+        Missing.NOT_MOUNTED,
+        "a mount of tmpfs on /mnt/my debug hides debugfs",
+        "umount '/mnt/my debug'",
+    ),
+    "a part of debugfs": (
+        BOOTED | {"proc/self/mountinfo": b"30 23 0:7 /tracing /mnt rw - debugfs none rw\n"},
+        Missing.NOT_MOUNTED,
+        "debugfs is not mounted on /sys/kernel/debug",
+        "mount -t debugfs debugfs /sys/kernel/debug",
     ),
     "tracefs only": (
         BOOTED | {"proc/self/mountinfo": b"31 23 0:9 / /sys/kernel/debug/tracing rw - tracefs tracefs rw\n"},
@@ -202,25 +213,25 @@ ALONE: dict[str, tuple[Files, Missing, str, str]] = {
         MOUNTED | BOOTED,
         Missing.NO_FILE,
         "the kernel has no page_owner file; the command line has page_owner=on",
-        f"use a kernel with CONFIG_PAGE_OWNER=y, and {BOOT}",
+        f"use a kernel with CONFIG_PAGE_OWNER=y, and {BOOT.replace('page_owner=on', EITHER)}",
     ),
     "a configuration that is cut off": (
         MOUNTED | {"proc/config.gz": gzip.compress(b"CONFIG_PAGE_OWNER=y\n" * 999)[:-12]},
         Missing.NO_FILE,
         "the kernel has no page_owner file",
-        f"use a kernel with CONFIG_PAGE_OWNER=y, and {BOOT}",
+        f"use a kernel with CONFIG_PAGE_OWNER=y, and {BOOT.replace('page_owner=on', EITHER)}",
     ),
     "a configuration that is no gzip": (
         MOUNTED | {"proc/config.gz": b"\x1f\x8b\x08\0\0\0\0\0\0\3garbage"},
         Missing.NO_FILE,
         "the kernel has no page_owner file",
-        f"use a kernel with CONFIG_PAGE_OWNER=y, and {BOOT}",
+        f"use a kernel with CONFIG_PAGE_OWNER=y, and {BOOT.replace('page_owner=on', EITHER)}",
     ),
     "empty": (
         MOUNTED | BOOTED | {"sys/kernel/debug/page_owner": b""},
         Missing.EMPTY,
         "page_owner is empty",
-        "boot with page_owner=on",
+        f"boot with {EITHER}",
     ),
 }
 

@@ -54,6 +54,7 @@ socket.send_fds(peer, [json.dumps(answer).encode() + b"\\n"], [0, 0, 0])
             "defines": {"MAX_ENTRIES": 10, "MAX_RESTORED": 20},
             "last_pfn": 1000,
             "events": False,
+            "debugfs": "/sys/kernel/debug",
         }
         assert len(probes.descriptors) == 3
         assert probes.readable == probes.descriptors[:2]

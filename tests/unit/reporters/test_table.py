@@ -4,7 +4,6 @@
 import io
 
 import pandas as pd
-import pytest
 
 from spo_trace.reporters.balance import render_balance
 from spo_trace.reporters.table import render_table
@@ -94,26 +93,9 @@ def test_markdown() -> None:
     assert rendered(attribution(comm=["dd", None], stack=[("a;a", "b"), ("c",)]), markdown=True) == (
         "| comm | stack | mem | swap | total | share |\n"
         "| --- | --- | ---: | ---: | ---: | ---: |\n"
-        "| dd | a\\\\073a;b | 4.58 MiB | 252.09 MiB | 256.67 MiB | 100.0% |\n"
-        "| - | c | 0 B | 4.00 KiB | 4.00 KiB | 0.0% |\n"
+        "| `dd` | `a\\073a;b` | 4.58 MiB | 252.09 MiB | 256.67 MiB | 100.0% |\n"
+        "| - | `c` | 0 B | 4.00 KiB | 4.00 KiB | 0.0% |\n"
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "cell"),
-    [
-        ("a|b", "a\\|b"),
-        ("\\n", "\\\\n"),
-        ("<img src=x>", "&lt;img src=x>"),
-        ("&lt;", "&amp;lt;"),
-        ("*b* _i_ `c`", "\\*b\\* \\_i\\_ \\`c\\`"),
-        ("[a](http://x)", "\\[a\\](http://x)"),
-        ("~~gone~~", "\\~\\~gone\\~\\~"),
-    ],
-)
-def test_markdown_in_names_is_escaped(name: str, cell: str) -> None:
-    last = rendered(attribution(comm=[name, "x"]), markdown=True).split("\n")[2]
-    assert last.startswith(f"| {cell} | 4.58 MiB |")
 
 
 def test_a_balance() -> None:
@@ -144,7 +126,7 @@ def test_a_balance() -> None:
         "    balanced: -0.7% unexplained, within 2%\n"
         "\n"
         "swap type 0: /dev/vda\n"
-        "    not checked: hostile \\x1b name\n"
+        "    not checked: hostile \\033 name\n"
     )
 
 
@@ -152,4 +134,8 @@ def test_control_characters_are_escaped() -> None:
     # GIVEN names with control characters, which our captures always escape
     table = attribution(comm=["\x1b[2J", "a\nb\u202e"])
     # THEN the control characters are escaped
-    assert [line.split("  ")[0] for line in rendered(table).splitlines()] == ["comm", "\\x1b[2J", "a\\nb\\u202e"]
+    assert [line.split("  ")[0] for line in rendered(table).splitlines()] == [
+        "comm",
+        "\\033[2J",
+        "a\\nb\\342\\200\\256",
+    ]

@@ -97,7 +97,7 @@ def test_a_terminal_without_unicode() -> None:
 def test_names_are_text() -> None:
     # GIVEN names with control characters and markup of rich
     lines = drawn(view("[red]x[/red]", "\x1b[2J", "[/]"), 100, 24)
-    assert [line.split()[-1] for line in lines[3:6]] == ["[red]x[/red]", "\\x1b[2J", "[/]"]
+    assert [line.split()[-1] for line in lines[3:6]] == ["[red]x[/red]", "\\033[2J", "[/]"]
     out = io.StringIO()
     render_lines(rows("a\nb"), 1.0, out, header=False)
     assert out.getvalue().endswith("  a\\nb\n")

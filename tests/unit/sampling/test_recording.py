@@ -70,6 +70,14 @@ def test_recordings_of_all_pandas_versions_read_the_same(tmp_path: Path, dtype: 
     assert isinstance(table["comm"].dtype, pd.CategoricalDtype)
 
 
+def test_a_recording_of_an_older_version_can_be_read(tmp_path: Path) -> None:
+    # GIVEN samples without swap_cache_bytes and key_known, and an owner without a name
+    _, table = read_recording(made(tmp_path / "r", sample(1), sample(2, None)))
+    # THEN the swap cache is unknown, and so is the name
+    assert table["swap_cache_bytes"].isna().all()
+    assert table["key_known"].tolist() == [True, False]
+
+
 def test_a_recording_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     directory = made(tmp_path / "r", sample(1))
     (directory / hidden_name()).write_bytes(b"half a sample")

@@ -131,6 +131,15 @@ def test_amounts_may_be_unknown_in_all_rows(recording: Path) -> None:
     assert table["swap_bytes"].isna().sum() == 2
 
 
+@pytest.mark.parametrize("metadata", [b"{", b"[" * 100_000, b"\xff"])
+def test_metadata_for_pandas_is_ignored(recording: Path, metadata: bytes) -> None:
+    before = read_recording(recording)[1]
+    # The metadata of the first sample would be that of all.
+    path = recording / "000001.parquet"
+    pq.write_table(pq.read_table(path).replace_schema_metadata({"pandas": metadata}), path)
+    pd.testing.assert_frame_equal(read_recording(recording)[1], before)
+
+
 @pytest.mark.parametrize("lost", [1, 3, 5])
 def test_missing_samples_are_reported_and_fail_a_gate(recording: Path, lost: int) -> None:
     # GIVEN a recording without growth above a limit

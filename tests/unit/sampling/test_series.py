@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 import spo_trace as spo
+from spo_trace.analysis.growth import growth
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.descriptors import hidden_name
 from spo_trace.sampling.series import open_series
-from tests.support import FS, MACHINE, SHMEM, Files, entry, page, snapshot_of
+from tests.support import FS, MACHINE, SHMEM, Files, capture, entry, page, snapshot_of
 
 FILES = {**MACHINE, "page_owner": page() + page(0x110, 2, b"cat", stack=FS), "swap_page_owner": entry(1)}
 
@@ -29,8 +30,8 @@ def test_snapshots_are_in_chronological_order(tmp_path: Path) -> None:
     later = page(order=3) + page(0x110, 2, b"cat", stack=FS)
     series = open_series(snapshots(tmp_path, {}, {"page_owner": later}), Question.of(["comm"]))
     assert series.table.drop(columns=["swap_cache_bytes", "total_bytes"]).to_numpy().tolist() == [
-        *[[1, 0.0, "cat", 16384, 0], [1, 0.0, "dd", 4096, 4096]],
-        *[[2, 60.0, "dd", 32768, 4096], [2, 60.0, "cat", 16384, 0]],
+        *[[1, 0.0, "cat", True, 16384, 0], [1, 0.0, "dd", True, 4096, 4096]],
+        *[[2, 60.0, "dd", True, 32768, 4096], [2, 60.0, "cat", True, 16384, 0]],
     ]
 
 
@@ -159,3 +160,27 @@ def test_inputs_that_are_not_a_series(tmp_path: Path) -> None:
         spo.series(tmp_path, ["com"])
     with pytest.raises(SpoTraceError, match="there are no snapshots"):
         spo.series([])
+
+
+def test_unknown_keys_stay_unknown_in_a_recording(tmp_path: Path) -> None:
+    # GIVEN a recording by a key that swap entries lack: dd is charged to m, and has a page in swap
+    pages = page(tail=b"Charged to memcg m\n") + page(0x101)
+    changes = [{**FILES, "page_owner": pages, "uptime": b"%d.00 1.00\n" % (100 + n)} for n in range(3)]
+    captures = [capture(tmp_path / str(n), files) for n, files in enumerate(changes)]
+    list(spo.watch(["memcg", "comm"], from_=captures, record=tmp_path / "r"))
+    names = ["memcg", "key_known", "mem_bytes", "swap_bytes", "total_bytes"]
+    # THEN swap is one row, in which the memory cgroup is unknown, and the pages that are not charged are another one
+    for by in (None, ["memcg"]):
+        table = spo.series(tmp_path / "r", by).query("sample == 3")[names].astype(object).fillna("-")
+        assert sorted(table.to_numpy().tolist(), key=str) == [
+            ["-", False, 0, 4096, 4096],
+            ["-", True, 4096, "-", 4096],
+            ["m", True, 4096, "-", 4096],
+        ]
+    assert len(spo.trend(tmp_path / "r")) == 3
+    # AND the growth of each does not show 0 bytes of swap
+    shown = growth(spo.series(tmp_path / "r"), ["memcg", "comm"]).set_index("memcg")
+    assert shown["swap_bytes"].isna()["m"]
+    # AND by a key that both have, nothing is unknown
+    table = spo.series(tmp_path / "r", ["comm"]).query("sample == 1")[["comm", "key_known", "total_bytes"]]
+    assert table.to_numpy().tolist() == [["dd", True, 12288]]

@@ -195,7 +195,7 @@ def changed(path: str, value: object) -> bytes:
         (changed("files.page_owner", []), "files.page_owner is not an object"),
         (changed("files.page_owner.records", -1), "files.page_owner.records is not a whole number from 0 to 10**22"),
         (changed("files.page_owner.marks.tabs", 7), "files.page_owner.marks.tabs is not an object"),
-        (changed("files.\x1b[1m\n", 7), "files.\\x1b[1m\\n is not an object"),
+        (changed("files.\x1b[1m\n", 7), "files.\\033[1m\\n is not an object"),
         (changed(f"files.{'x' * 999}", 7), f"files.{'x' * 74} is not an object"),
         (changed("meminfo", ...), "meminfo is missing"),
         (changed("meminfo.MemTotal", "4096"), "meminfo.MemTotal is not a whole number from 0 to 10**22"),

@@ -4,6 +4,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -108,3 +109,10 @@ def test_entries_of_a_32_bit_machine(tmp_path: Path) -> None:
     files = {**MACHINE, "uname": b"Linux box 7.2 #1 SMP i686 GNU/Linux\n", "swap_page_owner": entry(1 << 26 | 5)}
     snap = snapshot_of(tmp_path, {**files, "page_owner": page()})
     assert snap.swap[["swap_type", "swap_offset"]].to_numpy().tolist() == [[1, 5]]
+
+
+@pytest.mark.parametrize("metadata", [b"{", b"[" * 100_000, b"\xff", b'{"columns": 7}'])
+def test_metadata_for_pandas_is_ignored(snap: Snapshot, metadata: bytes) -> None:
+    before = snap.read("pages")
+    change_table(snap.path, "pages", lambda table: table.replace_schema_metadata({"pandas": metadata}))
+    pd.testing.assert_frame_equal(Snapshot(snap.path).read("pages"), before)

@@ -120,7 +120,7 @@ def test_nothing_stays_open_where_page_owner_can_not_be_read(tmp_path: Path, mon
 
 
 FIXES = {
-    errno.EINVAL: (Missing.NOT_SWITCHED_ON, "page_owner is built in but not enabled: boot with page_owner=on"),
+    errno.ENODEV: (Missing.READ_ERROR, "run: spo-trace doctor"),
     errno.EIO: (Missing.READ_ERROR, "run: spo-trace doctor"),
 }
 
@@ -149,6 +149,7 @@ LOCKED = {"sys/kernel/security/lockdown": b"none [integrity] confidentiality\n"}
         (errno.EPERM, LOCKED, Missing.LOCKDOWN),
         (errno.EPERM, {"run/.containerenv": b""}, Missing.CONTAINER),
         (errno.EACCES, {}, Missing.PERMISSION),
+        (errno.EINVAL, {}, Missing.NOT_SWITCHED_ON),
     ],
 )
 @pytest.mark.parametrize("name", ["page_owner", "swap_page_owner"])

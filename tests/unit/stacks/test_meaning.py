@@ -441,7 +441,7 @@ get_page_from_freelist+0xef4/0x1170 __alloc_frozen_pages_noprof+0xc0/0x1a4 __all
 do_huge_pmd_anonymous_page+0xcc/0x5bc __handle_mm_fault+0x708/0x15c4 handle_mm_fault+0x148/0x1ac
 do_page_fault+0x164/0x508 do_translation_fault+0x44/0x4c do_mem_abort+0x40/0x8c el1_abort+0x40/0x5c
 
-# 7.2 arm64 huge page = anon, vma_alloc_anon_folio_pmd, vmlinux
+# 7.2 arm64 huge page = anon, do_huge_pmd_anonymous_page, vmlinux
 get_page_from_freelist+0xef4/0x1170 __alloc_frozen_pages_noprof+0xc0/0x1a4 __folio_alloc_noprof+0x10/0x60
 vma_alloc_anon_folio_pmd+0x30/0x2f4 do_huge_pmd_anonymous_page+0xa4/0x5bc __handle_mm_fault+0x708/0x15c4
 handle_mm_fault+0x148/0x1ac do_page_fault+0x164/0x508 do_translation_fault+0x44/0x4c do_mem_abort+0x40/0x8c
@@ -617,7 +617,7 @@ PLUMBING = """
     alloc_pages_mpol alloc_pages_mpol_noprof alloc_frozen_pages_noprof try_alloc_pages_noprof alloc_pages_nolock_noprof
     alloc_pages_bulk_array_mempolicy alloc_pages_bulk_array_interleave alloc_pages_bulk_array_weighted_interleave
     alloc_pages_bulk_mempolicy_noprof alloc_pages_bulk_interleave folio_alloc_mpol_noprof vma_alloc_folio_noprof
-    folio_prealloc
+    folio_prealloc vma_alloc_anon_folio_pmd
     __pcs_replace_empty_main __pcs_replace_full_main alloc_from_pcs refill_sheaf refill_objects __refill_objects_node
     alloc_full_sheaf __prefill_sheaf_pfmemalloc kmem_cache_refill_sheaf
     __bpf_map_area_alloc bpf_map_area_alloc io_pages_map alloc_inode new_inode new_inode_pseudo iget_locked

@@ -175,7 +175,7 @@ def test_kprobes_are_used_without_fentry(
     for name, value in {
         "check_kernel": lambda: None,
         "_read_btf": lambda: known if btf else None,
-        "_open_page_owner": lambda: None,
+        "_open_page_owner": lambda _: None,
         "KernelSymbols": lambda *_: kallsyms,
     }.items():
         monkeypatch.setattr(loader, name, value)
@@ -184,7 +184,9 @@ def test_kprobes_are_used_without_fentry(
     monkeypatch.setattr(bcc, "has_fentry", able)
     (tmp_path / "x.c").touch()
     # WHEN
-    answer, _ = loader._load({"program": str(tmp_path / "x.c"), "defines": {}, "last_pfn": 0, "events": True})
+    answer, _ = loader._load(
+        {"program": str(tmp_path / "x.c"), "defines": {}, "last_pfn": 0, "events": True, "debugfs": "/"}
+    )
     # THEN
     fentry = btf and able
     assert answer["fentry"] is fentry
@@ -206,15 +208,14 @@ def test_unreadable_memory(bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pyte
 
 
 def test_debugfs_and_page_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader, "_DEBUGFS", tmp_path)
     with pytest.raises(Problem) as caught:
-        loader._open_page_owner()
+        loader._open_page_owner(tmp_path)
     assert caught.value.hint == f"mount -t debugfs debugfs {tmp_path}"
     monkeypatch.setattr(Path, "is_mount", lambda _: True)
-    assert loader._open_page_owner() is None
+    assert loader._open_page_owner(tmp_path) is None
     (tmp_path / "page_owner").symlink_to("page_owner")
     with pytest.raises(Problem, match="page_owner cannot be read: Too many levels of symbolic links") as caught:
-        loader._open_page_owner()
+        loader._open_page_owner(tmp_path)
     assert caught.value.hint is None
 
 
@@ -235,7 +236,7 @@ def test_root_and_lockdown_are_blamed_by_error_number(
     monkeypatch.setattr(Path, "is_mount", lambda _: True)
     monkeypatch.setattr("os.open", refuse)
     with pytest.raises(Problem) as caught:
-        loader._open_page_owner()
+        loader._open_page_owner(tmp_path)
     assert caught.value.hint == hint
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(Problem) as caught:

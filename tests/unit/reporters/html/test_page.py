@@ -159,7 +159,7 @@ def test_the_balance_has_signs_and_verdicts() -> None:
 
 
 def test_pieces() -> None:
-    assert text('<a "\x1b\u202e&') == "&lt;a &quot;\\x1b\\u202e&amp;"
+    assert text('<a "\x1b\u202e&') == "&lt;a &quot;\\033\\342\\200\\256&amp;"
     assert amount(4096, signed=True) == '<data value="4096" title="4,096 bytes">+4.00 KiB</data>'
     assert facts_list([("a", "b"), ("c", None)]) == '<dl class="facts"><div><dt>a</dt><dd>b</dd></div></dl>'
     assert notes_list(["<"]) == '<p class="note">&lt;</p>'
