@@ -35,14 +35,14 @@ class Origin(StrEnum):
 class FileCounts:
     """Count what was read of one kernel file.
 
-    `malformed`: records that were lost; `notes`: lines set aside from records that were kept. `reasons` and `marks`:
-    how often each code of `formats.reasons` occurred. `not_kept`: rejects that are counted, but beyond the limit of
-    rejects.txt. `skipped`: records that could not be read, by code of `Skipped`. `retried`: reads that were repeated
-    because the kernel was out of memory. `problem`: why reading stopped early. `note`: a remark on where the text comes
-    from. `began`: seconds since the collection began; `seconds`: how long reading took. `oldest_ts_nsec`, `newest_ts_nsec`: allocation times, in ns since boot.
-    `back_at_line`: the first line at which the PFN (or swap entry) goes back. `repeated`, `overlapping`: records that
-    are left out because a later one has the same PFN, or some of the same base pages. `unnumbered`: records without a
-    PFN.
+    `malformed`: records that were lost; `notes`: lines set aside from records that were kept. `reasons` and
+    `marks`: how often each code of `formats.reasons` occurred. `not_kept`: rejects that are counted, but beyond the
+    limit of rejects.txt. `skipped`: records that could not be read, by code of `Skipped`. `retried`: reads that
+    were repeated because the kernel was out of memory. `problem`: why reading stopped early. `note`: a remark on
+    where the text comes from. `began`: seconds since the collection began; `seconds`: how long reading took.
+    `oldest_ts_nsec`, `newest_ts_nsec`: allocation times, in ns since boot. `back_at_line`: the first line at which
+    the PFN (or swap entry) goes back. `repeated`, `overlapping`: records that are left out because a later one has
+    the same PFN, or some of the same base pages. `unnumbered`: records without a PFN.
     """
 
     records: int = 0
