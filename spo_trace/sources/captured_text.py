@@ -27,7 +27,15 @@ def file_text(name: str, path: Path, note: str | None = None) -> KernelText:
     raw = open_regular(path)
     size = os.fstat(raw.fileno()).st_size
     outcome = Outcome()
-    head = _head_of(raw, path)
+    try:
+        head = raw.read(HEAD)
+        raw.seek(0)
+    except OSError as error:
+        raw.close()
+        if name in RECORD_FILES:
+            raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="name another copy of it") from error
+        # The owners can be read without it.
+        return KernelText(name, Chunks([]), outcome=Outcome(f"it can't be read: {error.strerror}"))
     # A debugfs file has size 0: it must be read as a stream. So must a file with holes, which is never a whole text.
     plain = size and name in RECORD_FILES and not is_compressed(head) and not _has_hole(raw, size)
     if plain and not _checked(raw, name, head):
@@ -41,16 +49,6 @@ def file_text(name: str, path: Path, note: str | None = None) -> KernelText:
                 yield chunk
 
     return KernelText(name, cleaned(name, chunks(), outcome), size, note, outcome)
-
-
-def _head_of(raw: BinaryIO, path: Path) -> bytes:
-    try:
-        head = raw.read(HEAD)
-        raw.seek(0)
-    except OSError as error:
-        raw.close()
-        raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="copy it from another disk") from error
-    return head
 
 
 # File systems that cannot tell report one hole, at the end.

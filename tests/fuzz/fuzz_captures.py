@@ -29,7 +29,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 # Inputs per process: to start one takes longer than to read an input.
-_PER_PROCESS = 200
+_PER_PROCESS = 50
 
 # Memory that an input may take in addition to what a process has at its start, and its seconds. The largest that is
 # allowed is the text of page_owner_stacks (128 MiB), which is copied once.
@@ -95,7 +95,8 @@ def stream(choose: random.Random, at: Path) -> int:
         path.write_bytes(packed + bytes(choose.choice((1, 4, 511, 1 << 16))))
         return _RECORDS
     if kind == 1:
-        path.write_bytes(packed + _damage(choose, packed))
+        # Without records, because a later record replaces an earlier one of the same PFN.
+        path.write_bytes(packed + _damage(choose, _compress(b"no record\n" * 500, suffix)))
         return _RECORDS
     if kind == 2:
         # Without compression, each byte of the file is one of the text.
@@ -211,7 +212,6 @@ def check(kind: str, seed: int) -> str:
             return "refused"
         rows = snap.pages.pfn.tolist()
         assert rows[:least] == list(range(1, least + 1)), f"{len(rows)} records, {least} undamaged"
-        assert kind == "archive" or len(set(rows)) >= least
         return "read"
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from spo_trace.collect.read_log import ReadLog
 from spo_trace.errors import MalformedRecord
-from spo_trace.formats.reasons import Reason
+from spo_trace.formats.reasons import Reason, Skipped
 from spo_trace.formats.record import Reject
 from spo_trace.formats.text import Chunks, KernelText, Outcome
-from spo_trace.snapshots.meta import FileCounts
+from spo_trace.snapshots.meta import FileCounts, skipped_text
 
 LOST = Reject("page_owner", 70, 3, Reason.FIRST_LINE, b"x", lost=True)
 NOTED = Reject("page_owner", 99, 5, Reason.LINE, b"y", lost=False)
@@ -104,3 +104,22 @@ def test_strict_accepts_complete_text() -> None:
     with log.reading(KernelText("page_owner", Chunks(()))) as counts:
         counts.records = 1
     assert log.files["page_owner"].records == 1
+
+
+def test_causes_of_skipped_records_are_shown_as_text() -> None:
+    # GIVEN records that the kernel could not return, and reads that were repeated
+    text = KernelText("page_owner", Chunks(()), outcome=Outcome(skipped={Skipped.TOO_LARGE: 2}, retried=3))
+    log = ReadLog(lambda _: True, strict=False, progress=None)
+    with log.reading(text):
+        pass
+    # THEN the snapshot has codes, and the user gets sentences; a cause of an older snapshot is a sentence already
+    counts = log.files["page_owner"]
+    assert (counts.skipped, counts.retried) == ({"too_large": 2}, 3)
+    assert skipped_text("too_large") == "record larger than the kernel's buffer (ENOMEM)"
+    assert skipped_text("another sentence") == "another sentence"
+    log = ReadLog(lambda _: True, strict=True, progress=None)
+    with (
+        pytest.raises(MalformedRecord, match=r"^page_owner: record larger than the kernel's buffer"),
+        log.reading(text),
+    ):
+        pass

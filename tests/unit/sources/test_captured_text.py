@@ -13,8 +13,9 @@ import spo_trace as spo
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.copied_text import HEAD
 from spo_trace.formats.reasons import MARKS, Reason
+from spo_trace.formats.text_reader import chunks_in
 from spo_trace.snapshots.meta import FileCounts
-from spo_trace.sources.captured_text import needs_cleaning
+from spo_trace.sources.captured_text import file_text, needs_cleaning
 from tests.support import ANON, CARRIED, MACHINE, SHMEM, capture, entry, page, tar_of
 
 TEXT = (
@@ -235,3 +236,17 @@ def test_another_kind_of_file_named_page_owner(tmp_path: Path) -> None:
     with pytest.raises(SpoTraceError, match=r"page_owner_sort \(") as caught:
         rows_of(tmp_path, b"3 times, 3 pages:\nPage allocated via order 0, mask 0x0()\n a+0x1/0x2\n\n")
     assert caught.value.hint is not None
+
+
+@pytest.mark.parametrize("name", ["page_owner", "meminfo"])
+def test_a_file_that_the_disk_cannot_return(tmp_path: Path, name: str) -> None:
+    # GIVEN a file whose reads fail with EIO, as those of address 0 of a process do
+    (tmp_path / name).symlink_to("/proc/self/mem")
+    if name == "page_owner":
+        # THEN without the owners, there is an error
+        with pytest.raises(SpoTraceError, match=r"/page_owner can't be read: Input/output error$"):
+            file_text(name, tmp_path / name)
+    else:
+        # AND any other file is left out
+        text = file_text(name, tmp_path / name)
+        assert (b"".join(chunks_in(text)), text.outcome.problem) == (b"", "it can't be read: Input/output error")
