@@ -206,7 +206,7 @@ def many_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def one_of_many(pfn: int) -> bytes:
     """Return a record; a few processes and stacks repeat."""
-    return page(pfn, pfn % 5, b"dd%d" % (pfn % 11), stack=(b"f%d+0x1/0x2" % (pfn % 7),), ts=pfn)
+    return page(pfn, int(pfn % 5 == 0), b"dd%d" % (pfn % 11), stack=(b"f%d+0x1/0x2" % (pfn % 7),), ts=pfn)
 
 
 def test_snapshots_do_not_depend_on_the_number_of_readers(many_pages: Path, tmp_path: Path) -> None:
