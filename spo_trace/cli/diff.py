@@ -12,7 +12,6 @@ from spo_trace.cli.output import check_html, opened, warn
 from spo_trace.cli.tables import Target, most_grown, no_match_notes, print_notes, show
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 from spo_trace.reporters.format import counted, format_size
-from spo_trace.schema import KEY_KNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,6 +126,8 @@ def _changed(table: "pd.DataFrame") -> "pd.Series":
 # With two kernels, symbols replaces stack.
 def _keys(table: "pd.DataFrame") -> list[str]:
     before = list(table.columns)[: list(table.columns).index("mem_bytes_a")]
+    from spo_trace.schema import KEY_KNOWN
+
     return [name for name in before if name != KEY_KNOWN]
 
 
