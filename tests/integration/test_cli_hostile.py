@@ -128,7 +128,7 @@ ODD = {
 def test_an_invalid_record_is_one_counted_reject(tmp_path: Path, record: bytes, reason: str) -> None:
     capture(tmp_path / "c", {**MACHINE, "page_owner": page(0x200) + record})
     run = in_process("report", "c", "-f", "csv", cwd=tmp_path)
-    assert run.stdout.split(b"\n")[1].startswith(b"dd,1,,4096,,4096,")
+    assert run.stdout.split(b"\n")[1].startswith(b"dd,True,1,,,4096,,,4096,")
     said = run.stderr.decode()
     kept = "1 of 2 records are malformed and set aside (a snapshot keeps them in rejects.txt; first: page_owner"
     assert f"warning: page_owner: {kept}" in said
