@@ -12,7 +12,7 @@ import pytest
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import OWN
-from spo_trace.files.text_file import text_file
+from spo_trace.files.text_file import check_file, text_file
 from tests.unit.files.hooks import before
 from tests.unit.files.users import OTHER, SUDO, USER, as_root, ids, shared
 
@@ -23,6 +23,7 @@ OPEN = "spo_trace.files.special_file._open"
 
 def write(path: Path, text: str = "report", *, force: bool = False) -> None:
     """Write text to a path as every command does."""
+    check_file(path, force=force)
     with text_file(path, OWN, force=force) as file:
         file.write(text)
 
