@@ -27,7 +27,7 @@ help: ## list the targets
 
 $(READY): pyproject.toml hatch_build.py spo_trace/version.py $(wildcard spo_trace/native/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("spo-trace needs Python 3.11 or newer: make PYTHON=python3.11")'
-	@echo "Installing spo-trace and its dependencies into $(VENV) (370 MB; pip downloads 90 MB the first time)"
+	@echo "Installing spo-trace and its dependencies into $(VENV) (380 MB; pip downloads 90 MB the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) --editable . || { $(NO_PACKAGES); }
 	@touch $@
@@ -93,7 +93,7 @@ pictures: $(TEST) ## update the pictures of the documents; needs chromium and ch
 bench: $(READY) ## compare with page_owner_sort on a large text (BENCH_RECORDS records, by default 1000000)
 	$(BIN)/python -m tests.bench.bench --markdown bench.md
 
-fuzz: $(FUZZ) ## one minute each of damaged text, snapshots and recordings: right answers or one error
+fuzz: $(FUZZ) ## one minute each of damaged text, captures, snapshots and recordings: right answers or one error
 	for fuzzer in tests/fuzz/fuzz_*.py; do $(BIN)/python $$fuzzer --seconds 60 || exit 1; done
 
 consumers: ## download the readers of exports that tests use: speedscope, a pprof decoder; needs npm

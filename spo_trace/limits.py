@@ -3,6 +3,17 @@
 
 __all__ = [
     "COUNT_RANGE",
+    "DIRECTORY_ENTRIES",
+    "ENOMEM_FIRST_PAUSE",
+    "ENOMEM_IN_VAIN",
+    "ENOMEM_PAUSES",
+    "ENOMEM_SECONDS",
+    "ERROR_MESSAGE",
+    "EXPANDED_FREELY",
+    "EXPANSION",
+    "EXTENDED_HEADERS",
+    "GLOBAL_HEADERS",
+    "LONGEST_PATH",
     "MANIFEST_BYTES",
     "MAX_FRAME_BYTES",
     "MAX_JSON_BYTES",
@@ -19,8 +30,21 @@ __all__ = [
     "MAX_SECONDS",
     "MAX_STACKS",
     "MAX_TABLE_BYTES",
+    "MEMBERS",
+    "MEMBER_HEADERS",
     "NAME_BYTES",
+    "ONE_LINE_FILE",
+    "PADDING",
+    "PROC_FILE",
+    "REPLAYED",
+    "SPOOLED",
+    "SPOOL_RESERVE",
+    "STACKS_FILE",
     "STAGE_NAME_BYTES",
+    "WITHOUT_RECORD",
+    "XZ_MEMORY",
+    "ZONEINFO_FILE",
+    "ZSTD_WINDOW_LOG",
 ]
 # Characters of a condition (--where): a list of two thousand process IDs fits. Python's parser, and the messages that
 # show a condition, take time and stack for longer ones.
@@ -97,3 +121,78 @@ MAX_STACKS = 1 << 17
 # Distinct names in one column: processes, cgroups, combinations of flags. A name takes 0.2 KiB. A kernel has up to 4
 # million threads at a time (PID_MAX_LIMIT), of which most have the name of another.
 MAX_NAMES = 1 << 20
+
+# Compressed files
+
+# Memory for the dictionary of an xz stream, and the window of a zstd frame. `xz -9` needs 65 MiB; `zstd --long` and
+# `zstd --ultra -22` have windows of 2**27 bytes, which is also what zstd accepts by default. The formats allow
+# 4 GiB and 2**41 bytes.
+XZ_MEMORY = 256 << 20
+ZSTD_WINDOW_LOG = 27
+
+# A decompressor that fails drops the output of the failing call. Up to this size, the compressed input of a member is
+# kept, so that the member can be decompressed again, byte by byte at the end. As page_owner text, this is about 80 MB.
+REPLAYED = 8 << 20
+
+# Each record of 740 bytes has its own PFN and times, so text of page_owner shrinks to a fiftieth, not to less than a
+# hundredth. A terabyte of zeros is 700 kB of bz2. EXPANDED_FREELY is decompressed in seconds, whatever it is.
+EXPANSION = 2000
+EXPANDED_FREELY = 1 << 30
+
+# Zeros behind a compressed file fill it up to a block of a tape or to the size of a device. /dev/zero never ends.
+PADDING = 16 << 30
+
+# Archives
+
+# Bytes of one member's headers: long names, PAX records, maps of sparse files. PATH_MAX is 4 KiB, and a capture has no
+# sparse files; `tar --xattrs` may add 64 KiB of attributes. tarfile keeps all of it in memory.
+MEMBER_HEADERS = 1 << 20
+
+# Extended headers before one member; GNU tar writes two (a long name and a long link), tarfile one.
+EXTENDED_HEADERS = 8
+
+# Records of global PAX headers; `git archive` writes one, a comment.
+GLOBAL_HEADERS = 100
+
+# Members of an archive. The report of a whole machine (sosreport) has up to 100,000.
+MEMBERS = 1_000_000
+
+# PATH_MAX (include/uapi/linux/limits.h). A longer name is of no file of a capture.
+LONGEST_PATH = 4096
+
+# Captures
+
+# An archive from standard input is copied to a file, because it is read more than once. 64 GiB is the text of a machine
+# with 1.5 TB of memory, as a plain archive. Other programs need the rest of the disk.
+SPOOLED = 64 << 30
+SPOOL_RESERVE = 1 << 30
+
+# Entries of a directory that are looked at. A capture has 30, a directory of captures or snapshots a few thousand.
+DIRECTORY_ENTRIES = 10_000
+
+# Text in which no record starts, such as a log around the records. A sparse file or a pipe of zeros never ends.
+WITHOUT_RECORD = 256 << 20
+
+# The message of one NAME.err file, or of `cat`: a path and an error.
+ERROR_MESSAGE = 200
+
+# Bytes of each kernel file other than page_owner and swap_page_owner; it is read whole.
+# page_owner_stacks: each distinct stack once. A stack has about 800 bytes, and the stack depot holds 128 MiB in total.
+# zoneinfo: 75 bytes for each zone of each processor; 16 MiB are 200,000 of these.
+# uname, date and others: one line; the longest is the kernel's command line (at most 4 KiB on s390).
+# Others: meminfo, vmstat and getconf -a have 10 KB.
+STACKS_FILE = 128 << 20
+ZONEINFO_FILE = 16 << 20
+ONE_LINE_FILE = 64 << 10
+PROC_FILE = 1 << 20
+
+# Reads of page_owner
+
+# A read that fails for lack of memory (ENOMEM) is repeated at once, then after pauses of 1 ms, 2 ms, … 1 s: reclaim
+# frees memory within milliseconds, the OOM killer within a second. ENOMEM_SECONDS: all pauses for one file.
+ENOMEM_FIRST_PAUSE = 0.001
+ENOMEM_PAUSES = 11
+ENOMEM_SECONDS = 30.0
+
+# Positions that are tried if no record at all has been read yet: more than the PFNs of a range of a parallel reader.
+ENOMEM_IN_VAIN = 1 << 16

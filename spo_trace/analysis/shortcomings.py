@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from spo_trace.errors import Argument, Text
 from spo_trace.formats.reasons import Reason
 from spo_trace.limits import MAX_REJECTS
-from spo_trace.snapshots.meta import FileCounts, MachineFacts, Meta, reason_text
+from spo_trace.snapshots.meta import FileCounts, MachineFacts, Meta, reason_text, skipped_text
 from spo_trace.snapshots.page_size import PageSizeFrom, usual_page_sizes
 
 __all__ = ["shortcomings"]
@@ -71,8 +71,10 @@ def _of_file(name: str, counts: FileCounts) -> Iterator[str]:
     yield from _of_order(name, counts)
     if counts.problem:
         yield f"{counts.problem}; the text before it was read"
-    for reason, number in counts.skipped.items():
-        yield f"at least {number:,} skipped: {reason}"
+    for code, number in counts.skipped.items():
+        yield f"at least {number:,} skipped: {skipped_text(code)}"
+    if counts.retried:
+        yield f"{counts.retried:,} reads were repeated because the kernel was out of memory (ENOMEM)"
     if counts.note:
         yield counts.note
     for code, number in counts.marks.items():

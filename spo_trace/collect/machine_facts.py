@@ -77,17 +77,8 @@ def _content(source: Source, warnings: list[str], name: str) -> bytes:
     text = source.open(name)
     if text is None:
         return b""
-    content = bytearray()
-    for chunk in chunks_in(text):
-        content += chunk
-        if len(content) > _LARGEST:
-            text.outcome.problem = f"it has more than {_LARGEST >> 20} MiB"
-            break
+    content = b"".join(chunks_in(text))
     if text.outcome.problem is None:
-        return bytes(content)
+        return content
     warnings.append(f"{name}: {text.outcome.problem}; it is left out")
     return b""
-
-
-# Larger than any of these /proc files, even than zoneinfo with 1,000 zones and processors.
-_LARGEST = 16 << 20

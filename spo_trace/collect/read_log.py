@@ -9,7 +9,7 @@ from spo_trace.errors import Argument, MalformedRecord
 from spo_trace.formats.reasons import MARKS, Reason
 from spo_trace.formats.record import Reject
 from spo_trace.formats.text import KernelText
-from spo_trace.snapshots.meta import FileCounts
+from spo_trace.snapshots.meta import FileCounts, skipped_text
 
 __all__ = ["Progress", "ReadLog"]
 
@@ -39,11 +39,14 @@ class ReadLog:
         counts.seconds = round(counts.seconds + monotonic() - started, 3)
         outcome = text.outcome
         counts.skipped.update(outcome.skipped)
+        counts.retried += outcome.retried
         counts.problem = outcome.problem
         counts.note = text.note
         counts.marks.update(outcome.marks)
         if self._strict and (outcome.problem or outcome.skipped):
-            raise MalformedRecord(f"{text.name}: {outcome.problem or next(iter(outcome.skipped))}", hint=_HINT)
+            raise MalformedRecord(
+                f"{text.name}: {outcome.problem or skipped_text(next(iter(outcome.skipped)))}", hint=_HINT
+            )
         self.progress(text, counts)
 
     def progress(self, text: KernelText, counts: FileCounts) -> None:

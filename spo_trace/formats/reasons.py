@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Why text was rejected, and what copying changed in text that was read: a stable code and a sentence for each."""
+"""Why text was rejected or skipped, and what copying changed in it: a stable code and a sentence for each."""
 
 from enum import StrEnum
 
-__all__ = ["MARKS", "Reason"]
+__all__ = ["MARKS", "Reason", "Skipped"]
 
 
 class Reason(StrEnum):
@@ -93,6 +93,20 @@ _TEXTS = {
     Reason.UTF_16: "lines in UTF-16",
     Reason.GREP: "separator lines '--' of grep",
 }
+
+
+class Skipped(StrEnum):
+    """Name why the kernel could not return a record; the value is the code in snapshot.json."""
+
+    TOO_LARGE = "too_large"
+
+    @property
+    def text(self) -> str:
+        """Return the cause as words for users."""
+        return _CAUSES[self]
+
+
+_CAUSES = {Skipped.TOO_LARGE: "record larger than the kernel's buffer (ENOMEM)"}
 
 # Counted only: their records are in the tables, and rejects.txt does not have them.
 MARKS = frozenset(

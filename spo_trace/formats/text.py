@@ -63,13 +63,15 @@ Content = Chunks | PlainFile | DelimitedRecords | ReaderRuns
 class Outcome:
     """Collect the outcome of reading a text; it is complete at the end of the text.
 
-    `problem`: why the text ended early. `skipped`: number of records that the kernel could not return, by reason.
-    `marks`: number of lines that copying changed, by kind of change. `pageblock_order`: base-2 logarithm of a
-    pageblock's pages, if PFN lines show it. `reached`: how much of the text's size has been read, for progress only.
+    `problem`: why the text ended early. `skipped`: number of records that the kernel could not return, by code of
+    `Skipped`. `retried`: number of reads that were repeated because the kernel was out of memory. `marks`: number of
+    lines that copying changed, by kind of change. `pageblock_order`: base-2 logarithm of a pageblock's pages, if PFN
+    lines show it. `reached`: how much of the text's size has been read, for progress only.
     """
 
     problem: str | None = None
     skipped: dict[str, int] = field(default_factory=dict)
+    retried: int = 0
     marks: Counter[Reason] = field(default_factory=Counter)
     pageblock_order: int | None = None
     reached: int = 0

@@ -49,9 +49,9 @@ class KernelCounts:
 
     def _by_stack(self, source: Source) -> dict[Frames, int]:
         records = self._records(source, "show_stacks")
-        return _added_up(
-            (parse_frames(r.stack or b""), r.nr_base_pages) for r in records if r.nr_base_pages is not None
-        )
+        # A text that is there twice counts once, as with handles.
+        pages = {r.stack: r.nr_base_pages for r in records if r.nr_base_pages is not None}
+        return _added_up((parse_frames(stack or b""), number) for stack, number in pages.items())
 
     def _records(self, source: Source, name: str) -> Iterator[StackRecord]:
         text = source.open(name)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from spo_trace.formats.missing import Why
 from spo_trace.formats.proc import SwapArea, Zone
-from spo_trace.formats.reasons import Reason
+from spo_trace.formats.reasons import Reason, Skipped
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom
 
 __all__ = [
@@ -37,12 +37,12 @@ class FileCounts:
 
     `malformed`: records that were lost; `notes`: lines set aside from records that were kept. `reasons` and `marks`:
     how often each code of `formats.reasons` occurred. `not_kept`: rejects that are counted, but beyond the limit of
-    rejects.txt. `skipped`: records that could not be read, by cause. `problem`:
-    why reading stopped early. `note`: a remark on where the text comes from. `began`: seconds since the collection
-    began; `seconds`: how long reading took. `oldest_ts_nsec`, `newest_ts_nsec`: allocation times, in ns since boot.
-    `back_at_line`: the first line at which the PFN (or swap entry) goes back. `repeated`, `overlapping`: records that
-    are left out because a later one has the same PFN, or some of the same base pages. `unnumbered`: records without a
-    PFN.
+    rejects.txt. `skipped`: records that could not be read, by code of `Skipped`. `retried`: reads that were repeated
+    because the kernel was out of memory. `problem`: why reading stopped early. `note`: a remark on where the text comes
+    from. `began`: seconds since the collection began; `seconds`: how long reading took. `oldest_ts_nsec`,
+    `newest_ts_nsec`: allocation times, in ns since boot. `back_at_line`: the first line at which the PFN (or swap
+    entry) goes back. `repeated`, `overlapping`: records that are left out because a later one has the same PFN, or some
+    of the same base pages. `unnumbered`: records without a PFN.
     """
 
     records: int = 0
@@ -53,6 +53,7 @@ class FileCounts:
     first_reject: str | None = None
     not_kept: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
+    retried: int = 0
     problem: str | None = None
     note: str | None = None
     began: float = 0.0
@@ -73,6 +74,11 @@ class FileCounts:
 def reason_text(code: str) -> str:
     """Return the text of a code in `reasons` or `marks`, the code itself if it is of a newer version."""
     return Reason(code).text if code in set(Reason) else code
+
+
+def skipped_text(code: str) -> str:
+    """Return the text of a code in `skipped`; older snapshots have the text itself."""
+    return Skipped(code).text if code in set(Skipped) else code
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ def _file_counts(fields: JsonFields, version: int) -> FileCounts:
         first_reject=fields.text_or_none("first_reject"),
         not_kept=fields.number_or_none("not_kept") or 0,
         skipped=numbers_of(fields.nested_or_none("skipped")),
+        retried=fields.number_or_none("retried") or 0,
         problem=fields.text_or_none("problem"),
         note=fields.text_or_none("note"),
         began=fields.real_or_none("began") or 0.0,

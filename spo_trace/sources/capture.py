@@ -4,7 +4,6 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,11 +12,12 @@ from spo_trace.formats.copied_text import HEAD
 from spo_trace.formats.escape import escape
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.text import KernelText
+from spo_trace.limits import ERROR_MESSAGE
 from spo_trace.sources.captured_text import file_text, stream_text
-from spo_trace.sources.compression import Rewound, first_bytes, read_head
-from spo_trace.sources.err_file import LONGEST, read_err
+from spo_trace.sources.compression import Rewound, first_bytes, opened_head, read_head
+from spo_trace.sources.err_file import read_err
 from spo_trace.sources.file_identity import name_by_content, name_by_path, spellings
-from spo_trace.sources.input_file import open_file, spooled, standard_input
+from spo_trace.sources.input_file import entries, open_file, open_regular, spooled, standard_input
 from spo_trace.sources.other_input import error_for_path, hint_for_directory, known_content
 from spo_trace.sources.source import OTHER_PATHS, PATHS, RECORD_FILES
 from spo_trace.sources.tarball import Tarball, is_tar
@@ -101,11 +101,13 @@ class CaptureSource:
             head = raw.read(_HEAD)
         if is_tar(first_bytes(head)):
             return self._add_tar(path, partial(open_file, path))
-        content = first_bytes(head, HEAD)
+        content, problem = opened_head(head, HEAD)
         name = name_by_path(Path(path)) or name_by_content(content)
         known = known_content(content) if name is None or name in RECORD_FILES else None
         if known is not None:
             raise SpoTraceError(f"{path}: this is {known.what}", hint=known.hint)
+        if name is None and problem:
+            raise SpoTraceError(f"{path} can't be decompressed: {problem}", hint="was the transfer complete?")
         if name is None:
             raise SpoTraceError(
                 f"{path} is not a page_owner capture: it has no line that begins with 'Page allocated via'",
@@ -194,10 +196,12 @@ class CaptureSource:
         head = read_head(raw, _HEAD)
         if is_tar(first_bytes(head)):
             return self._add_tar(title, partial(open_file, spooled(Rewound(head, raw))))
-        content = first_bytes(head, HEAD)
+        content, problem = opened_head(head, HEAD)
         name = name_by_content(content)
         if (known := known_content(content)) is not None:
             raise SpoTraceError(f"{title}: this is {known.what}", hint=known.hint)
+        if name is None and problem:
+            raise SpoTraceError(f"{title} can't be decompressed: {problem}", hint="was the transfer complete?")
         if name is None:
             raise SpoTraceError(
                 f"{title} has no page_owner text" if head else f"{title} is empty",
@@ -207,8 +211,8 @@ class CaptureSource:
 
 
 def _read_err_file(path: Path) -> Why:
-    with path.open("rb") as file:
-        return read_err(file.read(LONGEST))
+    with open_regular(path) as file:
+        return read_err(file.read(ERROR_MESSAGE))
 
 
 # A capture has fewer files; of a larger directory, only the first files are searched.
@@ -216,7 +220,7 @@ _MOST_FILES = 200
 
 
 def _contents(root: Path) -> Iterator[tuple[Path, bytes]]:
-    for path in islice(sorted(root.iterdir()), _MOST_FILES):
+    for path in entries(root)[:_MOST_FILES]:
         if path.is_file():
-            with open_file(str(path)) as raw:
+            with open_regular(path) as raw:
                 yield path, first_bytes(raw.read(_HEAD), SNIFFED)

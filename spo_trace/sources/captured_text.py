@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The text of one file of a capture: read in place if it is plain, else decompressed and cleaned as a stream."""
 
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -12,8 +14,9 @@ from spo_trace.formats.pageblocks import pageblock_order
 from spo_trace.formats.text import Chunks, KernelText, Outcome, PlainFile
 from spo_trace.formats.text_encoding import encoding_of
 from spo_trace.sources.compression import Rewound, is_compressed, read_chunks
-from spo_trace.sources.input_file import open_file
+from spo_trace.sources.input_file import open_regular
 from spo_trace.sources.other_input import known_content
+from spo_trace.sources.size_limits import bounded
 from spo_trace.sources.source import RECORD_FILES
 
 __all__ = ["cleaned", "file_text", "needs_cleaning", "stream_text"]
@@ -21,13 +24,13 @@ __all__ = ["cleaned", "file_text", "needs_cleaning", "stream_text"]
 
 def file_text(name: str, path: Path, note: str | None = None) -> KernelText:
     """Return the text of the file `path` as that of file `name` of PATHS; `note`: see KernelText."""
-    raw = open_file(str(path))
-    size = path.stat().st_size
+    raw = open_regular(path)
+    size = os.fstat(raw.fileno()).st_size
     outcome = Outcome()
-    head = raw.read(HEAD)
-    raw.seek(0)
-    # A debugfs file has size 0: it must be read as a stream.
-    if size and not is_compressed(head) and not _checked(raw, name, head):
+    head = _head_of(raw, path)
+    # A debugfs file has size 0: it must be read as a stream. So must a file with holes, which is never a whole text.
+    plain = size and name in RECORD_FILES and not is_compressed(head) and not _has_hole(raw, size)
+    if plain and not _checked(raw, name, head):
         outcome.pageblock_order = pageblock_order(head)
         return KernelText(name, PlainFile(raw), size, note, outcome)
 
@@ -38,6 +41,25 @@ def file_text(name: str, path: Path, note: str | None = None) -> KernelText:
                 yield chunk
 
     return KernelText(name, cleaned(name, chunks(), outcome), size, note, outcome)
+
+
+def _head_of(raw: BinaryIO, path: Path) -> bytes:
+    try:
+        head = raw.read(HEAD)
+        raw.seek(0)
+    except OSError as error:
+        raw.close()
+        raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="copy it from another disk") from error
+    return head
+
+
+# File systems that cannot tell report one hole, at the end.
+def _has_hole(raw: BinaryIO, size: int) -> bool:
+    with suppress(OSError):
+        at = os.lseek(raw.fileno(), 0, os.SEEK_HOLE)
+        raw.seek(0)
+        return at < size
+    return False
 
 
 # Closes the file if its text is refused.
@@ -87,7 +109,7 @@ def cleaned(name: str, pieces: Iterable[bytes], outcome: Outcome) -> Chunks:
         yield first
         yield from clean
 
-    return Chunks(plain(), copied.place)
+    return Chunks(bounded(name, plain(), outcome), copied.place)
 
 
 def _head(chunks: Iterable[bytes]) -> bytes:

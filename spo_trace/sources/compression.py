@@ -2,22 +2,25 @@
 """Compressed files, recognised by their first bytes and read as streams."""
 
 import io
-import lzma
 import tarfile
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple
 
 from spo_trace.formats.text import Outcome
+from spo_trace.sources.decompressed import STEP, Decompressed, Readable
+from spo_trace.sources.decompressors import format_of
 
 __all__ = [
     "READ_ERRORS",
     "SMALL_STEP",
     "SUFFIXES",
+    "Head",
     "Readable",
     "Rewound",
     "decompressed",
     "first_bytes",
     "is_compressed",
+    "opened_head",
     "read_chunks",
     "read_head",
     "without_suffix",
@@ -25,25 +28,14 @@ __all__ = [
 
 SUFFIXES = (".gz", ".xz", ".zst", ".lz4", ".bz2")
 
-_XZ = b"\xfd7zXZ\x00"
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"BZh": "bz2"}
-
-# Raised for damaged or truncated files of all formats; OverflowError comes from numbers in PAX headers of tar.
-READ_ERRORS = (OSError, EOFError, ValueError, OverflowError, lzma.LZMAError, tarfile.TarError)
+# Raised for damaged or truncated files and archives; OverflowError comes from numbers in PAX headers of tar.
+READ_ERRORS = (OSError, EOFError, ValueError, OverflowError, tarfile.TarError)
 
 # Bytes per read. Small for compressed files and archives, because a read that fails loses all of its bytes; large for
 # plain files.
 _LARGE_STEP = 1 << 20
 _PIPE = 1 << 16
-SMALL_STEP = 1 << 14
-
-
-class Readable(Protocol):
-    """Anything with the read() of a binary file."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes, none at the end."""
-        ...
+SMALL_STEP = STEP
 
 
 class Rewound(io.RawIOBase):
@@ -84,49 +76,50 @@ def without_suffix(name: str) -> str:
 
 def decompressed(raw: BinaryIO | Rewound, head: bytes) -> Readable:
     """Return the decompressed content of `raw`, whose first bytes are `head`: gz, xz, zst, lz4, bz2 or plain."""
-    if head.startswith(_XZ):
-        return lzma.LZMAFile(raw)  # type: ignore[arg-type]  # any object with read() will do
-    for magic, codec in _MAGIC.items():
-        if head.startswith(magic):
-            import pyarrow as pa
-
-            return pa.CompressedInputStream(pa.PythonFile(raw, "r"), codec)  # type: ignore[no-any-return]
-    return raw
+    known = format_of(head)
+    return raw if known is None else Decompressed(raw, known)
 
 
 def is_compressed(head: bytes) -> bool:
     """Check whether a file that begins with `head` is compressed."""
-    return head.startswith((_XZ, *_MAGIC))
+    return format_of(head) is not None
+
+
+class Head(NamedTuple):
+    """Hold the first decompressed bytes of a file.
+
+    `problem`: why no more bytes could be decompressed, None if the compressed bytes simply end.
+    """
+
+    content: bytes
+    problem: str | None
+
+
+def opened_head(head: bytes, size: int = 4096) -> Head:
+    """Return up to `size` decompressed bytes of a file that begins with `head`."""
+    known = format_of(head)
+    if known is None:
+        return Head(head[:size], None)
+    stream = Decompressed(io.BytesIO(head), known)
+    content = bytearray()
+    while len(content) < size and (piece := stream.read(size - len(content))):
+        content += piece
+    return Head(bytes(content), None if stream.is_cut_off else stream.problem)
 
 
 def first_bytes(head: bytes, size: int = 4096) -> bytes:
     """Return up to `size` decompressed bytes of a file that begins with `head`."""
-    if not is_compressed(head):
-        return head[:size]
-    stream = decompressed(io.BytesIO(head), head)
-    content = bytearray()
-    # A read that fails loses all of its bytes: if one fails, start again and read one byte at a time.
-    try:
-        while len(content) < size and (piece := stream.read(min(size - len(content), SMALL_STEP))):
-            content += piece
-        return bytes(content)
-    except READ_ERRORS:
-        stream = decompressed(io.BytesIO(head), head)
-        content.clear()
-    try:
-        while len(content) < size and (byte := stream.read(1)):
-            content += byte
-    except READ_ERRORS:
-        return bytes(content)
-    return bytes(content)
+    return opened_head(head, size).content
 
 
 def read_chunks(outcome: Outcome, raw: BinaryIO | Rewound, head: bytes, *, step: int | None = None) -> Iterator[bytes]:
     """Yield the decompressed content of `raw`; if reading fails, set `outcome.problem`."""
-    step = step or (SMALL_STEP if is_compressed(head) else _LARGE_STEP)
+    stream = decompressed(raw, head)
+    plain = stream is raw
     try:
-        stream = decompressed(raw, head)
-        while chunk := stream.read(step):
+        while chunk := stream.read(step or (_LARGE_STEP if plain else SMALL_STEP)):
             yield chunk
     except READ_ERRORS as error:
         outcome.problem = f"reading the input failed: {error}"
+    if isinstance(stream, Decompressed) and stream.problem:
+        outcome.problem = f"reading the input failed: {stream.problem}"

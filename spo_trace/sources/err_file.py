@@ -5,11 +5,9 @@ import re
 
 from spo_trace.formats.escape import escape
 from spo_trace.formats.missing import Missing, Why
+from spo_trace.limits import ERROR_MESSAGE
 
-__all__ = ["LONGEST", "read_err"]
-
-# How many bytes of the file are used.
-LONGEST = 200
+__all__ = ["read_err"]
 
 _CODE = re.compile(rb"(E[A-Z0-9]+|UNKNOWN): ")
 
@@ -39,8 +37,9 @@ _BY_MESSAGE = {
 
 
 def read_err(content: bytes) -> Why:
-    """Return why a file is missing or cut off, from the first LONGEST bytes of its .err file."""
-    content = content[:LONGEST].strip()
+    """Return why a file is missing or cut off, from the first ERROR_MESSAGE bytes of its .err file."""
+    # A file whose data never reached the disk is full of NUL.
+    content = content[:ERROR_MESSAGE].strip(b" \t\r\n\0")
     coded = _CODE.match(content)
     errno = coded[1] if coded else _errno_at_end(content)
     text = content[coded.end() :] if coded else content

@@ -3,18 +3,22 @@
 
 import io
 import os
-import shutil
+import stat
 import sys
 import tempfile
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from spo_trace.errors import Call, SpoTraceError, Text
 from spo_trace.files.bundled import scenarios
-from spo_trace.files.scratch import naming_full_disk, scratch_directory
+from spo_trace.files.scratch import scratch_directory
+from spo_trace.limits import DIRECTORY_ENTRIES, SPOOL_RESERVE, SPOOLED
 from spo_trace.sources.compression import Rewound
 
-__all__ = ["open_file", "spooled", "standard_input"]
+__all__ = ["entries", "open_file", "open_regular", "spooled", "standard_input"]
+
+_STEP = 1 << 20
 
 
 # Not sys.stdin.buffer: if a thread still waits in a read of it at exit, its lock makes Python abort.
@@ -40,9 +44,60 @@ def open_file(path: str) -> BinaryIO:
         raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint=hint) from error
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file of a directory, which may belong to another user; raise SpoTraceError if it is not a regular file."""
+    try:
+        # With O_NONBLOCK, the open of a named pipe does not wait for a writer.
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    except OSError as error:
+        raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="check its permissions") from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise SpoTraceError(f"{path} is not a regular file", hint="name a copy of the capture that only you can change")
+    return file
+
+
+def entries(directory: Path) -> list[Path]:
+    """Return the entries of a directory in order of name; of a very large directory, only DIRECTORY_ENTRIES of them."""
+    return sorted(islice(directory.iterdir(), DIRECTORY_ENTRIES))
+
+
 def spooled(raw: Rewound) -> str:
-    """Copy a pipe to a private file, which can be read more than once; return its path."""
-    directory = scratch_directory()
-    with naming_full_disk(), tempfile.NamedTemporaryFile(dir=directory, delete=False) as file:
-        shutil.copyfileobj(raw, file)
+    """Copy a pipe to a private file, which can be read more than once; return its path.
+
+    Raise SpoTraceError if it is larger than SPOOLED, or does not fit the disk.
+    """
+    with tempfile.NamedTemporaryFile(dir=scratch_directory(), delete=False) as file:
+        try:
+            _copy(raw, cast(BinaryIO, file))
+        except BaseException:
+            # Scratch files are removed at exit only, and the disk may be full.
+            Path(file.name).unlink()
+            raise
     return file.name
+
+
+def _copy(raw: Rewound, file: BinaryIO) -> None:
+    directory = Path(file.name).parent
+    size = 0
+    try:
+        while piece := raw.read(_STEP):
+            size += len(piece)
+            if size > SPOOLED:
+                raise _too_large(f"the archive from the pipe has more than {SPOOLED >> 30} GiB")
+            if not _has_room(directory, len(piece)):
+                raise _too_large(f"the archive from the pipe does not fit the disk of {directory}")
+            file.write(piece)
+        file.flush()
+    except OSError as error:
+        raise _too_large(f"the archive from the pipe can't be copied to {directory}: {error.strerror}") from error
+
+
+def _has_room(directory: Path, size: int) -> bool:
+    disk = os.statvfs(directory)
+    reserve = min(SPOOL_RESERVE, disk.f_blocks * disk.f_frsize // 10)
+    return disk.f_bavail * disk.f_frsize - size >= reserve
+
+
+def _too_large(message: str) -> SpoTraceError:
+    return SpoTraceError(message, hint="write it to a file on a disk with enough room, and name that file")

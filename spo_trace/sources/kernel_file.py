@@ -27,10 +27,10 @@ class Stop(Enum):
     FULL = "the buffer is full"
     PAST = "the next record has a PFN past the given end"
     END = "there are no more records"
-    TOO_LARGE = "the next record does not fit the kernel's buffer (ENOMEM)"
+    ENOMEM = "the kernel is out of memory, or the next record does not fit its buffer"
 
 
-_STOPS = {FULL: Stop.FULL, PAST: Stop.PAST, END: Stop.END, -errno.ENOMEM: Stop.TOO_LARGE}
+_STOPS = {FULL: Stop.FULL, PAST: Stop.PAST, END: Stop.END, -errno.ENOMEM: Stop.ENOMEM}
 
 
 class Batch(NamedTuple):
@@ -136,7 +136,7 @@ def read_in_turn(file: Positioned, room: memoryview, end: int | None) -> Batch:
         except OSError as error:
             if error.errno != errno.ENOMEM:
                 raise
-            return Batch(ends, Stop.TOO_LARGE)
+            return Batch(ends, Stop.ENOMEM)
         if not record:
             return Batch(ends, Stop.END)
         # After a record, the position is its PFN + 1.

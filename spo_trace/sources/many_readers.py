@@ -2,6 +2,7 @@
 """page_owner read in PFN ranges by parallel readers, its records in order of PFN."""
 
 import errno
+from array import array
 from collections.abc import Iterator, Sequence
 from functools import partial
 from queue import SimpleQueue
@@ -13,8 +14,9 @@ import numpy.typing as npt
 
 from spo_trace.formats.runs import Buffer, Filled, Run
 from spo_trace.formats.text import Outcome
+from spo_trace.sources.enomem import OutOfMemory, Retries, record_at
 from spo_trace.sources.kernel_file import LONGEST_RECORD, Positioned, Stop, number_of
-from spo_trace.sources.one_reader import NEAR, count_too_large, first_readable, record_at
+from spo_trace.sources.one_reader import NEAR, first_readable
 
 __all__ = ["positions_are_pfns", "range_runs"]
 
@@ -80,6 +82,7 @@ class _Ranges:
         for file in files:
             self._idle.put(file)
         self._outcome = outcome
+        self._retries = Retries(outcome, 0 if record_at(files[0], 0) else None)
         self._last_pfn = last_pfn or 0
         self._lock = Lock()
         self._start = 0
@@ -102,7 +105,7 @@ class _Ranges:
         """Read a range with an idle reader."""
         file = self._idle.get()
         try:
-            part = _read_range(file, span, buffer)
+            part = _read_range(file, self._retries, span, buffer)
         finally:
             self._idle.put(file)
         with self._lock:
@@ -111,7 +114,7 @@ class _Ranges:
 
     # Adapt the size and start of the following ranges.
     def _note(self, part: _Part) -> None:
-        count_too_large(self._outcome, part.too_large)
+        self._retries.count_too_large(part.too_large)
         if part.size > 2 * _WANTED_BYTES:
             self._size = max(self._size // 2, _LEAST)
         elif part.size < _WANTED_BYTES // 2:
@@ -125,29 +128,75 @@ class _Ranges:
 
 
 # The record of a page of order > 0 is at its head: if that is before the range, the range has no record of the page.
-def _read_range(file: Positioned, span: range, buffer: Buffer) -> _Part:
+def _read_range(file: Positioned, retries: Retries, span: range, buffer: Buffer) -> _Part:
     file.seek(span.start)
-    ends: list[npt.NDArray[np.int64]] = []
-    size = too_large = 0
-    room = buffer.room(_FIRST_ROOM)
+    part = _Reading(buffer)
     while True:
-        batch = file.read_many(room[size:], span.stop)
-        ends.append(np.frombuffer(batch.ends, np.int64) + size)
-        size += batch.ends[-1] if batch.ends else 0
-        if batch.stop is Stop.TOO_LARGE:
-            failed = file.position()
-            # The kernel may have been out of memory only for a moment.
-            position = failed if record_at(file, failed) is not None else first_readable(file, failed, span.stop)
-            # If no position up to span.stop is readable, the record that is too large is in a later range, which counts
-            # it together with those right before it.
-            too_large += failed < position <= span.stop
-            if position >= span.stop:
-                return _Part(size, np.concatenate(ends), span.stop, too_large)
-            file.seek(position)
-        elif batch.stop is Stop.FULL:
-            # If there is room left, a signal interrupted the read, which is then continued.
-            if len(room) - size < LONGEST_RECORD:
-                room = buffer.room(2 * len(room), kept=size)
-        else:
-            next_pfn = batch.next_pfn if batch.stop is Stop.PAST else None
-            return _Part(size, np.concatenate(ends), next_pfn, too_large)
+        batch = file.read_many(part.room(), span.stop)
+        part.add(batch.ends)
+        if batch.stop is Stop.ENOMEM:
+            try:
+                if (result := _past_enomem(file, retries, span, part)) is not None:
+                    return result
+            except OutOfMemory:
+                retries.give_up()
+                return part.ended(None)
+        elif batch.stop is not Stop.FULL:
+            return part.ended(batch.next_pfn if batch.stop is Stop.PAST else None)
+
+
+class _Reading:
+    """Hold what was read of a range so far."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        self.too_large = 0
+        self._buffer = buffer
+        self._room = buffer.room(_FIRST_ROOM)
+        self._size = 0
+        self._ends: list[npt.NDArray[np.int64]] = []
+
+    def room(self) -> memoryview:
+        """Return room for at least one record."""
+        # If there is room left, a signal interrupted the last read, which is then continued.
+        if len(self._room) - self._size < LONGEST_RECORD:
+            self._room = self._buffer.room(2 * len(self._room), kept=self._size)
+        return self._room[self._size :]
+
+    def add(self, ends: "array[int]") -> None:
+        """Add the records that were read into the room."""
+        self._ends.append(np.frombuffer(ends, np.int64) + self._size)
+        self._size += ends[-1] if ends else 0
+
+    def add_one(self, record: bytes) -> None:
+        """Add a record that was read by itself."""
+        self.room()[: len(record)] = record
+        self.add(array("q", [len(record)]))
+
+    def ended(self, next_pfn: int | None) -> _Part:
+        """Return the whole part."""
+        return _Part(self._size, np.concatenate(self._ends), next_pfn, self.too_large)
+
+
+# Read one record, or step over one that is too large. Return the part if that ends it.
+def _past_enomem(file: Positioned, retries: Retries, span: range, part: _Reading) -> _Part | None:
+    failed = file.position()
+    record = retries.record_at(file, failed)
+    if record == b"":
+        return part.ended(None)
+    if record is not None:
+        pfn = number_of(record)
+        if pfn is None:
+            raise OSError(errno.ENOMEM, "the record after a lack of memory has no PFN")
+        if pfn >= span.stop:
+            return part.ended(pfn)
+        part.add_one(record)
+        file.seek(pfn + 1)
+        return None
+    position = first_readable(file, retries, failed, span.stop)
+    # If no position up to span.stop is readable, the record that is too large is in a later range, which counts it
+    # together with those right before it.
+    part.too_large += position <= span.stop
+    if position >= span.stop:
+        return part.ended(span.stop)
+    file.seek(position)
+    return None

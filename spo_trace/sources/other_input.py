@@ -10,6 +10,7 @@ from spo_trace.errors import Call, SpoTraceError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.text_encoding import plain_head
 from spo_trace.sources.file_identity import FRAMES, spellings
+from spo_trace.sources.input_file import entries
 
 __all__ = ["OtherFile", "error_for_path", "hint_for_directory", "known_content"]
 
@@ -138,7 +139,7 @@ def error_for_path(given: str) -> SpoTraceError | None:
 
 def hint_for_directory(root: Path) -> str:
     """Return what to do with a directory that has no page_owner file."""
-    captures = [p for p in root.iterdir() if p.is_dir() and any(s.is_file() for s in spellings(p / "page_owner"))]
+    captures = [p for p in entries(root) if p.is_dir() and any(s.is_file() for s in spellings(p / "page_owner"))]
     if captures:
         names = sorted(escape(os.fsencode(path.name)) for path in captures)
         return f"it contains captures: name one of {', '.join(names[:_MOST_NAMES])}"
@@ -147,6 +148,6 @@ def hint_for_directory(root: Path) -> str:
 
 def _snapshots(directory: Path) -> list[Path]:
     try:
-        return sorted(path for path in directory.iterdir() if (path / _SNAPSHOT).is_file())
+        return [path for path in entries(directory) if (path / _SNAPSHOT).is_file()]
     except OSError:
         return []

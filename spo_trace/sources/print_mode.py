@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from spo_trace.formats.text import StackOfPage
+from spo_trace.sources.enomem import record_at
 from spo_trace.sources.kernel_file import KernelFile, number_of
-from spo_trace.sources.one_reader import record_at
 
 __all__ = ["HANDLE", "STACK_HANDLE", "prints_handles", "stack_at"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.choose import backend_name, choose_source
+from spo_trace.sources.input_file import entries
 from spo_trace.sources.live import STACKS_TIMEOUT
 from spo_trace.sources.other_input import error_for_path
 from spo_trace.sources.source import Source
@@ -59,7 +60,7 @@ def _captures(path: str) -> list[str]:
         CaptureSource([path])
         return [path]
     # A simulate that was killed can leave an incomplete capture under a hidden name.
-    visible = sorted(child for child in Path(path).iterdir() if not child.name.startswith("."))
+    visible = [child for child in entries(Path(path)) if not child.name.startswith(".")]
     inside = [str(child) for child in visible if child.is_dir() and _is_capture(child)]
     if not inside:
         raise error_for_path(path) or SpoTraceError(

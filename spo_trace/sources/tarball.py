@@ -14,18 +14,19 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.missing import Why
 from spo_trace.formats.text import KernelText, Outcome
+from spo_trace.limits import ERROR_MESSAGE, LONGEST_PATH
 from spo_trace.sources.captured_text import cleaned
 from spo_trace.sources.compression import (
     READ_ERRORS,
     SMALL_STEP,
     Rewound,
-    decompressed,
     first_bytes,
     read_chunks,
     without_suffix,
 )
-from spo_trace.sources.err_file import LONGEST, read_err
+from spo_trace.sources.err_file import read_err
 from spo_trace.sources.source import OTHER_PATHS, PATHS
+from spo_trace.sources.tar_stream import TarStream
 
 __all__ = ["Tarball", "is_tar"]
 
@@ -40,6 +41,9 @@ _SNIFFED = 1 << 16
 # Smaller files are kept in memory. /proc has many, and each would take another pass over the archive.
 _KEPT = 1 << 20
 
+# Paths kept of files of one name: enough for an error that lists them.
+_SHOWN = 4
+
 
 def is_tar(content: bytes) -> bool:
     """Check whether decompressed content begins like a tar archive."""
@@ -50,11 +54,14 @@ def _laid_out(path: str, name: str) -> bool:
     return f"/{without_suffix(path)}".endswith(f"/{PATHS[name]}")
 
 
-def _name_of(path: PurePosixPath) -> str | None:
+# Also "pages.parquet", by which an archive of a snapshot is recognised.
+def _name_of(member: tarfile.TarInfo) -> str:
+    path = PurePosixPath(member.name if len(member.name) <= LONGEST_PATH else "")
     name = without_suffix(path.name)
     if name in PATHS:
         return name
-    return next((known for known, others in OTHER_PATHS.items() if any(path.match(other) for other in others)), None)
+    known = (known for known, others in OTHER_PATHS.items() if any(path.match(other) for other in others))
+    return next(known, path.name)
 
 
 class Tarball:
@@ -107,8 +114,8 @@ class Tarball:
         try:
             with self._archive() as archive:
                 for member in islice(archive, _MOST_FILES):
-                    if member.isreg():
-                        yield Path(member.name), first_bytes(_content(archive, member, _LARGEST_HEAD), _SNIFFED)
+                    if member.isreg() and not member.issparse():
+                        yield Path(member.name), first_bytes(archive.content(member, _LARGEST_HEAD), _SNIFFED)
         except READ_ERRORS:
             return
 
@@ -118,43 +125,58 @@ class Tarball:
 
     def _member_chunks(self, outcome: Outcome, path: str) -> Iterator[bytes]:
         with self._archive() as archive:
-            for member in archive:
-                if member.name == path and member.isreg():
-                    raw = archive.extractfile(member)
-                    assert raw is not None
-                    try:
-                        head = raw.read(_HEAD)
-                    except READ_ERRORS as error:
-                        outcome.problem = f"reading the input failed: {error}"
-                        return
-                    yield from read_chunks(outcome, Rewound(head, raw), head, step=SMALL_STEP)
-                    return
+            try:
+                raw = archive.open(next(each for each in archive if each.name == path and each.isreg()))
+                head = raw.read(_HEAD)
+            except StopIteration:
+                outcome.problem = "the archive has changed"
+                return
+            except READ_ERRORS as error:
+                outcome.problem = f"reading the input failed: {error}"
+                return
+            yield from read_chunks(outcome, Rewound(head, raw), head, step=SMALL_STEP)
+            if outcome.problem and archive.problem:
+                outcome.problem = f"reading the input failed: {archive.problem}"
 
     # An archive that is cut off still has the files before the cut; reading the file with the cut reports a problem.
     def _index(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
+        why: str | None = None
         try:
             with self._archive() as archive:
-                for member in archive:
-                    name = _name_of(PurePosixPath(member.name)) or PurePosixPath(member.name).name
-                    self._has_snapshot |= name == "pages.parquet"
-                    if member.isreg() and name in PATHS:
-                        self._refuse_empty(name, member)
-                        found.setdefault(name, []).append(member.name)
-                        if member.size <= _KEPT and len(found[name]) == 1:
-                            self._contents[member.name] = _content(archive, member)
-                    elif member.isreg() and name.endswith(".err") and name.removesuffix(".err") in PATHS:
-                        self.errors[name.removesuffix(".err")] = read_err(_content(archive, member, LONGEST))
-                # An archive ends with a block of zeros; tarfile also accepts the end of its input.
-                if archive.fileobj.tell() - archive.offset < tarfile.BLOCKSIZE:
-                    self.cut_off = "the end of the archive is missing"
+                try:
+                    for member in archive:
+                        if member.isreg():
+                            self._note(archive, member, found)
+                    if not archive.has_end():
+                        self.cut_off = "the end of the archive is missing"
+                finally:
+                    why = archive.problem
         except READ_ERRORS as error:
-            self.cut_off = f"reading the archive failed: {error}"
+            why = why or str(error)
             if not found:
                 raise SpoTraceError(
-                    f"{self._title}: the archive is damaged: {error}", hint="was the transfer complete?"
+                    f"{self._title}: the archive is damaged: {why}", hint="was the transfer complete?"
                 ) from error
+        if why:
+            self.cut_off = f"reading the archive failed: {why}"
         return found
+
+    def _note(self, archive: TarStream, member: tarfile.TarInfo, found: dict[str, list[str]]) -> None:
+        name = _name_of(member)
+        self._has_snapshot |= name == "pages.parquet"
+        if name in PATHS:
+            self._refuse_empty(name, member)
+            paths = found.setdefault(name, [])
+            laid_out = [path for path in (*paths, member.name) if _laid_out(path, name)]
+            # Further paths would not change what find() returns.
+            if len(paths) < _SHOWN or (member.name in laid_out and len(laid_out) <= 2):
+                paths.append(member.name)
+            if member.size <= _KEPT and not member.issparse() and len(paths) == 1:
+                self._contents[member.name] = archive.content(member)
+        elif name.endswith(".err") and name.removesuffix(".err") in PATHS:
+            message = b"" if member.issparse() else archive.content(member, ERROR_MESSAGE)
+            self.errors[name.removesuffix(".err")] = read_err(message)
 
     # tar stores as many bytes as stat(2) reports: 0 for files in debugfs.
     def _refuse_empty(self, name: str, member: tarfile.TarInfo) -> None:
@@ -165,18 +187,9 @@ class Tarball:
             )
 
     @contextmanager
-    def _archive(self) -> Iterator[tarfile.TarFile]:
+    def _archive(self) -> Iterator[TarStream]:
         with self._reopen() as raw:
-            head = raw.read(_HEAD)
-            stream = decompressed(Rewound(head, raw), head)
-            with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
-                yield archive
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, size: int = -1) -> bytes:
-    file = archive.extractfile(member)
-    assert file is not None
-    return file.read(size)
+            yield TarStream(raw)
 
 
 def _printable(name: str) -> str:

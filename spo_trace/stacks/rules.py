@@ -76,7 +76,7 @@ ALLOCATORS = """
     __vmap_pages_range* vmap_pages_range* vmap_small_pages_range* alloc_large_system_hash
     module_alloc execmem_* __execmem_* __bpf_map_area_alloc bpf_map_area_alloc bpf_map_area_mmapable_alloc
     radix_tree_* __radix_tree_* idr_* ida_* xa_* __xa_* xas_* __xas_* mas_* mtree_*
-    rhashtable_* __rhashtable_* bucket_table_alloc
+    rhashtable_* __rhashtable_* bucket_table_alloc bitmap_alloc* bitmap_zalloc*
     alloc_inode new_inode new_inode_pseudo iget_locked iget5_locked* sk_alloc sk_prot_alloc
     io_pages_map alloc_cpu_data
     page_frag_alloc* __page_frag_alloc* __alloc_page_frag __alloc_page_frag_* page_frag_cache_* __page_frag_cache_*

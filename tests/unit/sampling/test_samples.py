@@ -33,7 +33,8 @@ def test_every_record() -> None:
     first, second = take_samples([at(100), at(160)], Question.of(["comm"]))
     assert (first.number, first.seconds, first.method) == (1, 0.0, "full")
     assert (second.number, second.seconds) == (2, 60.0)
-    assert first.table.to_dict("split")["data"] == [["cat", 16384, 0, 16384], ["dd", 4096, 4096, 8192]]
+    rows = [["cat", True, 16384, 0, 0, 16384], ["dd", True, 4096, 4096, 0, 8192]]
+    assert first.table.to_dict("split")["data"] == rows
     assert set(scratch_directory().iterdir()) == before
 
 
@@ -43,6 +44,14 @@ def test_the_kernels_counts() -> None:
     assert not sample.lacks_stacks
     assert sample.table[["category", "total_bytes"]].to_numpy().tolist() == [["page cache", 20480], ["anon", 12288]]
     assert sample.table[["mem_bytes", "swap_bytes"]].isna().all(axis=None)
+
+
+def test_counts_that_are_there_twice_count_once() -> None:
+    once, twice = (
+        next(iter(take_samples([at(1, {**FILES, "show_stacks": text})], Question.of(["category"]))))
+        for text in (COUNTS, COUNTS * 2)
+    )
+    assert once.table.equals(twice.table)
 
 
 def test_with_handles_the_stacks_are_read_once() -> None:

@@ -24,13 +24,13 @@ LAST = (1 << 64) - 1
 def snap(tmp_path: Path) -> Snapshot:
     """Return a snapshot with numbers that float64 cannot represent."""
     pages = page(0x100, ts=LAST) + page(0x7FFFFFFFFFFFFFF1, 3, b"\xc3\xa9\n", tail=b"Charged to memcg m\n")
-    old = b"Page allocated via order 0, mask 0x0()\n" + page(0x102).split(b"\n", 1)[1]
+    old = b"Page allocated via order 0, mask 0x0()\n" + page(0x7FFFFFFFFFFFFFFA).split(b"\n", 1)[1]
     swap = entry(HUGE) + entry(HUGE + 1)
     return snapshot_of(tmp_path, {**MACHINE, "page_owner": pages + old, "swap_page_owner": swap})
 
 
 def test_integers_stay_exact_in_columns_with_nulls(snap: Snapshot) -> None:
-    assert snap.pages["pfn"].tolist() == [0x100, 0x7FFFFFFFFFFFFFF1, 0x102]
+    assert snap.pages["pfn"].tolist() == [0x100, 0x7FFFFFFFFFFFFFF1, 0x7FFFFFFFFFFFFFFA]
     assert snap.pages["ts_nsec"].tolist() == [LAST, 5, pd.NA]
     assert snap.pages["ts_nsec"].dtype == "UInt64"
     assert snap.swap["swp_entry"].tolist() == [HUGE, HUGE + 1]

@@ -79,7 +79,7 @@ def test_errors_of_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbe
     with KernelFile(path) as file:
         monkeypatch.setattr(os, "read", failing)
         if number == errno.ENOMEM:
-            assert file.read_many(ROOM) == Batch(array("q"), Stop.TOO_LARGE)
+            assert file.read_many(ROOM) == Batch(array("q"), Stop.ENOMEM)
         else:
             with pytest.raises(OSError, match=r"Input/output error"):
                 file.read_many(ROOM)

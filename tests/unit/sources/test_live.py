@@ -13,6 +13,7 @@ import pytest
 from spo_trace.collect.snapshot import collect
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing
+from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.runs import Run
 from spo_trace.formats.text import Chunks
 from spo_trace.formats.text_reader import chunks_in, records_in
@@ -22,7 +23,6 @@ from spo_trace.native import library
 from spo_trace.sources import live, many_readers
 from spo_trace.sources.kernel_file import KernelFile
 from spo_trace.sources.live import LiveSource
-from spo_trace.sources.one_reader import TOO_LARGE
 from spo_trace.sources.source import PATHS
 from spo_trace.sources.unreadable import Unreadable, explain
 from tests.support import capture, page
@@ -213,7 +213,7 @@ def test_snapshots_do_not_depend_on_the_number_of_readers(many_pages: Path, tmp_
     tables = []
     for jobs in (1, 2, 5):
         snap = collect(LiveSource(many_pages, jobs), tmp_path / f"{jobs}.spo", jobs=jobs)
-        assert snap.count("pages") + snap.meta.files["page_owner"].skipped[TOO_LARGE] == 0x1F00 // 2
+        assert snap.count("pages") + snap.meta.files["page_owner"].skipped[Skipped.TOO_LARGE] == 0x1F00 // 2
         tables.append([(tmp_path / f"{jobs}.spo" / f"{name}.parquet").read_bytes() for name in ("pages", "stacks")])
     assert tables[0] == tables[1] == tables[2]
 

@@ -13,6 +13,7 @@ from spo_trace.formats.runs import Buffer, Records
 from spo_trace.formats.text import Outcome
 from spo_trace.formats.text_reader import filled
 from spo_trace.sources import many_readers
+from spo_trace.sources.enomem import Retries
 from spo_trace.sources.kernel_file import LONGEST_RECORD, Batch
 from spo_trace.sources.many_readers import positions_are_pfns, range_runs
 from spo_trace.sources.one_reader import NEAR, read_records
@@ -120,9 +121,9 @@ def test_ranges_adapt_to_the_density_of_records(monkeypatch: pytest.MonkeyPatch)
     sizes: list[int] = []
     read_range = many_readers._read_range
 
-    def noted(file: FakeFile, span: range, buffer: Buffer) -> many_readers._Part:
+    def noted(file: FakeFile, retries: Retries, span: range, buffer: Buffer) -> many_readers._Part:
         sizes.append(len(span))
-        return read_range(file, span, buffer)
+        return read_range(file, retries, span, buffer)
 
     monkeypatch.setattr(many_readers, "_read_range", noted)
     assert len(read(FakeKernel(range(0, 1 << 18, 512)), 1)[0]) == 512
@@ -161,7 +162,7 @@ def test_records_that_are_too_large_after_a_hole(monkeypatch: pytest.MonkeyPatch
     kernel = FakeKernel(pfns, large)
     # THEN all others are read
     assert read(kernel, 1)[0] == [page(pfn) for pfn in pfns if pfn not in large]
-    assert kernel.reads < hole + 1000
+    assert kernel.reads < 7 * (hole + 1000)
 
 
 def test_a_transient_enomem_loses_nothing() -> None:

@@ -22,6 +22,8 @@ def test_captures_and_directories_of_them(tmp_path: Path) -> None:
     capture(tmp_path / "many/b/sys/kernel/debug", {"page_owner": page()})
     capture(tmp_path / "many/a", {"page_owner": page()})
     capture(tmp_path / "many/notes", {"readme": b"x"})
+    # A killed command left this.
+    capture(tmp_path / "many/.spo-trace-0.tmp", {"page_owner": page()})
     names = [source.options["from"] for source in choose_series(None, [one, str(tmp_path / "many")])]
     assert names == [one, str(tmp_path / "many/a"), str(tmp_path / "many/b")]
     assert len(list(choose_series(None, [str(CARRIED / "7.2-spo")]))) == 4

@@ -624,7 +624,7 @@ PLUMBING = """
     alloc_cpu_data execmem_alloc execmem_vmalloc execmem_cache_alloc __execmem_cache_alloc module_alloc
     radix_tree_node_alloc __radix_tree_preload idr_get_free idr_alloc_u32 ida_alloc_range xas_alloc xas_create xas_nomem
     __xas_nomem __xa_alloc mas_alloc_nodes mas_preallocate mtree_alloc_cyclic sk_prot_alloc sk_alloc
-    bucket_table_alloc rhashtable_init __rhashtable_init_noprof
+    bucket_table_alloc rhashtable_init __rhashtable_init_noprof bitmap_zalloc bitmap_alloc_node
 """
 
 

@@ -14,6 +14,7 @@ from spo_trace.formats.fast import batches as fast_batches
 from spo_trace.formats.fast.batches import TextFormat
 from spo_trace.formats.fast.text_runs import delimited_runs, file_runs, stream_runs
 from spo_trace.formats.parser_choice import PAGES, SWAP
+from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Record, Reject
 from spo_trace.formats.runs import gathered
 from spo_trace.formats.stack_table import Stack, StackTable
@@ -46,6 +47,11 @@ class Read(NamedTuple):
     table: pa.Table
     stacks: list[Stack]
     rejects: list[Reject]
+
+    @property
+    def rejected(self) -> list[Reject]:
+        """Return the rejects and marks without that of the order, for texts that repeat a record."""
+        return [reject for reject in self.rejects if reject.code is not Reason.GOES_BACK]
 
 
 def read_by_reference(chunks: Iterable[bytes], of: TextFormat = PAGES, *, delimited: bool = False) -> Read:

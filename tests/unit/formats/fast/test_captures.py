@@ -67,7 +67,7 @@ def test_whole_captures_in_blocks_of_odd_sizes(path: Path, jobs: int, run_bytes:
     same = assert_same(in_chunks(text, 65_537), jobs=jobs, run_bytes=run_bytes)
     # THEN they agree, and no record is missing
     assert same.table.num_rows == text.count(b"\nPage allocated via ") + 1
-    assert same.rejects == []
+    assert same.rejected == []
 
 
 @pytest.mark.parametrize(("jobs", "run_bytes"), [(1, 4_099), (2, 30_011), (3, 1 << 22)])

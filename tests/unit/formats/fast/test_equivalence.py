@@ -126,7 +126,7 @@ def test_a_record_that_the_scanner_takes(old: bytes, new: bytes) -> None:
     same = assert_same(RECORD + changed + RECORD)
     # THEN they agree, and the scanner has taken all records
     assert same.table.num_rows == 3
-    assert same.rejects == []
+    assert same.rejected == []
     assert left_records(RECORD + changed + RECORD) == []
 
 

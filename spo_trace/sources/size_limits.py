@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Limits on the text of each file of a capture."""
+
+from collections.abc import Iterable, Iterator
+
+from spo_trace.formats.record import RECORD_START
+from spo_trace.formats.text import Outcome
+from spo_trace.limits import ONE_LINE_FILE, PROC_FILE, STACKS_FILE, WITHOUT_RECORD, ZONEINFO_FILE
+from spo_trace.sources.source import RECORD_FILES, STACK_FILES
+
+__all__ = ["bounded"]
+
+_OF_FILE = {
+    **dict.fromkeys(STACK_FILES, STACKS_FILE),
+    **dict.fromkeys(("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize"), ONE_LINE_FILE),
+    "zoneinfo": ZONEINFO_FILE,
+}
+
+
+def bounded(name: str, chunks: Iterable[bytes], outcome: Outcome) -> Iterator[bytes]:
+    """Yield the text of file `name` of PATHS up to its limit, and set `outcome.problem` if there is more.
+
+    Files of records have no limit, but the text between two records has.
+    """
+    records = name in RECORD_FILES
+    left = most = WITHOUT_RECORD if records else _OF_FILE.get(name, PROC_FILE)
+    for chunk in chunks:
+        left -= len(chunk)
+        # If all starts of a few records are cut by chunks, the next record is found.
+        if records and RECORD_START in chunk:
+            left = most
+        if left < 0:
+            without = "no record starts in" if records else "it has more than"
+            outcome.problem = f"{without} {_shown(most)}"
+            return
+        yield chunk
+
+
+def _shown(size: int) -> str:
+    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"
