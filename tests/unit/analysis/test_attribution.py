@@ -14,6 +14,7 @@ from spo_trace.analysis.keys import KEYS
 from spo_trace.analysis.question import Question
 from spo_trace.api.analyses import attribute
 from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.limits import MAX_ORDER
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, CARRIED, FS, MACHINE, SHMEM, entry, page, snapshot_of
 
@@ -156,9 +157,9 @@ def test_bytes_are_of_the_machines_page_size(tmp_path: Path, size: int) -> None:
 
 
 def test_the_largest_order_does_not_overflow(tmp_path: Path) -> None:
-    snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": page(0, 30) * 9})
+    snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": b"".join(page(n << MAX_ORDER, MAX_ORDER) for n in range(9))})
     assert attribute(snap)[["mem_pages", "mem_bytes", "total_bytes"]].to_numpy().tolist() == [
-        [9 << 30, 9 << 42, 9 << 42]
+        [9 << MAX_ORDER, 9 << MAX_ORDER + 12, 9 << MAX_ORDER + 12]
     ]
 
 
@@ -272,7 +273,9 @@ def test_page_columns_suffice_for_the_attribution(real: Snapshot, key: str, wher
 
 def test_equal_totals_are_sorted_by_their_keys(tmp_path: Path) -> None:
     names = [b"c", b"a", b"B", b"d", b"b"]
-    snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": b"".join(page(comm=name) for name in names)})
+    snap = snapshot_of(
+        tmp_path, {**MACHINE, "page_owner": b"".join(page(n, comm=name) for n, name in enumerate(names))}
+    )
     assert attribute(snap)["comm"].tolist() == ["B", "a", "b", "c", "d"]
 
 

@@ -83,7 +83,8 @@ def test_a_key_that_only_one_snapshot_has(tmp_path: Path, key: str, first: bool)
 
 def test_missing_keys_are_one_owner(tmp_path: Path) -> None:
     # GIVEN pages that are not charged, and swap entries, whose memory cgroup is unknown
-    texts = page() + page(tail=MEMCG), page() + page() + page(tail=MEMCG.replace(b" m\n", b" n\n"))
+    ours, other = page(0x101, tail=MEMCG), page(0x102, tail=MEMCG.replace(b" m\n", b" n\n"))
+    texts = page() + ours, page() + page(0x101) + other
     table = diff(*snapshots(tmp_path, page_owner=texts), "memcg")
     names = ["memcg", "key_known", "mem_bytes_a", "mem_bytes_b", "swap_bytes_a", "swap_bytes_b", "total_bytes_delta"]
     # THEN they are two rows, and swap is unknown in the others
@@ -109,7 +110,7 @@ def test_one_boot_is_identified_by_boot_id(tmp_path: Path) -> None:
 
 
 def test_without_a_boot_id_the_oldest_allocation_identifies_the_boot(tmp_path: Path) -> None:
-    texts = (page(ts=5) + page(ts=2_000_000_000), page(ts=5) + page(ts=3_500_000_000))
+    texts = (page(ts=5) + page(0x101, ts=2_000_000_000), page(ts=5) + page(0x101, ts=3_500_000_000))
     no_id = (b"", b"")
     same = snapshots(tmp_path, page_owner=texts, boot_id=no_id, uptime=no_id)
     assert relate(*same) == Relation(True, 1.5, BOTH)
@@ -126,7 +127,7 @@ def test_another_build_is_another_kernel(tmp_path: Path, uname: bytes) -> None:
 
 def test_stacks_of_two_kernels_are_compared_by_function_names(tmp_path: Path) -> None:
     moved = [frame.replace(b"+0x", b"+0x1") for frame in ANON]
-    texts = (page(order=2, stack=ANON) + page(stack=SHMEM), page(order=3, stack=moved) + page(stack=FS))
+    texts = (page(order=2, stack=ANON) + page(0x110, stack=SHMEM), page(order=3, stack=moved) + page(0x110, stack=FS))
     swap = (b"", b"")
     other = (MACHINE["uname"], b"Linux box 6.12.0 #1 SMP x86_64\n")
     pair = snapshots(tmp_path, page_owner=texts, swap_page_owner=swap, uname=other)
@@ -167,7 +168,7 @@ def test_swap_without_owners_in_both_snapshots_is_missing(tmp_path: Path) -> Non
 
 def test_memory_only_and_swap_only_cannot_be_compared(tmp_path: Path) -> None:
     memory = snapshot_of(tmp_path / "a", {**MACHINE, "page_owner": page()})
-    swap = snapshot_of(tmp_path / "b", {**MACHINE, "swap_page_owner": entry(1) * 2})
+    swap = snapshot_of(tmp_path / "b", {**MACHINE, "swap_page_owner": entry(1) + entry(2)})
     table = diff(swap, swap)
     assert table["mem_bytes_delta"].isna().all() and table["total_bytes_b"].tolist() == [2 * PAGE]
     with pytest.raises(

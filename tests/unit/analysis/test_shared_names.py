@@ -18,8 +18,8 @@ def snapshot(tmp_path: Path, *pages: bytes, swap: bytes = b"") -> Snapshot:
     return snapshot_of(tmp_path, {**MACHINE, "page_owner": b"".join(pages), "swap_page_owner": swap})
 
 
-def charged(name: bytes, *, offline: bool = False) -> bytes:
-    return page(tail=b"Charged to %bmemcg %b\n" % (b"offline " if offline else b"", name))
+def charged(name: bytes, pfn: int = 0x100, *, offline: bool = False) -> bytes:
+    return page(pfn, tail=b"Charged to %bmemcg %b\n" % (b"offline " if offline else b"", name))
 
 
 def texts(snap: Snapshot, *keys: str, side: str = "") -> list[str]:
@@ -28,7 +28,7 @@ def texts(snap: Snapshot, *keys: str, side: str = "") -> list[str]:
 
 def test_leaf_names_of_memory_cgroups(tmp_path: Path) -> None:
     # GIVEN two cgroups with one name, which is certain for a: one of the two was removed
-    snap = snapshot(tmp_path, charged(b"a"), charged(b"a", offline=True), charged(b"b"), page())
+    snap = snapshot(tmp_path, charged(b"a"), charged(b"a", 0x101, offline=True), charged(b"b", 0x102), page(0x103))
     assert texts(snap, "memcg") == [f"{LEAVES}; both a live and a removed cgroup: a"]
     assert texts(snap, "comm") == []
     assert texts(snapshot(tmp_path / "x", charged(b"b")), "comm", "memcg", side="A") == [f"A: {LEAVES}"]

@@ -90,7 +90,9 @@ def test_the_swap_cache_of_a_real_kernel(tmp_path: Path, stage: str) -> None:
     # GIVEN the number of pages with both flags in the text, which is SwapCached of /proc/meminfo
     directory = CARRIED / "7.2-spo-varied" / stage
     text, meminfo = (lzma.decompress((directory / f"{name}.xz").read_bytes()) for name in ("page_owner", "meminfo"))
-    record = re.compile(rb"^Page allocated via order (\d+).*\nPFN .*\|owner_priv_1\|.*swapbacked.*\n", re.MULTILINE)
+    # A comm may contain newlines.
+    first = rb"^Page allocated via order (\d+)(?:(?!\nPFN )[\s\S])*"
+    record = re.compile(first + rb"\nPFN .*\|owner_priv_1\|.*swapbacked.*\n", re.MULTILINE)
     truth = sum(1 << int(order) for order in record.findall(text))
     cached = re.search(rb"SwapCached: +(\d+) kB", meminfo)
     assert cached and truth == int(cached[1]) // 4 > 1000

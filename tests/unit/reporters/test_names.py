@@ -37,11 +37,11 @@ def test_a_shown_name_can_be_read_back() -> None:
 def test_a_memory_cgroup_named_like_a_mark(tmp_path: Path, markdown: bool) -> None:
     # GIVEN cgroups named - and ?, and a page that is not charged
     charged = (page(0x100 + n, tail=b"Charged to memcg %b\n" % name) for n, name in enumerate((b"-", b"?")))
-    snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": b"".join(charged) + page(), "swap_page_owner": b""})
+    snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": b"".join(charged) + page(0x200), "swap_page_owner": b""})
     # THEN the table shows three different owners, and each can be selected as displayed
     out = io.StringIO()
     render_table(attribute(snap, "memcg")[["memcg", "key_known"]], out, markdown=markdown)
-    shown = [line.strip("| ").replace("\\\\", "\\") for line in out.getvalue().splitlines()]
+    shown = [line.strip("| `").replace("\\\\", "\\") for line in out.getvalue().splitlines()]
     assert sorted(shown[-3:]) == ["-", "\\055", "\\077"]
     for name in ("-", "\\055"):
         assert attribute(snap, "memcg", where=f'memcg == "{name}"')["memcg"].tolist() == ["-"]
