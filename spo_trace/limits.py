@@ -1,77 +1,34 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every limit on a size that comes from outside: text, archives, snapshots, recordings. Each has its reason."""
 
-__all__ = [
-    "COUNT_RANGE",
-    "DIRECTORY_ENTRIES",
-    "ENOMEM_FIRST_PAUSE",
-    "ENOMEM_IN_VAIN",
-    "ENOMEM_PAUSES",
-    "ENOMEM_SECONDS",
-    "ERROR_MESSAGE",
-    "EXPANDED_FREELY",
-    "EXPANSION",
-    "EXTENDED_HEADERS",
-    "GLOBAL_HEADERS",
-    "LONGEST_PATH",
-    "MANIFEST_BYTES",
-    "MAX_FRAME_BYTES",
-    "MAX_JSON_BYTES",
-    "MAX_JSON_DEPTH",
-    "MAX_LINES",
-    "MAX_MEMORY_BYTES",
-    "MAX_NAMES",
-    "MAX_ORDER",
-    "MAX_REJECTS",
-    "MAX_REJECTS_BYTES",
-    "MAX_REJECT_BYTES",
-    "MAX_ROWS_PER_BYTE",
-    "MAX_ROW_GROUP",
-    "MAX_SECONDS",
-    "MAX_STACKS",
-    "MAX_TABLE_BYTES",
-    "MEMBERS",
-    "MEMBER_HEADERS",
-    "NAME_BYTES",
-    "ONE_LINE_FILE",
-    "PADDING",
-    "PROC_FILE",
-    "REPLAYED",
-    "SIZE_CHARACTERS",
-    "SPOOLED",
-    "SPOOL_RESERVE",
-    "STACKS_FILE",
-    "STAGE_NAME_BYTES",
-    "WHERE_CHARACTERS",
-    "WHERE_LEVELS",
-    "WHERE_OPERATORS",
-    "WITHOUT_RECORD",
-    "XZ_MEMORY",
-    "ZONEINFO_FILE",
-    "ZSTD_WINDOW_LOG",
-]
+# The command line
+
 # Characters of a condition (--where): a list of two thousand process IDs fits. Python's parser, and the messages that
 # show a condition, take time and stack for longer ones.
-WHERE_CHARACTERS = 16_384
+MAX_WHERE_CHARACTERS = 16_384
 
 # Levels of a condition, such as signs and calls. pandas evaluates each level in a few nested calls, of which Python
 # allows a thousand.
-WHERE_LEVELS = 64
+MAX_WHERE_LEVELS = 64
 
 # Operators of a condition: pandas evaluates each one on all rows.
-WHERE_OPERATORS = 100
+MAX_WHERE_OPERATORS = 100
 
 # Characters of a size, such as 1.5GiB: 2**64 has 20 digits, and Python refuses to convert more than 4,300.
-SIZE_CHARACTERS = 40
+MAX_SIZE_CHARACTERS = 40
+
+# File names
 
 # A file name in Linux's file systems (NAME_MAX of linux/limits.h).
-NAME_BYTES = 255
+MAX_FILE_NAME_BYTES = 255
 
-# The name of a stage of a simulated machine. `-TIME.spo` is added to it in the default name of its snapshot.
-STAGE_NAME_BYTES = 200
+# PATH_MAX (include/uapi/linux/limits.h). A longer name is of no file of a capture.
+MAX_PATH_BYTES = 4096
 
-# The list of files of a simulated machine. Each stage has about 20 lines of 130 bytes.
-MANIFEST_BYTES = 1 << 22
+# Entries of a directory that are looked at. A capture has 30, a directory of captures or snapshots a few thousand.
+MAX_DIRECTORY_ENTRIES = 10_000
+
+# Records of page_owner
 
 # 16 GiB in pages of 4 KiB: the largest folio of any kernel (MAX_FOLIO_ORDER, 39231e8d6ba7, 6.18: 34 - PAGE_SHIFT). The
 # page allocator itself ends at MAX_PAGE_ORDER (usually 10); only gigantic huge pages go beyond it.
@@ -81,6 +38,102 @@ MAX_ORDER = 22
 # The largest physical address of any architecture has 52 bits (x86-64, arm64 with LPA2). Sums of bytes below it are
 # far from the end of int64, and exact in float64.
 MAX_MEMORY_BYTES = 1 << 52
+
+# nr_base_pages of page_owner_stacks is an int (stack_print(), mm/page_owner.c), negative if its refcount is saturated.
+COUNT_RANGE = (-(1 << 31), (1 << 31) - 1)
+
+# Lines of one record that are read. A kernel prints up to 22: two, 16 frames, and four after them. Messages of the
+# kernel may interrupt a record in a log. In a larger number of lines, time is spent for nothing.
+MAX_RECORD_LINES = 1000
+
+# Bytes of a stack frame's line: the name of a symbol has up to 512 (6.1), that of a module 64.
+MAX_FRAME_BYTES = 1000
+
+# Distinct stacks, of which each takes 4 KiB of memory (16 different frames) while a snapshot is taken. Machines have
+# 1,000 to 50,000.
+MAX_STACKS = 1 << 17
+
+# Distinct names in one column: processes, cgroups, combinations of flags. A name takes 0.2 KiB. A kernel has up to 4
+# million threads at a time (PID_MAX_LIMIT), of which most have the name of another.
+MAX_NAMES = 1 << 20
+
+# Text in which no record starts, such as a log around the records. A sparse file or a pipe of zeros never ends.
+MAX_BYTES_WITHOUT_RECORD = 256 << 20
+
+# Rejected pieces of text in rejects.txt, and the bytes that they take there: they are for people to look at. Of one
+# piece, as much is kept as the longest record can have (16 frames with names of 512 bytes, 6.1): a piece may be part
+# of a foreign file of gigabytes.
+MAX_REJECTS = 1000
+MAX_REJECTS_BYTES = 16 << 20
+MAX_REJECT_BYTES = 16 << 10
+
+# Other kernel files
+
+# Bytes of each kernel file other than page_owner and swap_page_owner; it is read whole.
+# page_owner_stacks: each distinct stack once. A stack has about 800 bytes, and the stack depot holds 128 MiB in total.
+# zoneinfo: 75 bytes for each zone of each processor; 16 MiB are 200,000 of these.
+# uname, date and others: one line; the longest is the kernel's command line (at most 4 KiB on s390).
+# Others: meminfo, vmstat and getconf -a have 10 KB.
+MAX_STACKS_FILE_BYTES = 128 << 20
+MAX_ZONEINFO_BYTES = 16 << 20
+MAX_ONE_LINE_BYTES = 64 << 10
+MAX_PROC_FILE_BYTES = 1 << 20
+
+# The message of one NAME.err file, or of `cat`: a path and an error.
+MAX_ERROR_BYTES = 200
+
+# Reads of page_owner on the machine
+
+# A read that fails for lack of memory (ENOMEM) is repeated at once, then after pauses of 1 ms, 2 ms, … 1 s: reclaim
+# frees memory within milliseconds, the OOM killer within a second. MAX_ENOMEM_SECONDS: all pauses for one file.
+ENOMEM_FIRST_PAUSE = 0.001
+MAX_ENOMEM_PAUSES = 11
+MAX_ENOMEM_SECONDS = 30.0
+
+# Positions that are tried if no record at all has been read yet: more than the PFNs of a range of a parallel reader.
+MAX_ENOMEM_POSITIONS = 1 << 16
+
+# Compressed files
+
+# Memory for the dictionary of an xz stream, and the window of a zstd frame. `xz -9` needs 65 MiB; `zstd --long` and
+# `zstd --ultra -22` have windows of 2**27 bytes, which is also what zstd accepts by default. The formats allow
+# 4 GiB and 2**41 bytes.
+MAX_XZ_MEMORY_BYTES = 256 << 20
+MAX_ZSTD_WINDOW_LOG = 27
+
+# A decompressor that fails drops the output of the failing call. Up to this size, the compressed input of a member is
+# kept, so that the member can be decompressed again, byte by byte at the end. As page_owner text, this is about 80 MB.
+MAX_REPLAYED_BYTES = 8 << 20
+
+# Each record of 740 bytes has its own PFN and times, so text of page_owner shrinks to a fiftieth, not to less than a
+# hundredth. A terabyte of zeros is 700 kB of bz2. MIN_EXPANDED_BYTES is decompressed in seconds, whatever it is.
+MAX_EXPANSION = 2000
+MIN_EXPANDED_BYTES = 1 << 30
+
+# Zeros behind a compressed file fill it up to a block of a tape or to the size of a device. /dev/zero never ends.
+MAX_PADDING_BYTES = 16 << 30
+
+# Archives
+
+# Members of an archive. The report of a whole machine (sosreport) has up to 100,000.
+MAX_MEMBERS = 1_000_000
+
+# Bytes of one member's headers: long names, PAX records, maps of sparse files. PATH_MAX is 4 KiB, and a capture has no
+# sparse files; `tar --xattrs` may add 64 KiB of attributes. tarfile keeps all of it in memory.
+MAX_MEMBER_HEADER_BYTES = 1 << 20
+
+# Extended headers before one member; GNU tar writes two (a long name and a long link), tarfile one.
+MAX_EXTENDED_HEADERS = 8
+
+# Records of global PAX headers; `git archive` writes one, a comment.
+MAX_GLOBAL_HEADERS = 100
+
+# An archive from standard input is copied to a file, because it is read more than once. 64 GiB is the text of a machine
+# with 1.5 TB of memory, as a plain archive. Other programs need the rest of the disk.
+MAX_SPOOLED_BYTES = 64 << 30
+MIN_FREE_BYTES = 1 << 30
+
+# Snapshots and recordings
 
 # snapshot.json and series.json have 10 to 100 KiB; zoneinfo of 1,024 nodes makes it 1 MiB.
 MAX_JSON_BYTES = 16 << 20
@@ -99,104 +152,13 @@ MAX_ROWS_PER_BYTE = 200
 # Of one row group without compression, as its footer states it: 270,000 rows have 5 MB.
 MAX_TABLE_BYTES = 4 << 30
 
-# nr_base_pages of page_owner_stacks is an int (stack_print(), mm/page_owner.c), negative if its refcount is saturated.
-COUNT_RANGE = (-(1 << 31), (1 << 31) - 1)
-
 # Between two samples of one boot: 136 years. Squares of seconds stay far from the end of float64.
 MAX_SECONDS = 1 << 32
-# Lines of one record that are read. A kernel prints up to 22: two, 16 frames, and four after them. Messages of the
-# kernel may interrupt a record in a log. In a larger number of lines, time is spent for nothing.
-MAX_LINES = 1000
 
-# Bytes of a stack frame's line: the name of a symbol has up to 512 (6.1), that of a module 64.
-MAX_FRAME_BYTES = 1000
+# The simulator
 
-# Rejected pieces of text in rejects.txt, and the bytes that they take there: they are for people to look at. Of one
-# piece, as much is kept as the longest record can have (16 frames with names of 512 bytes, 6.1): a piece may be part
-# of a foreign file of gigabytes.
-MAX_REJECTS = 1000
-MAX_REJECTS_BYTES = 16 << 20
-MAX_REJECT_BYTES = 16 << 10
+# The name of a stage of a simulated machine. `-TIME.spo` is added to it in the default name of its snapshot.
+MAX_STAGE_NAME_BYTES = 200
 
-# Distinct stacks, of which each takes 4 KiB of memory (16 different frames) while a snapshot is taken. Machines have
-# 1,000 to 50,000.
-MAX_STACKS = 1 << 17
-
-# Distinct names in one column: processes, cgroups, combinations of flags. A name takes 0.2 KiB. A kernel has up to 4
-# million threads at a time (PID_MAX_LIMIT), of which most have the name of another.
-MAX_NAMES = 1 << 20
-
-# Compressed files
-
-# Memory for the dictionary of an xz stream, and the window of a zstd frame. `xz -9` needs 65 MiB; `zstd --long` and
-# `zstd --ultra -22` have windows of 2**27 bytes, which is also what zstd accepts by default. The formats allow
-# 4 GiB and 2**41 bytes.
-XZ_MEMORY = 256 << 20
-ZSTD_WINDOW_LOG = 27
-
-# A decompressor that fails drops the output of the failing call. Up to this size, the compressed input of a member is
-# kept, so that the member can be decompressed again, byte by byte at the end. As page_owner text, this is about 80 MB.
-REPLAYED = 8 << 20
-
-# Each record of 740 bytes has its own PFN and times, so text of page_owner shrinks to a fiftieth, not to less than a
-# hundredth. A terabyte of zeros is 700 kB of bz2. EXPANDED_FREELY is decompressed in seconds, whatever it is.
-EXPANSION = 2000
-EXPANDED_FREELY = 1 << 30
-
-# Zeros behind a compressed file fill it up to a block of a tape or to the size of a device. /dev/zero never ends.
-PADDING = 16 << 30
-
-# Archives
-
-# Bytes of one member's headers: long names, PAX records, maps of sparse files. PATH_MAX is 4 KiB, and a capture has no
-# sparse files; `tar --xattrs` may add 64 KiB of attributes. tarfile keeps all of it in memory.
-MEMBER_HEADERS = 1 << 20
-
-# Extended headers before one member; GNU tar writes two (a long name and a long link), tarfile one.
-EXTENDED_HEADERS = 8
-
-# Records of global PAX headers; `git archive` writes one, a comment.
-GLOBAL_HEADERS = 100
-
-# Members of an archive. The report of a whole machine (sosreport) has up to 100,000.
-MEMBERS = 1_000_000
-
-# PATH_MAX (include/uapi/linux/limits.h). A longer name is of no file of a capture.
-LONGEST_PATH = 4096
-
-# Captures
-
-# An archive from standard input is copied to a file, because it is read more than once. 64 GiB is the text of a machine
-# with 1.5 TB of memory, as a plain archive. Other programs need the rest of the disk.
-SPOOLED = 64 << 30
-SPOOL_RESERVE = 1 << 30
-
-# Entries of a directory that are looked at. A capture has 30, a directory of captures or snapshots a few thousand.
-DIRECTORY_ENTRIES = 10_000
-
-# Text in which no record starts, such as a log around the records. A sparse file or a pipe of zeros never ends.
-WITHOUT_RECORD = 256 << 20
-
-# The message of one NAME.err file, or of `cat`: a path and an error.
-ERROR_MESSAGE = 200
-
-# Bytes of each kernel file other than page_owner and swap_page_owner; it is read whole.
-# page_owner_stacks: each distinct stack once. A stack has about 800 bytes, and the stack depot holds 128 MiB in total.
-# zoneinfo: 75 bytes for each zone of each processor; 16 MiB are 200,000 of these.
-# uname, date and others: one line; the longest is the kernel's command line (at most 4 KiB on s390).
-# Others: meminfo, vmstat and getconf -a have 10 KB.
-STACKS_FILE = 128 << 20
-ZONEINFO_FILE = 16 << 20
-ONE_LINE_FILE = 64 << 10
-PROC_FILE = 1 << 20
-
-# Reads of page_owner
-
-# A read that fails for lack of memory (ENOMEM) is repeated at once, then after pauses of 1 ms, 2 ms, … 1 s: reclaim
-# frees memory within milliseconds, the OOM killer within a second. ENOMEM_SECONDS: all pauses for one file.
-ENOMEM_FIRST_PAUSE = 0.001
-ENOMEM_PAUSES = 11
-ENOMEM_SECONDS = 30.0
-
-# Positions that are tried if no record at all has been read yet: more than the PFNs of a range of a parallel reader.
-ENOMEM_IN_VAIN = 1 << 16
+# The list of files of a simulated machine. Each stage has about 20 lines of 130 bytes.
+MAX_MANIFEST_BYTES = 1 << 22

@@ -4,7 +4,7 @@
 import ast
 
 from spo_trace.errors import Argument, Call, UsageError
-from spo_trace.limits import WHERE_CHARACTERS, WHERE_LEVELS, WHERE_OPERATORS
+from spo_trace.limits import MAX_WHERE_CHARACTERS, MAX_WHERE_LEVELS, MAX_WHERE_OPERATORS
 
 __all__ = ["check_length", "check_size"]
 
@@ -14,8 +14,8 @@ _USE_IN = ("to compare with many values, use ", Argument("where", 'comm in ["dd"
 
 def check_length(expression: str) -> None:
     """Raise UsageError if a condition is too long to be parsed."""
-    if len(expression) > WHERE_CHARACTERS:
-        problem = f" has {len(expression):,} characters; at most {WHERE_CHARACTERS:,} are allowed"
+    if len(expression) > MAX_WHERE_CHARACTERS:
+        problem = f" has {len(expression):,} characters; at most {MAX_WHERE_CHARACTERS:,} are allowed"
         raise UsageError(
             (Argument("where"), problem),
             hint=("to filter by more, read the rows of ", Call("export", format="parquet")),
@@ -25,11 +25,11 @@ def check_length(expression: str) -> None:
 def check_size(tree: ast.Expression) -> None:
     """Raise UsageError if a parsed condition is nested too deeply or has too many operators."""
     operators = sum(map(_operators, ast.walk(tree)))
-    if operators > WHERE_OPERATORS:
-        problem = f" has {operators:,} operators; at most {WHERE_OPERATORS:,} are allowed"
+    if operators > MAX_WHERE_OPERATORS:
+        problem = f" has {operators:,} operators; at most {MAX_WHERE_OPERATORS:,} are allowed"
         raise UsageError((Argument("where"), problem), hint=_USE_IN)
-    if (levels := _levels(tree)) > WHERE_LEVELS:
-        problem = f" is nested {levels:,} levels deep; at most {WHERE_LEVELS:,} are allowed"
+    if (levels := _levels(tree)) > MAX_WHERE_LEVELS:
+        problem = f" is nested {levels:,} levels deep; at most {MAX_WHERE_LEVELS:,} are allowed"
         raise UsageError((Argument("where"), problem), hint=_USE_IN)
 
 

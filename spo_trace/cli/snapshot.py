@@ -11,7 +11,7 @@ from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, PageSize, StacksTimeout, Strict, option
 from spo_trace.cli.output import access_of, directory_size, note, progress, warn_incomplete
 from spo_trace.errors import UsageError
-from spo_trace.limits import NAME_BYTES
+from spo_trace.limits import MAX_FILE_NAME_BYTES
 from spo_trace.reporters.format import counted, format_size
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _default_name(paths: list[str]) -> Path:
     base = "" if not paths or paths == ["-"] else _without_endings(Path(paths[0]).absolute().name)
     base = base or socket.gethostname()
     ending = f"-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.spo"
-    while len(os.fsencode(base + ending)) > NAME_BYTES:
+    while len(os.fsencode(base + ending)) > MAX_FILE_NAME_BYTES:
         base = base[:-1]
     return Path(base + ending)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from spo_trace.files.descriptors import names, open_below, open_directory
 from spo_trace.files.regular import open_regular
-from spo_trace.limits import MANIFEST_BYTES
+from spo_trace.limits import MAX_MANIFEST_BYTES
 
 __all__ = ["Manifest"]
 
@@ -42,7 +42,7 @@ class Manifest:
     def _read(self, directory: int) -> dict[str, str] | None:
         try:
             with open_regular(self._name, directory) as file:
-                lines = file.read(MANIFEST_BYTES).decode().splitlines()
+                lines = file.read(MAX_MANIFEST_BYTES).decode().splitlines()
         except (OSError, UnicodeDecodeError):
             return None
         matches = [_LINE.fullmatch(line) for line in lines[1:]]

@@ -10,7 +10,7 @@ from spo_trace.formats.frame import are_frames, is_frame
 from spo_trace.formats.garbage import SECOND_LINE_WORDS
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import LONGEST_PIECE, RECORD_START, Malformed, Record
-from spo_trace.limits import MAX_LINES
+from spo_trace.limits import MAX_RECORD_LINES
 
 __all__ = ["Body", "BodyReader", "Tail", "Unknown", "parse_tail"]
 
@@ -146,7 +146,7 @@ def parse_tail(text: bytes) -> Tail:
     at = lines = 0
     while at < len(text):
         lines += 1
-        if lines == MAX_LINES:
+        if lines == MAX_RECORD_LINES:
             end = text.find(b"\n\n", at) + 1 or len(text)
             _add_unknown(unknown, at, end, Reason.LINE)
             at = end

@@ -7,7 +7,7 @@ from itertools import islice
 from spo_trace.formats.frame import is_frame
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import RECORD_START, Record, Reject
-from spo_trace.limits import MAX_LINES
+from spo_trace.limits import MAX_RECORD_LINES
 
 __all__ = ["SECOND_LINE_WORDS", "is_garbage", "rejected_garbage"]
 
@@ -43,6 +43,6 @@ def _part_of_a_record(text: bytes) -> Reason | None:
     if any(words in text for words in SECOND_LINE_WORDS) and _SECOND_LINE.search(text):
         return Reason.NO_FIRST_LINE
     # The frames of a record whose beginning is lost are the first lines.
-    if any(is_frame(match[0]) for match in islice(_LINE.finditer(text), MAX_LINES)):
+    if any(is_frame(match[0]) for match in islice(_LINE.finditer(text), MAX_RECORD_LINES)):
         return Reason.NO_FIRST_LINE
     return None

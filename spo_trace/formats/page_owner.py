@@ -21,7 +21,7 @@ from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Record, RejectSink
 from spo_trace.formats.rows import PageRow
 from spo_trace.formats.stack_table import StackTable
-from spo_trace.limits import MAX_LINES, MAX_ORDER
+from spo_trace.limits import MAX_ORDER, MAX_RECORD_LINES
 
 __all__ = ["FILE", "flag_fields", "page_batches", "record_parser"]
 
@@ -177,7 +177,7 @@ def _find_place(text: bytes, start: int) -> tuple[_Place | None, int, int]:
     """Return the PFN line's values, where it begins and where it ends; None, `start` and `start` if there is none."""
     limit = text.find(b"\n\n", start - 1)
     at = start
-    for _ in range(MAX_LINES):
+    for _ in range(MAX_RECORD_LINES):
         if at < 0 or 0 <= limit < at:
             break
         if text.startswith(b"PFN", at) and (found := _place_at(text, at)) is not None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Record
 from spo_trace.formats.text_lines import LineStarts
-from spo_trace.limits import MAX_LINES
+from spo_trace.limits import MAX_RECORD_LINES
 
 __all__ = ["Normalized", "normalized"]
 
@@ -40,9 +40,9 @@ def normalized(record: Record) -> Normalized | None:
     at = clean_at = 0
     # If the first line has trailing blanks, copying padded all lines: remove the blanks after a cgroup's name too.
     padded = record.text.partition(b"\n")[0].rstrip(b"\r").endswith((b" ", b"\t"))
-    for number, line in enumerate(record.text.split(b"\n", MAX_LINES)):
+    for number, line in enumerate(record.text.split(b"\n", MAX_RECORD_LINES)):
         # The last item is the rest of a text that has too many lines.
-        clean, removed = (line, 0) if number == MAX_LINES else _clean(line, marks, padded=padded)
+        clean, removed = (line, 0) if number == MAX_RECORD_LINES else _clean(line, marks, padded=padded)
         lines.append(clean)
         starts.add(clean_at, at + removed, number)
         at += len(line) + 1

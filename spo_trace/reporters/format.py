@@ -4,7 +4,7 @@
 import re
 from fractions import Fraction
 
-from spo_trace.limits import SIZE_CHARACTERS
+from spo_trace.limits import MAX_SIZE_CHARACTERS
 from spo_trace.printable import printable
 
 __all__ = ["UNKNOWN", "counted", "format_rate", "format_share", "format_size", "parse_rate", "parse_size", "printable"]
@@ -52,8 +52,8 @@ def counted(number: int, one: str) -> str:
 
 def parse_size(text: str) -> int:
     """Return the bytes of a size such as 512K, 64Mi, 64MiB or 1.5G; raise ValueError for anything else."""
-    if len(text) > SIZE_CHARACTERS:
-        raise ValueError(f"{text[:SIZE_CHARACTERS]}… is too long for a size")
+    if len(text) > MAX_SIZE_CHARACTERS:
+        raise ValueError(f"{text[:MAX_SIZE_CHARACTERS]}… is too long for a size")
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([KMGTPE])i?)?B?", text.strip(), re.IGNORECASE)
     if not match:
         raise ValueError(f"{text!r} is not a size")

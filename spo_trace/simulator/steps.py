@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.limits import STAGE_NAME_BYTES
+from spo_trace.limits import MAX_STAGE_NAME_BYTES
 from spo_trace.simulator.table import ALL
 
 __all__ = [
@@ -226,8 +226,8 @@ def _check_stage(where: str, name: str) -> None:
             f"{where}: name: {name!r} is not a name for a directory",
             hint="use printable characters without / and \\, and no . at the start",
         )
-    if len(name.encode()) > STAGE_NAME_BYTES:
-        raise SpoTraceError(f"{where}: name: it is too long", hint=f"at most {STAGE_NAME_BYTES} bytes")
+    if len(name.encode()) > MAX_STAGE_NAME_BYTES:
+        raise SpoTraceError(f"{where}: name: it is too long", hint=f"at most {MAX_STAGE_NAME_BYTES} bytes")
 
 
 def _check_comm(where: str, comm: bytes) -> None:

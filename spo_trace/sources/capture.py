@@ -12,7 +12,7 @@ from spo_trace.formats.copied_text import HEAD
 from spo_trace.formats.escape import escape
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.text import KernelText
-from spo_trace.limits import ERROR_MESSAGE
+from spo_trace.limits import MAX_ERROR_BYTES
 from spo_trace.sources.captured_text import file_text, stream_text
 from spo_trace.sources.compression import Rewound, first_bytes, opened_head, read_head
 from spo_trace.sources.err_file import read_err
@@ -212,7 +212,7 @@ class CaptureSource:
 
 def _read_err_file(path: Path) -> Why:
     with open_regular(path) as file:
-        return read_err(file.read(ERROR_MESSAGE))
+        return read_err(file.read(MAX_ERROR_BYTES))
 
 
 # A capture has fewer files; of a larger directory, only the first files are searched.

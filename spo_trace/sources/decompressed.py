@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import Protocol
 
-from spo_trace.limits import EXPANDED_FREELY, EXPANSION, PADDING, REPLAYED
+from spo_trace.limits import MAX_EXPANSION, MAX_PADDING_BYTES, MAX_REPLAYED_BYTES, MIN_EXPANDED_BYTES
 from spo_trace.sources.decompressors import Decompressor, Format
 
 __all__ = ["STEP", "Decompressed", "Readable"]
@@ -56,7 +56,7 @@ class Decompressed:
             else:
                 self._given_of_member += len(piece)
             self._given += len(piece)
-            if self._given > max(EXPANDED_FREELY, EXPANSION * self._taken):
+            if self._given > max(MIN_EXPANDED_BYTES, MAX_EXPANSION * self._taken):
                 self._end(f"it is no text: {self._taken:,} bytes expand to more than {self._given:,}")
             if piece:
                 return piece
@@ -102,8 +102,8 @@ class Decompressed:
         while len(rest) < _LONGEST_MAGIC and (data := self._more()):
             rest = rest + data if rest else data.lstrip(b"\0")
             zeros += len(data)
-            if zeros > PADDING:
-                return self._end(f"more than {PADDING >> 30} GiB of zeros follow the compressed data")
+            if zeros > MAX_PADDING_BYTES:
+                return self._end(f"more than {MAX_PADDING_BYTES >> 30} GiB of zeros follow the compressed data")
         if not rest:
             return self._end(None)
         if not rest.startswith(self._format.members):
@@ -114,7 +114,7 @@ class Decompressed:
         self._kept_bytes += len(data)
         if self._kept is not None:
             self._kept.append(data)
-            if self._kept_bytes > REPLAYED:
+            if self._kept_bytes > MAX_REPLAYED_BYTES:
                 self._kept = None
 
     # The output of the call that failed. Only bz2 checks a block together with its last byte, which is missing then.

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from spo_trace.limits import XZ_MEMORY, ZSTD_WINDOW_LOG
+from spo_trace.limits import MAX_XZ_MEMORY_BYTES, MAX_ZSTD_WINDOW_LOG
 
 __all__ = ["Decompressor", "Format", "format_of"]
 
@@ -103,7 +103,7 @@ class _Translating:
 
 
 def _xz() -> Decompressor:
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_XZ_MEMORY_BYTES)
 
 
 # pyarrow also decompresses zstd and lz4, but drops the data of a read that fails, and does not tell where a frame ends.
@@ -112,7 +112,7 @@ def _zstd() -> Decompressor:
         from compression import zstd
     else:
         from backports import zstd
-    options = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG}
+    options = {int(zstd.DecompressionParameter.window_log_max): MAX_ZSTD_WINDOW_LOG}
     return _Translating(zstd.ZstdDecompressor(options=options), zstd.ZstdError)
 
 

@@ -13,7 +13,7 @@ from time import sleep
 
 from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.text import Outcome
-from spo_trace.limits import ENOMEM_FIRST_PAUSE, ENOMEM_IN_VAIN, ENOMEM_PAUSES, ENOMEM_SECONDS
+from spo_trace.limits import ENOMEM_FIRST_PAUSE, MAX_ENOMEM_PAUSES, MAX_ENOMEM_POSITIONS, MAX_ENOMEM_SECONDS
 from spo_trace.sources.kernel_file import Positioned
 
 __all__ = ["OutOfMemory", "Retries", "or_enomem", "record_at"]
@@ -39,7 +39,7 @@ class Retries:
         self._waited = False
         self._in_vain = 0
         self._lock = Lock()
-        self._seconds = ENOMEM_SECONDS
+        self._seconds = MAX_ENOMEM_SECONDS
 
     def record_at(self, file: Positioned, position: int) -> bytes | None:
         """Return the first record at or after `position`: empty if there is none, None if it does not fit the buffer.
@@ -55,7 +55,7 @@ class Retries:
                 return record
             if self._is_too_large(file, position):
                 self._in_vain += self._known is None
-                if self._in_vain > ENOMEM_IN_VAIN:
+                if self._in_vain > MAX_ENOMEM_POSITIONS:
                     raise OutOfMemory
                 return None
         # A first record that is too large looks like a lack of memory.
@@ -89,7 +89,7 @@ class Retries:
     def _pauses(self) -> Iterator[float | None]:
         yield None
         yield 0.0
-        for number in range(ENOMEM_PAUSES):
+        for number in range(MAX_ENOMEM_PAUSES):
             pause = ENOMEM_FIRST_PAUSE * 2**number
             with self._lock:
                 if self._seconds < pause:

@@ -5,7 +5,7 @@ import re
 
 from spo_trace.formats.escape import escape
 from spo_trace.formats.missing import Missing, Why
-from spo_trace.limits import ERROR_MESSAGE
+from spo_trace.limits import MAX_ERROR_BYTES
 
 __all__ = ["read_err"]
 
@@ -37,9 +37,9 @@ _BY_MESSAGE = {
 
 
 def read_err(content: bytes) -> Why:
-    """Return why a file is missing or cut off, from the first ERROR_MESSAGE bytes of its .err file."""
+    """Return why a file is missing or cut off, from the first MAX_ERROR_BYTES bytes of its .err file."""
     # A file whose data never reached the disk is full of NUL.
-    content = content[:ERROR_MESSAGE].strip(b" \t\r\n\0")
+    content = content[:MAX_ERROR_BYTES].strip(b" \t\r\n\0")
     coded = _CODE.match(content)
     errno = coded[1] if coded else _errno_at_end(content)
     text = content[coded.end() :] if coded else content

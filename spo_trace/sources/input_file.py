@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from spo_trace.errors import Call, SpoTraceError, Text
 from spo_trace.files.bundled import scenarios
 from spo_trace.files.scratch import scratch_directory
-from spo_trace.limits import DIRECTORY_ENTRIES, SPOOL_RESERVE, SPOOLED
+from spo_trace.limits import MAX_DIRECTORY_ENTRIES, MAX_SPOOLED_BYTES, MIN_FREE_BYTES
 from spo_trace.sources.compression import Rewound
 
 __all__ = ["entries", "open_file", "open_regular", "spooled", "standard_input"]
@@ -58,14 +58,14 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def entries(directory: Path) -> list[Path]:
-    """Return the entries of a directory in order of name; of a very large directory, only DIRECTORY_ENTRIES of them."""
-    return sorted(islice(directory.iterdir(), DIRECTORY_ENTRIES))
+    """Return the entries of a directory, at most MAX_DIRECTORY_ENTRIES, in order of name."""
+    return sorted(islice(directory.iterdir(), MAX_DIRECTORY_ENTRIES))
 
 
 def spooled(raw: Rewound) -> str:
     """Copy a pipe to a private file, which can be read more than once; return its path.
 
-    Raise SpoTraceError if it is larger than SPOOLED, or does not fit the disk.
+    Raise SpoTraceError if it is larger than MAX_SPOOLED_BYTES, or does not fit the disk.
     """
     with tempfile.NamedTemporaryFile(dir=scratch_directory(), delete=False) as file:
         try:
@@ -83,8 +83,8 @@ def _copy(raw: Rewound, file: BinaryIO) -> None:
     try:
         while piece := raw.read(_STEP):
             size += len(piece)
-            if size > SPOOLED:
-                raise _too_large(f"the archive from the pipe has more than {SPOOLED >> 30} GiB")
+            if size > MAX_SPOOLED_BYTES:
+                raise _too_large(f"the archive from the pipe has more than {MAX_SPOOLED_BYTES >> 30} GiB")
             if not _has_room(directory, len(piece)):
                 raise _too_large(f"the archive from the pipe does not fit the disk of {directory}")
             file.write(piece)
@@ -95,7 +95,7 @@ def _copy(raw: Rewound, file: BinaryIO) -> None:
 
 def _has_room(directory: Path, size: int) -> bool:
     disk = os.statvfs(directory)
-    reserve = min(SPOOL_RESERVE, disk.f_blocks * disk.f_frsize // 10)
+    reserve = min(MIN_FREE_BYTES, disk.f_blocks * disk.f_frsize // 10)
     return disk.f_bavail * disk.f_frsize - size >= reserve
 
 

@@ -5,15 +5,21 @@ from collections.abc import Iterable, Iterator
 
 from spo_trace.formats.record import RECORD_START
 from spo_trace.formats.text import Outcome
-from spo_trace.limits import ONE_LINE_FILE, PROC_FILE, STACKS_FILE, WITHOUT_RECORD, ZONEINFO_FILE
+from spo_trace.limits import (
+    MAX_BYTES_WITHOUT_RECORD,
+    MAX_ONE_LINE_BYTES,
+    MAX_PROC_FILE_BYTES,
+    MAX_STACKS_FILE_BYTES,
+    MAX_ZONEINFO_BYTES,
+)
 from spo_trace.sources.source import RECORD_FILES, STACK_FILES
 
 __all__ = ["bounded"]
 
 _OF_FILE = {
-    **dict.fromkeys(STACK_FILES, STACKS_FILE),
-    **dict.fromkeys(("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize"), ONE_LINE_FILE),
-    "zoneinfo": ZONEINFO_FILE,
+    **dict.fromkeys(STACK_FILES, MAX_STACKS_FILE_BYTES),
+    **dict.fromkeys(("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize"), MAX_ONE_LINE_BYTES),
+    "zoneinfo": MAX_ZONEINFO_BYTES,
 }
 
 
@@ -23,7 +29,7 @@ def bounded(name: str, chunks: Iterable[bytes], outcome: Outcome) -> Iterator[by
     Files of records have no limit, but the text between two records has.
     """
     records = name in RECORD_FILES
-    left = most = WITHOUT_RECORD if records else _OF_FILE.get(name, PROC_FILE)
+    left = most = MAX_BYTES_WITHOUT_RECORD if records else _OF_FILE.get(name, MAX_PROC_FILE_BYTES)
     for chunk in chunks:
         left -= len(chunk)
         # If all starts of a few records are cut by chunks, the next record is found.

@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Self, cast
 
-from spo_trace.limits import EXTENDED_HEADERS, GLOBAL_HEADERS, MEMBER_HEADERS, MEMBERS
+from spo_trace.limits import MAX_EXTENDED_HEADERS, MAX_GLOBAL_HEADERS, MAX_MEMBER_HEADER_BYTES, MAX_MEMBERS
 from spo_trace.sources.compression import Rewound, decompressed
 from spo_trace.sources.decompressed import Decompressed, Readable
 
@@ -49,14 +49,14 @@ class TarStream:
         return self._stream.problem if isinstance(self._stream, Decompressed) else None
 
     def __iter__(self) -> Iterator[tarfile.TarInfo]:
-        for _ in range(MEMBERS):
+        for _ in range(MAX_MEMBERS):
             member = self._archive.next()
             if member is None:
                 return
             # tarfile keeps every member.
             self._archive.members.clear()  # type: ignore[attr-defined]
             yield member
-        raise tarfile.ReadError(f"it has more than {MEMBERS:,} members")
+        raise tarfile.ReadError(f"it has more than {MAX_MEMBERS:,} members")
 
     def open(self, member: tarfile.TarInfo) -> BinaryIO:
         """Return the content of a regular file, the last member that was yielded."""
@@ -81,7 +81,7 @@ class TarStream:
 
 
 class _HeaderReader:
-    """Read the archive for tarfile; while a member's headers are read, at most MEMBER_HEADERS bytes."""
+    """Read the archive for tarfile; while a member's headers are read, at most MAX_MEMBER_HEADER_BYTES bytes."""
 
     def __init__(self, stream: Readable) -> None:
         self.depth = 0
@@ -98,15 +98,15 @@ class _HeaderReader:
         if self.depth:
             self._left -= len(piece)
             if self._left < 0:
-                raise tarfile.ReadError(f"a member has more than {MEMBER_HEADERS >> 20} MiB of headers")
+                raise tarfile.ReadError(f"a member has more than {MAX_MEMBER_HEADER_BYTES >> 20} MiB of headers")
         return piece
 
     def __enter__(self) -> None:
         if not self.depth:
             # tarfile reads ahead, by one record.
-            self._left = MEMBER_HEADERS + tarfile.RECORDSIZE
-        if self.depth > EXTENDED_HEADERS:
-            raise tarfile.ReadError(f"a member has more than {EXTENDED_HEADERS} extended headers")
+            self._left = MAX_MEMBER_HEADER_BYTES + tarfile.RECORDSIZE
+        if self.depth > MAX_EXTENDED_HEADERS:
+            raise tarfile.ReadError(f"a member has more than {MAX_EXTENDED_HEADERS} extended headers")
         self.depth += 1
 
     def __exit__(self, *_: object) -> None:
@@ -125,15 +125,15 @@ class _Member(tarfile.TarInfo):
                 member = super().fromtarfile(archive)
             except IndexError as error:
                 raise tarfile.ReadError("a header is cut off") from error
-        if len(archive.pax_headers) > GLOBAL_HEADERS:
-            raise tarfile.ReadError(f"it has more than {GLOBAL_HEADERS} global headers")
+        if len(archive.pax_headers) > MAX_GLOBAL_HEADERS:
+            raise tarfile.ReadError(f"it has more than {MAX_GLOBAL_HEADERS} global headers")
         return member
 
     # Called depending on the type of a member; to be overridden, as tarfile says.
     def _proc_member(self, archive: Any) -> tarfile.TarInfo:
         if self.type not in _EXTENDED:
             return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
-        if not 0 <= self.size <= MEMBER_HEADERS:
+        if not 0 <= self.size <= MAX_MEMBER_HEADER_BYTES:
             raise tarfile.ReadError(f"an extended header has {self.size:,} bytes")
         stream = archive.fileobj
         content = stream.read(-(-self.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE)

@@ -14,7 +14,7 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.formats.escape import escape
 from spo_trace.formats.missing import Why
 from spo_trace.formats.text import KernelText, Outcome
-from spo_trace.limits import ERROR_MESSAGE, LONGEST_PATH
+from spo_trace.limits import MAX_ERROR_BYTES, MAX_PATH_BYTES
 from spo_trace.sources.captured_text import cleaned
 from spo_trace.sources.compression import (
     READ_ERRORS,
@@ -56,7 +56,7 @@ def _laid_out(path: str, name: str) -> bool:
 
 # Also "pages.parquet", by which an archive of a snapshot is recognised.
 def _name_of(member: tarfile.TarInfo) -> str:
-    path = PurePosixPath(member.name if len(member.name) <= LONGEST_PATH else "")
+    path = PurePosixPath(member.name if len(member.name) <= MAX_PATH_BYTES else "")
     name = without_suffix(path.name)
     if name in PATHS:
         return name
@@ -175,7 +175,7 @@ class Tarball:
             if member.size <= _KEPT and not member.issparse() and len(paths) == 1:
                 self._contents[member.name] = archive.content(member)
         elif name.endswith(".err") and name.removesuffix(".err") in PATHS:
-            message = b"" if member.issparse() else archive.content(member, ERROR_MESSAGE)
+            message = b"" if member.issparse() else archive.content(member, MAX_ERROR_BYTES)
             self.errors[name.removesuffix(".err")] = read_err(message)
 
     # tar stores as many bytes as stat(2) reports: 0 for files in debugfs.

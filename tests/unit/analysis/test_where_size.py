@@ -5,19 +5,19 @@ import pytest
 
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import UsageError
-from spo_trace.limits import WHERE_CHARACTERS, WHERE_LEVELS, WHERE_OPERATORS
+from spo_trace.limits import MAX_WHERE_CHARACTERS, MAX_WHERE_LEVELS, MAX_WHERE_OPERATORS
 from spo_trace.reporters.format import parse_size
 
 # Values of the arguments of each message.
 TOO_LARGE = {
     "900 signs": ("order > " + "-" * 900 + "1", "901 operators"),
-    "many signs": ("order > " + "-" * (WHERE_LEVELS + 1) + "1", "levels deep"),
-    "negations": ("not " * (WHERE_LEVELS + 1) + "slab", "levels deep"),
-    "lists": ("order in " + "[" * (WHERE_LEVELS + 1) + "1" + "]" * (WHERE_LEVELS + 1), "levels deep"),
-    "or": (" or ".join(["order > 1"] * WHERE_OPERATORS), "operators"),
-    "|": (" | ".join(["(order > 1)"] * WHERE_OPERATORS), "operators"),
-    "+": ("order > " + "+".join(["1"] * (WHERE_OPERATORS + 1)), "operators"),
-    "chain": (" < ".join(["order"] * (WHERE_OPERATORS + 2)), "operators"),
+    "many signs": ("order > " + "-" * (MAX_WHERE_LEVELS + 1) + "1", "levels deep"),
+    "negations": ("not " * (MAX_WHERE_LEVELS + 1) + "slab", "levels deep"),
+    "lists": ("order in " + "[" * (MAX_WHERE_LEVELS + 1) + "1" + "]" * (MAX_WHERE_LEVELS + 1), "levels deep"),
+    "or": (" or ".join(["order > 1"] * MAX_WHERE_OPERATORS), "operators"),
+    "|": (" | ".join(["(order > 1)"] * MAX_WHERE_OPERATORS), "operators"),
+    "+": ("order > " + "+".join(["1"] * (MAX_WHERE_OPERATORS + 1)), "operators"),
+    "chain": (" < ".join(["order"] * (MAX_WHERE_OPERATORS + 2)), "operators"),
     "text": ('comm == "' + "x" * 10**5 + '"', "100,010 characters"),
     "not Python": ("= " * 10**5, "200,000 characters"),
     "signs beyond the parser": ("order > " + "-" * 10**5 + "1", "100,009 characters"),
@@ -52,11 +52,11 @@ def test_other_conditions_at_the_limits_of_python(expression: str) -> None:
 @pytest.mark.parametrize(
     "expression",
     [
-        "order > " + "-" * (WHERE_LEVELS - 4) + "1",
+        "order > " + "-" * (MAX_WHERE_LEVELS - 4) + "1",
         "(" * 90 + "order > 1" + ")" * 90,
         "pid in [" + ", ".join(map(str, range(10000, 12000))) + "]",
-        " or ".join(["order > 1"] * (WHERE_OPERATORS // 2)),
-        'comm == "' + "x" * (WHERE_CHARACTERS - 10) + '"',
+        " or ".join(["order > 1"] * (MAX_WHERE_OPERATORS // 2)),
+        'comm == "' + "x" * (MAX_WHERE_CHARACTERS - 10) + '"',
     ],
 )
 def test_conditions_of_a_usual_size_are_accepted(expression: str) -> None:

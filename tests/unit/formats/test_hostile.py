@@ -5,7 +5,7 @@ import pytest
 
 from spo_trace.formats.escape import escape
 from spo_trace.formats.reasons import Reason
-from spo_trace.limits import MAX_LINES
+from spo_trace.limits import MAX_RECORD_LINES
 from tests.unit.formats.drawing import HOSTILE_COMMS
 from tests.unit.formats.reading import HEADER, read_pages, read_swap
 
@@ -122,12 +122,12 @@ def test_a_record_of_very_many_lines_is_read_up_to_a_limit() -> None:
     odd = b"??\n0x1\n"
     parsed = read_pages(HEADER + odd * 20_000 + b"\n" + HEADER + b" a+0x1/0x2\n\n")
     # THEN its first lines are read, and the others are one reject with the number of its lines
-    read = MAX_LINES // 2
+    read = MAX_RECORD_LINES // 2
     assert [row["frames"] for row in parsed.rows] == [("0x1",) * (read - 1), ("a+0x1/0x2",)]
     assert [reject.number for reject in parsed.rejects] == [1] * (read - 1) + [1 + 2 * (20_000 - read) + 1]
     # AND each has its place
     last = parsed.rejects[-1]
-    assert (last.line, last.offset) == (3 + MAX_LINES - 2, len(HEADER) + len(odd) * (read - 1))
+    assert (last.line, last.offset) == (3 + MAX_RECORD_LINES - 2, len(HEADER) + len(odd) * (read - 1))
 
 
 def test_unknown_lines_next_to_each_other_are_one_reject() -> None:

@@ -157,7 +157,7 @@ def test_all_that_a_decompressor_gives_before_the_damage_is_kept(suffix: str, pa
 
 
 def test_of_a_large_member_at_most_one_step_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decompressed_module, "REPLAYED", 1000)
+    monkeypatch.setattr(decompressed_module, "MAX_REPLAYED_BYTES", 1000)
     packed = bytearray(pack(TEXT, "gz"))
     packed[-6] ^= 0x55
     content, problem = read(bytes(packed))
@@ -169,7 +169,7 @@ def test_of_a_large_member_at_most_one_step_is_lost(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress, gzip.compress])
 def test_zeros_without_end_are_no_text(monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes]) -> None:
     # GIVEN a lower limit on what is decompressed without a look at the ratio
-    monkeypatch.setattr(decompressed_module, "EXPANDED_FREELY", 1 << 20)
+    monkeypatch.setattr(decompressed_module, "MIN_EXPANDED_BYTES", 1 << 20)
     packed = compress(bytes(1 << 26))
     content, problem = read(packed)
     # THEN what expands by more than any text does is not read to its end; gz cannot expand by more than 1,032
@@ -179,7 +179,7 @@ def test_zeros_without_end_are_no_text(monkeypatch: pytest.MonkeyPatch, compress
 
 
 def test_an_endless_padding_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decompressed_module, "PADDING", 1 << 20)
+    monkeypatch.setattr(decompressed_module, "MAX_PADDING_BYTES", 1 << 20)
 
     class Endless(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:

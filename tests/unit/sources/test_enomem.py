@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.text import Outcome
 from spo_trace.formats.text_reader import filled
-from spo_trace.limits import ENOMEM_FIRST_PAUSE, ENOMEM_PAUSES, ENOMEM_SECONDS
+from spo_trace.limits import ENOMEM_FIRST_PAUSE, MAX_ENOMEM_PAUSES, MAX_ENOMEM_SECONDS
 from spo_trace.sources.enomem import OutOfMemory, Retries
 from spo_trace.sources.many_readers import range_runs
 from spo_trace.sources.one_reader import read_records
@@ -97,9 +97,9 @@ def test_a_kernel_that_remains_out_of_memory_ends_the_read(jobs: int, first: int
     assert outcome.problem == "the kernel ran out of memory (ENOMEM) and did not recover"
     assert outcome.skipped.get(Skipped.TOO_LARGE, 0) == 0
     # AND the pauses become longer, and are bounded in number and in sum
-    assert sum(pauses) <= ENOMEM_SECONDS
-    assert len(pauses) <= 2 * ENOMEM_PAUSES * max(jobs, 1)
-    assert max(pauses) == ENOMEM_FIRST_PAUSE * 2 ** (ENOMEM_PAUSES - 1)
+    assert sum(pauses) <= MAX_ENOMEM_SECONDS
+    assert len(pauses) <= 2 * MAX_ENOMEM_PAUSES * max(jobs, 1)
+    assert max(pauses) == ENOMEM_FIRST_PAUSE * 2 ** (MAX_ENOMEM_PAUSES - 1)
 
 
 @READERS
@@ -113,13 +113,13 @@ def test_reads_that_fail_at_random(jobs: int) -> None:
 
 def test_all_pauses_of_a_file_are_bounded(pauses: list[float]) -> None:
     # GIVEN a kernel that recovers at the last attempt, again and again
-    kernel = Lacking(lambda _: bool(len(pauses) % ENOMEM_PAUSES) or len(pauses) == before)
+    kernel = Lacking(lambda _: bool(len(pauses) % MAX_ENOMEM_PAUSES) or len(pauses) == before)
     retries = Retries(Outcome(), 0)
     with pytest.raises(OutOfMemory):
         for _ in range(100):
             before = len(pauses)
             assert retries.record_at(kernel.open(), 0) == ALL[0]
-    assert ENOMEM_SECONDS - 2 < sum(pauses) <= ENOMEM_SECONDS
+    assert MAX_ENOMEM_SECONDS - 2 < sum(pauses) <= MAX_ENOMEM_SECONDS
 
 
 @READERS
@@ -127,4 +127,4 @@ def test_a_first_record_that_is_too_large_is_waited_for_once(jobs: int, pauses: 
     records, outcome = read(FakeKernel(PFNS, {PFNS[0], PFNS[50]}), jobs)
     assert records == ALL[1:50] + ALL[51:]
     assert (outcome.skipped, outcome.problem) == ({Skipped.TOO_LARGE: 2}, None)
-    assert len(pauses) == ENOMEM_PAUSES
+    assert len(pauses) == MAX_ENOMEM_PAUSES

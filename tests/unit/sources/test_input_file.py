@@ -32,7 +32,7 @@ def test_a_pipe_is_copied_whole() -> None:
 def test_a_pipe_that_is_too_large_is_refused_and_removed(monkeypatch: pytest.MonkeyPatch, cause: str) -> None:
     before = set(scratch_directory().iterdir())
     if cause == "limit":
-        monkeypatch.setattr(input_file, "SPOOLED", 1 << 20)
+        monkeypatch.setattr(input_file, "MAX_SPOOLED_BYTES", 1 << 20)
     elif cause == "error":
         monkeypatch.setattr(input_file, "_has_room", no_space)
     else:
@@ -53,7 +53,7 @@ def no_space(*_: object) -> bool:
 
 
 def test_of_a_very_large_directory_some_entries_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(input_file, "DIRECTORY_ENTRIES", 5)
+    monkeypatch.setattr(input_file, "MAX_DIRECTORY_ENTRIES", 5)
     for number in range(9):
         (tmp_path / str(number)).touch()
     assert len(entries(tmp_path)) == 5
@@ -96,7 +96,7 @@ def test_an_archive_from_a_pipe_without_end(monkeypatch: pytest.MonkeyPatch) -> 
 
         read1 = read
 
-    monkeypatch.setattr(input_file, "SPOOLED", 16 << 20)
+    monkeypatch.setattr(input_file, "MAX_SPOOLED_BYTES", 16 << 20)
     monkeypatch.setattr(capture, "standard_input", lambda: Endless(tar_of({"page_owner": page()})))
     with pytest.raises(SpoTraceError, match="has more than 0 GiB"):
         CaptureSource(["-"])

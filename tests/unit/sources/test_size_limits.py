@@ -9,7 +9,14 @@ import pytest
 
 from spo_trace.formats.text import Chunks, Outcome, PlainFile
 from spo_trace.formats.text_reader import chunks_in
-from spo_trace.limits import ERROR_MESSAGE, ONE_LINE_FILE, PROC_FILE, STACKS_FILE, WITHOUT_RECORD, ZONEINFO_FILE
+from spo_trace.limits import (
+    MAX_BYTES_WITHOUT_RECORD,
+    MAX_ERROR_BYTES,
+    MAX_ONE_LINE_BYTES,
+    MAX_PROC_FILE_BYTES,
+    MAX_STACKS_FILE_BYTES,
+    MAX_ZONEINFO_BYTES,
+)
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.captured_text import file_text
 from spo_trace.sources.size_limits import bounded
@@ -25,14 +32,14 @@ def test_a_file_without_end_ends(name: str) -> None:
     outcome = Outcome()
     size = sum(map(len, bounded(name, repeat(bytes(1 << 14)), outcome)))
     # THEN they are read up to a limit, which is reported
-    assert size <= max(STACKS_FILE, WITHOUT_RECORD)
+    assert size <= max(MAX_STACKS_FILE_BYTES, MAX_BYTES_WITHOUT_RECORD)
     assert outcome.problem is not None
     assert outcome.problem.startswith("no record starts in 256 MiB" if name in RECORD_FILES else "it has more than ")
 
 
 @pytest.mark.parametrize("name", RECORD_FILES)
 def test_the_number_of_records_is_not_limited(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spo_trace.sources.size_limits.WITHOUT_RECORD", 5000)
+    monkeypatch.setattr("spo_trace.sources.size_limits.MAX_BYTES_WITHOUT_RECORD", 5000)
 
     def text() -> Iterator[bytes]:
         for _ in range(50):
@@ -45,7 +52,7 @@ def test_the_number_of_records_is_not_limited(name: str, monkeypatch: pytest.Mon
 
 
 def test_limits_are_in_order() -> None:
-    assert ONE_LINE_FILE < PROC_FILE < ZONEINFO_FILE < STACKS_FILE
+    assert MAX_ONE_LINE_BYTES < MAX_PROC_FILE_BYTES < MAX_ZONEINFO_BYTES < MAX_STACKS_FILE_BYTES
 
 
 def sparse(path: Path, start: bytes, size: int = 1 << 40) -> Path:
@@ -67,9 +74,9 @@ def test_a_sparse_file_of_a_directory_is_not_read_whole(tmp_path: Path, name: st
     text = source.open(of)
     size = 0 if text is None else sum(map(len, chunks_in(text)))
     # THEN only its beginning is read
-    assert size <= STACKS_FILE
+    assert size <= MAX_STACKS_FILE_BYTES
     if name.endswith(".err"):
-        assert len(source.why_missing(of).text) < 5 * ERROR_MESSAGE
+        assert len(source.why_missing(of).text) < 5 * MAX_ERROR_BYTES
     else:
         assert text is not None
         assert text.outcome.problem is not None
@@ -77,7 +84,7 @@ def test_a_sparse_file_of_a_directory_is_not_read_whole(tmp_path: Path, name: st
 
 def test_a_page_owner_with_a_hole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN a text whose last block never reached the disk
-    monkeypatch.setattr("spo_trace.sources.size_limits.WITHOUT_RECORD", 1 << 22)
+    monkeypatch.setattr("spo_trace.sources.size_limits.MAX_BYTES_WITHOUT_RECORD", 1 << 22)
     path = sparse(tmp_path / "page_owner", page() * 3)
     # THEN it is read as a stream, whose limit ends it
     text = file_text("page_owner", path)
@@ -96,5 +103,5 @@ def test_a_compressed_file_in_an_archive_is_bounded_too(tmp_path: Path, suffix: 
     (tmp_path / "x.tar").write_bytes(tar_of({"page_owner": page(), f"meminfo.{suffix}": pack(bytes(1 << 24), suffix)}))
     text = CaptureSource([tmp_path / "x.tar"]).open("meminfo")
     assert text is not None
-    assert sum(map(len, chunks_in(text))) <= PROC_FILE
+    assert sum(map(len, chunks_in(text))) <= MAX_PROC_FILE_BYTES
     assert text.outcome.problem == "it has more than 1 MiB"

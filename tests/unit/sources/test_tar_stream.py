@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from spo_trace.limits import EXTENDED_HEADERS, GLOBAL_HEADERS, MEMBER_HEADERS
+from spo_trace.limits import MAX_EXTENDED_HEADERS, MAX_GLOBAL_HEADERS, MAX_MEMBER_HEADER_BYTES
 from spo_trace.sources import tar_stream
 from spo_trace.sources.compression import READ_ERRORS
 from spo_trace.sources.tar_stream import TarStream
@@ -71,7 +71,7 @@ EXTENDED = {
 
 
 @pytest.mark.parametrize("kind", EXTENDED.values(), ids=EXTENDED)
-@pytest.mark.parametrize("size", [MEMBER_HEADERS + 1, 2 << 30, 1 << 60])
+@pytest.mark.parametrize("size", [MAX_MEMBER_HEADER_BYTES + 1, 2 << 30, 1 << 60])
 def test_an_extended_header_is_refused_before_it_is_read(kind: bytes, size: int) -> None:
     file = Counted(header("x", kind, size), b"a")
     with pytest.raises(tarfile.ReadError, match=rf"^an extended header has {size:,} bytes$"):
@@ -87,7 +87,7 @@ def test_names_up_to_the_limit_can_be_read() -> None:
 def test_headers_that_follow_each_other_without_end() -> None:
     # GIVEN long names of long names of …
     one = header("x", tarfile.GNUTYPE_LONGNAME, 3) + b"abc" + bytes(509)
-    few = io.BytesIO(one * EXTENDED_HEADERS + tar_of({"x": b""}))
+    few = io.BytesIO(one * MAX_EXTENDED_HEADERS + tar_of({"x": b""}))
     assert names(few) == ["abc"]
     file = Counted(b"", one)
     with pytest.raises(tarfile.ReadError, match=r"^a member has more than 8 extended headers$"):
@@ -110,7 +110,7 @@ def sparse_chain() -> Iterator[Counted]:
 def test_maps_of_sparse_files_are_bounded(file: Counted) -> None:
     with pytest.raises(tarfile.ReadError, match=r"^a member has more than 1 MiB of headers$"):
         names(file)
-    assert file.taken < MEMBER_HEADERS + (1 << 16)
+    assert file.taken < MAX_MEMBER_HEADER_BYTES + (1 << 16)
 
 
 def test_a_sparse_file_is_listed_and_not_read() -> None:
@@ -124,13 +124,13 @@ def test_a_sparse_file_is_listed_and_not_read() -> None:
 
 def test_global_headers_are_bounded() -> None:
     files = b"".join(pax({f"k{n}": "v"}, tarfile.XGLTYPE) + header(str(n), tarfile.REGTYPE, 0) for n in range(200))
-    with pytest.raises(tarfile.ReadError, match=rf"^it has more than {GLOBAL_HEADERS} global headers$"):
+    with pytest.raises(tarfile.ReadError, match=rf"^it has more than {MAX_GLOBAL_HEADERS} global headers$"):
         names(io.BytesIO(files + ZEROS))
 
 
 def test_a_header_of_digits_is_refused() -> None:
     # GIVEN digits that the regular expressions of tarfile before Python 3.11.10 search for hours
-    body = b"1" * (MEMBER_HEADERS - 512)
+    body = b"1" * (MAX_MEMBER_HEADER_BYTES - 512)
     with pytest.raises(tarfile.ReadError, match=r"number of 100 digits"):
         names(io.BytesIO(header("pax", tarfile.XHDTYPE, len(body)) + body + bytes(512) + ZEROS))
 
@@ -139,14 +139,14 @@ def test_members_are_bounded_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> No
     archive = TarStream(io.BytesIO(tar_of(dict.fromkeys(map(str, range(50)), b"x"))))
     for _ in archive:
         assert len(archive._archive.members) <= 1  # type: ignore[attr-defined]
-    monkeypatch.setattr(tar_stream, "MEMBERS", 49)
+    monkeypatch.setattr(tar_stream, "MAX_MEMBERS", 49)
     with pytest.raises(tarfile.ReadError, match=r"^it has more than 49 members$"):
         names(io.BytesIO(tar_of(dict.fromkeys(map(str, range(50)), b"x"))))
 
 
 def test_a_bomb_of_zeros_between_members_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN a member of zeros that expands by a factor of a million
-    monkeypatch.setattr("spo_trace.sources.decompressed.EXPANDED_FREELY", 1 << 20)
+    monkeypatch.setattr("spo_trace.sources.decompressed.MIN_EXPANDED_BYTES", 1 << 20)
     archive = TarStream(io.BytesIO(bz2.compress(header("x", tarfile.REGTYPE, 1 << 40) + bytes(1 << 26))))
     with pytest.raises(READ_ERRORS):
         list(archive)
