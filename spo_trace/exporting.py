@@ -41,24 +41,24 @@ def export(
 
     `format`, `weight` and `csv_safe` as for `spo.export`; each format has its own keys.
     """
-    unknown = unknown_amounts(snap, question.condition)
     match format:
         case "folded":
             from spo_trace.reporters.folded import render_folded
 
-            _check_known(snap, weight, unknown)
+            _check_known(snap, weight, unknown_amounts(snap, question.condition))
             render_folded(attribute(snap, question.grouped_by(["comm", "stack"])), outfile, weight=f"{weight}_bytes")
         case "speedscope":
             from spo_trace.reporters.speedscope import render_speedscope
 
             table = attribute(snap, question.grouped_by(["comm", "stack", "symbols"]))
+            unknown = unknown_amounts(snap, question.condition)
             render_speedscope(table, outfile, name=_machine(snap), unknown=unknown)
         case "pprof":
             from spo_trace.reporters.pprof import render_pprof
 
             table = attribute(snap, question.grouped_by(["stack", "symbols", "comm", "memcg", "order"]))
             comments = [f"{name}: {value}" for name, value in _facts(snap, question.condition) if value]
-            taken_at = snap.meta.machine.taken_at
+            taken_at, unknown = snap.meta.machine.taken_at, unknown_amounts(snap, question.condition)
             render_pprof(table, outfile.buffer, taken_at=taken_at, comments=comments, unknown=unknown)
         case "html":
             _export_html(snap, outfile, question)

@@ -167,4 +167,4 @@ def _is_unicode(text: str) -> bool:
 
 
 def _shown(name: str) -> str:
-    return ascii(name[:_LONGEST_NAME])[1:-1]
+    return printable(name[:_LONGEST_NAME])

@@ -100,4 +100,6 @@ def _has_room(directory: Path, size: int) -> bool:
 
 
 def _too_large(message: str) -> SpoTraceError:
-    return SpoTraceError(message, hint="write it to a file on a disk with enough room, and name that file")
+    return SpoTraceError(
+        message, hint="write it to a file and name that file, or set XDG_CACHE_HOME to a directory on a larger disk"
+    )

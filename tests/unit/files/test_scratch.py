@@ -20,8 +20,6 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.files import scratch
 from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.files.scratch import Scratch, naming_full_disk
-from spo_trace.sources.compression import Rewound
-from spo_trace.sources.input_file import spooled
 from tests.support import MACHINE, capture, page
 from tests.unit.files.hooks import before
 from tests.unit.files.users import USER, as_root
@@ -195,15 +193,7 @@ def watch_captures(place: Path) -> None:
     list(spo.watch(from_=[place / "capture"], interval=0, count=1))
 
 
-def open_standard_input(place: Path) -> None:
-    with (place / "capture/page_owner").open("rb") as file, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.stdin", file)
-        patch.setattr("spo_trace.sources.input_file.standard_input", lambda: file)
-        patch.setattr("tempfile.NamedTemporaryFile", lambda **named: FullDisk())
-        spooled(Rewound(b"", file))
-
-
-@pytest.mark.parametrize("work", [open_a_capture, watch_captures, open_standard_input])
+@pytest.mark.parametrize("work", [open_a_capture, watch_captures])
 def test_work_in_a_full_cache_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Callable[[Path], None]
 ) -> None:

@@ -16,7 +16,7 @@ from spo_trace.sources.compression import Rewound
 from spo_trace.sources.input_file import entries, open_regular, spooled
 from tests.support import page, tar_of
 
-HINT = "write it to a file on a disk with enough room, and name that file"
+HINT = "write it to a file and name that file, or set XDG_CACHE_HOME to a directory on a larger disk"
 
 
 def spool(size: int) -> Path:
