@@ -11,6 +11,7 @@ from typing import Any, Self
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.regular import read_regular
 from spo_trace.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH
+from spo_trace.printable import printable
 
 __all__ = ["DamagedJson", "JsonFields"]
 
