@@ -53,8 +53,7 @@ def snapshot_notes(snap: Snapshot, question: Question, total: Mapping[str, int |
         notes.append(Note(NoteCode.MEMORY_UNKNOWN, text))
     elif total["mem_bytes"] is not None and total["swap_bytes"] is not None:
         notes += swap_cache_note({"": (snap, total["swap_cache_bytes"])})
-    if not snap.meta.unknown_amounts:
-        notes += _compressed_notes(snap)
+        notes += _compressed_notes(snap, question)
     return notes
 
 
@@ -77,8 +76,8 @@ def key_notes(snap: Snapshot, question: Question, side: str = "") -> Iterator[No
             yield Note(NoteCode.KEY_UNKNOWN, text[:1].upper() + text[1:])
 
 
-def _compressed_notes(snap: Snapshot) -> Iterator[Note]:
-    for compressor, pages in compressed_swap(snap).items():
+def _compressed_notes(snap: Snapshot, question: Question) -> Iterator[Note]:
+    for compressor, pages in compressed_swap(snap, question).items():
         size = format_size(pages * snap.page_size)
         text = f"{size} of memory hold the compressed contents of {compressor}: {_COUNTED_TWICE[compressor]}"
         yield Note(NoteCode.COMPRESSED_SWAP, text)
