@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Notes on one snapshot: missing input, its total, and what its amounts leave out or count twice."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.compressed_swap import Compressor, compressed_swap
@@ -20,6 +20,7 @@ __all__ = [
     "TITLES",
     "input_notes",
     "key_notes",
+    "key_unknown_note",
     "placeholder_notes",
     "snapshot_notes",
     "swap_cache_note",
@@ -72,8 +73,13 @@ def key_notes(snap: Snapshot, question: Question, side: str = "") -> Iterator[No
         if amount in snap.meta.unknown_amounts or table in {one.table for one in left_out}:
             continue
         if keys := unknown_keys(snap, table, question.keys):
-            text = f"{prefix}{_ROWS[table]} of {_RECORDS[table]} have no {' and no '.join(keys)}: they are in the row ?"
-            yield Note(NoteCode.KEY_UNKNOWN, text[:1].upper() + text[1:])
+            yield key_unknown_note(table, keys, prefix)
+
+
+def key_unknown_note(table: str, keys: Sequence[str], prefix: str = "") -> Note:
+    """Return a note on keys that are unknown for all records of `table` (`pages` or `swap`)."""
+    text = f"{prefix}{_ROWS[table]} of {_RECORDS[table]} have no {' and no '.join(keys)}: they are in the row ?"
+    return Note(NoteCode.KEY_UNKNOWN, text[:1].upper() + text[1:])
 
 
 def _compressed_notes(snap: Snapshot, question: Question) -> Iterator[Note]:
