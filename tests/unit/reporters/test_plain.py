@@ -86,7 +86,7 @@ def test_folded_stacks_begin_with_the_outermost_frame() -> None:
             "comm": ["dd", "a;b c", None, "none"],
             "stack": [("in+0x1/0x2", "m;d+0x1/0x2 [m]", "out+0x1/0x2"), ("f+0x1/0x2",), ("(no stack)",), ("g",)],
             "total_bytes": [4096, 8192, 1, 0],
-            "swap_bytes": [0, 4096, 0, 0],
+            "swap_bytes": pd.array([None, 4096, 0, 0], "Int64"),
         }
     )
     out = io.StringIO()
