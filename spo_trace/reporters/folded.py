@@ -15,8 +15,8 @@ __all__ = ["render_folded"]
 def render_folded(table: pd.DataFrame, outfile: TextIO, *, weight: str = "total_bytes") -> None:
     """Write a line per comm and stack, outermost frame first, then the column `weight`.
 
-    `table`: an attribution by comm and stack. Rows with 0 or an unknown amount are left out. A semicolon inside a frame or a comm becomes a colon, as the format
-    cannot escape its separator.
+    `table`: an attribution by comm and stack. Rows with 0 or an unknown amount are left out. A semicolon inside a frame
+    or a comm becomes a colon, as the format cannot escape its separator.
     """
     for comm, stack, value in zip(table["comm"], table["stack"], table[weight].fillna(0), strict=True):
         if value:
