@@ -25,9 +25,9 @@ AGES = (
 def ages(snap: Snapshot, question: Question) -> pd.DataFrame:
     """Attribute memory and swap to the keys and to age classes, largest owner first, then youngest class first.
 
-    Columns: the keys, age_from and age_to (seconds; age_to is NA in the last class, both are NA where the kernel
-    printed no ts), mem_pages, swap_pages, swap_cache_pages, mem_bytes, swap_bytes, swap_cache_bytes and total_bytes
-    (missing where unknown, as in `attribute`). An age is the time from ts_nsec to the start of the snapshot
+    Columns: the keys and key_known, age_from and age_to (seconds; age_to is NA in the last class, both are NA where the
+    kernel printed no ts), mem_pages, swap_pages, swap_cache_pages, mem_bytes, swap_bytes, swap_cache_bytes and
+    total_bytes (missing where unknown, as in `attribute`). An age is the time from ts_nsec to the start of the snapshot
     (/proc/uptime, else the newest allocation, which is the reader's own). Later allocations have age 0. For memory that
     was swapped in without its owner, the age counts from the swap-in.
     """
