@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Ages of allocations: leaked memory is old, a burst is young."""
 
-import numpy as np
 import pandas as pd
 
 from spo_trace.analysis.attribution import page_sums, with_bytes
@@ -53,7 +52,8 @@ def _now(snap: Snapshot) -> int:
 
 def _classes(ts_nsec: pd.Series, now: int) -> pd.Series:
     # Clipped before the subtraction, because unsigned numbers are never negative.
-    latest = np.uint64(min(now, np.iinfo(np.uint64).max))
-    seconds = (latest - ts_nsec.astype("UInt64").clip(upper=latest)) // 1_000_000_000
+    latest = min(now, (1 << 64) - 1)
+    allocated = ts_nsec.astype("UInt64").clip(upper=latest)
+    seconds = (pd.Series(latest, index=ts_nsec.index, dtype="UInt64") - allocated) // 1_000_000_000
     numbers = pd.cut(seconds.astype("float64"), [*AGES, float("inf")], right=False, labels=False)
     return numbers.astype("Int64")
