@@ -141,6 +141,9 @@ MAX_JSON_BYTES = 16 << 20
 # snapshot.json has 5 levels. Python's parser recurses.
 MAX_JSON_DEPTH = 20
 
+# A number in them: a field of /proc has at most 18 digits, and may count KiB.
+MAX_JSON_NUMBER = 10**22
+
 # Rows of a row group, which are decompressed at once. The writer makes groups of about 260,000 rows; the stacks are one
 # group.
 MAX_ROW_GROUP = 1 << 24
