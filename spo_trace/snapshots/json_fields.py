@@ -57,11 +57,11 @@ class JsonFields:
         """Return a string."""
         return None if self._values.get(key) is None else self.text(key)
 
-    def number(self, key: str, *, least: int = 0) -> int:
-        """Return a whole number of at least `least`."""
+    def number(self, key: str, *, least: int = 0, most: int = MAX_JSON_NUMBER) -> int:
+        """Return a whole number from `least` to `most`, a power of ten."""
         value = self._value(key)
-        if type(value) is not int or not least <= value <= MAX_JSON_NUMBER:
-            raise self.wrong(key, f"a whole number from {least} to 10**22")
+        if type(value) is not int or not least <= value <= most:
+            raise self.wrong(key, f"a whole number from {least} to 10**{len(str(most)) - 1}")
         return value
 
     def number_or_none(self, key: str) -> int | None:

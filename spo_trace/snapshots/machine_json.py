@@ -4,7 +4,7 @@
 from dataclasses import asdict, replace
 
 from spo_trace.formats.proc import SwapArea, Zone
-from spo_trace.limits import MAX_JSON_NUMBER
+from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER
 from spo_trace.snapshots.json_fields import JsonFields
 from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, counted_evidence
@@ -77,12 +77,12 @@ def _zone(fields: JsonFields) -> Zone:
     return Zone(
         node=fields.number("node"),
         name=fields.text("name"),
-        free=fields.number("free"),
-        managed=fields.number("managed"),
-        present=fields.number("present"),
-        spanned=fields.number("spanned"),
-        start_pfn=fields.number("start_pfn"),
-        pcp=fields.number("pcp"),
+        free=fields.number("free", most=MAX_JSON_AMOUNT),
+        managed=fields.number("managed", most=MAX_JSON_AMOUNT),
+        present=fields.number("present", most=MAX_JSON_AMOUNT),
+        spanned=fields.number("spanned", most=MAX_JSON_AMOUNT),
+        start_pfn=fields.number("start_pfn", most=MAX_JSON_AMOUNT),
+        pcp=fields.number("pcp", most=MAX_JSON_AMOUNT),
     )
 
 
@@ -90,8 +90,8 @@ def _swap_area(fields: JsonFields) -> SwapArea:
     return SwapArea(
         filename=fields.text("filename"),
         kind=fields.text("kind"),
-        size=fields.number("size"),
-        used=fields.number("used"),
+        size=fields.number("size", most=MAX_JSON_AMOUNT),
+        used=fields.number("used", most=MAX_JSON_AMOUNT),
         priority=fields.number("priority", least=-(1 << 31)),
     )
 
