@@ -80,10 +80,10 @@ def _check_page_sizes(a: Snapshot, b: Snapshot) -> None:
         )
 
 
-# The swap cache is unknown if the kernel prints no page flags, or if memory or swap is left out.
+# The swap cache is unknown if one kernel prints no page flags, or if memory or swap is left out.
 def _known_parts(left: pd.DataFrame, right: pd.DataFrame, relation: Relation) -> tuple[str, ...]:
-    cached = pd.concat([left["swap_cache_bytes"], right["swap_cache_bytes"]])
-    both = relation.known == _AMOUNTS and not cached.isna().all()
+    lacks = any((side["swap_cache_bytes"].isna() & side["mem_bytes"].notna()).any() for side in (left, right))
+    both = relation.known == _AMOUNTS and not lacks
     return (*relation.known, *(("swap_cache",) if both else ()))
 
 

@@ -31,12 +31,13 @@ Samples = str | os.PathLike[str] | Sequence["str | os.PathLike[str] | Snapshot"]
 class Series(NamedTuple):
     """Samples in long form; `table`: sample, seconds (since the first), the keys, key_known, the amounts in bytes.
 
-    `lacks_stacks`: the samples may lack stacks, because the kernel does not count all of them.
+    `lacks_stacks`: the samples may lack stacks, because the kernel does not count all of them. `where`: the condition.
     """
 
     keys: list[str]
     table: pd.DataFrame
     lacks_stacks: bool = False
+    where: str | None = None
 
     @property
     def missing(self) -> int:
@@ -113,7 +114,7 @@ def _recorded(directory: Path, question: Question, *, default_keys: bool) -> Ser
     found = swap_in_all_or_none(groups[SERIES_AMOUNTS].sum(min_count=1).reset_index())
     for key in (key for key in ("stack", "symbols") if key in wanted):
         found[key] = _by_category(found[key], split_frames)
-    return Series(wanted, found, meta.lacks_stacks)
+    return Series(wanted, found, meta.lacks_stacks, meta.where)
 
 
 def _recorded_key(directory: Path, keys: list[str], table: pd.DataFrame, key: str) -> pd.Series:
@@ -151,7 +152,7 @@ def _of_snapshots(snaps: list[Snapshot], question: Question) -> Series:
         amounts_of(snap, question).assign(sample=number, seconds=seconds - timed[0][0])
         for number, (seconds, snap) in enumerate(timed, 1)
     ]
-    return Series(question.keys, _joined(tables, question.keys))
+    return Series(question.keys, _joined(tables, question.keys), where=question.condition.text)
 
 
 def _seconds(first: Snapshot, snap: Snapshot) -> float:
