@@ -144,6 +144,12 @@ MAX_JSON_BYTES = 16 << 20
 # snapshot.json has 5 levels. Python's parser recurses.
 MAX_JSON_DEPTH = 20
 
+# A number in them: a field of /proc has at most 18 digits, and may count KiB.
+MAX_JSON_NUMBER = 10**22
+
+# Pages of a zone, or bytes of a swap area: 100 petabytes. Sums and differences of them are computed in int64.
+MAX_JSON_AMOUNT = 10**17
+
 # Rows of a row group, which are decompressed at once. The writer makes groups of about 260,000 rows; the stacks are one
 # group.
 MAX_ROW_GROUP = 1 << 24

@@ -24,9 +24,9 @@ AGES = (
 def ages(snap: Snapshot, question: Question) -> pd.DataFrame:
     """Attribute memory and swap to the keys and to age classes, largest owner first, then youngest class first.
 
-    Columns: the keys, age_from and age_to (seconds; age_to is NA in the last class, both are NA where the kernel
-    printed no ts), mem_pages, swap_pages, swap_cache_pages, mem_bytes, swap_bytes, swap_cache_bytes and total_bytes
-    (missing where unknown, as in `attribute`). An age is the time from ts_nsec to the start of the snapshot
+    Columns: the keys and key_known, age_from and age_to (seconds; age_to is NA in the last class, both are NA where the
+    kernel printed no ts), mem_pages, swap_pages, swap_cache_pages, mem_bytes, swap_bytes, swap_cache_bytes and
+    total_bytes (missing where unknown, as in `attribute`). An age is the time from ts_nsec to the start of the snapshot
     (/proc/uptime, else the newest allocation, which is the reader's own). Later allocations have age 0. For memory that
     was swapped in without its owner, the age counts from the swap-in.
     """
@@ -51,6 +51,9 @@ def _now(snap: Snapshot) -> int:
 
 
 def _classes(ts_nsec: pd.Series, now: int) -> pd.Series:
-    seconds = (now - ts_nsec.astype("Int64")).clip(lower=0) // 1_000_000_000
+    # Clipped before the subtraction, because unsigned numbers are never negative.
+    latest = min(now, (1 << 64) - 1)
+    allocated = ts_nsec.astype("UInt64").clip(upper=latest)
+    seconds = (pd.Series(latest, index=ts_nsec.index, dtype="UInt64") - allocated) // 1_000_000_000
     numbers = pd.cut(seconds.astype("float64"), [*AGES, float("inf")], right=False, labels=False)
     return numbers.astype("Int64")

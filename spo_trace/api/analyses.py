@@ -37,16 +37,17 @@ __all__ = [
 def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | None = None) -> "Table":
     """Attribute a snapshot's memory and swap to each combination of the keys `by`, largest total first.
 
-    Columns: the keys, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries), swap_cache_pages
-    (pages in memory that also hold a swap entry), the same three in bytes, total_bytes (memory + swap − swap cache) and
-    share (of the total, 0 to 1). A key that the kernel does not print for a page or for a swap entry is missing there
-    (NA). If the owners of swap (or memory) are unknown, these columns are missing and the total leaves them out. An
-    empty `by` gives one row of totals. `where` counts only records that match it: an expression over columns, as in
+    Columns: the keys and key_known, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries),
+    swap_cache_pages (pages in memory that also hold a swap entry), the same three in bytes, total_bytes (memory + swap
+    − swap cache) and share (of the total, 0 to 1). A key that is missing (NA) is unknown if key_known is false: the
+    kernel does not print it for a page or for a swap entry. Otherwise, it is known that there is none. Amounts of swap
+    (or memory) are missing if the owners of swap (or memory) or the keys of swap are unknown. An empty `by` gives one
+    row of totals, without key_known. `where` counts only records that match it: an expression over columns, as in
     DataFrame.query. Raise UsageError for a wrong key or condition.
 
-    >>> spo.attribute("now.spo", by=["comm"], where="order == 0").head(1)[["comm", "mem_pages", "swap_pages"]]
-         comm  mem_pages  swap_pages
-    0  noswap       3072        <NA>
+    >>> spo.attribute("now.spo", by=["comm"], where="category == 'anon'").head(1)[["comm", "mem_pages", "swap_pages"]]
+       comm  mem_pages  swap_pages
+    0  huge        512         512
     """
     from spo_trace.analysis.attribution import attribute as analysis
     from spo_trace.analysis.question import Question
@@ -59,10 +60,10 @@ def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: st
 def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | None = None) -> "Table":
     """Attribute memory and swap to the keys `by` and to age classes: largest total of the keys first, then by age.
 
-    Columns: the keys, age_from and age_to (seconds; age_to is NA for the last class, both are NA if the kernel printed
-    no ts), then the amounts of `attribute` except share. An age is the time from ts_nsec to the start of the snapshot
-    (/proc/uptime, else the newest allocation); later allocations have age 0. For memory that was swapped in without its
-    owner, the age counts from the swap-in.
+    Columns: the keys and key_known, age_from and age_to (seconds; age_to is NA for the last class, both are NA if the
+    kernel printed no ts), then the amounts of `attribute` except share. An age is the time from ts_nsec to the start of
+    the snapshot (/proc/uptime, else the newest allocation); later allocations have age 0. For memory that was swapped
+    in without its owner, the age counts from the swap-in.
 
     >>> spo.ages("now.spo").head(1)[["comm", "age_from", "age_to", "mem_bytes"]]
          comm  age_from  age_to  mem_bytes
@@ -123,11 +124,11 @@ def diff(
 ) -> "Table":
     """Compare the attribution of `b` with that of `a`, largest change first.
 
-    Columns: the keys, then mem_bytes, swap_bytes, swap_cache_bytes and total_bytes (memory + swap − swap cache) each as
-    `_a`, `_b` and `_delta`, then `rate` (of the total, bytes per second) if both are from one boot. An owner that one
-    of them lacks counts as 0 there. Unless the owners of swap are known in both, swap is missing (NA) and left out of
-    the total. `relate` returns how the two can be compared. Raise SpoTraceError if only memory is known in one, and
-    only swap in the other.
+    Columns: the keys and key_known (see `attribute`), then mem_bytes, swap_bytes, swap_cache_bytes and total_bytes
+    (memory + swap − swap cache) each as `_a`, `_b` and `_delta`, then `rate` (of the total, bytes per second) if both
+    are from one boot. An owner that one of them lacks counts as 0 there. Unless the owners of swap are known in both,
+    swap is missing (NA) and left out of the total. `relate` returns how the two can be compared. Raise SpoTraceError if
+    only memory is known in one, and only swap in the other.
 
     `sort`: change (max(|memory change|, |swap change|), so that a move from memory to swap ranks by its size), growth
     (largest growth of the total first), shrink, mem, swap, total (by the absolute change), rate or a key.

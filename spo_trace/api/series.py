@@ -125,9 +125,9 @@ def series(
 ) -> Table:
     """Return the samples of a recording, a directory of snapshots, or a list of snapshots, in long form.
 
-    Columns: sample, seconds (since the first), the keys, mem_bytes, swap_bytes, swap_cache_bytes and total_bytes; swap
-    is missing (NA) unless its owners are known in all samples. `by`: default: the keys of the recording, or stack for
-    snapshots. All samples must be of one boot.
+    Columns: sample, seconds (since the first), the keys and key_known (as in `attribute`), mem_bytes, swap_bytes,
+    swap_cache_bytes and total_bytes; swap is missing (NA) unless its owners are known in all samples. `by`: default:
+    the keys of the recording, or stack for snapshots. All samples must be of one boot.
 
     >>> list(spo.series("day", by="comm").columns)
     ['sample', 'seconds', 'comm', 'key_known', 'mem_bytes', 'swap_bytes', 'swap_cache_bytes', 'total_bytes']
@@ -144,8 +144,8 @@ def trend(
 ) -> Table:
     """Fit a straight line to the samples of each owner, largest `rate_low` first; `samples` as for `series`.
 
-    Columns: the keys, first_bytes, last_bytes, rate (bytes per second), rate_error (its standard error), rate_low (the
-    lower bound of the rate, with 95 % confidence) and steadiness (R²). `weight`: total, mem or swap.
+    Columns: the keys and key_known, first_bytes, last_bytes, rate (bytes per second), rate_error (its standard error),
+    rate_low (the lower bound of the rate, with 95 % confidence) and steadiness (R²). `weight`: total, mem or swap.
 
     >>> list(spo.trend("day", by="comm")["comm"].head(2))
     ['sampler', 'worker']

@@ -38,20 +38,24 @@ def _refuse_shared(directory: Path) -> None:
 
 
 # The XDG Base Directory Specification: "If an implementation encounters a relative path … it should … ignore it."
-# `sudo -E` keeps the caller's XDG_CACHE_HOME and HOME. Root's files must not be kept there: the user could replace
-# them, and could not write to a cache directory that root created.
+# `sudo -E` keeps the caller's XDG_CACHE_HOME and HOME. Root's files must not be kept there, nor below a directory of
+# root in there: the user could replace them, and could not write to a cache directory that root created.
 def _cache_base() -> Path:
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if given.is_absolute() and (os.geteuid() != 0 or _is_of_root(given)):
         return Path(os.path.realpath(given))
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home() fails without a home directory
     # In a container, the user may have no entry in /etc/passwd.
-    if home.is_dir() and home.stat().st_uid != os.geteuid():
+    if not (_is_of_root(home) if os.geteuid() == 0 else _is_own_or_absent(home)):
         with suppress(KeyError):
             home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
     if not home.is_absolute():
         raise SpoTraceError("there is no home directory for cache files", hint=_HINT)
     return home / ".cache"
+
+
+def _is_own_or_absent(home: Path) -> bool:
+    return not home.is_dir() or home.stat().st_uid == os.geteuid()
 
 
 # Whether no other user can replace a directory or link of the path, so far as it exists. realpath(), unlike

@@ -10,18 +10,18 @@ from pathlib import Path
 __all__ = ["open_regular", "read_regular"]
 
 # Without O_NONBLOCK, opening a FIFO waits for a writer.
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def open_regular(path: Path | str, parent: int | None = None) -> BufferedReader:
+def open_regular(path: Path | str, parent: int | None = None, *, follow_links: bool = False) -> BufferedReader:
     """Open a regular file (in the open directory `parent`, if given) for reading.
 
-    Raise OSError for a link, a FIFO, a device or a directory.
+    Raise OSError for a FIFO, a device, a directory or, unless `follow_links` is given, a link.
     """
     try:
-        fd = os.open(path, _READ, dir_fd=parent)
+        fd = os.open(path, _READ if follow_links else _READ | os.O_NOFOLLOW, dir_fd=parent)
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if error.errno == errno.ELOOP and not follow_links:
             raise _unusual("a symbolic link", path) from error
         if error.errno == errno.ENXIO:
             raise _unusual("a socket", path) from error

@@ -55,13 +55,14 @@ class Uname(TypedDict):
 _MEMINFO = re.compile(rb"^([^:\n]+):[ \t]+(\d{1,18})( kB)?\r?$", re.MULTILINE)
 _VMSTAT = re.compile(rb"^(\S+) (-?\d{1,20})\r?$", re.MULTILINE)
 # The name column has blanks, tabs, newlines and backslashes as octal escapes (seq_file_path(), mm/swapfile.c).
+# Amounts of 13 digits, also in KiB, are less than limits.MAX_JSON_AMOUNT.
 _SWAPS = re.compile(
-    rb"^(\S+(?: \(deleted\))?)[ \t]+(\S+)[ \t]+(\d{1,18})[ \t]+(\d{1,18})[ \t]+(-?\d{1,9})\r?$", re.MULTILINE
+    rb"^(\S+(?: \(deleted\))?)[ \t]+(\S+)[ \t]+(\d{1,13})[ \t]+(\d{1,13})[ \t]+(-?\d{1,9})\r?$", re.MULTILINE
 )
 _SWAPS_HEADER = re.compile(rb"^Filename[ \t]+Type\b.*\n", re.MULTILINE)
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 _ZONE = re.compile(rb"^Node (\d{1,9}), zone[ \t]+(\S+)\r?$", re.MULTILINE)
-_PCP = re.compile(rb"^[ \t]+cpu: \d+\r?\n[ \t]+count:[ \t]+(\d{1,18})\r?$", re.MULTILINE)
+_PCP = re.compile(rb"^[ \t]+cpu: \d+\r?\n[ \t]+count:[ \t]+(\d{1,13})\r?$", re.MULTILINE)
 
 # What uname -a prints after the machine: the operating system (coreutils and busybox, Alpine, Android), or "unknown"
 # for the processor.
@@ -108,7 +109,7 @@ def zoneinfo(text: bytes) -> list[Zone]:
 
 def _zone(head: re.Match[bytes], text: bytes) -> Zone:
     def number(pattern: bytes) -> int:
-        match = re.search(rb"^[ \t]+" + pattern + rb"[ \t]+(\d{1,18})\r?$", text, re.MULTILINE)
+        match = re.search(rb"^[ \t]+" + pattern + rb"[ \t]+(\d{1,13})\r?$", text, re.MULTILINE)
         return int(match[1]) if match else 0
 
     return Zone(

@@ -42,8 +42,7 @@ class Sample:
     `number` starts at 1; `seconds` is the time since the first sample. `table`: the keys, key_known, mem_bytes,
     swap_bytes, swap_cache_bytes and total_bytes (only the last is known if `method` is `counts`; the amounts of swap
     are missing also if its owners are unknown). `took`: duration of the read in seconds. `meta`: that of a snapshot;
-    with `counts`, only the machine and warnings.
-    `method_reason`: why all samples of the series are read by this method.
+    with `counts`, only the machine and warnings. `method_reason`: why all samples of the series are read by `method`.
     """
 
     number: int
@@ -88,8 +87,8 @@ def take_samples(
         # A change of method within a series would look like growth: keep the method of the first sample.
         method, why, table, meta = _read(source, question, method, counts, jobs, page_size, progress)
         reason = reason or why
-        lost = [f"{name}: {number} records can't be parsed" for name, number in rejects.items()]
-        meta = replace(meta, warnings=[*meta.warnings, *lost])
+        unparsed = [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
+        meta = replace(meta, warnings=[*meta.warnings, *unparsed])
         first = first or meta
         seconds = seconds_between(first, meta)
         _check_order(number, seconds, last)

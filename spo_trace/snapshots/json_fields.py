@@ -10,13 +10,10 @@ from typing import Any, Self
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.regular import read_regular
-from spo_trace.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH
+from spo_trace.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_JSON_NUMBER
 from spo_trace.printable import printable
 
 __all__ = ["DamagedJson", "JsonFields"]
-
-# Larger than any number that is written: a field of /proc has at most 18 digits, and may count KiB.
-_LARGEST = 10**22
 
 _LONGEST_NAME = 80
 
@@ -60,11 +57,11 @@ class JsonFields:
         """Return a string."""
         return None if self._values.get(key) is None else self.text(key)
 
-    def number(self, key: str, *, least: int = 0) -> int:
-        """Return a whole number of at least `least`."""
+    def number(self, key: str, *, least: int = 0, most: int = MAX_JSON_NUMBER) -> int:
+        """Return a whole number from `least` to `most`, a power of ten."""
         value = self._value(key)
-        if type(value) is not int or not least <= value <= _LARGEST:
-            raise self.wrong(key, f"a whole number from {least} to 10**22")
+        if type(value) is not int or not least <= value <= most:
+            raise self.wrong(key, f"a whole number from {least} to 10**{len(str(most)) - 1}")
         return value
 
     def number_or_none(self, key: str) -> int | None:
@@ -74,7 +71,7 @@ class JsonFields:
     def real(self, key: str) -> float:
         """Return a finite number that is not negative."""
         value = self._value(key)
-        if type(value) not in (int, float) or not 0 <= value <= _LARGEST or not isfinite(value):
+        if type(value) not in (int, float) or not 0 <= value <= MAX_JSON_NUMBER or not isfinite(value):
             raise self.wrong(key, "a finite number")
         return float(value)
 

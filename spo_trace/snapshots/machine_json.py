@@ -4,6 +4,7 @@
 from dataclasses import asdict, replace
 
 from spo_trace.formats.proc import SwapArea, Zone
+from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER
 from spo_trace.snapshots.json_fields import JsonFields
 from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, counted_evidence
@@ -32,7 +33,8 @@ def read_machine(fields: JsonFields, version: int) -> MachineFacts:
         meminfo_after=numbers_of(fields.nested("meminfo_after")),
         zoneinfo=[_zone(zone) for zone in fields.nested_list("zoneinfo")],
         swaps=[_swap_area(area) for area in fields.nested_list("swaps")],
-        vmstat=numbers_of(fields.nested_or_none("vmstat"), least=-_LARGEST_COUNTER),
+        # A counter that is kept for each CPU may be negative for a moment.
+        vmstat=numbers_of(fields.nested_or_none("vmstat"), least=-MAX_JSON_NUMBER),
     )
     return _with_evidence(machine, fields)
 
@@ -45,10 +47,6 @@ def _with_evidence(machine: MachineFacts, fields: JsonFields) -> MachineFacts:
             raise fields.wrong("page_size", f"{size}, which {source} shows")
     listed = list(machine.page_size_evidence)
     return replace(machine, page_size_evidence=[*listed, *(one for one in shown if one not in listed)])
-
-
-# A per-CPU counter of /proc/vmstat may be negative for a moment.
-_LARGEST_COUNTER = 10**20
 
 
 def _page_size(fields: JsonFields, key: str) -> int:
@@ -79,12 +77,12 @@ def _zone(fields: JsonFields) -> Zone:
     return Zone(
         node=fields.number("node"),
         name=fields.text("name"),
-        free=fields.number("free"),
-        managed=fields.number("managed"),
-        present=fields.number("present"),
-        spanned=fields.number("spanned"),
-        start_pfn=fields.number("start_pfn"),
-        pcp=fields.number("pcp"),
+        free=fields.number("free", most=MAX_JSON_AMOUNT),
+        managed=fields.number("managed", most=MAX_JSON_AMOUNT),
+        present=fields.number("present", most=MAX_JSON_AMOUNT),
+        spanned=fields.number("spanned", most=MAX_JSON_AMOUNT),
+        start_pfn=fields.number("start_pfn", most=MAX_JSON_AMOUNT),
+        pcp=fields.number("pcp", most=MAX_JSON_AMOUNT),
     )
 
 
@@ -92,8 +90,8 @@ def _swap_area(fields: JsonFields) -> SwapArea:
     return SwapArea(
         filename=fields.text("filename"),
         kind=fields.text("kind"),
-        size=fields.number("size"),
-        used=fields.number("used"),
+        size=fields.number("size", most=MAX_JSON_AMOUNT),
+        used=fields.number("used", most=MAX_JSON_AMOUNT),
         priority=fields.number("priority", least=-(1 << 31)),
     )
 

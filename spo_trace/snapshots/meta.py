@@ -21,6 +21,7 @@ __all__ = [
     "SwapOwner",
     "TraceFacts",
     "reason_text",
+    "skipped_text",
 ]
 
 

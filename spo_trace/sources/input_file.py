@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Files and pipes that the user names as input."""
 
+import errno
 import io
 import os
-import stat
 import sys
 import tempfile
 from itertools import islice
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from spo_trace.errors import Call, SpoTraceError, Text
+from spo_trace.files import regular
 from spo_trace.files.bundled import scenarios
 from spo_trace.files.scratch import scratch_directory
 from spo_trace.limits import MAX_DIRECTORY_ENTRIES, MAX_SPOOLED_BYTES, MIN_FREE_BYTES
@@ -47,14 +48,11 @@ def open_file(path: str) -> BinaryIO:
 def open_regular(path: Path) -> BinaryIO:
     """Open a file of a directory, which may belong to another user; raise SpoTraceError if it is not a regular file."""
     try:
-        # With O_NONBLOCK, the open of a named pipe does not wait for a writer.
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+        return regular.open_regular(path, follow_links=True)
     except OSError as error:
-        raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="check its permissions") from error
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise SpoTraceError(f"{path} is not a regular file", hint="name a copy of the capture that only you can change")
-    return file
+        copy = error.errno == errno.EINVAL
+        hint = "name a copy of the capture that only you can change" if copy else "check its permissions"
+        raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint=hint) from error
 
 
 def entries(directory: Path) -> list[Path]:

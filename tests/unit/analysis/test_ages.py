@@ -47,6 +47,17 @@ def test_without_an_uptime_ages_count_back_from_the_newest_allocation(tmp_path: 
     assert rows(ages(snapshot_of(tmp_path, files)))[-1] == ("later", 0, 1, 1, 0)
 
 
+def test_times_up_to_the_end_of_64_bits(tmp_path: Path) -> None:
+    # GIVEN a crafted text, whose times no machine reaches
+    last = (1 << 64) - 1
+    pages = page(0x100, comm=b"last", ts=last) + page(0x101, comm=b"first", ts=0)
+    later = snapshot_of(tmp_path, {"page_owner": pages}, name="later")
+    # THEN they are counted back from the newest one, or are later than the uptime
+    assert rows(ages(later)) == [("first", 90 * 86400, pd.NA, 1, pd.NA), ("last", 0, 1, 1, pd.NA)]
+    machine = snapshot_of(tmp_path, {**MACHINE, "page_owner": pages}, name="machine")
+    assert rows(ages(machine)) == [("first", 60, 120, 1, pd.NA), ("last", 0, 1, 1, pd.NA)]
+
+
 def test_a_record_without_a_time_has_no_age(tmp_path: Path) -> None:
     # GIVEN a record of Linux 5.10, which prints no ts
     old = (

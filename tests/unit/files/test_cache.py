@@ -113,6 +113,21 @@ def test_root_does_not_use_the_xdg_cache_home_of_a_user(
     assert {ids(path)[0] for path in (shared / ".cache", *(shared / ".cache").rglob("*"))} == {USER.pw_uid}
 
 
+@as_root
+@pytest.mark.parametrize("home", ["new", "of-root"])
+def test_root_does_not_use_a_home_that_a_user_can_exchange(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    # GIVEN a HOME below a directory of a user, which does not exist, or belongs to root
+    (shared / "of-root").mkdir()
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(shared / home))
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_dir=str(tmp_path / "root")))
+    # THEN root's own cache is used
+    assert cache_directory() == tmp_path / "root/.cache/spo-trace"
+    assert [path.name for path in shared.rglob("*")] == ["of-root"]
+
+
 def test_a_loop_of_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "loop").symlink_to("loop")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "loop"))
@@ -129,6 +144,8 @@ def test_root_may_have_an_xdg_cache_home(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new"))
     assert cache_directory() == tmp_path / "new/spo-trace"
     # In a directory in which others can rename it, it is not used.
-    tmp_path.chmod(0o777)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "open/new"))
     monkeypatch.setenv("HOME", str(tmp_path / "root"))
     assert cache_directory() == tmp_path / "root/.cache/spo-trace"

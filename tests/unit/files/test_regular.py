@@ -25,6 +25,17 @@ def test_other_files_are_refused(tmp_path: Path, make: Callable[[Path], object],
         open_regular(tmp_path / "x")
 
 
+def test_a_link_to_a_regular_file_may_be_followed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("file", "fifo"):
+        (tmp_path / f"link to {name}").symlink_to(name)
+    with open_regular(tmp_path / "link to file", follow_links=True) as file:
+        assert file.read() == b"x"
+    with pytest.raises(OSError, match="not a regular file"):
+        open_regular(tmp_path / "link to fifo", follow_links=True)
+
+
 def test_a_device_is_refused() -> None:
     with pytest.raises(OSError, match="not a regular file"):
         open_regular(Path("/dev/null"))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from spo_trace.formats import proc
 from spo_trace.formats.escape import unescape
+from spo_trace.limits import MAX_JSON_AMOUNT
 
 MEMINFO = (
     b"MemTotal:         469748 kB\nMemFree:          369540 kB\nActive(anon):       8256 kB\nHugePages_Total:       3\n"
@@ -161,6 +162,16 @@ def test_numbers_that_no_kernel_prints_are_ignored(digits: int) -> None:
     assert proc.swaps(b"/dev/a partition " + number + b" 0 0\n") == []
     assert [zone["pcp"] for zone in proc.zoneinfo(ZONEINFO.replace(b"31\n", number + b"\n"))] == [11, 0]
     assert proc.vmstat(b"a 1\nb " + b"9" * max(digits, 21) + b"\n") == {"a": 1}
+
+
+def test_amounts_that_are_read_fit_a_snapshot() -> None:
+    # GIVEN amounts of 13 and 14 digits
+    largest, larger = b"9" * 13, b"9" * 14
+    areas = proc.swaps(b"/dev/a partition %b %b 0\n/dev/b partition 5 %b 0\n" % (largest, largest, larger))
+    # THEN those of 14 digits are ignored, and the others are within the limit of snapshot.json
+    assert [(area["filename"], area["used"] <= MAX_JSON_AMOUNT) for area in areas] == [("/dev/a", True)]
+    found = [zone["pcp"] for zone in proc.zoneinfo(ZONEINFO.replace(b"31\n", larger + b"\n"))]
+    assert found == [11, 0]
 
 
 @given(st.binary(max_size=300), st.integers(0, 900))

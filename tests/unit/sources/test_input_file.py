@@ -5,6 +5,7 @@ import io
 import os
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_of_a_very_large_directory_some_entries_are_used(tmp_path: Path, monkeyp
 
 def test_a_pipe_in_place_of_a_file_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x")
-    with pytest.raises(SpoTraceError, match="x is not a regular file"):
+    with pytest.raises(SpoTraceError, match="x can't be read: not a regular file"):
         open_regular(tmp_path / "x")
     with pytest.raises(SpoTraceError, match="y can't be read: No such file"):
         open_regular(tmp_path / "y")
@@ -77,15 +78,15 @@ def test_a_file_that_is_replaced_by_a_pipe_while_it_is_opened(
     (tmp_path / name).write_bytes(page())
     opened = os.open
 
-    def replacing(path: os.PathLike[str], *rest: int) -> int:
+    def replacing(path: os.PathLike[str], *rest: int, **named: Any) -> int:
         if Path(path).name == name:
             Path(path).unlink()
             os.mkfifo(path)
-        return opened(path, *rest)
+        return opened(path, *rest, **named)
 
-    monkeypatch.setattr("spo_trace.sources.input_file.os.open", replacing)
+    monkeypatch.setattr("os.open", replacing)
     # WHEN it is read, THEN the read ends with an error
-    with pytest.raises(SpoTraceError, match="is not a regular file"):
+    with pytest.raises(SpoTraceError, match="can't be read: not a regular file"):
         CaptureSource([tmp_path]).open("page_owner")
 
 
