@@ -17,7 +17,7 @@ CHANGES = {"grew": (8, 0), "shrank": (-32, 0), "moved": (-16, 16), "swapped": (0
 
 
 def pages(comm: str, order: int) -> bytes:
-    return page(0x1000, order, comm.encode())
+    return page(0x1000 + 64 * list(CHANGES).index(comm), order, comm.encode())
 
 
 def entries(comm: str, number: int, start: int) -> bytes:
