@@ -2,7 +2,6 @@
 """Which Arrow types may stand for those of schema.py, and their conversion: other tools write text in other forms."""
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from spo_trace.limits import MAX_TABLE_BYTES
@@ -43,6 +42,9 @@ def _text_bytes(texts: pa.Array) -> int:
         texts = texts.flatten()
     if not pa.types.is_dictionary(texts.type):
         return int(texts.nbytes)
+    # Not imported above, so that `snapshot`, which reads no rows, starts faster.
+    import pyarrow.compute as pc
+
     lengths = pc.binary_length(texts.dictionary)
     return int(pc.sum(lengths.cast(pa.int64()).take(texts.indices)).as_py() or 0)
 

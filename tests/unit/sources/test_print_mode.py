@@ -144,7 +144,7 @@ def test_a_page_that_gets_another_owner_before_its_stack_is_read(machine: Callab
 
     def moving(pfn: int) -> bytes:
         seen.append(pfn)
-        # The first reads are the test of positions, that of a record that can be read, and the read of its range.
+        # The first reads are the test of positions, that of the kernel's memory, and the read of its range.
         return with_handle(pfn, PAGES | {first: 1}) if pfn == first and seen.count(first) > 3 else with_handle(pfn)
 
     kernel = FakeKernel(PAGES, record=moving)
