@@ -103,7 +103,9 @@ MAX_XZ_MEMORY_BYTES = 256 << 20
 MAX_ZSTD_WINDOW_LOG = 27
 
 # A decompressor that fails drops the output of the failing call. Up to this size, the compressed input of a member is
-# kept, so that the member can be decompressed again, byte by byte at the end. As page_owner text, this is about 80 MB.
+# kept, so that it can be decompressed again, byte by byte at the end. As page_owner text, this is about 80 MB. Of gzip,
+# further input is kept from a copy of the decompressor's state on. Of a larger member of another format, the output of
+# one call is lost, 32 KiB.
 MAX_REPLAYED_BYTES = 8 << 20
 
 # Each record of 740 bytes has its own PFN and times, so text of page_owner shrinks to a fiftieth, not to less than a

@@ -16,7 +16,6 @@ from spo_trace.analysis.stack_keys import is_known
 from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
 from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample, amounts_of, swap_in_all_or_none
-from spo_trace.sampling.series_meta import read_series_meta
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.other_input import error_for_path
@@ -99,13 +98,14 @@ def _recorded(directory: Path, question: Question, *, default_keys: bool) -> Ser
             "a recording does not contain the single records that a condition selects",
             hint=("give the condition when recording: ", Call("watch", where="…", record="DIR")),
         )
-    keys, table = read_recording(directory)
+    meta, table = read_recording(directory)
+    keys = meta.by
     wanted = keys if default_keys else question.keys
     for key in wanted:
         table[key] = _recorded_key(directory, keys, table, key)
     if wanted:
         # A recording by several keys may lack only one that is not wanted.
-        table[KEY_KNOWN] = table[KEY_KNOWN].astype(bool) | table[wanted].notna().all(axis=1) if keys else True
+        table[KEY_KNOWN] = table[KEY_KNOWN].astype(bool) | table[wanted].notna().all(axis=1)
     # Categories are in the order of first appearance; results must be sorted by name.
     for key in (key for key in wanted if isinstance(table[key].dtype, pd.CategoricalDtype)):
         table[key] = table[key].cat.set_categories(sorted(table[key].cat.categories))
@@ -114,7 +114,6 @@ def _recorded(directory: Path, question: Question, *, default_keys: bool) -> Ser
     found = swap_in_all_or_none(groups[SERIES_AMOUNTS].sum(min_count=1).reset_index())
     for key in (key for key in ("stack", "symbols") if key in wanted):
         found[key] = _by_category(found[key], split_frames)
-    meta = read_series_meta(directory)
     return Series(wanted, found, meta.lacks_stacks, meta.where)
 
 

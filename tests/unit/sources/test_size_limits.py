@@ -12,10 +12,8 @@ from spo_trace.formats.text_reader import chunks_in
 from spo_trace.limits import (
     MAX_ERROR_BYTES,
     MAX_LINE_BYTES,
-    MAX_ONE_LINE_BYTES,
     MAX_PROC_FILE_BYTES,
     MAX_STACKS_FILE_BYTES,
-    MAX_ZONEINFO_BYTES,
 )
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.captured_text import file_text
@@ -52,10 +50,6 @@ def test_the_size_of_records_and_of_the_log_around_them_is_not_limited(
     outcome = Outcome()
     assert b"".join(bounded(name, text(), outcome)) == b"".join(text())
     assert outcome.problem is None
-
-
-def test_limits_are_in_order() -> None:
-    assert MAX_ONE_LINE_BYTES < MAX_PROC_FILE_BYTES < MAX_ZONEINFO_BYTES < MAX_STACKS_FILE_BYTES
 
 
 def sparse(path: Path, start: bytes, size: int = 1 << 40) -> Path:
