@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from spo_trace.analysis.attribution import attribute
-from spo_trace.analysis.compressed_swap import Compressor, compressed_swap
+from spo_trace.analysis.compressed_swap import compressed_swap
 from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys, unselected
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
@@ -85,14 +85,8 @@ def key_unknown_note(table: str, keys: Sequence[str], prefix: str = "") -> Note:
 def _compressed_notes(snap: Snapshot, question: Question) -> Iterator[Note]:
     for compressor, pages in compressed_swap(snap, question).items():
         size = format_size(pages * snap.page_size)
-        text = f"{size} of memory hold the compressed contents of {compressor}: {_COUNTED_TWICE[compressor]}"
+        text = f"{size} of memory hold swap that {compressor} compressed: it counts as swap of its owners, too"
         yield Note(NoteCode.COMPRESSED_SWAP, text)
-
-
-_COUNTED_TWICE = {
-    Compressor.ZRAM: "the swap there counts a second time as memory",
-    Compressor.ZSWAP: "pages of swap that count a second time as memory",
-}
 
 
 def placeholder_notes(snap: Snapshot, side: str = "") -> Iterator[Note]:

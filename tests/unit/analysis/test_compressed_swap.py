@@ -69,8 +69,8 @@ def test_the_pages_of_each_compressor(tmp_path: Path) -> None:
     snap = snapshot(tmp_path)
     assert compressed_swap(snap, EVERY) == {Compressor.ZRAM: 4, Compressor.ZSWAP: 2}
     assert [note.text for note in notes_of(snap) if note.code is NoteCode.COMPRESSED_SWAP] == [
-        "16.00 KiB of memory hold the compressed contents of zram: the swap there counts a second time as memory",
-        "8.00 KiB of memory hold the compressed contents of zswap: pages of swap that count a second time as memory",
+        "16.00 KiB of memory hold swap that zram compressed: it counts as swap of its owners, too",
+        "8.00 KiB of memory hold swap that zswap compressed: it counts as swap of its owners, too",
     ]
     asides = balance(snap).set_index("item")["pages"]
     assert (asides["in zram"], asides["in zswap"]) == (4, 2)
