@@ -189,5 +189,7 @@ def test_why_an_archive_ends_before_page_owner_is_part_of_the_error(tmp_path: Pa
         owners.pax_headers = {"comment": "x" * (MAX_MEMBER_HEADER_BYTES + 1)}
         archive.addfile(owners)
     # THEN the error says so
-    with pytest.raises(SpoTraceError, match=r"has no page_owner file: reading the archive failed: an extended header has"):
+    with pytest.raises(
+        SpoTraceError, match=r"has no page_owner file: reading the archive failed: an extended header has"
+    ):
         CaptureSource([path])
