@@ -61,8 +61,9 @@ MAX_STACKS = 1 << 17
 # million threads at a time (PID_MAX_LIMIT), of which most have the name of another.
 MAX_NAMES = 1 << 20
 
-# Text in which no record starts, such as a log around the records. A sparse file or a pipe of zeros never ends.
-MAX_BYTES_WITHOUT_RECORD = 256 << 20
+# One line of the text. The hole of a sparse file and a pipe of zeros are lines that never end. A log around the records
+# can have any size.
+MAX_LINE_BYTES = 256 << 20
 
 # Rejected pieces of text in rejects.txt, and the bytes that they take there: they are for people to look at. Of one
 # piece, as much is kept as the longest record can have (16 frames with names of 512 bytes, 6.1): a piece may be part
@@ -106,7 +107,9 @@ MAX_XZ_MEMORY_BYTES = 256 << 20
 MAX_ZSTD_WINDOW_LOG = 27
 
 # A decompressor that fails drops the output of the failing call. Up to this size, the compressed input of a member is
-# kept, so that the member can be decompressed again, byte by byte at the end. As page_owner text, this is about 80 MB.
+# kept, so that it can be decompressed again, byte by byte at the end. As page_owner text, this is about 80 MB. Of gzip,
+# further input is kept from a copy of the decompressor's state on. Of a larger member of another format, the output of
+# one call is lost, 32 KiB.
 MAX_REPLAYED_BYTES = 8 << 20
 
 # Each record of 740 bytes has its own PFN and times, so text of page_owner shrinks to a fiftieth, not to less than a

@@ -81,9 +81,9 @@ def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None
     both = len(known) == len(AMOUNT_OF) and not cache.is_unknown
     cached = sums["swap_cache_pages"].fillna(0).where(sums["mem_pages"].notna())
     sums["swap_cache_pages"] = cached if both else unknown_numbers(sums)
-    # Also without rows: then the sum is 0 where the amount is known.
-    counted = {f"{name}_pages" for name in known} | ({"swap_cache_pages"} if both else set())
-    return sums.astype({name: "int64" for name in _PAGES if name in counted and sums[name].notna().all()})
+    # Without rows, only the type tells a known amount (0) from an unknown one.
+    amounts = [f"{name}_pages" for name in (*known, *(("swap_cache",) if both else ()))]
+    return sums.astype({name: "int64" for name in amounts if sums[name].notna().all()})
 
 
 def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, cache: SwapCache) -> pd.DataFrame:

@@ -5,19 +5,22 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.balance_changes import memory_changes
 from spo_trace.analysis.balance_parts import Item, Listed, listed_pages, used_pages
 from spo_trace.analysis.balance_stacks import stack_items
 from spo_trace.analysis.balance_swap import swap_items
 from spo_trace.analysis.compressed_swap import compressed_swap
 from spo_trace.analysis.placeholder_stacks import Placeholder
+from spo_trace.analysis.question import Question
+from spo_trace.analysis.swap_cache import SwapCache
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["BALANCE_COLUMNS", "Item", "balance"]
 
 # The columns that `balance` reads of each table.
 BALANCE_COLUMNS = {
-    "pages": ("order", "stack_id", "kernel_stack_id", "ts_nsec", "kernel_ts_nsec", "gfp_mask"),
+    "pages": ("order", "stack_id", "kernel_stack_id", "ts_nsec", "kernel_ts_nsec", "gfp_mask", *SwapCache.COLUMNS),
     "swap": ("swap_type", "stack_id"),
 }
 
@@ -63,11 +66,17 @@ def _memory(snap: Snapshot, listed: Listed) -> Iterator[Item]:
             yield Item("memory", "aside", item, pages, why)
     if own := snap.meta.cost and snap.meta.cost.own_pages:
         yield Item("memory", "aside", "the snapshot's own", own, "listed; allocated by the process that took it")
-    if cached := machine.meminfo.get("SwapCached", 0) // snap.page_size:
+    if cached := _swap_cache_pages(snap):
         yield Item("memory", "aside", "in the swap cache", cached, "both in memory and in swap; counted in both")
-    for compressor, pages in compressed_swap(snap).items():
+    for compressor, pages in compressed_swap(snap, Question.of([])).items():
         why = "listed; compressed contents of pages that are counted in swap, too"
         yield Item("memory", "aside", f"in {compressor}", pages, why)
+
+
+# If the flags of the pages or the entries of swap are unknown, the number of meminfo is an upper bound.
+def _swap_cache_pages(snap: Snapshot) -> int:
+    found = attribute(snap, Question.of([]))["swap_cache_pages"].iloc[0]
+    return snap.meta.machine.meminfo.get("SwapCached", 0) // snap.page_size if pd.isna(found) else int(found)
 
 
 # Pages that are listed with a placeholder instead of a stack. The line for early pages is always shown.

@@ -6,6 +6,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
+from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.question import Question
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.stacks.frames import function_name
 
@@ -37,21 +39,17 @@ def compressor_of(frames: Sequence[str], category: str) -> Compressor | None:
     return next((one for one in Compressor if any(name.startswith(f"{one}_") for name in names)), None)
 
 
-def compressed_swap(snap: Snapshot) -> dict[Compressor, int]:
-    """Return the base pages in memory that hold swap in compressed form, by what compresses it.
+def compressed_swap(snap: Snapshot, question: Question) -> dict[Compressor, int]:
+    """Return the base pages that match the question's condition and hold compressed swap, by what compresses it.
 
     A zram device can also hold a file system. So the pages of zram are included only if a zram device is used for swap;
     those of another zram device cannot be told apart.
     """
-    stacks = snap.stacks
-    found = map(compressor_of, stacks["frames"], stacks["category"])
-    compressors = {number: one for number, one in zip(stacks["stack_id"], found, strict=True) if one}
+    compressors = {one for one in map(compressor_of, snap.stacks["frames"], snap.stacks["category"]) if one}
     if not any(PurePosixPath(area["filename"]).name.startswith("zram") for area in snap.meta.machine.swaps):
-        compressors = {number: one for number, one in compressors.items() if one is not Compressor.ZRAM}
-    pages: dict[Compressor, int] = {}
-    for batch in snap.dataframes("pages", ["order", "stack_id"]) if compressors else ():
-        rows = batch[batch["stack_id"].isin(list(compressors))]
-        sums = (2 ** rows["order"].astype("int64")).groupby(rows["stack_id"].map(compressors)).sum()
-        for name, number in sums.items():
-            pages[Compressor(str(name))] = pages.get(Compressor(str(name)), 0) + int(number)
-    return pages
+        compressors.discard(Compressor.ZRAM)
+    if not compressors:
+        return {}
+    table = attribute(snap, question.grouped_by(["stack", "category"]))
+    found = table["mem_pages"].fillna(0).groupby(list(map(compressor_of, table["stack"], table["category"]))).sum()
+    return {one: int(found[one]) for one in Compressor if one in compressors and found.get(one, 0)}

@@ -11,7 +11,6 @@ from spo_trace.analysis.diff_order import sort_diff
 from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys
 from spo_trace.analysis.question import Question
-from spo_trace.analysis.totals import is_unknown
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.meta import Meta
@@ -81,10 +80,10 @@ def _check_page_sizes(a: Snapshot, b: Snapshot) -> None:
         )
 
 
-# The swap cache is unknown if the kernel prints no page flags, or if memory or swap is left out.
+# The swap cache is unknown if one kernel prints no page flags, or if memory or swap is left out.
 def _known_parts(left: pd.DataFrame, right: pd.DataFrame, relation: Relation) -> tuple[str, ...]:
-    cached = pd.concat([left["swap_cache_bytes"], right["swap_cache_bytes"]])
-    both = relation.known == _AMOUNTS and not is_unknown(cached)
+    lacks = any((side["swap_cache_bytes"].isna() & side["mem_bytes"].notna()).any() for side in (left, right))
+    both = relation.known == _AMOUNTS and not lacks
     return (*relation.known, *(("swap_cache",) if both else ()))
 
 

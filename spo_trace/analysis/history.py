@@ -16,7 +16,7 @@ class History(NamedTuple):
 
     `owners`: the keys, one row for each combination of them. `seconds`: time of each sample. `amounts`: for each
     requested column, a matrix in bytes: one row for each owner, one column for each sample, 0 where an owner is absent.
-    `known`: for each requested column, whether it has a value in any sample of each owner.
+    `known`: for each requested column, whether it has a value in the last sample of each owner.
     """
 
     owners: pd.DataFrame
@@ -36,8 +36,9 @@ def history(series: pd.DataFrame, keys: list[str], columns: Sequence[str]) -> Hi
     owners = series[~row.duplicated()][keys].reset_index(drop=True)
     amounts = {name: np.zeros((len(owners), len(samples))) for name in columns}
     known = {name: np.zeros(len(owners), np.bool_) for name in columns}
+    is_last = place == pd.Series(place, index=row.index).groupby(row).transform("max")
     for name, matrix in amounts.items():
-        known[name][row[series[name].notna()].unique()] = True
+        known[name][row[is_last & series[name].notna()].unique()] = True
         # A float64 is exact for the bytes of one owner, which are below 2**53.
         np.add.at(matrix, (row.to_numpy(), place), series[name].fillna(0).to_numpy("float64"))
     has = np.any([matrix.any(axis=1) for matrix in amounts.values()], axis=0)

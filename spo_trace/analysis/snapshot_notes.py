@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Notes on one snapshot: missing input, its total, and what its amounts leave out or count twice."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.compressed_swap import Compressor, compressed_swap
@@ -20,6 +20,7 @@ __all__ = [
     "TITLES",
     "input_notes",
     "key_notes",
+    "key_unknown_note",
     "placeholder_notes",
     "snapshot_notes",
     "swap_cache_note",
@@ -53,8 +54,7 @@ def snapshot_notes(snap: Snapshot, question: Question, total: Mapping[str, int |
         notes.append(Note(NoteCode.MEMORY_UNKNOWN, text))
     elif total["mem_bytes"] is not None and total["swap_bytes"] is not None:
         notes += swap_cache_note({"": (snap, total["swap_cache_bytes"])})
-    if not snap.meta.unknown_amounts:
-        notes += _compressed_notes(snap)
+        notes += _compressed_notes(snap, question)
     return notes
 
 
@@ -73,12 +73,17 @@ def key_notes(snap: Snapshot, question: Question, side: str = "") -> Iterator[No
         if amount in snap.meta.unknown_amounts or table in {one.table for one in left_out}:
             continue
         if keys := unknown_keys(snap, table, question.keys):
-            text = f"{prefix}{_ROWS[table]} of {_RECORDS[table]} have no {' and no '.join(keys)}: they are in the row ?"
-            yield Note(NoteCode.KEY_UNKNOWN, text[:1].upper() + text[1:])
+            yield key_unknown_note(table, keys, prefix)
 
 
-def _compressed_notes(snap: Snapshot) -> Iterator[Note]:
-    for compressor, pages in compressed_swap(snap).items():
+def key_unknown_note(table: str, keys: Sequence[str], prefix: str = "") -> Note:
+    """Return a note on keys that are unknown for all records of `table` (`pages` or `swap`)."""
+    text = f"{prefix}{_ROWS[table]} of {_RECORDS[table]} have no {' and no '.join(keys)}: they are in the row ?"
+    return Note(NoteCode.KEY_UNKNOWN, text[:1].upper() + text[1:])
+
+
+def _compressed_notes(snap: Snapshot, question: Question) -> Iterator[Note]:
+    for compressor, pages in compressed_swap(snap, question).items():
         size = format_size(pages * snap.page_size)
         text = f"{size} of memory hold the compressed contents of {compressor}: {_COUNTED_TWICE[compressor]}"
         yield Note(NoteCode.COMPRESSED_SWAP, text)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-__all__ = ["has_any", "is_unknown", "totals"]
+__all__ = ["has_any", "totals"]
 
 # nr_base_pages and bytes do not match: they are keys.
 _AMOUNT = re.compile(r"(mem|swap|swap_cache|total|first|last)_(pages|bytes)(_a|_b|_delta)?")
@@ -22,10 +22,6 @@ def has_any(total: Mapping[str, int | None]) -> bool:
     return bool(total["mem_bytes"] or total["swap_bytes"])
 
 
-def is_unknown(column: pd.Series) -> bool:
-    """Return whether an amount is unknown: it is missing in every row. Without rows, its type tells: Int64."""
-    return column.dtype == "Int64" and bool(column.isna().all())
-
-
+# Unknown amounts have the dtype Int64; checking it covers tables without rows, too.
 def _sum(column: pd.Series) -> int | None:
-    return None if is_unknown(column) else int(column.sum())
+    return None if column.dtype == "Int64" and column.isna().all() else int(column.sum())

@@ -46,7 +46,7 @@ def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: st
 
     >>> spo.attribute("now.spo", by=["comm"], where="order == 0").head(1)[["comm", "mem_pages", "swap_pages"]]
          comm  mem_pages  swap_pages
-    0  noswap       3072           0
+    0  noswap       3072        <NA>
     """
     from spo_trace.analysis.attribution import attribute as analysis
     from spo_trace.analysis.question import Question

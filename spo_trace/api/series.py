@@ -130,7 +130,7 @@ def series(
     snapshots. All samples must be of one boot.
 
     >>> list(spo.series("day", by="comm").columns)
-    ['sample', 'seconds', 'comm', 'mem_bytes', 'swap_bytes', 'swap_cache_bytes', 'total_bytes']
+    ['sample', 'seconds', 'comm', 'key_known', 'mem_bytes', 'swap_bytes', 'swap_cache_bytes', 'total_bytes']
     """
     return Table(_opened(samples, by, where).table)
 

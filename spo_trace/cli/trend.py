@@ -122,14 +122,18 @@ def command(
 
 
 def _series_notes(series: "Series", weight: str) -> list[Note]:
+    from spo_trace.analysis.series_notes import series_notes
+
     times = series.table["seconds"].drop_duplicates()
     notes = [Note(NoteCode.SAMPLES, f"{len(times)} samples of one boot, over {times.max():,.1f} s")]
     if series.lacks_stacks:
         text = STACKS_MISSING[0].upper() + STACKS_MISSING[1:] + "; record with --method full"
         notes.append(Note(NoteCode.STACKS_NOT_COUNTED, text, warning=True))
     if weight == "total" and _measured(series, weight) == "mem":
-        text = "The owners of swap are unknown in the samples: swap is left out"
+        or_where = ", or its entries lack a key that --where uses" if series.where else ""
+        text = f"Swap is left out: its owners are unknown in the samples{or_where}"
         notes.append(Note(NoteCode.SWAP_LEFT_OUT, text))
+    notes += series_notes(series.table, series.keys)
     if series.missing:
         notes.append(Note(NoteCode.SAMPLES_MISSING, f"{counted(series.missing, 'sample')} missing", warning=True))
     return notes

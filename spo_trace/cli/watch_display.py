@@ -70,6 +70,10 @@ class Display:
             if (kind := _NUMBER.sub("", text)) not in self._warned:
                 self._warned.add(kind)
                 self._warn(f"sample {sample.number}: {text}")
+        for text in _notes(sample, self._question.keys):
+            if text not in self._warned:
+                self._warned.add(text)
+                self._note(text)
         if self.taken == 1 and sample.method_reason == "counts-lack-stacks":
             self._remark("Each sample reads all records, because this kernel does not count every stack")
         self._draw(sample)
@@ -92,6 +96,9 @@ class Display:
 
     def _warn(self, text: str) -> None:
         warn(text)
+
+    def _note(self, text: str) -> None:
+        note(text)
 
     def _remark(self, text: str) -> None:
         note(text)
@@ -119,6 +126,15 @@ class Display:
         shown = rows.head(most) if most else rows
         labelled = shown.assign(label=owner_labels(shown, self._question.keys))
         return labelled, growth(table, []).assign(label="all"), len(rows)
+
+
+def _notes(sample: "Sample", keys: list[str]) -> Iterator[str]:
+    from spo_trace.analysis.series_notes import series_notes
+
+    yield from (one.text for one in series_notes(sample.table, keys))
+    swap_has_owners = sample.method == "full" and "swap" not in sample.meta.unknown_amounts
+    if swap_has_owners and sample.table["swap_bytes"].isna().all():
+        yield "Swap is left out: its entries lack a key that --where uses"
 
 
 def _lacking(sample: "Sample") -> Iterator[str]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from spo_trace.cli.output import progress, warn
+from spo_trace.cli.output import note, progress, warn
 from spo_trace.cli.watch_display import Display
-from spo_trace.reporters.format import format_size
+from spo_trace.reporters.format import counted, format_size
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -34,15 +34,18 @@ class Terminal(Display):
     def __init__(self, question: "Question") -> None:
         super().__init__(question)
         self._held_back: list[str] = []
+        self._notes: list[str] = []
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Restore the terminal, and print the warnings that were held back."""
+        """Restore the terminal, and print the warnings and notes that were held back."""
         if self._live:
             self._live.stop()
         for text in self._held_back:
             warn(text)
+        for text in self._notes:
+            note(text)
 
     # For the first sample only: later the view is on screen.
     def progress(self) -> "Progress | None":
@@ -79,6 +82,9 @@ class Terminal(Display):
     def _warn(self, text: str) -> None:
         self._held_back.append(text)
 
+    def _note(self, text: str) -> None:
+        self._notes.append(text)
+
     def _remark(self, text: str) -> None:
         """The last line of the view says it."""
 
@@ -101,7 +107,7 @@ def _footing(sample: "Sample", keys: list[str], warnings: int) -> str:
     what = {"counts": "the kernel's counts of memory and swap together", "full": "every record"}[sample.method]
     if sample.method_reason == "counts-lack-stacks":
         what += ", because this kernel does not count every stack"
-    later = f" {warnings} warnings follow." if warnings else ""
+    later = f" {counted(warnings, 'warning')} at the end." if warnings else ""
     return f"Sample {sample.number} by {', '.join(keys)}: {what}, read in {sample.took:.2f} s. Ctrl-C stops.{later}"
 
 

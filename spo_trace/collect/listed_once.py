@@ -37,15 +37,21 @@ class ListedOnce:
             blocks = Blocks.of(self._table, batch)
             self._counts.unnumbered += batch.num_rows - len(blocks.row)
             if waiting is not None:
+                # Across a batch without PFNs there is no next row to compare with: compare all rows at the end.
+                self._ascending &= len(blocks.row) > 0 or not len(waiting[1].row)
                 yield self._kept(*waiting, blocks.start[:1])
             waiting = batch, blocks
         if waiting is not None:
             yield self._kept(*waiting, waiting[1].start[:0])
 
-    def finish(self, writer: SnapshotWriter) -> None:
-        """If PFNs did not ascend, write the table again without the rows that later ones replace."""
+    def finish(self, writer: SnapshotWriter) -> int:
+        """If PFNs did not ascend, write the table again without the rows that later ones replace.
+
+        Return the number of base pages of these rows.
+        """
         if self._ascending:
-            return
+            return 0
+        dropped = 0
         keep = np.ones(self._passed, np.bool_)
         parts = 1 + self._passed // _PART_ROWS
         for part in range(parts):
@@ -53,16 +59,17 @@ class ListedOnce:
             overlapped, repeated = later_overlaps(blocks)
             self._count(overlapped, repeated)
             keep[blocks.row[overlapped]] = False
+            dropped += int(_sizes(blocks.order[overlapped]).sum())
         if not keep.all():
             writer.keep_rows(self._table, keep)
+        return dropped
 
     def _kept(self, batch: pa.RecordBatch, blocks: Blocks, following: Array) -> pa.RecordBatch:
         starts = np.concatenate([blocks.start, following])
         start, after = starts[:-1], starts[1:]
         self._ascending &= bool((start <= after).all())
-        size = np.uint64(1) << blocks.order[: len(start)].astype(np.uint64)
         # The difference of the starts: the end of a block could wrap around.
-        overlapped = after - start < size
+        overlapped = after - start < _sizes(blocks.order[: len(start)])
         # In any other order, a row that is dropped here could be the one that replaces an earlier row.
         if self._ascending and overlapped.any():
             self._count(overlapped, start == after)
@@ -81,3 +88,7 @@ class ListedOnce:
     def _count(self, overlapped: Array, repeated: Array) -> None:
         self._counts.repeated += int((overlapped & repeated).sum())
         self._counts.overlapping += int((overlapped & ~repeated).sum())
+
+
+def _sizes(orders: Array) -> Array:
+    return np.uint64(1) << orders.astype(np.uint64)

@@ -52,7 +52,7 @@ class RowWriter:
                 self._log.progress(text, counts)
             self._writer.finish(table)
             before = counts.repeated + counts.overlapping
-            once.finish(self._writer)
+            self._pages[table] -= once.finish(self._writer)
             # Each record that is counted is in the table.
             counts.records -= counts.repeated + counts.overlapping - before
 

@@ -13,12 +13,12 @@ __all__ = ["render_folded"]
 
 
 def render_folded(table: pd.DataFrame, outfile: TextIO, *, weight: str = "total_bytes") -> None:
-    """Write a line per comm and stack, outermost frame first, then the column `weight`; rows with 0 are left out.
+    """Write a line per comm and stack, outermost frame first, then the column `weight`.
 
-    `table`: an attribution by comm and stack. A semicolon inside a frame or a comm becomes a colon, as the format
-    cannot escape its separator.
+    `table`: an attribution by comm and stack. Rows with 0 or an unknown amount are left out. A semicolon inside a frame
+    or a comm becomes a colon, as the format cannot escape its separator.
     """
-    for comm, stack, value in zip(table["comm"], table["stack"], table[weight], strict=True):
+    for comm, stack, value in zip(table["comm"], table["stack"], table[weight].fillna(0), strict=True):
         if value:
             line = join_frames(frame.replace(";", ":") for frame in (name_of(comm), *reversed(stack)))
             outfile.write(f"{printable(line)} {value}\n")

@@ -48,7 +48,7 @@ def _outermost_first(comm: object, stack: Sequence[str], symbols: Sequence[str])
 
 
 def _profile(title: str, weights: pd.Series, stacks: list[list[int]]) -> dict[str, Any]:
-    kept = [(stack, int(weight)) for stack, weight in zip(stacks, weights, strict=True) if weight]
+    kept = [(stack, int(weight)) for stack, weight in zip(stacks, weights.fillna(0), strict=True) if weight]
     return {
         "type": "sampled",
         "name": title,

@@ -7,7 +7,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.access import OWN, Access
@@ -16,11 +15,10 @@ from spo_trace.files.descriptors import begins_with, cannot_write, is_leftover, 
 from spo_trace.files.kind import Kind
 from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.sampling.sample_file import is_sample, read_sample, sample_number
-from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample
+from spo_trace.sampling.samples import Sample
 from spo_trace.sampling.series_meta import NAME, SeriesMeta, read_series_meta
-from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.damage import damaged, naming_damage
-from spo_trace.snapshots.dataframes import to_frame, unknown_numbers
+from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.stacks.text import join_frames
 
 __all__ = ["Recording", "is_recording", "read_recording"]
@@ -29,8 +27,8 @@ __all__ = ["Recording", "is_recording", "read_recording"]
 class Recording(Closeable):
     """Write samples to a directory (by default 0700, files 0600), in which each file is complete when it appears.
 
-    A sample's table: sample (from 1), seconds (since the first), taken_at (UTC), the keys and SERIES_AMOUNTS. Stacks
-    are text, with frames joined by `join_frames`.
+    A sample's table: sample (from 1), seconds (since the first), taken_at (UTC), the keys, key_known and
+    SERIES_AMOUNTS. Stacks are text, with frames joined by `join_frames`.
     """
 
     def __init__(self, directory: Path, question: Question, *, access: Access = OWN, force: bool = False) -> None:
@@ -96,38 +94,29 @@ def _is_recorded(name: str, directory: int) -> bool:
 _RECORDING = Kind("a recording", _files)
 
 
-# Recordings of older versions have no swap cache, which counts twice in their totals, and do not tell whether a missing
-# key is unknown.
-def _completed(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    if "swap_cache_bytes" not in table:
-        table["swap_cache_bytes"] = unknown_numbers(table)
-    if keys and KEY_KNOWN not in table:
-        table[KEY_KNOWN] = table[keys].notna().all(axis=1)
-    return table
-
-
 def is_recording(directory: Path) -> bool:
     """Return whether `directory` is a recording."""
     return (directory / NAME).is_file()
 
 
-def read_recording(directory: Path) -> tuple[list[str], pd.DataFrame]:
-    """Return the keys of a recording and one table of all its samples; names are categories, stacks are text.
+def read_recording(directory: Path) -> tuple[SeriesMeta, pd.DataFrame]:
+    """Return what the samples of a recording have in common, and one table of all; names are categories, stacks text.
 
     A recording can be read while it is being written; samples may be missing in it. Raise SpoTraceError if it is
     damaged.
     """
     with naming_damage(directory / NAME):
-        keys = read_series_meta(directory).by
+        meta = read_series_meta(directory)
     tables: list[pa.Table] = []
     earlier: float | None = None
     for path in sorted((path for path in directory.iterdir() if is_sample(path.name)), key=sample_number):
-        earlier, table = read_sample(path, keys, earlier)
+        earlier, table = read_sample(path, meta.by, earlier)
         tables.append(table)
     if not tables:
         raise damaged(directory, "it has no samples")
-    with naming_damage(path):
+    try:
         # A key that is missing in all rows of a sample has the type null there.
         joined = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
-    table = _completed(to_frame(joined), keys)
-    return keys, table[["sample", "seconds", "taken_at", *owner_columns(keys), *SERIES_AMOUNTS]]
+    except pa.ArrowException as error:
+        raise damaged(directory, "a column is of different types in two samples") from error
+    return meta, to_frame(joined)

@@ -2,12 +2,14 @@
 """Read one sample of a recording, and check that a watch can have written it."""
 
 import re
+from functools import reduce
 from math import isfinite
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spo_trace.analysis.keys import owner_columns
 from spo_trace.limits import MAX_MEMORY_BYTES, MAX_SECONDS
 from spo_trace.sampling.samples import SERIES_AMOUNTS
 from spo_trace.schema import KEY_KNOWN
@@ -35,21 +37,20 @@ def sample_number(path: Path) -> int:
 def read_sample(path: Path, keys: list[str], earlier: float | None) -> tuple[float, pa.Table]:
     """Return the seconds and the rows of a sample: sample, seconds, taken_at, `keys`, key_known and the amounts.
 
-    Samples of older versions have neither key_known nor swap_cache_bytes. `earlier`: the seconds of the sample before
-    it. Raise SpoTraceError if the file is damaged. Names have dictionaries: plain stacks of a day would take gigabytes.
+    `earlier`: the seconds of the sample before it. Raise SpoTraceError if the file is damaged. Names have dictionaries:
+    plain stacks of a day would take gigabytes.
     """
     with naming_damage(path), open_parquet(path) as file:
         footer = checked_footer(file)
-        later = [name for name in (KEY_KNOWN, "swap_cache_bytes") if name not in footer.schema_arrow.names]
-        columns = ["sample", "seconds", "taken_at", *keys, KEY_KNOWN, *SERIES_AMOUNTS]
-        columns = [name for name in columns if name not in later]
+        wanted = ["sample", "seconds", "taken_at", *owner_columns(keys), *SERIES_AMOUNTS]
+        columns = [name for name in wanted if name in footer.schema_arrow.names or name not in _LATER]
         _check_columns(footer.schema_arrow, columns, keys)
         names = [key for key in keys if _is_text(footer.schema_arrow.field(key).type)]
         rows = opened_again(file, footer.metadata, names).read(columns).select(columns)
         # pandas' metadata is JSON, which to_pandas() would parse.
         rows = rows.replace_schema_metadata(None)
         rows.validate(full=True)
-        return _check(rows, sample_number(path), keys, earlier), rows
+        return _check(rows, sample_number(path), keys, earlier), _completed(rows, keys).select(wanted)
 
 
 def _check_columns(found: pa.Schema, columns: list[str], keys: list[str]) -> None:
@@ -72,8 +73,8 @@ def _check(rows: pa.Table, number: int, keys: list[str], earlier: float | None) 
         raise Damage(f"seconds is {seconds}: the sample before it was taken at {earlier}")
     if not _is_text(rows["taken_at"].type):
         raise Damage(f"column taken_at is of type {rows['taken_at'].type}")
-    if KEY_KNOWN in rows.column_names and not pa.types.is_boolean(rows[KEY_KNOWN].type):
-        raise Damage(f"column {KEY_KNOWN} is of type {rows[KEY_KNOWN].type}")
+    if KEY_KNOWN in rows.column_names:
+        _check_key_known(rows[KEY_KNOWN])
     for name in (name for name in SERIES_AMOUNTS if name in rows.column_names):
         _check_amounts(rows, name)
     _check_totals(rows)
@@ -81,6 +82,13 @@ def _check(rows: pa.Table, number: int, keys: list[str], earlier: float | None) 
     if keys and len(rows.group_by(owners).aggregate([])) < len(rows):
         raise Damage("an owner has two rows")
     return float(seconds)
+
+
+def _check_key_known(column: pa.ChunkedArray) -> None:
+    if not pa.types.is_boolean(column.type):
+        raise Damage(f"column {KEY_KNOWN} is of type {column.type}")
+    if column.null_count:
+        raise Damage(f"column {KEY_KNOWN} has gaps")
 
 
 def _only_value(rows: pa.Table, name: str) -> object:
@@ -117,6 +125,18 @@ def _check_totals(rows: pa.Table) -> None:
     only_total = pc.and_(pc.is_null(rows["mem_bytes"]), pc.is_null(rows["swap_bytes"]))
     if not pc.all(pc.or_(only_total, pc.equal(total, rows["total_bytes"]))).as_py():
         raise Damage("total_bytes is not the sum of its parts")
+
+
+# Samples of older versions have neither column: their totals count the swap cache twice.
+_LATER = (KEY_KNOWN, "swap_cache_bytes")
+
+
+def _completed(rows: pa.Table, keys: list[str]) -> pa.Table:
+    if keys and KEY_KNOWN not in rows.column_names:
+        rows = rows.append_column(KEY_KNOWN, reduce(pc.and_, (pc.is_valid(rows[key]) for key in keys)))
+    if "swap_cache_bytes" not in rows.column_names:
+        rows = rows.append_column("swap_cache_bytes", pa.nulls(len(rows), pa.int64()))
+    return rows
 
 
 def _is_text(kind: pa.DataType) -> bool:

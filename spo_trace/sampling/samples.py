@@ -109,9 +109,7 @@ def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
     table = attribute(snap, question.grouped_by(keys))[[*owner_columns(keys), *SERIES_AMOUNTS]]
     if len(table):
         return table
-    unknown = snap.meta.unknown_amounts
-    known = {"total_bytes": 0} | {f"{name}_bytes": 0 for name in ("mem", "swap") if name not in unknown}
-    known |= {KEY_KNOWN: True} | ({} if unknown else {"swap_cache_bytes": 0})
+    known = {KEY_KNOWN: True} | {name: 0 for name in SERIES_AMOUNTS if table[name].dtype == "int64"}
     return pd.DataFrame({name: [known.get(name, pd.NA)] for name in table.columns})
 
 

@@ -16,7 +16,6 @@ from spo_trace.analysis.stack_keys import is_known
 from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
 from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample, amounts_of, swap_in_all_or_none
-from spo_trace.sampling.series_meta import read_series_meta
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.other_input import error_for_path
@@ -32,12 +31,13 @@ Samples = str | os.PathLike[str] | Sequence["str | os.PathLike[str] | Snapshot"]
 class Series(NamedTuple):
     """Samples in long form; `table`: sample, seconds (since the first), the keys, key_known, the amounts in bytes.
 
-    `lacks_stacks`: the samples may lack stacks, because the kernel does not count all of them.
+    `lacks_stacks`: the samples may lack stacks, because the kernel does not count all of them. `where`: the condition.
     """
 
     keys: list[str]
     table: pd.DataFrame
     lacks_stacks: bool = False
+    where: str | None = None
 
     @property
     def missing(self) -> int:
@@ -98,13 +98,14 @@ def _recorded(directory: Path, question: Question, *, default_keys: bool) -> Ser
             "a recording does not contain the single records that a condition selects",
             hint=("give the condition when recording: ", Call("watch", where="…", record="DIR")),
         )
-    keys, table = read_recording(directory)
+    meta, table = read_recording(directory)
+    keys = meta.by
     wanted = keys if default_keys else question.keys
     for key in wanted:
         table[key] = _recorded_key(directory, keys, table, key)
     if wanted:
         # A recording by several keys may lack only one that is not wanted.
-        table[KEY_KNOWN] = table[KEY_KNOWN].astype(bool) | table[wanted].notna().all(axis=1) if keys else True
+        table[KEY_KNOWN] = table[KEY_KNOWN].astype(bool) | table[wanted].notna().all(axis=1)
     # Categories are in the order of first appearance; results must be sorted by name.
     for key in (key for key in wanted if isinstance(table[key].dtype, pd.CategoricalDtype)):
         table[key] = table[key].cat.set_categories(sorted(table[key].cat.categories))
@@ -113,7 +114,7 @@ def _recorded(directory: Path, question: Question, *, default_keys: bool) -> Ser
     found = swap_in_all_or_none(groups[SERIES_AMOUNTS].sum(min_count=1).reset_index())
     for key in (key for key in ("stack", "symbols") if key in wanted):
         found[key] = _by_category(found[key], split_frames)
-    return Series(wanted, found, read_series_meta(directory).lacks_stacks)
+    return Series(wanted, found, meta.lacks_stacks, meta.where)
 
 
 def _recorded_key(directory: Path, keys: list[str], table: pd.DataFrame, key: str) -> pd.Series:
@@ -151,7 +152,7 @@ def _of_snapshots(snaps: list[Snapshot], question: Question) -> Series:
         amounts_of(snap, question).assign(sample=number, seconds=seconds - timed[0][0])
         for number, (seconds, snap) in enumerate(timed, 1)
     ]
-    return Series(question.keys, _joined(tables, question.keys))
+    return Series(question.keys, _joined(tables, question.keys), where=question.condition.text)
 
 
 def _seconds(first: Snapshot, snap: Snapshot) -> float:

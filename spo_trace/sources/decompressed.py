@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Protocol
 
 from spo_trace.limits import MAX_EXPANSION, MAX_PADDING_BYTES, MAX_REPLAYED_BYTES, MIN_EXPANDED_BYTES
-from spo_trace.sources.decompressors import Decompressor, Format
+from spo_trace.sources.decompressors import Copyable, Decompressor, Format
 
 __all__ = ["STEP", "Decompressed", "Readable"]
 
@@ -54,7 +54,7 @@ class Decompressed:
                 piece = self._replayed()
                 self._end(str(error))
             else:
-                self._given_of_member += len(piece)
+                self._given_since += len(piece)
             self._given += len(piece)
             if self._given > max(MIN_EXPANDED_BYTES, MAX_EXPANSION * self._taken):
                 self._end(f"it is no text: {self._taken:,} bytes expand to more than {self._given:,}")
@@ -69,10 +69,16 @@ class Decompressed:
     def _start(self, data: bytes) -> None:
         self._member: Decompressor = self._format.start()
         self._waiting = data
-        self._given_of_member = 0
-        # The member's input, None if it is too large to be kept.
+        self._keep_from(None)
+
+    # From here on, what the member is given is kept, and what it returns is counted: _again() repeats it.
+    # `state`: a copy of the member, None at its start.
+    def _keep_from(self, state: Decompressor | None) -> None:
+        self._state = state
+        # None if it is too large to be kept.
         self._kept: list[bytes] | None = []
         self._kept_bytes = 0
+        self._given_since = 0
 
     # Return some bytes; none at the end, and also if the decompressor needs more input first.
     def _next(self, size: int) -> bytes:
@@ -111,11 +117,15 @@ class Decompressed:
         return self._start(rest)
 
     def _keep(self, data: bytes) -> None:
-        self._kept_bytes += len(data)
-        if self._kept is not None:
-            self._kept.append(data)
-            if self._kept_bytes > MAX_REPLAYED_BYTES:
+        if self._kept is None:
+            return
+        if self._kept_bytes + len(data) > MAX_REPLAYED_BYTES:
+            if not isinstance(self._member, Copyable):
                 self._kept = None
+                return
+            self._keep_from(self._member.copy())
+        self._kept.append(data)
+        self._kept_bytes += len(data)
 
     # The output of the call that failed. Only bz2 checks a block together with its last byte, which is missing then.
     def _replayed(self) -> bytes:
@@ -130,14 +140,14 @@ class Decompressed:
         if not self._kept:
             return
         *before, last = self._kept
-        again = self._format.start()
+        again = self._state or self._format.start()
         given = 0
         for data in chain(before, (last[at : at + 1] for at in range(len(last)))):
             while data or not (again.needs_input or again.eof):
-                old = min(STEP, self._given_of_member - given)
+                old = min(STEP, self._given_since - given)
                 piece = again.decompress(data, old or 1)
                 given += len(piece)
                 data = b""
                 if not old:
-                    self._given_of_member += len(piece)
+                    self._given_since += len(piece)
                     yield piece

@@ -6,11 +6,11 @@ import lzma
 import sys
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 from spo_trace.limits import MAX_XZ_MEMORY_BYTES, MAX_ZSTD_WINDOW_LOG
 
-__all__ = ["Decompressor", "Format", "format_of"]
+__all__ = ["Copyable", "Decompressor", "Format", "format_of"]
 
 
 class Decompressor(Protocol):
@@ -36,6 +36,15 @@ class Decompressor(Protocol):
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         """Take `data`, and return at most `max_length` bytes."""
+        ...
+
+
+@runtime_checkable
+class Copyable(Protocol):
+    """A decompressor whose state can be kept; in the standard library, only that of gzip."""
+
+    def copy(self) -> Decompressor:
+        """Return a decompressor in the same state."""
         ...
 
 
@@ -73,6 +82,12 @@ class _Gzip:
         piece = self._inflate.decompress(self._inflate.unconsumed_tail + data, max(0, max_length))
         self.needs_input = not self._inflate.unconsumed_tail and len(piece) != max_length
         return piece
+
+    def copy(self) -> Self:
+        other = type(self)()
+        other._inflate = self._inflate.copy()
+        other.needs_input = self.needs_input
+        return other
 
 
 class _Translating:

@@ -3,10 +3,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from spo_trace.formats.record import RECORD_START
 from spo_trace.formats.text import Outcome
 from spo_trace.limits import (
-    MAX_BYTES_WITHOUT_RECORD,
+    MAX_LINE_BYTES,
     MAX_ONE_LINE_BYTES,
     MAX_PROC_FILE_BYTES,
     MAX_STACKS_FILE_BYTES,
@@ -26,18 +25,17 @@ _OF_FILE = {
 def bounded(name: str, chunks: Iterable[bytes], outcome: Outcome) -> Iterator[bytes]:
     """Yield the text of file `name` of PATHS up to its limit, and set `outcome.problem` if there is more.
 
-    Files of records have no limit, but the text between two records has.
+    Files of records have no limit, but each of their lines has.
     """
     records = name in RECORD_FILES
-    left = most = MAX_BYTES_WITHOUT_RECORD if records else _OF_FILE.get(name, MAX_PROC_FILE_BYTES)
+    left = most = MAX_LINE_BYTES if records else _OF_FILE.get(name, MAX_PROC_FILE_BYTES)
     for chunk in chunks:
         left -= len(chunk)
-        # If all starts of a few records are cut by chunks, the next record is found.
-        if records and RECORD_START in chunk:
+        if records and b"\n" in chunk:
             left = most
         if left < 0:
-            without = "no record starts in" if records else "it has more than"
-            outcome.problem = f"{without} {_shown(most)}"
+            what = "a line" if records else "it"
+            outcome.problem = f"{what} has more than {_shown(most)}"
             return
         yield chunk
 

@@ -61,7 +61,8 @@ def _record(directory: Path) -> None:
     with Recording(directory, Question.of(["comm"])) as recording:
         for number in range(1, _SAMPLES + 1):
             total = [number << 20, 8192]
-            table = pd.DataFrame({"comm": ["dd", "cat"], "mem_bytes": total, "swap_bytes": 0, "total_bytes": total})
+            known = {"comm": ["dd", "cat"], "key_known": True, "swap_bytes": 0, "swap_cache_bytes": 0}
+            table = pd.DataFrame({**known, "mem_bytes": total, "total_bytes": total})
             recording.add(Sample(number, number * 60.0, "2026-01-01T00:00:00+00:00", "full", 0.1, table, _META))
 
 

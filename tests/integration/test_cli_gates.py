@@ -131,7 +131,12 @@ def test_a_name_that_contradicts_its_format_is_refused(place: Path, tmp_path: Pa
 
 
 def test_the_suffix_chooses_the_format_of_a_table(place: Path, tmp_path: Path) -> None:
-    for name, begins in (("x.csv", "comm,mem_pages"), ("x.json", "[\n{"), ("x.md", "| comm |"), ("x.txt", "comm  ")):
+    for name, begins in (
+        ("x.csv", "comm,key_known,mem_pages"),
+        ("x.json", "[\n{"),
+        ("x.md", "| comm |"),
+        ("x.txt", "comm  "),
+    ):
         assert in_process("report", "series/0.spo", "-o", tmp_path / name, cwd=place).returncode == 0
         assert (tmp_path / name).read_text().startswith(begins)
 

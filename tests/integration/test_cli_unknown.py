@@ -60,7 +60,7 @@ def test_watch_and_trend_show_unknown_amounts(tmp_path: Path) -> None:
     assert [line.split()[3] for line in lines.splitlines()[1:]] == ["?"] * 8
     assert notes.count("the owners of swap are unknown") == 1
     _, notes = printed("trend", "r", "--plot", "r.svg", cwd=tmp_path)
-    assert "The owners of swap are unknown in the samples: swap is left out\n" in notes
+    assert "Swap is left out: its owners are unknown in the samples\n" in notes
     assert "Steady growth by comm: memory<" in (tmp_path / "r.svg").read_text()
     run = in_process("trend", "r", "--weight", "swap", cwd=tmp_path)
     assert (run.returncode, run.stdout) == (2, b"")

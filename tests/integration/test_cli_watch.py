@@ -269,7 +269,7 @@ def test_hostile_names(tmp_path: Path) -> None:
 def damaged(tmp_path: Path) -> Path:
     """Return a directory of three captures, of which the last two have records that can't be parsed."""
     for number in range(3):
-        text = page() * 3 + b"Page allocated via order x\n\n" * number
+        text = page(0x100) + page(0x101) + page(0x102) + b"Page allocated via order x\n\n" * number
         files = {"uptime": b"%d.0 1\n" % (100 + number), "page_owner": text, "swap_page_owner": entry(1)}
         capture(tmp_path / f"c/{number}", {**MACHINE, **files})
     return tmp_path
@@ -281,10 +281,36 @@ def test_each_warning_on_samples_is_printed_once(damaged: Path) -> None:
     assert said.count("\n") == 1
 
 
+@pytest.fixture
+def swapped(tmp_path: Path) -> Path:
+    """Return a directory of three captures with a page in memory and one in swap."""
+    for number in range(3):
+        files = {"uptime": b"%d.0 1\n" % (100 + number), "page_owner": page(), "swap_page_owner": entry(1)}
+        capture(tmp_path / f"c/{number}", {**MACHINE, **files})
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--by", "node"], "Entries of swap have no node: they are in the row ?"),
+        (["--where", "node == 0"], "Swap is left out: "),
+        (["--by", "comm"], ""),
+    ],
+)
+def test_unknown_keys_of_samples_are_noted_once(swapped: Path, asked: list[str], said: str) -> None:
+    notes = in_process("watch", "--from", "c", "--record", "r", *asked, cwd=swapped).stderr.decode()
+    found = [line for line in notes.splitlines() if said and line.startswith(said)]
+    assert len(found) == bool(said) and len(notes.splitlines()) == 1 + len(found)
+    # AND trend says so, too
+    notes = in_process("trend", "r", cwd=swapped).stderr.decode()
+    assert len(found) == sum(bool(said) and line.startswith(said) for line in notes.splitlines())
+
+
 def test_a_view_is_not_disturbed_by_warnings(damaged: Path) -> None:
     code, seen = in_terminal(["watch", "--from", "c"], damaged)
     assert code == 0
-    assert b"1 warnings follow." in seen
+    assert b"1 warning at the end." in seen
     assert seen.index(b"warning: sample 2: page_owner: 1 of 4") > seen.index(b"\x1b[?1049l")
 
 

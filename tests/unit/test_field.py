@@ -29,29 +29,32 @@ def marked(*marks: Reason) -> frozenset[Reason]:
     return frozenset(marks)
 
 
+# Records that were copied by hand are in any order.
+BACK = marked(Reason.GOES_BACK)
+
 # `frames`: the sum over all records.
 READ = {
-    "06-extra-line/page_owner": Read(2, 9, 7, notes=2),
+    "06-extra-line/page_owner": Read(2, 9, 7, notes=2, marks=BACK),
     "07-realtek-tv/page_owner": Read(2, 5, 5, marks=marked(Reason.VENDOR_FIRST_LINE)),
     "09-sprd": Read(1, 1, 3),
     "10-vz9/page_owner": Read(1, 1, 3),
-    "11-mtk-cma/page_owner": Read(3, 514, 16),
+    "11-mtk-cma/page_owner": Read(3, 514, 16, marks=BACK),
     "12-mail-quoted/thread.txt": Read(1, 512, 4, notes=2, marks=marked(Reason.QUOTED)),
     "13-blog-nospace/page_owner": Read(2, 9, 13),
     "15-arm32-null/page_owner": Read(1, 4, 4),
-    "21-grep-AB/page_owner": Read(2, 2, 4, lost=1, notes=1),
+    "21-grep-AB/page_owner": Read(2, 2, 4, lost=1, notes=1, marks=BACK),
     "22-headers-only/page_owner": Read(3, 10, 0, marks=marked(Reason.FIRST_LINE_ALONE)),
     "23-no-pfn/page_owner.txt": Read(3, 10, 8, marks=marked(Reason.NO_PFN_LINE)),
     "26-serial-printk/console.log": Read(2, 2, 4, notes=4),
-    "27-arm64-16k/page_owner": Read(3, 10, 8),
-    "28-lto-a/page_owner": Read(3, 10, 8),
-    "28-lto-b/page_owner": Read(3, 10, 8),
-    "29-no-kallsyms/page_owner": Read(3, 10, 8),
-    "30-ppc64-dot/page_owner": Read(3, 10, 8),
-    "31-sos/sosreport.tar.xz": Read(3, 10, 8, page_size=65536),
+    "27-arm64-16k/page_owner": Read(3, 10, 8, marks=BACK),
+    "28-lto-a/page_owner": Read(3, 10, 8, marks=BACK),
+    "28-lto-b/page_owner": Read(3, 10, 8, marks=BACK),
+    "29-no-kallsyms/page_owner": Read(3, 10, 8, marks=BACK),
+    "30-ppc64-dot/page_owner": Read(3, 10, 8, marks=BACK),
+    "31-sos/sosreport.tar.xz": Read(3, 10, 8, page_size=65536, marks=BACK),
     "32-offlined/page_owner": Read(1, 1, 2),
-    "34-tab-indent/page_owner": Read(3, 10, 8, marks=marked(Reason.INDENTED)),
-    "35-qp/page_owner": Read(3, 10, 8, marks=marked(Reason.QUOTED_PRINTABLE)),
+    "34-tab-indent/page_owner": Read(3, 10, 8, marks=marked(Reason.INDENTED, Reason.GOES_BACK)),
+    "35-qp/page_owner": Read(3, 10, 8, marks=marked(Reason.QUOTED_PRINTABLE, Reason.GOES_BACK)),
     "36-handle-mode/handles.txt": Read(2, 5, 0),
     "37-openwrt612/page_owner": Read(3, 24, 29),
     "41-vendor-migratetype/page_owner": Read(1, 16, 3),

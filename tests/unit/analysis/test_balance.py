@@ -258,3 +258,14 @@ def test_pages_with_placeholder_stacks_are_listed(tmp_path: Path) -> None:
         ("aside", "pages with a lost owner", 4),
         ("aside", "pages without a stack trace", 8),
     ]
+
+
+def test_the_swap_cache_is_counted_by_flags(tmp_path: Path) -> None:
+    # GIVEN 9 pages in the swap cache by their flags when page_owner was read, and 7 in meminfo
+    pages = page(order=3, flags=b"lru|owner_priv_1|swapbacked") + page(0x110, flags=b"lru|owner_priv_1|swapbacked")
+    files = {"page_owner": pages, "meminfo": meminfo(free=900) + b"SwapCached: 28 kB\n"}
+    assert ("aside", "in the swap cache", 7) in items(balance(snapshot(tmp_path, **files)), "memory")
+    with_owners = tmp_path / "with-owners"
+    with_owners.mkdir()
+    table = balance(snapshot(with_owners, **files, swap_page_owner=entry(1)))
+    assert ("aside", "in the swap cache", 9) in items(table, "memory")

@@ -18,6 +18,7 @@ from tests.support import CARRIED, MACHINE, entry, meminfo, page, snapshot_of, s
 
 ZRAM = (b"__alloc_pages_noprof+0x1/0x2", b"zs_malloc+0x1/0x2", b"zram_submit_bio+0x1/0x2", b"__submit_bio+0x1/0x2")
 ZSWAP = (b"alloc_zpdesc+0x1/0x2", b"zs_malloc+0x1/0x2", b"zswap_store+0x1/0x2", b"swap_writeout+0x1/0x2")
+EVERY = Question.of([])
 FILES = {**MACHINE, "meminfo": meminfo(swap_total=1000, swap_free=990), "swap_page_owner": entry(1)}
 
 
@@ -48,14 +49,25 @@ def test_stacks(names: str, category: str, expected: Compressor | None) -> None:
     assert compressor_of([f"{name}+0x1/0x2" for name in names.split()], category) is expected
 
 
-def notes_of(snap: Snapshot) -> list[Note]:
-    """Return the notes of a report without keys."""
-    return snapshot_notes(snap, Question.of([]), totals(attribute(snap, Question.of([]))))
+def notes_of(snap: Snapshot, question: Question = EVERY) -> list[Note]:
+    """Return the notes of a report, by default without keys."""
+    return snapshot_notes(snap, question, totals(attribute(snap, question)))
+
+
+def test_a_condition_selects_the_pages(tmp_path: Path) -> None:
+    # GIVEN 2 pages of zram that cat allocated, and 4 that dd did
+    pages = page(order=2, stack=ZRAM) + page(0x110, 1, stack=ZRAM, comm=b"cat")
+    snap = snapshot_of(tmp_path, {**FILES, "page_owner": pages, "swaps": swaps(zram0=1)})
+    of_cat, large = Question.of([], 'comm == "cat"'), Question.of([], "bytes == 8192")
+    assert compressed_swap(snap, of_cat) == compressed_swap(snap, large) == {Compressor.ZRAM: 2}
+    # THEN nothing counts twice if the condition leaves out swap
+    codes = [{note.code for note in notes_of(snap, Question.of([], where))} for where in ("pid == 7", "node == 0")]
+    assert [NoteCode.COMPRESSED_SWAP in found for found in codes] == [True, False]
 
 
 def test_the_pages_of_each_compressor(tmp_path: Path) -> None:
     snap = snapshot(tmp_path)
-    assert compressed_swap(snap) == {Compressor.ZRAM: 4, Compressor.ZSWAP: 2}
+    assert compressed_swap(snap, EVERY) == {Compressor.ZRAM: 4, Compressor.ZSWAP: 2}
     assert [note.text for note in notes_of(snap) if note.code is NoteCode.COMPRESSED_SWAP] == [
         "16.00 KiB of memory hold the compressed contents of zram: the swap there counts a second time as memory",
         "8.00 KiB of memory hold the compressed contents of zswap: pages of swap that count a second time as memory",
@@ -65,7 +77,7 @@ def test_the_pages_of_each_compressor(tmp_path: Path) -> None:
 
 
 def test_zram_without_swap_holds_something_else(tmp_path: Path) -> None:
-    assert compressed_swap(snapshot(tmp_path, swaps=swaps(vda=1))) == {Compressor.ZSWAP: 2}
+    assert compressed_swap(snapshot(tmp_path, swaps=swaps(vda=1)), EVERY) == {Compressor.ZSWAP: 2}
 
 
 def test_swap_that_is_not_in_the_table_does_not_count_twice(tmp_path: Path) -> None:
@@ -77,4 +89,4 @@ def test_swap_that_is_not_in_the_table_does_not_count_twice(tmp_path: Path) -> N
 def test_a_real_kernel(tmp_path: Path) -> None:
     # GIVEN a capture of Linux 7.2 with 25 MB of zram in use, of pages that compress well
     snap = spo.snapshot(from_=CARRIED / "7.2-spo-varied" / "2-swapped", output=tmp_path / "x.spo")
-    assert compressed_swap(snap) == {Compressor.ZRAM: 99}
+    assert compressed_swap(snap, EVERY) == {Compressor.ZRAM: 99}

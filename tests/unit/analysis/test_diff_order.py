@@ -16,8 +16,8 @@ from tests.support import MACHINE, entry, page, snapshot_of
 CHANGES = {"grew": (8, 0), "shrank": (-32, 0), "moved": (-16, 16), "swapped": (0, 4), "same": (0, 0)}
 
 
-def pages(comm: str, order: int) -> bytes:
-    return page(0x1000, order, comm.encode())
+def pages(comm: str, order: int, pfn: int) -> bytes:
+    return page(pfn, order, comm.encode())
 
 
 def entries(comm: str, number: int, start: int) -> bytes:
@@ -27,8 +27,8 @@ def entries(comm: str, number: int, start: int) -> bytes:
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Snapshot, Snapshot]:
     """Return two snapshots of one boot in which owners change as in CHANGES."""
-    before = pages("shrank", 5) + pages("moved", 4) + pages("same", 0)
-    after = pages("grew", 3) + pages("same", 0)
+    before = pages("shrank", 5, 0x1000) + pages("moved", 4, 0x1100) + pages("same", 0, 0x1200)
+    after = pages("grew", 3, 0x1000) + pages("same", 0, 0x1200)
     swap = entries("moved", 16, 1) + entries("swapped", 4, 100)
     files = [
         {**MACHINE, "page_owner": before, "swap_page_owner": b""},

@@ -55,3 +55,16 @@ def test_rows_of_a_history() -> None:
     found = history(series(), ["comm"], ["total_bytes"])
     owners = pd.DataFrame({"comm": pd.array(["cat", None, "dd"], "string")})
     assert found.amounts["total_bytes"][rows_of(found, owners)].tolist() == [[0, 5, 4], [50, 0, 0], [100, 120, 130]]
+
+
+def test_swap_that_became_unknown_is_missing() -> None:
+    # GIVEN the first swap, whose owners lack the key, in the second sample
+    rows = [(1, 0.0, "web", True, 5, 0), (2, 9.0, "web", True, 5, None), (2, 9.0, None, False, None, 3)]
+    table = pd.DataFrame(rows, columns=["sample", "seconds", "memcg", "key_known", "mem_bytes", "swap_bytes"])
+    table = table.assign(swap_cache_bytes=table["mem_bytes"] * 0, total_bytes=[5, 5, 3])
+    found = growth(table.astype({"memcg": "string"}), ["memcg"])
+    assert found["memcg"].fillna("?").tolist() == ["?", "web"]
+    assert found["mem_bytes"].fillna(-1).tolist() == [-1, 5]
+    assert found["swap_bytes"].fillna(-1).tolist() == [3, -1]
+    # AND the sum is known
+    assert growth(table, [])[["mem_bytes", "swap_bytes"]].to_numpy().tolist() == [[5, 3]]

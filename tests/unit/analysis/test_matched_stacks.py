@@ -27,7 +27,7 @@ def pair(tmp_path: Path, a: bytes, b: bytes, **changed: bytes) -> tuple[Snapshot
 
 def test_pages_of_stacks_that_both_have(tmp_path: Path) -> None:
     # GIVEN 4 + 2 pages of a stack in both, and 8 and 2 pages of stacks in only one of them
-    both = pair(tmp_path, page(order=2) + page(order=3, stack=FS), page(order=1) + page(order=1, stack=SHMEM))
+    both = pair(tmp_path, page(order=2) + page(0x200, 3, stack=FS), page(order=1) + page(0x200, 1, stack=SHMEM))
     assert matched_share(diff(*both, "stack"), *both) == pytest.approx(6 / 16)
     # THEN other keys and the order of rows do not matter, and swap is included
     assert matched_share(diff(*both, ["comm", "stack", "order"], sort="shrink"), *both) == pytest.approx(6 / 16)
@@ -42,7 +42,7 @@ def test_without_stacks_there_is_nothing_to_match(tmp_path: Path) -> None:
 
 
 def test_machines_of_two_page_sizes_are_compared_by_pages(tmp_path: Path) -> None:
-    both = pair(tmp_path, page() + page(stack=FS), page(), uname=OTHER, pagesize=b"65536\n")
+    both = pair(tmp_path, page() + page(0x200, stack=FS), page(), uname=OTHER, pagesize=b"65536\n")
     assert matched_share(diff(*both, "stack"), *both) == pytest.approx(2 / 3)
 
 

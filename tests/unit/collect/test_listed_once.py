@@ -87,6 +87,20 @@ def test_without_pfns_all_records_are_counted(tmp_path: Path) -> None:
     assert "page_owner: 3 records have no PFN: whether they are listed more than once is unknown" in warnings_of(snap)
 
 
+def test_a_text_that_is_there_twice_around_records_without_pfns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN whole batches of records without PFNs
+    monkeypatch.setattr("spo_trace.formats.batch._BATCH_ROWS", 2)
+    monkeypatch.setattr(library, "load", lambda: None)
+    first, second = (page(0x100, 0, name) + page(0x101, 0, name) for name in (b"a", b"b"))
+    alone = (page().partition(b"\n")[0] + b"\n\n") * 5
+    snap = collected(tmp_path, {"page_owner": first + alone + second})
+    assert [row[2] for row in pages_of(snap) if row[2] != "dd"] == ["b", "b"]
+    counts = snap.meta.files["page_owner"]
+    assert (counts.records, counts.repeated, counts.unnumbered) == (7, 2, 5)
+
+
 def test_with_few_columns(tmp_path: Path) -> None:
     text = (page(0x100, 1) + page(0x102)) * 2
     snap = collected(tmp_path, {"page_owner": text}, page_columns=["order", "stack_id", "comm"])

@@ -304,6 +304,9 @@ def test_totals_that_no_machine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     files = {"page_owner": page(0x100, 2) + page(0x108, 1) + page(0x200), "swap_page_owner": entry(1) + entry(2)}
     monkeypatch.setattr("spo_trace.collect.rows.MAX_MEMORY_BYTES", 7 * 4096)
     assert len(collected(tmp_path, files).pages) == 3
+    # AND records that are listed twice count once
+    twice = {name: text * 2 for name, text in files.items()}
+    assert len(collected(tmp_path, twice, force=True).pages) == 3
     # WHEN the records add up to more, THEN there is no snapshot
     for limit, table in ((7 * 4096 - 1, "pages"), (2 * 4096 - 1, "swap")):
         monkeypatch.setattr("spo_trace.collect.rows.MAX_MEMORY_BYTES", limit)

@@ -49,3 +49,9 @@ def test_unknown_amounts_have_no_profile() -> None:
     render_speedscope(TABLE.assign(mem_bytes=pd.array([None] * 2, "Int64")), out, name="box", unknown=("mem",))
     content = json.loads(out.getvalue())
     assert [profile["name"] for profile in content["profiles"]] == ["swap"] and content["activeProfileIndex"] == 0
+
+
+def test_a_row_with_an_unknown_amount_is_not_in_its_profile() -> None:
+    out = io.StringIO()
+    render_speedscope(TABLE.assign(swap_bytes=pd.array([8192, None], "Int64")), out, name="box")
+    assert [profile["weights"] for profile in json.loads(out.getvalue())["profiles"]][1] == [8192]

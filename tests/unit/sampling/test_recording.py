@@ -54,8 +54,8 @@ def test_a_recording_is_private_and_readable_by_any_parquet_reader(tmp_path: Pat
 
 
 def test_a_recording_can_be_read(tmp_path: Path) -> None:
-    keys, table = read_recording(made(tmp_path / "r", sample(1), sample(2, None), sample(3, "cat", 5)))
-    assert keys == ["comm"]
+    meta, table = read_recording(made(tmp_path / "r", sample(1), sample(2, None), sample(3, "cat", 5)))
+    assert meta.by == ["comm"]
     assert table[["sample", "seconds", "total_bytes"]].to_numpy().tolist() == [[1, 0, 8192], [2, 5, 8192], [3, 10, 5]]
     assert table["comm"].isna().tolist() == [False, True, False]
 

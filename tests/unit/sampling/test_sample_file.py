@@ -31,7 +31,8 @@ def recording(tmp_path: Path) -> Path:
     with Recording(tmp_path / "r", Question.of(["comm"])) as made:
         for number in range(1, 7):
             total = [number << 20, 8192]
-            table = pd.DataFrame({"comm": ["dd", "cat"], "mem_bytes": total, "swap_bytes": 0, "total_bytes": total})
+            known = {"comm": ["dd", "cat"], "key_known": True, "swap_bytes": 0, "swap_cache_bytes": 0}
+            table = pd.DataFrame({**known, "mem_bytes": total, "total_bytes": total})
             made.add(Sample(number, (number - 1) * 60.0, "2026-01-01T00:00:00+00:00", "full", 0.1, table, META))
     return tmp_path / "r"
 
@@ -94,6 +95,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a total of text": (changed("total_bytes", ["x", "y"]), "column total_bytes is of type string"),
     "a key of lists": (changed("comm", [["dd"], ["cat"]]), "column comm is of type list"),
     "a key of floats": (changed("comm", [0.5, float("nan")]), "column comm is of type double"),
+    "a key of another type": (changed("comm", [1, 2]), "a column is of different types in two samples"),
+    "whether a key is known, missing": (changed("key_known", [None, True]), "column key_known has gaps"),
+    "whether a key is known, as text": (changed("key_known", ["x", "y"]), "column key_known is of type string"),
     "an owner twice": (changed("comm", ["dd", "dd"]), "an owner has two rows"),
     "rows twice": (rewritten(lambda table: pa.concat_tables([table, table])), "an owner has two rows"),
     "no rows": (rewritten(lambda table: table.slice(0, 0)), "column sample has 0 values"),
@@ -123,6 +127,12 @@ def test_damage_is_an_error(recording: Path, name: str) -> None:
     with pytest.raises(SpoTraceError, match="r is damaged: ") as caught:
         read_recording(recording)
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize("column", ["key_known", "swap_cache_bytes"])
+def test_one_sample_lacks_a_column_that_older_versions_had_not(recording: Path, column: str) -> None:
+    rewritten(lambda table: table.drop_columns([column]))(recording)
+    assert in_process("trend", "r", "--fail-above", "1K/s", cwd=recording.parent).returncode == 3
 
 
 def test_amounts_may_be_unknown_in_all_rows(recording: Path) -> None:

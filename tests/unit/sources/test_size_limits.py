@@ -10,12 +10,10 @@ import pytest
 from spo_trace.formats.text import Chunks, Outcome, PlainFile
 from spo_trace.formats.text_reader import chunks_in
 from spo_trace.limits import (
-    MAX_BYTES_WITHOUT_RECORD,
     MAX_ERROR_BYTES,
-    MAX_ONE_LINE_BYTES,
+    MAX_LINE_BYTES,
     MAX_PROC_FILE_BYTES,
     MAX_STACKS_FILE_BYTES,
-    MAX_ZONEINFO_BYTES,
 )
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.captured_text import file_text
@@ -32,27 +30,26 @@ def test_a_file_without_end_ends(name: str) -> None:
     outcome = Outcome()
     size = sum(map(len, bounded(name, repeat(bytes(1 << 14)), outcome)))
     # THEN they are read up to a limit, which is reported
-    assert size <= max(MAX_STACKS_FILE_BYTES, MAX_BYTES_WITHOUT_RECORD)
+    assert size <= max(MAX_STACKS_FILE_BYTES, MAX_LINE_BYTES)
     assert outcome.problem is not None
-    assert outcome.problem.startswith("no record starts in 256 MiB" if name in RECORD_FILES else "it has more than ")
+    assert outcome.problem.startswith("a line has more than 256 MiB" if name in RECORD_FILES else "it has more than ")
 
 
 @pytest.mark.parametrize("name", RECORD_FILES)
-def test_the_number_of_records_is_not_limited(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spo_trace.sources.size_limits.MAX_BYTES_WITHOUT_RECORD", 5000)
+def test_the_size_of_records_and_of_the_log_around_them_is_not_limited(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spo_trace.sources.size_limits.MAX_LINE_BYTES", 5000)
 
     def text() -> Iterator[bytes]:
         for _ in range(50):
+            yield from [b"a message of the kernel\n" * 40] * 20
             yield page() * 20
             yield bytes(1000)
 
     outcome = Outcome()
     assert b"".join(bounded(name, text(), outcome)) == b"".join(text())
     assert outcome.problem is None
-
-
-def test_limits_are_in_order() -> None:
-    assert MAX_ONE_LINE_BYTES < MAX_PROC_FILE_BYTES < MAX_ZONEINFO_BYTES < MAX_STACKS_FILE_BYTES
 
 
 def sparse(path: Path, start: bytes, size: int = 1 << 40) -> Path:
@@ -84,13 +81,13 @@ def test_a_sparse_file_of_a_directory_is_not_read_whole(tmp_path: Path, name: st
 
 def test_a_page_owner_with_a_hole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN a text whose last block never reached the disk
-    monkeypatch.setattr("spo_trace.sources.size_limits.MAX_BYTES_WITHOUT_RECORD", 1 << 22)
+    monkeypatch.setattr("spo_trace.sources.size_limits.MAX_LINE_BYTES", 1 << 22)
     path = sparse(tmp_path / "page_owner", page() * 3)
     # THEN it is read as a stream, whose limit ends it
     text = file_text("page_owner", path)
     assert isinstance(text.content, Chunks)
     assert b"".join(chunks_in(text)).rstrip(b"\0") == page() * 3
-    assert text.outcome.problem == "no record starts in 4 MiB"
+    assert text.outcome.problem == "a line has more than 4 MiB"
     # AND a text without holes is not
     path.write_bytes(page() * 3)
     plain = file_text("page_owner", path)

@@ -32,9 +32,15 @@ def test_each_module_imports_only_the_standard_library(module: str) -> None:
     command = [str(SYSTEM_PYTHON), "-I", "-c", PROGRAM, str(PACKAGE.parent), module]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    allowed = ("spo_trace.errors", "spo_trace.version", "spo_trace.probes.bpf_maps", "spo_trace.memory")
+    allowed = (
+        "spo_trace.errors",
+        "spo_trace.printable",
+        "spo_trace.version",
+        "spo_trace.probes.bpf_maps",
+        "spo_trace.memory",
+    )
     others = {name for name in done.stdout.split() if not name.startswith((*allowed, "spo_trace.probes.loader"))}
-    # The package's own __init__ imports errors and version.
+    # The package's own __init__ imports errors, which imports printable, and version.
     assert others == {"spo_trace.probes"}
 
 
