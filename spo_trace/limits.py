@@ -39,6 +39,10 @@ MAX_ORDER = 22
 # far from the end of int64, and exact in float64.
 MAX_MEMORY_BYTES = 1 << 52
 
+# Memory of all records, as a multiple of the memory that zoneinfo calls present: that includes what a balloon has taken
+# from MemTotal. A page that moves while page_owner is read may be listed twice.
+MAX_LISTED_SHARE = 2
+
 # nr_base_pages of page_owner_stacks is an int (stack_print(), mm/page_owner.c), negative if its refcount is saturated.
 COUNT_RANGE = (-(1 << 31), (1 << 31) - 1)
 
@@ -157,6 +161,13 @@ MAX_ROW_GROUP = 1 << 24
 # Run-length encoding lets a file of a few kilobytes contain 2**40 equal rows. The simplest rows, equal in all columns
 # but consecutive PFNs, take 0.09 bytes each.
 MAX_ROWS_PER_BYTE = 200
+
+# Rows of stacks: those of records, and as many that only page_owner_stacks has.
+MAX_STACK_ROWS = 2 * MAX_STACKS
+
+# One text in a table. The longest are the names of all flags of a page, and names of cgroups (255 bytes), of which
+# escapes may make four times as many.
+MAX_TEXT_BYTES = 8192
 
 # Of one row group without compression, as its footer states it: 270,000 rows have 5 MB.
 MAX_TABLE_BYTES = 4 << 30

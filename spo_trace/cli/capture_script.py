@@ -2,6 +2,7 @@
 """spo-trace capture-script."""
 
 from spo_trace.cli.errors import guarded
+from spo_trace.cli.output import check_stdout
 from spo_trace.files.bundled import capture_script
 
 __all__ = ["command"]
@@ -19,4 +20,5 @@ def command() -> None:
         spo-trace capture-script | ssh root@HOST sh -s -- - > capture.tar.gz
         spo-trace report capture.tar.gz
     """
+    check_stdout()
     print(capture_script().read_text(), end="")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.options import option
-from spo_trace.cli.output import note
+from spo_trace.cli.output import check_stdout, note
 from spo_trace.errors import EXIT_ERROR, UsageError
 from spo_trace.reporters.format import printable
 from spo_trace.version import __version__
@@ -37,6 +37,7 @@ def command(format: DoctorFormat = "text") -> None:
     """
     if format not in ("text", "json"):
         raise UsageError(f"there is no format {format!r}", hint="choose one of text, json")
+    check_stdout()
     from spo_trace.collect.doctor import check_for_snapshot, check_for_trace
 
     snapshot, trace = list(check_for_snapshot()), list(check_for_trace())

@@ -24,6 +24,7 @@ __all__ = [
     "access_of",
     "check_html",
     "check_output",
+    "check_stdout",
     "directory_size",
     "note",
     "opened",
@@ -70,6 +71,12 @@ def access_of(owner: str | None, mode: str | None, *outputs: Path | None) -> Acc
     return access_for(owner, None if mode is None else parse_mode(mode))
 
 
+def check_stdout(hint: str = "redirect it to a file: > FILE") -> None:
+    """Raise SpoTraceError if standard output is closed: print() would drop the text without an error."""
+    if sys.stdout is None:
+        raise SpoTraceError("standard output is closed", hint=hint)
+
+
 @contextmanager
 def opened(output: Path | None, *, force: bool = False, access: Access | None = None) -> Iterator[TextIOWrapper]:
     """Open stdout, or a file that appears when it is complete, and replaces an existing file only with `force`.
@@ -77,8 +84,7 @@ def opened(output: Path | None, *, force: bool = False, access: Access | None = 
     `access`: owner and mode of the file; by default, those that apply without --owner and --mode.
     """
     if output is None or str(output) == "-":
-        if sys.stdout is None:
-            raise SpoTraceError("standard output is closed", hint="name a file with -o")
+        check_stdout("name a file with -o")
         assert isinstance(sys.stdout, TextIOWrapper)
         yield sys.stdout
         # stdout and stderr may be one file: keep the order of the output.

@@ -10,7 +10,7 @@ import typer
 
 from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import finite, option
-from spo_trace.cli.output import note, warn
+from spo_trace.cli.output import check_stdout, note, warn
 from spo_trace.errors import UsageError
 from spo_trace.reporters.format import format_size, printable
 
@@ -71,6 +71,7 @@ def command(
         sudo spo-trace trace 1 10 --by stack
     """
     if ebpf:
+        check_stdout()
         from spo_trace.files.bundled import bpf_program
 
         print(bpf_program().read_text(), end="")

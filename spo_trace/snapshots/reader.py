@@ -16,7 +16,7 @@ from spo_trace.snapshots.damage import Damage, naming_damage
 from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.meta_json import read_meta
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom
-from spo_trace.snapshots.table_file import Expected, TableFile, expected_rows, optional_columns
+from spo_trace.snapshots.table_file import Expected, TableFile, expected_rows, most_memory, optional_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +107,13 @@ class Snapshot:
 
     def _expected(self, table: str) -> Expected:
         stacks = 0 if table == "stacks" else self._stack_count
-        return Expected(expected_rows(self.meta, table), stacks, self.page_size, optional_columns(self.meta, table))
+        return Expected(
+            expected_rows(self.meta, table),
+            stacks,
+            self.page_size,
+            optional_columns(self.meta, table),
+            most_memory(self.meta, table),
+        )
 
     @cached_property
     def _stack_count(self) -> int:

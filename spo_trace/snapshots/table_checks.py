@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from spo_trace import schema
 from spo_trace.formats.stack_table import hash_texts, named_frames
 from spo_trace.formats.swp_entry import TYPE_SHIFTS, TYPES
-from spo_trace.limits import COUNT_RANGE, MAX_MEMORY_BYTES, MAX_ORDER
+from spo_trace.limits import COUNT_RANGE, MAX_MEMORY_BYTES, MAX_ORDER, MAX_TEXT_BYTES
 from spo_trace.snapshots.damage import Damage
 from spo_trace.snapshots.meta import Origin
 
@@ -29,14 +29,16 @@ _WITH = {
 class RowChecks:
     """Check the rows of one pass over a table; raise Damage at the first wrong value.
 
-    `stacks`: the number of rows of stacks. `page_size`: in bytes.
+    `stacks`: the number of rows of stacks. `page_size`: in bytes. `memory`: the most bytes that
+    the rows can add up to, None if unknown.
     """
 
-    def __init__(self, table: str, stacks: int, page_size: int) -> None:
+    def __init__(self, table: str, stacks: int, page_size: int, memory: int | None = None) -> None:
         self._schema = schema.TABLES[table]
         self._table = table
         self._stacks = stacks
         self._page_size = page_size
+        self._memory = memory
         self._rows = 0
         self._pages = 0
 
@@ -61,6 +63,8 @@ class RowChecks:
             self._stack_rows(rows)
         if "nr_base_pages" in has:
             self._within(rows, "nr_base_pages", *COUNT_RANGE)
+        for name in has:
+            self._short_texts(rows, name)
         self._add_up(rows)
         self._rows += rows.num_rows
 
@@ -82,6 +86,14 @@ class RowChecks:
         smallest = pc.min(rows[name]).as_py()
         if smallest is not None and smallest < least:
             raise self._wrong(pc.less(rows[name], least), name, f"{smallest} is less than {least}")
+
+    # Each text is checked once, however many rows have it.
+    def _short_texts(self, rows: pa.Table, name: str) -> None:
+        for chunk in rows[name].chunks:
+            texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+            texts = texts.flatten() if pa.types.is_list(texts.type) else texts
+            if pa.types.is_string(texts.type) and (pc.max(pc.binary_length(texts)).as_py() or 0) > MAX_TEXT_BYTES:
+                raise Damage(f"column {name}: a text has more than {MAX_TEXT_BYTES:,} bytes")
 
     def _origins(self, rows: pa.Table) -> None:
         known = pc.is_in(rows["origin"].cast(pa.string()), pa.array(list(Origin), pa.string()))
@@ -113,8 +125,11 @@ class RowChecks:
             self._pages += sum(int(number) << order for order, number in enumerate(counts))
         elif self._table == "swap":
             self._pages += rows.num_rows
-        if self._pages * self._page_size > MAX_MEMORY_BYTES:
+        size = self._pages * self._page_size
+        if size > MAX_MEMORY_BYTES:
             raise Damage("the rows add up to more memory than any machine has")
+        if self._memory is not None and size > self._memory:
+            raise Damage("the rows add up to more memory than the zones of the machine have")
 
     def _wrong(self, wrong: pa.ChunkedArray, name: str, why: str) -> Damage:
         return Damage(f"{self._place(pc.index(wrong, True).as_py(), name)}: {why}")

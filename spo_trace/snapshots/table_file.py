@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from spo_trace import schema
 from spo_trace.files.closeable import Closeable
+from spo_trace.limits import MAX_LISTED_SHARE, MAX_STACK_ROWS
 from spo_trace.snapshots.damage import Damage
 from spo_trace.snapshots.meta import Meta
 from spo_trace.snapshots.parquet_input import checked_footer, open_parquet, opened_again
@@ -18,19 +19,21 @@ from spo_trace.snapshots.table_types import converted, equivalent, text_paths
 if TYPE_CHECKING:
     from spo_trace.snapshots.table_checks import RowChecks
 
-__all__ = ["Expected", "TableFile", "expected_rows", "optional_columns"]
+__all__ = ["Expected", "TableFile", "expected_rows", "most_memory", "optional_columns"]
 
 
 class Expected(NamedTuple):
     """Hold what the rest of the snapshot says about a table.
 
-    `rows`: their number, None if unknown. `stacks`: rows of stacks. `optional`: columns that may be absent.
+    `rows`: their number, None if unknown. `stacks`: rows of stacks. `optional`: columns that may be absent. `memory`:
+    the most bytes that the rows can add up to, None if unknown.
     """
 
     rows: int | None
     stacks: int
     page_size: int
     optional: frozenset[str]
+    memory: int | None = None
 
 
 # The kernel files whose records become the rows of a table.
@@ -45,6 +48,16 @@ def expected_rows(meta: Meta, table: str) -> int | None:
     if table == "swap" and meta.swap_owner.origin is None:
         return 0
     return sum(meta.files[name].records for name in _FILES[table] if name in meta.files)
+
+
+def most_memory(meta: Meta, table: str) -> int | None:
+    """Return the bytes that the rows of `table` can add up to according to the machine's zones, None if unknown."""
+    machine = meta.machine
+    if table != "pages" or not machine.zoneinfo:
+        return None
+    present = sum(zone["present"] for zone in machine.zoneinfo) * machine.page_size
+    # The text of zoneinfo may be cut off.
+    return MAX_LISTED_SHARE * max(present, machine.meminfo.get("MemTotal", 0))
 
 
 def optional_columns(meta: Meta, table: str) -> frozenset[str]:
@@ -93,7 +106,7 @@ class TableFile(Closeable):
         # Not imported above, so that `snapshot`, which reads no rows, starts faster: pyarrow.compute takes 60 ms.
         from spo_trace.snapshots.table_checks import RowChecks
 
-        checks = RowChecks(self._table, self._expected.stacks, self._expected.page_size)
+        checks = RowChecks(self._table, self._expected.stacks, self._expected.page_size, self._expected.memory)
         needed = checks.needed(columns)
         for number in range(self._parquet.num_row_groups):
             found = self._parquet.read_row_group(number, columns=needed)
@@ -109,6 +122,8 @@ class TableFile(Closeable):
         footer = checked_footer(self._file)
         if self._expected.rows not in (None, footer.metadata.num_rows):
             raise Damage(f"it has {footer.metadata.num_rows:,} rows; snapshot.json says {self._expected.rows:,}")
+        if self._table == "stacks" and footer.metadata.num_rows > MAX_STACK_ROWS:
+            raise Damage(f"it has {footer.metadata.num_rows:,} rows; at most {MAX_STACK_ROWS:,} are possible")
         self._check_columns(footer.schema_arrow)
         return opened_again(self._file, footer.metadata, text_paths(footer.metadata))
 

@@ -101,7 +101,7 @@ class CaptureSource:
             head = raw.read(_HEAD)
         if is_tar(first_bytes(head)):
             return self._add_tar(path, partial(open_file, path))
-        content, problem = opened_head(head, HEAD)
+        content, problem = opened_head(head, HEAD, whole=len(head) < _HEAD)
         name = name_by_path(Path(path)) or name_by_content(content)
         known = known_content(content) if name is None or name in RECORD_FILES else None
         if known is not None:
@@ -190,13 +190,15 @@ class CaptureSource:
                 why = f": this is {', '.join(self._files)} of page_owner_stacks (stacks without page owners)"
             if not why and self._others:
                 why = f": {'; '.join(self._others[:3])}"
+            if not why and self._cut_off:
+                why = f": {self._cut_off}"
             raise SpoTraceError(f"{title} has no page_owner file{why}", hint=hint())
 
     def _add_stream(self, title: str, raw: BinaryIO) -> None:
         head = read_head(raw, _HEAD)
         if is_tar(first_bytes(head)):
             return self._add_tar(title, partial(open_file, spooled(Rewound(head, raw))))
-        content, problem = opened_head(head, HEAD)
+        content, problem = opened_head(head, HEAD, whole=len(head) < _HEAD)
         name = name_by_content(content)
         if (known := known_content(content)) is not None:
             raise SpoTraceError(f"{title}: this is {known.what}", hint=known.hint)

@@ -88,15 +88,15 @@ def is_compressed(head: bytes) -> bool:
 class Head(NamedTuple):
     """Hold the first decompressed bytes of a file.
 
-    `problem`: why no more bytes could be decompressed, None if the compressed bytes simply end.
+    `problem`: why no more bytes could be decompressed, None if the bytes that were read of the file simply end.
     """
 
     content: bytes
     problem: str | None
 
 
-def opened_head(head: bytes, size: int = 4096) -> Head:
-    """Return up to `size` decompressed bytes of a file that begins with `head`."""
+def opened_head(head: bytes, size: int = 4096, *, whole: bool = False) -> Head:
+    """Return up to `size` decompressed bytes of a file that begins with `head`; `whole`: that is all of the file."""
     known = format_of(head)
     if known is None:
         return Head(head[:size], None)
@@ -104,7 +104,7 @@ def opened_head(head: bytes, size: int = 4096) -> Head:
     content = bytearray()
     while len(content) < size and (piece := stream.read(size - len(content))):
         content += piece
-    return Head(bytes(content), None if stream.is_cut_off else stream.problem)
+    return Head(bytes(content), None if stream.is_cut_off and not whole else stream.problem)
 
 
 def first_bytes(head: bytes, size: int = 4096) -> bytes:

@@ -226,6 +226,10 @@ def test_a_device_is_written_to_and_never_replaced(place: Path) -> None:
     [
         ("<&-", "report -", "spo-trace: error: standard input is closed"),
         (">&-", "report x.spo", "spo-trace: error: standard output is closed"),
+        (">&-", "doctor", "spo-trace: error: standard output is closed"),
+        (">&-", "doctor --format json", "spo-trace: error: standard output is closed"),
+        (">&-", "capture-script", "spo-trace: error: standard output is closed"),
+        (">&-", "trace --ebpf", "spo-trace: error: standard output is closed"),
         ("2>&-", "report x.spo", ""),
     ],
 )

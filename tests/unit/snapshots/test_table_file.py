@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.snapshots import parquet_input, table_checks, table_types
+from spo_trace.snapshots import parquet_input, table_checks, table_file, table_types
 from spo_trace.snapshots.reader import Snapshot
 from tests.damage import change_table
 from tests.support import MACHINE, entry, page, snapshot_of
@@ -116,3 +116,43 @@ def test_metadata_for_pandas_is_ignored(snap: Snapshot, metadata: bytes) -> None
     before = snap.read("pages")
     change_table(snap.path, "pages", lambda table: table.replace_schema_metadata({"pandas": metadata}))
     pd.testing.assert_frame_equal(Snapshot(snap.path).read("pages"), before)
+
+
+def test_more_memory_than_the_zones_have_is_damage(tmp_path: Path) -> None:
+    # GIVEN a machine with 16 pages, of which eight are listed twice, as happens while pages move
+    zone = b"Node 0, zone Normal\n  pages free 3\n        spanned  16\n        present  16\n        managed  16\n"
+    files = {**MACHINE, "zoneinfo": zone, "page_owner": page(0x100, 3) + page(0x200, 3) + page(0x300, 3)}
+    snap = snapshot_of(tmp_path, files)
+    assert len(snap.read("pages", ["order"])) == 3
+    # WHEN a row has an order that the kernel may have, but not this machine
+    orders = pa.array([3, 3, 18], pa.uint8())
+    change_table(snap.path, "pages", lambda table: _with(table, "order", orders))
+    with pytest.raises(SpoTraceError, match=r"pages\.parquet: the rows add up to more memory than the zones of the"):
+        Snapshot(snap.path).read("pages", ["order"])
+
+
+@pytest.mark.parametrize(("table", "column"), [("pages", "comm"), ("swap", "comm"), ("stacks", "caller")])
+def test_a_text_that_no_kernel_prints_is_damage(snap: Snapshot, table: str, column: str) -> None:
+    # GIVEN the longest text
+    texts = pa.array(["x" * 8192] * len(snap.read(table)))
+    change_table(snap.path, table, lambda rows: _with(rows, column, texts))
+    assert len(Snapshot(snap.path).read(table, [column]))
+    # WHEN it is one byte longer
+    longer = pa.array(["x" * 8193] * len(texts))
+    change_table(snap.path, table, lambda rows: _with(rows, column, longer))
+    with pytest.raises(SpoTraceError, match=rf"{table}\.parquet: column {column}: a text has more than 8,192"):
+        Snapshot(snap.path).read(table, [column])
+
+
+def test_more_stacks_than_any_machine_has_is_damage(snap: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    stacks = len(snap.read("stacks"))
+    monkeypatch.setattr(table_file, "MAX_STACK_ROWS", stacks - 1)
+    with pytest.raises(SpoTraceError, match=rf"stacks\.parquet: it has {stacks} rows; at most {stacks - 1}"):
+        Snapshot(snap.path).read("stacks")
+
+
+def test_a_zoneinfo_that_is_cut_off_does_not_limit_memory(tmp_path: Path) -> None:
+    zone = b"Node 0, zone DMA\n  pages free 3\n        spanned  2\n        present  2\n        managed  2\n"
+    meminfo = b"MemTotal: 64 kB\nMemFree: 8 kB\n"
+    snap = snapshot_of(tmp_path, {**MACHINE, "zoneinfo": zone, "meminfo": meminfo, "page_owner": page(0x100, 4)})
+    assert len(snap.read("pages", ["order"])) == 1

@@ -217,3 +217,17 @@ def test_a_file_that_is_refused_is_closed(tmp_path: Path) -> None:
         source.open("page_owner")
     # THEN it is closed
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_a_compressed_file_that_is_cut_off_before_its_text_is_named_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    # GIVEN a file that ends before anything can be decompressed, as a file or on a pipe
+    cut = pack(PAGE, suffix)[:10]
+    (tmp_path / "cut").write_bytes(cut)
+    stdin(monkeypatch, cut)
+    # THEN the decompressor's reason is the error
+    for given in (tmp_path / "cut", "-"):
+        with pytest.raises(SpoTraceError, match="can't be decompressed: the compressed file is cut off"):
+            CaptureSource([given])

@@ -10,6 +10,7 @@ import pytest
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing
 from spo_trace.formats.text_reader import chunks_in
+from spo_trace.limits import MAX_MEMBER_HEADER_BYTES
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.tarball import is_tar
 from tests.support import CODECS, entry, pack, page, tar_of
@@ -177,3 +178,18 @@ def test_of_several_files_of_a_name_the_path_on_the_machine_decides(tmp_path: Pa
     source = source_of(tmp_path / "x.tar", tar_of(files))
     # THEN the kernel's own file is used
     assert content(source, "cmdline") == (MEM, None)
+
+
+def test_why_an_archive_ends_before_page_owner_is_part_of_the_error(tmp_path: Path) -> None:
+    # GIVEN a header that is longer than any of a capture, behind another file
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("meminfo"))
+        owners = tarfile.TarInfo("page_owner")
+        owners.pax_headers = {"comment": "x" * (MAX_MEMBER_HEADER_BYTES + 1)}
+        archive.addfile(owners)
+    # THEN the error says so
+    with pytest.raises(
+        SpoTraceError, match=r"has no page_owner file: reading the archive failed: an extended header has"
+    ):
+        CaptureSource([path])
