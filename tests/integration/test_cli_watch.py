@@ -269,7 +269,7 @@ def test_hostile_names(tmp_path: Path) -> None:
 def damaged(tmp_path: Path) -> Path:
     """Return a directory of three captures, of which the last two have records that can't be parsed."""
     for number in range(3):
-        text = page() * 3 + b"Page allocated via order x\n\n" * number
+        text = page(0x100) + page(0x101) + page(0x102) + b"Page allocated via order x\n\n" * number
         files = {"uptime": b"%d.0 1\n" % (100 + number), "page_owner": text, "swap_page_owner": entry(1)}
         capture(tmp_path / f"c/{number}", {**MACHINE, **files})
     return tmp_path
