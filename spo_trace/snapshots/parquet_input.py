@@ -8,18 +8,33 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spo_trace.errors import SpoTraceError
 from spo_trace.files.regular import open_regular
 from spo_trace.limits import MAX_ROW_GROUP, MAX_ROWS_PER_BYTE, MAX_TABLE_BYTES
 from spo_trace.snapshots.damage import Damage
 
 __all__ = ["checked_footer", "open_parquet", "opened_again"]
 
+# Where a process can open its own descriptors. An initramfs or a container may lack the links in /dev, and macOS has no
+# /proc.
+_DESCRIPTORS = (Path("/proc/self/fd"), Path("/dev/fd"))
+
 
 def open_parquet(path: Path) -> pa.NativeFile:
-    """Open a regular file as `files.regular` does, for pyarrow; raise OSError."""
+    """Open a regular file as `files.regular` does, for pyarrow; raise OSError, or SpoTraceError without /proc."""
     # A thread of pyarrow that releases a file of Python while the process exits would abort the process.
     with open_regular(path) as file:
-        return pa.OSFile(f"/dev/fd/{file.fileno()}")
+        return pa.OSFile(str(_path_of(file.fileno())))
+
+
+def _path_of(fd: int) -> Path:
+    for directory in _DESCRIPTORS:
+        if (path := directory / str(fd)).exists():
+            return path
+    raise SpoTraceError(
+        f"an open file can't be passed to pyarrow: there is neither {_DESCRIPTORS[0]} nor {_DESCRIPTORS[1]}",
+        hint="mount /proc: mount -t proc proc /proc",
+    )
 
 
 def checked_footer(file: pa.NativeFile) -> pq.ParquetFile:

@@ -156,3 +156,14 @@ def test_a_zoneinfo_that_is_cut_off_does_not_limit_memory(tmp_path: Path) -> Non
     meminfo = b"MemTotal: 64 kB\nMemFree: 8 kB\n"
     snap = snapshot_of(tmp_path, {**MACHINE, "zoneinfo": zone, "meminfo": meminfo, "page_owner": page(0x100, 4)})
     assert len(snap.read("pages", ["order"])) == 1
+
+
+def test_a_system_without_dev_fd_or_proc(snap: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = parquet_input._DESCRIPTORS[0]
+    for directories in ((tmp_path / "none", real), (real, tmp_path / "none")):
+        monkeypatch.setattr(parquet_input, "_DESCRIPTORS", directories)
+        assert len(snap.read("pages", ["order"])) == 3
+    monkeypatch.setattr(parquet_input, "_DESCRIPTORS", (tmp_path / "none", tmp_path / "neither"))
+    with pytest.raises(SpoTraceError, match="there is neither") as caught:
+        snap.read("pages", ["order"])
+    assert "damaged" not in caught.value.message
