@@ -80,7 +80,7 @@ def user_script() -> Iterator[str]:
         yield f"until_ctrl_c {shlex.quote(step)} {shlex.quote(ready)} {shlex.quote(more)}"
     yield "mkdir ci; cd ci; printf '#!/bin/sh\\nsleep 1\\n' > run-the-load; chmod +x run-the-load"
     # Four seconds of samples suffice here instead of twenty minutes.
-    (recipe,) = [block for block in blocks(CI.read_text(), "sh") if "sudo " in block]
+    (recipe,) = [block for block in blocks(CI.read_text(), "sh") if "sudo spo-trace watch" in block]
     assert "-n 30 --count 40" in recipe
     yield f"step {shlex.quote(recipe.replace('-n 30 --count 40', '-n 1 --count 4'))}"
     (workflow,) = blocks(CI.read_text(), "yaml")
