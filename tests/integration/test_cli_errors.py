@@ -89,7 +89,8 @@ USAGE = [
     (["report", "x.spo", "--by", "comm,comm"], "the key 'comm' is given twice\n"),
     (
         ["report", "x.spo", "--sort", "nosuch"],
-        "can't sort by 'nosuch'\n  hint: choose one of total, mem, swap, mem_pages, swap_pages, share, comm\n",
+        "can't sort by 'nosuch'\n  hint: choose one of total, mem, swap, mem_pages, swap_pages"
+        ", swap_cache_pages, swap_cache, share, comm\n",
     ),
     (["report", "x.spo", "--where", "comm.x"], "--where comm.x: 'comm.x' is not a condition on columns\n"),
     (
