@@ -7,7 +7,7 @@ import pandas as pd
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.balance_changes import memory_changes
-from spo_trace.analysis.balance_parts import Item, Listed, listed_pages, used_pages
+from spo_trace.analysis.balance_parts import Item, Listed, listed_pages, memory_used
 from spo_trace.analysis.balance_stacks import stack_items
 from spo_trace.analysis.balance_swap import swap_items
 from spo_trace.analysis.compressed_swap import compressed_swap
@@ -47,7 +47,7 @@ def _shares(items: list[Item]) -> list[float | None]:
 
 def _memory(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     machine = snap.meta.machine
-    used = used_pages(snap, machine.meminfo, "MemTotal", "MemFree")
+    used, _ = memory_used(snap)
     if used is None or snap.meta.page_owner is None:
         return
     pcp = sum(zone["pcp"] for zone in machine.zoneinfo)

@@ -9,7 +9,7 @@ which pages it is of.
 
 from collections.abc import Iterator
 
-from spo_trace.analysis.balance_parts import Item, Listed, used_pages
+from spo_trace.analysis.balance_parts import Item, Listed, memory_used, swap_used
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["memory_changes", "moved_note", "moved_pages", "stack_changes"]
@@ -20,7 +20,7 @@ _NO_SECOND = "unknown: the capture has no second /proc/meminfo"
 
 def memory_changes(snap: Snapshot, listed: Listed, rest: int) -> Iterator[Item]:
     """Yield lines that explain `rest`, the pages in use less those listed: allocated and freed during the read."""
-    before, after = _memory(snap)
+    before, after = memory_used(snap)
     allocated = listed.allocated
     if allocated is None:
         moved = moved_pages(rest, before, after)
@@ -41,11 +41,11 @@ def memory_changes(snap: Snapshot, listed: Listed, rest: int) -> Iterator[Item]:
 
 def stack_changes(snap: Snapshot, listed: Listed, section: str, rest: int) -> Iterator[Item]:
     """Yield lines that explain `rest`, the kernel's counts less the listed pages: the counts are read last."""
-    before, after = _memory(snap)
+    before, after = memory_used(snap)
     name = "MemFree"
     if before is not None and after is not None and snap.meta.swap_owner.kept_by_kernel:
         name = "MemFree + SwapFree"
-        before, after = (one + (swap or 0) for one, swap in zip((before, after), _swap(snap), strict=True))
+        before, after = (one + (swap or 0) for one, swap in zip((before, after), swap_used(snap), strict=True))
     allocated = listed.allocated
     if allocated is None or before is None or after is None:
         moved = moved_pages(rest, after, before)
@@ -86,19 +86,7 @@ def moved_note(name: str, before: int | None, after: int | None) -> str:
 
 # Pages whose first owner was restored by the kernel while they were read, at most.
 def _swapped_in(snap: Snapshot) -> int:
-    before, after = _swap(snap)
+    before, after = swap_used(snap)
     if before is None or after is None or not snap.meta.swap_owner.kept_by_kernel:
         return 0
     return max(before - after, 0)
-
-
-def _memory(snap: Snapshot) -> tuple[int | None, int | None]:
-    machine = snap.meta.machine
-    before, after = (used_pages(snap, one, "MemTotal", "MemFree") for one in (machine.meminfo, machine.meminfo_after))
-    return before, after
-
-
-def _swap(snap: Snapshot) -> tuple[int | None, int | None]:
-    machine = snap.meta.machine
-    before, after = (used_pages(snap, one, "SwapTotal", "SwapFree") for one in (machine.meminfo, machine.meminfo_after))
-    return before, after

@@ -10,7 +10,7 @@ from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of
 from spo_trace.snapshots.meta import Origin
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Item", "Listed", "listed_pages", "used_pages"]
+__all__ = ["Item", "Listed", "listed_pages", "memory_used", "swap_used", "used_pages"]
 
 # Seconds by which the newest allocation may be later than the end of the read: /proc/uptime and ts_nsec have different
 # clocks, which start at different moments of the boot and drift apart.
@@ -108,3 +108,18 @@ def _allocated(snap: Snapshot, pages: pd.DataFrame, base_pages: pd.Series) -> in
 def used_pages(snap: Snapshot, meminfo: Mapping[str, int], total: str, free: str) -> int | None:
     """Return total − free in base pages, None if `meminfo` lacks one of them."""
     return (meminfo[total] - meminfo[free]) // snap.page_size if total in meminfo and free in meminfo else None
+
+
+def memory_used(snap: Snapshot) -> tuple[int | None, int | None]:
+    """Return MemTotal − MemFree before and after the read, in base pages; None if unknown."""
+    return _used_twice(snap, "MemTotal", "MemFree")
+
+
+def swap_used(snap: Snapshot) -> tuple[int | None, int | None]:
+    """Return SwapTotal − SwapFree before and after the read, in base pages; None if unknown."""
+    return _used_twice(snap, "SwapTotal", "SwapFree")
+
+
+def _used_twice(snap: Snapshot, total: str, free: str) -> tuple[int | None, int | None]:
+    machine = snap.meta.machine
+    return used_pages(snap, machine.meminfo, total, free), used_pages(snap, machine.meminfo_after, total, free)

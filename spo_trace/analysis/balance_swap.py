@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from spo_trace.analysis.balance_changes import moved_note, moved_pages
-from spo_trace.analysis.balance_parts import Item, Listed, used_pages
+from spo_trace.analysis.balance_parts import Item, Listed, swap_used
 from spo_trace.analysis.swap_types import match_types
 from spo_trace.snapshots.meta import SwapOwner
 from spo_trace.snapshots.reader import Snapshot
@@ -18,8 +18,7 @@ _SLACK = 64
 def swap_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     """Yield the lines of each swap device, or of all together if swap types cannot be matched to devices."""
     machine, swap_owner = snap.meta.machine, snap.meta.swap_owner
-    before = used_pages(snap, machine.meminfo, "SwapTotal", "SwapFree")
-    after = used_pages(snap, machine.meminfo_after, "SwapTotal", "SwapFree")
+    before, after = swap_used(snap)
     known = swap_owner.origin is not None
     lacking = _lacking(swap_owner)
     if machine.swaps:

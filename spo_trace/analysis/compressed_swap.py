@@ -43,7 +43,7 @@ def compressed_swap(snap: Snapshot, question: Question) -> dict[Compressor, int]
     """Return the base pages that match the question's condition and hold compressed swap, by what compresses it.
 
     A zram device can also hold a file system. So the pages of zram are included only if a zram device is used for swap;
-    those of another zram device cannot be told apart.
+    pages of another zram device cannot be distinguished from them.
     """
     compressors = {one for one in map(compressor_of, snap.stacks["frames"], snap.stacks["category"]) if one}
     if not any(PurePosixPath(area["filename"]).name.startswith("zram") for area in snap.meta.machine.swaps):

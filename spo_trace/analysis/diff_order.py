@@ -3,13 +3,13 @@
 
 import pandas as pd
 
+from spo_trace.analysis.attribution import PARTS
 from spo_trace.analysis.order import Orders, order_of
 
 __all__ = ["DIFF_ORDERS", "sort_diff"]
 
 _NAMES = {name: name for name in ("change", "growth", "shrink", "mem", "swap", "total", "rate")}
-_AMOUNTS = ("mem", "swap", "swap_cache", "total")
-_COLUMNS = tuple(f"{name}_bytes_{part}" for name in _AMOUNTS for part in ("a", "b", "delta"))
+_COLUMNS = tuple(f"{name}_bytes_{part}" for name in (*PARTS, "total") for part in ("a", "b", "delta"))
 
 # What `sort_diff` can sort by, besides the keys.
 DIFF_ORDERS = Orders(_NAMES, _COLUMNS)

@@ -36,7 +36,7 @@ def evidence(table: str, names: Iterable[str]) -> list[str]:
 
 def unknown_keys(snap: Snapshot, table: str, names: Iterable[str]) -> list[str]:
     """Return those of the keys `names` that are unknown for all records of `table`; none if it has no records."""
-    return [name for name in names if not _is_known(snap, table, name)] if snap.count(table) else []
+    return [name for name in names if snap.count(table) and not _is_known(snap, table, name)]
 
 
 def _is_known(snap: Snapshot, table: str, name: str) -> bool:
@@ -45,12 +45,7 @@ def _is_known(snap: Snapshot, table: str, name: str) -> bool:
         return name not in schema.STACKS.names or bool(snap.stacks[name].notna().any())
     if key.column(table) is None:
         return key.absent_in(table) is not Absent.UNKNOWN
-    return all(_has_values(snap, table, column) for column in evidence(table, [name]))
-
-
-# Usually the first rows have a value.
-def _has_values(snap: Snapshot, table: str, column: str) -> bool:
-    return any(rows[column].notna().any() for rows in snap.dataframes(table, [column]))
+    return all(snap.has_values(table, column) for column in evidence(table, [name]))
 
 
 def keys_known(rows: pd.DataFrame, table: str, keys: Iterable[str], unknown: Iterable[str]) -> pd.Series:

@@ -8,10 +8,9 @@ After a swapoff, its type is unused until the next swapon, so row n is type n on
 from collections.abc import Callable, Sequence
 from functools import cache
 
-__all__ = ["match_types"]
+from spo_trace.formats.swp_entry import TYPES
 
-# A swap type has 5 bits (MAX_SWAPFILES_SHIFT, include/linux/swap.h).
-_TYPES = 32
+__all__ = ["match_types"]
 
 _Match = tuple[int | None, ...]
 
@@ -29,7 +28,7 @@ def match_types(devices: int, types: Sequence[int], fits: Callable[[int, int | N
     >>> match_types(2, [1], lambda row, number: (row == 1) == (number == 1))
     (None, 1)
     """
-    if devices > _TYPES:
+    if devices > TYPES:
         return None
     for possible in (_any, fits):
         found = _matches(devices, tuple(types), possible)
@@ -51,7 +50,7 @@ def _matches(devices: int, types: tuple[int, ...], possible: Callable[[int, int 
             return [()] if given == len(types) else []
         found: list[_Match] = []
         following = types[given] if given < len(types) else None
-        if least < (_TYPES if following is None else following) and possible(row, None):
+        if least < (TYPES if following is None else following) and possible(row, None):
             found += [(None, *rest) for rest in ways(row + 1, given, least + 1)]
         if following is not None and least <= following and possible(row, following):
             found += [(following, *rest) for rest in ways(row + 1, given + 1, following + 1)]

@@ -8,7 +8,8 @@ from spo_trace.analysis.question import Question
 from spo_trace.analysis.snapshot_notes import snapshot_notes
 from spo_trace.analysis.totals import totals as sums_of
 from spo_trace.errors import SpoTraceError
-from spo_trace.reporters.format import UNKNOWN, format_size, printable
+from spo_trace.printable import printable
+from spo_trace.reporters.format import UNKNOWN, format_size
 from spo_trace.reporters.notebook import table_html
 from spo_trace.snapshots.reader import Snapshot
 

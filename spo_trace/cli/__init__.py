@@ -18,7 +18,7 @@ from spo_trace.cli.errors import complain, drop_unwritable_output
 from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import EXIT_USAGE, Argument
 from spo_trace.files.complete_writes import complete
-from spo_trace.reporters.format import printable
+from spo_trace.printable import printable
 from spo_trace.version import __version__
 
 __all__ = ["COMMANDS", "command_line", "main"]

@@ -125,9 +125,9 @@ def _changed(table: "pd.DataFrame") -> "pd.Series":
 
 # With two kernels, symbols replaces stack.
 def _keys(table: "pd.DataFrame") -> list[str]:
-    before = list(table.columns)[: list(table.columns).index("mem_bytes_a")]
     from spo_trace.schema import KEY_KNOWN
 
+    before = list(table.columns)[: list(table.columns).index("mem_bytes_a")]
     return [name for name in before if name != KEY_KNOWN]
 
 

@@ -9,7 +9,7 @@ from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.options import option
 from spo_trace.cli.output import check_stdout, note
 from spo_trace.errors import EXIT_ERROR, UsageError
-from spo_trace.reporters.format import printable
+from spo_trace.printable import printable
 from spo_trace.version import __version__
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import typer
 
 from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import EXIT_ERROR, EXIT_INTERRUPTED, SpoTraceError
-from spo_trace.reporters.format import printable
+from spo_trace.printable import printable
 
 __all__ = ["complain", "drop_unwritable_output", "fail", "guarded"]
 

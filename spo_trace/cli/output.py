@@ -13,7 +13,8 @@ from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import Access, access_for, parse_mode
 from spo_trace.files.text_file import check_file, text_file
-from spo_trace.reporters.format import format_size, printable
+from spo_trace.printable import printable
+from spo_trace.reporters.format import format_size
 
 if TYPE_CHECKING:
     from spo_trace.collect.read_log import Progress

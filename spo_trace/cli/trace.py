@@ -12,7 +12,8 @@ from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import finite, option
 from spo_trace.cli.output import check_stdout, note, warn
 from spo_trace.errors import UsageError
-from spo_trace.reporters.format import format_size, printable
+from spo_trace.printable import printable
+from spo_trace.reporters.format import format_size
 
 if TYPE_CHECKING:
     from spo_trace.probes.capacity import Capacity

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from spo_trace.collect.blocks import Array, Blocks, later_overlaps
-from spo_trace.formats.arrays import numbers
+from spo_trace.formats.arrays import base_pages, numbers
 from spo_trace.snapshots.meta import FileCounts
 from spo_trace.snapshots.writer import SnapshotWriter
 
@@ -44,14 +44,14 @@ class ListedOnce:
         if waiting is not None:
             yield self._kept(*waiting, waiting[1].start[:0])
 
-    def finish(self, writer: SnapshotWriter) -> int:
+    def finish(self, writer: SnapshotWriter) -> tuple[int, int]:
         """If PFNs did not ascend, write the table again without the rows that later ones replace.
 
-        Return the number of base pages of these rows.
+        Return the number of these rows, and of their base pages.
         """
         if self._ascending:
-            return 0
-        dropped = 0
+            return 0, 0
+        pages = 0
         keep = np.ones(self._passed, np.bool_)
         parts = 1 + self._passed // _PART_ROWS
         for part in range(parts):
@@ -59,10 +59,10 @@ class ListedOnce:
             overlapped, repeated = later_overlaps(blocks)
             self._count(overlapped, repeated)
             keep[blocks.row[overlapped]] = False
-            dropped += int(_sizes(blocks.order[overlapped]).sum())
+            pages += base_pages(blocks.order[overlapped])
         if not keep.all():
             writer.keep_rows(self._table, keep)
-        return dropped
+        return len(keep) - int(keep.sum()), pages
 
     def _kept(self, batch: pa.RecordBatch, blocks: Blocks, following: Array) -> pa.RecordBatch:
         starts = np.concatenate([blocks.start, following])

@@ -57,19 +57,25 @@ class ReadLog:
     def reject(self, reject: Reject) -> None:
         """Count a mark or a reject; also pass a reject on, or raise MalformedRecord if strict."""
         if reject.code in MARKS:
-            counts = self.files.setdefault(reject.file, FileCounts())
+            counts = self._counts_of(reject.file)
             counts.marks[reject.code] += reject.number
             if reject.code is Reason.GOES_BACK:
                 counts.back_at_line = counts.back_at_line or reject.line
             return
         if self._strict:
             raise MalformedRecord(_place(reject), hint=_HINT)
-        counts = self.files.get(reject.file) or self.files.setdefault(reject.file, FileCounts())
+        counts = self._counts_of(reject.file)
         counts.malformed += reject.lost
         counts.notes += 0 if reject.lost else reject.number
         counts.reasons[reject.code] += reject.number
         counts.first_reject = counts.first_reject or _place(reject)
         counts.not_kept += not self._keep(reject)
+
+    # Not setdefault(), which would make new counts for each of many rejects.
+    def _counts_of(self, file: str) -> FileCounts:
+        if file not in self.files:
+            self.files[file] = FileCounts()
+        return self.files[file]
 
 
 def _place(reject: Reject) -> str:

@@ -3,14 +3,13 @@
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
 import pyarrow as pa
 
 from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.listed_once import ListedOnce
 from spo_trace.collect.read_log import ReadLog
 from spo_trace.errors import Argument, SpoTraceError
-from spo_trace.formats.arrays import values_of
+from spo_trace.formats.arrays import base_pages, values_of
 from spo_trace.formats.text import KernelText
 from spo_trace.limits import MAX_MEMORY_BYTES
 from spo_trace.snapshots.writer import SnapshotWriter
@@ -44,17 +43,17 @@ class RowWriter:
                 if self._cost and table == "pages":
                     self._cost.see(batch)
                 counts.records += batch.num_rows
-                self._pages[table] += _base_pages(batch) if table == "pages" else batch.num_rows
+                orders = values_of(batch.column("order")) if table == "pages" else None
+                self._pages[table] += batch.num_rows if orders is None else base_pages(orders)
                 times = values_of(batch.column("ts_nsec"))
                 # Early pages have time 0, which means unknown.
                 if (known := times[times > 0]).size:
                     counts.include_times(int(known.min()), int(known.max()))
                 self._log.progress(text, counts)
             self._writer.finish(table)
-            before = counts.repeated + counts.overlapping
-            self._pages[table] -= once.finish(self._writer)
-            # Each record that is counted is in the table.
-            counts.records -= counts.repeated + counts.overlapping - before
+            left_out, pages = once.finish(self._writer)
+            counts.records -= left_out
+            self._pages[table] -= pages
 
     def check_total(self, page_size: int) -> None:
         """Raise SpoTraceError if the rows of a table add up to more memory than any machine has."""
@@ -64,7 +63,3 @@ class RowWriter:
                     f"the records of {table} add up to {pages:,} pages of {page_size:,} bytes: no machine has as much",
                     hint=("is the text damaged? A wrong page size can be replaced with ", Argument("page_size")),
                 )
-
-
-def _base_pages(batch: pa.RecordBatch) -> int:
-    return sum(int(number) << order for order, number in enumerate(np.bincount(values_of(batch.column("order")))))

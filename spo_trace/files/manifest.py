@@ -2,12 +2,11 @@
 """A list of files with their SHA-256 hashes, in the format of sha256sum(1): it tells files of this tool from others."""
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from spo_trace.files.descriptors import names, open_below, open_directory
+from spo_trace.files.descriptors import names, open_below
 from spo_trace.files.regular import open_regular
 from spo_trace.limits import MAX_MANIFEST_BYTES
 
@@ -69,11 +68,8 @@ def _paths(directory: int, parents: set[str], above: str = "") -> Iterator[str]:
         if path not in parents:
             yield path
             continue
-        fd = open_directory(name, directory)
-        try:
-            yield from _paths(fd, parents, f"{path}/")
-        finally:
-            os.close(fd)
+        with open_below([name], directory) as below:
+            yield from _paths(below, parents, f"{path}/")
 
 
 def _digest(path: str, directory: int) -> str:

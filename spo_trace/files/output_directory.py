@@ -26,6 +26,7 @@ from spo_trace.files.descriptors import (
 )
 from spo_trace.files.kind import Kind, check_target, open_old
 from spo_trace.files.output_file import new_file
+from spo_trace.files.regular import open_regular
 from spo_trace.files.renaming import exchange, rename_new
 from spo_trace.printable import printable
 
@@ -118,7 +119,7 @@ class OutputDirectory(Closeable):
 
     def reopen(self, name: str) -> BinaryIO:
         """Open a file that was created here for reading."""
-        return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd), "rb")
+        return open_regular(name, self._fd)
 
     def move(self, name: str, to: str) -> None:
         """Give a file that was created here another name, and replace the one that has it."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.cache import cache_directory
+from spo_trace.files.descriptors import open_directory
 from spo_trace.printable import printable
 
 __all__ = ["Scratch", "naming_full_disk", "scratch_directory"]
@@ -22,7 +23,6 @@ __all__ = ["Scratch", "naming_full_disk", "scratch_directory"]
 _logger = logging.getLogger(__name__)
 
 _PREFIX = "scratch-"
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Scratch:
@@ -61,7 +61,7 @@ def _made_in(directory: Path) -> tuple[Path, int]:
         if _lock(cache_lock, fcntl.LOCK_EX):
             _sweep(directory)
         made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=directory))
-        lock = os.open(made, _DIRECTORY)
+        lock = open_directory(str(made), None)
         _lock(lock, fcntl.LOCK_SH)
         return made, lock
 
@@ -77,7 +77,7 @@ def _sweep(directory: Path) -> None:
 
 @contextmanager
 def _opened(directory: Path) -> Iterator[int]:
-    fd = os.open(directory, _DIRECTORY)
+    fd = open_directory(str(directory), None)
     try:
         yield fd
     finally:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["array_of", "missing_of", "names", "numbers", "record_batch", "strings", "values_of"]
+__all__ = ["array_of", "base_pages", "missing_of", "names", "numbers", "record_batch", "strings", "values_of"]
 
 Values = npt.NDArray[Any]
 
@@ -42,6 +42,11 @@ def values_of(array: pa.Array) -> Values:
         return _bits(data, array) & ~missing_of(array)
     values = np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
     return values * ~missing_of(array) if array.null_count else values
+
+
+def base_pages(orders: Values) -> int:
+    """Return the base pages of allocations of these orders: the sum of 2**order."""
+    return sum(int(number) << order for order, number in enumerate(np.bincount(orders)))
 
 
 # to_pandas_dtype() of pyarrow 18 imports pandas.

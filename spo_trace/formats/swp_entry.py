@@ -10,7 +10,7 @@ __all__ = ["TYPES", "TYPE_SHIFTS", "TYPE_SHIFT_64", "SwpEntry", "decode", "encod
 TYPE_SHIFT_64 = 58
 _TYPE_SHIFT_32 = 26
 TYPE_SHIFTS = (TYPE_SHIFT_64, _TYPE_SHIFT_32)
-# MAX_SWAPFILES_SHIFT is 5.
+# MAX_SWAPFILES_SHIFT (include/linux/swap.h) is 5.
 TYPES = 1 << 5
 
 

@@ -6,7 +6,8 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from spo_trace.reporters.format import format_share, format_size, printable
+from spo_trace.printable import printable
+from spo_trace.reporters.format import format_share, format_size
 
 __all__ = ["SIGN", "render_balance"]
 

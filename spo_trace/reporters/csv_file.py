@@ -19,7 +19,7 @@ from typing import Literal, TextIO
 
 import pandas as pd
 
-from spo_trace.reporters.format import printable
+from spo_trace.printable import printable
 from spo_trace.reporters.frames import text_of
 from spo_trace.schema import HEXADECIMAL
 

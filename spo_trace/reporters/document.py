@@ -6,8 +6,8 @@ from typing import TextIO
 
 import pandas as pd
 
+from spo_trace.printable import printable
 from spo_trace.reporters.csv_file import render_csv
-from spo_trace.reporters.format import printable
 from spo_trace.reporters.json_file import render_envelope, render_json
 from spo_trace.reporters.markdown import render_markdown_notes
 from spo_trace.reporters.table import render_table

@@ -5,7 +5,7 @@ from typing import TextIO
 
 import pandas as pd
 
-from spo_trace.reporters.format import printable
+from spo_trace.printable import printable
 from spo_trace.reporters.names import name_of
 from spo_trace.stacks.text import join_frames
 

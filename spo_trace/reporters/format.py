@@ -5,9 +5,8 @@ import re
 from fractions import Fraction
 
 from spo_trace.limits import MAX_SIZE_CHARACTERS
-from spo_trace.printable import printable
 
-__all__ = ["UNKNOWN", "counted", "format_rate", "format_share", "format_size", "parse_rate", "parse_size", "printable"]
+__all__ = ["UNKNOWN", "counted", "format_rate", "format_share", "format_size", "parse_rate", "parse_size"]
 
 # Shown for an unknown amount: 0 would be wrong.
 UNKNOWN = "?"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TextIO
 
-from spo_trace.reporters.format import printable
+from spo_trace.printable import printable
 
 __all__ = ["render_markdown", "render_markdown_notes"]
 

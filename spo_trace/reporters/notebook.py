@@ -5,7 +5,8 @@ from html import escape
 
 import pandas as pd
 
-from spo_trace.reporters.format import counted, printable
+from spo_trace.printable import printable
+from spo_trace.reporters.format import counted
 from spo_trace.reporters.table import shown_cells
 from spo_trace.stacks.text import split_frames
 

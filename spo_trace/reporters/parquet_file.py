@@ -7,7 +7,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spo_trace.reporters.format import printable
+from spo_trace.printable import printable
 from spo_trace.schema import for_pandas
 
 __all__ = ["render_parquet"]

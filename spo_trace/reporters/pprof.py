@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 import pandas as pd
 from pure_protobuf.annotations import uint
 
-from spo_trace.reporters.format import UNKNOWN, printable
+from spo_trace.printable import printable
+from spo_trace.reporters.format import UNKNOWN
 from spo_trace.reporters.frames import Frame, frames_of
 from spo_trace.reporters.names import shown_name
 from spo_trace.reporters.profile_proto import Function, Label, Line, Location, Mapping, Profile, Sample, ValueType

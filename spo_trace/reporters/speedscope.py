@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from spo_trace.reporters.format import printable
+from spo_trace.printable import printable
 from spo_trace.reporters.frames import frames_of
 from spo_trace.reporters.names import name_of
 

@@ -6,7 +6,8 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from spo_trace.reporters.format import UNKNOWN, format_rate, format_share, format_size, printable
+from spo_trace.printable import printable
+from spo_trace.reporters.format import UNKNOWN, format_rate, format_share, format_size
 from spo_trace.reporters.frames import text_of
 from spo_trace.reporters.markdown import render_markdown
 from spo_trace.reporters.names import shown_key

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from spo_trace.reporters.format import format_rate, format_size, printable
+from spo_trace.printable import printable
+from spo_trace.reporters.format import format_rate, format_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

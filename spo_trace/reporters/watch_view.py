@@ -10,7 +10,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from spo_trace.reporters.format import UNKNOWN, format_rate, format_size, printable
+from spo_trace.printable import printable
+from spo_trace.reporters.format import UNKNOWN, format_rate, format_size
 from spo_trace.reporters.sparkline import sparkline
 
 __all__ = ["WatchView", "render_lines"]

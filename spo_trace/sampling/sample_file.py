@@ -14,7 +14,8 @@ from spo_trace.limits import MAX_MEMORY_BYTES, MAX_SECONDS
 from spo_trace.sampling.samples import SERIES_AMOUNTS
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.damage import Damage, naming_damage
-from spo_trace.snapshots.parquet_input import checked_footer, open_parquet, opened_again
+from spo_trace.snapshots.parquet_input import checked_footer, open_parquet, opened_again, validated
+from spo_trace.snapshots.table_types import is_text
 
 __all__ = ["is_sample", "read_sample", "sample_number"]
 
@@ -45,11 +46,8 @@ def read_sample(path: Path, keys: list[str], earlier: float | None) -> tuple[flo
         wanted = ["sample", "seconds", "taken_at", *owner_columns(keys), *SERIES_AMOUNTS]
         columns = [name for name in wanted if name in footer.schema_arrow.names or name not in _LATER]
         _check_columns(footer.schema_arrow, columns, keys)
-        names = [key for key in keys if _is_text(footer.schema_arrow.field(key).type)]
-        rows = opened_again(file, footer.metadata, names).read(columns).select(columns)
-        # pandas' metadata is JSON, which to_pandas() would parse.
-        rows = rows.replace_schema_metadata(None)
-        rows.validate(full=True)
+        names = [key for key in keys if is_text(footer.schema_arrow.field(key).type)]
+        rows = validated(opened_again(file, footer.metadata, names).read(columns).select(columns))
         return _check(rows, sample_number(path), keys, earlier), _completed(rows, keys).select(wanted)
 
 
@@ -59,7 +57,7 @@ def _check_columns(found: pa.Schema, columns: list[str], keys: list[str]) -> Non
             raise Damage(f"there is no column {name}")
     for name in keys:
         kind = found.field(name).type
-        if not (_is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+        if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
             raise Damage(f"column {name} is of type {kind}")
 
 
@@ -71,7 +69,7 @@ def _check(rows: pa.Table, number: int, keys: list[str], earlier: float | None) 
         raise Damage(f"seconds is {seconds}, not a time since the first sample")
     if earlier is not None and seconds < earlier + _RESOLUTION:
         raise Damage(f"seconds is {seconds}: the sample before it was taken at {earlier}")
-    if not _is_text(rows["taken_at"].type):
+    if not is_text(rows["taken_at"].type):
         raise Damage(f"column taken_at is of type {rows['taken_at'].type}")
     if KEY_KNOWN in rows.column_names:
         _check_key_known(rows[KEY_KNOWN])
@@ -137,9 +135,3 @@ def _completed(rows: pa.Table, keys: list[str]) -> pa.Table:
     if "swap_cache_bytes" not in rows.column_names:
         rows = rows.append_column("swap_cache_bytes", pa.nulls(len(rows), pa.int64()))
     return rows
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

@@ -13,7 +13,7 @@ from spo_trace.files.regular import open_regular
 from spo_trace.limits import MAX_ROW_GROUP, MAX_ROWS_PER_BYTE, MAX_TABLE_BYTES
 from spo_trace.snapshots.damage import Damage
 
-__all__ = ["checked_footer", "open_parquet", "opened_again"]
+__all__ = ["checked_footer", "open_parquet", "opened_again", "validated"]
 
 # Where a process can open its own descriptors. An initramfs or a container may lack the links in /dev, and macOS has no
 # /proc.
@@ -50,6 +50,14 @@ def opened_again(file: pa.NativeFile, footer: pq.FileMetaData, dictionaries: Seq
     Older versions of spo-trace wrote no CRC.
     """
     return pq.ParquetFile(file, metadata=footer, read_dictionary=dictionaries, page_checksum_verification=True)
+
+
+def validated(rows: pa.Table) -> pa.Table:
+    """Return `rows`, as read, without metadata; raise pa.ArrowInvalid if the columns are inconsistent."""
+    # pandas' metadata is JSON, which to_pandas() would parse.
+    rows = rows.replace_schema_metadata(None)
+    rows.validate(full=True)
+    return rows
 
 
 def _check(footer: pq.FileMetaData, columns: pa.Schema, size: int) -> None:

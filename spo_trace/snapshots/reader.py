@@ -90,8 +90,25 @@ class Snapshot:
 
     def count(self, table: str) -> int:
         """Return the number of rows of `table`."""
-        with self._opened(table) as file:
-            return file.rows
+        if table not in self._counts:
+            with self._opened(table) as file:
+                self._counts[table] = file.rows
+        return self._counts[table]
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return {}
+
+    def has_values(self, table: str, column: str) -> bool:
+        """Return whether any row of `table` has a value in `column`; usually the first rows have one."""
+        if (table, column) not in self._columns_with_values:
+            found = any(rows[column].notna().any() for rows in self.dataframes(table, [column]))
+            self._columns_with_values[table, column] = found
+        return self._columns_with_values[table, column]
+
+    @cached_property
+    def _columns_with_values(self) -> dict[tuple[str, str], bool]:
+        return {}
 
     def batches(self, table: str, rows: int) -> Iterator[pa.RecordBatch]:
         """Yield all columns of `table`, at most `rows` rows at a time."""
@@ -106,7 +123,7 @@ class Snapshot:
             yield file
 
     def _expected(self, table: str) -> Expected:
-        stacks = 0 if table == "stacks" else self._stack_count
+        stacks = 0 if table == "stacks" else self.count("stacks")
         return Expected(
             expected_rows(self.meta, table),
             stacks,
@@ -114,10 +131,6 @@ class Snapshot:
             optional_columns(self.meta, table),
             most_memory(self.meta, table),
         )
-
-    @cached_property
-    def _stack_count(self) -> int:
-        return self.count("stacks")
 
     @cached_property
     def pages(self) -> "pd.DataFrame":

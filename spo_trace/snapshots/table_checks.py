@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Check the values of a snapshot's tables, so that no analysis adds up what no kernel can have."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spo_trace import schema
+from spo_trace.formats.arrays import base_pages
 from spo_trace.formats.stack_table import hash_texts, named_frames
 from spo_trace.formats.swp_entry import TYPE_SHIFTS, TYPES
 from spo_trace.limits import COUNT_RANGE, MAX_MEMORY_BYTES, MAX_ORDER, MAX_TEXT_BYTES
@@ -121,8 +122,7 @@ class RowChecks:
 
     def _add_up(self, rows: pa.Table) -> None:
         if self._table == "pages" and "order" in rows.column_names:
-            counts: Iterable[int] = np.bincount(_numbers(rows["order"]), minlength=1)
-            self._pages += sum(int(number) << order for order, number in enumerate(counts))
+            self._pages += base_pages(_numbers(rows["order"]))
         elif self._table == "swap":
             self._pages += rows.num_rows
         size = self._pages * self._page_size

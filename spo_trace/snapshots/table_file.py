@@ -13,7 +13,7 @@ from spo_trace.files.closeable import Closeable
 from spo_trace.limits import MAX_LISTED_SHARE, MAX_STACK_ROWS
 from spo_trace.snapshots.damage import Damage
 from spo_trace.snapshots.meta import Meta
-from spo_trace.snapshots.parquet_input import checked_footer, open_parquet, opened_again
+from spo_trace.snapshots.parquet_input import checked_footer, open_parquet, opened_again, validated
 from spo_trace.snapshots.table_types import converted, equivalent, text_paths
 
 if TYPE_CHECKING:
@@ -138,9 +138,7 @@ class TableFile(Closeable):
                 raise Damage(f"column {field.name} is of type {has}, not {field.type}")
 
     def _checked(self, found: pa.Table, names: Sequence[str], checks: "RowChecks") -> pa.Table:
-        # pandas' metadata is JSON, which to_pandas() would parse.
-        found = found.select(list(names)).replace_schema_metadata(None)
-        found.validate(full=True)
+        found = validated(found.select(list(names)))
         for place, name in enumerate(names):
             if name in self._schema.names:
                 field = self._schema.field(name)

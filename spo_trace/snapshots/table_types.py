@@ -7,14 +7,14 @@ import pyarrow.parquet as pq
 from spo_trace.limits import MAX_TABLE_BYTES
 from spo_trace.snapshots.damage import Damage
 
-__all__ = ["converted", "equivalent", "text_paths"]
+__all__ = ["converted", "equivalent", "is_text", "text_paths"]
 
 
 def equivalent(found: pa.DataType, wanted: pa.DataType) -> bool:
     """Return whether `found` holds the same values as `wanted`: equal types, texts, or lists of texts."""
-    if found == wanted or (_is_text(found) and _is_text(wanted)):
+    if found == wanted or (is_text(found) and is_text(wanted)):
         return True
-    return _is_list(found) and _is_list(wanted) and _is_text(found.value_type) and _is_text(wanted.value_type)
+    return _is_list(found) and _is_list(wanted) and is_text(found.value_type) and is_text(wanted.value_type)
 
 
 def text_paths(footer: pq.FileMetaData) -> list[str]:
@@ -49,9 +49,10 @@ def _text_bytes(texts: pa.Array) -> int:
     return int(pc.sum(lengths.cast(pa.int64()).take(texts.indices)).as_py() or 0)
 
 
-def _is_text(found: pa.DataType) -> bool:
+def is_text(found: pa.DataType) -> bool:
+    """Return whether a column of this type contains texts, which may be in a dictionary."""
     if pa.types.is_dictionary(found):
-        return _is_text(found.value_type)
+        return is_text(found.value_type)
     return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
 
 

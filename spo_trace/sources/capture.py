@@ -107,7 +107,7 @@ class CaptureSource:
         if known is not None:
             raise SpoTraceError(f"{path}: this is {known.what}", hint=known.hint)
         if name is None and problem:
-            raise SpoTraceError(f"{path} can't be decompressed: {problem}", hint="was the transfer complete?")
+            raise _not_decompressed(path, problem)
         if name is None:
             raise SpoTraceError(
                 f"{path} is not a page_owner capture: it has no line that begins with 'Page allocated via'",
@@ -203,13 +203,17 @@ class CaptureSource:
         if (known := known_content(content)) is not None:
             raise SpoTraceError(f"{title}: this is {known.what}", hint=known.hint)
         if name is None and problem:
-            raise SpoTraceError(f"{title} can't be decompressed: {problem}", hint="was the transfer complete?")
+            raise _not_decompressed(title, problem)
         if name is None:
             raise SpoTraceError(
                 f"{title} has no page_owner text" if head else f"{title} is empty",
                 hint=("try: cat /sys/kernel/debug/page_owner | ", Call("snapshot", from_="-", output="NAME.spo")),
             )
         return self._put(name, partial(stream_text, name, head, raw), title)
+
+
+def _not_decompressed(title: str, problem: str) -> SpoTraceError:
+    return SpoTraceError(f"{title} can't be decompressed: {problem}", hint="was the transfer complete?")
 
 
 def _read_err_file(path: Path) -> Why:

@@ -3,6 +3,7 @@
 
 import errno
 from collections.abc import Iterator
+from contextlib import suppress
 
 from spo_trace.formats.runs import Records, gathered
 from spo_trace.formats.text import Outcome
@@ -73,9 +74,9 @@ def first_readable(file: Positioned, retries: Retries, bad: int, end: int = _LAS
     return good
 
 
-# Catches OutOfMemory itself: its caller gathers records, and would lose them.
+# OutOfMemory ends it here: its caller gathers records, and would lose them.
 def _read_past(file: Positioned, retries: Retries, base: int | None, position: int) -> Iterator[bytes]:
-    try:
+    with suppress(OutOfMemory):
         while position <= _LAST:
             record = retries.record_at(file, position)
             if record is None:
@@ -88,8 +89,6 @@ def _read_past(file: Positioned, retries: Retries, base: int | None, position: i
             if base is None:
                 base = _base_by_search(file, retries, record, position)
             position = _number(record) + 1 - base
-    except OutOfMemory:
-        pass
     retries.give_up()
 
 

@@ -96,7 +96,7 @@ function nodeText(data) {
       `${formatSize(is - was, true)}: from ${formatSize(was)} to ${formatSize(is)} · ${categoryOf(data)}`,
     ];
   }
-    const share = formatShare(after(data.sums) / Math.max(flame.total, 1));
+  const share = formatShare(after(data.sums) / Math.max(flame.total, 1));
   return [data.name, `${formatSize(after(data.sums))}, ${share} · ${inWords(...data.sums)} · ${categoryOf(data)}`];
 }
 

@@ -8,7 +8,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any, TextIO
 
-from spo_trace.reporters.format import format_size, printable
+from spo_trace.printable import printable
+from spo_trace.reporters.format import format_size
 
 __all__ = ["amount", "facts_list", "notes_list", "text", "tiles", "write_page"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from spo_trace.reporters.format import printable
+from spo_trace.printable import printable
 from spo_trace.reporters.names import name_of
 
 __all__ = ["OF_STACK", "STACK_KEYS", "Numbers", "filled", "shown", "stack_rows"]

@@ -1,5 +1,5 @@
 // The table of stacks, and the search.
-const MAX_NAMES = 3;
+const MOST_NAMES = 3;
 
 function sumByStack(rows) {
   const stacks = new Map();
@@ -14,8 +14,8 @@ function sumByStack(rows) {
 
 function commNames({ comms }) {
   const names = [...comms].sort((a, b) => b[1] - a[1]).map(([comm]) => DATA.comms[comm]);
-  const rest = names.length - MAX_NAMES;
-  return names.slice(0, MAX_NAMES).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+  const rest = names.length - MOST_NAMES;
+  return names.slice(0, MOST_NAMES).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }
 
 const OF_STACK = [
