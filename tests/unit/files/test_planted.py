@@ -91,17 +91,22 @@ def test_a_complete_directory_has_the_given_mode(shared: Path) -> None:
     assert [mode(shared / "x" / name) for name in (".", "deep", "deep/b")] == ["0750", "0750", "0640"]
 
 
+def put_in_place_of_temporary(shared: Path, victim: Victim, how: str) -> None:
+    """Replace the temporary directory by the victim's directory, or by a link to it."""
+    name = temporary(shared)
+    name.rename(shared / "elsewhere")
+    if how == "link":
+        name.symlink_to(victim.directory)
+    else:
+        victim.directory.rename(name)
+
+
 @pytest.mark.parametrize("how", ["link", "directory"])
 def test_the_temporary_directory_is_replaced_right_after_creation(
     shared: Path, access: Access, victim: Victim, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     def exchange() -> None:
-        name = temporary(shared)
-        name.rename(shared / "elsewhere")
-        if how == "link":
-            name.symlink_to(victim.directory)
-        else:
-            victim.directory.rename(name)
+        put_in_place_of_temporary(shared, victim, how)
 
     # GIVEN a user who replaces it with a file of root before it is opened
     after(monkeypatch, "os.mkdir", exchange)
@@ -124,12 +129,7 @@ def test_the_temporary_directory_is_replaced(
     shared: Path, access: Access, victim: Victim, monkeypatch: pytest.MonkeyPatch, how: str, when: str
 ) -> None:
     def exchange() -> None:
-        name = temporary(shared)
-        name.rename(shared / "elsewhere")
-        if how == "link":
-            name.symlink_to(victim.directory)
-        else:
-            victim.directory.rename(name)
+        put_in_place_of_temporary(shared, victim, how)
 
     # GIVEN a user who puts something else in its place
     with (

@@ -18,6 +18,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 MIB = 1 << 20
@@ -146,11 +147,9 @@ def pipes(_: Path) -> object:
     fcntl.fcntl(ends[0][1], fcntl.F_SETPIPE_SZ, MIB)
     for end in ends:
         os.set_blocking(end[1], False)
-        try:
+        with suppress(BlockingIOError):
             while True:
                 os.write(end[1], b"z" * 65536)
-        except BlockingIOError:
-            pass
     return ends
 
 
@@ -163,11 +162,9 @@ def sockets(_: Path) -> object:
     for sender in (tcp, *(pair[0] for pair in pairs)):
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB)
         sender.setblocking(False)
-        try:
+        with suppress(BlockingIOError):
             while True:
                 sender.send(b"z" * 32768)
-        except BlockingIOError:
-            pass
     return server, server.accept(), tcp, pairs
 
 
