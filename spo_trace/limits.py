@@ -53,8 +53,8 @@ MAX_RECORD_LINES = 1000
 # Bytes of a stack frame's line: the name of a symbol has up to 512 (6.1), that of a module 64.
 MAX_FRAME_BYTES = 1000
 
-# Distinct stacks, of which each takes 4 KiB of memory (16 different frames) while a snapshot is taken. Machines have
-# 1,000 to 50,000.
+# Distinct stacks, of which each takes 4 KiB of memory (16 different frames) while a snapshot is taken. The captures in
+# fixtures/ have up to 640.
 MAX_STACKS = 1 << 17
 
 # Distinct names in one column: processes, cgroups, combinations of flags. A name takes 0.2 KiB. A kernel has up to 4
