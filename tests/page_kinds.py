@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Comparison of the category of each page with its flags in /proc/kpageflags, and of categories with /proc/meminfo.
 
-The stage of a capture has the files kpageflags-before and kpageflags-after, read before and after page_owner. A page
-whose kind changed between them is not compared, only counted.
+The stage of a capture has the files kpageflags-before and kpageflags-after, read before and after page_owner. Pages
+that were allocated after uptime-before (if the stage has it), and pages whose kind changed between the readings, are
+not compared, only counted.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -70,7 +72,7 @@ KNOWN = {
 def compare(stage: Path, snap: Snapshot) -> pd.DataFrame:
     """Return base pages by category, caller, kind and verdict: right, wrong, or the name of a known difference."""
     pages = _base_pages(stage, snap)
-    pages = pages[pages["kind"] == pages["kind_after"]]
+    pages = pages[~_changed(pages)]
     table = pages.groupby(["stack_id", "kind"]).size().rename("pages").reset_index()
     table = table.merge(snap.stacks[["stack_id", "category", "caller", "frames"]], on="stack_id")
     rows = zip(table["category"].astype(str), table["kind"], table["frames"], strict=True)
@@ -80,9 +82,12 @@ def compare(stage: Path, snap: Snapshot) -> pd.DataFrame:
 
 
 def in_flux(stage: Path, snap: Snapshot) -> int:
-    """Return how many base pages changed their kind while page_owner was read."""
-    pages = _base_pages(stage, snap)
-    return int((pages["kind"] != pages["kind_after"]).sum())
+    """Return how many base pages were allocated, or changed their kind, while page_owner was read."""
+    return int(_changed(_base_pages(stage, snap)).sum())
+
+
+def _changed(pages: pd.DataFrame) -> "pd.Series[bool]":
+    return pages["is_new"] | (pages["kind"] != pages["kind_after"])
 
 
 def _base_pages(stage: Path, snap: Snapshot) -> pd.DataFrame:
@@ -94,7 +99,17 @@ def _base_pages(stage: Path, snap: Snapshot) -> pd.DataFrame:
         column: kinds_of(read(stage, file), pfns, heads)
         for column, file in (("kind", "kpageflags-before"), ("kind_after", "kpageflags-after"))
     }
-    return pd.DataFrame({"stack_id": np.repeat(table["stack_id"].to_numpy(), sizes), **kinds})
+    columns = {
+        "stack_id": table["stack_id"].to_numpy(),
+        "is_new": (table["ts_nsec"] > _began_nsec(stage)).to_numpy(bool, na_value=False),
+    }
+    return pd.DataFrame({name: np.repeat(column, sizes) for name, column in columns.items()} | kinds)
+
+
+# ts_nsec and /proc/uptime differ by less than a second.
+def _began_nsec(stage: Path) -> float:
+    uptime = read(stage, "uptime-before")
+    return float(uptime.split()[0]) * 1e9 if uptime else math.inf
 
 
 def _verdict(category: str, kind: str, functions: list[str]) -> str:

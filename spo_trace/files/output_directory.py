@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Self
 
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import (
@@ -31,6 +31,11 @@ from spo_trace.files.renaming import exchange, rename_new
 from spo_trace.printable import printable
 
 __all__ = ["OutputDirectory"]
+
+_OTHER_FILE_SYSTEM = (
+    "this file system cannot rename directories: choose a directory on another one with ",
+    Argument("output"),
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -67,10 +72,21 @@ class OutputDirectory(Closeable):
                 self._fd = make_directory(self._temporary, self._parent)
             except OSError as error:
                 raise cannot_write(self._target, error) from error
+            self._check_renaming(self._parent)
         except BaseException:
             self.close()
             raise
         return self
+
+    # An overlay whose upper layer has no extended attributes cannot rename directories (overlayfs/dir.c, seen on 7.2):
+    # find that out before the work, not after it.
+    def _check_renaming(self, parent: int) -> None:
+        name = hidden_name()
+        try:
+            os.rename(self._temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+        except OSError as error:
+            raise cannot_write(self._target, error, _OTHER_FILE_SYSTEM) from error
+        self._temporary = name
 
     def close(self) -> None:
         """Remove the directory unless it was committed."""

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.vm
 # doctor NAME: write its output and exit status to the log, between lines with the name; snapshot NAME: the same
 JOB = r"""
 doctor() { echo "== $1"; shift; "$@" spo-trace doctor 2>&1; echo "exit $?"; }
-snapshot() { echo "== $1"; shift; "$@" spo-trace snapshot -o /tmp/now.spo 2>&1; echo "exit $?"; }
+snapshot() { echo "== $1"; shift; "$@" spo-trace snapshot -o "${to:-/run}/now.spo" 2>&1; echo "exit $?"; }
 """
 
 AS_NOBODY = r"""
@@ -38,6 +38,7 @@ def patched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     job += "umount /sys/kernel/debug\ndoctor 'no debugfs'\nsnapshot 'snapshot, no debugfs'\n"
     job += (
         "mkdir -p /run/debug && mount -t debugfs debugfs /run/debug\ndoctor elsewhere\nsnapshot 'snapshot, elsewhere'\n"
+        "to=/tmp snapshot 'snapshot, overlay'\n"
     )
     out = tmp_path_factory.mktemp("doctor")
     return answers(boot("7.2-spo", "page_owner=on,swap", job, out, disks_mib=()))
@@ -94,7 +95,16 @@ def test_debugfs_elsewhere_is_found(patched: dict[str, str]) -> None:
 
 
 def test_a_snapshot_reads_debugfs_elsewhere(patched: dict[str, str]) -> None:
-    assert "Wrote /tmp/now.spo" in patched["snapshot, elsewhere"]
+    assert "Wrote /run/now.spo" in patched["snapshot, elsewhere"]
+
+
+def test_where_directories_cannot_be_renamed_snapshot_says_so(patched: dict[str, str]) -> None:
+    # The guest's /tmp is an overlay whose upper layer, a tmpfs, has no extended attributes.
+    assert patched["snapshot, overlay"] == (
+        "spo-trace: error: /tmp/now.spo can't be written: Invalid cross-device link\n"
+        "  hint: this file system cannot rename directories: choose a directory on another one with --output\n"
+        "exit 1\n"
+    )
 
 
 def test_page_owner_on_without_swap_is_ready_and_the_step_for_swap_is_shown(tmp_path: Path) -> None:

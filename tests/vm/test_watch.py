@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """watch and trend on a running kernel: the kernel's counts and records compared with awk, and an artificial leak."""
 
+import csv
 import re
 import subprocess
 from pathlib import Path
@@ -62,15 +63,15 @@ def test_a_leak_on_a_running_kernel(tmp_path: Path) -> None:
     by_caller = trend(tmp_path / "stacks", "caller")["shmem_alloc_folio"]
     by_comm = trend(tmp_path / "comms", "comm")["dd"]
     for row, name in ((by_caller, "counts"), (by_comm, "records")):
-        assert rate(outcome.log, name) / 2 < float(row[3]) < rate(outcome.log, name) * 2
-        assert 0 < float(row[5]) <= float(row[3])
+        assert rate(outcome.log, name) / 2 < float(row["rate"]) < rate(outcome.log, name) * 2
+        assert 0 < float(row["rate_low"]) <= float(row["rate"])
 
 
-def trend(samples: Path, by: str) -> dict[str, list[str]]:
-    """Return the lines of `spo-trace trend` by their first column."""
+def trend(samples: Path, by: str) -> dict[str, dict[str, str]]:
+    """Return the rows of `spo-trace trend` by their first column."""
     options = ["--by", by, "--top", "0", "--format", "csv"]
     lines = subprocess.check_output([spo_trace(), "trend", str(samples), *options], text=True).splitlines()
-    return {row[0]: row for row in (line.split(",") for line in lines)}
+    return {row[by]: row for row in csv.DictReader(lines)}
 
 
 def leaked(log: str, name: str) -> list[tuple[int, float]]:

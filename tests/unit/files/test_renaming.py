@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from spo_trace.errors import SpoTraceError
 from spo_trace.files import renaming
+from spo_trace.files.kind import Kind
+from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.files.renaming import exchange, rename_new
 
 ERRORS = {"NFS": errno.EINVAL, "no call": errno.ENOSYS}
@@ -105,3 +108,19 @@ def test_a_libc_without_the_function(tmp_path: Path, parent: int, monkeypatch: p
     with pytest.raises(FileExistsError):
         rename_new("new", "other", parent)
     assert (tmp_path / "new").exists()
+
+
+def test_a_file_system_that_cannot_rename_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN an overlay without extended attributes
+    def crosses(*arguments: object, **named: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "rename", crosses)
+    # WHEN a directory is to be written, THEN that fails before the work, and nothing is left
+    with (
+        pytest.raises(SpoTraceError, match="can't be written: Invalid cross-device link") as caught,
+        OutputDirectory(tmp_path / "new", Kind("a thing", lambda _: None)),
+    ):
+        pass
+    assert "cannot rename directories" in str(caught.value.hint)
+    assert os.listdir(tmp_path) == []  # noqa: PTH208

@@ -36,6 +36,7 @@ echo 1 > /proc/sys/vm/compact_memory
 
 to=$OUT/captures/held
 mkdir -p "$to"
+cat /proc/uptime > "$to/uptime-before"
 copy /proc/kpageflags "$to/kpageflags-before"
 capture held
 copy /proc/kpageflags "$to/kpageflags-after"

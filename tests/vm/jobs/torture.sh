@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # All kinds of memory activity at once while the owners are read: huge pages of several sizes, fork, shmem,
 # compaction, reclaim, swapon and swapoff. It ends when $OUT/live/torture.spo is complete.
-swap_on /dev/vda 10
+# The same priority: the disk gets pages as well, and keeps them while zram is turned off.
+swap_on /dev/vda 100
 zram_on 48M 100
 steady_reclaim
 thp=/sys/kernel/mm/transparent_hugepage
@@ -33,14 +34,14 @@ readers() { cat $D/swap_page_owner $D/page_owner_stacks/show_stacks 2>> "$OUT/br
 # is something in swap, and then gets a larger share of the processors than each of the others.
 nice -n -5 spo-trace snapshot --jobs 2 -o /run/torture.spo &
 snapshot=$!
-until compgen -G '/run/.torture.spo*' > /dev/null || [ ! -d /proc/$snapshot ]; do sleep 0.3; done
+until compgen -G '/run/.spo-trace-*.tmp' > /dev/null || [ ! -d /proc/$snapshot ]; do sleep 0.3; done
 kill -STOP $snapshot
 jobs=()
 for seed in 1 2 3; do python3 "$VM/jobs/torture.py" $seed & jobs+=($!); done
 rounds shmem shmem 2> /dev/null & jobs+=($!)
 rounds swapoff swapoff_and_on & jobs+=($!)
 rounds readers readers & jobs+=($!)
-sleep 10
+until awk '$1 == "/dev/vda" && $4 > 1024 { found = 1 } END { exit !found }' /proc/swaps; do sleep 1; done
 kill -CONT $snapshot
 wait $snapshot && touch /run/end || exit
 for job in "${jobs[@]}"; do wait "$job" || exit; done
