@@ -175,6 +175,60 @@ MAX_TABLE_BYTES = 4 << 30
 # Between two samples of one boot: 136 years. Squares of seconds stay far from the end of float64.
 MAX_SECONDS = 1 << 32
 
+# Kernel memory and dumps
+
+# One read of kernel memory. The largest array is the page_ext of a section: 512 MiB of pages on arm64 with pages of 64
+# KiB, 128 MiB on x86-64, with up to 112 bytes a page.
+MAX_IMAGE_READ_BYTES = 64 << 20
+
+# The note VMCOREINFO: the kernel has one page for it (VMCOREINFO_BYTES).
+MAX_VMCOREINFO_BYTES = 64 << 10
+
+# All notes of a core file: less than 2 KiB for each processor, of which there are up to 8,192.
+MAX_NOTE_BYTES = 32 << 20
+
+# Segments of a core file: one for each range of memory. With memory hotplug, each block of 128 MiB can be one.
+MAX_ELF_SEGMENTS = 1 << 20
+
+# Page tables of a dump that are kept, 4 KiB each in the dump and 20 KiB in Python.
+MAX_CACHED_TABLES = 1024
+
+# Symbols of a kernel: 122,165 on a small one, some 300,000 on a distribution's. A name has up to 512 bytes
+# (KSYM_NAME_LEN).
+MAX_SYMBOLS = 4_000_000
+MAX_SYMBOL_NAME_BYTES = 512
+
+# BTF of a kernel: 5.5 MB on a small one, less than 10 MB on a distribution's.
+MAX_BTF_BYTES = 64 << 20
+
+# Nested anonymous structures of C; a cycle in damaged BTF has no end.
+MAX_BTF_DEPTH = 32
+
+# Modules, and symbols of one module.
+MAX_MODULES = 20_000
+MAX_MODULE_SYMBOLS = 1 << 20
+
+# Frames of a stack: CONFIG_STACKDEPOT_MAX_FRAMES is at most 256; page_owner keeps 16.
+MAX_FRAMES = 256
+
+# Levels of an xarray: 64 bits in steps of 4 (XA_CHUNK_SHIFT with CONFIG_BASE_SMALL) or 6.
+MAX_XARRAY_LEVELS = 16
+
+# Entries of a table of flag names in the kernel; there are about 30.
+MAX_FLAG_NAMES = 128
+
+# Processors and nodes of a machine (NR_CPUS, MAX_NUMNODES), and swap areas (MAX_SWAPFILES).
+MAX_PROCESSORS = 8192
+MAX_NODES = 1024
+MAX_SWAP_AREAS = 32
+
+# Pages of a kdump-compressed file: each has a descriptor of 24 bytes in the file, and 2**52 bytes are the largest
+# memory. A bit of each page is read at once.
+MAX_BITMAP_BYTES = 1 << 30
+
+# Pieces of a flattened dump. QEMU writes 15 KiB at a time, so this is a dump of 60 GB.
+MAX_FLATTENED_PIECES = 1 << 22
+
 # The simulator
 
 # The name of a stage of a simulated machine. `-TIME.spo` is added to it in the default name of its snapshot.

@@ -3,6 +3,8 @@
 
 import struct
 
+from spo_trace.limits import MAX_BTF_DEPTH
+
 __all__ = ["Btf"]
 
 _HEADER = struct.Struct("<HBBIIIII")
@@ -33,6 +35,7 @@ class Btf:
         self._at = [0]
         self._structs: dict[str, int] = {}
         self._enums: list[int] = []
+        self._values: dict[str, int] | None = None
         self._index(header + type_start, header + type_start + type_size)
 
     def size(self, name: str) -> int | None:
@@ -46,15 +49,29 @@ class Btf:
         bits = None if position is None else self._bits(position, member)
         return None if bits is None else bits // 8
 
+    def bit_field(self, name: str, member: str) -> tuple[int, int] | None:
+        """Return the first bit of a bit field in struct or union `name`, and its number of bits, None if it is none."""
+        position = self._structs.get(name)
+        found = None if position is None else self._find(position, member)
+        return None if found is None or not found[1] else found[:2]
+
+    def length(self, name: str, member: str) -> int | None:
+        """Return the number of elements of an array that is a member of struct or union `name`, None if it is none."""
+        position = self._structs.get(name)
+        found = None if position is None else self._find(position, member)
+        if found is None or self._kind(self._at[found[2]]) != _ARRAY:
+            return None
+        return int(struct.unpack_from("<III", self._data, self._at[found[2]] + 12)[2])
+
     def enumerator(self, name: str) -> int | None:
         """Return the value of an enumerator of the 32-bit enums, None if there is none."""
-        for position in self._enums:
-            vlen = _TYPE.unpack_from(self._data, position)[1] & 0xFFFF
-            for number in range(vlen):
-                name_at, value = struct.unpack_from("<Ii", self._data, position + 12 + 8 * number)
-                if self._text(name_at) == name:
-                    return int(value)
-        return None
+        if self._values is None:
+            self._values = {}
+            for position in self._enums:
+                vlen = _TYPE.unpack_from(self._data, position)[1] & 0xFFFF
+                for name_at, value in struct.iter_unpack("<Ii", self._data[position + 12 : position + 12 + 8 * vlen]):
+                    self._values.setdefault(self._text(name_at), value)
+        return self._values.get(name)
 
     def _index(self, position: int, end: int) -> None:
         while position < end:
@@ -70,22 +87,28 @@ class Btf:
             position += 12 + _ONCE.get(kind, 0) + _EACH.get(kind, 0) * vlen
 
     def _bits(self, position: int, member: str) -> int | None:
+        found = self._find(position, member)
+        return None if found is None else found[0]
+
+    def _find(self, position: int, member: str, depth: int = 0) -> tuple[int, int, int] | None:
+        """Return a member's first bit, its number of bits if it is a bit field (else 0), and its type."""
+        if depth > MAX_BTF_DEPTH:
+            raise ValueError("BTF: structures contain each other")
         info = _TYPE.unpack_from(self._data, position)[1]
         for number in range(info & 0xFFFF):
             name_at, type_id, offset = _TYPE.unpack_from(self._data, position + 12 + 12 * number)
             # With kind_flag set, the upper byte is the size of a bit field.
-            at = offset & 0xFFFFFF if info >> 31 else offset
+            at, width = (offset & 0xFFFFFF, offset >> 24) if info >> 31 else (offset, 0)
             if self._text(name_at) == member:
-                return int(at)
-            if not name_at:
-                inner = self._anonymous(self._at[type_id], member)
+                return at, width, type_id
+            if not name_at and self._kind(self._at[type_id]) in (_STRUCT, _UNION):
+                inner = self._find(self._at[type_id], member, depth + 1)
                 if inner is not None:
-                    return int(at) + inner
+                    return at + inner[0], inner[1], inner[2]
         return None
 
-    def _anonymous(self, position: int, member: str) -> int | None:
-        kind = _TYPE.unpack_from(self._data, position)[1] >> 24 & 0x1F
-        return self._bits(position, member) if kind in (_STRUCT, _UNION) else None
+    def _kind(self, position: int) -> int:
+        return int(_TYPE.unpack_from(self._data, position)[1]) >> 24 & 0x1F
 
     def _text(self, offset: int) -> str:
         start = self._strings + offset

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tests.vm.qemu import DIES_WITH_PARENT, Machine, accelerator, command
+from tests.vm.monitor import Monitor
+from tests.vm.qemu import DIES_WITH_PARENT, Machine, accelerator, command, monitor_on
 from tests.vm.turn import turn
 
 __all__ = ["GuestError", "Outcome", "run"]
@@ -58,7 +59,7 @@ def run(
     job.log, dmesg, console.log and the job's files; the console is copied to `echo`. As many guests run at once as this
     machine has processors, but none together with one that is `alone`. With `userland`, that tree is the job's root
     file system, and its own Python runs spo-trace. Raise GuestError if the job's exit status is not 0, or if it is not
-    done after `time_limit` seconds.
+    done after `time_limit` seconds. monitor.py describes the dumps that the job can request.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "status").unlink(missing_ok=True)
@@ -112,7 +113,9 @@ def _boot(machine: Machine, out: Path, time_limit: float, echo: IO[bytes] | None
         for disk, mib in zip(disks, machine.disks_mib, strict=True):
             disk.truncate(mib << 20)
         fds = [disk.fileno() for disk in disks]
-        arguments = command(machine, out, fds, accelerator(machine.kernel))
+        monitor = stack.enter_context(closing(Monitor(out)))
+        fds.append(monitor.theirs.fileno())
+        arguments = [*command(machine, out, fds[:-1], accelerator(machine.kernel)), *monitor_on(fds[-1])]
         console = stack.enter_context((out / "console.log").open("wb"))
         process = subprocess.Popen(
             [*DIES_WITH_PARENT, *arguments],
@@ -122,14 +125,14 @@ def _boot(machine: Machine, out: Path, time_limit: float, echo: IO[bytes] | None
             pass_fds=fds,
         )
         try:
-            return _follow(process, console, time.monotonic() + time_limit, echo)
+            return _follow(process, [console, monitor, *([echo] if echo else [])], time.monotonic() + time_limit)
         finally:
             process.kill()
             process.wait()
 
 
 # Copies the console until QEMU closes it (True) or the deadline has passed (False).
-def _follow(process: subprocess.Popen[bytes], console: IO[bytes], deadline: float, echo: IO[bytes] | None) -> bool:
+def _follow(process: subprocess.Popen[bytes], sinks: Sequence[IO[bytes] | Monitor], deadline: float) -> bool:
     assert process.stdout is not None
     with process.stdout as pipe, selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
@@ -139,10 +142,9 @@ def _follow(process: subprocess.Popen[bytes], console: IO[bytes], deadline: floa
             chunk = os.read(pipe.fileno(), 65536)
             if not chunk:
                 return True
-            for sink in (console, echo):
-                if sink is not None:
-                    sink.write(chunk)
-                    sink.flush()
+            for sink in sinks:
+                sink.write(chunk)
+                sink.flush()
     return False
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["DIES_WITH_PARENT", "QEMU", "Machine", "accelerator", "command"]
+__all__ = ["DIES_WITH_PARENT", "QEMU", "Machine", "accelerator", "command", "monitor_on"]
 
 QEMU = "qemu-system-x86_64"
 # QEMU exits with this process, even if that is killed.
@@ -60,6 +60,11 @@ def command(machine: Machine, share: Path, disk_fds: Sequence[int], acceleration
         *disks,
         *("-kernel", str(machine.kernel), "-append", append),
     ]
+
+
+def monitor_on(fd: int) -> list[str]:
+    """Return the options for a monitor (QMP) on a connected socket, and for VMCOREINFO in dumps."""
+    return ["-chardev", f"socket,id=monitor,fd={fd}", "-mon", "chardev=monitor,mode=control", "-device", "vmcoreinfo"]
 
 
 def _memory(machine: Machine) -> list[str]:

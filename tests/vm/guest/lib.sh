@@ -72,6 +72,12 @@ copy() {
     /run/copy if="$1" of="$2" ibs=64k obs=256k status=none
 }
 
+# dump NAME: have the host write the guest's memory to $OUT/NAME.elf and NAME.kdump
+dump() {
+    echo "host: dump $1"
+    until [ -e "$OUT/$1.dumped" ]; do sleep 0.2; done
+}
+
 # live_snapshot STAGE: take it between two captures, whose common records it must have
 live_snapshot() {
     mkdir -p "$OUT/live"

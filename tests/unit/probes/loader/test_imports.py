@@ -34,6 +34,7 @@ def test_each_module_imports_only_the_standard_library(module: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     allowed = (
         "spo_trace.errors",
+        "spo_trace.limits",
         "spo_trace.printable",
         "spo_trace.version",
         "spo_trace.probes.bpf_maps",

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The memory cgroup of a page, as print_page_owner_memcg() (mm/page_owner.c) prints it."""
+
+from spo_trace.memory.image import Unreadable
+from spo_trace.memory.kernel import Kernel
+
+__all__ = ["MemcgLines"]
+
+# cgroup_name() writes to char name[80].
+_NAME_BYTES = 79
+
+
+class MemcgLines:
+    """Print the lines of a page's memcg_data; pages of one cgroup have equal ones."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        """Find the structures; without CONFIG_MEMCG no line is ever printed."""
+        types = kernel.types
+        self._kernel = kernel
+        self._known: dict[int, bytes] = {0: b""}
+        enumerator, offset = types.btf.enumerator, types.btf.offset
+        # 7.2: page->memcg_data of all pages refers to an obj_cgroup; before, only that of kernel memory.
+        self._always_objcg = offset("obj_cgroup", "is_root") is not None
+        # 21c690a349ba, 6.10: MEMCG_DATA_OBJEXTS; before, MEMCG_DATA_OBJCGS.
+        extensions = enumerator("MEMCG_DATA_OBJEXTS")
+        self._slab = (extensions if extensions is not None else enumerator("MEMCG_DATA_OBJCGS")) or 1
+        self._kmem = enumerator("MEMCG_DATA_KMEM") or 2
+        flags = enumerator("__NR_OBJEXTS_FLAGS") or enumerator("__NR_MEMCG_DATA_FLAGS") or 4
+        self._pointer = (1 << 64) - flags if flags & flags - 1 == 0 else (1 << 64) - 8
+        self._online = enumerator("CSS_ONLINE") or 2
+
+    def text(self, memcg_data: int) -> bytes:
+        """Return the lines of a head page's memcg_data, empty without a memory cgroup that can be read."""
+        lines = self._known.get(memcg_data)
+        if lines is None:
+            lines = self._known[memcg_data] = self._lines(memcg_data)
+        return lines
+
+    def _lines(self, memcg_data: int) -> bytes:
+        if memcg_data & self._slab:
+            return b"Slab cache page\n"
+        try:
+            return self._charged(memcg_data)
+        except Unreadable:
+            return b""
+
+    def _charged(self, memcg_data: int) -> bytes:
+        types, image = self._kernel.types, self._kernel.image
+        memcg, kmem = memcg_data & self._pointer, bool(memcg_data & self._kmem)
+        if kmem or self._always_objcg:
+            memcg = image.u64(memcg + types.offset("obj_cgroup", "memcg"))
+        if not memcg:
+            return b""
+        css = memcg + types.offset("mem_cgroup", "css")
+        # The structures may have been freed and used for something else meanwhile.
+        subsystem = self._kernel.symbols.find("memory_cgrp_subsys")
+        if image.u64(css + types.offset("cgroup_subsys_state", "ss")) != subsystem:
+            return b""
+        online = image.u32(css + types.offset("cgroup_subsys_state", "flags")) & self._online
+        name = self._name(image.u64(css + types.offset("cgroup_subsys_state", "cgroup")))
+        return b"Charged %bto %bmemcg %b\n" % (b"(via objcg) " if kmem else b"", b"" if online else b"offline ", name)
+
+    # kernfs_name(): the root's name is /.
+    def _name(self, cgroup: int) -> bytes:
+        types, image = self._kernel.types, self._kernel.image
+        node = image.u64(cgroup + types.offset("cgroup", "kn"))
+        # 633488947ef6, 6.15: __parent.
+        parent = image.u64(node + types.offset("kernfs_node", "parent", "__parent"))
+        if not parent:
+            return b"/"
+        name = image.string(image.u64(node + types.offset("kernfs_node", "name")), _NAME_BYTES)
+        # A name with a newline is none of a cgroup (cgroup_mkdir()).
+        return b"" if b"\n" in name else name
