@@ -11,9 +11,13 @@ _HEADER = struct.Struct("<HBBIIIII")
 _TYPE = struct.Struct("<III")
 _MAGIC = 0xEB9F
 
-_INT, _ARRAY, _STRUCT, _UNION, _ENUM, _FUNC, _FUNC_PROTO, _VAR, _DATASEC, _DECL_TAG, _ENUM64 = (
-    1, 3, 4, 5, 6, 12, 13, 14, 15, 17, 19,
+_INT, _PTR, _ARRAY, _STRUCT, _UNION, _ENUM, _FUNC, _FUNC_PROTO, _VAR, _DATASEC, _DECL_TAG, _ENUM64 = (
+    1, 2, 3, 4, 5, 6, 12, 13, 14, 15, 17, 19,
 )  # fmt: skip
+
+# Other names of a type: typedef, volatile, const, restrict, type tag.
+_NAMES = (8, 9, 10, 11, 18)
+_POINTER_BYTES = 8
 
 # Bytes that follow a type of each kind: once, or for each of its vlen members.
 _ONCE = {_INT: 4, _ARRAY: 12, _VAR: 4, _DECL_TAG: 4}
@@ -62,6 +66,20 @@ class Btf:
         if found is None or self._kind(self._at[found[2]]) != _ARRAY:
             return None
         return int(struct.unpack_from("<III", self._data, self._at[found[2]] + 12)[2])
+
+    def member_size(self, name: str, member: str) -> int | None:
+        """Return the size of a member of struct or union `name`; None for an array, or if there is no such member."""
+        position = self._structs.get(name)
+        found = None if position is None else self._find(position, member)
+        at = None if found is None else self._at[found[2]]
+        for _ in range(MAX_BTF_DEPTH):
+            if at is None or self._kind(at) == _ARRAY:
+                return None
+            size_or_type = int(_TYPE.unpack_from(self._data, at)[2])
+            if self._kind(at) not in _NAMES:
+                return _POINTER_BYTES if self._kind(at) == _PTR else size_or_type
+            at = self._at[size_or_type]
+        return None
 
     def enumerator(self, name: str) -> int | None:
         """Return the value of an enumerator of the 32-bit enums, None if there is none."""
