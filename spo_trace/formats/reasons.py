@@ -99,6 +99,7 @@ class Skipped(StrEnum):
     """Name why the kernel could not return a record; the value is the code in snapshot.json."""
 
     TOO_LARGE = "too_large"
+    NOT_IN_DUMP = "not_in_dump"
 
     @property
     def text(self) -> str:
@@ -106,7 +107,10 @@ class Skipped(StrEnum):
         return _CAUSES[self]
 
 
-_CAUSES = {Skipped.TOO_LARGE: "record larger than the kernel's buffer (ENOMEM)"}
+_CAUSES = {
+    Skipped.TOO_LARGE: "record larger than the kernel's buffer (ENOMEM)",
+    Skipped.NOT_IN_DUMP: "not in the dump",
+}
 
 # Counted only: their records are in the tables, and rejects.txt does not have them.
 MARKS = frozenset(

@@ -12,24 +12,17 @@ from spo_trace.memory.kernel import Kernel, types_in
 from spo_trace.memory.modules import loaded_modules
 from spo_trace.memory.physical import Physical
 from spo_trace.memory.problem import Problem
+from spo_trace.memory.signatures import ELF
 from spo_trace.memory.symbol_table import Symbol, SymbolTable
 from spo_trace.memory.x86_64 import START_KERNEL_MAP, X86Image
 
-__all__ = ["DUMP_MARKS", "is_dump", "kernel_of", "open_dump"]
-
-# The first bytes of each kind.
-DUMP_MARKS = (b"\x7fELF", b"KDUMP   ", b"makedumpfile\0")
-
-
-def is_dump(head: bytes) -> bool:
-    """Return whether a file that begins with `head` may be a dump."""
-    return head.startswith(DUMP_MARKS)
+__all__ = ["kernel_of", "open_dump"]
 
 
 def open_dump(file: BinaryIO) -> Physical:
     """Return the content of a dump; raise Problem if it is damaged or of a machine that is not supported."""
     file.seek(0)
-    kind = ElfDump if file.read(4) == DUMP_MARKS[0] else Kdump
+    kind = ElfDump if file.read(len(ELF)) == ELF else Kdump
     file.seek(0)
     dump: Physical = kind(file)
     if dump.machine != "x86_64":

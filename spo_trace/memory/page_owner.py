@@ -5,7 +5,6 @@ Arrays are read section by section and filtered with numpy. A record is the kern
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +19,7 @@ from spo_trace.memory.owner_layout import OwnerLayout
 from spo_trace.memory.printed_formats import printed_formats
 from spo_trace.memory.sections import Section, present_sections
 
-__all__ = ["PageOwner", "Unread"]
+__all__ = ["PageOwner"]
 
 _COMM_BYTES = 16
 # GFP_MOVABLE_SHIFT and GFP_MOVABLE_MASK of linux/gfp.h: __GFP_MOVABLE and __GFP_RECLAIMABLE.
@@ -33,16 +32,11 @@ Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.uint64]
 
 
-@dataclass
-class Unread:
-    """Count base pages whose owner is unknown, because page_ext or struct page is not in the dump."""
-
-    pages: int = 0
-    handles: set[int] = field(default_factory=set)
-
-
 class PageOwner:
-    """Print the owners of a kernel's pages."""
+    """Print the owners of a kernel's pages.
+
+    `unread_pages`: base pages whose page_ext or struct page could not be read by `records`; their owners are unknown.
+    """
 
     def __init__(self, kernel: Kernel, layout: OwnerLayout) -> None:
         """Read the kernel's tables of names; raise Problem if one is missing."""
@@ -56,36 +50,51 @@ class PageOwner:
         self._reasons = names_in(kernel, "migrate_reason_names", types.value("MR_TYPES"))
         disabled = kernel.symbols.find("page_group_by_mobility_disabled")
         self._by_mobility = not (disabled and kernel.image.u32(disabled))
+        self.unread_pages = 0
         self._isolate = types.btf.enumerator("MIGRATE_ISOLATE")
 
-    def records(self, unread: Unread) -> Iterator[bytes]:
-        """Yield each record; `unread` gets the handles that were printed, and what could not be read."""
+    def records(self) -> Iterator[bytes]:
+        """Yield each record."""
+        self.unread_pages = 0
+        for section, start, count in self._sections():
+            yield from self._records_of(section, start, count)
+
+    def handles(self) -> set[int]:
+        """Return the handles of all stacks of the records, and maybe of others."""
+        found: set[int] = set()
+        for section, start, count in self._sections():
+            ext, _ = self._rows(section.page_ext, start, count, self._layout.ext_bytes)
+            handle = _column(ext, self._layout.owner + self._layout.handle, "<u4")
+            found.update(np.unique(handle[self._has_owner(ext, start)]).tolist())
+        return found
+
+    def _sections(self) -> Iterator[tuple[Section, int, int]]:
         layout = self._layout
         for section in present_sections(self._kernel.image, layout.sections, layout.max_pfn):
-            if section.page_ext is not None:
-                yield from self._records_of(section, unread)
+            start, end = max(section.pfn, layout.min_low_pfn), min(section.pfn + section.pages, layout.max_pfn)
+            if section.page_ext is not None and start < end:
+                yield section, start, end - start
 
-    def _records_of(self, section: Section, unread: Unread) -> Iterator[bytes]:
-        layout, image = self._layout, self._kernel.image
-        start, end = max(section.pfn, layout.min_low_pfn), min(section.pfn + section.pages, layout.max_pfn)
-        if start >= end:
-            return
-        assert section.page_ext is not None
-        count = end - start
-        raw, lost = image.read_filled(section.page_ext + layout.ext_bytes * start & _WORD, count * layout.ext_bytes)
-        ext = np.frombuffer(raw, np.uint8).reshape(count, layout.ext_bytes)
-        raw, lost_pages = image.read_filled(
-            section.map_base + layout.page_bytes * start & _WORD, count * layout.page_bytes
-        )
-        pages = np.frombuffer(raw, np.uint8).reshape(count, layout.page_bytes)
-        unread.pages += max(lost // layout.ext_bytes, lost_pages // layout.page_bytes)
+    def _rows(self, base: int | None, start: int, count: int, size: int) -> tuple[Bytes, int]:
+        assert base is not None
+        raw, lost = self._kernel.image.read_filled(base + size * start & _WORD, count * size)
+        return np.frombuffer(raw, np.uint8).reshape(count, size), lost // size
+
+    def _records_of(self, section: Section, start: int, count: int) -> Iterator[bytes]:
+        layout = self._layout
+        ext, lost = self._rows(section.page_ext, start, count, layout.ext_bytes)
+        pages, lost_pages = self._rows(section.map_base, start, count, layout.page_bytes)
+        self.unread_pages += max(lost, lost_pages)
         listed = np.flatnonzero(self._has_owner(ext, start) & ~self._is_free(pages))
-        if not len(listed):
-            return
-        usage = section.usage + layout.pageblock_flags
+        if len(listed):
+            pfns = listed.astype(np.uint64) + np.uint64(start)
+            yield from self._printed(ext[listed], pages[listed], pfns, self._pageblock_flags(section))
+
+    def _pageblock_flags(self, section: Section) -> Numbers:
+        layout = self._layout
         words = -(-(section.pages >> layout.pageblock_order) * layout.pageblock_bits // 64)
-        flags = np.frombuffer(image.read_filled(usage, 8 * words)[0], np.uint64)
-        yield from self._printed(ext[listed], pages[listed], listed.astype(np.uint64) + np.uint64(start), flags, unread)
+        raw, _ = self._kernel.image.read_filled(section.usage + layout.pageblock_flags, 8 * words)
+        return np.frombuffer(raw, np.uint64)
 
     def _has_owner(self, ext: Bytes, start: int) -> npt.NDArray[np.bool_]:
         layout = self._layout
@@ -110,13 +119,11 @@ class PageOwner:
         np.add.at(change, np.minimum(heads + (1 << order.astype(np.int64)), len(pages)), -1)
         return np.cumsum(change[:-1]) > 0
 
-    def _printed(self, ext: Bytes, pages: Bytes, pfns: Numbers, flags: Numbers, unread: Unread) -> Iterator[bytes]:
+    def _printed(self, ext: Bytes, pages: Bytes, pfns: Numbers, flags: Numbers) -> Iterator[bytes]:
         layout = self._layout
         owner = ext[:, layout.owner :]
         gfp = _column(owner, layout.gfp_mask, "<u4")
         blocks = pfns >> np.uint64(layout.pageblock_order)
-        handles = _column(owner, layout.handle, "<u4").tolist()
-        unread.handles.update(handles)
         columns = zip(
             _column(owner, layout.order, "<u2").tolist(),
             gfp.tolist(),
@@ -131,7 +138,7 @@ class PageOwner:
             blocks.tolist(),
             self._block_types(pfns, flags).tolist(),
             _column(pages, layout.flags, "<u8").tolist(),
-            handles,
+            _column(owner, layout.handle, "<u4").tolist(),
             _column(owner, layout.last_migrate_reason, "<i2").tolist(),
             self._memcg_data(pages).tolist(),
             strict=True,

@@ -6,7 +6,7 @@ An xarray is a tree of nodes with 64 or 16 slots (lib/xarray.c). In a filtered d
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from spo_trace.limits import MAX_XARRAY_LEVELS
 from spo_trace.memory.image import Unreadable
@@ -22,13 +22,14 @@ _WORD_BITS = 64
 
 @dataclass
 class SwapOwners:
-    """Count the records that were read, and the nodes and records that could not be.
+    """Count the records that were read, with their handles, and the nodes and records that could not be.
 
     `lost` is not the number of records that are missing: a node has many, or none that were counted.
     """
 
     records: int = 0
     lost: int = 0
+    handles: set[int] = field(default_factory=set)
 
 
 class SwapPageOwner:
@@ -49,11 +50,11 @@ class SwapPageOwner:
             types.offset("swap_page_owner", member) for member in ("handle", "pid", "tgid", "comm", "ts_nsec")
         )
 
-    def records(self, found: SwapOwners, handles: set[int]) -> Iterator[bytes]:
-        """Yield each record in ascending order of entries; count them in `found`, and add their handles to `handles`."""
+    def records(self, found: SwapOwners) -> Iterator[bytes]:
+        """Yield each record in ascending order of entries, and count them in `found`."""
         self._seen = set()
         for entry, pointer in self._entries(found):
-            record = self._record(entry, pointer, handles)
+            record = self._record(entry, pointer, found.handles)
             if record is None:
                 found.lost += 1
                 continue

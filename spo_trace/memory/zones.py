@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""/proc/zoneinfo out of kernel memory: the counters of each zone that has pages (zoneinfo_show_print(), mm/vmstat.c)."""
+"""/proc/zoneinfo out of kernel memory: the counters of zones that have pages (zoneinfo_show_print(), mm/vmstat.c)."""
 
 from collections.abc import Iterator
 
@@ -54,7 +54,10 @@ def _zone(kernel: Kernel, node: int, zone: int, processors: list[int]) -> bytes:
     if not number("present_pages"):
         return b""
     name = image.string(image.u64(zone + types.offset("zone", "name")), _NAME_BYTES)
-    lines = [b"Node %d, zone %8b" % (node, name), b"  pages free     %d" % number("vm_stat", types.value("NR_FREE_PAGES"))]
+    lines = [
+        b"Node %d, zone %8b" % (node, name),
+        b"  pages free     %d" % number("vm_stat", types.value("NR_FREE_PAGES")),
+    ]
     for label, member in ((b"spanned", "spanned_pages"), (b"present", "present_pages"), (b"managed", "managed_pages")):
         lines.append(b"        %b  %d" % (label, number(member)))
     lines.append(b"  pagesets")

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from spo_trace.errors import Argument, UsageError
 from spo_trace.sources.capture import CaptureSource
+from spo_trace.sources.dump_input import has_dump
 from spo_trace.sources.live import STACKS_TIMEOUT, LiveSource
 from spo_trace.sources.source import Source
 
-__all__ = ["BACKENDS", "backend_name", "choose_source", "default_jobs"]
+__all__ = ["BACKENDS", "backend_name", "captured", "choose_source", "default_jobs"]
 
 BACKENDS = ("live", "capture", "simulator")
 
@@ -39,6 +40,15 @@ def backend_name(backend: str | None, paths: Sequence[str]) -> str:
     return name
 
 
+def captured(paths: Sequence[str]) -> Source:
+    """Return the source of what was saved elsewhere: a dump of memory, or else a capture."""
+    if has_dump(paths):
+        from spo_trace.sources.dump import DumpSource
+
+        return DumpSource(paths)
+    return CaptureSource(paths)
+
+
 def choose_source(
     backend: str | None,
     paths: Sequence[str],
@@ -60,7 +70,7 @@ def choose_source(
     if name == "live":
         return LiveSource(jobs=jobs or default_jobs(), stacks_timeout=stacks_timeout)
     if name == "capture":
-        return CaptureSource(paths)
+        return captured(paths)
     from spo_trace.sources.simulator import simulated_stage
 
     return simulated_stage(paths, stage)

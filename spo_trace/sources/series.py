@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sources.capture import CaptureSource
-from spo_trace.sources.choose import backend_name, choose_source
+from spo_trace.sources.choose import backend_name, captured, choose_source
 from spo_trace.sources.input_file import entries
 from spo_trace.sources.live import STACKS_TIMEOUT
 from spo_trace.sources.other_input import error_for_path
@@ -33,7 +33,7 @@ def choose_series(
         from spo_trace.sources.simulator import simulated_stages
 
         return simulated_stages(paths)
-    return iter([CaptureSource([path]) for given in paths for path in _captures(given)])
+    return iter([captured([path]) for given in paths for path in _captures(given)])
 
 
 def paced(sources: Iterable[Source], interval: float, count: int | None) -> Iterator[Source]:
