@@ -204,7 +204,7 @@ MAX_BTF_BYTES = 64 << 20
 # Nested anonymous structures of C; a cycle in damaged BTF has no end.
 MAX_BTF_DEPTH = 32
 
-# Modules, and symbols of one module.
+# Modules, and symbols of all of them: a distribution's machine has 200 modules with 100,000 symbols.
 MAX_MODULES = 20_000
 MAX_MODULE_SYMBOLS = 1 << 20
 

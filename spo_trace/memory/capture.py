@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+from spo_trace.limits import MAX_STACKS
 from spo_trace.memory.facts import facts_of, swap_entries_used
 from spo_trace.memory.kernel import Kernel
 from spo_trace.memory.owner_layout import find_owners
 from spo_trace.memory.page_owner import PageOwner
+from spo_trace.memory.problem import Problem
 from spo_trace.memory.stack_depot import Stack, StackDepot
 from spo_trace.memory.swap_page_owner import SwapOwners, SwapPageOwner
 
@@ -87,8 +89,10 @@ class MemoryCapture:
 
     @cached_property
     def _stacks(self) -> dict[int, Stack]:
-        handles = sorted(self._page_owner.handles() | self._swap_owners.handles)
-        return {handle: stack for handle in handles if (stack := self._depot.read(handle)) is not None}
+        handles = self._page_owner.handles() | self._swap_owners.handles
+        if len(handles) > MAX_STACKS:
+            raise Problem(f"the owners have more than {MAX_STACKS:,} stacks: the dump is damaged", "take another dump")
+        return {handle: stack for handle in sorted(handles) if (stack := self._depot.read(handle)) is not None}
 
 
 # Static keys (struct static_key, linux/jump_label.h) begin with a counter.

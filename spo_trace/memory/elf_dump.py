@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """ELF dumps: /proc/vmcore and its copies, makedumpfile -E, and QEMU's dump-guest-memory."""
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
@@ -30,9 +31,11 @@ class ElfDump(Physical):
         self.page_tables, self.five_levels = qemu_page_tables(core.notes)
         # makedumpfile -E leaves pages out as segments of which the file has less than the memory had.
         self.filtered = any(segment.file_bytes < segment.memory_bytes for segment in core.segments)
-        self._ranges = _disjoint(
-            [_Range(s.physical, s.physical + s.file_bytes, s.offset) for s in core.segments if s.file_bytes]
-        )
+        end = file.seek(0, os.SEEK_END)
+        # A dump that was cut off has less than its headers say.
+        present = ((s, min(s.file_bytes, end - s.offset)) for s in core.segments)
+        self._ranges = _disjoint([_Range(s.physical, s.physical + size, s.offset) for s, size in present if size > 0])
+        self.size = sum(one.end - one.start for one in self._ranges)
         self._starts = [one.start for one in self._ranges]
         if not self._ranges:
             raise Problem("the ELF file contains no memory", "take another dump")

@@ -63,7 +63,8 @@ def facts_of(kernel: Kernel, page_size: int) -> dict[str, bytes]:
             continue
         if text:
             found[name] = text
-    return found
+    # Nothing changes while a dump is read.
+    return found | {f"{name}-after": found[name] for name in ("meminfo", "uptime") if name in found}
 
 
 def swap_entries_used(kernel: Kernel) -> int | None:

@@ -16,6 +16,8 @@ __all__ = ["opened"]
 _SIGNATURE = b"makedumpfile\0"
 _HEADER_BYTES = 4096
 _PIECE = struct.Struct(">qq")
+# Headers are written in small pieces, pages in large ones.
+_FEW_PIECES, _SMALL_PIECE = 1000, 1024
 
 
 class _Piece(NamedTuple):
@@ -78,6 +80,7 @@ def opened(file: BinaryIO) -> BinaryIO:
 
 def _pieces(file: BinaryIO) -> list[_Piece]:
     found: list[_Piece] = []
+    most = min(MAX_FLATTENED_PIECES, _FEW_PIECES + file.seek(0, io.SEEK_END) // _SMALL_PIECE)
     at = _HEADER_BYTES
     while True:
         file.seek(at)
@@ -88,7 +91,7 @@ def _pieces(file: BinaryIO) -> list[_Piece]:
         offset, size = _PIECE.unpack(header)
         if offset == size == -1:
             return found
-        if offset < 0 or size <= 0 or offset + size >= 1 << 62 or len(found) >= MAX_FLATTENED_PIECES:
+        if offset < 0 or size <= 0 or offset + size >= 1 << 62 or len(found) >= most:
             raise Problem("the flattened dump is damaged", "copy the dump again, or take another one")
         at += _PIECE.size
         found.append(_Piece(offset, offset + size, at, len(found)))

@@ -11,21 +11,27 @@ from spo_trace.memory.vmcoreinfo import Vmcoreinfo
 
 __all__ = ["Image", "Unreadable"]
 
+_INCOMPLETE = "use a dump that has all pages of the kernel (makedumpfile -d 23), or the text of page_owner"
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 
 class Unreadable(Problem):
     """The memory at an address is not mapped, or is not in the dump."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message, _INCOMPLETE)
+
 
 class Image(ABC):
     """Read kernel memory of a little-endian 64-bit machine.
 
-    `vmcoreinfo`: empty if the kernel gives none. A subclass yields what it has; the methods here are the same for all.
+    `vmcoreinfo`: empty if the kernel gives none. `size`: the number of bytes of a dump, None of a running kernel. A
+    subclass yields what it has; the methods here are the same for all.
     """
 
-    def __init__(self, vmcoreinfo: Vmcoreinfo) -> None:
+    def __init__(self, vmcoreinfo: Vmcoreinfo, size: int | None = None) -> None:
         self.vmcoreinfo = vmcoreinfo
+        self.size = size
 
     @abstractmethod
     def pieces(self, address: int, size: int) -> Iterator[tuple[int, bytes]]:

@@ -23,11 +23,10 @@ def kernel_symbols(image: Image) -> list[Symbol]:
     names_at, offsets_at = info.symbol("kallsyms_names"), info.symbol("kallsyms_offsets")
     count_at, table_at = info.symbol("kallsyms_num_syms"), info.symbol("kallsyms_token_table")
     index_at = info.symbol("kallsyms_token_index")
-    if None in (names_at, offsets_at, count_at, table_at, index_at):
+    if not (names_at and offsets_at and count_at and table_at and index_at):
         raise Problem(
             "the memory does not tell where the kernel's symbols are (VMCOREINFO has no kallsyms)", _NO_SYMBOLS
         )
-    assert names_at and offsets_at and count_at and table_at and index_at
     count = image.u32(count_at)
     if not 0 < count <= MAX_SYMBOLS:
         raise Problem(f"the kernel's table of symbols is damaged: it has {count:,}", "take another dump")

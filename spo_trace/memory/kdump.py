@@ -26,7 +26,9 @@ _SUB = struct.Struct("<QiiQQQQQQQQQQQ")
 _DESCRIPTOR = struct.Struct("<QIIQ")
 _BLOCK_SIZES = (4096, 8192, 16384, 65536)
 _KEPT_PAGES = 512
-_COMPRESSIONS = 0x1 | 0x2 | 0x4 | 0x20
+_PART = 16 << 20
+# DUMP_DH_COMPRESSED_INCOMPLETE, DUMP_DH_EXCLUDED_VMEMMAP: remarks on a page, no compression.
+_REMARKS = 0x8 | 0x10
 # Set bits before each group of this many bytes are counted once, to find the descriptor of a page.
 _GROUP = 512
 
@@ -47,6 +49,7 @@ class Kdump(Physical):
         self.machine = header[_MACHINE_AT : _MACHINE_AT + _MACHINE_BYTES].split(b"\0")[0].decode("latin-1")
         self._read_sub_header(self._read(block, _SUB.size))
         self._read_bitmap((1 + sub_blocks) * block, bitmap_blocks * block)
+        self.size = self._before[-1] * block
         self._descriptors = (1 + sub_blocks + bitmap_blocks) * block
         self._pages: OrderedDict[int, bytes] = OrderedDict()
 
@@ -104,15 +107,18 @@ class Kdump(Physical):
         offset, size, flags, _ = _DESCRIPTOR.unpack(descriptor)
         if size > 2 * self._block:
             raise Problem("the dump is damaged: a page is too large", _AGAIN)
-        page = decompress(self._read(offset, size), flags & _COMPRESSIONS, self._block)
+        page = decompress(self._read(offset, size), flags & ~_REMARKS, self._block)
         if len(page) != self._block:
             raise Problem("the dump is damaged: a page has another size than its header says", _AGAIN)
         return page
 
     def _read(self, offset: int, size: int) -> bytes:
+        data = b""
         try:
             self._file.seek(offset)
-            data = self._file.read(size)
+            # In parts: a damaged header may ask for gigabytes that the file does not have.
+            while len(data) < size and (part := self._file.read(min(size - len(data), _PART))):
+                data += part
         except (OSError, OverflowError, ValueError) as error:
             raise Problem(f"the dump cannot be read: {error}", _AGAIN) from error
         if len(data) != size:

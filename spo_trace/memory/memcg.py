@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The memory cgroup of a page, as print_page_owner_memcg() (mm/page_owner.c) prints it."""
 
+from functools import lru_cache
+
 from spo_trace.memory.image import Unreadable
 from spo_trace.memory.kernel import Kernel
 
@@ -8,16 +10,21 @@ __all__ = ["MemcgLines"]
 
 # cgroup_name() writes to char name[80].
 _NAME_BYTES = 79
+_KEPT = 1 << 16
 
 
 class MemcgLines:
-    """Print the lines of a page's memcg_data; pages of one cgroup have equal ones."""
+    """Print the memory cgroups of pages.
+
+    `text` returns the lines of a head page's memcg_data, empty without a memory cgroup that can be read. Pages of one
+    cgroup have equal ones.
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         """Find the structures; without CONFIG_MEMCG no line is ever printed."""
         types = kernel.types
         self._kernel = kernel
-        self._known: dict[int, bytes] = {0: b""}
+        self.text = lru_cache(_KEPT)(self._lines)
         enumerator, offset = types.btf.enumerator, types.btf.offset
         # 7.2: page->memcg_data of all pages refers to an obj_cgroup; before, only that of kernel memory.
         self._always_objcg = offset("obj_cgroup", "is_root") is not None
@@ -29,14 +36,9 @@ class MemcgLines:
         self._pointer = (1 << 64) - flags if flags & flags - 1 == 0 else (1 << 64) - 8
         self._online = enumerator("CSS_ONLINE") or 2
 
-    def text(self, memcg_data: int) -> bytes:
-        """Return the lines of a head page's memcg_data, empty without a memory cgroup that can be read."""
-        lines = self._known.get(memcg_data)
-        if lines is None:
-            lines = self._known[memcg_data] = self._lines(memcg_data)
-        return lines
-
     def _lines(self, memcg_data: int) -> bytes:
+        if not memcg_data:
+            return b""
         if memcg_data & self._slab:
             return b"Slab cache page\n"
         try:

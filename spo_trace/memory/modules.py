@@ -25,13 +25,16 @@ def loaded_modules(kernel: Kernel) -> list[ModuleText]:
     if head is None or kernel.types.btf.size("module") is None:
         return []
     found: list[ModuleText] = []
+    left = MAX_MODULE_SYMBOLS
     link = kernel.types.offset("module", "list")
     try:
         at = kernel.image.u64(head)
         for _ in range(MAX_MODULES):
-            if at in (head, 0):
+            if at in (head, 0) or left <= 0:
                 break
-            found += _module(kernel, at - link)
+            symbols, texts = _module(kernel, at - link, left)
+            left -= symbols
+            found += texts
             at = kernel.image.u64(at)
     except Unreadable:
         # The frames of the other modules are printed as addresses.
@@ -39,11 +42,12 @@ def loaded_modules(kernel: Kernel) -> list[ModuleText]:
     return found
 
 
-def _module(kernel: Kernel, module: int) -> list[ModuleText]:
+def _module(kernel: Kernel, module: int, most: int) -> tuple[int, list[ModuleText]]:
+    """Return the number of a module's symbols, and its ranges."""
     name = kernel.image.string(module + kernel.types.offset("module", "name"), _NAME_BYTES)
-    symbols = sorted(_symbols(kernel, module, name), key=lambda symbol: symbol.address)
+    symbols = sorted(_symbols(kernel, module, name, most), key=lambda symbol: symbol.address)
     ranges = [(start, start + size) for start, size in _ranges(kernel, module) if start and 0 < size < 1 << 31]
-    return [
+    return len(symbols), [
         ModuleText(start, end, [symbol for symbol in symbols if start <= symbol.address < end]) for start, end in ranges
     ]
 
@@ -63,16 +67,18 @@ def _ranges(kernel: Kernel, module: int) -> Iterator[tuple[int, int]]:
         yield kernel.image.u64(at + base), kernel.image.u32(at + size)
 
 
-def _symbols(kernel: Kernel, module: int, name: bytes) -> Iterator[Symbol]:
+def _symbols(kernel: Kernel, module: int, name: bytes, most: int) -> Iterator[Symbol]:
     types, image = kernel.types, kernel.image
     table = image.u64(module + types.offset("module", "kallsyms"))
     symbols_at = image.u64(table + types.offset("mod_kallsyms", "symtab"))
     strings_at = image.u64(table + types.offset("mod_kallsyms", "strtab"))
     count = image.u32(table + types.offset("mod_kallsyms", "num_symtab"))
-    if not 0 < count <= MAX_MODULE_SYMBOLS:
+    if not 0 < count <= most:
         return
     entries = list(_SYMBOL.iter_unpack(image.read(symbols_at, count * _SYMBOL.size)))
-    length = min(max(entry[0] for entry in entries) + MAX_SYMBOL_NAME_BYTES, _STRING_TABLE_BYTES)
+    # A damaged offset may be far outside.
+    longest = min(len(entries) * MAX_SYMBOL_NAME_BYTES, _STRING_TABLE_BYTES)
+    length = min(max(entry[0] for entry in entries) + MAX_SYMBOL_NAME_BYTES, longest)
     strings = bytes(image.read_filled(strings_at, length)[0])
     for name_at, _, _, section, value, _ in entries[1:]:
         text = strings[name_at : strings.find(b"\0", name_at)]

@@ -76,6 +76,7 @@ def find_owners(kernel: Kernel) -> OwnerLayout:
         raise Problem(f"the kernel's page_ext_size is damaged: {ext_bytes}", "take another dump")
     page_size = kernel.image.vmcoreinfo.number("PAGESIZE") or _PAGE_SIZE
     sections = _sections(kernel, page_size)
+    _check_size(kernel, sections, ext_bytes)
     # ebb34f78d72c, 7.2: compound_info.
     head = types.offset("page", "compound_head", "compound_info")
     order = kernel.types.length("zone", "free_area") - 1
@@ -145,6 +146,17 @@ def _sections(kernel: Kernel, page_size: int) -> Sections:
         usage=types.offset("mem_section", "usage"),
         page_ext=types.offset("mem_section", "page_ext"),
     )
+
+
+# In a damaged dump, a few tables can claim any number of sections, all at the same place.
+def _check_size(kernel: Kernel, sections: Sections, ext_bytes: int) -> None:
+    listed = 0
+    for section in present_sections(kernel.image, sections, _pfn(kernel, "max_pfn")):
+        listed += sections.pages * ext_bytes if section.page_ext is not None else 0
+        if kernel.image.size is not None and listed > kernel.image.size:
+            raise Problem(
+                "the kernel's list of memory sections is damaged: it is larger than the dump", "take another dump"
+            )
 
 
 def _pfn(kernel: Kernel, name: str) -> int:

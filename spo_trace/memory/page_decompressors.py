@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Decompress one page of a kdump-compressed dump; lzo and snappy need packages that spo-trace does not require."""
+"""Decompress one page of a kdump-compressed dump.
+
+Libraries are imported when a page needs them: live reading uses the standard library alone.
+"""
 
 import importlib
+import sys
 import zlib
 from collections.abc import Callable
-from typing import Any
 
 from spo_trace.memory.problem import Problem
 
@@ -34,31 +37,23 @@ def _zlib(data: bytes, size: int) -> bytes:
 
 
 def _lzo(data: bytes, size: int) -> bytes:
-    return bytes(_library("lzo", "lzo", "python-lzo").decompress(data, False, size))
+    try:
+        library = importlib.import_module("lzallright")
+    except ModuleNotFoundError:
+        raise Problem(
+            "the pages of this dump are compressed with lzo, which needs the Python package lzallright",
+            "pip install 'spo-trace[lzo]'; or convert the dump to zlib: makedumpfile -c -d 23 DUMP NEW",
+        ) from None
+    return bytes(library.LZOCompressor.decompress(data, output_size_hint=size))
 
 
 def _snappy(data: bytes, size: int) -> bytes:
-    module = _library("cramjam", "snappy", "cramjam")
-    return bytes(module.snappy.decompress_raw(data, output_len=size))
+    return bytes(importlib.import_module("pyarrow").Codec("snappy").decompress(data, size, asbytes=True))
 
 
 def _zstd(data: bytes, size: int) -> bytes:
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            return bytes(importlib.import_module(name).ZstdDecompressor().decompress(data, size))
-        except ModuleNotFoundError:
-            continue
-    return bytes(_library("backports.zstd", "zstd", "backports.zstd").ZstdDecompressor().decompress(data, size))
-
-
-def _library(module: str, compression: str, package: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError:
-        raise Problem(
-            f"the pages of this dump are compressed with {compression}, which needs the Python package {package}",
-            f"pip install {package}; or convert the dump to zlib: makedumpfile -c -d 23 DUMP NEW",
-        ) from None
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    return bytes(importlib.import_module(name).ZstdDecompressor().decompress(data, size))
 
 
 _DECOMPRESSORS: dict[int, Callable[[bytes, int], bytes]] = {

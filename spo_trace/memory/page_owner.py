@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spo_trace.limits import MAX_NAMES, MAX_ORDER
+from spo_trace.limits import MAX_ORDER
 from spo_trace.memory.flag_names import gfp_names, names_in, page_flags
 from spo_trace.memory.kernel import Kernel
 from spo_trace.memory.memcg import MemcgLines
@@ -22,6 +22,8 @@ from spo_trace.memory.sections import Section, present_sections
 __all__ = ["PageOwner"]
 
 _COMM_BYTES = 16
+# Distinct masks and flags whose text is kept; a machine has a few hundred.
+_KEPT = 1 << 16
 # GFP_MOVABLE_SHIFT and GFP_MOVABLE_MASK of linux/gfp.h: __GFP_MOVABLE and __GFP_RECLAIMABLE.
 _MOVABLE_SHIFT, _MOVABLE_BITS = 3, 3
 _UNMOVABLE = 0
@@ -43,8 +45,8 @@ class PageOwner:
         self._kernel, self._layout = kernel, layout
         self._memcg = MemcgLines(kernel)
         self._formats = printed_formats(kernel)
-        self._gfp_text = lru_cache(MAX_NAMES)(gfp_names(kernel).text)
-        self._flags_text = lru_cache(MAX_NAMES)(page_flags(kernel).text)
+        self._gfp_text = lru_cache(_KEPT)(gfp_names(kernel).text)
+        self._flags_text = lru_cache(_KEPT)(page_flags(kernel).text)
         types = kernel.types
         self._types = names_in(kernel, "migratetype_names", types.value("MIGRATE_TYPES"))
         self._reasons = names_in(kernel, "migrate_reason_names", types.value("MR_TYPES"))

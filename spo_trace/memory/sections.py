@@ -51,7 +51,7 @@ def present_sections(image: Image, sections: Sections, max_pfn: int) -> Iterator
             root = image.u64(sections.roots + 8 * root_at)
             data = image.read(root, sections.per_root * sections.section_bytes) if root else b""
         except Unreadable as error:
-            raise Unreadable("the kernel's list of memory sections cannot be read", "take another dump") from error
+            raise Unreadable("the kernel's list of memory sections cannot be read") from error
         for at in range(0, len(data), sections.section_bytes):
             number = root_at * sections.per_root + at // sections.section_bytes
             coded = _u64(data, at + sections.mem_map)

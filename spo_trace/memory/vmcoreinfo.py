@@ -14,17 +14,17 @@ class Vmcoreinfo:
     """Look up the lines of the note, NAME=VALUE; a kernel without CONFIG_VMCORE_INFO has none of them."""
 
     def __init__(self, text: bytes = b"") -> None:
-        """Read the note's text."""
+        """Read the note's text; `lines` has all of them."""
         lines = _LINE.findall(text[:MAX_VMCOREINFO_BYTES])
-        self._lines = {name.decode("latin-1"): value.decode("latin-1") for name, value in lines}
+        self.lines = {name.decode("latin-1"): value.decode("latin-1") for name, value in lines}
 
     def __bool__(self) -> bool:
         """Return whether there is any line."""
-        return bool(self._lines)
+        return bool(self.lines)
 
     def text(self, name: str) -> str | None:
         """Return the value of line `name`, None if there is no such line."""
-        return self._lines.get(name)
+        return self.lines.get(name)
 
     def number(self, name: str) -> int | None:
         """Return a decimal value, such as of PAGESIZE, NUMBER(phys_base) or LENGTH(zone.free_area)."""
@@ -35,7 +35,7 @@ class Vmcoreinfo:
         return self._integer(f"SYMBOL({name})", 16)
 
     def _integer(self, name: str, base: int) -> int | None:
-        value = self._lines.get(name, "")
+        value = self.lines.get(name, "")
         try:
             found = int(value, base) if len(value) <= 20 else None
         except ValueError:

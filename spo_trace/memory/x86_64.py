@@ -24,7 +24,7 @@ class X86Image(Image):
     """Read a dump by virtual address; `root`: the physical address of the top-level page table."""
 
     def __init__(self, physical: Physical, root: int, *, five_levels: bool) -> None:
-        super().__init__(physical.vmcoreinfo)
+        super().__init__(physical.vmcoreinfo, physical.size)
         self._physical = physical
         self._root = root & _ADDRESS
         self._levels = 5 if five_levels else 4

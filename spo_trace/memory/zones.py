@@ -3,21 +3,25 @@
 
 from collections.abc import Iterator
 
-from spo_trace.limits import MAX_NODES, MAX_PROCESSORS
+from spo_trace.limits import MAX_NODES, MAX_PROCESSORS, MAX_ZONEINFO_BYTES
 from spo_trace.memory.kernel import Kernel
 from spo_trace.memory.problem import Problem
 
 __all__ = ["zoneinfo_text"]
 
 _NAME_BYTES = 16
+# MAX_NR_ZONES is at most 6; most nodes have one or two that have pages.
+_ZONES, _MAX_ZONES, _LINE_BYTES = 2, 8, 75
 _MAX_PAGES = 1 << 40
 _WORD = (1 << 64) - 1
 
 
 def zoneinfo_text(kernel: Kernel) -> bytes:
     """Return the text, with the lines that tell numbers of pages; raise Problem if a zone cannot be read."""
-    processors = list(_online(kernel))
-    return b"".join(_node(kernel, node, address, processors) for node, address in _nodes(kernel))
+    processors, nodes = list(_online(kernel)), list(_nodes(kernel))
+    if len(processors) * len(nodes) * _ZONES * _LINE_BYTES > MAX_ZONEINFO_BYTES:
+        raise Problem("the kernel's lists of nodes and processors are damaged", "take another dump")
+    return b"".join(_node(kernel, node, address, processors) for node, address in nodes)
 
 
 def _nodes(kernel: Kernel) -> Iterator[tuple[int, int]]:
@@ -36,7 +40,7 @@ def _nodes(kernel: Kernel) -> Iterator[tuple[int, int]]:
 def _node(kernel: Kernel, node: int, address: int, processors: list[int]) -> bytes:
     types = kernel.types
     zones = address + types.offset("pglist_data", "node_zones")
-    count = min(types.length("pglist_data", "node_zones"), 8)
+    count = min(types.length("pglist_data", "node_zones"), _MAX_ZONES)
     return b"".join(_zone(kernel, node, zones + number * types.size("zone"), processors) for number in range(count))
 
 

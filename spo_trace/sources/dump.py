@@ -2,6 +2,7 @@
 """A crash dump, or a dump of a virtual machine's memory, as a source: what the kernel would have printed."""
 
 import struct
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -44,7 +45,9 @@ class DumpSource:
             )
         self._title = ", ".join(paths)
         with _explained(self._title):
-            dump = open_dump(open_file(dumps[0]))
+            file = open_file(dumps[0])
+            weakref.finalize(self, file.close)
+            dump = open_dump(file)
             self._capture = MemoryCapture(kernel_of(dump, _symbols(others[0]) if others else None))
 
     @property

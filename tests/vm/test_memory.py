@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Owners out of kernel memory, by BPF, by /proc/kcore and from dumps: the same records as debugfs, field by field."""
+
+from typing import BinaryIO
+
+import pytest
+
+from spo_trace.memory.capture import MemoryCapture
+from spo_trace.memory.dump import kernel_of, open_dump
+from spo_trace.memory.kernel import Kernel
+from spo_trace.memory.symbol_table import in_kallsyms
+from tests.oracle.captures import read
+from tests.vm.jobs.memory_capture import write
+from tests.vm.memory_records import Comparison, compared
+from tests.vm.monitor import FORMATS
+from tests.vm.support import JOBS, Guest, boot
+
+pytestmark = pytest.mark.vm
+
+FULL = "7.2-spo-full"
+KERNELS = ("6.1-stock", "6.12-stock", "7.2-spo", FULL)
+METHODS = ("bpf", "kcore", *FORMATS)
+# Bits that change while a page stays allocated and its owner the same: a slab has free objects again, a page was used.
+TRANSIENT = {
+    "workingset",
+    "mappedtodisk",
+    "locked",
+    "referenced",
+    "active",
+    "uptodate",
+    "dirty",
+    "lru",
+    "writeback",
+    "waiters",
+}
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
+    cmdline = "page_owner=on,swap" if "-spo" in request.param else "page_owner=on"
+    job, out = (JOBS / "memory.sh").read_text(), tmp_path_factory.mktemp(request.param)
+    guest = boot(request.param, cmdline, job, out, memory_mib=480 if request.param == FULL else 400, disks_mib=(64,))
+    for suffix in FORMATS:
+        with (guest.out / f"vmcore.{suffix}").open("rb") as file:
+            write(MemoryCapture(kernel_in(guest, file)), guest.stage(suffix))
+    return guest
+
+
+def kernel_in(guest: Guest, file: BinaryIO) -> Kernel:
+    """Return the kernel in a guest's dump; only the full one has VMCOREINFO."""
+    dump = open_dump(file)
+    if dump.vmcoreinfo:
+        return kernel_of(dump)
+    with (guest.out / "kallsyms").open("rb") as lines:
+        return kernel_of(dump, [symbol for symbol in in_kallsyms(lines) if not symbol.module])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_page_owner_is_that_of_debugfs(machine: Guest, method: str) -> None:
+    found = comparison(machine, method, "page_owner")
+    assert found.steady > 30_000
+    check(found, machine)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_swap_page_owner_is_that_of_debugfs(machine: Guest, method: str) -> None:
+    if not machine.patched:
+        pytest.skip(f"{machine.name} keeps no owners of swap")
+    found = comparison(machine, method, "swap_page_owner")
+    assert found.steady > 8000
+    assert (found.equal, found.differences, found.unknown) == (found.steady, {}, {})
+
+
+def comparison(machine: Guest, method: str, name: str) -> Comparison:
+    """Compare what a method read with debugfs; skip the test if this kernel lacks the method."""
+    if method == "kcore" and machine.name != FULL:
+        pytest.skip(f"{machine.name} has no /proc/kcore")
+    found = compared(machine.stage(method), machine.stage("before"), machine.stage("after"), name)
+    print(f"{machine.name} {method} {name}: {found.equal:,} of {found.steady:,} equal; {dict(found.differences)}")
+    return found
+
+
+def check(found: Comparison, machine: Guest) -> None:
+    """Check that steady records differ in transient flags alone, and others are of pages allocated meanwhile."""
+    assert found.missing == []
+    names = {flag for kind in found.differences for flag in kind.removeprefix("flags: ").split("|")}
+    assert names <= TRANSIENT
+    assert found.equal >= 0.999 * found.steady
+    start = float(read(machine.stage("before"), "uptime").split()[0])
+    assert [record for record in found.unknown.values() if allocated(record) < start] == []
+
+
+def allocated(record: bytes) -> float:
+    """Return the time of a record's allocation in seconds since boot."""
+    return int(record.rpartition(b"), ts ")[2].split()[0]) / 1e9
