@@ -4,15 +4,35 @@
 import lzma
 import struct
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+from spo_trace.memory.dump import kernel_of
 from spo_trace.memory.kdump import Kdump
+from spo_trace.memory.kernel import Kernel
+from spo_trace.memory.physical import Physical
+from spo_trace.memory.vmcoreinfo import Vmcoreinfo
+from spo_trace.memory.x86_64 import X86Image
 
-__all__ = ["FIXTURE", "PAGE", "Dump", "elf", "flattened", "kdump", "small_dump"]
+__all__ = [
+    "FIXTURE",
+    "PAGE",
+    "Dump",
+    "changed",
+    "elf",
+    "flattened",
+    "kdump",
+    "kernel_with",
+    "physical",
+    "small_dump",
+    "small_kernel",
+    "variable",
+    "without",
+    "zlib_page",
+]
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "dump"
 PAGE = 4096
@@ -119,3 +139,67 @@ def flattened(data: bytes, piece: int = 30_000) -> bytes:
     head = b"makedumpfile\0\0\0\0" + struct.pack(">qq", 1, 1)
     body = b"".join(struct.pack(">qq", at, len(part)) + part for at, part in pieces)
     return head.ljust(4096, b"\0") + body + struct.pack(">qq", -1, -1)
+
+
+class Pages(Physical):
+    """Read a dump that is in memory, without any format."""
+
+    def __init__(self, dump: Dump) -> None:
+        """Take the dump's pages."""
+        self._pages = dump.pages
+        self.machine, self.vmcoreinfo = dump.machine.decode(), Vmcoreinfo(dump.vmcoreinfo)
+        self.size = PAGE * len(dump.pages)
+
+    def pieces(self, address: int, size: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the parts of a physical range that exist."""
+        at = 0
+        while at < size:
+            inner = (address + at) % PAGE
+            step = min(PAGE - inner, size - at)
+            page = self._pages.get((address + at) // PAGE)
+            if page is not None:
+                yield at, page[inner : inner + step]
+            at += step
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@cache
+def small_kernel() -> Kernel:
+    """Return the kernel in the small dump."""
+    return kernel_of(Pages(small_dump()))
+
+
+def kernel_with(dump: Dump) -> Kernel:
+    """Return the same kernel with another memory; symbols and types are not read again."""
+    image = small_kernel().image
+    assert isinstance(image, X86Image)
+    return small_kernel()._replace(image=X86Image(Pages(dump), image.root, five_levels=image.five_levels))
+
+
+def physical(address: int) -> int:
+    """Return the physical address of a virtual one in the small dump."""
+    image = small_kernel().image
+    assert isinstance(image, X86Image)
+    found = image.translate(address)[0]
+    assert found is not None
+    return found
+
+
+def variable(name: str) -> int:
+    """Return the physical address of a variable of the small dump's kernel."""
+    return physical(small_kernel().symbols.address(name))
+
+
+def changed(dump: Dump, address: int, data: bytes) -> Dump:
+    """Return a dump with other bytes at a physical address, all within a page."""
+    page = bytearray(dump.pages[address // PAGE])
+    page[address % PAGE : address % PAGE + len(data)] = data
+    return replace(dump, pages={**dump.pages, address // PAGE: bytes(page)})
+
+
+def without(dump: Dump, *addresses: int) -> Dump:
+    """Return a dump without the pages at some physical addresses."""
+    gone = {address // PAGE for address in addresses}
+    return replace(dump, pages={number: page for number, page in dump.pages.items() if number not in gone})

@@ -25,13 +25,15 @@ class Unreadable(Problem):
 class Image(ABC):
     """Read kernel memory of a little-endian 64-bit machine.
 
-    `vmcoreinfo`: empty if the kernel gives none. `size`: the number of bytes of a dump, None of a running kernel. A
-    subclass yields what it has; the methods here are the same for all.
+    `vmcoreinfo`: empty if the kernel gives none. `size`: the number of bytes of a dump, None of a running kernel.
+    `omits_zeros`: whether what cannot be read may have been zeros. A subclass yields what it has; the methods here are
+    the same for all.
     """
 
-    def __init__(self, vmcoreinfo: Vmcoreinfo, size: int | None = None) -> None:
+    def __init__(self, vmcoreinfo: Vmcoreinfo, size: int | None = None, *, omits_zeros: bool = False) -> None:
         self.vmcoreinfo = vmcoreinfo
         self.size = size
+        self.omits_zeros = omits_zeros
 
     @abstractmethod
     def pieces(self, address: int, size: int) -> Iterator[tuple[int, bytes]]:

@@ -86,7 +86,8 @@ class PageOwner:
         layout = self._layout
         ext, lost = self._rows(section.page_ext, start, count, layout.ext_bytes)
         pages, lost_pages = self._rows(section.map_base, start, count, layout.page_bytes)
-        self.unread_pages += max(lost, lost_pages)
+        # Of a kernel's own pages, filters leave out only those of zeros, which have no owners.
+        self.unread_pages += 0 if self._kernel.image.omits_zeros else max(lost, lost_pages)
         listed = np.flatnonzero(self._has_owner(ext, start) & ~self._is_free(pages))
         if len(listed):
             pfns = listed.astype(np.uint64) + np.uint64(start)

@@ -14,7 +14,8 @@ class Physical(ABC):
 
     `machine`: the architecture as `uname -m` names it. `page_tables`: physical addresses of top-level page tables that
     processors used, from QEMU's notes; `five_levels`: whether these have five levels. `filtered`: whether pages were
-    left out on purpose (makedumpfile -d). `size`: the number of bytes that the dump has.
+    left out on purpose (makedumpfile -d). `omits_zeros`: whether a page that is missing may have been all zeros.
+    `size`: the number of bytes that the dump has.
     """
 
     machine: str
@@ -22,6 +23,7 @@ class Physical(ABC):
     page_tables: tuple[int, ...] = ()
     five_levels: bool = False
     filtered: bool = False
+    omits_zeros: bool = False
     size: int
 
     @abstractmethod

@@ -24,9 +24,10 @@ class X86Image(Image):
     """Read a dump by virtual address; `root`: the physical address of the top-level page table."""
 
     def __init__(self, physical: Physical, root: int, *, five_levels: bool) -> None:
-        super().__init__(physical.vmcoreinfo, physical.size)
+        super().__init__(physical.vmcoreinfo, physical.size, omits_zeros=physical.omits_zeros)
         self._physical = physical
-        self._root = root & _ADDRESS
+        self.root = root & _ADDRESS
+        self.five_levels = five_levels
         self._levels = 5 if five_levels else 4
         self._tables: OrderedDict[int, tuple[int, ...]] = OrderedDict()
 
@@ -40,7 +41,7 @@ class X86Image(Image):
     def _runs(self, address: int, size: int) -> Iterator[tuple[int, int, int]]:
         at, start, physical, length = 0, 0, 0, 0
         while at < size:
-            found, room = self._translate(address + at)
+            found, room = self.translate(address + at)
             step = min(room, size - at)
             if found is None or found != physical + length:
                 if length:
@@ -52,9 +53,9 @@ class X86Image(Image):
         if length:
             yield start, physical, length
 
-    def _translate(self, address: int) -> tuple[int | None, int]:
+    def translate(self, address: int) -> tuple[int | None, int]:
         """Return the physical address, None if there is none, and the number of bytes up to the end of the mapping."""
-        table = self._root
+        table = self.root
         for level in range(self._levels - 1, -1, -1):
             shift = _PAGE_SHIFT + _BITS * level
             entry = self._entries(table)[address >> shift & 511]
