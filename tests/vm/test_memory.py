@@ -39,7 +39,15 @@ TRANSIENT = {
 def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
     cmdline = "page_owner=on,swap" if "-spo" in request.param else "page_owner=on"
     job, out = (JOBS / "memory.sh").read_text(), tmp_path_factory.mktemp(request.param)
-    guest = boot(request.param, cmdline, job, out, memory_mib=480 if request.param == FULL else 400, disks_mib=(64,))
+    guest = boot(
+        request.param,
+        cmdline,
+        job,
+        out,
+        memory_mib=640 if request.param == FULL else 400,
+        disks_mib=(64,),
+        time_limit=1800,
+    )
     for suffix in FORMATS:
         with (guest.out / f"vmcore.{suffix}").open("rb") as file:
             write(MemoryCapture(kernel_in(guest, file)), guest.stage(suffix))
