@@ -11,13 +11,14 @@ __all__ = ["MemcgLines"]
 # cgroup_name() writes to char name[80].
 _NAME_BYTES = 79
 _KEPT = 1 << 16
+_UNKNOWN = b"memcg ?"
 
 
 class MemcgLines:
     """Print the memory cgroups of pages.
 
-    `text` returns the lines of a head page's memcg_data, empty without a memory cgroup that can be read. Pages of one
-    cgroup have equal ones.
+    `text` returns the lines of a head page's memcg_data, empty without a memory cgroup; pages of one cgroup have equal
+    ones. A cgroup that cannot be read has the name `?`.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -41,26 +42,30 @@ class MemcgLines:
             return b""
         if memcg_data & self._slab:
             return b"Slab cache page\n"
+        kmem = bool(memcg_data & self._kmem)
         try:
-            return self._charged(memcg_data)
+            charged = self._memcg(memcg_data, kmem)
         except Unreadable:
-            return b""
+            # Charged to a memory cgroup that is not in the dump: not the same as charged to none.
+            charged = _UNKNOWN
+        return b"Charged %bto %b\n" % (b"(via objcg) " if kmem else b"", charged) if charged else b""
 
-    def _charged(self, memcg_data: int) -> bytes:
+    def _memcg(self, memcg_data: int, kmem: bool) -> bytes:
+        """Return `memcg NAME` or `offline memcg NAME`; empty if there is none, or raise Unreadable."""
         types, image = self._kernel.types, self._kernel.image
-        memcg, kmem = memcg_data & self._pointer, bool(memcg_data & self._kmem)
+        memcg = memcg_data & self._pointer
         if kmem or self._always_objcg:
             memcg = image.u64(memcg + types.offset("obj_cgroup", "memcg"))
         if not memcg:
             return b""
         css = memcg + types.offset("mem_cgroup", "css")
-        # The structures may have been freed and used for something else meanwhile.
+        # The structures may have been freed and used for something else meanwhile, or left out of the dump as zeros.
         subsystem = self._kernel.symbols.find("memory_cgrp_subsys")
         if image.u64(css + types.offset("cgroup_subsys_state", "ss")) != subsystem:
-            return b""
+            return _UNKNOWN
         online = image.u32(css + types.offset("cgroup_subsys_state", "flags")) & self._online
         name = self._name(image.u64(css + types.offset("cgroup_subsys_state", "cgroup")))
-        return b"Charged %bto %bmemcg %b\n" % (b"(via objcg) " if kmem else b"", b"" if online else b"offline ", name)
+        return b"%bmemcg %b" % (b"" if online else b"offline ", name)
 
     # kernfs_name(): the root's name is /.
     def _name(self, cgroup: int) -> bytes:
@@ -72,4 +77,4 @@ class MemcgLines:
             return b"/"
         name = image.string(image.u64(node + types.offset("kernfs_node", "name")), _NAME_BYTES)
         # A name with a newline is none of a cgroup (cgroup_mkdir()).
-        return b"" if b"\n" in name else name
+        return b"?" if not name or b"\n" in name else name

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spo_trace.memory.btf import Btf
-from tests.unit.memory.btf_data import kernel_btf
+from tests.unit.memory.btf_data import Builder, kernel_btf
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +50,25 @@ def test_btf_of_the_running_kernel() -> None:
     # struct list_head has two pointers on every kernel.
     assert (btf.size("list_head"), btf.offset("list_head", "next"), btf.offset("list_head", "prev")) == (16, 0, 8)
     assert "schedule" in btf.functions
+
+
+def test_bit_fields_arrays_and_sizes_of_members(btf: Btf) -> None:
+    assert btf.bit_field("handle_parts", "offset") == (17, 10)
+    assert btf.bit_field("handle_parts", "pool_index_plus_1") == (0, 17)
+    assert [btf.bit_field("page_owner", "order"), btf.bit_field("nothing", "at_all")] == [None, None]
+    assert [btf.length("page_owner", name) for name in ("comm", "pid", "nothing")] == [16, None, None]
+    assert [btf.member_size("page_owner", name) for name in ("order", "ts_nsec", "comm", "nothing")] == [
+        2,
+        8,
+        None,
+        None,
+    ]
+
+
+def test_structures_that_contain_each_other_have_an_end() -> None:
+    builder = Builder()
+    # Types are numbered from 1: the anonymous structure is its own member.
+    builder.structure("", 8, ("", 1, 0))
+    builder.structure("outer", 8, ("", 1, 0))
+    with pytest.raises(ValueError, match="structures contain each other"):
+        Btf(builder.data()).offset("outer", "member")

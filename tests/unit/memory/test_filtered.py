@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Dumps with parts left out or changed: what is missing is counted or explained, and never taken for zeros."""
 
+import re
 import struct
 
 import pytest
@@ -112,6 +113,16 @@ def test_missing_symbols(kernel: Kernel, names: list[str], message: str, hint: s
     with pytest.raises(Problem, match=message) as caught:
         MemoryCapture(kernel._replace(symbols=left))
     assert caught.value.hint is not None and hint in caught.value.hint
+
+
+def test_a_memory_cgroup_that_cannot_be_read_is_unknown_and_not_none(kernel: Kernel) -> None:
+    left = SymbolTable([one for one in kernel.symbols._symbols if one.name != b"memory_cgrp_subsys"])
+    charged = re.compile(rb"^(Charged .*)memcg (.*)$", re.MULTILINE)
+    whole, unknown = (
+        charged.findall(b"".join(MemoryCapture(one).page_owner())) for one in (kernel, kernel._replace(symbols=left))
+    )
+    assert {name for _, name in whole} > {b"/", b"live.scope", b"a b), c"}
+    assert [(via, b"?") for via, _ in whole] == unknown
 
 
 def test_a_kernel_without_types() -> None:
