@@ -93,7 +93,7 @@ pictures: $(TEST) ## update the pictures of the documents; needs chromium and ch
 bench: $(READY) ## compare with page_owner_sort on a large text (BENCH_RECORDS records, by default 1000000)
 	$(BIN)/python -m tests.bench.bench --markdown bench.md
 
-fuzz: $(FUZZ) ## one minute each of damaged text, captures, snapshots and recordings: right answers or one error
+fuzz: $(FUZZ) ## one minute each of damaged text, captures, dumps, snapshots and recordings: right answers or one error
 	for fuzzer in tests/fuzz/fuzz_*.py; do $(BIN)/python $$fuzzer --seconds 60 || exit 1; done
 
 consumers: ## download the readers of exports that tests use: speedscope, a pprof decoder; needs npm

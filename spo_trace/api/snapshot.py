@@ -93,8 +93,8 @@ def snapshot(
 ) -> Snapshot:
     """Take a snapshot, write it to the directory `output`, and return it.
 
-    `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource) or
-    `simulator` (`from_` is a scenario, `stage` one of its stages, by default the last). `swap`: `auto`, `debugfs`,
+    `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource, or a dump)
+    or `simulator` (`from_` is a scenario, `stage` one of its stages, by default the last). `swap`: `auto`, `debugfs`,
     `bpf` (of a running `spo-trace trace`) or `none`. `stacks_timeout`: page_owner_stacks is skipped if reading it
     returns no data for this many seconds. `page_size`: of the machine, in bytes or such as "64K", if the capture does
     not contain it. Raise SpoTraceError with a hint on how to fix it.

@@ -67,7 +67,7 @@ def page_size_of(text: str) -> int:
         raise typer.BadParameter(f"{error.message}: {error.hint}") from error
 
 
-_SOURCE = "snapshot (NAME.spo) or a raw capture: a directory, a tar archive, a page_owner file, or - for stdin."
+_SOURCE = "snapshot (NAME.spo), crash dump or raw capture (a directory, a tar archive, a page_owner file, - for stdin)."
 Source = Annotated[str, typer.Argument(metavar="SNAPSHOT", help=f"A {_SOURCE}", show_default=False)]
 SourceA = Annotated[str, typer.Argument(metavar="SNAPSHOT_A", help=f"The first {_SOURCE}", show_default=False)]
 SourceB = Annotated[str, typer.Argument(metavar="SNAPSHOT_B", help=f"The second {_SOURCE}", show_default=False)]
@@ -185,8 +185,8 @@ From = Annotated[
     option(
         "--from",
         shows="PATH",
-        help="Read a capture instead of this machine: a directory, a tar archive, single files (repeat the option), or "
-        "- for stdin; also compressed (gz, xz, zst, lz4, bz2). With --backend simulator: a scenario.",
+        help="Read a crash dump or a capture instead of this machine: a directory, a tar archive, single files (repeat "
+        "the option), or - for stdin; also compressed (gz, xz, zst, lz4, bz2). With --backend simulator: a scenario.",
     ),
 ]
 Backend = Annotated[

@@ -84,7 +84,7 @@ def skipped_text(code: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """Name the source of a snapshot: its kind (live, capture, simulator) and its arguments.
+    """Name the source of a snapshot: its kind (live, capture, dump, simulator) and its arguments.
 
     `cut_off`: why an archive is known to be incomplete, else None.
     """

@@ -33,7 +33,7 @@ def _rule(pattern: bytes, what: str, hint: str) -> _Rule:
 
 _UNSORTED = "give the text that it was made from: cat /sys/kernel/debug/page_owner > page_owner.txt"
 _ALL_PAGES = "give the text of /sys/kernel/debug/page_owner, which has all pages; this dump has one"
-_OF_THAT_MACHINE = "give the text of /sys/kernel/debug/page_owner of that machine"
+_ALONE = "a dump of memory is read alone and uncompressed: name the file itself"
 _WITH_PAGE_OWNER = "also give page_owner: both files, or the directory that contains both"
 
 # Rules for the first bytes of a file. No kernel file begins with any of these.
@@ -44,8 +44,8 @@ _MAGIC = (
         "an HTML page",
         "give the text in it, saved as plain text, or the snapshot that a report was made from",
     ),
-    _rule(rb"\A(?:KDUMP   |DISKDUMP|makedumpfile)", "a kdump crash dump", _OF_THAT_MACHINE),
-    _rule(rb"\A\x7fELF", "an ELF file, such as a vmcore", _OF_THAT_MACHINE),
+    _rule(rb"\A(?:KDUMP   |DISKDUMP|makedumpfile)", "a kdump crash dump", _ALONE),
+    _rule(rb"\A\x7fELF", "an ELF file, such as a vmcore", _ALONE),
     _rule(rb"\APK\x03\x04", "a zip archive", "unpack it, and give the directory or a tar archive"),
     _rule(rb"\A7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it, and give the directory or a tar archive"),
     _rule(rb"\ASQLite format 3\0", "an SQLite database", "give the text of /sys/kernel/debug/page_owner"),

@@ -49,7 +49,7 @@ class Source(Protocol):
 
     @property
     def kind(self) -> str:
-        """Return `live`, `capture` or `simulator`."""
+        """Return `live`, `capture`, `dump` or `simulator`."""
         ...
 
     @property
