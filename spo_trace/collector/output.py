@@ -24,7 +24,7 @@ _PIECE = 8192
 _CACHED_BYTES = 256 << 10
 
 # As in native/collect/gzip.c, so that both write the same bytes.
-_LEVEL, _GZIP_WINDOW = 1, 31
+_LEVEL, _GZIP_WINDOW, _MEMBER_BYTES = 1, 31, 60_000
 
 
 class Output:
@@ -105,9 +105,7 @@ class Output:
         try:
             if self._directory is None and kept:
                 self._add_member(name, fd)
-            elif kept:
-                os.fsync(fd)
-            elif self._directory is not None:
+            elif self._directory is not None and not kept:
                 os.unlink(name, dir_fd=self._directory)
         finally:
             os.close(fd)
@@ -136,7 +134,6 @@ class Output:
         if (named.st_ino, named.st_dev) != (opened.st_ino, opened.st_dev):
             raise CollectError(f"{shown} was replaced by another program while it was being written")
         try:
-            os.fsync(self._directory)
             self._rename()
         except OSError as error:
             raise CollectError(f"{shown} cannot be written: {reason(error)}") from error
@@ -219,25 +216,33 @@ class Packed:
         """Begin the file NAME.gz."""
         self._output = output
         self._fd = output.begin(f"{name}.gz")
-        self._zlib = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
-        self._synced = self.written = 0
+        self._member = _new_member()
+        self._member_bytes = self._written = self._synced = 0
 
     def add(self, content: bytes | memoryview) -> None:
         """Add text."""
-        self._write(self._zlib.compress(content))
+        if self._member_bytes and self._member_bytes + len(content) > _MEMBER_BYTES:
+            self._write(self._member.flush())
+            self._member, self._member_bytes = _new_member(), 0
+        self._member_bytes += len(content)
+        self._write(self._member.compress(content))
 
     def end(self, kept: bool = True) -> None:
         """Complete the file, or remove it."""
-        self._write(self._zlib.flush())
+        self._write(self._member.flush())
         self._output.end(self._fd, kept)
 
     def _write(self, content: bytes) -> None:
         if not content:
             return
         write(self._fd, content)
-        self.written += len(content)
-        if self.written - self._synced >= _CACHED_BYTES:
+        self._written += len(content)
+        if self._written - self._synced >= _CACHED_BYTES:
             with suppress(OSError):
                 os.fdatasync(self._fd)
-                os.posix_fadvise(self._fd, 0, self.written, os.POSIX_FADV_DONTNEED)
-            self._synced = self.written
+                os.posix_fadvise(self._fd, 0, self._written, os.POSIX_FADV_DONTNEED)
+            self._synced = self._written
+
+
+def _new_member() -> "zlib._Compress":
+    return zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)

@@ -63,7 +63,8 @@ class Stacks:
         """Write show_stacks_handles: the stack of each number, as the kernel prints it (6.19)."""
         for lines, number in self._numbers.items():
             if number:
-                file.add(lines + b"handle: %d\n\n" % number)
+                file.add(lines)
+                file.add(b"handle: %d\n\n" % number)
         file.end()
 
     # 0 if its record stays as it is.

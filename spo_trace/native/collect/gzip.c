@@ -18,6 +18,12 @@
 /* Of a file, so much may be in the page cache, twice. */
 #define CACHED_BYTES (256 << 10)
 
+/*
+ * Text of one gzip member. With more than twice its window (64 KiB), zlib would move its window and
+ * update all its tables for every 32 KiB, which takes more than a third of all instructions.
+ */
+#define MEMBER_BYTES 60000
+
 /* Enough for the compressed text of a range of PFNs (records.c). */
 #define PACKED_BYTES (96 << 10)
 
@@ -120,6 +126,7 @@ struct packer {
 	void *context;
 #ifdef SPO_ZLIB
 	z_stream zlib;
+	size_t member_bytes;
 	uint8_t packed[PACKED_BYTES];
 #endif
 };
@@ -144,6 +151,7 @@ void packer_begin(struct packer *packer, pack_sink sink, void *context)
 	packer->context = context;
 #ifdef SPO_ZLIB
 	deflateReset(&packer->zlib);
+	packer->member_bytes = 0;
 	packer->zlib.next_out = packer->packed;
 	packer->zlib.avail_out = PACKED_BYTES;
 #endif
@@ -156,11 +164,22 @@ static void drain(struct packer *packer)
 	packer->zlib.next_out = packer->packed;
 	packer->zlib.avail_out = PACKED_BYTES;
 }
+
+static void end_member(struct packer *packer)
+{
+	while (deflate(&packer->zlib, Z_FINISH) != Z_STREAM_END)
+		drain(packer);
+	deflateReset(&packer->zlib);
+	packer->member_bytes = 0;
+}
 #endif
 
 void packer_add(struct packer *packer, const void *bytes, size_t size)
 {
 #ifdef SPO_ZLIB
+	if (packer->member_bytes && packer->member_bytes + size > MEMBER_BYTES)
+		end_member(packer);
+	packer->member_bytes += size;
 	packer->zlib.next_in = (uint8_t *)bytes;
 	packer->zlib.avail_in = size;
 	while (packer->zlib.avail_in) {
@@ -176,8 +195,7 @@ void packer_add(struct packer *packer, const void *bytes, size_t size)
 void packer_end(struct packer *packer)
 {
 #ifdef SPO_ZLIB
-	while (deflate(&packer->zlib, Z_FINISH) != Z_STREAM_END)
-		drain(packer);
+	end_member(packer);
 	drain(packer);
 #endif
 	packer->sink = NULL;

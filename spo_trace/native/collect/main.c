@@ -52,6 +52,7 @@ static int number(const char *text, int most)
 
 static void parse(int argc, char **argv, struct options *options)
 {
+	static char root[PATH_BYTES];
 	int letter;
 
 	while ((letter = getopt(argc, argv, "j:t:r:h")) != -1) {
@@ -60,7 +61,7 @@ static void parse(int argc, char **argv, struct options *options)
 		} else if (letter == 't') {
 			options->timeout_ms = 1000 * number(optarg, MAX_SECONDS);
 		} else if (letter == 'r') {
-			options->root = realpath(optarg, NULL);
+			options->root = realpath(optarg, root);
 			if (!options->root)
 				die(optarg, ": there is no such directory", "");
 		} else {

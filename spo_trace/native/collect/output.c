@@ -276,8 +276,6 @@ void output_end(int fd, bool kept)
 
 	if (!out.target && kept)
 		add_member(name, fd);
-	if (out.target && kept && fsync(fd) < 0)
-		die(name, " cannot be written: ", strerror(errno));
 	if (out.target && !kept)
 		unlinkat(out.directory, name, 0);
 	out.count -= !kept;
@@ -346,7 +344,7 @@ void output_commit(void)
 	    fstat(out.directory, &opened) < 0 || named.st_ino != opened.st_ino ||
 	    named.st_dev != opened.st_dev)
 		die(out.target, " was replaced by another program while it was being written", "");
-	if (fsync(out.directory) < 0 || rename_new() < 0)
+	if (rename_new() < 0)
 		die(out.target, " cannot be written: ", strerror(errno));
 	out.directory = -1;
 }
