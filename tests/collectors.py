@@ -69,7 +69,7 @@ def restored(directory: Path) -> dict[str, bytes]:
     stacks = dict(re.findall(rb"((?: .*\n)+)handle: (\d+)\n\n", texts["show_stacks_handles"]))
     lines = {number: stack for stack, number in stacks.items()}
     return {
-        name: re.sub(rb"(?<=\n)handle: (\d+)\n", lambda handle: lines[handle[1]], texts[name])
+        name: re.sub(rb"(?<=\n)handle: (\d+)\n", lambda handle: lines.get(handle[1], handle[0]), texts[name])
         for name in ("page_owner", "swap_page_owner")
         if name in texts
     }

@@ -30,8 +30,8 @@ native="$VM/../../spo_trace/native"
 capture before
 "$native/spo-collect" /run/one || exit 1
 "$native/spo-collect" -j 3 /run/several || exit 1
-python3 -I -S -c 'import sys; sys.path.append(sys.argv[1]); from spo_trace.collector.main import main; main(sys.argv[2:])' \
-    "$VM/../.." /run/python || exit 1
+start='import sys; sys.path.append(sys.argv[1]); from spo_trace.collector.main import main; main(sys.argv[2:])'
+python3 -I -S -c "$start" "$VM/../.." /run/python || exit 1
 "$native/spo-collect" > /run/archive.tar || exit 1
 capture after
 cp -r /run/one /run/several /run/python /run/archive.tar "$OUT"
