@@ -25,7 +25,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' \
 		$(MAKEFILE_LIST)
 
-$(READY): pyproject.toml hatch_build.py spo_trace/version.py $(wildcard spo_trace/native/*.[ch])
+$(READY): pyproject.toml hatch_build.py spo_trace/version.py $(wildcard spo_trace/native/*.[ch] spo_trace/native/collect/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("spo-trace needs Python 3.11 or newer: make PYTHON=python3.11")'
 	@echo "Installing spo-trace and its dependencies into $(VENV) (390 MB; pip downloads 90 MB the first time)"
 	@$(PYTHON) -m venv $(VENV)
@@ -77,7 +77,7 @@ lint: $(DEV) ## ruff, mypy --strict, the layers of imports (.importlinter), and 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	tests/lint/checkpatch.sh spo_trace/native/*.[ch] bpf/*.c tests/unit/native/*.[ch]
+	tests/lint/checkpatch.sh spo_trace/native/*.[ch] spo_trace/native/collect/*.[ch] bpf/*.c tests/unit/native/*.[ch]
 
 docs: $(READY) ## generate docs/commands.md from the help texts and docs/keys.md from the table of keys
 	$(BIN)/python -m tests.docs.reference > docs/commands.md

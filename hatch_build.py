@@ -1,46 +1,78 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compile spo_trace/native/*.c into one shared library when the package is built or installed.
+"""Compile the C sources when the package is built or installed: the scanner's library and the collector.
 
-Without a C compiler, the build prints a warning and leaves out the library; the slower reference parsers are used then.
+Without a C compiler, the build prints a warning and leaves both out: the slower reference parsers and the collector in
+Python are used then.
 """
 
 import os
 import shlex
 import subprocess
 import sysconfig
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fstack-protector-strong", "-Wall", "-Wextra")
+_FLAGS = ("-fstack-protector-strong", "-Wall", "-Wextra")
+_LIBRARY = ("-std=c11", "-O3", "-fPIC", "-shared")
+_COLLECTOR = ("-std=gnu11", "-O2", "-s", "-D_GNU_SOURCE", "-pthread")
+
+# In order of preference. Without zlib, the collector runs gzip; only a static one runs on any machine.
+_LINKED = (
+    (("-static", "-DSPO_ZLIB"), ("-lz",)),
+    (("-static",), ()),
+    (("-DSPO_ZLIB",), ("-lz",)),
+    ((), ()),
+)
 
 
-class NativeLibrary(BuildHookInterface):
-    """Add the compiled library to the wheel."""
+class NativeCode(BuildHookInterface):
+    """Add the compiled files to the wheel."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile the library and tag the wheel for this platform and any Python 3."""
-        target = Path(self.root, "spo_trace", "native", "libspo.so")
-        if self.target_name != "wheel" or not self._compile(target):
+        """Compile, and tag the wheel for this platform and any Python 3."""
+        if self.target_name != "wheel":
             return
-        build_data["artifacts"].append(str(target.relative_to(self.root)))
-        build_data["pure_python"] = False
-        platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
-        build_data["tag"] = f"py3-none-{platform}"
+        native = Path(self.root, "spo_trace", "native")
+        library = [*_FLAGS, *_LIBRARY, *_sources(native.glob("*.c"))]
+        collector = [*_FLAGS, *_COLLECTOR, *_sources([*native.glob("collect/*.c"), native / "strings.c"])]
+        made = {
+            native / "libspo.so": self._compile(native / "libspo.so", [library]),
+            native / "spo-collect": self._compile(
+                native / "spo-collect", [[*flags, *collector, *libraries] for flags, libraries in _LINKED]
+            ),
+        }
+        for target, error in made.items():
+            if error is None:
+                build_data["artifacts"].append(str(target.relative_to(self.root)))
+            else:
+                self.app.display_warning(f"built without {target.name}, spo-trace will be slower: {error}")
+        if None in made.values():
+            build_data["pure_python"] = False
+            platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+            build_data["tag"] = f"py3-none-{platform}"
 
-    def _compile(self, target: Path) -> bool:
-        sources = sorted(map(str, target.parent.glob("*.c")))
+    # Try several commands. Return the error of the last one if all fail; then there is no target.
+    def _compile(self, target: Path, attempts: Sequence[Sequence[str]]) -> str | None:
         compiler = shlex.split(os.environ.get("CC", "cc"))
         made = target.with_suffix(".new")
-        try:
-            subprocess.run([*compiler, *_FLAGS, "-o", str(made), *sources], check=True)  # noqa: S603  # the builder's CC
-        except (OSError, subprocess.CalledProcessError) as error:
-            target.unlink(missing_ok=True)
-            self.app.display_warning(f"built without the compiled scanner, parsing will be much slower: {error}")
-            return False
-        # A running process may have the old library mapped.
-        made.replace(target)
-        return True
+        failed = ""
+        for arguments in attempts:
+            try:
+                subprocess.run([*compiler, "-o", str(made), *arguments], check=True, capture_output=True, text=True)  # noqa: S603  # the builder's CC
+            except (OSError, subprocess.CalledProcessError) as error:
+                failed = f"{error}\n{getattr(error, 'stderr', '')}"
+                continue
+            # A running process may have the old file mapped.
+            made.replace(target)
+            return None
+        target.unlink(missing_ok=True)
+        return failed
+
+
+def _sources(paths: Iterable[Path]) -> list[str]:
+    return sorted(map(str, paths))

@@ -28,6 +28,7 @@ COMMANDS = (
     "doctor",
     "snapshot",
     "capture-script",
+    "collector",
     "trace",
     "report",
     "diff",

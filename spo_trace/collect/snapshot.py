@@ -110,7 +110,7 @@ class _Collection:
         self._check_not_empty()
         self._rows.check_total(machine.page_size)
         machine = facts_after(self._source, machine, self._warnings)
-        self._write_stacks()
+        self._write_stacks(stack_files.handles_are_kernels)
         options = dict(self._source.options)
         return Meta(
             schema.SCHEMA_VERSION,
@@ -138,14 +138,16 @@ class _Collection:
         self._rows.write("pages", text, trace.restore(batches) if trace else batches)
         return text.outcome.pageblock_order
 
-    def _write_stacks(self) -> None:
-        self._stacks.fill_handles()
+    def _write_stacks(self, handles_are_kernels: bool) -> None:
+        if handles_are_kernels:
+            self._stacks.fill_handles()
         if self._stacks.handle_only:
             self._warnings.append(f"{self._stacks.handle_only:,} {_HANDLE_ONLY}")
         # In batches, because the rows of all stacks take more memory than the stacks themselves.
         stacks = iter(self._stacks)
         while some := list(islice(stacks, _STACK_ROWS)):
-            self._writer.write("stacks", to_batch(schema.STACKS, [_stack_row(stack) for stack in some]))
+            rows = [_stack_row(stack, handles_are_kernels) for stack in some]
+            self._writer.write("stacks", to_batch(schema.STACKS, rows))
 
     def _check_not_empty(self) -> None:
         counts = [self._log.files[name] for name in ("page_owner", "swap_page_owner") if name in self._log.files]
@@ -167,7 +169,7 @@ class _Collection:
 _STACK_ROWS = 1 << 12
 
 
-def _stack_row(stack: Stack) -> StackRow:
+def _stack_row(stack: Stack, handle_is_kernels: bool) -> StackRow:
     frames = stack.frames
     named = named_frames(frames, stack.handle)
     symbols = [function_name(frame) for frame in named]
@@ -177,7 +179,7 @@ def _stack_row(stack: Stack) -> StackRow:
         stack_hash=hash_texts(named),
         symbol_hash=hash_texts(symbols),
         frames=list(frames),
-        handle=stack.handle,
+        handle=stack.handle if handle_is_kernels else None,
         nr_base_pages=stack.nr_base_pages,
         category=category,
         caller=caller,

@@ -7,6 +7,7 @@ from spo_trace.collect.read_log import ReadLog
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.page_owner_stacks import StackRecord, stack_records
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.formats.text_reader import chunks_in
 from spo_trace.sources.source import Source
 
 __all__ = ["StackFiles"]
@@ -15,7 +16,10 @@ _STACK_COUNT = "show_stacks prints stack_count, which counts allocations and not
 
 
 class StackFiles:
-    """Read the files of page_owner_stacks into `stacks`; `missing` has those that could not be read, and why."""
+    """Read the files of page_owner_stacks into `stacks`; `missing` has those that could not be read, and why.
+
+    `handles_are_kernels`: not if spo-collect made the capture and numbered the stacks.
+    """
 
     def __init__(self, source: Source, log: ReadLog, stacks: StackTable, warnings: list[str]) -> None:
         """Append warnings for the user to `warnings`."""
@@ -25,9 +29,12 @@ class StackFiles:
         self._stacks = stacks
         self._warnings = warnings
         self._is_blocked = False
+        self.handles_are_kernels = True
 
     def read_handles(self) -> None:
         """Read the stack of each handle. Call this before page_owner is read, which may print handles (print_mode)."""
+        whose = self._source.open("handles")
+        self.handles_are_kernels = whose is None or b"".join(chunks_in(whose)).strip() != b"collector"
         for record in self._records("show_stacks_handles"):
             if record.handle is not None and record.stack is not None:
                 self._stacks.know_handle(record.handle, record.stack)

@@ -17,7 +17,9 @@ __all__ = ["bounded"]
 
 _OF_FILE = {
     **dict.fromkeys(STACK_FILES, MAX_STACKS_FILE_BYTES),
-    **dict.fromkeys(("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize"), MAX_ONE_LINE_BYTES),
+    **dict.fromkeys(
+        ("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize", "handles"), MAX_ONE_LINE_BYTES
+    ),
     "zoneinfo": MAX_ZONEINFO_BYTES,
 }
 

@@ -34,6 +34,8 @@ PATHS = {
     "date": "date",
     "pagesize": "pagesize",
     "getconf": "getconf",
+    # Whose handles the records of a capture have: `kernel`, or `collector` for numbers that spo-collect chose.
+    "handles": "handles",
 }
 
 # Other paths in a report of a whole machine (sosreport), as patterns relative to its root.

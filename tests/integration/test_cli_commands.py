@@ -15,6 +15,7 @@ COMMANDS = (
     "doctor",
     "snapshot",
     "capture-script",
+    "collector",
     "report",
     "diff",
     "watch",

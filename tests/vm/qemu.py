@@ -33,7 +33,8 @@ class Machine:
     """A guest: its kernel, command line and size; `disks_mib` become /dev/vda, /dev/vdb …
 
     Memory and processors are divided between the NUMA `nodes`. `dimm_mib`: more memory, which the kernel finds as a
-    memory device (memory hotplug) of the last node.
+    memory device (memory hotplug) of the last node. `counts_instructions`: the guest's clock advances by 2 ns for each
+    instruction, whatever the load of the host.
     """
 
     kernel: Path
@@ -43,16 +44,20 @@ class Machine:
     disks_mib: tuple[int, ...] = (1024,)
     nodes: int = 1
     dimm_mib: int = 0
+    counts_instructions: bool = False
 
 
 def command(machine: Machine, share: Path, disk_fds: Sequence[int], acceleration: str) -> list[str]:
     """Return the command that boots `machine` with the host's root file system (read-only) and the writable `share`."""
+    accel = ["-accel", "tcg,thread=multi" if acceleration == "tcg" else acceleration]
+    if machine.counts_instructions:
+        accel, acceleration = ["-accel", "tcg,thread=single", "-icount", "shift=1"], "tcg"
     cpu = "host" if acceleration == "kvm" else _TCG_CPU
     disks = [word for fd in disk_fds for word in ("-drive", f"file=/proc/self/fd/{fd},format=raw,if=virtio")]
     append = f"{_CONSOLE} {_ROOT} {_SAME_ADDRESSES} init={INIT} {machine.cmdline}"
     return [
         QEMU,
-        *("-accel", "tcg,thread=multi" if acceleration == "tcg" else acceleration, "-cpu", cpu),
+        *(*accel, "-cpu", cpu),
         *("-smp", str(machine.processors), *_memory(machine)),
         *_BARE,
         *_virtfs("rootfs", Path("/"), ",readonly=on"),

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The options, and the order in which everything is read. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "collect.h"
+
+/* More readers do not finish earlier: one of them at a time writes. */
+#define MAX_READERS 8
+#define MAX_SECONDS 86400
+
+static const char usage[] =
+	"usage: spo-collect [-j READERS] [-t SECONDS] [-r ROOT] [DIRECTORY]\n"
+	"\n"
+	"Copy what spo-trace reads of this machine's kernel into the new directory DIRECTORY,\n"
+	"or as a tar archive to standard output. Only root can read debugfs.\n"
+	"\n"
+	"  -j READERS  parallel readers of page_owner (1)\n"
+	"  -t SECONDS  give up page_owner_stacks if it gives no data for so long (10)\n"
+	"  -r ROOT     read a tree of copied files instead\n"
+	"\n"
+	"On a machine with spo-trace: ssh root@HOST spo-collect | spo-trace report -\n";
+
+static const char *const before[][2] = {
+	{ "cmdline", "proc/cmdline" },
+	{ "version", "proc/version" },
+	{ "boot_id", "proc/sys/kernel/random/boot_id" },
+	{ "block_size_bytes", "sys/devices/system/memory/block_size_bytes" },
+	{ "modules", "proc/modules" },
+	{ "slabinfo", "proc/slabinfo" },
+	{ "allocinfo", "proc/allocinfo" },
+	{ "pagetypeinfo", "proc/pagetypeinfo" },
+	{ "buddyinfo", "proc/buddyinfo" },
+	{ "uptime", "proc/uptime" },
+	{ "swaps", "proc/swaps" },
+	{ "zoneinfo", "proc/zoneinfo" },
+	{ "vmstat", "proc/vmstat" },
+	{ "meminfo", "proc/meminfo" },
+};
+
+static int number(const char *text, int most)
+{
+	char *end;
+	long found = strtol(text, &end, 10);
+
+	if (*end || end == text || found < 1 || found > most)
+		die(text, " is out of range", "");
+	return found;
+}
+
+static void parse(int argc, char **argv, struct options *options)
+{
+	static char root[PATH_BYTES];
+	int letter;
+
+	while ((letter = getopt(argc, argv, "j:t:r:h")) != -1) {
+		if (letter == 'j') {
+			options->readers = number(optarg, MAX_READERS);
+		} else if (letter == 't') {
+			options->timeout_ms = 1000 * number(optarg, MAX_SECONDS);
+		} else if (letter == 'r') {
+			options->root = realpath(optarg, root);
+			if (!options->root)
+				die(optarg, ": there is no such directory", "");
+		} else {
+			bool asked = letter == 'h';
+
+			write_all(asked ? STDOUT_FILENO : STDERR_FILENO, usage, sizeof(usage) - 1);
+			exit(asked ? 0 : 2);
+		}
+	}
+	if (argc - optind > 1)
+		die("name one directory", "", "");
+	options->target = argv[optind];
+	if (strcmp(options->root, "/") == 0)
+		options->root = "";
+}
+
+/* Of a copied tree, these files are under the names that a capture has. */
+static void read_again(const struct options *options)
+{
+	bool copied = *options->root;
+
+	copy_file(options, "meminfo-after", copied ? "proc/meminfo-after" : "proc/meminfo");
+	copy_file(options, "uptime-after", copied ? "proc/uptime-after" : "proc/uptime");
+}
+
+static bool read_owners(const struct options *options)
+{
+	char debugfs[PATH_BYTES], path[PATH_BYTES];
+	enum handles_of handles = HANDLES_OF_COLLECTOR;
+	bool found;
+
+	find_debugfs(options, debugfs);
+	stacks_open();
+	if (!join_path(path, debugfs, "page_owner"))
+		die(debugfs, ": the name is too long", "");
+	found = records_copy(options, PAGE_RECORD, path, &handles);
+	/* Right after page_owner, as the two are compared. */
+	copy_stacks(options, "show_stacks", debugfs);
+	join_path(path, debugfs, "swap_page_owner");
+	records_copy(options, SWAP_RECORD, path, &handles);
+	if (handles == HANDLES_OF_KERNEL) {
+		copy_stacks(options, "show_stacks_handles", debugfs);
+		copy_stacks(options, "show_handles", debugfs);
+		output_text("handles", "kernel\n");
+	} else {
+		stacks_write();
+		output_text("handles", "collector\n");
+	}
+	return found;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .root = "", .readers = 1, .timeout_ms = 10000 };
+	bool found;
+
+	parse(argc, argv, &options);
+	umask(077);
+	output_open(options.target);
+	system_facts(&options);
+	list_processes(&options);
+	list_cgroups(&options);
+	for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++)
+		copy_file(&options, before[i][0], before[i][1]);
+	found = read_owners(&options);
+	read_again(&options);
+	output_commit();
+	if (!found)
+		warn("page_owner could not be read: is this root, is debugfs mounted, ",
+		     "and was the kernel booted with page_owner=on?", "");
+	return !found;
+}

@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * page_owner and swap_page_owner. debugfs returns one record for each read(2); a copied file is cut
+ * at the lines that begin a record. Several readers take ranges of PFNs in turn, and write them in
+ * order, each as a member of the gzip file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../text.h"
+#include "../scan.h"
+#include "collect.h"
+
+/* Compressed at once: enough to amortise a call of zlib, and little memory. */
+#define TEXT_BYTES (16 << 10)
+
+/* A copied file is read in pieces of this size. Twice the longest record that is changed. */
+#define PIECE_BYTES (2 * LONGEST_RECORD)
+
+#define ROOM_BYTES (PIECE_BYTES + SPO_PADDING)
+
+/* PFNs of a range: its compressed text fits PACKED_BYTES (gzip.c). */
+#define RANGE_PFNS (1 << 11)
+
+/* "\nPage allocated via " is shorter. */
+#define SEPARATOR_BYTES 32
+
+/* A thread calls zlib and pread(2). */
+#define THREAD_STACK (256 << 10)
+
+#define LAST_POSITION INT64_MAX
+
+/* As in limits.py, which gives the reason. */
+#define MAX_ENOMEM_US 30000000
+
+enum stop { STOP_PAST, STOP_END, STOP_ERROR };
+
+/* What the readers of a file share. */
+struct job {
+	const char *path;
+	enum record_kind kind;
+	enum handles_of handles;
+	struct archive_file file;
+	pthread_mutex_t lock;
+	pthread_cond_t turned;
+	int64_t start;
+	uint64_t tickets;
+	uint64_t turn;
+	uint64_t too_large;
+	uint64_t written;
+	int error;
+	bool ended;
+};
+
+struct reader {
+	struct job *job;
+	int fd;
+	uint8_t *room;
+	size_t used;
+	struct packer *packer;
+	bool packing;
+	uint64_t ticket;
+	int64_t next_pfn;
+	/* Where positions cannot be set: the position of the next read, and number - position. */
+	bool by_position;
+	int64_t position;
+	int64_t base;
+	bool has_base;
+	struct lack lack;
+};
+
+static void wait_turn(struct reader *reader)
+{
+	struct job *job = reader->job;
+
+	pthread_mutex_lock(&job->lock);
+	while (job->turn != reader->ticket)
+		pthread_cond_wait(&job->turned, &job->lock);
+	pthread_mutex_unlock(&job->lock);
+}
+
+static void pass_turn(struct reader *reader)
+{
+	struct job *job = reader->job;
+
+	wait_turn(reader);
+	pthread_mutex_lock(&job->lock);
+	job->turn++;
+	pthread_cond_broadcast(&job->turned);
+	pthread_mutex_unlock(&job->lock);
+}
+
+static void in_turn(void *context, const void *bytes, size_t size)
+{
+	struct reader *reader = context;
+
+	wait_turn(reader);
+	gzip_write(&reader->job->file, bytes, size);
+	reader->job->written += size;
+}
+
+static void pack(struct reader *reader, const uint8_t *bytes, size_t size)
+{
+	if (!reader->packing)
+		packer_begin(reader->packer, in_turn, reader);
+	reader->packing = true;
+	packer_add(reader->packer, bytes, size);
+}
+
+static void pack_text(struct reader *reader)
+{
+	if (reader->used)
+		pack(reader, reader->room, reader->used);
+	reader->used = 0;
+}
+
+static void pack_end(struct reader *reader)
+{
+	pack_text(reader);
+	if (reader->packing)
+		packer_end(reader->packer);
+	reader->packing = false;
+}
+
+/* 8f0efa81dfbc, 6.1: the file has .llseek. fdinfo has the position on every version. */
+static int64_t position_of(int fd)
+{
+	int64_t position = lseek(fd, 0, SEEK_CUR);
+	struct lines name = { 0 };
+	char text[64] = "";
+	ssize_t got = -1;
+	int info;
+
+	if (position >= 0)
+		return position;
+	put(&name, "/proc/self/fdinfo/");
+	put_number(&name, fd);
+	name.text[name.used] = 0;
+	info = open(name.text, O_RDONLY | O_CLOEXEC);
+	if (info >= 0) {
+		got = read(info, text, sizeof(text) - 1);
+		close(info);
+	}
+	if (got < 5 || memcmp(text, "pos:", 4) != 0)
+		die("the position in page_owner is unknown", "", "");
+	return strtoll(text + 4, NULL, 10);
+}
+
+static ssize_t next_record(struct reader *reader)
+{
+	uint8_t *room = reader->room + reader->used;
+	ssize_t got;
+
+	do {
+		if (reader->by_position)
+			got = pread(reader->fd, room, LONGEST_RECORD, reader->position);
+		else
+			got = read(reader->fd, room, LONGEST_RECORD);
+	} while (got < 0 && errno == EINTR);
+	return got;
+}
+
+/* What positions mean is known from the first record: 6.1 changed it for page_owner. */
+static bool note_position(struct reader *reader, ssize_t got)
+{
+	int64_t number;
+
+	if (reader->has_base && !reader->by_position)
+		return true;
+	if (!record_number(reader->job->kind, reader->room + reader->used, got, &number))
+		return !reader->by_position;
+	if (!reader->has_base)
+		reader->base = number + 1 - position_of(reader->fd);
+	reader->has_base = true;
+	reader->position = number + 1 - reader->base;
+	if (reader->lack.known < 0)
+		reader->lack.known = 0;
+	return true;
+}
+
+/* After ENOMEM: whether reading can go on. */
+static bool go_on(struct reader *reader, int64_t end)
+{
+	int64_t position = reader->by_position ? reader->position : position_of(reader->fd);
+
+	switch (lack_pass(&reader->lack, reader->fd, reader->room + reader->used, &position, end)) {
+	case LACK_PASSED:
+		return true;
+	case LACK_LASTS:
+		return false;
+	case LACK_SKIPPED:
+		break;
+	}
+	if (lseek(reader->fd, position, SEEK_SET) < 0) {
+		reader->by_position = true;
+		reader->position = position;
+		return reader->has_base;
+	}
+	return true;
+}
+
+/* Read records up to PFN `end`, exclusive. */
+static enum stop read_records(struct reader *reader, int64_t end)
+{
+	struct job *job = reader->job;
+
+	for (;;) {
+		ssize_t got = next_record(reader);
+
+		if (got < 0) {
+			if (errno == ENOMEM && go_on(reader, end))
+				continue;
+			return STOP_ERROR;
+		}
+		if (got == 0)
+			return STOP_END;
+		if (end != LAST_POSITION) {
+			int64_t position = lseek(reader->fd, 0, SEEK_CUR);
+
+			/* After a record, the position is its PFN + 1. */
+			if (position > end) {
+				reader->next_pfn = position - 1;
+				return STOP_PAST;
+			}
+		} else if (!note_position(reader, got)) {
+			errno = ENOMEM;
+			return STOP_ERROR;
+		}
+		if (job->handles == HANDLES_OF_COLLECTOR)
+			got = stacks_replace(job->kind, reader->room + reader->used, got);
+		reader->used += got;
+		if (reader->used >= TEXT_BYTES)
+			pack_text(reader);
+	}
+}
+
+/* Pass on the records in the room that are complete; return where the rest begins. */
+static size_t pack_records(struct reader *reader, size_t size, bool at_end, bool *in_middle)
+{
+	struct job *job = reader->job;
+	uint8_t *p = reader->room, *end = p + size;
+
+	while (p < end) {
+		uint8_t *next = (uint8_t *)next_start(p, end);
+		size_t length = next - p;
+
+		if (next == end && !at_end) {
+			if (p > reader->room || size < PIECE_BYTES)
+				break;
+			/* It is too long. Its last bytes may be the beginning of another. */
+			pack(reader, p, size - SEPARATOR_BYTES);
+			*in_middle = true;
+			return size - SEPARATOR_BYTES;
+		}
+		if (!*in_middle && starts_record(p) && job->handles == HANDLES_OF_COLLECTOR)
+			length = stacks_replace(job->kind, p, length);
+		*in_middle = false;
+		pack(reader, p, length);
+		p = next;
+	}
+	return p - reader->room;
+}
+
+static enum stop read_copy(struct reader *reader)
+{
+	bool at_end = false, in_middle = false;
+	size_t size = 0;
+
+	while (!at_end) {
+		ssize_t got = read(reader->fd, reader->room + size, PIECE_BYTES - size);
+		size_t done;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return STOP_ERROR;
+		if (!size && !reader->packing && prints_handle(reader->room, got))
+			reader->job->handles = HANDLES_OF_KERNEL;
+		at_end = got == 0;
+		size += got;
+		memset(reader->room + size, 0, SPO_PADDING);
+		done = pack_records(reader, size, at_end, &in_middle);
+		size -= done;
+		memmove(reader->room, reader->room + done, size);
+	}
+	return STOP_END;
+}
+
+static void note_stop(struct reader *reader, enum stop stop)
+{
+	struct job *job = reader->job;
+	int error = errno;
+
+	pthread_mutex_lock(&job->lock);
+	if (stop == STOP_ERROR && !job->error)
+		job->error = error;
+	if (stop != STOP_PAST)
+		job->ended = true;
+	/* Skip the hole: otherwise the kernel would search it again for each range. */
+	if (stop == STOP_PAST && reader->next_pfn > job->start)
+		job->start = reader->next_pfn;
+	pthread_mutex_unlock(&job->lock);
+}
+
+static bool take_range(struct reader *reader, int64_t *start)
+{
+	struct job *job = reader->job;
+	bool taken;
+
+	pthread_mutex_lock(&job->lock);
+	taken = !job->ended;
+	if (taken) {
+		*start = job->start;
+		job->start += RANGE_PFNS;
+		reader->ticket = job->tickets++;
+	}
+	pthread_mutex_unlock(&job->lock);
+	return taken;
+}
+
+static void *read_ranges(void *context)
+{
+	struct reader *reader = context;
+	int64_t start;
+
+	while (take_range(reader, &start)) {
+		enum stop stop = STOP_ERROR;
+
+		if (lseek(reader->fd, start, SEEK_SET) >= 0)
+			stop = read_records(reader, start + RANGE_PFNS);
+		note_stop(reader, stop);
+		pack_end(reader);
+		pass_turn(reader);
+	}
+	return NULL;
+}
+
+static struct reader *new_reader(struct job *job, int fd)
+{
+	struct reader *reader = calloc(1, sizeof(*reader));
+
+	if (!reader)
+		die("out of memory", "", "");
+	reader->room = calloc(1, ROOM_BYTES);
+	if (!reader->room)
+		die("out of memory", "", "");
+	reader->job = job;
+	reader->fd = fd;
+	reader->packer = packer_new();
+	reader->lack = (struct lack){ .known = -1, .left_us = MAX_ENOMEM_US };
+	return reader;
+}
+
+static void free_reader(struct reader *reader)
+{
+	reader->job->too_large += reader->lack.too_large;
+	close(reader->fd);
+	packer_free(reader->packer);
+	free(reader->room);
+	free(reader);
+}
+
+/* 8f0efa81dfbc, 6.1: positions are PFNs. Before, they count from the lowest PFN. */
+static bool positions_are_pfns(int fd, uint8_t *room)
+{
+	int64_t pfn;
+	ssize_t got;
+	bool found;
+
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return false;
+	got = read(fd, room, LONGEST_RECORD);
+	found = got > 0 && record_number(PAGE_RECORD, room, got, &pfn) &&
+		lseek(fd, 0, SEEK_CUR) == pfn + 1;
+	return lseek(fd, 0, SEEK_SET) == 0 && found;
+}
+
+static void read_in_ranges(struct job *job, struct reader *first, int readers)
+{
+	pthread_t *threads = calloc(readers, sizeof(*threads));
+	struct reader **others = calloc(readers, sizeof(*others));
+	pthread_attr_t attributes;
+
+	if (!threads || !others)
+		die("out of memory", "", "");
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, THREAD_STACK);
+	first->lack.known = 0;
+	for (int i = 1; i < readers; i++) {
+		int fd = open(job->path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			break;
+		others[i] = new_reader(job, fd);
+		others[i]->lack.known = 0;
+		if (pthread_create(&threads[i], &attributes, read_ranges, others[i]) != 0)
+			die("a thread cannot be started", "", "");
+	}
+	read_ranges(first);
+	for (int i = 1; i < readers && others[i]; i++) {
+		pthread_join(threads[i], NULL);
+		free_reader(others[i]);
+	}
+	pthread_attr_destroy(&attributes);
+	free(threads);
+	free(others);
+}
+
+static void read_all(struct reader *reader)
+{
+	enum stop stop;
+	struct stat status;
+
+	/* Files in debugfs have size 0. */
+	if (fstat(reader->fd, &status) == 0 && status.st_size)
+		stop = read_copy(reader);
+	else
+		stop = read_records(reader, LAST_POSITION);
+	note_stop(reader, stop);
+	/* A file without records has a member, too. */
+	if (!reader->packing)
+		pack(reader, NULL, 0);
+	pack_end(reader);
+}
+
+static bool kernel_prints_handles(int fd, uint8_t *room)
+{
+	ssize_t got = pread(fd, room, LONGEST_RECORD, 0);
+
+	return got > 0 && prints_handle(room, got);
+}
+
+static void note_problems(const struct job *job, const char *name)
+{
+	struct lines text = { 0 };
+
+	if (job->error == ENOMEM) {
+		output_error(name, ENOMEM, NULL,
+			     "the kernel ran out of memory (ENOMEM) and did not recover");
+	} else if (job->error) {
+		output_error(name, job->error, job->path, NULL);
+	} else if (job->too_large) {
+		put_number(&text, job->too_large);
+		put_bytes(&text, " records do not fit the kernel's buffer", 40);
+		output_error(name, ENOMEM, NULL, text.text);
+	}
+}
+
+/* Copy a file of records. Return whether it could be read at all; `handles`: whose it has. */
+bool records_copy(const struct options *options, enum record_kind kind, const char *path,
+		  enum handles_of *handles)
+{
+	const char *name = kind == PAGE_RECORD ? "page_owner" : "swap_page_owner";
+	struct job job = {
+		.path = path,
+		.kind = kind,
+		.handles = *handles,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.turned = PTHREAD_COND_INITIALIZER,
+	};
+	struct reader *reader;
+	bool kept;
+	int fd = open_regular(path);
+
+	if (fd < 0) {
+		output_error(name, errno, path, NULL);
+		return false;
+	}
+	gzip_begin(&job.file, name);
+	reader = new_reader(&job, fd);
+	if (kind == PAGE_RECORD && kernel_prints_handles(fd, reader->room))
+		job.handles = HANDLES_OF_KERNEL;
+	if (kind == PAGE_RECORD && options->readers > 1 && positions_are_pfns(fd, reader->room))
+		read_in_ranges(&job, reader, options->readers);
+	else
+		read_all(reader);
+	free_reader(reader);
+	/* The first 20 bytes are those of an empty member. */
+	kept = !job.error || job.written > 20;
+	gzip_end(&job.file, kept);
+	note_problems(&job, name);
+	*handles = job.handles;
+	return kept;
+}
