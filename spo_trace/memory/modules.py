@@ -29,9 +29,9 @@ def loaded_modules(kernel: Kernel) -> list[ModuleText]:
     link = kernel.types.offset("module", "list")
     try:
         at = kernel.image.u64(head)
-        for _ in range(MAX_MODULES):
-            if at in (head, 0) or left <= 0:
-                break
+        seen = {head, 0}
+        while at not in seen and left > 0 and len(seen) <= MAX_MODULES:
+            seen.add(at)
             symbols, texts = _module(kernel, at - link, left)
             left -= symbols
             found += texts
