@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -111,6 +112,7 @@ def test_pages_are_counted_as_the_kernel_does(capture: MemoryCapture) -> None:
         (lambda: kdump(small_dump())[:5000], "was cut off"),
         (lambda: kdump(small_dump(), lambda page: (0x40, page)), "was cut off|no compression|damaged"),
         (lambda: b"\x7fELF\1\1\1".ljust(64, b"\0"), "not of a 64-bit little-endian machine"),
+        (lambda: Path(sys.executable).resolve().read_bytes(), "a program or a library"),
         (lambda: without_lines(b"SYMBOL(kallsyms_"), "VMCOREINFO has no kallsyms"),
     ],
 )
