@@ -54,7 +54,7 @@ def _module(kernel: Kernel, module: int, most: int) -> tuple[int, list[ModuleTex
 
 def _ranges(kernel: Kernel, module: int) -> Iterator[tuple[int, int]]:
     types = kernel.types
-    # ac3b43283923, 6.4: module_memory; before, module_layout.
+    # 6.12 and 7.2 have module_memory, 6.1 has module_layout.
     if types.btf.offset("module", "mem") is not None:
         at, step = module + types.offset("module", "mem"), types.size("module_memory")
         base, size = types.offset("module_memory", "base"), types.offset("module_memory", "size")

@@ -195,13 +195,13 @@ class PageOwner:
         bit = block * np.uint64(layout.pageblock_bits)
         bits = flags[(bit >> np.uint64(6)).astype(np.int64)] >> (bit & np.uint64(63))
         kinds = bits & np.uint64(7)
-        # 7.0 or earlier: isolation is a bit of its own.
+        # Seen on 7.2: isolation is a bit of its own.
         if layout.isolate_bit is not None and self._isolate is not None:
             isolated = bits >> np.uint64(layout.isolate_bit & 63) & np.uint64(1)
             kinds = np.where(isolated != 0, np.uint64(self._isolate), kinds)
         return kinds
 
-    # 6.17 or earlier: nothing is printed of tail pages, whose memcg_data has another meaning.
+    # Nothing is printed of tail pages (seen on 6.1, 6.12 and 7.2), whose memcg_data means something else.
     def _memcg_data(self, pages: Bytes) -> Numbers:
         if self._layout.memcg_data is None:
             return np.zeros(len(pages), np.uint64)
