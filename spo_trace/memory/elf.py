@@ -60,7 +60,7 @@ def read_core(file: BinaryIO) -> Core:
         raise Problem("this ELF file is not of a 64-bit little-endian machine", _ONLY)
     if kind != _ET_CORE:
         raise Problem("this ELF file is a program or a library, not a dump of memory", "name a vmcore")
-    # e_ehsize is not used: QEMU before 8.0 writes a wrong one.
+    # e_ehsize is not used: QEMU 7.2 writes a wrong one.
     if count == _PN_XNUM:
         count = struct.unpack_from("<I", _read_at(file, section_at, _SECTION_BYTES), _SH_INFO)[0]
     if entry_bytes != _PROGRAM.size or not 0 < count <= MAX_ELF_SEGMENTS:
