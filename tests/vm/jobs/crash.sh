@@ -7,7 +7,7 @@ take() {
     capture before
     local line
     line=$(sed "s|init=[^ ]*|init=$VM/guest/crash_init.sh|; s/crashkernel=[^ ]*//; s/page_owner=[^ ]*//" /proc/cmdline)
-    kexec -p "$KERNEL" --append="$line reset_devices maxcpus=1 nokaslr" || exit
+    kexec -p "$KERNEL" --append="$line reset_devices maxcpus=1 nokaslr no_timer_check" || exit
     echo c > /proc/sysrq-trigger
 }
 . "$VM/jobs/varied.sh"
