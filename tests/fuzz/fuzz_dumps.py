@@ -104,7 +104,7 @@ def _damaged(dump: Dump, choose: random.Random, pointers: list[int]) -> tuple[Du
 
 
 # Half of the time a pointer, if the page has some: most other words are never looked at.
-def _word(page: bytes, choose: random.Random) -> int:
+def _word(page: bytearray, choose: random.Random) -> int:
     words = struct.unpack("<512Q", page)
     pointers = [at for at, word in enumerate(words) if word >> 47 == 0x1FFFF]
     return choose.choice(pointers) if pointers and choose.random() < 0.5 else choose.randrange(PAGE // 8)
