@@ -11,6 +11,7 @@ from spo_trace.memory.dump import kernel_of, open_dump
 from tests.oracle.captures import read
 from tests.vm import guest, kernels
 from tests.vm.jobs.memory_capture import write
+from tests.vm.makedumpfile import LEVELS, check_filtered, has_makedumpfile
 from tests.vm.memory_records import records, with_stacks
 from tests.vm.qemu import Machine
 from tests.vm.support import JOBS
@@ -31,6 +32,9 @@ def test_owners_in_the_memory_of_a_crashed_kernel(tmp_path: Path) -> None:
     job = (JOBS / "crash.sh").read_text()
     guest.run(machine, job, tmp_path, time_limit=1800, environment={"KERNEL": str(kernel)})
     check(tmp_path)
+    if has_makedumpfile():
+        for level in LEVELS:
+            check_filtered(tmp_path / "vmcore.crash", tmp_path / "captures" / "crash", level, tmp_path)
 
 
 def check(out: Path) -> None:
@@ -38,12 +42,13 @@ def check(out: Path) -> None:
     with (out / "vmcore.crash").open("rb") as file:
         capture = MemoryCapture(kernel_of(open_dump(file)))
         write(capture, out / "captures" / "crash")
+        used = capture.swap_count.used
     before, crash = out / "captures" / "before", out / "captures" / "crash"
     # Nothing was swapped out or in meanwhile.
     swap = records(read(before, "swap_page_owner"), "swap_page_owner")
     assert len(swap) > 5000
     assert records(with_stacks(crash, "swap_page_owner"), "swap_page_owner") == swap
-    assert capture.swap_count.used == len(swap)
+    assert used == len(swap)
     # Some pages were freed, and others allocated: by kexec, and by the shell.
     pages = records(read(before, "page_owner"), "page_owner")
     mine = records(with_stacks(crash, "page_owner"), "page_owner")
