@@ -86,9 +86,15 @@ class PageOwner:
         layout = self._layout
         ext, lost = self._rows(section.page_ext, start, count, layout.ext_bytes)
         pages, lost_pages = self._rows(section.map_base, start, count, layout.page_bytes)
+        owned = self._has_owner(ext, start)
         # Of a kernel's own pages, filters leave out only those of zeros, which have no owners.
-        self.unread_pages += 0 if self._kernel.image.omits_zeros else max(lost, lost_pages)
-        listed = np.flatnonzero(self._has_owner(ext, start) & ~self._is_free(pages))
+        self.unread_pages += 0 if self._kernel.image.omits_zeros else lost
+        if lost_pages:
+            # Holes in memory have no struct page either; a page that has an owner has one.
+            absent = ~pages.any(axis=1)
+            self.unread_pages += int(np.count_nonzero(owned & absent))
+            owned &= ~absent
+        listed = np.flatnonzero(owned & ~self._is_free(pages))
         if len(listed):
             pfns = listed.astype(np.uint64) + np.uint64(start)
             yield from self._printed(ext[listed], pages[listed], pfns, self._pageblock_flags(section))
