@@ -15,8 +15,9 @@ import pytest
 from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.dump import kernel_of, open_dump
 from spo_trace.memory.problem import Problem
+from spo_trace.memory.x86_64 import X86Image
 from tests import dumps
-from tests.dumps import FIXTURE, elf, flattened, kdump, small_dump, zlib_page
+from tests.dumps import FIXTURE, Dump, elf, flattened, kdump, small_dump, small_kernel, zlib_page
 from tests.vm.memory_records import HANDLE, difference, records
 
 FORMATS: dict[str, Callable[[], bytes]] = {
@@ -157,3 +158,21 @@ def test_part_of_a_split_dump_is_refused() -> None:
     data[dumps.PAGE + 12 : dumps.PAGE + 16] = struct.pack("<i", 1)
     with pytest.raises(Problem, match="one part of a split dump"):
         capture_of(bytes(data))
+
+
+@pytest.mark.parametrize("make", [kdump, elf])
+@pytest.mark.parametrize("user_bits", [0, 0x1000 | 5])
+def test_kallsyms_and_a_processors_page_table_replace_vmcoreinfo(
+    capture: MemoryCapture, make: Callable[[Dump], bytes], user_bits: int
+) -> None:
+    # GIVEN a dump of QEMU without VMCOREINFO; with page-table isolation, CR3 has more bits while a process runs
+    image = small_kernel().image
+    assert isinstance(image, X86Image)
+    registers = bytearray(440)
+    struct.pack_into("<QQ", registers, 416, image.root | user_bits, image.five_levels << 12)
+    note = struct.pack("<III", 5, len(registers), 0) + b"QEMU\0\0\0\0" + registers
+    data = make(Dump(small_dump().pages, b"", notes=note))
+
+    # THEN the symbols of the same boot are enough
+    found = MemoryCapture(kernel_of(open_dump(BytesIO(data)), small_kernel().symbols._symbols))
+    assert found.facts == capture.facts
