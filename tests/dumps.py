@@ -102,7 +102,7 @@ def kdump(dump: Dump, compress: Compression = as_is) -> bytes:
 def elf(dump: Dump, *, machine: int = 62, header_bytes: int = 64, overlap: bool = False) -> bytes:
     """Return an ELF dump with a segment for each run of pages.
 
-    `header_bytes`: e_ehsize; QEMU before 8.0 writes 8. `overlap`: the first run a second time, before all others, as
+    `header_bytes`: e_ehsize; QEMU 7.2 writes 8. `overlap`: the first run a second time, before all others, as
     /proc/vmcore has the kernel's own memory.
     """
     runs: list[list[int]] = []

@@ -10,7 +10,7 @@ from spo_trace.memory.problem import Problem
 
 __all__ = ["Clock", "read_clock"]
 
-# 22c62b9a84b8, 6.17: timekeeper_data; before, tk_core. The timekeeper follows a sequence counter.
+# Seen on 7.2 and on 6.12. The timekeeper follows a sequence counter.
 _VARIABLES = ("timekeeper_data", "tk_core")
 _SEARCHED_BYTES = 256
 _NSEC = 10**9

@@ -16,6 +16,7 @@ _PROGRAM = struct.Struct("<IIQQQQQQ")
 _NOTE = struct.Struct("<III")
 # sh_info of section 0 has the number of segments if e_phnum is PN_XNUM.
 _PN_XNUM, _SECTION_BYTES, _SH_INFO = 0xFFFF, 64, 44
+_ET_CORE = 4
 _PT_LOAD, _PT_NOTE = 1, 4
 _64_BIT_LITTLE_ENDIAN = b"\x02\x01"
 _MACHINES = {62: "x86_64", 183: "aarch64", 21: "ppc64le", 22: "s390x", 243: "riscv64"}
@@ -54,10 +55,12 @@ class Core(NamedTuple):
 def read_core(file: BinaryIO) -> Core:
     """Return the headers of an ELF core file; raise Problem if it is damaged or of another kind."""
     header = _read_at(file, 0, _HEADER.size)
-    ident, _, machine, _, _, program_at, section_at, _, _, entry_bytes, count, *_ = _HEADER.unpack(header)
+    ident, kind, machine, _, _, program_at, section_at, _, _, entry_bytes, count, *_ = _HEADER.unpack(header)
     if not ident.startswith(b"\x7fELF") or ident[4:6] != _64_BIT_LITTLE_ENDIAN:
         raise Problem("this ELF file is not of a 64-bit little-endian machine", _ONLY)
-    # e_ehsize is not used: QEMU before 8.0 writes a wrong one.
+    if kind != _ET_CORE:
+        raise Problem("this ELF file is a program or a library, not a dump of memory", "name a vmcore")
+    # e_ehsize is not used: QEMU 7.2 writes a wrong one.
     if count == _PN_XNUM:
         count = struct.unpack_from("<I", _read_at(file, section_at, _SECTION_BYTES), _SH_INFO)[0]
     if entry_bytes != _PROGRAM.size or not 0 < count <= MAX_ELF_SEGMENTS:
@@ -65,10 +68,10 @@ def read_core(file: BinaryIO) -> Core:
     segments: list[Segment] = []
     notes: list[Note] = []
     for program in _PROGRAM.iter_unpack(_read_at(file, program_at, count * _PROGRAM.size)):
-        kind, _, offset, virtual, physical, file_bytes, memory_bytes, _ = program
-        if kind == _PT_LOAD and memory_bytes:
+        what, _, offset, virtual, physical, file_bytes, memory_bytes, _ = program
+        if what == _PT_LOAD and memory_bytes:
             segments.append(Segment(offset, virtual, physical, min(file_bytes, memory_bytes), memory_bytes))
-        elif kind == _PT_NOTE and file_bytes:
+        elif what == _PT_NOTE and file_bytes:
             notes += notes_in(_read_at(file, offset, min(file_bytes, MAX_NOTE_BYTES)))
     return Core(_MACHINES.get(machine, f"ELF machine {machine}"), segments, notes)
 

@@ -30,7 +30,7 @@ class ElfDump(Physical):
         self.vmcoreinfo = vmcoreinfo_in(core.notes)
         self.page_tables, self.five_levels = qemu_page_tables(core.notes)
         # makedumpfile -E leaves pages out, also those of zeros (-d 1): segments with less in the file than in memory.
-        self.filtered = self.omits_zeros = any(segment.file_bytes < segment.memory_bytes for segment in core.segments)
+        self.omits_zeros = any(segment.file_bytes < segment.memory_bytes for segment in core.segments)
         end = file.seek(0, os.SEEK_END)
         # A dump that was cut off has less than its headers say.
         present = ((s, min(s.file_bytes, end - s.offset)) for s in core.segments)

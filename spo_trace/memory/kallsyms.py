@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The kernel's own symbol table in its memory (kernel/kallsyms.c), found by VMCOREINFO (since 6.0)."""
+"""The kernel's own symbol table in its memory (kernel/kallsyms.c), found by VMCOREINFO (f09bddbd8661, 6.0)."""
 
 import struct
 from collections.abc import Iterator
@@ -42,8 +42,8 @@ def _tokens(image: Image, table_at: int, index_at: int) -> list[bytes]:
     return [table[start : table.find(b"\0", start)] for start in index]
 
 
-# Three encodings: since 7.2 relative to each offset itself; before, to kallsyms_relative_base, and on x86-64 until 6.14
-# (CONFIG_KALLSYMS_ABSOLUTE_PERCPU) only if negative. _stext, in VMCOREINFO too, tells which one is right.
+# Three encodings: relative to each offset itself (seen on 7.2); before, to kallsyms_relative_base, and with
+# CONFIG_KALLSYMS_ABSOLUTE_PERCPU only if negative. _stext, in VMCOREINFO too, tells which one is right.
 def _addresses(image: Image, offsets_at: int, count: int) -> list[int]:
     signed = struct.unpack(f"<{count}i", image.read(offsets_at, 4 * count))
     base_at = image.vmcoreinfo.symbol("kallsyms_relative_base")
@@ -65,7 +65,7 @@ def _names(image: Image, names_at: int, count: int, tokens: list[bytes]) -> Iter
             chunk, at = bytes(image.read_filled(base, 1 << 20)[0]), 0
         length = chunk[at]
         at += 1
-        # 73bbb94466fd, 6.1: names of more than 127 tokens have two bytes of length.
+        # Names of more than 127 tokens have two bytes of length (6.1 to 7.2).
         if length & 0x80:
             length = length & 0x7F | chunk[at] << 7
             at += 1

@@ -69,10 +69,9 @@ class Kdump(Physical):
         self._file.close()
 
     def _read_sub_header(self, data: bytes) -> None:
-        _, level, split, *_, info_at, info_bytes, notes_at, notes_bytes, _, _, _, _, _ = _SUB.unpack(data)
+        _, _, split, *_, info_at, info_bytes, notes_at, notes_bytes, _, _, _, _, _ = _SUB.unpack(data)
         if split == 1:
             raise Problem("this is one part of a split dump", "join the parts: makedumpfile --reassemble")
-        self.filtered = level not in (0, 1)
         self.vmcoreinfo = Vmcoreinfo(self._read(info_at, min(info_bytes, MAX_NOTE_BYTES)) if info_bytes else b"")
         notes = list(notes_in(self._read(notes_at, min(notes_bytes, MAX_NOTE_BYTES)))) if notes_bytes else []
         self.page_tables, self.five_levels = qemu_page_tables(notes)

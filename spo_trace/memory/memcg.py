@@ -29,7 +29,7 @@ class MemcgLines:
         enumerator, offset = types.btf.enumerator, types.btf.offset
         # 7.2: page->memcg_data of all pages refers to an obj_cgroup; before, only that of kernel memory.
         self._always_objcg = offset("obj_cgroup", "is_root") is not None
-        # 21c690a349ba, 6.10: MEMCG_DATA_OBJEXTS; before, MEMCG_DATA_OBJCGS.
+        # 6.12 and 7.2 have MEMCG_DATA_OBJEXTS, 6.1 has MEMCG_DATA_OBJCGS.
         extensions = enumerator("MEMCG_DATA_OBJEXTS")
         self._slab = (extensions if extensions is not None else enumerator("MEMCG_DATA_OBJCGS")) or 1
         self._kmem = enumerator("MEMCG_DATA_KMEM") or 2
@@ -71,7 +71,7 @@ class MemcgLines:
     def _name(self, cgroup: int) -> bytes:
         types, image = self._kernel.types, self._kernel.image
         node = image.u64(cgroup + types.offset("cgroup", "kn"))
-        # 633488947ef6, 6.15: __parent.
+        # 7.2 has __parent, 6.12 has parent.
         parent = image.u64(node + types.offset("kernfs_node", "parent", "__parent"))
         if not parent:
             return b"/"

@@ -29,9 +29,9 @@ def loaded_modules(kernel: Kernel) -> list[ModuleText]:
     link = kernel.types.offset("module", "list")
     try:
         at = kernel.image.u64(head)
-        for _ in range(MAX_MODULES):
-            if at in (head, 0) or left <= 0:
-                break
+        seen = {head, 0}
+        while at not in seen and left > 0 and len(seen) <= MAX_MODULES:
+            seen.add(at)
             symbols, texts = _module(kernel, at - link, left)
             left -= symbols
             found += texts
@@ -54,7 +54,7 @@ def _module(kernel: Kernel, module: int, most: int) -> tuple[int, list[ModuleTex
 
 def _ranges(kernel: Kernel, module: int) -> Iterator[tuple[int, int]]:
     types = kernel.types
-    # ac3b43283923, 6.4: module_memory; before, module_layout.
+    # 6.12 and 7.2 have module_memory, 6.1 has module_layout.
     if types.btf.offset("module", "mem") is not None:
         at, step = module + types.offset("module", "mem"), types.size("module_memory")
         base, size = types.offset("module_memory", "base"), types.offset("module_memory", "size")

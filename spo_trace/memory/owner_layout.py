@@ -77,7 +77,7 @@ def find_owners(kernel: Kernel) -> OwnerLayout:
     page_size = kernel.image.vmcoreinfo.number("PAGESIZE") or _PAGE_SIZE
     sections = _sections(kernel, page_size)
     _check_size(kernel, sections, ext_bytes)
-    # ebb34f78d72c, 7.2: compound_info.
+    # 6.1 and 6.12 have compound_head, 7.2 has compound_info.
     head = types.offset("page", "compound_head", "compound_info")
     order = kernel.types.length("zone", "free_area") - 1
     if not 0 < order <= MAX_ORDER:
@@ -133,7 +133,7 @@ def _sections(kernel: Kernel, page_size: int) -> Sections:
     pages = (1 << bits) // page_size if 20 <= bits <= 40 else 0
     if not pages or page_size not in (4096, 16384, 65536) or size > page_size:
         raise Problem("the sizes in VMCOREINFO are damaged", "take another dump")
-    # f1dc0db296bd, 6.2: SECTION_MAP_LAST_BIT; before, there were 6 flags.
+    # 6.12 and 7.2 have SECTION_MAP_LAST_BIT; 6.1 has 6 flags.
     last_bit = types.btf.enumerator("SECTION_MAP_LAST_BIT")
     flags = 6 if last_bit is None else last_bit
     return Sections(

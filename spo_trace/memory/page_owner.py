@@ -86,9 +86,15 @@ class PageOwner:
         layout = self._layout
         ext, lost = self._rows(section.page_ext, start, count, layout.ext_bytes)
         pages, lost_pages = self._rows(section.map_base, start, count, layout.page_bytes)
+        owned = self._has_owner(ext, start)
         # Of a kernel's own pages, filters leave out only those of zeros, which have no owners.
-        self.unread_pages += 0 if self._kernel.image.omits_zeros else max(lost, lost_pages)
-        listed = np.flatnonzero(self._has_owner(ext, start) & ~self._is_free(pages))
+        self.unread_pages += 0 if self._kernel.image.omits_zeros else lost
+        if lost_pages:
+            # Holes in memory have no struct page either; a page that has an owner has one.
+            absent = ~pages.any(axis=1)
+            self.unread_pages += int(np.count_nonzero(owned & absent))
+            owned &= ~absent
+        listed = np.flatnonzero(owned & ~self._is_free(pages))
         if len(listed):
             pfns = listed.astype(np.uint64) + np.uint64(start)
             yield from self._printed(ext[listed], pages[listed], pfns, self._pageblock_flags(section))
@@ -195,13 +201,13 @@ class PageOwner:
         bit = block * np.uint64(layout.pageblock_bits)
         bits = flags[(bit >> np.uint64(6)).astype(np.int64)] >> (bit & np.uint64(63))
         kinds = bits & np.uint64(7)
-        # 7.0 or earlier: isolation is a bit of its own.
+        # Seen on 7.2: isolation is a bit of its own.
         if layout.isolate_bit is not None and self._isolate is not None:
             isolated = bits >> np.uint64(layout.isolate_bit & 63) & np.uint64(1)
             kinds = np.where(isolated != 0, np.uint64(self._isolate), kinds)
         return kinds
 
-    # 6.17 or earlier: nothing is printed of tail pages, whose memcg_data has another meaning.
+    # Nothing is printed of tail pages (seen on 6.1, 6.12 and 7.2), whose memcg_data means something else.
     def _memcg_data(self, pages: Bytes) -> Numbers:
         if self._layout.memcg_data is None:
             return np.zeros(len(pages), np.uint64)

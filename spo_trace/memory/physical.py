@@ -13,16 +13,14 @@ class Physical(ABC):
     """Read a dump's pages.
 
     `machine`: the architecture as `uname -m` names it. `page_tables`: physical addresses of top-level page tables that
-    processors used, from QEMU's notes; `five_levels`: whether these have five levels. `filtered`: whether pages were
-    left out on purpose (makedumpfile -d). `omits_zeros`: whether a page that is missing may have been all zeros.
-    `size`: the number of bytes that the dump has.
+    processors used, from QEMU's notes; `five_levels`: whether these have five levels. `omits_zeros`: whether a page
+    that is missing may have been all zeros. `size`: the number of bytes that the dump has.
     """
 
     machine: str
     vmcoreinfo: Vmcoreinfo
     page_tables: tuple[int, ...] = ()
     five_levels: bool = False
-    filtered: bool = False
     omits_zeros: bool = False
     size: int
 

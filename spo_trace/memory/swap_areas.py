@@ -8,7 +8,7 @@ from spo_trace.memory.problem import Problem
 __all__ = ["swap_areas_text"]
 
 _SWP_USED = 1
-# SWAP_USAGE_OFFLIST_BIT of linux/swap.h: bit 30 of an inuse_pages that is an atomic_long_t (b843786b0bd0, 6.13).
+# SWAP_USAGE_OFFLIST_BIT of linux/swap.h: bit 30 of an inuse_pages that is an atomic_long_t (seen on 7.2).
 _OFFLIST = 1 << 30
 _S_IFMT, _S_IFBLK = 0o170000, 0o060000
 _MAX_PAGES = 1 << 40

@@ -74,7 +74,6 @@ def _zone(kernel: Kernel, node: int, zone: int, processors: list[int]) -> bytes:
 # Free pages on each processor's list, which NR_FREE_PAGES does not count.
 def _lists(kernel: Kernel, zone: int, processors: list[int]) -> Iterator[tuple[int, int]]:
     types, image = kernel.types, kernel.image
-    # 28f836b6777b, 5.14: per_cpu_pageset.
     lists = image.u64(zone + types.offset("zone", "per_cpu_pageset"))
     offsets = kernel.symbols.find("__per_cpu_offset")
     for processor in processors:

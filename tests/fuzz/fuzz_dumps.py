@@ -91,7 +91,7 @@ def _damaged(dump: Dump, choose: random.Random, pointers: list[int]) -> tuple[Du
     for _ in range(choose.choice((1, 1, 3, 30, 1000))):
         at = choose.choice(numbers)
         page = bytearray(pages[at])
-        word = 8 * choose.randrange(PAGE // 8)
+        word = 8 * _word(page, choose)
         if choose.random() < 0.2:
             page[word] ^= 1 << choose.randrange(8)
         else:
@@ -101,6 +101,13 @@ def _damaged(dump: Dump, choose: random.Random, pointers: list[int]) -> tuple[Du
     if choose.random() < 0.1:
         return replace(dump, pages=pages, vmcoreinfo=_bytes(dump.vmcoreinfo, choose)), "words and VMCOREINFO"
     return replace(dump, pages=pages), "words"
+
+
+# Half of the time a pointer, if the page has some: most other words are never looked at.
+def _word(page: bytearray, choose: random.Random) -> int:
+    words = struct.unpack("<512Q", page)
+    pointers = [at for at, word in enumerate(words) if word >> 47 == 0x1FFFF]
+    return choose.choice(pointers) if pointers and choose.random() < 0.5 else choose.randrange(PAGE // 8)
 
 
 def _bytes(data: bytes, choose: random.Random) -> bytes:

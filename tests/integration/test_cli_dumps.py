@@ -85,7 +85,7 @@ def test_unknown_owners_of_swap_are_unknown(tmp_path: Path) -> None:
 
 
 def test_errors_name_the_alternative(tmp_path: Path) -> None:
-    (tmp_path / "elf").write_bytes(b"\x7fELF\2\1\1".ljust(4096, b"\0"))
+    (tmp_path / "elf").write_bytes(b"\x7fELF\2\1\1".ljust(16, b"\0") + b"\4".ljust(4080, b"\0"))
     (tmp_path / "cut").write_bytes(kdump(small_dump())[:100_000])
     path = dumped(tmp_path, Dump(small_dump().pages, b""))
     for name, message in (

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Owners out of kernel memory, by BPF, by /proc/kcore and from dumps: the same records as debugfs, field by field."""
 
-import shutil
-import struct
-import subprocess
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +12,7 @@ from spo_trace.memory.kernel import Kernel
 from spo_trace.memory.symbol_table import in_kallsyms
 from tests.oracle.captures import read
 from tests.vm.jobs.memory_capture import write
+from tests.vm.makedumpfile import LEVELS, check_filtered, for_makedumpfile, has_makedumpfile
 from tests.vm.memory_records import Comparison, compared
 from tests.vm.monitor import FORMATS
 from tests.vm.support import JOBS, Guest, boot
@@ -83,44 +81,14 @@ def test_swap_page_owner_is_that_of_debugfs(machine: Guest, method: str) -> None
     assert (found.equal, found.differences, found.unknown) == (found.steady, {}, {})
 
 
-@pytest.mark.parametrize("level", [1, 23, 31])
+@pytest.mark.parametrize("level", LEVELS)
 def test_filtered_dumps_have_all_pages_and_count_the_owners_of_swap(machine: Guest, tmp_path: Path, level: int) -> None:
     if machine.name != FULL:
         pytest.skip(f"{machine.name} has no VMCOREINFO, which makedumpfile needs")
-    if shutil.which("makedumpfile") is None:
+    if not has_makedumpfile():
         pytest.skip("makedumpfile is not installed")
-    whole, filtered = for_makedumpfile(machine.out / "vmcore.elf", tmp_path / "elf"), tmp_path / "filtered"
-    subprocess.run(["makedumpfile", "-c", "-d", str(level), whole, filtered], check=True, stdout=subprocess.DEVNULL)
-    with filtered.open("rb") as file:
-        capture = MemoryCapture(kernel_of(open_dump(file)))
-        pages = b"".join(capture.page_owner())
-        count = capture.swap_count
-    # Memory cgroups are structures like any other, and may be left out by chance, too.
-    pairs = zip(pages.split(b"\n"), read(machine.stage("elf"), "page_owner").split(b"\n"), strict=True)
-    different = {mine for mine, full in pairs if mine != full}
-    assert different <= ({b"Charged to memcg ?", b"Charged (via objcg) to memcg ?"} if level == 31 else set())
-    assert capture.unread_pages == 0
-    everything = read(machine.stage("elf"), "swap_page_owner").count(b"SWP entry ")
-    assert count.used == everything
-    if level != 31:
-        assert (count.records, count.lost) == (everything, 0)
-    # makedumpfile leaves out nodes and records by chance.
-    assert count.records == everything or count.lost > 0
-
-
-def for_makedumpfile(source: Path, target: Path) -> Path:
-    """Copy an ELF dump of QEMU 7.2 with e_ehsize 64 and its program headers at 64, as makedumpfile 1.7 needs them."""
-    shutil.copyfile(source, target)
-    with target.open("r+b") as file:
-        header = bytearray(file.read(64))
-        start, count = struct.unpack_from("<Q", header, 32)[0], struct.unpack_from("<H", header, 56)[0]
-        file.seek(start)
-        programs = file.read(56 * count)
-        struct.pack_into("<QQ", header, 32, 64, 0)
-        struct.pack_into("<HHHHHH", header, 52, 64, 56, count, 0, 0, 0)
-        file.seek(0)
-        file.write(header + programs)
-    return target
+    dump = for_makedumpfile(machine.out / "vmcore.elf", tmp_path / "elf")
+    check_filtered(dump, machine.stage("elf"), level, tmp_path)
 
 
 def comparison(machine: Guest, method: str, name: str) -> Comparison:

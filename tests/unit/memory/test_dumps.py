@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -14,8 +15,9 @@ import pytest
 from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.dump import kernel_of, open_dump
 from spo_trace.memory.problem import Problem
+from spo_trace.memory.x86_64 import X86Image
 from tests import dumps
-from tests.dumps import FIXTURE, elf, flattened, kdump, small_dump, zlib_page
+from tests.dumps import FIXTURE, Dump, elf, flattened, kdump, small_dump, small_kernel, zlib_page
 from tests.vm.memory_records import HANDLE, difference, records
 
 FORMATS: dict[str, Callable[[], bytes]] = {
@@ -111,6 +113,7 @@ def test_pages_are_counted_as_the_kernel_does(capture: MemoryCapture) -> None:
         (lambda: kdump(small_dump())[:5000], "was cut off"),
         (lambda: kdump(small_dump(), lambda page: (0x40, page)), "was cut off|no compression|damaged"),
         (lambda: b"\x7fELF\1\1\1".ljust(64, b"\0"), "not of a 64-bit little-endian machine"),
+        (lambda: Path(sys.executable).resolve().read_bytes(), "a program or a library"),
         (lambda: without_lines(b"SYMBOL(kallsyms_"), "VMCOREINFO has no kallsyms"),
     ],
 )
@@ -155,3 +158,21 @@ def test_part_of_a_split_dump_is_refused() -> None:
     data[dumps.PAGE + 12 : dumps.PAGE + 16] = struct.pack("<i", 1)
     with pytest.raises(Problem, match="one part of a split dump"):
         capture_of(bytes(data))
+
+
+@pytest.mark.parametrize("make", [kdump, elf])
+@pytest.mark.parametrize("user_bits", [0, 0x1000 | 5])
+def test_kallsyms_and_a_processors_page_table_replace_vmcoreinfo(
+    capture: MemoryCapture, make: Callable[[Dump], bytes], user_bits: int
+) -> None:
+    # GIVEN a dump of QEMU without VMCOREINFO; with page-table isolation, CR3 has more bits while a process runs
+    image = small_kernel().image
+    assert isinstance(image, X86Image)
+    registers = bytearray(440)
+    struct.pack_into("<QQ", registers, 416, image.root | user_bits, image.five_levels << 12)
+    note = struct.pack("<III", 5, len(registers), 0) + b"QEMU\0\0\0\0" + registers
+    data = make(Dump(small_dump().pages, b"", notes=note))
+
+    # THEN the symbols of the same boot are enough
+    found = MemoryCapture(kernel_of(open_dump(BytesIO(data)), small_kernel().symbols._symbols))
+    assert found.facts == capture.facts

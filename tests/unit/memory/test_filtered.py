@@ -10,6 +10,7 @@ from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.kernel import Kernel, types_in
 from spo_trace.memory.owner_layout import find_owners
 from spo_trace.memory.problem import Problem
+from spo_trace.memory.sections import present_sections
 from spo_trace.memory.symbol_table import Symbol, SymbolTable
 from tests.dumps import changed, kernel_with, physical, small_dump, small_kernel, variable, without
 
@@ -66,20 +67,38 @@ def test_a_filtered_swap_area_is_no_empty_one(kernel: Kernel) -> None:
     assert b"SwapTotal:" in facts["meminfo"]
 
 
+def section_arrays(kernel: Kernel) -> tuple[int, int]:
+    """Return the addresses of page_ext and of struct page of PFN 0."""
+    sections = find_owners(kernel).sections
+    first = next(present_sections(kernel.image, sections, 1 << 16))
+    assert first.page_ext is not None
+    return first.page_ext, first.map_base
+
+
 def test_pages_whose_owners_are_missing_are_counted(kernel: Kernel) -> None:
     whole = MemoryCapture(kernel)
     everything = len(list(whole.page_owner()))
     assert whole.unread_pages == 0
-    # GIVEN a dump without three pages of page_ext
+    # GIVEN a dump without three pages of page_ext, which have owners
     layout = find_owners(kernel)
-    roots = kernel.image.u64(layout.sections.roots)
-    page_ext = kernel.image.u64(roots + layout.sections.page_ext)
-    middle = page_ext + layout.ext_bytes * 300
+    middle = section_arrays(kernel)[0] + layout.ext_bytes * 300
     dump = without(small_dump(), *(physical(middle + 4096 * n) for n in range(3)))
 
     capture = MemoryCapture(kernel_with(dump))
     assert len(list(capture.page_owner())) < everything
     assert capture.unread_pages == 3 * 4096 // layout.ext_bytes
+
+
+def test_pages_without_struct_page_have_no_invented_flags(kernel: Kernel) -> None:
+    everything = list(MemoryCapture(kernel).page_owner())
+    # GIVEN a dump without the page of struct pages that has a listed PFN
+    pfn = int(everything[1000].partition(b"\nPFN ")[2].split()[0], 16)
+    dump = without(small_dump(), physical(section_arrays(kernel)[1] + find_owners(kernel).page_bytes * pfn))
+
+    capture = MemoryCapture(kernel_with(dump))
+    left = list(capture.page_owner())
+    assert set(left) < set(everything)
+    assert capture.unread_pages == len(everything) - len(left) > 0
 
 
 @pytest.mark.parametrize(
