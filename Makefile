@@ -27,15 +27,15 @@ help: ## list the targets
 
 $(READY): pyproject.toml hatch_build.py spo_trace/version.py $(wildcard spo_trace/native/*.[ch] spo_trace/native/collect/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("spo-trace needs Python 3.11 or newer: make PYTHON=python3.11")'
-	@echo "Installing spo-trace and its dependencies into $(VENV) (380 MB; pip downloads 90 MB the first time)"
+	@echo "Installing spo-trace and its dependencies into $(VENV) (390 MB; pip downloads 90 MB the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) --editable . || { $(NO_PACKAGES); }
 	@touch $@
 
-$(TEST): WHAT := the test tools (400 MB)
-$(DEV): WHAT := the developer tools (500 MB)
-$(FUZZ): WHAT := the fuzzer and the test tools (500 MB)
-$(NOTEBOOKS): WHAT := the tools that run notebooks (300 MB)
+$(TEST): WHAT := the test tools (500 MB)
+$(DEV): WHAT := the developer tools (620 MB)
+$(FUZZ): WHAT := the fuzzer and the test tools (630 MB)
+$(NOTEBOOKS): WHAT := the tools that run notebooks (190 MB)
 
 $(TEST) $(DEV) $(FUZZ) $(NOTEBOOKS): $(VENV)/.extra-%: $(READY)
 	@echo "Installing $(WHAT) into $(VENV)"

@@ -152,7 +152,7 @@ install() {
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     copy_source
-    say "Installing spo-trace and its dependencies into $home (380 MB; pip downloads 90 MB)"
+    say "Installing spo-trace and its dependencies into $home (390 MB; pip downloads 90 MB)"
     unfinished=yes
     set_aside
     make_directory "$(dirname "$home")"

@@ -102,7 +102,7 @@ def test_where_directories_cannot_be_renamed_snapshot_says_so(patched: dict[str,
     # The guest's /tmp is an overlay whose upper layer, a tmpfs, has no extended attributes.
     assert patched["snapshot, overlay"] == (
         "spo-trace: error: /tmp/now.spo can't be written: Invalid cross-device link\n"
-        "  hint: this file system cannot rename directories: choose a directory on another one with --output\n"
+        "  hint: this file system cannot rename directories: choose a directory on another one with -o\n"
         "exit 1\n"
     )
 
