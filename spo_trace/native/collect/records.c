@@ -25,7 +25,8 @@
 /* "\nPage allocated via " is shorter. */
 #define SEPARATOR_BYTES 32
 
-#define LAST_POSITION INT64_MAX
+/* A position after it fits in an off_t, too. */
+#define LAST_POSITION (INT64_MAX - 1)
 
 /* As in limits.py, which gives the reason. */
 #define MAX_ENOMEM_US 30000000
@@ -118,22 +119,35 @@ static bool note_position(struct reader *reader, ssize_t got)
 	return true;
 }
 
-/* After ENOMEM: whether reading can go on. */
-static bool go_on(struct reader *reader, int64_t end)
+/* After ENOMEM: whether reading can go on; if not, why it stops. */
+static bool go_on(struct reader *reader, int64_t end, enum stop *stop)
 {
 	int64_t position = reader->by_position ? reader->position : position_of(reader->fd);
 
+	*stop = STOP_ERROR;
 	switch (lack_pass(&reader->lack, reader->fd, reader->room + reader->used, &position, end)) {
 	case LACK_PASSED:
 		return true;
 	case LACK_LASTS:
+		errno = ENOMEM;
 		return false;
 	case LACK_SKIPPED:
 		break;
 	}
+	/* What is left of the range cannot be read. The record is in a later one. */
+	if (position > end) {
+		reader->next_pfn = end;
+		if (end != LAST_POSITION)
+			*stop = STOP_PAST;
+		else if (reader->lack.known >= 0)
+			*stop = STOP_END;
+		errno = ENOMEM;
+		return false;
+	}
 	if (lseek(reader->fd, position, SEEK_SET) < 0) {
 		reader->by_position = true;
 		reader->position = position;
+		errno = ENOMEM;
 		return reader->has_base;
 	}
 	return true;
@@ -147,10 +161,14 @@ enum stop read_records(struct reader *reader, int64_t end)
 	for (;;) {
 		ssize_t got = next_record(reader);
 
-		if (got < 0) {
-			if (errno == ENOMEM && go_on(reader, end))
-				continue;
+		if (got < 0 && errno != ENOMEM)
 			return STOP_ERROR;
+		if (got < 0) {
+			enum stop stop;
+
+			if (go_on(reader, end, &stop))
+				continue;
+			return stop;
 		}
 		if (got == 0)
 			return STOP_END;
@@ -302,8 +320,8 @@ static void note_problems(const struct job *job, const char *name)
 		output_error(name, job->error, job->path, NULL);
 	} else if (job->too_large) {
 		put_number(&text, job->too_large);
-		put_bytes(&text, " records do not fit the kernel's buffer", 40);
-		output_error(name, ENOMEM, NULL, text.text);
+		put(&text, " records do not fit the kernel's buffer");
+		output_error(name, E2BIG, NULL, text.text);
 	}
 }
 
