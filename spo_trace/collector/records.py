@@ -17,7 +17,8 @@ _TEXT_BYTES = 16 << 10
 _PIECE_BYTES = 2 * LONGEST_RECORD
 _START = b"Page allocated via "
 _SEPARATOR_BYTES = 32
-_LAST_POSITION = (1 << 63) - 1
+# A position after it fits in an off_t, too.
+_LAST_POSITION = (1 << 63) - 2
 
 
 class RecordCopy:
@@ -56,7 +57,7 @@ class RecordCopy:
         elif failed:
             self._output.error(name, failed, path)
         elif too_large:
-            self._output.error(name, errno.ENOMEM, None, f"{too_large} records do not fit the kernel's buffer")
+            self._output.error(name, errno.E2BIG, None, f"{too_large} records do not fit the kernel's buffer")
 
     def _texts(self, fd: int, kind: re.Pattern[bytes], lack: Lack) -> Iterator[bytes]:
         # Files in debugfs have size 0.
@@ -131,6 +132,10 @@ def _records(fd: int, kind: re.Pattern[bytes], lack: Lack) -> Iterator[bytes]:
             found, next_position = lack.pass_by(_position(fd) if position is None else position, _LAST_POSITION)
             if found is Found.LASTS:
                 raise
+            if next_position > _LAST_POSITION:
+                if lack.known is None:
+                    raise
+                return
             if found is Found.SKIPPED:
                 try:
                     os.lseek(fd, next_position, os.SEEK_SET)

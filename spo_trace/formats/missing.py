@@ -25,6 +25,7 @@ class Missing(StrEnum):
     NO_FILE = "no_file"
     PERMISSION = "permission"
     READ_ERROR = "read_error"
+    TOO_LARGE = "too_large"
     UNKNOWN = "unknown"
 
 

@@ -77,7 +77,8 @@ class CaptureSource:
         text = opener()
         # `cat page_owner` stops with an error at the first record that does not fit the kernel's buffer (ENOMEM).
         if name in self._errors:
-            text.outcome.problem = f"it was cut off on the machine: {self._errors[name].text}"
+            code, why, _ = self._errors[name]
+            text.outcome.problem = why if code is Missing.TOO_LARGE else f"it was cut off on the machine: {why}"
         return text
 
     def why_missing(self, name: str) -> Why:

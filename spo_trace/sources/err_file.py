@@ -20,6 +20,8 @@ _BY_CODE = {
     b"ETIMEDOUT": Missing.BLOCKED,
     b"EIO": Missing.READ_ERROR,
     b"ENOMEM": Missing.READ_ERROR,
+    # From the collector: records of the file do not fit the kernel's buffer, and the others are there.
+    b"E2BIG": Missing.TOO_LARGE,
 }
 
 # For captures without codes: messages of cat in the C locale, with glibc, musl or bionic. In other languages the cause

@@ -2,6 +2,7 @@
 """The collector on real kernels: its capture has the records that `cat` prints."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from tests.collectors import restored
 from tests.vm.support import Guest, boot
 
 pytestmark = pytest.mark.vm
+
+_PASSING = re.compile(rb"^(PFN .* Block \d+) type \S+ Flags .*$", re.MULTILINE)
 
 # Some pages of a process are in swap. The captures before and after show which records stay the same.
 JOB = r"""
@@ -69,5 +72,8 @@ def check(guest: Guest, collected: Path) -> None:
             assert len(set(numbers)) == len(numbers)
 
 
+# Flags of a page and the type of its pageblock change while it stays allocated. Pages with the early stack may be free,
+# in the list of a processor: then they are listed, and not while they are in the buddy allocator.
 def _records(text: bytes) -> list[bytes]:
-    return [record for record in text.split(b"\n\n") if record]
+    steady = _PASSING.sub(rb"\1", text)
+    return [record for record in steady.split(b"\n\n") if record and b" register_early_stack+" not in record]

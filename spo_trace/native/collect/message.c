@@ -115,6 +115,8 @@ const char *errno_name(int number)
 		return "EIO";
 	case ENOMEM:
 		return "ENOMEM";
+	case E2BIG:
+		return "E2BIG";
 	default:
 		return "UNKNOWN";
 	}

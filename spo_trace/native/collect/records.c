@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * page_owner and swap_page_owner. debugfs returns one record for each read(2); a copied file is cut
- * at the lines that begin a record. Several readers take ranges of PFNs in turn, and write them in
- * order, each as a member of the gzip file.
+ * at the lines that begin a record.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +12,7 @@
 
 #include "../text.h"
 #include "../scan.h"
-#include "collect.h"
+#include "records.h"
 
 /* Compressed at once: enough to amortise a call of zlib, and little memory. */
 #define TEXT_BYTES (16 << 10)
@@ -24,76 +22,14 @@
 
 #define ROOM_BYTES (PIECE_BYTES + SPO_PADDING)
 
-/* PFNs of a range: its compressed text fits PACKED_BYTES (gzip.c). */
-#define RANGE_PFNS (1 << 11)
-
 /* "\nPage allocated via " is shorter. */
 #define SEPARATOR_BYTES 32
 
-/* A thread calls zlib and pread(2). */
-#define THREAD_STACK (256 << 10)
-
-#define LAST_POSITION INT64_MAX
+/* A position after it fits in an off_t, too. */
+#define LAST_POSITION (INT64_MAX - 1)
 
 /* As in limits.py, which gives the reason. */
 #define MAX_ENOMEM_US 30000000
-
-enum stop { STOP_PAST, STOP_END, STOP_ERROR };
-
-/* What the readers of a file share. */
-struct job {
-	const char *path;
-	enum record_kind kind;
-	enum handles_of handles;
-	struct archive_file file;
-	pthread_mutex_t lock;
-	pthread_cond_t turned;
-	int64_t start;
-	uint64_t tickets;
-	uint64_t turn;
-	uint64_t too_large;
-	uint64_t written;
-	int error;
-	bool ended;
-};
-
-struct reader {
-	struct job *job;
-	int fd;
-	uint8_t *room;
-	size_t used;
-	struct packer *packer;
-	bool packing;
-	uint64_t ticket;
-	int64_t next_pfn;
-	/* Where positions cannot be set: the position of the next read, and number - position. */
-	bool by_position;
-	int64_t position;
-	int64_t base;
-	bool has_base;
-	struct lack lack;
-};
-
-static void wait_turn(struct reader *reader)
-{
-	struct job *job = reader->job;
-
-	pthread_mutex_lock(&job->lock);
-	while (job->turn != reader->ticket)
-		pthread_cond_wait(&job->turned, &job->lock);
-	pthread_mutex_unlock(&job->lock);
-}
-
-static void pass_turn(struct reader *reader)
-{
-	struct job *job = reader->job;
-
-	wait_turn(reader);
-	pthread_mutex_lock(&job->lock);
-	job->turn++;
-	pthread_cond_broadcast(&job->turned);
-	pthread_mutex_unlock(&job->lock);
-}
 
 static void in_turn(void *context, const void *bytes, size_t size)
 {
@@ -119,7 +55,7 @@ static void pack_text(struct reader *reader)
 	reader->used = 0;
 }
 
-static void pack_end(struct reader *reader)
+void pack_end(struct reader *reader)
 {
 	pack_text(reader);
 	if (reader->packing)
@@ -183,39 +119,56 @@ static bool note_position(struct reader *reader, ssize_t got)
 	return true;
 }
 
-/* After ENOMEM: whether reading can go on. */
-static bool go_on(struct reader *reader, int64_t end)
+/* After ENOMEM: whether reading can go on; if not, why it stops. */
+static bool go_on(struct reader *reader, int64_t end, enum stop *stop)
 {
 	int64_t position = reader->by_position ? reader->position : position_of(reader->fd);
 
+	*stop = STOP_ERROR;
 	switch (lack_pass(&reader->lack, reader->fd, reader->room + reader->used, &position, end)) {
 	case LACK_PASSED:
 		return true;
 	case LACK_LASTS:
+		errno = ENOMEM;
 		return false;
 	case LACK_SKIPPED:
 		break;
 	}
+	/* What is left of the range cannot be read. The record is in a later one. */
+	if (position > end) {
+		reader->next_pfn = end;
+		if (end != LAST_POSITION)
+			*stop = STOP_PAST;
+		else if (reader->lack.known >= 0)
+			*stop = STOP_END;
+		errno = ENOMEM;
+		return false;
+	}
 	if (lseek(reader->fd, position, SEEK_SET) < 0) {
 		reader->by_position = true;
 		reader->position = position;
+		errno = ENOMEM;
 		return reader->has_base;
 	}
 	return true;
 }
 
 /* Read records up to PFN `end`, exclusive. */
-static enum stop read_records(struct reader *reader, int64_t end)
+enum stop read_records(struct reader *reader, int64_t end)
 {
 	struct job *job = reader->job;
 
 	for (;;) {
 		ssize_t got = next_record(reader);
 
-		if (got < 0) {
-			if (errno == ENOMEM && go_on(reader, end))
-				continue;
+		if (got < 0 && errno != ENOMEM)
 			return STOP_ERROR;
+		if (got < 0) {
+			enum stop stop;
+
+			if (go_on(reader, end, &stop))
+				continue;
+			return stop;
 		}
 		if (got == 0)
 			return STOP_END;
@@ -291,7 +244,7 @@ static enum stop read_copy(struct reader *reader)
 	return STOP_END;
 }
 
-static void note_stop(struct reader *reader, enum stop stop)
+void note_stop(struct reader *reader, enum stop stop)
 {
 	struct job *job = reader->job;
 	int error = errno;
@@ -307,40 +260,7 @@ static void note_stop(struct reader *reader, enum stop stop)
 	pthread_mutex_unlock(&job->lock);
 }
 
-static bool take_range(struct reader *reader, int64_t *start)
-{
-	struct job *job = reader->job;
-	bool taken;
-
-	pthread_mutex_lock(&job->lock);
-	taken = !job->ended;
-	if (taken) {
-		*start = job->start;
-		job->start += RANGE_PFNS;
-		reader->ticket = job->tickets++;
-	}
-	pthread_mutex_unlock(&job->lock);
-	return taken;
-}
-
-static void *read_ranges(void *context)
-{
-	struct reader *reader = context;
-	int64_t start;
-
-	while (take_range(reader, &start)) {
-		enum stop stop = STOP_ERROR;
-
-		if (lseek(reader->fd, start, SEEK_SET) >= 0)
-			stop = read_records(reader, start + RANGE_PFNS);
-		note_stop(reader, stop);
-		pack_end(reader);
-		pass_turn(reader);
-	}
-	return NULL;
-}
-
-static struct reader *new_reader(struct job *job, int fd)
+struct reader *new_reader(struct job *job, int fd)
 {
 	struct reader *reader = calloc(1, sizeof(*reader));
 
@@ -356,59 +276,13 @@ static struct reader *new_reader(struct job *job, int fd)
 	return reader;
 }
 
-static void free_reader(struct reader *reader)
+void free_reader(struct reader *reader)
 {
 	reader->job->too_large += reader->lack.too_large;
 	close(reader->fd);
 	packer_free(reader->packer);
 	free(reader->room);
 	free(reader);
-}
-
-/* 8f0efa81dfbc, 6.1: positions are PFNs. Before, they count from the lowest PFN. */
-static bool positions_are_pfns(int fd, uint8_t *room)
-{
-	int64_t pfn;
-	ssize_t got;
-	bool found;
-
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return false;
-	got = read(fd, room, LONGEST_RECORD);
-	found = got > 0 && record_number(PAGE_RECORD, room, got, &pfn) &&
-		lseek(fd, 0, SEEK_CUR) == pfn + 1;
-	return lseek(fd, 0, SEEK_SET) == 0 && found;
-}
-
-static void read_in_ranges(struct job *job, struct reader *first, int readers)
-{
-	pthread_t *threads = calloc(readers, sizeof(*threads));
-	struct reader **others = calloc(readers, sizeof(*others));
-	pthread_attr_t attributes;
-
-	if (!threads || !others)
-		die("out of memory", "", "");
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, THREAD_STACK);
-	first->lack.known = 0;
-	for (int i = 1; i < readers; i++) {
-		int fd = open(job->path, O_RDONLY | O_CLOEXEC);
-
-		if (fd < 0)
-			break;
-		others[i] = new_reader(job, fd);
-		others[i]->lack.known = 0;
-		if (pthread_create(&threads[i], &attributes, read_ranges, others[i]) != 0)
-			die("a thread cannot be started", "", "");
-	}
-	read_ranges(first);
-	for (int i = 1; i < readers && others[i]; i++) {
-		pthread_join(threads[i], NULL);
-		free_reader(others[i]);
-	}
-	pthread_attr_destroy(&attributes);
-	free(threads);
-	free(others);
 }
 
 static void read_all(struct reader *reader)
@@ -446,8 +320,8 @@ static void note_problems(const struct job *job, const char *name)
 		output_error(name, job->error, job->path, NULL);
 	} else if (job->too_large) {
 		put_number(&text, job->too_large);
-		put_bytes(&text, " records do not fit the kernel's buffer", 40);
-		output_error(name, ENOMEM, NULL, text.text);
+		put(&text, " records do not fit the kernel's buffer");
+		output_error(name, E2BIG, NULL, text.text);
 	}
 }
 

@@ -19,19 +19,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernel_file.h"
+
 #define MOST_FDS 64
 #define MOST_RECORDS 200000
-
-int __real_open(const char *path, int flags, ...);
-ssize_t __real_read(int fd, void *to, size_t size);
-ssize_t __real_pread(int fd, void *to, size_t size, off_t at);
-off_t __real_lseek(int fd, off_t at, int whence);
-int __real_fstat(int fd, struct stat *status);
-int __wrap_open(const char *path, int flags, ...);
-ssize_t __wrap_read(int fd, void *to, size_t size);
-ssize_t __wrap_pread(int fd, void *to, size_t size, off_t at);
-off_t __wrap_lseek(int fd, off_t at, int whence);
-int __wrap_fstat(int fd, struct stat *status);
 
 struct record {
 	const char *text;

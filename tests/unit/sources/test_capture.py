@@ -173,6 +173,14 @@ def test_progress_is_known_while_a_file_is_read_and_after(tmp_path: Path) -> Non
     assert text.outcome.reached == text.size
 
 
+def test_records_that_the_kernel_could_not_print(tmp_path: Path) -> None:
+    said = b"E2BIG: 2 records do not fit the kernel's buffer\n"
+    source = CaptureSource([capture(tmp_path, {"page_owner": PAGE, "page_owner.err": said})])
+    text = source.open("page_owner")
+    assert text is not None and b"".join(chunks_in(text)) == PAGE
+    assert text.outcome.problem == "2 records do not fit the kernel's buffer"
+
+
 def test_a_file_that_was_cut_off_on_the_machine(tmp_path: Path) -> None:
     # GIVEN the output of `cat page_owner` up to a record that did not fit the kernel's buffer, and its message
     said = b"cat: /sys/kernel/debug/page_owner: Cannot allocate memory\n"

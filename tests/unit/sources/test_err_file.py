@@ -17,6 +17,7 @@ PATH = "/sys/kernel/debug/page_owner"
         ("ETIMEDOUT", Missing.BLOCKED),
         ("EIO", Missing.READ_ERROR),
         ("ENOMEM", Missing.READ_ERROR),
+        ("E2BIG", Missing.TOO_LARGE),
         ("UNKNOWN", Missing.UNKNOWN),
         # A code that is not in the table.
         ("ELOOP", Missing.UNKNOWN),
