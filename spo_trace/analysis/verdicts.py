@@ -133,10 +133,11 @@ def _judged(snap: Snapshot, part: Part, table: pd.DataFrame, tolerance: float) -
         decision = _section_lack(snap, part, rows) or _compared(_Limit(tolerance, snap.page_size), rows)
         checked = decision.verdict is not Verdict.NOT_CHECKED
         amounts = (int(rest["pages"]), float(rest["share"])) if checked else (pd.NA, pd.NA)
-        yield part, section, decision.verdict, decision.reason, *amounts, decision.text
+        yield part.value, section, decision.verdict.value, decision.reason.value, *amounts, decision.text
     if not sections:
         decision = _unlisted(snap, part)
-        yield part, _SECTION_OF[part], decision.verdict, decision.reason, pd.NA, pd.NA, decision.text
+        unknown = (pd.NA, pd.NA)
+        yield part.value, _SECTION_OF[part], decision.verdict.value, decision.reason.value, *unknown, decision.text
 
 
 class _Limit(NamedTuple):

@@ -91,7 +91,7 @@ class _Printable(logging.Formatter):
         return printable(super().format(shown))
 
 
-# typer contains its own click, or uses the installed one.
+# typer contains a private copy of click.
 _WrongUsage: Any = typer.BadParameter.__base__
 
 

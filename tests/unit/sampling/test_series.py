@@ -171,7 +171,8 @@ def test_unknown_keys_stay_unknown_in_a_recording(tmp_path: Path) -> None:
     names = ["memcg", "key_known", "mem_bytes", "swap_bytes", "total_bytes"]
     # THEN swap is one row, in which the memory cgroup is unknown, and the pages that are not charged are another one
     for by in (None, ["memcg"]):
-        table = spo.series(tmp_path / "r", by).query("sample == 3")[names].astype(object).fillna("-")
+        table = spo.series(tmp_path / "r", by).query("sample == 3")[names].astype(object)
+        table = table.where(table.notna(), "-")
         assert sorted(table.to_numpy().tolist(), key=str) == [
             ["-", False, 0, 4096, 4096],
             ["-", True, 4096, "-", 4096],

@@ -99,7 +99,8 @@ def test_a_real_capture_is_read_as_before(given: str) -> None:
     read = read_by_scanner([text_of(path)], of)
     # THEN rows, stacks and rejects are those of the previous release
     sink = io.BytesIO()
-    csv.write_csv(read.table, sink)
+    # pyarrow 18 repeats the header before each chunk.
+    csv.write_csv(read.table.combine_chunks(), sink)
     digest = hashlib.blake2b(sink.getvalue(), digest_size=16)
     for stack in read.stacks:
         digest.update("\n".join(stack.frames).encode() + b"\n\n")
