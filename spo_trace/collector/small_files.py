@@ -121,7 +121,11 @@ class SmallFiles:
         if not pid:
             _child(path, into)
         os.close(into)
-        failed = self._copy_from_child(packed, start, pid)
+        try:
+            failed = self._copy_from_child(packed, start, pid)
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            raise
         packed.end(not failed)
         self._is_stuck |= failed == errno.ETIMEDOUT
         if failed == errno.ETIMEDOUT:

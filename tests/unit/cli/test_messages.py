@@ -62,7 +62,9 @@ def texts(path: Path) -> Iterator[str]:
 
 
 def test_only_the_command_line_names_options() -> None:
-    modules = [path for path in PACKAGE.rglob("*.py") if not path.is_relative_to(PACKAGE / "cli")]
+    # The collector is a program with options of its own.
+    others = (PACKAGE / "cli", PACKAGE / "collector" / "main.py")
+    modules = [path for path in PACKAGE.rglob("*.py") if not any(map(path.is_relative_to, others))]
     assert len(modules) > 90
     found = {
         (str(path.relative_to(PACKAGE)), text)
