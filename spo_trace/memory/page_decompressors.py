@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 
 from spo_trace.memory.problem import Problem
+from spo_trace.version import INSTALL_LZO
 
 __all__ = ["decompress"]
 
@@ -42,7 +43,7 @@ def _lzo(data: bytes, size: int) -> bytes:
     except ModuleNotFoundError:
         raise Problem(
             "the pages of this dump are compressed with lzo, which needs the Python package lzallright",
-            "pip install 'spo-trace[lzo]'; or convert the dump to zlib: makedumpfile -c -d 23 DUMP NEW",
+            f"{INSTALL_LZO}; or convert the dump to zlib: makedumpfile -c -d 23 DUMP NEW",
         ) from None
     return bytes(library.LZOCompressor.decompress(data, output_size_hint=size))
 

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 import spo_trace as spo
+from spo_trace.native.collector import program
 from tests.docs.reference import commands, options_of
 from tests.support import ANON, MACHINE, capture, in_process, page, spo_trace
 from tests.unit.files.users import OTHER, SUDO, USER, as_root, ids, mode, reads, shared
@@ -35,7 +36,13 @@ COMMANDS = {
     "export pprof": ("export capture -o a.pb.gz", ["a.pb.gz"]),
     "export parquet": ("export capture -o a.parquet", ["a.parquet"]),
     "export html": ("export capture -o a.html", ["a.html"]),
+    "collector": ("collector -o spo-collect", ["spo-collect"]),
 }
+COLLECTOR = program()
+needs_collector = pytest.mark.skipif(
+    COLLECTOR is None or not COLLECTOR.is_static, reason="spo-trace was installed without a static collector"
+)
+RUNS = [pytest.param(name, marks=needs_collector) if name == "collector" else name for name in COMMANDS]
 
 
 @pytest.fixture
@@ -53,13 +60,18 @@ def written(directory: Path, patterns: list[str]) -> list[Path]:
     return [path for top in tops for path in (top, *top.rglob("*"))]
 
 
+def is_searched_or_run(path: Path) -> bool:
+    """Return whether who may read a path also gets the x bit."""
+    return path.is_dir() or path.name == "spo-collect"
+
+
 def run(line: str, place: Path) -> None:
     done = in_process(*line.split(), cwd=place)
     assert done.returncode in (0, 3), done.stderr.decode()
 
 
 @as_root
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", RUNS)
 def test_under_sudo_output_belongs_to_the_caller(place: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for variable, value in SUDO.items():
         monkeypatch.setenv(variable, value)
@@ -68,21 +80,22 @@ def test_under_sudo_output_belongs_to_the_caller(place: Path, monkeypatch: pytes
         run(COMMANDS["watch"][0], place)
     run(line, place)
     for path in written(place, patterns):
-        assert (ids(path), mode(path)) == (USERS, "0700" if path.is_dir() else "0600"), path
+        assert (ids(path), mode(path)) == (USERS, "0700" if is_searched_or_run(path) else "0600"), path
         assert path.is_dir() or (reads(USER, path) and not reads(OTHER, path))
     # The cache of root is not output.
     assert [ids(path) for path in place.glob(".cache")] in ([], [(0, 0)])
 
 
 @as_root
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", RUNS)
 def test_a_service_sets_the_owner_and_the_mode(place: Path, name: str) -> None:
     line, patterns = COMMANDS[name]
     if name == "trend":
         run(COMMANDS["watch"][0], place)
     run(f"{line} --owner nobody:daemon --mode 0640", place)
     for path in written(place, patterns):
-        assert (ids(path), mode(path)) == ((USER.pw_uid, OTHER.pw_gid), "0750" if path.is_dir() else "0640"), path
+        expected = "0750" if is_searched_or_run(path) else "0640"
+        assert (ids(path), mode(path)) == ((USER.pw_uid, OTHER.pw_gid), expected), path
         assert path.is_dir() or (reads(USER, path) and reads(OTHER, path))
 
 

@@ -15,8 +15,8 @@ from spo_trace.errors import Argument, Call, Text, UsageError, spelled
 PACKAGE = Path(spo_trace.__file__).parent
 # -o, --where: but not a dash in a sentence or a heading.
 OPTION = re.compile(r"(?<![\w-])(?:--[a-z][a-z-]+|-[oj])(?![\w-])")
-# Commands that the API lacks are named as on the command line.
-COMMAND = re.compile(r"spo-trace (?:trace|simulate) [^;]*")
+# Commands that the API lacks, and those of other programs, are named as on the command line.
+COMMAND = re.compile(r"(?:spo-trace (?:trace|simulate)|makedumpfile) [^;]*")
 
 
 @pytest.mark.parametrize(
