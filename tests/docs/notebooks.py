@@ -2,6 +2,7 @@
 """Run the notebooks: update their outputs (`make notebooks`), or check that they are up to date."""
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ def main() -> None:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("paths", nargs="*", type=Path, default=sorted(DIRECTORY.glob("*.ipynb")))
     arguments = parser.parse_args()
+    # Builds its cache here: a notebook would print a message if that takes more than five seconds.
+    importlib.import_module("matplotlib.font_manager")
     for path in arguments.paths:
         fresh = run(path)
         if not arguments.check:
