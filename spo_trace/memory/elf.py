@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from spo_trace.limits import MAX_ELF_SEGMENTS, MAX_NOTE_BYTES
-from spo_trace.memory.problem import Problem
+from spo_trace.memory.problem import COPY_AGAIN, Problem
 from spo_trace.memory.vmcoreinfo import Vmcoreinfo
 
 __all__ = ["Core", "Note", "Segment", "notes_in", "qemu_page_tables", "read_core", "vmcoreinfo_in"]
@@ -64,7 +64,7 @@ def read_core(file: BinaryIO) -> Core:
     if count == _PN_XNUM:
         count = struct.unpack_from("<I", _read_at(file, section_at, _SECTION_BYTES), _SH_INFO)[0]
     if entry_bytes != _PROGRAM.size or not 0 < count <= MAX_ELF_SEGMENTS:
-        raise Problem("the program headers of the ELF file are damaged", _AGAIN)
+        raise Problem("the program headers of the ELF file are damaged", COPY_AGAIN)
     segments: list[Segment] = []
     notes: list[Note] = []
     for program in _PROGRAM.iter_unpack(_read_at(file, program_at, count * _PROGRAM.size)):
@@ -112,11 +112,10 @@ def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
         file.seek(offset)
         data = file.read(size)
     except (OSError, OverflowError, ValueError) as error:
-        raise Problem(f"the headers of the ELF file cannot be read: {error}", _AGAIN) from error
+        raise Problem(f"the headers of the ELF file cannot be read: {error}", COPY_AGAIN) from error
     if len(data) != size:
-        raise Problem("the ELF file ends within its headers", _AGAIN)
+        raise Problem("the ELF file ends within its headers", COPY_AGAIN)
     return data
 
 
-_AGAIN = "copy the dump again, or take another one"
 _ONLY = "dumps of x86_64 are supported; on other machines, give the text of /sys/kernel/debug/page_owner"

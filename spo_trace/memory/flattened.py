@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
 from spo_trace.limits import MAX_FLATTENED_PIECES
-from spo_trace.memory.problem import Problem
+from spo_trace.memory.problem import COPY_AGAIN, Problem
 
 __all__ = ["opened"]
 
@@ -92,7 +92,7 @@ def _pieces(file: BinaryIO) -> list[_Piece]:
         if offset == size == -1:
             return found
         if offset < 0 or size <= 0 or offset + size >= 1 << 62 or len(found) >= most:
-            raise Problem("the flattened dump is damaged", "copy the dump again, or take another one")
+            raise Problem("the flattened dump is damaged", COPY_AGAIN)
         at += _PIECE.size
         found.append(_Piece(offset, offset + size, at, len(found)))
         at += size

@@ -11,7 +11,7 @@ from spo_trace.memory.elf import notes_in, qemu_page_tables
 from spo_trace.memory.flattened import opened
 from spo_trace.memory.page_decompressors import decompress
 from spo_trace.memory.physical import Physical
-from spo_trace.memory.problem import Problem
+from spo_trace.memory.problem import COPY_AGAIN, Problem
 from spo_trace.memory.vmcoreinfo import Vmcoreinfo
 
 __all__ = ["Kdump"]
@@ -41,10 +41,10 @@ class Kdump(Physical):
         self._file = opened(file)
         header = self._read(0, _NUMBERS_AT + _NUMBERS.size)
         if not header.startswith(_SIGNATURE):
-            raise Problem("this is not a kdump-compressed dump", _AGAIN)
+            raise Problem("this is not a kdump-compressed dump", COPY_AGAIN)
         _, block, sub_blocks, bitmap_blocks, _, _ = _NUMBERS.unpack_from(header, _NUMBERS_AT)
         if block not in _BLOCK_SIZES or not 0 < sub_blocks < 1 << 20:
-            raise Problem("the header of the dump is damaged", _AGAIN)
+            raise Problem("the header of the dump is damaged", COPY_AGAIN)
         self._block = block
         self.machine = header[_MACHINE_AT : _MACHINE_AT + _MACHINE_BYTES].split(b"\0")[0].decode("latin-1")
         self._read_sub_header(self._read(block, _SUB.size))
@@ -79,7 +79,7 @@ class Kdump(Physical):
     # Two bitmaps of equal size: which pages exist, and which of them are in the dump.
     def _read_bitmap(self, at: int, size: int) -> None:
         if not 0 < size <= 2 * MAX_BITMAP_BYTES:
-            raise Problem("the header of the dump is damaged", _AGAIN)
+            raise Problem("the header of the dump is damaged", COPY_AGAIN)
         self._bitmap = self._read(at + size // 2, size // 2)
         groups = range(0, len(self._bitmap), _GROUP)
         self._before = [0]
@@ -105,10 +105,10 @@ class Kdump(Physical):
         descriptor = self._read(self._descriptors + index * _DESCRIPTOR.size, _DESCRIPTOR.size)
         offset, size, flags, _ = _DESCRIPTOR.unpack(descriptor)
         if size > 2 * self._block:
-            raise Problem("the dump is damaged: a page is too large", _AGAIN)
+            raise Problem("the dump is damaged: a page is too large", COPY_AGAIN)
         page = decompress(self._read(offset, size), flags & ~_REMARKS, self._block)
         if len(page) != self._block:
-            raise Problem("the dump is damaged: a page has another size than its header says", _AGAIN)
+            raise Problem("the dump is damaged: a page has another size than its header says", COPY_AGAIN)
         return page
 
     def _read(self, offset: int, size: int) -> bytes:
@@ -119,14 +119,11 @@ class Kdump(Physical):
             while len(data) < size and (part := self._file.read(min(size - len(data), _PART))):
                 data += part
         except (OSError, OverflowError, ValueError) as error:
-            raise Problem(f"the dump cannot be read: {error}", _AGAIN) from error
+            raise Problem(f"the dump cannot be read: {error}", COPY_AGAIN) from error
         if len(data) != size:
-            raise Problem("the dump was cut off", _AGAIN)
+            raise Problem("the dump was cut off", COPY_AGAIN)
         return data
 
 
 def _ones(data: bytes) -> int:
     return int.from_bytes(data, "little").bit_count()
-
-
-_AGAIN = "copy the dump again, or take another one"

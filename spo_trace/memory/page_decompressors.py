@@ -9,7 +9,7 @@ import sys
 import zlib
 from collections.abc import Callable
 
-from spo_trace.memory.problem import Problem
+from spo_trace.memory.problem import COPY_AGAIN, Problem
 from spo_trace.version import INSTALL_LZO
 
 __all__ = ["decompress"]
@@ -25,12 +25,12 @@ def decompress(data: bytes, flags: int, size: int) -> bytes:
     try:
         return _DECOMPRESSORS[flags](data, size)
     except KeyError:
-        raise Problem(f"the dump is damaged: there is no compression {flags:#x}", _AGAIN) from None
+        raise Problem(f"the dump is damaged: there is no compression {flags:#x}", COPY_AGAIN) from None
     except Problem:
         raise
     except Exception as error:
         # Each library has its own exception for damaged data.
-        raise Problem(f"the dump is damaged: a page cannot be decompressed ({error})", _AGAIN) from error
+        raise Problem(f"the dump is damaged: a page cannot be decompressed ({error})", COPY_AGAIN) from error
 
 
 def _zlib(data: bytes, size: int) -> bytes:
@@ -63,5 +63,3 @@ _DECOMPRESSORS: dict[int, Callable[[bytes, int], bytes]] = {
     _SNAPPY: _snappy,
     _ZSTD: _zstd,
 }
-
-_AGAIN = "copy the dump again, or take another one"

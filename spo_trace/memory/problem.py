@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The error of `memory` and of the loader, which the loader can send to another process."""
 
-__all__ = ["Problem"]
+__all__ = ["COPY_AGAIN", "Problem"]
+
+# The hint for a dump whose own headers or pages are damaged.
+COPY_AGAIN = "copy the dump again, or take another one"
 
 
 class Problem(Exception):

@@ -14,7 +14,7 @@ from spo_trace.formats.runs import Records, gathered
 from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText, Outcome
 from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.dump import kernel_of, open_dump
-from spo_trace.memory.problem import Problem
+from spo_trace.memory.problem import COPY_AGAIN, Problem
 from spo_trace.memory.symbol_table import Symbol, in_kallsyms
 from spo_trace.sources.dump_input import is_dump_file
 from spo_trace.sources.input_file import open_file
@@ -117,6 +117,4 @@ def _explained(title: str) -> Iterator[None]:
     except Problem as problem:
         raise SpoTraceError(f"{title}: {problem.message}", hint=problem.hint) from problem
     except (ValueError, IndexError, OverflowError, struct.error) as error:
-        raise SpoTraceError(
-            f"{title}: the dump is damaged ({error})", hint="copy the dump again, or take another one"
-        ) from error
+        raise SpoTraceError(f"{title}: the dump is damaged ({error})", hint=COPY_AGAIN) from error

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * spo-collect: copy what spo-trace reads of a running kernel into a capture, and take as little
- * memory and time as possible meanwhile. sources/collector.py does the same in Python.
+ * memory and time as possible meanwhile. The package spo_trace.collector does the same in Python.
  */
 #ifndef SPO_COLLECT_H
 #define SPO_COLLECT_H

@@ -245,47 +245,27 @@ void copy_stacks(const struct options *options, const char *name, const char *de
 		output_error(name, error, path, NULL);
 }
 
-static void put_two_digits(struct lines *lines, int number)
-{
-	if (number < 10)
-		put(lines, "0");
-	put_number(lines, number);
-}
-
 static void put_date(struct lines *lines)
 {
 	time_t now = time(NULL);
+	char date[32];
 	struct tm utc;
 
 	gmtime_r(&now, &utc);
-	put_number(lines, utc.tm_year + 1900);
-	put(lines, "-");
-	put_two_digits(lines, utc.tm_mon + 1);
-	put(lines, "-");
-	put_two_digits(lines, utc.tm_mday);
-	put(lines, "T");
-	put_two_digits(lines, utc.tm_hour);
-	put(lines, ":");
-	put_two_digits(lines, utc.tm_min);
-	put(lines, ":");
-	put_two_digits(lines, utc.tm_sec);
-	put(lines, "Z\n");
+	put_bytes(lines, date, strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ\n", &utc));
 }
 
 static void put_uname(struct lines *lines)
 {
 	struct utsname name;
+	const char *const words[] = { name.sysname, name.nodename, name.release, name.version,
+				      name.machine };
 
 	uname(&name);
-	put(lines, name.sysname);
-	put(lines, " ");
-	put(lines, name.nodename);
-	put(lines, " ");
-	put(lines, name.release);
-	put(lines, " ");
-	put(lines, name.version);
-	put(lines, " ");
-	put(lines, name.machine);
+	for (int i = 0; i < 5; i++) {
+		put(lines, i ? " " : "");
+		put(lines, words[i]);
+	}
 	put(lines, "\n");
 }
 
