@@ -34,6 +34,20 @@ _LONGEST = (
     "test_trace.py",
 )
 
+# Guests that repeat on another kernel or machine what a shorter list covers: with the mark `other`.
+_OTHER = (
+    "test_trace.py 6.12-stock",
+    "test_memory.py 6.1-stock",
+    "test_memory.py 6.12-stock",
+    "test_life.py 6.12-stock",
+    "test_meaning.py 6.1-stock-1n",
+    "test_meaning.py 6.12-stock-1n",
+    "test_meaning.py 6.12-stock-2n",
+    "test_meaning.py 7.2-spo-1n",
+    "test_verify.py 6.12-stock",
+    "test_live.py 6.12-stock",
+)
+
 
 def _scope(nodeid: str) -> str:
     file = nodeid.partition("::")[0]
@@ -79,7 +93,11 @@ def pytest_xdist_setupnodes() -> None:
         os.environ["SPO_TRACE_ACCEL"] = accelerator(kernels.find("7.2-stock"))
 
 
-@pytest.hookimpl(trylast=True)
+# First, so that -m knows the mark.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest guests first."""
+    """Mark the guests that may be left out, and put the longest guests first."""
+    for item in items:
+        if _scope(item.nodeid).startswith(tuple(f"tests/vm/{scope}" for scope in _OTHER)):
+            item.add_marker("other")
     items.sort(key=lambda item: _place(item.nodeid))
