@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Buffer", "Filled", "Records", "Run", "gathered"]
+__all__ = ["Buffer", "FileRun", "Filled", "Records", "Run", "gathered"]
 
 # The compiled scanner reads up to this many bytes past the end (SPO_PADDING in native/scan.h).
 _PADDING = 64
@@ -52,6 +52,7 @@ class Buffer:
 
     def padded(self, size: int) -> npt.NDArray[np.uint8]:
         """Return the first `size` bytes; zeros follow them in memory."""
+        self.room(size)
         self._bytes[size : size + _PADDING] = 0
         return self._bytes[:size]
 
@@ -71,6 +72,18 @@ class Run(NamedTuple):
 
     offset: int | None
     fill: Callable[[Buffer], Filled]
+
+
+class FileRun(NamedTuple):
+    """Hold where a run of whole records lies in the plain file `fd`, for the scanner to read.
+
+    `failed` is called with the errno of a read error, at which the run ends.
+    """
+
+    offset: int
+    size: int
+    fd: int
+    failed: Callable[[int], None]
 
 
 def gathered(records: Iterable[bytes], size: int = 1 << 21) -> Iterator[Records]:

@@ -11,7 +11,7 @@ from spo_trace.formats.fast.read_ahead import read_ahead
 from spo_trace.formats.fast.text_runs import delimited_runs, file_runs, stream_runs
 from spo_trace.formats.fast.threads import ordered
 from spo_trace.formats.record import Record, Reject, RejectSink, located, split_records
-from spo_trace.formats.runs import Buffer, Records, Run
+from spo_trace.formats.runs import Buffer, FileRun, Records, Run
 from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText, Outcome, PlainFile, ReaderRuns
 
 __all__ = ["chunks_in", "filled", "located_in_input", "records_in", "runs_in"]
@@ -43,8 +43,8 @@ def records_in(text: KernelText) -> Iterator[Record]:
 
 
 @contextmanager
-def runs_in(text: KernelText, jobs: int) -> Iterator[Iterable[Run]]:
-    """Open a text for `jobs` scanners and return its runs; fill all of them before the `with` block ends."""
+def runs_in(text: KernelText, jobs: int) -> Iterator[Iterable[Run] | Iterable[FileRun]]:
+    """Open a text for `jobs` scanners and return its runs; scan all of them before the `with` block ends."""
     match text.content:
         case Chunks(pieces):
             yield stream_runs(pieces if jobs == 1 else read_ahead(pieces))

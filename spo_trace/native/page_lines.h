@@ -41,7 +41,7 @@ static inline place page_allocator(place p, struct spo_page_row *row, struct pag
 static inline place page_first_line(place p, place end, struct spo_page_row *row,
 				    struct page_spans *spans)
 {
-	uint64_t order = 0, gfp_mask, free_ts_nsec = 0;
+	uint64_t order = 0, free_ts_nsec = 0;
 
 	p = AFTER(p, "Page allocated via order ");
 	p = decimal(p, &order);
@@ -50,7 +50,7 @@ static inline place page_first_line(place p, place end, struct spo_page_row *row
 		return NULL;
 	row->order = (uint8_t)order;
 	spans->gfp = p;
-	p = hexadecimal(p, &gfp_mask);
+	p = hexadecimal_end(p);
 	if (!p || p - spans->gfp > 8)
 		return NULL;
 	p = parentheses_end(p, end);
@@ -98,7 +98,7 @@ static inline place page_pfn_line(place p, place end, struct spo_page_row *row,
 	spans->pageblock_end = p;
 	p = AFTER(p, " Flags 0x");
 	spans->flags = p;
-	p = hexadecimal(p, &ignored);
+	p = hexadecimal_end(p);
 	p = parentheses_end(p, end);
 	spans->flags_end = p;
 	return AFTER(p, ")\n");

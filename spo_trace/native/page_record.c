@@ -33,8 +33,7 @@ static enum answer page_record(struct spo_strings *strings, place start, place e
 	return RECOGNISED;
 }
 
-int spo_scan_pages(struct spo_strings *strings, const struct spo_block *block,
-		   struct spo_scan *scan)
+int spo_scan_pages(struct spo_strings *strings, struct spo_block *block, struct spo_scan *scan)
 {
 	return scan_block(strings, block, scan, sizeof(struct spo_page_row), page_record);
 }

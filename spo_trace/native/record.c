@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "record.h"
+#include "window.h"
 
 int spo_version(void)
 {
@@ -33,33 +34,39 @@ bool number_body(struct spo_strings *strings, struct body *body, uint32_t *stack
 	return true;
 }
 
-static void leave(struct spo_scan *scan, place text, place p, place end)
+/* `next` is the position in the text of the record after the one that begins at p. */
+static void advance(struct spo_scan *scan, place p, place next, int64_t newlines)
+{
+	scan->next.byte += next - p;
+	scan->next.line += newlines;
+}
+
+static void leave(struct spo_scan *scan, place p, place end)
 {
 	scan->left[scan->n_left++] = (struct spo_left){
 		.start = scan->next,
 		.row = scan->n_rows,
-		.end = end - text,
+		.end = scan->next.byte + (end - p),
 	};
-	scan->next.byte = end - text;
-	scan->next.line += count_newlines(p, end);
+	advance(scan, p, end, count_newlines(p, end));
 }
 
-static void keep(struct spo_scan *scan, place text, void *row, const struct body *body)
+static void keep(struct spo_scan *scan, place p, void *row, const struct body *body)
 {
 	*(struct spo_start *)row = scan->next;
 	scan->n_rows++;
-	scan->next.byte = body->end - text;
-	scan->next.line += body->newlines;
+	advance(scan, p, body->end, body->newlines);
 }
 
-int scan_block(struct spo_strings *strings, const struct spo_block *block, struct spo_scan *scan,
-	       size_t row_size, read_record read)
+/* Scan the records of the block up to byte `text_end`, all of which are in the text. */
+static int scan_text(struct spo_strings *strings, const struct spo_block *block, int64_t text_end,
+		     struct spo_scan *scan, size_t row_size, read_record read)
 {
-	place text = block->text, block_end = text + block->size;
+	place text = block->text, all = text + (text_end - block->start);
 
-	while (scan->next.byte < block->size && (!block->ends || scan->n_records < block->n_ends)) {
-		place p = text + scan->next.byte;
-		place end = block->ends ? text + block->ends[scan->n_records] : block_end;
+	while (scan->next.byte < text_end && (!block->ends || scan->n_records < block->n_ends)) {
+		place p = text + (scan->next.byte - block->start);
+		place end = block->ends ? text + block->ends[scan->n_records] : all;
 		void *row = (uint8_t *)scan->rows + scan->n_rows * row_size;
 		struct body body;
 		enum answer answer;
@@ -71,10 +78,23 @@ int scan_block(struct spo_strings *strings, const struct spo_block *block, struc
 			return SPO_NO_MEMORY;
 		/* The reference parser rejects text after the empty line of a delimited record. */
 		if (answer == RECOGNISED && (!block->ends || body.end == end))
-			keep(scan, text, row, &body);
+			keep(scan, p, row, &body);
 		else
-			leave(scan, text, p, block->ends ? end : next_start(p, block_end));
+			leave(scan, p, block->ends ? end : next_start(p, all));
 		scan->n_records++;
 	}
 	return SPO_DONE;
+}
+
+int scan_block(struct spo_strings *strings, struct spo_block *block, struct spo_scan *scan,
+	       size_t row_size, read_record read)
+{
+	int status;
+
+	if (block->fd < 0)
+		return scan_text(strings, block, block->size, scan, row_size, read);
+	do {
+		status = scan_text(strings, block, block->whole, scan, row_size, read);
+	} while (status == SPO_DONE && next_window(block));
+	return status;
 }

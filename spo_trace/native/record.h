@@ -40,7 +40,7 @@ typedef enum answer (*read_record)(struct spo_strings *strings, place p, place e
 				   struct body *body);
 
 /* Walk over a block. Each row begins with its struct spo_start. */
-int scan_block(struct spo_strings *strings, const struct spo_block *block, struct spo_scan *scan,
+int scan_block(struct spo_strings *strings, struct spo_block *block, struct spo_scan *scan,
 	       size_t row_size, read_record read);
 
 #endif

@@ -16,7 +16,7 @@
  * Raise this with each change of this file or of read_records.h: native/library.py refuses a
  * library with another version.
  */
-#define SPO_VERSION 4
+#define SPO_VERSION 5
 
 /* Zero bytes that the caller appends to a block, so that reading a few bytes past it is safe. */
 #define SPO_PADDING 64
@@ -38,12 +38,25 @@ struct spo_strings;
 
 /*
  * Text of whole records. ends: where read(2) ended each record; NULL if unknown.
+ *
+ * If fd is not -1, these are the `size` bytes of a file from `offset` on, and text is room for as
+ * many, which they pass through in windows of about `window` bytes: those in a processor's cache
+ * are read and scanned fastest. The scan sets the other members: text holds `read` bytes of the
+ * block from byte `start` on, of whole records up to byte `whole`. After an error of read(2),
+ * `error` is its number, and the block ends there.
  */
 struct spo_block {
-	const uint8_t *text;
+	uint8_t *text;
 	int64_t size;
 	const int64_t *ends;
 	int64_t n_ends;
+	int64_t offset;
+	int64_t window;
+	int64_t start;
+	int64_t read;
+	int64_t whole;
+	int32_t fd;
+	int32_t error;
 };
 
 /* The start of a record: the number of bytes and of newlines before it in the block. */
@@ -116,9 +129,7 @@ const uint8_t *spo_string(const struct spo_strings *strings, int64_t number, int
 			  int32_t *kind);
 
 /* Scan a block from scan->next. After SPO_NO_ROOM, enlarge rows and left and call again. */
-int spo_scan_pages(struct spo_strings *strings, const struct spo_block *block,
-		   struct spo_scan *scan);
-int spo_scan_swap(struct spo_strings *strings, const struct spo_block *block,
-		  struct spo_scan *scan);
+int spo_scan_pages(struct spo_strings *strings, struct spo_block *block, struct spo_scan *scan);
+int spo_scan_swap(struct spo_strings *strings, struct spo_block *block, struct spo_scan *scan);
 
 #endif

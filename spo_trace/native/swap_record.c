@@ -19,7 +19,7 @@ static enum answer swap_record(struct spo_strings *strings, place start, place e
 	return RECOGNISED;
 }
 
-int spo_scan_swap(struct spo_strings *strings, const struct spo_block *block, struct spo_scan *scan)
+int spo_scan_swap(struct spo_strings *strings, struct spo_block *block, struct spo_scan *scan)
 {
 	return scan_block(strings, block, scan, sizeof(struct spo_swap_row), swap_record);
 }

@@ -39,20 +39,60 @@ static inline bool starts_record(place p)
 	return IS_AT(p, "Page allocated via ");
 }
 
+/* Eight bytes as a number whose lowest byte is the first, on any machine. */
+static inline uint64_t eight_bytes(place p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	word = __builtin_bswap64(word);
+#endif
+	return word;
+}
+
+/* Bit 7 of each byte that is not a digit; bits above the first of them are undefined. */
+static inline uint64_t not_digits(uint64_t word)
+{
+	uint64_t values = word ^ 0x3030303030303030u;
+
+	return ((values + 0x7676767676767676u) | values) & 0x8080808080808080u;
+}
+
+/* The value of eight digits: neighbours are joined to two, four and eight digits. */
+static inline uint64_t eight_digits(uint64_t word)
+{
+	word = (word & 0x0f0f0f0f0f0f0f0fu) * (10 * 0x100 + 1) >> 8;
+	word = (word & 0x00ff00ff00ff00ffu) * (100 * 0x10000u + 1) >> 16;
+	return (word & 0x0000ffff0000ffffu) * (10000 * 0x100000000u + 1) >> 32;
+}
+
 static inline place decimal(place p, uint64_t *value)
 {
+	static const uint32_t tens[] = { 1,	10,	 100,	   1000,    10000,
+					 100000, 1000000, 10000000, 100000000 };
 	place start = p;
 	uint64_t sum = 0;
+	int digits;
 
 	if (!p)
 		return NULL;
-	for (; (uint8_t)(*p - '0') < 10; p++) {
-		if (p - start == MAX_DIGITS)
-			return NULL;
-		sum = sum * 10 + (*p - '0');
-	}
+	do {
+		uint64_t word = eight_bytes(p), others = not_digits(word);
+
+		digits = others ? __builtin_ctzll(others) / 8 : 8;
+		/* Zeros before the digits change nothing; a shift by 64 is undefined. */
+		sum = sum * tens[digits] +
+		      (digits ? eight_digits(word << (64 - 8 * digits)) : 0);
+		p += digits;
+	} while (digits == 8 && p - start <= MAX_DIGITS);
 	*value = sum;
-	return p > start ? p : NULL;
+	return p > start && p - start <= MAX_DIGITS ? p : NULL;
+}
+
+static inline bool is_hexadecimal(uint8_t byte)
+{
+	return (uint8_t)(byte - '0') < 10 || (uint8_t)(byte - 'a') < 6;
 }
 
 static inline place hexadecimal(place p, uint64_t *value)
@@ -77,6 +117,30 @@ static inline place hexadecimal(place p, uint64_t *value)
 	}
 	*value = sum;
 	return p > start ? p : NULL;
+}
+
+/* The end of the hexadecimal digits at p, whose value nobody needs. */
+static inline place hexadecimal_end(place p)
+{
+#ifdef __SSE2__
+	__m128i bytes, digit, letter;
+	unsigned int others;
+
+	if (!p)
+		return NULL;
+	bytes = _mm_loadu_si128((const __m128i *)p);
+	digit = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+	letter = _mm_sub_epi8(bytes, _mm_set1_epi8('a'));
+	digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
+	letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(5)), letter);
+	others = ~(unsigned int)_mm_movemask_epi8(_mm_or_si128(digit, letter));
+	p += __builtin_ctz(others);
+	return others & 1 || (!(others & 0xffff) && is_hexadecimal(*p)) ? NULL : p;
+#else
+	uint64_t ignored;
+
+	return hexadecimal(p, &ignored);
+#endif
 }
 
 static inline place pid_number(place p, int32_t *value)
@@ -104,21 +168,50 @@ static inline place comm_end(place p)
 {
 	if (!p)
 		return NULL;
+#ifdef __SSE2__
+	__m128i bytes = _mm_loadu_si128((const __m128i *)p);
+	unsigned int closing = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(')')));
+	unsigned int nul = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_setzero_si128()));
+
+	while (closing) {
+		int length = 31 - __builtin_clz(closing);
+
+		if (IS_AT(p + length, "), ts "))
+			return nul & ((1u << length) - 1) ? NULL : p + length;
+		closing &= ~(1u << length);
+	}
+#else
 	for (int length = 15; length >= 0; length--)
 		if (p[length] == ')' && IS_AT(p + length, "), ts "))
 			return memchr(p, 0, length) ? NULL : p + length;
+#endif
 	return NULL;
 }
 
-/* The end of a word of at least one byte. */
+/* The end of a word of at least one byte: of bytes above the space. */
 static inline place word_end(place p)
 {
 	place start = p;
 
 	if (!p)
 		return NULL;
+#ifdef __SSE2__
+	const __m128i least = _mm_set1_epi8(' ' + 1);
+
+	for (;; p += 16) {
+		__m128i bytes = _mm_loadu_si128((const __m128i *)p);
+		__m128i inside = _mm_cmpeq_epi8(_mm_max_epu8(bytes, least), bytes);
+		unsigned int others = 0xffff & ~_mm_movemask_epi8(inside);
+
+		if (others) {
+			p += __builtin_ctz(others);
+			break;
+		}
+	}
+#else
 	while (*p > ' ')
 		p++;
+#endif
 	return p > start ? p : NULL;
 }
 

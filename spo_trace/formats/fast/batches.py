@@ -18,7 +18,7 @@ from spo_trace.formats.fast.threads import ordered
 from spo_trace.formats.key_order import KeyOrder
 from spo_trace.formats.record import Record, RejectSink, bounded_pieces, located
 from spo_trace.formats.rows import OwnerRow
-from spo_trace.formats.runs import Run
+from spo_trace.formats.runs import FileRun, Run
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.native.library import Library
 
@@ -88,7 +88,7 @@ class _Lane:
 def fast_batches(
     library: Library,
     text_format: TextFormat,
-    runs: Iterable[Run],
+    runs: Iterable[Run] | Iterable[FileRun],
     stacks: StackTable,
     reject: RejectSink,
     *,
@@ -98,9 +98,9 @@ def fast_batches(
     names = {name: Names(name) for name in text_format.names}
     # The scanners take turns: the results of each are joined before it gets its next run.
     lanes = cycle([_Lane(library, text_format, names) for _ in range(1 if jobs == 1 else jobs + 1)])
-    work = zip(lanes, runs, strict=False)
+    work: Iterable[tuple[_Lane, Run | FileRun]] = zip(lanes, runs, strict=False)
     join = _Joiner(text_format, stacks, reject)
-    for lane, run, scanned in ordered(lambda item: (*item, item[0].scanner.scan(item[1])), work, jobs):
+    for lane, run, scanned in ordered(_scan, work, jobs):
         batch = join.batch(lane, run, scanned)
         lane.forget_many()
         for column_names in names.values():
@@ -110,6 +110,11 @@ def fast_batches(
     if rest := join.rest():
         yield rest[0]
     join.report_order()
+
+
+def _scan(work: tuple[_Lane, Run | FileRun]) -> tuple[_Lane, Run | FileRun, Scanned]:
+    lane, run = work
+    return lane, run, lane.scanner.scan(run)
 
 
 class _Joiner:
@@ -127,7 +132,7 @@ class _Joiner:
         # The first field after the place is the key.
         self._key = text_format.row.names[2]  # type: ignore[index]
 
-    def batch(self, lane: _Lane, run: Run, scanned: Scanned) -> pa.RecordBatch:
+    def batch(self, lane: _Lane, run: Run | FileRun, scanned: Scanned) -> pa.RecordBatch:
         """Return the rows of a run in order, including those of the reference parser."""
         lane.learn(scanned.strings)
         if run.offset is not None:
@@ -137,7 +142,7 @@ class _Joiner:
         parsed, places = self._parse_left(lane, scanned, stacks, left)
         self._see_order(rows, parsed, places)
         batch = lane.columns.batch(rows, lane.stacks.ids(stacks, self._stacks), self._format.schema)
-        self._offset += len(scanned.text)
+        self._offset += scanned.size
         self._line += scanned.lines
         return self._merged(batch, [row for row, _ in parsed], places)
 
@@ -181,14 +186,14 @@ class _Joiner:
         self._order.see_many(keys[done:], offsets[done:], lines[done:])
 
     def _left_records(self, scanned: Scanned, left: Rows) -> Iterator[tuple[Record, int]]:
-        if self._waiting is not None and len(scanned.text):
+        if self._waiting is not None and scanned.size:
             yield self._waiting, 0
             self._waiting = None
         for start, line, place, end in left.tolist():
-            text = bytes(scanned.text[start:end])
+            text = scanned.text(start, end)
             pieces = [text] if scanned.delimited else bounded_pieces(text)
             records = located(pieces, self._offset + start, self._line + line, delimited=scanned.delimited)
-            if scanned.delimited or end < len(scanned.text):
+            if scanned.delimited or end < scanned.size:
                 yield from ((record, place) for record in records)
                 continue
             *others, self._waiting = records
@@ -211,7 +216,7 @@ def _without_odd(lane: _Lane, scanned: Scanned) -> tuple[Rows, Rows]:
     if not needs_reference.any():
         return rows, left
     # A record ends where the next row, or the next record left, begins.
-    borders = np.sort(np.concatenate([rows["start"], left["start"], [len(scanned.text)]]))
+    borders = np.sort(np.concatenate([rows["start"], left["start"], [scanned.size]]))
     now_left = np.zeros(int(needs_reference.sum()), left.dtype)
     now_left["start"], now_left["line"], now_left["row"] = (
         rows["start"][needs_reference],

@@ -41,11 +41,11 @@ class Lookup:
 
     def of(self, numbers: Numbers) -> pa.Array:
         """Return the values of strings."""
-        return arrays.numbers(self._values[numbers], self._missing[numbers] if self._any_missing else None)
+        return arrays.numbers(self._values.take(numbers), self._missing.take(numbers) if self._any_missing else None)
 
     def numbers(self, numbers: Numbers) -> Numbers:
         """Return the values of strings that all have one."""
-        return self._values[numbers]
+        return self._values.take(numbers)
 
 
 class Names:
@@ -106,12 +106,12 @@ class NameLookup:
         if self._generation != self._names.generation:
             self._generation = self._names.generation
             self._index[self._index >= 0] = _NOT_YET
-        index = self._index[numbers]
+        index = self._index.take(numbers)
         new = numbers[index == _NOT_YET]
         if len(new):
             for number in dict.fromkeys(new.tolist()):
                 self._index[number] = self._names.number(self._texts[number])
-            index = self._index[numbers]
+            index = self._index.take(numbers)
         missing = index == _MISSING if self._any_missing else None
         if missing is not None:
             index[missing] = 0

@@ -2,14 +2,17 @@
 """The compiled scanner (native/scan.h): a run's rows, the records that it does not recognise, and its strings."""
 
 import ctypes
+import os
 import secrets
 import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from spo_trace.formats.runs import Buffer, Run
+from spo_trace.formats.runs import Buffer, FileRun, Run
 from spo_trace.native.library import Library
 
 __all__ = ["COMM", "FLAGS", "GFP", "MIGRATETYPE", "PAGE_ROW", "STACK", "SWAP_ROW", "TAIL", "Rows", "Scanned", "Scanner"]
@@ -62,12 +65,17 @@ _FUNCTIONS = {PAGE_ROW: "spo_scan_pages", SWAP_ROW: "spo_scan_swap"}
 _ROWS = 1 << 14
 
 
+# Bytes of a file that are read and scanned at a time: the fastest of 32 KiB to 8 MiB with a cache of 1 MiB (L2).
+_WINDOW = 1 << 17
+
+
 class _Block(ctypes.Structure):
     _fields_ = (
         ("text", ctypes.c_void_p),
         ("size", ctypes.c_int64),
         ("ends", ctypes.c_void_p),
-        ("n_ends", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("n_ends", "offset", "window", "start", "read", "whole")),
+        *((name, ctypes.c_int32) for name in ("fd", "error")),
     )
 
 
@@ -83,11 +91,13 @@ class _Scan(ctypes.Structure):
 class Scanned(NamedTuple):
     """Hold the contents of a run. Bytes and rows are in the scanner's buffers, and valid until its next run.
 
-    `text`: the bytes; `delimited`: each record ends where read(2) ended it; `left`: the records that were not
-    recognised (fields of struct spo_left); `strings`: new strings, each with its kind; `lines`: number of newlines.
+    `text` returns the bytes from one to another, of `size`; `delimited`: each record ends where read(2) ended it;
+    `left`: the records that were not recognised (fields of struct spo_left); `strings`: new strings, each with its
+    kind; `lines`: number of newlines.
     """
 
-    text: memoryview
+    text: Callable[[int, int], bytes]
+    size: int
     delimited: bool
     rows: Rows
     left: Rows
@@ -116,13 +126,27 @@ class Scanner:
         self._rows = np.zeros(_ROWS, row)
         self._left = np.zeros(_ROWS, _LEFT)
 
-    def scan(self, run: Run) -> Scanned:
-        """Fill a run and return its contents."""
+    def scan(self, run: Run | FileRun) -> Scanned:
+        """Read a run and return its contents."""
+        return self._scan_file(run) if isinstance(run, FileRun) else self._scan_text(run)
+
+    def _scan_text(self, run: Run) -> Scanned:
         size, ends = run.fill(self._buffer)
         text = self._buffer.padded(size)
-        block = _Block(text.ctypes.data, size, None, 0)
+        block = _Block(text.ctypes.data, size, None, fd=-1)
         if ends is not None:
             block.ends, block.n_ends = ends.ctypes.data, len(ends)
+        return self._scanned(block, lambda start, end: bytes(text.data[start:end]), delimited=ends is not None)
+
+    def _scan_file(self, run: FileRun) -> Scanned:
+        text = self._buffer.padded(run.size)
+        block = _Block(text.ctypes.data, run.size, None, offset=run.offset, window=_WINDOW, fd=run.fd)
+        scanned = self._scanned(block, partial(_pread, run), delimited=False)
+        if block.error:
+            run.failed(block.error)
+        return scanned
+
+    def _scanned(self, block: _Block, text: Callable[[int, int], bytes], *, delimited: bool) -> Scanned:
         state = _Scan()
         while (status := self._go_on(block, state)) == _NO_ROOM:
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
@@ -130,7 +154,7 @@ class Scanner:
         if status == _NO_MEMORY:
             raise MemoryError
         rows, left = self._rows[: state.n_rows], self._left[: state.n_left]
-        return Scanned(text.data, ends is not None, rows, left, self._new_strings(), state.line)
+        return Scanned(text, block.size, delimited, rows, left, self._new_strings(), state.line)
 
     def _go_on(self, block: _Block, state: _Scan) -> int:
         state.rows, state.rows_room = self._rows.ctypes.data, len(self._rows)
@@ -146,3 +170,8 @@ class Scanner:
         arguments = ctypes.c_int64(number), ctypes.byref(length), ctypes.byref(kind)
         start = self._library.spo_string(self._strings, *arguments)
         return kind.value, ctypes.string_at(start, length.value)
+
+
+# Records that are left to the reference parser are few.
+def _pread(run: FileRun, start: int, end: int) -> bytes:
+    return os.pread(run.fd, end - start, run.offset + start)

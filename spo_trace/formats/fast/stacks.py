@@ -37,10 +37,10 @@ class ScannedStacks:
 
     def ids(self, numbers: npt.NDArray[np.intp], stacks: StackTable) -> npt.NDArray[np.uint32]:
         """Return the stack_ids of these strings; new ones are interned in order of first appearance."""
-        unknown = numbers[self._ids[numbers] < 0]
+        unknown = numbers[self._ids.take(numbers) < 0]
         for number in dict.fromkeys(unknown.tolist()):
             self._ids[number] = stacks.intern_printed(*self._printed.pop(number))
-        return self._ids[numbers].astype(np.uint32)
+        return self._ids.take(numbers).astype(np.uint32)
 
 
 # The scanner has checked the handle (handle_end() in native/text.h); frames begin with a space.

@@ -10,36 +10,38 @@ import numpy as np
 import numpy.typing as npt
 
 from spo_trace.formats.record import LONGEST_PIECE, SEPARATOR
-from spo_trace.formats.runs import Buffer, Filled, Records, Run
+from spo_trace.formats.runs import Buffer, FileRun, Filled, Records, Run
 from spo_trace.formats.text import Outcome
 
-__all__ = ["RUN_BYTES", "delimited_runs", "file_runs", "stream_runs"]
+__all__ = ["FILE_RUN_BYTES", "RUN_BYTES", "delimited_runs", "file_runs", "stream_runs"]
 
 # About 11,000 records: large enough to amortise what Python does per run, small enough to keep a few in memory.
 RUN_BYTES = 1 << 23
+
+# Of files, only a part of a run is in memory at a time.
+FILE_RUN_BYTES = 1 << 24
 
 # To find where to cut, this many bytes are searched first; a kernel prints at most a page for one record.
 _WINDOW = 1 << 16
 
 
-def file_runs(file: BinaryIO, outcome: Outcome, run_bytes: int = RUN_BYTES) -> Iterator[Run]:
+def file_runs(file: BinaryIO, outcome: Outcome, run_bytes: int = FILE_RUN_BYTES) -> Iterator[FileRun]:
     """Yield a plain file in runs of about `run_bytes`, cut where a record starts.
 
-    Only the bytes around a cut are read here; a run is read when it is filled, in any order. A read error is noted in
-    `outcome.problem`.
+    Only the bytes around a cut are read here. A read error is noted in `outcome.problem`.
     """
-    part = _PlainFile(outcome, file.fileno())
+    plain = _PlainFile(outcome, file.fileno())
     size = os.fstat(file.fileno()).st_size
     start = 0
     while start < size:
-        end = size if size - start <= run_bytes else part.cut_before(start, start + run_bytes, size)
+        end = size if size - start <= run_bytes else plain.cut_before(start, start + run_bytes, size)
         outcome.reached = end
-        yield Run(start, partial(part.fill, start, end - start))
+        yield FileRun(start, end - start, file.fileno(), plain.failed)
         start = end
 
 
 class _PlainFile:
-    """Read parts of a plain file, in any order."""
+    """Find where to cut a plain file."""
 
     def __init__(self, outcome: Outcome, fd: int) -> None:
         self._outcome = outcome
@@ -57,22 +59,20 @@ class _PlainFile:
         at = self._read(start, LONGEST_PIECE + len(SEPARATOR)).find(SEPARATOR)
         return min(start + (at + 1 if at >= 0 else LONGEST_PIECE), size)
 
-    def fill(self, start: int, size: int, buffer: Buffer) -> Filled:
-        """Read `size` bytes from `start` on, or as many as the file still has."""
-        return Filled(self._read_into(buffer.room(size)[:size], start))
+    def failed(self, number: int) -> None:
+        """Note a read error, by its errno."""
+        self._outcome.problem = f"part of it can't be read: {os.strerror(number)}"
 
     def _read(self, start: int, size: int) -> bytes:
-        buffer = bytearray(size)
-        return bytes(buffer[: self._read_into(memoryview(buffer), start)])
-
-    def _read_into(self, buffer: memoryview, start: int) -> int:
-        done = 0
+        pieces = []
         try:
-            while done < len(buffer) and (count := os.preadv(self._fd, [buffer[done:]], start + done)):
-                done += count
+            while size and (piece := os.pread(self._fd, size, start)):
+                pieces.append(piece)
+                start += len(piece)
+                size -= len(piece)
         except OSError as error:
-            self._outcome.problem = f"part of it can't be read: {error.strerror}"
-        return done
+            self.failed(error.errno or 0)
+        return b"".join(pieces)
 
 
 def stream_runs(chunks: Iterable[bytes], run_bytes: int = RUN_BYTES) -> Iterator[Run]:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Both parsers agree on any text, in any chunks and runs, with any number of jobs."""
 
+import re
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,3 +93,20 @@ def test_hostile_names_and_tails(drawn: list[tuple[bytes, bytes, bytes]], run_by
 @SOME
 def test_pieces_of_records_in_any_order(pieces: list[bytes], run_bytes: int, jobs: int) -> None:
     assert_same(pieces, run_bytes=run_bytes, jobs=jobs)
+
+
+@pytest.mark.parametrize("digit", [b"0", b"1", b"9", b"f"])
+def test_numbers_of_any_length(digit: bytes) -> None:
+    # GIVEN numbers of 1 to 30 digits in each place; the scanner reads some of them eight or sixteen at a time
+    record = (
+        b"Page allocated via order 0, mask 0x1(A), pid 2, tgid 3 (c), ts 4 ns, free_ts 5 ns\n"
+        b"PFN 0x6 type Movable Block 7 type Movable Flags 0x8(B)\n f+0x1/0x2\n\n"
+    )
+    first_lines = record.partition(b"\n ")[0]
+    places = [match.span() for match in re.finditer(rb"(?<=0x)[0-9a-f]+|\b\d+\b", first_lines)]
+    assert len(places) == 9
+    texts = [
+        record[:start] + digit * length + record[end:] for start, end in places for length in (*range(1, 20), 24, 30)
+    ]
+    # THEN both parsers agree
+    assert_same(b"".join(texts))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs contain all of the text, cut between records; other text is cut where the reference parser cuts it."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable
@@ -12,10 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spo_trace.formats.fast.scanner import PAGE_ROW, Scanner
 from spo_trace.formats.fast.text_runs import RUN_BYTES, delimited_runs, file_runs, stream_runs
 from spo_trace.formats.record import LONGEST_PIECE, RECORD_START, split_records
-from spo_trace.formats.runs import Buffer, Filled, Run, gathered
+from spo_trace.formats.runs import Buffer, FileRun, Filled, Run, gathered
 from spo_trace.formats.text import Outcome
+from spo_trace.native import library
 from tests.unit.formats.drawing import cut_anywhere
 from tests.unit.formats.fast.comparing import in_chunks
 
@@ -23,8 +26,10 @@ PIECES = st.sampled_from([RECORD_START, b"\n", b"\n\n", RECORD_START[:-1], b"ord
 RECORD = RECORD_START + b"order 0\n\n"
 
 
-def content(run: Run) -> bytes:
+def content(run: Run | FileRun) -> bytes:
     """Return a run's text."""
+    if isinstance(run, FileRun):
+        return os.pread(run.fd, run.size, run.offset)
     buffer = Buffer()
     return bytes(buffer.padded(run.fill(buffer).size))
 
@@ -42,7 +47,7 @@ def runs_of_file(text: bytes, run_bytes: int) -> list[Run]:
         outcome = Outcome()
         runs = []
         for run in file_runs(file, outcome, run_bytes):
-            runs.append(run._replace(fill=partial(_put, content(run))))
+            runs.append(Run(run.offset, partial(_put, content(run))))
         assert outcome.problem is None
         return runs
 
@@ -126,14 +131,34 @@ def test_garbage_is_cut_where_the_reference_parser_cuts_it(chunk: int, run_bytes
 
 
 def test_a_file_that_became_shorter_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
-    # GIVEN runs of a file that is cut before they are filled
+    # GIVEN runs of a file that is cut before they are scanned
+    compiled = library.load()
+    assert compiled is not None
     path = tmp_path / "page_owner"
     path.write_bytes(RECORD * 100)
-    filled: list[bytes] = []
+    scanner = Scanner(compiled, PAGE_ROW)
+    outcome = Outcome()
+    scanned: list[bytes] = []
     with path.open("rb") as file:
-        for run in file_runs(file, Outcome(), 280):
-            if not filled:
+        for run in file_runs(file, outcome, 280):
+            if not scanned:
                 os.truncate(path, 300)
-            filled.append(content(run))
+            found = scanner.scan(run)
+            scanned.append(found.text(0, found.size))
     # THEN what is left of it is there
-    assert b"".join(filled) == (RECORD * 11)[:300]
+    assert b"".join(scanned) == (RECORD * 11)[:300]
+    assert outcome.problem is None
+
+
+def test_a_read_error_ends_a_run_and_is_reported(tmp_path: Path) -> None:
+    # GIVEN a run of a file that cannot be read
+    compiled = library.load()
+    assert compiled is not None
+    failed: list[int] = []
+    path = tmp_path / "page_owner"
+    path.touch()
+    with path.open("ab") as file:
+        # WHEN it is scanned
+        found = Scanner(compiled, PAGE_ROW).scan(FileRun(0, 1000, file.fileno(), failed.append))
+    # THEN it is empty, and the error is known
+    assert (found.size, failed) == (0, [errno.EBADF])
