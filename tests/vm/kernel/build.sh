@@ -5,6 +5,7 @@
 #   stock          Debian's source, with page_owner
 #   spo            with the swap_page_owner patch
 #   spo-debug      the same, with the kernel's own debugging checks
+#   spo-full       the same as spo, with kcore, kexec, crash dumps, lockdown and more kinds of memory; needs pahole
 #   no-page-owner  small, without page_owner: for the tests of doctor
 #   lockdown       the same as stock, because other builds of stock may lack lockdown
 #   (default: all)
@@ -22,7 +23,7 @@ NEEDS=(gcc make flex bison bc cpio xz patch perl dpkg-deb)
 
 main() {
     local flavours=("$@") flavour
-    ((${#flavours[@]})) || flavours=(stock spo spo-debug no-page-owner lockdown)
+    ((${#flavours[@]})) || flavours=(stock spo spo-debug spo-full no-page-owner lockdown)
     for flavour in "${flavours[@]}"; do fragments_of "$flavour" > /dev/null; done
     check_tools
     mkdir -p "$kernels/build"
@@ -46,8 +47,12 @@ fragments_of() {
         stock | lockdown) echo small.config page_owner.config life.config bpf.config $btf ;;
         spo) echo small.config page_owner.config life.config bpf.config swap_page_owner.config $btf ;;
         spo-debug) echo small.config page_owner.config life.config bpf.config swap_page_owner.config debug.config ;;
+        spo-full)
+            [ -n "$btf" ] || fail "spo-full needs pahole: apt-get install dwarves"
+            echo small.config page_owner.config life.config bpf.config swap_page_owner.config full.config $btf
+            ;;
         no-page-owner) echo small.config ;;
-        *) fail "no flavour $1: stock, spo, spo-debug, no-page-owner or lockdown" ;;
+        *) fail "no flavour $1: stock, spo, spo-debug, spo-full, no-page-owner or lockdown" ;;
     esac
 }
 
