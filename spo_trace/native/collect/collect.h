@@ -31,6 +31,7 @@
 struct options {
 	const char *root;
 	const char *target;
+	const char *plan;
 	int readers;
 	int timeout_ms;
 };
@@ -78,6 +79,7 @@ typedef void (*pack_sink)(void *context, const void *bytes, size_t size);
 
 const char *gzip_suffix(void);
 void gzip_begin(struct archive_file *file, const char *name);
+void plain_begin(struct archive_file *file, const char *name);
 void gzip_write(struct archive_file *file, const void *bytes, size_t size);
 void gzip_end(struct archive_file *file, bool kept);
 struct packer *packer_new(void);
@@ -100,6 +102,9 @@ enum handles_of { HANDLES_OF_COLLECTOR, HANDLES_OF_KERNEL };
 
 bool records_copy(const struct options *options, enum record_kind kind, const char *path,
 		  enum handles_of *handles);
+
+/* memory.c: page_owner and swap_page_owner out of kernel memory */
+bool memory_copy(const struct options *options);
 
 /* memory_lack.c: reads that fail with ENOMEM */
 struct lack {

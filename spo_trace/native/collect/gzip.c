@@ -86,6 +86,13 @@ void gzip_begin(struct archive_file *file, const char *name)
 	file->into = program ? start_gzip(file, program) : file->fd;
 }
 
+/* A file that is not compressed. */
+void plain_begin(struct archive_file *file, const char *name)
+{
+	*file = (struct archive_file){ .fd = output_begin(name) };
+	file->into = file->fd;
+}
+
 /* Without an error: a file system may not support it, and it only saves memory. */
 static void forget(struct archive_file *file)
 {

@@ -12,13 +12,15 @@
 #define MAX_SECONDS 86400
 
 static const char usage[] =
-	"usage: spo-collect [-j READERS] [-t SECONDS] [-r ROOT] [DIRECTORY]\n"
+	"usage: spo-collect [-j READERS] [-t SECONDS] [-p PLAN] [-r ROOT] [DIRECTORY]\n"
 	"\n"
 	"Copy what spo-trace reads of this machine's kernel into the new directory DIRECTORY,\n"
 	"or as a tar archive to standard output. Only root can read debugfs.\n"
 	"\n"
 	"  -j READERS  parallel readers of page_owner (1)\n"
 	"  -t SECONDS  give up page_owner_stacks if it gives no data for so long (10)\n"
+	"  -p PLAN     read owners from kernel memory; spo-trace makes the plan, and converts\n"
+	"              the result\n"
 	"  -r ROOT     read a tree of copied files instead\n"
 	"\n"
 	"On a machine with spo-trace: ssh root@HOST spo-collect | spo-trace report -\n";
@@ -55,11 +57,13 @@ static void parse(int argc, char **argv, struct options *options)
 	static char root[PATH_BYTES];
 	int letter;
 
-	while ((letter = getopt(argc, argv, "j:t:r:h")) != -1) {
+	while ((letter = getopt(argc, argv, "j:t:p:r:h")) != -1) {
 		if (letter == 'j') {
 			options->readers = number(optarg, MAX_READERS);
 		} else if (letter == 't') {
 			options->timeout_ms = 1000 * number(optarg, MAX_SECONDS);
+		} else if (letter == 'p') {
+			options->plan = optarg;
 		} else if (letter == 'r') {
 			options->root = realpath(optarg, root);
 			if (!options->root)
@@ -126,10 +130,10 @@ int main(int argc, char **argv)
 	list_cgroups(&options);
 	for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++)
 		copy_file(&options, before[i][0], before[i][1]);
-	found = read_owners(&options);
+	found = options.plan ? memory_copy(&options) : read_owners(&options);
 	read_again(&options);
 	output_commit();
-	if (!found)
+	if (!found && !options.plan)
 		warn("page_owner could not be read: is this root, is debugfs mounted, ",
 		     "and was the kernel booted with page_owner=on?", "");
 	return !found;
