@@ -214,7 +214,7 @@ MAX_MODULE_SYMBOLS = 1 << 20
 # Frames of a stack: CONFIG_STACKDEPOT_MAX_FRAMES is at most 256; page_owner keeps 16.
 MAX_FRAMES = 256
 
-# Ranges of /proc/kcore that the collector knows: two for each range of memory. native/collect/plan.h has the same limit.
+# Ranges of /proc/kcore in a plan: two for each range of memory. native/collect/plan.h has the same limit.
 MAX_PLAN_SEGMENTS = 1 << 16
 
 # Levels of an xarray: 64 bits in steps of 4 (XA_CHUNK_SHIFT with CONFIG_BASE_SMALL) or 6.

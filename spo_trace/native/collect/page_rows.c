@@ -61,6 +61,8 @@ struct page_reader {
 	uint8_t *blocks;
 	/* The PFN after the last free block. */
 	uint64_t free_end;
+	/* Of the section's page_ext. */
+	uint64_t lost_bytes;
 	uint64_t unread;
 };
 
@@ -158,10 +160,9 @@ static void read_chunk(struct page_reader *reader, const struct section *section
 		       size_t count)
 {
 	const struct plan *plan = reader->plan;
-	size_t lost = image_read(section->page_ext + plan->ext_bytes * start, reader->ext,
-				 plan->ext_bytes * count);
 
-	reader->unread += lost / plan->ext_bytes;
+	reader->lost_bytes += image_read(section->page_ext + plan->ext_bytes * start, reader->ext,
+					 plan->ext_bytes * count);
 	/* A free block ends within its chunk, unless blocks are larger. */
 	if (plan->max_page_order <= CHUNK_ORDER)
 		count = owned_pages(reader, start, count);
@@ -196,6 +197,7 @@ static void read_section(struct page_reader *reader, const struct section *secti
 
 	image_read(section->usage + plan->pageblock_flags, reader->blocks, block_bytes(plan));
 	reader->free_end = 0;
+	reader->lost_bytes = 0;
 	end = end < plan->max_pfn ? end : plan->max_pfn;
 	pfn = pfn > plan->min_low_pfn ? pfn : plan->min_low_pfn;
 	for (; pfn < end; pfn = next) {
@@ -203,6 +205,7 @@ static void read_section(struct page_reader *reader, const struct section *secti
 		next = next < end ? next : end;
 		read_chunk(reader, section, pfn, next - pfn);
 	}
+	reader->unread += reader->lost_bytes / plan->ext_bytes;
 }
 
 /* Read the sections of a root; `number`: of the first one. */
