@@ -132,7 +132,7 @@ class PageRows:
         layout = self._layout
         block = (pfns & np.uint64(layout.sections.pages - 1)) >> np.uint64(layout.pageblock_order)
         bit = block * np.uint64(layout.pageblock_bits)
-        bits = flags[(bit >> np.uint64(6)).astype(np.int64)] >> (bit & np.uint64(63))
+        bits: Numbers = flags[(bit >> np.uint64(6)).astype(np.int64)] >> (bit & np.uint64(63))
         kinds: Numbers = bits & np.uint64(_TYPE_BITS)
         # Seen on 7.2: isolation is a bit of its own.
         if layout.isolate_bit is not None and layout.isolate_type is not None:
@@ -150,7 +150,8 @@ class PageRows:
 
 def _column(rows: Bytes, offset: int, kind: Any) -> npt.NDArray[Any]:
     size = np.dtype(kind).itemsize
-    return np.ascontiguousarray(rows[:, offset : offset + size]).view(kind)[:, 0]
+    found: npt.NDArray[Any] = np.ascontiguousarray(rows[:, offset : offset + size]).view(kind)[:, 0]
+    return found
 
 
 def _comms(owner: Bytes, offset: int) -> list[bytes]:

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The running kernel: its memory, with the symbols and types that it publishes itself."""
 
+import re
 import struct
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from spo_trace.limits import MAX_BTF_BYTES
 from spo_trace.memory.btf import Btf
@@ -12,24 +15,61 @@ from spo_trace.memory.modules import loaded_modules
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.symbol_table import SymbolTable, in_kallsyms
 
-__all__ = ["running_kernel"]
+__all__ = ["pageblock_order", "published", "running_kernel"]
 
 _BTF = Path("/sys/kernel/btf/vmlinux")
 _KALLSYMS = Path("/proc/kallsyms")
+_PAGETYPEINFO = Path("/proc/pagetypeinfo")
+
+_PIECE = 1 << 18
+_BLOCK_ORDER = re.compile(rb"^Page block order: (\d{1,2})$", re.MULTILINE)
 
 
 def running_kernel(image: Image) -> Kernel:
     """Return the running kernel, read through `image`; raise Problem if it publishes no addresses or no types."""
+    table, types = published()
+    kernel = Kernel(image, table, types)
+    table.add(loaded_modules(kernel))
+    return kernel
+
+
+def published(wanted: tuple[str, ...] | None = None) -> tuple[SymbolTable, Types]:
+    """Return the symbols, without those of modules, and the types; raise Problem if the kernel publishes none.
+
+    `wanted`: names of the only symbols that are needed.
+    """
     try:
         with _BTF.open("rb") as file:
             types = Types(Btf(file.read(MAX_BTF_BYTES)))
         with _KALLSYMS.open("rb") as file:
-            table = SymbolTable(symbol for symbol in in_kallsyms(file) if not symbol.module)
+            symbols = in_kallsyms(file) if wanted is None else in_kallsyms(_lines_of(file, wanted))
+            table = SymbolTable(symbol for symbol in symbols if not symbol.module)
     except (OSError, ValueError, struct.error) as error:
         raise Problem(
             f"the kernel's types and symbols cannot be read: {error}",
             "use a kernel with CONFIG_DEBUG_INFO_BTF=y and CONFIG_KALLSYMS_ALL=y, or read through debugfs",
         ) from error
-    kernel = Kernel(image, table, types)
-    table.add(loaded_modules(kernel))
-    return kernel
+    return table, types
+
+
+# One search of all text takes a tenth of the time of splitting its 100,000 lines.
+def _lines_of(file: BinaryIO, names: tuple[str, ...]) -> Iterator[bytes]:
+    pattern = re.compile(
+        rb"^[0-9a-f]+ \S (?:%b)$" % b"|".join(re.escape(name.encode()) for name in names), re.MULTILINE
+    )
+    rest = b""
+    while piece := file.read(_PIECE):
+        text = rest + piece
+        end = text.rfind(b"\n") + 1
+        yield from pattern.findall(text, 0, end)
+        rest = text[end:]
+
+
+def pageblock_order() -> int | None:
+    """Return the order of a pageblock, None if the kernel does not tell."""
+    try:
+        with _PAGETYPEINFO.open("rb") as file:
+            found = _BLOCK_ORDER.search(file.read(_PIECE))
+    except OSError:
+        return None
+    return int(found[1]) if found else None
