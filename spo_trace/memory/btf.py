@@ -43,7 +43,6 @@ class Btf:
         self._enums: list[int] = []
         self._functions: list[int] = []
         self._found: dict[str, int | None] = {}
-        self._values: dict[str, int] | None = None
         self._index(header + type_start, header + type_start + type_size)
 
     @cached_property
@@ -92,13 +91,7 @@ class Btf:
 
     def enumerator(self, name: str) -> int | None:
         """Return the value of an enumerator of the 32-bit enums, None if there is none."""
-        if self._values is None:
-            self._values = {}
-            for position in self._enums:
-                vlen = _TYPE.unpack_from(self._data, position)[1] & 0xFFFF
-                for name_at, value in struct.iter_unpack("<Ii", self._data[position + 12 : position + 12 + 8 * vlen]):
-                    self._values.setdefault(self._text(name_at), value)
-        return self._values.get(name)
+        return self._search(name, self._values)
 
     # A kernel has 100,000 types, of which few are looked up: names are read only then.
     def _index(self, start: int, end: int) -> None:
@@ -124,18 +117,30 @@ class Btf:
     # The first struct or union of a name that has members.
     def _struct(self, name: str) -> int | None:
         if name not in self._found:
-            self._found[name] = self._search(b"\0%b\0" % name.encode())
+            self._found[name] = self._search(name, self._by_name)
         return self._found[name]
 
     # A string may be there more than once; none is the end of another.
-    def _search(self, name: bytes) -> int | None:
-        at = self._data.find(name, self._strings)
+    def _search(self, name: str, values: dict[int, int]) -> int | None:
+        wanted = b"\0%b\0" % name.encode()
+        at = self._data.find(wanted, self._strings)
         while at >= 0:
-            position = self._by_name.get(at + 1 - self._strings)
-            if position is not None:
-                return position
-            at = self._data.find(name, at + 1)
+            value = values.get(at + 1 - self._strings)
+            if value is not None:
+                return value
+            at = self._data.find(wanted, at + 1)
         return None
+
+    # Enumerators by the offsets of their names; the first of a name counts.
+    @cached_property
+    def _values(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for position in reversed(self._enums):
+            vlen = _TYPE.unpack_from(self._data, position)[1] & 0xFFFF
+            found.update(struct.iter_unpack("<Ii", self._data[position + 12 : position + 12 + 8 * vlen]))
+        return found
+
+    # Structures and unions that have members, by the offsets of their names.
 
     @cached_property
     def _by_name(self) -> dict[int, int]:

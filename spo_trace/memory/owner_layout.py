@@ -4,8 +4,8 @@
 Every number comes from the kernel itself, and is checked here against what the readers can use.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from spo_trace.limits import MAX_ORDER
 from spo_trace.memory.kernel import Kernel
@@ -23,8 +23,7 @@ _MAX_EXT_BYTES = 512
 _MAX_PFN = 1 << 40
 
 
-@dataclass(frozen=True)
-class OwnerLayout:
+class OwnerLayout(NamedTuple):
     """Hold where owners are; names are those of the kernel's structures and members."""
 
     page_size: int

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from spo_trace.memory.row_file import RowFile
 from spo_trace.memory.rows import PAGE_ROW, SWAP_ROW
+from spo_trace.memory.running import pageblock_order
 from spo_trace.memory.swap_rows import SwapRow
 
 __all__ = ["ROW_FILES", "Owners", "PageOwners", "SwapOwners", "collected_owners"]
@@ -60,7 +61,8 @@ def collected_owners(directory: Path) -> Owners:
     """Return the owners in a capture of the collector; raise Problem when they are read, if a file is damaged."""
     swap = directory / ROW_FILES["swap_page_owner"]
     pages = _CollectedPages(directory / ROW_FILES["page_owner"], PAGE_ROW)
-    return Owners(pages, _CollectedSwap(swap) if swap.exists() else None)
+    order = pageblock_order(directory / "pagetypeinfo")
+    return Owners(pages, _CollectedSwap(swap) if swap.exists() else None, order)
 
 
 class _CollectedPages(RowFile):

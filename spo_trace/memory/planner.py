@@ -4,13 +4,11 @@
 It imports only the standard library: start-up and memory are a part of what reading costs.
 """
 
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TypedDict
 
 from spo_trace.memory.agreement import compare
 from spo_trace.memory.bpf import BpfImage
@@ -22,7 +20,7 @@ from spo_trace.memory.problem import Problem
 from spo_trace.memory.running import pageblock_order, published
 from spo_trace.memory.swap_layout import find_swap_owners, swap_tracking
 
-__all__ = ["Answer", "main"]
+__all__ = ["main"]
 
 _MACHINES = ("x86_64", "aarch64")
 
@@ -37,34 +35,23 @@ _WANTED = (
 _IMAGES: tuple[Callable[[], KcoreImage | BpfImage], ...] = (KcoreImage, BpfImage)
 
 
-class Answer(TypedDict, total=False):
-    """Hold what was found out.
-
-    `compared`: records that debugfs and memory have alike; without it, `not_compared` tells why there are none.
-    `different`: a record of which they differ. `problem`, with `hint`: why memory cannot be read.
-    """
-
-    compared: int
-    not_compared: str
-    different: str
-    problem: str
-    hint: str
-
-
 def main(arguments: Sequence[str]) -> None:
-    """Write the plan to a file descriptor, and an answer (JSON) to standard output.
+    """Write the plan to a file descriptor, and an answer of two lines to standard output.
 
-    The arguments are the number of the descriptor, and the path of page_owner in debugfs.
+    The arguments are the number of the descriptor, and the path of page_owner in debugfs. The first line of the answer
+    is one of: `compared`, the second has the number of records that debugfs and memory have alike; `not compared`, the
+    second tells why; `different`, the second names a record of which they differ; `problem`, the second tells why
+    memory cannot be read, and a third how to fix it.
     """
     fd, page_owner = arguments
     try:
         answer = _answer(int(fd), page_owner)
     except Problem as problem:
-        answer = {"problem": problem.message, "hint": problem.hint or ""}
-    print(json.dumps(answer))
+        answer = ("problem", problem.message, problem.hint or "")
+    print("\n".join(line.replace("\n", " ") for line in answer))
 
 
-def _answer(fd: int, page_owner: str) -> Answer:
+def _answer(fd: int, page_owner: str) -> tuple[str, ...]:
     with ExitStack() as images:
         kernel, layout = _kernel(images)
         swap = find_swap_owners(kernel) if swap_tracking(kernel).on else None
@@ -75,10 +62,10 @@ def _answer(fd: int, page_owner: str) -> Answer:
         try:
             agreement = compare(kernel, layout, page_owner)
         except OSError as error:
-            return {"not_compared": f"{page_owner} cannot be read: {error.strerror}"}
+            return "not compared", f"{page_owner} cannot be read: {error.strerror}"
     if agreement.different:
-        return {"different": agreement.different}
-    return {"compared": agreement.compared}
+        return "different", agreement.different
+    return "compared", str(agreement.compared)
 
 
 # Through /proc/kcore if possible, which takes fewer steps in the kernel than BPF for small reads.

@@ -52,23 +52,24 @@ def published(wanted: tuple[str, ...] | None = None) -> tuple[SymbolTable, Types
     return table, types
 
 
-# One search of all text takes a tenth of the time of splitting its 100,000 lines.
+# A search for each name takes a tenth of the time of splitting 100,000 lines.
 def _lines_of(file: BinaryIO, names: tuple[str, ...]) -> Iterator[bytes]:
-    pattern = re.compile(
-        rb"^[0-9a-f]+ \S (?:%b)$" % b"|".join(re.escape(name.encode()) for name in names), re.MULTILINE
-    )
-    rest = b""
+    wanted, rest = [b" %b\n" % name.encode() for name in names], b""
     while piece := file.read(_PIECE):
         text = rest + piece
         end = text.rfind(b"\n") + 1
-        yield from pattern.findall(text, 0, end)
+        for name in wanted:
+            at = text.find(name, 0, end)
+            while at >= 0:
+                yield text[text.rfind(b"\n", 0, at) + 1 : at + len(name)]
+                at = text.find(name, at + 1, end)
         rest = text[end:]
 
 
-def pageblock_order() -> int | None:
-    """Return the order of a pageblock, None if the kernel does not tell."""
+def pageblock_order(path: Path = _PAGETYPEINFO) -> int | None:
+    """Return the order of a pageblock from /proc/pagetypeinfo, or from a copy; None if it does not tell."""
     try:
-        with _PAGETYPEINFO.open("rb") as file:
+        with path.open("rb") as file:
             found = _BLOCK_ORDER.search(file.read(_PIECE))
     except OSError:
         return None
