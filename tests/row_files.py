@@ -37,4 +37,4 @@ def read_rows(command: Sequence[str], root: Path, plan: bytes, target: Path) -> 
     """Run the collector by a plan."""
     path = root / "plan"
     path.write_bytes(plan)
-    return collect(command, root, target, "-p", str(path))
+    return collect(command, root, target, "-m", str(path))

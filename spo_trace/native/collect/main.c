@@ -12,14 +12,14 @@
 #define MAX_SECONDS 86400
 
 static const char usage[] =
-	"usage: spo-collect [-j READERS] [-t SECONDS] [-p PLAN] [-r ROOT] [DIRECTORY]\n"
+	"usage: spo-collect [-j READERS] [-t SECONDS] [-m PLAN] [-r ROOT] [DIRECTORY]\n"
 	"\n"
 	"Copy what spo-trace reads of this machine's kernel into the new directory DIRECTORY,\n"
 	"or as a tar archive to standard output. Only root can read debugfs.\n"
 	"\n"
 	"  -j READERS  parallel readers of page_owner (1)\n"
 	"  -t SECONDS  give up page_owner_stacks if it gives no data for so long (10)\n"
-	"  -p PLAN     read owners from kernel memory; spo-trace makes the plan, and converts\n"
+	"  -m PLAN     read owners from kernel memory; spo-trace makes the plan, and converts\n"
 	"              the result\n"
 	"  -r ROOT     read a tree of copied files instead\n"
 	"\n"
@@ -57,12 +57,12 @@ static void parse(int argc, char **argv, struct options *options)
 	static char root[PATH_BYTES];
 	int letter;
 
-	while ((letter = getopt(argc, argv, "j:t:p:r:h")) != -1) {
+	while ((letter = getopt(argc, argv, "j:t:m:r:h")) != -1) {
 		if (letter == 'j') {
 			options->readers = number(optarg, MAX_READERS);
 		} else if (letter == 't') {
 			options->timeout_ms = 1000 * number(optarg, MAX_SECONDS);
-		} else if (letter == 'p') {
+		} else if (letter == 'm') {
 			options->plan = optarg;
 		} else if (letter == 'r') {
 			options->root = realpath(optarg, root);

@@ -17,7 +17,7 @@ take() {
 rows() {
     python -I -S -c "$start" "$VM/../.." 3 "$D/page_owner" 3> /run/plan > "/run/$1.answer" || exit 1
     grep -x "memory $1" /run/plan || return 0
-    "$VM/../../spo_trace/native/spo-collect" -p /run/plan "/run/$1" || exit 1
+    "$VM/../../spo_trace/native/spo-collect" -m /run/plan "/run/$1" || exit 1
     cp -r "/run/$1" "$OUT/captures/$1"
     cp "/run/$1.answer" "$OUT/captures/$1/answer"
 }
