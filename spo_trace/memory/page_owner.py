@@ -15,7 +15,7 @@ from spo_trace.memory.printed_formats import printed_formats
 
 __all__ = ["PageOwner"]
 
-# Distinct masks and flags whose text is kept; a machine has a few hundred.
+# Distinct parts of records whose text is kept; a machine has a few thousand.
 _KEPT = 1 << 16
 # GFP_MOVABLE_SHIFT and GFP_MOVABLE_MASK of linux/gfp.h: __GFP_MOVABLE and __GFP_RECLAIMABLE.
 _MOVABLE_SHIFT, _MOVABLE_BITS = 3, 3
@@ -33,7 +33,8 @@ class PageOwner:
         self._memcg = MemcgLines(kernel)
         self._formats = printed_formats(kernel)
         self._gfp_text = lru_cache(_KEPT)(gfp_names(kernel).text)
-        self._flags_text = lru_cache(_KEPT)(page_flags(kernel).text)
+        self._page_flags = page_flags(kernel)
+        self._first_part, self._last_part = lru_cache(_KEPT)(self._first), lru_cache(_KEPT)(self._body)
         types = kernel.types
         self._types = names_in(kernel, "migratetype_names", types.value("MIGRATE_TYPES"))
         self._reasons = names_in(kernel, "migrate_reason_names", types.value("MR_TYPES"))
@@ -43,41 +44,54 @@ class PageOwner:
 
     def records(self, rows: Iterable[npt.NDArray[Any]]) -> Iterator[bytes]:
         """Yield the record of each row (PAGE_ROW)."""
+        first, body, number = self._first_part, self._last_part, b"%d" if self._formats.decimal_pfn else b"%#x"
+        form = b"%b%d ns%b%b\nPFN " + number + b" type %b Block %d type %b"
         for some in rows:
-            for row in some.tolist():
-                yield self._record(*row[:-1])
+            for (
+                pfn,
+                ts,
+                free_ts,
+                flags,
+                memcg,
+                comm,
+                gfp,
+                handle,
+                pid,
+                tgid,
+                order,
+                reason,
+                kind,
+                swapped,
+                _,
+            ) in some.tolist():
+                free = b", free_ts %d ns" % free_ts if self._formats.free_ts else b""
+                yield form % (
+                    *(first(order, gfp, pid, tgid, comm), ts, free, b" (swapped)" if swapped else b""),
+                    *(pfn, self._type_text(gfp), pfn >> self._block_order),
+                    body(kind, flags, handle, reason, memcg),
+                )
 
-    def _record(
-        self,
-        pfn: int,
-        ts_nsec: int,
-        free_ts_nsec: int,
-        flags: int,
-        memcg_data: int,
-        comm: bytes,
-        gfp: int,
-        handle: int,
-        pid: int,
-        tgid: int,
-        order: int,
-        reason: int,
-        block_type: int,
-        swapped: int,
-    ) -> bytes:
-        free_ts = b", free_ts %d ns" % free_ts_nsec if self._formats.free_ts else b""
-        # gfp_migratetype() of linux/gfp.h.
-        page_type = gfp >> _MOVABLE_SHIFT & self._movable_bits
-        return (
-            b"Page allocated via order %d, mask %#x(%b), pid %d, tgid %d (%b), ts %d ns%b%b\n"
-            b"PFN %b type %b Block %d type %b Flags %b\nhandle: %d\n%b%b\n"
-        ) % (
-            *(order, gfp, self._gfp_text(gfp), pid, tgid, comm, ts_nsec, free_ts, b" (swapped)" if swapped else b""),
-            b"%d" % pfn if self._formats.decimal_pfn else b"%#x" % pfn,
-            *(_name(self._types, page_type), pfn >> self._block_order, _name(self._types, block_type)),
-            *(self._flags_text(flags), handle),
-            b"" if reason == _NO_REASON else _MIGRATED % _name(self._reasons, reason),
-            self._memcg.text(memcg_data),
+    # Most records share these parts with others.
+    def _first(self, order: int, gfp: int, pid: int, tgid: int, comm: bytes) -> bytes:
+        return b"Page allocated via order %d, mask %#x(%b), pid %d, tgid %d (%b), ts " % (
+            *(order, gfp, self._gfp_text(gfp), pid, tgid, comm),
         )
+
+    def _body(self, block_type: int, flags: int, handle: int, reason: int, memcg_data: int) -> bytes:
+        migrated = b"" if reason == _NO_REASON else _MIGRATED % _name(self._reasons, reason)
+        return b"%b Flags %b\nhandle: %d\n%b%b\n" % (
+            *(
+                _name(self._types, block_type),
+                self._page_flags.text(flags),
+                handle,
+                migrated,
+                self._memcg.text(memcg_data),
+            ),
+        )
+
+    # gfp_migratetype() of linux/gfp.h.
+    def _type_text(self, gfp: int) -> bytes:
+        return _name(self._types, gfp >> _MOVABLE_SHIFT & self._movable_bits)
 
 
 def _name(names: list[bytes], number: int) -> bytes:
