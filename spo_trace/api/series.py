@@ -19,7 +19,7 @@ from spo_trace.sampling.samples import Sample, take_samples
 from spo_trace.sampling.series import Samples, Series, open_series
 from spo_trace.snapshots.page_size import parse_page_size
 from spo_trace.snapshots.reader import Snapshot
-from spo_trace.sources.live import STACKS_TIMEOUT
+from spo_trace.sources.backends import STACKS_TIMEOUT
 from spo_trace.sources.series import choose_series, paced
 
 __all__ = ["series", "trend", "watch", "watch_question"]

@@ -19,6 +19,7 @@ from spo_trace.files.descriptors import (
     open_directory,
     open_parent,
     remove,
+    remove_tree,
     replaced_meanwhile,
     same_file,
     sync,
@@ -60,11 +61,14 @@ class OutputDirectory(Closeable):
         self._parent: int | None = None
         self._fd: int | None = None
         self._created: list[str] = []
+        self._workspace = hidden_name()
         self._committed = False
 
     def __enter__(self) -> Self:
-        """Create the directory under a temporary name; raise SpoTraceError if that fails."""
+        """Create the directory under a temporary name if there is none yet; raise SpoTraceError if that fails."""
         # Not in the constructor: an interrupt before the `with` statement would leave the directory behind.
+        if self._fd is not None:
+            return self
         try:
             self._parent = open_parent(self._place)
             self._grant = self._access.grant_in(self._parent, self._target)
@@ -106,12 +110,24 @@ class OutputDirectory(Closeable):
     def _discard(self, parent: int) -> None:
         if self._fd is not None:
             remove(self._created, self._fd)
+            remove_tree(self._workspace, self._fd)
         if self._fd is None or self._is_named(self._temporary):
             with suppress(OSError):
                 os.rmdir(self._temporary, dir_fd=parent)
 
     def _is_named(self, name: str) -> bool:
         return self._fd is not None and self._parent is not None and same_file(name, self._parent, self._fd)
+
+    @contextmanager
+    def workspace(self) -> Iterator[int]:
+        """Create and open a private directory for files that are not part of the output, and remove it at the end."""
+        assert self._fd is not None
+        fd = make_directory(self._workspace, self._fd)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+            remove_tree(self._workspace, self._fd)
 
     def create(self, name: str) -> BinaryIO:
         """Create a file and open it for writing; a name such as `a/b/c` also creates the directories."""

@@ -66,7 +66,8 @@ class Outcome:
     `problem`: why the text ended early. `skipped`: number of records that the kernel could not return, by code of
     `Skipped`. `retried`: number of reads that were repeated because the kernel was out of memory. `marks`: number of
     lines that copying changed, by kind of change. `pageblock_order`: base-2 logarithm of a pageblock's pages, if PFN
-    lines show it. `reached`: how much of the text's size has been read, for progress only.
+    lines show it. `reached`: how much of the text's size has been read, for progress only. `began`, `seconds`: when the
+    text was read from the kernel, in seconds since the reading began, and for how long, if another process did it.
     """
 
     problem: str | None = None
@@ -75,6 +76,8 @@ class Outcome:
     marks: Counter[Reason] = field(default_factory=Counter)
     pageblock_order: int | None = None
     reached: int = 0
+    began: float | None = None
+    seconds: float | None = None
 
 
 class StackOfPage(NamedTuple):
