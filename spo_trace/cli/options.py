@@ -48,8 +48,8 @@ COMMON_KEYS = (
 class Option(NamedTuple):
     """Describe an option, for typer and for `plain_options`.
 
-    `shows`: the name of its value in --help, None for a flag. `least`: its smallest value. `parse`: returns its value from
-    the text, or raises UsageError. `default`: --help shows the default.
+    `shows`: the name of its value in --help, None for a flag. `least`: its smallest value. `parse`: returns its value
+    from the text, or raises UsageError. `default`: --help shows the default.
     """
 
     names: tuple[str, ...]

@@ -121,7 +121,7 @@ def _series_notes(series: "Series", weight: str) -> list[Note]:
     times = series.table["seconds"].drop_duplicates()
     notes = [Note(NoteCode.SAMPLES, f"{len(times)} samples of one boot, over {times.max():,.1f} s")]
     if series.lacks_stacks:
-        text = STACKS_MISSING[0].upper() + STACKS_MISSING[1:] + "; record with --method full"
+        text = STACKS_MISSING[0].upper() + STACKS_MISSING[1:] + "; record with --method text"
         notes.append(Note(NoteCode.STACKS_NOT_COUNTED, text, warning=True))
     if weight == "total" and _measured(series, weight) == "mem":
         or_where = ", or its entries lack a key that --where uses" if series.where else ""

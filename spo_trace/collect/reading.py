@@ -89,8 +89,12 @@ def cpu_seconds() -> float:
 
 # The socket is looked for first: without a trace, nothing else of the probes is loaded.
 def _running_trace(swap: str) -> "MapReadings | None":
-    if swap != "bpf" and (swap != "auto" or not (RUN / SOCKET).exists()):
+    if swap != "bpf" and not (swap == "auto" and _has_trace()):
         return None
     from spo_trace.probes.readings import running_trace
 
     return running_trace(swap)
+
+
+def _has_trace() -> bool:
+    return os.path.exists(RUN / SOCKET)  # noqa: PTH110  # False if this user may not look

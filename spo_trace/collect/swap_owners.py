@@ -34,7 +34,10 @@ class SwapOwners:
     def __init__(
         self, mode: str, source: Source, trace: "MapReadings | None", stacks: StackTable, warnings: list[str]
     ) -> None:
-        """Append warnings for the user to `warnings`; raise UsageError for mode `bpf` if the source isn't this machine."""
+        """Append warnings for the user to `warnings`.
+
+        Raise UsageError for mode `bpf` if the source is not this machine.
+        """
         if mode == "bpf" and source.kind != "live":
             raise UsageError(
                 (Argument("swap", "bpf"), f" needs this machine as its source, not a {source.kind}"),
@@ -62,6 +65,8 @@ class SwapOwners:
     def read(self, machine: MachineFacts, rows: RowWriter, log: ReadLog, jobs: int) -> SwapOwner:
         """Write the rows of swap and return their origin, or why there are none."""
         kept = self._text is not None
+        if self._text is not None and (self.trace or self._mode == "none"):
+            self._text.close()
         if trace := self.trace:
             rows.write("swap", KernelText("bpf", Chunks(())), trace.batches())
             self._warnings += trace.warnings()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The maps of the running trace, as they were when this machine was read.
 
-page_owner is read at one time and parsed later, so the maps must be kept as they were at that time. This module and what
-it imports take little memory.
+page_owner is read at one time and parsed later, so the maps must be kept as they were at that time. This module and
+what it imports take little memory.
 """
 
 import os

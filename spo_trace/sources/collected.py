@@ -9,6 +9,7 @@ from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.text import KernelText
 from spo_trace.machine.facts import DEBUGFS, Machine
+from spo_trace.machine.needs import why_no_page_owner
 from spo_trace.sources.captured_text import file_text
 from spo_trace.sources.err_file import code_of_err, read_err, skipped_records
 from spo_trace.sources.live_reasons import NO_SWAP, why_no_file
@@ -80,7 +81,8 @@ class CollectedSource:
             return
         path, why = self._path(name), read_err(err)
         if name in STACK_FILES:
-            self._why[name] = why
+            denied = code in (errno.EACCES, errno.EPERM) and why_no_page_owner(self._machine)
+            self._why[name] = denied or why
             return
         if code is None or code == errno.ENOMEM:
             raise Unreadable(f"{path} can't be read: {why.text.removeprefix(f'{path}: ')}", why)
