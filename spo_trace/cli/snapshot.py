@@ -10,6 +10,7 @@ from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, PageSize, StacksTimeout, Strict, option
 from spo_trace.cli.output import access_of, directory_size, note, progress, reading_progress, warn_incomplete
 from spo_trace.collect.reading import check_swap_mode, read_machine
+from spo_trace.collect.relay import resumed
 from spo_trace.errors import UsageError
 from spo_trace.files.access import Access
 from spo_trace.limits import MAX_FILE_NAME_BYTES
@@ -100,9 +101,15 @@ def command(
 def _read_this_machine(
     request: LiveRequest, target: Path, access: Access, *, force: bool, swap: str, page_size: int | None, strict: bool
 ) -> "Snapshot":
+    handed_over = resumed()
+    target = handed_over.target if handed_over else target
     with (
-        snapshot_directory(target, access=access, force=force) as output,
-        read_machine(output, request, swap=swap, progress=reading_progress()) as reading,
+        snapshot_directory(
+            target, access=access, force=force, handover=handed_over.handover if handed_over else None
+        ) as output,
+        read_machine(
+            output, request, swap=swap, progress=reading_progress(), target=target, resumed=handed_over
+        ) as reading,
     ):
         from spo_trace.collect.snapshot import write_snapshot
         from spo_trace.sources.live import LiveSource

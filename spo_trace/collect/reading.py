@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic, process_time
 from typing import TYPE_CHECKING
 
+from spo_trace.collect.relay import Resumed, may_hand_over, run_in_place, take_signals
 from spo_trace.errors import UsageError
 from spo_trace.files.closeable import Closeable
 from spo_trace.files.output_directory import OutputDirectory
@@ -46,29 +47,55 @@ class MachineReading(Closeable):
         """Remove the capture, and disconnect from the trace."""
         self._open.close()
 
-    def read(self, output: OutputDirectory, swap: str, progress: ReadProgress | None) -> None:
+    def read(self, output: OutputDirectory, swap: str, progress: ReadProgress | None, target: Path | None) -> None:
         """Read the machine: see `read_machine`."""
         self.trace = _running_trace(swap)
         if self.trace:
             self._open.enter_context(self.trace)
         workspace = self._open.enter_context(output.workspace())
+        # The maps of a trace are read before and after, by this process.
+        if target and not self.trace and may_hand_over():
+            run_in_place(output, workspace, target, self.request, self.began, self.cpu)
         self.directory = collect_capture(self.request, workspace, progress)
         if self.trace:
             self.trace.read_again()
+        self._add_pids()
+
+    def take(self, output: OutputDirectory, resumed: Resumed) -> None:
+        """Take what the collector read in place of this process."""
+        self.began, self.cpu = resumed.began, resumed.cpu
+        workspace = self._open.enter_context(output.workspace())
+        take_signals()
+        self.directory = resumed.captured(workspace)
+        self._add_pids()
+
+    def _add_pids(self) -> None:
         self.pids |= {int(pid) for pid in (self.directory / "pids").read_text().split()}
 
 
 def read_machine(
-    output: OutputDirectory, request: LiveRequest, *, swap: str, progress: ReadProgress | None = None
+    output: OutputDirectory,
+    request: LiveRequest,
+    *,
+    swap: str,
+    progress: ReadProgress | None = None,
+    target: Path | None = None,
+    resumed: Resumed | None = None,
 ) -> MachineReading:
     """Read this machine into the output directory, which is private until it is complete.
 
-    `swap`: one of SWAP_MODES. Raise SpoTraceError if there is no room for the capture, or if `swap` is `bpf` and no
-    trace with owners runs. After that and after an interrupt, nothing is left.
+    `swap`: one of SWAP_MODES. `target`: the name of the output, if the collector may take the place of this process,
+    which must be a command line. Then this function does not return; `resumed` is what the process that follows finds.
+
+    Raise SpoTraceError if there is no room for the capture, or if `swap` is `bpf` and no trace with owners runs. After
+    that and after an interrupt, nothing is left.
     """
     reading = MachineReading(request)
     try:
-        reading.read(output, swap, progress)
+        if resumed:
+            reading.take(output, resumed)
+        else:
+            reading.read(output, swap, progress, target)
     except BaseException:
         reading.close()
         raise

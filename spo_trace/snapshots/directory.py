@@ -9,7 +9,7 @@ from pathlib import Path
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.descriptors import begins_with, names
 from spo_trace.files.kind import Kind
-from spo_trace.files.output_directory import OutputDirectory
+from spo_trace.files.output_directory import Handover, OutputDirectory
 
 __all__ = ["SNAPSHOT", "snapshot_directory"]
 
@@ -34,6 +34,14 @@ def _files(directory: int) -> list[str] | None:
 SNAPSHOT = Kind("a snapshot", _files)
 
 
-def snapshot_directory(target: Path, *, access: Access = OWN, force: bool = False) -> OutputDirectory:
-    """Return the output directory of a snapshot; raise SpoTraceError if `target` exists and may not be replaced."""
-    return OutputDirectory(target, SNAPSHOT, access=access, force=force)
+def snapshot_directory(
+    target: Path, *, access: Access = OWN, force: bool = False, handover: Handover | None = None
+) -> OutputDirectory:
+    """Return the output directory of a snapshot; raise SpoTraceError if `target` exists and may not be replaced.
+
+    `handover`: the directory was created by another program in this process.
+    """
+    output = OutputDirectory(target, SNAPSHOT, access=access, force=force, check=handover is None)
+    if handover:
+        output.take_over(handover)
+    return output

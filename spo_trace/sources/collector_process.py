@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from spo_trace.limits import MAX_ERROR_BYTES
 
-__all__ = ["CollectorFailed", "run"]
+__all__ = ["CollectorFailed", "exists", "run", "why_failed"]
 
 _PREFIX = b"spo-collect: "
 
@@ -37,8 +37,8 @@ def run(commands: Sequence[Sequence[str]], into: int, name: str, report: Report)
         except BaseException:
             _end(process)
             raise
-    if not _exists(name, into):
-        raise CollectorFailed(_why(process.returncode, message))
+    if not exists(name, into):
+        raise CollectorFailed(why_failed(process.returncode, message))
 
 
 def _started(commands: Sequence[Sequence[str]], into: int, name: str) -> "tuple[subprocess.Popen[bytes], BinaryIO]":
@@ -103,7 +103,8 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.kill()
 
 
-def _exists(name: str, directory: int) -> bool:
+def exists(name: str, directory: int) -> bool:
+    """Return whether an open directory has the name `name`."""
     try:
         os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -111,7 +112,8 @@ def _exists(name: str, directory: int) -> bool:
     return True
 
 
-def _why(status: int, message: bytes) -> str:
+def why_failed(status: int, message: bytes) -> str:
+    """Return why the collector left no capture, by its exit status (negative: a signal) and its messages."""
     lines = [line.removeprefix(_PREFIX) for line in message.splitlines()]
     if status < 0:
         return f"the collector was ended by {signal.Signals(-status).name}"

@@ -14,7 +14,15 @@ from spo_trace.native.collector import PATH
 from spo_trace.snapshots.method import Method
 from spo_trace.sources.collector_process import CollectorFailed, run
 
-__all__ = ["LiveRequest", "ReadProgress", "collect_capture", "collector_command"]
+__all__ = [
+    "CAPTURE",
+    "LiveRequest",
+    "ReadProgress",
+    "cannot_read",
+    "captured_in",
+    "collect_capture",
+    "compiled_command",
+]
 
 # Name of a file, position of the next record, last position (None: unknown).
 ReadProgress = Callable[[str, int, int | None], None]
@@ -23,7 +31,7 @@ ReadProgress = Callable[[str, int, int | None], None]
 _MAX_READERS = 8
 _MAX_SECONDS = 86400.0
 
-_CAPTURE = "capture"
+CAPTURE = "capture"
 
 # -I and -S: neither the environment nor installed packages are to change what runs as root, and site takes memory.
 _PYTHON = ("-I", "-S", "-c")
@@ -52,19 +60,39 @@ def collect_capture(request: LiveRequest, into: int, progress: ReadProgress | No
     """
     last = _last_pfn(request.root) if progress else None
     try:
-        run(collector_command(request), into, _CAPTURE, _reporter(progress, last))
+        run([compiled_command(request), _python_command(request)], into, CAPTURE, _reporter(progress, last))
     except CollectorFailed as failed:
-        raise SpoTraceError(f"this machine could not be read: {failed}", hint=_ELSEWHERE) from failed
-    return Path(f"/proc/self/fd/{into}") / _CAPTURE
+        raise cannot_read(failed) from failed
+    return captured_in(into)
 
 
-def collector_command(request: LiveRequest) -> list[list[str]]:
-    """Return the commands that run a collector, the next for where one cannot be executed; its directory is missing."""
+def captured_in(directory: int) -> Path:
+    """Return the path of the capture in an open directory."""
+    return Path(f"/proc/self/fd/{directory}") / CAPTURE
+
+
+def cannot_read(failed: CollectorFailed) -> SpoTraceError:
+    """Return the error for a collector that left no capture."""
+    return SpoTraceError(f"this machine could not be read: {failed}", hint=_ELSEWHERE)
+
+
+def compiled_command(request: LiveRequest, terminal: int | None = None) -> list[str]:
+    """Return the command that runs the compiled collector; its directory is missing.
+
+    `terminal`: a descriptor on which it draws its progress.
+    """
+    progress = [] if terminal is None else ["-p", str(terminal), "-l", str(_last_pfn(request.root) or 0)]
+    return [str(PATH), *_options(request), *progress]
+
+
+# For where there is no compiler, or the program is of another architecture.
+def _python_command(request: LiveRequest) -> list[str]:
+    return [sys.executable, *_PYTHON, _START, str(PATH.parents[2]), *_options(request)]
+
+
+def _options(request: LiveRequest) -> list[str]:
     options = ["-j", str(min(request.jobs, _MAX_READERS)), "-t", f"{min(request.stacks_timeout, _MAX_SECONDS):.3f}"]
-    if request.root != Path("/"):
-        options += ["-r", str(request.root.absolute())]
-    package = str(PATH.parents[2])
-    return [[str(PATH), *options], [sys.executable, *_PYTHON, _START, package, *options]]
+    return options if request.root == Path("/") else [*options, "-r", str(request.root.absolute())]
 
 
 def _reporter(progress: ReadProgress | None, last: int | None) -> Callable[[Sequence[str]], None]:

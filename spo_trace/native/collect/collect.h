@@ -34,6 +34,9 @@ struct options {
 	int readers;
 	int timeout_ms;
 	int progress;
+	long last_pfn;
+	int messages;
+	char **command;
 };
 
 /* message.c */
@@ -62,7 +65,7 @@ struct reading {
 	int64_t began_ms;
 };
 
-void progress_open(int fd);
+void progress_open(const struct options *options);
 struct reading progress_begin(const char *name);
 void progress_at(const char *name, int64_t position);
 void progress_end(const struct reading *reading, uint64_t repeated);
@@ -137,6 +140,9 @@ struct lack {
 enum lack_found { LACK_PASSED, LACK_SKIPPED, LACK_LASTS };
 
 enum lack_found lack_pass(struct lack *lack, int fd, uint8_t *room, int64_t *position, int64_t end);
+
+/* then.c */
+void collect_in_child(const struct options *options);
 
 /* small_files.c */
 int open_regular(const char *path);

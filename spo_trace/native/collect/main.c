@@ -62,18 +62,26 @@ static int milliseconds(const char *text)
 	return (int)(1000 * found);
 }
 
+/* -l, -e and -x are for spo-trace alone: see then.c. */
 static void parse(int argc, char **argv, struct options *options)
 {
 	static char root[PATH_BYTES];
+	bool has_command = false;
 	int letter;
 
-	while ((letter = getopt(argc, argv, "j:t:r:p:h")) != -1) {
+	while ((letter = getopt(argc, argv, "j:t:r:p:l:e:xh")) != -1) {
 		if (letter == 'j') {
 			options->readers = number(optarg, 1, MAX_READERS);
 		} else if (letter == 't') {
 			options->timeout_ms = milliseconds(optarg);
 		} else if (letter == 'p') {
 			options->progress = number(optarg, 0, INT_MAX);
+		} else if (letter == 'l') {
+			options->last_pfn = atol(optarg);
+		} else if (letter == 'e') {
+			options->messages = number(optarg, 0, INT_MAX);
+		} else if (letter == 'x') {
+			has_command = true;
 		} else if (letter == 'r') {
 			options->root = realpath(optarg, root);
 			if (!options->root)
@@ -85,9 +93,11 @@ static void parse(int argc, char **argv, struct options *options)
 			exit(asked ? 0 : 2);
 		}
 	}
-	if (argc - optind > 1)
+	if (has_command ? argc - optind < 2 : argc - optind > 1)
 		die("name one directory", "", "");
 	options->target = argv[optind];
+	if (has_command)
+		options->command = argv + optind + 1;
 	if (strcmp(options->root, "/") == 0)
 		options->root = "";
 }
@@ -130,12 +140,14 @@ static bool read_owners(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .root = "", .readers = 1, .timeout_ms = 10000, .progress = -1 };
+	struct options options = { .root = "", .readers = 1, .timeout_ms = 10000, .progress = -1, .messages = -1 };
 	bool found;
 
 	parse(argc, argv, &options);
+	if (options.command)
+		collect_in_child(&options);
 	umask(077);
-	progress_open(options.progress);
+	progress_open(&options);
 	output_open(options.target);
 	system_facts(&options);
 	list_processes(&options);

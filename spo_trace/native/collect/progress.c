@@ -3,6 +3,7 @@
  * How far reading is, for the program that runs this one (-p), and for the capture the files `reads`
  * and `pids`: when each file was read, and by which processes.
  */
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 
 static struct {
 	int fd;
+	bool is_terminal;
+	int64_t last_pfn;
 	int64_t started_ms;
 	int64_t reported_ms;
 	int reads;
@@ -38,11 +41,28 @@ static int64_t now_ms(void)
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-void progress_open(int fd)
+void progress_open(const struct options *options)
 {
-	state.fd = fd;
+	state.fd = options->progress;
+	state.is_terminal = state.fd >= 0 && isatty(state.fd);
+	state.last_pfn = options->last_pfn;
 	state.started_ms = now_ms();
 	progress_child(getpid());
+}
+
+/* As cli/output.py draws it. */
+static void draw(struct lines *line, const char *name, int64_t position)
+{
+	int64_t share = state.last_pfn > 0 ? 100 * position / state.last_pfn : 0;
+
+	put(line, "\r\033[Kreading ");
+	put(line, name);
+	put(line, ":");
+	if (state.last_pfn > 0 && strcmp(name, "page_owner") == 0) {
+		put(line, share < 10 ? "   " : share < 100 ? "  " : " ");
+		put_number(line, share < 100 ? share : 100);
+		put(line, "%");
+	}
 }
 
 static void report(const char *name, int64_t position)
@@ -52,10 +72,14 @@ static void report(const char *name, int64_t position)
 	if (state.fd < 0)
 		return;
 	state.reported_ms = now_ms();
-	put(&line, name);
-	put(&line, " ");
-	put_number(&line, position);
-	put(&line, "\n");
+	if (state.is_terminal) {
+		draw(&line, name, position);
+	} else {
+		put(&line, name);
+		put(&line, " ");
+		put_number(&line, position);
+		put(&line, "\n");
+	}
 	/* Whoever runs this program has ended, and with it the reason to read. */
 	if (!write_all(line.fd, line.text, line.used))
 		die("nobody reads the progress any more", "", "");
