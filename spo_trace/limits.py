@@ -98,9 +98,6 @@ ENOMEM_FIRST_PAUSE = 0.001
 MAX_ENOMEM_PAUSES = 11
 MAX_ENOMEM_SECONDS = 30.0
 
-# Positions that are tried if no record at all has been read yet: more than the PFNs of a range of a parallel reader.
-MAX_ENOMEM_POSITIONS = 1 << 16
-
 # Compressed files
 
 # Memory for the dictionary of an xz stream, and the window of a zstd frame. `xz -9` needs 65 MiB; `zstd --long` and

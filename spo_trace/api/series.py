@@ -13,13 +13,13 @@ from spo_trace.api.snapshot import Paths, access_given, as_list, opened, timeout
 from spo_trace.collect.read_log import Progress
 from spo_trace.errors import Argument, Call, UsageError
 from spo_trace.reporters.notebook import Table
-from spo_trace.sampling.method import check_method
+from spo_trace.sampling.method import checked_method
 from spo_trace.sampling.recording import Recording
 from spo_trace.sampling.samples import Sample, take_samples
 from spo_trace.sampling.series import Samples, Series, open_series
 from spo_trace.snapshots.page_size import parse_page_size
 from spo_trace.snapshots.reader import Snapshot
-from spo_trace.sources.live import STACKS_TIMEOUT
+from spo_trace.sources.backends import STACKS_TIMEOUT
 from spo_trace.sources.series import choose_series, paced
 
 __all__ = ["series", "trend", "watch", "watch_question"]
@@ -47,7 +47,7 @@ def watch(
 
     The samples are of this machine (by default 5 seconds apart), of the captures or directories of captures `from_`, or
     of the stages of a simulated scenario. `method`: `counts` (the kernel's page count per stack: cheap, memory and swap
-    together, only for keys of the stack; since Linux 6.17.6 most slab is missing), `full` (every record), or `auto`
+    together, only for keys of the stack; since Linux 6.17.6 most slab is missing), `text` (every record), or `auto`
     (counts if they answer the question and have all stacks). `stacks_timeout`: page_owner_stacks is skipped if reading
     it returns no data for this many seconds. `page_size`: of the machine, if the captures do not contain it. `record`:
     a directory to store each sample in, for `series` and `trend`; `owner` and `mode` as for `snapshot`.
@@ -93,7 +93,7 @@ def watch_question(
     progress: Progress | None,
 ) -> Iterator[Sample]:
     """Yield samples as `watch` does, for a parsed question."""
-    check_method(method, question)
+    method = checked_method(method, question)
     interval, count = seconds_of(interval, "interval"), number_of(count, "count", least=1)
     jobs, stacks_timeout = number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout)
     size = None if page_size is None else parse_page_size(page_size)

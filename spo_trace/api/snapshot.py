@@ -16,8 +16,8 @@ from spo_trace.files.access import Access, access_for
 from spo_trace.files.scratch import naming_full_disk, scratch_directory
 from spo_trace.snapshots import reader
 from spo_trace.snapshots.page_size import parse_page_size
+from spo_trace.sources.backends import STACKS_TIMEOUT
 from spo_trace.sources.choose import choose_source
-from spo_trace.sources.live import STACKS_TIMEOUT
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,17 +2,22 @@
 """spo-trace snapshot."""
 
 import os
-import socket
-from datetime import UTC, datetime
 from pathlib import Path
+from time import gmtime, strftime
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.errors import guarded
 from spo_trace.cli.options import Backend, Force, From, Jobs, Mode, Owner, PageSize, StacksTimeout, Strict, option
-from spo_trace.cli.output import access_of, directory_size, note, progress, warn_incomplete
+from spo_trace.cli.output import access_of, directory_size, note, progress, reading_progress, warn_incomplete
+from spo_trace.collect.reading import check_swap_mode, read_machine
+from spo_trace.collect.relay import resumed
 from spo_trace.errors import UsageError
+from spo_trace.files.access import Access
 from spo_trace.limits import MAX_FILE_NAME_BYTES
 from spo_trace.reporters.format import counted, format_size
+from spo_trace.snapshots.directory import snapshot_directory
+from spo_trace.sources.backends import backend_name, default_jobs
+from spo_trace.sources.live_capture import LiveRequest
 
 if TYPE_CHECKING:
     from spo_trace.snapshots.reader import Snapshot
@@ -61,30 +66,67 @@ def command(
         sudo spo-trace snapshot -o now.spo
         spo-trace snapshot --from capture.tar.gz -o then.spo
     """
-    import spo_trace as spo
-
     if str(output) == "-":
         raise UsageError(
             "a snapshot is a directory and can't be written to standard output", hint="name it: -o NAME.spo"
         )
     target = output or _default_name(from_ or [])
-    snap = spo.snapshot(
-        target,
-        from_=from_,
-        backend=backend,
-        stage=stage,
-        swap=swap,
-        jobs=jobs,
-        stacks_timeout=stacks_timeout,
-        page_size=page_size,
-        strict=strict,
-        force=force,
-        owner=owner,
-        mode=access_of(owner, mode, target).mode,
-        progress=progress(),
-    )
+    access = access_of(owner, mode, target)
+    if stage is None and backend_name(backend, from_ or []) == "live":
+        check_swap_mode(swap)
+        request = LiveRequest(jobs or default_jobs(), stacks_timeout)
+        snap = _read_this_machine(request, target, access, force=force, swap=swap, page_size=page_size, strict=strict)
+    else:
+        from spo_trace.api.snapshot import snapshot
+
+        snap = snapshot(
+            target,
+            from_=from_,
+            backend=backend,
+            stage=stage,
+            swap=swap,
+            jobs=jobs,
+            page_size=page_size,
+            strict=strict,
+            force=force,
+            owner=owner,
+            mode=access.mode,
+            progress=progress(),
+        )
     warn_incomplete(snap.meta)
     _note_result(snap, target)
+
+
+# The machine is read before numpy, pyarrow and typer are loaded: see collect/reading.py.
+def _read_this_machine(
+    request: LiveRequest, target: Path, access: Access, *, force: bool, swap: str, page_size: int | None, strict: bool
+) -> "Snapshot":
+    handed_over = resumed()
+    target = handed_over.target if handed_over else target
+    with (
+        snapshot_directory(
+            target, access=access, force=force, handover=handed_over.handover if handed_over else None
+        ) as output,
+        read_machine(
+            output, request, swap=swap, progress=reading_progress(), target=target, resumed=handed_over
+        ) as reading,
+    ):
+        from spo_trace.collect.snapshot import write_snapshot
+        from spo_trace.sources.live import LiveSource
+
+        write_snapshot(
+            output,
+            LiveSource(request),
+            reading,
+            swap=swap,
+            strict=strict,
+            jobs=request.jobs,
+            page_size=page_size,
+            progress=progress(),
+        )
+    from spo_trace.snapshots.reader import Snapshot
+
+    return Snapshot(target)
 
 
 def _note_result(snap: "Snapshot", target: Path) -> None:
@@ -109,8 +151,8 @@ def _note_result(snap: "Snapshot", target: Path) -> None:
 
 def _default_name(paths: list[str]) -> Path:
     base = "" if not paths or paths == ["-"] else _without_endings(Path(paths[0]).absolute().name)
-    base = base or socket.gethostname()
-    ending = f"-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.spo"
+    base = base or os.uname().nodename
+    ending = strftime("-%Y%m%dT%H%M%SZ.spo", gmtime())
     while len(os.fsencode(base + ending)) > MAX_FILE_NAME_BYTES:
         base = base[:-1]
     return Path(base + ending)

@@ -34,13 +34,14 @@ class Access:
     implied: bool = False
     refused: str = ""
 
-    def grant_in(self, parent: int, target: Path) -> "Grant":
-        """Return the grant for `target` in the open directory `parent`; warn if sudo's caller does not become owner."""
+    def grant_in(self, parent: int, target: Path, *, warn: bool = True) -> "Grant":
+        """Return the grant for `target` in an open directory; `warn` if sudo's caller does not become its owner."""
         why = self.refused
         if self.implied and self.account and not self.account.may_write(os.fstat(parent)):
             why = f"{self.account.name} may not write to {target.parent}"
         if why:
-            _warn_of_root(target, why)
+            if warn:
+                _warn_of_root(target, why)
             return Grant(None, self.mode, target, implied=self.implied)
         return Grant(self.account, self.mode, target, implied=self.implied)
 

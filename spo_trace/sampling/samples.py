@@ -135,15 +135,15 @@ def _read(
     page_size: int | None,
     progress: Progress | None,
 ) -> tuple[str, MethodReason, pd.DataFrame, Meta]:
-    full = partial(_read_in_full, source, question, jobs, page_size, progress)
-    if method == "full" or not is_about_stacks(question):
-        return "full", MethodReason.ASKED if method == "full" else MethodReason.QUESTION, *full()
+    records = partial(_read_records, source, question, jobs, page_size, progress)
+    if method == "text" or not is_about_stacks(question):
+        return "text", MethodReason.ASKED if method == "text" else MethodReason.QUESTION, *records()
     warnings: list[str] = []
     machine = facts_before(source, warnings, page_size)
     why = MethodReason.ASKED if method == "counts" else MethodReason.COUNTS_SUFFICE
     if method == "auto" and counts_lack_stacks(machine.kernel_release):
         try:
-            return "full", MethodReason.COUNTS_LACK_STACKS, *full()
+            return "text", MethodReason.COUNTS_LACK_STACKS, *records()
         except NoRecords:
             why = MethodReason.NO_RECORDS
     # Without boot_id or uptime, the records of page_owner show the boot and the time. The counts do not.
@@ -157,10 +157,10 @@ def _read(
         raise SpoTraceError(
             f"no counts of stacks: {text}", hint=(Argument("method", "auto"), " reads page_owner instead")
         )
-    return "full", MethodReason.NO_COUNTS, *full()
+    return "text", MethodReason.NO_COUNTS, *records()
 
 
-def _read_in_full(
+def _read_records(
     source: Source, question: Question, jobs: int | None, page_size: int | None, progress: Progress | None
 ) -> tuple[pd.DataFrame, Meta]:
     with naming_full_disk(), tempfile.TemporaryDirectory(dir=scratch_directory()) as directory:

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.sources.backends import STACKS_TIMEOUT, backend_name
 from spo_trace.sources.capture import CaptureSource
-from spo_trace.sources.choose import backend_name, captured, choose_source
+from spo_trace.sources.choose import captured, choose_source
 from spo_trace.sources.input_file import entries
-from spo_trace.sources.live import STACKS_TIMEOUT
 from spo_trace.sources.other_input import error_for_path
 from spo_trace.sources.source import Source
 

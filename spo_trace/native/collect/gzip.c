@@ -68,6 +68,7 @@ static int start_gzip(struct archive_file *file, const char *program)
 		execl(program, program, "-1", "-n", (char *)NULL);
 		_exit(127);
 	}
+	progress_child(file->child);
 	close(ends[0]);
 	return ends[1];
 }

@@ -4,6 +4,23 @@
 
 #include "memory.h"
 
+static bool copy_pages(const struct plan *plan)
+{
+	struct reading reading = progress_begin("page_owner");
+	bool found = page_rows(plan);
+
+	progress_end(&reading, 0);
+	return found;
+}
+
+static void copy_swap(const struct plan *plan)
+{
+	struct reading reading = progress_begin("swap_page_owner");
+
+	swap_rows(plan);
+	progress_end(&reading, 0);
+}
+
 /* Whether the owners of pages could be read; page_owner.err tells why not. */
 bool memory_copy(const struct options *options)
 {
@@ -11,9 +28,9 @@ bool memory_copy(const struct options *options)
 	bool found;
 
 	plan_read(&plan, options->plan);
-	found = image_open(options, &plan) && page_rows(&plan);
+	found = image_open(options, &plan) && copy_pages(&plan);
 	if (found && plan.xarray != ABSENT)
-		swap_rows(&plan);
+		copy_swap(&plan);
 	free(plan.segments);
 	output_text("handles", "kernel\n");
 	return found;

@@ -200,6 +200,7 @@ static void read_section(struct page_reader *reader, const struct section *secti
 	reader->lost_bytes = 0;
 	end = end < plan->max_pfn ? end : plan->max_pfn;
 	pfn = pfn > plan->min_low_pfn ? pfn : plan->min_low_pfn;
+	progress_at("page_owner", pfn);
 	for (; pfn < end; pfn = next) {
 		next = (pfn & ~(CHUNK_PAGES - 1)) + CHUNK_PAGES;
 		next = next < end ? next : end;
