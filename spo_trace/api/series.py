@@ -20,6 +20,7 @@ from spo_trace.sampling.series import Samples, Series, open_series
 from spo_trace.snapshots.page_size import parse_page_size
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.backends import STACKS_TIMEOUT
+from spo_trace.sources.memory_plan import LIVE_METHODS
 from spo_trace.sources.series import choose_series, paced
 
 __all__ = ["series", "trend", "watch", "watch_question"]
@@ -47,10 +48,11 @@ def watch(
 
     The samples are of this machine (by default 5 seconds apart), of the captures or directories of captures `from_`, or
     of the stages of a simulated scenario. `method`: `counts` (the kernel's page count per stack: cheap, memory and swap
-    together, only for keys of the stack; since Linux 6.17.6 most slab is missing), `text` (every record), or `auto`
-    (counts if they answer the question and have all stacks). `stacks_timeout`: page_owner_stacks is skipped if reading
-    it returns no data for this many seconds. `page_size`: of the machine, if the captures do not contain it. `record`:
-    a directory to store each sample in, for `series` and `trend`; `owner` and `mode` as for `snapshot`.
+    together, only for keys of the stack; since Linux 6.17.6 most slab is missing), `memory` or `text` (every record, as
+    for `snapshot`), or `auto` (counts if they answer the question and have all stacks, else every record).
+    `stacks_timeout`: page_owner_stacks is skipped if reading it returns no data for this many seconds. `page_size`: of
+    the machine, if the captures do not contain it. `record`: a directory to store each sample in, for `series` and
+    `trend`; `owner` and `mode` as for `snapshot`.
 
     >>> for sample in spo.watch("caller", from_="leak", backend="simulator", count=2):
     ...     print(f"{sample.seconds:.0f} s: {sample.table['caller'][0]}")
@@ -102,7 +104,8 @@ def watch_question(
     recording = None
     if record is not None:
         recording = Recording(Path(path_of(record, "record")), question, access=access, force=force)
-    sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout), pause, count)
+    how = method if method in LIVE_METHODS else "auto"
+    sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout, how), pause, count)
     return _recorded(
         take_samples(sources, question, method=method, jobs=jobs, page_size=size, progress=progress), recording
     )

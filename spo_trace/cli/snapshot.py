@@ -18,6 +18,7 @@ from spo_trace.reporters.format import counted, format_size
 from spo_trace.snapshots.directory import snapshot_directory
 from spo_trace.sources.backends import backend_name, default_jobs
 from spo_trace.sources.live_capture import LiveRequest
+from spo_trace.sources.memory_plan import check_method
 
 if TYPE_CHECKING:
     from spo_trace.snapshots.reader import Snapshot
@@ -41,6 +42,17 @@ Swap = Annotated[
         default=True,
     ),
 ]
+Method = Annotated[
+    str,
+    option(
+        "--method",
+        shows="NAME",
+        help="How this machine is read. memory: owners out of the kernel's memory (/proc/kcore or BPF), which hardly "
+        "disturbs it. text: page_owner's own text. auto: memory if a few dozen records are the same in both, or if "
+        "debugfs cannot be read, else text.",
+        default=True,
+    ),
+]
 
 
 @guarded
@@ -50,6 +62,7 @@ def command(
     backend: Backend = None,
     stage: Stage = None,
     swap: Swap = "auto",
+    method: Method = "auto",
     jobs: Jobs = None,
     stacks_timeout: StacksTimeout = 10.0,
     page_size: PageSize = None,
@@ -74,7 +87,8 @@ def command(
     access = access_of(owner, mode, target)
     if stage is None and backend_name(backend, from_ or []) == "live":
         check_swap_mode(swap)
-        request = LiveRequest(jobs or default_jobs(), stacks_timeout)
+        check_method(method)
+        request = LiveRequest(jobs or default_jobs(), stacks_timeout, method=method)
         snap = _read_this_machine(request, target, access, force=force, swap=swap, page_size=page_size, strict=strict)
     else:
         from spo_trace.api.snapshot import snapshot
@@ -85,6 +99,7 @@ def command(
             backend=backend,
             stage=stage,
             swap=swap,
+            method=method,
             jobs=jobs,
             page_size=page_size,
             strict=strict,
@@ -129,6 +144,9 @@ def _read_this_machine(
     return Snapshot(target)
 
 
+_METHOD_NOTES = {"memory": "Owners out of memory were not compared with debugfs", "text": "Memory was not read"}
+
+
 def _note_result(snap: "Snapshot", target: Path) -> None:
     files, swap_owner = snap.meta.files, snap.meta.swap_owner
     rows = [
@@ -142,6 +160,8 @@ def _note_result(snap: "Snapshot", target: Path) -> None:
         own = (cost.own_pages or 0) * snap.page_size
         listed = f"; {format_size(own)} of the listed memory is of spo-trace itself" if own else ""
         note(f"Took {cost.seconds:.1f} s; all files were read within {cost.skew_seconds:.1f} s{listed}")
+    if why := snap.meta.method_why:
+        note(f"{_METHOD_NOTES[snap.meta.method or 'text']}: {why}")
     if swap_owner.why:
         note(f"Swap owners: none ({swap_owner.why.text})")
     if unknown := swap_owner.unknown_pages:

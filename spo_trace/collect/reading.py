@@ -18,6 +18,7 @@ from spo_trace.files.closeable import Closeable
 from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.probes.paths import RUN, SOCKET
 from spo_trace.sources.live_capture import LiveRequest, ReadProgress, collect_capture
+from spo_trace.sources.memory_plan import Choice, choose_method, chosen
 
 if TYPE_CHECKING:
     from spo_trace.probes.readings import MapReadings
@@ -30,14 +31,15 @@ SWAP_MODES = ("auto", "debugfs", "bpf", "none")
 class MachineReading(Closeable):
     """Hold what was read of this machine; `close` removes the capture.
 
-    `began`: `monotonic()` at the beginning. `cpu`: seconds of processor time used before. `pids`: of this process, the
-    collector and its children. `trace`: None if no trace runs.
+    `began`: `monotonic()` at the beginning. `cpu`: seconds of processor time used before. `choice`: how owners were
+    read. `pids`: of this process, the collector and its children. `trace`: None if no trace runs.
     """
 
     def __init__(self, request: LiveRequest) -> None:
         self.request = request
         self.began = monotonic()
         self.cpu = cpu_seconds()
+        self.choice = Choice()
         self.directory = Path()
         self.pids = frozenset({os.getpid()})
         self.trace: MapReadings | None = None
@@ -49,14 +51,15 @@ class MachineReading(Closeable):
 
     def read(self, output: OutputDirectory, swap: str, progress: ReadProgress | None, target: Path | None) -> None:
         """Read the machine: see `read_machine`."""
+        workspace = self._open.enter_context(output.workspace())
+        self.choice = choose_method(self.request.method, self.request.root, workspace)
         self.trace = _running_trace(swap)
         if self.trace:
             self._open.enter_context(self.trace)
-        workspace = self._open.enter_context(output.workspace())
         # The maps of a trace are read before and after, by this process.
         if target and not self.trace and may_hand_over():
-            run_in_place(output, workspace, target, self.request, self.began, self.cpu)
-        self.directory = collect_capture(self.request, workspace, progress)
+            run_in_place(output, workspace, target, self.request, self.choice, self.began, self.cpu)
+        self.directory = collect_capture(self.request, self.choice, workspace, progress)
         if self.trace:
             self.trace.read_again()
         self._add_pids()
@@ -66,11 +69,12 @@ class MachineReading(Closeable):
         self.began, self.cpu = resumed.began, resumed.cpu
         workspace = self._open.enter_context(output.workspace())
         take_signals()
+        self.choice = chosen(workspace)
         self.directory = resumed.captured(workspace)
         self._add_pids()
 
     def _add_pids(self) -> None:
-        self.pids |= {int(pid) for pid in (self.directory / "pids").read_text().split()}
+        self.pids |= {*self.choice.pids, *map(int, (self.directory / "pids").read_text().split())}
 
 
 def read_machine(

@@ -20,6 +20,7 @@ from spo_trace.files.output_directory import Handover, OutputDirectory
 from spo_trace.limits import MAX_ERROR_BYTES
 from spo_trace.sources.collector_process import CollectorFailed, exists, why_failed
 from spo_trace.sources.live_capture import CAPTURE, LiveRequest, cannot_read, captured_in, compiled_command
+from spo_trace.sources.memory_plan import Choice
 
 __all__ = ["Resumed", "may_hand_over", "resumed", "run_in_place", "take_signals"]
 
@@ -61,7 +62,13 @@ def may_hand_over() -> bool:
 
 
 def run_in_place(
-    output: OutputDirectory, workspace: int, target: Path, request: LiveRequest, began: float, cpu: float
+    output: OutputDirectory,
+    workspace: int,
+    target: Path,
+    request: LiveRequest,
+    choice: Choice,
+    began: float,
+    cpu: float,
 ) -> None:
     """Run the collector in place of this process; return only if it cannot be executed."""
     messages = os.memfd_create("spo-collect", 0)
@@ -71,7 +78,7 @@ def run_in_place(
     os.set_inheritable(workspace, True)
     state = {"target": str(target), "handover": output.handed_over(), "began": began, "cpu": cpu, "messages": messages}
     command = [
-        *compiled_command(request, terminal),
+        *compiled_command(request, choice, workspace, terminal),
         *("-e", str(messages), "-x", "--", f"/proc/self/fd/{workspace}/{CAPTURE}"),
         *(sys.executable, *sys.orig_argv[1:]),
     ]

@@ -30,7 +30,7 @@ from spo_trace.formats.rows import StackRow
 from spo_trace.formats.stack_table import Stack, StackTable, hash_texts, named_frames
 from spo_trace.formats.text import Chunks, KernelText, Outcome
 from spo_trace.snapshots.directory import snapshot_directory
-from spo_trace.snapshots.meta import FileCounts, Meta, SourceFacts
+from spo_trace.snapshots.meta import FileCounts, Meta, Origin, SourceFacts
 from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.writer import SnapshotWriter
@@ -38,6 +38,7 @@ from spo_trace.sources.backends import default_jobs
 from spo_trace.sources.collected import CollectedSource
 from spo_trace.sources.live import LiveSource
 from spo_trace.sources.live_capture import ReadProgress
+from spo_trace.sources.memory_plan import Choice
 from spo_trace.sources.source import Source
 from spo_trace.stacks.frames import function_name
 from spo_trace.stacks.meaning import meaning
@@ -121,7 +122,7 @@ def write_snapshot(
         log = ReadLog(writer.reject, strict=strict, progress=progress)
         with reading or nullcontext():
             if reading:
-                source = CollectedSource(reading.directory, reading.request.root)
+                source = _collected(reading)
             meta = _Collection(source, reading, writer, log, jobs, tables).run(swap, page_size)
         writer.commit(meta)
 
@@ -149,7 +150,7 @@ class _Collection:
     ) -> None:
         self._source = source
         self._trace = reading.trace if reading else None
-        self._method = reading.request.method if reading else _method_of(source)
+        self._choice = reading.choice if reading else Choice(_method_of(source))
         self._writer = writer
         self._log = log
         self._jobs = jobs
@@ -165,7 +166,9 @@ class _Collection:
         machine = facts_before(self._source, self._warnings, page_size)
         stack_files = StackFiles(self._source, self._log, self._stacks, self._warnings)
         stack_files.read_handles()
-        swap = SwapOwners(swap_mode, self._source, self._trace, self._stacks, self._warnings)
+        swap = SwapOwners(
+            swap_mode, self._source, self._trace, self._stacks, self._warnings, _origin_of(self._choice.method)
+        )
         machine = replace(machine, pageblock_order=self._read_pages(swap.trace))
         stack_files.read_counts()
         swap_owner = swap.read(machine, self._rows, self._log, self._jobs)
@@ -183,7 +186,9 @@ class _Collection:
             swap_owner=swap_owner,
             files=self._log.files,
             missing=stack_files.missing,
-            method=self._method,
+            method=self._choice.method,
+            compared=self._choice.compared,
+            method_why=self._choice.why,
             cost=self._cost.total(self._log.files) if self._cost else None,
             warnings=self._warnings,
             page_columns=None if self._tables is schema.TABLES else self._tables["pages"].names,
@@ -227,6 +232,18 @@ class _Collection:
             "page_owner contains no valid record" + (f": {causes[0]}" if causes else ": it is empty"),
             hint="a record begins like this: Page allocated via order 0, mask 0x…",
         )
+
+
+def _collected(reading: MachineReading) -> Source:
+    if reading.choice.method is Method.MEMORY:
+        from spo_trace.sources.collected_memory import CollectedMemory
+
+        return CollectedMemory(reading.directory)
+    return CollectedSource(reading.directory, reading.request.root)
+
+
+def _origin_of(method: Method) -> Origin:
+    return Origin.DEBUGFS if method is Method.TEXT else Origin.MEMORY
 
 
 def _method_of(source: Source) -> Method:

@@ -4,6 +4,8 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from spo_trace.collect.machine_facts import address_bits
 from spo_trace.collect.read_log import ReadLog
 from spo_trace.collect.rows import RowWriter
@@ -32,9 +34,15 @@ class SwapOwners:
     """Read the owners of swap in one of SWAP_MODES; `trace`: the maps of the running trace, None if there is none."""
 
     def __init__(
-        self, mode: str, source: Source, trace: "MapReadings | None", stacks: StackTable, warnings: list[str]
+        self,
+        mode: str,
+        source: Source,
+        trace: "MapReadings | None",
+        stacks: StackTable,
+        warnings: list[str],
+        origin: Origin = Origin.DEBUGFS,
     ) -> None:
-        """Append warnings for the user to `warnings`.
+        """Append warnings for the user to `warnings`; `origin`: of the kernel's own owners in `source`.
 
         Raise UsageError for mode `bpf` if the source is not this machine.
         """
@@ -48,6 +56,7 @@ class SwapOwners:
         self._maps = trace
         self._stacks = stacks
         self._warnings = warnings
+        self._origin = origin
 
     @cached_property
     def _text(self) -> KernelText | None:
@@ -75,8 +84,9 @@ class SwapOwners:
             return SwapOwner(why=Why(Missing.NOT_ASKED_FOR, "not requested"), kept_by_kernel=kept)
         if self._text is not None:
             bits = address_bits(machine.arch)
-            rows.write("swap", self._text, swap_batches(self._text, self._stacks, log.reject, bits=bits, jobs=jobs))
-            return SwapOwner(Origin.DEBUGFS, kept_by_kernel=True)
+            batches = swap_batches(self._text, self._stacks, log.reject, bits=bits, jobs=jobs)
+            rows.write("swap", self._text, (_with_origin(batch, self._origin) for batch in batches))
+            return SwapOwner(self._origin, kept_by_kernel=True)
         why = self._source.why_missing("swap_page_owner")
         if self._mode == "debugfs":
             hint = (Argument("swap", "auto"), " continues without it")
@@ -84,3 +94,12 @@ class SwapOwners:
         if wants_swap(machine.cmdline) and why.code is Missing.NO_FILE:
             self._warnings.append(_NO_PATCH)
         return SwapOwner(why=why)
+
+
+# The text itself does not tell.
+def _with_origin(batch: pa.RecordBatch, origin: Origin) -> pa.RecordBatch:
+    at = batch.schema.get_field_index("origin")
+    if at < 0:
+        return batch
+    codes = pa.array([0] * len(batch), pa.int32())
+    return batch.set_column(at, batch.schema.field(at), pa.DictionaryArray.from_arrays(codes, [str(origin)]))

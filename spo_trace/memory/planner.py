@@ -4,25 +4,19 @@
 It imports only the standard library: start-up and memory are a part of what reading costs.
 """
 
-import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from spo_trace.memory.agreement import compare
-from spo_trace.memory.bpf import BpfImage
 from spo_trace.memory.kcore import KcoreImage
-from spo_trace.memory.kernel import Kernel
-from spo_trace.memory.owner_layout import OwnerLayout, find_owners
 from spo_trace.memory.plan import plan_text
 from spo_trace.memory.problem import Problem
-from spo_trace.memory.running import pageblock_order, published
+from spo_trace.memory.running import running_kernel
 from spo_trace.memory.swap_layout import find_swap_owners, swap_tracking
 
 __all__ = ["main"]
-
-_MACHINES = ("x86_64", "aarch64")
 
 # Records cannot be printed without these.
 _PRINTED = ("gfpflag_names", "pageflag_names", "migratetype_names", "migrate_reason_names")
@@ -32,15 +26,13 @@ _WANTED = (
     *("page_owner_ops", "page_ext_size", "mem_section", "min_low_pfn", "max_pfn"),
 )
 
-_IMAGES: tuple[Callable[[], KcoreImage | BpfImage], ...] = (KcoreImage, BpfImage)
-
 
 def main(arguments: Sequence[str]) -> None:
     """Write the plan to a file descriptor, and an answer of two lines to standard output.
 
     The arguments are the number of the descriptor, and the path of page_owner in debugfs. The first line of the answer
     is one of: `compared`, the second has the number of records that debugfs and memory have alike; `not compared`, the
-    second tells why; `different`, the second names a record of which they differ; `problem`, the second tells why
+    second tells why; `different`, the second tells what differs; `problem`, the second tells why
     memory cannot be read, and a third how to fix it.
     """
     fd, page_owner = arguments
@@ -53,7 +45,9 @@ def main(arguments: Sequence[str]) -> None:
 
 def _answer(fd: int, page_owner: str) -> tuple[str, ...]:
     with ExitStack() as images:
-        kernel, layout = _kernel(images)
+        kernel, layout = running_kernel(images, _WANTED)
+        for name in _PRINTED:
+            kernel.symbols.address(name)
         swap = find_swap_owners(kernel) if swap_tracking(kernel).on else None
         image = kernel.image
         ranges = image.ranges() if isinstance(image, KcoreImage) else None
@@ -63,30 +57,9 @@ def _answer(fd: int, page_owner: str) -> tuple[str, ...]:
             agreement = compare(kernel, layout, page_owner)
         except OSError as error:
             return "not compared", f"{page_owner} cannot be read: {error.strerror}"
-    if agreement.different:
-        return "different", agreement.different
+    if agreement.different or not agreement.compared:
+        return "different", agreement.different or "no record stayed the same meanwhile"
     return "compared", str(agreement.compared)
-
-
-# Through /proc/kcore if possible, which takes fewer steps in the kernel than BPF for small reads.
-def _kernel(images: ExitStack) -> tuple[Kernel, OwnerLayout]:
-    machine = os.uname().machine
-    if machine not in _MACHINES:
-        raise Problem(f"owners cannot be read from memory on {machine}", f"{' and '.join(_MACHINES)} are supported")
-    symbols, types = published(_WANTED)
-    order, problems = pageblock_order(), []
-    for open_image in _IMAGES:
-        try:
-            kernel = Kernel(images.enter_context(closing(open_image())), symbols, types)
-            layout = find_owners(kernel, order)
-        except Problem as problem:
-            problems.append(problem)
-            continue
-        for name in _PRINTED:
-            symbols.address(name)
-        return kernel, layout
-    messages = dict.fromkeys(problem.message for problem in problems)
-    raise Problem("; ".join(messages), problems[-1].hint)
 
 
 def _swap_pages(page_size: int) -> int:

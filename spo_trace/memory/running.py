@@ -1,55 +1,75 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The running kernel: its memory, with the symbols and types that it publishes itself."""
 
+import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import BinaryIO
 
 from spo_trace.limits import MAX_BTF_BYTES
+from spo_trace.memory.bpf import BpfImage
 from spo_trace.memory.btf import Btf
-from spo_trace.memory.image import Image
+from spo_trace.memory.kcore import KcoreImage
 from spo_trace.memory.kernel import Kernel, Types
 from spo_trace.memory.modules import loaded_modules
+from spo_trace.memory.owner_layout import OwnerLayout, find_owners
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.symbol_table import SymbolTable, in_kallsyms
 
-__all__ = ["pageblock_order", "published", "running_kernel"]
+__all__ = ["pageblock_order", "running_kernel"]
 
 _BTF = Path("/sys/kernel/btf/vmlinux")
 _KALLSYMS = Path("/proc/kallsyms")
 _PAGETYPEINFO = Path("/proc/pagetypeinfo")
 
+_MACHINES = ("x86_64", "aarch64")
 _PIECE = 1 << 18
 _BLOCK_ORDER = re.compile(rb"^Page block order: (\d{1,2})$", re.MULTILINE)
 
-
-def running_kernel(image: Image) -> Kernel:
-    """Return the running kernel, read through `image`; raise Problem if it publishes no addresses or no types."""
-    table, types = published()
-    kernel = Kernel(image, table, types)
-    table.add(loaded_modules(kernel))
-    return kernel
+# In order of preference: kcore needs less of the kernel for a small read.
+_IMAGES: tuple[Callable[[], KcoreImage | BpfImage], ...] = (KcoreImage, BpfImage)
 
 
-def published(wanted: tuple[str, ...] | None = None) -> tuple[SymbolTable, Types]:
-    """Return the symbols, without those of modules, and the types; raise Problem if the kernel publishes none.
+def running_kernel(images: ExitStack, wanted: tuple[str, ...] | None = None) -> tuple[Kernel, OwnerLayout]:
+    """Return the running kernel, and where it keeps owners; `images` closes its memory.
 
-    `wanted`: names of the only symbols that are needed.
+    `wanted`: names of the only symbols that are needed, by default all, and those of modules. Raise Problem, with the
+    alternative, if memory cannot be read, or if the kernel publishes no addresses or no types.
     """
+    machine = os.uname().machine
+    if machine not in _MACHINES:
+        raise Problem(f"owners cannot be read from memory on {machine}", f"{' and '.join(_MACHINES)} are supported")
+    symbols, types = _published(wanted)
+    order, problems = pageblock_order(), []
+    for open_image in _IMAGES:
+        try:
+            kernel = Kernel(images.enter_context(closing(open_image())), symbols, types)
+            layout = find_owners(kernel, order)
+        except Problem as problem:
+            problems.append(problem)
+            continue
+        if wanted is None:
+            symbols.add(loaded_modules(kernel))
+        return kernel, layout
+    messages = dict.fromkeys(problem.message for problem in problems)
+    raise Problem("; ".join(messages), problems[-1].hint)
+
+
+def _published(wanted: tuple[str, ...] | None) -> tuple[SymbolTable, Types]:
     try:
         with _BTF.open("rb") as file:
             types = Types(Btf(file.read(MAX_BTF_BYTES)))
         with _KALLSYMS.open("rb") as file:
             symbols = in_kallsyms(file) if wanted is None else in_kallsyms(_lines_of(file, wanted))
-            table = SymbolTable(symbol for symbol in symbols if not symbol.module)
+            return SymbolTable(symbol for symbol in symbols if not symbol.module), types
     except (OSError, ValueError, struct.error) as error:
         raise Problem(
             f"the kernel's types and symbols cannot be read: {error}",
             "use a kernel with CONFIG_DEBUG_INFO_BTF=y and CONFIG_KALLSYMS_ALL=y, or read through debugfs",
         ) from error
-    return table, types
 
 
 # A search for each name takes a tenth of the time of splitting 100,000 lines.

@@ -10,7 +10,7 @@ from spo_trace.errors import Argument, UsageError
 
 __all__ = ["METHODS", "MethodReason", "checked_method", "counts_lack_stacks", "is_about_stacks"]
 
-METHODS = ("auto", "counts", "text")
+METHODS = ("auto", "counts", "memory", "text")
 
 # As it was called before there were other ways of reading every record.
 _OLD_NAMES = {"full": "text"}

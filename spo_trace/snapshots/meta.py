@@ -31,6 +31,7 @@ class Origin(StrEnum):
 
     DEBUGFS = "debugfs"
     BPF = "bpf"
+    MEMORY = "memory"
 
 
 @dataclass(slots=True)
@@ -184,8 +185,9 @@ class Meta:
 
     `files`: the counts of each kernel file that was read. `missing`: why a file of page_owner_stacks was not read.
     `warnings`: those shown to the user during the collection. `page_columns`: the columns of pages.parquet if some were
-    left out, else None. `method`: how the owners were read, None in snapshots before version 4. `cost`: None unless the
-    snapshot was taken live.
+    left out, else None. `method`: how the owners were read, None in snapshots before version 4. `compared`: number of
+    records that debugfs and memory had alike before memory was read, None if they were not compared. `method_why`: why
+    not, or why text was read in place of memory. `cost`: None unless the snapshot was taken live.
     """
 
     schema_version: int
@@ -197,6 +199,8 @@ class Meta:
     files: Mapping[str, FileCounts] = field(default_factory=dict)
     missing: Mapping[str, Why] = field(default_factory=dict)
     method: Method | None = None
+    compared: int | None = None
+    method_why: str | None = None
     cost: CollectionCost | None = None
     warnings: Sequence[str] = ()
     page_columns: Sequence[str] | None = None

@@ -66,6 +66,8 @@ def _meta(fields: JsonFields, version: int) -> Meta:
         files={name: _file_counts(files.nested(name), version) for name in files},
         missing={name: _why(missing.nested(name)) for name in missing} if missing else {},
         method=_method(fields),
+        compared=fields.number_or_none("compared"),
+        method_why=fields.text_or_none("method_why"),
         cost=_cost(fields.nested_or_none("cost")),
         warnings=fields.texts("warnings"),
         page_columns=fields.texts("page_columns") if fields.has("page_columns") else None,
@@ -97,7 +99,7 @@ def _swap_owner(fields: JsonFields) -> SwapOwner:
     return SwapOwner(
         origin,
         _why(fields) if origin is None else None,
-        fields.flag("kept_by_kernel", default=origin is Origin.DEBUGFS),
+        fields.flag("kept_by_kernel", default=origin is not None and origin is not Origin.BPF),
         _trace(fields) if origin is Origin.BPF else None,
     )
 
@@ -179,6 +181,8 @@ def meta_bytes(meta: Meta) -> bytes:
         "files": {name: _file_json(counts) for name, counts in meta.files.items()},
         "missing": {name: {"code": why.code, "why": why.text} for name, why in meta.missing.items()},
         "method": meta.method,
+        "compared": meta.compared,
+        "method_why": meta.method_why,
         "cost": asdict(meta.cost) if meta.cost else None,
         "warnings": list(meta.warnings),
     }

@@ -9,6 +9,7 @@ from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.dump_input import has_dump
 from spo_trace.sources.live import LiveSource
 from spo_trace.sources.live_capture import LiveRequest
+from spo_trace.sources.memory_plan import check_method
 from spo_trace.sources.source import Source
 
 __all__ = ["captured", "choose_source"]
@@ -29,11 +30,13 @@ def choose_source(
     stage: str | None = None,
     jobs: int | None = None,
     stacks_timeout: float = STACKS_TIMEOUT,
+    method: str = "auto",
 ) -> Source:
     """Return the source that `backend` names; by default a capture if there are paths, else this machine.
 
     `jobs`: number of parallel readers of this machine's page_owner, by default `default_jobs()`. `stacks_timeout`:
-    seconds without data after which reading this machine's page_owner_stacks is abandoned.
+    seconds without data after which reading this machine's page_owner_stacks is abandoned. `method`: one of
+    LIVE_METHODS; `memory` is for this machine alone.
     """
     if stage is not None and backend != "simulator":
         raise UsageError(
@@ -41,8 +44,14 @@ def choose_source(
             hint=("add ", Argument("backend", "simulator"), ", or leave out ", Argument("stage")),
         )
     name = backend_name(backend, paths)
+    check_method(method)
     if name == "live":
-        return LiveSource(LiveRequest(jobs or default_jobs(), stacks_timeout))
+        return LiveSource(LiveRequest(jobs or default_jobs(), stacks_timeout, method=method))
+    if method == "memory":
+        raise UsageError(
+            (Argument("method", "memory"), " reads this machine's memory"),
+            hint=("leave out ", Argument("method"), ": a dump of memory is recognised by its content"),
+        )
     if name == "capture":
         return captured(paths)
     from spo_trace.sources.simulator import simulated_stage

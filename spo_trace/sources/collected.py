@@ -58,9 +58,12 @@ class CollectedSource:
                 text.outcome.skipped[Skipped.TOO_LARGE] = skipped_records(err)
             else:
                 text.outcome.problem = why.text
-        if name in self._reads:
-            text.outcome.began, text.outcome.seconds, text.outcome.retried = self._reads[name]
+        self._note_times(text)
         return text
+
+    def _note_times(self, text: KernelText) -> None:
+        if text.name in self._reads:
+            text.outcome.began, text.outcome.seconds, text.outcome.retried = self._reads[text.name]
 
     def why_missing(self, name: str) -> Why:
         """Return why `open` returned None."""

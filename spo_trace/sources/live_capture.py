@@ -13,6 +13,7 @@ from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.native.collector import PATH
 from spo_trace.snapshots.method import Method
 from spo_trace.sources.collector_process import CollectorFailed, run
+from spo_trace.sources.memory_plan import Choice, plan_in
 
 __all__ = [
     "CAPTURE",
@@ -43,24 +44,25 @@ _ELSEWHERE = ("is there room on the disk? Choose another directory with ", Argum
 class LiveRequest(NamedTuple):
     """Hold how this machine is to be read: `jobs` parallel readers, below the root directory `root`.
 
-    `stacks_timeout`: seconds without data after which page_owner_stacks is left out.
+    `stacks_timeout`: seconds without data after which page_owner_stacks is left out. `method`: one of LIVE_METHODS.
     """
 
     jobs: int
     stacks_timeout: float
     root: Path = Path("/")
-    method: Method = Method.TEXT
+    method: str = "auto"
 
 
-def collect_capture(request: LiveRequest, into: int, progress: ReadProgress | None = None) -> Path:
+def collect_capture(request: LiveRequest, choice: Choice, into: int, progress: ReadProgress | None = None) -> Path:
     """Collect a capture into the open directory `into`, and return its path, which is valid in this process.
 
-    The capture exists even if no owners could be read; its .err files have the reasons. Raise SpoTraceError if there is
-    none. An interrupt ends the collector, and leaves nothing that `into` does not contain.
+    `choice`: made in the same directory. The capture exists even if no owners could be read; its .err files have the
+    reasons. Raise SpoTraceError if there is none. An interrupt ends the collector, and leaves nothing that `into` does
+    not contain.
     """
     last = _last_pfn(request.root) if progress else None
     try:
-        run([compiled_command(request), _python_command(request)], into, CAPTURE, _reporter(progress, last))
+        run(_commands(request, choice, into), into, CAPTURE, _reporter(progress, last))
     except CollectorFailed as failed:
         raise cannot_read(failed) from failed
     return captured_in(into)
@@ -76,18 +78,22 @@ def cannot_read(failed: CollectorFailed) -> SpoTraceError:
     return SpoTraceError(f"this machine could not be read: {failed}", hint=_ELSEWHERE)
 
 
-def compiled_command(request: LiveRequest, terminal: int | None = None) -> list[str]:
+def compiled_command(request: LiveRequest, choice: Choice, into: int, terminal: int | None = None) -> list[str]:
     """Return the command that runs the compiled collector; its directory is missing.
 
-    `terminal`: a descriptor on which it draws its progress.
+    `choice`, `into`: as for `collect_capture`. `terminal`: a descriptor on which it draws its progress.
     """
+    plan = ["-m", plan_in(into)] if choice.method is Method.MEMORY else []
     progress = [] if terminal is None else ["-p", str(terminal), "-l", str(_last_pfn(request.root) or 0)]
-    return [str(PATH), *_options(request), *progress]
+    return [str(PATH), *_options(request), *plan, *progress]
 
 
-# For where there is no compiler, or the program is of another architecture.
-def _python_command(request: LiveRequest) -> list[str]:
-    return [sys.executable, *_PYTHON, _START, str(PATH.parents[2]), *_options(request)]
+# Python for where there is no compiler, or the program is of another architecture. It cannot read memory.
+def _commands(request: LiveRequest, choice: Choice, into: int) -> list[list[str]]:
+    compiled = compiled_command(request, choice, into)
+    if choice.method is Method.MEMORY:
+        return [compiled]
+    return [compiled, [sys.executable, *_PYTHON, _START, str(PATH.parents[2]), *_options(request)]]
 
 
 def _options(request: LiveRequest) -> list[str]:

@@ -19,16 +19,22 @@ __all__ = ["choose_series", "paced"]
 
 
 def choose_series(
-    backend: str | None, paths: Sequence[str], jobs: int | None = None, stacks_timeout: float = STACKS_TIMEOUT
+    backend: str | None,
+    paths: Sequence[str],
+    jobs: int | None = None,
+    stacks_timeout: float = STACKS_TIMEOUT,
+    method: str = "auto",
 ) -> Iterator[Source]:
     """Return the sources of samples; for this machine, an endless series.
 
     A path is a capture (see CaptureSource) or a directory of captures, which are used in order of name. For the
-    simulator, the only path is a scenario; each of its stages is a sample.
+    simulator, the only path is a scenario; each of its stages is a sample. `method`: one of LIVE_METHODS.
     """
     name = backend_name(backend, paths)
     if name == "live":
-        return iter(lambda: choose_source(name, [], jobs=jobs, stacks_timeout=stacks_timeout), None)
+        return iter(lambda: choose_source(name, [], jobs=jobs, stacks_timeout=stacks_timeout, method=method), None)
+    if method == "memory":
+        choose_source(name, paths, method=method)
     if name == "simulator":
         from spo_trace.sources.simulator import simulated_stages
 

@@ -12,9 +12,9 @@ from spo_trace.memory.kernel import Kernel
 from spo_trace.memory.owners import collected_owners
 from spo_trace.memory.symbol_table import in_kallsyms
 from tests.oracle.captures import read
-from tests.vm.jobs.memory_capture import write
 from tests.vm.makedumpfile import LEVELS, check_filtered, for_makedumpfile, has_makedumpfile
 from tests.vm.memory_records import Comparison, compared
+from tests.vm.memory_text import write
 from tests.vm.monitor import FORMATS
 from tests.vm.support import JOBS, Guest, boot
 
