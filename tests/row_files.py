@@ -9,6 +9,7 @@ from pathlib import Path
 from spo_trace.memory.kcore import KcoreImage
 from spo_trace.memory.owner_layout import find_owners
 from spo_trace.memory.plan import plan_text
+from spo_trace.memory.stack_depot import find_depot
 from spo_trace.memory.swap_layout import find_swap_owners
 from tests.collectors import collect
 from tests.dumps import Dump, kcore, small_dump, small_kernel
@@ -30,7 +31,7 @@ def plan_of(root: Path) -> bytes:
     """Return the plan for the memory of a tree, by the layout of the undamaged kernel."""
     kernel = small_kernel()
     with closing(KcoreImage(root / "proc/kcore")) as image:
-        return plan_text(find_owners(kernel), find_swap_owners(kernel), SWAP_PAGES, image.ranges())
+        return plan_text(find_owners(kernel), find_depot(kernel), find_swap_owners(kernel), SWAP_PAGES, image.ranges())
 
 
 def read_rows(command: Sequence[str], root: Path, plan: bytes, target: Path) -> subprocess.CompletedProcess[bytes]:

@@ -70,7 +70,7 @@ Method = Annotated[
         help="counts: the kernel's page count per stack (page_owner_stacks, Linux 6.9+): cheap, but only for "
         "--by stack, symbols, caller, callsite, module, category; memory and swap are one number (memory alone if the "
         "kernel does not keep the owners of swap); since Linux 6.17.6, most slab is not counted. memory or text "
-        "(also: full): every record, as for snapshot. auto: counts if they answer the question and have all stacks, else "
+        "(or full): every record, as for snapshot. auto: counts if they answer the question and have all stacks, else "
         "every record.",
         default=True,
     ),

@@ -13,7 +13,7 @@ from spo_trace.memory.owners import Owners
 from spo_trace.memory.page_owner import PageOwner
 from spo_trace.memory.page_rows import PageRows
 from spo_trace.memory.problem import Problem
-from spo_trace.memory.stack_depot import Stack, StackDepot
+from spo_trace.memory.stack_depot import Stack, StackDepot, base_pages
 from spo_trace.memory.swap_layout import find_swap_owners, swap_tracking
 from spo_trace.memory.swap_page_owner import swap_records
 from spo_trace.memory.swap_rows import SwapRows
@@ -101,4 +101,10 @@ class MemoryCapture:
         handles = self._owners.pages.handles() | self._swap_handles[1]
         if len(handles) > MAX_STACKS:
             raise Problem(f"the owners have more than {MAX_STACKS:,} stacks: the dump is damaged", "take another dump")
-        return {handle: stack for handle in sorted(handles) if (stack := self._depot.read(handle)) is not None}
+        stacks = {handle: stack for handle in sorted(handles) if (stack := self._depot.read(handle)) is not None}
+        counts = self._owners.counts
+        if counts is None:
+            return stacks
+        return {
+            handle: stack._replace(nr_base_pages=base_pages(counts.get(handle))) for handle, stack in stacks.items()
+        }

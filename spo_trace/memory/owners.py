@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The rows of owners that the collector read from memory, by the same interface as those of memory itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spo_trace.memory.row_file import RowFile
-from spo_trace.memory.rows import PAGE_ROW, SWAP_ROW
+from spo_trace.memory.rows import PAGE_ROW, STACK_ROW, SWAP_ROW
 from spo_trace.memory.running import pageblock_order
 from spo_trace.memory.swap_rows import SwapRow
 
@@ -17,6 +17,7 @@ __all__ = ["ROW_FILES", "Owners", "PageOwners", "SwapOwners", "collected_owners"
 
 # The files of rows in a capture, by the kernel's file with the same records.
 ROW_FILES = {"page_owner": "page_owner.rows", "swap_page_owner": "swap_page_owner.rows"}
+_COUNTS = "stack_counts.rows"
 
 
 class PageOwners(Protocol):
@@ -50,11 +51,16 @@ class SwapOwners(Protocol):
 
 
 class Owners(NamedTuple):
-    """Hold both; `swap`: None if the kernel keeps none of swap. `pageblock_order`: None if it has to be found out."""
+    """Hold both; `swap`: None if the kernel keeps none of swap.
+
+    `pageblock_order`: None if it has to be found out. `counts`: references of each stack when its owners were read, by
+    handle; None if they are to be read with the stack.
+    """
 
     pages: PageOwners
     swap: SwapOwners | None
     pageblock_order: int | None = None
+    counts: Mapping[int, int] | None = None
 
 
 def collected_owners(directory: Path) -> Owners:
@@ -62,7 +68,14 @@ def collected_owners(directory: Path) -> Owners:
     swap = directory / ROW_FILES["swap_page_owner"]
     pages = _CollectedPages(directory / ROW_FILES["page_owner"], PAGE_ROW)
     order = pageblock_order(directory / "pagetypeinfo")
-    return Owners(pages, _CollectedSwap(swap) if swap.exists() else None, order)
+    return Owners(pages, _CollectedSwap(swap) if swap.exists() else None, order, _counts(directory / _COUNTS))
+
+
+# Without the file, the kernel does not count pages by stack.
+def _counts(path: Path) -> dict[int, int]:
+    if not path.exists():
+        return {}
+    return {handle: count for rows in RowFile(path, STACK_ROW).rows() for handle, count, _ in rows.tolist()}
 
 
 class _CollectedPages(RowFile):

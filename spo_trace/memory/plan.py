@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from spo_trace.limits import MAX_PLAN_SEGMENTS
 from spo_trace.memory.owner_layout import OwnerLayout
 from spo_trace.memory.problem import Problem
+from spo_trace.memory.stack_depot import DepotLayout
 from spo_trace.memory.swap_layout import SwapLayout
 
 __all__ = ["FileRange", "plan_text"]
@@ -21,7 +22,11 @@ FileRange = tuple[int, int, int]
 
 
 def plan_text(
-    layout: OwnerLayout, swap: SwapLayout | None, swap_pages: int, ranges: Iterable[FileRange] | None
+    layout: OwnerLayout,
+    depot: DepotLayout,
+    swap: SwapLayout | None,
+    swap_pages: int,
+    ranges: Iterable[FileRange] | None,
 ) -> bytes:
     """Return the plan; raise Problem if the memory has too many ranges.
 
@@ -29,7 +34,7 @@ def plan_text(
     BPF.
     """
     lines = ["spo-trace plan 1", f"memory {'bpf' if ranges is None else 'kcore'}"]
-    for name, value in (*_pages(layout), *_swap(swap, swap_pages)):
+    for name, value in (*_pages(layout), *_depot(depot), *_swap(swap, swap_pages)):
         lines.append(f"{name} {'-' if value is None else format(value, 'x')}")
     found = list(ranges or ())
     if len(found) > MAX_PLAN_SEGMENTS:
@@ -101,6 +106,17 @@ _SWAP_NAMES = (
     "swap_comm",
     "swap_ts_nsec",
 )
+
+
+def _depot(depot: DepotLayout) -> Iterator[tuple[str, int | None]]:
+    yield "stack_pools", depot.pools
+    yield "pool_shift", depot.pool[0]
+    yield "pool_bits", depot.pool[1]
+    yield "pool_bias", depot.bias
+    yield "offset_shift", depot.offset[0]
+    yield "offset_bits", depot.offset[1]
+    yield "stack_handle", depot.handle
+    yield "stack_count", depot.counter
 
 
 def _swap(swap: SwapLayout | None, swap_pages: int) -> Iterator[tuple[str, int | None]]:

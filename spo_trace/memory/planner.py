@@ -14,6 +14,7 @@ from spo_trace.memory.kcore import KcoreImage
 from spo_trace.memory.plan import plan_text
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.running import running_kernel
+from spo_trace.memory.stack_depot import find_depot
 from spo_trace.memory.swap_layout import find_swap_owners, swap_tracking
 
 __all__ = ["main"]
@@ -52,7 +53,7 @@ def _answer(fd: int, page_owner: str) -> tuple[str, ...]:
         image = kernel.image
         ranges = image.ranges() if isinstance(image, KcoreImage) else None
         with open(fd, "wb") as file:
-            file.write(plan_text(layout, swap, _swap_pages(layout.page_size), ranges))
+            file.write(plan_text(layout, find_depot(kernel), swap, _swap_pages(layout.page_size), ranges))
         try:
             agreement = compare(kernel, layout, page_owner)
         except OSError as error:

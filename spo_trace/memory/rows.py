@@ -3,12 +3,12 @@
 
 import numpy as np
 
-__all__ = ["COMM_BYTES", "PAGE_ROW", "SWAP_ROW"]
+__all__ = ["COMM_BYTES", "PAGE_ROW", "STACK_ROW", "SWAP_ROW"]
 
 # TASK_COMM_LEN of linux/sched.h.
 COMM_BYTES = 16
 
-# struct page_row and struct swap_row of native/collect: whole 64-bit words. A comm ends at its first NUL.
+# struct page_row, swap_row and stack_row of native/collect: whole 64-bit words. A comm ends at its first NUL.
 PAGE_ROW = np.dtype(
     [
         ("pfn", "<u8"),
@@ -40,3 +40,5 @@ SWAP_ROW = np.dtype(
         ("unused", "V4"),
     ]
 )
+
+STACK_ROW = np.dtype([("handle", "<u8"), ("count", "<i4"), ("unused", "V4")])

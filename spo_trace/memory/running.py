@@ -65,6 +65,9 @@ def _published(wanted: tuple[str, ...] | None) -> tuple[SymbolTable, Types]:
         with _KALLSYMS.open("rb") as file:
             symbols = in_kallsyms(file) if wanted is None else in_kallsyms(_lines_of(file, wanted))
             return SymbolTable(symbol for symbol in symbols if not symbol.module), types
+    except Problem as problem:
+        hint = "run it as root, and not with sysctl kernel.kptr_restrict=2; or read through debugfs"
+        raise Problem(f"/proc/kallsyms hides the kernel's addresses ({problem.message})", hint) from problem
     except (OSError, ValueError, struct.error) as error:
         raise Problem(
             f"the kernel's types and symbols cannot be read: {error}",

@@ -21,6 +21,14 @@ static void copy_swap(const struct plan *plan)
 	progress_end(&reading, 0);
 }
 
+static void copy_counts(const struct plan *plan)
+{
+	struct reading reading = progress_begin("show_handles");
+
+	stack_counts(plan);
+	progress_end(&reading, 0);
+}
+
 /* Whether the owners of pages could be read; page_owner.err tells why not. */
 bool memory_copy(const struct options *options)
 {
@@ -31,6 +39,8 @@ bool memory_copy(const struct options *options)
 	found = image_open(options, &plan) && copy_pages(&plan);
 	if (found && plan.xarray != ABSENT)
 		copy_swap(&plan);
+	if (found)
+		copy_counts(&plan);
 	free(plan.segments);
 	output_text("handles", "kernel\n");
 	return found;

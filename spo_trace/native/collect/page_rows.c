@@ -142,6 +142,7 @@ static void add_row(struct page_reader *reader, const uint8_t *ext, const uint8_
 	/* Of tail pages, whose memcg_data means something else, the kernel prints none. */
 	if (plan->memcg_data != ABSENT && !(get64(page + plan->head) & TAIL))
 		row.memcg_data = get64(page + plan->memcg_data);
+	handle_seen(row.handle);
 	rows_add(reader->rows, pfn, &row);
 }
 

@@ -22,6 +22,7 @@
 #define SIZE MAX_STRUCT_BYTES
 #define OFFSET (MAX_STRUCT_BYTES - 1)
 #define BIT 63
+#define HANDLE_BITS 31
 #define AT(member) offsetof(struct plan, member)
 
 static const struct field {
@@ -67,6 +68,14 @@ static const struct field {
 	{ "pageblock_bits", AT(pageblock_bits), BIT + 1, false },
 	{ "isolate_bit", AT(isolate_bit), BIT, true },
 	{ "isolate_type", AT(isolate_type), UINT8_MAX, true },
+	{ "stack_pools", AT(stack_pools), ADDRESS, false },
+	{ "pool_shift", AT(pool_shift), HANDLE_BITS, false },
+	{ "pool_bits", AT(pool_bits), HANDLE_BITS, false },
+	{ "pool_bias", AT(pool_bias), 1, false },
+	{ "offset_shift", AT(offset_shift), HANDLE_BITS, false },
+	{ "offset_bits", AT(offset_bits), HANDLE_BITS, false },
+	{ "stack_handle", AT(stack_handle), OFFSET, false },
+	{ "stack_count", AT(stack_count), OFFSET, true },
 	{ "xarray", AT(xarray), ADDRESS, true },
 	{ "xa_head", AT(xa_head), ADDRESS, true },
 	{ "node_shift", AT(node_shift), OFFSET, true },

@@ -67,6 +67,15 @@ struct plan {
 	uint64_t pageblock_bits;
 	uint64_t isolate_bit;
 	uint64_t isolate_type;
+	/* the stack depot; stack_count is absent where the kernel does not count pages by stack */
+	uint64_t stack_pools;
+	uint64_t pool_shift;
+	uint64_t pool_bits;
+	uint64_t pool_bias;
+	uint64_t offset_shift;
+	uint64_t offset_bits;
+	uint64_t stack_handle;
+	uint64_t stack_count;
 	/* the xarray of a kernel with swap_page_owner; all are absent without it */
 	uint64_t xarray;
 	uint64_t xa_head;

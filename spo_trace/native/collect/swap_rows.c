@@ -115,10 +115,12 @@ static void read_record(struct walk *walk, uint64_t address, struct swap_row *ro
 
 static void add_row(struct walk *walk, uint64_t entry, const struct swap_row *row)
 {
-	if (row->handle)
-		rows_add(walk->rows, entry, row);
-	else
+	if (!row->handle) {
 		walk->lost++;
+		return;
+	}
+	handle_seen(row->handle);
+	rows_add(walk->rows, entry, row);
 }
 
 /* Read a node; if it is being changed, or was freed, again from the slot that refers to it. */
