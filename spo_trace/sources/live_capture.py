@@ -35,6 +35,9 @@ CAPTURE = "capture"
 
 # -I and -S: neither the environment nor installed packages are to change what runs as root, and site takes memory.
 _PYTHON = ("-I", "-S", "-c")
+# The directory of the package.
+_PACKAGES = str(PATH.parents[2])
+
 _START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.collector.main import main; main(sys.argv[2:])"
 
 _ELSEWHERE = ("is there room on the disk? Choose another directory with ", Argument("output"))
@@ -87,7 +90,7 @@ def compiled_command(request: LiveRequest, terminal: int | None = None) -> list[
 
 # For where there is no compiler, or the program is of another architecture.
 def _python_command(request: LiveRequest) -> list[str]:
-    return [sys.executable, *_PYTHON, _START, str(PATH.parents[2]), *_options(request)]
+    return [sys.executable, *_PYTHON, _START, _PACKAGES, *_options(request)]
 
 
 def _options(request: LiveRequest) -> list[str]:
