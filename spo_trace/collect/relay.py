@@ -73,7 +73,7 @@ def run_in_place(
     command = [
         *compiled_command(request, terminal),
         *("-e", str(messages), "-x", "--", f"/proc/self/fd/{workspace}/{CAPTURE}"),
-        *(sys.executable, *sys.orig_argv[1:]),
+        *_this_command_line(),
     ]
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
@@ -84,6 +84,14 @@ def run_in_place(
         for fd in (messages, terminal):
             if fd is not None:
                 os.close(fd)
+
+
+# The script itself if there is one, so that the process has its name.
+def _this_command_line() -> list[str]:
+    script = sys.argv[0]
+    if os.path.isabs(script) and os.access(script, os.X_OK):  # noqa: PTH117
+        return sys.argv
+    return [sys.executable, *sys.orig_argv[1:]]
 
 
 def resumed() -> Resumed | None:
