@@ -111,11 +111,11 @@ def _read_this_machine(
         ) as reading,
     ):
         from spo_trace.collect.snapshot import write_snapshot
-        from spo_trace.sources.live import LiveSource
+        from spo_trace.sources.collected import CollectedSource
 
         write_snapshot(
             output,
-            LiveSource(request),
+            CollectedSource(reading.directory, request.root),
             reading,
             swap=swap,
             strict=strict,

@@ -64,7 +64,10 @@ def run_in_place(
     output: OutputDirectory, workspace: int, target: Path, request: LiveRequest, began: float, cpu: float
 ) -> None:
     """Run the collector in place of this process; return only if it cannot be executed."""
-    messages = os.memfd_create("spo-collect", 0)
+    try:
+        messages = os.memfd_create("spo-collect", 0)
+    except OSError:
+        return
     terminal = os.dup(2) if os.isatty(2) else None
     if terminal is not None:
         os.set_inheritable(terminal, True)

@@ -83,6 +83,7 @@ def collect(
         reading = None
         if isinstance(source, LiveSource):
             reading = read_machine(output, source.request, swap=swap, progress=_adapted(progress))
+            source = CollectedSource(reading.directory, source.request.root)
         write_snapshot(
             output,
             source,
@@ -111,7 +112,7 @@ def write_snapshot(
 ) -> None:
     """Write the snapshot of a source, and give it its name; the options are those of `collect`.
 
-    `reading`: if the source is this machine, what was read of it; it is closed.
+    `reading`: the reading of this machine of which `source` is the capture; it is closed.
     """
     # The columns that show whether a page is listed twice are always there.
     tables = (
@@ -120,8 +121,6 @@ def write_snapshot(
     with SnapshotWriter(output, ahead=jobs > 1, tables=tables) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
         with reading or nullcontext():
-            if reading:
-                source = CollectedSource(reading.directory, reading.request.root)
             meta = _Collection(source, reading, writer, log, jobs, tables).run(swap, page_size)
         writer.commit(meta)
 
