@@ -130,7 +130,8 @@ class _ProgressLine:
         done = counts.seconds > 0
         if not done and monotonic() - self._drawn < 0.1:
             return
-        self._drawn = monotonic()
+        # The next file is drawn at once.
+        self._drawn = 0.0 if done else monotonic()
         share = f" {100 * text.outcome.reached // text.size:3}%" if text.size and not done else ""
         records = f" {counts.records:,} records" if counts.records else ""
         _draw("" if done else f"reading {text.name}:{share}{records}")

@@ -172,7 +172,7 @@ def test_progress_is_drawn_on_a_terminal(tmp_path: Path) -> None:
     # The collector draws first, and what parses its text afterwards.
     before, _, after = said.partition(b"reading show_stacks:")
     assert b"\r\x1b[Kreading page_owner:   0%" in before
-    assert re.search(rb"reading \w+: 100% [\d,]+ records", after)
+    assert re.search(rb"reading \w+: +\d+% [\d,]+ records", after)
     assert said.rpartition(b"\r\x1b[K")[2].startswith(b"Wrote x.spo")
 
 
