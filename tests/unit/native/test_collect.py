@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import tarfile
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -457,6 +458,60 @@ def test_a_collector_whose_progress_nobody_reads_ends(collector: Command, tmp_pa
     done = subprocess.run(line, pass_fds=(into,), capture_output=True, check=False, timeout=60)
     os.close(into)
     assert done.returncode != 0
+    assert [path.name for path in tmp_path.iterdir()] == ["root"]
+
+
+AFTERWARDS = ["/bin/sh", "-c", "echo $SPO_COLLECT_STATUS $$; ls $0", "."]
+
+
+def test_a_command_follows_in_the_same_process(in_c: Command, tmp_path: Path) -> None:
+    root = tree(tmp_path / "root", FILES)
+    for directory, status, left in (("made", 0, ["made", "root"]), ("no/where", 256, ["made", "root"])):
+        with tempfile.TemporaryFile() as messages:
+            line = [*in_c, "-e", str(messages.fileno()), "-x", "-r", str(root), "--", directory, *AFTERWARDS]
+            with subprocess.Popen(
+                line,
+                cwd=tmp_path,
+                pass_fds=(messages.fileno(),),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as process:
+                said, errors = process.communicate(timeout=60)
+            # THEN it knows how the collector ended, and has its name in place of it
+            assert (process.returncode, said.split(), errors) == (0, [str(status), str(process.pid), *left], "")
+            messages.seek(0)
+            assert messages.read().startswith(b"spo-collect: ") == bool(status)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_collector_and_is_kept_for_the_command(in_c: Command, number: int, tmp_path: Path) -> None:
+    # GIVEN a collector that waits for page_owner_stacks, run by a program that has blocked the signals that end it
+    root = tree(tmp_path / "root", FILES)
+    (root / PATHS["show_stacks"]).unlink()
+    os.mkfifo(root / PATHS["show_stacks"])
+    line = [
+        "env",
+        "--default-signal=INT,HUP",
+        "--block-signal=INT,HUP,TERM",
+        *in_c,
+        "-x",
+        "-r",
+        str(root),
+        "--",
+        "made",
+    ]
+    with subprocess.Popen(
+        [*line, "/bin/cat", "/proc/self/status"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        while not list(tmp_path.glob(".spo-trace-*/show_stacks.gz")):
+            time.sleep(0.01)
+        # WHEN one arrives, THEN nothing is left, and the command can take it
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=60)
+    pending = re.search(r"^SigPnd:\t(\w+)$", said, re.MULTILINE)
+    assert pending is not None
+    assert int(pending[1], 16) == 1 << (number - 1)
     assert [path.name for path in tmp_path.iterdir()] == ["root"]
 
 
