@@ -13,7 +13,6 @@ from spo_trace.native import library
 from spo_trace.sources.collected import CollectedSource
 from spo_trace.sources.live import LiveSource
 from spo_trace.sources.live_capture import LiveRequest, collect_capture
-from spo_trace.sources.memory_plan import Choice
 from spo_trace.sources.source import PATHS
 from tests.support import Files, capture
 
@@ -76,7 +75,7 @@ def collected_of(root: Path, directory: Path) -> CollectedSource:
     """Return what is collected of the machine at `root`, in `directory`."""
     into = os.open(directory, os.O_RDONLY)
     try:
-        collect_capture(this_machine(root).request, Choice(), into)
+        collect_capture(this_machine(root).request, into)
     finally:
         os.close(into)
     return CollectedSource(directory / "capture", root)

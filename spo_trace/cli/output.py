@@ -14,7 +14,6 @@ from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import Access, access_for, parse_mode
 from spo_trace.files.text_file import check_file, text_file
 from spo_trace.printable import printable
-from spo_trace.reporters.format import format_size
 
 if TYPE_CHECKING:
     from spo_trace.collect.read_log import Progress
@@ -131,7 +130,8 @@ class _ProgressLine:
         done = counts.seconds > 0
         if not done and monotonic() - self._drawn < 0.1:
             return
-        self._drawn = monotonic()
+        # The next file is drawn at once.
+        self._drawn = 0.0 if done else monotonic()
         share = f" {100 * text.outcome.reached // text.size:3}%" if text.size and not done else ""
         records = f" {counts.records:,} records" if counts.records else ""
         _draw("" if done else f"reading {text.name}:{share}{records}")
@@ -147,4 +147,6 @@ def warn_incomplete(meta: "Meta") -> None:
 
 def directory_size(path: Path) -> str:
     """Return the total size of the files in a directory, as text."""
+    from spo_trace.reporters.format import format_size
+
     return format_size(sum(file.lstat().st_size for file in path.iterdir()))

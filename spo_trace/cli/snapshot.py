@@ -14,7 +14,6 @@ from spo_trace.collect.relay import resumed
 from spo_trace.errors import UsageError
 from spo_trace.files.access import Access
 from spo_trace.limits import MAX_FILE_NAME_BYTES
-from spo_trace.reporters.format import counted, format_size
 from spo_trace.snapshots.directory import snapshot_directory
 from spo_trace.sources.backends import backend_name, default_jobs
 from spo_trace.sources.live_capture import LiveRequest
@@ -126,12 +125,11 @@ def _read_this_machine(
             output, request, swap=swap, progress=reading_progress(), target=target, resumed=handed_over
         ) as reading,
     ):
-        from spo_trace.collect.snapshot import write_snapshot
-        from spo_trace.sources.live import LiveSource
+        from spo_trace.collect.snapshot import source_of, write_snapshot
 
         write_snapshot(
             output,
-            LiveSource(request),
+            source_of(reading),
             reading,
             swap=swap,
             strict=strict,
@@ -148,6 +146,8 @@ _METHOD_NOTES = {"memory": "Owners out of memory were not compared with debugfs"
 
 
 def _note_result(snap: "Snapshot", target: Path) -> None:
+    from spo_trace.reporters.format import counted, format_size
+
     files, swap_owner = snap.meta.files, snap.meta.swap_owner
     rows = [
         counted(files[name].records, f"{name} record") for name in ("page_owner", "swap_page_owner") if name in files

@@ -59,7 +59,7 @@ class MachineReading(Closeable):
         # The maps of a trace are read before and after, by this process.
         if target and not self.trace and may_hand_over():
             run_in_place(output, workspace, target, self.request, self.choice, self.began, self.cpu)
-        self.directory = collect_capture(self.request, self.choice, workspace, progress)
+        self.directory = collect_capture(self.request, workspace, progress, self.choice)
         if self.trace:
             self.trace.read_again()
         self._add_pids()

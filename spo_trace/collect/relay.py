@@ -20,7 +20,7 @@ from spo_trace.files.output_directory import Handover, OutputDirectory
 from spo_trace.limits import MAX_ERROR_BYTES
 from spo_trace.sources.collector_process import CollectorFailed, exists, why_failed
 from spo_trace.sources.live_capture import CAPTURE, LiveRequest, cannot_read, captured_in, compiled_command
-from spo_trace.sources.memory_plan import Choice
+from spo_trace.sources.memory_plan import Choice, plan_in
 
 __all__ = ["Resumed", "may_hand_over", "resumed", "run_in_place", "take_signals"]
 
@@ -71,16 +71,19 @@ def run_in_place(
     cpu: float,
 ) -> None:
     """Run the collector in place of this process; return only if it cannot be executed."""
-    messages = os.memfd_create("spo-collect", 0)
+    try:
+        messages = os.memfd_create("spo-collect", 0)
+    except OSError:
+        return
     terminal = os.dup(2) if os.isatty(2) else None
     if terminal is not None:
         os.set_inheritable(terminal, True)
     os.set_inheritable(workspace, True)
     state = {"target": str(target), "handover": output.handed_over(), "began": began, "cpu": cpu, "messages": messages}
     command = [
-        *compiled_command(request, choice, workspace, terminal),
+        *compiled_command(request, terminal, plan_in(workspace, choice)),
         *("-e", str(messages), "-x", "--", f"/proc/self/fd/{workspace}/{CAPTURE}"),
-        *(sys.executable, *sys.orig_argv[1:]),
+        *_this_command_line(),
     ]
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
@@ -91,6 +94,14 @@ def run_in_place(
         for fd in (messages, terminal):
             if fd is not None:
                 os.close(fd)
+
+
+# The script itself if there is one, so that the process has its name.
+def _this_command_line() -> list[str]:
+    script = sys.argv[0]
+    if os.path.isabs(script) and os.access(script, os.X_OK):  # noqa: PTH117
+        return sys.argv
+    return [sys.executable, *sys.orig_argv[1:]]
 
 
 def resumed() -> Resumed | None:

@@ -47,7 +47,7 @@ from spo_trace.version import __version__
 if TYPE_CHECKING:
     from spo_trace.probes.running_trace import RunningTrace
 
-__all__ = ["collect", "write_snapshot"]
+__all__ = ["collect", "source_of", "write_snapshot"]
 
 _HANDLE_ONLY = (
     "stacks are known by their handle only: page_owner printed it in place of the stack, and no file has both"
@@ -84,6 +84,7 @@ def collect(
         reading = None
         if isinstance(source, LiveSource):
             reading = read_machine(output, source.request, swap=swap, progress=_adapted(progress))
+            source = source_of(reading)
         write_snapshot(
             output,
             source,
@@ -112,7 +113,7 @@ def write_snapshot(
 ) -> None:
     """Write the snapshot of a source, and give it its name; the options are those of `collect`.
 
-    `reading`: if the source is this machine, what was read of it; it is closed.
+    `reading`: the reading of this machine of which `source` is the capture; it is closed.
     """
     # The columns that show whether a page is listed twice are always there.
     tables = (
@@ -121,8 +122,6 @@ def write_snapshot(
     with SnapshotWriter(output, ahead=jobs > 1, tables=tables) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
         with reading or nullcontext():
-            if reading:
-                source = _collected(reading)
             meta = _Collection(source, reading, writer, log, jobs, tables).run(swap, page_size)
         writer.commit(meta)
 
@@ -234,7 +233,8 @@ class _Collection:
         )
 
 
-def _collected(reading: MachineReading) -> Source:
+def source_of(reading: MachineReading) -> Source:
+    """Return the source of what was read of this machine."""
     if reading.choice.method is Method.MEMORY:
         from spo_trace.sources.collected_memory import CollectedMemory
 

@@ -14,7 +14,7 @@ from spo_trace.memory.owners import ROW_FILES, collected_owners
 from spo_trace.memory.running import running_kernel
 from spo_trace.sources.collected import CollectedSource
 from spo_trace.sources.live_reasons import NO_SWAP
-from spo_trace.sources.memory_texts import NO_COUNTS, OWNER_FILES, MemoryTexts, explained
+from spo_trace.sources.memory_texts import OWNER_FILES, MemoryTexts, explained
 
 __all__ = ["CollectedMemory"]
 
@@ -46,7 +46,7 @@ class CollectedMemory(CollectedSource):
         """Return why `open` returned None."""
         if name == "swap_page_owner" and self._capture.tracking.exists:
             return NO_SWAP
-        return NO_COUNTS if name in ("show_stacks", "show_handles") else super().why_missing(name)
+        return self._texts.why_no_counts() if name in ("show_stacks", "show_handles") else super().why_missing(name)
 
     @cached_property
     def _texts(self) -> MemoryTexts:

@@ -14,7 +14,6 @@ from spo_trace.memory.symbol_table import Symbol, in_kallsyms
 from spo_trace.sources.dump_input import is_dump_file
 from spo_trace.sources.input_file import open_file
 from spo_trace.sources.memory_texts import (
-    NO_COUNTS,
     NO_SWAP_PAGE_OWNER,
     OWNER_FILES,
     SWAP_OFF,
@@ -65,7 +64,7 @@ class DumpSource:
         """Return why `open` returned None."""
         if name == "swap_page_owner":
             return SWAP_OFF if self._capture.tracking.exists else NO_SWAP_PAGE_OWNER
-        return NO_COUNTS if name in ("show_stacks", "show_handles") else _NOT_IN_DUMP
+        return self._texts.why_no_counts() if name in ("show_stacks", "show_handles") else _NOT_IN_DUMP
 
 
 def _symbols(path: str) -> list[Symbol]:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.native.collector import PATH
-from spo_trace.snapshots.method import Method
 from spo_trace.sources.collector_process import CollectorFailed, run
 from spo_trace.sources.memory_plan import Choice, plan_in
 
@@ -36,6 +35,9 @@ CAPTURE = "capture"
 
 # -I and -S: neither the environment nor installed packages are to change what runs as root, and site takes memory.
 _PYTHON = ("-I", "-S", "-c")
+# The directory of the package.
+_PACKAGES = str(PATH.parents[2])
+
 _START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.collector.main import main; main(sys.argv[2:])"
 
 _ELSEWHERE = ("is there room on the disk? Choose another directory with ", Argument("output"))
@@ -53,16 +55,18 @@ class LiveRequest(NamedTuple):
     method: str = "auto"
 
 
-def collect_capture(request: LiveRequest, choice: Choice, into: int, progress: ReadProgress | None = None) -> Path:
+def collect_capture(
+    request: LiveRequest, into: int, progress: ReadProgress | None = None, choice: Choice = Choice()
+) -> Path:
     """Collect a capture into the open directory `into`, and return its path, which is valid in this process.
 
-    `choice`: made in the same directory. The capture exists even if no owners could be read; its .err files have the
-    reasons. Raise SpoTraceError if there is none. An interrupt ends the collector, and leaves nothing that `into` does
-    not contain.
+    `choice`: made in the same directory, by default to read text. The capture exists even if no owners could be read;
+    its .err files have the reasons. Raise SpoTraceError if there is none. An interrupt ends the collector, and leaves
+    nothing that `into` does not contain.
     """
     last = _last_pfn(request.root) if progress else None
     try:
-        run(_commands(request, choice, into), into, CAPTURE, _reporter(progress, last))
+        run(_commands(request, plan_in(into, choice)), into, CAPTURE, _reporter(progress, last))
     except CollectorFailed as failed:
         raise cannot_read(failed) from failed
     return captured_in(into)
@@ -78,22 +82,20 @@ def cannot_read(failed: CollectorFailed) -> SpoTraceError:
     return SpoTraceError(f"this machine could not be read: {failed}", hint=_ELSEWHERE)
 
 
-def compiled_command(request: LiveRequest, choice: Choice, into: int, terminal: int | None = None) -> list[str]:
+def compiled_command(request: LiveRequest, terminal: int | None = None, plan: str | None = None) -> list[str]:
     """Return the command that runs the compiled collector; its directory is missing.
 
-    `choice`, `into`: as for `collect_capture`. `terminal`: a descriptor on which it draws its progress.
+    `terminal`: a descriptor on which it draws its progress. `plan`: the path of a plan to read memory.
     """
-    plan = ["-m", plan_in(into)] if choice.method is Method.MEMORY else []
+    options = [] if plan is None else ["-m", plan]
     progress = [] if terminal is None else ["-p", str(terminal), "-l", str(_last_pfn(request.root) or 0)]
-    return [str(PATH), *_options(request), *plan, *progress]
+    return [str(PATH), *_options(request), *options, *progress]
 
 
 # Python for where there is no compiler, or the program is of another architecture. It cannot read memory.
-def _commands(request: LiveRequest, choice: Choice, into: int) -> list[list[str]]:
-    compiled = compiled_command(request, choice, into)
-    if choice.method is Method.MEMORY:
-        return [compiled]
-    return [compiled, [sys.executable, *_PYTHON, _START, str(PATH.parents[2]), *_options(request)]]
+def _commands(request: LiveRequest, plan: str | None) -> list[list[str]]:
+    compiled = compiled_command(request, plan=plan)
+    return [compiled] if plan else [compiled, [sys.executable, *_PYTHON, _START, _PACKAGES, *_options(request)]]
 
 
 def _options(request: LiveRequest) -> list[str]:

@@ -80,9 +80,9 @@ def chosen(directory: int) -> Choice:
     return Choice(Method(method), *rest)
 
 
-def plan_in(directory: int) -> str:
-    """Return the path of the plan in an open directory, in any process that inherits the directory."""
-    return f"/proc/self/fd/{directory}/{_PLAN}"
+def plan_in(directory: int, choice: Choice) -> str | None:
+    """Return the path of the plan in an open directory for processes that inherit it, None to read text."""
+    return f"/proc/self/fd/{directory}/{_PLAN}" if choice.method is Method.MEMORY else None
 
 
 def _planned(root: Path, directory: int) -> Choice | _Refused:

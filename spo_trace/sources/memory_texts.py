@@ -14,14 +14,15 @@ from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText, Outcome
 from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.problem import COPY_AGAIN, Problem
 
-__all__ = ["NO_COUNTS", "NO_SWAP_PAGE_OWNER", "OWNER_FILES", "SWAP_OFF", "MemoryTexts", "explained"]
+__all__ = ["NO_SWAP_PAGE_OWNER", "OWNER_FILES", "SWAP_OFF", "MemoryTexts", "explained"]
 
 T = TypeVar("T")
 
 # The files that are made of memory.
 OWNER_FILES = ("page_owner", "swap_page_owner", "show_stacks_handles", "show_handles")
 
-NO_COUNTS = Why(Missing.NO_FILE, "the kernel does not count pages by stack (Linux 6.8 and later)")
+_BY_HANDLE = Why(Missing.NOT_IN_CAPTURE, "memory has the counts by handle: see show_handles")
+_NO_COUNTS = Why(Missing.NO_FILE, "the kernel does not count pages by stack (Linux 6.8 and later)")
 NO_SWAP_PAGE_OWNER = Why(Missing.NO_FILE, "the kernel has no swap_page_owner")
 SWAP_OFF = Why(Missing.NOT_SWITCHED_ON, "page_owner did not track swap", "boot the machine with page_owner=on,swap")
 
@@ -52,6 +53,10 @@ class MemoryTexts:
                 case "show_handles" if capture.counts_pages:
                     return KernelText(name, Chunks(self._pieces(capture.show_handles())))
         return None
+
+    def why_no_counts(self) -> Why:
+        """Return why there is no show_stacks, or no show_handles."""
+        return _BY_HANDLE if self._capture.counts_pages else _NO_COUNTS
 
     def _swap_page_owner(self) -> KernelText:
         count = self._capture.swap_count

@@ -142,7 +142,13 @@ static bool read_owners(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .root = "", .readers = 1, .timeout_ms = 10000, .progress = -1, .messages = -1 };
+	struct options options = {
+		.root = "",
+		.readers = 1,
+		.timeout_ms = 10000,
+		.progress = -1,
+		.messages = -1,
+	};
 	bool found;
 
 	parse(argc, argv, &options);

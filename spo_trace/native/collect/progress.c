@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * How far reading is, for the program that runs this one (-p), and for the capture the files `reads`
- * and `pids`: when each file was read, and by which processes.
+ * How far reading is, for the program that runs this one (-p), and for the capture the files
+ * `reads` and `pids`: when each file was read, and by which processes.
  */
 #include <string.h>
 #include <time.h>
@@ -44,7 +44,8 @@ static int64_t now_ms(void)
 void progress_open(const struct options *options)
 {
 	state.fd = options->progress;
-	state.is_terminal = state.fd >= 0 && isatty(state.fd);
+	/* Only spo-trace itself has the terminal. */
+	state.is_terminal = options->command && state.fd >= 0 && isatty(state.fd);
 	state.last_pfn = options->last_pfn;
 	state.started_ms = now_ms();
 	progress_child(getpid());

@@ -14,6 +14,7 @@ from spo_trace.files.scratch import scratch_directory
 from spo_trace.sampling.method import MethodReason, checked_method, counts_lack_stacks
 from spo_trace.sampling.samples import take_samples
 from spo_trace.sources.series import choose_series
+from tests.collectors import this_machine, tree
 from tests.support import ANON, CARRIED, FS, MACHINE, FakeSource, Files, entry, page
 
 COUNTS = b" %b\nnr_base_pages: 3\n\n %b\nnr_base_pages: 5\n\n" % (b"\n ".join(ANON), b"\n ".join(FS))
@@ -209,3 +210,20 @@ def test_watch_of_the_api(tmp_path: Path) -> None:
     for sample in samples:
         recorded = table[table["sample"] == sample.number].drop(columns=["sample", "seconds"])
         assert recorded.to_numpy().tolist() == sample.table.to_numpy().tolist()
+
+
+def test_samples_of_this_machine_are_read_by_the_collector(tmp_path: Path) -> None:
+    # GIVEN a machine whose memory grows between two samples
+    files = {**MACHINE, "page_owner": page(1), "show_stacks": b" a+0x1/0x2\nnr_base_pages: 3\n\n"}
+    later = {**files, "page_owner": page(1) + page(2), "uptime": b"160.00 1.00\n"}
+    sources = [this_machine(tree(tmp_path / name, each)) for name, each in (("a", files), ("b", later))]
+    for question, method, expected in (
+        (Question.of("comm"), "auto", [4096, 8192]),
+        (Question.of("caller"), "counts", [3 * 4096] * 2),
+        (Question.of("caller"), "text", [4096, 8192]),
+    ):
+        # WHEN they are taken, THEN they have what the machine had
+        samples = list(take_samples(sources, question, method=method))
+        assert [sample.table["total_bytes"].sum() for sample in samples] == expected
+        assert [sample.method for sample in samples] == ["counts" if method == "counts" else "text"] * 2
+        assert [sample.seconds for sample in samples] == [0, 60]
