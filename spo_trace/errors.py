@@ -2,7 +2,6 @@
 """Errors for users: a one-line message, a hint on what to do next, and an exit code."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from spo_trace.printable import printable
 
@@ -28,15 +27,18 @@ EXIT_NOT_CHECKED = 4
 EXIT_INTERRUPTED = 130
 
 
-@dataclass(frozen=True, slots=True)
+# Not a data class: `dataclasses` imports more than all that is needed to read a machine.
 class Argument:
     """An argument of the Python API in a message, with a value if the message suggests one.
 
     As text it is Python (`swap='none'`); the command line shows the option instead (`--swap none`).
     """
 
-    name: str
-    value: str | bool | None = None
+    __slots__ = ("name", "value")
+
+    def __init__(self, name: str, value: str | bool | None = None) -> None:
+        self.name = name
+        self.value = value
 
     def __str__(self) -> str:
         return self.name if self.value is None else f"{self.name}={self.value!r}"

@@ -98,9 +98,6 @@ ENOMEM_FIRST_PAUSE = 0.001
 MAX_ENOMEM_PAUSES = 11
 MAX_ENOMEM_SECONDS = 30.0
 
-# Positions that are tried if no record at all has been read yet: more than the PFNs of a range of a parallel reader.
-MAX_ENOMEM_POSITIONS = 1 << 16
-
 # Compressed files
 
 # Memory for the dictionary of an xz stream, and the window of a zstd frame. `xz -9` needs 65 MiB; `zstd --long` and
@@ -213,6 +210,9 @@ MAX_MODULE_SYMBOLS = 1 << 20
 
 # Frames of a stack: CONFIG_STACKDEPOT_MAX_FRAMES is at most 256; page_owner keeps 16.
 MAX_FRAMES = 256
+
+# Ranges of /proc/kcore in a plan: two for each range of memory. native/collect/plan.h has the same limit.
+MAX_PLAN_SEGMENTS = 1 << 16
 
 # Levels of an xarray: 64 bits in steps of 4 (XA_CHUNK_SHIFT with CONFIG_BASE_SMALL) or 6.
 MAX_XARRAY_LEVELS = 16

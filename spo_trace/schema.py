@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 # Raised with every change of a column or of a key of snapshot.json; snapshots/SCHEMA.md has an entry for each version.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -121,7 +121,9 @@ SWAP_COLUMNS = (
     Column("ts_nsec", pa.uint64(), True, _SWAP, "time of the allocation in ns since boot"),
     Column("stack_id", pa.uint32(), False, _SWAP, "row of stacks"),
     Column("pfn", pa.uint64(), True, "bpf probes", "page frame number of the page that was swapped out"),
-    Column("origin", _NAME, False, "", "source of the owner: `debugfs` (swap_page_owner) or `bpf` (the probes)"),
+    Column(
+        "origin", _NAME, False, "", "source of the owner: `debugfs` (swap_page_owner), `memory` or `bpf` (the probes)"
+    ),
 )
 
 _STACKS = "page_owner_stacks"

@@ -10,14 +10,33 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spo_trace.native import library
+from spo_trace.sources.collected import CollectedSource
+from spo_trace.sources.live import LiveSource
+from spo_trace.sources.live_capture import LiveRequest, collect_capture
 from spo_trace.sources.source import PATHS
 from tests.support import Files, capture
 
-__all__ = ["FAKE_KERNEL", "PYTHON", "SANITIZE", "collect", "compile_collector", "restored", "texts_of", "tree"]
+__all__ = [
+    "FAKE_KERNEL",
+    "OF_RUN",
+    "PYTHON",
+    "SANITIZE",
+    "collect",
+    "collected",
+    "collected_of",
+    "compile_collector",
+    "restored",
+    "texts_of",
+    "this_machine",
+    "tree",
+]
 
 SOURCES = library.PATH.parent
 FAKE_KERNEL = Path(__file__).parent / "unit" / "native" / "kernel_file.c"
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
+# When each file was read, and by which processes.
+OF_RUN = ("reads", "pids")
+
 _WRAPPED = ("open", "read", "pread", "lseek", "fstat")
 
 _START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.collector.main import main; main(sys.argv[2:])"
@@ -42,6 +61,26 @@ def tree(directory: Path, files: Files) -> Path:
     return capture(directory, {PATHS.get(name, name): content for name, content in files.items()})
 
 
+def this_machine(root: Path, *, jobs: int = 1, stacks_timeout: float = 10.0) -> LiveSource:
+    """Return the source of a machine whose files are copies below `root`."""
+    return LiveSource(LiveRequest(jobs, stacks_timeout, root))
+
+
+def collected(directory: Path, files: Files) -> CollectedSource:
+    """Return what is collected of a machine with files of PATHS, in `directory`."""
+    return collected_of(tree(directory / "root", files), directory)
+
+
+def collected_of(root: Path, directory: Path) -> CollectedSource:
+    """Return what is collected of the machine at `root`, in `directory`."""
+    into = os.open(directory, os.O_RDONLY)
+    try:
+        collect_capture(this_machine(root).request, into)
+    finally:
+        os.close(into)
+    return CollectedSource(directory / "capture", root)
+
+
 def collect(
     command: Sequence[str], root: Path, target: Path, *options: str, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
@@ -56,10 +95,11 @@ def collect(
 
 
 def texts_of(directory: Path) -> dict[str, bytes]:
-    """Return the files of a capture, decompressed, without the path of its tree."""
+    """Return the files of a capture, decompressed, without those about the run of the collector."""
     return {
         path.name.removesuffix(".gz"): gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         for path in directory.iterdir()
+        if path.name not in OF_RUN
     }
 
 

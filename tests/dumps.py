@@ -4,6 +4,7 @@
 import lzma
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -24,6 +25,7 @@ __all__ = [
     "changed",
     "elf",
     "flattened",
+    "kcore",
     "kdump",
     "kernel_with",
     "physical",
@@ -130,6 +132,54 @@ def elf(dump: Dump, *, machine: int = 62, header_bytes: int = 64, overlap: bool 
         at += size
     data = [dump.pages[number] for run in runs for number in run]
     return b"".join([header, *programs, note, *data])
+
+
+def kcore(dump: Dump) -> bytes:
+    """Return what /proc/kcore would be of the small dump's kernel: its memory by virtual address."""
+    numbers = sorted(dump.pages)
+    places = {number: at for at, number in enumerate(numbers)}
+    runs: list[list[int]] = []
+    for address, number in _mapped(dump):
+        at = places[number] * PAGE
+        if runs and runs[-1][0] + runs[-1][2] == address and runs[-1][1] + runs[-1][2] == at:
+            runs[-1][2] += PAGE
+        else:
+            runs.append([address, at, PAGE])
+    note = struct.pack("<III", 11, len(dump.vmcoreinfo), 0) + b"VMCOREINFO\0\0"
+    note += dump.vmcoreinfo.ljust(-(-len(dump.vmcoreinfo) // 4) * 4, b"\0")
+    count = len(runs) + 1
+    start = 64 + 56 * count
+    data = start + len(note)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 4, 62, 1, 0, 64, 0, 0, 64, 56, count, 0, 0, 0)
+    programs = [struct.pack("<IIQQQQQQ", 4, 0, start, 0, 0, len(note), len(note), 0)]
+    programs += [struct.pack("<IIQQQQQQ", 1, 7, data + at, address, 0, size, size, 0) for address, at, size in runs]
+    return b"".join([header, *programs, note, *(dump.pages[number] for number in numbers)])
+
+
+# Yield each page of the dump that is mapped in the kernel's half, by virtual address.
+def _mapped(dump: Dump) -> Iterator[tuple[int, int]]:
+    numbers = sorted(dump.pages)
+    image = small_kernel().image
+    assert isinstance(image, X86Image)
+
+    def below(table: int, level: int, base: int) -> Iterator[tuple[int, int]]:
+        shift = 12 + 9 * level
+        for slot, entry in enumerate(image._entries(table)):
+            address = base + (slot << shift)
+            if not entry & 1 or (base == 0 and slot < 256):
+                continue
+            target = entry & (1 << 52) - 1 & ~0xFFF
+            if level and not (level <= 2 and entry & 1 << 7):
+                if target // PAGE in dump.pages:
+                    yield from below(target, level - 1, address)
+                continue
+            first = (target & -1 << shift) // PAGE
+            for at in range(bisect_left(numbers, first), bisect_left(numbers, first + (1 << shift) // PAGE)):
+                yield sign | address + (numbers[at] - first) * PAGE, numbers[at]
+
+    levels = 5 if image.five_levels else 4
+    sign = (1 << 64) - (1 << 12 + 9 * levels)
+    return below(image.root, levels - 1, 0)
 
 
 def flattened(data: bytes, piece: int = 30_000) -> bytes:

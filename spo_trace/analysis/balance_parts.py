@@ -16,7 +16,11 @@ __all__ = ["Item", "Listed", "listed_pages", "memory_used", "swap_used", "used_p
 # clocks, which start at different moments of the boot and drift apart.
 _CLOCK_SLACK = 1.0
 
-_SWAP_NAMES = {Origin.DEBUGFS: "swap_page_owner", Origin.BPF: "swap entries of the probes"}
+_SWAP_NAMES = {
+    Origin.DEBUGFS: "swap_page_owner",
+    Origin.MEMORY: "swap_page_owner",
+    Origin.BPF: "swap entries of the probes",
+}
 
 
 class Item(NamedTuple):

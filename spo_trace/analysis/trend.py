@@ -68,7 +68,7 @@ def _check_known(series: pd.DataFrame, weight: str) -> None:
     if not series[f"{weight}_bytes"].isna().all():
         return
     if series.reindex(columns=["mem_bytes", "swap_bytes"]).isna().all(axis=None):
-        hint = (Argument("weight", "total"), ", or take the samples with ", Call("watch", method="full"))
+        hint = (Argument("weight", "total"), ", or take the samples with ", Call("watch", method="text"))
         raise UsageError("the kernel's counts do not distinguish memory from swap", hint=hint)
     names = {"mem": "memory", "swap": "swap"}
     raise UsageError(

@@ -72,7 +72,11 @@ _SECTIONS = {"memory": Part.MEMORY, "page_owner_stacks": Part.STACKS}
 _SECTION_OF = {Part.MEMORY: "memory", Part.SWAP: "swap", Part.STACKS: "page_owner_stacks"}
 
 _STACK_FILES = ("show_stacks", "show_handles", "show_stacks_handles")
-_SWAP_FILES = {Origin.DEBUGFS: ("swap_page_owner",), Origin.BPF: ("bpf",)}
+_SWAP_FILES = {
+    Origin.DEBUGFS: ("swap_page_owner",),
+    Origin.MEMORY: ("swap_page_owner",),
+    Origin.BPF: ("bpf",),
+}
 
 
 def check_parts(names: Collection[str]) -> list[Part]:

@@ -13,13 +13,14 @@ from spo_trace.api.snapshot import Paths, access_given, as_list, opened, timeout
 from spo_trace.collect.read_log import Progress
 from spo_trace.errors import Argument, Call, UsageError
 from spo_trace.reporters.notebook import Table
-from spo_trace.sampling.method import check_method
+from spo_trace.sampling.method import checked_method
 from spo_trace.sampling.recording import Recording
 from spo_trace.sampling.samples import Sample, take_samples
 from spo_trace.sampling.series import Samples, Series, open_series
 from spo_trace.snapshots.page_size import parse_page_size
 from spo_trace.snapshots.reader import Snapshot
-from spo_trace.sources.live import STACKS_TIMEOUT
+from spo_trace.sources.backends import STACKS_TIMEOUT
+from spo_trace.sources.memory_plan import LIVE_METHODS
 from spo_trace.sources.series import choose_series, paced
 
 __all__ = ["series", "trend", "watch", "watch_question"]
@@ -47,10 +48,11 @@ def watch(
 
     The samples are of this machine (by default 5 seconds apart), of the captures or directories of captures `from_`, or
     of the stages of a simulated scenario. `method`: `counts` (the kernel's page count per stack: cheap, memory and swap
-    together, only for keys of the stack; since Linux 6.17.6 most slab is missing), `full` (every record), or `auto`
-    (counts if they answer the question and have all stacks). `stacks_timeout`: page_owner_stacks is skipped if reading
-    it returns no data for this many seconds. `page_size`: of the machine, if the captures do not contain it. `record`:
-    a directory to store each sample in, for `series` and `trend`; `owner` and `mode` as for `snapshot`.
+    together, only for keys of the stack; since Linux 6.17.6 most slab is missing), `memory` or `text` (every record, as
+    for `snapshot`), or `auto` (counts if they answer the question and have all stacks, else every record).
+    `stacks_timeout`: page_owner_stacks is skipped if reading it returns no data for this many seconds. `page_size`: of
+    the machine, if the captures do not contain it. `record`: a directory to store each sample in, for `series` and
+    `trend`; `owner` and `mode` as for `snapshot`.
 
     >>> for sample in spo.watch("caller", from_="leak", backend="simulator", count=2):
     ...     print(f"{sample.seconds:.0f} s: {sample.table['caller'][0]}")
@@ -93,7 +95,7 @@ def watch_question(
     progress: Progress | None,
 ) -> Iterator[Sample]:
     """Yield samples as `watch` does, for a parsed question."""
-    check_method(method, question)
+    method = checked_method(method, question)
     interval, count = seconds_of(interval, "interval"), number_of(count, "count", least=1)
     jobs, stacks_timeout = number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout)
     size = None if page_size is None else parse_page_size(page_size)
@@ -102,7 +104,8 @@ def watch_question(
     recording = None
     if record is not None:
         recording = Recording(Path(path_of(record, "record")), question, access=access, force=force)
-    sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout), pause, count)
+    how = method if method in LIVE_METHODS else "auto"
+    sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout, how), pause, count)
     return _recorded(
         take_samples(sources, question, method=method, jobs=jobs, page_size=size, progress=progress), recording
     )

@@ -16,8 +16,8 @@ from spo_trace.files.access import Access, access_for
 from spo_trace.files.scratch import naming_full_disk, scratch_directory
 from spo_trace.snapshots import reader
 from spo_trace.snapshots.page_size import parse_page_size
+from spo_trace.sources.backends import STACKS_TIMEOUT
 from spo_trace.sources.choose import choose_source
-from spo_trace.sources.live import STACKS_TIMEOUT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +82,7 @@ def snapshot(
     backend: str | None = None,
     stage: str | None = None,
     swap: str = "auto",
+    method: str = "auto",
     strict: bool = False,
     force: bool = False,
     owner: str | None = None,
@@ -95,9 +96,10 @@ def snapshot(
 
     `backend`: `live` (default without `from_`), `capture` (default with it; `from_` as for CaptureSource, or a dump)
     or `simulator` (`from_` is a scenario, `stage` one of its stages, by default the last). `swap`: `auto`, `debugfs`,
-    `bpf` (of a running `spo-trace trace`) or `none`. `stacks_timeout`: page_owner_stacks is skipped if reading it
-    returns no data for this many seconds. `page_size`: of the machine, in bytes or such as "64K", if the capture does
-    not contain it. Raise SpoTraceError with a hint on how to fix it.
+    `bpf` (of a running `spo-trace trace`) or `none`. `method`: how this machine is read: `memory` (out of the kernel's
+    memory), `text` (page_owner's own text) or `auto` (memory if it agrees with the text). `stacks_timeout`:
+    page_owner_stacks is skipped if reading it returns no data for this many seconds. `page_size`: of the machine, in
+    bytes or such as "64K", if the capture does not contain it. Raise SpoTraceError with a hint on how to fix it.
 
     `owner` (USER or USER:GROUP) owns the files; by default, under sudo, the user who called sudo, if that user may
     write to the directory of `output`. `mode`: the files' permission bits, by default 0o600; directories get the
@@ -108,7 +110,9 @@ def snapshot(
     """
     target = Path(path_of(output, "output"))
     access = access_given(owner, mode)
-    source = choose_source(backend, as_list(from_), stage, number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout))
+    source = choose_source(
+        backend, as_list(from_), stage, number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout), method
+    )
     size = None if page_size is None else parse_page_size(page_size)
     collect(
         source,

@@ -5,79 +5,19 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable
 from copy import copy
-from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TextIO
 
-import typer
-
-from spo_trace.cli.errors import complain, drop_unwritable_output
+from spo_trace.cli.commands import COMMANDS
 from spo_trace.cli.messages import for_command_line
-from spo_trace.errors import EXIT_USAGE, Argument
+from spo_trace.cli.plain_options import plain_options
+from spo_trace.errors import Argument
 from spo_trace.files.complete_writes import complete
 from spo_trace.printable import printable
-from spo_trace.version import __version__
 
-__all__ = ["COMMANDS", "command_line", "main"]
-
-# In the order in which a new user needs them.
-COMMANDS = (
-    "doctor",
-    "snapshot",
-    "capture-script",
-    "collector",
-    "trace",
-    "report",
-    "diff",
-    "watch",
-    "trend",
-    "verify",
-    "export",
-    "simulate",
-    "demo",
-)
-
-
-_GLOSSARY = "Terms and categories: docs/glossary.md; keys: docs/keys.md"
-
-
-def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
-    """Return the command line with these commands; only their modules are imported, as imports take time."""
-    app = typer.Typer(
-        name="spo-trace",
-        help="Who owns this Linux machine's memory, including the part that is in swap?",
-        epilog="To try it without root: spo-trace demo",
-        context_settings={"help_option_names": ["-h", "--help"]},
-        invoke_without_command=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        add_completion=False,
-        callback=_options,
-    )
-    for name in names:
-        app.command(name, epilog=_GLOSSARY)(import_module(f"{__name__}.{name.replace('-', '_')}").command)
-    return app
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
-        print(f"spo-trace {__version__}", flush=True)
-        raise typer.Exit
-
-
-def _options(
-    context: typer.Context,
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
-    ] = False,
-) -> None:
-    if context.invoked_subcommand is None:
-        print(context.get_help(), file=sys.stderr)
-        raise typer.Exit(EXIT_USAGE)
+__all__ = ["COMMANDS", "main"]
 
 
 # Log messages may contain control characters (of file names) and arguments in the notation of the API.
@@ -91,10 +31,6 @@ class _Printable(logging.Formatter):
         return printable(super().format(shown))
 
 
-# typer contains a private copy of click.
-_WrongUsage: Any = typer.BadParameter.__base__
-
-
 def main() -> None:
     """Run the command line."""
     sys.stdout, sys.stderr = (_fit_for_output(stream) for stream in (sys.stdout, sys.stderr))
@@ -106,19 +42,17 @@ def main() -> None:
     handler.setFormatter(_Printable("spo-trace: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("spo_trace").setLevel(logging.INFO)
-    first = sys.argv[1] if len(sys.argv) > 1 else ""
-    app = command_line([first] if first in COMMANDS else COMMANDS)
-    try:
-        sys.exit(app(prog_name="spo-trace", standalone_mode=False))
-    except _WrongUsage as error:
-        message = error.format_message().rstrip(".")
-        asked = error.ctx.command_path if error.ctx else "spo-trace"
-        complain(message[:1].lower() + message[1:], f"see {asked} --help")
-        sys.exit(EXIT_USAGE)
-    except OSError as error:
-        # Raised by --help and --version: @guarded handles the errors of commands only.
-        drop_unwritable_output()
-        sys.exit(f"spo-trace: error: {error.strerror}")
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["snapshot"]:
+        # Without typer, unless it has something to say: it would add 10 MiB to the memory that is listed.
+        from spo_trace.cli.snapshot import command
+
+        options = plain_options(command, arguments[1:])
+        if options is not None:
+            sys.exit(command(**options))
+    from spo_trace.cli.app import run
+
+    run(arguments)
 
 
 # Characters that the terminal's encoding lacks are escaped instead of raising an error.

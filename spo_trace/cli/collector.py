@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace collector."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +46,7 @@ def command(output: Target, owner: Owner = None, mode: Mode = None, force: Force
         )
     access = access_of(owner, mode, output)
     # Who may read a program may run it.
-    access = replace(access, mode=access.mode | (access.mode & 0o444) >> 2)
+    access = access._replace(mode=access.mode | (access.mode & 0o444) >> 2)
     with written(output, access, force=force) as file:
         file.write(found.content)
     note(f"Wrote {output}: a static program for Linux on {found.architecture}")

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, ParamSpec, TypeVar
 
-import typer
-
 from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import EXIT_ERROR, EXIT_INTERRUPTED, SpoTraceError
 from spo_trace.printable import printable
@@ -40,14 +38,12 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except BrokenPipeError:
             # The reader of the output (head, less) has exited.
             drop_unwritable_output()
-            raise typer.Exit(EXIT_ERROR) from None
+            sys.exit(EXIT_ERROR)
         except MemoryError as error:
             fail(f"not enough memory: {error}".removesuffix(": "), _LESS_MEMORY, EXIT_ERROR)
         except OSError as error:
             drop_unwritable_output()
             fail(*_explain(error), EXIT_ERROR)
-        except (typer.Exit, typer.Abort, typer.BadParameter):
-            raise
         except Exception as error:
             if os.environ.get("SPO_TRACE_TRACEBACK"):
                 raise
@@ -73,6 +69,9 @@ def drop_unwritable_output() -> None:
 
 def complain(message: str, hint: str | None) -> None:
     """Print an error and a hint on how to fix it."""
+    if sys.stderr and sys.stderr.isatty():
+        # A line of progress may be there.
+        sys.stderr.write("\r\033[K")
     print(f"spo-trace: error: {printable(message)}", file=sys.stderr)
     if hint:
         print(f"  hint: {printable(hint)}", file=sys.stderr)
@@ -81,7 +80,7 @@ def complain(message: str, hint: str | None) -> None:
 def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
     """Print an error and a hint on how to fix it, and exit with `exit_code`."""
     complain(message, hint)
-    raise typer.Exit(exit_code)
+    sys.exit(exit_code)
 
 
 def _explain(error: OSError) -> tuple[str, str | None]:

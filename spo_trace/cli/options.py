@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The options of the commands: names, types and help texts."""
 
-from math import isfinite
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-import typer
-
-from spo_trace.errors import UsageError
 from spo_trace.snapshots.page_size import parse_page_size
 
 __all__ = [
@@ -22,9 +19,11 @@ __all__ = [
     "Html",
     "Jobs",
     "Mode",
+    "Option",
     "Output",
     "Owner",
     "PageSize",
+    "Positional",
     "Source",
     "SourceA",
     "SourceB",
@@ -33,7 +32,7 @@ __all__ = [
     "Top",
     "Where",
     "condition_of",
-    "finite",
+    "flag",
     "keys_of",
     "option",
 ]
@@ -46,31 +45,43 @@ COMMON_KEYS = (
 )
 
 
-def option(*names: str, shows: str, help: str, least: float | None = None, default: bool = False) -> Any:
-    """Return an option for Annotated; `shows`: the name of its value in --help; `default`: --help shows the default."""
-    callback = None if least is None else finite
-    return typer.Option(*names, metavar=shows, help=help, min=least, callback=callback, show_default=default)
+class Option(NamedTuple):
+    """Describe an option, for typer and for `plain_options`.
+
+    `shows`: the name of its value in --help, None for a flag. `least`: its smallest value. `parse`: returns its value
+    from the text, or raises UsageError. `default`: --help shows the default.
+    """
+
+    names: tuple[str, ...]
+    help: str
+    shows: str | None = None
+    least: float | None = None
+    parse: Callable[[str], Any] | None = None
+    default: bool = False
 
 
-def finite(number: float | None) -> float | None:
-    """Return `number`; raise typer.BadParameter for nan and inf, which `min` accepts."""
-    if isinstance(number, float) and not isfinite(number):
-        raise typer.BadParameter(f"{number} must be a finite number")
-    return number
+class Positional(NamedTuple):
+    """Describe an argument without a name; the fields are those of Option."""
+
+    shows: str
+    help: str
+    least: float | None = None
 
 
-def page_size_of(text: str) -> int:
-    """Return the value of --page-size in bytes; raise typer.BadParameter if no machine has pages of this size."""
-    try:
-        return parse_page_size(text)
-    except UsageError as error:
-        raise typer.BadParameter(f"{error.message}: {error.hint}") from error
+def option(*names: str, shows: str, help: str, least: float | None = None, default: bool = False) -> Option:
+    """Return an option with a value, for Annotated."""
+    return Option(names, help, shows, least, default=default)
+
+
+def flag(*names: str, help: str) -> Option:
+    """Return an option without a value, for Annotated."""
+    return Option(names, help)
 
 
 _SOURCE = "snapshot (NAME.spo), crash dump or raw capture (a directory, a tar archive, a page_owner file, - for stdin)."
-Source = Annotated[str, typer.Argument(metavar="SNAPSHOT", help=f"A {_SOURCE}", show_default=False)]
-SourceA = Annotated[str, typer.Argument(metavar="SNAPSHOT_A", help=f"The first {_SOURCE}", show_default=False)]
-SourceB = Annotated[str, typer.Argument(metavar="SNAPSHOT_B", help=f"The second {_SOURCE}", show_default=False)]
+Source = Annotated[str, Positional("SNAPSHOT", f"A {_SOURCE}")]
+SourceA = Annotated[str, Positional("SNAPSHOT_A", f"The first {_SOURCE}")]
+SourceB = Annotated[str, Positional("SNAPSHOT_B", f"The second {_SOURCE}")]
 By = Annotated[
     list[str] | None,
     option(
@@ -92,7 +103,7 @@ Top = Annotated[
 ]
 CsvSafe = Annotated[
     bool,
-    typer.Option(
+    flag(
         "--csv-safe",
         help="With CSV: put an apostrophe in front of names that a spreadsheet would run as a formula (those that "
         "begin with =, +, - or @), and quote all names. Programs need the exact names, so this is off by default.",
@@ -100,7 +111,7 @@ CsvSafe = Annotated[
 ]
 Envelope = Annotated[
     bool,
-    typer.Option(
+    flag(
         "--envelope",
         help='With JSON: write {"notes": [{"code", "text"}, …], "total": {…}, "rows": […]} instead of the rows alone.',
     ),
@@ -128,7 +139,7 @@ Format = Annotated[
 Output = Annotated[
     Path | None, option("--output", "-o", shows="FILE", help="Write to FILE instead of standard output.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+Force = Annotated[bool, flag("--force", help="Replace the output if it exists.")]
 Owner = Annotated[
     str | None,
     option(
@@ -169,16 +180,15 @@ StacksTimeout = Annotated[
 ]
 PageSize = Annotated[
     Any,
-    typer.Option(
-        "--page-size",
-        metavar="BYTES",
-        help="Page size of the machine, such as 4096, 16K or 64K (getconf PAGESIZE), if the input does not contain it.",
-        parser=page_size_of,
-        show_default=False,
+    Option(
+        ("--page-size",),
+        "Page size of the machine, such as 4096, 16K or 64K (getconf PAGESIZE), if the input does not contain it.",
+        "BYTES",
+        parse=parse_page_size,
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Fail at the first malformed record instead of writing it to rejects.txt.")
+    bool, flag("--strict", help="Fail at the first malformed record instead of writing it to rejects.txt.")
 ]
 From = Annotated[
     list[str] | None,

@@ -14,12 +14,12 @@ from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.access import Access, access_for, parse_mode
 from spo_trace.files.text_file import check_file, text_file
 from spo_trace.printable import printable
-from spo_trace.reporters.format import format_size
 
 if TYPE_CHECKING:
     from spo_trace.collect.read_log import Progress
     from spo_trace.formats.text import KernelText
     from spo_trace.snapshots.meta import FileCounts, Meta
+    from spo_trace.sources.live_capture import ReadProgress
 
 __all__ = [
     "access_of",
@@ -30,6 +30,7 @@ __all__ = [
     "note",
     "opened",
     "progress",
+    "reading_progress",
     "warn",
     "warn_incomplete",
 ]
@@ -103,6 +104,22 @@ def progress() -> "Progress | None":
     return _ProgressLine().update if sys.stderr.isatty() else None
 
 
+def reading_progress() -> "ReadProgress | None":
+    """Return a function that draws how far the collector is, None if stderr is not a terminal."""
+    return _draw_position if sys.stderr.isatty() else None
+
+
+# The collector itself reports at most ten times per second.
+def _draw_position(name: str, position: int, last: int | None) -> None:
+    share = f" {min(100 * position // last, 100):3}%" if last else ""
+    _draw(f"reading {name}:{share}")
+
+
+def _draw(line: str) -> None:
+    sys.stderr.write(f"\r\033[K{line}")
+    sys.stderr.flush()
+
+
 class _ProgressLine:
     """Redraw one line, at most ten times per second."""
 
@@ -113,11 +130,11 @@ class _ProgressLine:
         done = counts.seconds > 0
         if not done and monotonic() - self._drawn < 0.1:
             return
-        self._drawn = monotonic()
+        # The next file is drawn at once.
+        self._drawn = 0.0 if done else monotonic()
         share = f" {100 * text.outcome.reached // text.size:3}%" if text.size and not done else ""
-        line = "" if done else f"reading {text.name}:{share} {counts.records:,} records"
-        sys.stderr.write(f"\r\033[K{line}")
-        sys.stderr.flush()
+        records = f" {counts.records:,} records" if counts.records else ""
+        _draw("" if done else f"reading {text.name}:{share}{records}")
 
 
 def warn_incomplete(meta: "Meta") -> None:
@@ -130,4 +147,6 @@ def warn_incomplete(meta: "Meta") -> None:
 
 def directory_size(path: Path) -> str:
     """Return the total size of the files in a directory, as text."""
+    from spo_trace.reporters.format import format_size
+
     return format_size(sum(file.lstat().st_size for file in path.iterdir()))

@@ -5,10 +5,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from spo_trace.cli.errors import guarded
-from spo_trace.cli.options import Force, Mode, Owner
+from spo_trace.cli.options import Force, Mode, Owner, Positional, option
 from spo_trace.cli.output import access_of, note
 from spo_trace.files.bundled import scenario_path, scenarios
 from spo_trace.files.kind import Kind
@@ -23,12 +21,8 @@ __all__ = ["command"]
 
 @guarded
 def command(
-    scenario: Annotated[
-        str, typer.Argument(help=f"A TOML file, or a bundled scenario: {', '.join(scenarios())}.", show_default=False)
-    ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="The directory to create.", show_default=False)
-    ],
+    scenario: Annotated[str, Positional("SCENARIO", f"A TOML file, or a bundled scenario: {', '.join(scenarios())}.")],
+    output: Annotated[Path, option("-o", "--output", shows="DIR", help="The directory to create.")],
     owner: Owner = None,
     mode: Mode = None,
     force: Force = False,

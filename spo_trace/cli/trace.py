@@ -6,10 +6,8 @@ from select import select
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from spo_trace.cli.errors import guarded
-from spo_trace.cli.options import finite, option
+from spo_trace.cli.options import Positional, flag, option
 from spo_trace.cli.output import check_stdout, note, warn
 from spo_trace.errors import UsageError
 from spo_trace.printable import printable
@@ -29,9 +27,7 @@ _TOP = 10
 
 Interval = Annotated[
     float | None,
-    typer.Argument(
-        metavar="INTERVAL", min=0.1, callback=finite, help="Print events every INTERVAL seconds.", show_default=False
-    ),
+    Positional("INTERVAL", "Print events every INTERVAL seconds.", least=0.1),
 ]
 
 
@@ -40,11 +36,11 @@ def command(
     interval: Interval = None,
     count: Annotated[
         int | None,
-        typer.Argument(metavar="COUNT", min=1, help="Stop after COUNT intervals.", show_default=False),
+        Positional("COUNT", "Stop after COUNT intervals.", least=1),
     ] = None,
     by: Annotated[
         str | None,
-        typer.Option("--by", metavar="KEY", help="Group events by comm or stack. Default: comm.", show_default=False),
+        option("--by", shows="KEY", help="Group events by comm or stack. Default: comm."),
     ] = None,
     top: Annotated[
         int | None, option("--top", shows="N", least=0, help="Rows per interval; 0 for all. Default: 10.")
@@ -58,7 +54,7 @@ def command(
             help="Track at most N swap entries, 120 bytes each. Default: all of swap, in at most 1/32 of memory.",
         ),
     ] = None,
-    ebpf: Annotated[bool, typer.Option("--ebpf", help="Print the BPF program and exit.")] = False,
+    ebpf: Annotated[bool, flag("--ebpf", help="Print the BPF program and exit.")] = False,
 ) -> None:
     """Track the owners of swapped pages on an unpatched kernel.
 

@@ -5,12 +5,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
-import typer
-
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.option_groups import DocumentOptions, grouped
-from spo_trace.cli.options import Top, Where, condition_of, keys_of, option
+from spo_trace.cli.options import Positional, Top, Where, condition_of, keys_of, option
 from spo_trace.cli.output import check_output, note, opened
 from spo_trace.cli.tables import Target, most_grown, no_match_notes, print_notes, show
 from spo_trace.cli.watch_display import STACKS_MISSING
@@ -30,11 +28,7 @@ _PANELS = 6
 
 Samples = Annotated[
     str,
-    typer.Argument(
-        metavar="DIR",
-        help="A recording (of watch --record), or a directory of snapshots (NAME.spo) from one boot.",
-        show_default=False,
-    ),
+    Positional("DIR", "A recording (of watch --record), or a directory of snapshots (NAME.spo) from one boot."),
 ]
 TrendBy = Annotated[
     list[str] | None,
@@ -127,7 +121,7 @@ def _series_notes(series: "Series", weight: str) -> list[Note]:
     times = series.table["seconds"].drop_duplicates()
     notes = [Note(NoteCode.SAMPLES, f"{len(times)} samples of one boot, over {times.max():,.1f} s")]
     if series.lacks_stacks:
-        text = STACKS_MISSING[0].upper() + STACKS_MISSING[1:] + "; record with --method full"
+        text = STACKS_MISSING[0].upper() + STACKS_MISSING[1:] + "; record with --method text"
         notes.append(Note(NoteCode.STACKS_NOT_COUNTED, text, warning=True))
     if weight == "total" and _measured(series, weight) == "mem":
         or_where = ", or its entries lack a key that --where uses" if series.where else ""

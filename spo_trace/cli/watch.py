@@ -69,8 +69,9 @@ Method = Annotated[
         shows="NAME",
         help="counts: the kernel's page count per stack (page_owner_stacks, Linux 6.9+): cheap, but only for "
         "--by stack, symbols, caller, callsite, module, category; memory and swap are one number (memory alone if the "
-        "kernel does not keep the owners of swap); since Linux 6.17.6, most slab is not counted. full: every record. "
-        "auto: counts if they answer the question and have all stacks, else full.",
+        "kernel does not keep the owners of swap); since Linux 6.17.6, most slab is not counted. memory or text "
+        "(or full): every record, as for snapshot. auto: counts if they answer the question and have all stacks, else "
+        "every record.",
         default=True,
     ),
 ]

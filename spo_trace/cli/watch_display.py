@@ -132,7 +132,7 @@ def _notes(sample: "Sample", keys: list[str]) -> Iterator[str]:
     from spo_trace.analysis.series_notes import series_notes
 
     yield from (one.text for one in series_notes(sample.table, keys))
-    swap_has_owners = sample.method == "full" and "swap" not in sample.meta.unknown_amounts
+    swap_has_owners = sample.method != "counts" and "swap" not in sample.meta.unknown_amounts
     if swap_has_owners and sample.table["swap_bytes"].isna().all():
         yield "Swap is left out: its entries lack a key that --where uses"
 
@@ -142,7 +142,7 @@ def _lacking(sample: "Sample") -> Iterator[str]:
 
     yield from map(for_command_line, shortcomings(sample.meta))
     if sample.lacks_stacks:
-        yield STACKS_MISSING + "; --method full has all stacks"
+        yield STACKS_MISSING + "; --method text has all stacks"
     # The kernel's counts are of memory and swap together.
-    if sample.method == "full" and (why := sample.meta.swap_owner.why):
+    if sample.method != "counts" and (why := sample.meta.swap_owner.why):
         yield f"the owners of swap are unknown ({why.text})"

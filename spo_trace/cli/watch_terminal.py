@@ -104,7 +104,11 @@ def _used(meminfo: Mapping[str, int], title: str, total: str, free: str) -> str:
 
 
 def _footing(sample: "Sample", keys: list[str], warnings: int) -> str:
-    what = {"counts": "the kernel's counts of memory and swap together", "full": "every record"}[sample.method]
+    what = {
+        "counts": "the kernel's counts of memory and swap together",
+        "memory": "every record, out of memory",
+        "text": "every record",
+    }[sample.method]
     if sample.method_reason == "counts-lack-stacks":
         what += ", because this kernel does not count every stack"
     later = f" {counted(warnings, 'warning')} at the end." if warnings else ""

@@ -38,6 +38,8 @@ class ReadLog:
         yield counts
         counts.seconds = round(counts.seconds + monotonic() - started, 3)
         outcome = text.outcome
+        if outcome.began is not None and outcome.seconds is not None:
+            counts.began, counts.seconds = outcome.began, outcome.seconds
         counts.skipped.update(outcome.skipped)
         counts.retried += outcome.retried
         counts.problem = outcome.problem

@@ -3,6 +3,7 @@
 
 import datetime
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,19 +17,28 @@ from spo_trace.collect.blocks import Blocks
 from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.machine_facts import facts_after, facts_before
 from spo_trace.collect.read_log import Progress, ReadLog
+from spo_trace.collect.reading import MachineReading, check_swap_mode, read_machine
 from spo_trace.collect.rows import RowWriter
 from spo_trace.collect.stack_files import StackFiles
-from spo_trace.collect.swap_owners import SWAP_MODES, SwapOwners
-from spo_trace.errors import NoRecords, SpoTraceError, UsageError
+from spo_trace.collect.swap_owners import SwapOwners
+from spo_trace.errors import NoRecords, SpoTraceError
 from spo_trace.files.access import OWN, Access
+from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.parser_choice import page_batches
 from spo_trace.formats.rows import StackRow
 from spo_trace.formats.stack_table import Stack, StackTable, hash_texts, named_frames
-from spo_trace.snapshots.meta import Meta, SourceFacts
+from spo_trace.formats.text import Chunks, KernelText, Outcome
+from spo_trace.snapshots.directory import snapshot_directory
+from spo_trace.snapshots.meta import FileCounts, Meta, Origin, SourceFacts
+from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.snapshots.writer import SnapshotWriter
-from spo_trace.sources.choose import default_jobs
+from spo_trace.sources.backends import default_jobs
+from spo_trace.sources.collected import CollectedSource
+from spo_trace.sources.live import LiveSource
+from spo_trace.sources.live_capture import ReadProgress
+from spo_trace.sources.memory_plan import Choice
 from spo_trace.sources.source import Source
 from spo_trace.stacks.frames import function_name
 from spo_trace.stacks.meaning import meaning
@@ -37,7 +47,7 @@ from spo_trace.version import __version__
 if TYPE_CHECKING:
     from spo_trace.probes.running_trace import RunningTrace
 
-__all__ = ["collect"]
+__all__ = ["collect", "source_of", "write_snapshot"]
 
 _HANDLE_ONLY = (
     "stacks are known by their handle only: page_owner printed it in place of the stack, and no file has both"
@@ -67,33 +77,86 @@ def collect(
     Raise SpoTraceError if neither page_owner nor swap_page_owner has a record (NoRecords if both are missing), or if
     `target` can't be written.
     """
-    if swap not in SWAP_MODES:
-        raise UsageError(f"there is no swap mode {swap!r}", hint=f"choose one of {', '.join(SWAP_MODES)}")
+    check_swap_mode(swap)
+    # Checked before the target is created.
     jobs = number_of(jobs, "jobs", least=1) or default_jobs()
+    with snapshot_directory(target, access=access, force=force) as output:
+        reading = None
+        if isinstance(source, LiveSource):
+            reading = read_machine(output, source.request, swap=swap, progress=_adapted(progress))
+            source = source_of(reading)
+        write_snapshot(
+            output,
+            source,
+            reading,
+            swap=swap,
+            strict=strict,
+            jobs=jobs,
+            page_columns=page_columns,
+            page_size=page_size,
+            progress=progress,
+        )
+    return Snapshot(target)
+
+
+def write_snapshot(
+    output: OutputDirectory,
+    source: Source,
+    reading: MachineReading | None = None,
+    *,
+    swap: str,
+    strict: bool,
+    jobs: int,
+    page_columns: Collection[str] | None = None,
+    page_size: int | None,
+    progress: Progress | None,
+) -> None:
+    """Write the snapshot of a source, and give it its name; the options are those of `collect`.
+
+    `reading`: the reading of this machine of which `source` is the capture; it is closed.
+    """
     # The columns that show whether a page is listed twice are always there.
     tables = (
         schema.TABLES if page_columns is None else schema.with_page_columns({*page_columns, *Blocks.columns("pages")})
     )
-    with SnapshotWriter(target, force=force, access=access, ahead=jobs > 1, tables=tables) as writer:
+    with SnapshotWriter(output, ahead=jobs > 1, tables=tables) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress)
-        writer.commit(_Collection(source, writer, log, jobs, tables).run(swap, page_size))
-    return Snapshot(target)
+        with reading or nullcontext():
+            meta = _Collection(source, reading, writer, log, jobs, tables).run(swap, page_size)
+        writer.commit(meta)
+
+
+# The collector reports positions, and has counted no records.
+def _adapted(progress: Progress | None) -> ReadProgress | None:
+    def report(name: str, position: int, last: int | None) -> None:
+        assert progress is not None
+        progress(KernelText(name, Chunks(()), last, outcome=Outcome(reached=position)), FileCounts())
+
+    return report if progress else None
 
 
 class _Collection:
     """Hold what the steps of one collection share."""
 
     def __init__(
-        self, source: Source, writer: SnapshotWriter, log: ReadLog, jobs: int, tables: Mapping[str, pa.Schema]
+        self,
+        source: Source,
+        reading: MachineReading | None,
+        writer: SnapshotWriter,
+        log: ReadLog,
+        jobs: int,
+        tables: Mapping[str, pa.Schema],
     ) -> None:
         self._source = source
+        self._trace = reading.trace if reading else None
+        self._choice = reading.choice if reading else Choice(_method_of(source))
         self._writer = writer
         self._log = log
         self._jobs = jobs
         self._tables = tables
         self._stacks = StackTable()
         self._warnings: list[str] = []
-        self._cost = CostMeter() if source.kind == "live" else None
+        self._cost = CostMeter(reading) if reading else None
         self._rows = RowWriter(writer, log, tables, self._cost)
 
     def run(self, swap_mode: str, page_size: int | None) -> Meta:
@@ -102,11 +165,12 @@ class _Collection:
         machine = facts_before(self._source, self._warnings, page_size)
         stack_files = StackFiles(self._source, self._log, self._stacks, self._warnings)
         stack_files.read_handles()
-        swap = SwapOwners(swap_mode, self._source, self._stacks, self._warnings)
-        with swap.choose_trace() as trace:
-            machine = replace(machine, pageblock_order=self._read_pages(trace))
-            stack_files.read_counts()
-            swap_owner = swap.read(trace, machine, self._rows, self._log, self._jobs)
+        swap = SwapOwners(
+            swap_mode, self._source, self._trace, self._stacks, self._warnings, _origin_of(self._choice.method)
+        )
+        machine = replace(machine, pageblock_order=self._read_pages(swap.trace))
+        stack_files.read_counts()
+        swap_owner = swap.read(machine, self._rows, self._log, self._jobs)
         self._check_not_empty()
         self._rows.check_total(machine.page_size)
         machine = facts_after(self._source, machine, self._warnings)
@@ -121,6 +185,9 @@ class _Collection:
             swap_owner=swap_owner,
             files=self._log.files,
             missing=stack_files.missing,
+            method=self._choice.method,
+            compared=self._choice.compared,
+            method_why=self._choice.why,
             cost=self._cost.total(self._log.files) if self._cost else None,
             warnings=self._warnings,
             page_columns=None if self._tables is schema.TABLES else self._tables["pages"].names,
@@ -164,6 +231,23 @@ class _Collection:
             "page_owner contains no valid record" + (f": {causes[0]}" if causes else ": it is empty"),
             hint="a record begins like this: Page allocated via order 0, mask 0x…",
         )
+
+
+def source_of(reading: MachineReading) -> Source:
+    """Return the source of what was read of this machine."""
+    if reading.choice.method is Method.MEMORY:
+        from spo_trace.sources.collected_memory import CollectedMemory
+
+        return CollectedMemory(reading.directory)
+    return CollectedSource(reading.directory, reading.request.root)
+
+
+def _origin_of(method: Method) -> Origin:
+    return Origin.DEBUGFS if method is Method.TEXT else Origin.MEMORY
+
+
+def _method_of(source: Source) -> Method:
+    return Method.DUMP if source.kind == "dump" else Method.TEXT
 
 
 _STACK_ROWS = 1 << 12

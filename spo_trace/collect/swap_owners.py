@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Read the owners of swap: from swap_page_owner, or from the probes of a running trace."""
 
-from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from spo_trace.collect.machine_facts import address_bits
 from spo_trace.collect.read_log import ReadLog
@@ -18,11 +19,10 @@ from spo_trace.snapshots.meta import MachineFacts, Origin, SwapOwner
 from spo_trace.sources.source import Source
 
 if TYPE_CHECKING:
+    from spo_trace.probes.readings import MapReadings
     from spo_trace.probes.running_trace import RunningTrace
 
-__all__ = ["SWAP_MODES", "SwapOwners"]
-
-SWAP_MODES = ("auto", "debugfs", "bpf", "none")
+__all__ = ["SwapOwners"]
 
 _NO_PATCH = (
     "the kernel was booted with page_owner=on,swap but has no swap_page_owner: it lacks the patch and treats the option"
@@ -31,43 +31,52 @@ _NO_PATCH = (
 
 
 class SwapOwners:
-    """Read the owners of swap in one of SWAP_MODES."""
+    """Read the owners of swap in one of SWAP_MODES; `trace`: the maps of the running trace, None if there is none."""
 
-    def __init__(self, mode: str, source: Source, stacks: StackTable, warnings: list[str]) -> None:
-        """Append warnings for the user to `warnings`."""
+    def __init__(
+        self,
+        mode: str,
+        source: Source,
+        trace: "MapReadings | None",
+        stacks: StackTable,
+        warnings: list[str],
+        origin: Origin = Origin.DEBUGFS,
+    ) -> None:
+        """Append warnings for the user to `warnings`; `origin`: of the kernel's own owners in `source`.
+
+        Raise UsageError for mode `bpf` if the source is not this machine.
+        """
+        if mode == "bpf" and source.kind != "live":
+            raise UsageError(
+                (Argument("swap", "bpf"), f" needs this machine as its source, not a {source.kind}"),
+                hint=("leave out ", Argument("swap"), ", or read this machine"),
+            )
         self._mode = mode
         self._source = source
+        self._maps = trace
         self._stacks = stacks
         self._warnings = warnings
+        self._origin = origin
 
     @cached_property
     def _text(self) -> KernelText | None:
         return self._source.open("swap_page_owner")
 
-    def choose_trace(self) -> "RunningTrace | AbstractContextManager[None]":
-        """Return the running trace if its owners are to be used, otherwise a context with None.
+    @cached_property
+    def trace(self) -> "RunningTrace | None":
+        """Return the running trace if its owners are to be used: in mode `auto`, if the kernel itself keeps none."""
+        if self._maps is None or (self._mode == "auto" and self._text is not None):
+            return None
+        from spo_trace.probes.running_trace import RunningTrace
 
-        In mode `auto`, owners kept by the kernel itself take precedence. In mode `bpf`, raise UsageError if the source
-        is not this machine, and SpoTraceError if no trace with owners runs.
-        """
-        live = self._source.kind == "live"
-        if self._mode == "bpf" and not live:
-            raise UsageError(
-                (Argument("swap", "bpf"), f" needs this machine as its source, not a {self._source.kind}"),
-                hint=("leave out ", Argument("swap"), ", or read this machine"),
-            )
-        if not live or self._mode not in ("auto", "bpf") or (self._mode == "auto" and self._text is not None):
-            return nullcontext()
-        from spo_trace.probes.running_trace import running_trace
+        return RunningTrace(self._maps, self._stacks)
 
-        return running_trace(self._mode, self._stacks) or nullcontext()
-
-    def read(
-        self, trace: "RunningTrace | None", machine: MachineFacts, rows: RowWriter, log: ReadLog, jobs: int
-    ) -> SwapOwner:
+    def read(self, machine: MachineFacts, rows: RowWriter, log: ReadLog, jobs: int) -> SwapOwner:
         """Write the rows of swap and return their origin, or why there are none."""
         kept = self._text is not None
-        if trace:
+        if self._text is not None and (self.trace or self._mode == "none"):
+            self._text.close()
+        if trace := self.trace:
             rows.write("swap", KernelText("bpf", Chunks(())), trace.batches())
             self._warnings += trace.warnings()
             return SwapOwner(Origin.BPF, kept_by_kernel=kept, trace=trace.facts())
@@ -75,8 +84,9 @@ class SwapOwners:
             return SwapOwner(why=Why(Missing.NOT_ASKED_FOR, "not requested"), kept_by_kernel=kept)
         if self._text is not None:
             bits = address_bits(machine.arch)
-            rows.write("swap", self._text, swap_batches(self._text, self._stacks, log.reject, bits=bits, jobs=jobs))
-            return SwapOwner(Origin.DEBUGFS, kept_by_kernel=True)
+            batches = swap_batches(self._text, self._stacks, log.reject, bits=bits, jobs=jobs)
+            rows.write("swap", self._text, (_with_origin(batch, self._origin) for batch in batches))
+            return SwapOwner(self._origin, kept_by_kernel=True)
         why = self._source.why_missing("swap_page_owner")
         if self._mode == "debugfs":
             hint = (Argument("swap", "auto"), " continues without it")
@@ -84,3 +94,12 @@ class SwapOwners:
         if wants_swap(machine.cmdline) and why.code is Missing.NO_FILE:
             self._warnings.append(_NO_PATCH)
         return SwapOwner(why=why)
+
+
+# The text itself does not tell.
+def _with_origin(batch: pa.RecordBatch, origin: Origin) -> pa.RecordBatch:
+    at = batch.schema.get_field_index("origin")
+    if at < 0:
+        return batch
+    codes = pa.array([0] * len(batch), pa.int32())
+    return batch.set_column(at, batch.schema.field(at), pa.DictionaryArray.from_arrays(codes, [str(origin)]))

@@ -12,6 +12,7 @@ from spo_trace.collector.lists import list_cgroups, list_processes
 from spo_trace.collector.machine import find_debugfs
 from spo_trace.collector.messages import CollectError, warn
 from spo_trace.collector.output import Output, Packed
+from spo_trace.collector.progress import Progress
 from spo_trace.collector.records import RecordCopy
 from spo_trace.collector.small_files import SmallFiles
 from spo_trace.collector.stacks import PAGE, SWAP, Stacks
@@ -20,9 +21,10 @@ __all__ = ["main"]
 
 _MAX_READERS = 8
 _MAX_SECONDS = 86400
+_MAX_FD = (1 << 31) - 1
 
 _USAGE = """\
-usage: spo-collect [-j READERS] [-t SECONDS] [-r ROOT] [DIRECTORY]
+usage: spo-collect [-j READERS] [-t SECONDS] [-r ROOT] [-p FD] [DIRECTORY]
 
 Copy what spo-trace reads of this machine's kernel into the new directory DIRECTORY,
 or as a tar archive to standard output. Only root can read debugfs.
@@ -30,6 +32,7 @@ or as a tar archive to standard output. Only root can read debugfs.
   -j READERS  parallel readers of page_owner (1)
   -t SECONDS  give up page_owner_stacks if it gives no data for so long (10)
   -r ROOT     read a tree of copied files instead
+  -p FD       write lines 'FILE POSITION' to this descriptor while reading
 
 On a machine with spo-trace: ssh root@HOST spo-collect | spo-trace report -
 """
@@ -55,7 +58,8 @@ _BEFORE = {
 class _Options(NamedTuple):
     root: bytes = b""
     target: bytes | None = None
-    timeout: int = 10
+    timeout: float = 10
+    progress: int | None = None
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
@@ -81,7 +85,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
 def _parse(arguments: Sequence[str]) -> _Options:
     options = _Options()
     try:
-        given, rest = getopt.gnu_getopt(list(arguments), "j:t:r:h")
+        given, rest = getopt.gnu_getopt(list(arguments), "j:t:r:p:h")
     except getopt.GetoptError as error:
         print(f"spo-collect: {error}\n{_USAGE}", end="", file=sys.stderr)
         sys.exit(2)
@@ -90,9 +94,11 @@ def _parse(arguments: Sequence[str]) -> _Options:
             print(_USAGE, end="")
             sys.exit(0)
         elif option == "-j":
-            _number(value, _MAX_READERS)
+            _number(value, 1, _MAX_READERS)
         elif option == "-t":
-            options = options._replace(timeout=_number(value, _MAX_SECONDS))
+            options = options._replace(timeout=_seconds(value))
+        elif option == "-p":
+            options = options._replace(progress=_number(value, 0, _MAX_FD))
         else:
             if not os.path.exists(value):
                 raise CollectError(f"{value}: there is no such directory")
@@ -103,22 +109,34 @@ def _parse(arguments: Sequence[str]) -> _Options:
     return options._replace(target=os.fsencode(rest[0]) if rest else None)
 
 
-def _number(text: str, most: int) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most):
+def _number(text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 11 and least <= int(text) <= most):
         raise CollectError(f"{text} is out of range")
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.001 <= seconds <= _MAX_SECONDS:
+        raise CollectError(f"{text} is out of range")
+    return seconds
+
+
 def _collect(options: _Options) -> bool:
     os.umask(0o077)
+    progress = Progress(options.progress)
     with Output(options.target) as output:
-        files = SmallFiles(output, options.root, options.timeout)
+        files = SmallFiles(output, options.root, options.timeout, progress)
         files.facts()
         list_processes(output, options.root)
         list_cgroups(output, options.root)
         for name, path in _BEFORE.items():
             files.copy(name, path)
-        found = _read_owners(output, files, options.root)
+        found = _read_owners(output, files, options.root, progress)
+        progress.write(output)
         # Of a copied tree, these files are under the names that a capture has.
         ending = "-after" if options.root else ""
         files.copy("meminfo-after", f"proc/meminfo{ending}")
@@ -127,10 +145,10 @@ def _collect(options: _Options) -> bool:
     return found
 
 
-def _read_owners(output: Output, files: SmallFiles, root: bytes) -> bool:
+def _read_owners(output: Output, files: SmallFiles, root: bytes, progress: Progress) -> bool:
     debugfs = find_debugfs(root)
     stacks = Stacks()
-    records = RecordCopy(output, stacks)
+    records = RecordCopy(output, stacks, progress)
     found = records.copy("page_owner", PAGE, debugfs + b"/page_owner")
     # Right after page_owner, as the two are compared.
     files.copy_stacks("show_stacks", debugfs)

@@ -26,12 +26,14 @@ class Found(Enum):
 class Lack:
     """Wait for memory, and step over records that are too large for the kernel's buffer.
 
-    `known`: a position that could be read. `too_large`: the number of records that were stepped over.
+    `known`: a position that could be read. `too_large`: the number of records that were stepped over. `repeated`: the
+    number of reads that succeeded when they were repeated.
     """
 
     def __init__(self, fd: int) -> None:
         self.known: int | None = None
         self.too_large = 0
+        self.repeated = 0
         self._fd = fd
         self._left = MAX_ENOMEM_SECONDS
         self._has_waited = False
@@ -40,6 +42,7 @@ class Lack:
         """Return what became of the read at a position, and the next position to read."""
         found = self._try_at(position)
         if found is not Found.SKIPPED:
+            self.repeated += found is Found.PASSED
             return found, position
         next_position = self._first_readable(position, end)
         if next_position is None:

@@ -8,7 +8,7 @@ import sys
 __all__ = ["CollectError", "code_of", "reason", "warn"]
 
 # The codes that sources/err_file.py knows.
-_CODES = {number: errno.errorcode[number] for number in (1, 2, 5, 7, 12, 13, 22, 110)} | {errno.ENOTDIR: "ENOENT"}
+_CODES = {number: errno.errorcode[number] for number in (1, 2, 5, 7, 12, 13, 22, 27, 110)} | {errno.ENOTDIR: "ENOENT"}
 
 
 class CollectError(Exception):

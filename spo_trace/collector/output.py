@@ -4,7 +4,6 @@
 import ctypes
 import errno
 import os
-import secrets
 import sys
 import time
 import zlib
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from spo_trace.collector.messages import CollectError, code_of, reason
+from spo_trace.collector.owner import Owner
 
 __all__ = ["Output", "Packed"]
 
@@ -36,6 +36,7 @@ class Output:
         self._written = 0
         self._names: list[bytes] = []
         self._directory: int | None = None
+        self._owner: Owner | None = None
         if target is not None:
             self._open_directory(target)
         elif sys.stdout.isatty():
@@ -54,7 +55,7 @@ class Output:
             raise CollectError(f"{os.fsdecode(parent or b'.')}: {reason(error)}") from error
         if self._exists(self._final):
             raise CollectError(f"{shown} exists already")
-        self._temporary = b".spo-trace-%b.tmp" % secrets.token_hex(8).encode()
+        self._temporary = b".spo-trace-%b.tmp" % os.urandom(8).hex().encode()
         try:
             os.mkdir(self._temporary, 0o700, dir_fd=self._parent)
         except OSError as error:
@@ -65,6 +66,7 @@ class Output:
         # A user who may write to the parent can put another directory there, even one of ours.
         if status.st_uid != os.geteuid() or status.st_mode & 0o077 or os.listdir(self._directory):
             raise CollectError(f"{shown} was replaced while it was being created")
+        self._owner = Owner.within(self._parent, shown)
 
     def _exists(self, name: bytes) -> bool:
         try:
@@ -105,7 +107,9 @@ class Output:
         try:
             if self._directory is None and kept:
                 self._add_member(name, fd)
-            elif self._directory is not None and not kept:
+            elif kept:
+                self._give(fd)
+            elif self._directory is not None:
                 os.unlink(name, dir_fd=self._directory)
         finally:
             os.close(fd)
@@ -133,11 +137,16 @@ class Output:
         shown = os.fsdecode(self._target or b"")
         if (named.st_ino, named.st_dev) != (opened.st_ino, opened.st_dev):
             raise CollectError(f"{shown} was replaced by another program while it was being written")
+        self._give(self._directory)
         try:
             self._rename()
         except OSError as error:
             raise CollectError(f"{shown} cannot be written: {reason(error)}") from error
         self._directory = None
+
+    def _give(self, fd: int) -> None:
+        if self._owner is not None and not self._owner.give(fd):
+            self._owner = None
 
     # NFS and 9p have no RENAME_NOREPLACE, and kernels before 3.15 no renameat2(2).
     def _rename(self) -> None:
@@ -186,7 +195,7 @@ def _unnamed_file() -> int:
             return os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             failed = error
-        path = directory + b"/.spo-trace-%b.tmp" % secrets.token_hex(8).encode()
+        path = directory + b"/.spo-trace-%b.tmp" % os.urandom(8).hex().encode()
         with suppress(OSError):
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             os.unlink(path)

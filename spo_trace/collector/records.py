@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from spo_trace.collector.memory_lack import Found, Lack
 from spo_trace.collector.output import Output, Packed
+from spo_trace.collector.progress import Progress
 from spo_trace.collector.small_files import open_regular
 from spo_trace.collector.stacks import LONGEST_RECORD, PAGE, Stacks, number_of, prints_handle
 
@@ -24,8 +25,9 @@ _LAST_POSITION = (1 << 63) - 2
 class RecordCopy:
     """Copy a file of records; `handles_are_kernels`: the kernel itself prints handles, so records stay as they are."""
 
-    def __init__(self, output: Output, stacks: Stacks, *, handles_are_kernels: bool = False) -> None:
-        self.handles_are_kernels = handles_are_kernels
+    def __init__(self, output: Output, stacks: Stacks, progress: Progress) -> None:
+        self.handles_are_kernels = False
+        self._progress = progress
         self._output = output
         self._stacks = stacks
 
@@ -36,6 +38,11 @@ class RecordCopy:
         except OSError as error:
             self._output.error(name, error.errno or errno.EIO, path)
             return False
+        with self._progress.reading(name) as reading:
+            kept, reading.repeated = self._copy(name, kind, path, fd)
+        return kept
+
+    def _copy(self, name: str, kind: re.Pattern[bytes], path: bytes, fd: int) -> tuple[bool, int]:
         packed = Packed(self._output, name)
         lack = Lack(fd)
         failed = 0
@@ -44,12 +51,13 @@ class RecordCopy:
             for text in self._texts(fd, kind, lack):
                 any_text = True
                 packed.add(text)
+                self._progress.at(name, _position(fd))
         except OSError as error:
             failed = error.errno or errno.EIO
         os.close(fd)
         packed.end(kept := not failed or any_text)
         self._note_problems(name, path, failed, lack.too_large)
-        return kept
+        return kept, lack.repeated
 
     def _note_problems(self, name: str, path: bytes, failed: int, too_large: int) -> None:
         if failed == errno.ENOMEM:

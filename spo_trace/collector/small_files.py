@@ -10,6 +10,7 @@ from time import gmtime, strftime
 from typing import NoReturn
 
 from spo_trace.collector.output import Output, Packed, write
+from spo_trace.collector.progress import Progress
 from spo_trace.limits import (
     MAX_LIST_BYTES,
     MAX_ONE_LINE_BYTES,
@@ -56,8 +57,9 @@ def open_regular(path: bytes) -> int:
 class SmallFiles:
     """Copy files below the root directory `root`, empty for this machine; page_owner_stacks with a deadline."""
 
-    def __init__(self, output: Output, root: bytes, timeout: int) -> None:
+    def __init__(self, output: Output, root: bytes, timeout: float, progress: Progress) -> None:
         """`timeout`: seconds without data after which reading page_owner_stacks is abandoned."""
+        self._progress = progress
         self._output = output
         self._root = root
         self._timeout = timeout
@@ -115,11 +117,16 @@ class SmallFiles:
             why = "an earlier reader of page_owner_stacks is stuck in the kernel"
             self._output.error(name, errno.ETIMEDOUT, None, why)
             return
+        with self._progress.reading(name):
+            self._copy_stacks(name, path)
+
+    def _copy_stacks(self, name: str, path: bytes) -> None:
         packed = Packed(self._output, name)
         start, into = os.pipe()
         pid = os.fork()
         if not pid:
             _child(path, into)
+        self._progress.child(pid)
         os.close(into)
         try:
             failed = self._copy_from_child(packed, start, pid)

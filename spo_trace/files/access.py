@@ -5,8 +5,8 @@ import logging
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.files.accounts import Account, caller, find_account
@@ -21,8 +21,7 @@ _ALLOWED = 0o664
 _MODE_HINT = "use a mode such as 0600, 0640, 0644 or 0660"
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """The owner of an output (None: the user of this process) and the permission bits of its files.
 
     `implied`: the account is the caller of sudo, who becomes the owner only in directories that they may write to.
@@ -34,13 +33,14 @@ class Access:
     implied: bool = False
     refused: str = ""
 
-    def grant_in(self, parent: int, target: Path) -> "Grant":
-        """Return the grant for `target` in the open directory `parent`; warn if sudo's caller does not become owner."""
+    def grant_in(self, parent: int, target: Path, *, warn: bool = True) -> "Grant":
+        """Return the grant for `target` in an open directory; `warn` if sudo's caller does not become its owner."""
         why = self.refused
         if self.implied and self.account and not self.account.may_write(os.fstat(parent)):
             why = f"{self.account.name} may not write to {target.parent}"
         if why:
-            _warn_of_root(target, why)
+            if warn:
+                _warn_of_root(target, why)
             return Grant(None, self.mode, target, implied=self.implied)
         return Grant(self.account, self.mode, target, implied=self.implied)
 

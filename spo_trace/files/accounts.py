@@ -6,7 +6,7 @@ import os
 import pwd
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from spo_trace.errors import Argument, UsageError
 
@@ -18,8 +18,7 @@ _MOST = (1 << 32) - 2
 _HINT = "name a user or USER:GROUP; numbers work too, such as 1000:1000"
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(NamedTuple):
     """A user, the group for new files, and all groups of the user."""
 
     uid: int

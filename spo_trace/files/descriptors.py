@@ -3,7 +3,6 @@
 
 import errno
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -24,6 +23,7 @@ __all__ = [
     "open_directory",
     "open_parent",
     "remove",
+    "remove_tree",
     "replaced_meanwhile",
     "same_file",
     "sync",
@@ -137,6 +137,21 @@ def remove(files: Iterable[str], directory: int) -> None:
             os.rmdir(path.name, dir_fd=parent)
 
 
+def remove_tree(name: str, parent: int) -> None:
+    """Remove a private directory with everything in it, as far as possible."""
+    with suppress(OSError):
+        directory = open_directory(name, parent)
+        try:
+            for _, directories, files, fd in os.fwalk(dir_fd=directory, topdown=False):
+                for file in files:
+                    os.unlink(file, dir_fd=fd)
+                for emptied in directories:
+                    os.rmdir(emptied, dir_fd=fd)
+        finally:
+            os.close(directory)
+        os.rmdir(name, dir_fd=parent)
+
+
 def sync(directory: int) -> None:
     """Flush an open directory and everything in it to disk."""
     for _, _, files, fd in os.fwalk(dir_fd=directory):
@@ -161,7 +176,8 @@ def hidden_name() -> str:
 
     A name that is chosen before the file exists allows the caller to clean up after an interrupt at any point.
     """
-    return f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+    # Not from `secrets`, which loads OpenSSL.
+    return f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}"
 
 
 def is_leftover(name: str) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.files.access import OWN, Access
@@ -19,6 +19,7 @@ from spo_trace.files.descriptors import (
     open_directory,
     open_parent,
     remove,
+    remove_tree,
     replaced_meanwhile,
     same_file,
     sync,
@@ -30,7 +31,7 @@ from spo_trace.files.regular import open_regular
 from spo_trace.files.renaming import exchange, rename_new
 from spo_trace.printable import printable
 
-__all__ = ["OutputDirectory"]
+__all__ = ["Handover", "OutputDirectory"]
 
 _OTHER_FILE_SYSTEM = (
     "this file system cannot rename directories: choose a directory on another one with ",
@@ -40,6 +41,15 @@ _OTHER_FILE_SYSTEM = (
 _logger = logging.getLogger(__name__)
 
 
+class Handover(NamedTuple):
+    """Hold the open directories of an output directory, and its names in them."""
+
+    parent: int
+    fd: int
+    temporary: str
+    workspace: str
+
+
 class OutputDirectory(Closeable):
     """Write a directory that is private until `commit`; without `commit`, `close` removes it.
 
@@ -47,9 +57,12 @@ class OutputDirectory(Closeable):
     put anything into it. `commit` sets its owner, its mode and, as the last step, its name.
     """
 
-    def __init__(self, target: Path, kind: Kind, *, access: Access = OWN, force: bool = False) -> None:
-        """Raise SpoTraceError if `target` exists and may not be replaced."""
-        check_target(target, kind, force=force)
+    def __init__(
+        self, target: Path, kind: Kind, *, access: Access = OWN, force: bool = False, check: bool = True
+    ) -> None:
+        """Raise SpoTraceError if `target` exists and may not be replaced; without `check`, only `commit` does."""
+        if check:
+            check_target(target, kind, force=force)
         self._target = target
         # `.` and `x/..` are not names that another directory can be renamed to.
         self._place = target if target.name not in ("", "..") else target.resolve()
@@ -60,11 +73,30 @@ class OutputDirectory(Closeable):
         self._parent: int | None = None
         self._fd: int | None = None
         self._created: list[str] = []
+        self._workspace = hidden_name()
+        self._has_workspace = False
         self._committed = False
 
+    def handed_over(self) -> Handover:
+        """Return what another program in this process needs to continue; it inherits the descriptors."""
+        assert self._fd is not None and self._parent is not None
+        for fd in (self._fd, self._parent):
+            os.set_inheritable(fd, True)
+        return Handover(self._parent, self._fd, self._temporary, self._workspace)
+
+    def take_over(self, handover: Handover) -> None:
+        """Continue with a directory that another program in this process has created."""
+        self._parent, self._fd, self._temporary, self._workspace = handover
+        self._has_workspace = True
+        for fd in (self._fd, self._parent):
+            os.set_inheritable(fd, False)
+        self._grant = self._access.grant_in(self._parent, self._target, warn=False)
+
     def __enter__(self) -> Self:
-        """Create the directory under a temporary name; raise SpoTraceError if that fails."""
+        """Create the directory under a temporary name if there is none yet; raise SpoTraceError if that fails."""
         # Not in the constructor: an interrupt before the `with` statement would leave the directory behind.
+        if self._fd is not None:
+            return self
         try:
             self._parent = open_parent(self._place)
             self._grant = self._access.grant_in(self._parent, self._target)
@@ -106,12 +138,26 @@ class OutputDirectory(Closeable):
     def _discard(self, parent: int) -> None:
         if self._fd is not None:
             remove(self._created, self._fd)
+            remove_tree(self._workspace, self._fd)
         if self._fd is None or self._is_named(self._temporary):
             with suppress(OSError):
                 os.rmdir(self._temporary, dir_fd=parent)
 
     def _is_named(self, name: str) -> bool:
         return self._fd is not None and self._parent is not None and same_file(name, self._parent, self._fd)
+
+    @contextmanager
+    def workspace(self) -> Iterator[int]:
+        """Open a private directory for files that are not part of the output, and remove it at the end."""
+        assert self._fd is not None
+        fd = (open_directory if self._has_workspace else make_directory)(self._workspace, self._fd)
+        self._has_workspace = True
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+            remove_tree(self._workspace, self._fd)
+            self._has_workspace = False
 
     def create(self, name: str) -> BinaryIO:
         """Create a file and open it for writing; a name such as `a/b/c` also creates the directories."""

@@ -16,7 +16,6 @@ from spo_trace.formats.record import RejectSink
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.text import KernelText
 from spo_trace.formats.text_reader import located_in_input, records_in, runs_in
-from spo_trace.formats.unlisted_stacks import with_unlisted_stacks
 from spo_trace.native import library
 from spo_trace.native.library import Library
 
@@ -45,18 +44,6 @@ def page_batches(
 
     `jobs`: number of parallel scanners. Text that can't be parsed goes to `reject`.
     """
-    if text.stack_at is not None:
-        return with_unlisted_stacks(_pages(text, stacks, reject, jobs, {*columns, *_ASKED}), stacks, text.stack_at)
-    return _pages(text, stacks, reject, jobs, columns)
-
-
-# Columns that with_unlisted_stacks() needs.
-_ASKED = ("pfn", "stack_id")
-
-
-def _pages(
-    text: KernelText, stacks: StackTable, reject: RejectSink, jobs: int, columns: Collection[str]
-) -> Iterator[pa.RecordBatch]:
     kept = pa.schema([field for field in schema.PAGES if field.name in columns])
     reject = located_in_input(text, reject)
     compiled = library.load()

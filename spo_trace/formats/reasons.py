@@ -100,6 +100,7 @@ class Skipped(StrEnum):
 
     TOO_LARGE = "too_large"
     NOT_IN_DUMP = "not_in_dump"
+    NOT_READABLE = "not_readable"
 
     @property
     def text(self) -> str:
@@ -110,6 +111,7 @@ class Skipped(StrEnum):
 _CAUSES = {
     Skipped.TOO_LARGE: "record larger than the kernel's buffer (ENOMEM)",
     Skipped.NOT_IN_DUMP: "not in the dump",
+    Skipped.NOT_READABLE: "kernel memory that cannot be read",
 }
 
 # Counted only: their records are in the tables, and rejects.txt does not have them.

@@ -48,10 +48,6 @@ class StackTable:
         """Return the number of stacks of which only the handle is known."""
         return len(self._unknown)
 
-    def unknown_handles(self) -> dict[int, int]:
-        """Return the stack_id of each handle whose frames are unknown."""
-        return dict(self._unknown)
-
     def intern_printed(self, lines: bytes, handle: int | None) -> int:
         """Return the stack_id of what a record prints: the lines of a stack, its handle, or both.
 

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The text of a kernel file as a source provides it, in one of four forms, and the outcome of reading it."""
+"""The text of a kernel file as a source provides it, in one of three forms, and the outcome of reading it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from spo_trace.formats.reasons import Reason
-from spo_trace.formats.runs import Records, Run
+from spo_trace.formats.runs import Records
 
 __all__ = [
     "Chunks",
@@ -17,9 +16,6 @@ __all__ = [
     "KernelText",
     "Outcome",
     "PlainFile",
-    "ReaderRuns",
-    "StackAt",
-    "StackOfPage",
 ]
 
 
@@ -45,18 +41,7 @@ class DelimitedRecords(NamedTuple):
     runs: Iterable[Records]
 
 
-class ReaderRuns(NamedTuple):
-    """Runs of delimited records that are read when they are filled, in up to `readers` threads at once.
-
-    Each run must be filled. `opened` is to be closed after the last one.
-    """
-
-    runs: Iterable[Run]
-    readers: int
-    opened: AbstractContextManager[object]
-
-
-Content = Chunks | PlainFile | DelimitedRecords | ReaderRuns
+Content = Chunks | PlainFile | DelimitedRecords
 
 
 @dataclass(slots=True)
@@ -66,7 +51,8 @@ class Outcome:
     `problem`: why the text ended early. `skipped`: number of records that the kernel could not return, by code of
     `Skipped`. `retried`: number of reads that were repeated because the kernel was out of memory. `marks`: number of
     lines that copying changed, by kind of change. `pageblock_order`: base-2 logarithm of a pageblock's pages, if PFN
-    lines show it. `reached`: how much of the text's size has been read, for progress only.
+    lines show it. `reached`: how much of the text's size has been read, for progress only. `began`, `seconds`: if
+    another process read the text from the kernel, when, in seconds since the reading began, and for how long.
     """
 
     problem: str | None = None
@@ -75,25 +61,16 @@ class Outcome:
     marks: Counter[Reason] = field(default_factory=Counter)
     pageblock_order: int | None = None
     reached: int = 0
-
-
-class StackOfPage(NamedTuple):
-    """Hold the lines of a page's stack and its stack depot handle."""
-
-    lines: bytes
-    handle: int
-
-
-# Reads the stack of the page at a PFN; None if the page has none.
-StackAt = Callable[[int], StackOfPage | None]
+    began: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class KernelText:
     """One kernel file's text; its content can be read once.
 
-    `size`: in bytes as stored, or the last PFN of a live page_owner; for progress only. `note`: a remark for the
-    user on the origin of the text. `stack_at`: reads the stacks of handles that are not on the kernel's list.
+    `size`: in bytes as stored, or the last PFN while the kernel's page_owner is read; for progress only. `note`: a
+    remark for the user on the origin of the text.
     """
 
     name: str
@@ -101,4 +78,8 @@ class KernelText:
     size: int | None = None
     note: str | None = None
     outcome: Outcome = field(default_factory=Outcome)
-    stack_at: StackAt | None = None
+
+    def close(self) -> None:
+        """Close the file of a text that is not read."""
+        if isinstance(self.content, PlainFile):
+            self.content.file.close()

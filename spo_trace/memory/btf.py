@@ -2,6 +2,9 @@
 """BTF (/sys/kernel/btf/vmlinux): the member offsets of a kernel's structures, and the functions that it lists."""
 
 import struct
+import sys
+from array import array
+from functools import cached_property
 
 from spo_trace.limits import MAX_BTF_DEPTH
 
@@ -19,9 +22,9 @@ _INT, _PTR, _ARRAY, _STRUCT, _UNION, _ENUM, _FUNC, _FUNC_PROTO, _VAR, _DATASEC, 
 _NAMES = (8, 9, 10, 11, 18)
 _POINTER_BYTES = 8
 
-# Bytes that follow a type of each kind: once, or for each of its vlen members.
-_ONCE = {_INT: 4, _ARRAY: 12, _VAR: 4, _DECL_TAG: 4}
-_EACH = {_STRUCT: 12, _UNION: 12, _ENUM: 8, _FUNC_PROTO: 8, _DATASEC: 12, _ENUM64: 12}
+# 32-bit words of a type of each kind, and those that follow for each of its vlen members.
+_WORDS = [3 + {_INT: 1, _ARRAY: 3, _VAR: 1, _DECL_TAG: 1}.get(kind, 0) for kind in range(32)]
+_EACH = [{_STRUCT: 3, _UNION: 3, _ENUM: 2, _FUNC_PROTO: 2, _DATASEC: 3, _ENUM64: 3}.get(kind, 0) for kind in range(32)]
 
 
 class Btf:
@@ -34,34 +37,39 @@ class Btf:
             raise ValueError("not BTF")
         self._data = data
         self._strings = header + string_start
-        self.functions: set[str] = set()
         # Types are numbered from 1; 0 is void.
         self._at = [0]
-        self._structs: dict[str, int] = {}
+        self._structs: list[int] = []
         self._enums: list[int] = []
-        self._values: dict[str, int] | None = None
+        self._functions: list[int] = []
+        self._found: dict[str, int | None] = {}
         self._index(header + type_start, header + type_start + type_size)
+
+    @cached_property
+    def functions(self) -> set[str]:
+        """Return the names of all functions."""
+        return {self._text(self._name_at(position)) for position in self._functions}
 
     def size(self, name: str) -> int | None:
         """Return the size of struct or union `name`, None if there is none."""
-        position = self._structs.get(name)
+        position = self._struct(name)
         return None if position is None else int(_TYPE.unpack_from(self._data, position)[2])
 
     def offset(self, name: str, member: str) -> int | None:
         """Return the offset of `member` in struct or union `name`, None if there is no such member."""
-        position = self._structs.get(name)
+        position = self._struct(name)
         bits = None if position is None else self._bits(position, member)
         return None if bits is None else bits // 8
 
     def bit_field(self, name: str, member: str) -> tuple[int, int] | None:
         """Return the first bit of a bit field in struct or union `name`, and its number of bits, None if it is none."""
-        position = self._structs.get(name)
+        position = self._struct(name)
         found = None if position is None else self._find(position, member)
         return None if found is None or not found[1] else found[:2]
 
     def length(self, name: str, member: str) -> int | None:
         """Return the number of elements of an array that is a member of struct or union `name`, None if it is none."""
-        position = self._structs.get(name)
+        position = self._struct(name)
         found = None if position is None else self._find(position, member)
         if found is None or self._kind(self._at[found[2]]) != _ARRAY:
             return None
@@ -69,7 +77,7 @@ class Btf:
 
     def member_size(self, name: str, member: str) -> int | None:
         """Return the size of a member of struct or union `name`; None for an array, or if there is no such member."""
-        position = self._structs.get(name)
+        position = self._struct(name)
         found = None if position is None else self._find(position, member)
         at = None if found is None else self._at[found[2]]
         for _ in range(MAX_BTF_DEPTH):
@@ -83,26 +91,68 @@ class Btf:
 
     def enumerator(self, name: str) -> int | None:
         """Return the value of an enumerator of the 32-bit enums, None if there is none."""
-        if self._values is None:
-            self._values = {}
-            for position in self._enums:
-                vlen = _TYPE.unpack_from(self._data, position)[1] & 0xFFFF
-                for name_at, value in struct.iter_unpack("<Ii", self._data[position + 12 : position + 12 + 8 * vlen]):
-                    self._values.setdefault(self._text(name_at), value)
-        return self._values.get(name)
+        return self._search(name, self._values)
 
-    def _index(self, position: int, end: int) -> None:
-        while position < end:
+    # A kernel has 100,000 types, of which few are looked up: names are read only then.
+    def _index(self, start: int, end: int) -> None:
+        words = array("I", self._data[start : start + (end - start) // 4 * 4])
+        if sys.byteorder == "big":
+            words.byteswap()
+        by_kind = {_STRUCT: self._structs, _UNION: self._structs, _ENUM: self._enums, _FUNC: self._functions}
+        lists = [by_kind.get(kind) for kind in range(32)]
+        sizes, each, add = _WORDS, _EACH, self._at.append
+        at, count = 0, len(words)
+        while at + 2 < count:
+            info = words[at + 1]
+            kind = info >> 24 & 31
+            add(position := start + 4 * at)
+            if (found := lists[kind]) is not None:
+                found.append(position)
+            at += sizes[kind]
+            if info & 0xFFFF:
+                at += each[kind] * (info & 0xFFFF)
+        if at != count:
+            raise ValueError("BTF ends within a type")
+
+    # The first struct or union of a name that has members.
+    def _struct(self, name: str) -> int | None:
+        if name not in self._found:
+            self._found[name] = self._search(name, self._by_name)
+        return self._found[name]
+
+    # A string may be there more than once; none is the end of another.
+    def _search(self, name: str, values: dict[int, int]) -> int | None:
+        wanted = b"\0%b\0" % name.encode()
+        at = self._data.find(wanted, self._strings)
+        while at >= 0:
+            value = values.get(at + 1 - self._strings)
+            if value is not None:
+                return value
+            at = self._data.find(wanted, at + 1)
+        return None
+
+    # Enumerators by the offsets of their names; the first of a name counts.
+    @cached_property
+    def _values(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for position in reversed(self._enums):
+            vlen = _TYPE.unpack_from(self._data, position)[1] & 0xFFFF
+            found.update(struct.iter_unpack("<Ii", self._data[position + 12 : position + 12 + 8 * vlen]))
+        return found
+
+    # Structures and unions that have members, by the offsets of their names.
+
+    @cached_property
+    def _by_name(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for position in self._structs:
             name_at, info, _ = _TYPE.unpack_from(self._data, position)
-            kind, vlen = info >> 24 & 0x1F, info & 0xFFFF
-            self._at.append(position)
-            if kind in (_STRUCT, _UNION) and name_at and vlen:
-                self._structs.setdefault(self._text(name_at), position)
-            elif kind == _FUNC:
-                self.functions.add(self._text(name_at))
-            elif kind == _ENUM:
-                self._enums.append(position)
-            position += 12 + _ONCE.get(kind, 0) + _EACH.get(kind, 0) * vlen
+            if name_at and info & 0xFFFF:
+                found.setdefault(name_at, position)
+        return found
+
+    def _name_at(self, position: int) -> int:
+        return int(_TYPE.unpack_from(self._data, position)[0])
 
     def _bits(self, position: int, member: str) -> int | None:
         found = self._find(position, member)

@@ -9,19 +9,16 @@ from spo_trace.limits import MAX_STACKS
 from spo_trace.memory.facts import facts_of, swap_entries_used
 from spo_trace.memory.kernel import Kernel
 from spo_trace.memory.owner_layout import find_owners
+from spo_trace.memory.owners import Owners
 from spo_trace.memory.page_owner import PageOwner
+from spo_trace.memory.page_rows import PageRows
 from spo_trace.memory.problem import Problem
-from spo_trace.memory.stack_depot import Stack, StackDepot
-from spo_trace.memory.swap_page_owner import SwapOwners, SwapPageOwner
+from spo_trace.memory.stack_depot import Stack, StackDepot, base_pages
+from spo_trace.memory.swap_layout import find_swap_owners, swap_tracking
+from spo_trace.memory.swap_page_owner import swap_records
+from spo_trace.memory.swap_rows import SwapRows
 
-__all__ = ["MemoryCapture", "SwapCount", "SwapTracking"]
-
-
-class SwapTracking(NamedTuple):
-    """Hold whether the kernel has swap_page_owner, and whether it was booted to use it."""
-
-    exists: bool
-    on: bool
+__all__ = ["MemoryCapture", "SwapCount"]
 
 
 class SwapCount(NamedTuple):
@@ -33,29 +30,39 @@ class SwapCount(NamedTuple):
 
 
 class MemoryCapture:
-    """Print a kernel's owners and facts."""
+    """Print a kernel's owners and facts.
 
-    def __init__(self, kernel: Kernel) -> None:
+    `owners`: those that the collector has read from this kernel's memory; by default they are read here.
+    """
+
+    def __init__(self, kernel: Kernel, owners: Owners | None = None) -> None:
         """Find everything that is needed; raise Problem if the kernel keeps no owners that can be read."""
-        layout = find_owners(kernel)
+        layout = find_owners(kernel, None if owners is None else owners.pageblock_order)
         self._kernel = kernel
         self._page_owner = PageOwner(kernel, layout)
         self._depot = StackDepot(kernel)
-        self.facts = facts_of(kernel, layout.page_size)
-        self.tracking = _tracking(kernel)
+        self._page_size = layout.page_size
+        self.tracking = swap_tracking(kernel)
+        swap = SwapRows(kernel, find_swap_owners(kernel)) if owners is None and self.tracking.on else None
+        self._owners = owners or Owners(PageRows(kernel, layout), swap)
+
+    @cached_property
+    def facts(self) -> dict[str, bytes]:
+        """Return the text of each file of /proc that the memory has, by its name in a capture."""
+        return facts_of(self._kernel, self._page_size)
 
     @property
     def unread_pages(self) -> int:
         """Return the number of base pages whose owner could not be read, after page_owner was read."""
-        return self._page_owner.unread_pages
+        return self._owners.pages.lost
 
     def page_owner(self) -> Iterator[bytes]:
         """Yield the records of page_owner, each with a handle in place of its stack."""
-        return self._page_owner.records()
+        return self._page_owner.records(self._owners.pages.rows())
 
     def swap_page_owner(self) -> Iterator[bytes]:
         """Yield the records of swap_page_owner, each with a handle in place of its stack."""
-        return SwapPageOwner(self._kernel).records(SwapOwners())
+        return swap_records(self._owners.swap.rows() if self._owners.swap else ())
 
     def show_stacks_handles(self) -> Iterator[bytes]:
         """Yield the stack and the handle of each owner's stack."""
@@ -76,27 +83,28 @@ class MemoryCapture:
 
     @cached_property
     def swap_count(self) -> SwapCount:
-        """Return how many of the owners of swap can be read; raise Problem without swap_page_owner."""
-        return SwapCount(self._swap_owners.records, self._swap_owners.lost, swap_entries_used(self._kernel))
+        """Return how many of the owners of swap can be read."""
+        records, _ = self._swap_handles
+        lost = self._owners.swap.lost if self._owners.swap else 0
+        return SwapCount(records, lost, swap_entries_used(self._kernel))
 
     @cached_property
-    def _swap_owners(self) -> SwapOwners:
-        found = SwapOwners()
-        if self.tracking.on:
-            for _ in SwapPageOwner(self._kernel).records(found):
-                pass
-        return found
+    def _swap_handles(self) -> tuple[int, set[int]]:
+        records, handles = 0, set()
+        for row in self._owners.swap.rows() if self._owners.swap else ():
+            records += 1
+            handles.add(row.handle)
+        return records, handles
 
     @cached_property
     def _stacks(self) -> dict[int, Stack]:
-        handles = self._page_owner.handles() | self._swap_owners.handles
+        handles = self._owners.pages.handles() | self._swap_handles[1]
         if len(handles) > MAX_STACKS:
             raise Problem(f"the owners have more than {MAX_STACKS:,} stacks: the dump is damaged", "take another dump")
-        return {handle: stack for handle in sorted(handles) if (stack := self._depot.read(handle)) is not None}
-
-
-# Static keys (struct static_key, linux/jump_label.h) begin with a counter.
-def _tracking(kernel: Kernel) -> SwapTracking:
-    key = kernel.symbols.find("swap_page_owner_inited")
-    exists = key is not None and kernel.symbols.find("swap_page_owners") is not None
-    return SwapTracking(exists, exists and key is not None and kernel.image.u32(key) != 0)
+        stacks = {handle: stack for handle in sorted(handles) if (stack := self._depot.read(handle)) is not None}
+        counts = self._owners.counts
+        if counts is None:
+            return stacks
+        return {
+            handle: stack._replace(nr_base_pages=base_pages(counts.get(handle))) for handle, stack in stacks.items()
+        }

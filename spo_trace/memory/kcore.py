@@ -33,6 +33,15 @@ class KcoreImage(Image):
         self._segments = sorted((s.virtual, s.virtual + s.memory_bytes, s.offset) for s in core.segments)
         self._starts = [start for start, _, _ in self._segments]
 
+    def ranges(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the start, the size and the offset in the file of each range, in ascending order and disjoint."""
+        done = 0
+        for start, stop, offset in self._segments:
+            first = max(start, done)
+            if first < stop:
+                yield first, stop - first, offset + first - start
+            done = max(done, stop)
+
     def pieces(self, address: int, size: int) -> Iterator[tuple[int, bytes]]:
         """Yield the readable parts of a range in ascending order, each with its offset in the range."""
         end, done = address + size, address

@@ -4,8 +4,8 @@
 Every number comes from the kernel itself, and is checked here against what the readers can use.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from spo_trace.limits import MAX_ORDER
 from spo_trace.memory.kernel import Kernel
@@ -23,8 +23,7 @@ _MAX_EXT_BYTES = 512
 _MAX_PFN = 1 << 40
 
 
-@dataclass(frozen=True)
-class OwnerLayout:
+class OwnerLayout(NamedTuple):
     """Hold where owners are; names are those of the kernel's structures and members."""
 
     page_size: int
@@ -60,10 +59,14 @@ class OwnerLayout:
     pageblock_flags: int
     pageblock_bits: int
     isolate_bit: int | None
+    isolate_type: int | None
 
 
-def find_owners(kernel: Kernel) -> OwnerLayout:
-    """Return the layout; raise Problem if the kernel keeps no owners, or keeps them in another way."""
+def find_owners(kernel: Kernel, pageblock_order: int | None = None) -> OwnerLayout:
+    """Return the layout; raise Problem if the kernel keeps no owners, or keeps them in another way.
+
+    `pageblock_order`: where it is known, as of the running kernel.
+    """
     types, symbols = kernel.types, kernel.symbols
     _check_page_owner(kernel)
     operations = symbols.address("page_owner_ops")
@@ -86,7 +89,7 @@ def find_owners(kernel: Kernel) -> OwnerLayout:
         page_size=page_size,
         min_low_pfn=_pfn(kernel, "min_low_pfn"),
         max_pfn=_pfn(kernel, "max_pfn"),
-        pageblock_order=_pageblock_order(kernel, sections, order),
+        pageblock_order=_pageblock_order(kernel, sections, order) if pageblock_order is None else pageblock_order,
         sections=sections,
         ext_bytes=ext_bytes,
         owner_bit=types.value("PAGE_EXT_OWNER"),
@@ -109,6 +112,7 @@ def find_owners(kernel: Kernel) -> OwnerLayout:
         pageblock_flags=types.offset("mem_section_usage", "pageblock_flags"),
         pageblock_bits=_pageblock_bits(kernel),
         isolate_bit=types.btf.enumerator("PB_migrate_isolate"),
+        isolate_type=types.btf.enumerator("MIGRATE_ISOLATE"),
     )
 
 

@@ -3,7 +3,6 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from spo_trace.memory.image import Image, Unreadable
@@ -16,8 +15,7 @@ _PAGE_EXT_INVALID = 1
 _WORD = (1 << 64) - 1
 
 
-@dataclass(frozen=True)
-class Sections:
+class Sections(NamedTuple):
     """Hold the array of sections: its roots, and the offsets in struct mem_section."""
 
     roots: int

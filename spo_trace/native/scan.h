@@ -12,10 +12,7 @@
 
 #include <stdint.h>
 
-/*
- * Raise this with each change of this file or of read_records.h: native/library.py refuses a
- * library with another version.
- */
+/* Raise this with each change of this file: native/library.py refuses another version. */
 #define SPO_VERSION 5
 
 /* Zero bytes that the caller appends to a block, so that reading a few bytes past it is safe. */

@@ -20,8 +20,9 @@ from spo_trace.files.bundled import bpf_program
 from spo_trace.machine.facts import Machine
 from spo_trace.printable import printable
 from spo_trace.probes.loader.messages import LoadAnswer, LoadRequest, Refusal
+from spo_trace.probes.paths import RUN
 from spo_trace.probes.probes import ProbeFacts, Probes
-from spo_trace.probes.server import RUN, SCRATCH, own_directory
+from spo_trace.probes.server import SCRATCH, own_directory
 
 __all__ = ["NO_BCC", "PYTHONS", "attach", "require_root"]
 

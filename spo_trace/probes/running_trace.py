@@ -1,63 +1,34 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The trace that runs on this machine, as a snapshot uses it."""
+"""The trace that ran while this machine was read, as a snapshot uses it."""
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import pyarrow as pa
 
-from spo_trace.errors import SpoTraceError
-from spo_trace.files.closeable import Closeable
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.probes.counters import COUNTERS, LOSSES
-from spo_trace.probes.probes import Probes
-from spo_trace.probes.server import connect
-from spo_trace.probes.session import swap_pages_used
+from spo_trace.probes.readings import MapReadings
+from spo_trace.probes.session import pages_used
 from spo_trace.probes.swap_rows import SwapRows
 from spo_trace.probes.symbolizer import Symbolizer, live_symbolizer
 from spo_trace.snapshots.meta import TraceFacts
 
-__all__ = ["RunningTrace", "running_trace"]
+__all__ = ["RunningTrace"]
 
 _ENDED = "probes: the trace ended during the snapshot: pages swapped after that are missing"
-_NONE = ("no trace is running", "start one: sudo spo-trace trace, and leave it running")
-_NO_OWNERS = (
-    "the running trace has no owners: page_owner is not on",
-    "boot with page_owner=on (a kernel with CONFIG_PAGE_OWNER), and restart the trace",
-)
 
 
-def running_trace(mode: str, stacks: StackTable) -> "RunningTrace | None":
-    """Return the trace that runs on this machine, for `--swap MODE`; None if there is none and none is required.
+class RunningTrace:
+    """Return the rows of a trace by its maps, and facts about it."""
 
-    Raise SpoTraceError for `bpf` if no trace runs, or if it has no owners.
-    """
-    if mode not in ("auto", "bpf"):
-        return None
-    probes = connect() if mode == "bpf" or os.geteuid() == 0 else None
-    if probes is None or not probes.facts["owners"]:
-        if mode == "bpf":
-            why, hint = _NONE if probes is None else _NO_OWNERS
-            raise SpoTraceError(f"no owners of swap from probes: {why}", hint=hint)
-        return None
-    return RunningTrace(probes, stacks)
-
-
-class RunningTrace(Closeable):
-    """Return the rows of a running trace, and facts about it."""
-
-    def __init__(self, probes: Probes, stacks: StackTable) -> None:
-        """Take ownership of `probes`, and read /proc/kallsyms."""
-        self._probes = probes
+    def __init__(self, readings: MapReadings, stacks: StackTable) -> None:
+        """Read /proc/kallsyms."""
+        self._readings = readings
         symbols = live_symbolizer()
-        self._rows = SwapRows(probes, symbols, stacks)
+        self._rows = SwapRows(readings, symbols, stacks)
         self._slot_cache_pages = _slot_cache_pages(symbols)
         self._entries = 0
-
-    def close(self) -> None:
-        """Disconnect from the trace, which continues."""
-        self._probes.close()
 
     def restore(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield rows of page_owner; pages that came back from swap get their first owner."""
@@ -71,23 +42,22 @@ class RunningTrace(Closeable):
 
     def facts(self) -> TraceFacts:
         """Return the description of the trace that a snapshot keeps."""
-        counters = self._probes.counters()
-        at_attach = self._probes.facts["used_at_attach"]
-        missing = max(swap_pages_used() - self._entries, 0)
+        facts, counters = self._readings.facts, self._readings.counters
+        missing = max(pages_used(self._readings.swaps) - self._entries, 0)
         return TraceFacts(
-            attached_at=self._probes.facts["attached_at"],
-            used_at_attach=at_attach,
-            unknown_pages=_unknown_pages(missing, at_attach, counters),
+            attached_at=facts["attached_at"],
+            used_at_attach=facts["used_at_attach"],
+            unknown_pages=_unknown_pages(missing, facts["used_at_attach"], counters),
             lost_pages=counters["entries_full"],
             slot_cache_pages=self._slot_cache_pages,
-            hooks=self._probes.facts["hooks"],
+            hooks=facts["hooks"],
             counters=counters,
         )
 
     def warnings(self) -> list[str]:
         """Return messages about what the trace lost."""
-        counters = self._probes.counters()
-        ended = [] if _lives(self._probes.facts["pid"]) else [_ENDED]
+        counters = self._readings.counters
+        ended = [_ENDED] if self._readings.has_ended else []
         return ended + [f"probes: {counters[name]:,} {COUNTERS[name]}" for name in LOSSES if counters[name]]
 
 
@@ -97,10 +67,6 @@ class RunningTrace(Closeable):
 def _unknown_pages(missing: int, at_attach: int, counters: dict[str, int]) -> int:
     least = max(at_attach - counters["free_unknown"], missing - counters["entries_full"])
     return min(missing, at_attach, max(least, 0))
-
-
-def _lives(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
 
 
 # 0ff67f990bd4, 6.15: mm/swap_slots.c is gone. It reserved up to 64 slots for each processor, which /proc/swaps counted

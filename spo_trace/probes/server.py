@@ -14,18 +14,15 @@ from pathlib import Path
 
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.files.closeable import Closeable
+from spo_trace.probes.paths import RUN, SOCKET
 from spo_trace.probes.probes import Probes
 from spo_trace.version import __version__
 
-__all__ = ["RUN", "SCRATCH", "TraceServer", "connect", "only_one", "own_directory"]
-
-# Writable by root only, and empty after a boot.
-RUN = Path("/run/spo-trace")
+__all__ = ["SCRATCH", "TraceServer", "connect", "only_one", "own_directory"]
 
 # Prefix of the loaders' working directories; a loader that is killed leaves its directory behind.
 SCRATCH = "loader-"
 
-_SOCKET = "trace.sock"
 _LOCK = "lock"
 _TIMEOUT_SECONDS = 10
 _LONGEST = 1 << 16
@@ -43,7 +40,7 @@ class TraceServer(Closeable):
     def __init__(self, probes: Probes, directory: Path = RUN) -> None:
         """Listen in `directory`; the caller must hold the lock of `only_one`."""
         self._probes = probes
-        self._path = own_directory(directory) / _SOCKET
+        self._path = own_directory(directory) / SOCKET
         # An old socket has no listener: this process holds the lock.
         self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX)
@@ -89,7 +86,7 @@ def connect(directory: Path = RUN) -> Probes | None:
 
     Raise SpoTraceError if it does not send them.
     """
-    path = directory / _SOCKET
+    path = directory / SOCKET
     with socket.socket(socket.AF_UNIX) as peer:
         peer.settimeout(_TIMEOUT_SECONDS)
         try:

@@ -13,7 +13,7 @@ from spo_trace.probes.capacity import Capacity, capacity
 from spo_trace.probes.probes import Probes
 from spo_trace.probes.server import TraceServer, only_one
 
-__all__ = ["attached", "map_capacity", "swap_pages_used"]
+__all__ = ["attached", "map_capacity", "pages_used"]
 
 
 def map_capacity(max_entries: int | None) -> Capacity:
@@ -38,13 +38,13 @@ def attached(size: Capacity, *, events: bool) -> Iterator[tuple[Probes, TraceSer
             "pid": os.getpid(),
             "attached_at": datetime.now(UTC).isoformat(timespec="seconds"),
             # Read after the attach, so that it includes all entries written before.
-            "used_at_attach": swap_pages_used(),
+            "used_at_attach": pages_used(Path("/proc/swaps").read_bytes()),
         }
         with TraceServer(probes) as server:
             yield probes, server
 
 
-def swap_pages_used() -> int:
-    """Return the number of pages in use in this machine's swap areas (/proc/swaps)."""
-    areas = proc.swaps(Path("/proc/swaps").read_bytes())
+def pages_used(swaps: bytes) -> int:
+    """Return the number of pages in use in this machine's swap areas, by the text of /proc/swaps."""
+    areas = proc.swaps(swaps)
     return sum(int(area["used"]) for area in areas) // os.sysconf("SC_PAGE_SIZE")

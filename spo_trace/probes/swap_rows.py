@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The probes' maps as rows of a snapshot: swap entries with their owners, and pages that came back from swap."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -31,25 +31,25 @@ RESTORED = np.dtype([("new_ts_nsec", "=u8"), ("owner", OWNER)])
 
 
 class Known(Protocol):
-    """Describe the part of probes.Probes that rows need."""
+    """Describe the part of readings.MapReadings that rows need.
 
-    def read(self, name: str) -> tuple[bytes, bytes]:
-        """Return all keys and all values of a map: `entries` (OWNER), `restored` (RESTORED)."""
-        ...
+    All keys and all values of a map: `entries` (OWNER), and `restored` (RESTORED) as it was at several times.
+    """
+
+    @property
+    def entries(self) -> tuple[bytes, bytes]: ...
+
+    @property
+    def restored(self) -> Sequence[tuple[bytes, bytes]]: ...
 
     def stacks(self) -> dict[int, tuple[int, ...]]:
         """Return the addresses of the stack of each stack depot handle."""
-        ...
-
-    def counters(self) -> dict[str, int]:
-        """Return the counters."""
         ...
 
 
 class _Restored(NamedTuple):
     pfns: Array
     values: Array
-    seen: tuple[int, int]
 
 
 class SwapRows:
@@ -64,7 +64,7 @@ class SwapRows:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of `schema.SWAP`, in order of swap entry."""
-        entries, owners = self._sorted("entries", OWNER)
+        entries, owners = _sorted(self._known.entries, OWNER)
         for start in range(0, len(entries), _ROWS):
             yield self._batch(entries[start : start + _ROWS], owners[start : start + _ROWS])
 
@@ -88,31 +88,21 @@ class SwapRows:
         Such a row is `swapped`, as a kernel with the RFC's patches marks it. The owner that page_owner prints, which is
         that of the swap-in, goes to the columns of `schema.KERNEL_OWNER`.
         """
-        restored = self._read_restored()
+        restored = [_Restored(*_sorted(reading, RESTORED)) for reading in self._known.restored]
         for batch in batches:
-            if self._seen() != restored.seen:
-                restored = self._read_restored()
-            yield self._restored_batch(batch, restored)
+            yield self._restored_batch(batch, [reading for reading in restored if len(reading.pfns)])
 
-    # If these counters are unchanged, no page was swapped in or migrated after the map was read.
-    def _seen(self) -> tuple[int, int]:
-        counters = self._known.counters()
-        return counters["in_pages"], counters["migrated"]
-
-    def _read_restored(self) -> _Restored:
-        seen = self._seen()
-        return _Restored(*self._sorted("restored", RESTORED), seen)
-
-    def _restored_batch(self, batch: pa.RecordBatch, restored: _Restored) -> pa.RecordBatch:
+    def _restored_batch(self, batch: pa.RecordBatch, restored: Sequence[_Restored]) -> pa.RecordBatch:
         pfns, times = values_of(batch.column("pfn")), values_of(batch.column("ts_nsec"))
-        if not len(restored.pfns):
-            return batch
-        at = np.minimum(np.searchsorted(restored.pfns, pfns), len(restored.pfns) - 1)
-        # A different allocation time means that the page frame now holds another page.
-        found = (restored.pfns[at] == pfns) & (restored.values["new_ts_nsec"][at] == times)
-        if not found.any():
-            return batch
-        return self._continued(batch, found, restored.values["owner"][at[found]])
+        owners = np.zeros(len(batch), OWNER)
+        found = np.zeros(len(batch), np.bool_)
+        for reading in restored:
+            at = np.minimum(np.searchsorted(reading.pfns, pfns), len(reading.pfns) - 1)
+            # A different allocation time means that the page frame held another page.
+            known = (reading.pfns[at] == pfns) & (reading.values["new_ts_nsec"][at] == times)
+            owners[known] = reading.values["owner"][at[known]]
+            found |= known
+        return self._continued(batch, found, owners[found]) if found.any() else batch
 
     def _continued(self, batch: pa.RecordBatch, found: Array, owners: Array) -> pa.RecordBatch:
         columns = {name: batch.column(name) for name in batch.schema.names}
@@ -124,11 +114,6 @@ class SwapRows:
             columns[name] = _replaced(columns[name], found, values)
         columns["comm"] = _renamed(columns["comm"], found, owners["comm"])
         return record_batch(columns, pa.schema([*schema.PAGES, *schema.KERNEL_OWNER]))
-
-    def _sorted(self, name: str, kind: np.dtype[Any]) -> tuple[Array, Array]:
-        raw_keys, raw_values = self._known.read(name)
-        keys, where = np.unique(np.frombuffer(raw_keys, "=u8"), return_index=True)
-        return keys, np.frombuffer(raw_values, kind)[where]
 
     def _ids(self, handles: Array) -> Array:
         different, where = np.unique(handles, return_inverse=True)
@@ -144,6 +129,11 @@ class SwapRows:
             else:
                 self._stack_ids[handle] = self._stacks.intern(self._symbols.block(addresses))
         return self._stack_ids[handle]
+
+
+def _sorted(raw: tuple[bytes, bytes], kind: np.dtype[Any]) -> tuple[Array, Array]:
+    keys, where = np.unique(np.frombuffer(raw[0], "=u8"), return_index=True)
+    return keys, np.frombuffer(raw[1], kind)[where]
 
 
 def _comms(raw: Array) -> tuple[list[str], Array]:

@@ -8,9 +8,12 @@ from spo_trace.analysis.keys import FRAME_KEYS
 from spo_trace.analysis.question import Question
 from spo_trace.errors import Argument, UsageError
 
-__all__ = ["METHODS", "MethodReason", "check_method", "counts_lack_stacks", "is_about_stacks"]
+__all__ = ["METHODS", "MethodReason", "checked_method", "counts_lack_stacks", "is_about_stacks"]
 
-METHODS = ("auto", "counts", "full")
+METHODS = ("auto", "counts", "memory", "text")
+
+# As it was called before there were other ways of reading every record.
+_OLD_NAMES = {"full": "text"}
 
 
 class MethodReason(StrEnum):
@@ -29,15 +32,17 @@ class MethodReason(StrEnum):
     NO_RECORDS = "no-records"
 
 
-def check_method(method: str, question: Question) -> None:
-    """Raise UsageError for a method that does not exist, or that cannot answer the question."""
+def checked_method(method: str, question: Question) -> str:
+    """Return a method's name in METHODS; raise UsageError if it has none, or if it cannot answer the question."""
+    method = _OLD_NAMES.get(method, method)
     if method not in METHODS:
         raise UsageError(f"there is no method {method!r}", hint=f"choose one of {', '.join(METHODS)}")
     if method == "counts" and not is_about_stacks(question):
         raise UsageError(
             ("the kernel's counts are by stack only: they cannot be used with other keys or ", Argument("where")),
-            hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "full")),
+            hint=(Argument("by"), f" with some of {', '.join(FRAME_KEYS)}, or ", Argument("method", "text")),
         )
+    return method
 
 
 def is_about_stacks(question: Question) -> bool:

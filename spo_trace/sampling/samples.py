@@ -27,10 +27,14 @@ from spo_trace.sampling.stack_counts import KernelCounts
 from spo_trace.schema import KEY_KNOWN, SCHEMA_VERSION
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.meta import Meta, SourceFacts
+from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.source import Source
 
 __all__ = ["SERIES_AMOUNTS", "Sample", "amounts_of", "swap_in_all_or_none", "take_samples"]
+
+# Methods that read every record.
+_OF_RECORDS = ("memory", "text")
 
 SERIES_AMOUNTS = [*(f"{name}_bytes" for name in PARTS), "total_bytes"]
 
@@ -135,15 +139,15 @@ def _read(
     page_size: int | None,
     progress: Progress | None,
 ) -> tuple[str, MethodReason, pd.DataFrame, Meta]:
-    full = partial(_read_in_full, source, question, jobs, page_size, progress)
-    if method == "full" or not is_about_stacks(question):
-        return "full", MethodReason.ASKED if method == "full" else MethodReason.QUESTION, *full()
+    records = partial(_read_records, source, question, jobs, page_size, progress)
+    if method in _OF_RECORDS or not is_about_stacks(question):
+        return records(MethodReason.ASKED if method in _OF_RECORDS else MethodReason.QUESTION)
     warnings: list[str] = []
     machine = facts_before(source, warnings, page_size)
     why = MethodReason.ASKED if method == "counts" else MethodReason.COUNTS_SUFFICE
     if method == "auto" and counts_lack_stacks(machine.kernel_release):
         try:
-            return "full", MethodReason.COUNTS_LACK_STACKS, *full()
+            return records(MethodReason.COUNTS_LACK_STACKS)
         except NoRecords:
             why = MethodReason.NO_RECORDS
     # Without boot_id or uptime, the records of page_owner show the boot and the time. The counts do not.
@@ -157,15 +161,21 @@ def _read(
         raise SpoTraceError(
             f"no counts of stacks: {text}", hint=(Argument("method", "auto"), " reads page_owner instead")
         )
-    return "full", MethodReason.NO_COUNTS, *full()
+    return records(MethodReason.NO_COUNTS)
 
 
-def _read_in_full(
-    source: Source, question: Question, jobs: int | None, page_size: int | None, progress: Progress | None
-) -> tuple[pd.DataFrame, Meta]:
+def _read_records(
+    source: Source,
+    question: Question,
+    jobs: int | None,
+    page_size: int | None,
+    progress: Progress | None,
+    why: MethodReason,
+) -> tuple[str, MethodReason, pd.DataFrame, Meta]:
     with naming_full_disk(), tempfile.TemporaryDirectory(dir=scratch_directory()) as directory:
         snap = collect(source, Path(directory) / "sample.spo", jobs=jobs, page_size=page_size, progress=progress)
-        return amounts_of(snap, question), snap.meta
+        method = "memory" if snap.meta.method is Method.MEMORY else "text"
+        return method, why, amounts_of(snap, question), snap.meta
 
 
 def _check_order(number: int, seconds: float | None, last: float) -> None:

@@ -26,8 +26,8 @@ _VERSION = 1
 class SeriesMeta:
     """Hold the question that the samples answer (`by`, `where`), how they were read, and the machine.
 
-    `method` is counts or full, `method_reason` a code of MethodReason; `page_size` is in bytes. All but `by` may be
-    None: unknown, for `where` no condition.
+    `method` is counts, memory or text (in older recordings full), `method_reason` a code of MethodReason; `page_size`
+    is in bytes. All but `by` may be None: unknown, for `where` no condition.
     """
 
     by: list[str]

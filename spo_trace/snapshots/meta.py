@@ -9,6 +9,7 @@ from enum import StrEnum
 from spo_trace.formats.missing import Why
 from spo_trace.formats.proc import SwapArea, Zone
 from spo_trace.formats.reasons import Reason, Skipped
+from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom
 
 __all__ = [
@@ -30,6 +31,7 @@ class Origin(StrEnum):
 
     DEBUGFS = "debugfs"
     BPF = "bpf"
+    MEMORY = "memory"
 
 
 @dataclass(slots=True)
@@ -183,7 +185,9 @@ class Meta:
 
     `files`: the counts of each kernel file that was read. `missing`: why a file of page_owner_stacks was not read.
     `warnings`: those shown to the user during the collection. `page_columns`: the columns of pages.parquet if some were
-    left out, else None. `cost`: None unless the snapshot was taken live.
+    left out, else None. `method`: how the owners were read, None in snapshots before version 4. `compared`: number of
+    records that debugfs and memory had alike before memory was read, None if they were not compared. `method_why`: why
+    not, or why text was read in place of memory. `cost`: None unless the snapshot was taken live.
     """
 
     schema_version: int
@@ -194,6 +198,9 @@ class Meta:
     swap_owner: SwapOwner = SwapOwner()
     files: Mapping[str, FileCounts] = field(default_factory=dict)
     missing: Mapping[str, Why] = field(default_factory=dict)
+    method: Method | None = None
+    compared: int | None = None
+    method_why: str | None = None
     cost: CollectionCost | None = None
     warnings: Sequence[str] = ()
     page_columns: Sequence[str] | None = None

@@ -23,6 +23,7 @@ from spo_trace.snapshots.meta import (
     TraceFacts,
     reason_text,
 )
+from spo_trace.snapshots.method import Method
 from spo_trace.version import UPGRADE
 
 __all__ = ["NAME", "meta_bytes", "read_meta"]
@@ -64,11 +65,22 @@ def _meta(fields: JsonFields, version: int) -> Meta:
         swap_owner=_swap_owner(fields.nested("swap_owner")),
         files={name: _file_counts(files.nested(name), version) for name in files},
         missing={name: _why(missing.nested(name)) for name in missing} if missing else {},
+        method=_method(fields),
+        compared=fields.number_or_none("compared"),
+        method_why=fields.text_or_none("method_why"),
         cost=_cost(fields.nested_or_none("cost")),
         warnings=fields.texts("warnings"),
         page_columns=fields.texts("page_columns") if fields.has("page_columns") else None,
         machine=read_machine(fields, version),
     )
+
+
+# Versions before 4 have none.
+def _method(fields: JsonFields) -> Method | None:
+    name = fields.text_or_none("method")
+    if name is not None and name not in set(Method):
+        raise fields.wrong("method", f"one of {', '.join(Method)}")
+    return None if name is None else Method(name)
 
 
 def _source(fields: JsonFields | None) -> SourceFacts:
@@ -87,7 +99,7 @@ def _swap_owner(fields: JsonFields) -> SwapOwner:
     return SwapOwner(
         origin,
         _why(fields) if origin is None else None,
-        fields.flag("kept_by_kernel", default=origin is Origin.DEBUGFS),
+        fields.flag("kept_by_kernel", default=origin is not None and origin is not Origin.BPF),
         _trace(fields) if origin is Origin.BPF else None,
     )
 
@@ -168,6 +180,9 @@ def meta_bytes(meta: Meta) -> bytes:
         "swap_owner": _swap_owner_json(meta.swap_owner),
         "files": {name: _file_json(counts) for name, counts in meta.files.items()},
         "missing": {name: {"code": why.code, "why": why.text} for name, why in meta.missing.items()},
+        "method": meta.method,
+        "compared": meta.compared,
+        "method_why": meta.method_why,
         "cost": asdict(meta.cost) if meta.cost else None,
         "warnings": list(meta.warnings),
     }

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby
-from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -14,40 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spo_trace import schema
-from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
-from spo_trace.files.descriptors import begins_with, names
-from spo_trace.files.kind import Kind
 from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.formats.arrays import numbers
 from spo_trace.formats.record import Reject
-from spo_trace.snapshots import rejects_file
 from spo_trace.snapshots.meta import Meta
 from spo_trace.snapshots.meta_json import NAME, meta_bytes
 from spo_trace.snapshots.rejects_file import RejectsFile
 
-__all__ = ["SNAPSHOT", "SnapshotWriter"]
+__all__ = ["SnapshotWriter"]
 
 # Large enough to amortise the cost of a row group, small enough that the last one is compressed quickly.
 _ROW_GROUP = 1 << 18
-
-# How each file of a snapshot begins.
-_FILES = {
-    NAME: b'{\n "schema_version": ',
-    rejects_file.NAME: b"# ",
-    **dict.fromkeys((f"{name}.parquet" for name in schema.TABLES), b"PAR1"),
-}
-
-
-def _files(directory: int) -> list[str] | None:
-    found = names(directory)
-    if NAME in found and all(name in _FILES and begins_with(_FILES[name], name, directory) for name in found):
-        return found
-    return None
-
-
-# A directory with any other file is not a snapshot and is never replaced.
-SNAPSHOT = Kind("a snapshot", _files)
 
 
 class SnapshotWriter(Closeable):
@@ -57,17 +34,12 @@ class SnapshotWriter(Closeable):
     """
 
     def __init__(
-        self,
-        target: Path,
-        *,
-        force: bool = False,
-        access: Access = OWN,
-        ahead: bool = False,
-        tables: Mapping[str, pa.Schema] = schema.TABLES,
+        self, output: OutputDirectory, *, ahead: bool = False, tables: Mapping[str, pa.Schema] = schema.TABLES
     ) -> None:
+        """Take the directory `output`, see `snapshot_directory`; it is created if it was not entered yet."""
         self._ahead = ahead
         self._columns = tables
-        self._output = OutputDirectory(target, SNAPSHOT, access=access, force=force)
+        self._output = output
         self._rejects = RejectsFile(self._output.create)
         self._tables: dict[str, _TableWriter] = {}
 

@@ -42,10 +42,13 @@ def file_text(name: str, path: Path, note: str | None = None) -> KernelText:
         outcome.pageblock_order = pageblock_order(head)
         return KernelText(name, PlainFile(raw), size, note, outcome)
 
+    raw.close()
+
+    # Opened again when it is read, because not every text is.
     def chunks() -> Iterator[bytes]:
-        with raw:
-            for chunk in read_chunks(outcome, raw, head):
-                outcome.reached = raw.tell()
+        with open_regular(path) as file:
+            for chunk in read_chunks(outcome, file, head):
+                outcome.reached = file.tell()
                 yield chunk
 
     return KernelText(name, cleaned(name, chunks(), outcome), size, note, outcome)

@@ -1,32 +1,29 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A crash dump, or a dump of a virtual machine's memory, as a source: what the kernel would have printed."""
 
-import struct
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Sequence
 
-from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.errors import UsageError
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.reasons import Skipped
-from spo_trace.formats.runs import Records, gathered
-from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText, Outcome
+from spo_trace.formats.text import Chunks, KernelText
 from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.dump import kernel_of, open_dump
-from spo_trace.memory.problem import COPY_AGAIN, Problem
 from spo_trace.memory.symbol_table import Symbol, in_kallsyms
 from spo_trace.sources.dump_input import is_dump_file
 from spo_trace.sources.input_file import open_file
+from spo_trace.sources.memory_texts import (
+    NO_SWAP_PAGE_OWNER,
+    OWNER_FILES,
+    SWAP_OFF,
+    MemoryTexts,
+    explained,
+)
 
 __all__ = ["DumpSource"]
 
-T = TypeVar("T")
-
 _NOT_IN_DUMP = Why(Missing.NOT_IN_CAPTURE, "not in the dump")
-_NO_COUNTS = Why(Missing.NO_FILE, "the kernel does not count pages by stack (Linux 6.8 and later)")
-_NO_SWAP_PAGE_OWNER = Why(Missing.NO_FILE, "the kernel has no swap_page_owner")
-_SWAP_OFF = Why(Missing.NOT_SWITCHED_ON, "page_owner did not track swap", "boot the machine with page_owner=on,swap")
 
 
 class DumpSource:
@@ -44,11 +41,12 @@ class DumpSource:
                 hint="a snapshot is of one machine at one time: name one dump",
             )
         self._title = ", ".join(paths)
-        with _explained(self._title):
+        with explained(self._title):
             file = open_file(dumps[0])
             weakref.finalize(self, file.close)
             dump = open_dump(file)
             self._capture = MemoryCapture(kernel_of(dump, _symbols(others[0]) if others else None))
+        self._texts = MemoryTexts(self._capture, self._title, Skipped.NOT_IN_DUMP)
 
     @property
     def options(self) -> dict[str, str]:
@@ -57,64 +55,18 @@ class DumpSource:
 
     def open(self, name: str) -> KernelText | None:
         """Return the text of the file `name` of PATHS, None if the dump has no such file."""
-        capture = self._capture
-        with _explained(self._title):
-            match name:
-                case "page_owner":
-                    outcome = Outcome()
-                    runs = self._counted(capture.page_owner(), outcome)
-                    return KernelText(name, DelimitedRecords(runs), outcome=outcome)
-                case "swap_page_owner":
-                    return self._swap_page_owner()
-                case "show_stacks_handles":
-                    return KernelText(name, Chunks(self._pieces(capture.show_stacks_handles())))
-                case "show_handles" if capture.counts_pages:
-                    return KernelText(name, Chunks(self._pieces(capture.show_handles())))
-        text = capture.facts.get(name)
+        if name in OWNER_FILES:
+            return self._texts.open(name)
+        text = self._capture.facts.get(name)
         return None if text is None else KernelText(name, Chunks([text]))
 
     def why_missing(self, name: str) -> Why:
         """Return why `open` returned None."""
         if name == "swap_page_owner":
-            return _SWAP_OFF if self._capture.tracking.exists else _NO_SWAP_PAGE_OWNER
-        return _NO_COUNTS if name in ("show_stacks", "show_handles") else _NOT_IN_DUMP
-
-    def _swap_page_owner(self) -> KernelText | None:
-        if not self._capture.tracking.on:
-            return None
-        count = self._capture.swap_count
-        outcome, note = Outcome(), None
-        if count.lost:
-            # A missing node has an unknown number of records, so that the used entries are the only right total.
-            missing = max((count.used or 0) - count.records, 1)
-            outcome.skipped = {Skipped.NOT_IN_DUMP: missing}
-            of_all = "" if count.used is None else f" of {count.used:,}"
-            note = f"{count.records:,}{of_all} owners of swap; the rest was filtered out of the dump"
-        records = DelimitedRecords(self._pieces(gathered(self._capture.swap_page_owner())))
-        return KernelText("swap_page_owner", records, note=note, outcome=outcome)
-
-    def _counted(self, records: Iterable[bytes], outcome: Outcome) -> Iterator[Records]:
-        yield from self._pieces(gathered(records))
-        if self._capture.unread_pages:
-            outcome.skipped = {Skipped.NOT_IN_DUMP: self._capture.unread_pages}
-
-    def _pieces(self, pieces: Iterable[T]) -> Iterator[T]:
-        with _explained(self._title):
-            yield from pieces
+            return SWAP_OFF if self._capture.tracking.exists else NO_SWAP_PAGE_OWNER
+        return self._texts.why_no_counts() if name in ("show_stacks", "show_handles") else _NOT_IN_DUMP
 
 
 def _symbols(path: str) -> list[Symbol]:
     with open_file(path) as file:
         return [symbol for symbol in in_kallsyms(file) if not symbol.module]
-
-
-# Every number of a dump is input. Those that bound work are checked where they are read; a wrong offset or length
-# shows as one of these errors.
-@contextmanager
-def _explained(title: str) -> Iterator[None]:
-    try:
-        yield
-    except Problem as problem:
-        raise SpoTraceError(f"{title}: {problem.message}", hint=problem.hint) from problem
-    except (ValueError, IndexError, OverflowError, struct.error) as error:
-        raise SpoTraceError(f"{title}: the dump is damaged ({error})", hint=COPY_AGAIN) from error

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.sources.backends import STACKS_TIMEOUT, backend_name
 from spo_trace.sources.capture import CaptureSource
-from spo_trace.sources.choose import backend_name, captured, choose_source
+from spo_trace.sources.choose import captured, choose_source
 from spo_trace.sources.input_file import entries
-from spo_trace.sources.live import STACKS_TIMEOUT
 from spo_trace.sources.other_input import error_for_path
 from spo_trace.sources.source import Source
 
@@ -19,16 +19,22 @@ __all__ = ["choose_series", "paced"]
 
 
 def choose_series(
-    backend: str | None, paths: Sequence[str], jobs: int | None = None, stacks_timeout: float = STACKS_TIMEOUT
+    backend: str | None,
+    paths: Sequence[str],
+    jobs: int | None = None,
+    stacks_timeout: float = STACKS_TIMEOUT,
+    method: str = "auto",
 ) -> Iterator[Source]:
     """Return the sources of samples; for this machine, an endless series.
 
     A path is a capture (see CaptureSource) or a directory of captures, which are used in order of name. For the
-    simulator, the only path is a scenario; each of its stages is a sample.
+    simulator, the only path is a scenario; each of its stages is a sample. `method`: one of LIVE_METHODS.
     """
     name = backend_name(backend, paths)
     if name == "live":
-        return iter(lambda: choose_source(name, [], jobs=jobs, stacks_timeout=stacks_timeout), None)
+        return iter(lambda: choose_source(name, [], jobs=jobs, stacks_timeout=stacks_timeout, method=method), None)
+    if method == "memory":
+        choose_source(name, paths, method=method)
     if name == "simulator":
         from spo_trace.sources.simulator import simulated_stages
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from spo_trace.cli import command_line
+from spo_trace.cli.app import command_line
 
 __all__ = ["commands", "options_of", "reference"]
 

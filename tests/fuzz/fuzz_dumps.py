@@ -46,16 +46,14 @@ def prepare(directory: Path) -> Try:
     """Return the function that runs a case."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     original = small_dump()
-    # Words that are addresses of kernel memory, to point to other places.
-    words = [word for page in list(original.pages.values())[::50] for word in struct.unpack("<512Q", page)]
-    pointers = sorted({word for word in words if word >> 47 == 0x1FFFF})
+    pointers = pointers_in(original)
     target = directory / "vmcore"
 
     def attempt(number: int) -> str | None:
         choose = random.Random(number)
         dump, how = original, "headers"
         if choose.random() < 0.7:
-            dump, how = _damaged(original, choose, pointers)
+            dump, how = damaged(original, choose, pointers)
         data = choose.choice(_FORMATS)(dump)
         if how == "headers":
             data = _bytes(data, choose)
@@ -83,7 +81,14 @@ def _records(source: DumpSource) -> list[int]:
     return found
 
 
-def _damaged(dump: Dump, choose: random.Random, pointers: list[int]) -> tuple[Dump, str]:
+def pointers_in(dump: Dump) -> list[int]:
+    """Return addresses of kernel memory, to which damaged words may point."""
+    words = [word for page in list(dump.pages.values())[::50] for word in struct.unpack("<512Q", page)]
+    return sorted({word for word in words if word >> 47 == 0x1FFFF})
+
+
+def damaged(dump: Dump, choose: random.Random, pointers: list[int]) -> tuple[Dump, str]:
+    """Return a dump with other words, or without some pages, and what was changed."""
     pages, numbers = dict(dump.pages), sorted(dump.pages)
     if choose.random() < 0.2:
         lost = choose.sample(numbers, choose.choice((1, 5, 50, 500)))

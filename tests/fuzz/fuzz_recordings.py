@@ -63,7 +63,7 @@ def _record(directory: Path) -> None:
             total = [number << 20, 8192]
             known = {"comm": ["dd", "cat"], "key_known": True, "swap_bytes": 0, "swap_cache_bytes": 0}
             table = pd.DataFrame({**known, "mem_bytes": total, "total_bytes": total})
-            recording.add(Sample(number, number * 60.0, "2026-01-01T00:00:00+00:00", "full", 0.1, table, _META))
+            recording.add(Sample(number, number * 60.0, "2026-01-01T00:00:00+00:00", "text", 0.1, table, _META))
 
 
 def _exchange(directory: Path, choose: random.Random) -> str:

@@ -201,7 +201,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run = in_process(
             *("watch", "--from", name, "--by", "stack", "--method", "counts", "--record", f"r-{name}"), cwd=directory
         )
-        warned = f"spo-trace: warning: sample 1: s{MISSING}; --method full has all stacks\n"
+        warned = f"spo-trace: warning: sample 1: s{MISSING}; --method text has all stacks\n"
         assert run.stderr.decode().count(warned) == run.stderr.decode().count("warning") == (name == "7.2.13")
     return directory
 
@@ -209,7 +209,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("release", ["7.2.13", "6.12.63"])
 def test_a_trend_of_counts_that_lack_stacks_warns(counted: Path, release: str) -> None:
     run = in_process("trend", f"r-{release}", cwd=counted)
-    warned = f"spo-trace: warning: S{MISSING}; record with --method full\n"
+    warned = f"spo-trace: warning: S{MISSING}; record with --method text\n"
     assert run.stderr.decode().count(warned) == run.stderr.decode().count("warning") == (release == "7.2.13")
     meta = json.loads((counted / f"r-{release}" / "series.json").read_text())
     assert (meta["method"], meta["method_reason"]) == ("counts", "asked")

@@ -10,9 +10,9 @@ from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.dump import kernel_of, open_dump
 from tests.oracle.captures import read
 from tests.vm import guest, kernels
-from tests.vm.jobs.memory_capture import write
 from tests.vm.makedumpfile import LEVELS, check_filtered, has_makedumpfile
 from tests.vm.memory_records import records, with_stacks
+from tests.vm.memory_text import write
 from tests.vm.qemu import Machine
 from tests.vm.support import JOBS
 

@@ -1,80 +1,67 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Parallel readers on real kernels: no record is lost or duplicated at the borders of their ranges."""
+"""Live snapshots on real kernels: several readers lose and duplicate no record; an interrupt leaves nothing."""
 
-import json
-import pickle
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from spo_trace.sources.kernel_file import LONGEST_RECORD
-from tests.oracle import framed
-from tests.vm import guest, kernels
-from tests.vm.qemu import Machine
+import spo_trace as spo
+from tests.vm.support import Guest, boot, keys
 
 pytestmark = pytest.mark.vm
 
-Key = tuple[int, int]
-
-SEAMS = 'cd "$VM/../.." && python -m tests.vm.jobs.seams $OUT > $OUT/seams.json'
-# Other fields of a page may change in this many records while the pages stay allocated.
-CHANGE = 64
-
-# Ctrl-C as soon as it starts to write, which is before it reads.
-INTERRUPTED = """
+# The captures before and after show which records stay the same.
+JOB = r"""
+capture before
+for jobs in 1 2 3 8; do
+    spo-trace snapshot --jobs $jobs -o $OUT/$jobs.spo || exit 1
+done
+capture after
 mkdir /run/here && cd /run/here && python - <<'PYTHON'
 import os, signal, subprocess, time
-# It is ignored here, as in all background processes of a script, and child processes would inherit that.
+# SIGINT is ignored here, as in all background processes of a script, and child processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-snapshot = subprocess.Popen(["spo-trace", "snapshot", "--jobs", "2", "-o", "now.spo"])
-while not os.listdir():
-    time.sleep(0.01)
-snapshot.send_signal(signal.SIGINT)
-print("ended with", snapshot.wait(), "and left", os.listdir())
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    snapshot = subprocess.Popen(["spo-trace", "snapshot", "-o", "now.spo"])
+    # While the collector reads.
+    while not any(name == "page_owner.gz" for _, _, names in os.walk(".") for name in names):
+        time.sleep(0.01)
+    snapshot.send_signal(number)
+    print(number.name, "ended with", snapshot.wait(), "and left", os.listdir())
+    print("collectors:", subprocess.run(["pgrep", "-c", "spo-collect"], capture_output=True, text=True).stdout.strip())
 PYTHON
 """
 
 
 @pytest.mark.parametrize("kernel", ["6.1-stock", "6.12-stock", "7.2-spo"])
-def test_readers_of_ranges_agree_with_one_reader_and_can_be_interrupted(kernel: str, tmp_path: Path) -> None:
-    outcome = run(kernel, SEAMS + INTERRUPTED, tmp_path)
-    found = [json.loads(line) for line in (tmp_path / "seams.json").read_text().splitlines()]
-    assert [one["jobs"] for one in found] == [1, 2, 3, 8] * 2
-    before, after = (records_in(tmp_path / name) for name in ("before", "after"))
-    has = {key for key, _, _ in after}
-    stayed = {key: size for key, record, size in before if not record.early and key in has}
+def test_readers_agree_and_can_be_interrupted(kernel: str, tmp_path: Path) -> None:
+    processors = 2 if kernel == "7.2-spo" else 1
+    guest = boot(kernel, "page_owner=on", JOB, tmp_path, processors=processors, disks_mib=())
+    before, after = (keys(guest.stage(name), "page_owner") for name in ("before", "after"))
+    stayed = before & after
     assert len(stayed) > 3000
-    for one in found:
-        assert one["ranges"]
-        assert (one["too_large"] > 0) == (one["room"] < LONGEST_RECORD)
-        check_keys([key for key, _, _ in records_in(tmp_path / one["file"])], stayed, one["room"])
-    assert "interrupted; no files were left behind" in outcome.log
-    assert "ended with 130 and left []" in outcome.log
+    for jobs in (1, 2, 3, 8):
+        check(guest, jobs, stayed)
+    assert "interrupted; no files were left behind" in guest.log
+    ended = re.findall(r"^(\w+) ended with (-?\d+) and left (.*)$", guest.log, re.MULTILINE)
+    assert ended == [("SIGINT", "130", "[]"), ("SIGTERM", "143", "[]"), ("SIGHUP", "129", "[]")]
+    assert re.findall(r"^collectors: (\d+)$", guest.log, re.MULTILINE) == ["0"] * 3
 
 
-def check_keys(keys: list[Key], stayed: dict[Key, int], room: int) -> None:
-    """Check that all lasting records that fit are present, that too large ones are not, and that none is duplicated."""
-    has, pfns = set(keys), [pfn for pfn, _ in keys]
-    assert [key for key, size in stayed.items() if size < room - CHANGE and key not in has] == []
-    assert [key for key, size in stayed.items() if size >= room + CHANGE and key in has] == []
+def check(guest: Guest, jobs: int, stayed: set[tuple[int, int]]) -> None:
+    """Check that a snapshot has all lasting records once, and what it says about itself."""
+    snap = spo.open(guest.out / f"{jobs}.spo")
+    found = list(zip(snap.pages["pfn"].astype("uint64"), snap.pages["ts_nsec"].astype("uint64"), strict=True))
+    assert stayed - set(found) == set()
+    pfns = [pfn for pfn, _ in found]
     assert [pfn for pfn, number in Counter(pfns).items() if number > 1] == []
     assert pfns == sorted(pfns)
-
-
-def records_in(path: Path) -> list[tuple[Key, framed.Record, int]]:
-    """Return PFN and time, the record as parsed by the oracle, and its size, for each record of a reading."""
-    texts: list[bytes] = pickle.loads(path.read_bytes())
-    records = [(framed.memory(text)[0], len(text)) for text in texts]
-    return [((record.number, record.ts_nsec), record, size) for record, size in records]
-
-
-def run(kernel: str, job: str, out: Path) -> guest.Outcome:
-    """Run a job on a kernel booted with page_owner=on; skip the test if there is no such kernel."""
-    try:
-        machine = Machine(
-            kernels.find(kernel), "page_owner=on", processors=2 if kernel == "7.2-spo" else 1, disks_mib=()
-        )
-    except kernels.KernelMissing as missing:
-        pytest.skip(str(missing))
-    return guest.run(machine, job, out, time_limit=600)
+    assert (snap.meta.method, snap.meta.source.kind) == ("text", "live")
+    assert snap.stacks["handle"].isna().all()
+    cost = snap.meta.cost
+    assert cost is not None
+    read = snap.meta.files["page_owner"]
+    assert 0 < read.seconds <= cost.skew_seconds <= cost.seconds
+    assert cost.own_pages is None or cost.own_pages > 0

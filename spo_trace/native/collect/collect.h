@@ -31,8 +31,13 @@
 struct options {
 	const char *root;
 	const char *target;
+	const char *plan;
 	int readers;
 	int timeout_ms;
+	int progress;
+	long last_pfn;
+	int messages;
+	char **command;
 };
 
 /* message.c */
@@ -54,6 +59,29 @@ void put_number(struct lines *lines, uint64_t number);
 void put_flush(struct lines *lines);
 bool write_all(int fd, const void *bytes, size_t size);
 bool join_path(char *path, const char *directory, const char *name);
+
+/* progress.c: what is read, when, and by which processes */
+struct reading {
+	const char *name;
+	int64_t began_ms;
+};
+
+void progress_open(const struct options *options);
+struct reading progress_begin(const char *name);
+void progress_at(const char *name, int64_t position);
+void progress_end(const struct reading *reading, uint64_t repeated);
+void progress_child(pid_t pid);
+void progress_write(void);
+
+/* owner.c: the user who called sudo */
+struct owner {
+	bool is_given;
+	uid_t uid;
+	gid_t gid;
+};
+
+struct owner owner_in(int directory, const char *target);
+void owner_give(struct owner *owner, int fd);
 
 /* output.c: the capture, a directory or an archive on standard output */
 void output_open(const char *target);
@@ -78,6 +106,7 @@ typedef void (*pack_sink)(void *context, const void *bytes, size_t size);
 
 const char *gzip_suffix(void);
 void gzip_begin(struct archive_file *file, const char *name);
+void plain_begin(struct archive_file *file, const char *name);
 void gzip_write(struct archive_file *file, const void *bytes, size_t size);
 void gzip_end(struct archive_file *file, bool kept);
 struct packer *packer_new(void);
@@ -101,17 +130,24 @@ enum handles_of { HANDLES_OF_COLLECTOR, HANDLES_OF_KERNEL };
 bool records_copy(const struct options *options, enum record_kind kind, const char *path,
 		  enum handles_of *handles);
 
+/* memory.c: page_owner and swap_page_owner out of kernel memory */
+bool memory_copy(const struct options *options);
+
 /* memory_lack.c: reads that fail with ENOMEM */
 struct lack {
 	int64_t known;
 	int64_t left_us;
 	uint64_t too_large;
+	uint64_t repeated;
 	bool has_waited;
 };
 
 enum lack_found { LACK_PASSED, LACK_SKIPPED, LACK_LASTS };
 
 enum lack_found lack_pass(struct lack *lack, int fd, uint8_t *room, int64_t *position, int64_t end);
+
+/* then.c */
+void collect_in_child(const struct options *options);
 
 /* small_files.c */
 int open_regular(const char *path);

@@ -68,6 +68,7 @@ static int start_gzip(struct archive_file *file, const char *program)
 		execl(program, program, "-1", "-n", (char *)NULL);
 		_exit(127);
 	}
+	progress_child(file->child);
 	close(ends[0]);
 	return ends[1];
 }
@@ -84,6 +85,13 @@ void gzip_begin(struct archive_file *file, const char *name)
 	memcpy(whole + length, suffix, strlen(suffix) + 1);
 	*file = (struct archive_file){ .fd = output_begin(whole) };
 	file->into = program ? start_gzip(file, program) : file->fd;
+}
+
+/* A file that is not compressed. */
+void plain_begin(struct archive_file *file, const char *name)
+{
+	*file = (struct archive_file){ .fd = output_begin(name) };
+	file->into = file->fd;
 }
 
 /* Without an error: a file system may not support it, and it only saves memory. */

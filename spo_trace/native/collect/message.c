@@ -117,6 +117,8 @@ const char *errno_name(int number)
 		return "ENOMEM";
 	case E2BIG:
 		return "E2BIG";
+	case EFBIG:
+		return "EFBIG";
 	default:
 		return "UNKNOWN";
 	}

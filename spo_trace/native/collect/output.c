@@ -35,6 +35,7 @@ static struct {
 	char temporary[NAME_BYTES];
 	int parent;
 	int directory;
+	struct owner owner;
 	uint64_t written;
 	int count;
 	char names[MAX_NAMES][NAME_BYTES];
@@ -150,6 +151,7 @@ static void open_directory(void)
 			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (out.directory < 0 || !is_ours())
 		die(out.target, " was replaced while it was being created", "");
+	out.owner = owner_in(out.parent, out.target);
 }
 
 void output_open(const char *target)
@@ -276,6 +278,8 @@ void output_end(int fd, bool kept)
 
 	if (!out.target && kept)
 		add_member(name, fd);
+	if (out.target && kept)
+		owner_give(&out.owner, fd);
 	if (out.target && !kept)
 		unlinkat(out.directory, name, 0);
 	out.count -= !kept;
@@ -344,6 +348,7 @@ void output_commit(void)
 	    fstat(out.directory, &opened) < 0 || named.st_ino != opened.st_ino ||
 	    named.st_dev != opened.st_dev)
 		die(out.target, " was replaced by another program while it was being written", "");
+	owner_give(&out.owner, out.directory);
 	if (rename_new() < 0)
 		die(out.target, " cannot be written: ", strerror(errno));
 	out.directory = -1;

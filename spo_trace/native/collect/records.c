@@ -38,6 +38,8 @@ static void in_turn(void *context, const void *bytes, size_t size)
 	wait_turn(reader);
 	gzip_write(&reader->job->file, bytes, size);
 	reader->job->written += size;
+	progress_at(reader->job->name, reader->by_position ? reader->position :
+							     lseek(reader->fd, 0, SEEK_CUR));
 }
 
 static void pack(struct reader *reader, const uint8_t *bytes, size_t size)
@@ -127,6 +129,7 @@ static bool go_on(struct reader *reader, int64_t end, enum stop *stop)
 	*stop = STOP_ERROR;
 	switch (lack_pass(&reader->lack, reader->fd, reader->room + reader->used, &position, end)) {
 	case LACK_PASSED:
+		reader->lack.repeated++;
 		return true;
 	case LACK_LASTS:
 		errno = ENOMEM;
@@ -279,6 +282,7 @@ struct reader *new_reader(struct job *job, int fd)
 void free_reader(struct reader *reader)
 {
 	reader->job->too_large += reader->lack.too_large;
+	reader->job->repeated += reader->lack.repeated;
 	close(reader->fd);
 	packer_free(reader->packer);
 	free(reader->room);
@@ -331,12 +335,14 @@ bool records_copy(const struct options *options, enum record_kind kind, const ch
 {
 	const char *name = kind == PAGE_RECORD ? "page_owner" : "swap_page_owner";
 	struct job job = {
+		.name = name,
 		.path = path,
 		.kind = kind,
 		.handles = *handles,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.turned = PTHREAD_COND_INITIALIZER,
 	};
+	struct reading reading;
 	struct reader *reader;
 	bool kept;
 	int fd = open_regular(path);
@@ -345,6 +351,7 @@ bool records_copy(const struct options *options, enum record_kind kind, const ch
 		output_error(name, errno, path, NULL);
 		return false;
 	}
+	reading = progress_begin(name);
 	gzip_begin(&job.file, name);
 	reader = new_reader(&job, fd);
 	if (kind == PAGE_RECORD && kernel_prints_handles(fd, reader->room))
@@ -358,6 +365,7 @@ bool records_copy(const struct options *options, enum record_kind kind, const ch
 	kept = !job.error || job.written > 20;
 	gzip_end(&job.file, kept);
 	note_problems(&job, name);
+	progress_end(&reading, job.repeated);
 	*handles = job.handles;
 	return kept;
 }

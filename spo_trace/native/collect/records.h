@@ -11,6 +11,7 @@ enum stop { STOP_PAST, STOP_END, STOP_ERROR };
 
 /* What the readers of a file share. */
 struct job {
+	const char *name;
 	const char *path;
 	enum record_kind kind;
 	enum handles_of handles;
@@ -21,6 +22,7 @@ struct job {
 	uint64_t tickets;
 	uint64_t turn;
 	uint64_t too_large;
+	uint64_t repeated;
 	uint64_t written;
 	int error;
 	bool ended;

@@ -210,6 +210,7 @@ void copy_stacks(const struct options *options, const char *name, const char *de
 {
 	static bool is_stuck;
 	char path[PATH_BYTES], below[64] = "page_owner_stacks/";
+	struct reading reading;
 	struct archive_file file;
 	struct stat status;
 	int ends[2], error;
@@ -227,6 +228,7 @@ void copy_stacks(const struct options *options, const char *name, const char *de
 			     "an earlier reader of page_owner_stacks is stuck in the kernel");
 		return;
 	}
+	reading = progress_begin(name);
 	gzip_begin(&file, name);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		die("no pipe: ", strerror(errno), "");
@@ -235,6 +237,7 @@ void copy_stacks(const struct options *options, const char *name, const char *de
 		die("no process: ", strerror(errno), "");
 	if (pid == 0)
 		child(path, ends[1]);
+	progress_child(pid);
 	close(ends[1]);
 	copy_from_child(&file, ends[0], pid, options->timeout_ms, &error);
 	gzip_end(&file, !error);
@@ -243,6 +246,7 @@ void copy_stacks(const struct options *options, const char *name, const char *de
 		output_error(name, error, NULL, "reading it returned no data and was abandoned");
 	else if (error)
 		output_error(name, error, path, NULL);
+	progress_end(&reading, 0);
 }
 
 static void put_date(struct lines *lines)

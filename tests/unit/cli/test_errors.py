@@ -2,7 +2,6 @@
 """Every error becomes one line with a hint."""
 
 import pytest
-import typer
 
 from spo_trace.cli.errors import guarded
 
@@ -20,7 +19,7 @@ def test_an_error_becomes_one_line(error: Exception, message: str, capsys: pytes
     def command() -> None:
         raise error
 
-    with pytest.raises(typer.Exit) as left:
+    with pytest.raises(SystemExit) as left:
         command()
-    assert left.value.exit_code == 1
+    assert left.value.code == 1
     assert message in capsys.readouterr().err

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from spo_trace.collect import doctor
 from spo_trace.collect.doctor import check_for_snapshot, check_for_trace
 from spo_trace.machine.check import CheckCode, State
 from spo_trace.native import library
+from spo_trace.native.collector import Program
 
 
 def test_every_check_has_its_own_code(tmp_path: Path) -> None:
@@ -17,10 +19,13 @@ def test_every_check_has_its_own_code(tmp_path: Path) -> None:
     assert sorted(codes) == sorted(CheckCode)
 
 
-def test_no_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "load", lambda: None)
+@pytest.mark.parametrize("missing", ["scanner", "collector", "scanner, collector"])
+def test_no_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.setattr(library, "load", lambda: None if "scanner" in missing else library)
+    monkeypatch.setattr(doctor, "program", lambda: None if "collector" in missing else Program(b"", "", True))
     found = {check.code: check for check in check_for_snapshot(tmp_path)}[CheckCode.COMPILED_CODE]
     assert found.state is State.OPTIONAL
+    assert [name for name in ("scanner", "collector") if name in found.found] == missing.split(", ")
     assert found.fix == "reinstall spo-trace on a machine with a C compiler (cc)"
 
 

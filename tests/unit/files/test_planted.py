@@ -312,8 +312,8 @@ def test_a_link_exists_before_a_file_is_created(
     plant: Callable[[Path, Path], None],
 ) -> None:
     # GIVEN a user who guesses the temporary name
-    monkeypatch.setattr("secrets.token_hex", lambda size: "0")
-    plant(shared / ".spo-trace-0.tmp", victim.file)
+    monkeypatch.setattr(os, "urandom", bytes)
+    plant(shared / f".spo-trace-{'00' * 8}.tmp", victim.file)
     with pytest.raises(SpoTraceError, match=r"/x can't be written: File exists$"), written(shared / "x", access):
         pass
     assert victim.is_untouched()

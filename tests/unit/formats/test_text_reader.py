@@ -3,17 +3,14 @@
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject
-from spo_trace.formats.runs import Buffer, FileRun, Filled, Records, Run, gathered
-from spo_trace.formats.text import Chunks, Content, DelimitedRecords, KernelText, PlainFile, ReaderRuns
+from spo_trace.formats.runs import Buffer, FileRun, gathered
+from spo_trace.formats.text import Chunks, Content, DelimitedRecords, KernelText, PlainFile
 from spo_trace.formats.text_reader import chunks_in, located_in_input, records_in, runs_in
 
 START = b"Page allocated via "
@@ -23,13 +20,7 @@ WHOLE = b"".join(RECORDS)
 Maker = Callable[[], tuple[Content, Callable[[], bool]]]
 
 
-def fill(records: list[bytes], buffer: Buffer) -> Filled:
-    text, ends = Records.of(records)
-    buffer.room(len(text))[: len(text)] = text
-    return Filled(len(text), np.frombuffer(ends, np.int64))
-
-
-@pytest.fixture(params=["chunks", "file", "delimited", "readers"])
+@pytest.fixture(params=["chunks", "file", "delimited"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Maker:
     """Return a function that makes a form of the text, and a check whether it was closed."""
 
@@ -38,12 +29,6 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Maker:
             (tmp_path / "text").write_bytes(WHOLE)
             file = (tmp_path / "text").open("rb")
             return PlainFile(file), lambda: file.closed
-        if request.param == "readers":
-            closed: list[bool] = []
-            opened = ExitStack()
-            opened.callback(lambda: closed.append(True))
-            parts: list[list[bytes]] = [RECORDS[:2], [], RECORDS[2:]]
-            return ReaderRuns((Run(None, partial(fill, part)) for part in parts), 2, opened), lambda: closed == [True]
         content = (
             Chunks([WHOLE[:30], WHOLE[30:]]) if request.param == "chunks" else DelimitedRecords(gathered(RECORDS, 40))
         )
@@ -63,7 +48,7 @@ def test_records(make: Maker) -> None:
     records = list(records_in(KernelText("page_owner", content)))
     assert [record.text for record in records] == RECORDS
     assert [record.offset for record in records] == [len(RECORDS[0]) * number for number in range(5)]
-    assert {record.delimited for record in records} == {isinstance(content, DelimitedRecords | ReaderRuns)}
+    assert {record.delimited for record in records} == {isinstance(content, DelimitedRecords)}
     assert closed()
 
 

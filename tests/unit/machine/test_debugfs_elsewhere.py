@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from spo_trace.formats.text import DelimitedRecords
 from spo_trace.machine.check import State
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import snapshot_needs, why_no_page_owner
-from spo_trace.sources.live import LiveSource
+from tests.collectors import collected_of, this_machine
 from tests.support import capture, entry, page
 
 USUAL = b"30 23 0:7 / /sys/kernel/debug rw,nosuid shared:12 - debugfs debugfs rw\n"
@@ -56,11 +55,11 @@ def test_doctor_and_the_source_find_it(tmp_path: Path, case: str) -> None:
     assert states == {State.OK}
     assert why_no_page_owner(machine) is None
     # AND the source reads the files there
-    source = LiveSource(tmp_path)
+    (tmp_path / "made").mkdir()
+    source = collected_of(tmp_path, tmp_path / "made")
     for name in ("page_owner", "swap_page_owner", "show_stacks"):
         assert source.open(name) is not None
-    text = source.open("swap_page_owner")
-    assert text is not None and isinstance(text.content, DelimitedRecords)
+    assert this_machine(tmp_path).open("show_stacks") is not None
 
 
 def test_a_mount_that_may_not_be_searched_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

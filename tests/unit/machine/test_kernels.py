@@ -13,9 +13,9 @@ import pytest
 
 from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import snapshot_needs, why_no_page_owner
-from spo_trace.sources.live import LiveSource
 from spo_trace.sources.source import STACK_FILES
 from spo_trace.sources.unreadable import Unreadable
+from tests.collectors import collected_of, this_machine
 from tests.support import capture, entry, page
 
 DEBUGFS = "sys/kernel/debug"
@@ -78,13 +78,14 @@ def said_by(root: Path) -> str:
     texts = [f"{check.found}; {check.fix}" for check in snapshot_needs(machine)]
     why = why_no_page_owner(machine)
     texts += [f"{why.text}; {why.hint}"] if why else []
-    source = LiveSource(root)
-    for name in sorted(FILES):
-        try:
-            if source.open(name) is None:
-                texts.append(source.why_missing(name).text.replace(f"has no {name}", "lacks that"))
-        except Unreadable as error:
-            texts.append(f"{error.message}; {error.hint}")
+    with tempfile.TemporaryDirectory() as scratch:
+        source = collected_of(root, Path(scratch))
+        for name in sorted(FILES):
+            try:
+                if source.open(name) is None:
+                    texts.append(source.why_missing(name).text.replace(f"has no {name}", "lacks that"))
+            except Unreadable as error:
+                texts.append(f"{error.message}; {error.hint}")
     return "\n".join(texts)
 
 
@@ -132,5 +133,5 @@ def test_a_directory_that_may_not_be_searched_is_named_itself(root: Path, monkey
     if os.getuid() == 0:
         os.seteuid(65534)
     with pytest.raises(Unreadable) as caught:
-        LiveSource(root).open("show_stacks_handles")
+        this_machine(root).open("show_stacks_handles")
     assert caught.value.message == f"{root / DEBUGFS} can't be read: Permission denied (EACCES)"

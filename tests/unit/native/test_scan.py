@@ -12,7 +12,6 @@ import pytest
 from spo_trace.formats import runs
 from spo_trace.formats.fast import scanner
 from spo_trace.native import library
-from spo_trace.sources import read_loop
 from tests.fuzz.fuzz_page_owner import mutate, seeds
 from tests.unit.formats.fast.comparing import assert_same
 from tests.unit.formats.fast.test_batches import many
@@ -74,10 +73,10 @@ def test_the_structs_are_those_of_the_header(tmp_path: Path) -> None:
         for name, row in fields.items()
         for field in row.names or ()
     ]
-    sizes = [f'printf("%zu\\n", sizeof(struct {name}));' for name in [*fields, "spo_block", "spo_scan", "spo_batch"]]
+    sizes = [f'printf("%zu\\n", sizeof(struct {name}));' for name in [*fields, "spo_block", "spo_scan"]]
     source = tmp_path / "offsets.c"
     body = "\n".join([*asked, *sizes, 'printf("%d\\n", SPO_PADDING);'])
-    includes = "".join(f"#include {name}\n" for name in ("<stddef.h>", "<stdio.h>", '"read_records.h"', '"scan.h"'))
+    includes = "".join(f"#include {name}\n" for name in ("<stddef.h>", "<stdio.h>", '"scan.h"'))
     source.write_text(f"{includes}int main(void) {{\n{body}\n}}\n")
     program = tmp_path / "offsets"
     subprocess.run(["cc", f"-I{SOURCES}", "-o", program, source], check=True)
@@ -90,7 +89,6 @@ def test_the_structs_are_those_of_the_header(tmp_path: Path) -> None:
         *own,
         ctypes.sizeof(scanner._Block),
         ctypes.sizeof(scanner._Scan),
-        ctypes.sizeof(read_loop._Batch),
         runs._PADDING,
     ]
 

@@ -11,13 +11,16 @@ from spo_trace.analysis.balance import balance
 from spo_trace.analysis.records import record_tables
 from spo_trace.analysis.snapshot_notes import swap_note
 from spo_trace.api.analyses import attribute
+from spo_trace.collect import reading
 from spo_trace.collect.snapshot import collect
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.missing import Missing, Why
+from spo_trace.probes import readings
 from spo_trace.probes import running_trace as running
 from spo_trace.probes.symbolizer import Symbolizer
 from spo_trace.snapshots.meta import SwapOwner
 from spo_trace.snapshots.reader import Snapshot
+from tests.collectors import this_machine, tree
 from tests.support import MACHINE, FakeSource, Files, entry, meminfo, page, swaps
 from tests.unit.probes.fake_maps import FakeMaps, Owned
 
@@ -28,21 +31,16 @@ def owner(ts_nsec: int, comm: bytes) -> Owned:
     return (ts_nsec, 0x77, 5, 8, 7, comm)
 
 
-class LiveFiles(FakeSource):
-    """Stand in for this machine, with these files."""
-
-    kind = "live"
-
-
 @pytest.fixture
 def maps(monkeypatch: pytest.MonkeyPatch) -> FakeMaps:
     """Return the maps of a running trace: two entries in swap, and one page that came back."""
     found = FakeMaps(
         {1: owner(40, b"dd"), 2: owner(41, b"dd")}, restored={0x100: (900, owner(30, b"first"))}, stacks=STACKS
     )
-    monkeypatch.setattr(running, "connect", lambda: found)
+    monkeypatch.setattr(readings, "connect", lambda: found)
+    monkeypatch.setattr(reading, "_has_trace", lambda: True)
     monkeypatch.setattr(running, "live_symbolizer", lambda: Symbolizer(["1000 T alloc\n", "2000 T b\n", "3000 T c\n"]))
-    monkeypatch.setattr(running, "swap_pages_used", lambda: 12)
+    monkeypatch.setattr(running, "pages_used", lambda _: 12)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return found
 
@@ -50,10 +48,9 @@ def maps(monkeypatch: pytest.MonkeyPatch) -> FakeMaps:
 PAGES: Files = {**MACHINE, "page_owner": page(0x100, comm=b"cat", ts=900) + page(0x101, comm=b"cat", ts=901)}
 
 
-def taken(tmp_path: Path, files: Files = PAGES, *, kind: type[FakeSource] = LiveFiles, **options: Any) -> Snapshot:
-    return collect(
-        kind(files, why=Why(Missing.NO_FILE, "the kernel has no swap_page_owner file")), tmp_path / "x.spo", **options
-    )
+def taken(tmp_path: Path, files: Files = PAGES, **options: Any) -> Snapshot:
+    """Return a snapshot of a machine with these files."""
+    return collect(this_machine(tree(tmp_path / "root", files)), tmp_path / "x.spo", **options)
 
 
 @pytest.mark.parametrize("swap", ["auto", "bpf"])
@@ -186,7 +183,7 @@ def test_a_trace_that_ends_during_the_snapshot_is_reported(tmp_path: Path, maps:
 def test_the_kernels_own_swap_owners_are_preferred(tmp_path: Path, maps: FakeMaps) -> None:
     snap = taken(tmp_path, {**PAGES, "swap_page_owner": entry(9)})
     assert (snap.meta.swap_owner.origin, snap.swap["swp_entry"].tolist()) == ("debugfs", [9])
-    assert maps.reads == []
+    assert maps.closed
 
 
 def test_the_probes_can_be_selected(tmp_path: Path, maps: FakeMaps) -> None:
@@ -195,7 +192,7 @@ def test_the_probes_can_be_selected(tmp_path: Path, maps: FakeMaps) -> None:
 
 
 def test_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "connect", lambda: None)
+    monkeypatch.setattr(readings, "connect", lambda: None)
     snap = taken(tmp_path)
     why = "the kernel has no swap_page_owner file"
     assert snap.meta.swap_owner == SwapOwner(why=Why(Missing.NO_FILE, why))
@@ -218,7 +215,7 @@ def test_a_trace_without_owners(tmp_path: Path, maps: FakeMaps) -> None:
 def test_a_capture_has_no_probes(tmp_path: Path, maps: FakeMaps, swap: str) -> None:
     if swap == "bpf":
         with pytest.raises(UsageError, match="swap='bpf' needs this machine as its source, not a capture"):
-            taken(tmp_path, kind=FakeSource, swap=swap)
+            collect(FakeSource(PAGES), tmp_path / "x.spo", swap=swap)
     else:
-        assert taken(tmp_path, kind=FakeSource).meta.swap_owner.origin is None
+        assert collect(FakeSource(PAGES), tmp_path / "x.spo").meta.swap_owner.origin is None
     assert maps.reads == []

@@ -4,9 +4,8 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
@@ -16,6 +15,8 @@ from spo_trace.formats.batch import to_batch
 from spo_trace.formats.rows import PageRow
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.probes.counters import COUNTERS, LOSSES, MISSED
+from spo_trace.probes.probes import Probes
+from spo_trace.probes.readings import MapReadings
 from spo_trace.probes.swap_rows import OWNER, RESTORED, SwapRows
 from spo_trace.probes.symbolizer import Symbolizer
 from tests.unit.probes.fake_maps import FakeMaps, Owned
@@ -33,8 +34,13 @@ def owned(**changes: Any) -> Owned:
     return tuple(fields.values())
 
 
-def rows_of(maps: FakeMaps, stacks: StackTable | None = None) -> SwapRows:
-    return SwapRows(maps, SYMBOLS, StackTable() if stacks is None else stacks)
+def rows_of(maps: FakeMaps, stacks: StackTable | None = None, later: FakeMaps | None = None) -> SwapRows:
+    """Return the rows of maps that are read; `later`: what they contain when they are read again."""
+    readings = MapReadings(cast(Probes, maps))
+    if later:
+        maps.entries, maps.came_back = later.entries, later.came_back
+    readings.read_again()
+    return SwapRows(readings, SYMBOLS, StackTable() if stacks is None else stacks)
 
 
 def test_entries_are_in_order_and_have_all_columns() -> None:
@@ -139,18 +145,32 @@ def test_pages_do_not_change_if_none_came_back() -> None:
 
 
 def test_pages_that_come_back_during_the_read_are_included() -> None:
-    maps = FakeMaps(stacks=STACKS)
+    # GIVEN a page that came back before page_owner was read, and another one during the read
+    first, second = (0x20, (900, owned(comm=b"one"))), (0x30, (950, owned(comm=b"two")))
+    rows = rows_of(FakeMaps(restored=dict([first]), stacks=STACKS), later=FakeMaps(restored=dict([first, second])))
+    # WHEN its text is parsed later, THEN both have their first owners
+    (batch,) = rows.restore([pages((0x10, 1, "dd"), (0x20, 900, "cat"), (0x30, 950, "cat"), (0x31, 951, "cat"))])
+    assert batch["swapped"].to_pylist() == [False, True, True, False]
+    assert batch["comm"].to_pylist() == ["dd", "one", "two", "cat"]
 
-    def reading() -> Iterator[pa.RecordBatch]:
-        yield pages((0x10, 1, "dd"))
-        maps.came_back[0x20] = (900, owned())
-        maps.counted["in_pages"] += 1
-        yield pages((0x20, 900, "cat"))
-        yield pages((0x21, 901, "cat"))
 
-    batches = list(rows_of(maps).restore(reading()))
-    assert [batch["swapped"].to_pylist() for batch in batches] == [[False], [True], [False]]
-    assert maps.reads == ["restored"] * 2
+@pytest.mark.parametrize("seen", ["before", "after"])
+def test_a_page_frame_that_another_page_takes_during_the_read(seen: str) -> None:
+    # GIVEN a page that came back, was freed, and whose page frame was given to another page that came back
+    one, two = (0x20, (900, owned(comm=b"one"))), (0x20, (950, owned(comm=b"two")))
+    rows = rows_of(FakeMaps(restored=dict([one]), stacks=STACKS), later=FakeMaps(restored=dict([two])))
+    # WHEN page_owner listed the first or the second page, THEN the row has the owner of that page
+    (batch,) = rows.restore([pages((0x20, 900 if seen == "before" else 950, "cat"))])
+    assert batch["comm"].to_pylist() == ["one" if seen == "before" else "two"]
+    # AND a page that did not come back from swap keeps its own
+    (batch,) = rows.restore([pages((0x20, 970, "cat"))])
+    assert batch["comm"].to_pylist() == ["cat"]
+
+
+def test_swap_entries_are_those_after_the_read() -> None:
+    rows = rows_of(FakeMaps({1: owned()}, stacks=STACKS), later=FakeMaps({2: owned(), 3: owned()}))
+    (batch,) = rows.batches()
+    assert batch["swp_entry"].to_pylist() == [2, 3]
 
 
 @pytest.mark.parametrize(("name", "kind", "size"), [("owner", OWNER, 48), ("restored", RESTORED, 56)])

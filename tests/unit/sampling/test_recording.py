@@ -27,7 +27,7 @@ META = Meta(3, MachineFacts(4096, PageSizeFrom.PAGESIZE, host="box", kernel_rele
 def sample(number: int, comm: object = "dd", total: int = 8192) -> Sample:
     """Return a sample with one owner."""
     table = pd.DataFrame({"comm": [comm], "mem_bytes": [total], "swap_bytes": [0], "total_bytes": [total]})
-    return Sample(number, (number - 1) * 5.0, "2026-01-01T00:00:00+00:00", "full", 0.1, table, META)
+    return Sample(number, (number - 1) * 5.0, "2026-01-01T00:00:00+00:00", "text", 0.1, table, META)
 
 
 def made(directory: Path, *samples: Sample, force: bool = False) -> Path:
@@ -49,7 +49,7 @@ def test_a_recording_is_private_and_readable_by_any_parquet_reader(tmp_path: Pat
         {"sample": 1, "seconds": 0.0, **row, "total_bytes": 8192}
     ]
     meta = json.loads((directory / "series.json").read_bytes())
-    assert (meta["by"], meta["method"], meta["host"], meta["page_size"]) == (["comm"], "full", "box", 4096)
+    assert (meta["by"], meta["method"], meta["host"], meta["page_size"]) == (["comm"], "text", "box", 4096)
     os.umask(old)
 
 
@@ -96,7 +96,7 @@ def test_before_the_first_sample_nothing_is_created(tmp_path: Path) -> None:
     made(tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(AttributeError):
-        made(tmp_path / "r", Sample(1, 0.0, "", "full", 0.0, pd.DataFrame(), None))  # type: ignore[arg-type]
+        made(tmp_path / "r", Sample(1, 0.0, "", "text", 0.0, pd.DataFrame(), None))  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 

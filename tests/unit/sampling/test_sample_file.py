@@ -33,7 +33,7 @@ def recording(tmp_path: Path) -> Path:
             total = [number << 20, 8192]
             known = {"comm": ["dd", "cat"], "key_known": True, "swap_bytes": 0, "swap_cache_bytes": 0}
             table = pd.DataFrame({**known, "mem_bytes": total, "total_bytes": total})
-            made.add(Sample(number, (number - 1) * 60.0, "2026-01-01T00:00:00+00:00", "full", 0.1, table, META))
+            made.add(Sample(number, (number - 1) * 60.0, "2026-01-01T00:00:00+00:00", "text", 0.1, table, META))
     return tmp_path / "r"
 
 

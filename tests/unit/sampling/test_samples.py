@@ -11,9 +11,10 @@ import spo_trace as spo
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.files.scratch import scratch_directory
-from spo_trace.sampling.method import MethodReason, check_method, counts_lack_stacks
+from spo_trace.sampling.method import MethodReason, checked_method, counts_lack_stacks
 from spo_trace.sampling.samples import take_samples
 from spo_trace.sources.series import choose_series
+from tests.collectors import this_machine, tree
 from tests.support import ANON, CARRIED, FS, MACHINE, FakeSource, Files, entry, page
 
 COUNTS = b" %b\nnr_base_pages: 3\n\n %b\nnr_base_pages: 5\n\n" % (b"\n ".join(ANON), b"\n ".join(FS))
@@ -31,7 +32,7 @@ def test_every_record() -> None:
     # Other tests in this process may have open captures.
     before = set(scratch_directory().iterdir())
     first, second = take_samples([at(100), at(160)], Question.of(["comm"]))
-    assert (first.number, first.seconds, first.method) == (1, 0.0, "full")
+    assert (first.number, first.seconds, first.method) == (1, 0.0, "text")
     assert (second.number, second.seconds) == (2, 60.0)
     rows = [["cat", True, 16384, 0, 0, 16384], ["dd", True, 4096, 4096, 0, 8192]]
     assert first.table.to_dict("split")["data"] == rows
@@ -73,10 +74,10 @@ def test_with_handles_the_stacks_are_read_once() -> None:
 def test_questions_that_counts_cannot_answer_are_read_in_full(where: str | None) -> None:
     files = {**FILES, "show_stacks": COUNTS}
     question = Question.of(["caller"] if where else ["comm", "caller"], where)
-    assert next(take_samples([at(1, files)], question)).method == "full"
+    assert next(take_samples([at(1, files)], question)).method == "text"
     assert next(take_samples([at(1, files)], question)).method_reason == MethodReason.QUESTION
-    sample = next(take_samples([at(1, files)], Question.of("caller"), method="full"))
-    assert (sample.method, sample.method_reason) == ("full", MethodReason.ASKED)
+    sample = next(take_samples([at(1, files)], Question.of("caller"), method="text"))
+    assert (sample.method, sample.method_reason) == ("text", MethodReason.ASKED)
 
 
 @pytest.mark.parametrize("uname", [b"Linux box 6.18.0-rc1 #1 x86_64 GNU/Linux\n", b"Linux box 7.2.13 #1 x86_64\n", b""])
@@ -86,7 +87,7 @@ def test_counts_that_may_lack_stacks_are_used_only_if_asked_for(uname: bytes) ->
     sources = [at(number, {**FILES, "uname": uname, "show_stacks": counts}) for number in (1, 2)]
     # THEN all samples have both, unless counts are asked for
     for sample in take_samples(sources, Question.of("category")):
-        assert (sample.method, sample.method_reason) == ("full", MethodReason.COUNTS_LACK_STACKS)
+        assert (sample.method, sample.method_reason) == ("text", MethodReason.COUNTS_LACK_STACKS)
         assert sample.table.set_index("category")["mem_bytes"].to_dict() == {
             "page cache": 16384,
             "anon": 4096,
@@ -132,9 +133,9 @@ def test_counts_without_a_time_or_of_allocations_are_not_used() -> None:
     hand_made = {name: text for name, text in FILES.items() if name not in ("uptime", "boot_id")}
     source = FakeSource({**hand_made, "show_stacks": COUNTS})
     sample = next(take_samples([source], Question.of(["caller"])))
-    assert (sample.method, sample.method_reason) == ("full", MethodReason.NO_COUNTS)
+    assert (sample.method, sample.method_reason) == ("text", MethodReason.NO_COUNTS)
     of_rc = at(1, {**FILES, "show_stacks": COUNTS.replace(b"nr_base_pages", b"stack_count")})
-    assert next(take_samples([of_rc], Question.of(["caller"]))).method == "full"
+    assert next(take_samples([of_rc], Question.of(["caller"]))).method == "text"
     with pytest.raises(SpoTraceError, match="no counts of stacks"):
         next(take_samples([source], Question.of("caller"), method="counts"))
 
@@ -168,11 +169,15 @@ def test_a_sample_without_owners_is_a_sample() -> None:
 
 def test_a_method_is_checked_for_the_question() -> None:
     with pytest.raises(UsageError, match="there is no method 'fast'"):
-        check_method("fast", Question.of(["comm"]))
+        checked_method("fast", Question.of(["comm"]))
     with pytest.raises(UsageError, match="the kernel's counts are by stack only"):
-        check_method("counts", Question.of(["comm"]))
+        checked_method("counts", Question.of(["comm"]))
     with pytest.raises(UsageError, match="the kernel's counts are by stack only"):
-        check_method("counts", Question.of(["stack"], "order > 0"))
+        checked_method("counts", Question.of(["stack"], "order > 0"))
+
+
+def test_the_old_name_of_text() -> None:
+    assert checked_method("full", Question.of(["comm"])) == checked_method("text", Question.of(["comm"])) == "text"
 
 
 @pytest.mark.parametrize("by", ["stack", "caller", "callsite", "category", "module", "symbols"])
@@ -205,3 +210,20 @@ def test_watch_of_the_api(tmp_path: Path) -> None:
     for sample in samples:
         recorded = table[table["sample"] == sample.number].drop(columns=["sample", "seconds"])
         assert recorded.to_numpy().tolist() == sample.table.to_numpy().tolist()
+
+
+def test_samples_of_this_machine_are_read_by_the_collector(tmp_path: Path) -> None:
+    # GIVEN a machine whose memory grows between two samples
+    files = {**MACHINE, "page_owner": page(1), "show_stacks": b" a+0x1/0x2\nnr_base_pages: 3\n\n"}
+    later = {**files, "page_owner": page(1) + page(2), "uptime": b"160.00 1.00\n"}
+    sources = [this_machine(tree(tmp_path / name, each)) for name, each in (("a", files), ("b", later))]
+    for question, method, expected in (
+        (Question.of("comm"), "auto", [4096, 8192]),
+        (Question.of("caller"), "counts", [3 * 4096] * 2),
+        (Question.of("caller"), "text", [4096, 8192]),
+    ):
+        # WHEN they are taken, THEN they have what the machine had
+        samples = list(take_samples(sources, question, method=method))
+        assert [sample.table["total_bytes"].sum() for sample in samples] == expected
+        assert [sample.method for sample in samples] == ["counts" if method == "counts" else "text"] * 2
+        assert [sample.seconds for sample in samples] == [0, 60]

@@ -27,11 +27,12 @@ from spo_trace.formats.record import Reject
 from spo_trace.formats.rows import StackRow
 from spo_trace.formats.stack_table import hash_texts
 from spo_trace.snapshots import writer as writer_module
+from spo_trace.snapshots.directory import SNAPSHOT, snapshot_directory
 from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.meta_json import read_meta
 from spo_trace.snapshots.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
-from spo_trace.snapshots.writer import SNAPSHOT, SnapshotWriter
+from spo_trace.snapshots.writer import SnapshotWriter
 from tests.unit.files.hooks import state
 from tests.unit.files.users import USER, as_root, shared
 
@@ -52,7 +53,7 @@ def version_of(path: Path) -> str | None:
 
 def write(target: Path, *, force: bool = False, version: str = "1") -> None:
     """Write a snapshot with one stack."""
-    with SnapshotWriter(target, force=force) as writer:
+    with SnapshotWriter(snapshot_directory(target, force=force)) as writer:
         writer.write("stacks", to_batch(schema.STACKS, [STACK]))
         writer.commit(meta_of(version))
 
@@ -76,7 +77,7 @@ def test_a_snapshot_is_complete_and_private(tmp_path: Path) -> None:
     assert (
         (target / "snapshot.json")
         .read_bytes()
-        .startswith(b'{\n "schema_version": 3,\n "tool_version": "\\u00e9\\n",\n')
+        .startswith(b'{\n "schema_version": 4,\n "tool_version": "\\u00e9\\n",\n')
     )
     assert pq.read_table(target / "stacks.parquet").num_rows == 1
     for name, expected in schema.TABLES.items():
@@ -86,7 +87,7 @@ def test_a_snapshot_is_complete_and_private(tmp_path: Path) -> None:
 def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "_ROW_GROUP", 10)
     batch = to_batch(schema.STACKS, [STACK] * 4)
-    with SnapshotWriter(tmp_path / "a.spo") as writer:
+    with SnapshotWriter(snapshot_directory(tmp_path / "a.spo")) as writer:
         for _ in range(7):
             writer.write("stacks", batch)
         writer.commit(meta_of("1"))
@@ -98,7 +99,7 @@ def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("error", [SpoTraceError("x"), KeyboardInterrupt(), MemoryError()])
 def test_an_error_leaves_nothing_behind(tmp_path: Path, error: BaseException) -> None:
-    with pytest.raises(type(error)), SnapshotWriter(tmp_path / "a.spo") as writer:
+    with pytest.raises(type(error)), SnapshotWriter(snapshot_directory(tmp_path / "a.spo")) as writer:
         writer.write("stacks", to_batch(schema.STACKS, [STACK]))
         writer.reject(Reject("page_owner", 0, 1, Reason.LINE, b"x", lost=True))
         assert [name[:11] for name in listing(tmp_path)] == [".spo-trace-"]
@@ -107,7 +108,7 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path, error: BaseException) ->
 
 
 def test_without_commit_there_is_no_snapshot(tmp_path: Path) -> None:
-    with SnapshotWriter(tmp_path / "a.spo"):
+    with SnapshotWriter(snapshot_directory(tmp_path / "a.spo")):
         pass
     assert listing(tmp_path) == []
 
@@ -119,7 +120,10 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(OutputDirectory, "create", lambda self, name: Full())
-    with pytest.raises(OSError, match="No space left on device"), SnapshotWriter(tmp_path / "a.spo") as writer:
+    with (
+        pytest.raises(OSError, match="No space left on device"),
+        SnapshotWriter(snapshot_directory(tmp_path / "a.spo")) as writer,
+    ):
         writer.commit(meta_of("1"))
     assert listing(tmp_path) == []
 
@@ -131,7 +135,10 @@ def test_a_table_that_cannot_be_created_leaves_nothing_behind(tmp_path: Path, mo
         return io.BytesIO()
 
     monkeypatch.setattr(OutputDirectory, "create", full)
-    with pytest.raises(OSError, match="No space left on device"), SnapshotWriter(tmp_path / "a.spo"):
+    with (
+        pytest.raises(OSError, match="No space left on device"),
+        SnapshotWriter(snapshot_directory(tmp_path / "a.spo")),
+    ):
         pass
     assert listing(tmp_path) == []
 
@@ -318,20 +325,20 @@ def test_an_interrupt_at_the_start_leaves_nothing_behind(tmp_path: Path, monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "mkdir", interrupted)
-    with pytest.raises(KeyboardInterrupt), SnapshotWriter(tmp_path / "a.spo"):
+    with pytest.raises(KeyboardInterrupt), SnapshotWriter(snapshot_directory(tmp_path / "a.spo")):
         pass
     assert listing(tmp_path) == []
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(SpoTraceError) as caught, SnapshotWriter(tmp_path / "no/a.spo"):
+    with pytest.raises(SpoTraceError) as caught, SnapshotWriter(snapshot_directory(tmp_path / "no/a.spo")):
         pass
     assert caught.value.message == f"{tmp_path}/no/a.spo can't be written: No such file or directory"
     assert caught.value.hint == "choose a directory that you own with output"
 
 
 def test_rejects_are_stored_escaped_with_their_position(tmp_path: Path) -> None:
-    with SnapshotWriter(tmp_path / "a.spo") as writer:
+    with SnapshotWriter(snapshot_directory(tmp_path / "a.spo")) as writer:
         writer.reject(Reject("page_owner", 70, 3, Reason.FIRST_LINE, b"Page \x1b[1m\xff\n\\x\r\n", lost=True))
         writer.reject(Reject("swap_page_owner", 5, 1, Reason.LINE, b"huh", lost=False))
         writer.commit(meta_of("1"))

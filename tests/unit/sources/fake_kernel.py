@@ -6,7 +6,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Self
 
-from spo_trace.sources.kernel_file import Batch, read_in_turn
 from tests.support import page
 
 __all__ = ["FakeFile", "FakeKernel"]
@@ -71,10 +70,6 @@ class FakeFile:
         """Return the next record; an error does not change the position."""
         record, self.at = self.kernel.find(self.at)
         return record
-
-    def read_many(self, room: memoryview, end: int | None = None) -> Batch:
-        """Read the next records."""
-        return read_in_turn(self, room, end)
 
     def pread(self, position: int) -> bytes:
         """Return the record at or after a position."""

@@ -18,7 +18,7 @@ from spo_trace.collect.snapshot import collect
 from spo_trace.formats.missing import Missing
 from spo_trace.sources import child_reader
 from spo_trace.sources.child_reader import Blocked, ChildFailed, abandoned, read_in_child
-from spo_trace.sources.live import LiveSource
+from tests.collectors import this_machine
 from tests.support import EXECUTABLE, capture, page
 
 SHORT = 0.2
@@ -137,14 +137,9 @@ def machine_with_fifo(root: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("stuck", [False, True])
-def test_the_snapshot_is_committed_without_stacks(
-    tmp_path: Path, stuck: bool, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_snapshot_is_committed_without_stacks(tmp_path: Path) -> None:
     root = machine_with_fifo(tmp_path / "root")
-    if stuck:
-        request.getfixturevalue("stuck_cat")
-    snap = collect(LiveSource(root, stacks_timeout=SHORT), tmp_path / "x.spo")
+    snap = collect(this_machine(root, stacks_timeout=SHORT), tmp_path / "x.spo")
     assert snap.count("pages") == 1
     assert snap.meta.missing["show_stacks"].code == "blocked"
     blocked = [text for text in snap.meta.warnings if text.startswith("page_owner_stacks is left out: ")]
@@ -159,12 +154,12 @@ def test_no_second_child_is_started_while_one_is_stuck(
     stuck_cat: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN a reader that is stuck
-    source = LiveSource(machine_with_fifo(tmp_path / "root"), stacks_timeout=SHORT)
+    source = this_machine(machine_with_fifo(tmp_path / "root"), stacks_timeout=SHORT)
     assert source.open("show_stacks_handles") is None
     # WHEN other files, or the next samples, are read
     started: list[object] = []
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: started.append(1))
-    later = LiveSource(tmp_path / "root", stacks_timeout=SHORT)
+    later = this_machine(tmp_path / "root", stacks_timeout=SHORT)
     assert (source.open("show_stacks"), later.open("show_stacks")) == (None, None)
     # THEN no child is started, and the files are missing for that reason
     assert started == []

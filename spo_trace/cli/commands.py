@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The names of the commands."""
+
+__all__ = ["COMMANDS"]
+
+# In the order in which a new user needs them.
+COMMANDS = (
+    "doctor",
+    "snapshot",
+    "capture-script",
+    "collector",
+    "trace",
+    "report",
+    "diff",
+    "watch",
+    "trend",
+    "verify",
+    "export",
+    "simulate",
+    "demo",
+)

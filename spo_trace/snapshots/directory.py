@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The directory of a snapshot that is being taken: it is recognised by its files, and only snapshots are replaced.
+
+This module and what it imports take little memory, because this machine is read before anything else is loaded.
+"""
+
+from pathlib import Path
+
+from spo_trace.files.access import OWN, Access
+from spo_trace.files.descriptors import begins_with, names
+from spo_trace.files.kind import Kind
+from spo_trace.files.output_directory import Handover, OutputDirectory
+
+__all__ = ["SNAPSHOT", "snapshot_directory"]
+
+# How each file of a snapshot begins.
+_FILES = {
+    "snapshot.json": b'{\n "schema_version": ',
+    "rejects.txt": b"# ",
+    **dict.fromkeys(("pages.parquet", "swap.parquet", "stacks.parquet"), b"PAR1"),
+}
+
+
+def _files(directory: int) -> list[str] | None:
+    found = names(directory)
+    if "snapshot.json" in found and all(
+        name in _FILES and begins_with(_FILES[name], name, directory) for name in found
+    ):
+        return found
+    return None
+
+
+# A directory with any other file is not a snapshot and is never replaced.
+SNAPSHOT = Kind("a snapshot", _files)
+
+
+def snapshot_directory(
+    target: Path, *, access: Access = OWN, force: bool = False, handover: Handover | None = None
+) -> OutputDirectory:
+    """Return the output directory of a snapshot; raise SpoTraceError if `target` exists and may not be replaced.
+
+    `handover`: the directory was created by another program in this process.
+    """
+    output = OutputDirectory(target, SNAPSHOT, access=access, force=force, check=handover is None)
+    if handover:
+        output.take_over(handover)
+    return output
