@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compare live collection with `cat page_owner > /dev/null` in a guest, and write the table to a file.
+"""Compare ways to read a running kernel with `cat page_owner > /dev/null` in guests, and write the tables to a file.
+
+One guest counts instructions, which do not depend on the load of the host; another one with two processors is timed.
 
 python -m tests.vm.bench docs/live-speed.md [ROUNDS]
 """
@@ -8,10 +10,15 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
+import spo_trace as spo
+from spo_trace.snapshots.reader import Snapshot
 from tests.bench.machine import facts
 from tests.bench.table import aligned
 from tests.vm import guest, kernels
@@ -20,10 +27,14 @@ from tests.vm.qemu import Machine, accelerator
 __all__ = ["main", "render"]
 
 KERNEL = "7.2-spo"
-MEMORY_MIB = 2000
-# Pages of order 0 held by a process, so that page_owner is large.
-BALLAST_MIB = 1100
-TIME_LIMIT = 1800
+CMDLINE = "page_owner=on,swap"
+# Of each guest: its memory, and the pages of order 0 that a process holds, so that page_owner is large.
+COUNTED_MIB, COUNTED_BALLAST = 491, 330
+TIMED_MIB, TIMED_BALLAST = 2000, 1100
+TIME_LIMIT = 3600
+# -icount shift=1: the guest's clock advances by 2 ns for each instruction.
+NS = 2
+MIB = 1 << 20
 
 JOB = """
 echo never > /sys/kernel/mm/transparent_hugepage/enabled
@@ -36,79 +47,154 @@ pathlib.Path("/run/held").touch()
 time.sleep(100000)
 BALLAST
 until [ -e /run/held ]; do sleep 0.5; done
-python "$VM/jobs/measure_live.py" {rounds} | tee $OUT/times.json
+python "$VM/jobs/measure_live.py" {rounds} {kept} | tee $OUT/times.json
 """
 
-_HEAD = ("what", "median s", "min–max s", "× cat", "target")
-_CAT, _COLLECTED, _WHOLE = "`cat page_owner > /dev/null`", "page_owner collected by {}", "whole process, {}"
-_TARGETS = {"1 job": "≤ 1.25", "2 jobs": "≤ 0.7"}
+_ROWS = {
+    "cat": "`cat page_owner > /dev/null`",
+    "collect text": "`spo-collect`, text",
+    "find addresses": "find addresses, compare with debugfs",
+    "collect memory": "`spo-collect`, memory",
+    "snapshot text": "`spo-trace snapshot --method text`",
+    "snapshot text, 2 jobs": "the same with `--jobs 2`",
+    "snapshot memory": "`spo-trace snapshot --method memory`",
+}
 
 _TEXT = """\
-# How fast a running kernel is read
+# How fast a running kernel is read, and at what cost
 
 Written by `make vm-bench`; every figure was measured in that run.
 
 {facts}
 
-{table}
+## By instructions
 
-"page_owner collected" is the snapshot's `seconds` for page_owner: the time to read and parse it with this number of
-jobs and to write it as Parquet, except for the last rows (up to half a million). "whole process" also includes writing
-these rows, reading the other files, and loading Python and pyarrow, which takes long on an emulated processor. Each
-round runs all of the commands in turn; a first round is not measured. "× cat" is the median of the rounds' ratios to
-`cat`, which reads fewer records, because a snapshot also lists the pages of the process that takes it.
+{counted_facts}
+
+{counted}
+
+QEMU counts the instructions of kernel and user space (`-icount`), so these figures do not depend on the load of the
+host. `spo-collect` is the process that reads the kernel, and writes what it read. The rows of `spo-trace snapshot` are
+whole commands: they also load Python and pyarrow, parse, and write the snapshot. "own pages" are those that the command
+(or `spo-collect` alone) had allocated when they were read, the page cache of its files included; nothing of spo-trace
+was in memory before.
+
+## By time
+
+{timed_facts}
+
+{timed}
+
+Each round runs all of the commands in turn; a first round is not measured. "× cat" is the median of the rounds' ratios.
+"read in" is the time between the first and the last page that was seen.
 """
 
 Measured = list[dict[str, Any]]
 
 
 def main(target: Path, rounds: int) -> None:
-    """Boot the guest, measure in it, print the document and write it to `target`."""
-    machine = Machine(kernels.find(KERNEL), "page_owner=on", MEMORY_MIB, processors=2, disks_mib=())
-    job = JOB.format(ballast=BALLAST_MIB, rounds=rounds)
+    """Boot the guests, measure in them, print the document and write it to `target`."""
+    counting = Machine(kernels.find(KERNEL), CMDLINE, COUNTED_MIB, disks_mib=(), counts_instructions=True)
+    timed = replace(counting, memory_mib=TIMED_MIB, processors=2, counts_instructions=False)
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
-        outcome = guest.run(machine, job, Path(scratch), time_limit=TIME_LIMIT, alone=True, echo=sys.stderr.buffer)
-        measured = [json.loads(line) for line in (outcome.out / "times.json").read_text().splitlines()]
-    load = f"{before:.1f} before, {os.getloadavg()[0]:.1f} after (the guest itself causes a load of 2)"
-    text = render(measured, {**_facts(machine, rounds, measured), "load average of the host": load})
+        counts, own = _counted(counting, Path(scratch))
+        times = _run(timed, TIMED_BALLAST, rounds, "", Path(scratch) / "timed")
+    host = facts()
+    told = {
+        "command": f"python -m tests.vm.bench docs/live-speed.md {rounds}",
+        "date": host["date"],
+        "host": host["processor"].rpartition(", load")[0],
+        "load average of the host": f"{before:.1f} before, {os.getloadavg()[0]:.1f} after (the guests cause one of 2)",
+        "guests": f"Linux {KERNEL}, `{CMDLINE}`, QEMU ({accelerator(timed.kernel)})",
+    }
+    text = render(counts, own, times, told)
     print(text)
     target.write_text(text)
     print(f"Wrote {target}", file=sys.stderr)
 
 
-def _facts(machine: Machine, rounds: int, measured: Measured) -> dict[str, str]:
-    host = facts()
-    snapshots = [one for one in measured if one["what"] != "cat"]
-    records, own = (round(median(one[name] for one in snapshots)) for name in ("records", "own_pages"))
-    guest_is = f"{MEMORY_MIB} MiB, {machine.processors} processors, QEMU ({accelerator(machine.kernel)})"
-    return {
-        "command": f"python -m tests.vm.bench docs/live-speed.md {rounds}",
-        "date": host["date"],
-        "host": host["processor"].rpartition(", load")[0],
-        "guest": f"Linux {KERNEL}, {guest_is}, {BALLAST_MIB} MiB held in pages of order 0",
-        "read": f"{records:,} records; {own:,} of the listed pages are the snapshot's own",
-    }
+def _counted(machine: Machine, scratch: Path) -> tuple[Measured, dict[str, int]]:
+    counts = _run(machine, COUNTED_BALLAST, 1, "$OUT", scratch / "counted")
+    own: dict[str, int] = {}
+    for method in ("text", "memory"):
+        snap = spo.open(scratch / "counted" / f"{method}.spo")
+        assert snap.meta.cost is not None and snap.meta.cost.own_pages is not None
+        own[f"snapshot {method}"] = snap.meta.cost.own_pages
+        own[f"collect {method}"] = _pages_of_collector(snap)
+    return counts, own
 
 
-def render(measured: Measured, told: dict[str, str]) -> str:
-    """Return the document in Markdown, from the output of jobs/measure_live.py."""
-    cat = _seconds(measured, "cat", "seconds")
-    rows = [(_CAT, *_row(cat, cat), "")]
-    for what, target in _TARGETS.items():
-        rows.append((_COLLECTED.format(what), *_row(_seconds(measured, what, "collected"), cat), target))
-    rows += [(_WHOLE.format(what), *_row(_seconds(measured, what, "seconds"), cat), "") for what in _TARGETS]
-    lines = "\n".join(f"- {name}: {value}" for name, value in told.items())
-    return _TEXT.format(facts=lines, table="\n".join(aligned([_HEAD, *rows])))
+def _pages_of_collector(snap: Snapshot) -> int:
+    orders = snap.pages.order[snap.pages.comm == "spo-collect"]
+    return int(np.left_shift(1, orders.to_numpy(np.int64)).sum())
 
 
-def _seconds(measured: Measured, what: str, column: str) -> list[float]:
-    return [one[column] for one in measured if one["what"] == what]
+def _run(machine: Machine, ballast: int, rounds: int, kept: str, out: Path) -> Measured:
+    job = JOB.format(ballast=ballast, rounds=rounds, kept=kept)
+    guest.run(machine, job, out, time_limit=TIME_LIMIT, alone=True, echo=sys.stderr.buffer)
+    return [json.loads(line) for line in (out / "times.json").read_text().splitlines()]
 
 
-def _row(seconds: list[float], cat: list[float]) -> tuple[str, str, str]:
-    ratio = median(ours / theirs for ours, theirs in zip(seconds, cat, strict=True))
-    return f"{median(seconds):.2f}", f"{min(seconds):.2f}–{max(seconds):.2f}", f"{ratio:.2f}"
+def render(counts: Measured, own: dict[str, int], times: Measured, told: dict[str, str]) -> str:
+    """Return the document in Markdown, from the output of jobs/measure_live.py and the own pages of each command."""
+    return _TEXT.format(
+        facts="\n".join(f"- {name}: {value}" for name, value in told.items()),
+        counted_facts=_guest(COUNTED_MIB, 1, COUNTED_BALLAST, counts),
+        counted="\n".join(aligned([_COUNTED, *_counted_rows(counts, own)])),
+        timed_facts=_guest(TIMED_MIB, 2, TIMED_BALLAST, times),
+        timed="\n".join(aligned([_TIMED, *_timed_rows(times)])),
+    )
+
+
+def _guest(memory: int, processors: int, ballast: int, measured: Measured) -> str:
+    records = round(median(one["records"] for one in measured if "records" in one))
+    count = "1 processor" if processors == 1 else f"{processors} processors"
+    return f"A guest of {memory} MiB with {count}; {ballast} MiB are in pages of order 0: {records:,} records."
+
+
+_COUNTED = ("what", "million instructions", "× cat", "own pages MiB", "target")
+_TIMED = ("what", "median s", "min–max s", "× cat", "read in s", "target")
+_COUNTED_TARGETS = {
+    "collect text": "≤ 1.08, ≤ 2 MiB",
+    "collect memory": "≤ 0.05, ≤ 8 MiB",
+    "snapshot text": "≤ 12 MiB",
+    "snapshot memory": "≤ 16 MiB",
+}
+_TIMED_TARGETS = {"snapshot memory": "read in ≤ 1 s"}
+
+
+def _counted_rows(counts: Measured, own: dict[str, int]) -> list[tuple[str, ...]]:
+    cat = median(_values(counts, "cat", "seconds"))
+    rows: list[tuple[str, ...]] = []
+    for what, title in _shown(counts):
+        seconds = median(_values(counts, what, "seconds"))
+        pages = f"{own[what] * 4096 / MIB:.1f}" if what in own else ""
+        millions = f"{seconds * 1e9 / NS / 1e6:,.0f}"
+        rows.append((title, millions, f"{seconds / cat:.3f}", pages, _COUNTED_TARGETS.get(what, "")))
+    return rows
+
+
+def _timed_rows(times: Measured) -> list[tuple[str, ...]]:
+    cat = _values(times, "cat", "seconds")
+    rows: list[tuple[str, ...]] = []
+    for what, title in _shown(times):
+        seconds, read = _values(times, what, "seconds"), _values(times, what, "read")
+        ratio = median(ours / theirs for ours, theirs in zip(seconds, cat, strict=True))
+        spread = f"{min(seconds):.2f}–{max(seconds):.2f}"
+        read_in = f"{median(read):.2f}" if read else ""
+        target = _TIMED_TARGETS.get(what, "")
+        rows.append((title, f"{median(seconds):.2f}", spread, f"{ratio:.2f}", read_in, target))
+    return rows
+
+
+def _shown(measured: Measured) -> list[tuple[str, str]]:
+    found = {one["what"] for one in measured}
+    return [(what, title) for what, title in _ROWS.items() if what in found]
+
+
+def _values(measured: Measured, what: str, column: str) -> list[float]:
+    return [one[column] for one in measured if one["what"] == what and column in one]
 
 
 if __name__ == "__main__":

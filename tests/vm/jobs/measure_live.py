@@ -1,49 +1,66 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""In a guest: measure `cat page_owner > /dev/null` and live snapshots in turn, ROUNDS times.
+"""In a guest: measure `cat page_owner > /dev/null`, the collector and snapshots in turn, ROUNDS times.
 
-Prints a JSON object for each measurement: `what`, `round`, `seconds` (of the whole process), and for snapshots
-`collected` (snapshot.json's seconds of page_owner: read, parsed, written), `records` and `own_pages`.
+Prints a JSON object for each measurement: `what`, `round`, `seconds` (of the whole process), and for snapshots also
+`read` (seconds in which page_owner was read), `records` and `own_pages`.
 """
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-TARGET = Path("/run/bench.spo")
+import spo_trace
+
+SNAPSHOT, CAPTURE, PLAN = Path("/run/bench.spo"), Path("/run/capture"), Path("/run/plan")
+PACKAGE = Path(spo_trace.__file__).parent
+COLLECTOR = str(PACKAGE / "native" / "spo-collect")
+PAGE_OWNER = "/sys/kernel/debug/page_owner"
+START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.memory.planner import main; main(sys.argv[2:])"
+TAKE = ("spo-trace", "snapshot", "--force", "-o", str(SNAPSHOT), "--method")
 COMMANDS = {
-    "cat": ("sh", "-c", "cat /sys/kernel/debug/page_owner > /dev/null"),
-    "1 job": ("spo-trace", "snapshot", "--jobs", "1", "--force", "-o", str(TARGET)),
-    "2 jobs": ("spo-trace", "snapshot", "--jobs", "2", "--force", "-o", str(TARGET)),
+    "cat": ("sh", "-c", f"cat {PAGE_OWNER} > /dev/null"),
+    "collect text": (COLLECTOR, str(CAPTURE)),
+    "find addresses": ("sh", "-c", f"{sys.executable} -I -S -c '{START}' {PACKAGE.parent} 3 {PAGE_OWNER} 3> {PLAN}"),
+    "collect memory": (COLLECTOR, "-m", str(PLAN), str(CAPTURE)),
+    "snapshot text": (*TAKE, "text", "--jobs", "1"),
+    "snapshot text, 2 jobs": (*TAKE, "text", "--jobs", "2"),
+    "snapshot memory": (*TAKE, "memory", "--jobs", "1"),
 }
 
 
-def main(rounds: int) -> None:
-    """Measure, after one round that loads the files of all commands into memory."""
+def main(rounds: int, kept: Path | None) -> None:
+    """Measure, after a round that loads the files of all commands into memory; `kept`: where to keep its snapshots."""
+    commands = {what: command for what, command in COMMANDS.items() if "2 jobs" not in what or os.cpu_count() != 1}
     for number in range(rounds + 1):
-        for what in COMMANDS:
+        for what in commands:
+            if kept and not number:
+                # Each of the snapshots that are kept reads its program from the disk.
+                os.sync()
+                Path("/proc/sys/vm/drop_caches").write_text("3\n")
             measured = {"what": what, "round": number, **measure(what)}
             if number:
                 print(json.dumps(measured), flush=True)
+            elif kept and what.startswith("snapshot"):
+                shutil.copytree(SNAPSHOT, kept / f"{what.partition(' ')[2]}.spo")
 
 
 def measure(what: str) -> dict[str, Any]:
     """Run a command once."""
+    shutil.rmtree(CAPTURE, ignore_errors=True)
     started = monotonic()
     subprocess.run(COMMANDS[what], check=True, capture_output=True)
-    seconds = {"seconds": round(monotonic() - started, 3)}
-    if what == "cat":
+    seconds = {"seconds": round(monotonic() - started, 4)}
+    if not what.startswith("snapshot"):
         return seconds
-    meta = json.loads((TARGET / "snapshot.json").read_text())
+    meta = json.loads((SNAPSHOT / "snapshot.json").read_text())
     owner = meta["files"]["page_owner"]
-    return seconds | {
-        "collected": owner["seconds"],
-        "records": owner["records"],
-        "own_pages": meta["cost"]["own_pages"],
-    }
+    return seconds | {"read": owner["seconds"], "records": owner["records"], "own_pages": meta["cost"]["own_pages"]}
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
