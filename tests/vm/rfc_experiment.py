@@ -23,12 +23,20 @@ from tests.vm.rfc_letter import AFTER, BEFORE, STAGES
 __all__ = ["Run", "main", "render"]
 
 JOB = Path(__file__).parent / "jobs" / "rfc.sh"
-TAKE = 'take() { $2 "$1"; spo-trace snapshot -o "$OUT/$1.spo" || exit; }\n'
-SNAPSHOT_COMM = "spo-trace"
+# The collector alone: parsing what it wrote would take memory of the guest, and push other pages to swap.
+TAKE = r"""
+pages_out() { awk '$1 == "pswpout" { print $2 }' /proc/vmstat; }
+take() {
+    $2 "$1"
+    before=$(pages_out)
+    "$VM/../../spo_trace/native/spo-collect" "$OUT/$1" || exit
+    figure "$1" 'swapped out meanwhile' "$(awk -v pages=$(($(pages_out) - before)) 'BEGIN { print pages / 256 " MiB" }')"
+}
+"""
+COLLECTOR_COMM = "spo-collect"
 MIB = 1 << 20
 # `free` shows about 475 MiB of this. The letter's guest has 458, but its kernel and user space use 30 MiB more.
 MEMORY_MIB = 512
-# The snapshot at "2-swapped" has only about 30 MiB of memory, and has to read its own program repeatedly.
 TIME_LIMIT = 1200
 
 
@@ -66,6 +74,8 @@ def _run(title: str, kernel: str, cmdline: str, letter: dict[tuple[str, str], st
     print(f"{title}: {kernel}, {cmdline}", file=sys.stderr)
     machine = Machine(kernels.find(kernel), cmdline, memory_mib=MEMORY_MIB, processors=2)
     guest.run(machine, TAKE + JOB.read_text(), out, time_limit=TIME_LIMIT, echo=sys.stderr.buffer)
+    for stage in STAGES:
+        spo.snapshot(out / f"{stage}.spo", from_=out / stage)
     lines = (line.split("\t") for line in (out / "figures.tsv").read_text().splitlines())
     return Run(title, kernel, cmdline, letter, {(stage, name): value.strip() for stage, name, value in lines}, out)
 
@@ -79,9 +89,10 @@ def render(runs: list[Run], machine: str) -> str:
         f"2 processors, {machine}. All figures except those of the cover letter "
         '(columns "letter") were measured in that run.',
         "\n".join(f"- {run.title}: bzImage-{run.kernel}, booted with `{run.cmdline}`" for run in runs),
-        "In each stage, the letter's own commands (`free -m`, `cat page_owner | awk …`) run first, then "
-        "`spo-trace snapshot`, in the guest. A snapshot also lists the pages of the process that takes it; the rows "
-        "*the snapshot's own* show their size. In the third stage, they cause other pages to be swapped out.",
+        "In each stage, the letter's own commands (`free -m`, `cat page_owner | awk …`) run first, then `spo-collect`, "
+        "in the guest; `spo-trace snapshot --from` reads its captures elsewhere. A capture also lists the pages of the "
+        "process that makes it; the rows *the collector's own* show their size. *swapped out meanwhile*: pswpout of "
+        "/proc/vmstat, after the collector minus before it.",
         _figures(runs),
         "## Does it add up?",
         "`spo-trace verify` compares the pages that the kernel lists with the pages in use, and shows the unexplained "
@@ -115,13 +126,13 @@ def _figures(runs: list[Run]) -> str:
     return _table(head, rows)
 
 
-_OWN = ("the snapshot's own, in memory", "the snapshot's own, in swap")
+_OWN = ("the collector's own, in memory", "the collector's own, in swap", "swapped out meanwhile")
 
 
 # The letter's figures according to a snapshot.
 def _taken(snap: Snapshot) -> dict[str, str]:
     owners = spo.attribute(snap, by=["comm"]).set_index("comm")[["mem_bytes", "swap_bytes"]]
-    own = owners.reindex([SNAPSHOT_COMM], fill_value=0).iloc[0]
+    own = owners.reindex([COLLECTOR_COMM], fill_value=0).iloc[0]
     meminfo = snap.meta.machine.meminfo
     known = snap.meta.swap_owner.origin is not None
     return {
