@@ -30,7 +30,8 @@ take() {
     $2 "$1"
     before=$(pages_out)
     "$VM/../../spo_trace/native/spo-collect" "$OUT/$1" || exit
-    figure "$1" 'swapped out meanwhile' "$(awk -v pages=$(($(pages_out) - before)) 'BEGIN { print pages / 256 " MiB" }')"
+    pages=$(($(pages_out) - before))
+    figure "$1" 'swapped out meanwhile' "$(awk -v pages=$pages 'BEGIN { print pages / 256 " MiB" }')"
 }
 """
 COLLECTOR_COMM = "spo-collect"
