@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The command line: one thin module per command."""
 
+import gc
 import logging
 import os
 import signal
@@ -19,6 +20,9 @@ from spo_trace.printable import printable
 
 __all__ = ["COMMANDS", "main"]
 
+# Objects between two runs of the garbage collector; the interpreter's default is 700 to 2,000.
+_GARBAGE = 50_000
+
 
 # Log messages may contain control characters (of file names) and arguments in the notation of the API.
 class _Printable(logging.Formatter):
@@ -36,6 +40,8 @@ def main() -> None:
     sys.stdout, sys.stderr = (_fit_for_output(stream) for stream in (sys.stdout, sys.stderr))
     # Must be set before numpy is imported. Starting the BLAS threads takes 0.1 s of CPU time, and nothing uses BLAS.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Loading modules would run the garbage collector hundreds of times, and it would find nothing.
+    gc.set_threshold(_GARBAGE)
     _replace_closed_streams()
     _clean_up_on_signals()
     handler = logging.StreamHandler()
