@@ -66,6 +66,7 @@ def check(arguments: list[str]) -> bool:
         ["--output=now.spo", "--force", "--strict", "-j", "2", "--swap", "none"],
         ["--stacks-timeout", "0.1", "--page-size=16K", "--owner", "1000:1000", "--mode", "640", "--backend", "live"],
         ["--jobs", "1", "--jobs", "2"],
+        ["--from", "page_owner", "--from=show_stacks", "--force"],
     ],
 )
 def test_plain_options(arguments: list[str]) -> None:
@@ -85,7 +86,6 @@ def test_plain_options(arguments: list[str]) -> None:
         ["--page-size", "5000"],
         ["--strict=1"],
         ["-o", "--force"],
-        ["--from", "x"],
         ["--unknown", "1"],
         ["--"],
     ],
