@@ -29,7 +29,7 @@ __all__ = ["main", "render"]
 KERNEL = "7.2-spo"
 CMDLINE = "page_owner=on,swap"
 # Of each guest: its memory, and the pages of order 0 that a process holds, so that page_owner is large.
-COUNTED_MIB, COUNTED_BALLAST = 491, 330
+COUNTED_MIB, COUNTED_BALLAST = 491, 240
 TIMED_MIB, TIMED_BALLAST = 2000, 1100
 TIME_LIMIT = 3600
 # -icount shift=1: the guest's clock advances by 2 ns for each instruction.

@@ -37,4 +37,4 @@ def test_ratios_are_of_the_same_round() -> None:
         "| `spo-trace snapshot --method memory` |     7.50 |  5.00–10.00 |  0.50 |      0.75 | read in ≤ 1 s |",
     ]
     assert "- date: today\n" in text
-    assert "1 processor; 330 MiB are in pages of order 0: 1,000 records." in text
+    assert "1 processor; 240 MiB are in pages of order 0: 1,000 records." in text
