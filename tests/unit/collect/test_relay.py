@@ -10,7 +10,7 @@ import pytest
 
 from spo_trace.collect.relay import may_hand_over, resumed
 from spo_trace.files.descriptors import names
-from spo_trace.files.output_directory import Handover
+from spo_trace.files.handover import Handover
 from spo_trace.snapshots.directory import snapshot_directory
 
 STATE = {"target": "x.spo", "handover": [3, 4, "a", "b"], "began": 1.5, "cpu": 0.5, "messages": 5}
