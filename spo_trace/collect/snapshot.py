@@ -117,7 +117,7 @@ def write_snapshot(
         schema.TABLES if page_columns is None else schema.with_page_columns({*page_columns, *Blocks.columns("pages")})
     )
     with SnapshotWriter(output, ahead=jobs > 1, tables=tables) as writer:
-        log = ReadLog(writer.reject, strict=strict, progress=progress)
+        log = ReadLog(writer.reject, strict=strict, progress=progress, began=reading.began if reading else None)
         with reading or nullcontext():
             meta = _Collection(source, reading, writer, log, jobs, tables).run(swap, page_size)
         writer.commit(meta)
