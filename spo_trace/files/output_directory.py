@@ -77,7 +77,9 @@ class OutputDirectory(Closeable):
         return Handover(self._parent, self._fd, self._temporary, self._workspace)
 
     def take_over(self, handover: Handover) -> None:
-        """Continue with a directory that another program in this process has created."""
+        """Continue with a directory of another program in this process; raise SpoTraceError if it is not private."""
+        if not handover.is_private():
+            raise replaced_meanwhile(self._target)
         self._parent, self._fd, self._temporary, self._workspace = handover
         self._has_workspace = True
         for fd in (self._fd, self._parent):
