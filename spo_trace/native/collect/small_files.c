@@ -115,7 +115,7 @@ static void close_others(void)
 }
 
 /* It may never end, so it shares nothing with this process but the pipe. */
-static _Noreturn void child(const char *path, int into)
+static _Noreturn void child(const char *path, int into, pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR), fd;
 	char part[4096];
@@ -127,6 +127,8 @@ static _Noreturn void child(const char *path, int into)
 	setsid();
 	/* An interrupt ends this process alone. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(CHILD_FAILED);
 	dup2(null, STDIN_FILENO);
 	dup2(into, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
@@ -214,7 +216,7 @@ void copy_stacks(const struct options *options, const char *name, const char *de
 	struct archive_file file;
 	struct stat status;
 	int ends[2], error;
-	pid_t pid;
+	pid_t parent = getpid(), pid;
 
 	memcpy(below + strlen(below), name, strlen(name) + 1);
 	if (!join_path(path, debugfs, below))
@@ -236,7 +238,7 @@ void copy_stacks(const struct options *options, const char *name, const char *de
 	if (pid < 0)
 		die("no process: ", strerror(errno), "");
 	if (pid == 0)
-		child(path, ends[1]);
+		child(path, ends[1], parent);
 	progress_child(pid);
 	close(ends[1]);
 	copy_from_child(&file, ends[0], pid, options->timeout_ms, &error);

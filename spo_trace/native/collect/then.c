@@ -83,8 +83,8 @@ static _Noreturn void run(char **command, int status)
 /* Return in the child, which is to collect; its messages go to the descriptor of -e. */
 void collect_in_child(const struct options *options)
 {
+	pid_t parent = getpid(), child;
 	sigset_t ended, waited;
-	pid_t child;
 
 	ending_signals(&ended);
 	waited_signals(&waited);
@@ -103,6 +103,8 @@ void collect_in_child(const struct options *options)
 		run(options->command, status);
 	}
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(1);
 	sigprocmask(SIG_UNBLOCK, &ended, NULL);
 	/* The capture is in a directory of spo-trace, which has owners of its own. */
 	unsetenv("SUDO_UID");
