@@ -43,7 +43,7 @@ void rows_end(struct row_file *rows, uint64_t lost);
 
 /* stack_counts.c */
 void handle_seen(uint32_t handle);
-void stack_counts(const struct plan *plan);
+void count_stacks(const struct plan *plan);
 
 /* page_rows.c, swap_rows.c */
 bool page_rows(const struct plan *plan);
