@@ -105,6 +105,6 @@ void count_stacks(const struct plan *plan)
 		else
 			lost++;
 	}
-	rows_end(rows, lost);
+	rows_end(rows, lost, true);
 	free(handles.slots);
 }
