@@ -19,12 +19,15 @@ Progress = Callable[[KernelText, FileCounts], None]
 class ReadLog:
     """Keep the counts of each file; pass rejects on to `keep`, or raise the first one if `strict`.
 
-    `keep` returns whether it kept the text, which is limited.
+    `keep` returns whether it kept the text, which is limited. `began`: `monotonic()` when the collection began, by
+    default now.
     """
 
-    def __init__(self, keep: Callable[[Reject], bool], *, strict: bool, progress: Progress | None) -> None:
+    def __init__(
+        self, keep: Callable[[Reject], bool], *, strict: bool, progress: Progress | None, began: float | None = None
+    ) -> None:
         self.files: dict[str, FileCounts] = {}
-        self._started = monotonic()
+        self._started = monotonic() if began is None else began
         self._keep = keep
         self._strict = strict
         self._progress = progress

@@ -20,14 +20,14 @@ from spo_trace.collect.read_log import Progress, ReadLog
 from spo_trace.collect.reading import MachineReading, check_swap_mode, read_machine
 from spo_trace.collect.rows import RowWriter
 from spo_trace.collect.stack_files import StackFiles
+from spo_trace.collect.stack_rows import stack_row
 from spo_trace.collect.swap_owners import SwapOwners
 from spo_trace.errors import NoRecords, SpoTraceError
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.parser_choice import page_batches
-from spo_trace.formats.rows import StackRow
-from spo_trace.formats.stack_table import Stack, StackTable, hash_texts, named_frames
+from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.text import Chunks, KernelText, Outcome
 from spo_trace.snapshots.directory import snapshot_directory
 from spo_trace.snapshots.meta import FileCounts, Meta, Origin, SourceFacts
@@ -40,8 +40,6 @@ from spo_trace.sources.live import LiveSource
 from spo_trace.sources.live_capture import ReadProgress
 from spo_trace.sources.memory_plan import Choice
 from spo_trace.sources.source import Source
-from spo_trace.stacks.frames import function_name
-from spo_trace.stacks.meaning import meaning
 from spo_trace.version import __version__
 
 if TYPE_CHECKING:
@@ -120,7 +118,7 @@ def write_snapshot(
         schema.TABLES if page_columns is None else schema.with_page_columns({*page_columns, *Blocks.columns("pages")})
     )
     with SnapshotWriter(output, ahead=jobs > 1, tables=tables) as writer:
-        log = ReadLog(writer.reject, strict=strict, progress=progress)
+        log = ReadLog(writer.reject, strict=strict, progress=progress, began=reading.began if reading else None)
         with reading or nullcontext():
             meta = _Collection(source, reading, writer, log, jobs, tables).run(swap, page_size)
         writer.commit(meta)
@@ -213,7 +211,7 @@ class _Collection:
         # In batches, because the rows of all stacks take more memory than the stacks themselves.
         stacks = iter(self._stacks)
         while some := list(islice(stacks, _STACK_ROWS)):
-            rows = [_stack_row(stack, handles_are_kernels) for stack in some]
+            rows = [stack_row(stack, handles_are_kernels) for stack in some]
             self._writer.write("stacks", to_batch(schema.STACKS, rows))
 
     def _check_not_empty(self) -> None:
@@ -251,21 +249,3 @@ def _method_of(source: Source) -> Method:
 
 
 _STACK_ROWS = 1 << 12
-
-
-def _stack_row(stack: Stack, handle_is_kernels: bool) -> StackRow:
-    frames = stack.frames
-    named = named_frames(frames, stack.handle)
-    symbols = [function_name(frame) for frame in named]
-    category, caller, module = meaning(frames)
-    return StackRow(
-        stack_id=stack.stack_id,
-        stack_hash=hash_texts(named),
-        symbol_hash=hash_texts(symbols),
-        frames=list(frames),
-        handle=stack.handle if handle_is_kernels else None,
-        nr_base_pages=stack.nr_base_pages,
-        category=category,
-        caller=caller,
-        module=module,
-    )

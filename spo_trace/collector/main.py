@@ -11,7 +11,8 @@ from typing import NamedTuple, NoReturn
 from spo_trace.collector.lists import list_cgroups, list_processes
 from spo_trace.collector.machine import find_debugfs
 from spo_trace.collector.messages import CollectError, warn
-from spo_trace.collector.output import Output, Packed
+from spo_trace.collector.output import Output
+from spo_trace.collector.packed import Packed
 from spo_trace.collector.progress import Progress
 from spo_trace.collector.records import RecordCopy
 from spo_trace.collector.small_files import SmallFiles

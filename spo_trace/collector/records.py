@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 from spo_trace.collector.memory_lack import Found, Lack
-from spo_trace.collector.output import Output, Packed
+from spo_trace.collector.output import Output
+from spo_trace.collector.packed import Packed
 from spo_trace.collector.progress import Progress
 from spo_trace.collector.small_files import open_regular
 from spo_trace.collector.stacks import LONGEST_RECORD, PAGE, Stacks, number_of, prints_handle

@@ -9,7 +9,8 @@ import stat
 from time import gmtime, strftime
 from typing import NoReturn
 
-from spo_trace.collector.output import Output, Packed, write
+from spo_trace.collector.output import Output, write
+from spo_trace.collector.packed import Packed
 from spo_trace.collector.progress import Progress
 from spo_trace.limits import (
     MAX_LIST_BYTES,

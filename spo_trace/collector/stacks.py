@@ -6,7 +6,7 @@ Only a record that is understood to its last byte is changed. native/collect/sta
 
 import re
 
-from spo_trace.collector.output import Packed
+from spo_trace.collector.packed import Packed
 from spo_trace.limits import MAX_FRAME_BYTES, MAX_ORDER, MAX_STACKS, MAX_STACKS_FILE_BYTES
 
 __all__ = ["LONGEST_RECORD", "PAGE", "SWAP", "Stacks", "number_of", "prints_handle"]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, Self
 
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.files.access import OWN, Access
@@ -25,13 +25,14 @@ from spo_trace.files.descriptors import (
     sync,
     sync_names,
 )
+from spo_trace.files.handover import Handover
 from spo_trace.files.kind import Kind, check_target, open_old
 from spo_trace.files.output_file import new_file
 from spo_trace.files.regular import open_regular
 from spo_trace.files.renaming import exchange, rename_new
 from spo_trace.printable import printable
 
-__all__ = ["Handover", "OutputDirectory"]
+__all__ = ["OutputDirectory"]
 
 _OTHER_FILE_SYSTEM = (
     "this file system cannot rename directories: choose a directory on another one with ",
@@ -39,15 +40,6 @@ _OTHER_FILE_SYSTEM = (
 )
 
 _logger = logging.getLogger(__name__)
-
-
-class Handover(NamedTuple):
-    """Hold the open directories of an output directory, and its names in them."""
-
-    parent: int
-    fd: int
-    temporary: str
-    workspace: str
 
 
 class OutputDirectory(Closeable):
@@ -85,7 +77,9 @@ class OutputDirectory(Closeable):
         return Handover(self._parent, self._fd, self._temporary, self._workspace)
 
     def take_over(self, handover: Handover) -> None:
-        """Continue with a directory that another program in this process has created."""
+        """Continue with a directory of another program in this process; raise SpoTraceError if it is not private."""
+        if not handover.is_private():
+            raise replaced_meanwhile(self._target)
         self._parent, self._fd, self._temporary, self._workspace = handover
         self._has_workspace = True
         for fd in (self._fd, self._parent):

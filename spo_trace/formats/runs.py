@@ -26,10 +26,6 @@ class Records(NamedTuple):
         """Join single records."""
         return cls(b"".join(records), array("q", accumulate(map(len, records))))
 
-    def last(self) -> bytes:
-        """Return the last record."""
-        return self.text[self.ends[-2] if len(self.ends) > 1 else 0 :]
-
     def split(self) -> Iterator[bytes]:
         """Yield the records one by one."""
         return (self.text[start:end] for start, end in pairwise(chain((0,), self.ends)))

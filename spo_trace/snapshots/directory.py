@@ -8,8 +8,9 @@ from pathlib import Path
 
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.descriptors import begins_with, names
+from spo_trace.files.handover import Handover
 from spo_trace.files.kind import Kind
-from spo_trace.files.output_directory import Handover, OutputDirectory
+from spo_trace.files.output_directory import OutputDirectory
 
 __all__ = ["SNAPSHOT", "snapshot_directory"]
 

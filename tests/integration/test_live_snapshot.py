@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -32,13 +33,23 @@ COMMANDS = {"command": [str(EXECUTABLE), "snapshot", "-o"], "API": [sys.executab
 
 TRY = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(DEBUGFS)]
 
-pytestmark = [
-    pytest.mark.skipif(not DEBUGFS.is_dir(), reason=f"there is no {DEBUGFS}"),
-    pytest.mark.skipif(
-        subprocess.run(TRY, capture_output=True, check=False).returncode != 0, reason="no mount namespace can be made"
-    ),
-    pytest.mark.skipif(collector.program() is None, reason="the collector is not compiled"),
-]
+
+def why_not() -> str | None:
+    """Return why these tests cannot be run here, None if they can."""
+    if collector.program() is None:
+        return "the collector is not compiled"
+    if not DEBUGFS.is_dir():
+        return f"there is no {DEBUGFS}"
+    if which("unshare") is None or subprocess.run(TRY, capture_output=True, check=False).returncode != 0:
+        return "no mount namespace can be made"
+    return None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def possible() -> None:
+    """Skip all tests if they cannot be run here."""
+    if why := why_not():
+        pytest.skip(why)
 
 
 def in_namespace(debugfs: Path, *command: str, before: str = "true") -> list[str]:

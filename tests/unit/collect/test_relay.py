@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from spo_trace.collect.relay import may_hand_over, resumed
+from spo_trace.errors import SpoTraceError
 from spo_trace.files.descriptors import names
-from spo_trace.files.output_directory import Handover
+from spo_trace.files.handover import Handover
 from spo_trace.snapshots.directory import snapshot_directory
 
 STATE = {"target": "x.spo", "handover": [3, 4, "a", "b"], "began": 1.5, "cpu": 0.5, "messages": 5}
@@ -47,7 +48,8 @@ def test_anything_else_in_the_environment_is_ignored(monkeypatch: pytest.MonkeyP
 def test_an_output_directory_that_was_handed_over_is_completed_or_removed(tmp_path: Path, commit: bool) -> None:
     # GIVEN the directories of another program in this process
     made = tmp_path / ".spo-trace-a.tmp"
-    (made / ".spo-trace-b.tmp").mkdir(parents=True, mode=0o700)
+    made.mkdir(mode=0o700)
+    (made / ".spo-trace-b.tmp").mkdir(mode=0o700)
     parent, directory = (os.open(path, os.O_RDONLY) for path in (tmp_path, made))
     handover = Handover(parent, directory, made.name, ".spo-trace-b.tmp")
     (made / handover.workspace / "x").mkdir()
@@ -60,6 +62,29 @@ def test_an_output_directory_that_was_handed_over_is_completed_or_removed(tmp_pa
             output.commit()
     # THEN the output is complete or removed, and nothing else is left
     assert [path.name for path in tmp_path.rglob("*")] == (["x.spo"] if commit else [])
+
+
+@pytest.mark.parametrize(
+    ("mode", "temporary", "workspace"),
+    [
+        (0o755, ".spo-trace-a.tmp", ".spo-trace-b.tmp"),
+        (0o700, "etc", ".spo-trace-b.tmp"),
+        (0o700, ".spo-trace-a.tmp", "mine"),
+        (0o700, ".spo-trace-a.tmp", ".spo-trace-/../../mine/.tmp"),
+        (None, ".spo-trace-a.tmp", ".spo-trace-b.tmp"),
+    ],
+)
+def test_only_what_this_program_can_have_made_is_taken_over(
+    tmp_path: Path, mode: int | None, temporary: str, workspace: str
+) -> None:
+    (tmp_path / "x").mkdir(mode=0o700)
+    (tmp_path / "x" / "mine").mkdir()
+    (tmp_path / "x").chmod(mode or 0o700)
+    fd = os.open(tmp_path / "x" if mode else "/dev/null", os.O_RDONLY)
+    with pytest.raises(SpoTraceError):
+        snapshot_directory(tmp_path / "x.spo", handover=Handover(fd, fd, temporary, workspace))
+    os.close(fd)
+    assert (tmp_path / "x" / "mine").is_dir()
 
 
 def test_an_output_directory_is_removed_with_all_in_it(tmp_path: Path) -> None:

@@ -10,8 +10,3 @@ def test_records_are_joined_to_runs_of_a_size() -> None:
     assert [list(run.split()) for run in runs] == [[b"abc", b"", b"de"], [b"f", b"ghij"]]
     assert list(gathered([])) == []
     assert list(Records.of([]).split()) == []
-
-
-def test_the_last_record_of_a_run() -> None:
-    assert Records.of([b"ab", b"c"]).last() == b"c"
-    assert Records.of([b"ab"]).last() == b"ab"
