@@ -17,6 +17,7 @@ class NoteCode(StrEnum):
     ROWS_LEFT_OUT = "rows-left-out"
     TOTAL = "total"
     SWAP_UNKNOWN = "swap-owners-unknown"
+    NOT_COMPARED = "not-compared"
     MEMORY_UNKNOWN = "memory-owners-unknown"
     SWAP_CACHE = "swap-cache"
     NOT_SELECTED = "not-selected"

@@ -13,6 +13,7 @@ from spo_trace.analysis.shared_names import shared_name_notes
 from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.errors import spelled
 from spo_trace.reporters.format import counted, format_share, format_size
+from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "input_notes",
     "key_notes",
     "key_unknown_note",
+    "not_compared_notes",
     "placeholder_notes",
     "snapshot_notes",
     "swap_cache_note",
@@ -47,6 +49,7 @@ def input_notes(snap: Snapshot, side: str = "") -> list[Note]:
 def snapshot_notes(snap: Snapshot, question: Question, total: Mapping[str, int | None]) -> list[Note]:
     """Return notes on how to read the answer to a question; `total`: its sums, from `analysis.totals`."""
     notes = [*placeholder_notes(snap), *key_notes(snap, question), *shared_name_notes(snap, question.keys)]
+    notes += not_compared_notes(snap)
     if swap := swap_note(snap):
         notes.append(Note(NoteCode.SWAP_UNKNOWN, swap))
     if "mem" in snap.meta.unknown_amounts:
@@ -56,6 +59,14 @@ def snapshot_notes(snap: Snapshot, question: Question, total: Mapping[str, int |
         notes += swap_cache_note({"": (snap, total["swap_cache_bytes"])})
         notes += _compressed_notes(snap, question)
     return notes
+
+
+def not_compared_notes(snap: Snapshot) -> Iterator[Note]:
+    """Yield a note if the owners were read from memory that was not compared with the kernel's own text."""
+    meta = snap.meta
+    if meta.method is Method.MEMORY and meta.compared is None:
+        text = f"The owners are from kernel memory, which was not compared with page_owner ({meta.method_why})"
+        yield Note(NoteCode.NOT_COMPARED, text)
 
 
 _RECORDS = {"pages": "memory", "swap": "swap"}

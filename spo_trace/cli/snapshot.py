@@ -142,7 +142,7 @@ def _read_this_machine(
     return Snapshot(target)
 
 
-_METHOD_NOTES = {"memory": "Owners out of memory were not compared with debugfs", "text": "Memory was not read"}
+_METHOD_NOTES = {"memory": "Owners from memory were not compared with page_owner", "text": "Memory was not read"}
 
 
 def _note_result(snap: "Snapshot", target: Path) -> None:

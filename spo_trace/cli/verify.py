@@ -55,14 +55,15 @@ def command(
         spo-trace verify now.spo --only memory,swap
     """
     to = document.target()
-    from spo_trace.analysis.snapshot_notes import input_notes
+    from spo_trace.analysis.snapshot_notes import input_notes, not_compared_notes
     from spo_trace.analysis.verdicts import check_parts, verified
 
     parts = check_parts([name.strip() for given in only or [] for name in given.split(",")])
     snap = open_snapshot(snapshot, page_size=page_size)
     table = verified(snap, parts=parts, tolerance=tolerance)
     found = table[table["kind"] == "verdict"]
-    _show(table, to, _notes(found, tolerance, snap.page_size), printed=input_notes(snap))
+    notes = [*_notes(found, tolerance, snap.page_size), *not_compared_notes(snap)]
+    _show(table, to, notes, printed=input_notes(snap))
     _leave(found, tolerance)
 
 

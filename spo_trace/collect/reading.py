@@ -74,7 +74,9 @@ class MachineReading(Closeable):
         self._add_pids()
 
     def _add_pids(self) -> None:
-        self.pids |= {*self.choice.pids, *map(int, (self.directory / "pids").read_text().split())}
+        self.pids |= {int(pid) for pid in (self.directory / "pids").read_text().split()}
+        if self.choice.pid is not None:
+            self.pids |= {self.choice.pid}
 
 
 def read_machine(

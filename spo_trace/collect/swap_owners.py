@@ -4,12 +4,14 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from spo_trace.collect.machine_facts import address_bits
 from spo_trace.collect.read_log import ReadLog
 from spo_trace.collect.rows import RowWriter
 from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.formats.arrays import numbers, strings
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.parser_choice import swap_batches
 from spo_trace.formats.stack_table import StackTable
@@ -101,5 +103,5 @@ def _with_origin(batch: pa.RecordBatch, origin: Origin) -> pa.RecordBatch:
     at = batch.schema.get_field_index("origin")
     if at < 0:
         return batch
-    codes = pa.array([0] * len(batch), pa.int32())
-    return batch.set_column(at, batch.schema.field(at), pa.DictionaryArray.from_arrays(codes, [str(origin)]))
+    codes = numbers(np.zeros(len(batch), np.int32))
+    return batch.set_column(at, batch.schema.field(at), pa.DictionaryArray.from_arrays(codes, strings([str(origin)])))

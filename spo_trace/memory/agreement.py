@@ -73,8 +73,12 @@ class _Fields(NamedTuple):
     frames: int
 
 
+def _read_at(fd: int, position: int) -> bytes:
+    return os.pread(fd, _LONGEST_RECORD, position)
+
+
 def _read(fd: int, position: int) -> _Fields | None:
-    found = _RECORD.match(os.pread(fd, _LONGEST_RECORD, position))
+    found = _RECORD.match(_read_at(fd, position))
     if found is None:
         return None
     frames = found["frames"].count(b"\n")

@@ -38,7 +38,7 @@ def plan_text(
         lines.append(f"{name} {'-' if value is None else format(value, 'x')}")
     found = list(ranges or ())
     if len(found) > MAX_PLAN_SEGMENTS:
-        raise Problem(f"/proc/kcore has {len(found):,} ranges", "read through debugfs: --method text")
+        raise Problem(f"/proc/kcore has {len(found):,} ranges", "read through debugfs")
     lines.append(f"segments {len(found):x}")
     lines += [f"{start:x} {size:x} {offset:x}" for start, size, offset in found]
     return "\n".join([*lines, "end", ""]).encode()

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from spo_trace.limits import MAX_BTF_BYTES
 from spo_trace.memory.bpf import BpfImage
 from spo_trace.memory.btf import Btf
+from spo_trace.memory.image import Unreadable
 from spo_trace.memory.kcore import KcoreImage
 from spo_trace.memory.kernel import Kernel, Types
 from spo_trace.memory.modules import loaded_modules
@@ -43,12 +44,19 @@ def running_kernel(images: ExitStack, wanted: tuple[str, ...] | None = None) -> 
     if machine not in _MACHINES:
         raise Problem(f"owners cannot be read from memory on {machine}", f"{' and '.join(_MACHINES)} are supported")
     symbols, types = _published(wanted)
-    order, problems = pageblock_order(), []
+    order = pageblock_order()
+    problems: list[Problem] = []
     for open_image in _IMAGES:
         try:
-            kernel = Kernel(images.enter_context(closing(open_image())), symbols, types)
-            layout = find_owners(kernel, order)
+            image = open_image()
         except Problem as problem:
+            problems.append(problem)
+            continue
+        kernel = Kernel(images.enter_context(closing(image)), symbols, types)
+        try:
+            layout = find_owners(kernel, order)
+        except Unreadable as problem:
+            # /proc/kcore may lack some memory.
             problems.append(problem)
             continue
         if wanted is None:

@@ -56,7 +56,7 @@ class LiveRequest(NamedTuple):
 
 
 def collect_capture(
-    request: LiveRequest, into: int, progress: ReadProgress | None = None, choice: Choice = Choice()
+    request: LiveRequest, into: int, progress: ReadProgress | None = None, choice: Choice | None = None
 ) -> Path:
     """Collect a capture into the open directory `into`, and return its path, which is valid in this process.
 
@@ -66,7 +66,7 @@ def collect_capture(
     """
     last = _last_pfn(request.root) if progress else None
     try:
-        run(_commands(request, plan_in(into, choice)), into, CAPTURE, _reporter(progress, last))
+        run(_commands(request, plan_in(into, choice or Choice())), into, CAPTURE, _reporter(progress, last))
     except CollectorFailed as failed:
         raise cannot_read(failed) from failed
     return captured_in(into)

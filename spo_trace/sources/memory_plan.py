@@ -27,6 +27,8 @@ _PLAN, _CHOICE = "plan", "choice.json"
 # -I and -S: neither the environment nor installed packages are to change what runs as root, and site takes time.
 _START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.memory.planner import main; main(sys.argv[2:])"
 
+_PACKAGES = str(PATH.parents[2])
+
 _USE_TEXT = ("read through debugfs: ", Argument("method", "text"))
 
 
@@ -34,13 +36,14 @@ class Choice(NamedTuple):
     """Hold how owners are read.
 
     `compared`: number of records that debugfs and memory have alike, None if they were not compared. `why`: why not, or
-    why page_owner's text is read where memory was to be preferred. `pids`: of processes that found it out.
+    why page_owner's text is read where memory was to be preferred. `pid`: of the process that
+    found it out.
     """
 
     method: Method = Method.TEXT
     compared: int | None = None
     why: str | None = None
-    pids: Sequence[int] = ()
+    pid: int | None = None
 
 
 class _Refused(NamedTuple):
@@ -100,7 +103,7 @@ def _planned(root: Path, directory: int) -> Choice | _Refused:
 
 def _asked(fd: int) -> Choice | _Refused:
     page_owner = f"/{Machine().debugfs}/page_owner"
-    command = [sys.executable, "-I", "-S", "-c", _START, str(PATH.parents[2]), str(fd), page_owner]
+    command = [sys.executable, "-I", "-S", "-c", _START, _PACKAGES, str(fd), page_owner]
     with subprocess.Popen(  # noqa: S603
         command,
         stdin=subprocess.DEVNULL,
@@ -125,9 +128,9 @@ def _asked(fd: int) -> Choice | _Refused:
 def _understood(lines: Sequence[str], pid: int) -> Choice | _Refused:
     match lines:
         case ["compared", number]:
-            return Choice(Method.MEMORY, int(number), pids=[pid])
+            return Choice(Method.MEMORY, int(number), pid=pid)
         case ["not compared", why]:
-            return Choice(Method.MEMORY, None, why, [pid])
+            return Choice(Method.MEMORY, None, why, pid)
         case ["problem", why, hint]:
             return _Refused(why, hint or _USE_TEXT)
         case [_, difference, *_]:

@@ -44,7 +44,7 @@ static long call(int command, void *attributes, size_t size)
 #ifdef SYS_bpf
 	return syscall(SYS_bpf, command, attributes, size);
 #else
-	errno = ENOSYS;
+	errno = EPERM;
 	return -1;
 #endif
 }
@@ -60,6 +60,7 @@ static int create_map(void)
 
 static int load_program(int map)
 {
+	static const char license[] = "GPL";
 	const struct instruction program[] = {
 		{ 0x79, 0x13, 0, 0 }, /* r3 = context.address */
 		{ 0x79, 0x12, 8, 0 }, /* r2 = context.size */
@@ -79,7 +80,7 @@ static int load_program(int map)
 		.type = PROG_TYPE_SYSCALL,
 		.count = sizeof(program) / sizeof(*program),
 		.instructions = (uintptr_t)program,
-		.license = (uintptr_t) "GPL",
+		.license = (uintptr_t)license,
 		.flags = F_SLEEPABLE,
 	};
 

@@ -25,7 +25,7 @@ static void copy_counts(const struct plan *plan)
 {
 	struct reading reading = progress_begin("show_handles");
 
-	stack_counts(plan);
+	count_stacks(plan);
 	progress_end(&reading, 0);
 }
 

@@ -39,11 +39,11 @@ struct row_file {
 
 struct row_file *rows_begin(const char *name, size_t row_bytes);
 void rows_add(struct row_file *rows, uint64_t key, const void *row);
-void rows_end(struct row_file *rows, uint64_t lost);
+void rows_end(struct row_file *rows, uint64_t lost, bool kept);
 
 /* stack_counts.c */
 void handle_seen(uint32_t handle);
-void stack_counts(const struct plan *plan);
+void count_stacks(const struct plan *plan);
 
 /* page_rows.c, swap_rows.c */
 bool page_rows(const struct plan *plan);

@@ -267,7 +267,7 @@ bool page_rows(const struct plan *plan)
 		die("out of memory", "", "");
 	reader.rows = rows_begin("page_owner.rows", sizeof(struct page_row));
 	found = read_roots(&reader);
-	rows_end(reader.rows, reader.unread);
+	rows_end(reader.rows, reader.unread, found);
 	if (!found)
 		output_error("page_owner", EIO, NULL,
 			     "the kernel's list of memory sections cannot be read");

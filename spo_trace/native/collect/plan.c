@@ -92,7 +92,7 @@ static const struct field {
 	{ "swap_most", AT(swap_most), MAX_PFN, true },
 };
 
-static _Noreturn void damaged(const char *where)
+static _Noreturn void wrong(const char *where)
 {
 	die("the plan is damaged at ", where, "");
 }
@@ -146,9 +146,9 @@ static void take_field(const char **p, const struct field *field, struct plan *p
 	if (taken && field->optional && skip(p, "-"))
 		*value = ABSENT;
 	else if (!taken || !number(p, value) || *value > field->most)
-		damaged(field->name);
+		wrong(field->name);
 	if (!skip(p, "\n"))
-		damaged(field->name);
+		wrong(field->name);
 }
 
 static void take_segments(const char **p, struct plan *plan)
@@ -157,7 +157,7 @@ static void take_segments(const char **p, struct plan *plan)
 
 	if (!skip(p, "segments ") || !number(p, &count) || !skip(p, "\n") ||
 	    count > MAX_PLAN_SEGMENTS)
-		damaged("segments");
+		wrong("segments");
 	plan->segments = calloc(count ? count : 1, sizeof(*plan->segments));
 	if (!plan->segments)
 		die("out of memory", "", "");
@@ -167,11 +167,11 @@ static void take_segments(const char **p, struct plan *plan)
 
 		if (!number(p, &segment->start) || !skip(p, " ") || !number(p, &size) ||
 		    !skip(p, " ") || !number(p, &segment->offset) || !skip(p, "\n"))
-			damaged("segments");
+			wrong("segments");
 		segment->end = segment->start + size;
 		if (segment->start < last || segment->end < segment->start ||
 		    segment->offset > INT64_MAX || size > INT64_MAX - segment->offset)
-			damaged("segments");
+			wrong("segments");
 		last = segment->end;
 	}
 }
@@ -243,22 +243,22 @@ void plan_read(struct plan *plan, const char *path)
 	const char *p = text;
 
 	if (!skip(&p, FIRST_LINE))
-		damaged("its first line: is it of another version of spo-trace?");
+		wrong("its first line: is it of another version of spo-trace?");
 	plan->by_bpf = skip(&p, "memory bpf\n");
 	if (!plan->by_bpf && !skip(&p, "memory kcore\n"))
-		damaged("memory");
+		wrong("memory");
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		take_field(&p, &fields[i], plan);
 	take_segments(&p, plan);
 	if (!skip(&p, "end\n") || *p)
-		damaged("its end");
+		wrong("its end");
 	free(text);
 	if (!are_sections_right(plan))
-		damaged("the sections");
+		wrong("the sections");
 	if (!is_owner_right(plan))
-		damaged("page_ext");
+		wrong("page_ext");
 	if (!is_page_right(plan))
-		damaged("struct page");
+		wrong("struct page");
 	if (!is_swap_right(plan))
-		damaged("swap_page_owner");
+		wrong("swap_page_owner");
 }

@@ -64,12 +64,12 @@ void rows_add(struct row_file *rows, uint64_t key, const void *row)
 		write_block(rows);
 }
 
-void rows_end(struct row_file *rows, uint64_t lost)
+void rows_end(struct row_file *rows, uint64_t lost, bool kept)
 {
 	if (rows->rows)
 		write_block(rows);
 	write_block(rows);
 	gzip_write(&rows->file, &lost, sizeof(lost));
-	gzip_end(&rows->file, true);
+	gzip_end(&rows->file, kept);
 	free(rows);
 }

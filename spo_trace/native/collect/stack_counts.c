@@ -87,7 +87,7 @@ static bool count_of(const struct plan *plan, uint32_t handle, int32_t *count)
 	       !image_read(record + offset + plan->stack_count, count, sizeof(*count));
 }
 
-void stack_counts(const struct plan *plan)
+void count_stacks(const struct plan *plan)
 {
 	struct row_file *rows;
 	uint64_t lost = 0;
@@ -105,6 +105,6 @@ void stack_counts(const struct plan *plan)
 		else
 			lost++;
 	}
-	rows_end(rows, lost);
+	rows_end(rows, lost, true);
 	free(handles.slots);
 }

@@ -183,5 +183,5 @@ void swap_rows(const struct plan *plan)
 		read_record(&walk, head, &row);
 		add_row(&walk, 0, &row);
 	}
-	rows_end(walk.rows, walk.lost);
+	rows_end(walk.rows, walk.lost, true);
 }

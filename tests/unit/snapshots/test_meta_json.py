@@ -12,6 +12,7 @@ import pytest
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.proc import SwapArea, Zone
+from spo_trace.schema import SCHEMA_VERSION
 from spo_trace.snapshots.meta import (
     CollectionCost,
     FileCounts,
@@ -23,6 +24,7 @@ from spo_trace.snapshots.meta import (
     TraceFacts,
 )
 from spo_trace.snapshots.meta_json import meta_bytes, read_meta
+from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom
 
 MACHINE = MachineFacts(
@@ -61,7 +63,7 @@ COUNTS = FileCounts(
     newest_ts_nsec=(1 << 64) - 1,
 )
 META = Meta(
-    3,
+    SCHEMA_VERSION,
     MACHINE,
     tool_version="1",
     written_at="2026-01-02T03:04:06+00:00",
@@ -69,6 +71,9 @@ META = Meta(
     swap_owner=SwapOwner(why=Why(Missing.NO_FILE, "no file"), kept_by_kernel=True),
     files={"page_owner": COUNTS, "empty": FileCounts()},
     missing={"show_stacks": Why(Missing.BLOCKED, "stuck")},
+    method=Method.MEMORY,
+    compared=48,
+    method_why="it was not compared",
     cost=CollectionCost(1.0, 2.0, 0.5, 1 << 20, None),
     warnings=["w"],
     page_columns=["pfn"],
@@ -83,7 +88,7 @@ def read(directory: Path, content: bytes) -> Meta:
 
 
 @pytest.mark.parametrize(
-    "owner", [META.swap_owner, SwapOwner(Origin.DEBUGFS, kept_by_kernel=True), SwapOwner(Origin.BPF, trace=TRACE)]
+    "owner", [META.swap_owner, SwapOwner(Origin.MEMORY, kept_by_kernel=True), SwapOwner(Origin.BPF, trace=TRACE)]
 )
 def test_what_is_written_is_read_back(tmp_path: Path, owner: SwapOwner) -> None:
     meta = Meta(**{name: getattr(META, name) for name in Meta.__slots__} | {"swap_owner": owner})

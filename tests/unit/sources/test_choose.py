@@ -7,6 +7,7 @@ import pytest
 
 from spo_trace.errors import EXIT_USAGE, UsageError
 from spo_trace.sources.choose import choose_source
+from spo_trace.sources.live import LiveSource
 from tests.support import capture, page
 
 
@@ -35,3 +36,13 @@ def test_contradicting_options(backend: str | None, paths: list[str], stage: str
     assert caught.value.message == message
     assert caught.value.exit_code == EXIT_USAGE
     assert caught.value.hint
+
+
+def test_memory_is_that_of_this_machine() -> None:
+    with pytest.raises(UsageError, match=r"method='memory' reads this machine's memory"):
+        choose_source(None, ["x"], method="memory")
+    with pytest.raises(UsageError, match="there is no method 'full'"):
+        choose_source(None, [], method="full")
+    source = choose_source(None, [], method="memory")
+    assert isinstance(source, LiveSource)
+    assert source.request.method == "memory"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""In a guest: measure `cat page_owner > /dev/null` and the collector in turn, ROUNDS times.
+"""In a guest: measure `cat page_owner > /dev/null`, and the collector's methods, in turn, ROUNDS times.
 
 Prints a JSON object for each: `what`, `round`, `seconds`, and for the collector `own_pages` (pages whose tgid is its
-own) and `records`.
+own) and `records`. `plan` is the process that finds addresses, `memory` the collector that reads by the plan.
 """
 
 import gzip
@@ -16,15 +16,26 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import numpy as np
+
 import spo_trace
+from spo_trace.memory.owners import ROW_FILES
+from spo_trace.memory.row_file import RowFile
+from spo_trace.memory.rows import PAGE_ROW
 
 # The share is written without the page cache, as on a disk after posix_fadvise(2).
 TARGET = Path(os.environ["OUT"], "collected")
 PROGRAM = Path(spo_trace.__file__).parent / "native" / "spo-collect"
 PAGE_OWNER = "/sys/kernel/debug/page_owner"
+PLAN = "/run/plan"
+PACKAGES = PROGRAM.parents[2]
+START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.memory.planner import main; main(sys.argv[2:])"
+PLANNER = [sys.executable, "-I", "-S", "-c", START, str(PACKAGES), "3", PAGE_OWNER]
 COMMANDS = {
     "cat": ["sh", "-c", f"cat {PAGE_OWNER} > /dev/null"],
     "collector": [str(PROGRAM), str(TARGET)],
+    "plan": ["sh", "-c", f'exec "$@" 3> {PLAN} > /dev/null', "sh", *PLANNER],
+    "memory": [str(PROGRAM), "-m", PLAN, str(TARGET)],
 }
 RECORD = re.compile(rb"^Page allocated via order (\d+), .* tgid (\d+) ", re.MULTILINE)
 
@@ -42,12 +53,23 @@ def measure(what: str, command: list[str]) -> dict[str, Any]:
     process = subprocess.Popen(command)
     assert process.wait() == 0
     found: dict[str, Any] = {"seconds": round(monotonic() - started, 4)}
-    if what != "cat":
-        records = RECORD.findall(gzip.decompress((TARGET / "page_owner.gz").read_bytes()))
-        own = sum(1 << int(order) for order, tgid in records if int(tgid) == process.pid)
-        found |= {"records": len(records), "own_pages": own, "bytes": (TARGET / "page_owner.gz").stat().st_size}
+    if what in ("collector", "memory"):
+        file, orders, tgids = owners_of(what)
+        own = sum(1 << order for order, tgid in zip(orders, tgids, strict=True) if tgid == process.pid)
+        found |= {"records": len(orders), "own_pages": own, "bytes": file.stat().st_size}
         shutil.rmtree(TARGET)
     return found
+
+
+def owners_of(what: str) -> tuple[Path, list[int], list[int]]:
+    """Return the file of a capture, and the order and the tgid of each record."""
+    if what == "collector":
+        file = TARGET / "page_owner.gz"
+        records = RECORD.findall(gzip.decompress(file.read_bytes()))
+        return file, [int(order) for order, _ in records], [int(tgid) for _, tgid in records]
+    file = TARGET / ROW_FILES["page_owner"]
+    rows = np.concatenate(list(RowFile(file, PAGE_ROW).rows()))
+    return file, rows["order"].tolist(), rows["tgid"].tolist()
 
 
 if __name__ == "__main__":
