@@ -35,6 +35,7 @@ TIME_LIMIT = 3600
 # -icount shift=1: the guest's clock advances by 2 ns for each instruction.
 NS = 2
 MIB = 1 << 20
+PAGE_BYTES = 4096
 
 JOB = """
 echo never > /sys/kernel/mm/transparent_hugepage/enabled
@@ -79,6 +80,13 @@ whole commands: they also load Python and pyarrow, parse, and write the snapshot
 (or `spo-collect` alone) had allocated when they were read, the page cache of its files included; nothing of spo-trace
 was in memory before.
 
+## Larger machines: computed, not measured
+
+If each page frame has a record of its own (order 0), from the instructions for a record above and the sizes of page_ext
+and of struct page ({frame_bytes} bytes):
+
+{computed}
+
 ## By time
 
 {timed_facts}
@@ -98,7 +106,7 @@ def main(target: Path, rounds: int) -> None:
     timed = replace(counting, memory_mib=TIMED_MIB, processors=2, counts_instructions=False)
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
-        counts, own = _counted(counting, Path(scratch))
+        counts, own, frame_bytes = _counted(counting, Path(scratch))
         times = _run(timed, TIMED_BALLAST, rounds, "", Path(scratch) / "timed")
     host = facts()
     told = {
@@ -108,13 +116,13 @@ def main(target: Path, rounds: int) -> None:
         "load average of the host": f"{before:.1f} before, {os.getloadavg()[0]:.1f} after (the guests cause one of 2)",
         "guests": f"Linux {KERNEL}, `{CMDLINE}`, QEMU ({accelerator(timed.kernel)})",
     }
-    text = render(counts, own, times, told)
+    text = render(counts, own, frame_bytes, times, told)
     print(text)
     target.write_text(text)
     print(f"Wrote {target}", file=sys.stderr)
 
 
-def _counted(machine: Machine, scratch: Path) -> tuple[Measured, dict[str, int]]:
+def _counted(machine: Machine, scratch: Path) -> tuple[Measured, dict[str, int], int]:
     counts = _run(machine, COUNTED_BALLAST, 1, "$OUT", scratch / "counted")
     own: dict[str, int] = {}
     for method in ("text", "memory"):
@@ -122,7 +130,8 @@ def _counted(machine: Machine, scratch: Path) -> tuple[Measured, dict[str, int]]
         assert snap.meta.cost is not None and snap.meta.cost.own_pages is not None
         own[f"snapshot {method}"] = snap.meta.cost.own_pages
         own[f"collect {method}"] = _pages_of_collector(snap)
-    return counts, own
+    plan = dict(line.split(" ", 1) for line in (scratch / "counted" / "plan").read_text().splitlines() if " " in line)
+    return counts, own, int(plan["ext_bytes"], 16) + int(plan["page_bytes"], 16)
 
 
 def _pages_of_collector(snap: Snapshot) -> int:
@@ -136,21 +145,27 @@ def _run(machine: Machine, ballast: int, rounds: int, kept: str, out: Path) -> M
     return [json.loads(line) for line in (out / "times.json").read_text().splitlines()]
 
 
-def render(counts: Measured, own: dict[str, int], times: Measured, told: dict[str, str]) -> str:
-    """Return the document in Markdown, from the output of jobs/measure_live.py and the own pages of each command."""
+def render(counts: Measured, own: dict[str, int], frame_bytes: int, times: Measured, told: dict[str, str]) -> str:
+    """Return the document in Markdown, from the output of jobs/measure_live.py and the own pages of each command.
+
+    `frame_bytes`: what the memory method reads for each page frame.
+    """
     return _TEXT.format(
         facts="\n".join(f"- {name}: {value}" for name, value in told.items()),
         counted_facts=_guest(COUNTED_MIB, 1, COUNTED_BALLAST, counts),
         counted="\n".join(aligned([_COUNTED, *_counted_rows(counts, own)])),
+        frame_bytes=frame_bytes,
+        computed="\n".join(aligned([_COMPUTED, *_computed_rows(counts, frame_bytes)])),
         timed_facts=_guest(TIMED_MIB, 2, TIMED_BALLAST, times),
         timed="\n".join(aligned([_TIMED, *_timed_rows(times)])),
     )
 
 
 def _guest(memory: int, processors: int, ballast: int, measured: Measured) -> str:
-    records = round(median(one["records"] for one in measured if "records" in one))
     count = "1 processor" if processors == 1 else f"{processors} processors"
-    return f"A guest of {memory} MiB with {count}; {ballast} MiB are in pages of order 0: {records:,} records."
+    return (
+        f"A guest of {memory} MiB with {count}; {ballast} MiB are in pages of order 0: {_records(measured):,} records."
+    )
 
 
 _COUNTED = ("what", "million instructions", "× cat", "own pages MiB", "target")
@@ -161,6 +176,8 @@ _COUNTED_TARGETS = {
     "snapshot text": "≤ 12 MiB",
     "snapshot memory": "≤ 16 MiB",
 }
+_COMPUTED = ("machine", "page frames", "text: billion instructions", "memory: billion instructions", "memory: GB read")
+_LARGER_GIB = (64, 256)
 _TIMED_TARGETS = {"snapshot memory": "read in ≤ 1 s"}
 
 
@@ -169,10 +186,27 @@ def _counted_rows(counts: Measured, own: dict[str, int]) -> list[tuple[str, ...]
     rows: list[tuple[str, ...]] = []
     for what, title in _shown(counts):
         seconds = median(_values(counts, what, "seconds"))
-        pages = f"{own[what] * 4096 / MIB:.1f}" if what in own else ""
+        pages = f"{own[what] * PAGE_BYTES / MIB:.1f}" if what in own else ""
         millions = f"{seconds * 1e9 / NS / 1e6:,.0f}"
         rows.append((title, millions, f"{seconds / cat:.3f}", pages, _COUNTED_TARGETS.get(what, "")))
     return rows
+
+
+def _computed_rows(counts: Measured, frame_bytes: int) -> list[tuple[str, ...]]:
+    records = _records(counts)
+    rows: list[tuple[str, ...]] = []
+    for size in _LARGER_GIB:
+        frames = (size << 30) // PAGE_BYTES
+        billions = [
+            f"{median(_values(counts, what, 'seconds')) / NS * frames / records:,.1f}"
+            for what in ("collect text", "collect memory")
+        ]
+        rows.append((f"{size} GiB", f"{frames:,}", *billions, f"{frames * frame_bytes / 1e9:.1f}"))
+    return rows
+
+
+def _records(measured: Measured) -> int:
+    return int(median(one["records"] for one in measured if "records" in one))
 
 
 def _timed_rows(times: Measured) -> list[tuple[str, ...]]:

@@ -34,7 +34,7 @@ COMMANDS = {
 
 
 def main(rounds: int, kept: Path | None) -> None:
-    """Measure, after a round that loads the files of all commands into memory; `kept`: where to keep its snapshots."""
+    """Measure, after a round that loads the files of all commands into memory; `kept`: for its snapshots and plan."""
     commands = {what: command for what, command in COMMANDS.items() if "2 jobs" not in what or os.cpu_count() != 1}
     for number in range(rounds + 1):
         for what in commands:
@@ -47,6 +47,7 @@ def main(rounds: int, kept: Path | None) -> None:
                 print(json.dumps(measured), flush=True)
             elif kept and what.startswith("snapshot"):
                 shutil.copytree(SNAPSHOT, kept / f"{what.partition(' ')[2]}.spo")
+                shutil.copy(PLAN, kept)
 
 
 def measure(what: str) -> dict[str, Any]:
