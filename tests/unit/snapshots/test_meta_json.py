@@ -12,6 +12,7 @@ import pytest
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.proc import SwapArea, Zone
+from spo_trace.schema import SCHEMA_VERSION
 from spo_trace.snapshots.meta import (
     CollectionCost,
     FileCounts,
@@ -23,6 +24,7 @@ from spo_trace.snapshots.meta import (
     TraceFacts,
 )
 from spo_trace.snapshots.meta_json import meta_bytes, read_meta
+from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom
 
 MACHINE = MachineFacts(
@@ -61,7 +63,7 @@ COUNTS = FileCounts(
     newest_ts_nsec=(1 << 64) - 1,
 )
 META = Meta(
-    3,
+    SCHEMA_VERSION,
     MACHINE,
     tool_version="1",
     written_at="2026-01-02T03:04:06+00:00",
@@ -69,11 +71,19 @@ META = Meta(
     swap_owner=SwapOwner(why=Why(Missing.NO_FILE, "no file"), kept_by_kernel=True),
     files={"page_owner": COUNTS, "empty": FileCounts()},
     missing={"show_stacks": Why(Missing.BLOCKED, "stuck")},
+    method=Method.TEXT,
     cost=CollectionCost(1.0, 2.0, 0.5, 1 << 20, None),
     warnings=["w"],
     page_columns=["pfn"],
 )
 TRACE = TraceFacts("now", 5, 4, 3, 2, {"out": "swap_writepage"}, {"out_pages": 7})
+
+
+def test_a_method_that_there_is_not(tmp_path: Path) -> None:
+    content = json.loads(meta_bytes(META)) | {"method": "guess"}
+    with pytest.raises(SpoTraceError, match="method is not one of text, memory, dump"):
+        read(tmp_path, json.dumps(content).encode())
+    assert read(tmp_path, json.dumps(content | {"method": None}).encode()).method is None
 
 
 def read(directory: Path, content: bytes) -> Meta:
