@@ -26,6 +26,7 @@ from spo_trace.sources.memory_plan import Choice, plan_in
 __all__ = ["Resumed", "may_hand_over", "resumed", "run_in_place", "take_signals"]
 
 _BEGUN, _STATUS = "SPO_TRACE_BEGUN", "SPO_COLLECT_STATUS"
+_COMM = Path("/proc/self/comm")
 _ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
@@ -56,6 +57,8 @@ def may_hand_over() -> bool:
     given = sys.argv[1:]
     return (
         os.path.isabs(sys.executable)  # noqa: PTH117
+        # Who starts a program may drop privileges that were needed for that.
+        and os.access(sys.executable, os.X_OK)
         and len(sys.orig_argv) > len(given)
         and sys.orig_argv[len(sys.orig_argv) - len(given) :] == given
         and threading.active_count() == 1
@@ -80,11 +83,18 @@ def run_in_place(
     if terminal is not None:
         os.set_inheritable(terminal, True)
     os.set_inheritable(workspace, True)
-    state = {"target": str(target), "handover": output.handed_over(), "began": began, "cpu": cpu, "messages": messages}
+    state = {
+        "target": str(target),
+        "handover": output.handed_over(),
+        "began": began,
+        "cpu": cpu,
+        "messages": messages,
+        "comm": _COMM.read_text(),
+    }
     command = [
         *compiled_command(request, terminal, plan_in(workspace, choice)),
         *("-e", str(messages), "-x", "--", f"/proc/self/fd/{workspace}/{CAPTURE}"),
-        *_this_command_line(),
+        *(sys.executable, *sys.orig_argv[1:]),
     ]
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
@@ -97,14 +107,6 @@ def run_in_place(
                 os.close(fd)
 
 
-# The script itself if there is one, so that the process has its name.
-def _this_command_line() -> list[str]:
-    script = sys.argv[0]
-    if os.path.isabs(script) and os.access(script, os.X_OK):  # noqa: PTH117
-        return sys.argv
-    return [sys.executable, *sys.orig_argv[1:]]
-
-
 def resumed() -> Resumed | None:
     """Return what was handed over if the collector has started this command line, None if a user did."""
     begun, status = os.environ.pop(_BEGUN, None), os.environ.pop(_STATUS, None)
@@ -113,6 +115,9 @@ def resumed() -> Resumed | None:
     with suppress(ValueError, KeyError, TypeError):
         state = json.loads(begun)
         handover = Handover(*state["handover"])
+        # The name of a script that the kernel started, for ps(1); this time, it started Python.
+        with suppress(OSError):
+            _COMM.write_text(state["comm"])
         return Resumed(Path(state["target"]), handover, state["began"], state["cpu"], state["messages"], int(status))
     return None
 

@@ -3,6 +3,8 @@
 
 import datetime
 import os
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from spo_trace.formats.missing import Missing, Why
@@ -16,6 +18,9 @@ from spo_trace.sources.source import PATHS, RECORD_FILES, STACK_FILES
 from spo_trace.sources.unreadable import explain
 
 __all__ = ["LiveSource"]
+
+# For a read(2) of a file in /proc/sys, the kernel allocates as much as is asked for.
+_PIECE = 1 << 12
 
 _STUCK = Why(Missing.BLOCKED, "an earlier reader of page_owner_stacks is stuck in the kernel")
 
@@ -47,8 +52,9 @@ class LiveSource:
         if name in STACK_FILES:
             return self._open_stacks(name, path)
         try:
-            with path.open("rb") as file:
-                return KernelText(name, Chunks([file.read(MAX_ZONEINFO_BYTES)]))
+            with path.open("rb", buffering=0) as file:
+                pieces = islice(iter(partial(file.read, _PIECE), b""), MAX_ZONEINFO_BYTES // _PIECE)
+                return KernelText(name, Chunks([b"".join(pieces)]))
         except FileNotFoundError:
             return None
         except OSError as error:

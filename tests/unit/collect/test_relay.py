@@ -14,7 +14,7 @@ from spo_trace.files.descriptors import names
 from spo_trace.files.handover import Handover
 from spo_trace.snapshots.directory import snapshot_directory
 
-STATE = {"target": "x.spo", "handover": [3, 4, "a", "b"], "began": 1.5, "cpu": 0.5, "messages": 5}
+STATE = {"target": "x.spo", "handover": [3, 4, "a", "b"], "began": 1.5, "cpu": 0.5, "messages": 5, "comm": "pytest"}
 
 
 def test_only_a_command_line_may_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 """This machine, modelled by a tree of files: what is read in place."""
 
 import errno
+import io
 import os
 import re
 from pathlib import Path
@@ -34,6 +35,22 @@ def test_every_small_file_is_read_at_its_path(tmp_path: Path) -> None:
     source = this_machine(tmp_path)
     assert {name: content(source, name) for name in small} == {name: name.encode() for name in small}
     assert (source.kind, source.options) == ("live", {})
+
+
+def test_files_are_read_in_small_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a file of which the kernel returns a part at a time
+    sizes: list[int] = []
+
+    class Kernel(io.RawIOBase):
+        pieces = iter((b"a", b"b" * 5000, b""))
+
+        def read(self, size: int = -1, /) -> bytes:
+            sizes.append(size)
+            return next(self.pieces)
+
+    monkeypatch.setattr(Path, "open", lambda *_, **__: Kernel())
+    assert content(this_machine(tmp_path), "boot_id") == b"a" + b"b" * 5000
+    assert 0 < min(sizes) <= max(sizes) <= 1 << 16
 
 
 def test_facts_that_python_gives() -> None:
