@@ -315,3 +315,10 @@ def test_totals_that_no_machine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             SpoTraceError, match=f"the records of {table} add up to [27] pages of 4,096 bytes: no machine"
         ):
             collected(tmp_path, less, force=True)
+
+
+@pytest.mark.parametrize(("kind", "method"), [("capture", "text"), ("simulator", "text"), ("dump", "dump")])
+def test_the_method_is_that_of_the_source(tmp_path: Path, kind: str, method: str) -> None:
+    source = FakeSource({**MACHINE, "page_owner": page()})
+    source.kind = kind
+    assert collect(source, tmp_path / "x.spo").meta.method == method

@@ -81,6 +81,13 @@ META = Meta(
 TRACE = TraceFacts("now", 5, 4, 3, 2, {"out": "swap_writepage"}, {"out_pages": 7})
 
 
+def test_a_method_that_there_is_not(tmp_path: Path) -> None:
+    content = json.loads(meta_bytes(META)) | {"method": "guess"}
+    with pytest.raises(SpoTraceError, match="method is not one of text, memory, dump"):
+        read(tmp_path, json.dumps(content).encode())
+    assert read(tmp_path, json.dumps(content | {"method": None}).encode()).method is None
+
+
 def read(directory: Path, content: bytes) -> Meta:
     """Return what snapshot.json with this content gives."""
     (directory / "snapshot.json").write_bytes(content)
