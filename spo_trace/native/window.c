@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* A file's text, which passes through a buffer in windows that end where a record starts. */
+#ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* pread */
+#endif
 #include <errno.h>
 #include <unistd.h>
 

@@ -97,6 +97,8 @@ def _planned(root: Path, directory: int) -> Choice | _Refused:
     fd = os.open(_PLAN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
     try:
         return _asked(fd)
+    except OSError as error:
+        return _Refused(f"{sys.executable} cannot be run: {error.strerror}", _USE_TEXT)
     finally:
         os.close(fd)
 

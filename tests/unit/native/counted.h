@@ -7,6 +7,7 @@
 #ifndef COUNTED_H
 #define COUNTED_H
 
+#define _POSIX_C_SOURCE 200809L /* as in window.c, before the first header */
 #include <stddef.h>
 #include <string.h>
 
