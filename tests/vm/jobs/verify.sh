@@ -4,7 +4,8 @@
 mkdir -p "$OUT/live"
 # The first run reads Python and its libraries into the page cache.
 spo-trace --version
-spo-trace snapshot -o "$OUT/live/quiet.spo"
+# By text, which takes long enough for the times of allocations to tell what is new.
+spo-trace snapshot --method text -o "$OUT/live/quiet.spo"
 [ -e "$D/swap_page_owner" ] || exit 0
 
 # The devices with a higher priority are full before the next one is used.
