@@ -40,8 +40,8 @@ def test_the_times_of_allocations_explain_what_the_snapshot_allocated(machine: G
     code, rows = verified(machine.out / "live" / "quiet.spo")
     memory = {row["item"]: row["pages"] for row in rows if row["section"] == "memory"}
     assert code == 0
-    # The collector's own pages are more than those that remain.
-    assert memory["allocated during the read"] < -2 * REMAIN
+    # The collector allocates few pages, but some: at most 2 MiB.
+    assert -512 <= memory["allocated during the read"] < -50
     assert abs(memory["unexplained"]) <= REMAIN
     assert memory.get("freed during the read", 0) <= REMAIN
 
