@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ __all__ = [
     "pack",
     "page",
     "running",
+    "said_on_terminal",
     "snapshot_of",
     "spo_trace",
     "swaps",
@@ -190,6 +191,19 @@ def spo_trace(
     command = [str(EXECUTABLE), *map(str, arguments)]
     environment = os.environ | {"XDG_CACHE_HOME": str(cwd / ".cache")} if env is None else dict(env)
     return subprocess.run(command, cwd=cwd, input=stdin, env=environment, capture_output=True, timeout=60, check=False)
+
+
+def said_on_terminal(process: "subprocess.Popen[bytes]", ours: int, theirs: int) -> bytes:
+    """Return what a process writes to a terminal (pty.openpty()) until it ends; close both descriptors."""
+    os.close(theirs)
+    said = b""
+    # The end of a terminal is an error.
+    with suppress(OSError):
+        while piece := os.read(ours, 1 << 16):
+            said += piece
+    assert process.wait(60) == 0, said
+    os.close(ours)
+    return said
 
 
 @contextmanager

@@ -16,10 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from spo_trace.files.descriptors import exists
 from spo_trace.files.handover import Handover
 from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.limits import MAX_ERROR_BYTES
-from spo_trace.sources.collector_process import CollectorFailed, exists, why_failed
+from spo_trace.sources.collector_process import CollectorFailed, why_failed
 from spo_trace.sources.live_capture import CAPTURE, LiveRequest, cannot_read, captured_in, compiled_command
 from spo_trace.sources.memory_plan import Choice, plan_in
 

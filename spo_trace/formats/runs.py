@@ -37,13 +37,11 @@ class Buffer:
     def __init__(self) -> None:
         self._bytes = np.empty(0, np.uint8)
 
-    def room(self, size: int, kept: int = 0) -> memoryview:
-        """Return at least `size` writable bytes; the first `kept` keep their values."""
+    def room(self, size: int) -> memoryview:
+        """Return at least `size` writable bytes."""
         if len(self._bytes) < size + _PADDING:
             # Not zeroed: pages that are never written take no memory.
-            larger = np.empty(size + _PADDING, np.uint8)
-            larger[:kept] = self._bytes[:kept]
-            self._bytes = larger
+            self._bytes = np.empty(size + _PADDING, np.uint8)
         return self._bytes.data[:-_PADDING]
 
     def padded(self, size: int) -> npt.NDArray[np.uint8]:
@@ -61,12 +59,9 @@ class Filled(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Hold where a run of whole records begins in a text, and `fill`, which writes its bytes to a buffer.
+    """Hold where a run of whole records begins in a text, and `fill`, which writes its bytes to a buffer."""
 
-    `offset` is None if it is unknown until the previous run is filled.
-    """
-
-    offset: int | None
+    offset: int
     fill: Callable[[Buffer], Filled]
 
 

@@ -52,6 +52,11 @@ class Machine:
         except OSError:
             return None
 
+    def path(self, usual: str) -> Path:
+        """Return where a file is: at `usual` below the root directory, but debugfs may be mounted elsewhere."""
+        below = usual.removeprefix(f"{DEBUGFS}/")
+        return self.root / (usual if below == usual else f"{self.debugfs}/{below}")
+
     def exists(self, path: str) -> bool | None:
         """Return whether a file exists, None if this user may not look for it."""
         try:

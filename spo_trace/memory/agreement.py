@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from spo_trace.memory.image import Unreadable
 from spo_trace.memory.kernel import Kernel
-from spo_trace.memory.owner_layout import OwnerLayout
+from spo_trace.memory.owner_layout import COMM_BYTES, OwnerLayout
 from spo_trace.memory.sections import Section, present_sections
 from spo_trace.memory.stack_depot import StackDepot
 
@@ -17,7 +17,6 @@ __all__ = ["Agreement", "compare"]
 _POSITIONS = 48
 # c8f61cfc871f, 5.0: a read of page_owner returns at most PAGE_SIZE, which is up to 64 KiB.
 _LONGEST_RECORD = 1 << 16
-_COMM_BYTES = 16
 
 # Without flags, which change while a page stays allocated. A comm may itself contain the text that follows it.
 _RECORD = re.compile(
@@ -116,7 +115,7 @@ class _Pages:
                 ("<Q", layout.ts_nsec),
             )
         )
-        comm = owner[layout.comm : layout.comm + _COMM_BYTES].split(b"\0", 1)[0]
+        comm = owner[layout.comm : layout.comm + COMM_BYTES].split(b"\0", 1)[0]
         stack = self._depot.read(handle)
         # A record in print_mode has a handle in place of its stack.
         frames = len(stack.addresses) if stack and wanted.frames else 0

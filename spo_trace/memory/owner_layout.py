@@ -12,7 +12,10 @@ from spo_trace.memory.kernel import Kernel
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.sections import Sections, present_sections
 
-__all__ = ["OwnerLayout", "find_owners"]
+__all__ = ["COMM_BYTES", "OwnerLayout", "find_owners"]
+
+# TASK_COMM_LEN of linux/sched.h.
+COMM_BYTES = 16
 
 # x86-64, and arm64 with pages of 4 and 16 KiB (SECTION_SIZE_BITS of asm/sparsemem.h).
 _SECTION_SIZE_BITS = 27

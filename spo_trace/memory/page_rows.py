@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from spo_trace.limits import MAX_ORDER
 from spo_trace.memory.kernel import Kernel
-from spo_trace.memory.owner_layout import OwnerLayout
-from spo_trace.memory.rows import COMM_BYTES, PAGE_ROW
+from spo_trace.memory.owner_layout import COMM_BYTES, OwnerLayout
+from spo_trace.memory.rows import PAGE_ROW
 from spo_trace.memory.sections import Section, present_sections
 
 __all__ = ["PageRows"]

@@ -3,10 +3,9 @@
 
 import numpy as np
 
-__all__ = ["COMM_BYTES", "PAGE_ROW", "STACK_ROW", "SWAP_ROW"]
+from spo_trace.memory.owner_layout import COMM_BYTES
 
-# TASK_COMM_LEN of linux/sched.h.
-COMM_BYTES = 16
+__all__ = ["PAGE_ROW", "STACK_ROW", "SWAP_ROW"]
 
 # struct page_row, swap_row and stack_row of native/collect: whole 64-bit words. A comm ends at its first NUL.
 PAGE_ROW = np.dtype(

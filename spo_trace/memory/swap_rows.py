@@ -12,11 +12,11 @@ from typing import NamedTuple
 from spo_trace.limits import MAX_XARRAY_LEVELS
 from spo_trace.memory.image import Unreadable
 from spo_trace.memory.kernel import Kernel
+from spo_trace.memory.owner_layout import COMM_BYTES
 from spo_trace.memory.swap_layout import SwapLayout
 
 __all__ = ["SwapRow", "SwapRows"]
 
-_COMM_BYTES = 16
 # xa_is_internal(): the two lowest bits are 10. A pointer to a node is internal and above 4096.
 _INTERNAL, _LOWEST_NODE = 2, 4096
 _WORD_BITS = 64
@@ -67,7 +67,7 @@ class SwapRows:
             return None
         (ts_nsec,) = struct.unpack_from("<Q", data, layout.ts_nsec)
         pid, tgid = (struct.unpack_from("<i", data, at)[0] for at in (layout.pid, layout.tgid))
-        comm = data[layout.comm : layout.comm + _COMM_BYTES].split(b"\0", 1)[0]
+        comm = data[layout.comm : layout.comm + COMM_BYTES].split(b"\0", 1)[0]
         return SwapRow(entry, ts_nsec, comm, pid, tgid, handle)
 
     def _entries(self) -> Iterator[tuple[int, int]]:

@@ -34,7 +34,7 @@ bool number_body(struct spo_strings *strings, struct body *body, uint32_t *stack
 	return true;
 }
 
-/* `next` is the position in the text of the record after the one that begins at p. */
+/* Go on from the record at p to what follows it at `next`. */
 static void advance(struct spo_scan *scan, place p, place next, int64_t newlines)
 {
 	scan->next.byte += next - p;

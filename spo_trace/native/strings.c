@@ -50,14 +50,6 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
 #endif
 }
 
-static inline uint64_t word(place p)
-{
-	uint64_t value;
-
-	memcpy(&value, p, sizeof(value));
-	return value;
-}
-
 /* Multiply and fold 16 bytes at a time, like wyhash. The last word may overlap the one before. */
 static uint64_t hash(uint64_t seed, place p, size_t length)
 {
@@ -193,7 +185,6 @@ static inline bool is_string(const struct spo_strings *strings, uint32_t number,
 			     enum spo_kind kind, place start, size_t length)
 {
 	const struct string *item = &strings->items[number];
-
 	place other = strings->bytes + item->start;
 
 	if (item->length != length || item->kind != kind)

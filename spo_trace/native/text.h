@@ -39,32 +39,38 @@ static inline bool starts_record(place p)
 	return IS_AT(p, "Page allocated via ");
 }
 
+static inline uint64_t word(place p)
+{
+	uint64_t value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
+}
+
 /* Eight bytes as a number whose lowest byte is the first, on any machine. */
 static inline uint64_t eight_bytes(place p)
 {
-	uint64_t word;
-
-	memcpy(&word, p, sizeof(word));
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	word = __builtin_bswap64(word);
+	return __builtin_bswap64(word(p));
+#else
+	return word(p);
 #endif
-	return word;
 }
 
 /* Bit 7 of each byte that is not a digit; bits above the first of them are undefined. */
-static inline uint64_t not_digits(uint64_t word)
+static inline uint64_t not_digits(uint64_t text)
 {
-	uint64_t values = word ^ 0x3030303030303030u;
+	uint64_t values = text ^ 0x3030303030303030u;
 
 	return ((values + 0x7676767676767676u) | values) & 0x8080808080808080u;
 }
 
 /* The value of eight digits: neighbours are joined to two, four and eight digits. */
-static inline uint64_t eight_digits(uint64_t word)
+static inline uint64_t eight_digits(uint64_t text)
 {
-	word = (word & 0x0f0f0f0f0f0f0f0fu) * (10 * 0x100 + 1) >> 8;
-	word = (word & 0x00ff00ff00ff00ffu) * (100 * 0x10000u + 1) >> 16;
-	return (word & 0x0000ffff0000ffffu) * (10000 * 0x100000000u + 1) >> 32;
+	text = (text & 0x0f0f0f0f0f0f0f0fu) * (10 * 0x100 + 1) >> 8;
+	text = (text & 0x00ff00ff00ff00ffu) * (100 * 0x10000u + 1) >> 16;
+	return (text & 0x0000ffff0000ffffu) * (10000 * 0x100000000u + 1) >> 32;
 }
 
 static inline place decimal(place p, uint64_t *value)
@@ -78,12 +84,12 @@ static inline place decimal(place p, uint64_t *value)
 	if (!p)
 		return NULL;
 	do {
-		uint64_t word = eight_bytes(p), others = not_digits(word);
+		uint64_t text = eight_bytes(p), others = not_digits(text);
 
 		digits = others ? __builtin_ctzll(others) / 8 : 8;
 		/* Zeros before the digits change nothing; a shift by 64 is undefined. */
 		sum = sum * tens[digits] +
-		      (digits ? eight_digits(word << (64 - 8 * digits)) : 0);
+		      (digits ? eight_digits(text << (64 - 8 * digits)) : 0);
 		p += digits;
 	} while (digits == 8 && p - start <= MAX_DIGITS);
 	*value = sum;

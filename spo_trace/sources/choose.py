@@ -12,7 +12,7 @@ from spo_trace.sources.live_capture import LiveRequest
 from spo_trace.sources.memory_plan import check_method
 from spo_trace.sources.source import Source
 
-__all__ = ["captured", "choose_source"]
+__all__ = ["captured", "check_method_for", "choose_source"]
 
 
 def captured(paths: Sequence[str]) -> Source:
@@ -22,6 +22,16 @@ def captured(paths: Sequence[str]) -> Source:
 
         return DumpSource(paths)
     return CaptureSource(paths)
+
+
+def check_method_for(backend: str, method: str) -> None:
+    """Raise UsageError if there is no such method, or if it does not suit the backend."""
+    check_method(method)
+    if method == "memory" and backend != "live":
+        raise UsageError(
+            (Argument("method", "memory"), " reads this machine's memory"),
+            hint=("leave out ", Argument("method"), ": a dump of memory is recognised by its content"),
+        )
 
 
 def choose_source(
@@ -44,14 +54,9 @@ def choose_source(
             hint=("add ", Argument("backend", "simulator"), ", or leave out ", Argument("stage")),
         )
     name = backend_name(backend, paths)
-    check_method(method)
+    check_method_for(name, method)
     if name == "live":
         return LiveSource(LiveRequest(jobs or default_jobs(), stacks_timeout, method=method))
-    if method == "memory":
-        raise UsageError(
-            (Argument("method", "memory"), " reads this machine's memory"),
-            hint=("leave out ", Argument("method"), ": a dump of memory is recognised by its content"),
-        )
     if name == "capture":
         return captured(paths)
     from spo_trace.sources.simulator import simulated_stage

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.text import KernelText
-from spo_trace.machine.facts import DEBUGFS, Machine
+from spo_trace.machine.facts import Machine
 from spo_trace.machine.needs import why_no_page_owner
 from spo_trace.sources.captured_text import file_text
 from spo_trace.sources.err_file import code_of_err, read_err, skipped_records
@@ -82,7 +82,7 @@ class CollectedSource:
         if name == "swap_page_owner" and code == errno.EINVAL:
             self._why[name] = NO_SWAP
             return
-        path, why = self._path(name), read_err(err)
+        path, why = self._machine.path(PATHS[_SAME_FILE_LATER.get(name, name)]), read_err(err)
         if name in STACK_FILES:
             denied = code in (errno.EACCES, errno.EPERM) and why_no_page_owner(self._machine)
             self._why[name] = denied or why
@@ -90,12 +90,6 @@ class CollectedSource:
         if code is None or code == errno.ENOMEM:
             raise Unreadable(f"{path} can't be read: {why.text.removeprefix(f'{path}: ')}", why)
         raise explain(path, OSError(code, ""), self._machine)
-
-    def _path(self, name: str) -> Path:
-        path = PATHS[_SAME_FILE_LATER.get(name, name)]
-        if not path.startswith(f"{DEBUGFS}/"):
-            return self._machine.root / path
-        return self._machine.root / self._machine.debugfs / path.removeprefix(f"{DEBUGFS}/")
 
 
 # In milliseconds since the collector began: see native/collect/progress.c.

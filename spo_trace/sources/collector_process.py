@@ -8,9 +8,10 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
+from spo_trace.files.descriptors import exists
 from spo_trace.limits import MAX_ERROR_BYTES
 
-__all__ = ["CollectorFailed", "exists", "run", "why_failed"]
+__all__ = ["CollectorFailed", "run", "why_failed"]
 
 _PREFIX = b"spo-collect: "
 
@@ -101,15 +102,6 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait(_SECONDS_TO_EXIT)
     except subprocess.TimeoutExpired:
         process.kill()
-
-
-def exists(name: str, directory: int) -> bool:
-    """Return whether an open directory has the name `name`."""
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def why_failed(status: int, message: bytes) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.text import Chunks, KernelText
 from spo_trace.limits import MAX_ZONEINFO_BYTES
-from spo_trace.machine.facts import DEBUGFS, Machine
+from spo_trace.machine.facts import Machine
 from spo_trace.sources.child_reader import ChildFailed, abandoned, read_in_child
 from spo_trace.sources.live_capture import LiveRequest
 from spo_trace.sources.live_reasons import why_no_file
@@ -48,7 +48,7 @@ class LiveSource:
         assert name not in RECORD_FILES
         if name in ("uname", "date", "pagesize"):
             return KernelText(name, Chunks([_from_python(name)]))
-        path = self._path(name)
+        path = self._machine.path(PATHS[name])
         if name in STACK_FILES:
             return self._open_stacks(name, path)
         try:
@@ -63,12 +63,6 @@ class LiveSource:
     def why_missing(self, name: str) -> Why:
         """Return why `open` returned None."""
         return self._why.get(name) or why_no_file(self._machine, name)
-
-    def _path(self, name: str) -> Path:
-        path = PATHS[name]
-        if not path.startswith(f"{DEBUGFS}/"):
-            return self.request.root / path
-        return self.request.root / self._machine.debugfs / path.removeprefix(f"{DEBUGFS}/")
 
     # Read at once: stack_records() needs the whole text, and an incomplete one is not used.
     def _open_stacks(self, name: str, path: Path) -> KernelText | None:

@@ -4,13 +4,13 @@
 This module and what it imports take little memory: while the kernel is read, nothing else is loaded.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.native.collector import PATH
+from spo_trace.sources.bare_python import bare_python
 from spo_trace.sources.collector_process import CollectorFailed, run
 from spo_trace.sources.memory_plan import Choice, plan_in
 
@@ -32,13 +32,6 @@ _MAX_READERS = 8
 _MAX_SECONDS = 86400.0
 
 CAPTURE = "capture"
-
-# -I and -S: neither the environment nor installed packages are to change what runs as root, and site takes memory.
-_PYTHON = ("-I", "-S", "-c")
-# The directory of the package.
-_PACKAGES = str(PATH.parents[2])
-
-_START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.collector.main import main; main(sys.argv[2:])"
 
 _ELSEWHERE = ("is there room on the disk? Choose another directory with ", Argument("output"))
 
@@ -95,7 +88,7 @@ def compiled_command(request: LiveRequest, terminal: int | None = None, plan: st
 # Python for where there is no compiler, or the program is of another architecture. It cannot read memory.
 def _commands(request: LiveRequest, plan: str | None) -> list[list[str]]:
     compiled = compiled_command(request, plan=plan)
-    return [compiled] if plan else [compiled, [sys.executable, *_PYTHON, _START, _PACKAGES, *_options(request)]]
+    return [compiled] if plan else [compiled, [*bare_python("spo_trace.collector.main"), *_options(request)]]
 
 
 def _options(request: LiveRequest) -> list[str]:

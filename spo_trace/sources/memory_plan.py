@@ -16,6 +16,7 @@ from spo_trace.errors import Argument, SpoTraceError, Text, UsageError
 from spo_trace.machine.facts import Machine
 from spo_trace.native.collector import PATH
 from spo_trace.snapshots.method import Method
+from spo_trace.sources.bare_python import bare_python
 
 __all__ = ["LIVE_METHODS", "Choice", "check_method", "choose_method", "chosen", "plan_in"]
 
@@ -24,11 +25,6 @@ LIVE_METHODS = ("auto", "memory", "text")
 # Files in the directory of a reading.
 _PLAN, _CHOICE = "plan", "choice.json"
 
-# -I and -S: neither the environment nor installed packages are to change what runs as root, and site takes time.
-_START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.memory.planner import main; main(sys.argv[2:])"
-
-_PACKAGES = str(PATH.parents[2])
-
 _USE_TEXT = ("read through debugfs: ", Argument("method", "text"))
 
 
@@ -36,8 +32,7 @@ class Choice(NamedTuple):
     """Hold how owners are read.
 
     `compared`: number of records that debugfs and memory have alike, None if they were not compared. `why`: why not, or
-    why page_owner's text is read where memory was to be preferred. `pid`: of the process that
-    found it out.
+    why text is read although memory was to be preferred. `pid`: of the process that made the choice.
     """
 
     method: Method = Method.TEXT
@@ -105,7 +100,7 @@ def _planned(root: Path, directory: int) -> Choice | _Refused:
 
 def _asked(fd: int) -> Choice | _Refused:
     page_owner = f"/{Machine().debugfs}/page_owner"
-    command = [sys.executable, "-I", "-S", "-c", _START, _PACKAGES, str(fd), page_owner]
+    command = [*bare_python("spo_trace.memory.planner"), str(fd), page_owner]
     with subprocess.Popen(  # noqa: S603
         command,
         stdin=subprocess.DEVNULL,

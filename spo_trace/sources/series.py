@@ -10,7 +10,7 @@ from pathlib import Path
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sources.backends import STACKS_TIMEOUT, backend_name
 from spo_trace.sources.capture import CaptureSource
-from spo_trace.sources.choose import captured, choose_source
+from spo_trace.sources.choose import captured, check_method_for, choose_source
 from spo_trace.sources.input_file import entries
 from spo_trace.sources.other_input import error_for_path
 from spo_trace.sources.source import Source
@@ -31,10 +31,9 @@ def choose_series(
     simulator, the only path is a scenario; each of its stages is a sample. `method`: one of LIVE_METHODS.
     """
     name = backend_name(backend, paths)
+    check_method_for(name, method)
     if name == "live":
         return iter(lambda: choose_source(name, [], jobs=jobs, stacks_timeout=stacks_timeout, method=method), None)
-    if method == "memory":
-        choose_source(name, paths, method=method)
     if name == "simulator":
         from spo_trace.sources.simulator import simulated_stages
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import MACHINE, capture, pack, page, running, snapshot_of
+from tests.support import MACHINE, capture, pack, page, running, said_on_terminal, snapshot_of
 
 ANYTHING = [["export", "x.spo", "-f", "csv"], ["export", "x.spo", "-f", "json"], ["export", "x.spo", "-f", "parquet"]]
 
@@ -95,21 +95,8 @@ def test_progress_is_drawn_and_erased_on_a_terminal(tmp_path: Path, arguments: l
     capture(tmp_path / "c", {**MACHINE, "page_owner": page()})
     ours, theirs = pty.openpty()
     with running(*arguments, cwd=tmp_path, stderr=theirs, stdout=subprocess.DEVNULL) as process:
-        os.close(theirs)
-        said = b""
-        while piece := read_terminal(ours):
-            said += piece
-        assert process.wait(60) == 0, said
-    os.close(ours)
+        said = said_on_terminal(process, ours, theirs)
     assert b"reading page_owner: 100% 1 records" in said
     assert b"error" not in said
     # The line is empty when the next text is written.
     assert said.rpartition(b"\r\x1b[K")[2].startswith((b"Total: ", b"Wrote c.spo"))
-
-
-def read_terminal(fd: int) -> bytes:
-    """Return the next output of a terminal; the end is an error."""
-    try:
-        return os.read(fd, 1 << 16)
-    except OSError:
-        return b""

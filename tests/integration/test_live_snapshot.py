@@ -17,8 +17,7 @@ import pytest
 
 import spo_trace as spo
 from spo_trace.native import collector
-from tests.integration.test_cli_signals import read_terminal
-from tests.support import AS_A_TERMINAL, EXECUTABLE, Files, capture, entry, page
+from tests.support import AS_A_TERMINAL, EXECUTABLE, Files, capture, entry, page, said_on_terminal
 
 DEBUGFS = Path("/sys/kernel/debug")
 STACKS = b" a+0x1/0x2\nnr_base_pages: 3\n\n"
@@ -174,12 +173,7 @@ def test_progress_is_drawn_on_a_terminal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     line = in_namespace(debugfs, *COMMANDS["command"], "x.spo")
     with subprocess.Popen(line, cwd=tmp_path, stderr=theirs, stdout=subprocess.DEVNULL) as process:
-        os.close(theirs)
-        said = b""
-        while piece := read_terminal(ours):
-            said += piece
-        assert process.wait(60) == 0, said
-    os.close(ours)
+        said = said_on_terminal(process, ours, theirs)
     # The collector draws first, and what parses its text afterwards.
     before, _, after = said.partition(b"reading show_stacks:")
     assert b"\r\x1b[Kreading page_owner:   0%" in before

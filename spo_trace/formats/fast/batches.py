@@ -135,8 +135,7 @@ class _Joiner:
     def batch(self, lane: _Lane, run: Run | FileRun, scanned: Scanned) -> pa.RecordBatch:
         """Return the rows of a run in order, including those of the reference parser."""
         lane.learn(scanned.strings)
-        if run.offset is not None:
-            self._offset = run.offset
+        self._offset = run.offset
         rows, left = _without_odd(lane, scanned)
         stacks = rows["stack"].astype(np.intp)
         parsed, places = self._parse_left(lane, scanned, stacks, left)

@@ -24,7 +24,7 @@
 
 #define COMM_BYTES 16
 
-/* As PAGE_ROW of spo_trace/memory/page_rows.py. */
+/* As PAGE_ROW of spo_trace/memory/rows.py. */
 struct page_row {
 	uint64_t pfn;
 	uint64_t ts_nsec;

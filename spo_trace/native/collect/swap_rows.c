@@ -23,7 +23,7 @@
 /* Records of one node are often in one page. */
 #define PAGE_BYTES 4096
 
-/* As SWAP_ROW of spo_trace/memory/swap_rows.py. */
+/* As SWAP_ROW of spo_trace/memory/rows.py. */
 struct swap_row {
 	uint64_t entry;
 	uint64_t ts_nsec;

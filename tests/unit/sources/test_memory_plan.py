@@ -9,7 +9,7 @@ import pytest
 
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.snapshots.method import Method
-from spo_trace.sources import memory_plan
+from spo_trace.sources import bare_python, memory_plan
 from spo_trace.sources.memory_plan import Choice, check_method, choose_method, chosen, plan_in
 
 ROOT = Path("/")
@@ -26,7 +26,7 @@ def into(tmp_path: Path) -> Iterator[int]:
 
 def answers(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     """Let the process that makes the plan run a script; its arguments begin with the path of the packages."""
-    monkeypatch.setattr(memory_plan, "_START", script)
+    monkeypatch.setattr(bare_python, "_START", script)
     monkeypatch.setattr(memory_plan, "PATH", Path("/bin/sh"))
 
 

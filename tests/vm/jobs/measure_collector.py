@@ -18,24 +18,22 @@ from typing import Any
 
 import numpy as np
 
-import spo_trace
 from spo_trace.memory.owners import ROW_FILES
 from spo_trace.memory.row_file import RowFile
 from spo_trace.memory.rows import PAGE_ROW
+from spo_trace.native.collector import PATH
+from spo_trace.sources.bare_python import bare_python
 
 # The share is written without the page cache, as on a disk after posix_fadvise(2).
 TARGET = Path(os.environ["OUT"], "collected")
-PROGRAM = Path(spo_trace.__file__).parent / "native" / "spo-collect"
 PAGE_OWNER = "/sys/kernel/debug/page_owner"
 PLAN = "/run/plan"
-PACKAGES = PROGRAM.parents[2]
-START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.memory.planner import main; main(sys.argv[2:])"
-PLANNER = [sys.executable, "-I", "-S", "-c", START, str(PACKAGES), "3", PAGE_OWNER]
+PLANNER = [*bare_python("spo_trace.memory.planner"), "3", PAGE_OWNER]
 COMMANDS = {
     "cat": ["sh", "-c", f"cat {PAGE_OWNER} > /dev/null"],
-    "collector": [str(PROGRAM), str(TARGET)],
+    "collector": [str(PATH), str(TARGET)],
     "plan": ["sh", "-c", f'exec "$@" 3> {PLAN} > /dev/null', "sh", *PLANNER],
-    "memory": [str(PROGRAM), "-m", PLAN, str(TARGET)],
+    "memory": [str(PATH), "-m", PLAN, str(TARGET)],
 }
 RECORD = re.compile(rb"^Page allocated via order (\d+), .* tgid (\d+) ", re.MULTILINE)
 

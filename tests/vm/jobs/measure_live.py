@@ -14,18 +14,18 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import spo_trace
+from spo_trace.native.collector import PATH
+from spo_trace.sources.bare_python import bare_python
 
 SNAPSHOT, CAPTURE, PLAN = Path("/run/bench.spo"), Path("/run/capture"), Path("/run/plan")
-PACKAGE = Path(spo_trace.__file__).parent
-COLLECTOR = str(PACKAGE / "native" / "spo-collect")
+COLLECTOR = str(PATH)
 PAGE_OWNER = "/sys/kernel/debug/page_owner"
-START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.memory.planner import main; main(sys.argv[2:])"
+PLANNER = (*bare_python("spo_trace.memory.planner"), "3", PAGE_OWNER)
 TAKE = ("spo-trace", "snapshot", "--force", "-o", str(SNAPSHOT), "--method")
 COMMANDS = {
     "cat": ("sh", "-c", f"cat {PAGE_OWNER} > /dev/null"),
     "collect text": (COLLECTOR, str(CAPTURE)),
-    "find addresses": ("sh", "-c", f"{sys.executable} -I -S -c '{START}' {PACKAGE.parent} 3 {PAGE_OWNER} 3> {PLAN}"),
+    "find addresses": ("sh", "-c", f'exec "$@" 3> {PLAN}', "sh", *PLANNER),
     "collect memory": (COLLECTOR, "-m", str(PLAN), str(CAPTURE)),
     "snapshot text": (*TAKE, "text", "--jobs", "1"),
     "snapshot text, 2 jobs": (*TAKE, "text", "--jobs", "2"),
