@@ -55,15 +55,24 @@ name_archive() {
     if [ -e "$archive" ]; then die "$archive exists already"; fi
 }
 
-# debugfs may be mounted on another directory. In mountinfo, its path has octal escapes.
+# debugfs may be mounted on another directory.
 find_debugfs() {
-    if [ -e "$debugfs/page_owner" ] || [ ! -r "$root/proc/self/mountinfo" ]; then return; fi
+    if [ -e "$debugfs/page_owner" ]; then return; fi
+    find_mount debugfs page_owner
+    debugfs=${found:-$debugfs}
+}
+
+# find_mount KIND NAME: find where a file system of this kind is mounted and has the file NAME. In mountinfo, its path has
+# octal escapes.
+find_mount() {
+    found=
+    if [ ! -r "$root/proc/self/mountinfo" ]; then return; fi
     while read -r _ _ _ inner point options; do
         case "$inner $options" in
-        "/ "*" - debugfs "*) point=$root$(printf '%b' "$point") ;;
+        "/ "*" - $1 "*) point=$root$(printf '%b' "$point") ;;
         *) continue ;;
         esac
-        if [ -e "$point/page_owner" ]; then debugfs=$point; fi
+        if [ -e "$point/$2" ]; then found=$point; fi
     done < "$root/proc/self/mountinfo"
 }
 
@@ -73,17 +82,34 @@ capture() {
     save pagesize page_size
     save cmdline cat "$root/proc/cmdline"
     save boot_id cat "$root/proc/sys/kernel/random/boot_id"
-    for name in uptime meminfo swaps zoneinfo vmstat; do
+    save cgroups list_cgroups
+    for name in slabinfo allocinfo uptime meminfo swaps zoneinfo vmstat; do
         save "$name" cat "$root/proc/$name"
     done
     for name in page_owner swap_page_owner; do
         save_compressed "$name" "$debugfs/$name"
     done
+    save_compressed kpagecgroup "$root/proc/kpagecgroup"
     for name in show_stacks show_handles show_stacks_handles; do
         save_stacks "$name" "$debugfs/page_owner_stacks/$name"
     done
     for name in meminfo uptime; do
         save "$name-after" cat "$root/proc/$name"
+    done
+}
+
+# A line for each cgroup: its inode, memory.swap.current (- without it) and its path.
+list_cgroups() {
+    find_mount cgroup2 cgroup.procs
+    if [ -z "$found" ]; then
+        echo "No such file or directory: no cgroup2 file system" >&2
+        return 1
+    fi
+    find "$found" -type d -exec ls -di {} + | while read -r inode path; do
+        swap=-
+        if [ -r "$path/memory.swap.current" ]; then read -r swap < "$path/memory.swap.current"; fi
+        path=${path#"$found"}
+        printf '%s\n' "$inode $swap ${path:-/}"
     done
 }
 

@@ -39,6 +39,10 @@ MAX_ORDER = 22
 # far from the end of int64, and exact in float64.
 MAX_MEMORY_BYTES = 1 << 52
 
+# All sites of /proc/allocinfo: the pages of slab count again as the objects in them. Sums stay far from the end of
+# int64.
+MAX_SITES_BYTES = 4 * MAX_MEMORY_BYTES
+
 # Memory of all records, as a multiple of the memory that zoneinfo calls present: that includes what a balloon has taken
 # from MemTotal. A page that moves while page_owner is read may be listed twice.
 MAX_LISTED_SHARE = 2
@@ -216,6 +220,10 @@ MAX_PLAN_SEGMENTS = 1 << 16
 
 # Levels of an xarray: 64 bits in steps of 4 (XA_CHUNK_SHIFT with CONFIG_BASE_SMALL) or 6.
 MAX_XARRAY_LEVELS = 16
+
+# Levels of a cgroup's path: systemd nests to about 8, and native/collect/lists.c lists 64. A cycle in damaged memory
+# has no end.
+MAX_CGROUP_LEVELS = 64
 
 # Entries of a table of flag names in the kernel; there are about 30.
 MAX_FLAG_NAMES = 128

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 __all__ = [
+    "ALL_TABLES",
     "HEXADECIMAL",
     "KERNEL_OWNER",
     "KERNEL_OWNER_COLUMNS",
@@ -15,6 +16,8 @@ __all__ = [
     "PAGES",
     "PAGES_COLUMNS",
     "SCHEMA_VERSION",
+    "SITES",
+    "SITES_COLUMNS",
     "STACKS",
     "STACKS_COLUMNS",
     "SWAP",
@@ -26,7 +29,7 @@ __all__ = [
 ]
 
 # Raised with every change of a column or of a key of snapshot.json; snapshots/SCHEMA.md has an entry for each version.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -89,6 +92,13 @@ PAGES_COLUMNS = (
     Column("slab", pa.bool_(), False, _PAGE_OWNER, "slab page whose objects are charged one by one"),
     Column("module_name", _NAME, True, _PAGE_OWNER, "module that allocated the page, only on openEuler OLK-5.10"),
     Column("swapped", pa.bool_(), False, _PAGE_OWNER, "the page was swapped in, and its first owner was kept"),
+    Column(
+        "memcg_path",
+        _NAME,
+        True,
+        "kernel memory, or kpagecgroup with the inodes of /sys/fs/cgroup",
+        "path of that memory cgroup below the root of its hierarchy, escaped, where it is known",
+    ),
 )
 
 _KERNEL = "page_owner, for pages whose owner the probes restored"
@@ -155,6 +165,21 @@ STACKS_COLUMNS = (
 )
 
 
+_ALLOCINFO = "allocinfo"
+
+SITES_COLUMNS = (
+    Column("file", pa.string(), False, _ALLOCINFO, "file of the kernel's source"),
+    Column("line", pa.uint32(), False, _ALLOCINFO, "line in the file"),
+    Column("module", pa.string(), True, _ALLOCINFO, "module, null in the kernel itself"),
+    Column("function", pa.string(), False, _ALLOCINFO, "function that allocates"),
+    Column("bytes", pa.int64(), False, _ALLOCINFO, "bytes that are allocated; for a moment, it can be negative"),
+    Column("calls", pa.int64(), False, _ALLOCINFO, "allocations that have not been freed"),
+    Column(
+        "accurate", pa.bool_(), False, _ALLOCINFO, "false if the kernel could not count all allocations of the site"
+    ),
+)
+
+
 def _schema(columns: tuple[Column, ...]) -> pa.Schema:
     return pa.schema(
         [pa.field(c.name, c.type, c.nullable, {"source": c.source, "meaning": c.meaning}) for c in columns]
@@ -166,6 +191,7 @@ PAGES = _schema(PAGES_COLUMNS)
 KERNEL_OWNER = _schema(KERNEL_OWNER_COLUMNS)
 SWAP = _schema(SWAP_COLUMNS)
 STACKS = _schema(STACKS_COLUMNS)
+SITES = _schema(SITES_COLUMNS)
 
 # 64-bit numbers that are not amounts. Tools that read them as float64 round beyond 2**53, so they are hexadecimal text
 # (0x…) in CSV and JSON, and in the flat table of `export`.
@@ -175,7 +201,11 @@ HEXADECIMAL = frozenset({"swp_entry", "page_flags"})
 # known that there is none.
 KEY_KNOWN = "key_known"
 
+# The tables of every snapshot.
 TABLES = {"pages": pa.schema([*PAGES, *KERNEL_OWNER]), "swap": SWAP, "stacks": STACKS}
+
+# Also those of some snapshots: sites if /proc/allocinfo was read.
+ALL_TABLES = TABLES | {"sites": SITES}
 
 
 # pandas' names of its nullable types.

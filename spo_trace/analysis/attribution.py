@@ -7,11 +7,14 @@ import pandas as pd
 
 from spo_trace.analysis.keys import KEY_TABLE, Absent, key_of, owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, evidence, keys_known, unknown_amounts, unknown_keys
+from spo_trace.analysis.memcg_names import with_paths
 from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.sites import SITE, is_by_site, site_amounts
 from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.swap_cache import SwapCache
+from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.reader import Snapshot
@@ -46,17 +49,23 @@ def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
     none: the page is not charged, memory has no swap type. Without keys, there is no key_known.
 
     If the snapshot has no owners of swap, or the condition uses a key that swap entries lack, the amounts of swap and
-    of the swap cache are missing and the total is that of memory; the same holds for memory. If the kernel prints no
+    of the swap cache are missing and the total is that of memory; the same holds for memory. By `site`, only bytes of
+    memory are known (/proc/allocinfo), and a column `calls` follows the total. If the kernel prints no
     page flags, the swap cache is missing and counts twice in the total. Only rows that match the question's condition
     are counted.
     """
     keys = question.keys
-    table = _largest_first(page_sums(snap, question), keys, snap)
+    if is_by_site(keys):
+        table = _ranked(site_amounts(snap), keys)
+    else:
+        table = _ranked(with_bytes(page_sums(snap, question), owner_columns(keys), snap), keys)
     return table if question.sort in (None, "total_bytes") else sort_rows(table, question.sort, keys)
 
 
 def record_columns(question: Question, table: str) -> list[str]:
     """Return the columns of `table` (`pages` or `swap`) that `attribute` reads to answer a question."""
+    if is_by_site(question.keys):
+        return _COUNTED[table]
     shown = evidence(table, [*question.keys, *question.condition.names])
     return question.condition.columns(table, [*_groups(table, question.keys), *_COUNTED[table], *shown])
 
@@ -67,10 +76,17 @@ def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None
     The keys are followed by key_known. Unknown amounts are missing. `derived`: name → (column of both tables, function
     that maps its values to groups).
     """
+    if is_by_site(question.keys):
+        raise UsageError("memory by site has no such analysis", hint=f"the key {SITE} is one of report, diff and trend")
     derived = derived or {}
     owners = [*owner_columns(question.keys), *derived]
     unknown = unknown_amounts(snap, question.condition)
     known = {name: table for table, name in AMOUNT_OF.items() if name not in unknown}
+    if not known:
+        raise SpoTraceError(
+            f"{snap.path.name} has no owners of memory or swap, only what the kernel counts by site",
+            hint=("use ", Argument("by", SITE)),
+        )
     cache = SwapCache(snap)
     parts = [_sums_of(snap, table, question, derived, cache) for table in known.values()]
     sums = _sum_pages(pd.concat(parts, ignore_index=True), owners)
@@ -93,7 +109,8 @@ def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, c
     needed = [*group_by, *(column for column, _ in derived.values())]
     needed += ["order", *cache.columns] if table == "pages" else _COUNTED["swap"]
     parts = []
-    for batch in snap.dataframes(table, condition.columns(table, needed)):
+    for found in snap.dataframes(table, condition.columns(table, needed)):
+        batch = with_paths(found)
         if "bytes" in keys or "bytes" in condition.names:
             batch["bytes"] = record_bytes(batch, snap.page_size)
         rows = condition.keep(batch, table, snap)
@@ -167,9 +184,8 @@ def total_bytes(table: pd.DataFrame, suffix: str = "") -> pd.Series:
     return mem + swap - cached
 
 
-def _largest_first(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFrame:
+def _ranked(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     owners = owner_columns(keys)
-    table = with_bytes(sums, owners, snap)
     table["share"] = table["total_bytes"] / max(int(table["total_bytes"].sum()), 1)
     # Equal totals are sorted by their keys, so that the output is reproducible.
     return table.sort_values(["total_bytes", *owners], ascending=[False, *[True] * len(owners)], ignore_index=True)

@@ -8,6 +8,7 @@ import pandas as pd
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.balance_changes import memory_changes
 from spo_trace.analysis.balance_parts import Item, Listed, listed_pages, memory_used
+from spo_trace.analysis.balance_sites import site_items
 from spo_trace.analysis.balance_stacks import stack_items
 from spo_trace.analysis.balance_swap import swap_items
 from spo_trace.analysis.compressed_swap import compressed_swap
@@ -29,11 +30,13 @@ def balance(snap: Snapshot) -> pd.DataFrame:
     """Compare the listed pages with the pages in use; columns section, kind, item, pages, bytes, share, note.
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
-    (nr_base_pages). A section is left out if the snapshot lacks the pages in use or the listed pages. The exception is
-    swap whose owners are unknown. `share` is the unexplained part of the pages in use. `verdicts` judges each section.
+    (nr_base_pages), `allocinfo, slab` (pages of slab). A section is left out if the snapshot lacks the pages in use or
+    the listed pages. The exception is swap whose owners are unknown. `share` is the unexplained part of the pages in
+    use. `verdicts` judges each section.
     """
     listed = listed_pages(snap)
     items = [*_memory(snap, listed), *swap_items(snap, listed), *stack_items(snap, listed)]
+    items += site_items(snap, listed)
     table = pd.DataFrame(items, columns=Item._fields)
     table.insert(4, "bytes", table["pages"] * snap.page_size)
     table.insert(5, "share", _shares(items))

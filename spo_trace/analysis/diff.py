@@ -11,6 +11,7 @@ from spo_trace.analysis.diff_order import sort_diff
 from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.sites import is_by_site
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.meta import Meta
@@ -56,7 +57,8 @@ def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
     amounts = [f"{name}_bytes" for name in PARTS]
     owners = owner_columns(keys)
     left, right = (attribute(snap, question.grouped_by(keys))[[*owners, *amounts]] for snap in (a, b))
-    known, unknown = _known_parts(left, right, relation), _unknown({"a": a, "b": b}, keys)
+    known = ("mem",) if is_by_site(keys) else _known_parts(left, right, relation)
+    unknown = _unknown({"a": a, "b": b}, keys)
     table = _compared(_outer_join(left, right, owners), owners, known, unknown)
     if relation.seconds:
         table["rate"] = table["total_bytes_delta"] / relation.seconds
@@ -135,7 +137,7 @@ def relate(a: Snapshot, b: Snapshot) -> Relation:
     kernels = [(snap.meta.machine.kernel_release, snap.meta.machine.kernel_version) for snap in (a, b)]
     same_kernel = kernels[0] == kernels[1] if kernels[0][0] and kernels[1][0] else None
     known = tuple(name for name in _AMOUNTS if name not in (*a.meta.unknown_amounts, *b.meta.unknown_amounts))
-    if not known:
+    if not known and not (a.meta.counts_sites and b.meta.counts_sites):
         raise SpoTraceError(
             "one snapshot has only the owners of memory, the other one only those of swap",
             hint="take snapshots that have both",

@@ -16,6 +16,7 @@ __all__ = [
     "FRAME_KEYS",
     "KEYS",
     "KEY_TABLE",
+    "SITE",
     "Absent",
     "Key",
     "Kind",
@@ -85,6 +86,7 @@ FRAME_KEYS = tuple(_OF_FRAMES)
 
 # Meanings that differ from those in schema.py, which describe one table only.
 _MEANINGS = {
+    "memcg": "memory cgroup that the page is charged to: its path where memcg_path has it, else its leaf name, escaped",
     "pfn": "page frame number of the head page; in swap, of the page that was swapped out (only with the probes)",
     "stack_id": "row number of the stack in stacks.parquet",
     "kernel_stack_id": "restored pages: stack in page_owner, as a row number of stacks.parquet",
@@ -120,6 +122,9 @@ _PRINTED_WITH = {
 
 # Keys that every snapshot has; the probes know which pages they restored.
 _ALWAYS_KNOWN = frozenset({"bytes", "order", "stack_id", "swapped", *schema.KERNEL_OWNER.names})
+
+# The only key that is none of pages and swap: see analysis/sites.py.
+SITE = "site"
 
 # Other names of keys.
 _ALIASES = {"type": "swap_type"}
@@ -173,8 +178,13 @@ KEYS = tuple(KEY_TABLE)
 def check_keys(by: str | Iterable[str]) -> list[str]:
     """Return `by` as a list of keys; raise UsageError for one that does not exist or is given twice."""
     keys = names_of(by, "by")
+    if keys == [SITE]:
+        return keys
     for place, key in enumerate(keys):
         if key not in KEY_TABLE:
+            if key == SITE:
+                hint = f"the kernel counts sites apart from pages: use {SITE} alone"
+                raise UsageError(f"{SITE} can't be combined with other keys", hint=hint)
             hint = f"give a list: by={key.split(',')}" if "," in key else suggest(key, KEYS)
             raise UsageError(f"there is no key {key!r}", hint=hint)
         earlier = same_key(key, keys[:place])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from spo_trace import schema
-from spo_trace.analysis.keys import Absent, key_of
+from spo_trace.analysis.keys import SITE, Absent, key_of
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
@@ -36,7 +36,7 @@ def evidence(table: str, names: Iterable[str]) -> list[str]:
 
 def unknown_keys(snap: Snapshot, table: str, names: Iterable[str]) -> list[str]:
     """Return those of the keys `names` that are unknown for all records of `table`; none if it has no records."""
-    return [name for name in names if snap.count(table) and not _is_known(snap, table, name)]
+    return [name for name in names if name != SITE and snap.count(table) and not _is_known(snap, table, name)]
 
 
 def _is_known(snap: Snapshot, table: str, name: str) -> bool:

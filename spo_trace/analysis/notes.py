@@ -39,6 +39,7 @@ class NoteCode(StrEnum):
     STACKS_NOT_COUNTED = "stacks-not-counted"
     SAMPLES_MISSING = "samples-missing"
     VERDICT = "verdict"
+    SITES_INEXACT = "sites-inexact"
 
 
 class Note(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from spo_trace.analysis.keys import check_keys
 from spo_trace.analysis.order import Orders, order_of
+from spo_trace.analysis.sites import check_no_condition
 from spo_trace.analysis.where import Condition
 
 __all__ = ["Question"]
@@ -39,6 +40,7 @@ class Question:
         Without `orders`, `sort` is checked by the analysis: the keys of a recording are unknown until it is opened.
         """
         keys = check_keys(by)
+        check_no_condition(keys, where)
         if sort is not None and orders is not None:
             sort = order_of(sort, orders, keys)
         return cls(keys, Condition(where), sort, top)

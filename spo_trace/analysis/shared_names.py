@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Rows that may stand for several owners: the kernel reuses PIDs, and prints only part of a memory cgroup's name."""
+"""Rows that may stand for several owners: the kernel reuses PIDs, and prints only the end of a memory cgroup's path."""
 
 from collections.abc import Collection, Iterable, Iterator
 
@@ -23,7 +23,7 @@ _LONGEST_NAME = 79
 _EXEC_NSEC = 1_000_000_000
 
 _OF_PROCESS = ("pid", "tgid", "comm", "ts_nsec")
-_OF_MEMCG = ("memcg", "memcg_offline")
+_OF_MEMCG = ("memcg", "memcg_offline", "memcg_path")
 
 
 def name_columns(keys: Collection[str]) -> tuple[str, ...]:
@@ -46,9 +46,10 @@ def _by_number(keys: Collection[str]) -> list[str]:
 
 
 def _memcg_notes(snap: Snapshot, prefix: str) -> Iterator[Note]:
-    found = pd.concat(
-        [rows.drop_duplicates().astype({"memcg": object}) for rows in snap.dataframes("pages", _OF_MEMCG)]
-    ).dropna()
+    plain = dict.fromkeys(("memcg", "memcg_path"), object)
+    found = pd.concat([rows.drop_duplicates().astype(plain) for rows in snap.dataframes("pages", _OF_MEMCG)])
+    # A path is of one cgroup alone.
+    found = found[found["memcg_path"].isna()].dropna(subset=["memcg", "memcg_offline"])
     states = found.groupby("memcg")["memcg_offline"].nunique()
     if not len(states):
         return

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from spo_trace.analysis import balance_sites as sites
 from spo_trace.analysis.balance import balance
 from spo_trace.analysis.balance_parts import used_pages
 from spo_trace.errors import UsageError
@@ -32,6 +33,7 @@ class Part(StrEnum):
     MEMORY = "memory"
     SWAP = "swap"
     STACKS = "stacks"
+    SITES = "sites"
 
 
 class Verdict(StrEnum):
@@ -59,6 +61,7 @@ class Reason(StrEnum):
     SWAP_OWNERS_UNKNOWN = "swap-owners-unknown"
     NO_STACK_COUNTS = "no-stack-counts"
     STACKS_BLOCKED = "stacks-blocked"
+    NO_SITES = "no-sites"
 
 
 class _Decision(NamedTuple):
@@ -67,9 +70,9 @@ class _Decision(NamedTuple):
     text: str
 
 
-_SECTIONS = {"memory": Part.MEMORY, "page_owner_stacks": Part.STACKS}
+_SECTIONS = {"memory": Part.MEMORY, "page_owner_stacks": Part.STACKS, sites.SECTION: Part.SITES}
 # Section names for parts without lines in the balance.
-_SECTION_OF = {Part.MEMORY: "memory", Part.SWAP: "swap", Part.STACKS: "page_owner_stacks"}
+_SECTION_OF = {Part.MEMORY: "memory", Part.SWAP: "swap", Part.STACKS: "page_owner_stacks", Part.SITES: sites.SECTION}
 
 _STACK_FILES = ("show_stacks", "show_handles", "show_stacks_handles")
 _SWAP_FILES = {
@@ -101,14 +104,16 @@ def verdicts(
 ) -> pd.DataFrame:
     """Judge each section of a snapshot's balance (`table`: from `balance`, if computed already).
 
-    Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code of Reason),
+    Columns: part (memory, swap, stacks, sites), section, verdict (balanced, off, not checked), reason (of Reason),
     pages and share (unexplained; missing if the section was not checked), text. A section is balanced if at most
     `tolerance` percent or 1 MiB (256 pages, if that is more) is unexplained. It is not checked if its input is missing
-    or incomplete, or if more than that may have changed during the read. `parts`: the parts to judge, by default all.
-    Raise UsageError for a part that does not exist.
+    or incomplete, or if more than that may have changed during the read. `parts`: the parts to judge, by default all;
+    sites only if the kernel counts them. Raise UsageError for a part that does not exist.
     """
     table = balance(snap) if table is None else table
-    rows = [row for part in check_parts(parts) for row in _judged(snap, part, table, tolerance)]
+    # Few kernels count sites: without a question, nothing is missing.
+    asked = [part for part in check_parts(parts) if parts or part is not Part.SITES or snap.meta.counts_sites]
+    rows = [row for part in asked for row in _judged(snap, part, table, tolerance)]
     found = pd.DataFrame(rows, columns=["part", "section", "verdict", "reason", "pages", "share", "text"])
     return found.astype({"pages": "Int64", "share": "Float64"})
 
@@ -213,6 +218,9 @@ def _unlisted(snap: Snapshot, part: Part) -> _Decision:
             return _not_checked(Reason.NO_MEMINFO, "there is no usable /proc/meminfo to compare with")
         case Part.SWAP:
             return _not_checked(Reason.NO_SWAP_USAGE, "there is no usable /proc/swaps or /proc/meminfo to compare with")
+        case Part.SITES:
+            text = "there are no counts of slab in /proc/allocinfo (Linux 6.10 and later, CONFIG_MEM_ALLOC_PROFILING)"
+            return _not_checked(Reason.NO_SITES, text)
         case _:
             return _no_stack_counts(snap)
 
@@ -236,6 +244,7 @@ def _input_lack(snap: Snapshot, part: Part) -> _Decision | None:
         Part.MEMORY: ("page_owner",),
         Part.SWAP: swap_files,
         Part.STACKS: ("page_owner", *(swap_files if swap_owner.kept_by_kernel else ()), *_STACK_FILES),
+        Part.SITES: ("page_owner", "allocinfo"),
     }
     for name in feeding[part]:
         if name in snap.meta.files and (lack := _file_lack(name, snap.meta.files[name])):

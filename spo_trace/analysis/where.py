@@ -9,6 +9,7 @@ import pandas as pd
 
 from spo_trace import schema
 from spo_trace.analysis.keys import KEYS, Absent, Kind, key_of
+from spo_trace.analysis.memcg_names import with_memcg_columns
 from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.analysis.where_size import check_length, check_size
 from spo_trace.analysis.where_syntax import EXAMPLE, check_bit_operators, not_python, unknown_column
@@ -61,7 +62,8 @@ class Condition:
         """Return the columns of `table` to read: those `needed` and those that the condition uses."""
         own = {key_of(name).column(table) for name in self._names}
         stack_id = {"stack_id"} if any(key_of(name).of_stack for name in self._names) else set()
-        return [name for name in schema.TABLES[table].names if name in {*needed, *own, *stack_id}]
+        wanted = with_memcg_columns(table, {*needed, *filter(None, own), *stack_id})
+        return [name for name in schema.TABLES[table].names if name in wanted]
 
     def keep(self, rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.DataFrame:
         """Return the rows of `table` that match the condition; missing values match no comparison."""

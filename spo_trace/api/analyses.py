@@ -42,7 +42,8 @@ def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: st
     − swap cache) and share (of the total, 0 to 1). A key that is missing (NA) is unknown if key_known is false: the
     kernel does not print it for a page or for a swap entry. Otherwise, it is known that there is none. Amounts of swap
     (or memory) are missing if the owners of swap (or memory) or the keys of swap are unknown. An empty `by` gives one
-    row of totals, without key_known. `where` counts only records that match it: an expression over columns, as in
+    row of totals, without key_known. By `site` alone, it is what /proc/allocinfo counts: mem_bytes without pages, and
+    a column `calls`. `where` counts only records that match it: an expression over columns, as in
     DataFrame.query. Raise UsageError for a wrong key or condition.
 
     >>> spo.attribute("now.spo", by=["comm"], where="category == 'anon'").head(1)[["comm", "mem_pages", "swap_pages"]]
@@ -81,10 +82,11 @@ def balance(snap: SnapshotLike) -> "Table":
     """Compare the listed pages with those in use; columns section, kind, item, pages, bytes, share, note.
 
     Sections: `memory` (MemTotal − MemFree), `swap` for each swap device (Used of /proc/swaps), `page_owner_stacks`
-    (nr_base_pages). A section is left out if the snapshot lacks the pages in use or the listed pages. The exception is
-    swap whose owners are unknown. Kinds: `machine`, `listed`, `difference` (machine − listed), its parts `explains`
-    (known) and `bound` (at most this much, as pages changed during the read), `rest` (unexplained), and `aside` (not
-    part of the sum). `share` is the unexplained part of the pages in use. `verdicts` gives a verdict on each section.
+    (nr_base_pages), `allocinfo, slab` (pages of slab). A section is left out if the snapshot lacks the pages in use or
+    the listed pages. The exception is swap whose owners are unknown. Kinds: `machine`, `listed`, `difference` (machine
+    − listed), its parts `explains` (known) and `bound` (at most this much, as pages changed during the read), `rest`
+    (unexplained), and `aside` (not part of the sum). `share` is the unexplained part of the pages in use. `verdicts`
+    gives a verdict on each section.
 
     >>> list(spo.balance("now.spo")["section"].unique())
     ['memory', 'swap type 0: /dev/vda', 'swap type 1: /dev/zram0', 'page_owner_stacks']
@@ -98,11 +100,11 @@ def balance(snap: SnapshotLike) -> "Table":
 def verdicts(snap: SnapshotLike, *, parts: Iterable[str] = (), tolerance: float = 2.0) -> "Table":
     """Return a verdict on each section of a snapshot's balance, as the command `verify` does.
 
-    Columns: part (memory, swap, stacks), section, verdict (balanced, off, not checked), reason (a code), pages and
-    share (the unexplained part; missing if nothing was compared), text. A section is balanced if at most `tolerance`
-    percent, 1 MiB or 256 pages are unexplained. It is not checked if its input is missing or incomplete, or if so much
-    may have changed during the read that missing pages could not be noticed. `parts`: the parts to judge, by default
-    all. Raise UsageError for a part that does not exist.
+    Columns: part (memory, swap, stacks, sites), section, verdict (balanced, off, not checked), reason (a code), pages
+    and share (the unexplained part; missing if nothing was compared), text. A section is balanced if at most
+    `tolerance` percent, 1 MiB or 256 pages are unexplained. It is not checked if its input is missing or
+    incomplete, or if so much may have changed during the read that missing pages could not be noticed. `parts`: the
+    parts to judge, by default all; sites only if the kernel counts them. Raise UsageError for a part that does not exist.
 
     >>> list(spo.verdicts("now.spo", parts=["memory"])["verdict"])
     ['balanced']

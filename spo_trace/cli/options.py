@@ -88,7 +88,7 @@ By = Annotated[
         "--by",
         shows="KEYS",
         help=f"Keys to group by, separated by commas: {', '.join(COMMON_KEYS)} (the swap type), or any other column "
-        "(see docs/keys.md). Default: comm.",
+        "(see docs/keys.md). Or site alone: the place in the kernel's source (/proc/allocinfo). Default: comm.",
     ),
 ]
 Top = Annotated[

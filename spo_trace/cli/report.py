@@ -34,12 +34,14 @@ def command(
         spo-trace report now.spo --by stack --top 5
         spo-trace report now.spo --by callsite --where 'category == "network"'
         spo-trace report capture.tar.gz --where 'memcg == "web.slice"' --format csv
+        spo-trace report now.spo --by site
         spo-trace report now.spo --html now.html
     """
     to = document.target(html)
     check_html(html, document.output, force=document.force)
     from spo_trace.analysis.attribution import ORDERS, attribute, record_columns
     from spo_trace.analysis.shared_names import name_columns
+    from spo_trace.analysis.sites import is_by_site, site_notes
     from spo_trace.analysis.snapshot_notes import NOTED_COLUMNS, input_notes, snapshot_notes, total_note
     from spo_trace.analysis.totals import has_any, totals
     from spo_trace.exporting import export, html_columns
@@ -54,7 +56,10 @@ def command(
     table = attribute(snap, question)
     total = totals(table)
     notes = no_match_notes(question.condition, found=has_any(total))
-    notes += [total_note(total, snap), *snapshot_notes(snap, question, total)]
+    if is_by_site(question.keys):
+        notes += site_notes(snap, total)
+    else:
+        notes += [total_note(total, snap), *snapshot_notes(snap, question, total)]
     show(table, to, notes, printed=input_notes(snap), top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:

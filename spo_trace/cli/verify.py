@@ -22,8 +22,8 @@ Only = Annotated[
     option(
         "--only",
         shows="PARTS",
-        help="Check only these parts, separated by commas: memory, swap, stacks. Kernels before 6.9 do not count pages "
-        "per stack: use --only memory,swap.",
+        help="Check only these parts, separated by commas: memory, swap, stacks, sites. Kernels before 6.9 do not "
+        "count pages per stack: use --only memory,swap.",
     ),
 ]
 
@@ -43,7 +43,8 @@ def command(
     """Check that page_owner accounts for the memory and swap in use.
 
     Compares the listed memory with MemTotal − MemFree, the listed swap with Used of each device in /proc/swaps, and the
-    pages of the listed stacks with the sum of nr_base_pages. Known causes of a difference are listed with their size.
+    pages of the listed stacks with the sum of nr_base_pages. If the kernel counts sites (/proc/allocinfo), the listed
+    pages of slab are compared with its count. Known causes of a difference are listed with their size.
     The verdict on each part is balanced, off (more than --tolerance percent, 1 MiB and 256 pages are unexplained), or
     not checked (its input is missing or incomplete, or so much changed during the read that missing pages could not be
     noticed).

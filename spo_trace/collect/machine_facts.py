@@ -11,7 +11,7 @@ from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom, evidence
 from spo_trace.sources.source import Source
 
-__all__ = ["address_bits", "facts_after", "facts_before"]
+__all__ = ["address_bits", "content_of", "facts_after", "facts_before"]
 
 _32_BIT = ("arm", "i386", "i486", "i586", "i686", "mips", "ppc", "riscv32", "s390", "sh4", "sparc")
 
@@ -25,7 +25,7 @@ def facts_before(source: Source, warnings: list[str], page_size: int | None = No
     `page_size`: in bytes; overrides the one in the source. A file that can't be read completely is left out, with a
     message in `warnings`.
     """
-    read = partial(_content, source, warnings)
+    read = partial(content_of, source, warnings)
     uname = proc.uname(read("uname"))
     zones = proc.zoneinfo(read("zoneinfo"))
     meminfo = proc.meminfo(read("meminfo"))
@@ -54,7 +54,7 @@ def facts_before(source: Source, warnings: list[str], page_size: int | None = No
 
 def facts_after(source: Source, before: MachineFacts, warnings: list[str]) -> MachineFacts:
     """Return `before` plus the facts that are read again after page_owner, to measure how much the machine changed."""
-    read = partial(_content, source, warnings)
+    read = partial(content_of, source, warnings)
     return replace(
         before,
         uptime_end=proc.uptime_seconds(read("uptime-after")),
@@ -73,7 +73,8 @@ def _line(read: _Read, name: str) -> str | None:
     return proc.one_line(text) if text else None
 
 
-def _content(source: Source, warnings: list[str], name: str) -> bytes:
+def content_of(source: Source, warnings: list[str], name: str) -> bytes:
+    """Return a whole small file, empty without it; one that can't be read completely is left out, with a warning."""
     text = source.open(name)
     if text is None:
         return b""

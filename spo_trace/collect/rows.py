@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.listed_once import ListedOnce
+from spo_trace.collect.memcg_paths import MEMCG_COLUMNS
 from spo_trace.collect.read_log import ReadLog
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.formats.arrays import base_pages, values_of
@@ -30,8 +31,9 @@ class RowWriter:
         self._pages = {"pages": 0, "swap": 0}
 
     def columns(self, table: str) -> set[str]:
-        """Return the columns to parse: those that are written, and ts_nsec, whose range is always recorded."""
-        return {*self._tables[table].names, "ts_nsec"}
+        """Return the columns to parse: those that are written or needed for them, and ts_nsec, recorded as a range."""
+        written = {*self._tables[table].names}
+        return written | {"ts_nsec"} | (MEMCG_COLUMNS if "memcg_path" in written else frozenset())
 
     def write(self, table: str, text: KernelText, batches: Iterable[pa.RecordBatch]) -> None:
         """Write all rows of a table, which are parsed from `text`."""

@@ -16,9 +16,11 @@ from spo_trace.analysis.arguments import number_of
 from spo_trace.collect.blocks import Blocks
 from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.machine_facts import facts_after, facts_before
+from spo_trace.collect.memcg_paths import with_memcg_paths
 from spo_trace.collect.read_log import Progress, ReadLog
 from spo_trace.collect.reading import MachineReading, check_swap_mode, read_machine
 from spo_trace.collect.rows import RowWriter
+from spo_trace.collect.sites import write_sites
 from spo_trace.collect.stack_files import StackFiles
 from spo_trace.collect.stack_rows import stack_row
 from spo_trace.collect.swap_owners import SwapOwners
@@ -169,7 +171,8 @@ class _Collection:
         machine = replace(machine, pageblock_order=self._read_pages(swap.trace))
         stack_files.read_counts()
         swap_owner = swap.read(machine, self._rows, self._log, self._jobs)
-        self._check_not_empty()
+        if not write_sites(self._source, self._writer, self._log, self._warnings):
+            self._check_not_empty()
         self._rows.check_total(machine.page_size)
         machine = facts_after(self._source, machine, self._warnings)
         self._write_stacks(stack_files.handles_are_kernels)
@@ -200,7 +203,8 @@ class _Collection:
         batches: Iterable[pa.RecordBatch] = page_batches(
             text, self._stacks, self._log.reject, jobs=self._jobs, columns=columns
         )
-        self._rows.write("pages", text, trace.restore(batches) if trace else batches)
+        restored = trace.restore(batches) if trace else batches
+        self._rows.write("pages", text, with_memcg_paths(self._source, restored, self._warnings))
         return text.outcome.pageblock_order
 
     def _write_stacks(self, handles_are_kernels: bool) -> None:

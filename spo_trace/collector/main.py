@@ -153,6 +153,7 @@ def _read_owners(output: Output, files: SmallFiles, root: bytes, progress: Progr
     found = records.copy("page_owner", PAGE, debugfs + b"/page_owner")
     # Right after page_owner, as the two are compared.
     files.copy_stacks("show_stacks", debugfs)
+    files.copy_numbers("kpagecgroup", "proc/kpagecgroup")
     records.copy("swap_page_owner", SWAP, debugfs + b"/swap_page_owner")
     if records.handles_are_kernels:
         files.copy_stacks("show_stacks_handles", debugfs)

@@ -20,6 +20,8 @@ _FRAMES = re.compile(rb"(?: [^\n]*\n)*")
 _MIGRATED = re.compile(rb"Page has been migrated, last migrate reason: (\S+)")
 # fcf8935832b8, 5.18: print_page_owner_memcg(). A cgroup's name has any bytes but newline, such as "a b), c".
 _CHARGED = re.compile(rb"Charged (\(via objcg\) )?to (offlined? )?memcg (.*)", re.DOTALL)
+# No kernel prints this line; memory/page_owner.py does.
+_MEMCG_PATH = re.compile(rb"Memory cgroup path: (/.*)", re.DOTALL)
 _HANDLE = re.compile(rb"handle: (\d{1,10})")
 _MODULE = re.compile(rb"Page allocated by module (\S+)")
 _PID = re.compile(rb"PID (-?\d{1,9})")
@@ -51,6 +53,7 @@ class Tail(NamedTuple):
     memcg: str | None = None
     memcg_offline: bool | None = None
     memcg_objcg: bool | None = None
+    memcg_path: str | None = None
     slab: bool = False
     handle: int | None = None
     module_name: str | None = None
@@ -208,6 +211,8 @@ def _line_fields(line: bytes) -> dict[str, Any] | None:
         return {"slab": True}
     if match := _CHARGED.fullmatch(line):
         return {"memcg": escape(match[3]), "memcg_offline": bool(match[2]), "memcg_objcg": bool(match[1])}
+    if match := _MEMCG_PATH.fullmatch(line):
+        return {"memcg_path": escape(match[1])}
     if match := _MIGRATED.fullmatch(line):
         return {"last_migrate_reason": escape(match[1])}
     if (match := _HANDLE.fullmatch(line)) and int(match[1]) < 1 << 32:

@@ -167,6 +167,7 @@ def _draft(
             tail.slab,
             tail.module_name,
             header["swapped"] is not None,
+            tail.memcg_path,
         )
 
     return Draft(row, body, () if mark is None else (mark,))

@@ -35,6 +35,7 @@ class PageRow(NamedTuple):
     slab: bool
     module_name: str | None
     swapped: bool
+    memcg_path: str | None = None
 
 
 class SwapRow(NamedTuple):

@@ -211,6 +211,12 @@ class Meta:
         return self.files.get("page_owner")
 
     @property
+    def counts_sites(self) -> bool:
+        """Return whether the snapshot has the table of sites."""
+        sites = self.files.get("allocinfo")
+        return sites is not None and sites.records > 0
+
+    @property
     def unknown_amounts(self) -> tuple[str, ...]:
         """Return the amounts with unknown owners: `mem` without page_owner, `swap` without owners of swap."""
         known = {"mem": self.page_owner is not None, "swap": self.swap_owner.origin is not None}

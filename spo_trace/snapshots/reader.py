@@ -50,7 +50,7 @@ class Snapshot:
         return self.meta.machine.page_size
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> "pd.DataFrame":
-        """Return `columns` (default: all) of `table` (`pages`, `swap` or `stacks`) as a DataFrame."""
+        """Return `columns` (default: all) of `table` (`pages`, `swap`, `stacks` or `sites`) as a DataFrame."""
         from spo_trace.snapshots.dataframes import to_frame
 
         return to_frame(self.arrow(table, columns))
@@ -75,8 +75,8 @@ class Snapshot:
 
     # Columns that were added after the snapshot's schema version are null.
     def _present(self, found: Collection[str], table: str, columns: Sequence[str] | None) -> list[str]:
-        absent = set(schema.TABLES[table].names) - set(found)
-        wanted = schema.TABLES[table].names if columns is None else columns
+        absent = set(schema.ALL_TABLES[table].names) - set(found)
+        wanted = schema.ALL_TABLES[table].names if columns is None else columns
         # pyarrow ignores columns that do not exist.
         if unknown := [name for name in wanted if name not in found and name not in absent]:
             raise Damage(f"there is no column {', '.join(unknown)}")
@@ -123,7 +123,7 @@ class Snapshot:
             yield file
 
     def _expected(self, table: str) -> Expected:
-        stacks = 0 if table == "stacks" else self.count("stacks")
+        stacks = self.count("stacks") if table in ("pages", "swap") else 0
         return Expected(
             expected_rows(self.meta, table),
             stacks,
@@ -158,10 +158,10 @@ def _with_page_size(machine: MachineFacts, page_size: int) -> MachineFacts:
 
 
 def _completed(arrow: pa.Table, table: str, columns: Sequence[str] | None) -> pa.Table:
-    names = schema.TABLES[table].names if columns is None else columns
+    names = schema.ALL_TABLES[table].names if columns is None else columns
     if arrow.column_names == list(names):
         return arrow
     for name in set(names) - set(arrow.column_names):
-        field = schema.TABLES[table].field(name)
+        field = schema.ALL_TABLES[table].field(name)
         arrow = arrow.append_column(field, pa.nulls(arrow.num_rows, field.type))
     return arrow.select(list(names))

@@ -13,7 +13,7 @@ from spo_trace import schema
 from spo_trace.formats.arrays import base_pages
 from spo_trace.formats.stack_table import hash_texts, named_frames
 from spo_trace.formats.swp_entry import TYPE_SHIFTS, TYPES
-from spo_trace.limits import COUNT_RANGE, MAX_MEMORY_BYTES, MAX_ORDER, MAX_TEXT_BYTES
+from spo_trace.limits import COUNT_RANGE, MAX_MEMORY_BYTES, MAX_ORDER, MAX_SITES_BYTES, MAX_TEXT_BYTES
 from spo_trace.snapshots.damage import Damage
 from spo_trace.snapshots.meta import Origin
 
@@ -35,13 +35,14 @@ class RowChecks:
     """
 
     def __init__(self, table: str, stacks: int, page_size: int, memory: int | None = None) -> None:
-        self._schema = schema.TABLES[table]
+        self._schema = schema.ALL_TABLES[table]
         self._table = table
         self._stacks = stacks
         self._page_size = page_size
         self._memory = memory
         self._rows = 0
         self._pages = 0
+        self._sites = 0
 
     def needed(self, columns: Sequence[str]) -> list[str]:
         """Return `columns`, and those that must be read to check them."""
@@ -62,6 +63,8 @@ class RowChecks:
             self._swap_entries(rows)
         if has >= {"stack_id", "stack_hash", "frames", "handle"}:
             self._stack_rows(rows)
+        if self._table == "sites":
+            self._site_bytes(rows)
         if "nr_base_pages" in has:
             self._within(rows, "nr_base_pages", *COUNT_RANGE)
         for name in has:
@@ -119,6 +122,12 @@ class RowChecks:
         for row, (frames, handle, found) in enumerate(zip(*values, strict=True)):
             if hash_texts(named_frames(frames, handle)) != found:
                 raise Damage(f"{self._place(row, 'stack_hash')}: it is not the hash of the frames")
+
+    def _site_bytes(self, rows: pa.Table) -> None:
+        if "bytes" in rows.column_names:
+            self._sites += sum(map(abs, rows["bytes"].to_pylist()))
+        if self._sites > MAX_SITES_BYTES:
+            raise Damage("the sites add up to more memory than any machine has")
 
     def _add_up(self, rows: pa.Table) -> None:
         if self._table == "pages" and "order" in rows.column_names:

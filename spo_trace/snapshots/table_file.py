@@ -37,7 +37,7 @@ class Expected(NamedTuple):
 
 
 # The kernel files whose records become the rows of a table.
-_FILES = {"pages": ("page_owner",), "swap": ("swap_page_owner", "bpf")}
+_FILES = {"pages": ("page_owner",), "swap": ("swap_page_owner", "bpf"), "sites": ("allocinfo",)}
 
 
 def expected_rows(meta: Meta, table: str) -> int | None:
@@ -63,9 +63,9 @@ def most_memory(meta: Meta, table: str) -> int | None:
 def optional_columns(meta: Meta, table: str) -> frozenset[str]:
     """Return the columns that `table` may lack: those that an older version had not, and those left out."""
     if table == "pages" and meta.page_columns is not None:
-        return frozenset(schema.TABLES[table].names) - set(meta.page_columns)
+        return frozenset(schema.ALL_TABLES[table].names) - set(meta.page_columns)
     older = meta.schema_version < schema.SCHEMA_VERSION
-    return frozenset(field.name for field in schema.TABLES[table] if older and field.nullable)
+    return frozenset(field.name for field in schema.ALL_TABLES[table] if older and field.nullable)
 
 
 class TableFile(Closeable):
@@ -76,7 +76,7 @@ class TableFile(Closeable):
 
     def __init__(self, path: Path, table: str, expected: Expected) -> None:
         self._table = table
-        self._schema = schema.TABLES[table]
+        self._schema = schema.ALL_TABLES[table]
         self._expected = expected
         self._file = open_parquet(path)
         try:

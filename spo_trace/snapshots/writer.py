@@ -30,7 +30,8 @@ _ROW_GROUP = 1 << 18
 class SnapshotWriter(Closeable):
     """Write the tables of a snapshot in batches of rows; without `commit`, everything is removed again.
 
-    `ahead`: compress in a separate thread while the next rows are produced. `tables`: the columns of each table.
+    `ahead`: compress in a separate thread while the next rows are produced. `tables`: the columns of each table
+    that every snapshot has; the others are made when they are written.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class SnapshotWriter(Closeable):
         self._output.__enter__()
         try:
             for name, columns in self._columns.items():
-                self._tables[name] = _TableWriter(self._output.create(f"{name}.parquet"), columns, ahead=self._ahead)
+                self._begin(name, columns)
         except BaseException:
             self.close()
             raise
@@ -63,7 +64,12 @@ class SnapshotWriter(Closeable):
 
     def write(self, table: str, batch: pa.RecordBatch) -> None:
         """Add rows to a table; columns at its end that `batch` lacks are null."""
+        if table not in self._tables:
+            self._begin(table, schema.ALL_TABLES[table])
         self._tables[table].write(batch)
+
+    def _begin(self, name: str, columns: pa.Schema) -> None:
+        self._tables[name] = _TableWriter(self._output.create(f"{name}.parquet"), columns, ahead=self._ahead)
 
     def written(self, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """Finish a table, and yield `columns` of its rows in order."""

@@ -185,7 +185,7 @@ class CaptureSource:
             put(found[0], f"read from {names[0]}, the only file with page_owner text; no file is named page_owner")
 
     def _refuse_without_owners(self, title: str, hint: Callable[[], str]) -> None:
-        if not self._files.keys() & set(RECORD_FILES):
+        if not self._files.keys() & {*RECORD_FILES, "allocinfo"}:
             why = f": {self._errors['page_owner'].text}" if "page_owner" in self._errors else ""
             if not why and self._files and self._files.keys() <= _COUNTS:
                 why = f": this is {', '.join(self._files)} of page_owner_stacks (stacks without page owners)"

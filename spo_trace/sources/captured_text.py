@@ -17,7 +17,7 @@ from spo_trace.sources.compression import Rewound, is_compressed, read_chunks
 from spo_trace.sources.input_file import open_regular
 from spo_trace.sources.other_input import known_content
 from spo_trace.sources.size_limits import bounded
-from spo_trace.sources.source import RECORD_FILES
+from spo_trace.sources.source import BINARY_FILES, RECORD_FILES
 
 __all__ = ["cleaned", "file_text", "needs_cleaning", "stream_text"]
 
@@ -88,6 +88,8 @@ def needs_cleaning(name: str, head: bytes) -> bool:
 
     Raise SpoTraceError if it is the text of another kind of file.
     """
+    if name in BINARY_FILES:
+        return False
     encoding = encoding_of(head)
     if name not in RECORD_FILES:
         return encoding is not None
@@ -106,7 +108,8 @@ def cleaned(name: str, pieces: Iterable[bytes], outcome: Outcome) -> Chunks:
         whole = chain([head], chunks) if head else chunks
         clean = copied.clean(whole, head) if needs_cleaning(name, head) else whole
         first = next(clean, b"")
-        outcome.pageblock_order = pageblock_order(first)
+        if name not in BINARY_FILES:
+            outcome.pageblock_order = pageblock_order(first)
         yield first
         yield from clean
 

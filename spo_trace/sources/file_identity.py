@@ -21,6 +21,7 @@ _CONTENT = (
         "page_owner",
     ),
     (re.compile(rb"^Page allocated via pid ", re.MULTILINE), "swap_page_owner"),
+    (re.compile(rb"\Aallocinfo - version: "), "allocinfo"),
     (re.compile(rb"\A\s*handle: \d+\r?\nnr_base_pages: "), "show_handles"),
     (re.compile(rb"^(?:nr_base_pages|stack_count): ", re.MULTILINE), "show_stacks"),
     (re.compile(rb"\A[\r\n]*" + FRAMES + rb"handle: \d+\r?\n\r?\n"), "show_stacks_handles"),

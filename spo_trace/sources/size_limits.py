@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from spo_trace.formats.text import Outcome
 from spo_trace.limits import (
     MAX_LINE_BYTES,
+    MAX_LIST_BYTES,
     MAX_ONE_LINE_BYTES,
     MAX_PROC_FILE_BYTES,
     MAX_STACKS_FILE_BYTES,
     MAX_ZONEINFO_BYTES,
 )
-from spo_trace.sources.source import RECORD_FILES, STACK_FILES
+from spo_trace.sources.source import BINARY_FILES, LISTS, RECORD_FILES, STACK_FILES
 
 __all__ = ["bounded"]
 
@@ -21,14 +22,18 @@ _OF_FILE = {
         ("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize", "handles"), MAX_ONE_LINE_BYTES
     ),
     "zoneinfo": MAX_ZONEINFO_BYTES,
+    **dict.fromkeys((*LISTS, "slabinfo", "allocinfo"), MAX_LIST_BYTES),
 }
 
 
 def bounded(name: str, chunks: Iterable[bytes], outcome: Outcome) -> Iterator[bytes]:
     """Yield the text of file `name` of PATHS up to its limit, and set `outcome.problem` if there is more.
 
-    Files of records have no limit, but each of their lines has.
+    Files of records have no limit, but each of their lines has; files of numbers have 8 bytes for each page.
     """
+    if name in BINARY_FILES:
+        yield from chunks
+        return
     records = name in RECORD_FILES
     left = most = MAX_LINE_BYTES if records else _OF_FILE.get(name, MAX_PROC_FILE_BYTES)
     for chunk in chunks:

@@ -6,13 +6,16 @@ from typing import Protocol
 from spo_trace.formats.missing import Why
 from spo_trace.formats.text import KernelText
 
-__all__ = ["OTHER_PATHS", "PATHS", "RECORD_FILES", "STACK_FILES", "Source"]
+__all__ = ["BINARY_FILES", "LISTS", "OTHER_PATHS", "PATHS", "RECORD_FILES", "STACK_FILES", "Source"]
 
 # Files of which read(2) returns one record, so that a comm cannot fake the end of a record.
 RECORD_FILES = ("page_owner", "swap_page_owner")
 
 # The kernel's counts for each stack (page_owner_stacks/).
 STACK_FILES = ("show_stacks", "show_handles", "show_stacks_handles")
+
+# Files of numbers, not of text.
+BINARY_FILES = ("kpagecgroup",)
 
 # The path of each file on the machine, relative to its root; a capture may have them flat, under these names.
 PATHS = {
@@ -21,11 +24,14 @@ PATHS = {
     "show_stacks": "sys/kernel/debug/page_owner_stacks/show_stacks",
     "show_handles": "sys/kernel/debug/page_owner_stacks/show_handles",
     "show_stacks_handles": "sys/kernel/debug/page_owner_stacks/show_stacks_handles",
+    "kpagecgroup": "proc/kpagecgroup",
     "meminfo": "proc/meminfo",
     "meminfo-after": "proc/meminfo-after",
     "swaps": "proc/swaps",
     "zoneinfo": "proc/zoneinfo",
     "vmstat": "proc/vmstat",
+    "slabinfo": "proc/slabinfo",
+    "allocinfo": "proc/allocinfo",
     "cmdline": "proc/cmdline",
     "uptime": "proc/uptime",
     "uptime-after": "proc/uptime-after",
@@ -34,9 +40,14 @@ PATHS = {
     "date": "date",
     "pagesize": "pagesize",
     "getconf": "getconf",
+    "processes": "processes",
+    "cgroups": "cgroups",
     # Whose handles the records of a capture have: `kernel`, or `collector` for numbers that spo-collect chose.
     "handles": "handles",
 }
+
+# The lists that spo-collect makes; no kernel has these files.
+LISTS = ("processes", "cgroups")
 
 # Other paths in a report of a whole machine (sosreport), as patterns relative to its root.
 OTHER_PATHS = {

@@ -25,7 +25,7 @@ from spo_trace.sources.compression import (
     without_suffix,
 )
 from spo_trace.sources.err_file import read_err
-from spo_trace.sources.source import OTHER_PATHS, PATHS
+from spo_trace.sources.source import LISTS, OTHER_PATHS, PATHS
 from spo_trace.sources.tar_stream import TarStream
 
 __all__ = ["Tarball", "is_tar"]
@@ -87,6 +87,9 @@ class Tarball:
         # An archive of a whole machine may have other files of that name; the path shows which is the kernel's.
         if len(found) > 1 and len(laid_out := [path for path in found if _laid_out(path, name)]) == 1:
             found = laid_out
+        # Other programs use these names, too.
+        if len(found) > 1 and name in LISTS:
+            return None
         if len(found) > 1:
             raise SpoTraceError(
                 f"{self._title} has several files {name}: {', '.join(map(_printable, found[:4]))}",

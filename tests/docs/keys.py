@@ -30,6 +30,10 @@ shows what it means that a record has no value:
 In `--where`, records without a value match no comparison; `NAME.isna()` selects them. If a key is unknown for memory
 and for swap, `--where` with this key is an error.
 
+The key `site` is of its own: it is the place in the kernel's source that allocated memory, as /proc/allocinfo has
+it (`mm/slub.c:3061 func:alloc_slab_page`). `report`, `diff`, `watch` and `trend` accept `--by site`, without other keys
+and without `--where`: the kernel counts sites, and does not tell which pages are of which site.
+
 A name that looks like a mark (`-`, `?`, or `""` for an empty name) is shown as `\\055`, `\\077` or `\\042"`. CSV and
 JSON have the name itself.
 

@@ -22,10 +22,27 @@ from tests.support import AS_A_TERMINAL, Files, capture, entry, in_process, page
 SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"], "mksh": ["mksh"]}
 SCRIPT = capture_script()
 
-PROC = ("meminfo", "swaps", "zoneinfo", "vmstat", "cmdline", "uptime", "boot_id")
+PROC = (
+    "meminfo",
+    "swaps",
+    "zoneinfo",
+    "vmstat",
+    "cmdline",
+    "uptime",
+    "boot_id",
+    "slabinfo",
+    "allocinfo",
+    "kpagecgroup",
+)
+CGROUPS: Files = {
+    "proc/self/mountinfo": b"30 23 0:7 / /sys/fs/my\\040cgroup rw - cgroup2 none rw\n",
+    "sys/fs/my cgroup/cgroup.procs": b"",
+    "sys/fs/my cgroup/a b), c/memory.swap.current": b"4096\n",
+    "sys/fs/my cgroup/a b), c/web/memory.swap.current": b"0\n",
+}
 OWNERS = {"sys/kernel/debug/page_owner": page() * 1000, "sys/kernel/debug/swap_page_owner": entry(1) * 1000}
 STACKS = {f"sys/kernel/debug/page_owner_stacks/{name}": name.encode() for name in STACK_FILES}
-MACHINE: Files = {PATHS[name]: name.encode() for name in PROC} | OWNERS | STACKS
+MACHINE: Files = {PATHS[name]: name.encode() for name in PROC} | OWNERS | STACKS | CGROUPS
 
 
 @pytest.fixture(params=SHELLS)
@@ -100,6 +117,7 @@ def test_debugfs_on_another_directory_is_found(shell: list[str], tmp_path: Path)
     mounts = (
         b"30 23 0:7 /tracing /mnt/part rw - debugfs none rw\n40 23 0:7 / /mnt/my\\040debug rw x:1 - debugfs none rw\n"
     )
+    mounts += CGROUPS["proc/self/mountinfo"]
     moved = {name.replace("sys/kernel/debug", "mnt/my debug"): content for name, content in MACHINE.items()}
     root = capture(tmp_path / "root", moved | {"proc/self/mountinfo": mounts})
     assert run(shell, root).returncode == 0
@@ -120,15 +138,20 @@ def test_everything_is_captured(shell: list[str], root: Path) -> None:
     # AND it contains every file that a source can have, the large ones compressed
     with tarfile.open(archive) as members:
         names = {Path(name).name for name in members.getnames()}
-    # (getconf -a occurs in a sosreport; the file pagesize replaces it. Only the collector writes `handles`.)
-    assert names == PATHS.keys() - {"page_owner", "swap_page_owner", "getconf", "handles"} | {
-        "page_owner.gz",
-        "swap_page_owner.gz",
+    # (getconf -a occurs in a sosreport; the file pagesize replaces it. Only the collector writes the others.)
+    compressed = {"page_owner", "swap_page_owner", "kpagecgroup"}
+    assert names == PATHS.keys() - compressed - {"getconf", "handles", "processes"} | {
+        *(f"{name}.gz" for name in compressed),
         "capture",
     }
     source = CaptureSource([archive])
     for path, content in MACHINE.items():
-        assert text_of(source, Path(path).name) == content
+        if path not in CGROUPS:
+            assert text_of(source, Path(path).name) == content
+    mounted = root / "sys/fs/my cgroup"
+    inodes = [path.stat().st_ino for path in (mounted, mounted / "a b), c", mounted / "a b), c/web")]
+    lines = [f"{inodes[0]} - /", f"{inodes[1]} 4096 /a b), c", f"{inodes[2]} 0 /a b), c/web"]
+    assert (text_of(source, "cgroups") or b"").decode().splitlines() == lines
     assert archive.stat().st_size < len(MACHINE["sys/kernel/debug/page_owner"]) / 30
 
 

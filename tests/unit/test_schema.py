@@ -37,6 +37,7 @@ PAGES = {
     "slab": "bool",
     "module_name": NAME + "?",
     "swapped": "bool",
+    "memcg_path": NAME + "?",
     "kernel_pid": "int32?",
     "kernel_tgid": "int32?",
     "kernel_comm": NAME + "?",
@@ -66,22 +67,32 @@ STACKS = {
     "caller": "string",
     "module": "string",
 }
+SITES = {
+    "file": "string",
+    "line": "uint32",
+    "module": "string?",
+    "function": "string",
+    "bytes": "int64",
+    "calls": "int64",
+    "accurate": "bool",
+}
 
 
 def types(table: pa.Schema) -> dict[str, str]:
     return {field.name: str(field.type) + "?" * field.nullable for field in table}
 
 
-@pytest.mark.parametrize(("name", "columns"), [("pages", PAGES), ("swap", SWAP), ("stacks", STACKS)])
+@pytest.mark.parametrize(("name", "columns"), [("pages", PAGES), ("swap", SWAP), ("stacks", STACKS), ("sites", SITES)])
 def test_columns_and_their_order(name: str, columns: dict[str, str]) -> None:
-    assert list(types(schema.TABLES[name]).items()) == list(columns.items())
+    assert list(types(schema.ALL_TABLES[name]).items()) == list(columns.items())
     assert list(schema.TABLES) == ["pages", "swap", "stacks"]
-    assert schema.SCHEMA_VERSION == 4
+    assert list(schema.ALL_TABLES) == [*schema.TABLES, "sites"]
+    assert schema.SCHEMA_VERSION == 5
 
 
-@pytest.mark.parametrize("name", schema.TABLES)
+@pytest.mark.parametrize("name", schema.ALL_TABLES)
 def test_each_column_has_a_meaning(name: str) -> None:
-    for field in schema.TABLES[name]:
+    for field in schema.ALL_TABLES[name]:
         assert set(field.metadata) == {b"source", b"meaning"}
         assert field.metadata[b"meaning"].strip()
 

@@ -12,6 +12,8 @@ __all__ = ["Comparison", "compared"]
 
 # How a record starts, and how its second line does.
 KINDS = {"page_owner": (b"order ", b"\nPFN "), "swap_page_owner": (b"pid ", b"\nSWP entry ")}
+# A line that no kernel prints.
+PATH = re.compile(rb"Memory cgroup path: [^\n]*\n")
 HANDLE = re.compile(rb"handle: (\d+)\n")
 FLAGS = re.compile(rb" Flags 0x[0-9a-f]+\(([^)]*)\)")
 
@@ -50,7 +52,7 @@ def compared(stage: Path, before: Path, after: Path, name: str) -> Comparison:
 def records(text: bytes, name: str) -> dict[int, bytes]:
     """Return each record by its PFN or swap entry; tests/oracle/framed.py tells why no comm can fake one."""
     start, second_line = KINDS[name]
-    _, *chunks = (b"\n" + text.removesuffix(b"\n")).split(b"\nPage allocated via " + start)
+    _, *chunks = (b"\n" + PATH.sub(b"", text).removesuffix(b"\n")).split(b"\nPage allocated via " + start)
     return {int(chunk.rpartition(second_line)[2].split(None, 1)[0], 0): chunk for chunk in chunks}
 
 

@@ -17,7 +17,7 @@ from spo_trace.formats.page_owner import flag_fields
 
 __all__ = ["PAGE_NAMES", "ScannedPages"]
 
-PAGE_NAMES = ("gfp_flags", "comm", "migratetype", "page_flag_names", "last_migrate_reason", "memcg")
+PAGE_NAMES = ("gfp_flags", "comm", "migratetype", "page_flag_names", "last_migrate_reason", "memcg", "memcg_path")
 
 # Column → the row's string that contains its value.
 _STRING_OF = {
@@ -34,6 +34,7 @@ _STRING_OF = {
     "memcg": "tail",
     "memcg_offline": "tail",
     "memcg_objcg": "tail",
+    "memcg_path": "tail",
     "slab": "tail",
 }
 
@@ -106,4 +107,4 @@ class ScannedPages:
         self._put(number, **values)
 
 
-_TAIL = ("last_migrate_reason", "memcg", "memcg_offline", "memcg_objcg", "slab")
+_TAIL = ("last_migrate_reason", "memcg", "memcg_offline", "memcg_objcg", "memcg_path", "slab")

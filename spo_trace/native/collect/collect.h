@@ -155,6 +155,9 @@ void copy_file(const struct options *options, const char *name, const char *path
 void copy_stacks(const struct options *options, const char *name, const char *debugfs);
 void system_facts(const struct options *options);
 
+/* numbers.c */
+void copy_numbers(const struct options *options, const char *name, const char *path);
+
 /* machine.c */
 void find_debugfs(const struct options *options, char *path);
 bool find_cgroups(const struct options *options, char *path);

@@ -127,6 +127,7 @@ static bool read_owners(const struct options *options)
 	found = records_copy(options, PAGE_RECORD, path, &handles);
 	/* Right after page_owner, as the two are compared. */
 	copy_stacks(options, "show_stacks", debugfs);
+	copy_numbers(options, "kpagecgroup", "proc/kpagecgroup");
 	join_path(path, debugfs, "swap_page_owner");
 	records_copy(options, SWAP_RECORD, path, &handles);
 	if (handles == HANDLES_OF_KERNEL) {

@@ -36,6 +36,14 @@ def test_leaf_names_of_memory_cgroups(tmp_path: Path) -> None:
     assert texts(snapshot(tmp_path / "y", page()), "memcg") == []
 
 
+def test_a_path_stands_for_one_cgroup(tmp_path: Path) -> None:
+    path = b"Memory cgroup path: /x/a\n"
+    known = page(tail=b"Charged to memcg a\n" + path), page(0x101, tail=b"Charged to offline memcg a\n" + path)
+    assert texts(snapshot(tmp_path, *known), "memcg") == []
+    # AND a name without one may still be of several
+    assert texts(snapshot(tmp_path / "x", *known, charged(b"b", 0x102)), "memcg") == [LEAVES]
+
+
 @pytest.mark.parametrize(
     ("name", "cut"), [(b"n" * 78, False), (b"n" * 79, True), (b"\\" * 79, True), (b"\\" * 40, False)]
 )

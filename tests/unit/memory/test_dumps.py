@@ -14,11 +14,13 @@ import pytest
 
 from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.dump import kernel_of, open_dump
+from spo_trace.memory.owner_layout import find_owners
+from spo_trace.memory.page_rows import PageRows
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.x86_64 import X86Image
 from tests import dumps
 from tests.dumps import FIXTURE, Dump, elf, flattened, kdump, small_dump, small_kernel, zlib_page
-from tests.vm.memory_records import HANDLE, difference, records
+from tests.vm.memory_records import HANDLE, PATH, difference, records
 
 FORMATS: dict[str, Callable[[], bytes]] = {
     "kdump": lambda: kdump(small_dump()),
@@ -64,6 +66,36 @@ def test_records_are_those_of_the_kernel(
     different = [number for number, record in kernel.items() if mine.get(number) != record]
     assert len(different) == transient
     assert {difference(mine[number], kernel[number]) for number in different} <= {"flags: workingset"}
+
+
+def test_a_cgroup_has_the_path_of_its_parents() -> None:
+    # GIVEN the kernel that has /live.scope and /a b), c, and the same with the former below the latter
+    charged = b"".join(MemoryCapture(small_kernel()).page_owner())
+    assert {line.split(b": ")[1] for line in PATH.findall(charged)} == {b"/\n", b"/live.scope\n", b"/a b), c\n"}
+    live, other = (node_of(name) for name in (b"live.scope", b"a b), c"))
+    parent = dumps.physical(live + small_kernel().types.offset("kernfs_node", "__parent"))
+    nested = dumps.kernel_with(dumps.changed(small_dump(), parent, struct.pack("<Q", other)))
+    # THEN its path has both, and its name is the last
+    text = b"".join(MemoryCapture(nested).page_owner())
+    assert text.count(b"memcg live.scope\nMemory cgroup path: /a b), c/live.scope\n") == charged.count(b"/live.scope\n")
+    # AND a cycle, which has no root, gives no path
+    endless = dumps.kernel_with(dumps.changed(small_dump(), parent, struct.pack("<Q", live)))
+    assert b"memcg live.scope\n\n" in b"".join(MemoryCapture(endless).page_owner())
+
+
+def node_of(name: bytes) -> int:
+    """Return the kernfs_node of the memory cgroup with this name that a page is charged to."""
+    kernel = small_kernel()
+    image, offset = kernel.image, kernel.types.offset
+    rows = PageRows(kernel, find_owners(kernel)).rows()
+    for data in {data for some in rows for data in some["memcg_data"].tolist() if data and not data & 1}:
+        memcg = image.u64((data & -8) + offset("obj_cgroup", "memcg"))
+        css = memcg + offset("mem_cgroup", "css")
+        cgroup = image.u64(css + offset("cgroup_subsys_state", "cgroup"))
+        node = image.u64(cgroup + offset("cgroup", "kn"))
+        if image.string(image.u64(node + offset("kernfs_node", "name")), 80) == name:
+            return node
+    raise AssertionError(name)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -57,6 +57,7 @@ FILES: Files = {
     "meminfo-after": meminfo(free=800),
     "show_stacks": b"".join(b" %b\n" % frame for frame in ANON) + b"nr_base_pages: 5\n\n",
     "show_stacks_handles": b" a+0x1/0x2\nhandle: 7\n\n",
+    "kpagecgroup": bytes(range(256)) * 1000,
 }
 
 
@@ -103,6 +104,7 @@ def test_each_stack_is_printed_once(collector: Command, tmp_path: Path) -> None:
     )
     assert texts["handles"] == b"collector\n"
     assert texts["show_stacks"] == FILES["show_stacks"]
+    assert texts["kpagecgroup"] == FILES["kpagecgroup"]
     assert "show_handles" not in texts
     assert "show_handles.err" not in texts
 
@@ -115,7 +117,7 @@ def test_both_collectors_write_the_same_bytes(in_c: Command, tmp_path: Path) -> 
         if path.name not in OF_RUN:
             assert path.read_bytes() == (second / path.name).read_bytes(), path.name
     reads = [[line.split()[0] for line in (made / "reads").read_text().splitlines()] for made in (first, second)]
-    assert reads == [["page_owner", "show_stacks", "swap_page_owner"]] * 2
+    assert reads == [["page_owner", "show_stacks", "kpagecgroup", "swap_page_owner"]] * 2
 
 
 @needs_cc
