@@ -84,12 +84,16 @@ MAX_REJECT_BYTES = 16 << 10
 # uname, date and others: one line; the longest is the kernel's command line (at most 4 KiB on s390).
 # Others: meminfo, vmstat and getconf -a have 10 KB.
 # Lists: modules, slab caches, allocation sites, processes, cgroups. A process has about 100 bytes, and a kernel 10,000
-# sites of 100 bytes; 64 MiB are 600,000 of either. They are copied by the collector and not read.
+# sites of 100 bytes; 64 MiB are 600,000 of either.
 MAX_STACKS_FILE_BYTES = 128 << 20
 MAX_ZONEINFO_BYTES = 16 << 20
 MAX_ONE_LINE_BYTES = 64 << 10
 MAX_PROC_FILE_BYTES = 1 << 20
 MAX_LIST_BYTES = 64 << 20
+
+# Files with 8 bytes for each PFN (kpagecgroup): those of 2 TiB in pages of 4 KiB. A hole of a sparse file, with a record of
+# an absurd PFN, is read up to here.
+MAX_PFN_FILE_BYTES = 4 << 30
 
 # The message of one NAME.err file, or of `cat`: a path and an error.
 MAX_ERROR_BYTES = 200

@@ -8,6 +8,7 @@ from spo_trace.limits import (
     MAX_LINE_BYTES,
     MAX_LIST_BYTES,
     MAX_ONE_LINE_BYTES,
+    MAX_PFN_FILE_BYTES,
     MAX_PROC_FILE_BYTES,
     MAX_STACKS_FILE_BYTES,
     MAX_ZONEINFO_BYTES,
@@ -22,6 +23,7 @@ _OF_FILE = {
         ("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize", "handles"), MAX_ONE_LINE_BYTES
     ),
     "zoneinfo": MAX_ZONEINFO_BYTES,
+    **dict.fromkeys(BINARY_FILES, MAX_PFN_FILE_BYTES),
     **dict.fromkeys((*LISTS, "slabinfo", "allocinfo"), MAX_LIST_BYTES),
 }
 
@@ -29,11 +31,8 @@ _OF_FILE = {
 def bounded(name: str, chunks: Iterable[bytes], outcome: Outcome) -> Iterator[bytes]:
     """Yield the text of file `name` of PATHS up to its limit, and set `outcome.problem` if there is more.
 
-    Files of records have no limit, but each of their lines has; files of numbers have 8 bytes for each page.
+    Files of records have no limit, but each of their lines has.
     """
-    if name in BINARY_FILES:
-        yield from chunks
-        return
     records = name in RECORD_FILES
     left = most = MAX_LINE_BYTES if records else _OF_FILE.get(name, MAX_PROC_FILE_BYTES)
     for chunk in chunks:

@@ -78,6 +78,11 @@ def test_pages_that_do_not_ascend_lose_their_paths_only(tmp_path: Path) -> None:
     assert set(paths_of(snap.pages).values()) == {"/a/web"}
 
 
+def test_an_absurd_pfn_has_no_path(tmp_path: Path) -> None:
+    far = page((1 << 64) - 1, tail=b"Charged to memcg web\n")
+    assert paths_of(snapshot_of(tmp_path, files(page_owner=pages() + far)).pages) == PATHS
+
+
 def test_one_name_below_two_parents_is_two_rows(tmp_path: Path) -> None:
     snap = snapshot_of(tmp_path, files())
     rows = attribute(snap, "memcg")

@@ -12,9 +12,11 @@ from spo_trace.formats.text_reader import chunks_in
 from spo_trace.limits import (
     MAX_ERROR_BYTES,
     MAX_LINE_BYTES,
+    MAX_PFN_FILE_BYTES,
     MAX_PROC_FILE_BYTES,
     MAX_STACKS_FILE_BYTES,
 )
+from spo_trace.sources import size_limits
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.captured_text import file_text
 from spo_trace.sources.size_limits import bounded
@@ -22,6 +24,13 @@ from spo_trace.sources.source import PATHS, RECORD_FILES
 from tests.support import capture, pack, page, tar_of
 
 OTHERS = [name for name in PATHS if name not in RECORD_FILES]
+
+
+@pytest.fixture(autouse=True)
+def small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit files of numbers, which are as large as memory, to what a test can read."""
+    assert size_limits._OF_FILE["kpagecgroup"] == MAX_PFN_FILE_BYTES
+    monkeypatch.setitem(size_limits._OF_FILE, "kpagecgroup", 1 << 20)
 
 
 @pytest.mark.parametrize("name", PATHS)
