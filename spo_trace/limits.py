@@ -91,8 +91,8 @@ MAX_ONE_LINE_BYTES = 64 << 10
 MAX_PROC_FILE_BYTES = 1 << 20
 MAX_LIST_BYTES = 64 << 20
 
-# Files with 8 bytes for each PFN (kpagecgroup): those of 2 TiB in pages of 4 KiB. A hole of a sparse file, with a record of
-# an absurd PFN, is read up to here.
+# Files with 8 bytes for each PFN (kpagecgroup): those of 2 TiB in pages of 4 KiB. A hole of a sparse file, with a
+# record of an absurd PFN, is read up to here.
 MAX_PFN_FILE_BYTES = 4 << 30
 
 # The message of one NAME.err file, or of `cat`: a path and an error.

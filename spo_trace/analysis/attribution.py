@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from spo_trace.analysis.keys import KEY_TABLE, Absent, key_of, owner_columns
+from spo_trace.analysis.keys import KEY_TABLE, SITE, Absent, key_of, owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, evidence, keys_known, unknown_amounts, unknown_keys
 from spo_trace.analysis.memcg_names import with_paths
 from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.question import Question
-from spo_trace.analysis.sites import SITE, is_by_site, site_amounts
+from spo_trace.analysis.sites import is_by_site, site_amounts
 from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.swap_cache import SwapCache

@@ -104,7 +104,8 @@ def verdicts(snap: SnapshotLike, *, parts: Iterable[str] = (), tolerance: float 
     and share (the unexplained part; missing if nothing was compared), text. A section is balanced if at most
     `tolerance` percent, 1 MiB or 256 pages are unexplained. It is not checked if its input is missing or
     incomplete, or if so much may have changed during the read that missing pages could not be noticed. `parts`: the
-    parts to judge, by default all; sites only if the kernel counts them. Raise UsageError for a part that does not exist.
+    parts to judge, by default all; sites only if the kernel counts them. Raise UsageError for a part that does not
+    exist.
 
     >>> list(spo.verdicts("now.spo", parts=["memory"])["verdict"])
     ['balanced']

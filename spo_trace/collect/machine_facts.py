@@ -5,13 +5,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from spo_trace.errors import SpoTraceError
 from spo_trace.formats import proc
+from spo_trace.formats.text import KernelText
 from spo_trace.formats.text_reader import chunks_in
 from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom, evidence
 from spo_trace.sources.source import Source
 
-__all__ = ["address_bits", "content_of", "facts_after", "facts_before"]
+__all__ = ["address_bits", "facts_after", "facts_before", "optional_text", "whole_text"]
 
 _32_BIT = ("arm", "i386", "i486", "i586", "i686", "mips", "ppc", "riscv32", "s390", "sh4", "sparc")
 
@@ -25,7 +27,7 @@ def facts_before(source: Source, warnings: list[str], page_size: int | None = No
     `page_size`: in bytes; overrides the one in the source. A file that can't be read completely is left out, with a
     message in `warnings`.
     """
-    read = partial(content_of, source, warnings)
+    read = partial(_content, source, warnings)
     uname = proc.uname(read("uname"))
     zones = proc.zoneinfo(read("zoneinfo"))
     meminfo = proc.meminfo(read("meminfo"))
@@ -54,7 +56,7 @@ def facts_before(source: Source, warnings: list[str], page_size: int | None = No
 
 def facts_after(source: Source, before: MachineFacts, warnings: list[str]) -> MachineFacts:
     """Return `before` plus the facts that are read again after page_owner, to measure how much the machine changed."""
-    read = partial(content_of, source, warnings)
+    read = partial(_content, source, warnings)
     return replace(
         before,
         uptime_end=proc.uptime_seconds(read("uptime-after")),
@@ -73,13 +75,26 @@ def _line(read: _Read, name: str) -> str | None:
     return proc.one_line(text) if text else None
 
 
-def content_of(source: Source, warnings: list[str], name: str) -> bytes:
+def optional_text(source: Source, warnings: list[str], name: str) -> KernelText | None:
+    """Return the text of a file that is not needed; one that can't be opened is left out, with a warning."""
+    try:
+        return source.open(name)
+    except SpoTraceError as error:
+        warnings.append(f"{name} is left out: {error}")
+        return None
+
+
+def _content(source: Source, warnings: list[str], name: str) -> bytes:
     """Return a whole small file, empty without it; one that can't be read completely is left out, with a warning."""
-    text = source.open(name)
+    return whole_text(source.open(name), warnings)
+
+
+def whole_text(text: KernelText | None, warnings: list[str]) -> bytes:
+    """Return the content of a small file, empty for None; an incomplete one is left out, with a warning."""
     if text is None:
         return b""
     content = b"".join(chunks_in(text))
     if text.outcome.problem is None:
         return content
-    warnings.append(f"{name}: {text.outcome.problem}; it is left out")
+    warnings.append(f"{text.name}: {text.outcome.problem}; it is left out")
     return b""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pyarrow as pa
 
-from spo_trace.collect.machine_facts import content_of
+from spo_trace.collect.machine_facts import optional_text, whole_text
 from spo_trace.formats import arrays
 from spo_trace.formats.arrays import missing_of, values_of
 from spo_trace.formats.cgroups import parse_cgroups
@@ -30,8 +30,8 @@ def with_memcg_paths(
     source: Source, batches: Iterable[pa.RecordBatch], warnings: list[str]
 ) -> Iterator[pa.RecordBatch]:
     """Yield the batches of pages with memcg_path filled in where `source` has kpagecgroup and cgroups."""
-    text = source.open("kpagecgroup")
-    listed = content_of(source, warnings, "cgroups") if text else b""
+    text = optional_text(source, warnings, "kpagecgroup")
+    listed = whole_text(optional_text(source, warnings, "cgroups"), warnings) if text else b""
     if text is None or not listed:
         yield from batches
         return

@@ -6,14 +6,14 @@ Linux 6.10 and later have it, with CONFIG_MEM_ALLOC_PROFILING. Its first line ha
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from spo_trace.formats.escape import escape
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject, RejectSink
+from spo_trace.formats.rows import SiteRow
 from spo_trace.limits import MAX_MEMORY_BYTES
 
-__all__ = ["FILE", "SiteRow", "is_allocinfo", "parse_allocinfo"]
+__all__ = ["FILE", "is_allocinfo", "parse_allocinfo"]
 
 FILE = "allocinfo"
 
@@ -24,18 +24,6 @@ _SITE = re.compile(
     rb" *(-?\d{1,19}) +(\d{1,20}) ([^\s:]{1,1000}):(\d{1,9}) (?:\[([^\s\]]{1,64})\] )?func:(\S{1,512})"
     rb"( accurate:no)? ?"
 )
-
-
-class SiteRow(NamedTuple):
-    """One row of `schema.SITES`; `module`: None in the kernel itself."""
-
-    file: str
-    line: int
-    module: str | None
-    function: str
-    bytes: int
-    calls: int
-    accurate: bool
 
 
 def is_allocinfo(head: bytes) -> bool:

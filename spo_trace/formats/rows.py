@@ -6,7 +6,7 @@ The first column of pages and of swap is the key, by which the kernel orders its
 
 from typing import NamedTuple
 
-__all__ = ["OwnerRow", "PageRow", "Row", "StackRow", "SwapRow"]
+__all__ = ["OwnerRow", "PageRow", "Row", "SiteRow", "StackRow", "SwapRow"]
 
 
 class PageRow(NamedTuple):
@@ -67,5 +67,17 @@ class StackRow(NamedTuple):
     module: str
 
 
+class SiteRow(NamedTuple):
+    """One row of `schema.SITES`; `module`: None in the kernel itself."""
+
+    file: str
+    line: int
+    module: str | None
+    function: str
+    bytes: int
+    calls: int
+    accurate: bool
+
+
 OwnerRow = PageRow | SwapRow
-Row = PageRow | SwapRow | StackRow
+Row = PageRow | SwapRow | StackRow | SiteRow

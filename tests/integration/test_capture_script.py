@@ -42,7 +42,7 @@ CGROUPS: Files = {
 }
 OWNERS = {"sys/kernel/debug/page_owner": page() * 1000, "sys/kernel/debug/swap_page_owner": entry(1) * 1000}
 STACKS = {f"sys/kernel/debug/page_owner_stacks/{name}": name.encode() for name in STACK_FILES}
-MACHINE: Files = {PATHS[name]: name.encode() for name in PROC} | OWNERS | STACKS | CGROUPS
+MACHINE: Files = {**{PATHS[name]: name.encode() for name in PROC}, **OWNERS, **STACKS, **CGROUPS}
 
 
 @pytest.fixture(params=SHELLS)

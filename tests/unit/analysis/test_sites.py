@@ -8,8 +8,10 @@ import pytest
 
 from spo_trace.analysis.sites import site_notes
 from spo_trace.api.analyses import ages, attribute, diff, verdicts
+from spo_trace.collect.snapshot import collect
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.snapshots.reader import Snapshot
+from tests.collectors import collected
 from tests.support import MACHINE, in_process, page, snapshot_of
 from tests.unit.formats.test_allocinfo import HEAD, line
 
@@ -88,6 +90,16 @@ def test_an_unknown_version_is_left_out(tmp_path: Path) -> None:
     snap = snapshot_of(tmp_path, files)
     assert snap.meta.warnings == ["allocinfo: its version is unknown; it is left out"]
     assert not snap.meta.counts_sites
+
+
+def test_a_file_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    # GIVEN a machine on which all optional files are denied
+    names = ("allocinfo", "kpagecgroup", "self/mountinfo")
+    source = collected(tmp_path, {**MACHINE, "page_owner": page(), **{f"proc/{name}/x": b"" for name in names}})
+    snap = collect(source, tmp_path / "x.spo")
+    # THEN the snapshot has all else
+    assert snap.count("pages") == 1
+    assert [text.split(":")[0] for text in snap.meta.warnings] == ["kpagecgroup is left out", "allocinfo is left out"]
 
 
 def test_damaged_lines_are_counted(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 
 import pytest
 
-from spo_trace.formats.allocinfo import SiteRow, is_allocinfo, parse_allocinfo
+from spo_trace.formats.allocinfo import is_allocinfo, parse_allocinfo
 from spo_trace.formats.record import Reject
+from spo_trace.formats.rows import SiteRow
 
 HEAD = b"allocinfo - version: 1.0\n#     <size>  <calls> <tag info>\n"
 
