@@ -71,7 +71,7 @@ def test_a_part_that_does_not_exist(tmp_path: Path) -> None:
     run = in_process("verify", "nothing", "--only", "memory,disk", cwd=tmp_path)
     assert (run.returncode, run.stderr.decode()) == (
         2,
-        "spo-trace: error: there is no part 'disk'\n  hint: choose from memory, swap, stacks\n",
+        "spo-trace: error: there is no part 'disk'\n  hint: choose from memory, swap, stacks, sites\n",
     )
 
 

@@ -170,7 +170,7 @@ def test_parts(tmp_path: Path) -> None:
         verdicts(snap, parts=["memory", "disk"])
     assert (caught.value.message, caught.value.hint) == (
         "there is no part 'disk'",
-        "choose from memory, swap, stacks",
+        "choose from memory, swap, stacks, sites",
     )
 
 
