@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Files of numbers, 8 bytes for each page frame: they are large, and compressed while they are read. */
+/* Files of numbers, 8 bytes for each page frame: large, and compressed while they are read. */
 #include <errno.h>
 #include <unistd.h>
 
