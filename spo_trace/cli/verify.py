@@ -59,7 +59,8 @@ def command(
     from spo_trace.analysis.snapshot_notes import input_notes, not_compared_notes
     from spo_trace.analysis.verdicts import check_parts, verified
 
-    parts = check_parts([name.strip() for given in only or [] for name in given.split(",")])
+    parts = [name.strip() for given in only or [] for name in given.split(",")]
+    check_parts(parts)
     snap = open_snapshot(snapshot, page_size=page_size)
     table = verified(snap, parts=parts, tolerance=tolerance)
     found = table[table["kind"] == "verdict"]
