@@ -78,6 +78,7 @@ lint: $(DEV) ## ruff, mypy --strict, the layers of imports (.importlinter), and 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	tests/lint/checkpatch.sh spo_trace/native/*.[ch] spo_trace/native/collect/*.[ch] bpf/*.c tests/unit/native/*.[ch]
+	tests/lint/untracked.sh
 
 docs: $(READY) ## generate docs/commands.md from the help texts and docs/keys.md from the table of keys
 	$(BIN)/python -m tests.docs.reference > docs/commands.md
