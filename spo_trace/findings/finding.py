@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from spo_trace.findings.codes import Code, Lack
+from spo_trace.findings.thresholds import MOST_FINDINGS
 
 __all__ = ["Amount", "Explanation", "Finding", "NotChecked", "Query", "Side"]
 
@@ -99,19 +100,25 @@ class NotChecked:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Hold the findings, largest first, and the rules that could not be checked.
+    """Hold all findings, largest first, and the rules that could not be checked."""
 
-    `left_out`: the number of further findings, which are smaller.
-    """
-
-    findings: Sequence[Finding]
+    all: Sequence[Finding]
     not_checked: Sequence[NotChecked] = ()
-    left_out: int = 0
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """Return the largest findings: more than seven are not read."""
+        return self.all[:MOST_FINDINGS]
+
+    @property
+    def left_out(self) -> int:
+        """Return the number of further findings, which are smaller."""
+        return len(self.all) - len(self.findings)
 
     @property
     def codes(self) -> frozenset[Code]:
-        """Return the codes of the findings."""
-        return frozenset(finding.code for finding in self.findings)
+        """Return the codes of all findings."""
+        return frozenset(finding.code for finding in self.all)
 
     def _repr_html_(self) -> str:
         from spo_trace.findings.documents import html

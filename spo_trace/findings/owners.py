@@ -23,7 +23,7 @@ KEYS = ("comm", "stack_id", "memcg", "memcg_offline", "migratetype", "pageblock_
 _OF_STACK = ("category", "callsite", "module")
 
 # The functions that allocate a page to read it from swap (mm/swap_state.c, mm/memory.c and mm/shmem.c of 4.x to 7.2).
-SWAP_IN = "swapin|swap_cache_alloc_folio|read_swap_cache|swap_cluster_readahead|swap_vma_readahead|alloc_swap_folio"
+SWAP_IN = "swapin|alloc_swap_folio|swap_.*readahead"
 
 
 class Owners:
@@ -31,12 +31,16 @@ class Owners:
 
     def __init__(self, snap: Snapshot) -> None:
         self.snap = snap
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Return the bytes by `KEYS`, with the category, call site and module of each stack."""
         keys = list(KEYS)
-        sums = with_bytes(page_sums(snap, Question.of(keys)), keys, snap)
+        sums = with_bytes(page_sums(self.snap, Question.of(keys)), keys, self.snap)
         stacks = self._stacks
         ids = sums["stack_id"].to_numpy("int64")
         of_stack = {name: stacks[name].take(ids).to_numpy() for name in stacks}
-        self.rows = sums.assign(**of_stack)
+        return sums.assign(**of_stack)
 
     @cached_property
     def _stacks(self) -> pd.DataFrame:
@@ -58,7 +62,7 @@ class Owners:
         found = self.rows if rows is None else self.rows[rows]
         amounts = [f"{name}_bytes" for name in PARTS]
         found = found[[*keys, *amounts]].dropna(subset=list(keys))
-        found = found.astype({name: "Int64" for name in amounts})
+        found = found.astype(dict.fromkeys(amounts, "Int64"))
         table = found.groupby(list(keys), observed=True, sort=True)[amounts].sum().reset_index()
         table["total_bytes"] = total_bytes(table)
         return table.sort_values("total_bytes", ascending=False, kind="stable", ignore_index=True)

@@ -30,7 +30,7 @@ RULES: Mapping[Code, Rule] = {
         "MemAvailable is low",
         Threshold.MEMORY_LEFT,
         ("Memory is nearly exhausted: MemAvailable {available} of {memory}.",),
-        "Free or limit the memory of the largest owner: the OOM killer is next.",
+        "Free or limit the memory of the largest owner.",
     ),
     Code.SWAP_FULL: Rule(
         "most of the swap space is in use",

@@ -6,7 +6,16 @@ from fractions import Fraction
 
 from spo_trace.limits import MAX_SIZE_CHARACTERS
 
-__all__ = ["UNKNOWN", "counted", "format_rate", "format_share", "format_short", "format_size", "parse_rate", "parse_size"]
+__all__ = [
+    "UNKNOWN",
+    "counted",
+    "format_rate",
+    "format_share",
+    "format_short",
+    "format_size",
+    "parse_rate",
+    "parse_size",
+]
 
 # Shown for an unknown amount: 0 would be wrong.
 UNKNOWN = "?"

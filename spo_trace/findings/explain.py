@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Apply the rules to a snapshot, to two, or to a recording; order the findings and keep the largest."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from spo_trace.analysis.attribution import record_columns
+from spo_trace.analysis.question import Question
+from spo_trace.findings import changes, exited, kernel, large, pressure, unowned
+from spo_trace.findings.candidate import Candidate, Checked, without_repetition
+from spo_trace.findings.codes import Code
+from spo_trace.findings.finding import Explanation, Finding, NotChecked
+from spo_trace.findings.owners import KEYS, Owners
+from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["EXPLAINED_COLUMNS", "explain", "explain_change", "explain_growth", "explained_columns"]
+
+# Rules that say more about the same memory come before the general ones.
+_ONE: Sequence[Callable[[Owners], Iterator[Checked]]] = (
+    pressure.memory_full,
+    pressure.swap_full,
+    large.tmpfs,
+    large.swap_owner,
+    unowned.unknown_swap,
+    unowned.swapped_in,
+    unowned.offline_memcg,
+    unowned.without_owner,
+    exited.exited,
+    kernel.page_tables,
+    kernel.kernel_stacks,
+    large.kernel_callsite,
+    large.module,
+    large.process,
+    large.memcg,
+    kernel.unmovable,
+    pressure.fragmentation,
+    kernel.collector,
+)
+
+# Columns of pages that rules read besides those of the keys.
+EXPLAINED_COLUMNS = frozenset({"tgid", "ts_nsec", "gfp_flags", "page_flag_names"})
+
+
+def explained_columns() -> frozenset[str]:
+    """Return the columns of pages that `explain` reads."""
+    return EXPLAINED_COLUMNS.union(record_columns(Question.of(list(KEYS)), "pages"))
+
+
+def explain(snap: Snapshot, name: str) -> Explanation:
+    """Return what stands out in a snapshot, at most seven findings, largest first; `name`: of it in commands."""
+    owners = Owners(snap)
+    return _explanation([one for rule in _ONE for one in rule(owners)], owners, (name,))
+
+
+def explain_change(a: Snapshot, b: Snapshot, names: tuple[str, str]) -> Explanation:
+    """Return what grew, what moved to swap and what came back from snapshot `a` to `b`, largest first."""
+    sides = changes.Sides(a, b)
+    return _explanation(list(changes.changed(sides)), sides.later, names)
+
+
+def explain_growth(table: pd.DataFrame, keys: Sequence[str], name: str) -> Explanation:
+    """Return which owners grow steadily in a recording; `table`: of `analysis.trend`, by `keys`."""
+    return _explanation(list(changes.steady(table, keys)), None, (name,))
+
+
+def _explanation(checked: Iterable[Checked], owners: Owners | None, inputs: tuple[str, ...]) -> Explanation:
+    checked = list(checked)
+    found = [one for one in checked if isinstance(one, Candidate)]
+    kept = [one.finding for one in (without_repetition(found, owners) if owners else found)]
+    largest = sorted(kept, key=_rank)
+    return Explanation([replace(finding, inputs=inputs) for finding in largest], _merged(checked))
+
+
+def _rank(finding: Finding) -> tuple[int, int]:
+    return (-finding.size, list(Code).index(finding.code))
+
+
+def _merged(checked: Iterable[Checked]) -> list[NotChecked]:
+    lacks: dict[str, list[NotChecked]] = {}
+    for one in checked:
+        if isinstance(one, NotChecked):
+            lacks.setdefault(one.lack, []).append(one)
+    return [NotChecked(same[0].lack, tuple(c for one in same for c in one.codes)) for same in lacks.values()]
