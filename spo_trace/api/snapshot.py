@@ -96,7 +96,7 @@ class Snapshot(reader.Snapshot):
     def _repr_html_(self) -> str:
         from spo_trace.api.notebook import snapshot_html
 
-        return snapshot_html(self)
+        return snapshot_html(self, self.given)
 
 
 def snapshot(

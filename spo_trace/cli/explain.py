@@ -84,7 +84,7 @@ def _explained(snapshot: str, other: str | None, page_size: int | None) -> "Expl
 
     if Path(snapshot).is_dir() and is_recording(Path(snapshot)):
         return spo.explain(snapshot, other)
-    columns = explained_columns()
+    columns = explained_columns("pages")
     snaps = [
         spo.open(path, page_columns=columns, page_size=page_size, progress=progress())
         for path in (snapshot, other)

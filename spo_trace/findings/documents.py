@@ -57,8 +57,8 @@ def render_json(found: Explanation, outfile: TextIO) -> None:
 def html(found: Explanation) -> str:
     """Return findings as an HTML list, with all texts escaped; empty without findings."""
     items = (
-        f'<li title="{_text(finding.command)}">{_text(finding.text)}'
-        f"{f' <i>{_text(finding.action)}</i>' if finding.action else ''}</li>"
+        f"<li>{_text(finding.text)}{f' <i>{_text(finding.action)}</i>' if finding.action else ''}"
+        f"<code>{_text(finding.command)}</code></li>"
         for finding in found.findings
     )
     return f'<ul class="findings">{"".join(items)}</ul>' if found.findings else ""

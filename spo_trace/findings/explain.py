@@ -15,7 +15,7 @@ from spo_trace.findings.finding import Explanation, Finding, NotChecked
 from spo_trace.findings.owners import KEYS, Owners
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["EXPLAINED_COLUMNS", "explain", "explain_change", "explain_growth", "explained_columns"]
+__all__ = ["explain", "explain_change", "explain_growth", "explained_columns"]
 
 # Rules that say more about the same memory come before the general ones.
 _ONE: Sequence[Callable[[Owners], Iterator[Checked]]] = (
@@ -39,13 +39,13 @@ _ONE: Sequence[Callable[[Owners], Iterator[Checked]]] = (
     kernel.collector,
 )
 
-# Columns of pages that rules read besides those of the keys.
-EXPLAINED_COLUMNS = frozenset({"tgid", "ts_nsec", "gfp_flags", "page_flag_names"})
+# Columns that rules read besides those of the keys.
+_READ = {"pages": ("tgid", "ts_nsec", "gfp_flags", "order"), "swap": ("tgid", "ts_nsec")}
 
 
-def explained_columns() -> frozenset[str]:
-    """Return the columns of pages that `explain` reads."""
-    return EXPLAINED_COLUMNS.union(record_columns(Question.of(list(KEYS)), "pages"))
+def explained_columns(table: str) -> set[str]:
+    """Return the columns of `table` (`pages` or `swap`) that `explain` reads."""
+    return {*record_columns(Question.of(list(KEYS)), table), *_READ[table]}
 
 
 def explain(snap: Snapshot, name: str) -> Explanation:
