@@ -92,7 +92,7 @@ def _explained(snapshot: str, other: str | None, page_size: int | None) -> "Expl
     ]
     for snap in snaps:
         warn_incomplete(snap.meta)
-    return spo.explain(*snaps)
+    return spo.explain(snaps[0], snaps[1] if other is not None else None)
 
 
 def _codes(given: list[str] | None) -> "set[Code]":

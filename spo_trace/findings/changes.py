@@ -13,7 +13,7 @@ from spo_trace.findings.candidate import Candidate, Checked, candidate
 from spo_trace.findings.codes import Code, Lack
 from spo_trace.findings.finding import Amount, NotChecked, Query, Side
 from spo_trace.findings.owners import Owners
-from spo_trace.findings.thresholds import LEAST_GROWTH, SAME_MEMORY, Threshold
+from spo_trace.findings.thresholds import LEAST_BYTES, SAME_MEMORY, Threshold
 from spo_trace.findings.unowned import SWAPPED_IN
 from spo_trace.snapshots.reader import Snapshot
 
@@ -137,7 +137,7 @@ def _in_use(sides: Sides) -> dict[str, Amount]:
 def steady(table: pd.DataFrame, keys: Sequence[str]) -> Iterator[Candidate]:
     """Find owners that grow steadily; `table`: of `analysis.trend`, most certain growth first."""
     grown = table["last_bytes"] - table["first_bytes"]
-    least = (Threshold.STEADY.share * table["last_bytes"]).clip(lower=LEAST_GROWTH)
+    least = (Threshold.STEADY.share * table["last_bytes"]).clip(lower=LEAST_BYTES)
     found = table[(table["rate_low"] > 0) & (grown >= least)]
     query = Query(tuple(keys), side=Side.TREND, options=_FIRST)
     for label, (_, row) in zip(owner_labels(found, keys), found.iterrows(), strict=True):

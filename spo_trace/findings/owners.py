@@ -12,7 +12,7 @@ from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.findings.finding import Amount, Query
-from spo_trace.findings.thresholds import Threshold
+from spo_trace.findings.thresholds import LEAST_BYTES, Threshold
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.stacks.frames import function_name
 
@@ -86,5 +86,5 @@ class Owners:
         return "all that is listed" if self.memory.query else "MemTotal"
 
     def is_large(self, size: int, threshold: Threshold) -> bool:
-        """Return whether `size` is at least the threshold's share of memory."""
-        return size > 0 and size >= threshold.share * self.memory.value
+        """Return whether `size` is at least the threshold's share of memory, and not tiny."""
+        return size >= LEAST_BYTES and size >= threshold.share * self.memory.value

@@ -3,7 +3,7 @@
 
 from enum import Enum
 
-__all__ = ["LEAST_GROWTH", "MOST_FINDINGS", "MOST_IN_REPORT", "SAME_MEMORY", "Threshold"]
+__all__ = ["LEAST_BYTES", "MOST_FINDINGS", "MOST_IN_REPORT", "SAME_MEMORY", "Threshold"]
 
 # More than these are not read.
 MOST_FINDINGS = 7
@@ -12,8 +12,8 @@ MOST_IN_REPORT = 3
 # A finding is left out if a more specific one already names this share of its memory.
 SAME_MEMORY = 0.8
 
-# Bytes. Per-CPU lists and partial slabs grow and shrink by this much.
-LEAST_GROWTH = 1 << 20
+# No smaller amount is worth a finding. Per-CPU lists and partial slabs grow and shrink by this much.
+LEAST_BYTES = 1 << 20
 
 
 class Threshold(Enum):

@@ -8,7 +8,7 @@ from spo_trace.findings.candidate import Checked, candidate
 from spo_trace.findings.codes import Code, Lack
 from spo_trace.findings.finding import Amount, NotChecked, Query, Side
 from spo_trace.findings.owners import SWAP_IN, Owners
-from spo_trace.findings.thresholds import Threshold
+from spo_trace.findings.thresholds import LEAST_BYTES, Threshold
 
 __all__ = ["SWAPPED_IN", "offline_memcg", "swapped_in", "unknown_swap", "without_owner"]
 
@@ -68,7 +68,7 @@ def without_owner(owners: Owners) -> Iterator[Checked]:
     listed = owners.bytes_of("total_bytes")
     for placeholder, code in ((Placeholder.FAILURE, Code.LOST_STACKS), (Placeholder.DUMMY, Code.NO_STACKS)):
         size = owners.bytes_of("total_bytes", owners.rows[placeholder])
-        if size and size >= Threshold.LOST.share * listed:
+        if size >= max(LEAST_BYTES, Threshold.LOST.share * listed):
             query = Query((), f'symbols.str.contains("{placeholder}")')
             numbers = {"total": Amount(size, "total_bytes", query)}
             yield candidate(code, size, numbers, Query(("comm",), query.where, options=("--top", "5")))

@@ -10,8 +10,8 @@ __all__ = ["explain_page"]
 _HEAD = f"""\
 # What stands out
 
-`spo-trace explain` prints at most {MOST_FINDINGS} findings, largest first. Each is a sentence, the command that shows its
-evidence, and a possible action.
+`spo-trace explain` prints at most {MOST_FINDINGS} findings, largest first. Each is a sentence, the command
+that shows its evidence, and a possible action.
 
 ```console
 $ cd fixtures/captures/7.2-spo
@@ -38,12 +38,13 @@ Of dd, memory shrank by 252 MiB and swap grew by 254 MiB: it was swapped out.
 
 With a recording (of `watch --record`), they are what grows steadily.
 
-The largest {MOST_IN_REPORT} findings precede the table of `spo-trace report`, unless `--where` selects records. They are also
-in HTML reports and in notebooks, but not in CSV and JSON. `--no-findings` leaves them out.
+The largest {MOST_IN_REPORT} findings precede the table of `spo-trace report`, unless `--where` selects records.
+They are also in HTML reports and in notebooks, but not in CSV and JSON. `--no-findings` leaves them out.
 
 ## In CI
 
-`--fail-on CODE` exits with 3 if there is such a finding, even if {MOST_FINDINGS} others are larger, so that it is not shown.
+`--fail-on CODE` exits with 3 if there is such a finding, even if {MOST_FINDINGS} others are larger and it is
+not shown.
 `--format json` has the codes, which are stable, the numbers in bytes, the names, and the rules that were not checked.
 Sentences may change.
 
@@ -57,9 +58,9 @@ In Python, `spo.explain("now.spo").codes` is the set of codes.
 
 ## Findings
 
-Every number of a sentence is the one of `spo.attribute` or `spo.diff` for the same question, unless it comes from /proc.
-A threshold is a share of MemTotal, or of all that is listed if the input has no /proc/meminfo. `make docs` generates
-this list from the table of rules.
+Every number of a sentence is the one of `spo.attribute` or `spo.diff` for the same question, unless it comes from
+/proc. A threshold is a share of MemTotal, or of all that is listed if the input has no /proc/meminfo, and at least
+1 MiB. `make docs` generates this list from the table of rules.
 
 """
 

@@ -16,12 +16,18 @@ BUDDY = b"Node 0, zone   Normal %b\n"
 
 
 def explained(tmp_path: Path, pages: Sequence[bytes], **files: bytes) -> Explanation:
-    everything: Files = {**MACHINE, "meminfo": meminfo(), "page_owner": b"".join(pages), **files}
+    everything: Files = {
+        **MACHINE,
+        "meminfo": meminfo(total=64_000, free=6_000),
+        "page_owner": b"".join(pages),
+        **files,
+    }
     return spo.explain(snapshot_of(tmp_path, everything))
 
 
-def many(number: int, *, first: int = 0x1000, **fields: object) -> list[bytes]:
-    return [page(first + place, **fields) for place in range(number)]  # type: ignore[arg-type]
+def many(number: int, *, first: int = 0x10000, **fields: object) -> list[bytes]:
+    """Return records of 64 pages each, of a machine with 64,000."""
+    return [page(first + (place << 6), 6, **fields) for place in range(number)]  # type: ignore[arg-type]
 
 
 def lacks(found: Explanation) -> set[Lack]:
@@ -33,24 +39,24 @@ NEWEST = page(0x100, comm=b"reader", pid=90, ts=100_500_000_000)
 
 
 def test_memory_of_a_process_that_has_exited(tmp_path: Path) -> None:
-    # GIVEN 50 of 1000 pages of process 7, which is not in the list, and 50 of process 8, which is
-    pages = [NEWEST, *many(50, pid=7, comm=b"gone"), *many(50, first=0x2000, pid=8, comm=b"here", ts=20_000_000_000)]
+    # GIVEN 3,200 of 64,000 pages of process 7, which is not in the list, and 3,200 of process 8, which is
+    pages = [NEWEST, *many(50, pid=7, comm=b"gone"), *many(50, first=0x20000, pid=8, comm=b"here", ts=20_000_000_000)]
     listed = LISTED + b"Pid:\t8\nName:\there\nStartTime:\t1000\n\n"
     found = explained(tmp_path, pages, processes=listed)
     assert [one.text for one in found.all if one.code is Code.EXITED] == [
-        "200 KiB was allocated by gone, process 7, which has exited (mostly anon)."
+        "12.5 MiB was allocated by gone, process 7, which has exited (mostly anon)."
     ]
     assert Lack.PROCESSES not in lacks(found)
 
 
 def test_a_later_process_with_the_same_number(tmp_path: Path) -> None:
     # GIVEN pages from 5 ns after boot, and a process with their number that started after 10 s
-    pages = [NEWEST, *many(50, pid=7, comm=b"dd"), page(0x2000, pid=7, comm=b"dd", ts=50_000_000_000)]
+    pages = [NEWEST, *many(50, pid=7, comm=b"dd"), page(0x20000, pid=7, comm=b"dd", ts=50_000_000_000)]
     listed = LISTED + b"Pid:\t7\nName:\tdd\nStartTime:\t1000\n\n"
     found = explained(tmp_path, pages, processes=listed)
     (finding,) = (one for one in found.all if one.code is Code.EXITED)
     # THEN only the pages that are older than the process count, also in the command
-    assert finding.size == 50 * 4096
+    assert finding.size == 50 * 64 * 4096
     assert "ts_nsec < 9000000000" in finding.command
 
 
@@ -74,7 +80,11 @@ def test_the_list_of_a_pid_namespace_is_not_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("blocks", "fragmented"),
-    [(b"400 100 0 0 0 0 0 0 0 0 0", True), (b"100 0 0 0 0 0 0 0 0 1 0", False), (b"4 0 0 0 0 0 0 0 0 0 0", False)],
+    [
+        (b"4000 1000 0 0 0 0 0 0 0 0 0", True),
+        (b"4000 0 0 0 0 0 0 0 0 1 0", False),
+        (b"400 0 0 0 0 0 0 0 0 0 0", False),
+    ],
 )
 def test_fragmentation(tmp_path: Path, blocks: bytes, fragmented: bool) -> None:
     # Records of two blocks tell the size of a pageblock.
@@ -86,7 +96,7 @@ def test_fragmentation(tmp_path: Path, blocks: bytes, fragmented: bool) -> None:
 def test_pages_of_a_removed_cgroup(tmp_path: Path) -> None:
     found = explained(tmp_path, [page(0x100), *many(50, tail=b"Charged to offline memcg gone\n")])
     assert [one.text for one in found.all if one.code is Code.OFFLINE_MEMCG] == [
-        "200 KiB of memory is charged to memory cgroups that have been removed."
+        "12.5 MiB of memory is charged to memory cgroups that have been removed."
     ]
 
 
@@ -104,7 +114,7 @@ def test_lost_stacks(tmp_path: Path) -> None:
 def test_page_tables_and_kernel_stacks(tmp_path: Path) -> None:
     tables = (b"prep_new_page+0x1c/0x48", b"pte_alloc_one+0x1/0x2", b"__pte_alloc+0x1/0x2")
     stacks = (b"prep_new_page+0x1c/0x48", b"alloc_thread_stack_node+0x1/0x2", b"copy_process+0x1/0x2")
-    found = explained(tmp_path, [*many(40, stack=tables), *many(40, first=0x2000, stack=stacks)])
+    found = explained(tmp_path, [*many(40, stack=tables), *many(40, first=0x20000, stack=stacks)])
     assert {Code.PAGE_TABLES, Code.KERNEL_STACKS} <= found.codes
 
 
@@ -128,13 +138,13 @@ def test_a_page_owner_file_alone_has_only_findings_about_owners(tmp_path: Path) 
     found = spo.explain(snapshot_of(tmp_path, {"page_owner": b"".join(many(50))}))
     assert Code.MEMORY_FULL not in found.codes
     assert [one.text for one in found.all if one.code is Code.LARGE_PROCESS] == [
-        "200 KiB of memory and swap was allocated by dd (100% of all that is listed)."
+        "12.5 MiB of memory and swap was allocated by dd (100% of all that is listed)."
     ]
     assert {Lack.MEMINFO, Lack.SWAPS, Lack.PROCESSES, Lack.BUDDYINFO} <= lacks(found)
 
 
 def test_swap_alone(tmp_path: Path) -> None:
-    files = {**MACHINE, "swap_page_owner": b"".join(map(entry, range(1, 50)))}
+    files = {**MACHINE, "swap_page_owner": b"".join(map(entry, range(1, 400)))}
     assert spo.explain(snapshot_of(tmp_path, files)).codes == {Code.SWAP_OWNER}
 
 

@@ -48,7 +48,7 @@ def answer(amount: Amount, *snaps: spo.Snapshot) -> int:
     if query is None:
         return in_proc(amount.column, *snaps)
     if query.side is Side.DIFF:
-        table = spo.diff(*snaps, by=query.by, where=query.where)
+        table = spo.diff(snaps[0], snaps[1], query.by, where=query.where)
     else:
         table = spo.attribute(snaps[-1], query.by, where=query.where)
     for key, value in zip(query.by, amount.owner, strict=True):
@@ -74,7 +74,7 @@ def check_evidence(finding: Finding, *snaps: spo.Snapshot) -> None:
     if query.side is Side.REPORT:
         assert len(spo.attribute(snaps[-1], query.by, where=query.where))
     elif query.side is Side.DIFF:
-        assert len(spo.diff(*snaps, by=query.by or "comm", where=query.where))
+        assert len(spo.diff(snaps[0], snaps[1], query.by or "comm", where=query.where))
 
 
 @pytest.mark.parametrize("name", ONE)
@@ -86,7 +86,7 @@ def test_a_capture_has_the_findings_of_its_scenario(name: str) -> None:
 @pytest.mark.parametrize(("first", "second"), TWO)
 def test_two_captures_have_the_findings_of_what_happened(first: str, second: str) -> None:
     snaps = snapshot(first), snapshot(second)
-    check(spo.explain(*snaps), TWO[first, second], *snaps)
+    check(spo.explain(snaps[0], snaps[1]), TWO[first, second], *snaps)
 
 
 @pytest.mark.parametrize(("scenario", "stage"), SIMULATED)
@@ -98,7 +98,7 @@ def test_a_simulated_machine_has_the_findings_of_its_scenario(scenario: str, sta
 @pytest.mark.parametrize(("scenario", "first", "second"), SIMULATED_TWO)
 def test_two_stages_have_the_findings_of_what_happened(scenario: str, first: str, second: str) -> None:
     snaps = simulated(scenario, first), simulated(scenario, second)
-    check(spo.explain(*snaps), SIMULATED_TWO[scenario, first, second], *snaps)
+    check(spo.explain(snaps[0], snaps[1]), SIMULATED_TWO[scenario, first, second], *snaps)
 
 
 def test_every_capture_is_in_the_table() -> None:
