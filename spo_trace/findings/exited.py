@@ -50,44 +50,51 @@ def _listed_at(owners: Owners) -> int | None:
 
 
 def _exited(owners: Owners) -> Iterator[Checked]:
-    rows = pd.concat([_records(owners, "pages"), _records(owners, "swap")], ignore_index=True)
-    until = rows["tgid"].map(_lived_until(owners))
-    # A process that is not in the list may have started after it was made.
-    until = until.fillna(_listed_at(owners) or 0)
-    gone = rows[(rows["ts_nsec"] < until) & (rows["tgid"] > 0)]
-    sizes = gone.groupby(["comm", "tgid"], observed=True)["pages"].sum().sort_values(ascending=False, kind="stable")
-    for (comm, tgid), pages in sizes.head(1).items():
+    until = _until(owners)
+    gone = pd.concat([*_gone(owners, "pages", until), *_gone(owners, "swap", until)], ignore_index=True)
+    sizes = gone.groupby(["comm", "tgid"], as_index=False)["pages"].sum()
+    largest = sizes.sort_values("pages", ascending=False, kind="stable").head(1)
+    for comm, tgid, pages in largest[["comm", "tgid", "pages"]].itertuples(index=False, name=None):
         if owners.is_large(int(pages) * owners.snap.page_size, Threshold.LEFT_BEHIND):
-            yield _finding(owners, str(comm), int(tgid), rows, int(until[rows["tgid"] == tgid].iloc[0]))
+            yield _finding(owners, str(comm), int(tgid), int(until.get(int(tgid), _listed_at(owners) or 0)))
 
 
-# The pages of a running process are as old as it is at most. Older ones belong to another that had its number.
-def _lived_until(owners: Owners) -> dict[int, int]:
+# PID → the time in ns until which its pages are of another process. The pages of a running process are as old as it is
+# at most: older ones belong to another that had its number.
+def _until(owners: Owners) -> dict[int, int]:
     started = owners.snap.meta.machine.processes
     return {pid: ticks * _NSEC_PER_TICK - _MARGIN_NSEC for pid, ticks in started.items()}
 
 
-def _records(owners: Owners, table: str) -> pd.DataFrame:
-    category = stack_column(owners.snap.stacks, "category")
-    own = ~category.isin(_SHARED).to_numpy(bool)
+# The pages of processes that have exited, by comm and tgid, for each part of a table.
+def _gone(owners: Owners, table: str, until: dict[int, int]) -> Iterator[pd.DataFrame]:
+    own = ~stack_column(owners.snap.stacks, "category").isin(_SHARED).to_numpy(bool)
     columns = ["comm", "tgid", "ts_nsec", "stack_id", *(["order"] if table == "pages" else [])]
-    parts = []
     for batch in owners.snap.dataframes(table, columns):
-        kept = batch[own[batch["stack_id"].to_numpy("int64")]].dropna(subset=["comm", "tgid", "ts_nsec"])
-        pages = 2 ** kept["order"].astype("int64") if table == "pages" else 1
-        small = kept[["tgid", "ts_nsec"]].astype("int64")
-        parts.append(small.assign(comm=kept["comm"].astype("string"), pages=pages))
-    return pd.concat(parts, ignore_index=True)
+        rows = batch[own[batch["stack_id"].to_numpy("int64")]].dropna(subset=["comm", "tgid", "ts_nsec"])
+        tgid, ts = rows["tgid"].astype("int64"), rows["ts_nsec"].astype("int64")
+        # A process that is not in the list may have started after it was made.
+        limit = tgid.map(until).fillna(_listed_at(owners) or 0)
+        pages = 2 ** rows["order"].astype("int64") if table == "pages" else pd.Series(1, index=rows.index)
+        found = pd.DataFrame({"comm": rows["comm"], "tgid": tgid, "pages": pages})[(ts < limit) & (tgid > 0)]
+        sums = found.groupby(["comm", "tgid"], observed=True)["pages"].sum().reset_index()
+        yield sums.astype({"comm": "string"})
 
 
-def _finding(owners: Owners, comm: str, tgid: int, rows: pd.DataFrame, until: int) -> Checked:
+# If the number was used again, the condition names the time.
+def _finding(owners: Owners, comm: str, tgid: int, until: int) -> Checked:
     where = f"tgid == {tgid} and {_OWN}"
-    if (rows["ts_nsec"][rows["tgid"] == tgid] >= until).any():
-        where += f" and ts_nsec < {until}"
+    older = f"{where} and ts_nsec < {until}"
+    if int(_total(owners, (), older)["total_bytes"].iloc[0]) < int(_total(owners, (), where)["total_bytes"].iloc[0]):
+        where = older
     query = Query(("comm", "tgid"), where)
-    found = attribute(owners.snap, Question.of(query.by, where))
+    found = _total(owners, query.by, where)
     size = int(found[found["comm"] == comm]["total_bytes"].iloc[0])
-    categories = attribute(owners.snap, Question.of(["category"], where))
-    names = {"owner": comm, "tgid": str(tgid), "category": str(categories["category"].iloc[0])}
+    category = str(_total(owners, ("category",), where)["category"].iloc[0])
     numbers = {"total": Amount(size, "total_bytes", query, (comm, tgid))}
+    names = {"owner": comm, "tgid": str(tgid), "category": category}
     return candidate(Code.EXITED, size, numbers, Query(("comm", "tgid", "category"), where), names)
+
+
+def _total(owners: Owners, by: tuple[str, ...], where: str) -> pd.DataFrame:
+    return attribute(owners.snap, Question.of(by, where))

@@ -39,7 +39,7 @@ class Owners:
         sums = with_bytes(page_sums(self.snap, Question.of(keys)), keys, self.snap)
         stacks = self._stacks
         ids = sums["stack_id"].to_numpy("int64")
-        of_stack = {name: stacks[name].take(ids).to_numpy() for name in stacks}
+        of_stack = {str(name): stacks[name].take(ids).to_numpy() for name in stacks}
         return sums.assign(**of_stack)
 
     @cached_property
