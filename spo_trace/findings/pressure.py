@@ -8,6 +8,7 @@ from spo_trace.findings.codes import Code, Lack
 from spo_trace.findings.finding import Amount, NotChecked, Query
 from spo_trace.findings.owners import Owners
 from spo_trace.findings.thresholds import Threshold
+from spo_trace.limits import MAX_ORDERS
 
 __all__ = ["fragmentation", "memory_full", "swap_full"]
 
@@ -43,12 +44,12 @@ def fragmentation(owners: Owners) -> Iterator[Checked]:
     """Find that the free memory has almost no blocks as large as a pageblock."""
     machine, page_size = owners.snap.meta.machine, owners.snap.page_size
     order = machine.pageblock_order
-    if not machine.buddyinfo or order is None:
+    if not machine.buddyinfo or order is None or order >= MAX_ORDERS:
         yield NotChecked(Lack.PAGEBLOCKS if machine.buddyinfo else Lack.BUDDYINFO, (Code.FRAGMENTED,))
         return
-    by_order = [sum(column) for column in zip(*(zone["blocks"] for zone in machine.buddyinfo), strict=False)]
-    free = sum(number << place for place, number in enumerate(by_order)) * page_size
-    large = sum(number << place for place, number in enumerate(by_order) if place >= order) * page_size
+    pages = [(place, number << place) for zone in machine.buddyinfo for place, number in enumerate(zone["blocks"])]
+    free = sum(size for _, size in pages) * page_size
+    large = sum(size for place, size in pages if place >= order) * page_size
     if owners.is_large(free, Threshold.FREE) and large <= Threshold.LARGE_BLOCKS.share * free:
         numbers = {
             "free": Amount(free, "free_in_blocks"),
