@@ -22,8 +22,8 @@ def explain(snap: SnapshotLike, other: SnapshotLike | None = None) -> "Explanati
     `action` or None. `not_checked`: the codes that could not be checked, because the input lacks something. `left_out`:
     the number of smaller findings. docs/explain.md has all codes. Raise UsageError for a recording with `other`.
 
-    >>> spo.explain("now.spo").codes
-    frozenset()
+    >>> [finding.code.value for finding in spo.explain("now.spo").findings]
+    ['memory-nearly-full', 'tmpfs-memory', 'large-callsite']
     """
     from spo_trace.findings import explain as rules
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.errors import fail, guarded
-from spo_trace.cli.options import Force, Output, PageSize, Positional, Source, option
-from spo_trace.cli.output import check_output, opened, progress, warn_incomplete
+from spo_trace.cli.options import Force, Mode, Output, Owner, PageSize, Positional, Source, option
+from spo_trace.cli.output import access_of, check_output, opened, progress, warn_incomplete
 from spo_trace.cli.tables import chosen_format
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 
@@ -49,6 +49,8 @@ def command(
     other: Second = None,
     format: Format = None,
     output: Output = None,
+    owner: Owner = None,
+    mode: Mode = None,
     force: Force = False,
     fail_on: FailOn = None,
     page_size: PageSize = None,
@@ -66,12 +68,13 @@ def command(
         spo-trace explain now.spo --fail-on memory-nearly-full --fail-on offline-memcg    # in CI
     """
     chosen = chosen_format(format, output, _FORMATS, _ENDINGS)
+    access = access_of(owner, mode, output)
     check_output(output, force=force)
     wanted = _codes(fail_on)
     from spo_trace.findings.documents import render
 
     found = _explained(snapshot, other, page_size)
-    with opened(output, force=force) as file:
+    with opened(output, force=force, access=access) as file:
         render(found, chosen, file)
     if stopping := [finding for finding in found.all if finding.code in wanted]:
         fail("; ".join(f"{one.code}: {one.text}" for one in stopping), None, EXIT_THRESHOLD)

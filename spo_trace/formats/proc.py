@@ -158,11 +158,10 @@ def processes(text: bytes) -> dict[int, int]:
     Empty if there are more than MAX_PROCESSES, and if the list is of a PID namespace: it does not have the numbers that
     page_owner prints, and no kthreadd, which is process 2.
     """
-    found = ((m, _START_TIME.search(m[2])) for m in islice(_PROCESS.finditer(text), MAX_PROCESSES + 1))
-    started = {int(m[1]): int(start[1]) for m, start in found if start}
-    if len(started) > MAX_PROCESSES or not _KTHREADD.search(text):
+    found = list(islice(_PROCESS.finditer(text), MAX_PROCESSES + 1))
+    if len(found) > MAX_PROCESSES or not _KTHREADD.search(text):
         return {}
-    return started
+    return {int(m[1]): int(start[1]) for m in found if (start := _START_TIME.search(m[2]))}
 
 
 def uname(text: bytes) -> Uname:
