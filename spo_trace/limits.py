@@ -87,9 +87,6 @@ MAX_ONE_LINE_BYTES = 64 << 10
 MAX_PROC_FILE_BYTES = 1 << 20
 MAX_LIST_BYTES = 64 << 20
 
-# Orders of a block of pages: a kernel has 11 (MAX_PAGE_ORDER is 10) or, on some architectures, up to 17.
-MAX_ORDERS = 64
-
 # Processes whose start times are in snapshot.json, 25 bytes each: of more, none are. Linux has 32,768 by default.
 MAX_PROCESSES = 1 << 18
 

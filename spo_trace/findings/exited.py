@@ -52,7 +52,7 @@ def _listed_at(owners: Owners) -> int | None:
 def _exited(owners: Owners) -> Iterator[Checked]:
     until = _until(owners)
     gone = pd.concat([*_gone(owners, "pages", until), *_gone(owners, "swap", until)], ignore_index=True)
-    sizes = gone.groupby(["comm", "tgid"], as_index=False)["pages"].sum()
+    sizes = gone.groupby(["comm", "tgid"])["pages"].sum().reset_index()
     largest = sizes.sort_values("pages", ascending=False, kind="stable").head(1)
     for comm, tgid, pages in largest[["comm", "tgid", "pages"]].itertuples(index=False, name=None):
         if owners.is_large(int(pages) * owners.snap.page_size, Threshold.LEFT_BEHIND):

@@ -8,7 +8,7 @@ from spo_trace.findings.codes import Code, Lack
 from spo_trace.findings.finding import Amount, NotChecked, Query
 from spo_trace.findings.owners import Owners
 from spo_trace.findings.thresholds import Threshold
-from spo_trace.limits import MAX_ORDERS
+from spo_trace.limits import MAX_ORDER
 
 __all__ = ["fragmentation", "memory_full", "swap_full"]
 
@@ -44,7 +44,7 @@ def fragmentation(owners: Owners) -> Iterator[Checked]:
     """Find that the free memory has almost no blocks as large as a pageblock."""
     machine, page_size = owners.snap.meta.machine, owners.snap.page_size
     order = machine.pageblock_order
-    if not machine.buddyinfo or order is None or order >= MAX_ORDERS:
+    if not machine.buddyinfo or order is None or order > MAX_ORDER:
         yield NotChecked(Lack.PAGEBLOCKS if machine.buddyinfo else Lack.BUDDYINFO, (Code.FRAGMENTED,))
         return
     pages = [(place, number << place) for zone in machine.buddyinfo for place, number in enumerate(zone["blocks"])]

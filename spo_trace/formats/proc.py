@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TypedDict
 
 from spo_trace.formats.escape import escape
-from spo_trace.limits import MAX_ORDERS, MAX_PROCESSES
+from spo_trace.limits import MAX_ORDER, MAX_PROCESSES
 
 __all__ = [
     "FreeBlocks",
@@ -77,7 +77,7 @@ _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 _ZONE = re.compile(rb"^Node (\d{1,9}), zone[ \t]+(\S+)\r?$", re.MULTILINE)
 _PCP = re.compile(rb"^[ \t]+cpu: \d+\r?\n[ \t]+count:[ \t]+(\d{1,13})\r?$", re.MULTILINE)
 _FREE_BLOCKS = re.compile(
-    rb"^Node (\d{1,9}), zone[ \t]+(\S+)((?:[ \t]+\d{1,13}){1,%d})[ \t]*\r?$" % MAX_ORDERS, re.MULTILINE
+    rb"^Node (\d{1,9}), zone[ \t]+(\S+)((?:[ \t]+\d{1,13}){1,%d})[ \t]*\r?$" % (MAX_ORDER + 1), re.MULTILINE
 )
 _PROCESS = re.compile(rb"^Pid:\t(\d{1,9})\n((?:[A-Z]\w*:.*\n)*)", re.MULTILINE)
 _KTHREADD = re.compile(rb"^Pid:\t2\nName:\tkthreadd$", re.MULTILINE)

@@ -4,7 +4,7 @@
 from dataclasses import asdict, replace
 
 from spo_trace.formats.proc import FreeBlocks, SwapArea, Zone
-from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER, MAX_ORDERS
+from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER, MAX_ORDER
 from spo_trace.snapshots.json_fields import JsonFields
 from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, counted_evidence
@@ -95,8 +95,8 @@ def _list_or_none(fields: JsonFields, key: str) -> list[JsonFields]:
 
 def _free_blocks(fields: JsonFields) -> FreeBlocks:
     blocks = fields.numbers("blocks", most=MAX_JSON_AMOUNT)
-    if len(blocks) > MAX_ORDERS:
-        raise fields.wrong("blocks", f"a list of at most {MAX_ORDERS} numbers")
+    if len(blocks) > MAX_ORDER + 1:
+        raise fields.wrong("blocks", f"a list of at most {MAX_ORDER + 1} numbers")
     return FreeBlocks(node=fields.number("node"), name=fields.text("name"), blocks=blocks)
 
 

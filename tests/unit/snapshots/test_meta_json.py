@@ -207,7 +207,7 @@ def changed(path: str, value: object) -> bytes:
         (changed("processes", {"self": 1}), "processes.self is not the start time of a process"),
         (changed("processes", {"1": -1}), "processes.1 is not a whole number from 0 to 10**17"),
         (changed("buddyinfo.0.blocks", [-1]), "buddyinfo[0].blocks is not a whole number from 0 to 10**17"),
-        (changed("buddyinfo.0.blocks", [1] * 65), "buddyinfo[0].blocks is not a list of at most 64 numbers"),
+        (changed("buddyinfo.0.blocks", [1] * 24), "buddyinfo[0].blocks is not a list of at most 23 numbers"),
         (changed("schema_version", 0), "schema_version is not a whole number from 1 to 10**22"),
         (changed("schema_version", "3"), "schema_version is not a whole number from 1 to 10**22"),
         (changed("schema_version", True), "schema_version is not a whole number from 1 to 10**22"),
