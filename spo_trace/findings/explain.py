@@ -7,23 +7,25 @@ from dataclasses import replace
 import pandas as pd
 
 from spo_trace.analysis.attribution import record_columns
+from spo_trace.analysis.diff import relate
 from spo_trace.analysis.question import Question
+from spo_trace.errors import UsageError
 from spo_trace.findings import changes, exited, kernel, large, pressure, unowned
 from spo_trace.findings.candidate import Candidate, Checked, without_repetition
-from spo_trace.findings.codes import Code
+from spo_trace.findings.codes import Code, Lack
 from spo_trace.findings.finding import Explanation, Finding, NotChecked
 from spo_trace.findings.owners import KEYS, Owners
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["explain", "explain_change", "explain_growth", "explained_columns"]
 
+_Rule = Callable[[Owners], Iterator[Checked]]
+
+_OF_MACHINE: Sequence[_Rule] = (pressure.memory_full, pressure.swap_full, pressure.fragmentation)
+_OF_SWAP: Sequence[_Rule] = (large.swap_owner, unowned.unknown_swap)
 # Rules that say more about the same memory come before the general ones.
-_ONE: Sequence[Callable[[Owners], Iterator[Checked]]] = (
-    pressure.memory_full,
-    pressure.swap_full,
+_OF_MEMORY: Sequence[_Rule] = (
     large.tmpfs,
-    large.swap_owner,
-    unowned.unknown_swap,
     unowned.swapped_in,
     unowned.offline_memcg,
     unowned.without_owner,
@@ -35,8 +37,13 @@ _ONE: Sequence[Callable[[Owners], Iterator[Checked]]] = (
     large.process,
     large.memcg,
     kernel.unmovable,
-    pressure.fragmentation,
     kernel.collector,
+)
+# What these rules find.
+_MEMORY_CODES = (
+    *(Code.TMPFS, Code.SWAPPED_IN, Code.OFFLINE_MEMCG, Code.EARLY_BOOT, Code.LOST_STACKS, Code.NO_STACKS, Code.EXITED),
+    *(Code.PAGE_TABLES, Code.KERNEL_STACKS, Code.LARGE_CALLSITE, Code.LARGE_MODULE, Code.LARGE_PROCESS),
+    *(Code.LARGE_MEMCG, Code.UNMOVABLE_IN_MOVABLE, Code.UNMOVABLE_IN_CMA, Code.COLLECTOR),
 )
 
 # Columns that rules read besides those of the keys.
@@ -51,11 +58,23 @@ def explained_columns(table: str) -> set[str]:
 def explain(snap: Snapshot, name: str) -> Explanation:
     """Return what stands out in a snapshot, at most seven findings, largest first; `name`: of it in commands."""
     owners = Owners(snap)
-    return _explanation([one for rule in _ONE for one in rule(owners)], owners, (name,))
+    has_memory = "mem" not in snap.meta.unknown_amounts
+    rules = [*_OF_MACHINE, *_OF_SWAP, *(_OF_MEMORY if has_memory else ())]
+    checked = [one for rule in rules for one in rule(owners)]
+    if not has_memory:
+        checked.append(NotChecked(Lack.MEMORY_OWNERS, _MEMORY_CODES))
+    return _explanation(checked, owners, (name,))
 
 
 def explain_change(a: Snapshot, b: Snapshot, names: tuple[str, str]) -> Explanation:
-    """Return what grew, what moved to swap and what came back from snapshot `a` to `b`, largest first."""
+    """Return what grew, what moved to swap and what came back from snapshot `a` to `b`, largest first.
+
+    Raise UsageError if `b` is the earlier one: what grew would look as if it had shrunk.
+    """
+    seconds = relate(a, b).seconds
+    if seconds is not None and seconds < 0:
+        text = f"{names[1]} was taken {-seconds:,.1f} s before {names[0]}"
+        raise UsageError(text, hint=f"name the earlier snapshot first: {names[1]} {names[0]}")
     sides = changes.Sides(a, b)
     return _explanation(list(changes.changed(sides)), sides.later, names)
 
