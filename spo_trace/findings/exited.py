@@ -22,7 +22,10 @@ _OWN = " and ".join(f'category != "{name}"' for name in _SHARED)
 
 # Start times are in 1/USER_HZ, 100 on all architectures of today, and are compared with the clock of ts.
 _NSEC_PER_TICK = 10_000_000
-_MARGIN_NSEC = 1_000_000_000
+# How far the two clocks may be apart. A number is not used again so soon: all others come first.
+_SKEW_NSEC = 5_000_000_000
+# Reading /proc takes less: a process that is missing and allocated before had ended.
+_LISTING_NSEC = 1_000_000_000
 
 
 def exited(owners: Owners) -> Iterator[Checked]:
@@ -46,7 +49,7 @@ def _listed_at(owners: Owners) -> int | None:
     if newest is None or meta.machine.uptime_start is None:
         return None
     listed = int(meta.machine.uptime_start * 1e9)
-    return listed - _MARGIN_NSEC if listed - newest < 2 * _MARGIN_NSEC else None
+    return listed - _LISTING_NSEC if listed - newest < _SKEW_NSEC else None
 
 
 def _exited(owners: Owners) -> Iterator[Checked]:
@@ -63,7 +66,7 @@ def _exited(owners: Owners) -> Iterator[Checked]:
 # at most: older ones belong to another that had its number.
 def _until(owners: Owners) -> dict[int, int]:
     started = owners.snap.meta.machine.processes
-    return {pid: ticks * _NSEC_PER_TICK - _MARGIN_NSEC for pid, ticks in started.items()}
+    return {pid: ticks * _NSEC_PER_TICK - _SKEW_NSEC for pid, ticks in started.items()}
 
 
 # The pages of processes that have exited, by comm and tgid, for each part of a table.
