@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         relate,
         verdicts,
     )
+    from spo_trace.api.explanations import explain
     from spo_trace.api.series import series, trend, watch
     from spo_trace.api.snapshot import Snapshot, snapshot
     from spo_trace.api.snapshot import open as open
@@ -43,6 +44,7 @@ __all__ = [
     "balance",
     "changes",
     "diff",
+    "explain",
     "export",
     "export_diff",
     "relate",
@@ -55,6 +57,7 @@ __all__ = [
 
 _HOMES = {
     "Sample": "sampling.samples",
+    "explain": "api.explanations",
     "Snapshot": "api.snapshot",
     "open": "api.snapshot",
     "series": "api.series",

@@ -87,6 +87,9 @@ MAX_ONE_LINE_BYTES = 64 << 10
 MAX_PROC_FILE_BYTES = 1 << 20
 MAX_LIST_BYTES = 64 << 20
 
+# Processes whose start times are in snapshot.json, 25 bytes each: of more, none are. Linux has 32,768 by default.
+MAX_PROCESSES = 1 << 18
+
 # The message of one NAME.err file, or of `cat`: a path and an error.
 MAX_ERROR_BYTES = 200
 

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from spo_trace.analysis.arguments import amount_of, names_of
 from spo_trace.api.destinations import Destination, destination
-from spo_trace.api.snapshot import SnapshotLike, access_given, opened
+from spo_trace.api.snapshot import SnapshotLike, access_given, given_name, opened
 from spo_trace.errors import Argument, UsageError
 from spo_trace.reporters.export_formats import BINARY_FORMATS, check_export
+from spo_trace.snapshots.reader import Snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from spo_trace.analysis.diff import Relation
     from spo_trace.analysis.diff_summary import Changes
+    from spo_trace.findings.finding import Explanation
     from spo_trace.reporters.notebook import Table
 
 __all__ = [
@@ -213,8 +215,15 @@ def export(
     question = Question.of([], where)
     access = access_given(owner, mode)
     found = opened(snap)
+    explained = _explained(snap, found) if format == "html" and where is None else None
     with destination(outfile, binary=format in BINARY_FORMATS, access=access, force=force) as file:
-        write(found, format, file, question, weight=weight, csv_safe=csv_safe)
+        write(found, format, file, question, weight=weight, csv_safe=csv_safe, found=explained)
+
+
+def _explained(given: SnapshotLike, snap: Snapshot) -> "Explanation":
+    from spo_trace.findings.explain import explain
+
+    return explain(snap, given_name(given, snap))
 
 
 def export_diff(

@@ -22,7 +22,20 @@ from spo_trace.sources.choose import choose_source
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Paths", "Snapshot", "SnapshotLike", "access_given", "as_list", "open", "opened", "snapshot", "timeout_of"]
+    from spo_trace.findings.finding import Explanation
+
+__all__ = [
+    "Paths",
+    "Snapshot",
+    "SnapshotLike",
+    "access_given",
+    "as_list",
+    "given_name",
+    "open",
+    "opened",
+    "snapshot",
+    "timeout_of",
+]
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 SnapshotLike = reader.Snapshot | str | os.PathLike[str]
@@ -51,6 +64,11 @@ class Snapshot(reader.Snapshot):
     def __repr__(self) -> str:
         return f"Snapshot({self._given!r}, kernel={self.meta.machine.kernel_release!r})"
 
+    @property
+    def given(self) -> str:
+        """Return the name of the snapshot, or of the capture that it was converted from, as commands need it."""
+        return self._given
+
     @cached_property
     def pages(self) -> "pd.DataFrame":
         """Return one row per allocation in memory: the columns of SCHEMA.md and all other keys of `where`.
@@ -69,10 +87,16 @@ class Snapshot(reader.Snapshot):
 
         return join_stacks(self, "swap")
 
+    def explain(self) -> "Explanation":
+        """Return what stands out, as `spo_trace.explain` does."""
+        from spo_trace.api.explanations import explain
+
+        return explain(self)
+
     def _repr_html_(self) -> str:
         from spo_trace.api.notebook import snapshot_html
 
-        return snapshot_html(self)
+        return snapshot_html(self, self.given)
 
 
 def snapshot(
@@ -184,3 +208,10 @@ def opened(given: SnapshotLike, argument: str = "snap") -> reader.Snapshot:
     if isinstance(given, reader.Snapshot):
         return given
     return open(path_of(given, argument))
+
+
+def given_name(given: SnapshotLike, snap: reader.Snapshot) -> str:
+    """Return the name of an argument for a snapshot, as commands need it."""
+    if isinstance(given, str | os.PathLike):
+        return os.fspath(given)
+    return snap.given if isinstance(snap, Snapshot) else str(snap.path)

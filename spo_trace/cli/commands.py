@@ -10,6 +10,7 @@ COMMANDS = (
     "capture-script",
     "collector",
     "trace",
+    "explain",
     "report",
     "diff",
     "watch",

@@ -70,6 +70,7 @@ def command(
     from spo_trace.analysis.snapshot_notes import snapshot_notes
     from spo_trace.analysis.totals import has_any, totals
     from spo_trace.exporting import export
+    from spo_trace.findings.explain import explain
 
     question = Question.of([], condition_of(where))
     snap = open_snapshot(snapshot, page_size=page_size)
@@ -77,8 +78,9 @@ def command(
     notes = [*snapshot_notes(snap, question, total), *no_match_notes(question.condition, found=has_any(total))]
     for one in notes:
         (warn if one.warning else note)(one.text)
+    found = explain(snap, snapshot) if format == "html" and not where else None
     with opened(output, force=force, access=access) as file:
-        export(snap, format, file, question, weight=weight, csv_safe=csv_safe)
+        export(snap, format, file, question, weight=weight, csv_safe=csv_safe, found=found)
 
 
 # Files of speedscope may end with .json, too.

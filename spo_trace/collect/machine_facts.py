@@ -49,6 +49,8 @@ def facts_before(source: Source, warnings: list[str], page_size: int | None = No
         zoneinfo=zones,
         swaps=proc.swaps(read("swaps")),
         vmstat=proc.vmstat(read("vmstat")),
+        buddyinfo=proc.buddyinfo(read("buddyinfo")),
+        processes=proc.processes(read("processes")),
     )
 
 

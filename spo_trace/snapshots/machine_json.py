@@ -3,8 +3,8 @@
 
 from dataclasses import asdict, replace
 
-from spo_trace.formats.proc import SwapArea, Zone
-from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER
+from spo_trace.formats.proc import FreeBlocks, SwapArea, Zone
+from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER, MAX_ORDER
 from spo_trace.snapshots.json_fields import JsonFields
 from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, counted_evidence
@@ -35,6 +35,8 @@ def read_machine(fields: JsonFields, version: int) -> MachineFacts:
         swaps=[_swap_area(area) for area in fields.nested_list("swaps")],
         # A counter that is kept for each CPU may be negative for a moment.
         vmstat=numbers_of(fields.nested_or_none("vmstat"), least=-MAX_JSON_NUMBER),
+        buddyinfo=[_free_blocks(zone) for zone in _list_or_none(fields, "buddyinfo")],
+        processes=_processes(fields.nested_or_none("processes")),
     )
     return _with_evidence(machine, fields)
 
@@ -84,6 +86,29 @@ def _zone(fields: JsonFields) -> Zone:
         start_pfn=fields.number("start_pfn", most=MAX_JSON_AMOUNT),
         pcp=fields.number("pcp", most=MAX_JSON_AMOUNT),
     )
+
+
+# Up to version 4, these keys are absent.
+def _list_or_none(fields: JsonFields, key: str) -> list[JsonFields]:
+    return list(fields.nested_list(key)) if fields.has(key) else []
+
+
+def _free_blocks(fields: JsonFields) -> FreeBlocks:
+    blocks = fields.numbers("blocks", most=MAX_JSON_AMOUNT)
+    if len(blocks) > MAX_ORDER + 1:
+        raise fields.wrong("blocks", f"a list of at most {MAX_ORDER + 1} numbers")
+    return FreeBlocks(node=fields.number("node"), name=fields.text("name"), blocks=blocks)
+
+
+def _processes(fields: JsonFields | None) -> dict[int, int]:
+    if fields is None:
+        return {}
+    started = {}
+    for pid in fields:
+        if not (pid.isascii() and pid.isdecimal() and len(pid) < 10):
+            raise fields.wrong(pid, "the start time of a process")
+        started[int(pid)] = fields.number(pid, most=MAX_JSON_AMOUNT)
+    return started
 
 
 def _swap_area(fields: JsonFields) -> SwapArea:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from spo_trace.formats.missing import Why
-from spo_trace.formats.proc import SwapArea, Zone
+from spo_trace.formats.proc import FreeBlocks, SwapArea, Zone
 from spo_trace.formats.reasons import Reason, Skipped
 from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom
@@ -151,7 +151,8 @@ class MachineFacts:
     """Describe the machine and its state while page_owner was read; None or empty for what is unknown.
 
     Sizes are in bytes, times in seconds since boot, `zoneinfo` in pages. `pageblock_order`: log2 of the pages in a
-    pageblock. `page_size_evidence`: each page size that was found, with its evidence.
+    pageblock. `page_size_evidence`: each page size that was found, with its evidence. `processes`: PID → start time in
+    clock ticks (1/100 s) since boot.
     """
 
     page_size: int
@@ -172,6 +173,8 @@ class MachineFacts:
     zoneinfo: Sequence[Zone] = ()
     swaps: Sequence[SwapArea] = ()
     vmstat: Mapping[str, int] = field(default_factory=dict)
+    buddyinfo: Sequence[FreeBlocks] = ()
+    processes: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def swap_used(self) -> int:

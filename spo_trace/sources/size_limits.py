@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from spo_trace.formats.text import Outcome
 from spo_trace.limits import (
     MAX_LINE_BYTES,
+    MAX_LIST_BYTES,
     MAX_ONE_LINE_BYTES,
     MAX_PROC_FILE_BYTES,
     MAX_STACKS_FILE_BYTES,
@@ -21,6 +22,7 @@ _OF_FILE = {
         ("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize", "handles"), MAX_ONE_LINE_BYTES
     ),
     "zoneinfo": MAX_ZONEINFO_BYTES,
+    "processes": MAX_LIST_BYTES,
 }
 
 

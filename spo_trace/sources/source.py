@@ -26,6 +26,8 @@ PATHS = {
     "swaps": "proc/swaps",
     "zoneinfo": "proc/zoneinfo",
     "vmstat": "proc/vmstat",
+    "buddyinfo": "proc/buddyinfo",
+    "processes": "processes",
     "cmdline": "proc/cmdline",
     "uptime": "proc/uptime",
     "uptime-after": "proc/uptime-after",

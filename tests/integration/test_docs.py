@@ -15,7 +15,9 @@ from spo_trace.analysis.keys import KEY_TABLE
 from spo_trace.analysis.notes import NoteCode
 from spo_trace.analysis.verdicts import Reason
 from spo_trace.cli import COMMANDS
+from spo_trace.findings.codes import Code
 from spo_trace.stacks.rules import CATEGORIES
+from tests.docs.explain import explain_page
 from tests.docs.keys import keys_page
 from tests.docs.reference import commands, options_of, reference
 from tests.support import in_process
@@ -26,6 +28,7 @@ SCHEMA = (ROOT / "spo_trace/snapshots/SCHEMA.md").read_text()
 BIN = Path(sys.executable).parent
 REFERENCE = ROOT / "docs" / "commands.md"
 KEYS = ROOT / "docs" / "keys.md"
+EXPLAIN = ROOT / "docs" / "explain.md"
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
 TERMS = (
     *(
@@ -119,6 +122,15 @@ def test_documents_name_no_option_that_does_not_exist(page: Path) -> None:
 
 def test_the_reference_matches_help() -> None:
     assert REFERENCE.read_text() == reference(), "make docs"
+
+
+def test_the_page_of_findings_matches_the_table_of_rules() -> None:
+    assert EXPLAIN.read_text() == explain_page(), "make docs"
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_finding_is_documented(code: str) -> None:
+    assert f"\n| {code} | " in EXPLAIN.read_text()
 
 
 def test_the_page_of_keys_matches_the_table_of_keys() -> None:
