@@ -68,7 +68,7 @@ _NOT_CHECKED = """
 ## Not checked
 
 What the input does not contain is unknown, and no finding is made of it. The last line of the output names such rules:
-`Not checked: fragmented (without /proc/buddyinfo)`. A live snapshot has all files.
+`Not checked: fragmented (without /proc/buddyinfo)`. A live snapshot has almost all files.
 
 | reason | the input lacks |
 |---|---|
