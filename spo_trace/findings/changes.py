@@ -23,6 +23,7 @@ _FIRST = ("--top", "5")
 _GROWTH = ("--sort", "growth", *_FIRST)
 _BY_COMM = Query(("comm",), side=Side.DIFF, options=_FIRST)
 _SWAPPED_IN = Query(("comm",), SWAPPED_IN, Side.DIFF, _FIRST)
+_CAME_BACK = Query(("comm",), "swapped", Side.DIFF, _FIRST)
 _SLAB = Query(("caller",), 'category == "slab"', Side.DIFF, _GROWTH)
 _MODULES = Query(("module",), side=Side.DIFF, options=_GROWTH)
 
@@ -68,6 +69,7 @@ def changed(sides: Sides) -> Iterator[Checked]:
     others = list(_charged_to_another(sides))
     yield from others
     yield from _processes_grew(sides, others)
+    yield from _came_back(sides)
     if "swap" in sides.known:
         yield from _moved(sides)
     else:
@@ -102,14 +104,21 @@ def _processes_grew(sides: Sides, others: Sequence[Candidate]) -> Iterator[Candi
 def _moved(sides: Sides) -> Iterator[Candidate]:
     columns = ["comm", "mem_bytes_delta", "swap_bytes_delta"]
     for comm, mem, swap in sides.by_comm[columns].dropna().itertuples(index=False, name=None):
-        out, back = min(-int(mem), int(swap)), min(int(mem), -int(swap))
-        in_memory, in_swap = (_amount(abs(v), c, _BY_COMM, comm) for v, c in ((mem, columns[1]), (swap, columns[2])))
-        if sides.later.is_large(out, Threshold.GROWTH):
-            numbers = {"left": in_memory, "swap": in_swap}
-            yield candidate(Code.MOVED_TO_SWAP, out, numbers, _BY_COMM, {"owner": comm})
-        elif sides.later.is_large(back, Threshold.GROWTH):
-            numbers = {"left": in_swap, "mem": in_memory}
-            yield candidate(Code.CAME_BACK, back, numbers, _BY_COMM, {"owner": comm})
+        moved = min(-int(mem), int(swap))
+        if sides.later.is_large(moved, Threshold.GROWTH):
+            numbers = {
+                "left": _amount(-int(mem), "mem_bytes_delta", _BY_COMM, comm),
+                "swap": _amount(swap, "swap_bytes_delta", _BY_COMM, comm),
+            }
+            yield candidate(Code.MOVED_TO_SWAP, moved, numbers, _BY_COMM, {"owner": comm})
+
+
+def _came_back(sides: Sides) -> Iterator[Candidate]:
+    table = sides.diff(_CAME_BACK)
+    for comm, mem in table[["comm", "mem_bytes_delta"]].dropna().itertuples(index=False, name=None):
+        if sides.later.is_large(int(mem), Threshold.GROWTH):
+            numbers = {"mem": _amount(mem, "mem_bytes_delta", _CAME_BACK, comm)}
+            yield candidate(Code.CAME_BACK, int(mem), numbers, _CAME_BACK, {"owner": comm})
 
 
 def _charged_to_another(sides: Sides) -> Iterator[Candidate]:

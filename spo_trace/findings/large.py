@@ -63,7 +63,9 @@ def process(owners: Owners) -> Iterator[Checked]:
     if not owners.knows("pages", "comm"):
         yield NotChecked(Lack.COMM, (Code.LARGE_PROCESS,))
         return
-    yield from _largest(owners, Code.LARGE_PROCESS, "comm", Threshold.OWNER)
+    swap_is_known = "swap" not in owners.snap.meta.unknown_amounts
+    column, number = ("total_bytes", "total") if swap_is_known else ("mem_bytes", "mem")
+    yield from _largest(owners, Code.LARGE_PROCESS, "comm", Threshold.OWNER, column=column, number=number)
 
 
 def memcg(owners: Owners) -> Iterator[Checked]:

@@ -90,7 +90,10 @@ RULES: Mapping[Code, Rule] = {
     Code.LARGE_PROCESS: Rule(
         "processes with one name own much of memory and swap",
         Threshold.OWNER,
-        (f"{{total}} of memory and swap was allocated by {{owner}} {_OF}.",),
+        (
+            f"{{total}} of memory and swap was allocated by {{owner}} {_OF}.",
+            f"{{mem}} of memory was allocated by {{owner}} {_OF}.",
+        ),
     ),
     Code.LARGE_MEMCG: Rule(
         "pages are charged to one memory cgroup other than the root",
@@ -178,7 +181,7 @@ RULES: Mapping[Code, Rule] = {
     Code.MOVED_TO_SWAP: Rule(
         "memory of processes with one name shrank, and their swap grew",
         Threshold.GROWTH,
-        ("Of {owner}, memory shrank by {left} and swap grew by {swap}: it was swapped out.",),
+        ("{swap} of {owner} was swapped out, and its memory shrank by {left}.",),
     ),
     Code.SWAP_GREW: Rule(
         "swap in use grew, and its owners are unknown",
@@ -187,9 +190,9 @@ RULES: Mapping[Code, Rule] = {
         "spo-trace trace records the owners of pages that are swapped out after its start.",
     ),
     Code.CAME_BACK: Rule(
-        "swap of processes with one name shrank, and their memory grew",
+        "memory grew that came back from swap and kept its first owner",
         Threshold.GROWTH,
-        ("Of {owner}, swap shrank by {left} and memory grew by {mem}: it came back from swap, with its owner.",),
+        ("{mem} of {owner} came back from swap, and kept its owner.",),
     ),
     Code.CHARGED_TO_ANOTHER: Rule(
         "swap in use shrank, and memory that a process swapped in grew, without its first owner",

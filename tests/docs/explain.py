@@ -32,7 +32,7 @@ With two snapshots, the findings are what changed: what grew, what moved to swap
 $ spo-trace explain 1-dd256 2-swapped
 DD grew by 385 MiB.
 …
-Of dd, memory shrank by 252 MiB and swap grew by 254 MiB: it was swapped out.
+254 MiB of dd was swapped out, and its memory shrank by 252 MiB.
 …
 ```
 
@@ -68,7 +68,7 @@ _NOT_CHECKED = """
 ## Not checked
 
 What the input does not contain is unknown, and no finding is made of it. The last line of the output names such rules:
-`Not checked: fragmented (without /proc/buddyinfo)`. A live snapshot has all files.
+`Not checked: fragmented (without /proc/buddyinfo)`. A live snapshot has almost all files.
 
 | reason | the input lacks |
 |---|---|

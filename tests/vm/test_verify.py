@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import spo_trace as spo
-from spo_trace.findings.codes import Code
+from spo_trace.findings.codes import Code, Lack
 from tests.oracle.compare import spo_trace
 from tests.vm.support import JOBS, MIB, Guest, boot
 
@@ -56,8 +56,8 @@ FINDINGS: dict[str, set[Code]] = {"quiet": set(), "left": {Code.EXITED}}
 def test_the_findings_are_those_of_what_happened(machine: Guest, name: str) -> None:
     found = spo.explain(machine.out / "live" / f"{name}.spo")
     assert found.codes == FINDINGS[name]
-    # A live snapshot has all files.
-    assert found.not_checked == []
+    # A live snapshot has all files; without page_owner's text, the size of a pageblock is unknown.
+    assert {one.lack for one in found.not_checked} <= {Lack.PAGEBLOCKS}
     for finding in found.all:
         assert finding.names["owner"] == "leaver"
         assert abs(finding.size - 32 * MIB) < MIB

@@ -138,7 +138,7 @@ def test_a_page_owner_file_alone_has_only_findings_about_owners(tmp_path: Path) 
     found = spo.explain(snapshot_of(tmp_path, {"page_owner": b"".join(many(50))}))
     assert Code.MEMORY_FULL not in found.codes
     assert [one.text for one in found.all if one.code is Code.LARGE_PROCESS] == [
-        "12.5 MiB of memory and swap was allocated by dd (100% of all that is listed)."
+        "12.5 MiB of memory was allocated by dd (100% of all that is listed)."
     ]
     assert {Lack.MEMINFO, Lack.SWAPS, Lack.PROCESSES, Lack.BUDDYINFO} <= lacks(found)
 
