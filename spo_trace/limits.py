@@ -46,6 +46,10 @@ MAX_LISTED_SHARE = 2
 # nr_base_pages of page_owner_stacks is an int (stack_print(), mm/page_owner.c), negative if its refcount is saturated.
 COUNT_RANGE = (-(1 << 31), (1 << 31) - 1)
 
+# Allocations or base pages of one row of an aggregate: more pages of 4 KiB do not fit into MAX_MEMORY_BYTES.
+# page_owner_sort itself counts in an int.
+MAX_AGGREGATE_COUNT = MAX_MEMORY_BYTES >> 12
+
 # Lines of one record that are read. A kernel prints up to 22: two, 16 frames, and four after them. Messages of the
 # kernel may interrupt a record in a log. In a larger number of lines, time is spent for nothing.
 MAX_RECORD_LINES = 1000

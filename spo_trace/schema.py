@@ -8,6 +8,10 @@ from typing import NamedTuple
 import pyarrow as pa
 
 __all__ = [
+    "AGGREGATES",
+    "AGGREGATE_COLUMNS",
+    "AGGREGATE_TABLES",
+    "ALL_TABLES",
     "HEXADECIMAL",
     "KERNEL_OWNER",
     "KERNEL_OWNER_COLUMNS",
@@ -26,7 +30,7 @@ __all__ = [
 ]
 
 # Raised with every change of a column or of a key of snapshot.json; snapshots/SCHEMA.md has an entry for each version.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -109,6 +113,15 @@ KERNEL_OWNER_COLUMNS = (
     Column("kernel_stack_id", pa.uint32(), True, _KERNEL, "restored pages: stack in page_owner, row of stacks"),
 )
 
+_AGGREGATE = "aggregates"
+
+AGGREGATE_COLUMNS = (
+    Column("allocations", pa.int64(), True, _AGGREGATE, "aggregates: number of allocations that the row stands for"),
+    Column("base_pages", pa.int64(), True, _AGGREGATE, "aggregates: base pages in memory that the row stands for"),
+    Column("allocator", _NAME, True, "page_owner_sort", "aggregates: CMA, SLAB, VMALLOC, OTHERS, as page_owner_sort prints"),
+    Column("event", _NAME, True, "dump_page", "dumps of single pages: `allocated` or `freed`, of which the stack is"),
+)
+
 _SWAP = "swap_page_owner"
 
 SWAP_COLUMNS = (
@@ -176,6 +189,13 @@ HEXADECIMAL = frozenset({"swp_entry", "page_flags"})
 KEY_KNOWN = "key_known"
 
 TABLES = {"pages": pa.schema([*PAGES, *KERNEL_OWNER]), "swap": SWAP, "stacks": STACKS}
+
+# What a snapshot of an aggregate has in place of pages: the same columns, null where the aggregate does not tell.
+AGGREGATES = pa.schema(
+    [*(field.with_nullable(field.nullable or field.name != "stack_id") for field in PAGES), *_schema(AGGREGATE_COLUMNS)]
+)
+AGGREGATE_TABLES = {"aggregates": AGGREGATES, "swap": SWAP, "stacks": STACKS}
+ALL_TABLES = TABLES | AGGREGATE_TABLES
 
 
 # pandas' names of its nullable types.
