@@ -28,6 +28,10 @@ MAX_PATH_BYTES = 4096
 # Entries of a directory that are looked at. A capture has 30, a directory of captures or snapshots a few thousand.
 MAX_DIRECTORY_ENTRIES = 10_000
 
+# Bytes at the beginning of a file of any name that show what it is. The first block of a compressed file must be
+# complete: a block of lz4 has up to 4 MiB, one of bz2 900 kB.
+SNIFFED_BYTES = 5 << 20
+
 # Records of page_owner
 
 # 16 GiB in pages of 4 KiB: the largest folio of any kernel (MAX_FOLIO_ORDER, 39231e8d6ba7, 6.18: 34 - PAGE_SHIFT). The

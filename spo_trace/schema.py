@@ -26,6 +26,7 @@ __all__ = [
     "TABLES",
     "Column",
     "for_pandas",
+    "readable",
     "with_page_columns",
 ]
 
@@ -118,7 +119,7 @@ _AGGREGATE = "aggregates"
 AGGREGATE_COLUMNS = (
     Column("allocations", pa.int64(), True, _AGGREGATE, "aggregates: number of allocations that the row stands for"),
     Column("base_pages", pa.int64(), True, _AGGREGATE, "aggregates: base pages in memory that the row stands for"),
-    Column("allocator", _NAME, True, "page_owner_sort", "aggregates: CMA, SLAB, VMALLOC, OTHERS, as page_owner_sort prints"),
+    Column("allocator", _NAME, True, "page_owner_sort", "aggregates: CMA, SLAB, VMALLOC, OTHERS or several of them"),
     Column("event", _NAME, True, "dump_page", "dumps of single pages: `allocated` or `freed`, of which the stack is"),
 )
 
@@ -224,6 +225,12 @@ def for_pandas(table: pa.Schema) -> pa.Schema:
     ]
     metadata = {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": "2.2.0"}
     return table.with_metadata({"pandas": json.dumps(metadata)})
+
+
+def readable(table: str) -> list[str]:
+    """Return the columns of `table` (`pages`, `swap` or `stacks`) that any snapshot can be asked for."""
+    names: list[str] = TABLES[table].names
+    return [*names, *(column.name for column in AGGREGATE_COLUMNS)] if table == "pages" else names
 
 
 def with_page_columns(names: Collection[str]) -> dict[str, pa.Schema]:

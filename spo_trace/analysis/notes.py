@@ -36,6 +36,7 @@ class NoteCode(StrEnum):
     CHANGES = "changes"
     NO_DIFFERENCE = "no-difference"
     SAMPLES = "samples"
+    FILE_TIMES = "file-times"
     STACKS_NOT_COUNTED = "stacks-not-counted"
     SAMPLES_MISSING = "samples-missing"
     VERDICT = "verdict"

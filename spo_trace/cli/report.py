@@ -38,6 +38,7 @@ def command(
     """
     to = document.target(html)
     check_html(html, document.output, force=document.force)
+    from spo_trace.analysis.aggregate_keys import check_answered
     from spo_trace.analysis.attribution import ORDERS, attribute, record_columns
     from spo_trace.analysis.shared_names import name_columns
     from spo_trace.analysis.snapshot_notes import NOTED_COLUMNS, input_notes, snapshot_notes, total_note
@@ -51,6 +52,7 @@ def command(
     snap = open_snapshot(snapshot, columns, page_size=page_size)
     if html:
         snap = in_memory(snap, html_columns(question))
+    check_answered(snap, question)
     table = attribute(snap, question)
     total = totals(table)
     notes = no_match_notes(question.condition, found=has_any(total))

@@ -17,3 +17,16 @@ class AggregateKind(StrEnum):
     SHOW_STACKS = "show_stacks"
     SHOW_HANDLES = "show_handles"
     PAGE_DUMP = "page_dump"
+
+    @property
+    def shown(self) -> str:
+        """Return the name for users."""
+        return _TITLES[self]
+
+
+_TITLES = {
+    AggregateKind.PAGE_OWNER_SORT: "the output of page_owner_sort",
+    AggregateKind.SHOW_STACKS: "show_stacks",
+    AggregateKind.SHOW_HANDLES: "show_handles",
+    AggregateKind.PAGE_DUMP: "a dump of single pages",
+}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The output of page_owner_sort (tools/mm, before 6.3 tools/vm): allocations with the same text, or the same keys, as one.
+"""The output of page_owner_sort (tools/mm, before 6.3 tools/vm): allocations with the same text or keys are one block.
 
 Each block is a line with counts and, unless --cull leaves it out, the text of a record or its stack.
 """
@@ -55,7 +55,10 @@ _SCRIPT = re.compile(
 
 # How a text of this kind is recognised. The whole line, because a comm can contain its first words.
 FIRST_COUNTS = re.compile(
-    rb"^[>|\ \t]*(?:\d{1,19}\ times(?::|,\ -?\d{1,19}\ pages[^\n]{0,120})|times:?\ \d{1,19},?\ order:?\ \d[^\n]{0,80})\r?$",
+    rb"""^[>|\ \t]*
+    (?: \d{1,19}\ times (?: : | ,\ -?\d{1,19}\ pages[^\n]{0,120})
+      | times:?\ \d{1,19},?\ order:?\ \d[^\n]{0,80})
+    \r?$""",
     re.MULTILINE | re.VERBOSE,
 )
 
