@@ -97,14 +97,14 @@ def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, c
     parts = []
     for batch in snap.dataframes(table, condition.columns(table, needed)):
         if "bytes" in keys or "bytes" in condition.names:
-            batch["bytes"] = record_bytes(batch, snap.page_size)
+            batch["bytes"] = record_bytes(batch, table, snap)
         rows = condition.keep(batch, table, snap)
         counted = rows[group_by].copy()
         for name, (column, group) in derived.items():
             counted[name] = group(rows[column])
         counted[_PAGES] = pd.NA
         if table == "pages":
-            counted["mem_pages"] = base_pages_of(rows)
+            counted["mem_pages"] = base_pages_of(rows, snap)
             counted["swap_cache_pages"] = cache.pages(rows)
         else:
             counted["swap_pages"] = 1

@@ -51,7 +51,7 @@ def placeholder_pages(snap: Snapshot) -> dict[Placeholder, int]:
 def _pages_of(snap: Snapshot, stack_ids: list[int]) -> int:
     pages = 0
     for batch in snap.dataframes("pages", [*size_columns(snap), "stack_id"]):
-        pages += int(base_pages_of(batch)[batch["stack_id"].isin(stack_ids)].sum())
+        pages += int(base_pages_of(batch, snap)[batch["stack_id"].isin(stack_ids)].sum())
     for batch in snap.dataframes("swap", ["stack_id"]):
         pages += int(batch["stack_id"].isin(stack_ids).sum())
     return pages

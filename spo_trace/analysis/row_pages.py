@@ -13,11 +13,11 @@ def size_columns(snap: Snapshot) -> list[str]:
     return ["order"] if snap.meta.aggregate is None else ["base_pages"]
 
 
-def base_pages_of(rows: pd.DataFrame) -> pd.Series:
+def base_pages_of(rows: pd.DataFrame, snap: Snapshot) -> pd.Series:
     """Return the base pages of each row as int64; of an aggregate as Int64, missing where it does not tell.
 
-    `rows`: rows of pages with `size_columns`.
+    `rows`: rows of the pages of `snap`, with `size_columns`.
     """
-    if "base_pages" in rows:
+    if snap.meta.aggregate is not None:
         return rows["base_pages"].astype("Int64")
     return 2 ** rows["order"].astype("int64")

@@ -11,17 +11,17 @@ from spo_trace.snapshots.reader import Snapshot
 __all__ = ["join_stacks", "record_bytes"]
 
 
-def record_bytes(rows: pd.DataFrame, page_size: int) -> pd.Series:
+def record_bytes(rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.Series:
     """Return the bytes of each record: 2**order pages in memory, one page in swap, all pages of an aggregate's row."""
-    if "base_pages" in rows or "order" in rows:
-        return base_pages_of(rows) * page_size
-    return pd.Series(page_size, index=rows.index, dtype="int64")
+    if table == "pages":
+        return base_pages_of(rows, snap) * snap.page_size
+    return pd.Series(snap.page_size, index=rows.index, dtype="int64")
 
 
 def join_stacks(snap: Snapshot, table: str) -> pd.DataFrame:
     """Return all rows of `table` (`pages` or `swap`) with `bytes` and every key of their stack."""
     rows = snap.read(table)
-    rows["bytes"] = record_bytes(rows, snap.page_size)
+    rows["bytes"] = record_bytes(rows, table, snap)
     of_stack = [name for name, key in KEY_TABLE.items() if key.of_stack]
     stacks = pd.DataFrame({name: _small(stack_text(snap.stacks, name)) for name in of_stack})
     return rows.join(stacks.take(rows["stack_id"].to_numpy("int64")).set_axis(rows.index))

@@ -37,6 +37,7 @@ class SwapCache:
     COLUMNS = ("page_flag_names",)
 
     def __init__(self, snap: Snapshot) -> None:
+        self._snap = snap
         origin = snap.meta.swap_owner.origin
         self.columns: tuple[str, ...] = ()
         self._rows = self._with_flags = 0
@@ -59,7 +60,7 @@ class SwapCache:
         """Return the base pages of each row of pages (with `size_columns` and `columns`) that count twice."""
         if not self.columns:
             return np.zeros(len(rows), "int64")
-        return np.where(self.holds(rows), base_pages_of(rows), 0).astype("int64")
+        return np.where(self.holds(rows), base_pages_of(rows, self._snap), 0).astype("int64")
 
     def holds(self, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
         """Return whether each row of pages (with `columns`) counts twice."""
