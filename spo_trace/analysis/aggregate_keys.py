@@ -33,7 +33,7 @@ def check_answered(snap: Snapshot, question: Question) -> None:
     known = [name for name in _SUGGESTED if aggregate_has(snap, key_of(name))]
     hint = (Argument("by", known[0]), f": it has {', '.join(known)}") if known else "it has only totals"
     raise SpoTraceError(
-        f"{snap.path.name.removesuffix('.spo')} is {kind.shown}, which has no {' and no '.join(lacking)}", hint=hint
+        f"{snap.path.name.removesuffix('.spo')} has no {' and no '.join(lacking)}: it is {kind.shown}", hint=hint
     )
 
 

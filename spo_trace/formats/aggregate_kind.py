@@ -26,7 +26,7 @@ class AggregateKind(StrEnum):
 
 _TITLES = {
     AggregateKind.PAGE_OWNER_SORT: "the output of page_owner_sort",
-    AggregateKind.SHOW_STACKS: "show_stacks",
-    AggregateKind.SHOW_HANDLES: "show_handles",
+    AggregateKind.SHOW_STACKS: "the kernel's counts by stack (show_stacks)",
+    AggregateKind.SHOW_HANDLES: "the kernel's counts by handle (show_handles)",
     AggregateKind.PAGE_DUMP: "a dump of single pages",
 }

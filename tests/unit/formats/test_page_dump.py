@@ -24,7 +24,8 @@ page has been migrated, last migrate reason: compaction
 
 
 def read(text: bytes, step: int = 1 << 20) -> tuple[list[dict[str, Any]], list[Reject], list[tuple[str, ...]]]:
-    stacks, rejects = StackTable(), []
+    stacks = StackTable()
+    rejects: list[Reject] = []
     chunks = [text[at : at + step] for at in range(0, len(text), step)]
     rows = [row for batch in dump_batches(chunks, stacks, rejects.append) for row in batch.to_pylist()]
     return rows, rejects, [stacks[row["stack_id"]].frames for row in rows]

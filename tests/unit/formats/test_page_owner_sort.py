@@ -17,7 +17,8 @@ TAIL = b"Charged (via objcg)to offline memcg a\n".replace(b")to", b") to")
 
 
 def read(text: bytes, step: int = 1 << 20) -> tuple[list[dict[str, Any]], list[Reject], StackTable]:
-    stacks, rejects = StackTable(), []
+    stacks = StackTable()
+    rejects: list[Reject] = []
     chunks = [text[at : at + step] for at in range(0, len(text), step)]
     rows = [row for batch in sorted_batches(chunks, stacks, rejects.append) for row in batch.to_pylist()]
     return rows, rejects, stacks
