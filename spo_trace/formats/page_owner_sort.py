@@ -6,8 +6,6 @@ Each block is a line with counts and, unless --cull leaves it out, the text of a
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import count
-from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -19,65 +17,20 @@ from spo_trace.formats.distinct import DistinctNames
 from spo_trace.formats.escape import escape
 from spo_trace.formats.page_owner import record_parser
 from spo_trace.formats.reasons import MARKS, Reason
-from spo_trace.formats.record import LONGEST_PIECE, RECORD_START, Malformed, Record, Reject, RejectSink
+from spo_trace.formats.record import RECORD_START, Malformed, Record, Reject, RejectSink
 from spo_trace.formats.rows import AggregateRow, PageRow
+from spo_trace.formats.sorted_blocks import Block, sorted_blocks
 from spo_trace.formats.stack_table import StackTable
-from spo_trace.formats.text_lines import Line, split_lines
-from spo_trace.limits import MAX_AGGREGATE_COUNT, MAX_ORDER, MAX_RECORD_LINES
+from spo_trace.limits import MAX_AGGREGATE_COUNT, MAX_ORDER
 
-__all__ = ["FIRST_COUNTS", "sorted_batches"]
+__all__ = ["sorted_batches"]
 
 _FILE = AggregateKind.PAGE_OWNER_SORT.value
-
-_ALLOCATOR = rb"(?:CMA|SLAB|VMALLOC|OTHERS)"
-
-# 3.19: the number of times. The number of pages followed in 5.15, --cull in 5.18, the allocator in 5.19 (seen in their
-# trees). A comm is the last name of a line, or is followed by what cannot be part of it.
-_COUNTS = re.compile(
-    rb"""[>|\ \t]*(?P<times>\d{1,19})\ times
-    (?:,\ (?P<pages>-?\d{1,19})\ pages)?
-    (?:,\ PID\ (?P<pid>-?\d{1,9}))?
-    (?:,\ TGID\ (?P<tgid>-?\d{1,9}))?
-    (?:,\ task_comm_name:\ (?P<comm>[^\0\n]{0,15}?))?
-    (?:\ \((?:UN)?RELEASED\))?
-    (?:,\ allocated\ by\ (?P<allocator>%(one)s(?:\ %(one)s)*)\ ?)?
-    (?P<colon>:)?\r?\n?"""
-    % {b"one": _ALLOCATOR},
-    re.VERBOSE,
-)
-
-# A script's count that was posted with a bug report; no empty line separates its blocks.
-_SCRIPT = re.compile(
-    rb"[>|\ \t]*times:?\ (?P<times>\d{1,19}),?\ order:?\ (?P<order>\d{1,19})"
-    rb"(?:,?\ mask:?\ (?:0x)?(?P<mask>[0-9a-f]{1,8}))?\r?\n?",
-    re.VERBOSE,
-)
-
-# How a text of this kind is recognised. The whole line, because a comm can contain its first words.
-FIRST_COUNTS = re.compile(
-    rb"""^[>|\ \t]*
-    (?: \d{1,19}\ times (?: : | ,\ -?\d{1,19}\ pages[^\n]{0,120})
-      | times:?\ \d{1,19},?\ order:?\ \d[^\n]{0,80})
-    \r?$""",
-    re.MULTILINE | re.VERBOSE,
-)
-
-# A comm (15 bytes) can have this many newlines, which are in the text of its record.
-_COMM_LINES = 16
 
 _BATCH_ROWS = 1 << 14
 
 # A block never has a PFN line, and its marks would be one for each block.
 _USUAL = frozenset({Reason.NO_PFN_LINE, Reason.FIRST_LINE_ALONE})
-
-
-class _Block(NamedTuple):
-    counts: re.Match[bytes]
-    first: Line
-    # The line after the counts, None if the counts are alone.
-    body: Line | None
-    text: bytes
-    last: bool
 
 
 def sorted_batches(chunks: Iterable[bytes], stacks: StackTable, reject: RejectSink) -> Iterator[pa.RecordBatch]:
@@ -88,7 +41,7 @@ def sorted_batches(chunks: Iterable[bytes], stacks: StackTable, reject: RejectSi
     """
     reader = _Reader(stacks, reject)
     rows: list[AggregateRow] = []
-    for block in _blocks(chunks, reject):
+    for block in sorted_blocks(chunks, reject):
         if (row := reader.row(block)) is not None:
             rows.append(row)
         if len(rows) == _BATCH_ROWS:
@@ -96,58 +49,6 @@ def sorted_batches(chunks: Iterable[bytes], stacks: StackTable, reject: RejectSi
             rows.clear()
     if rows:
         yield to_batch(schema.AGGREGATES, rows)
-
-
-def _blocks(chunks: Iterable[bytes], reject: RejectSink) -> Iterator[_Block]:
-    counts: re.Match[bytes] | None = None
-    first = body = Line(b"", 0, 1)
-    lines: list[bytes] = []
-    size = 0
-    outside = _Outside(reject)
-    for line in split_lines(chunks, LONGEST_PIECE):
-        found = None if _is_comm(lines) else _counts_of(line.text)
-        if found is not None:
-            if counts is not None:
-                yield _block(counts, first, body, lines, last=False)
-            counts, first, lines, size = found, line, [], 0
-        elif counts is None or size > LONGEST_PIECE:
-            outside.add(line)
-        else:
-            body = body if lines else line
-            lines.append(line.text)
-            size += len(line.text)
-    if counts is not None:
-        yield _block(counts, first, body, lines, last=True)
-
-
-class _Outside:
-    """Reject text before the first block; of a very long one, the first lines."""
-
-    def __init__(self, reject: RejectSink) -> None:
-        self._reject = reject
-        self._left = count(MAX_RECORD_LINES, -1)
-
-    def add(self, line: Line) -> None:
-        if line.text.strip() and next(self._left) > 0:
-            self._reject(Reject(_FILE, line.offset, line.line, Reason.BEFORE_FIRST, line.text, lost=False))
-
-
-def _counts_of(line: bytes) -> re.Match[bytes] | None:
-    return _COUNTS.fullmatch(line) or _SCRIPT.fullmatch(line)
-
-
-# Within the name of a process, the lines of a record can look like counts.
-def _is_comm(lines: list[bytes]) -> bool:
-    if not lines or len(lines) > _COMM_LINES or not lines[0].startswith(RECORD_START):
-        return False
-    return b" (" in lines[0] and not any(_ENDS_FIRST_LINE.search(line) for line in lines)
-
-
-_ENDS_FIRST_LINE = re.compile(rb"\bts \d* ns(?:, free_ts \d* ns)?(?: \(swapped\))?\r?\n?\Z|\(\S*\)\r?\n?\Z")
-
-
-def _block(counts: re.Match[bytes], first: Line, body: Line, lines: list[bytes], *, last: bool) -> _Block:
-    return _Block(counts, first, body if lines else None, b"".join(lines), last)
 
 
 class _Reader:
@@ -158,7 +59,7 @@ class _Reader:
         self._seen: set[int] = set()
         self._comms = DistinctNames("comm")
 
-    def row(self, block: _Block) -> AggregateRow | None:
+    def row(self, block: Block) -> AggregateRow | None:
         """Return the row of a block; None if it is rejected, or there already."""
         keys = [text for name, text in block.counts.groupdict().items() if name not in ("times", "pages")]
         key = hash((*keys, block.text.strip()))
@@ -176,7 +77,7 @@ class _Reader:
             self._seen.add(key)
         return row
 
-    def _of_body(self, block: _Block) -> AggregateRow | None:
+    def _of_body(self, block: Block) -> AggregateRow | None:
         keys = block.counts.groupdict()
         if "order" in keys:
             return self._of_stack(block)._replace(order=_order(keys["order"]), gfp_mask=_hexadecimal(keys["mask"]))
@@ -185,7 +86,7 @@ class _Reader:
         return self._of_keys(self._of_stack(block), block)
 
     # The record's text, without its PFN line and time.
-    def _of_record(self, block: _Block) -> AggregateRow | None:
+    def _of_record(self, block: Block) -> AggregateRow | None:
         assert block.body is not None
         record = Record(block.text, block.body.offset, block.body.line, last=block.last)
         found = parse_or_reject(record, self._parser)
@@ -194,10 +95,9 @@ class _Reader:
         assert isinstance(found, PageRow)
         return AggregateRow(**found._asdict(), allocator=_name(block.counts["allocator"]))
 
-    def _of_stack(self, block: _Block) -> AggregateRow:
+    def _of_stack(self, block: Block) -> AggregateRow:
         tail = parse_tail(block.text.replace(b"\r\n", b"\n")) if block.text.strip() else Tail()
-        is_script = block.counts.re is _SCRIPT
-        if block.text.strip() and block.last and not tail.terminated and not is_script:
+        if block.text.strip() and block.last and not tail.terminated and not block.is_of_script:
             raise Malformed(Reason.CUT_OFF)
         if tail.unknown and block.body is not None:
             record = Record(block.text, block.body.offset, block.body.line)
@@ -214,7 +114,7 @@ class _Reader:
         )
 
     # The keys of --cull. page_owner_sort prints -1 and an empty name for what the text does not have.
-    def _of_keys(self, row: AggregateRow, block: _Block) -> AggregateRow:
+    def _of_keys(self, row: AggregateRow, block: Block) -> AggregateRow:
         counts = block.counts
         comm = counts["comm"]
         # Counts without a body: a colon at their end is the name's last byte.
@@ -234,7 +134,7 @@ class _Reader:
             self._reject(reject)
 
 
-def _rejected(block: _Block, code: Reason) -> Reject:
+def _rejected(block: Block, code: Reason) -> Reject:
     return Reject(_FILE, block.first.offset, block.first.line, code, block.counts[0] + block.text, lost=True)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.copied_text import is_changed
 from spo_trace.formats.page_dump import IS_PAGE_DUMP
-from spo_trace.formats.page_owner_sort import FIRST_COUNTS
+from spo_trace.formats.sorted_blocks import FIRST_COUNTS
 from spo_trace.formats.text_encoding import plain_head
 from spo_trace.sources.compression import SUFFIXES, without_suffix
 from spo_trace.sources.source import PATHS
