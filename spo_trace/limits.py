@@ -28,6 +28,10 @@ MAX_PATH_BYTES = 4096
 # Entries of a directory that are looked at. A capture has 30, a directory of captures or snapshots a few thousand.
 MAX_DIRECTORY_ENTRIES = 10_000
 
+# Bytes at the beginning of a file of any name that show what it is. The first block of a compressed file must be
+# complete: a block of lz4 has up to 4 MiB, one of bz2 900 kB.
+SNIFFED_BYTES = 5 << 20
+
 # Records of page_owner
 
 # 16 GiB in pages of 4 KiB: the largest folio of any kernel (MAX_FOLIO_ORDER, 39231e8d6ba7, 6.18: 34 - PAGE_SHIFT). The
@@ -45,6 +49,10 @@ MAX_LISTED_SHARE = 2
 
 # nr_base_pages of page_owner_stacks is an int (stack_print(), mm/page_owner.c), negative if its refcount is saturated.
 COUNT_RANGE = (-(1 << 31), (1 << 31) - 1)
+
+# Allocations or base pages of one row of an aggregate: more pages of 4 KiB do not fit into MAX_MEMORY_BYTES.
+# page_owner_sort itself counts in an int.
+MAX_AGGREGATE_COUNT = MAX_MEMORY_BYTES >> 12
 
 # Lines of one record that are read. A kernel prints up to 22: two, 16 frames, and four after them. Messages of the
 # kernel may interrupt a record in a log. In a larger number of lines, time is spent for nothing.

@@ -9,6 +9,7 @@ from spo_trace.analysis.keys import KEY_TABLE, Absent, key_of, owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, evidence, keys_known, unknown_amounts, unknown_keys
 from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.row_pages import base_pages_of, size_columns
 from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.swap_cache import SwapCache
@@ -76,7 +77,8 @@ def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None
     sums = _sum_pages(pd.concat(parts, ignore_index=True), owners)
     for name in AMOUNT_OF.values():
         pages = sums[f"{name}_pages"]
-        if name in known and not (pages.any() and unknown_keys(snap, known[name], question.keys)):
+        counts_all = snap.meta.aggregate is None or name != "mem"
+        if counts_all and name in known and not (pages.any() and unknown_keys(snap, known[name], question.keys)):
             sums[f"{name}_pages"] = pages.fillna(0)
     both = len(known) == len(AMOUNT_OF) and not cache.is_unknown
     cached = sums["swap_cache_pages"].fillna(0).where(sums["mem_pages"].notna())
@@ -91,18 +93,18 @@ def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, c
     through_stack = [key for key in keys if key_of(key).of_stack]
     group_by = _groups(table, keys)
     needed = [*group_by, *(column for column, _ in derived.values())]
-    needed += ["order", *cache.columns] if table == "pages" else _COUNTED["swap"]
+    needed += [*size_columns(snap), *cache.columns] if table == "pages" else _COUNTED["swap"]
     parts = []
     for batch in snap.dataframes(table, condition.columns(table, needed)):
         if "bytes" in keys or "bytes" in condition.names:
-            batch["bytes"] = record_bytes(batch, snap.page_size)
+            batch["bytes"] = record_bytes(batch, table, snap)
         rows = condition.keep(batch, table, snap)
         counted = rows[group_by].copy()
         for name, (column, group) in derived.items():
             counted[name] = group(rows[column])
         counted[_PAGES] = pd.NA
         if table == "pages":
-            counted["mem_pages"] = 2 ** rows["order"].astype("int64")
+            counted["mem_pages"] = base_pages_of(rows, snap)
             counted["swap_cache_pages"] = cache.pages(rows)
         else:
             counted["swap_pages"] = 1

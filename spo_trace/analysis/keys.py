@@ -92,7 +92,13 @@ _MEANINGS = {
 
 # Not a column, but computed for each row: 2**order pages in memory, one page in swap.
 _BYTES = Key(
-    "bytes", Kind.NUMBER, "bytes", "bytes", False, "Int64", "size of the allocation in bytes; in swap, of one page"
+    "bytes",
+    Kind.NUMBER,
+    "bytes",
+    "bytes",
+    False,
+    "Int64",
+    "size of the allocation in bytes; in swap, of one page; in an aggregate, of all that it counts",
 )
 
 # Keys whose missing values have another meaning than "unknown", in pages and in swap. A page may be charged to no
@@ -128,6 +134,7 @@ _ALIASES = {"type": "swap_type"}
 def _table() -> dict[str, Key]:
     pages, swap = schema.TABLES["pages"], schema.SWAP
     of_frames = [Key(n, Kind.TEXT, None, None, True, _dtype(n, pa.string()), text) for n, text in _OF_FRAMES.items()]
+    pages = pa.schema([*pages, *(schema.AGGREGATES.field(column.name) for column in schema.AGGREGATE_COLUMNS)])
     columns = [_of_column(field, pages, swap) for field in [*pages, *(f for f in swap if f.name not in pages.names)]]
     stacks = [_of_column(field, pages, swap) for field in schema.STACKS if not pa.types.is_list(field.type)]
     known = {key.name: key for key in [*columns, _BYTES, *of_frames]}

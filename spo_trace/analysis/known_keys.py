@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from spo_trace import schema
+from spo_trace.analysis.aggregate_keys import aggregate_has
 from spo_trace.analysis.keys import Absent, key_of
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import SpoTraceError
@@ -41,6 +42,8 @@ def unknown_keys(snap: Snapshot, table: str, names: Iterable[str]) -> list[str]:
 
 def _is_known(snap: Snapshot, table: str, name: str) -> bool:
     key = key_of(name)
+    if table == "pages" and snap.meta.aggregate is not None:
+        return aggregate_has(snap, key)
     if key.of_stack:
         return name not in schema.STACKS.names or bool(snap.stacks[name].notna().any())
     if key.column(table) is None:

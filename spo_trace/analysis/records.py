@@ -78,11 +78,10 @@ def _joined(
     batch: pa.RecordBatch, where: str, stacks: dict[str, pa.Array], page_size: int, *, in_swap_cache: pa.Array
 ) -> pa.Table:
     rows = batch.num_rows
-    order = batch.column("order") if "order" in batch.schema.names else pa.array([0] * rows, pa.uint8())
     derived = {
         "where": pa.array([where] * rows, pa.string()),
         "page_size": pa.array([page_size] * rows, pa.uint32()),
-        "bytes": pc.shift_left(pa.array([page_size] * rows, pa.uint64()), order.cast(pa.uint64())),
+        "bytes": pc.multiply(_base_pages(batch), pa.scalar(page_size, pa.uint64())),
         "in_swap_cache": in_swap_cache,
         **{name: texts.take(batch.column("stack_id")) for name, texts in stacks.items()},
     }
@@ -97,6 +96,13 @@ def _joined(
         else:
             columns.append(_hexadecimal(column) if name in schema.HEXADECIMAL else column.cast(field.type))
     return pa.table(columns, schema=records_schema())
+
+
+def _base_pages(batch: pa.RecordBatch) -> pa.Array:
+    if "base_pages" in batch.schema.names:
+        return batch.column("base_pages").cast(pa.uint64())
+    one = pa.array([1] * batch.num_rows, pa.uint64())
+    return pc.shift_left(one, batch.column("order").cast(pa.uint64())) if "order" in batch.schema.names else one
 
 
 def _hexadecimal(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from spo_trace.analysis.row_pages import base_pages_of
 from spo_trace.snapshots.meta import Origin
 from spo_trace.snapshots.reader import Snapshot
 
@@ -36,6 +37,7 @@ class SwapCache:
     COLUMNS = ("page_flag_names",)
 
     def __init__(self, snap: Snapshot) -> None:
+        self._snap = snap
         origin = snap.meta.swap_owner.origin
         self.columns: tuple[str, ...] = ()
         self._rows = self._with_flags = 0
@@ -55,10 +57,10 @@ class SwapCache:
         return bool(self._rows) and not self._with_flags
 
     def pages(self, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
-        """Return the base pages of each row of pages (with order and `columns`) that count twice."""
+        """Return the base pages of each row of pages (with `size_columns` and `columns`) that count twice."""
         if not self.columns:
             return np.zeros(len(rows), "int64")
-        return np.where(self.holds(rows), 2 ** rows["order"].astype("int64"), 0).astype("int64")
+        return np.where(self.holds(rows), base_pages_of(rows, self._snap), 0).astype("int64")
 
     def holds(self, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
         """Return whether each row of pages (with `columns`) counts twice."""

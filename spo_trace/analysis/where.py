@@ -61,7 +61,7 @@ class Condition:
         """Return the columns of `table` to read: those `needed` and those that the condition uses."""
         own = {key_of(name).column(table) for name in self._names}
         stack_id = {"stack_id"} if any(key_of(name).of_stack for name in self._names) else set()
-        return [name for name in schema.TABLES[table].names if name in {*needed, *own, *stack_id}]
+        return [name for name in schema.readable(table) if name in {*needed, *own, *stack_id}]
 
     def keep(self, rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.DataFrame:
         """Return the rows of `table` that match the condition; missing values match no comparison."""

@@ -51,12 +51,14 @@ def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: st
        comm  mem_pages  swap_pages
     0  huge        512         512
     """
+    from spo_trace.analysis.aggregate_keys import check_answered
     from spo_trace.analysis.attribution import attribute as analysis
     from spo_trace.analysis.question import Question
     from spo_trace.reporters.notebook import Table
 
-    question = Question.of(by, where)
-    return Table(analysis(opened(snap), question))
+    question, of = Question.of(by, where), opened(snap)
+    check_answered(of, question)
+    return Table(analysis(of, question))
 
 
 def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | None = None) -> "Table":
@@ -72,11 +74,13 @@ def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | N
     0  noswap         0       1   12607488
     """
     from spo_trace.analysis.ages import ages as analysis
+    from spo_trace.analysis.aggregate_keys import check_answered
     from spo_trace.analysis.question import Question
     from spo_trace.reporters.notebook import Table
 
-    question = Question.of(by, where)
-    return Table(analysis(opened(snap), question))
+    question, of = Question.of(by, where), opened(snap)
+    check_answered(of, question.grouped_by(dict.fromkeys([*question.keys, "ts_nsec"])))
+    return Table(analysis(of, question))
 
 
 def balance(snap: SnapshotLike) -> "Table":
@@ -139,13 +143,17 @@ def diff(
          comm  total_bytes_delta
     0  noswap           12607488
     """
+    from spo_trace.analysis.aggregate_keys import check_answered
     from spo_trace.analysis.diff import diff as analysis
     from spo_trace.analysis.diff_order import DIFF_ORDERS
     from spo_trace.analysis.question import Question
     from spo_trace.reporters.notebook import Table
 
     question = Question.of(by, where, sort=sort, orders=DIFF_ORDERS)
-    return Table(analysis(opened(a, "a"), opened(b, "b"), question))
+    sides = opened(a, "a"), opened(b, "b")
+    for side in sides:
+        check_answered(side, question)
+    return Table(analysis(*sides, question))
 
 
 def changes(difference: "pd.DataFrame") -> "Changes":

@@ -3,6 +3,7 @@
 
 from html import escape
 
+from spo_trace.analysis.aggregate_keys import usual_key
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.snapshot_notes import snapshot_notes
@@ -23,7 +24,7 @@ _OWNERS = 5
 def snapshot_html(snap: Snapshot, name: str) -> str:
     """Return a summary of `snap` as HTML, with all texts escaped; `name`: of it in commands."""
     try:
-        question = Question.of("comm")
+        question = Question.of(usual_key(snap))
         owners = attribute(snap, question)
         sums = sums_of(owners)
         amounts = [("memory", sums["mem_bytes"]), ("swap", sums["swap_bytes"])]

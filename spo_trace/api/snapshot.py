@@ -2,7 +2,6 @@
 """The public API to take and open snapshots."""
 
 import os
-import tempfile
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 from spo_trace.analysis.arguments import names_of, number_of, path_of, paths_of, seconds_of
 from spo_trace.collect.read_log import Progress
 from spo_trace.collect.snapshot import collect
+from spo_trace.collect.temporary import converted
 from spo_trace.errors import Argument, UsageError
 from spo_trace.files.access import Access, access_for
-from spo_trace.files.scratch import naming_full_disk, scratch_directory
 from spo_trace.snapshots import reader
 from spo_trace.snapshots.page_size import parse_page_size
 from spo_trace.sources.backends import STACKS_TIMEOUT
@@ -189,13 +188,8 @@ def open(
     if len(paths) == 1 and (Path(paths[0]) / "snapshot.json").is_file():
         return Snapshot(Path(paths[0]), page_size=size)
     columns = None if page_columns is None else names_of(page_columns, "page_columns")
-    with naming_full_disk():
-        directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
-        # Named after the capture: HTML reports and profiles show the name.
-        name = "stdin" if paths[0] == "-" else Path(paths[0]).absolute().name[:60]
-        target = directory / f"{name}.spo"
-        collect(choose_source(None, paths), target, page_columns=columns, page_size=size, progress=progress)
-    return Snapshot(target, given=", ".join(paths))
+    snap = converted(paths, page_columns=columns, page_size=size, progress=progress)
+    return Snapshot(snap.path, given=", ".join(paths))
 
 
 def as_list(paths: Paths | None) -> list[str]:

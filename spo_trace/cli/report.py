@@ -47,6 +47,7 @@ def command(
     """
     to = document.target(html)
     check_html(html, document.output, force=document.force)
+    from spo_trace.analysis.aggregate_keys import check_answered
     from spo_trace.analysis.attribution import ORDERS, attribute, record_columns
     from spo_trace.analysis.shared_names import name_columns
     from spo_trace.analysis.snapshot_notes import NOTED_COLUMNS, input_notes, snapshot_notes, total_note
@@ -65,6 +66,7 @@ def command(
     snap = open_snapshot(snapshot, columns, page_size=page_size)
     if html:
         snap = in_memory(snap, html_columns(question, explained=explained))
+    check_answered(snap, question)
     found = explain(snap, snapshot) if explained and (html or not to.for_programs) else None
     table = attribute(snap, question)
     total = totals(table)

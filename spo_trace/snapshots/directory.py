@@ -18,7 +18,7 @@ __all__ = ["SNAPSHOT", "snapshot_directory"]
 _FILES = {
     "snapshot.json": b'{\n "schema_version": ',
     "rejects.txt": b"# ",
-    **dict.fromkeys(("pages.parquet", "swap.parquet", "stacks.parquet"), b"PAR1"),
+    **dict.fromkeys(("pages.parquet", "aggregates.parquet", "swap.parquet", "stacks.parquet"), b"PAR1"),
 }
 
 

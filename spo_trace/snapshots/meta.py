@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.missing import Why
 from spo_trace.formats.proc import FreeBlocks, SwapArea, Zone
 from spo_trace.formats.reasons import Reason, Skipped
@@ -190,7 +191,8 @@ class Meta:
     `warnings`: those shown to the user during the collection. `page_columns`: the columns of pages.parquet if some were
     left out, else None. `method`: how the owners were read, None in snapshots before version 4. `compared`: number of
     records that debugfs and memory had alike before memory was read, None if they were not compared. `method_why`: why
-    not, or why text was read in place of memory. `cost`: None unless the snapshot was taken live.
+    not, or why text was read in place of memory. `cost`: None unless the snapshot was taken live. `aggregate`: what was
+    read in place of page_owner, else None; `modified_at`: when its file was modified (UTC).
     """
 
     schema_version: int
@@ -207,6 +209,8 @@ class Meta:
     cost: CollectionCost | None = None
     warnings: Sequence[str] = ()
     page_columns: Sequence[str] | None = None
+    aggregate: AggregateKind | None = None
+    modified_at: str | None = None
 
     @property
     def page_owner(self) -> FileCounts | None:
@@ -216,5 +220,6 @@ class Meta:
     @property
     def unknown_amounts(self) -> tuple[str, ...]:
         """Return the amounts with unknown owners: `mem` without page_owner, `swap` without owners of swap."""
-        known = {"mem": self.page_owner is not None, "swap": self.swap_owner.origin is not None}
+        has_pages = self.page_owner is not None or self.aggregate is not None
+        known = {"mem": has_pages, "swap": self.swap_owner.origin is not None}
         return tuple(name for name, is_known in known.items() if not is_known)

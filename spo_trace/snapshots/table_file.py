@@ -42,6 +42,8 @@ _FILES = {"pages": ("page_owner",), "swap": ("swap_page_owner", "bpf")}
 
 def expected_rows(meta: Meta, table: str) -> int | None:
     """Return the number of rows of `table` according to snapshot.json, None if it does not say."""
+    if table == "aggregates":
+        return meta.files[meta.aggregate.value].records if meta.aggregate and meta.aggregate.value in meta.files else 0
     if table not in _FILES:
         return None
     # Without an origin, the owners of swap are unknown: rows would be left out of the total.
@@ -63,9 +65,9 @@ def most_memory(meta: Meta, table: str) -> int | None:
 def optional_columns(meta: Meta, table: str) -> frozenset[str]:
     """Return the columns that `table` may lack: those that an older version had not, and those left out."""
     if table == "pages" and meta.page_columns is not None:
-        return frozenset(schema.TABLES[table].names) - set(meta.page_columns)
+        return frozenset(schema.ALL_TABLES[table].names) - set(meta.page_columns)
     older = meta.schema_version < schema.SCHEMA_VERSION
-    return frozenset(field.name for field in schema.TABLES[table] if older and field.nullable)
+    return frozenset(field.name for field in schema.ALL_TABLES[table] if older and field.nullable)
 
 
 class TableFile(Closeable):
@@ -76,7 +78,7 @@ class TableFile(Closeable):
 
     def __init__(self, path: Path, table: str, expected: Expected) -> None:
         self._table = table
-        self._schema = schema.TABLES[table]
+        self._schema = schema.ALL_TABLES[table]
         self._expected = expected
         self._file = open_parquet(path)
         try:

@@ -12,7 +12,7 @@ from spo_trace.limits import (
     MAX_STACKS_FILE_BYTES,
     MAX_ZONEINFO_BYTES,
 )
-from spo_trace.sources.source import RECORD_FILES, STACK_FILES
+from spo_trace.sources.source import STACK_FILES, TEXT_FILES
 
 __all__ = ["bounded"]
 
@@ -31,7 +31,7 @@ def bounded(name: str, chunks: Iterable[bytes], outcome: Outcome) -> Iterator[by
 
     Files of records have no limit, but each of their lines has.
     """
-    records = name in RECORD_FILES
+    records = name in TEXT_FILES
     left = most = MAX_LINE_BYTES if records else _OF_FILE.get(name, MAX_PROC_FILE_BYTES)
     for chunk in chunks:
         left -= len(chunk)

@@ -3,13 +3,17 @@
 
 from typing import Protocol
 
+from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.missing import Why
 from spo_trace.formats.text import KernelText
 
-__all__ = ["OTHER_PATHS", "PATHS", "RECORD_FILES", "STACK_FILES", "Source"]
+__all__ = ["OTHER_PATHS", "PATHS", "RECORD_FILES", "STACK_FILES", "TEXT_FILES", "Source"]
 
 # Files of which read(2) returns one record, so that a comm cannot fake the end of a record.
 RECORD_FILES = ("page_owner", "swap_page_owner")
+
+# Text with owners that may have any size, and may have been copied.
+TEXT_FILES = (*RECORD_FILES, AggregateKind.PAGE_OWNER_SORT.value, AggregateKind.PAGE_DUMP.value)
 
 # The kernel's counts for each stack (page_owner_stacks/).
 STACK_FILES = ("show_stacks", "show_handles", "show_stacks_handles")

@@ -223,3 +223,24 @@ def test_guides_name_files_that_exist(name: str) -> None:
 def test_the_layers_are_those_of_the_linter() -> None:
     layers = re.findall(r"^layers =\n((?: .+\n)+)", (ROOT / ".importlinter").read_text(), re.MULTILINE)
     assert f"\n\n{layers[0]}\n" in (ROOT / "docs" / "architecture.md").read_text()
+
+
+_ROWS = re.findall(
+    r"^\| ([^|]+) \| `(spo-trace [^`]+)` \| (.+) \|$", (ROOT / "docs" / "questions.md").read_text(), re.M
+)
+_FIELD = ROOT / "fixtures" / "field"
+
+
+@pytest.mark.parametrize("command", [row[1] for row in _ROWS])
+def test_each_field_example_is_answered_by_one_command(command: str, tmp_path: Path) -> None:
+    answer = next(row[2] for row in _ROWS if row[1] == command)
+    result = shell(f"cd {_FIELD} && {command} 2>&1", tmp_path)
+    assert result.returncode == 0, result.stdout
+    printed = " ".join(result.stdout.replace(" ? ", " ").split())
+    for part in re.findall(r"`([^`]+)`", answer):
+        assert part in printed
+
+
+def test_each_field_example_has_a_question() -> None:
+    asked = " ".join(row[1] for row in _ROWS)
+    assert {path.name for path in _FIELD.iterdir() if path.is_dir() and path.name not in asked} == set()
