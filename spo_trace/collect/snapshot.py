@@ -4,7 +4,6 @@
 import datetime
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from spo_trace import schema
 from spo_trace.analysis.arguments import number_of
 from spo_trace.collect.blocks import Blocks
 from spo_trace.collect.cost import CostMeter
-from spo_trace.collect.machine_facts import facts_after, facts_before
+from spo_trace.collect.machine_facts import facts_after, facts_before, with_block_sizes
 from spo_trace.collect.read_log import Progress, ReadLog
 from spo_trace.collect.reading import MachineReading, check_swap_mode, read_machine
 from spo_trace.collect.rows import RowWriter
@@ -166,7 +165,7 @@ class _Collection:
         swap = SwapOwners(
             swap_mode, self._source, self._trace, self._stacks, self._warnings, _origin_of(self._choice.method)
         )
-        machine = replace(machine, pageblock_order=self._read_pages(swap.trace))
+        machine = with_block_sizes(self._source, machine, self._read_pages(swap.trace), self._warnings)
         stack_files.read_counts()
         swap_owner = swap.read(machine, self._rows, self._log, self._jobs)
         self._check_not_empty()

@@ -5,11 +5,13 @@ import re
 from typing import TypedDict
 
 from spo_trace.formats.escape import escape
+from spo_trace.limits import MAX_MEMORY_BYTES
 
 __all__ = [
     "SwapArea",
     "Uname",
     "Zone",
+    "memory_block_bytes",
     "meminfo",
     "one_line",
     "swaps",
@@ -63,6 +65,8 @@ _SWAPS_HEADER = re.compile(rb"^Filename[ \t]+Type\b.*\n", re.MULTILINE)
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 _ZONE = re.compile(rb"^Node (\d{1,9}), zone[ \t]+(\S+)\r?$", re.MULTILINE)
 _PCP = re.compile(rb"^[ \t]+cpu: \d+\r?\n[ \t]+count:[ \t]+(\d{1,13})\r?$", re.MULTILINE)
+
+_BLOCK_SIZE = re.compile(rb"(?:0x)?([0-9a-f]{1,16})")
 
 # What uname -a prints after the machine: the operating system (coreutils and busybox, Alpine, Android), or "unknown"
 # for the processor.
@@ -122,6 +126,17 @@ def _zone(head: re.Match[bytes], text: bytes) -> Zone:
         start_pfn=number(rb"start_pfn:"),
         pcp=sum(int(count) for count in _PCP.findall(text)),
     )
+
+
+def memory_block_bytes(text: bytes) -> int | None:
+    """Return the bytes of a memory block from /sys/devices/system/memory/block_size_bytes, None if it has none.
+
+    The kernel prints hexadecimal digits without a prefix, and refuses other sizes than powers of two
+    (memory_dev_init(), drivers/base/memory.c).
+    """
+    match = _BLOCK_SIZE.fullmatch(text.strip())
+    size = int(match[1], 16) if match else 0
+    return size if size.bit_count() == 1 and size <= MAX_MEMORY_BYTES else None
 
 
 def uname(text: bytes) -> Uname:

@@ -76,7 +76,7 @@ def types(table: pa.Schema) -> dict[str, str]:
 def test_columns_and_their_order(name: str, columns: dict[str, str]) -> None:
     assert list(types(schema.TABLES[name]).items()) == list(columns.items())
     assert list(schema.TABLES) == ["pages", "swap", "stacks"]
-    assert schema.SCHEMA_VERSION == 4
+    assert schema.SCHEMA_VERSION == 5
 
 
 @pytest.mark.parametrize("name", schema.TABLES)

@@ -54,7 +54,7 @@ def test_every_table_and_count(tmp_path: Path) -> None:
     assert counts_of(snap, "swap_page_owner") == {"records": 2, "oldest_ts_nsec": 3, "newest_ts_nsec": 8}
     assert snap.meta.swap_owner == SwapOwner(Origin.DEBUGFS, kept_by_kernel=True)
     assert snap.meta.source == SourceFacts("capture", {"from": "memory"})
-    assert (snap.meta.schema_version, snap.meta.warnings) == (4, [])
+    assert (snap.meta.schema_version, snap.meta.warnings) == (5, [])
     assert (snap.meta.machine.host, snap.page_size) == ("box", 4096)
 
 
