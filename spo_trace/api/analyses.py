@@ -25,10 +25,12 @@ __all__ = [
     "ages",
     "attribute",
     "balance",
+    "blockers",
     "changes",
     "diff",
     "export",
     "export_diff",
+    "page",
     "relate",
     "verdicts",
 ]
@@ -114,6 +116,44 @@ def verdicts(snap: SnapshotLike, *, parts: Iterable[str] = (), tolerance: float 
     return Table(analysis(opened(snap), parts=names_of(parts, "parts"), tolerance=most))
 
 
+def blockers(
+    snap: SnapshotLike, by: str | Iterable[str] = "stack", *, for_: str = "hugepage", where: str | None = None
+) -> "Table":
+    """Return which unmovable pages block the most memory: few pages in many blocks that are otherwise free or movable.
+
+    `for_`: hugepage (all pageblocks), cma (those of CMA) or offline (memory blocks). Columns: the keys and key_known,
+    unmovable_pages (base pages in these blocks), blocks (those with at least one of these pages), blocked_bytes (what
+    the blocks have besides unmovable pages: movable, free or not listed), alone_blocks and alone_bytes (of blocks in
+    which nobody else has unmovable pages). Only unmovable_pages can be summed, because a block counts for each owner
+    that blocks it. `where` selects among the unmovable pages. docs/blockers.md explains which pages are unmovable, and
+    what page_owner does not tell. Raise SpoTraceError if the size of a block is unknown.
+
+    >>> spo.blockers("now.spo", by="category").head(1)[["category", "unmovable_pages", "blocks"]]
+    """
+    from spo_trace.analysis.blockers import checked_purpose, find_blockers
+    from spo_trace.analysis.question import Question
+    from spo_trace.reporters.notebook import Table
+
+    question, purpose = Question.of(by, where), checked_purpose(for_)
+    return Table(find_blockers(opened(snap), question, purpose).table)
+
+
+def page(snap: SnapshotLike, pfn: str | int) -> "Table":
+    """Return the record of the allocation that contains a page, as one row.
+
+    `pfn`: a number, or its text (0x… is hexadecimal). Columns: pfn, head_pfn and pages (of the allocation), pageblock
+    and memory_block (of the page itself), then those of the flat table of `export`. Raise SpoTraceError, with what is
+    known of the page, if it is not listed.
+
+    >>> spo.page("now.spo", 0x1000)[["head_pfn", "order", "comm"]]
+    """
+    from spo_trace.analysis.page_record import page_record, parse_pfn
+    from spo_trace.reporters.notebook import Table
+
+    number = parse_pfn(pfn)
+    return Table(page_record(opened(snap), number))
+
+
 def diff(
     a: SnapshotLike,
     b: SnapshotLike,
@@ -193,8 +233,9 @@ def export(
 ) -> None:
     """Write a snapshot to `outfile` in the format of another tool.
 
-    `format`: folded, speedscope, pprof or html, of the records that match `where`; csv, json or parquet: all records in
-    one flat table, with their size in `bytes`. In it, swp_entry and page_flags are hexadecimal text, exact in any tool;
+    `format`: folded, speedscope, pprof or html; csv, json or parquet: the records in one flat table, with their size in
+    `bytes`. `where`: only records that match it, by default all; by a place (docs/keys.md), those that have a part in
+    it, whole. In the flat table, swp_entry and page_flags are hexadecimal text, exact in any tool;
     in_table and alloc_order repeat where and order, which SQL reserves (docs/flat-table.md). `outfile`: a path (the
     file is private, appears when it is complete, and replaces an existing one only with `force`; `owner` and `mode` as
     for `snapshot`; a device or FIFO is written to), or a file open for writing: in text or binary mode for text formats
@@ -209,7 +250,7 @@ def export(
     from spo_trace.analysis.question import Question
     from spo_trace.exporting import export as write
 
-    check_export(format, where=where is not None, weight=weight, csv_safe=csv_safe)
+    check_export(format, weight=weight, csv_safe=csv_safe)
     question = Question.of([], where)
     access = access_given(owner, mode)
     found = opened(snap)

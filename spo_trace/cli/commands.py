@@ -15,6 +15,8 @@ COMMANDS = (
     "watch",
     "trend",
     "verify",
+    "blockers",
+    "page",
     "export",
     "simulate",
     "demo",
