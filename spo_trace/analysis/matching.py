@@ -34,5 +34,5 @@ class Matching:
         parts = self._places.split(rows)
         kept = self._condition.keep(parts, self._table, self._snap)
         matches = np.zeros(batch.num_rows, np.bool_)
-        matches[kept[ROW] if ROW in kept else kept.index] = True
+        matches[kept.get(ROW, kept.index)] = True
         return matches

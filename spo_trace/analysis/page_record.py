@@ -61,7 +61,7 @@ def _row_with(batch: pa.RecordBatch, pfn: int) -> int | None:
 def _described(snap: Snapshot, pfn: int, record: pd.DataFrame) -> pd.DataFrame:
     head, order = int(record["pfn"].iloc[0]), int(record["order"].iloc[0])
     own = {"pfn": pfn, "head_pfn": head, "pages": 1 << order, **_places(snap, pfn)}
-    first = pd.DataFrame({name: pd.array([value], "Int64") for name, value in own.items()})
+    first = pd.DataFrame({name: pd.array([value], "UInt64") for name, value in own.items()})
     return pd.concat([first, record.drop(columns=[*_LEFT_OUT])], axis=1)
 
 

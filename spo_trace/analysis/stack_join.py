@@ -22,7 +22,7 @@ def record_bytes(rows: pd.DataFrame, page_size: int) -> npt.NDArray[np.int64]:
 
 
 def join_stacks(snap: Snapshot, table: str) -> pd.DataFrame:
-    """Return all rows of `table` (`pages` or `swap`) with `bytes` (int64), the place of the head page, and every key of the stack."""
+    """Return all rows of `table` (`pages` or `swap`) with `bytes` (int64), the head's place, and keys of the stack."""
     rows = snap.read(table)
     rows["bytes"] = record_bytes(rows, snap.page_size)
     for name in PLACES:

@@ -87,8 +87,8 @@ By = Annotated[
     option(
         "--by",
         shows="KEYS",
-        help=f"Keys to group by, separated by commas: {', '.join(COMMON_KEYS)} (the swap type), pfn_range_SIZE (such as "
-        "pfn_range_64M), or any other column (see docs/keys.md). Default: comm.",
+        help=f"Keys to group by, separated by commas: {', '.join(COMMON_KEYS)} (the swap type), pfn_range_64M (or "
+        "another size), or any other column (see docs/keys.md). Default: comm.",
     ),
 ]
 Top = Annotated[
