@@ -34,4 +34,6 @@ def _text(name: str, value: object, values: dict[str, object]) -> str:
         inside = int(values["pfn"]) - int(value)  # type: ignore[call-overload]
         place = f", page {inside:,} of the allocation" if name == "head_pfn" and inside else ""
         return f"{value:#x} ({value}){place}"
+    if name == "gfp_mask":
+        return f"{value:#x}"
     return format_size(int(value)) if name == "bytes" else shown_key(value, known=True)  # type: ignore[call-overload]
