@@ -3,8 +3,8 @@
 
 The kernel can migrate a page that is on an LRU list, a huge page of hugetlb, and a page of a driver with movable_ops
 (page_is_unmovable() of mm/page_isolation.c and isolate_migratepages_block() of mm/compaction.c, read in 7.2;
-has_unmovable_pages() of 6.6 has the same rules). page_owner prints the flag `lru`. It does not print whether a page is of
-hugetlb or has movable_ops, but both are allocated with __GFP_MOVABLE if they can be migrated (htlb_alloc_mask(),
+has_unmovable_pages() of 6.6 has the same rules). page_owner prints the flag `lru`. It does not print whether a page is
+of hugetlb or has movable_ops, but both are allocated with __GFP_MOVABLE if they can be migrated (htlb_alloc_mask(),
 mm/zsmalloc.c). The same holds for pages that wait in a batch until they are put on an LRU list.
 
 What page_owner does not tell: whether a page is pinned (a reference more than its users hold), and whether a page that
