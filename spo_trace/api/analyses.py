@@ -128,7 +128,9 @@ def blockers(
     that blocks it. `where` selects among the unmovable pages. docs/blockers.md explains which pages are unmovable, and
     what page_owner does not tell. Raise SpoTraceError if the size of a block is unknown.
 
-    >>> spo.blockers("now.spo", by="category").head(1)[["category", "unmovable_pages", "blocks"]]
+    >>> spo.blockers("capture.tar.gz", by="category").head(1)[["category", "unmovable_pages", "blocks"]]
+         category  unmovable_pages  blocks
+    0  page table              111       5
     """
     from spo_trace.analysis.blockers import checked_purpose, find_blockers
     from spo_trace.analysis.question import Question
@@ -145,7 +147,9 @@ def page(snap: SnapshotLike, pfn: str | int) -> "Table":
     and memory_block (of the page itself), then those of the flat table of `export`. Raise SpoTraceError, with what is
     known of the page, if it is not listed.
 
-    >>> spo.page("now.spo", 0x1000)[["head_pfn", "order", "comm"]]
+    >>> spo.page("now.spo", 2305)[["head_pfn", "order", "comm"]]
+       head_pfn  order       comm
+    0      2304      6  swapper/0
     """
     from spo_trace.analysis.page_record import page_record, parse_pfn
     from spo_trace.reporters.notebook import Table
