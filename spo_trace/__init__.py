@@ -19,15 +19,14 @@ if TYPE_CHECKING:
         ages,
         attribute,
         balance,
-        blockers,
         changes,
         diff,
         export,
         export_diff,
-        page,
         relate,
         verdicts,
     )
+    from spo_trace.api.places import blockers, page
     from spo_trace.api.series import series, trend, watch
     from spo_trace.api.snapshot import Snapshot, snapshot
     from spo_trace.api.snapshot import open as open
@@ -60,7 +59,9 @@ __all__ = [
 _HOMES = {
     "Sample": "sampling.samples",
     "Snapshot": "api.snapshot",
+    "blockers": "api.places",
     "open": "api.snapshot",
+    "page": "api.places",
     "series": "api.series",
     "snapshot": "api.snapshot",
     "trend": "api.series",
