@@ -118,7 +118,7 @@ def head_places(rows: pd.DataFrame, snap: Snapshot, name: str) -> pd.Series:
 # The PFNs, and which of them a machine can have; 0 in place of the others.
 def _first_pages(pfns: pd.Series, end: int) -> tuple[Numbers, npt.NDArray[np.bool_]]:
     known: npt.NDArray[np.bool_] = (pfns < end).fillna(False).to_numpy(np.bool_)
-    first: Numbers = pfns.where(known, 0).astype("int64").to_numpy(np.int64)
+    first = np.array(pfns.where(known, 0).astype("int64"), np.int64)
     return first, known
 
 

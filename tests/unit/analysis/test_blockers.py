@@ -23,9 +23,6 @@ NAMES = ["6.1-stock-2n", "7.2-spo-1n", "7.2-spo-full-2n", "7.2-spo-arm64-4k"]
 SIZE = 512 * 4096
 REST = SIZE - 4096
 
-MOVABLE = page(0x200)
-BLOCKER = {"flags": b""}
-
 
 def text(*records: bytes) -> bytes:
     return b"".join(records)
@@ -37,18 +34,18 @@ def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     records = text(
         # 1: cat alone
         page(0x200),
-        page(0x208, 1, b"cat", **BLOCKER),
+        page(0x208, 1, b"cat", flags=b""),
         # 2: cat and dd
-        page(0x400, 0, b"cat", **BLOCKER),
-        page(0x401, 0, **BLOCKER),
+        page(0x400, 0, b"cat", flags=b""),
+        page(0x401, 0, flags=b""),
         # 3: movable
         page(0x600, 3),
         # 4 and 5: all of them are unmovable
-        page(0x800, 10, b"cat", **BLOCKER),
+        page(0x800, 10, b"cat", flags=b""),
         # 6: dd, in a block of CMA
-        page(0xC00, 0, **BLOCKER).replace(b"Block 6 type Movable", b"Block 6 type CMA"),
+        page(0xC00, 0, flags=b"").replace(b"Block 6 type Movable", b"Block 6 type CMA"),
         # 7: on no LRU list, but allocated with __GFP_MOVABLE
-        page(0xE00, 0, **BLOCKER).replace(b"mask 0xcc0(GFP_KERNEL)", b"mask 0xcca(GFP_HIGHUSER_MOVABLE)"),
+        page(0xE00, 0, flags=b"").replace(b"mask 0xcc0(GFP_KERNEL)", b"mask 0xcca(GFP_HIGHUSER_MOVABLE)"),
     )
     files = {**MACHINE, "page_owner": records, "swap_page_owner": entry(1)}
     return snapshot_of(tmp_path_factory.mktemp("snap"), files)
@@ -69,7 +66,7 @@ def test_owners_by_what_they_block(snap: Snapshot) -> None:
 
 
 def test_fewer_pages_come_first_if_they_block_as_much(tmp_path: Path) -> None:
-    records = text(page(0x200, 0, b"a", **BLOCKER), page(0x208, 1, b"b", **BLOCKER))
+    records = text(page(0x200, 0, b"a", flags=b""), page(0x208, 1, b"b", flags=b""))
     snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": records})
     assert rows(spo.blockers(snap, "comm")) == [["a", 1, 1, 509 * 4096, 0, 0], ["b", 2, 1, 509 * 4096, 0, 0]]
 
@@ -126,7 +123,7 @@ def test_the_last_block_of_a_machine_is_incomplete(tmp_path: Path) -> None:
     zone = (
         b"Node 0, zone   Normal\n  pages free     9\n        spanned  608\n        present  608\n        managed  608\n"
     )
-    files = {**MACHINE, "page_owner": page(0x200, **BLOCKER), "zoneinfo": zone + b"  start_pfn:  1\n"}
+    files = {**MACHINE, "page_owner": page(0x200, flags=b""), "zoneinfo": zone + b"  start_pfn:  1\n"}
     assert spo.blockers(snapshot_of(tmp_path, files), [])["blocked_bytes"].tolist() == [(609 - 512 - 1) * 4096]
 
 
@@ -167,7 +164,7 @@ def test_blocks_are_those_that_awk_finds(name: str) -> None:
 
 
 # Bits of /proc/kpageflags (include/uapi/linux/kernel-page-flags.h).
-LRU, BUDDY, HUGE, RESERVED, COMPOUND_TAIL = 5, 10, 17, 32, 16
+LRU, BUDDY, HUGE, RESERVED = 5, 10, 17, 32
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -179,7 +176,7 @@ def test_unmovable_pages_are_those_of_the_kernel(name: str) -> None:
     heads = pages["pfn"].to_numpy(np.int64)
 
     def bit(words: "np.typing.NDArray[np.uint64]", number: int) -> "np.typing.NDArray[np.bool_]":
-        return (words[heads] >> np.uint64(number) & np.uint64(1)).astype(bool)
+        return np.array(words[heads] >> np.uint64(number) & np.uint64(1), np.bool_)
 
     # WHEN the kernel's rule (page_is_unmovable()) is applied to them
     kernel = [bit(words, RESERVED) | ~(bit(words, LRU) | bit(words, HUGE) | bit(words, BUDDY)) for words in flags]

@@ -39,15 +39,20 @@ def found(table: pd.DataFrame, key: str) -> dict[object, tuple[int | None, int |
 
 
 def test_an_allocation_has_its_pages_in_each_pageblock(snap: Snapshot) -> None:
-    blocks = {2: (4, 0), 3: (4, 0), **dict.fromkeys((4, 5, 6, 7), (512, 0)), 0x3F: (1, 0), 0x40: (32, 0)}
-    assert found(attribute(snap, "pageblock"), "pageblock") == {**blocks, "?": (2, 0), "-": (0, 2)}
+    blocks: dict[object, tuple[int, int]] = {
+        2: (4, 0),
+        3: (4, 0),
+        **dict.fromkeys((4, 5, 6, 7), (512, 0)),
+        0x3F: (1, 0),
+        0x40: (32, 0),
+    }
+    blocks |= {"?": (2, 0), "-": (0, 2)}
+    assert found(attribute(snap, "pageblock"), "pageblock") == blocks
 
 
 def test_memory_blocks_and_ranges(snap: Snapshot) -> None:
-    assert found(attribute(snap, "memory_block"), "memory_block") == {
-        **{0: (2048 + 8 + 1, 0), 1: (32, 0)},
-        **{"?": (2, 0), "-": (0, 2)},
-    }
+    blocks: dict[object, tuple[int, int]] = {0: (2048 + 8 + 1, 0), 1: (32, 0), "?": (2, 0), "-": (0, 2)}
+    assert found(attribute(snap, "memory_block"), "memory_block") == blocks
     ranges = found(attribute(snap, "pfn_range_16M"), "pfn_range_16M")
     assert {0: (2048 + 8, 0), 0x7000: (1, 0), 0x8000: (32, 0)}.items() <= ranges.items()
 
