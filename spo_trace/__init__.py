@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         verdicts,
     )
     from spo_trace.api.explanations import explain
+    from spo_trace.api.places import blockers, page
     from spo_trace.api.series import series, trend, watch
     from spo_trace.api.snapshot import Snapshot, snapshot
     from spo_trace.api.snapshot import open as open
@@ -42,11 +43,13 @@ __all__ = [
     "ages",
     "attribute",
     "balance",
+    "blockers",
     "changes",
     "diff",
     "explain",
     "export",
     "export_diff",
+    "page",
     "relate",
     "series",
     "snapshot",
@@ -59,7 +62,9 @@ _HOMES = {
     "Sample": "sampling.samples",
     "explain": "api.explanations",
     "Snapshot": "api.snapshot",
+    "blockers": "api.places",
     "open": "api.snapshot",
+    "page": "api.places",
     "series": "api.series",
     "snapshot": "api.snapshot",
     "trend": "api.series",

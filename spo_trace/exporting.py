@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Export a snapshot, or the difference of two, in the formats of other tools. Calls both analysis and reporters."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TextIO
 
 import pandas as pd
+import pyarrow as pa
 
 from spo_trace.analysis.ages import AGES, ages
 from spo_trace.analysis.attribution import attribute, record_columns
@@ -68,7 +69,7 @@ def export(
         case "html":
             _export_html(snap, outfile, question, found)
         case _:
-            _export_records(snap, format, outfile, csv_safe=csv_safe)
+            _export_records(record_tables(snap, question.condition), format, outfile, csv_safe=csv_safe)
 
 
 # An unknown amount must not be written as 0.
@@ -84,17 +85,17 @@ def _check_known(snap: Snapshot, weight: str, unknown: Collection[str]) -> None:
         )
 
 
-def _export_records(snap: Snapshot, format: str, outfile: TextIO, *, csv_safe: bool) -> None:
+def _export_records(records: Iterator[pa.Table], format: str, outfile: TextIO, *, csv_safe: bool) -> None:
     from spo_trace.reporters.csv_file import render_csv
     from spo_trace.reporters.json_file import render_json
     from spo_trace.reporters.parquet_file import render_parquet
 
     if format == "parquet":
-        render_parquet(record_tables(snap), records_schema(), outfile.buffer)
+        render_parquet(records, records_schema(), outfile.buffer)
     elif format == "csv":
-        render_csv(text_frames(record_tables(snap)), outfile, safe=csv_safe)
+        render_csv(text_frames(records), outfile, safe=csv_safe)
     else:
-        render_json(text_frames(record_tables(snap)), outfile)
+        render_json(text_frames(records), outfile)
 
 
 def html_columns(*questions: Question, explained: bool = False) -> dict[str, list[str]]:

@@ -17,6 +17,10 @@ MAX_WHERE_OPERATORS = 100
 # Characters of a size, such as 1.5GiB: 2**64 has 20 digits, and Python refuses to convert more than 4,300.
 MAX_SIZE_CHARACTERS = 40
 
+# Rows that are added where allocations are split at the boundaries of pageblocks, memory blocks or ranges: 32 TiB of
+# huge pages of 1 GiB in pageblocks of 2 MiB. Each row takes some 100 bytes of memory.
+MAX_SPLIT_ROWS = 1 << 24
+
 # File names
 
 # A file name in Linux's file systems (NAME_MAX of linux/limits.h).

@@ -46,6 +46,9 @@ def usual_key(snap: Snapshot) -> str:
 
 def aggregate_has(snap: Snapshot, key: Key) -> bool:
     """Return whether the snapshot of an aggregate has values of a key."""
+    if key.of_place:
+        # Rows stand for pages in many places.
+        return False
     if key.of_stack or key.name == "stack_id":
         return _has_stacks(snap, key.name)
     column = key.pages

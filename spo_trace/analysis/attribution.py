@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from spo_trace.analysis.keys import KEY_TABLE, Absent, key_of, owner_columns
+from spo_trace.analysis.keys import Absent, key_of, owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, evidence, keys_known, unknown_amounts, unknown_keys
 from spo_trace.analysis.order import Orders, sort_rows
+from spo_trace.analysis.places import Places
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.row_pages import base_pages_of, size_columns
 from spo_trace.analysis.stack_join import record_bytes
@@ -50,6 +51,9 @@ def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
     of the swap cache are missing and the total is that of memory; the same holds for memory. If the kernel prints no
     page flags, the swap cache is missing and counts twice in the total. Only rows that match the question's condition
     are counted.
+
+    By a place (pageblock, memory_block, pfn_range_SIZE), an allocation that spans several is split: each has the pages
+    in it. The same holds for a condition on a place.
     """
     keys = question.keys
     table = _largest_first(page_sums(snap, question), keys, snap)
@@ -93,19 +97,21 @@ def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, c
     through_stack = [key for key in keys if key_of(key).of_stack]
     group_by = _groups(table, keys)
     needed = [*group_by, *(column for column, _ in derived.values())]
-    needed += [*size_columns(snap), *cache.columns] if table == "pages" else _COUNTED["swap"]
+    places = Places(snap, [*keys, *condition.names] if table == "pages" else [])
+    needed += [*size_columns(snap), *places.columns, *cache.columns] if table == "pages" else _COUNTED["swap"]
     parts = []
     for batch in snap.dataframes(table, condition.columns(table, needed)):
         if "bytes" in keys or "bytes" in condition.names:
             batch["bytes"] = record_bytes(batch, table, snap)
-        rows = condition.keep(batch, table, snap)
+        rows = condition.keep(places.split(batch), table, snap)
         counted = rows[group_by].copy()
         for name, (column, group) in derived.items():
             counted[name] = group(rows[column])
         counted[_PAGES] = pd.NA
         if table == "pages":
-            counted["mem_pages"] = base_pages_of(rows, snap)
-            counted["swap_cache_pages"] = cache.pages(rows)
+            sizes = base_pages_of(rows, snap)
+            counted["mem_pages"] = sizes
+            counted["swap_cache_pages"] = cache.pages(rows, sizes)
         else:
             counted["swap_pages"] = 1
         parts.append(_joinable(_sum_pages(counted, [*group_by, *derived])))
@@ -126,7 +132,7 @@ def _with_known(snap: Snapshot, table: str, sums: pd.DataFrame, keys: list[str])
             sums[key] = None
         elif key_of(key).column(table) is None and not key_of(key).of_stack:
             sums[key] = False if key_of(key).absent_in(table) is Absent.FALSE else None
-    typed = sums.astype({key: KEY_TABLE[key].dtype for key in keys})
+    typed = sums.astype({key: key_of(key).dtype for key in keys})
     return typed.assign(**{KEY_KNOWN: keys_known(typed, table, keys, unknown)})
 
 

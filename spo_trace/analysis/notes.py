@@ -41,6 +41,9 @@ class NoteCode(StrEnum):
     STACKS_NOT_COUNTED = "stacks-not-counted"
     SAMPLES_MISSING = "samples-missing"
     VERDICT = "verdict"
+    BLOCKED = "blocked"
+    NO_BLOCKERS = "no-blockers"
+    NOT_PLACED = "not-placed"
 
 
 class Note(NamedTuple):

@@ -4,6 +4,8 @@
 import pandas as pd
 
 from spo_trace.analysis.keys import KEY_TABLE
+from spo_trace.analysis.place_keys import PLACES
+from spo_trace.analysis.places import head_places
 from spo_trace.analysis.row_pages import base_pages_of
 from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.snapshots.reader import Snapshot
@@ -19,9 +21,11 @@ def record_bytes(rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.Series:
 
 
 def join_stacks(snap: Snapshot, table: str) -> pd.DataFrame:
-    """Return all rows of `table` (`pages` or `swap`) with `bytes` and every key of their stack."""
+    """Return all rows of `table` (`pages` or `swap`) with `bytes`, the head's place, and every key of their stack."""
     rows = snap.read(table)
     rows["bytes"] = record_bytes(rows, table, snap)
+    for name in PLACES:
+        rows[name] = head_places(rows, snap, name) if table == "pages" else pd.array([pd.NA] * len(rows), "Int64")
     of_stack = [name for name, key in KEY_TABLE.items() if key.of_stack]
     stacks = pd.DataFrame({name: _small(stack_text(snap.stacks, name)) for name in of_stack})
     return rows.join(stacks.take(rows["stack_id"].to_numpy("int64")).set_axis(rows.index))

@@ -5,7 +5,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from spo_trace.analysis.row_pages import base_pages_of
 from spo_trace.snapshots.meta import Origin
 from spo_trace.snapshots.reader import Snapshot
 
@@ -56,11 +55,11 @@ class SwapCache:
         """Return whether none of the rows passed to `pages` has flags, although there are rows."""
         return bool(self._rows) and not self._with_flags
 
-    def pages(self, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
-        """Return the base pages of each row of pages (with `size_columns` and `columns`) that count twice."""
+    def pages(self, rows: pd.DataFrame, sizes: pd.Series) -> npt.NDArray[np.int64]:
+        """Return the base pages of each row of pages (with `columns`) that count twice; `sizes`: all of each row."""
         if not self.columns:
             return np.zeros(len(rows), "int64")
-        return np.where(self.holds(rows), base_pages_of(rows, self._snap), 0).astype("int64")
+        return np.where(self.holds(rows), sizes, 0).astype("int64")
 
     def holds(self, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
         """Return whether each row of pages (with `columns`) counts twice."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pandas as pd
 
 from spo_trace import schema
-from spo_trace.analysis.keys import KEYS, Absent, Kind, key_of
+from spo_trace.analysis.keys import KEYS, Absent, Kind, is_key, key_of
 from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.analysis.where_size import check_length, check_size
 from spo_trace.analysis.where_syntax import EXAMPLE, check_bit_operators, not_python, unknown_column
@@ -41,7 +41,7 @@ class Condition:
         tree = _parsed(expression)
         self._names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         for name in sorted(self._names):
-            if name not in KEYS:
+            if not is_key(name):
                 raise unknown_column(name, KEYS, tree, expression)
         check_bit_operators(tree, expression)
         check_kinds(tree, expression)
@@ -61,7 +61,8 @@ class Condition:
         """Return the columns of `table` to read: those `needed` and those that the condition uses."""
         own = {key_of(name).column(table) for name in self._names}
         stack_id = {"stack_id"} if any(key_of(name).of_stack for name in self._names) else set()
-        return [name for name in schema.readable(table) if name in {*needed, *own, *stack_id}]
+        place = {"pfn", "order"} if any(key_of(name).of_place for name in self._names) else set()
+        return [name for name in schema.readable(table) if name in {*needed, *own, *stack_id, *place}]
 
     def keep(self, rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.DataFrame:
         """Return the rows of `table` that match the condition; missing values match no comparison."""

@@ -203,8 +203,9 @@ def export(
 ) -> None:
     """Write a snapshot to `outfile` in the format of another tool.
 
-    `format`: folded, speedscope, pprof or html, of the records that match `where`; csv, json or parquet: all records in
-    one flat table, with their size in `bytes`. In it, swp_entry and page_flags are hexadecimal text, exact in any tool;
+    `format`: folded, speedscope, pprof or html; csv, json or parquet: the records in one flat table, with their size in
+    `bytes`. `where`: only records that match it, by default all; by a place (docs/keys.md), those that have a part in
+    it, whole. In the flat table, swp_entry and page_flags are hexadecimal text, exact in any tool;
     in_table and alloc_order repeat where and order, which SQL reserves (docs/flat-table.md). `outfile`: a path (the
     file is private, appears when it is complete, and replaces an existing one only with `force`; `owner` and `mode` as
     for `snapshot`; a device or FIFO is written to), or a file open for writing: in text or binary mode for text formats
@@ -219,7 +220,7 @@ def export(
     from spo_trace.analysis.question import Question
     from spo_trace.exporting import export as write
 
-    check_export(format, where=where is not None, weight=weight, csv_safe=csv_safe)
+    check_export(format, weight=weight, csv_safe=csv_safe)
     question = Question.of([], where)
     access = access_given(owner, mode)
     found = opened(snap)

@@ -16,6 +16,8 @@ COMMANDS = (
     "watch",
     "trend",
     "verify",
+    "blockers",
+    "page",
     "export",
     "simulate",
     "demo",

@@ -4,7 +4,6 @@
 import datetime
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from spo_trace.collect.aggregates import aggregate_of, modified_at, read_aggrega
 from spo_trace.collect.blocks import Blocks
 from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.has_records import check_has_records
-from spo_trace.collect.machine_facts import facts_after, facts_before
+from spo_trace.collect.machine_facts import facts_after, facts_before, with_block_sizes
 from spo_trace.collect.read_log import Progress, ReadLog
 from spo_trace.collect.reading import MachineReading, check_swap_mode, read_machine
 from spo_trace.collect.rows import RowWriter
@@ -176,7 +175,7 @@ class _Collection:
         if self._aggregate is not None:
             read_aggregate(self._aggregate, self._source, self._stacks, stack_files, self._log, self._rows)
         else:
-            machine = replace(machine, pageblock_order=self._read_pages(swap.trace))
+            machine = with_block_sizes(self._source, machine, self._read_pages(swap.trace), self._warnings)
             stack_files.read_counts()
         swap_owner = swap.read(machine, self._rows, self._log, self._jobs)
         check_has_records(self._source, self._log, self._aggregate)

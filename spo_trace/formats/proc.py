@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TypedDict
 
 from spo_trace.formats.escape import escape
-from spo_trace.limits import MAX_ORDER, MAX_PROCESSES
+from spo_trace.limits import MAX_MEMORY_BYTES, MAX_ORDER, MAX_PROCESSES
 
 __all__ = [
     "FreeBlocks",
@@ -15,6 +15,7 @@ __all__ = [
     "Zone",
     "buddyinfo",
     "meminfo",
+    "memory_block_bytes",
     "one_line",
     "processes",
     "swaps",
@@ -82,6 +83,8 @@ _FREE_BLOCKS = re.compile(
 _PROCESS = re.compile(rb"^Pid:\t(\d{1,9})\n((?:[A-Z]\w*:.*\n)*)", re.MULTILINE)
 _KTHREADD = re.compile(rb"^Pid:\t2\nName:\tkthreadd$", re.MULTILINE)
 _START_TIME = re.compile(rb"^StartTime:\t(\d{1,15})$", re.MULTILINE)
+
+_BLOCK_SIZE = re.compile(rb"(?:0x)?([0-9a-f]{1,16})")
 
 # What uname -a prints after the machine: the operating system (coreutils and busybox, Alpine, Android), or "unknown"
 # for the processor.
@@ -162,6 +165,17 @@ def processes(text: bytes) -> dict[int, int]:
     if len(found) > MAX_PROCESSES or not _KTHREADD.search(text):
         return {}
     return {int(m[1]): int(start[1]) for m in found if (start := _START_TIME.search(m[2]))}
+
+
+def memory_block_bytes(text: bytes) -> int | None:
+    """Return the bytes of a memory block from /sys/devices/system/memory/block_size_bytes, None if it has none.
+
+    The kernel prints hexadecimal digits without a prefix, and refuses other sizes than powers of two
+    (memory_dev_init(), drivers/base/memory.c).
+    """
+    match = _BLOCK_SIZE.fullmatch(text.strip())
+    size = int(match[1], 16) if match else 0
+    return size if size.bit_count() == 1 and size <= MAX_MEMORY_BYTES else None
 
 
 def uname(text: bytes) -> Uname:

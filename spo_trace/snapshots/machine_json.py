@@ -4,7 +4,7 @@
 from dataclasses import asdict, replace
 
 from spo_trace.formats.proc import FreeBlocks, SwapArea, Zone
-from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER, MAX_ORDER
+from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER, MAX_MEMORY_BYTES, MAX_ORDER
 from spo_trace.snapshots.json_fields import JsonFields
 from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, counted_evidence
@@ -19,7 +19,8 @@ def read_machine(fields: JsonFields, version: int) -> MachineFacts:
         page_size=_page_size(fields, "page_size"),
         page_size_from=_page_size_from(fields, "page_size_from", version),
         page_size_evidence=[Evidence(_page_size(one, "size"), _page_size_from(one, "from", version)) for one in found],
-        pageblock_order=fields.number_or_none("pageblock_order"),
+        pageblock_order=_pageblock_order(fields),
+        memory_block_bytes=_memory_block_bytes(fields),
         host=fields.text_or_none("host"),
         kernel_release=fields.text_or_none("kernel_release"),
         kernel_version=fields.text_or_none("kernel_version"),
@@ -55,6 +56,20 @@ def _page_size(fields: JsonFields, key: str) -> int:
     size = fields.number(key)
     if size not in SIZES:
         raise fields.wrong(key, f"a page size from {SIZES[0]} to {SIZES[-1]}")
+    return size
+
+
+def _pageblock_order(fields: JsonFields) -> int | None:
+    order = fields.number_or_none("pageblock_order")
+    if order is not None and order > MAX_ORDER:
+        raise fields.wrong("pageblock_order", f"a whole number from 0 to {MAX_ORDER}")
+    return order
+
+
+def _memory_block_bytes(fields: JsonFields) -> int | None:
+    size = fields.number_or_none("memory_block_bytes")
+    if size is not None and (size > MAX_MEMORY_BYTES or size.bit_count() != 1):
+        raise fields.wrong("memory_block_bytes", f"a power of two up to {MAX_MEMORY_BYTES}")
     return size
 
 

@@ -152,14 +152,15 @@ class MachineFacts:
     """Describe the machine and its state while page_owner was read; None or empty for what is unknown.
 
     Sizes are in bytes, times in seconds since boot, `zoneinfo` in pages. `pageblock_order`: log2 of the pages in a
-    pageblock. `page_size_evidence`: each page size that was found, with its evidence. `processes`: PID → start time in
-    clock ticks (1/100 s) since boot.
+    pageblock. `memory_block_bytes`: the memory that is set offline at a time. `page_size_evidence`: each page size that
+    was found, with its evidence. `processes`: PID → start time in clock ticks (1/100 s) since boot.
     """
 
     page_size: int
     page_size_from: PageSizeFrom
     page_size_evidence: Sequence[Evidence] = ()
     pageblock_order: int | None = None
+    memory_block_bytes: int | None = None
     host: str | None = None
     kernel_release: str | None = None
     kernel_version: str | None = None

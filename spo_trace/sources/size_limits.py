@@ -19,7 +19,11 @@ __all__ = ["bounded"]
 _OF_FILE = {
     **dict.fromkeys(STACK_FILES, MAX_STACKS_FILE_BYTES),
     **dict.fromkeys(
-        ("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize", "handles"), MAX_ONE_LINE_BYTES
+        (
+            *("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize", "handles"),
+            "block_size_bytes",
+        ),
+        MAX_ONE_LINE_BYTES,
     ),
     "zoneinfo": MAX_ZONEINFO_BYTES,
     "processes": MAX_LIST_BYTES,

@@ -7,7 +7,7 @@ from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.missing import Why
 from spo_trace.formats.text import KernelText
 
-__all__ = ["OTHER_PATHS", "PATHS", "RECORD_FILES", "STACK_FILES", "TEXT_FILES", "Source"]
+__all__ = ["BLOCK_SIZE_FILES", "OTHER_PATHS", "PATHS", "RECORD_FILES", "STACK_FILES", "TEXT_FILES", "Source"]
 
 # Files of which read(2) returns one record, so that a comm cannot fake the end of a record.
 RECORD_FILES = ("page_owner", "swap_page_owner")
@@ -17,6 +17,9 @@ TEXT_FILES = (*RECORD_FILES, AggregateKind.PAGE_OWNER_SORT.value, AggregateKind.
 
 # The kernel's counts for each stack (page_owner_stacks/).
 STACK_FILES = ("show_stacks", "show_handles", "show_stacks_handles")
+
+# The sizes of pageblocks and of memory blocks. Without them, all else is read.
+BLOCK_SIZE_FILES = ("pagetypeinfo", "block_size_bytes")
 
 # The path of each file on the machine, relative to its root; a capture may have them flat, under these names.
 PATHS = {
@@ -32,6 +35,8 @@ PATHS = {
     "vmstat": "proc/vmstat",
     "buddyinfo": "proc/buddyinfo",
     "processes": "processes",
+    "pagetypeinfo": "proc/pagetypeinfo",
+    "block_size_bytes": "sys/devices/system/memory/block_size_bytes",
     "cmdline": "proc/cmdline",
     "uptime": "proc/uptime",
     "uptime-after": "proc/uptime-after",
