@@ -78,10 +78,12 @@ lint: $(DEV) ## ruff, mypy --strict, the layers of imports (.importlinter), and 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	tests/lint/checkpatch.sh spo_trace/native/*.[ch] spo_trace/native/collect/*.[ch] bpf/*.c tests/unit/native/*.[ch]
+	tests/lint/untracked.sh
 
-docs: $(READY) ## generate docs/commands.md from the help texts and docs/keys.md from the table of keys
+docs: $(READY) ## generate docs/commands.md from the help texts, docs/keys.md and docs/explain.md from tables
 	$(BIN)/python -m tests.docs.reference > docs/commands.md
 	$(BIN)/python -m tests.docs.keys > docs/keys.md
+	$(BIN)/python -m tests.docs.explain > docs/explain.md
 
 notebooks: $(NOTEBOOKS) ## run the notebooks and update their output
 	$(BIN)/python -m tests.docs.notebooks

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         relate,
         verdicts,
     )
+    from spo_trace.api.explanations import explain
+    from spo_trace.api.places import blockers, page
     from spo_trace.api.series import series, trend, watch
     from spo_trace.api.snapshot import Snapshot, snapshot
     from spo_trace.api.snapshot import open as open
@@ -41,10 +43,13 @@ __all__ = [
     "ages",
     "attribute",
     "balance",
+    "blockers",
     "changes",
     "diff",
+    "explain",
     "export",
     "export_diff",
+    "page",
     "relate",
     "series",
     "snapshot",
@@ -55,8 +60,11 @@ __all__ = [
 
 _HOMES = {
     "Sample": "sampling.samples",
+    "explain": "api.explanations",
     "Snapshot": "api.snapshot",
+    "blockers": "api.places",
     "open": "api.snapshot",
+    "page": "api.places",
     "series": "api.series",
     "snapshot": "api.snapshot",
     "trend": "api.series",

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Export a snapshot, or the difference of two, in the formats of other tools. Calls both analysis and reporters."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TextIO
 
 import pandas as pd
+import pyarrow as pa
 
 from spo_trace.analysis.ages import AGES, ages
 from spo_trace.analysis.attribution import attribute, record_columns
@@ -19,6 +20,9 @@ from spo_trace.analysis.totals import totals
 from spo_trace.analysis.verdicts import verified
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import Argument, SpoTraceError
+from spo_trace.findings.documents import html
+from spo_trace.findings.explain import explained_columns
+from spo_trace.findings.finding import Explanation
 from spo_trace.reporters.html.rows import STACK_KEYS
 from spo_trace.snapshots.in_memory import in_memory
 from spo_trace.snapshots.reader import Snapshot
@@ -36,10 +40,12 @@ def export(
     *,
     weight: str = "total",
     csv_safe: bool = False,
+    found: Explanation | None = None,
 ) -> None:
     """Write the records that match the question's condition to `outfile` (UTF-8; pprof and parquet to its `.buffer`).
 
-    `format`, `weight` and `csv_safe` as for `spo.export`; each format has its own keys.
+    `format`, `weight` and `csv_safe` as for `spo.export`; each format has its own keys. `found`: the findings of
+    an HTML report.
     """
     match format:
         case "folded":
@@ -61,9 +67,9 @@ def export(
             taken_at, unknown = snap.meta.machine.taken_at, unknown_amounts(snap, question.condition)
             render_pprof(table, outfile.buffer, taken_at=taken_at, comments=comments, unknown=unknown)
         case "html":
-            _export_html(snap, outfile, question)
+            _export_html(snap, outfile, question, found)
         case _:
-            _export_records(snap, format, outfile, csv_safe=csv_safe)
+            _export_records(record_tables(snap, question.condition), format, outfile, csv_safe=csv_safe)
 
 
 # An unknown amount must not be written as 0.
@@ -79,29 +85,30 @@ def _check_known(snap: Snapshot, weight: str, unknown: Collection[str]) -> None:
         )
 
 
-def _export_records(snap: Snapshot, format: str, outfile: TextIO, *, csv_safe: bool) -> None:
+def _export_records(records: Iterator[pa.Table], format: str, outfile: TextIO, *, csv_safe: bool) -> None:
     from spo_trace.reporters.csv_file import render_csv
     from spo_trace.reporters.json_file import render_json
     from spo_trace.reporters.parquet_file import render_parquet
 
     if format == "parquet":
-        render_parquet(record_tables(snap), records_schema(), outfile.buffer)
+        render_parquet(records, records_schema(), outfile.buffer)
     elif format == "csv":
-        render_csv(text_frames(record_tables(snap)), outfile, safe=csv_safe)
+        render_csv(text_frames(records), outfile, safe=csv_safe)
     else:
-        render_json(text_frames(record_tables(snap)), outfile)
+        render_json(text_frames(records), outfile)
 
 
-def html_columns(*questions: Question) -> dict[str, list[str]]:
-    """Return the columns of each table that the HTML reports on these questions need."""
+def html_columns(*questions: Question, explained: bool = False) -> dict[str, list[str]]:
+    """Return the columns of each table that the HTML reports on these questions need; `explained`: with findings."""
     every = [*questions, *(one.grouped_by([*STACK_KEYS, "memcg"]) for one in questions)]
     columns = {table: {"ts_nsec", *names} for table, names in BALANCE_COLUMNS.items()}
     for table, names in columns.items():
         names.update(name for one in every for name in record_columns(one, table))
+        names.update(explained_columns(table) if explained else ())
     return {table: sorted(names) for table, names in columns.items()}
 
 
-def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
+def _export_html(snap: Snapshot, outfile: TextIO, question: Question, found: Explanation | None) -> None:
     from spo_trace.reporters.html.report import ReportTables, render_report
 
     snap = in_memory(snap, html_columns(question))
@@ -118,6 +125,7 @@ def _export_html(snap: Snapshot, outfile: TextIO, question: Question) -> None:
         outfile,
         title=f"Memory of {_machine(snap)}",
         facts=_facts(snap, question.condition),
+        findings="" if found is None else html(found),
         notes=[note.text for note in (*input_notes(snap), *snapshot_notes(snap, question, totals(tables.stacks)))],
         version=__version__,
         unknown=unknown_amounts(snap, question.condition),

@@ -17,6 +17,10 @@ MAX_WHERE_OPERATORS = 100
 # Characters of a size, such as 1.5GiB: 2**64 has 20 digits, and Python refuses to convert more than 4,300.
 MAX_SIZE_CHARACTERS = 40
 
+# Rows that are added where allocations are split at the boundaries of pageblocks, memory blocks or ranges: 32 TiB of
+# huge pages of 1 GiB in pageblocks of 2 MiB. Each row takes some 100 bytes of memory.
+MAX_SPLIT_ROWS = 1 << 24
+
 # File names
 
 # A file name in Linux's file systems (NAME_MAX of linux/limits.h).
@@ -27,6 +31,10 @@ MAX_PATH_BYTES = 4096
 
 # Entries of a directory that are looked at. A capture has 30, a directory of captures or snapshots a few thousand.
 MAX_DIRECTORY_ENTRIES = 10_000
+
+# Bytes at the beginning of a file of any name that show what it is. The first block of a compressed file must be
+# complete: a block of lz4 has up to 4 MiB, one of bz2 900 kB.
+SNIFFED_BYTES = 5 << 20
 
 # Records of page_owner
 
@@ -49,6 +57,10 @@ MAX_LISTED_SHARE = 2
 
 # nr_base_pages of page_owner_stacks is an int (stack_print(), mm/page_owner.c), negative if its refcount is saturated.
 COUNT_RANGE = (-(1 << 31), (1 << 31) - 1)
+
+# Allocations or base pages of one row of an aggregate: more pages of 4 KiB do not fit into MAX_MEMORY_BYTES.
+# page_owner_sort itself counts in an int.
+MAX_AGGREGATE_COUNT = MAX_MEMORY_BYTES >> 12
 
 # Lines of one record that are read. A kernel prints up to 22: two, 16 frames, and four after them. Messages of the
 # kernel may interrupt a record in a log. In a larger number of lines, time is spent for nothing.
@@ -94,6 +106,9 @@ MAX_LIST_BYTES = 64 << 20
 # Files with 8 bytes for each PFN (kpagecgroup): those of 2 TiB in pages of 4 KiB. A hole of a sparse file, with a
 # record of an absurd PFN, is read up to here.
 MAX_PFN_FILE_BYTES = 4 << 30
+
+# Processes whose start times are in snapshot.json, 25 bytes each: of more, none are. Linux has 32,768 by default.
+MAX_PROCESSES = 1 << 18
 
 # The message of one NAME.err file, or of `cat`: a path and an error.
 MAX_ERROR_BYTES = 200

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import pyarrow as pa
 
 __all__ = [
+    "AGGREGATES",
+    "AGGREGATE_COLUMNS",
+    "AGGREGATE_TABLES",
     "ALL_TABLES",
     "HEXADECIMAL",
     "KERNEL_OWNER",
@@ -25,6 +28,7 @@ __all__ = [
     "TABLES",
     "Column",
     "for_pandas",
+    "readable",
     "with_page_columns",
 ]
 
@@ -119,6 +123,15 @@ KERNEL_OWNER_COLUMNS = (
     Column("kernel_stack_id", pa.uint32(), True, _KERNEL, "restored pages: stack in page_owner, row of stacks"),
 )
 
+_AGGREGATE = "aggregates"
+
+AGGREGATE_COLUMNS = (
+    Column("allocations", pa.int64(), True, _AGGREGATE, "aggregates: number of allocations that the row stands for"),
+    Column("base_pages", pa.int64(), True, _AGGREGATE, "aggregates: base pages in memory that the row stands for"),
+    Column("allocator", _NAME, True, "page_owner_sort", "aggregates: CMA, SLAB, VMALLOC, OTHERS or several of them"),
+    Column("event", _NAME, True, "dump_page", "dumps of single pages: `allocated` or `freed`, of which the stack is"),
+)
+
 _SWAP = "swap_page_owner"
 
 SWAP_COLUMNS = (
@@ -204,8 +217,14 @@ KEY_KNOWN = "key_known"
 # The tables of every snapshot.
 TABLES = {"pages": pa.schema([*PAGES, *KERNEL_OWNER]), "swap": SWAP, "stacks": STACKS}
 
+# What a snapshot of an aggregate has in place of pages: the same columns, null where the aggregate does not tell.
+AGGREGATES = pa.schema(
+    [*(field.with_nullable(field.nullable or field.name != "stack_id") for field in PAGES), *_schema(AGGREGATE_COLUMNS)]
+)
+AGGREGATE_TABLES = {"aggregates": AGGREGATES, "swap": SWAP, "stacks": STACKS}
+
 # Also those of some snapshots: sites if /proc/allocinfo was read.
-ALL_TABLES = TABLES | {"sites": SITES}
+ALL_TABLES = TABLES | AGGREGATE_TABLES | {"sites": SITES}
 
 
 # pandas' names of its nullable types.
@@ -234,6 +253,12 @@ def for_pandas(table: pa.Schema) -> pa.Schema:
     ]
     metadata = {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": "2.2.0"}
     return table.with_metadata({"pandas": json.dumps(metadata)})
+
+
+def readable(table: str) -> list[str]:
+    """Return the columns of `table` (`pages`, `swap` or `stacks`) that any snapshot can be asked for."""
+    names: list[str] = TABLES[table].names
+    return [*names, *(column.name for column in AGGREGATE_COLUMNS)] if table == "pages" else names
 
 
 def with_page_columns(names: Collection[str]) -> dict[str, pa.Schema]:

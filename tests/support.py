@@ -110,6 +110,8 @@ MACHINE: Files = {
     "boot_id": b"11111111-2222-3333-4444-555555555555\n",
     "uptime": b"100.00 1.00\n",
     "cmdline": b"page_owner=on\n",
+    "pagetypeinfo": b"Page block order: 9\nPages per block:  512\n",
+    "block_size_bytes": b"8000000\n",
 }
 
 CODECS = {"gz": "gzip", "xz": "xz", "zst": "zstd", "lz4": "lz4", "bz2": "bz2"}

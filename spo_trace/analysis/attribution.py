@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from spo_trace.analysis.keys import KEY_TABLE, SITE, Absent, key_of, owner_columns
+from spo_trace.analysis.keys import SITE, Absent, key_of, owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, evidence, keys_known, unknown_amounts, unknown_keys
 from spo_trace.analysis.memcg_names import with_paths
 from spo_trace.analysis.order import Orders, sort_rows
+from spo_trace.analysis.places import Places
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.row_pages import base_pages_of, size_columns
 from spo_trace.analysis.sites import is_by_site, site_amounts
 from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
@@ -53,6 +55,9 @@ def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
     memory are known (/proc/allocinfo), and a column `calls` follows the total. If the kernel prints no
     page flags, the swap cache is missing and counts twice in the total. Only rows that match the question's condition
     are counted.
+
+    By a place (pageblock, memory_block, pfn_range_SIZE), an allocation that spans several is split: each has the pages
+    in it. The same holds for a condition on a place.
     """
     keys = question.keys
     if is_by_site(keys):
@@ -92,7 +97,8 @@ def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None
     sums = _sum_pages(pd.concat(parts, ignore_index=True), owners)
     for name in AMOUNT_OF.values():
         pages = sums[f"{name}_pages"]
-        if name in known and not (pages.any() and unknown_keys(snap, known[name], question.keys)):
+        counts_all = snap.meta.aggregate is None or name != "mem"
+        if counts_all and name in known and not (pages.any() and unknown_keys(snap, known[name], question.keys)):
             sums[f"{name}_pages"] = pages.fillna(0)
     both = len(known) == len(AMOUNT_OF) and not cache.is_unknown
     cached = sums["swap_cache_pages"].fillna(0).where(sums["mem_pages"].notna())
@@ -107,20 +113,22 @@ def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, c
     through_stack = [key for key in keys if key_of(key).of_stack]
     group_by = _groups(table, keys)
     needed = [*group_by, *(column for column, _ in derived.values())]
-    needed += ["order", *cache.columns] if table == "pages" else _COUNTED["swap"]
+    places = Places(snap, [*keys, *condition.names] if table == "pages" else [])
+    needed += [*size_columns(snap), *places.columns, *cache.columns] if table == "pages" else _COUNTED["swap"]
     parts = []
     for found in snap.dataframes(table, condition.columns(table, needed)):
         batch = with_paths(found)
         if "bytes" in keys or "bytes" in condition.names:
-            batch["bytes"] = record_bytes(batch, snap.page_size)
-        rows = condition.keep(batch, table, snap)
+            batch["bytes"] = record_bytes(batch, table, snap)
+        rows = condition.keep(places.split(batch), table, snap)
         counted = rows[group_by].copy()
         for name, (column, group) in derived.items():
             counted[name] = group(rows[column])
         counted[_PAGES] = pd.NA
         if table == "pages":
-            counted["mem_pages"] = 2 ** rows["order"].astype("int64")
-            counted["swap_cache_pages"] = cache.pages(rows)
+            sizes = base_pages_of(rows, snap)
+            counted["mem_pages"] = sizes
+            counted["swap_cache_pages"] = cache.pages(rows, sizes)
         else:
             counted["swap_pages"] = 1
         parts.append(_joinable(_sum_pages(counted, [*group_by, *derived])))
@@ -141,7 +149,7 @@ def _with_known(snap: Snapshot, table: str, sums: pd.DataFrame, keys: list[str])
             sums[key] = None
         elif key_of(key).column(table) is None and not key_of(key).of_stack:
             sums[key] = False if key_of(key).absent_in(table) is Absent.FALSE else None
-    typed = sums.astype({key: KEY_TABLE[key].dtype for key in keys})
+    typed = sums.astype({key: key_of(key).dtype for key in keys})
     return typed.assign(**{KEY_KNOWN: keys_known(typed, table, keys, unknown)})
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of
+from spo_trace.analysis.row_pages import base_pages_of, size_columns
 from spo_trace.snapshots.meta import Origin
 from spo_trace.snapshots.reader import Snapshot
 
@@ -71,10 +72,10 @@ def listed_pages(snap: Snapshot) -> Listed:
     swap_owner = snap.meta.swap_owner
     probed = swap_owner.origin is Origin.BPF
     restored = ["kernel_stack_id", "kernel_ts_nsec"] if probed else []
-    pages = snap.read("pages", ["order", "stack_id", "ts_nsec", *restored])
+    pages = snap.read("pages", [*size_columns(snap), "stack_id", "ts_nsec", *restored])
     swap = snap.read("swap", ["swap_type", "stack_id"])
     by_stack = pd.DataFrame(index=snap.stacks["stack_id"].astype("int64"))
-    base_pages = 2 ** pages["order"].astype("int64")
+    base_pages = base_pages_of(pages, snap)
     by_stack["mem_pages"] = base_pages.groupby(pages["stack_id"].astype("int64")).sum()
     by_stack["swap_pages"] = swap.groupby(swap["stack_id"].astype("int64")).size()
     by_stack["counted_pages"] = by_stack["mem_pages"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The difference of two snapshots: which owners grew or shrank, by how much, and how fast."""
 
+import datetime
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from spo_trace.snapshots.meta import Meta
 from spo_trace.snapshots.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Relation", "diff", "relate", "seconds_between"]
+__all__ = ["Relation", "diff", "relate", "sample_seconds", "seconds_between"]
 
 _AMOUNTS = ("mem", "swap")
 
@@ -149,6 +150,15 @@ def relate(a: Snapshot, b: Snapshot) -> Relation:
 def seconds_between(a: Meta, b: Meta) -> float | None:
     """Return the seconds from snapshot `a` to `b`, None unless both are of one boot and have a time."""
     return _seconds(a, b) if _same_boot(a, b) else None
+
+
+def sample_seconds(a: Meta, b: Meta) -> float | None:
+    """Return the seconds between two samples; between aggregates, which have no times, those between their files."""
+    seconds = seconds_between(a, b)
+    if seconds is not None or a.modified_at is None or b.modified_at is None:
+        return seconds
+    times = [datetime.datetime.fromisoformat(text) for text in (a.modified_at, b.modified_at)]
+    return (times[1] - times[0]).total_seconds()
 
 
 # A capture made by hand may have no boot_id. Then its oldest allocation (page_owner's own first pages) identifies the

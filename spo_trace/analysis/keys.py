@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.analysis.arguments import names_of
+from spo_trace.analysis.place_keys import PLACES, RANGE_MEANING, is_range, lacks_size, range_bytes
 from spo_trace.errors import UsageError
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Key",
     "Kind",
     "check_keys",
+    "is_key",
     "key_of",
     "owner_columns",
     "same_key",
@@ -51,6 +53,7 @@ class Key(NamedTuple):
     the row's stack instead. `dtype` is the pandas dtype of its column; a tuple of frames is an object. `meaning` is one
     line for the documentation. `absent_in_pages` and `absent_in_swap`: what a missing value means there, if the kernel
     prints the key at all. `printed_with`: the column of pages that has values on every kernel that prints the key.
+    `of_place`: the key is a place in physical memory, computed from the PFN.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Key(NamedTuple):
     absent_in_pages: Absent = Absent.UNKNOWN
     absent_in_swap: Absent = Absent.UNKNOWN
     printed_with: str | None = None
+    of_place: bool = False
 
     def column(self, table: str) -> str | None:
         """Return the column of `table` (`pages` or `swap`) for this key, None if the table lacks it."""
@@ -94,7 +98,13 @@ _MEANINGS = {
 
 # Not a column, but computed for each row: 2**order pages in memory, one page in swap.
 _BYTES = Key(
-    "bytes", Kind.NUMBER, "bytes", "bytes", False, "Int64", "size of the allocation in bytes; in swap, of one page"
+    "bytes",
+    Kind.NUMBER,
+    "bytes",
+    "bytes",
+    False,
+    "Int64",
+    "size of the allocation in bytes; in swap, of one page; in an aggregate, of all that it counts",
 )
 
 # Keys whose missing values have another meaning than "unknown", in pages and in swap. A page may be charged to no
@@ -133,11 +143,13 @@ _ALIASES = {"type": "swap_type"}
 def _table() -> dict[str, Key]:
     pages, swap = schema.TABLES["pages"], schema.SWAP
     of_frames = [Key(n, Kind.TEXT, None, None, True, _dtype(n, pa.string()), text) for n, text in _OF_FRAMES.items()]
+    pages = pa.schema([*pages, *(schema.AGGREGATES.field(column.name) for column in schema.AGGREGATE_COLUMNS)])
     columns = [_of_column(field, pages, swap) for field in [*pages, *(f for f in swap if f.name not in pages.names)]]
     stacks = [_of_column(field, pages, swap) for field in schema.STACKS if not pa.types.is_list(field.type)]
-    known = {key.name: key for key in [*columns, _BYTES, *of_frames]}
+    places = [_of_place(name, meaning) for name, meaning in PLACES.items()]
+    known = {key.name: key for key in [*columns, _BYTES, *places, *of_frames]}
     known |= {key.name: key for key in stacks if key.name not in known}
-    known = {name: _with_absent(key) for name, key in known.items()}
+    known = {name: key if key.of_place else _with_absent(key) for name, key in known.items()}
     for alias, name in _ALIASES.items():
         known[alias] = known[name]._replace(name=alias, meaning=f"another name for {name}")
     return known
@@ -149,6 +161,22 @@ def _of_column(field: pa.Field, pages: pa.Schema, swap: pa.Schema) -> Key:
     meaning = _MEANINGS.get(field.name, field.metadata[b"meaning"].decode())
     of_stack = not in_pages and not in_swap
     return Key(field.name, _kind(field.type), in_pages, in_swap, of_stack, _dtype(field.name, field.type), meaning)
+
+
+# Swap is at no place in memory. A page without a PFN is at an unknown one.
+def _of_place(name: str, meaning: str) -> Key:
+    return Key(
+        name,
+        Kind.NUMBER,
+        name,
+        None,
+        False,
+        "Int64",
+        meaning,
+        absent_in_swap=Absent.NONE,
+        printed_with="pfn",
+        of_place=True,
+    )
 
 
 def _with_absent(key: Key) -> Key:
@@ -181,7 +209,7 @@ def check_keys(by: str | Iterable[str]) -> list[str]:
     if keys == [SITE]:
         return keys
     for place, key in enumerate(keys):
-        if key not in KEY_TABLE:
+        if not is_key(key):
             if key == SITE:
                 hint = f"the kernel counts sites apart from pages: use {SITE} alone"
                 raise UsageError(f"{SITE} can't be combined with other keys", hint=hint)
@@ -195,9 +223,16 @@ def check_keys(by: str | Iterable[str]) -> list[str]:
     return keys
 
 
+def is_key(name: str) -> bool:
+    """Return whether there is a key with this name; raise UsageError for a range whose size is missing or invalid."""
+    if lacks_size(name):
+        range_bytes(name)
+    return name in KEY_TABLE or is_range(name)
+
+
 def key_of(name: str) -> Key:
     """Return the key with this name, which must exist."""
-    return KEY_TABLE[name]
+    return _of_place(name, RANGE_MEANING) if is_range(name) else KEY_TABLE[name]
 
 
 def owner_columns(keys: Sequence[str]) -> list[str]:

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from spo_trace import schema
+from spo_trace.analysis.aggregate_keys import aggregate_has
 from spo_trace.analysis.keys import SITE, Absent, key_of
+from spo_trace.analysis.places import check_known, place_pages
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
@@ -41,6 +43,10 @@ def unknown_keys(snap: Snapshot, table: str, names: Iterable[str]) -> list[str]:
 
 def _is_known(snap: Snapshot, table: str, name: str) -> bool:
     key = key_of(name)
+    if table == "pages" and snap.meta.aggregate is not None:
+        return aggregate_has(snap, key)
+    if key.of_place and table == "pages" and place_pages(snap, name) is None:
+        return False
     if key.of_stack:
         return name not in schema.STACKS.names or bool(snap.stacks[name].notna().any())
     if key.column(table) is None:
@@ -65,8 +71,9 @@ def unknown_amounts(snap: Snapshot, condition: Condition) -> tuple[str, ...]:
 def unselected(snap: Snapshot, condition: Condition) -> list[Unselected]:
     """Return the tables from which a condition cannot select, because it uses keys that are unknown there.
 
-    Raise SpoTraceError if it cannot select from any table with known owners.
+    Raise SpoTraceError if it cannot select from any table with known owners, or by a place whose size is unknown.
     """
+    check_known(snap, sorted(condition.names))
     tables = [table for table, amount in AMOUNT_OF.items() if amount not in snap.meta.unknown_amounts]
     found = [Unselected(table, unknown_keys(snap, table, sorted(condition.names))) for table in tables]
     found = [one for one in found if one.keys]

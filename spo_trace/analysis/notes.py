@@ -17,6 +17,7 @@ class NoteCode(StrEnum):
     ROWS_LEFT_OUT = "rows-left-out"
     TOTAL = "total"
     SWAP_UNKNOWN = "swap-owners-unknown"
+    KERNEL_COUNTS = "kernel-counts"
     NOT_COMPARED = "not-compared"
     MEMORY_UNKNOWN = "memory-owners-unknown"
     SWAP_CACHE = "swap-cache"
@@ -36,9 +37,13 @@ class NoteCode(StrEnum):
     CHANGES = "changes"
     NO_DIFFERENCE = "no-difference"
     SAMPLES = "samples"
+    FILE_TIMES = "file-times"
     STACKS_NOT_COUNTED = "stacks-not-counted"
     SAMPLES_MISSING = "samples-missing"
     VERDICT = "verdict"
+    BLOCKED = "blocked"
+    NO_BLOCKERS = "no-blockers"
+    NOT_PLACED = "not-placed"
     SITES_INEXACT = "sites-inexact"
 
 

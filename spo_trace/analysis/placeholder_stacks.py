@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
+from spo_trace.analysis.row_pages import base_pages_of, size_columns
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.stacks.frames import function_name
 
@@ -49,8 +50,8 @@ def placeholder_pages(snap: Snapshot) -> dict[Placeholder, int]:
 
 def _pages_of(snap: Snapshot, stack_ids: list[int]) -> int:
     pages = 0
-    for batch in snap.dataframes("pages", ["order", "stack_id"]):
-        pages += int((2 ** batch["order"][batch["stack_id"].isin(stack_ids)].astype("int64")).sum())
+    for batch in snap.dataframes("pages", [*size_columns(snap), "stack_id"]):
+        pages += int(base_pages_of(batch, snap)[batch["stack_id"].isin(stack_ids)].sum())
     for batch in snap.dataframes("swap", ["stack_id"]):
         pages += int(batch["stack_id"].isin(stack_ids).sum())
     return pages

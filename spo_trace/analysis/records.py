@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every record of a snapshot in one flat table, for export to other tools."""
+"""The records of a snapshot in one flat table, for export to other tools."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from spo_trace import schema
+from spo_trace.analysis.known_keys import unselected
+from spo_trace.analysis.matching import Matching
 from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.analysis.swap_cache import SwapCache
+from spo_trace.analysis.where import Condition
 from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["record_tables", "records_schema", "text_frames"]
+__all__ = ["memory_rows", "record_tables", "records_schema", "text_frames"]
 
 _OF_STACK = ("stack_hash", "caller", "module", "category", "stack")
 
@@ -25,6 +29,8 @@ _ALIASES = {"in_table": "where", "alloc_order": "order"}
 _HEXADECIMAL_IN_TEXT = ("free_ts_nsec", "kernel_ts_nsec")
 
 _BATCH = 1 << 16
+
+_ALL = Condition(None)
 
 
 def records_schema() -> pa.Schema:
@@ -56,15 +62,49 @@ def _plain_type(field: pa.Field) -> pa.DataType:
     return field.type.value_type if pa.types.is_dictionary(field.type) else field.type
 
 
-def record_tables(snap: Snapshot) -> Iterator[pa.Table]:
-    """Yield all records of memory (`where` = memory), then of swap, with their stacks, in tables of bounded size."""
-    stacks = {name: pa.array(stack_text(snap.stacks, name), pa.string()) for name in _OF_STACK}
-    cache = SwapCache(snap)
-    for batch in snap.batches("pages", _BATCH):
+def record_tables(snap: Snapshot, condition: Condition = _ALL) -> Iterator[pa.Table]:
+    """Yield the records of memory (`where` = memory), then of swap, with their stacks, in tables of bounded size.
+
+    Only those that match the condition; none of a table that lacks a key of it. Raise SpoTraceError if both lack one.
+    There is at least one table.
+    """
+    left_out = {one.table for one in unselected(snap, condition)}
+    tables = []
+    if "pages" not in left_out:
+        tables.append(memory_rows(snap, _selected(snap, "pages", condition)))
+    if "swap" not in left_out:
+        tables.append(_swap_rows(snap, _selected(snap, "swap", condition)))
+    any_rows = False
+    for table in chain(*tables):
+        if table.num_rows:
+            any_rows = True
+            yield table
+    if not any_rows:
+        yield records_schema().empty_table()
+
+
+def memory_rows(snap: Snapshot, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yield records of memory, with all columns of pages, as rows of the flat table."""
+    stacks, cache = _stack_texts(snap), SwapCache(snap)
+    for batch in batches:
         yield _joined(batch, "memory", stacks, snap.page_size, in_swap_cache=_in_swap_cache(batch, cache))
-    for batch in snap.batches("swap", _BATCH):
+
+
+def _swap_rows(snap: Snapshot, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    stacks = _stack_texts(snap)
+    for batch in batches:
         unknown = pa.nulls(batch.num_rows, pa.bool_())
         yield _joined(batch, "swap", stacks, snap.page_size, in_swap_cache=unknown)
+
+
+def _stack_texts(snap: Snapshot) -> dict[str, pa.Array]:
+    return {name: pa.array(stack_text(snap.stacks, name), pa.string()) for name in _OF_STACK}
+
+
+def _selected(snap: Snapshot, table: str, condition: Condition) -> Iterator[pa.RecordBatch]:
+    matching = Matching(snap, table, condition)
+    for batch in snap.batches(table, _BATCH):
+        yield batch if condition.text is None else batch.filter(pa.array(matching.rows(batch)))
 
 
 def _in_swap_cache(batch: pa.RecordBatch, cache: SwapCache) -> pa.Array:
@@ -78,11 +118,10 @@ def _joined(
     batch: pa.RecordBatch, where: str, stacks: dict[str, pa.Array], page_size: int, *, in_swap_cache: pa.Array
 ) -> pa.Table:
     rows = batch.num_rows
-    order = batch.column("order") if "order" in batch.schema.names else pa.array([0] * rows, pa.uint8())
     derived = {
         "where": pa.array([where] * rows, pa.string()),
         "page_size": pa.array([page_size] * rows, pa.uint32()),
-        "bytes": pc.shift_left(pa.array([page_size] * rows, pa.uint64()), order.cast(pa.uint64())),
+        "bytes": pc.multiply(_base_pages(batch), pa.scalar(page_size, pa.uint64())),
         "in_swap_cache": in_swap_cache,
         **{name: texts.take(batch.column("stack_id")) for name, texts in stacks.items()},
     }
@@ -97,6 +136,13 @@ def _joined(
         else:
             columns.append(_hexadecimal(column) if name in schema.HEXADECIMAL else column.cast(field.type))
     return pa.table(columns, schema=records_schema())
+
+
+def _base_pages(batch: pa.RecordBatch) -> pa.Array:
+    if "base_pages" in batch.schema.names:
+        return batch.column("base_pages").cast(pa.uint64())
+    one = pa.array([1] * batch.num_rows, pa.uint64())
+    return pc.shift_left(one, batch.column("order").cast(pa.uint64())) if "order" in batch.schema.names else one
 
 
 def _hexadecimal(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -12,6 +12,7 @@ from spo_trace.analysis.question import Question
 from spo_trace.analysis.shared_names import shared_name_notes
 from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.errors import spelled
+from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.reporters.format import counted, format_share, format_size
 from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.reader import Snapshot
@@ -49,7 +50,7 @@ def input_notes(snap: Snapshot, side: str = "") -> list[Note]:
 def snapshot_notes(snap: Snapshot, question: Question, total: Mapping[str, int | None]) -> list[Note]:
     """Return notes on how to read the answer to a question; `total`: its sums, from `analysis.totals`."""
     notes = [*placeholder_notes(snap), *key_notes(snap, question), *shared_name_notes(snap, question.keys)]
-    notes += not_compared_notes(snap)
+    notes += [*not_compared_notes(snap), *_kernel_counts_notes(snap)]
     if swap := swap_note(snap):
         notes.append(Note(NoteCode.SWAP_UNKNOWN, swap))
     if "mem" in snap.meta.unknown_amounts:
@@ -67,6 +68,13 @@ def not_compared_notes(snap: Snapshot) -> Iterator[Note]:
     if meta.method is Method.MEMORY and meta.compared is None:
         text = f"The owners are from kernel memory, which was not compared with page_owner ({meta.method_why})"
         yield Note(NoteCode.NOT_COMPARED, text)
+
+
+# See counts_lack_stacks() (sampling/method.py).
+def _kernel_counts_notes(snap: Snapshot) -> Iterator[Note]:
+    if snap.meta.aggregate in (AggregateKind.SHOW_STACKS, AggregateKind.SHOW_HANDLES):
+        text = "The kernel's counts lack most slab since Linux 6.17.6, and include swap with page_owner=on,swap"
+        yield Note(NoteCode.KERNEL_COUNTS, text)
 
 
 _RECORDS = {"pages": "memory", "swap": "swap"}

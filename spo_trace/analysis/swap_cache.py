@@ -36,6 +36,7 @@ class SwapCache:
     COLUMNS = ("page_flag_names",)
 
     def __init__(self, snap: Snapshot) -> None:
+        self._snap = snap
         origin = snap.meta.swap_owner.origin
         self.columns: tuple[str, ...] = ()
         self._rows = self._with_flags = 0
@@ -54,11 +55,11 @@ class SwapCache:
         """Return whether none of the rows passed to `pages` has flags, although there are rows."""
         return bool(self._rows) and not self._with_flags
 
-    def pages(self, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
-        """Return the base pages of each row of pages (with order and `columns`) that count twice."""
+    def pages(self, rows: pd.DataFrame, sizes: pd.Series) -> npt.NDArray[np.int64]:
+        """Return the base pages of each row of pages (with `columns`) that count twice; `sizes`: all of each row."""
         if not self.columns:
             return np.zeros(len(rows), "int64")
-        return np.where(self.holds(rows), 2 ** rows["order"].astype("int64"), 0).astype("int64")
+        return np.where(self.holds(rows), sizes, 0).astype("int64")
 
     def holds(self, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
         """Return whether each row of pages (with `columns`) counts twice."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pandas as pd
 
 from spo_trace import schema
-from spo_trace.analysis.keys import KEYS, Absent, Kind, key_of
+from spo_trace.analysis.keys import KEYS, Absent, Kind, is_key, key_of
 from spo_trace.analysis.memcg_names import with_memcg_columns
 from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.analysis.where_size import check_length, check_size
@@ -42,7 +42,7 @@ class Condition:
         tree = _parsed(expression)
         self._names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         for name in sorted(self._names):
-            if name not in KEYS:
+            if not is_key(name):
                 raise unknown_column(name, KEYS, tree, expression)
         check_bit_operators(tree, expression)
         check_kinds(tree, expression)
@@ -62,8 +62,9 @@ class Condition:
         """Return the columns of `table` to read: those `needed` and those that the condition uses."""
         own = {key_of(name).column(table) for name in self._names}
         stack_id = {"stack_id"} if any(key_of(name).of_stack for name in self._names) else set()
-        wanted = with_memcg_columns(table, {*needed, *filter(None, own), *stack_id})
-        return [name for name in schema.TABLES[table].names if name in wanted]
+        place = {"pfn", "order"} if any(key_of(name).of_place for name in self._names) else set()
+        wanted = with_memcg_columns(table, {*needed, *filter(None, own), *stack_id, *place})
+        return [name for name in schema.readable(table) if name in wanted]
 
     def keep(self, rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.DataFrame:
         """Return the rows of `table` that match the condition; missing values match no comparison."""

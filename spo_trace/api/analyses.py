@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from spo_trace.analysis.arguments import amount_of, names_of
 from spo_trace.api.destinations import Destination, destination
-from spo_trace.api.snapshot import SnapshotLike, access_given, opened
+from spo_trace.api.snapshot import SnapshotLike, access_given, given_name, opened
 from spo_trace.errors import Argument, UsageError
 from spo_trace.reporters.export_formats import BINARY_FORMATS, check_export
+from spo_trace.snapshots.reader import Snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from spo_trace.analysis.diff import Relation
     from spo_trace.analysis.diff_summary import Changes
+    from spo_trace.findings.finding import Explanation
     from spo_trace.reporters.notebook import Table
 
 __all__ = [
@@ -50,12 +52,14 @@ def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: st
        comm  mem_pages  swap_pages
     0  huge        512         512
     """
+    from spo_trace.analysis.aggregate_keys import check_answered
     from spo_trace.analysis.attribution import attribute as analysis
     from spo_trace.analysis.question import Question
     from spo_trace.reporters.notebook import Table
 
-    question = Question.of(by, where)
-    return Table(analysis(opened(snap), question))
+    question, of = Question.of(by, where), opened(snap)
+    check_answered(of, question)
+    return Table(analysis(of, question))
 
 
 def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | None = None) -> "Table":
@@ -71,11 +75,13 @@ def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | N
     0  noswap         0       1   12607488
     """
     from spo_trace.analysis.ages import ages as analysis
+    from spo_trace.analysis.aggregate_keys import check_answered
     from spo_trace.analysis.question import Question
     from spo_trace.reporters.notebook import Table
 
-    question = Question.of(by, where)
-    return Table(analysis(opened(snap), question))
+    question, of = Question.of(by, where), opened(snap)
+    check_answered(of, question.grouped_by(dict.fromkeys([*question.keys, "ts_nsec"])))
+    return Table(analysis(of, question))
 
 
 def balance(snap: SnapshotLike) -> "Table":
@@ -140,13 +146,17 @@ def diff(
          comm  total_bytes_delta
     0  noswap           12607488
     """
+    from spo_trace.analysis.aggregate_keys import check_answered
     from spo_trace.analysis.diff import diff as analysis
     from spo_trace.analysis.diff_order import DIFF_ORDERS
     from spo_trace.analysis.question import Question
     from spo_trace.reporters.notebook import Table
 
     question = Question.of(by, where, sort=sort, orders=DIFF_ORDERS)
-    return Table(analysis(opened(a, "a"), opened(b, "b"), question))
+    sides = opened(a, "a"), opened(b, "b")
+    for side in sides:
+        check_answered(side, question)
+    return Table(analysis(*sides, question))
 
 
 def changes(difference: "pd.DataFrame") -> "Changes":
@@ -196,8 +206,9 @@ def export(
 ) -> None:
     """Write a snapshot to `outfile` in the format of another tool.
 
-    `format`: folded, speedscope, pprof or html, of the records that match `where`; csv, json or parquet: all records in
-    one flat table, with their size in `bytes`. In it, swp_entry and page_flags are hexadecimal text, exact in any tool;
+    `format`: folded, speedscope, pprof or html; csv, json or parquet: the records in one flat table, with their size in
+    `bytes`. `where`: only records that match it, by default all; by a place (docs/keys.md), those that have a part in
+    it, whole. In the flat table, swp_entry and page_flags are hexadecimal text, exact in any tool;
     in_table and alloc_order repeat where and order, which SQL reserves (docs/flat-table.md). `outfile`: a path (the
     file is private, appears when it is complete, and replaces an existing one only with `force`; `owner` and `mode` as
     for `snapshot`; a device or FIFO is written to), or a file open for writing: in text or binary mode for text formats
@@ -212,12 +223,19 @@ def export(
     from spo_trace.analysis.question import Question
     from spo_trace.exporting import export as write
 
-    check_export(format, where=where is not None, weight=weight, csv_safe=csv_safe)
+    check_export(format, weight=weight, csv_safe=csv_safe)
     question = Question.of([], where)
     access = access_given(owner, mode)
     found = opened(snap)
+    explained = _explained(snap, found) if format == "html" and where is None else None
     with destination(outfile, binary=format in BINARY_FORMATS, access=access, force=force) as file:
-        write(found, format, file, question, weight=weight, csv_safe=csv_safe)
+        write(found, format, file, question, weight=weight, csv_safe=csv_safe, found=explained)
+
+
+def _explained(given: SnapshotLike, snap: Snapshot) -> "Explanation":
+    from spo_trace.findings.explain import explain
+
+    return explain(snap, given_name(given, snap))
 
 
 def export_diff(

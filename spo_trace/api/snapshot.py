@@ -2,7 +2,6 @@
 """The public API to take and open snapshots."""
 
 import os
-import tempfile
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 from spo_trace.analysis.arguments import names_of, number_of, path_of, paths_of, seconds_of
 from spo_trace.collect.read_log import Progress
 from spo_trace.collect.snapshot import collect
+from spo_trace.collect.temporary import converted
 from spo_trace.errors import Argument, UsageError
 from spo_trace.files.access import Access, access_for
-from spo_trace.files.scratch import naming_full_disk, scratch_directory
 from spo_trace.snapshots import reader
 from spo_trace.snapshots.page_size import parse_page_size
 from spo_trace.sources.backends import STACKS_TIMEOUT
@@ -22,7 +21,20 @@ from spo_trace.sources.choose import choose_source
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Paths", "Snapshot", "SnapshotLike", "access_given", "as_list", "open", "opened", "snapshot", "timeout_of"]
+    from spo_trace.findings.finding import Explanation
+
+__all__ = [
+    "Paths",
+    "Snapshot",
+    "SnapshotLike",
+    "access_given",
+    "as_list",
+    "given_name",
+    "open",
+    "opened",
+    "snapshot",
+    "timeout_of",
+]
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 SnapshotLike = reader.Snapshot | str | os.PathLike[str]
@@ -51,6 +63,11 @@ class Snapshot(reader.Snapshot):
     def __repr__(self) -> str:
         return f"Snapshot({self._given!r}, kernel={self.meta.machine.kernel_release!r})"
 
+    @property
+    def given(self) -> str:
+        """Return the name of the snapshot, or of the capture that it was converted from, as commands need it."""
+        return self._given
+
     @cached_property
     def pages(self) -> "pd.DataFrame":
         """Return one row per allocation in memory: the columns of SCHEMA.md and all other keys of `where`.
@@ -69,10 +86,16 @@ class Snapshot(reader.Snapshot):
 
         return join_stacks(self, "swap")
 
+    def explain(self) -> "Explanation":
+        """Return what stands out, as `spo_trace.explain` does."""
+        from spo_trace.api.explanations import explain
+
+        return explain(self)
+
     def _repr_html_(self) -> str:
         from spo_trace.api.notebook import snapshot_html
 
-        return snapshot_html(self)
+        return snapshot_html(self, self.given)
 
 
 def snapshot(
@@ -165,13 +188,8 @@ def open(
     if len(paths) == 1 and (Path(paths[0]) / "snapshot.json").is_file():
         return Snapshot(Path(paths[0]), page_size=size)
     columns = None if page_columns is None else names_of(page_columns, "page_columns")
-    with naming_full_disk():
-        directory = Path(tempfile.mkdtemp(dir=scratch_directory()))
-        # Named after the capture: HTML reports and profiles show the name.
-        name = "stdin" if paths[0] == "-" else Path(paths[0]).absolute().name[:60]
-        target = directory / f"{name}.spo"
-        collect(choose_source(None, paths), target, page_columns=columns, page_size=size, progress=progress)
-    return Snapshot(target, given=", ".join(paths))
+    snap = converted(paths, page_columns=columns, page_size=size, progress=progress)
+    return Snapshot(snap.path, given=", ".join(paths))
 
 
 def as_list(paths: Paths | None) -> list[str]:
@@ -184,3 +202,10 @@ def opened(given: SnapshotLike, argument: str = "snap") -> reader.Snapshot:
     if isinstance(given, reader.Snapshot):
         return given
     return open(path_of(given, argument))
+
+
+def given_name(given: SnapshotLike, snap: reader.Snapshot) -> str:
+    """Return the name of an argument for a snapshot, as commands need it."""
+    if isinstance(given, str | os.PathLike):
+        return os.fspath(given)
+    return snap.given if isinstance(snap, Snapshot) else str(snap.path)

@@ -64,6 +64,7 @@ def command(
     to = document.target(html)
     check_html(html, document.output, force=document.force)
     limit = _limit(fail_above)
+    from spo_trace.analysis.aggregate_keys import check_answered
     from spo_trace.analysis.diff import diff, relate
     from spo_trace.analysis.diff_notes import relation_notes
     from spo_trace.analysis.diff_order import DIFF_ORDERS
@@ -73,6 +74,8 @@ def command(
 
     question = asked.question(sort, DIFF_ORDERS)
     snap_a, snap_b = open_snapshot(a, page_size=page_size), open_snapshot(b, page_size=page_size)
+    for snap in (snap_a, snap_b):
+        check_answered(snap, question)
     if html:
         snap_a, snap_b = (in_memory(snap, html_columns(question)) for snap in (snap_a, snap_b))
     table = diff(snap_a, snap_b, question)

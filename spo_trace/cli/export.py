@@ -51,7 +51,7 @@ def command(
 
     folded: stacks with bytes, for flamegraph.pl, inferno or speedscope. speedscope: memory, swap and total as three
     profiles, for speedscope.app. pprof: mem_bytes, swap_bytes and pages, with comm, memcg and order as tags. html: a
-    self-contained HTML report. csv, json, parquet: all records of memory and swap in one flat table.
+    self-contained HTML report. csv, json, parquet: the records of memory and swap in one flat table.
 
     \b
         spo-trace export now.spo | flamegraph.pl --countname bytes > now.svg
@@ -60,9 +60,10 @@ def command(
         go tool pprof -top -cum -sample_index=swap_bytes now.pb.gz
         go tool pprof -top -cum -diff_base before.pb.gz now.pb.gz
         spo-trace export now.spo --format parquet -o now.parquet
+        spo-trace export now.spo --where 'comm == "dd"' -o dd.csv
     """
     format = _format_for(format, output)
-    _check_usage(format, weight, where, output, csv_safe=csv_safe)
+    _check_usage(format, weight, output, csv_safe=csv_safe)
     access = access_of(owner, mode, output)
     check_output(output, force=force)
     from spo_trace.analysis.attribution import attribute
@@ -70,6 +71,7 @@ def command(
     from spo_trace.analysis.snapshot_notes import snapshot_notes
     from spo_trace.analysis.totals import has_any, totals
     from spo_trace.exporting import export
+    from spo_trace.findings.explain import explain
 
     question = Question.of([], condition_of(where))
     snap = open_snapshot(snapshot, page_size=page_size)
@@ -77,8 +79,9 @@ def command(
     notes = [*snapshot_notes(snap, question, total), *no_match_notes(question.condition, found=has_any(total))]
     for one in notes:
         (warn if one.warning else note)(one.text)
+    found = explain(snap, snapshot) if format == "html" and not where else None
     with opened(output, force=force, access=access) as file:
-        export(snap, format, file, question, weight=weight, csv_safe=csv_safe)
+        export(snap, format, file, question, weight=weight, csv_safe=csv_safe, found=found)
 
 
 # Files of speedscope may end with .json, too.
@@ -87,7 +90,7 @@ def _format_for(format: str | None, output: Path | None) -> str:
     return chosen_format(format, output, EXPORT_FORMATS, endings)
 
 
-def _check_usage(format: str, weight: str, where: list[str] | None, output: Path | None, *, csv_safe: bool) -> None:
-    check_export(format, where=bool(where), weight=weight, csv_safe=csv_safe)
+def _check_usage(format: str, weight: str, output: Path | None, *, csv_safe: bool) -> None:
+    check_export(format, weight=weight, csv_safe=csv_safe)
     if format in BINARY_FORMATS and output is None and sys.stdout.isatty():
         raise UsageError(f"{format} is a binary format and cannot be written to a terminal", hint="name a file with -o")

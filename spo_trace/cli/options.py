@@ -41,7 +41,7 @@ __all__ = [
 # The keys that --help names. The complete table of keys imports pyarrow, which would slow --help down.
 COMMON_KEYS = (
     *("comm", "pid", "tgid", "memcg", "category", "caller", "callsite", "stack", "symbols", "module"),
-    *("order", "migratetype", "node", "zone", "gfp_flags", "swapped", "type"),
+    *("order", "migratetype", "node", "zone", "pageblock", "memory_block", "gfp_flags", "swapped", "type"),
 )
 
 
@@ -87,8 +87,9 @@ By = Annotated[
     option(
         "--by",
         shows="KEYS",
-        help=f"Keys to group by, separated by commas: {', '.join(COMMON_KEYS)} (the swap type), or any other column "
-        "(see docs/keys.md). Or site alone: the place in the kernel's source (/proc/allocinfo). Default: comm.",
+        help=f"Keys to group by, separated by commas: {', '.join(COMMON_KEYS)} (the swap type), pfn_range_64M (or "
+        "another size), or any other column (see docs/keys.md). Or site alone: the place in the kernel's source "
+        "(/proc/allocinfo). Default: comm.",
     ),
 ]
 Top = Annotated[

@@ -6,13 +6,21 @@ from typing import Annotated
 from spo_trace.cli.errors import guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.option_groups import DocumentOptions, QuestionOptions, grouped
-from spo_trace.cli.options import Html, PageSize, Source, option
+from spo_trace.cli.options import Html, PageSize, Source, flag, option
 from spo_trace.cli.output import check_html, opened
 from spo_trace.cli.tables import no_match_notes, show
 
 __all__ = ["command"]
 
 
+NoFindings = Annotated[
+    bool,
+    flag(
+        "--no-findings",
+        help="Leave out what stands out (see spo-trace explain), which precedes a table of all records and is in the "
+        "HTML report.",
+    ),
+]
 Sort = Annotated[str, option("--sort", shows="COLUMN", help="total, mem, swap or a key.", default=True)]
 
 
@@ -25,6 +33,7 @@ def command(
     document: DocumentOptions = DocumentOptions(),  # noqa: B008  # frozen
     html: Html = None,
     page_size: PageSize = None,
+    no_findings: NoFindings = False,
 ) -> None:
     """Show who owns how much memory and swap.
 
@@ -39,20 +48,28 @@ def command(
     """
     to = document.target(html)
     check_html(html, document.output, force=document.force)
+    from spo_trace.analysis.aggregate_keys import check_answered
     from spo_trace.analysis.attribution import ORDERS, attribute, record_columns
     from spo_trace.analysis.shared_names import name_columns
     from spo_trace.analysis.sites import is_by_site, site_notes
     from spo_trace.analysis.snapshot_notes import NOTED_COLUMNS, input_notes, snapshot_notes, total_note
     from spo_trace.analysis.totals import has_any, totals
     from spo_trace.exporting import export, html_columns
+    from spo_trace.findings.explain import explain, explained_columns
+    from spo_trace.findings.sentences import summary
     from spo_trace.snapshots.in_memory import in_memory
 
     question = asked.question(sort, ORDERS)
     # The HTML report needs more columns than the table.
     columns = None if html else {*record_columns(question, "pages"), *name_columns(question.keys), *NOTED_COLUMNS}
+    explained = question.condition.text is None and not no_findings
+    if columns and explained and not to.for_programs:
+        columns |= explained_columns("pages")
     snap = open_snapshot(snapshot, columns, page_size=page_size)
     if html:
-        snap = in_memory(snap, html_columns(question))
+        snap = in_memory(snap, html_columns(question, explained=explained))
+    check_answered(snap, question)
+    found = explain(snap, snapshot) if explained and (html or not to.for_programs) else None
     table = attribute(snap, question)
     total = totals(table)
     notes = no_match_notes(question.condition, found=has_any(total))
@@ -60,7 +77,7 @@ def command(
         notes += site_notes(snap, total)
     else:
         notes += [total_note(total, snap), *snapshot_notes(snap, question, total)]
-    show(table, to, notes, printed=input_notes(snap), top=question.top)
+    show(table, to, notes, printed=input_notes(snap), findings=summary(found), top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:
-            export(snap, "html", file, question)
+            export(snap, "html", file, question, found=found)

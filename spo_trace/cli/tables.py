@@ -114,13 +114,15 @@ def show(
     notes: Sequence[Note] = (),
     *,
     printed: Sequence[Note] = (),
+    findings: Sequence[str] = (),
     top: int | None = None,
     changed: "pd.Series | None" = None,
     total: Mapping[str, int | None] | None = None,
 ) -> None:
     """Write `table` and its notes; notes that the document on stdout does not contain go to stderr.
 
-    `printed`: notes that are on stderr already; they come first in the document. `top`: the number of rows, 0 for all.
+    `printed`: notes that are on stderr already; they come first in the document. `findings` come before the table: in
+    the document if it contains notes, else on stderr. `top`: the number of rows, 0 for all.
     If it is None (--top was not given), a terminal shows only the first rows, and of these only `changed` ones if that
     is given. `total`: of all rows, including those that `top` leaves out; default: the sums of `table`.
     """
@@ -129,11 +131,15 @@ def show(
 
     shown = _first_rows(table, to, top, changed)
     left_out = _left_out_notes(table, shown, changed if to.on_terminal and top is None else None)
+    above = findings if to.holds_notes else ()
+    if not to.for_programs and not above:
+        for text in findings:
+            note(text)
     in_document = [(str(one.code), one.text) for one in (*printed, *left_out, *notes)] if to.holds_notes else []
     with opened(to.output, force=to.force, access=to.access) as file:
         format = "envelope" if to.envelope else to.format
         sums = totals(table) if total is None else total
-        render_document(shown, format, file, notes=in_document, total=sums, csv_safe=to.csv_safe)
+        render_document(shown, format, file, notes=in_document, findings=above, total=sums, csv_safe=to.csv_safe)
     print_notes([*left_out, *notes], to)
 
 

@@ -119,7 +119,11 @@ def _series_notes(series: "Series", weight: str) -> list[Note]:
     from spo_trace.analysis.series_notes import series_notes
 
     times = series.table["seconds"].drop_duplicates()
-    notes = [Note(NoteCode.SAMPLES, f"{len(times)} samples of one boot, over {times.max():,.1f} s")]
+    boot = "samples" if series.by_file_times else "samples of one boot"
+    notes = [Note(NoteCode.SAMPLES, f"{len(times)} {boot}, over {times.max():,.1f} s")]
+    if series.by_file_times:
+        text = "The times of the samples are those at which their files were modified, and one boot is assumed"
+        notes.append(Note(NoteCode.FILE_TIMES, text, warning=True))
     if series.lacks_stacks:
         text = STACKS_MISSING[0].upper() + STACKS_MISSING[1:] + "; record with --method text"
         notes.append(Note(NoteCode.STACKS_NOT_COUNTED, text, warning=True))

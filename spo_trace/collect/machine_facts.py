@@ -9,11 +9,13 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.formats import proc
 from spo_trace.formats.text import KernelText
 from spo_trace.formats.text_reader import chunks_in
+from spo_trace.limits import MAX_ORDER
+from spo_trace.memory.block_sizes import block_order
 from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom, evidence
 from spo_trace.sources.source import Source
 
-__all__ = ["address_bits", "facts_after", "facts_before", "optional_text", "whole_text"]
+__all__ = ["address_bits", "facts_after", "facts_before", "optional_text", "whole_text", "with_block_sizes"]
 
 _32_BIT = ("arm", "i386", "i486", "i586", "i686", "mips", "ppc", "riscv32", "s390", "sh4", "sparc")
 
@@ -51,6 +53,8 @@ def facts_before(source: Source, warnings: list[str], page_size: int | None = No
         zoneinfo=zones,
         swaps=proc.swaps(read("swaps")),
         vmstat=proc.vmstat(read("vmstat")),
+        buddyinfo=proc.buddyinfo(read("buddyinfo")),
+        processes=proc.processes(read("processes")),
     )
 
 
@@ -61,6 +65,23 @@ def facts_after(source: Source, before: MachineFacts, warnings: list[str]) -> Ma
         before,
         uptime_end=proc.uptime_seconds(read("uptime-after")),
         meminfo_after=proc.meminfo(read("meminfo-after")),
+    )
+
+
+def with_block_sizes(
+    source: Source, machine: MachineFacts, order_in_records: int | None, warnings: list[str]
+) -> MachineFacts:
+    """Return `machine` plus the sizes of pageblocks and of memory blocks; None if the source does not show them.
+
+    `order_in_records`: that of a pageblock, if the PFN lines of page_owner show it. It takes precedence over
+    pagetypeinfo, so that pageblocks have the numbers that the kernel printed with each page.
+    """
+    read = partial(_content, source, warnings)
+    order = block_order(read("pagetypeinfo")) if order_in_records is None else order_in_records
+    return replace(
+        machine,
+        pageblock_order=order if order is not None and order <= MAX_ORDER else None,
+        memory_block_bytes=proc.memory_block_bytes(read("block_size_bytes")),
     )
 
 

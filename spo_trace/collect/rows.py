@@ -13,6 +13,7 @@ from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.formats.arrays import base_pages, values_of
 from spo_trace.formats.text import KernelText
 from spo_trace.limits import MAX_MEMORY_BYTES
+from spo_trace.snapshots.meta import FileCounts
 from spo_trace.snapshots.writer import SnapshotWriter
 
 __all__ = ["RowWriter"]
@@ -28,7 +29,7 @@ class RowWriter:
         self._log = log
         self._tables = tables
         self._cost = cost
-        self._pages = {"pages": 0, "swap": 0}
+        self._pages = {"pages": 0, "aggregates": 0, "swap": 0}
 
     def columns(self, table: str) -> set[str]:
         """Return the columns to parse: those that are written or needed for them, and ts_nsec, recorded as a range."""
@@ -56,6 +57,14 @@ class RowWriter:
             left_out, pages = once.finish(self._writer)
             counts.records -= left_out
             self._pages[table] -= pages
+
+    def write_aggregates(self, counts: FileCounts, batches: Iterable[pa.RecordBatch]) -> None:
+        """Write all rows of aggregates, and count them in `counts`."""
+        for batch in batches:
+            self._writer.write("aggregates", batch)
+            counts.records += batch.num_rows
+            self._pages["aggregates"] += int(values_of(batch.column("base_pages")).sum(dtype=object))
+        self._writer.finish("aggregates")
 
     def check_total(self, page_size: int) -> None:
         """Raise SpoTraceError if the rows of a table add up to more memory than any machine has."""

@@ -4,7 +4,6 @@
 import datetime
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +12,11 @@ import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.analysis.arguments import number_of
+from spo_trace.collect.aggregates import aggregate_of, modified_at, read_aggregate
 from spo_trace.collect.blocks import Blocks
 from spo_trace.collect.cost import CostMeter
-from spo_trace.collect.machine_facts import facts_after, facts_before
+from spo_trace.collect.has_records import check_has_records
+from spo_trace.collect.machine_facts import facts_after, facts_before, with_block_sizes
 from spo_trace.collect.memcg_paths import with_memcg_paths
 from spo_trace.collect.read_log import Progress, ReadLog
 from spo_trace.collect.reading import MachineReading, check_swap_mode, read_machine
@@ -24,9 +25,9 @@ from spo_trace.collect.sites import write_sites
 from spo_trace.collect.stack_files import StackFiles
 from spo_trace.collect.stack_rows import stack_row
 from spo_trace.collect.swap_owners import SwapOwners
-from spo_trace.errors import NoRecords, SpoTraceError
 from spo_trace.files.access import OWN, Access
 from spo_trace.files.output_directory import OutputDirectory
+from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.parser_choice import page_batches
 from spo_trace.formats.stack_table import StackTable
@@ -115,14 +116,17 @@ def write_snapshot(
 
     `reading`: the reading of this machine of which `source` is the capture; it is closed.
     """
-    # The columns that show whether a page is listed twice are always there.
-    tables = (
-        schema.TABLES if page_columns is None else schema.with_page_columns({*page_columns, *Blocks.columns("pages")})
-    )
+    aggregate = None if reading else aggregate_of(source)
+    tables: Mapping[str, pa.Schema] = schema.TABLES
+    if aggregate is not None:
+        tables = schema.AGGREGATE_TABLES
+    elif page_columns is not None:
+        # The columns that show whether a page is listed twice are always there.
+        tables = schema.with_page_columns({*page_columns, *Blocks.columns("pages")})
     with SnapshotWriter(output, ahead=jobs > 1, tables=tables) as writer:
         log = ReadLog(writer.reject, strict=strict, progress=progress, began=reading.began if reading else None)
         with reading or nullcontext():
-            meta = _Collection(source, reading, writer, log, jobs, tables).run(swap, page_size)
+            meta = _Collection(source, reading, writer, log, jobs, tables, aggregate).run(swap, page_size)
         writer.commit(meta)
 
 
@@ -146,8 +150,10 @@ class _Collection:
         log: ReadLog,
         jobs: int,
         tables: Mapping[str, pa.Schema],
+        aggregate: AggregateKind | None,
     ) -> None:
         self._source = source
+        self._aggregate = aggregate
         self._trace = reading.trace if reading else None
         self._choice = reading.choice if reading else Choice(_method_of(source))
         self._writer = writer
@@ -168,11 +174,14 @@ class _Collection:
         swap = SwapOwners(
             swap_mode, self._source, self._trace, self._stacks, self._warnings, _origin_of(self._choice.method)
         )
-        machine = replace(machine, pageblock_order=self._read_pages(swap.trace))
-        stack_files.read_counts()
+        if self._aggregate is not None:
+            read_aggregate(self._aggregate, self._source, self._stacks, stack_files, self._log, self._rows)
+        else:
+            machine = with_block_sizes(self._source, machine, self._read_pages(swap.trace), self._warnings)
+            stack_files.read_counts()
         swap_owner = swap.read(machine, self._rows, self._log, self._jobs)
         if not write_sites(self._source, self._writer, self._log, self._warnings):
-            self._check_not_empty()
+            check_has_records(self._source, self._log, self._aggregate)
         self._rows.check_total(machine.page_size)
         machine = facts_after(self._source, machine, self._warnings)
         self._write_stacks(stack_files.handles_are_kernels)
@@ -186,12 +195,14 @@ class _Collection:
             swap_owner=swap_owner,
             files=self._log.files,
             missing=stack_files.missing,
-            method=self._choice.method,
+            method=self._choice.method if self._aggregate is None else Method.AGGREGATE,
             compared=self._choice.compared,
             method_why=self._choice.why,
             cost=self._cost.total(self._log.files) if self._cost else None,
             warnings=self._warnings,
-            page_columns=None if self._tables is schema.TABLES else self._tables["pages"].names,
+            page_columns=self._tables["pages"].names if self._has_part_of_pages() else None,
+            aggregate=self._aggregate,
+            modified_at=modified_at(self._source) if self._aggregate else None,
         )
 
     # Write the rows of pages. Return the order of a pageblock, None if the text does not show it.
@@ -207,6 +218,9 @@ class _Collection:
         self._rows.write("pages", text, with_memcg_paths(self._source, restored, self._warnings))
         return text.outcome.pageblock_order
 
+    def _has_part_of_pages(self) -> bool:
+        return "pages" in self._tables and self._tables is not schema.TABLES
+
     def _write_stacks(self, handles_are_kernels: bool) -> None:
         if handles_are_kernels:
             self._stacks.fill_handles()
@@ -217,22 +231,6 @@ class _Collection:
         while some := list(islice(stacks, _STACK_ROWS)):
             rows = [stack_row(stack, handles_are_kernels) for stack in some]
             self._writer.write("stacks", to_batch(schema.STACKS, rows))
-
-    def _check_not_empty(self) -> None:
-        counts = [self._log.files[name] for name in ("page_owner", "swap_page_owner") if name in self._log.files]
-        if any(count.records for count in counts):
-            return
-        if not counts:
-            why = self._source.why_missing("page_owner")
-            raise NoRecords(
-                f"there is no page_owner to read: {why.text}",
-                hint=why.hint or "on the machine itself: spo-trace doctor",
-            )
-        causes = [text for count in counts for text in (count.problem, count.first_reject) if text]
-        raise SpoTraceError(
-            "page_owner contains no valid record" + (f": {causes[0]}" if causes else ": it is empty"),
-            hint="a record begins like this: Page allocated via order 0, mask 0x…",
-        )
 
 
 def source_of(reading: MachineReading) -> Source:

@@ -35,14 +35,14 @@ class StackFiles:
         """Read the stack of each handle. Call this before page_owner is read, which may print handles (print_mode)."""
         whose = self._source.open("handles")
         self.handles_are_kernels = whose is None or b"".join(chunks_in(whose)).strip() != b"collector"
-        for record in self._records("show_stacks_handles"):
+        for record in self.records("show_stacks_handles"):
             if record.handle is not None and record.stack is not None:
                 self._stacks.know_handle(record.handle, record.stack)
 
     def read_counts(self) -> None:
         """Read nr_base_pages of each stack. Call this right after page_owner is read, as the two are compared."""
         counted = counts_allocations = False
-        for record in self._records("show_stacks"):
+        for record in self.records("show_stacks"):
             if record.stack is not None and record.nr_base_pages is not None:
                 self._stacks[self._stacks.intern(record.stack)].nr_base_pages = record.nr_base_pages
                 counted = True
@@ -50,11 +50,12 @@ class StackFiles:
         if counts_allocations:
             self._warnings.append(_STACK_COUNT)
         if not counted:
-            for record in self._records("show_handles"):
+            for record in self.records("show_handles"):
                 if record.handle is not None and record.nr_base_pages is not None:
                     self._stacks[self._stacks.intern_handle(record.handle)].nr_base_pages = record.nr_base_pages
 
-    def _records(self, name: str) -> Iterator[StackRecord]:
+    def records(self, name: str) -> Iterator[StackRecord]:
+        """Yield the records of one of the files, and count them."""
         text = self._source.open(name)
         if text is None:
             self._note_missing(name)

@@ -36,9 +36,9 @@ _RANGES = {"order": Reason.ORDER_RANGE, "ts": Reason.TS_RANGE, "free_ts": Reason
 
 
 def bounded(match: re.Match[bytes], name: str, maximum: int) -> int | None:
-    """Return the value of the decimal group `name`, None if it is absent; raise Malformed above `maximum`."""
+    """Return the value of the decimal group `name`, None if absent or empty; raise Malformed above `maximum`."""
     digits = match[name]
-    if digits is None:
+    if not digits:
         return None
     # The length is checked first: int() takes quadratic time for many digits, and raises for very many.
     if len(digits) > 20 or (value := int(digits)) > maximum:

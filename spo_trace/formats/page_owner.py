@@ -38,8 +38,9 @@ _HEADER = re.compile(
     (?:,\ pid:?\ (?P<pid>-?\d{1,9})
         (?:,\ tgid:?\ (?P<tgid>-?\d{1,9}))?
         (?:\ \((?P<comm>%(comm)s)\)|,\ task_name\ \[(?P<task_name>%(comm)s)\])?
-        ,\ ts\ (?P<ts>\d+)\ ns
-        (?:,\ free_ts\ (?P<free_ts>\d+)\ ns)?
+        # page_owner_sort removes the time.
+        ,\ ts\ (?P<ts>\d*)\ ns
+        (?:,\ free_ts\ (?P<free_ts>\d*)\ ns)?
     # A vendor's 4.4: the thread's name ends the line. line_prefixes.py has replaced the first words.
     |,\ type\ \[(?P<type>\w)\],\ zone\ \w+,\ pid\ (?P<vendor_pid>-?\d{1,9}),\ (?P<vendor_comm>%(comm)s)
     )?
@@ -103,9 +104,9 @@ def page_batches(records: Iterable[Record], stacks: StackTable, reject: RejectSi
     return parsed_batches(schema.PAGES, records, record_parser(stacks, reject))
 
 
-def record_parser(stacks: StackTable, reject: RejectSink) -> RecordParser:
-    """Return a parser that turns a record into a row of `schema.PAGES`."""
-    return RecordParser(FILE, stacks, reject, _read)
+def record_parser(stacks: StackTable, reject: RejectSink, file: str = FILE) -> RecordParser:
+    """Return a parser that turns a record into a row of `schema.PAGES`; `file`: the name of the text in rejects."""
+    return RecordParser(file, stacks, reject, _read)
 
 
 def _read(record: Record, bodies: BodyReader) -> Draft:

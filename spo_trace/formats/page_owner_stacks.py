@@ -18,6 +18,8 @@ __all__ = ["StackRecord", "stack_records"]
 # 3b52b9e31a86, 6.19: show_handles.
 # 5513cfbcf4da, 6.19: show_stacks_handles.
 _NUMBER = re.compile(rb"(nr_base_pages|stack_count|handle): (-?\d{1,18})")
+# A version of the series before 6.9 counted both.
+_BOTH = re.compile(rb"stack_count: (-?\d{1,18}) curr_nr_base_pages: (-?\d{1,18})")
 
 
 class StackRecord(NamedTuple):
@@ -55,6 +57,8 @@ def _parse(text: bytes) -> StackRecord | Reason:
     for line in text.splitlines():
         if match := _NUMBER.fullmatch(line):
             numbers[match[1].decode()] = int(match[2])
+        elif match := _BOTH.fullmatch(line):
+            numbers |= {"stack_count": int(match[1]), "nr_base_pages": int(match[2])}
         elif is_frame(line):
             frames.append(line)
         elif line:

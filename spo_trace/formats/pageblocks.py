@@ -4,6 +4,8 @@
 import re
 from itertools import islice
 
+from spo_trace.limits import MAX_ORDER
+
 __all__ = ["pageblock_order"]
 
 _BLOCK = re.compile(rb"^PFN (0x[0-9a-f]{1,16}|\d{1,19}) (?:type \S+ )?Block (\d{1,19}) type ", re.MULTILINE)
@@ -15,7 +17,7 @@ def pageblock_order(head: bytes) -> int | None:
 
     A PFN line has both the PFN and the number of its pageblock: PFN >> order.
     """
-    orders = set(range(31))
+    orders = set(range(MAX_ORDER + 1))
     shown = False
     for match in islice(_BLOCK.finditer(head), _MOST_LINES):
         pfn, block = int(match[1], 0), int(match[2])

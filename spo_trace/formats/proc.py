@@ -2,16 +2,22 @@
 """The /proc files (and uname) that a snapshot contains besides page_owner."""
 
 import re
+from itertools import islice
 from typing import TypedDict
 
 from spo_trace.formats.escape import escape
+from spo_trace.limits import MAX_MEMORY_BYTES, MAX_ORDER, MAX_PROCESSES
 
 __all__ = [
+    "FreeBlocks",
     "SwapArea",
     "Uname",
     "Zone",
+    "buddyinfo",
     "meminfo",
+    "memory_block_bytes",
     "one_line",
+    "processes",
     "swaps",
     "uname",
     "uptime_seconds",
@@ -43,6 +49,14 @@ class Zone(TypedDict):
     pcp: int
 
 
+class FreeBlocks(TypedDict):
+    """Hold a zone of /proc/buddyinfo: the number of free blocks of each order, from 0."""
+
+    node: int
+    name: str
+    blocks: list[int]
+
+
 class Uname(TypedDict):
     """Hold the fields of `uname -a` that identify a kernel."""
 
@@ -63,6 +77,14 @@ _SWAPS_HEADER = re.compile(rb"^Filename[ \t]+Type\b.*\n", re.MULTILINE)
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 _ZONE = re.compile(rb"^Node (\d{1,9}), zone[ \t]+(\S+)\r?$", re.MULTILINE)
 _PCP = re.compile(rb"^[ \t]+cpu: \d+\r?\n[ \t]+count:[ \t]+(\d{1,13})\r?$", re.MULTILINE)
+_FREE_BLOCKS = re.compile(
+    rb"^Node (\d{1,9}), zone[ \t]+(\S+)((?:[ \t]+\d{1,13}){1,%d})[ \t]*\r?$" % (MAX_ORDER + 1), re.MULTILINE
+)
+_PROCESS = re.compile(rb"^Pid:\t(\d{1,9})\n((?:[A-Z]\w*:.*\n)*)", re.MULTILINE)
+_KTHREADD = re.compile(rb"^Pid:\t2\nName:\tkthreadd$", re.MULTILINE)
+_START_TIME = re.compile(rb"^StartTime:\t(\d{1,15})$", re.MULTILINE)
+
+_BLOCK_SIZE = re.compile(rb"(?:0x)?([0-9a-f]{1,16})")
 
 # What uname -a prints after the machine: the operating system (coreutils and busybox, Alpine, Android), or "unknown"
 # for the processor.
@@ -122,6 +144,38 @@ def _zone(head: re.Match[bytes], text: bytes) -> Zone:
         start_pfn=number(rb"start_pfn:"),
         pcp=sum(int(count) for count in _PCP.findall(text)),
     )
+
+
+def buddyinfo(text: bytes) -> list[FreeBlocks]:
+    """Return the zones of /proc/buddyinfo; of a zone that is listed twice, the last."""
+    zones = (
+        FreeBlocks(node=int(m[1]), name=escape(m[2]), blocks=[int(number) for number in m[3].split()])
+        for m in _FREE_BLOCKS.finditer(text)
+    )
+    return list({(zone["node"], zone["name"]): zone for zone in zones}.values())
+
+
+def processes(text: bytes) -> dict[int, int]:
+    """Return the start time of each process in the list that the collector makes, in clock ticks since boot.
+
+    Empty if there are more than MAX_PROCESSES, and if the list is of a PID namespace: it does not have the numbers that
+    page_owner prints, and no kthreadd, which is process 2.
+    """
+    found = list(islice(_PROCESS.finditer(text), MAX_PROCESSES + 1))
+    if len(found) > MAX_PROCESSES or not _KTHREADD.search(text):
+        return {}
+    return {int(m[1]): int(start[1]) for m in found if (start := _START_TIME.search(m[2]))}
+
+
+def memory_block_bytes(text: bytes) -> int | None:
+    """Return the bytes of a memory block from /sys/devices/system/memory/block_size_bytes, None if it has none.
+
+    The kernel prints hexadecimal digits without a prefix, and refuses other sizes than powers of two
+    (memory_dev_init(), drivers/base/memory.c).
+    """
+    match = _BLOCK_SIZE.fullmatch(text.strip())
+    size = int(match[1], 16) if match else 0
+    return size if size.bit_count() == 1 and size <= MAX_MEMORY_BYTES else None
 
 
 def uname(text: bytes) -> Uname:

@@ -20,6 +20,8 @@ class Reason(StrEnum):
     ENTRY_RANGE = "entry_range"
     HANDLE_RANGE = "handle_range"
     COUNT_RANGE = "count_range"
+    COUNTS_DIFFER = "counts_differ"
+    REPEATED = "repeated"
     NO_NUMBER = "no_number"
     # The record is kept, without these lines.
     BEFORE_FIRST = "before_first"
@@ -66,7 +68,9 @@ _TEXTS = {
     Reason.FREE_TS_RANGE: "free_ts is out of range",
     Reason.ENTRY_RANGE: "entry is out of range",
     Reason.HANDLE_RANGE: "handle is out of range",
-    Reason.COUNT_RANGE: "nr_base_pages is out of range",
+    Reason.COUNT_RANGE: "the count is out of range",
+    Reason.COUNTS_DIFFER: "the number of pages contradicts that of allocations",
+    Reason.REPEATED: "the same text is counted in an earlier block: the first one is used",
     Reason.NO_NUMBER: "the record is cut off: it does not end with a number and an empty line",
     Reason.BEFORE_FIRST: "text before the first record",
     Reason.OUTSIDE: "text outside any record",

@@ -6,7 +6,7 @@ The first column of pages and of swap is the key, by which the kernel orders its
 
 from typing import NamedTuple
 
-__all__ = ["OwnerRow", "PageRow", "Row", "SiteRow", "StackRow", "SwapRow"]
+__all__ = ["AggregateRow", "OwnerRow", "PageRow", "Row", "SiteRow", "StackRow", "SwapRow"]
 
 
 class PageRow(NamedTuple):
@@ -36,6 +36,39 @@ class PageRow(NamedTuple):
     module_name: str | None
     swapped: bool
     memcg_path: str | None = None
+
+
+class AggregateRow(NamedTuple):
+    """One row of `schema.AGGREGATES`; None if the aggregate does not tell."""
+
+    pfn: int | None = None
+    order: int | None = None
+    gfp_mask: int | None = None
+    gfp_flags: str | None = None
+    pid: int | None = None
+    tgid: int | None = None
+    comm: str | None = None
+    ts_nsec: int | None = None
+    free_ts_nsec: int | None = None
+    migratetype: str | None = None
+    pageblock_migratetype: str | None = None
+    page_flags: int | None = None
+    page_flag_names: str | None = None
+    node: int | None = None
+    zone: int | None = None
+    stack_id: int = 0
+    last_migrate_reason: str | None = None
+    memcg: str | None = None
+    memcg_offline: bool | None = None
+    memcg_objcg: bool | None = None
+    slab: bool | None = None
+    module_name: str | None = None
+    swapped: bool | None = None
+    memcg_path: str | None = None
+    allocations: int | None = None
+    base_pages: int | None = None
+    allocator: str | None = None
+    event: str | None = None
 
 
 class SwapRow(NamedTuple):
@@ -80,4 +113,4 @@ class SiteRow(NamedTuple):
 
 
 OwnerRow = PageRow | SwapRow
-Row = PageRow | SwapRow | StackRow | SiteRow
+Row = PageRow | SwapRow | StackRow | AggregateRow | SiteRow

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from spo_trace.limits import MAX_STACKS
+from spo_trace.memory.block_sizes import block_size_texts
 from spo_trace.memory.facts import facts_of, swap_entries_used
 from spo_trace.memory.kernel import Kernel
 from spo_trace.memory.owner_layout import find_owners
@@ -41,15 +42,15 @@ class MemoryCapture:
         self._kernel = kernel
         self._page_owner = PageOwner(kernel, layout)
         self._depot = StackDepot(kernel)
-        self._page_size = layout.page_size
+        self._layout = layout
         self.tracking = swap_tracking(kernel)
         swap = SwapRows(kernel, find_swap_owners(kernel)) if owners is None and self.tracking.on else None
         self._owners = owners or Owners(PageRows(kernel, layout), swap)
 
     @cached_property
     def facts(self) -> dict[str, bytes]:
-        """Return the text of each file of /proc that the memory has, by its name in a capture."""
-        return facts_of(self._kernel, self._page_size)
+        """Return the text of each file of /proc and /sys that the memory has, by its name in a capture."""
+        return facts_of(self._kernel, self._layout.page_size) | block_size_texts(self._kernel, self._layout)
 
     @property
     def unread_pages(self) -> int:

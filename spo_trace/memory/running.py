@@ -2,7 +2,6 @@
 """The running kernel: its memory, with the symbols and types that it publishes itself."""
 
 import os
-import re
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from spo_trace.limits import MAX_BTF_BYTES
+from spo_trace.memory.block_sizes import block_order
 from spo_trace.memory.bpf import BpfImage
 from spo_trace.memory.btf import Btf
 from spo_trace.memory.image import Unreadable
@@ -28,7 +28,6 @@ _PAGETYPEINFO = Path("/proc/pagetypeinfo")
 
 _MACHINES = ("x86_64", "aarch64")
 _PIECE = 1 << 18
-_BLOCK_ORDER = re.compile(rb"^Page block order: (\d{1,2})$", re.MULTILINE)
 
 # In order of preference: kcore needs less of the kernel for a small read.
 _IMAGES: tuple[Callable[[], KcoreImage | BpfImage], ...] = (KcoreImage, BpfImage)
@@ -101,7 +100,6 @@ def pageblock_order(path: Path = _PAGETYPEINFO) -> int | None:
     """Return the order of a pageblock from /proc/pagetypeinfo, or from a copy; None if it does not tell."""
     try:
         with path.open("rb") as file:
-            found = _BLOCK_ORDER.search(file.read(_PIECE))
+            return block_order(file.read(_PIECE))
     except OSError:
         return None
-    return int(found[1]) if found else None

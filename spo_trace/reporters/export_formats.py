@@ -15,7 +15,7 @@ BINARY_FORMATS = ("pprof", "parquet")
 WEIGHTS = ("total", "mem", "swap")
 
 
-def check_export(format: str, *, where: bool, weight: str, csv_safe: bool = False) -> None:
+def check_export(format: str, *, weight: str, csv_safe: bool = False) -> None:
     """Raise UsageError for an unknown format or weight, and for arguments that the format does not accept."""
     if format not in EXPORT_FORMATS:
         raise UsageError(f"there is no format {format!r}", hint=f"choose one of {', '.join(EXPORT_FORMATS)}")
@@ -24,8 +24,5 @@ def check_export(format: str, *, where: bool, weight: str, csv_safe: bool = Fals
     if weight != "total" and format != "folded":
         hint = f"{format} has separate amounts of memory and swap"
         raise UsageError((Argument("weight"), " needs the format folded"), hint=hint)
-    if where and format in RECORD_FORMATS:
-        hint = "the flat table has all records: filter it when you read it"
-        raise UsageError((Argument("where"), f" does not work with {format}"), hint=hint)
     if csv_safe and format != "csv":
         raise UsageError((Argument("csv_safe"), " needs the format csv"), hint=f"{format} has no formulas")

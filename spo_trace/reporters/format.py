@@ -6,7 +6,16 @@ from fractions import Fraction
 
 from spo_trace.limits import MAX_SIZE_CHARACTERS
 
-__all__ = ["UNKNOWN", "counted", "format_rate", "format_share", "format_size", "parse_rate", "parse_size"]
+__all__ = [
+    "UNKNOWN",
+    "counted",
+    "format_rate",
+    "format_share",
+    "format_short",
+    "format_size",
+    "parse_rate",
+    "parse_size",
+]
 
 # Shown for an unknown amount: 0 would be wrong.
 UNKNOWN = "?"
@@ -27,6 +36,20 @@ def format_size(size: float, *, signed: bool = False) -> str:
         unit += 1
     text = f"{value:+.2f}" if signed and size else f"{value:.2f}"
     return f"{text.removesuffix('.00') if unit == 0 else text} {_UNITS[unit]}"
+
+
+def format_short(size: int) -> str:
+    """Return bytes with three digits, for sentences.
+
+    >>> format_short(269139968), format_short(2072576), format_short(0)
+    ('257 MiB', '1.98 MiB', '0 B')
+    """
+    number, unit = format_size(size).split(" ")
+    if unit == "B":
+        return f"{number} {unit}"
+    digits = max(0, 2 - (len(number.partition(".")[0].lstrip("-")) - 1))
+    text = f"{float(number):.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {unit}"
 
 
 def format_share(share: float) -> str:

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from spo_trace.printable import printable
 
-__all__ = ["render_markdown", "render_markdown_notes"]
+__all__ = ["markdown_note", "render_markdown", "render_markdown_notes"]
 
 # Words, options and numbers of a note that are shown as they are; anything else may be a name.
 _PLAIN = re.compile(r"[A-Za-z]+(['’-][A-Za-z]+)*|--[a-z]+(-[a-z]+)*|[+±−]?\d{1,3}(,\d{3})*(\.\d+)?%?|[…→–]*", re.ASCII)
@@ -36,7 +36,12 @@ def render_markdown_notes(notes: Sequence[str], outfile: TextIO) -> None:
     """Write a list of `notes` after an empty line."""
     outfile.write("\n" if notes else "")
     for note in notes:
-        outfile.write(f"- {' '.join(map(_word, printable(note).split(' ')))}\n")
+        outfile.write(f"- {markdown_note(note)}\n")
+
+
+def markdown_note(note: str) -> str:
+    """Return a sentence as Markdown, in which each word that may be a name is code."""
+    return " ".join(map(_word, printable(note).split(" ")))
 
 
 def _line(cells: Sequence[str]) -> str:

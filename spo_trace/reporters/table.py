@@ -26,6 +26,9 @@ _TITLES = {"rate_error": "error", "rate_low": "at least"}
 _LEFT_OUT = ("mem_pages", "swap_pages", "swap_cache_pages")
 _SWAP_CACHE = "swap_cache_bytes"
 
+# Numbers of pages and blocks: column → title.
+_COUNTS = {"unmovable_pages": "pages", "blocks": "blocks", "alone_blocks": "blocks alone"}
+
 
 def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False) -> None:
     """Write `table`; its columns are formatted by their names: *_bytes, *_delta, shares, rates, else keys."""
@@ -63,6 +66,8 @@ def _cells(table: pd.DataFrame, name: str) -> list[str]:
 def _cell(name: str, value: Any) -> str:
     if pd.isna(value):
         return UNKNOWN if "_bytes" in name else ""
+    if name in _COUNTS:
+        return f"{int(value):,}"
     number = float(value)
     if name in _SHARES:
         return format_share(number)
@@ -78,12 +83,12 @@ def _text(value: Any, *, known: bool = True) -> str:
 
 
 def _is_number(name: str) -> bool:
-    return name in (*_SHARES, *_RATES) or "_bytes" in name
+    return name in (*_SHARES, *_RATES, *_COUNTS) or "_bytes" in name
 
 
 def _title(name: str) -> str:
-    if name in _TITLES:
-        return _TITLES[name]
+    if name in _TITLES or name in _COUNTS:
+        return _TITLES.get(name) or _COUNTS[name]
     base, _, side = name.partition("_bytes")
     if not _is_number(name) or name == base:
         return name

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from spo_trace.analysis.attribution import PARTS, attribute
-from spo_trace.analysis.diff import seconds_between
+from spo_trace.analysis.diff import sample_seconds
 from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.question import Question
 from spo_trace.collect.machine_facts import facts_before
@@ -94,7 +94,7 @@ def take_samples(
         unparsed = [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
         meta = replace(meta, warnings=[*meta.warnings, *unparsed])
         first = first or meta
-        seconds = seconds_between(first, meta)
+        seconds = sample_seconds(first, meta)
         _check_order(number, seconds, last)
         assert seconds is not None
         last = seconds

@@ -8,16 +8,19 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from spo_trace.analysis.aggregate_keys import check_answered
 from spo_trace.analysis.arguments import path_of
-from spo_trace.analysis.diff import seconds_between
+from spo_trace.analysis.diff import sample_seconds, seconds_between
 from spo_trace.analysis.keys import FRAME_KEYS, owner_columns, same_key
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_keys import is_known
+from spo_trace.collect.temporary import converted
 from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
 from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample, amounts_of, swap_in_all_or_none
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.sources.aggregate_series import aggregates_in
 from spo_trace.sources.other_input import error_for_path
 from spo_trace.stacks.frames import function_name
 from spo_trace.stacks.meaning import call_site, meaning
@@ -32,12 +35,14 @@ class Series(NamedTuple):
     """Samples in long form; `table`: sample, seconds (since the first), the keys, key_known, the amounts in bytes.
 
     `lacks_stacks`: the samples may lack stacks, because the kernel does not count all of them. `where`: the condition.
+    `by_file_times`: the samples have no times, and those of their files are used.
     """
 
     keys: list[str]
     table: pd.DataFrame
     lacks_stacks: bool = False
     where: str | None = None
+    by_file_times: bool = False
 
     @property
     def missing(self) -> int:
@@ -63,14 +68,19 @@ def open_series(given: Samples, question: Question, *, default_keys: bool = Fals
         directory = Path(path_of(given, "samples"))
         if directory.is_dir() and is_recording(directory):
             return _recorded(directory, question, default_keys=default_keys)
-        given = _snapshots_in(directory)
-    snaps = [item if isinstance(item, Snapshot) else Snapshot(Path(item)) for item in given]
+        snaps = _snapshots_in(directory)
+    else:
+        snaps = [item if isinstance(item, Snapshot) else _opened(item) for item in given]
     if not snaps:
         raise SpoTraceError("there are no snapshots", hint="a trend needs three or more")
     return _of_snapshots(snaps, question.grouped_by(["stack"]) if default_keys else question)
 
 
-def _snapshots_in(directory: Path) -> list[Path]:
+def _opened(path: str | os.PathLike[str]) -> Snapshot:
+    return Snapshot(Path(path)) if (Path(path) / "snapshot.json").is_file() else converted([str(path)])
+
+
+def _snapshots_in(directory: Path) -> list[Snapshot]:
     if (directory / "snapshot.json").is_file():
         one = ("show its contents: ", Call("attribute", snap=str(directory)))
         raise SpoTraceError(f"{directory} is a single snapshot; a trend needs three or more", hint=one)
@@ -81,6 +91,8 @@ def _snapshots_in(directory: Path) -> list[Path]:
     # A command that was killed can leave an incomplete snapshot under a hidden name.
     visible = (path for path in directory.iterdir() if not path.name.startswith("."))
     snapshots = sorted(path for path in visible if (path / "snapshot.json").is_file())
+    if not snapshots and (aggregates := aggregates_in(directory)):
+        return [converted(paths) for paths in aggregates]
     if not snapshots:
         raise SpoTraceError(
             f"{directory} is not a recording and contains no snapshots",
@@ -89,7 +101,7 @@ def _snapshots_in(directory: Path) -> list[Path]:
                 *("; or snapshots: ", Call("snapshot", output="DIR/1.spo")),
             ),
         )
-    return snapshots
+    return [Snapshot(path) for path in snapshots]
 
 
 def _recorded(directory: Path, question: Question, *, default_keys: bool) -> Series:
@@ -145,18 +157,30 @@ def _of_stack(text: str, key: str) -> str:
 
 
 def _of_snapshots(snaps: list[Snapshot], question: Question) -> Series:
+    for snap in snaps:
+        check_answered(snap, question)
     timed = sorted(((_seconds(snaps[0], snap), snap) for snap in snaps), key=lambda pair: pair[0])
     if len({seconds for seconds, _ in timed}) < len(timed):
+        if snaps[0].meta.modified_at is not None:
+            raise SpoTraceError(
+                "two of the files have the same modification time, and no time inside", hint="copy them with cp -p"
+            )
         raise SpoTraceError("two of the snapshots were taken at the same time", hint="is one a copy of the other?")
     tables = [
         amounts_of(snap, question).assign(sample=number, seconds=seconds - timed[0][0])
         for number, (seconds, snap) in enumerate(timed, 1)
     ]
-    return Series(question.keys, _joined(tables, question.keys), where=question.condition.text)
+    by_file_times = any(seconds_between(snaps[0].meta, snap.meta) is None for snap in snaps)
+    return Series(
+        question.keys,
+        _joined(tables, question.keys),
+        where=question.condition.text,
+        by_file_times=by_file_times,
+    )
 
 
 def _seconds(first: Snapshot, snap: Snapshot) -> float:
-    seconds = seconds_between(first.meta, snap.meta)
+    seconds = sample_seconds(first.meta, snap.meta)
     if seconds is None:
         raise SpoTraceError(
             f"{snap.path} and {first.path} are of different boots, or their times are unknown",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from spo_trace.analysis.keys import KEYS, SITE
+from spo_trace.analysis.place_keys import is_range
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
 from spo_trace.sampling.method import counts_lack_stacks
@@ -81,7 +82,7 @@ def read_series_meta(directory: Path) -> SeriesMeta:
         if fields.number("series_version", least=1) > _VERSION:
             raise SpoTraceError(f"{directory} is of a newer spo-trace", hint=UPGRADE)
         by = fields.texts("by")
-        if len(set(by)) < len(by) or not set(by) <= {*KEYS, SITE}:
+        if len(set(by)) < len(by) or not all(name in {*KEYS, SITE} or is_range(name) for name in by):
             raise fields.wrong("by", "a list of different keys")
         return SeriesMeta(
             by=by,

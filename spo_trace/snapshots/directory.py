@@ -18,7 +18,9 @@ __all__ = ["SNAPSHOT", "snapshot_directory"]
 _FILES = {
     "snapshot.json": b'{\n "schema_version": ',
     "rejects.txt": b"# ",
-    **dict.fromkeys(("pages.parquet", "swap.parquet", "stacks.parquet", "sites.parquet"), b"PAR1"),
+    **dict.fromkeys(
+        ("pages.parquet", "aggregates.parquet", "swap.parquet", "stacks.parquet", "sites.parquet"), b"PAR1"
+    ),
 }
 
 

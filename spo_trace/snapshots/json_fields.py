@@ -98,6 +98,10 @@ class JsonFields:
         """Return a list of objects."""
         return [JsonFields(item, f"{self._path(key)}[{number}]") for number, item in enumerate(self._list(key))]
 
+    def numbers(self, key: str, *, most: int = MAX_JSON_NUMBER) -> list[int]:
+        """Return a list of whole numbers from 0 to `most`, a power of ten."""
+        return [JsonFields({key: item}, self._name).number(key, most=most) for item in self._list(key)]
+
     def texts(self, key: str) -> list[str]:
         """Return a list of strings."""
         return [self._checked_text(key, item) for item in self._list(key)]

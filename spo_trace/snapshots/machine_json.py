@@ -3,8 +3,8 @@
 
 from dataclasses import asdict, replace
 
-from spo_trace.formats.proc import SwapArea, Zone
-from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER
+from spo_trace.formats.proc import FreeBlocks, SwapArea, Zone
+from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER, MAX_MEMORY_BYTES, MAX_ORDER
 from spo_trace.snapshots.json_fields import JsonFields
 from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, counted_evidence
@@ -19,7 +19,8 @@ def read_machine(fields: JsonFields, version: int) -> MachineFacts:
         page_size=_page_size(fields, "page_size"),
         page_size_from=_page_size_from(fields, "page_size_from", version),
         page_size_evidence=[Evidence(_page_size(one, "size"), _page_size_from(one, "from", version)) for one in found],
-        pageblock_order=fields.number_or_none("pageblock_order"),
+        pageblock_order=_pageblock_order(fields),
+        memory_block_bytes=_memory_block_bytes(fields),
         host=fields.text_or_none("host"),
         kernel_release=fields.text_or_none("kernel_release"),
         kernel_version=fields.text_or_none("kernel_version"),
@@ -35,6 +36,8 @@ def read_machine(fields: JsonFields, version: int) -> MachineFacts:
         swaps=[_swap_area(area) for area in fields.nested_list("swaps")],
         # A counter that is kept for each CPU may be negative for a moment.
         vmstat=numbers_of(fields.nested_or_none("vmstat"), least=-MAX_JSON_NUMBER),
+        buddyinfo=[_free_blocks(zone) for zone in _list_or_none(fields, "buddyinfo")],
+        processes=_processes(fields.nested_or_none("processes")),
     )
     return _with_evidence(machine, fields)
 
@@ -53,6 +56,20 @@ def _page_size(fields: JsonFields, key: str) -> int:
     size = fields.number(key)
     if size not in SIZES:
         raise fields.wrong(key, f"a page size from {SIZES[0]} to {SIZES[-1]}")
+    return size
+
+
+def _pageblock_order(fields: JsonFields) -> int | None:
+    order = fields.number_or_none("pageblock_order")
+    if order is not None and order > MAX_ORDER:
+        raise fields.wrong("pageblock_order", f"a whole number from 0 to {MAX_ORDER}")
+    return order
+
+
+def _memory_block_bytes(fields: JsonFields) -> int | None:
+    size = fields.number_or_none("memory_block_bytes")
+    if size is not None and (size > MAX_MEMORY_BYTES or size.bit_count() != 1):
+        raise fields.wrong("memory_block_bytes", f"a power of two up to {MAX_MEMORY_BYTES}")
     return size
 
 
@@ -84,6 +101,29 @@ def _zone(fields: JsonFields) -> Zone:
         start_pfn=fields.number("start_pfn", most=MAX_JSON_AMOUNT),
         pcp=fields.number("pcp", most=MAX_JSON_AMOUNT),
     )
+
+
+# Up to version 4, these keys are absent.
+def _list_or_none(fields: JsonFields, key: str) -> list[JsonFields]:
+    return list(fields.nested_list(key)) if fields.has(key) else []
+
+
+def _free_blocks(fields: JsonFields) -> FreeBlocks:
+    blocks = fields.numbers("blocks", most=MAX_JSON_AMOUNT)
+    if len(blocks) > MAX_ORDER + 1:
+        raise fields.wrong("blocks", f"a list of at most {MAX_ORDER + 1} numbers")
+    return FreeBlocks(node=fields.number("node"), name=fields.text("name"), blocks=blocks)
+
+
+def _processes(fields: JsonFields | None) -> dict[int, int]:
+    if fields is None:
+        return {}
+    started = {}
+    for pid in fields:
+        if not (pid.isascii() and pid.isdecimal() and len(pid) < 10):
+            raise fields.wrong(pid, "the start time of a process")
+        started[int(pid)] = fields.number(pid, most=MAX_JSON_AMOUNT)
+    return started
 
 
 def _swap_area(fields: JsonFields) -> SwapArea:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.missing import Why
-from spo_trace.formats.proc import SwapArea, Zone
+from spo_trace.formats.proc import FreeBlocks, SwapArea, Zone
 from spo_trace.formats.reasons import Reason, Skipped
 from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom
@@ -151,13 +152,15 @@ class MachineFacts:
     """Describe the machine and its state while page_owner was read; None or empty for what is unknown.
 
     Sizes are in bytes, times in seconds since boot, `zoneinfo` in pages. `pageblock_order`: log2 of the pages in a
-    pageblock. `page_size_evidence`: each page size that was found, with its evidence.
+    pageblock. `memory_block_bytes`: the memory that is set offline at a time. `page_size_evidence`: each page size that
+    was found, with its evidence. `processes`: PID → start time in clock ticks (1/100 s) since boot.
     """
 
     page_size: int
     page_size_from: PageSizeFrom
     page_size_evidence: Sequence[Evidence] = ()
     pageblock_order: int | None = None
+    memory_block_bytes: int | None = None
     host: str | None = None
     kernel_release: str | None = None
     kernel_version: str | None = None
@@ -172,6 +175,8 @@ class MachineFacts:
     zoneinfo: Sequence[Zone] = ()
     swaps: Sequence[SwapArea] = ()
     vmstat: Mapping[str, int] = field(default_factory=dict)
+    buddyinfo: Sequence[FreeBlocks] = ()
+    processes: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def swap_used(self) -> int:
@@ -187,7 +192,8 @@ class Meta:
     `warnings`: those shown to the user during the collection. `page_columns`: the columns of pages.parquet if some were
     left out, else None. `method`: how the owners were read, None in snapshots before version 4. `compared`: number of
     records that debugfs and memory had alike before memory was read, None if they were not compared. `method_why`: why
-    not, or why text was read in place of memory. `cost`: None unless the snapshot was taken live.
+    not, or why text was read in place of memory. `cost`: None unless the snapshot was taken live. `aggregate`: what was
+    read in place of page_owner, else None; `modified_at`: when its file was modified (UTC).
     """
 
     schema_version: int
@@ -204,6 +210,8 @@ class Meta:
     cost: CollectionCost | None = None
     warnings: Sequence[str] = ()
     page_columns: Sequence[str] | None = None
+    aggregate: AggregateKind | None = None
+    modified_at: str | None = None
 
     @property
     def page_owner(self) -> FileCounts | None:
@@ -219,5 +227,6 @@ class Meta:
     @property
     def unknown_amounts(self) -> tuple[str, ...]:
         """Return the amounts with unknown owners: `mem` without page_owner, `swap` without owners of swap."""
-        known = {"mem": self.page_owner is not None, "swap": self.swap_owner.origin is not None}
+        has_pages = self.page_owner is not None or self.aggregate is not None
+        known = {"mem": has_pages, "swap": self.swap_owner.origin is not None}
         return tuple(name for name, is_known in known.items() if not is_known)

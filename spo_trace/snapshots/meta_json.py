@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spo_trace import schema
 from spo_trace.errors import SpoTraceError
+from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.reasons import Reason
 from spo_trace.snapshots.damage import NOT_OURS, damaged
@@ -71,8 +72,18 @@ def _meta(fields: JsonFields, version: int) -> Meta:
         cost=_cost(fields.nested_or_none("cost")),
         warnings=fields.texts("warnings"),
         page_columns=fields.texts("page_columns") if fields.has("page_columns") else None,
+        aggregate=_aggregate(fields),
+        modified_at=fields.text_or_none("modified_at"),
         machine=read_machine(fields, version),
     )
+
+
+# Versions before 5 have none.
+def _aggregate(fields: JsonFields) -> AggregateKind | None:
+    name = fields.text_or_none("aggregate")
+    if name is not None and name not in set(AggregateKind):
+        raise fields.wrong("aggregate", f"one of {', '.join(AggregateKind)}")
+    return None if name is None else AggregateKind(name)
 
 
 # Versions before 4 have none.
@@ -186,6 +197,8 @@ def meta_bytes(meta: Meta) -> bytes:
         "cost": asdict(meta.cost) if meta.cost else None,
         "warnings": list(meta.warnings),
     }
+    if meta.aggregate is not None:
+        values |= {"aggregate": meta.aggregate, "modified_at": meta.modified_at}
     if meta.page_columns is not None:
         values["page_columns"] = list(meta.page_columns)
     return json.dumps(values | machine_json(meta.machine), indent=1, ensure_ascii=True).encode() + b"\n"

@@ -63,7 +63,7 @@ class Snapshot:
             present = self._present(file.columns, table, columns)
             # Tables without columns lose their number of rows when they are concatenated.
             found = pa.concat_tables(file.groups(present or file.columns[:1])).select(present)
-        return _completed(found, table, columns)
+        return _completed(found, self._schema(table), self._names(table) if columns is None else columns)
 
     def dataframes(self, table: str, columns: Sequence[str]) -> "Iterator[pd.DataFrame]":
         """Yield `columns` of `table` as one or more DataFrames of about 260,000 rows, to bound the memory in use."""
@@ -71,16 +71,17 @@ class Snapshot:
 
         with self._opened(table) as file:
             for group in file.groups(self._present(file.columns, table, columns)):
-                yield to_frame(_completed(group, table, columns))
+                yield to_frame(_completed(group, self._schema(table), columns))
 
     # Columns that were added after the snapshot's schema version are null.
     def _present(self, found: Collection[str], table: str, columns: Sequence[str] | None) -> list[str]:
-        absent = set(schema.ALL_TABLES[table].names) - set(found)
-        wanted = schema.ALL_TABLES[table].names if columns is None else columns
+        absent = set(self._schema(table).names) - set(found)
+        wanted = self._names(table) if columns is None else columns
         # pyarrow ignores columns that do not exist.
         if unknown := [name for name in wanted if name not in found and name not in absent]:
             raise Damage(f"there is no column {', '.join(unknown)}")
-        if table == "pages" and self.meta.page_columns is not None and (missing := sorted(absent & set(wanted))):
+        missing = sorted(_of_pages(absent & set(wanted)))
+        if table == "pages" and self.meta.page_columns is not None and missing:
             names = ", ".join(missing)
             raise SpoTraceError(
                 f"{names} was not requested when the capture was opened",
@@ -118,9 +119,24 @@ class Snapshot:
 
     @contextmanager
     def _opened(self, table: str) -> Iterator[TableFile]:
-        path = self.path / f"{table}.parquet"
-        with naming_damage(path), TableFile(path, table, self._expected(table)) as file:
+        stored = self._stored(table)
+        path = self.path / f"{stored}.parquet"
+        with naming_damage(path), TableFile(path, stored, self._expected(stored)) as file:
             yield file
+
+    # An aggregate takes the place of pages.
+    def _stored(self, table: str) -> str:
+        return "aggregates" if table == "pages" and self.meta.aggregate is not None else table
+
+    # Any snapshot can be asked for the columns of aggregates; they are null where they do not apply.
+    def _schema(self, table: str) -> pa.Schema:
+        if table != "pages":
+            return schema.ALL_TABLES[table]
+        return _AGGREGATE_PAGES if self.meta.aggregate is not None else _PAGES
+
+    def _names(self, table: str) -> list[str]:
+        names: list[str] = (self._schema(table) if self._stored(table) != table else schema.ALL_TABLES[table]).names
+        return names
 
     def _expected(self, table: str) -> Expected:
         stacks = self.count("stacks") if table in ("pages", "swap") else 0
@@ -157,11 +173,18 @@ def _with_page_size(machine: MachineFacts, page_size: int) -> MachineFacts:
     return replace(machine, page_size=page_size, page_size_from=PageSizeFrom.OPTION, page_size_evidence=found)
 
 
-def _completed(arrow: pa.Table, table: str, columns: Sequence[str] | None) -> pa.Table:
-    names = schema.ALL_TABLES[table].names if columns is None else columns
+_PAGES = pa.schema([*schema.TABLES["pages"], *(schema.AGGREGATES.field(c.name) for c in schema.AGGREGATE_COLUMNS)])
+_AGGREGATE_PAGES = pa.schema([*schema.AGGREGATES, *schema.KERNEL_OWNER])
+
+
+def _of_pages(names: Collection[str]) -> set[str]:
+    return set(names) & set(schema.TABLES["pages"].names)
+
+
+def _completed(arrow: pa.Table, known: pa.Schema, names: Sequence[str]) -> pa.Table:
     if arrow.column_names == list(names):
         return arrow
     for name in set(names) - set(arrow.column_names):
-        field = schema.ALL_TABLES[table].field(name)
+        field = known.field(name)
         arrow = arrow.append_column(field, pa.nulls(arrow.num_rows, field.type))
     return arrow.select(list(names))

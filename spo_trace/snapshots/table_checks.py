@@ -13,7 +13,14 @@ from spo_trace import schema
 from spo_trace.formats.arrays import base_pages
 from spo_trace.formats.stack_table import hash_texts, named_frames
 from spo_trace.formats.swp_entry import TYPE_SHIFTS, TYPES
-from spo_trace.limits import COUNT_RANGE, MAX_MEMORY_BYTES, MAX_ORDER, MAX_SITES_BYTES, MAX_TEXT_BYTES
+from spo_trace.limits import (
+    COUNT_RANGE,
+    MAX_AGGREGATE_COUNT,
+    MAX_MEMORY_BYTES,
+    MAX_ORDER,
+    MAX_SITES_BYTES,
+    MAX_TEXT_BYTES,
+)
 from spo_trace.snapshots.damage import Damage
 from spo_trace.snapshots.meta import Origin
 
@@ -65,6 +72,8 @@ class RowChecks:
             self._stack_rows(rows)
         if self._table == "sites":
             self._site_bytes(rows)
+        for name in has & {"allocations", "base_pages"}:
+            self._within(rows, name, 0, MAX_AGGREGATE_COUNT)
         if "nr_base_pages" in has:
             self._within(rows, "nr_base_pages", *COUNT_RANGE)
         for name in has:
@@ -132,6 +141,8 @@ class RowChecks:
     def _add_up(self, rows: pa.Table) -> None:
         if self._table == "pages" and "order" in rows.column_names:
             self._pages += base_pages(_numbers(rows["order"]))
+        elif self._table == "aggregates" and "base_pages" in rows.column_names:
+            self._pages += pc.sum(rows["base_pages"]).as_py() or 0
         elif self._table == "swap":
             self._pages += rows.num_rows
         size = self._pages * self._page_size

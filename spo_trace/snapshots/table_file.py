@@ -42,6 +42,8 @@ _FILES = {"pages": ("page_owner",), "swap": ("swap_page_owner", "bpf"), "sites":
 
 def expected_rows(meta: Meta, table: str) -> int | None:
     """Return the number of rows of `table` according to snapshot.json, None if it does not say."""
+    if table == "aggregates":
+        return meta.files[meta.aggregate.value].records if meta.aggregate and meta.aggregate.value in meta.files else 0
     if table not in _FILES:
         return None
     # Without an origin, the owners of swap are unknown: rows would be left out of the total.

@@ -3,13 +3,14 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from spo_trace.errors import Call, SpoTraceError, UsageError
+from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.copied_text import HEAD
-from spo_trace.formats.escape import escape
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.text import KernelText
 from spo_trace.limits import MAX_ERROR_BYTES
@@ -17,9 +18,10 @@ from spo_trace.sources.captured_text import file_text, stream_text
 from spo_trace.sources.compression import Rewound, first_bytes, opened_head, read_head
 from spo_trace.sources.err_file import read_err
 from spo_trace.sources.file_identity import name_by_content, name_by_path, spellings
+from spo_trace.sources.files_by_content import texts_by_content
 from spo_trace.sources.input_file import entries, open_file, open_regular, spooled, standard_input
 from spo_trace.sources.other_input import error_for_path, hint_for_directory, known_content
-from spo_trace.sources.source import OTHER_PATHS, PATHS, RECORD_FILES
+from spo_trace.sources.source import OTHER_PATHS, PATHS, RECORD_FILES, STACK_FILES
 from spo_trace.sources.tarball import Tarball, is_tar
 
 __all__ = ["CaptureSource"]
@@ -30,8 +32,8 @@ SNIFFED = 1 << 16
 # Enough for the first block of any compression: a block of lz4 (4 MiB) or bz2 (900 kB) must be complete.
 _HEAD = 5 << 20
 
-# Counts by stack, which are only useful with page_owner.
-_COUNTS = {"show_stacks", "show_handles", "show_stacks_handles"}
+# The files of an aggregate, best first. show_stacks_handles has no counts.
+_AGGREGATES = tuple(kind.value for kind in AggregateKind)
 
 _NOT_IN_CAPTURE = Why(Missing.NOT_IN_CAPTURE, "not in the capture")
 
@@ -51,6 +53,7 @@ class CaptureSource:
         self._title = ", ".join(str(path) for path in paths)
         self._files: dict[str, Opener] = {}
         self._errors: dict[str, Why] = {}
+        self._modified: dict[str, float] = {}
         self._cut_off: str | None = None
         # Files of other kinds, named in the error if none is page_owner.
         self._others: list[str] = []
@@ -63,6 +66,18 @@ class CaptureSource:
             if known is None:
                 raise
             raise known from error
+
+    @property
+    def aggregate(self) -> AggregateKind | None:
+        """Return what there is in place of page_owner, None if there is page_owner or swap_page_owner."""
+        if self._files.keys() & set(RECORD_FILES):
+            return None
+        return next((AggregateKind(name) for name in _AGGREGATES if name in self._files), None)
+
+    @property
+    def modified_at(self) -> float | None:
+        """Return the modification time of the aggregate's file, in seconds since 1970; None if it is unknown."""
+        return self._modified.get(self.aggregate.value) if self.aggregate else None
 
     @property
     def options(self) -> dict[str, str]:
@@ -103,7 +118,7 @@ class CaptureSource:
         if is_tar(first_bytes(head)):
             return self._add_tar(path, partial(open_file, path))
         content, problem = opened_head(head, HEAD, whole=len(head) < _HEAD)
-        name = name_by_path(Path(path)) or name_by_content(content)
+        name = _name(Path(path), content)
         known = known_content(content) if name is None or name in RECORD_FILES else None
         if known is not None:
             raise SpoTraceError(f"{path}: this is {known.what}", hint=known.hint)
@@ -118,10 +133,13 @@ class CaptureSource:
 
     def _add_file(self, name: str, path: Path, note: str | None = None) -> None:
         self._put(name, partial(file_text, name, path, note), path)
+        with suppress(OSError):
+            self._modified[name] = path.stat().st_mtime
 
     def _hint_without_owners(self) -> str:
         given = ", ".join(self._files)
-        return f"{given} alone does not contain page owners: also give page_owner, or the directory of both"
+        also = "show_handles or page_owner" if set(self._files) == {"show_stacks_handles"} else "page_owner"
+        return f"{given} alone does not contain page owners: also give {also}, or the directory of both"
 
     def _put(self, name: str, opener: Opener, path: object) -> None:
         if name in self._files:
@@ -142,7 +160,7 @@ class CaptureSource:
                 if (other := next((path for path in others if path.is_file()), None)) is not None:
                     self._add_file(name, other)
         if not self._has_owners():
-            self._add_by_content(str(root), _contents(root), partial(self._add_file, "page_owner"))
+            self._add_by_content(str(root), _contents(root), self._add_file)
         self._refuse_without_owners(str(root), lambda: hint_for_directory(root))
 
     def _add_tar(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
@@ -154,8 +172,8 @@ class CaptureSource:
         self._cut_off = tarball.cut_off
         if not self._has_owners():
 
-            def put(path: Path, note: str) -> None:
-                self._put("page_owner", partial(tarball.text_at, "page_owner", str(path), note), title)
+            def put(name: str, path: Path, note: str | None) -> None:
+                self._put(name, partial(tarball.text_at, name, str(path), note), title)
 
             self._add_by_content(title, tarball.contents(), put)
         self._refuse_without_owners(
@@ -165,30 +183,19 @@ class CaptureSource:
     def _has_owners(self) -> bool:
         return bool(self._files.keys() & set(RECORD_FILES)) or "page_owner" in self._errors
 
-    # A vendor's kernel or a script may use another name for the file: its content decides.
     def _add_by_content(
-        self, title: str, contents: Iterable[tuple[Path, bytes]], put: Callable[[Path, str], None]
+        self, title: str, contents: Iterable[tuple[Path, bytes]], put: Callable[[str, Path, str | None], None]
     ) -> None:
-        found = []
-        for path, head in contents:
-            if (known := known_content(head)) is not None:
-                self._others.append(f"{escape(os.fsencode(path.name))} is {known.what}")
-            elif name_by_content(head) == "page_owner":
-                found.append(path)
-        names = [escape(os.fsencode(path.name)) for path in found]
-        if len(found) > 1:
-            raise SpoTraceError(
-                f"{title} has no file named page_owner, and several with its text: {', '.join(names[:6])}",
-                hint="name one of these files",
-            )
-        if found:
-            put(found[0], f"read from {names[0]}, the only file with page_owner text; no file is named page_owner")
+        found, others = texts_by_content(title, contents, self._files)
+        self._others += others
+        for one in found:
+            put(*one)
 
     def _refuse_without_owners(self, title: str, hint: Callable[[], str]) -> None:
-        if not self._files.keys() & {*RECORD_FILES, "allocinfo"}:
+        if not self._files.keys() & {*RECORD_FILES, "allocinfo"} and self.aggregate is None:
             why = f": {self._errors['page_owner'].text}" if "page_owner" in self._errors else ""
-            if not why and self._files and self._files.keys() <= _COUNTS:
-                why = f": this is {', '.join(self._files)} of page_owner_stacks (stacks without page owners)"
+            if not why and set(self._files) == {"show_stacks_handles"}:
+                why = ": this is show_stacks_handles of page_owner_stacks (stacks without page owners)"
             if not why and self._others:
                 why = f": {'; '.join(self._others[:3])}"
             if not why and self._cut_off:
@@ -211,6 +218,14 @@ class CaptureSource:
                 hint=("try: cat /sys/kernel/debug/page_owner | ", Call("snapshot", from_="-", output="NAME.spo")),
             )
         return self._put(name, partial(stream_text, name, head, raw), title)
+
+
+# Of texts with owners, the content decides.
+def _name(path: Path, content: bytes) -> str | None:
+    by_path, by_content = name_by_path(path), name_by_content(content)
+    if by_path in (*RECORD_FILES, *STACK_FILES) and by_content is not None:
+        return by_content
+    return by_path or by_content
 
 
 def _not_decompressed(title: str, problem: str) -> SpoTraceError:

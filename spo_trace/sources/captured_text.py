@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.copied_text import HEAD, CopiedText, is_changed
 from spo_trace.formats.pageblocks import pageblock_order
 from spo_trace.formats.text import Chunks, KernelText, Outcome, PlainFile
 from spo_trace.formats.text_encoding import encoding_of
 from spo_trace.sources.compression import Rewound, is_compressed, read_chunks
+from spo_trace.sources.file_identity import aggregate_by_content
 from spo_trace.sources.input_file import open_regular
 from spo_trace.sources.other_input import known_content
 from spo_trace.sources.size_limits import bounded
-from spo_trace.sources.source import BINARY_FILES, RECORD_FILES
+from spo_trace.sources.source import BINARY_FILES, RECORD_FILES, TEXT_FILES
 
 __all__ = ["cleaned", "file_text", "needs_cleaning", "stream_text"]
 
@@ -32,7 +34,7 @@ def file_text(name: str, path: Path, note: str | None = None) -> KernelText:
         raw.seek(0)
     except OSError as error:
         raw.close()
-        if name in RECORD_FILES:
+        if name in TEXT_FILES:
             raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="name another copy of it") from error
         # The owners can be read without it.
         return KernelText(name, Chunks([]), outcome=Outcome(f"it can't be read: {error.strerror}"))
@@ -91,11 +93,16 @@ def needs_cleaning(name: str, head: bytes) -> bool:
     if name in BINARY_FILES:
         return False
     encoding = encoding_of(head)
-    if name not in RECORD_FILES:
+    if name not in TEXT_FILES:
         return encoding is not None
-    if (known := known_content(head)) is not None:
+    if name in RECORD_FILES and (known := known_content(head)) is not None:
         raise SpoTraceError(f"{name}: this is {known.what}", hint=known.hint)
-    return encoding is not None or is_changed(head)
+    if name in RECORD_FILES and (aggregate := aggregate_by_content(head)) is not None:
+        raise SpoTraceError(
+            f"{name}: this is not page_owner's text, but {aggregate.shown}", hint="name the file itself, unpacked"
+        )
+    # Dumps of pages are read without the prefixes of their lines.
+    return encoding is not None or (name != AggregateKind.PAGE_DUMP and is_changed(head))
 
 
 def cleaned(name: str, pieces: Iterable[bytes], outcome: Outcome) -> Chunks:

@@ -13,7 +13,7 @@ from spo_trace.machine.needs import why_no_page_owner
 from spo_trace.sources.captured_text import file_text
 from spo_trace.sources.err_file import code_of_err, read_err, skipped_records
 from spo_trace.sources.live_reasons import NO_SWAP, why_no_file
-from spo_trace.sources.source import PATHS, STACK_FILES
+from spo_trace.sources.source import BLOCK_SIZE_FILES, PATHS, STACK_FILES
 from spo_trace.sources.unreadable import Unreadable, explain
 
 __all__ = ["CollectedSource"]
@@ -83,6 +83,9 @@ class CollectedSource:
             self._why[name] = NO_SWAP
             return
         path, why = self._machine.path(PATHS[_SAME_FILE_LATER.get(name, name)]), read_err(err)
+        if name in BLOCK_SIZE_FILES:
+            self._why[name] = why
+            return
         if name in STACK_FILES:
             denied = code in (errno.EACCES, errno.EPERM) and why_no_page_owner(self._machine)
             self._why[name] = denied or why

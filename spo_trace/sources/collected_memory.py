@@ -14,11 +14,11 @@ from spo_trace.memory.owners import ROW_FILES, collected_owners
 from spo_trace.memory.running import running_kernel
 from spo_trace.sources.collected import CollectedSource
 from spo_trace.sources.live_reasons import NO_SWAP
-from spo_trace.sources.memory_texts import OWNER_FILES, MemoryTexts, explained
+from spo_trace.sources.memory_texts import OWNER_FILES, Memory, MemoryTexts, explained
 
 __all__ = ["CollectedMemory"]
 
-_TITLE = "kernel memory"
+_MEMORY = Memory("kernel memory", "read the text of debugfs with --method text", Skipped.NOT_READABLE)
 
 
 class CollectedMemory(CollectedSource):
@@ -50,10 +50,10 @@ class CollectedMemory(CollectedSource):
 
     @cached_property
     def _texts(self) -> MemoryTexts:
-        return MemoryTexts(self._capture, _TITLE, Skipped.NOT_READABLE)
+        return MemoryTexts(self._capture, _MEMORY)
 
     @cached_property
     def _capture(self) -> MemoryCapture:
-        with explained(_TITLE):
+        with explained(_MEMORY):
             kernel, _ = running_kernel(self._images)
             return MemoryCapture(kernel, collected_owners(self._directory))

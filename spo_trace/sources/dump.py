@@ -10,6 +10,7 @@ from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.text import Chunks, KernelText
 from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.dump import kernel_of, open_dump
+from spo_trace.memory.problem import COPY_AGAIN
 from spo_trace.memory.symbol_table import Symbol, in_kallsyms
 from spo_trace.sources.dump_input import is_dump_file
 from spo_trace.sources.input_file import open_file
@@ -17,6 +18,7 @@ from spo_trace.sources.memory_texts import (
     NO_SWAP_PAGE_OWNER,
     OWNER_FILES,
     SWAP_OFF,
+    Memory,
     MemoryTexts,
     explained,
 )
@@ -40,13 +42,14 @@ class DumpSource:
                 "a dump is read alone, or with a copy of /proc/kallsyms of the same boot",
                 hint="a snapshot is of one machine at one time: name one dump",
             )
-        self._title = ", ".join(paths)
-        with explained(self._title):
+        memory = Memory(", ".join(paths), COPY_AGAIN, Skipped.NOT_IN_DUMP)
+        self._title = memory.title
+        with explained(memory):
             file = open_file(dumps[0])
             weakref.finalize(self, file.close)
             dump = open_dump(file)
             self._capture = MemoryCapture(kernel_of(dump, _symbols(others[0]) if others else None))
-        self._texts = MemoryTexts(self._capture, self._title, Skipped.NOT_IN_DUMP)
+        self._texts = MemoryTexts(self._capture, memory)
 
     @property
     def options(self) -> dict[str, str]:

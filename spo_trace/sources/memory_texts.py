@@ -4,7 +4,7 @@
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing, Why
@@ -12,9 +12,9 @@ from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.runs import Records, gathered
 from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText, Outcome
 from spo_trace.memory.capture import MemoryCapture
-from spo_trace.memory.problem import COPY_AGAIN, Problem
+from spo_trace.memory.problem import Problem
 
-__all__ = ["NO_SWAP_PAGE_OWNER", "OWNER_FILES", "SWAP_OFF", "MemoryTexts", "explained"]
+__all__ = ["NO_SWAP_PAGE_OWNER", "OWNER_FILES", "SWAP_OFF", "Memory", "MemoryTexts", "explained"]
 
 T = TypeVar("T")
 
@@ -29,18 +29,25 @@ SWAP_OFF = Why(Missing.NOT_SWITCHED_ON, "page_owner did not track swap", "boot t
 _REST = {Skipped.NOT_IN_DUMP: "was filtered out of the dump", Skipped.NOT_READABLE: "could not be read"}
 
 
-class MemoryTexts:
-    """Print what a kernel's memory has; `title`: of errors. `lost`: what it means that some of it cannot be read."""
+class Memory(NamedTuple):
+    """Hold what users are told of a memory: its name, what to do if it is damaged, why some of it may be unreadable."""
 
-    def __init__(self, capture: MemoryCapture, title: str, lost: Skipped) -> None:
+    title: str
+    if_damaged: str
+    lost: Skipped
+
+
+class MemoryTexts:
+    """Print what a kernel's memory has."""
+
+    def __init__(self, capture: MemoryCapture, memory: Memory) -> None:
         self._capture = capture
-        self._title = title
-        self._lost = lost
+        self._memory = memory
 
     def open(self, name: str) -> KernelText | None:
         """Return the text of a file of OWNER_FILES, None if the kernel has no such file."""
         capture = self._capture
-        with explained(self._title):
+        with explained(self._memory):
             match name:
                 case "page_owner":
                     outcome = Outcome()
@@ -64,30 +71,30 @@ class MemoryTexts:
         if count.lost:
             # A missing node has an unknown number of records, so that the used entries are the only right total.
             missing = max((count.used or 0) - count.records, 1)
-            outcome.skipped = {self._lost: missing}
+            outcome.skipped = {self._memory.lost: missing}
             of_all = "" if count.used is None else f" of {count.used:,}"
-            note = f"{count.records:,}{of_all} owners of swap; the rest {_REST[self._lost]}"
+            note = f"{count.records:,}{of_all} owners of swap; the rest {_REST[self._memory.lost]}"
         records = DelimitedRecords(self._pieces(gathered(self._capture.swap_page_owner())))
         return KernelText("swap_page_owner", records, note=note, outcome=outcome)
 
     def _counted(self, records: Iterable[bytes], outcome: Outcome) -> Iterator[Records]:
         yield from self._pieces(gathered(records))
         if self._capture.unread_pages:
-            outcome.skipped = {self._lost: self._capture.unread_pages}
+            outcome.skipped = {self._memory.lost: self._capture.unread_pages}
 
     def _pieces(self, pieces: Iterable[T]) -> Iterator[T]:
-        with explained(self._title):
+        with explained(self._memory):
             yield from pieces
 
 
-# Every number of a dump is input. Those that bound work are checked where they are read; a wrong offset or length
+# Every number of a memory is input. Those that bound work are checked where they are read; a wrong offset or length
 # shows as one of these errors.
 @contextmanager
-def explained(title: str) -> Iterator[None]:
-    """Turn an error of `memory` into one for users that begins with `title`."""
+def explained(memory: Memory) -> Iterator[None]:
+    """Turn an error of the package `memory` into one for users that begins with the title of `memory`."""
     try:
         yield
     except Problem as problem:
-        raise SpoTraceError(f"{title}: {problem.message}", hint=problem.hint) from problem
+        raise SpoTraceError(f"{memory.title}: {problem.message}", hint=problem.hint) from problem
     except (ValueError, IndexError, OverflowError, struct.error) as error:
-        raise SpoTraceError(f"{title}: the memory is damaged ({error})", hint=COPY_AGAIN) from error
+        raise SpoTraceError(f"{memory.title}: the memory is damaged ({error})", hint=memory.if_damaged) from error

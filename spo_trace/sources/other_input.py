@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from spo_trace.errors import Call, SpoTraceError
 from spo_trace.formats.escape import escape
-from spo_trace.formats.text_encoding import plain_head
-from spo_trace.sources.file_identity import FRAMES, spellings
+from spo_trace.sources.file_identity import spellings
 from spo_trace.sources.input_file import entries
 
 __all__ = ["OtherFile", "error_for_path", "hint_for_directory", "known_content"]
@@ -31,10 +30,7 @@ def _rule(pattern: bytes, what: str, hint: str) -> _Rule:
     return _Rule(re.compile(pattern, re.MULTILINE), OtherFile(what, hint))
 
 
-_UNSORTED = "give the text that it was made from: cat /sys/kernel/debug/page_owner > page_owner.txt"
-_ALL_PAGES = "give the text of /sys/kernel/debug/page_owner, which has all pages; this dump has one"
 _ALONE = "a dump of memory is read alone and uncompressed: name the file itself"
-_WITH_PAGE_OWNER = "also give page_owner: both files, or the directory that contains both"
 
 # Rules for the first bytes of a file. No kernel file begins with any of these.
 _MAGIC = (
@@ -54,48 +50,6 @@ _MAGIC = (
     _rule(rb"\Aallocinfo - version", "/proc/allocinfo", "also give page_owner: the directory that contains both"),
 )
 
-_FIELD = rb"(?:allocated by [A-Z| ]+|PID -?\d+|TGID -?\d+|task_comm_name: .{0,15})"
-
-_TEXTS = (
-    _rule(
-        rb"^[> \t]*\d+ times(?:, \d+ pages)?(?:,? " + _FIELD + rb")*[ ,:]*\r?$",
-        "the output of page_owner_sort (counts of records, without PFNs)",
-        _UNSORTED,
-    ),
-    _rule(
-        rb"^[> \t]*times:? \d+,? order:? \d+",
-        "a script's count of page_owner records",
-        _UNSORTED,
-    ),
-    _rule(
-        rb"^\(gdb\) lx-|\bPage last allocated via order \d+, gfp_mask:",
-        "the output of gdb's lx-dump-page-owner",
-        _ALL_PAGES,
-    ),
-    _rule(
-        rb"page_owner tracks the page as|page last allocated via order \d+",
-        "the kernel log's dump of a single page (dump_page)",
-        _ALL_PAGES,
-    ),
-    _rule(
-        rb"^(?:nr_base_pages|stack_count): -?\d+|curr_nr_base_pages: \d+",
-        "show_stacks of page_owner_stacks (counts of pages by stack, without processes)",
-        _WITH_PAGE_OWNER,
-    ),
-    _rule(
-        rb"\A[\r\n]*" + FRAMES + rb"handle: \d+",
-        "show_stacks_handles of page_owner_stacks (the stack of each handle, without pages)",
-        _WITH_PAGE_OWNER,
-    ),
-)
-
-# The second line of a record: a text with such a line is page_owner text, even if a rule of _TEXTS matches it, too. A
-# comm is too short to fake the line.
-_RECORD = re.compile(
-    rb"^[^\n]{0,200}?(?:PFN (?:0x[0-9a-f]{1,16}|\d{1,19}) (?:type|Block) |SWP entry 0x[0-9a-f]{5})|^SWP entry 0x",
-    re.MULTILINE,
-)
-
 # Every snapshot has the first file, every recording the second, and no other directory has either.
 _SNAPSHOT, _RECORDING = "snapshot.json", "series.json"
 
@@ -107,10 +61,7 @@ def known_content(head: bytes) -> OtherFile | None:
     for rule in _MAGIC:
         if rule.pattern.match(head):
             return rule.known
-    head = plain_head(head)
-    if _RECORD.search(head):
-        return None
-    return next((rule.known for rule in _TEXTS if rule.pattern.search(head)), None)
+    return None
 
 
 def error_for_path(given: str) -> SpoTraceError | None:

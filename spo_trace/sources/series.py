@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.sources.aggregate_series import aggregates_in
 from spo_trace.sources.backends import STACKS_TIMEOUT, backend_name
 from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.choose import captured, check_method_for, choose_source
@@ -38,7 +39,7 @@ def choose_series(
         from spo_trace.sources.simulator import simulated_stages
 
         return simulated_stages(paths)
-    return iter([captured([path]) for given in paths for path in _captures(given)])
+    return iter([captured(sample) for given in paths for sample in _captures(given)])
 
 
 def paced(sources: Iterable[Source], interval: float, count: int | None) -> Iterator[Source]:
@@ -53,20 +54,21 @@ def paced(sources: Iterable[Source], interval: float, count: int | None) -> Iter
         yield source
 
 
-def _captures(path: str) -> list[str]:
+def _captures(path: str) -> list[list[str]]:
     if path == "-":
         raise UsageError(
             "standard input is only one capture, so only one sample",
             hint=("name captures with ", Argument("from_")),
         )
     if not Path(path).is_dir():
-        return [path]
+        return [[path]]
     with suppress(SpoTraceError):
         CaptureSource([path])
-        return [path]
+        return [[path]]
     # A simulate that was killed can leave an incomplete capture under a hidden name.
     visible = [child for child in entries(Path(path)) if not child.name.startswith(".")]
-    inside = [str(child) for child in visible if child.is_dir() and _is_capture(child)]
+    inside = [[str(child)] for child in visible if child.is_dir() and _is_capture(child)]
+    inside = inside or aggregates_in(Path(path))
     if not inside:
         raise error_for_path(path) or SpoTraceError(
             f"{path} is not a capture and contains none",

@@ -13,14 +13,18 @@ from spo_trace.limits import (
     MAX_STACKS_FILE_BYTES,
     MAX_ZONEINFO_BYTES,
 )
-from spo_trace.sources.source import BINARY_FILES, LISTS, RECORD_FILES, STACK_FILES
+from spo_trace.sources.source import BINARY_FILES, LISTS, STACK_FILES, TEXT_FILES
 
 __all__ = ["bounded"]
 
 _OF_FILE = {
     **dict.fromkeys(STACK_FILES, MAX_STACKS_FILE_BYTES),
     **dict.fromkeys(
-        ("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize", "handles"), MAX_ONE_LINE_BYTES
+        (
+            *("cmdline", "uptime", "uptime-after", "boot_id", "uname", "date", "pagesize", "handles"),
+            "block_size_bytes",
+        ),
+        MAX_ONE_LINE_BYTES,
     ),
     "zoneinfo": MAX_ZONEINFO_BYTES,
     **dict.fromkeys(BINARY_FILES, MAX_PFN_FILE_BYTES),
@@ -33,7 +37,7 @@ def bounded(name: str, chunks: Iterable[bytes], outcome: Outcome) -> Iterator[by
 
     Files of records have no limit, but each of their lines has.
     """
-    records = name in RECORD_FILES
+    records = name in TEXT_FILES
     left = most = MAX_LINE_BYTES if records else _OF_FILE.get(name, MAX_PROC_FILE_BYTES)
     for chunk in chunks:
         left -= len(chunk)

@@ -3,19 +3,36 @@
 
 from typing import Protocol
 
+from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.missing import Why
 from spo_trace.formats.text import KernelText
 
-__all__ = ["BINARY_FILES", "LISTS", "OTHER_PATHS", "PATHS", "RECORD_FILES", "STACK_FILES", "Source"]
+__all__ = [
+    "BINARY_FILES",
+    "BLOCK_SIZE_FILES",
+    "LISTS",
+    "OTHER_PATHS",
+    "PATHS",
+    "RECORD_FILES",
+    "STACK_FILES",
+    "TEXT_FILES",
+    "Source",
+]
 
 # Files of which read(2) returns one record, so that a comm cannot fake the end of a record.
 RECORD_FILES = ("page_owner", "swap_page_owner")
+
+# Text with owners that may have any size, and may have been copied.
+TEXT_FILES = (*RECORD_FILES, AggregateKind.PAGE_OWNER_SORT.value, AggregateKind.PAGE_DUMP.value)
 
 # The kernel's counts for each stack (page_owner_stacks/).
 STACK_FILES = ("show_stacks", "show_handles", "show_stacks_handles")
 
 # Files of numbers, not of text.
 BINARY_FILES = ("kpagecgroup",)
+
+# The sizes of pageblocks and of memory blocks. Without them, all else is read.
+BLOCK_SIZE_FILES = ("pagetypeinfo", "block_size_bytes")
 
 # The path of each file on the machine, relative to its root; a capture may have them flat, under these names.
 PATHS = {
@@ -32,6 +49,9 @@ PATHS = {
     "vmstat": "proc/vmstat",
     "slabinfo": "proc/slabinfo",
     "allocinfo": "proc/allocinfo",
+    "buddyinfo": "proc/buddyinfo",
+    "pagetypeinfo": "proc/pagetypeinfo",
+    "block_size_bytes": "sys/devices/system/memory/block_size_bytes",
     "cmdline": "proc/cmdline",
     "uptime": "proc/uptime",
     "uptime-after": "proc/uptime-after",

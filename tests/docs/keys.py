@@ -3,7 +3,8 @@
 
 from collections.abc import Iterable
 
-from spo_trace.analysis.keys import FRAME_KEYS, KEY_TABLE, Key
+from spo_trace.analysis.keys import FRAME_KEYS, KEY_TABLE, Key, key_of
+from spo_trace.analysis.place_keys import PLACES, RANGE
 
 __all__ = ["keys_page"]
 
@@ -42,12 +43,29 @@ and `symbols` are a single string: frames innermost first, separated by `;`, wit
 the Python API, they are tuples of frames. In folded stacks, a `;` inside a frame is replaced by `:`.
 """
 
+_PLACES = """
+Places in physical memory are computed from the PFN. `pfn_range` has its size in its name: `--by pfn_range_64M`,
+`--where 'pfn_range_1G == 0x40000'`. An allocation that spans several pageblocks, memory blocks or ranges is split: each
+has the pages in it, so that the sums of any grouping are the same. `--where` with a place counts the parts that match;
+`export --where` writes the records that have such a part, whole. A place is unknown for a record without a PFN,
+and if snapshot.json lacks the size of a pageblock or a memory block; then `--where` with it is an error. Swap is at no
+place in memory.
+
+"""
+
 
 def keys_page() -> str:
     """Return the text of docs/keys.md."""
     of_frames = [KEY_TABLE[name] for name in FRAME_KEYS]
-    columns = [key for key in KEY_TABLE.values() if key not in of_frames]
-    return f"{_HEAD}\n## Keys of the stack\n\n{_rows(of_frames)}\n## Columns\n\n{_rows(columns)}"
+    of_range = key_of(f"{RANGE}_64M")._replace(name=f"{RANGE}_SIZE")
+    places = [*(KEY_TABLE[name] for name in PLACES), of_range]
+    columns = [key for key in KEY_TABLE.values() if key not in (*of_frames, *places)]
+    parts = {
+        "Keys of the stack": f"\n{_rows(of_frames)}",
+        "Places": _PLACES + _rows(places),
+        "Columns": f"\n{_rows(columns)}",
+    }
+    return _HEAD + "".join(f"\n## {title}\n{text}" for title, text in parts.items())
 
 
 def _rows(keys: Iterable[Key]) -> str:

@@ -21,6 +21,8 @@ COMMANDS = (
     "watch",
     "trend",
     "verify",
+    "blockers",
+    "page",
     "export",
     "simulate",
     "demo",

@@ -103,7 +103,11 @@ USAGE = [
     (["diff", "x.spo", "x.spo", "--sort", "rate"], "can't sort by 'rate'\n"),
     (["export", "x.spo", "-f", "svg"], "there is no format 'svg'\n  hint: choose one of folded, "),
     (["export", "x.spo", "--weight", "x"], "there is no weight 'x'\n"),
-    (["export", "x.spo", "-f", "csv", "--where", "slab"], "--where does not work with csv\n"),
+    (["export", "x.spo", "-f", "csv", "--where", "slab and"], "--where 'slab and' is not an expression"),
+    (["report", "x.spo", "--by", "pfn_range"], "'pfn_range' has no size that is a power of two\n"),
+    (["report", "x.spo", "--where", "pfn_range_3M > 0"], "'pfn_range_3M' has no size that is a power of two\n"),
+    (["blockers", "x.spo", "--for", "thp"], "--for must be one of hugepage, cma, offline, not 'thp'\n"),
+    (["page", "x.spo", "x.spo"], "'x.spo' is not a PFN\n"),
     (["export", "x.spo", "-f", "pprof", "--weight", "mem"], "--weight needs the format folded\n  hint: pprof has "),
     (
         ["report", "x.spo", "--html", "n", "-o", "./n"],

@@ -28,6 +28,7 @@ COMMANDS = {
     "snapshot, default name": ("snapshot --from capture", ["capture-*.spo"]),
     "simulate": ("simulate leak -o leak", ["leak"]),
     "watch": ("watch --backend simulator --from leak --count 3 --record minutes", ["minutes"]),
+    "explain": ("explain capture -o a.txt", ["a.txt"]),
     "report": ("report capture -o a.csv --html a.html", ["a.csv", "a.html"]),
     "diff": ("diff capture capture -o a.md --html a.html", ["a.md", "a.html"]),
     "trend": ("trend minutes -o a.json --plot a.svg", ["a.json", "a.svg"]),

@@ -15,7 +15,9 @@ from spo_trace.analysis.keys import KEY_TABLE
 from spo_trace.analysis.notes import NoteCode
 from spo_trace.analysis.verdicts import Reason
 from spo_trace.cli import COMMANDS
+from spo_trace.findings.codes import Code
 from spo_trace.stacks.rules import CATEGORIES
+from tests.docs.explain import explain_page
 from tests.docs.keys import keys_page
 from tests.docs.reference import commands, options_of, reference
 from tests.support import in_process
@@ -26,6 +28,7 @@ SCHEMA = (ROOT / "spo_trace/snapshots/SCHEMA.md").read_text()
 BIN = Path(sys.executable).parent
 REFERENCE = ROOT / "docs" / "commands.md"
 KEYS = ROOT / "docs" / "keys.md"
+EXPLAIN = ROOT / "docs" / "explain.md"
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
 TERMS = (
     *(
@@ -121,6 +124,15 @@ def test_the_reference_matches_help() -> None:
     assert REFERENCE.read_text() == reference(), "make docs"
 
 
+def test_the_page_of_findings_matches_the_table_of_rules() -> None:
+    assert EXPLAIN.read_text() == explain_page(), "make docs"
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_finding_is_documented(code: str) -> None:
+    assert f"\n| {code} | " in EXPLAIN.read_text()
+
+
 def test_the_page_of_keys_matches_the_table_of_keys() -> None:
     assert KEYS.read_text() == keys_page(), "make docs"
 
@@ -211,3 +223,24 @@ def test_guides_name_files_that_exist(name: str) -> None:
 def test_the_layers_are_those_of_the_linter() -> None:
     layers = re.findall(r"^layers =\n((?: .+\n)+)", (ROOT / ".importlinter").read_text(), re.MULTILINE)
     assert f"\n\n{layers[0]}\n" in (ROOT / "docs" / "architecture.md").read_text()
+
+
+_ROWS = re.findall(
+    r"^\| ([^|]+) \| `(spo-trace [^`]+)` \| (.+) \|$", (ROOT / "docs" / "questions.md").read_text(), re.M
+)
+_FIELD = ROOT / "fixtures" / "field"
+
+
+@pytest.mark.parametrize("command", [row[1] for row in _ROWS])
+def test_each_field_example_is_answered_by_one_command(command: str, tmp_path: Path) -> None:
+    answer = next(row[2] for row in _ROWS if row[1] == command)
+    result = shell(f"cd {_FIELD} && {command} 2>&1", tmp_path)
+    assert result.returncode == 0, result.stdout
+    printed = " ".join(result.stdout.replace(" ? ", " ").split())
+    for part in re.findall(r"`([^`]+)`", answer):
+        assert part in printed
+
+
+def test_each_field_example_has_a_question() -> None:
+    asked = " ".join(row[1] for row in _ROWS)
+    assert {path.name for path in _FIELD.iterdir() if path.is_dir() and path.name not in asked} == set()

@@ -20,11 +20,12 @@ class CommTotals(NamedTuple):
     swapped: int
 
 
-def run(script: str, text: bytes) -> list[bytes]:
+def run(script: str, text: bytes, **variables: int) -> list[bytes]:
     """Return the lines that a script in this directory prints for a text."""
+    given = [word for name, value in variables.items() for word in ("-v", f"{name}={value}")]
     # In the C locale, awk accepts all bytes, including invalid UTF-8
     done = subprocess.run(
-        ["awk", "-f", str(Path(__file__).with_name(script))],
+        ["awk", *given, "-f", str(Path(__file__).with_name(script))],
         input=text,
         capture_output=True,
         check=True,

@@ -4,6 +4,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 
 import spo_trace as spo
@@ -60,18 +61,67 @@ READ = {
     "41-vendor-migratetype/page_owner": Read(1, 16, 3),
     "42-pixel-dumpstate/dumpstate_board.txt": Read(3, 6, 9, notes=2),
 }
-NAMED = {
-    "01-sorted-times/sorted_page_owner.txt": "the output of page_owner_sort (",
-    "02-sorted-pages/sorted_page_owner.txt": "the output of page_owner_sort (",
-    "03-sorted-slab/sorted_page_owner.txt": "the output of page_owner_sort (",
-    "04-syzbot/report.txt": "dump of a single page",
-    "05-dmesg-swapin/dmesg.txt": "dump of a single page",
-    "14-custom-agg/result.txt": "a script's count of page_owner records",
-    "18-gdb-lx/lx.txt": "lx-dump-page-owner",
-    "19-show-stacks-only/show_stacks": "this is show_stacks of page_owner_stacks",
-    "20-stack-count-curr/show_stacks": "this is show_stacks of page_owner_stacks",
-    "36-handle-mode/map.txt": "this is show_stacks_handles of page_owner_stacks",
+NAMED = {"36-handle-mode/map.txt": "this is show_stacks_handles of page_owner_stacks"}
+
+
+class Answer(NamedTuple):
+    """What the author of a report asked for: the keys of one command, and its rows with their base pages."""
+
+    by: list[str]
+    rows: list[tuple[object, ...]]
+
+
+ALLOCATED = (
+    *("post_alloc_hook", "get_page_from_freelist", "__alloc_frozen_pages_noprof", "alloc_pages_mpol"),
+    "pte_alloc_one",
+)
+
+# The counts are those of the text; pages are counts times 2**order, computed by hand.
+AGGREGATES = {
+    "01-sorted-times/sorted_page_owner.txt": Answer(
+        ["caller"], [("handle_mm_fault", 699487), ("dma_generic_alloc_coherent", 457823)]
+    ),
+    "02-sorted-pages/sorted_page_owner.txt": Answer(["caller"], [("tcp_sendmsg_locked", 6797584), ("new_slab", 4)]),
+    "03-sorted-slab/sorted_page_owner.txt": Answer(
+        ["allocator", "comm"], [("CMA", "swapper/0", 512), ("SLAB", "systemd-journal", 6)]
+    ),
+    "04-syzbot/report.txt": Answer(
+        ["event", "pid", "symbols"],
+        [("allocated", 6328, ALLOCATED, 0), ("freed", 6337, ("__free_frozen_pages", "vfree"), 0)],
+    ),
+    "05-dmesg-swapin/dmesg.txt": Answer(["event", "comm"], [("allocated", "swapoff", 1), ("freed", None, 0)]),
+    "14-custom-agg/result.txt": Answer(["module"], [("ath11k", 878 << 3), ("nss_dp", 739 << 3)]),
+    "18-gdb-lx/lx.txt": Answer(
+        ["event", "pfn", "comm"], [("allocated", 655360, "swapper/0", 1), ("freed", 655360, None, 0)]
+    ),
+    "19-show-stacks-only/show_stacks": Answer(["module"], [("mlx5_core", 524288), ("xfs", 20824)]),
+    "20-stack-count-curr/show_stacks": Answer(["allocations"], [(4578, 4578)]),
+    "43-crash-owner/owner.txt": Answer(
+        ["event", "pfn", "module"],
+        [
+            ("allocated", 471552, "drv", 512),
+            ("allocated", 256, "vmlinux", 0),
+            ("freed", 256, "vmlinux", 0),
+            ("freed", 471552, "vmlinux", 0),
+        ],
+    ),
+    "44-sorted-cull/by_name.txt": Answer(
+        ["comm", "pid"], [("RenderThread", 1502, 69376), ("init: a, b", 1, 930), ("kworker/0:", 77, 34)]
+    ),
 }
+
+
+@pytest.mark.parametrize("name", AGGREGATES)
+def test_the_answer_of_each_aggregate(name: str) -> None:
+    asked = AGGREGATES[name]
+    snap = spo.open(FIELD / name)
+    table = spo.attribute(snap, asked.by)
+    rows = [
+        tuple(None if pd.isna(value) else value for value in row)
+        for row in table[[*asked.by, "mem_pages"]].itertuples(index=False, name=None)
+    ]
+    assert rows == asked.rows
+    assert not snap.meta.files[str(snap.meta.aggregate)].malformed
 
 
 @pytest.mark.parametrize("name", READ)
@@ -104,7 +154,7 @@ def test_messages_on_other_inputs(name: str) -> None:
 
 def test_every_input_has_an_outcome() -> None:
     there = {str(path.relative_to(FIELD)) for path in FIELD.rglob("*") if path.is_file() and path.name != "README.md"}
-    assert {name + "/sprd_page_owner" if name == "09-sprd" else name for name in (*READ, *NAMED)} == there
+    assert {name + "/sprd_page_owner" if name == "09-sprd" else name for name in (*READ, *AGGREGATES, *NAMED)} == there
 
 
 def test_comm_and_migratetype_are_read_from_a_vendors_header(tmp_path: Path) -> None:

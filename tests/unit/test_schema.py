@@ -86,8 +86,17 @@ def types(table: pa.Schema) -> dict[str, str]:
 def test_columns_and_their_order(name: str, columns: dict[str, str]) -> None:
     assert list(types(schema.ALL_TABLES[name]).items()) == list(columns.items())
     assert list(schema.TABLES) == ["pages", "swap", "stacks"]
-    assert list(schema.ALL_TABLES) == [*schema.TABLES, "sites"]
+    assert list(schema.ALL_TABLES) == [*schema.TABLES, "aggregates", "sites"]
     assert schema.SCHEMA_VERSION == 5
+
+
+def test_aggregates_have_the_columns_of_pages_and_counts() -> None:
+    own = {"allocations": "int64?", "base_pages": "int64?", "allocator": f"{_NAME}?", "event": f"{_NAME}?"}
+    pages = {field.name: str(field.type) + "?" * (field.name != "stack_id") for field in schema.PAGES}
+    assert types(schema.AGGREGATES) == pages | own
+
+
+_NAME = "dictionary<values=string, indices=int32, ordered=0>"
 
 
 @pytest.mark.parametrize("name", schema.ALL_TABLES)

@@ -39,11 +39,14 @@ _OTHER = (
     "test_trace.py 6.12-stock",
     "test_memory.py 6.1-stock",
     "test_memory.py 6.12-stock",
+    "test_memory.py 7.2-spo",
+    "test_rfc.py 7.2-stock",
     "test_life.py 6.12-stock",
     "test_meaning.py 6.1-stock-1n",
     "test_meaning.py 6.12-stock-1n",
     "test_meaning.py 6.12-stock-2n",
     "test_meaning.py 7.2-spo-1n",
+    "test_meaning.py 7.2-spo-2n",
     "test_verify.py 6.12-stock",
     "test_live.py 6.12-stock",
 )
@@ -98,6 +101,6 @@ def pytest_xdist_setupnodes() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the guests that may be left out, and put the longest guests first."""
     for item in items:
-        if _scope(item.nodeid).startswith(tuple(f"tests/vm/{scope}" for scope in _OTHER)):
+        if _scope(item.nodeid).removeprefix("tests/vm/") in _OTHER:
             item.add_marker("other")
     items.sort(key=lambda item: _place(item.nodeid))

@@ -36,7 +36,7 @@ def boot(
     job: str,
     out: Path,
     *,
-    time_limit: float = 900,
+    time_limit: float = guest.TIME_LIMIT,
     headers: bool = False,
     suite: str | None = None,
     **size: object,

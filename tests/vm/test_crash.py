@@ -30,7 +30,7 @@ def test_owners_in_the_memory_of_a_crashed_kernel(tmp_path: Path) -> None:
         pytest.skip("kexec is not installed (Debian: kexec-tools)")
     machine = Machine(kernel, "page_owner=on,swap crashkernel=176M", memory_mib=640, disks_mib=(64,))
     job = (JOBS / "crash.sh").read_text()
-    guest.run(machine, job, tmp_path, time_limit=1800, environment={"KERNEL": str(kernel)})
+    guest.run(machine, job, tmp_path, environment={"KERNEL": str(kernel)})
     check(tmp_path)
     if has_makedumpfile():
         for level in LEVELS:

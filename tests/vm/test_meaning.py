@@ -41,7 +41,7 @@ def held(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     except kernels.KernelMissing as missing:
         pytest.skip(str(missing))
     job, out = meaning_check.JOB.read_text(), tmp_path_factory.mktemp(request.param)
-    return Guest(request.param, guest.run(machine, job, out, time_limit=meaning_check.TIME_LIMIT))
+    return Guest(request.param, guest.run(machine, job, out))
 
 
 @pytest.fixture(scope="module")

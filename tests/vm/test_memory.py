@@ -58,7 +58,6 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         out,
         memory_mib=640 if request.param == FULL else 400,
         disks_mib=(64,),
-        time_limit=1800,
     )
     for suffix in FORMATS:
         with (guest.out / f"vmcore.{suffix}").open("rb") as file:

@@ -15,7 +15,6 @@ from tests.vm.support import Guest, boot
 pytestmark = pytest.mark.vm
 
 # On an emulated processor, each of about ten snapshots takes half a minute, or more on a busy host.
-TIME_LIMIT = 2400
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -146,7 +145,7 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Guest:
     out = tmp_path_factory.mktemp("sudo")
     (out / "user.sh").write_text("\n".join([USER, *user_script(), AFTERWARDS]))
     job = (JOBS / "sudo.sh").read_text()
-    return boot("7.2-spo", "page_owner=on,swap", job, out, time_limit=TIME_LIMIT, memory_mib=800, headers=True)
+    return boot("7.2-spo", "page_owner=on,swap", job, out, memory_mib=800, headers=True)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from tests.vm.support import JOBS, MIB, Guest, boot
 pytestmark = pytest.mark.vm
 
 # On an emulated processor, the compiler and each snapshot take half a minute.
-TIME_LIMIT = 600
 PAGE = 4096
 CLEAN = "0 hooked, 0 kprobes, 0 programs, 0 maps, 0 links, 0 loaders"
 
@@ -34,7 +33,7 @@ def run(
 ) -> Guest:
     """Run a job; check that the kernel logs no warnings and that nothing of the probes is left."""
     text = f"ENDING={ending}\n{(JOBS / job).read_text()}"
-    left = boot(name, cmdline, text, out, time_limit=TIME_LIMIT, memory_mib=memory_mib, headers=headers, suite=suite)
+    left = boot(name, cmdline, text, out, memory_mib=memory_mib, headers=headers, suite=suite)
     left.check_kernel()
     looked = [line.rpartition(": ")[2] for line in (out / "left").read_text().splitlines()]
     assert set(looked) == {CLEAN}

@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import spo_trace as spo
+from spo_trace.findings.codes import Code, Lack
 from tests.oracle.compare import spo_trace
-from tests.vm.support import JOBS, Guest, boot
+from tests.vm.support import JOBS, MIB, Guest, boot
 
 pytestmark = pytest.mark.vm
 
@@ -44,6 +46,21 @@ def test_the_times_of_allocations_explain_what_the_snapshot_allocated(machine: G
     assert -512 <= memory["allocated during the read"] < -50
     assert abs(memory["unexplained"]) <= REMAIN
     assert memory.get("freed during the read", 0) <= REMAIN
+
+
+# Snapshot → the findings that it must have.
+FINDINGS: dict[str, set[Code]] = {"quiet": set(), "left": {Code.EXITED}}
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_the_findings_are_those_of_what_happened(machine: Guest, name: str) -> None:
+    found = spo.explain(machine.out / "live" / f"{name}.spo")
+    assert found.codes == FINDINGS[name]
+    # A live snapshot has all files; without page_owner's text, the size of a pageblock is unknown.
+    assert {one.lack for one in found.not_checked} <= {Lack.PAGEBLOCKS}
+    for finding in found.all:
+        assert finding.names["owner"] == "leaver"
+        assert abs(finding.size - 32 * MIB) < MIB
 
 
 Damage = Callable[[pa.Table, np.random.Generator], pa.Table]

@@ -50,7 +50,7 @@ def test_a_leak_on_a_running_kernel(tmp_path: Path) -> None:
     except kernels.KernelMissing as missing:
         pytest.skip(str(missing))
     # WHEN it is watched
-    outcome = guest.run(machine, JOB, tmp_path, time_limit=900)
+    outcome = guest.run(machine, JOB, tmp_path)
     # THEN counts are read by stack, records by comm, and a sample agrees with awk right after it
     truth = {name: int(number) for name, number in re.findall(r"^awk (\w+) (\d+)$", outcome.log, re.MULTILINE)}
     for directory, name, number in (("stacks", "counts", 5), ("comms", "records", 4)):

@@ -153,6 +153,8 @@ void collect_in_child(const struct options *options);
 int open_regular(const char *path);
 void copy_file(const struct options *options, const char *name, const char *path);
 void copy_stacks(const struct options *options, const char *name, const char *debugfs);
+
+/* system_facts.c */
 void system_facts(const struct options *options);
 
 /* numbers.c */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Files that are copied as they are, and facts that no file has. */
+/* Files that are copied as they are. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "collect.h"
@@ -249,55 +247,4 @@ void copy_stacks(const struct options *options, const char *name, const char *de
 	else if (error)
 		output_error(name, error, path, NULL);
 	progress_end(&reading, 0);
-}
-
-static void put_date(struct lines *lines)
-{
-	time_t now = time(NULL);
-	char date[32];
-	struct tm utc;
-
-	gmtime_r(&now, &utc);
-	put_bytes(lines, date, strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ\n", &utc));
-}
-
-static void put_uname(struct lines *lines)
-{
-	struct utsname name;
-	const char *const words[] = { name.sysname, name.nodename, name.release, name.version,
-				      name.machine };
-
-	uname(&name);
-	for (int i = 0; i < 5; i++) {
-		put(lines, i ? " " : "");
-		put(lines, words[i]);
-	}
-	put(lines, "\n");
-}
-
-static void put_page_size(struct lines *lines)
-{
-	put_number(lines, sysconf(_SC_PAGESIZE));
-	put(lines, "\n");
-}
-
-/* Of a copied tree, they are in files, as in a capture. */
-void system_facts(const struct options *options)
-{
-	static const struct {
-		const char *name;
-		void (*put)(struct lines *lines);
-	} facts[] = { { "date", put_date }, { "uname", put_uname }, { "pagesize", put_page_size } };
-	struct lines lines = { 0 };
-
-	for (int i = 0; i < 3; i++) {
-		if (*options->root) {
-			copy_file(options, facts[i].name, facts[i].name);
-			continue;
-		}
-		lines.fd = output_begin(facts[i].name);
-		facts[i].put(&lines);
-		put_flush(&lines);
-		output_end(lines.fd, true);
-	}
 }

@@ -41,9 +41,10 @@ def render_report(
     facts: Sequence[tuple[str, object]],
     notes: Sequence[str],
     version: str,
+    findings: str = "",
     unknown: Collection[str] = (),
 ) -> None:
-    """Write the report; `facts` (name, value) and `notes` are at the top, below `title`.
+    """Write the report; `facts` (name, value), `findings` (HTML) and `notes` are at the top, below `title`.
 
     `unknown`: those of `mem` and `swap` whose owners are unknown; 0 bytes would be a wrong answer.
     """
@@ -64,7 +65,7 @@ def render_report(
         "title": text(title),
         "version": text(version),
         "facts": facts_list(facts),
-        "notes": notes_list(notes),
+        "notes": findings + notes_list(notes),
         "tiles": tiles(sums),
         "balance": _balance(tables.balance),
         "categories": _categories(tables.categories),

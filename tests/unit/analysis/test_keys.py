@@ -32,15 +32,17 @@ def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 
 def test_every_scalar_column_of_every_table_is_a_key() -> None:
-    columns = {field.name for table in schema.TABLES.values() for field in table if not pa.types.is_list(field.type)}
+    columns = {
+        field.name for table in schema.ALL_TABLES.values() for field in table if not pa.types.is_list(field.type)
+    }
     assert columns <= set(KEYS)
-    assert set(KEYS) - columns == {"stack", "symbols", "callsite", "bytes", "type"}
+    assert set(KEYS) - columns == {"stack", "symbols", "callsite", "bytes", "type", "pageblock", "memory_block"}
 
 
 def test_a_key_belongs_to_the_table_of_its_column() -> None:
     for key in KEY_TABLE.values():
-        if key.name not in ("bytes", "type"):
-            assert key.pages == (key.name if key.name in schema.TABLES["pages"].names else None)
+        if key.name not in ("bytes", "type", "pageblock", "memory_block"):
+            assert key.pages == (key.name if key.name in schema.readable("pages") else None)
             assert key.swap == (key.name if key.name in schema.SWAP.names else None)
         assert key.of_stack == (key.pages is None and key.swap is None)
         assert key.meaning and "|" not in key.meaning

@@ -9,6 +9,8 @@ import pytest
 
 from spo_trace.analysis import records
 from spo_trace.analysis.records import record_tables, records_schema, text_frames
+from spo_trace.analysis.where import Condition
+from spo_trace.api.analyses import attribute
 from spo_trace.errors import SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, entry, page, snapshot_of
@@ -95,3 +97,41 @@ def test_times_with_gaps_are_text_in_text_and_numbers_in_parquet(snap: Snapshot)
     for name in ("free_ts_nsec", "kernel_ts_nsec"):
         assert frame[name].dropna().tolist() == ["0x20000000000001", "0x20000000000002"]
     assert frame["ts_nsec"].tolist() == [5, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("where", "memory", "swap"),
+    [
+        ('comm == "cat"', 0, 1),
+        ("order >= 0", 3, 0),
+        ("swp_entry > 0", 0, 2),
+        ('category == "page cache" or comm == "cat"', 2, 1),
+        ("bytes > 4096", 0, 0),
+        ("pfn_range_4K == 0x101", 1, 0),
+        ('memcg == "m"', 1, 0),
+        ("True", 3, 2),
+    ],
+)
+def test_only_records_that_match(snap: Snapshot, where: str, memory: int, swap: int) -> None:
+    tables = list(record_tables(snap, Condition(where)))
+    assert {table.schema for table in tables} == {records_schema()}
+    found = pa.concat_tables(tables).column("where").to_pylist()
+    assert (found.count("memory"), found.count("swap")) == (memory, swap)
+    # AND they are those that are counted
+    sums = attribute(snap, [], where=where)[["mem_pages", "swap_pages"]].fillna(0)
+    assert sums.to_numpy().tolist() == [[memory, swap]]
+
+
+def test_a_record_in_several_places_is_whole(tmp_path: Path) -> None:
+    # GIVEN an allocation that spans two pageblocks
+    snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": page(0x200, 10) + page(0x600)})
+    # THEN it is selected by either, once
+    for where in ("pageblock == 1", "pageblock == 2", "pageblock <= 2"):
+        frame = pd.concat(text_frames(record_tables(snap, Condition(where))))
+        assert frame[["pfn", "bytes"]].to_numpy().tolist() == [[0x200, 1024 * 4096]]
+
+
+def test_a_condition_on_an_unknown_key_is_refused(tmp_path: Path) -> None:
+    snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": page(), "swap_page_owner": entry(1)})
+    with pytest.raises(SpoTraceError, match="handle is unknown for all memory and swap"):
+        list(record_tables(snap, Condition("handle > 0")))

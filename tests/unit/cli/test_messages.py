@@ -62,8 +62,13 @@ def texts(path: Path) -> Iterator[str]:
 
 
 def test_only_the_command_line_names_options() -> None:
-    # The collector is a program with options of its own.
-    others = (PACKAGE / "cli", PACKAGE / "collector" / "main.py", PACKAGE / "sources" / "live_capture.py")
+    # The collector is a program with options of its own. The evidence of a finding is a command line.
+    others = (
+        PACKAGE / "cli",
+        PACKAGE / "findings",
+        PACKAGE / "collector" / "main.py",
+        PACKAGE / "sources" / "live_capture.py",
+    )
     modules = [path for path in PACKAGE.rglob("*.py") if not any(map(path.is_relative_to, others))]
     assert len(modules) > 90
     found = {

@@ -182,6 +182,8 @@ def test_any_bytes_are_read_without_an_exception(junk: bytes, at: int) -> None:
         (proc.swaps, SWAPS_7_2),
         (proc.zoneinfo, ZONEINFO),
         (proc.uname, b"L h r v"),
+        (proc.buddyinfo, BUDDYINFO),
+        (proc.processes, PROCESSES),
     ):
         assert "\x1b" not in repr(read(text[:at] + junk + text[at:]))
 
@@ -193,6 +195,8 @@ def test_long_fillers_take_linear_time(filler: bytes) -> None:
     assert proc.meminfo(junk + b"\nA: 1\n")["A"] == 1
     assert len(proc.swaps(junk + b"\n" + SWAPS_7_2)) == 4
     assert [zone["managed"] for zone in proc.zoneinfo(ZONEINFO + junk)] == [3840, 32000]
+    assert len(proc.buddyinfo(junk + b"\n" + BUDDYINFO)) == 2
+    assert len(proc.processes(junk + b"\n" + PROCESSES)) == 3
 
 
 def test_a_file_that_was_read_twice_counts_once() -> None:
@@ -201,3 +205,31 @@ def test_a_file_that_was_read_twice_counts_once() -> None:
     zone = b"Node 0, zone %b\n  pages free %d\n        managed  9\n"
     once = zone % (b"DMA", 2) + zone % (b"Normal", 3)
     assert proc.zoneinfo(zone % (b"DMA", 1) + once) == proc.zoneinfo(once)
+
+
+# Of a guest with 491 MiB (6.1).
+BUDDYINFO = (
+    b"Node 0, zone      DMA      0      0      0      0      0      0      0      0      1      1      3 \n"
+    b"Node 0, zone    DMA32     13      9      6      3      3      4      5      4      3      2     65 \n"
+)
+PROCESSES = (
+    b"Pid:\t1\nName:\tinit\nVmSwap:\t       0 kB\nStartTime:\t7\nCgroup:\t/init.scope\n\n"
+    b"Pid:\t2\nName:\tkthreadd\nStartTime:\t7\n\nPid:\t9\nName:\tgone\n\nPid:\t4194303\nName:\tx\nStartTime:\t123456\n\n"
+)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_buddyinfo(end: bytes) -> None:
+    zones = proc.buddyinfo(BUDDYINFO.replace(b"\n", end) * 2)
+    assert [(zone["node"], zone["name"]) for zone in zones] == [(0, "DMA"), (0, "DMA32")]
+    assert zones[1]["blocks"] == [13, 9, 6, 3, 3, 4, 5, 4, 3, 2, 65]
+    assert proc.buddyinfo(b"Node 0, zone DMA" + b" 1" * 24) == []
+
+
+def test_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A process that ended while it was read has no start time.
+    assert proc.processes(PROCESSES) == {1: 7, 2: 7, 4194303: 123456}
+    # In a PID namespace, another process has the number 2.
+    assert proc.processes(PROCESSES.replace(b"kthreadd", b"sleep")) == {}
+    monkeypatch.setattr(proc, "MAX_PROCESSES", 2)
+    assert proc.processes(PROCESSES) == {}

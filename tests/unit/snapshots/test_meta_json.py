@@ -11,7 +11,7 @@ import pytest
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing, Why
-from spo_trace.formats.proc import SwapArea, Zone
+from spo_trace.formats.proc import FreeBlocks, SwapArea, Zone
 from spo_trace.schema import SCHEMA_VERSION
 from spo_trace.snapshots.meta import (
     CollectionCost,
@@ -46,6 +46,8 @@ MACHINE = MachineFacts(
     zoneinfo=[Zone(node=0, name="DMA", free=1, managed=2, present=3, spanned=4, start_pfn=5, pcp=6)],
     swaps=[SwapArea(filename="/dev/vda", kind="partition", size=4096, used=0, priority=-2)],
     vmstat={"nr_mlock": -1},
+    buddyinfo=[FreeBlocks(node=0, name="DMA", blocks=[1, 0, 3])],
+    processes={1: 5, 4194303: 123456},
 )
 COUNTS = FileCounts(
     records=3,
@@ -202,6 +204,10 @@ def changed(path: str, value: object) -> bytes:
         (b"7", "it is not an object"),
         (b"{}", "schema_version is missing"),
         (b'{"schema_version": 1}', "files is missing"),
+        (changed("processes", {"self": 1}), "processes.self is not the start time of a process"),
+        (changed("processes", {"1": -1}), "processes.1 is not a whole number from 0 to 10**17"),
+        (changed("buddyinfo.0.blocks", [-1]), "buddyinfo[0].blocks is not a whole number from 0 to 10**17"),
+        (changed("buddyinfo.0.blocks", [1] * 24), "buddyinfo[0].blocks is not a list of at most 23 numbers"),
         (changed("schema_version", 0), "schema_version is not a whole number from 1 to 10**22"),
         (changed("schema_version", "3"), "schema_version is not a whole number from 1 to 10**22"),
         (changed("schema_version", True), "schema_version is not a whole number from 1 to 10**22"),

@@ -232,10 +232,13 @@ def test_marks_are_not_rejects() -> None:
     assert {mark for _, mark in CHANGES.values()} <= MARKS
 
 
-def test_another_kind_of_file_named_page_owner(tmp_path: Path) -> None:
-    with pytest.raises(SpoTraceError, match=r"page_owner_sort \(") as caught:
-        rows_of(tmp_path, b"3 times, 3 pages:\nPage allocated via order 0, mask 0x0()\n a+0x1/0x2\n\n")
-    assert caught.value.hint is not None
+def test_another_kind_of_file_named_page_owner_in_a_directory(tmp_path: Path) -> None:
+    text = b"3 times, 3 pages:\nPage allocated via order 0, mask 0x0()\n a+0x1/0x2\n\n"
+    capture(tmp_path, {"page_owner": text})
+    with pytest.raises(SpoTraceError, match="but the output of page_owner_sort") as caught:
+        spo.open(tmp_path)
+    assert caught.value.hint == "name the file itself, unpacked"
+    assert spo.attribute(tmp_path / "page_owner", "stack")["mem_pages"].tolist() == [3]
 
 
 @pytest.mark.parametrize("name", ["page_owner", "meminfo"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from spo_trace.collect.snapshot import collect
+from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing
 from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText
@@ -107,3 +108,20 @@ def test_memory_that_cannot_be_read_at_last_is_an_error(
     )
     with pytest.raises(Unreadable, match="page_owner can't be read"):
         source.open("page_owner")
+
+
+def test_damaged_memory_of_this_machine_has_another_hint_than_a_dump(
+    program: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN rows that the collector wrote, and a kernel whose structures are not where they were
+    source = source_of(program, small_dump(), tmp_path, monkeypatch)
+
+    def damaged(*_: object) -> None:
+        raise ValueError("offset 12 is outside of it")
+
+    monkeypatch.setattr(collected_memory, "running_kernel", damaged)
+    # WHEN its owners are printed
+    with pytest.raises(SpoTraceError, match="kernel memory: the memory is damaged") as raised:
+        source.open("page_owner")
+    # THEN no dump is mentioned
+    assert raised.value.hint == "read the text of debugfs with --method text"

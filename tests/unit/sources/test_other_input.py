@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from spo_trace.errors import SpoTraceError
+from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.text_reader import chunks_in
+from spo_trace.sources.aggregate_series import aggregates_in
 from spo_trace.sources.capture import CaptureSource
-from spo_trace.sources.file_identity import name_by_content
+from spo_trace.sources.file_identity import aggregate_by_content, name_by_content
 from spo_trace.sources.other_input import known_content
 from tests.support import CARRIED, capture, entry, page, tar_of
 
@@ -41,9 +43,6 @@ OTHERS = {
     "a zip archive": b"PK\3\4\x14\0",
     "/proc/allocinfo": b"allocinfo - version: 1.0\n",
     "snapshot.json": b'{\n "schema_version": 3,\n "tool_version": "1"\n}\n',
-    "dump of a single page": b"[  261.2] page last allocated via order 0, migratetype Movable, gfp_mask 0x0(x)\n",
-    "lx-dump-page-owner": b'Page last allocated via order 0, gfp_mask: 0x8, pid: 1, tgid: 1 ("swapper/0\\000")\n',
-    "a script's count of page_owner records": b"times 878 order 3 mask 0xd2a20\n__alloc_pages+0x134/0x1064\n",
 }
 
 
@@ -51,10 +50,22 @@ OTHERS = {
 @pytest.mark.parametrize("name", ["page_owner", "sorted_page_owner.txt"])
 def test_page_owner_sort(text: bytes, name: str, tmp_path: Path) -> None:
     capture(tmp_path, {name: text})
-    with pytest.raises(SpoTraceError) as caught:
-        CaptureSource([tmp_path / name])
-    assert "the output of page_owner_sort (" in caught.value.message
-    assert caught.value.hint == "give the text that it was made from: cat /sys/kernel/debug/page_owner > page_owner.txt"
+    assert CaptureSource([tmp_path / name]).aggregate is AggregateKind.PAGE_OWNER_SORT
+
+
+DUMPS = {
+    "dmesg": b"[  261.2] page last allocated via order 0, migratetype Movable, gfp_mask 0x0(x)\n",
+    "gdb": b'Page last allocated via order 0, gfp_mask: 0x8, pid: 1, tgid: 1 ("swapper/0\\000"), ts 1 ns\n',
+    "4.9": b"page allocated via order 0, migratetype Movable, gfp_mask 0x8(GFP_X)\n",
+    "crash": b"crash> owner -l\nPFN 256(0x100) paddr 100000 page_owner ffff\nPage allocated via order 7, mask 0xcc1\n",
+}
+
+
+@pytest.mark.parametrize("text", DUMPS.values(), ids=DUMPS)
+@pytest.mark.parametrize("name", ["page_owner", "x.txt"])
+def test_dumps_of_single_pages(text: bytes, name: str, tmp_path: Path) -> None:
+    capture(tmp_path, {name: text})
+    assert CaptureSource([tmp_path / name]).aggregate is AggregateKind.PAGE_DUMP
 
 
 @pytest.mark.parametrize(("what", "text"), OTHERS.items(), ids=OTHERS)
@@ -120,11 +131,28 @@ def test_a_snapshot_or_a_recording_instead_of_a_capture(tmp_path: Path) -> None:
     assert caught.value.message == f"{tmp_path / 'r'} is a recording of samples"
 
 
-def test_other_files_in_a_directory_without_page_owner_are_named(tmp_path: Path) -> None:
+def test_an_aggregate_in_a_directory_or_an_archive(tmp_path: Path) -> None:
     text = b"3 times, 6 pages:\nPage allocated via order 1, mask 0x1\n post_alloc_hook+0x1/0x2\n\n"
     files = {"sorted.txt": text, "meminfo": b"MemTotal: 5 kB\n"}
     archive = tmp_path / "c.tar"
     archive.write_bytes(tar_of(files))
     for given in (capture(tmp_path / "c", files), archive):
-        with pytest.raises(SpoTraceError, match=r"no page_owner file: sorted\.txt is the output of page_owner_sort"):
-            CaptureSource([given])
+        source = CaptureSource([given])
+        assert source.aggregate is AggregateKind.PAGE_OWNER_SORT
+        text_of = source.open("page_owner_sort")
+        assert text_of is not None
+        assert b"".join(chunks_in(text_of)) == text
+
+
+def test_several_aggregates_in_a_directory_are_a_series(tmp_path: Path) -> None:
+    files = {"1.txt": SORTED["5.15"], "2.txt": SORTED["5.15"]}
+    with pytest.raises(SpoTraceError, match=r"several with the output of page_owner_sort: 1\.txt, 2\.txt") as caught:
+        CaptureSource([capture(tmp_path, files)])
+    assert "spo-trace trend DIRECTORY" in str(caught.value.hint)
+    assert aggregates_in(tmp_path) == [[str(tmp_path / "1.txt")], [str(tmp_path / "2.txt")]]
+
+
+@pytest.mark.parametrize("comm", [b"\n1 times:\n", b"a\n1 times:\nb", b"nr_base_pages: "])
+def test_the_name_of_a_process_does_not_make_an_aggregate(comm: bytes) -> None:
+    assert aggregate_by_content(page(comm=comm)) is None
+    assert aggregate_by_content(entry(0x2E, comm)) is None

@@ -23,7 +23,7 @@ def test_ratios_are_of_the_same_round() -> None:
         for what, whole, read in (("cat", 10.0, 0.0), ("snapshot text", 15.0, 11.0), ("snapshot memory", 5.0, 0.5))
     ]
     # WHEN the tables are written
-    text = render(COUNTS, {"collect memory": 512, "snapshot memory": 2560}, 80, times, {"date": "today"})
+    text = render(COUNTS, {"collect memory": "2.0", "snapshot memory": "10.0"}, 80, times, {"date": "today"})
     # THEN the ratios are not affected, and instructions are those of the guest's clock
     assert [line for line in text.splitlines() if line.startswith(("| what", "| `"))] == [
         "| what                                 | million instructions | × cat | own pages MiB | target          |",

@@ -34,19 +34,22 @@ COMMANDS = {
 
 
 def main(rounds: int, kept: Path | None) -> None:
-    """Measure, after a round that loads the files of all commands into memory; `kept`: for its snapshots and plan."""
+    """Measure, after a round that loads the files of all commands into memory.
+
+    `kept`: a directory for the snapshots of that round (cold) and of the next one (warm), and for the plan.
+    """
     commands = {what: command for what, command in COMMANDS.items() if "2 jobs" not in what or os.cpu_count() != 1}
     for number in range(rounds + 1):
         for what in commands:
             if kept and not number:
-                # Each of the snapshots that are kept reads its program from the disk.
+                # Each of the cold snapshots reads its program from the disk.
                 os.sync()
                 Path("/proc/sys/vm/drop_caches").write_text("3\n")
             measured = {"what": what, "round": number, **measure(what)}
             if number:
                 print(json.dumps(measured), flush=True)
-            elif kept and what.startswith("snapshot"):
-                shutil.copytree(SNAPSHOT, kept / f"{what.partition(' ')[2]}.spo")
+            if kept and number < 2 and what.startswith("snapshot"):
+                shutil.copytree(SNAPSHOT, kept / f"{what.partition(' ')[2]}-{'warm' if number else 'cold'}.spo")
                 shutil.copy(PLAN, kept)
 
 

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# A live snapshot of a quiet machine; then three swap devices in use, of which the first two are swapped off.
+# Live snapshots of a quiet machine, and after a process has exited; then three swap devices in use, of which the first two are swapped off.
 mkdir -p "$OUT/live"
 # The first run reads Python and its libraries into the page cache.
 spo-trace --version
 # By text, which takes long enough for the times of allocations to tell what is new.
 spo-trace snapshot --method text -o "$OUT/live/quiet.spo"
+# A process that has exited leaves a file in a tmpfs.
+cp "$(command -v dd)" /run/leaver
+/run/leaver if=/dev/zero of=/run/left bs=1M count=32
+spo-trace snapshot -o "$OUT/live/left.spo"
+rm /run/left /run/leaver
 [ -e "$D/swap_page_owner" ] || exit 0
 
 # The devices with a higher priority are full before the next one is used.

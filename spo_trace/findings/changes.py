@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Rules on two snapshots and on recordings: what grew, what moved to swap, what came back."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import pandas as pd
+
+from spo_trace.analysis.diff import diff, relate
+from spo_trace.analysis.owner_labels import owner_labels
+from spo_trace.analysis.question import Question
+from spo_trace.findings.candidate import Candidate, Checked, candidate
+from spo_trace.findings.codes import Code, Lack
+from spo_trace.findings.finding import Amount, NotChecked, Query, Side
+from spo_trace.findings.owners import Owners
+from spo_trace.findings.thresholds import LEAST_BYTES, SAME_MEMORY, Threshold
+from spo_trace.findings.unowned import SWAPPED_IN
+from spo_trace.snapshots.reader import Snapshot
+
+__all__ = ["Sides", "changed", "steady"]
+
+_FIRST = ("--top", "5")
+_GROWTH = ("--sort", "growth", *_FIRST)
+_BY_COMM = Query(("comm",), side=Side.DIFF, options=_FIRST)
+_SWAPPED_IN = Query(("comm",), SWAPPED_IN, Side.DIFF, _FIRST)
+_CAME_BACK = Query(("comm",), "swapped", Side.DIFF, _FIRST)
+_SLAB = Query(("caller",), 'category == "slab"', Side.DIFF, _GROWTH)
+_MODULES = Query(("module",), side=Side.DIFF, options=_GROWTH)
+
+
+class Sides:
+    """Hold two snapshots, the earlier one first, and their differences."""
+
+    def __init__(self, a: Snapshot, b: Snapshot) -> None:
+        self.a, self.b = a, b
+        self.later = Owners(b)
+        self.known = relate(a, b).known
+
+    def diff(self, query: Query) -> pd.DataFrame:
+        """Return the difference that answers a query, without owners whose key is missing."""
+        return diff(self.a, self.b, Question.of(query.by, query.where)).dropna(subset=list(query.by))
+
+    @cached_property
+    def by_comm(self) -> pd.DataFrame:
+        """Return the difference by comm."""
+        return self.diff(_BY_COMM)
+
+    @cached_property
+    def knows_comm(self) -> bool:
+        """Return whether both have the names of processes."""
+        return all(Owners(snap).knows("pages", "comm") for snap in (self.a, self.b))
+
+    @property
+    def swap_used(self) -> tuple[int, int]:
+        """Return the bytes of swap in use in each."""
+        return self.a.meta.machine.swap_used, self.b.meta.machine.swap_used
+
+
+def changed(sides: Sides) -> Iterator[Checked]:
+    """Find what changed."""
+    if "mem" not in sides.known:
+        yield NotChecked(Lack.MEMORY_OWNERS, (Code.GREW, Code.MODULE_GREW, Code.SLAB_GREW, Code.MOVED_TO_SWAP))
+        return
+    yield from _grew(sides, _MODULES, Code.MODULE_GREW, exclude="vmlinux")
+    yield from _grew(sides, _SLAB, Code.SLAB_GREW)
+    if not sides.knows_comm:
+        yield NotChecked(Lack.COMM, (Code.GREW, Code.MOVED_TO_SWAP, Code.CAME_BACK, Code.CHARGED_TO_ANOTHER))
+        return
+    others = list(_charged_to_another(sides))
+    yield from others
+    yield from _processes_grew(sides, others)
+    yield from _came_back(sides)
+    if "swap" in sides.known:
+        yield from _moved(sides)
+    else:
+        yield from _unknown_swap(sides)
+
+
+def _amount(value: int, column: str, query: Query, owner: object) -> Amount:
+    return Amount(int(value), column, query, (owner,))
+
+
+def _grew(sides: Sides, query: Query, code: Code, exclude: str | None = None) -> Iterator[Candidate]:
+    table = sides.diff(query)
+    key = query.by[0]
+    table = table[table[key] != exclude].sort_values("total_bytes_delta", ascending=False, kind="stable")
+    for name, grown in table[[key, "total_bytes_delta"]].head(1).itertuples(index=False, name=None):
+        if sides.later.is_large(int(grown), Threshold.KERNEL_GROWTH):
+            numbers = {"total": _amount(grown, "total_bytes_delta", query, name)}
+            yield candidate(code, int(grown), numbers, query, {"owner": name})
+
+
+def _processes_grew(sides: Sides, others: Sequence[Candidate]) -> Iterator[Candidate]:
+    came_back = {one.finding.names["owner"]: one.finding.size for one in others}
+    query = Query(("comm",), side=Side.DIFF, options=_GROWTH)
+    table = sides.by_comm.sort_values("total_bytes_delta", ascending=False, kind="stable")
+    for comm, grown in table[["comm", "total_bytes_delta"]].head(3).itertuples(index=False, name=None):
+        is_same = came_back.get(comm, 0) >= SAME_MEMORY * grown
+        if sides.later.is_large(int(grown), Threshold.GROWTH) and not is_same:
+            numbers = {"total": _amount(grown, "total_bytes_delta", query, comm)}
+            yield candidate(Code.GREW, int(grown), numbers, query, {"owner": comm})
+
+
+def _moved(sides: Sides) -> Iterator[Candidate]:
+    columns = ["comm", "mem_bytes_delta", "swap_bytes_delta"]
+    for comm, mem, swap in sides.by_comm[columns].dropna().itertuples(index=False, name=None):
+        moved = min(-int(mem), int(swap))
+        if sides.later.is_large(moved, Threshold.GROWTH):
+            numbers = {
+                "left": _amount(-int(mem), "mem_bytes_delta", _BY_COMM, comm),
+                "swap": _amount(swap, "swap_bytes_delta", _BY_COMM, comm),
+            }
+            yield candidate(Code.MOVED_TO_SWAP, moved, numbers, _BY_COMM, {"owner": comm})
+
+
+def _came_back(sides: Sides) -> Iterator[Candidate]:
+    table = sides.diff(_CAME_BACK)
+    for comm, mem in table[["comm", "mem_bytes_delta"]].dropna().itertuples(index=False, name=None):
+        if sides.later.is_large(int(mem), Threshold.GROWTH):
+            numbers = {"mem": _amount(mem, "mem_bytes_delta", _CAME_BACK, comm)}
+            yield candidate(Code.CAME_BACK, int(mem), numbers, _CAME_BACK, {"owner": comm})
+
+
+def _charged_to_another(sides: Sides) -> Iterator[Candidate]:
+    before, after = sides.swap_used
+    if before <= after:
+        return
+    table = sides.diff(_SWAPPED_IN)
+    for comm, mem in table[["comm", "mem_bytes_delta"]].dropna().itertuples(index=False, name=None):
+        if sides.later.is_large(int(mem), Threshold.GROWTH):
+            numbers = {"mem": _amount(mem, "mem_bytes_delta", _SWAPPED_IN, comm), **_in_use(sides)}
+            yield candidate(Code.CHARGED_TO_ANOTHER, int(mem), numbers, _SWAPPED_IN, {"owner": comm})
+
+
+def _unknown_swap(sides: Sides) -> Iterator[Candidate]:
+    before, after = sides.swap_used
+    if sides.later.is_large(after - before, Threshold.GROWTH):
+        yield candidate(Code.SWAP_GREW, after - before, _in_use(sides), Query(side=Side.DIFF))
+
+
+def _in_use(sides: Sides) -> dict[str, Amount]:
+    before, after = sides.swap_used
+    return {"before": Amount(before, "swap_used_a"), "after": Amount(after, "swap_used_b")}
+
+
+def steady(table: pd.DataFrame, keys: Sequence[str]) -> Iterator[Candidate]:
+    """Find owners that grow steadily; `table`: of `analysis.trend`, most certain growth first."""
+    grown = table["last_bytes"] - table["first_bytes"]
+    least = (Threshold.STEADY.share * table["last_bytes"]).clip(lower=LEAST_BYTES)
+    found = table[(table["rate_low"] > 0) & (grown >= least)]
+    query = Query(tuple(keys), side=Side.TREND, options=_FIRST)
+    for label, (_, row) in zip(owner_labels(found, keys), found.iterrows(), strict=True):
+        owner = tuple(row[key] for key in keys)
+        columns = {"first": "first_bytes", "last": "last_bytes", "rate": "rate_low"}
+        numbers = {name: Amount(int(row[column]), column, query, owner) for name, column in columns.items()}
+        size = numbers["last"].value - numbers["first"].value
+        yield candidate(Code.STEADY_GROWTH, size, numbers, query, {"owner": label})

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Rules on the kernel's own memory: page tables, kernel stacks, unmovable pages, the collector."""
+
+from collections.abc import Iterator
+
+from spo_trace.analysis.attribution import attribute
+from spo_trace.analysis.question import Question
+from spo_trace.findings.candidate import Checked, candidate
+from spo_trace.findings.codes import Code, Lack
+from spo_trace.findings.finding import Amount, NotChecked, Query
+from spo_trace.findings.owners import Owners
+from spo_trace.findings.thresholds import Threshold
+
+__all__ = ["collector", "kernel_stacks", "page_tables", "unmovable"]
+
+# With less memory than a few pageblocks, the kernel does not group pages by mobility: all have the type Unmovable
+# (page_group_by_mobility_disabled, mm/page_alloc.c). Then the flags tell, too.
+_UNMOVABLE = 'migratetype == "Unmovable" and pageblock_migratetype == "{}" and not gfp_flags.str.contains("MOVABLE")'
+
+
+def page_tables(owners: Owners) -> Iterator[Checked]:
+    """Find that page tables take much memory."""
+    yield from _category(owners, Code.PAGE_TABLES, "page table", Query(("comm",), 'category == "page table"'))
+
+
+def kernel_stacks(owners: Owners) -> Iterator[Checked]:
+    """Find that kernel stacks take much memory."""
+    yield from _category(owners, Code.KERNEL_STACKS, "kernel stack", Query(("comm",), 'category == "kernel stack"'))
+
+
+def _category(owners: Owners, code: Code, category: str, evidence: Query) -> Iterator[Checked]:
+    size = owners.bytes_of("mem_bytes", owners.rows["category"] == category)
+    if owners.is_large(size, Threshold.KERNEL_SHARE):
+        numbers = {"mem": Amount(size, "mem_bytes", Query((), evidence.where)), "memory": owners.memory}
+        yield candidate(code, size, numbers, evidence, {"whole": owners.whole})
+
+
+def unmovable(owners: Owners) -> Iterator[Checked]:
+    """Find unmovable pages in movable and CMA pageblocks."""
+    codes = {"Movable": Code.UNMOVABLE_IN_MOVABLE, "CMA": Code.UNMOVABLE_IN_CMA}
+    if not owners.knows("pages", "migratetype", "pageblock_migratetype", "gfp_flags"):
+        yield NotChecked(Lack.MIGRATETYPE, tuple(codes.values()))
+        return
+    if not (owners.rows["migratetype"] == "Movable").any():
+        return
+    for block, code in codes.items():
+        found = (owners.rows["migratetype"] == "Unmovable") & (owners.rows["pageblock_migratetype"] == block)
+        # Few snapshots have any: only they are read again, for the flags.
+        least = 0 if code is Code.UNMOVABLE_IN_CMA else Threshold.UNMOVABLE.share * owners.memory.value
+        if owners.bytes_of("mem_bytes", found.fillna(False)) > least:
+            yield from _unmovable_in(owners, code, _UNMOVABLE.format(block), least)
+
+
+def _unmovable_in(owners: Owners, code: Code, where: str, least: float) -> Iterator[Checked]:
+    size = int(attribute(owners.snap, Question.of([], where))["mem_bytes"].fillna(0).iloc[0])
+    if size > least:
+        numbers = {"mem": Amount(size, "mem_bytes", Query((), where))}
+        yield candidate(code, size, numbers, Query(("callsite",), where, options=("--top", "5")))
+
+
+def collector(owners: Owners) -> Iterator[Checked]:
+    """Find that the collector took much memory."""
+    cost = owners.snap.meta.cost
+    if cost is None or cost.own_pages is None:
+        yield NotChecked(Lack.COST, (Code.COLLECTOR,))
+        return
+    own = cost.own_pages * owners.snap.page_size
+    if owners.is_large(own, Threshold.COLLECTOR):
+        yield candidate(Code.COLLECTOR, own, {"own": Amount(own, "own_pages")}, Query(("comm", "tgid")))
