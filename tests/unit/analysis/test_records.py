@@ -36,7 +36,7 @@ def test_columns_are_those_of_both_tables_and_of_the_stack() -> None:
         *("stack_hash", "caller", "module", "category", "stack", "kernel_stack"),
         *("in_table", "alloc_order", "page_size", "bytes", "in_swap_cache"),
     ]
-    assert len(names) == len(set(names)) == 42
+    assert len(names) == len(set(names)) == 43
     assert not any(name.endswith("stack_id") for name in names)
     assert not any(pa.types.is_dictionary(field.type) for field in records_schema())
 
