@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Paths of memory cgroups, from /proc/kpagecgroup and the inodes of cgroups."""
 
+import csv
+import io
 import struct
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from spo_trace.api.analyses import attribute
+from spo_trace.api.analyses import attribute, export
+from spo_trace.api.explanations import explain
 from spo_trace.collect.snapshot import collect
+from spo_trace.findings.codes import Code
 from spo_trace.sources.capture import CaptureSource
-from tests.support import MACHINE, Files, page, snapshot_of, tar_of
+from tests.support import MACHINE, Files, meminfo, page, snapshot_of, tar_of
 
 LISTED = b"1 - /\n100 4096 /a\n101 0 /a/web\n102 - /b\n103 - /b/web\n104 - /long/%b\n105 - /a b), c\n" % (b"n" * 100)
 INODES = {1: 101, 2: 103, 3: 103, 4: 1, 5: 999, 6: 100, 7: 0, 8: 104, 9: 105}
@@ -93,6 +97,20 @@ def test_one_name_below_two_parents_is_two_rows(tmp_path: Path) -> None:
     assert attribute(snap, "memcg", where='memcg == "/b/web"')["mem_pages"].tolist() == [2]
     assert attribute(snap, "comm", where='memcg == "web"')["mem_pages"].tolist() == [3]
     assert attribute(snap, "memcg", where='memcg_path == "/a/web"')["memcg"].tolist() == ["/a/web"]
+    # ALSO of records
+    records = io.StringIO()
+    export(snap, "csv", records, where='memcg == "/b/web"')
+    assert [row["pfn"] for row in csv.DictReader(records.getvalue().splitlines())] == ["2", "3"]
+
+
+def test_a_large_cgroup_is_named_by_its_path(tmp_path: Path) -> None:
+    # GIVEN two cgroups with one name, one of which owns 12 MiB of 46.9 MiB, and many processes
+    inodes = {0x2000: 101, 0x4000: 101, 0x6000: 101, 0x8000: 103}
+    records = (page(pfn, 10, b"p%d" % pfn, tail=b"Charged to memcg web\n") for pfn in inodes)
+    given = files(page_owner=b"".join(records), kpagecgroup=kpagecgroup(inodes), meminfo=meminfo(total=12_000, free=0))
+    found = explain(snapshot_of(tmp_path, given))
+    (finding,) = (one for one in found.all if one.code is Code.LARGE_MEMCG)
+    assert finding.text.startswith("12 MiB of memory is charged to the memory cgroup /a/web ")
 
 
 def test_a_path_that_is_too_long_for_a_table_is_left_out(tmp_path: Path) -> None:
