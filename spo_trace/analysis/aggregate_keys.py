@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What an aggregate can be asked about: the keys that it contains."""
 
-from spo_trace.analysis.keys import Absent, Key, key_of
+from spo_trace.analysis.keys import SITE, Absent, Key, key_of
 from spo_trace.analysis.question import Question
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
@@ -18,16 +18,17 @@ _SUGGESTED = (
 _OF_HANDLE = ("stack", "symbols", "stack_hash", "symbol_hash", "stack_id")
 
 
-def check_answered(snap: Snapshot, question: Question) -> None:
+def check_answered(snap: Snapshot, question: Question, *others: str) -> None:
     """Raise SpoTraceError if `snap` is of an aggregate that lacks a key of the question, or of its condition.
 
-    A snapshot of page_owner has the row `?` in place of an answer: there, the key is what the kernel does not print.
+    `others`: further keys that the answer needs. A snapshot of page_owner has the row `?` in place of an answer: there,
+    the key is what the kernel does not print. Sites are counted apart from the aggregate.
     """
     kind = snap.meta.aggregate
     if kind is None:
         return
-    asked = dict.fromkeys([*question.keys, *sorted(question.condition.names)])
-    lacking = [name for name in asked if not aggregate_has(snap, key_of(name))]
+    asked = dict.fromkeys([*question.keys, *others, *sorted(question.condition.names)])
+    lacking = [name for name in asked if name != SITE and not aggregate_has(snap, key_of(name))]
     if not lacking:
         return
     known = [name for name in _SUGGESTED if aggregate_has(snap, key_of(name))]
@@ -38,9 +39,12 @@ def check_answered(snap: Snapshot, question: Question) -> None:
 
 
 def usual_key(snap: Snapshot) -> str:
-    """Return the key to show a snapshot by if nothing else is asked: comm, or the first that an aggregate has."""
+    """Return the key to show a snapshot by if nothing else is asked: comm, or the first that an aggregate has.
+
+    Without owners, it is the site.
+    """
     if snap.meta.aggregate is None:
-        return "comm"
+        return "comm" if snap.meta.has_owners else SITE
     return next((name for name in _SUGGESTED if aggregate_has(snap, key_of(name))), "comm")
 
 

@@ -16,7 +16,7 @@ from spo_trace.analysis.sites import is_by_site, site_amounts
 from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.swap_cache import SwapCache
-from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.reader import Snapshot
@@ -90,7 +90,7 @@ def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None
     if not known:
         raise SpoTraceError(
             f"{snap.path.name} has no owners of memory or swap, only what the kernel counts by site",
-            hint=("use ", Argument("by", SITE)),
+            hint=("show that: ", Call("attribute", snap="SNAPSHOT", by=SITE)),
         )
     cache = SwapCache(snap)
     parts = [_sums_of(snap, table, question, derived, cache) for table in known.values()]

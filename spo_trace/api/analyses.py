@@ -80,7 +80,7 @@ def ages(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | N
     from spo_trace.reporters.notebook import Table
 
     question, of = Question.of(by, where), opened(snap)
-    check_answered(of, question.grouped_by(dict.fromkeys([*question.keys, "ts_nsec"])))
+    check_answered(of, question, "ts_nsec")
     return Table(analysis(of, question))
 
 
@@ -222,20 +222,25 @@ def export(
     """
     from spo_trace.analysis.question import Question
     from spo_trace.exporting import export as write
+    from spo_trace.exporting import html_columns
+    from spo_trace.snapshots.in_memory import in_memory
 
     check_export(format, weight=weight, csv_safe=csv_safe)
     question = Question.of([], where)
     access = access_given(owner, mode)
-    found = opened(snap)
-    explained = _explained(snap, found) if format == "html" and where is None else None
+    found, explained = opened(snap), None
+    if format == "html" and where is None:
+        name = given_name(snap, found)
+        found = in_memory(found, html_columns(question, explained=True))
+        explained = _explained(found, name)
     with destination(outfile, binary=format in BINARY_FORMATS, access=access, force=force) as file:
         write(found, format, file, question, weight=weight, csv_safe=csv_safe, found=explained)
 
 
-def _explained(given: SnapshotLike, snap: Snapshot) -> "Explanation":
+def _explained(snap: Snapshot, name: str) -> "Explanation":
     from spo_trace.findings.explain import explain
 
-    return explain(snap, given_name(given, snap))
+    return explain(snap, name)
 
 
 def export_diff(

@@ -74,9 +74,9 @@ class Owners:
 
     @cached_property
     def memory(self) -> Amount:
-        """Return MemTotal, or all that is listed if the input has no /proc/meminfo."""
-        total = self.snap.meta.machine.meminfo.get("MemTotal")
-        if total:
+        """Return MemTotal, or all that is listed if the input has no /proc/meminfo; 0 without owners, too."""
+        total = self.snap.meta.machine.meminfo.get("MemTotal", 0)
+        if total or not self.snap.meta.has_owners:
             return Amount(total, "MemTotal")
         return Amount(self.bytes_of("total_bytes"), "total_bytes", Query())
 

@@ -227,6 +227,14 @@ class Meta:
     @property
     def unknown_amounts(self) -> tuple[str, ...]:
         """Return the amounts with unknown owners: `mem` without page_owner, `swap` without owners of swap."""
-        has_pages = self.page_owner is not None or self.aggregate is not None
-        known = {"mem": has_pages, "swap": self.swap_owner.origin is not None}
+        known = {"mem": self._has_pages, "swap": self.swap_owner.origin is not None}
         return tuple(name for name, is_known in known.items() if not is_known)
+
+    @property
+    def has_owners(self) -> bool:
+        """Return whether any owners are known; else there is only what the kernel counts by site."""
+        return self._has_pages or self.swap_owner.origin is not None
+
+    @property
+    def _has_pages(self) -> bool:
+        return self.page_owner is not None or self.aggregate is not None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import spo_trace as spo
 from spo_trace.analysis.sites import site_notes
 from spo_trace.api.analyses import ages, attribute, diff, verdicts
 from spo_trace.collect.snapshot import collect
@@ -158,11 +159,34 @@ def test_allocinfo_alone_is_an_input(tmp_path: Path) -> None:
     compared = in_process("diff", "a.txt", "b.txt", "--by", "site", "-f", "csv", cwd=tmp_path)
     assert b"mm/filemap.c:9 func:f,True,,,,100,,,100," in shown.stdout
     assert b"mm/filemap.c:9 func:f,True,100,300,200," in compared.stdout
+    assert b"left out" not in compared.stderr
     # THEN a question about owners is refused, with the key that can be answered
     refused = in_process("report", "a.txt", cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, b"")
     assert b"no owners of memory or swap" in refused.stderr
-    assert b"--by site" in refused.stderr
+    assert b"spo-trace report SNAPSHOT --by site" in refused.stderr
+    # AND a notebook shows the sites
+    assert "mm/filemap.c:9 func:f" in spo.open(tmp_path / "a.txt")._repr_html_()
+
+
+def test_sites_beside_an_aggregate(tmp_path: Path) -> None:
+    # GIVEN the kernel's counts by stack, without page_owner
+    counts = b" alloc_pages+0x1/0x2\n f+0x1/0x2\nnr_base_pages: 5\n\n"
+    snap = snapshot_of(tmp_path, {**MACHINE, "show_stacks": counts, "allocinfo": sites(line(100, 1, CACHE))})
+    # THEN each answers what it can
+    assert attribute(snap, "caller")["mem_pages"].tolist() == [5]
+    assert attribute(snap, "site")["mem_bytes"].tolist() == [100]
+    assert verdicts(snap, parts=["sites"])["verdict"].tolist() == ["not checked"]
+
+
+def test_findings_without_owners(tmp_path: Path) -> None:
+    # GIVEN free memory in small blocks, and no /proc/meminfo
+    blocks = b"Node 0, zone   Normal 4000 1000 0 0 0 0 0 0 0 0 0\n"
+    files = {"buddyinfo": blocks, "pagetypeinfo": b"Page block order: 9\nPages per block:  512\n"}
+    snap = snapshot_of(tmp_path, {**MACHINE, **files, "allocinfo": sites(line(100, 1, CACHE))})
+    found = spo.explain(snap)
+    assert found.codes == {"fragmented"}
+    assert "no-memory-owners" in {one.lack for one in found.not_checked}
 
 
 def slab_page(pfn: int, *functions: bytes) -> bytes:

@@ -267,7 +267,7 @@ WRONG = [
     "spo.export('{s}', 'csv', '{s}/snapshot.json')",
     "spo.export('{s}', None, '{o}')",
     "spo.export('{s}', 'xlsx', '{o}')",
-    "spo.export('{s}', 'csv', '{o}', where='slab')",
+    "spo.export('{s}', 'csv', '{o}', where='nosuch')",
     "spo.export('{s}', 'pprof', '{o}', weight='mem')",
     "spo.export('{s}', 'folded', '{o}', weight=3)",
     "spo.export(None, 'folded', '{o}')",
