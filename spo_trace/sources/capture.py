@@ -208,7 +208,8 @@ class CaptureSource:
             return self._add_tar(title, partial(open_file, spooled(Rewound(head, raw))))
         content, problem = opened_head(head, HEAD, whole=len(head) < _HEAD)
         name = name_by_content(content)
-        if (known := known_content(content)) is not None:
+        known = known_content(content) if name is None or name in RECORD_FILES else None
+        if known is not None:
             raise SpoTraceError(f"{title}: this is {known.what}", hint=known.hint)
         if name is None and problem:
             raise _not_decompressed(title, problem)

@@ -160,6 +160,10 @@ def test_allocinfo_alone_is_an_input(tmp_path: Path) -> None:
     assert b"mm/filemap.c:9 func:f,True,,,,100,,,100," in shown.stdout
     assert b"mm/filemap.c:9 func:f,True,100,300,200," in compared.stdout
     assert b"left out" not in compared.stderr
+    # AND from a pipe
+    given = (tmp_path / "a.txt").read_bytes()
+    piped = in_process("report", "-", "--by", "site", "-f", "csv", cwd=tmp_path, stdin=given)
+    assert piped.stdout == shown.stdout
     # THEN a question about owners is refused, with the key that can be answered
     refused = in_process("report", "a.txt", cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, b"")

@@ -41,7 +41,6 @@ OTHERS = {
     "a kdump crash dump": b"KDUMP   \6\0\0\0",
     "an ELF file": b"\x7fELF\2\1\1",
     "a zip archive": b"PK\3\4\x14\0",
-    "/proc/allocinfo": b"allocinfo - version: 1.0\n",
     "snapshot.json": b'{\n "schema_version": 3,\n "tool_version": "1"\n}\n',
 }
 
