@@ -18,7 +18,7 @@ def zoneinfo(managed: int) -> bytes:
 def test_page_owner_alone_gives_no_facts() -> None:
     warnings: list[str] = []
     facts = facts_before(FakeSource({}), warnings)
-    assert facts == MachineFacts(4096, PageSizeFrom.ASSUMED, page_size_evidence=[], zoneinfo=[], swaps=[])
+    assert facts == MachineFacts(4096, PageSizeFrom.ASSUMED, page_size_evidence=[], zoneinfo=[], swaps=[], buddyinfo=[])
     assert facts_after(FakeSource({}), facts, warnings) == facts
     assert warnings == []
 
