@@ -128,7 +128,7 @@ def test_damaged_memory_of_this_machine_has_another_hint_than_a_dump(
     with pytest.raises(SpoTraceError, match="kernel memory: the memory is damaged") as raised:
         source.open("page_owner")
     # THEN no dump is mentioned
-    assert raised.value.hint == "read the text of debugfs with --method text"
+    assert raised.value.hint == "read the text of debugfs with method='text'"
 
 
 def test_the_kernel_is_given_up_with_the_source(
