@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The memory cgroup of a page, as print_page_owner_memcg() (mm/page_owner.c) prints it, and its path."""
 
-from functools import lru_cache
-
 from spo_trace.limits import MAX_CGROUP_LEVELS
 from spo_trace.memory.image import Unreadable
 from spo_trace.memory.kernel import Kernel
@@ -18,17 +16,13 @@ _UNKNOWN = b"memcg ?"
 
 
 class MemcgLines:
-    """Print the memory cgroups of pages.
-
-    `text` returns the lines of a head page's memcg_data, empty without a memory cgroup; pages of one cgroup have equal
-    ones. A cgroup that cannot be read has the name `?`. The last line is the cgroup's path, which no kernel prints.
-    """
+    """Print the memory cgroups of pages."""
 
     def __init__(self, kernel: Kernel) -> None:
         """Find the structures; without CONFIG_MEMCG no line is ever printed."""
         types = kernel.types
         self._kernel = kernel
-        self.text = lru_cache(_KEPT)(self._lines)
+        self._known: dict[int, bytes] = {}
         enumerator, offset = types.btf.enumerator, types.btf.offset
         # 7.2: page->memcg_data of all pages refers to an obj_cgroup; before, only that of kernel memory.
         self._always_objcg = offset("obj_cgroup", "is_root") is not None
@@ -39,6 +33,18 @@ class MemcgLines:
         flags = enumerator("__NR_OBJEXTS_FLAGS") or enumerator("__NR_MEMCG_DATA_FLAGS") or 4
         self._pointer = (1 << 64) - flags if flags & flags - 1 == 0 else (1 << 64) - 8
         self._online = enumerator("CSS_ONLINE") or 2
+
+    def text(self, memcg_data: int) -> bytes:
+        """Return the lines of a head page's memcg_data, empty without a memory cgroup.
+
+        Pages of one cgroup have equal ones. A cgroup that cannot be read has the name `?`. The last line is the
+        cgroup's path, which no kernel prints.
+        """
+        if memcg_data not in self._known:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[memcg_data] = self._lines(memcg_data)
+        return self._known[memcg_data]
 
     def _lines(self, memcg_data: int) -> bytes:
         if not memcg_data:

@@ -32,9 +32,8 @@ class PageOwner:
         self._block_order = layout.pageblock_order
         self._memcg = MemcgLines(kernel)
         self._formats = printed_formats(kernel)
-        self._gfp_text = lru_cache(_KEPT)(gfp_names(kernel).text)
+        self._gfp_names = gfp_names(kernel)
         self._page_flags = page_flags(kernel)
-        self._first_part, self._last_part = lru_cache(_KEPT)(self._first), lru_cache(_KEPT)(self._body)
         types = kernel.types
         self._types = names_in(kernel, "migratetype_names", types.value("MIGRATE_TYPES"))
         self._reasons = names_in(kernel, "migrate_reason_names", types.value("MR_TYPES"))
@@ -44,7 +43,10 @@ class PageOwner:
 
     def records(self, rows: Iterable[npt.NDArray[Any]]) -> Iterator[bytes]:
         """Yield the record of each row (PAGE_ROW)."""
-        first, body, number = self._first_part, self._last_part, b"%d" if self._formats.decimal_pfn else b"%#x"
+        # Most records share these parts with others. A cache in `self` would keep the whole kernel in memory until the
+        # garbage collector runs.
+        first, body = lru_cache(_KEPT)(self._first), lru_cache(_KEPT)(self._body)
+        number = b"%d" if self._formats.decimal_pfn else b"%#x"
         form = b"%b%d ns%b%b\nPFN " + number + b" type %b Block %d type %b"
         for some in rows:
             for (
@@ -71,10 +73,9 @@ class PageOwner:
                     body(kind, flags, handle, reason, memcg),
                 )
 
-    # Most records share these parts with others.
     def _first(self, order: int, gfp: int, pid: int, tgid: int, comm: bytes) -> bytes:
         return b"Page allocated via order %d, mask %#x(%b), pid %d, tgid %d (%b), ts " % (
-            *(order, gfp, self._gfp_text(gfp), pid, tgid, comm),
+            *(order, gfp, self._gfp_names.text(gfp), pid, tgid, comm),
         )
 
     def _body(self, block_type: int, flags: int, handle: int, reason: int, memcg_data: int) -> bytes:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
+from spo_trace.errors import Argument
 from spo_trace.formats.missing import Why
 from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.text import KernelText
@@ -18,7 +19,7 @@ from spo_trace.sources.memory_texts import OWNER_FILES, Memory, MemoryTexts, exp
 
 __all__ = ["CollectedMemory"]
 
-_MEMORY = Memory("kernel memory", "read the text of debugfs with --method text", Skipped.NOT_READABLE)
+_MEMORY = Memory("kernel memory", ("read the text of debugfs with ", Argument("method", "text")), Skipped.NOT_READABLE)
 
 
 class CollectedMemory(CollectedSource):

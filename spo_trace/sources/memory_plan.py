@@ -18,7 +18,7 @@ from spo_trace.native.collector import PATH
 from spo_trace.snapshots.method import Method
 from spo_trace.sources.bare_python import bare_python
 
-__all__ = ["LIVE_METHODS", "Choice", "check_method", "choose_method", "chosen", "plan_in"]
+__all__ = ["LIVE_METHODS", "Choice", "can_read_memory", "check_method", "choose_method", "chosen", "plan_in"]
 
 LIVE_METHODS = ("auto", "memory", "text")
 
@@ -69,6 +69,19 @@ def choose_method(method: str, root: Path, directory: int) -> Choice:
     with os.fdopen(fd, "w") as file:
         json.dump(found, file)
     return found
+
+
+def can_read_memory() -> bool:
+    """Return whether this machine's owners can be read from memory; if debugfs has them, whether they agree."""
+    if not os.access(PATH, os.X_OK):
+        return False
+    fd = os.memfd_create("plan")
+    try:
+        return isinstance(_asked(fd), Choice)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
 def chosen(directory: int) -> Choice:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import SpoTraceError, Text
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.runs import Records, gathered
@@ -33,7 +33,7 @@ class Memory(NamedTuple):
     """Hold what users are told of a memory: its name, what to do if it is damaged, why some of it may be unreadable."""
 
     title: str
-    if_damaged: str
+    if_damaged: Text
     lost: Skipped
 
 

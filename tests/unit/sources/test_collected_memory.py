@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Owners that the collector read out of memory, as a source: the texts of a dump of the same memory."""
 
+import gc
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.formats.missing import Missing
 from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText
+from spo_trace.memory.image import Image
+from spo_trace.memory.kernel import Kernel
 from spo_trace.memory.swap_layout import find_swap_owners
 from spo_trace.sources import collected_memory
 from spo_trace.sources.collected_memory import CollectedMemory
@@ -124,4 +128,29 @@ def test_damaged_memory_of_this_machine_has_another_hint_than_a_dump(
     with pytest.raises(SpoTraceError, match="kernel memory: the memory is damaged") as raised:
         source.open("page_owner")
     # THEN no dump is mentioned
-    assert raised.value.hint == "read the text of debugfs with --method text"
+    assert raised.value.hint == "read the text of debugfs with method='text'"
+
+
+def test_the_kernel_is_given_up_with_the_source(
+    program: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a kernel that no cycle of references keeps: watch reads it anew for each sample
+    images: list[weakref.ref[Image]] = []
+    source = source_of(program, small_dump(), tmp_path, monkeypatch)
+
+    def running(_: object) -> tuple[Kernel, None]:
+        kernel = kernel_with(small_dump())
+        images.append(weakref.ref(kernel.image))
+        return kernel, None
+
+    monkeypatch.setattr(collected_memory, "running_kernel", running)
+    gc.disable()
+    try:
+        # WHEN all its texts have been read
+        for name in OWNER_FILES:
+            content(source.open(name))
+        del source
+        # THEN nothing of it is left, without the help of the garbage collector
+        assert [image() for image in images] == [None]
+    finally:
+        gc.enable()
