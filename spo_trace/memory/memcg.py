@@ -8,7 +8,6 @@ __all__ = ["MemcgLines"]
 
 # cgroup_name() writes to char name[80].
 _NAME_BYTES = 79
-_KEPT = 1 << 16
 _UNKNOWN = b"memcg ?"
 
 
@@ -19,7 +18,6 @@ class MemcgLines:
         """Find the structures; without CONFIG_MEMCG no line is ever printed."""
         types = kernel.types
         self._kernel = kernel
-        self._known: dict[int, bytes] = {}
         enumerator, offset = types.btf.enumerator, types.btf.offset
         # 7.2: page->memcg_data of all pages refers to an obj_cgroup; before, only that of kernel memory.
         self._always_objcg = offset("obj_cgroup", "is_root") is not None
@@ -36,13 +34,6 @@ class MemcgLines:
 
         Pages of one cgroup have equal ones. A cgroup that cannot be read has the name `?`.
         """
-        if memcg_data not in self._known:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            self._known[memcg_data] = self._lines(memcg_data)
-        return self._known[memcg_data]
-
-    def _lines(self, memcg_data: int) -> bytes:
         if not memcg_data:
             return b""
         if memcg_data & self._slab:
