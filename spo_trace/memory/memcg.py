@@ -11,7 +11,6 @@ __all__ = ["MemcgLines"]
 _NAME_BYTES = 79
 # NAME_MAX of linux/limits.h.
 _LONGEST_NAME = 255
-_KEPT = 1 << 16
 _UNKNOWN = b"memcg ?"
 
 
@@ -22,7 +21,6 @@ class MemcgLines:
         """Find the structures; without CONFIG_MEMCG no line is ever printed."""
         types = kernel.types
         self._kernel = kernel
-        self._known: dict[int, bytes] = {}
         enumerator, offset = types.btf.enumerator, types.btf.offset
         # 7.2: page->memcg_data of all pages refers to an obj_cgroup; before, only that of kernel memory.
         self._always_objcg = offset("obj_cgroup", "is_root") is not None
@@ -40,13 +38,6 @@ class MemcgLines:
         Pages of one cgroup have equal ones. A cgroup that cannot be read has the name `?`. The last line is the
         cgroup's path, which no kernel prints.
         """
-        if memcg_data not in self._known:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            self._known[memcg_data] = self._lines(memcg_data)
-        return self._known[memcg_data]
-
-    def _lines(self, memcg_data: int) -> bytes:
         if not memcg_data:
             return b""
         if memcg_data & self._slab:

@@ -45,7 +45,7 @@ class PageOwner:
         """Yield the record of each row (PAGE_ROW)."""
         # Most records share these parts with others. A cache in `self` would keep the whole kernel in memory until the
         # garbage collector runs.
-        first, body = lru_cache(_KEPT)(self._first), lru_cache(_KEPT)(self._body)
+        first, body, charged = (lru_cache(_KEPT)(part) for part in (self._first, self._body, self._memcg.text))
         number = b"%d" if self._formats.decimal_pfn else b"%#x"
         form = b"%b%d ns%b%b\nPFN " + number + b" type %b Block %d type %b"
         for some in rows:
@@ -70,7 +70,7 @@ class PageOwner:
                 yield form % (
                     *(first(order, gfp, pid, tgid, comm), ts, free, b" (swapped)" if swapped else b""),
                     *(pfn, self._type_text(gfp), pfn >> self._block_order),
-                    body(kind, flags, handle, reason, memcg),
+                    body(kind, flags, handle, reason, charged(memcg)),
                 )
 
     def _first(self, order: int, gfp: int, pid: int, tgid: int, comm: bytes) -> bytes:
@@ -78,7 +78,7 @@ class PageOwner:
             *(order, gfp, self._gfp_names.text(gfp), pid, tgid, comm),
         )
 
-    def _body(self, block_type: int, flags: int, handle: int, reason: int, memcg_data: int) -> bytes:
+    def _body(self, block_type: int, flags: int, handle: int, reason: int, charged: bytes) -> bytes:
         migrated = b"" if reason == _NO_REASON else _MIGRATED % _name(self._reasons, reason)
         return b"%b Flags %b\nhandle: %d\n%b%b\n" % (
             *(
@@ -86,7 +86,7 @@ class PageOwner:
                 self._page_flags.text(flags),
                 handle,
                 migrated,
-                self._memcg.text(memcg_data),
+                charged,
             ),
         )
 

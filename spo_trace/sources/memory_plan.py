@@ -73,13 +73,9 @@ def choose_method(method: str, root: Path, directory: int) -> Choice:
 
 def can_read_memory() -> bool:
     """Return whether this machine's owners can be read from memory; if debugfs has them, whether they agree."""
-    if not os.access(PATH, os.X_OK):
-        return False
     fd = os.memfd_create("plan")
     try:
-        return isinstance(_asked(fd), Choice)
-    except OSError:
-        return False
+        return isinstance(_planned_into(fd), Choice)
     finally:
         os.close(fd)
 
@@ -99,16 +95,21 @@ def plan_in(directory: int, choice: Choice) -> str | None:
 def _planned(root: Path, directory: int) -> Choice | _Refused:
     if root != Path("/"):
         return _Refused(f"{root} is a tree of files", _USE_TEXT)
+    fd = os.open(_PLAN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
+    try:
+        return _planned_into(fd)
+    finally:
+        os.close(fd)
+
+
+def _planned_into(fd: int) -> Choice | _Refused:
     if not os.access(PATH, os.X_OK):
         hint = ("install a C compiler, then spo-trace again; or ", *_USE_TEXT)
         return _Refused("spo-trace was installed without the compiled collector", hint)
-    fd = os.open(_PLAN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
     try:
         return _asked(fd)
     except OSError as error:
         return _Refused(f"{sys.executable} cannot be run: {error.strerror}", _USE_TEXT)
-    finally:
-        os.close(fd)
 
 
 def _asked(fd: int) -> Choice | _Refused:

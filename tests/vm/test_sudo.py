@@ -14,8 +14,6 @@ from tests.vm.support import Guest, boot
 
 pytestmark = pytest.mark.vm
 
-# On an emulated processor, each of about ten snapshots takes half a minute, or more on a busy host.
-
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CI = ROOT / "docs" / "in-ci.md"

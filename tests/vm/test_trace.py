@@ -15,7 +15,6 @@ from tests.vm.support import JOBS, MIB, Guest, boot
 
 pytestmark = pytest.mark.vm
 
-# On an emulated processor, the compiler and each snapshot take half a minute.
 PAGE = 4096
 CLEAN = "0 hooked, 0 kprobes, 0 programs, 0 maps, 0 links, 0 loaders"
 

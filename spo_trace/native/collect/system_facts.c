@@ -14,7 +14,6 @@
 /* From 0000-03-01 */
 #define DAYS_BEFORE_1970 719468
 
-/* strftime() would read files of time zones, and make this program larger by an eighth. */
 static void put_two(struct lines *lines, const char *before, unsigned int number)
 {
 	put(lines, before);
@@ -24,8 +23,11 @@ static void put_two(struct lines *lines, const char *before, unsigned int number
 }
 
 /*
- * In UTC, as in 2026-11-29T04:00:00Z. Years are counted from March, so that a leap day is the last
- * of its year: 365 days, one more in each 4th year, but not in each 100th, except for each 400th.
+ * In UTC, as in 2026-11-29T04:00:00Z. strftime() would link the readers of time zone files, and
+ * make this program larger by an eighth.
+ *
+ * Years are counted from March, so that a leap day is the last of its year: 365 days, one more in
+ * each 4th year, but not in each 100th, except for each 400th.
  */
 static void put_date(struct lines *lines)
 {
@@ -37,7 +39,7 @@ static void put_date(struct lines *lines)
 	unsigned int month;
 
 	day -= 365 * year + year / 4 - year / 100;
-	/* From March, five months have 153 days, in the same order of 31 and 30 up to January. */
+	/* Five months from March have 153 days (31, 30, 31, 30, 31), and so have the next five. */
 	month = (5 * day + 2) / 153;
 	day -= (153 * month + 2) / 5;
 	month = month < 10 ? month + 3 : month - 9;

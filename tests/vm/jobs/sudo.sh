@@ -47,4 +47,4 @@ as alice bash /run/user.sh || exit
 cd /run/home/alice || exit
 find . -mindepth 1 -printf '%u %g %m %P\n' > "$OUT/files"
 find . -type f -printf '%P\n' | as games bash -c 'while read -r file; do [ ! -r "$file" ] || echo "$file"; done' > "$OUT/readable"
-find /root/.cache -printf '%u\n' > "$OUT/cache" 2> /dev/null || :
+find ~root/.cache -printf '%u\n' > "$OUT/cache" 2> /dev/null || :
