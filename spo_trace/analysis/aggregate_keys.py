@@ -3,6 +3,7 @@
 
 from spo_trace.analysis.keys import SITE, Absent, Key, key_of
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.reclaimable import RECLAIMABLE
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 
@@ -50,8 +51,8 @@ def usual_key(snap: Snapshot) -> str:
 
 def aggregate_has(snap: Snapshot, key: Key) -> bool:
     """Return whether the snapshot of an aggregate has values of a key."""
-    if key.of_place:
-        # Rows stand for pages in many places.
+    if key.of_place or key.name == RECLAIMABLE:
+        # Rows stand for pages in many places, with different flags.
         return False
     if key.of_stack or key.name == "stack_id":
         return _has_stacks(snap, key.name)

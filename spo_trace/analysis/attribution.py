@@ -5,15 +5,14 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from spo_trace.analysis.computed import with_computed
 from spo_trace.analysis.keys import SITE, Absent, key_of, owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, evidence, keys_known, unknown_amounts, unknown_keys
-from spo_trace.analysis.memcg_names import with_paths
 from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.places import Places
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.row_pages import base_pages_of, size_columns
 from spo_trace.analysis.sites import is_by_site, site_amounts
-from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.swap_cache import SwapCache
 from spo_trace.errors import Call, SpoTraceError, UsageError
@@ -117,9 +116,7 @@ def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, c
     needed += [*size_columns(snap), *places.columns, *cache.columns] if table == "pages" else _COUNTED["swap"]
     parts = []
     for found in snap.dataframes(table, condition.columns(table, needed)):
-        batch = with_paths(found)
-        if "bytes" in keys or "bytes" in condition.names:
-            batch["bytes"] = record_bytes(batch, table, snap)
+        batch = with_computed(found, table, {*keys, *condition.names}, snap)
         rows = condition.keep(places.split(batch), table, snap)
         counted = rows[group_by].copy()
         for name, (column, group) in derived.items():

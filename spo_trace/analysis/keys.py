@@ -107,6 +107,19 @@ _BYTES = Key(
     "size of the allocation in bytes; in swap, of one page; in an aggregate, of all that it counts",
 )
 
+# Not a column, but computed for each page (analysis/reclaimable.py).
+_RECLAIMABLE = Key(
+    "reclaimable",
+    Kind.TEXT,
+    "reclaimable",
+    None,
+    False,
+    "string",
+    "what the kernel must do to get the page back: `clean page cache` (drop it), `dirty page cache` (write it first), "
+    "`anonymous` and `tmpfs` (swap it out), `lazily freed` (drop it), `reclaimable slab` (free the objects), or "
+    "`unevictable` (it cannot); from the page flags and the stack",
+)
+
 # Keys whose missing values have another meaning than "unknown", in pages and in swap. A page may be charged to no
 # memory cgroup, may never have been migrated, and may have been allocated outside modules. But an entry of
 # swap_page_owner does not tell any of that about its page. Slab pages are never swapped out, and an entry is no page
@@ -117,6 +130,8 @@ _ABSENT = {
         (Absent.NONE, Absent.UNKNOWN),
     ),
     **dict.fromkeys(schema.KERNEL_OWNER.names, (Absent.NONE, Absent.NONE)),
+    # What is in swap is reclaimed.
+    "reclaimable": (Absent.UNKNOWN, Absent.NONE),
     **dict.fromkeys(("slab", "swapped"), (Absent.UNKNOWN, Absent.FALSE)),
     # Memory has no swap entry.
     **dict.fromkeys(("swp_entry", "swap_type", "swap_offset", "origin"), (Absent.NONE, Absent.UNKNOWN)),
@@ -128,6 +143,7 @@ _ABSENT = {
 _PRINTED_WITH = {
     **dict.fromkeys(("memcg_offline", "memcg_objcg", "slab"), "memcg"),
     "last_migrate_reason": "migratetype",
+    "reclaimable": "page_flags",
 }
 
 # Keys that every snapshot has; the probes know which pages they restored.
@@ -147,7 +163,7 @@ def _table() -> dict[str, Key]:
     columns = [_of_column(field, pages, swap) for field in [*pages, *(f for f in swap if f.name not in pages.names)]]
     stacks = [_of_column(field, pages, swap) for field in schema.STACKS if not pa.types.is_list(field.type)]
     places = [_of_place(name, meaning) for name, meaning in PLACES.items()]
-    known = {key.name: key for key in [*columns, _BYTES, *places, *of_frames]}
+    known = {key.name: key for key in [*columns, _BYTES, _RECLAIMABLE, *places, *of_frames]}
     known |= {key.name: key for key in stacks if key.name not in known}
     known = {name: key if key.of_place else _with_absent(key) for name, key in known.items()}
     for alias, name in _ALIASES.items():
