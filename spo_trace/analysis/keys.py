@@ -14,10 +14,12 @@ from spo_trace.analysis.place_keys import PLACES, RANGE_MEANING, is_range, lacks
 from spo_trace.errors import UsageError
 
 __all__ = [
+    "COUNTED_APART",
     "FRAME_KEYS",
     "KEYS",
     "KEY_TABLE",
     "SITE",
+    "SLAB_CACHE",
     "Absent",
     "Key",
     "Kind",
@@ -149,8 +151,9 @@ _PRINTED_WITH = {
 # Keys that every snapshot has; the probes know which pages they restored.
 _ALWAYS_KNOWN = frozenset({"bytes", "order", "stack_id", "swapped", *schema.KERNEL_OWNER.names})
 
-# The only key that is none of pages and swap: see analysis/sites.py.
-SITE = "site"
+# Keys that are none of pages and swap, each usable alone: see analysis/counted_apart.py.
+SITE, SLAB_CACHE = "site", "slab_cache"
+COUNTED_APART = (SITE, SLAB_CACHE)
 
 # Other names of keys.
 _ALIASES = {"type": "swap_type"}
@@ -222,14 +225,14 @@ KEYS = tuple(KEY_TABLE)
 def check_keys(by: str | Iterable[str]) -> list[str]:
     """Return `by` as a list of keys; raise UsageError for one that does not exist or is given twice."""
     keys = names_of(by, "by")
-    if keys == [SITE]:
+    if len(keys) == 1 and keys[0] in COUNTED_APART:
         return keys
     for place, key in enumerate(keys):
         if not is_key(key):
-            if key == SITE:
-                hint = f"the kernel counts sites apart from pages: use {SITE} alone"
-                raise UsageError(f"{SITE} can't be combined with other keys", hint=hint)
-            hint = f"give a list: by={key.split(',')}" if "," in key else suggest(key, KEYS)
+            if key in COUNTED_APART:
+                hint = f"the kernel counts it apart from pages: use {key} alone"
+                raise UsageError(f"{key} can't be combined with other keys", hint=hint)
+            hint = f"give a list: by={key.split(',')}" if "," in key else suggest(key, (*KEYS, *COUNTED_APART))
             raise UsageError(f"there is no key {key!r}", hint=hint)
         earlier = same_key(key, keys[:place])
         if earlier == key:

@@ -48,16 +48,17 @@ def reclaimable(rows: pd.DataFrame, snap: Snapshot) -> pd.Series:
     categories = snap.stacks["category"]
     found = pd.DataFrame(
         {
-            "flags": rows["page_flag_names"].where(rows["page_flags"].notna()).astype("category").cat.as_ordered(),
+            "flags": rows["page_flag_names"].where(rows["page_flags"].notna()).astype("category"),
             "category": pd.Categorical(categories.take(rows["stack_id"].to_numpy("int64"))),
             "migratetype": rows["migratetype"].astype("category"),
         },
         index=rows.index,
     )
-    kinds = found.groupby(["flags", "category", "migratetype"], observed=True, dropna=False, sort=False)
-    numbers = kinds.ngroup()
+    kinds = found.drop_duplicates()
+    rows_of = zip(*(kinds[name].astype(object) for name in found), strict=True)
     values = [
         None if pd.isna(flags) else reclaimable_of(flags, category, None if pd.isna(kind) else kind)
-        for flags, category, kind in kinds.groups
+        for flags, category, kind in rows_of
     ]
-    return pd.Series(pd.Categorical(values).take(numbers.to_numpy()), index=rows.index)
+    named = kinds.assign(**{RECLAIMABLE: pd.Categorical(values)})
+    return found.merge(named, on=list(found), how="left")[RECLAIMABLE].set_axis(rows.index)

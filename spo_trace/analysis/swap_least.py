@@ -116,15 +116,15 @@ def _of_shmem(snap: Snapshot) -> int:
 def _by_memcg(snap: Snapshot, key: str) -> dict[Owner, int]:
     if not snap.meta.has_table("cgroups"):
         return {}
-    cgroups = snap.read("cgroups").dropna(subset=["swap_bytes"])
+    cgroups = snap.read("cgroups").dropna(subset=["swap_bytes"]).drop_duplicates("memcg_path")
     leaf_of = dict(zip(cgroups["memcg_path"].astype(str), cgroups["memcg"].astype(str), strict=True))
     own = _without_children(dict(zip(leaf_of, map(int, cgroups["swap_bytes"]), strict=True)))
-    if key == "memcg_path" or snap.has_values("pages", "memcg_path"):
-        return dict(own)
-    leaves: dict[Owner, int] = {}
+    by_path = key == "memcg_path" or snap.has_values("pages", "memcg_path")
+    found: dict[Owner, int] = {}
     for path, size in own.items():
-        leaves[leaf_of[path]] = leaves.get(leaf_of[path], 0) + size
-    return leaves
+        name = path if by_path else leaf_of[path]
+        found[name] = found.get(name, 0) + max(size, 0)
+    return found
 
 
 # memory.swap.current of a cgroup includes that of the cgroups below it, which were read after it.
@@ -167,7 +167,7 @@ def _joined(table: pd.DataFrame, key: str, bounds: Bounds, snap: Snapshot) -> pd
     rows = _without_memory(table, key, others, snap)
     joined = pd.concat([table, rows], ignore_index=True).astype(_types(table, rows))
     values = pd.Series([*least, *(bounds[owner] for owner in others)], dtype="Int64")
-    joined.insert(joined.columns.get_loc("swap_bytes") + 1, SWAP_LEAST, values)
+    joined.insert(list(joined.columns).index("swap_bytes") + 1, SWAP_LEAST, values)
     return joined
 
 

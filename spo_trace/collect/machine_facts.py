@@ -104,7 +104,9 @@ def optional_text(source: Source, warnings: list[str], name: str) -> KernelText 
     try:
         return source.open(name)
     except SpoTraceError as error:
-        warnings.append(f"{name} is left out: {error}")
+        # A file may be asked for more than once.
+        if (text := f"{name} is left out: {error}") not in warnings:
+            warnings.append(text)
         return None
 
 

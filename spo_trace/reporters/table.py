@@ -27,7 +27,13 @@ _LEFT_OUT = ("mem_pages", "swap_pages", "swap_cache_pages")
 _SWAP_CACHE = "swap_cache_bytes"
 
 # Numbers of pages and blocks: column → title.
-_COUNTS = {"unmovable_pages": "pages", "blocks": "blocks", "alone_blocks": "blocks alone"}
+_COUNTS = {
+    "unmovable_pages": "pages",
+    "blocks": "blocks",
+    "alone_blocks": "blocks alone",
+    "active_objects": "objects in use",
+    "objects": "objects",
+}
 
 
 def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False) -> None:

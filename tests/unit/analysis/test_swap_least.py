@@ -117,6 +117,13 @@ def test_memory_cgroups_without_those_below_them(tmp_path: Path) -> None:
     assert table["mem_pages"].to_dict() == {"web": 1, "/": 1, "a": 0, "db": 0}
 
 
+def test_cgroups_that_contradict_each_other(tmp_path: Path) -> None:
+    # GIVEN a cgroup that is listed twice and has less than the one below it, which was read later
+    text = b"2 9 /a\n2 9 /a\n3 10 /a/web\n4 5 /web\n5 5 a\n"
+    snap = stock(tmp_path, page_owner=page(tail=b"Charged to memcg web\n"), cgroups=text)
+    assert bounds(attribute(snap, "memcg"), "memcg") == {"web": 15}
+
+
 def test_memory_cgroups_by_path_where_it_is_known(tmp_path: Path) -> None:
     inodes = b"".join(number.to_bytes(8, "little") for number in (0, 3, 1))
     pages = page(1, tail=b"Charged to memcg web\n") + page(2, tail=b"Charged to memcg /\n")
