@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Memory by slab cache: what the kernel itself counts (/proc/slabinfo), beside the slab pages of page_owner."""
 
+import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -14,6 +15,9 @@ from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["cache_amounts", "cache_notes"]
+
+# Larger than the largest cache. 4.x to 6.0: kmalloc_order(); since 6.1 kmalloc_large() and ___kmalloc_large_node().
+_LARGE = re.compile("kmalloc_(large|order)")
 
 
 def cache_amounts(snap: Snapshot) -> pd.DataFrame:
@@ -51,16 +55,21 @@ def cache_notes(snap: Snapshot, total: Mapping[str, int | None]) -> list[Note]:
     if slab := snap.meta.machine.meminfo.get("Slab"):
         others.append(f"{format_size(slab)} is Slab in /proc/meminfo")
     if snap.meta.page_owner is not None:
-        listed = f"page_owner lists {format_size(_listed(snap))} of slab (--by caller --where 'category == \"slab\"')"
-        others.append(f"{listed}, with large kmalloc allocations, which no cache has")
+        pages, large = _listed(snap)
+        listed = f"page_owner lists {format_size(pages)} of slab (--by caller --where 'category == \"slab\"')"
+        others.append(f"{listed}, of which {format_size(large)} are large kmalloc allocations, in no cache")
     return [Note(NoteCode.TOTAL, "; ".join([text, *others]))]
 
 
-# attribute() would import this module.
-def _listed(snap: Snapshot) -> int:
-    is_slab = (snap.stacks["category"] == "slab").to_numpy(bool)
-    pages = 0
+def _listed(snap: Snapshot) -> tuple[int, int]:
+    """Return the bytes of slab that page_owner lists, and those of large kmalloc allocations, which are part of it."""
+    stacks = snap.stacks[["category", "frames"]]
+    is_slab = (stacks["category"] == "slab").to_numpy(bool)
+    is_large = is_slab & [any(_LARGE.search(frame) for frame in frames) for frames in stacks["frames"]]
+    slab = large = 0
+    # attribute() would import this module.
     for rows in snap.dataframes("pages", ["order", "stack_id"]):
-        of_slab = is_slab[rows["stack_id"].to_numpy("int64")]
-        pages += base_pages(rows["order"].to_numpy("int64")[of_slab])
-    return pages * snap.page_size
+        orders, stack_ids = rows["order"].to_numpy("int64"), rows["stack_id"].to_numpy("int64")
+        slab += base_pages(orders[is_slab[stack_ids]])
+        large += base_pages(orders[is_large[stack_ids]])
+    return slab * snap.page_size, large * snap.page_size

@@ -97,8 +97,8 @@ def test_processes_have_what_the_kernel_counts_for_them(guest: Guest, name: str)
         # The kernel's counter is for each processor, and is not exact before Linux 6.17
         assert abs(found[comm] - sum(counted[comm])) <= 128 * 4096
     # AND pages that processes share count once, although VmSwap has them four times
-    assert sum(counted["shared"]) > 50 * MIB
-    assert 12 * MIB <= found["shared"] <= 17 * MIB
+    assert sum(counted["shared"]) > 60 * MIB
+    assert 14 * MIB <= found["shared"] <= max(counted["shared"]) + 2 * MIB
 
 
 @pytest.mark.parametrize("name", CAPTURES)
@@ -134,9 +134,13 @@ def test_slab_caches_are_those_of_awk(guest: Guest, name: str) -> None:
     table = spo.attribute(snap, "slab_cache")
     total = int(table["mem_bytes"].sum())
     meminfo = snap.meta.machine.meminfo["Slab"]
-    slab = spo.attribute(snap, "category", where='category == "slab"')
-    assert abs(total - meminfo) <= max(MIB, meminfo // 20)
-    assert abs(total - int(slab["mem_bytes"].sum())) <= max(2 * MIB, total // 5)
+    # Large kmalloc allocations are in Slab and in the category, but in no cache
+    of_slab = 'category == "slab"'
+    of_large = f'{of_slab} and symbols.str.contains("kmalloc_large")'
+    slab, large = (int(spo.attribute(snap, [], where=where)["mem_bytes"].sum()) for where in (of_slab, of_large))
+    assert large > 0
+    assert abs(slab - meminfo) <= 64 * 4096
+    assert abs(total + large - meminfo) <= 64 * 4096
     if name == "text.spo":
         return
     with tarfile.open(guest.out / name) as archive:

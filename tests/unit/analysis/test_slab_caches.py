@@ -15,17 +15,18 @@ from tests.support import MACHINE, in_process, page, snapshot_of
 from tests.unit.formats.test_slabinfo import HEAD, cache
 
 SLAB = (b"prep_new_page+0x1c/0x48", b"allocate_slab+0x98/0x157", b"kmem_cache_alloc_noprof+0x10/0x20", b"fork+0x1/0x2")
+LARGE = (b"prep_new_page+0x1c/0x48", b"___kmalloc_large_node+0x98/0x157", b"fork+0x1/0x2")
 SLABINFO = Path("/proc/slabinfo")
 
 
 def snapshot(directory: Path, *caches: bytes, uptime: int = 100) -> Snapshot:
-    """Return a snapshot with 8 pages of slab, one other page and these caches."""
+    """Return a snapshot with 8 pages of slab, 4 of a large kmalloc allocation, one other page and these caches."""
     return snapshot_of(
         directory,
         {
             **MACHINE,
             "uptime": b"%d.00 1.00\n" % uptime,
-            "page_owner": page(0x100, 3, stack=SLAB) + page(0x200),
+            "page_owner": page(0x100, 3, stack=SLAB) + page(0x200) + page(0x300, 2, stack=LARGE),
             "meminfo": b"MemTotal: 400000 kB\nSlab:  36 kB\n",
             "slabinfo": HEAD + b"".join(caches),
         },
@@ -52,8 +53,9 @@ def test_caches_have_the_pages_of_their_slabs(snap: Snapshot) -> None:
 def test_caches_are_compared_with_page_owner_and_meminfo(snap: Snapshot) -> None:
     (note,) = cache_notes(snap, {"mem_bytes": 36864})
     assert (
-        "36.00 KiB in slab caches; 36.00 KiB is Slab in /proc/meminfo; page_owner lists 32.00 KiB of slab" in note.text
+        "36.00 KiB in slab caches; 36.00 KiB is Slab in /proc/meminfo; page_owner lists 48.00 KiB of slab" in note.text
     )
+    assert note.text.endswith("of which 16.00 KiB are large kmalloc allocations, in no cache")
 
 
 @pytest.mark.skipif(not SLABINFO.exists(), reason="the kernel has no slabinfo")
