@@ -18,7 +18,7 @@ from spo_trace.memory.kernel import Kernel, Types
 from spo_trace.memory.modules import loaded_modules
 from spo_trace.memory.owner_layout import OwnerLayout, find_owners
 from spo_trace.memory.problem import Problem
-from spo_trace.memory.symbol_table import SymbolTable, in_kallsyms
+from spo_trace.memory.symbol_table import SymbolTable, in_kallsyms, lines_in
 
 __all__ = ["pageblock_order", "running_kernel"]
 
@@ -59,7 +59,7 @@ def running_kernel(images: ExitStack, wanted: tuple[str, ...] | None = None) -> 
             problems.append(problem)
             continue
         if wanted is None:
-            symbols.add(loaded_modules(kernel))
+            symbols.set_modules(loaded_modules(kernel))
         return kernel, layout
     messages = dict.fromkeys(problem.message for problem in problems)
     raise Problem("; ".join(messages), problems[-1].hint)
@@ -70,8 +70,8 @@ def _published(wanted: tuple[str, ...] | None) -> tuple[SymbolTable, Types]:
         with _BTF.open("rb") as file:
             types = Types(Btf(file.read(MAX_BTF_BYTES)))
         with _KALLSYMS.open("rb") as file:
-            symbols = in_kallsyms(file) if wanted is None else in_kallsyms(_lines_of(file, wanted))
-            return SymbolTable(symbol for symbol in symbols if not symbol.module), types
+            lines = lines_in(file) if wanted is None else _lines_of(file, wanted)
+            return SymbolTable(in_kallsyms(lines)), types
     except Problem as problem:
         hint = "run it as root, and not with sysctl kernel.kptr_restrict=2; or read through debugfs"
         raise Problem(f"/proc/kallsyms hides the kernel's addresses ({problem.message})", hint) from problem

@@ -17,7 +17,7 @@ from spo_trace.memory.kcore import KcoreImage
 from spo_trace.memory.owner_layout import find_owners
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.running import pageblock_order, running_kernel
-from tests.dumps import FIXTURE, changed, kernel_with, physical, small_dump, small_kernel
+from tests.dumps import FIXTURE, changed, kernel_with, physical, small_dump, small_kernel, symbols_of
 from tests.row_files import kcore_tree, plan_of
 from tests.vm.memory_records import records
 
@@ -33,9 +33,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a tree with the files that the small dump's kernel would have."""
     root = kcore_tree(tmp_path_factory.mktemp("root"))
     kernel = small_kernel()
-    lines = [
-        b"%016x %b %b\n" % (one.address, b"tTdD"[one.address % 4 :][:1], one.name) for one in kernel.symbols._symbols
-    ]
+    lines = [b"%016x %b %b\n" % (address, b"tTdD"[address % 4 :][:1], name) for address, name in symbols_of(kernel)]
     lines.append(b"ffffffffc0000000 t mem_section\t[module]\n")
     (root / "proc/kallsyms").write_bytes(b"".join(lines))
     start, end = (kernel.symbols.address(name) for name in ("__start_BTF", "__stop_BTF"))
