@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from spo_trace.memory.block_sizes import pageblock_order
 from spo_trace.memory.row_file import RowFile
 from spo_trace.memory.rows import PAGE_ROW, STACK_ROW, SWAP_ROW
-from spo_trace.memory.running import pageblock_order
 from spo_trace.memory.swap_rows import SwapRow
 
 __all__ = ["ROW_FILES", "Owners", "PageOwners", "SwapOwners", "collected_owners"]
