@@ -49,6 +49,10 @@ class SwapOwners(Protocol):
         """Yield rows in ascending order of entries."""
         ...
 
+    def handles(self) -> tuple[int, set[int]]:
+        """Return the number of rows, and the handles of their stacks; `lost` is that of `rows` after it, too."""
+        ...
+
 
 class Owners(NamedTuple):
     """Hold both; `swap`: None if the kernel keeps none of swap.
@@ -98,3 +102,10 @@ class _CollectedSwap:
         for rows in self._file.rows():
             for row in rows.tolist():
                 yield SwapRow(*row[:-1])
+
+    def handles(self) -> tuple[int, set[int]]:
+        number, found = 0, set()
+        for rows in self._file.rows():
+            number += len(rows)
+            found.update(np.unique(rows["handle"]).tolist())
+        return number, found
