@@ -19,17 +19,20 @@ function commNames({ comms }) {
 }
 
 const OF_STACK = [
-  { title: "Category", text: (row) => DATA.stacks.category[row.stack], nowrap: true },
+  { title: "Category", text: (row) => DATA.stacks.category[row.stack], nowrap: true, wide: true },
   { title: "Caller", text: (row) => DATA.stacks.caller[row.stack], roomy: true },
   { title: "Call site", text: (row) => DATA.stacks.callsite[row.stack], roomy: true, wide: true },
   { title: "Module", text: (row) => DATA.stacks.module[row.stack], wide: true },
   { title: "Processes", text: commNames, wide: true },
 ];
 
-function framesList(row) {
-  const list = el("ol", {});
-  for (const frame of frameTexts(row.stack)) list.append(el("li", {}, ...withMarks(frame)));
-  return list;
+function stackDetails(row) {
+  const [inner, outer] = DATA.stacks.plumbing[row.stack];
+  const frames = frameTexts(row.stack);
+  const isPlumbing = (at) => at < inner || at >= frames.length - outer;
+  const lines = frames.map((frame, at) => el("li", { class: isPlumbing(at) ? "plumbing" : null }, ...withMarks(frame)));
+  const button = el("button", { type: "button", onclick: () => copy(button, frames.join("\n")) }, COPY);
+  return el("div", {}, el("p", { class: "phone" }, DATA.stacks.category[row.stack]), el("ol", {}, ...lines), button);
 }
 
 function withMarks(text) {
@@ -40,7 +43,7 @@ function withMarks(text) {
 }
 
 function startStacks(columns, sortBy) {
-  const table = makeTable(byId("stacks"), { caption: "All stacks", columns, sort: 0, detail: framesList });
+  const table = makeTable(byId("stacks"), { caption: "All stacks", columns, sort: 0, detail: stackDetails });
   let weight = null;
   views.push(() => {
     if (weight !== state.weight) table.sortBy(sortBy());
