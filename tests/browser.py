@@ -52,6 +52,8 @@ def look(
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    # A browser does not load a page again for another fragment of its address.
+    driver.get("about:blank")
     driver.get(page.as_uri() + (f"#{link}" if link else ""))
 
 

@@ -136,7 +136,7 @@ def merged(name: str, *, way: int) -> dict[str, str]:
     table = table[[name in symbols for symbols in table["symbols"]]]
     table = table.assign(next=[symbols[symbols.index(name) + way] for symbols in table["symbols"]])
     sums = table.groupby("next")["total_bytes"].sum().sort_values(ascending=False)
-    return {called: format_size(size) for called, size in sums.items()}
+    return {str(called): format_size(size) for called, size in sums.items()}
 
 
 @pytest.mark.parametrize(("button", "way"), [("callers", 1), ("callees", -1)])
@@ -144,8 +144,7 @@ def test_callers_and_callees_of_a_function_are_merged(report: "Chrome", button: 
     # GIVEN a selected function, which several processes called
     select(report, "group", "")
     assert not report.find_element("id", button).is_enabled()
-    frame(report, WRITING).click()
-    toggle(report, button)
+    focus(report, button)
     # THEN it is above all functions that called it, or that it called, with their sums
     expected = merged(WRITING, way=way)
     assert list(sizes_of(report)) == [WRITING]
@@ -184,6 +183,11 @@ def everything(chromium: "Chrome") -> list[Any]:
     return found
 
 
+def focus(chromium: "Chrome", way: str) -> None:
+    frame(chromium, WRITING).click()
+    toggle(chromium, way)
+
+
 VIEWS: dict[str, Callable[["Chrome"], None]] = {
     "weight": lambda page: page.find_element("css selector", "input[value=swap] + span").click(),
     "group": lambda page: select(page, "group", ""),
@@ -192,8 +196,9 @@ VIEWS: dict[str, Callable[["Chrome"], None]] = {
     "search": lambda page: page.find_element("id", "search").send_keys("shmem_get"),
     "process": lambda page: page.find_element("css selector", "#treemap .cell").click(),
     "zoom": lambda page: frame(page, "vfs_write").click(),
-    "callers": lambda page: (frame(page, WRITING).click(), toggle(page, "callers"))[1],
-    "callees": lambda page: (frame(page, WRITING).click(), toggle(page, "callees"))[1],
+    "sort": lambda page: page.find_element("css selector", "#stacks th:nth-of-type(3) button").click(),
+    "callers": lambda page: focus(page, "callers"),
+    "callees": lambda page: focus(page, "callees"),
 }
 
 
@@ -206,7 +211,6 @@ def test_a_link_shows_the_same_view(report: "Chrome", pages: dict[str, Path], na
     until(lambda: name in link_of(report))
     changed, link = everything(report), link_of(report)
     assert changed != first
-    report.get("about:blank")
     browser.look(report, pages["report"], link=link)
     # THEN they see the same
     until(lambda: everything(report) == changed)
@@ -227,8 +231,9 @@ def test_the_zoom_survives_other_selections(report: "Chrome") -> None:
 
 def test_a_link_with_names_that_the_page_lacks_shows_the_first_view(report: "Chrome", pages: dict[str, Path]) -> None:
     first = everything(report)
-    link = "weight=x&group=x&mode=%00&process=%3Cimg%20src=x%3E&callers=x&callees=constructor&zoom=x&zoom=%E0%A4%A"
-    report.get("about:blank")
+    link = (
+        "weight=x&group=x&sort=x&mode=%00&process=%3Cimg%20src=x%3E&callers=x&callees=constructor&zoom=x&zoom=%E0%A4%A"
+    )
     browser.look(report, pages["report"], link=link)
     assert everything(report) == first and link_of(report) == ""
 
@@ -240,7 +245,6 @@ def test_names_from_the_kernel_are_text_in_links(chromium: "Chrome", pages: dict
     frame(chromium, name).click()
     chromium.find_element("css selector", f"#treemap .cell[title^='{name}']").click()
     link = link_of(chromium)
-    chromium.get("about:blank")
     browser.look(chromium, pages["hostile"], link=link)
     # THEN its link selects it, as text
     assert texts(chromium, "#only") == [f"Only {name} ✕"] and "<" not in link
@@ -302,9 +306,9 @@ def test_the_treemap_of_a_difference_has_its_changes(chromium: "Chrome", pages: 
     # THEN each cell is a row of the API, memory or swap
     table = spo.diff(opened(BEFORE), opened(SWAPPED), ["comm", "category"])
     said = {
-        f"{row.comm}, {row.category}: {format_size(change, signed=True)} {where}": change
-        for row in table.itertuples()
-        for where, change in (("in memory", row.mem_bytes_delta), ("in swap", row.swap_bytes_delta))
+        f"{row['comm']}, {row['category']}: {format_size(row[column], signed=True)} {where}": int(row[column])
+        for row in table.to_dict("records")
+        for where, column in (("in memory", "mem_bytes_delta"), ("in swap", "swap_bytes_delta"))
     }
     cells = chromium.find_elements("css selector", "#treemap .cell")
     labels = [str(cell.get_attribute("aria-label")) for cell in cells]

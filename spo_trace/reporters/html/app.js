@@ -23,7 +23,7 @@ const searched = (text) => text.trim().toLowerCase();
 for (const input of weights) {
   input.disabled = !isKnown(input.value) || !DATA.rows.some((row) => sizeOf(row, WEIGH[input.value]));
   if (!isKnown(input.value)) input.parentNode.title = "Unknown in this snapshot";
-  input.addEventListener("change", () => show({ weight: input.value }));
+  input.addEventListener("change", () => show({ weight: input.value, sort: null }));
 }
 byId("search").addEventListener(
   "input",

@@ -14,7 +14,8 @@ const inWords = (mem, swap, both) =>
   (both ? `, ${formatSize(both)} of it in both` : "");
 
 // `comm`: the number of the only process that is shown. `focus`: the function whose callers or callees are merged, as
-// {way, name}. `zoom`: the names of the frames from the root of the flame graph to the one that fills its width.
+// {way, name}. `sort`: the order of the table of stacks; by default, by the chosen amount. `zoom`: the names of the
+// frames from the root of the flame graph to the one that fills its width.
 const FIRST_VIEW = {
   weight: "total",
   group: "comm",
@@ -24,6 +25,7 @@ const FIRST_VIEW = {
   focus: null,
   search: "",
   comm: null,
+  sort: null,
   zoom: [],
 };
 const state = { ...FIRST_VIEW };

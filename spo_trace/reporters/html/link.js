@@ -3,7 +3,7 @@
 // A link may come from another page or be written by hand: names that this page lacks are ignored.
 function linkOf() {
   const link = new URLSearchParams();
-  for (const name of ["weight", "group", "mode", "search"]) {
+  for (const name of ["weight", "group", "mode", "search", "sort"]) {
     if (state[name] !== firstView()[name]) link.set(name, state[name]);
   }
   for (const name of SWITCHES) if (state[name]) link.set(name, "");
@@ -22,7 +22,7 @@ function writeLink() {
 function viewOf(text) {
   const link = new URLSearchParams(text);
   const view = { ...firstView(), search: searched(link.get("search") ?? ""), zoom: link.getAll("zoom") };
-  const choices = { weight: knownWeights(), group: optionsOf("group"), mode: optionsOf("mode") };
+  const choices = { weight: knownWeights(), group: optionsOf("group"), mode: optionsOf("mode"), sort: ORDERS };
   for (const [name, allowed] of Object.entries(choices)) {
     if (allowed.includes(link.get(name))) view[name] = link.get(name);
   }

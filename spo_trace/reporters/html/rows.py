@@ -57,6 +57,6 @@ def stack_rows(table: pd.DataFrame, stack_key: str, amounts: Sequence[str], comm
     ]
     split = [[frames.of(printable(frame)) for frame in stack[0]] for stack in stacks.values()]
     of_stack = {key: [shown(stack[at], key) for stack in stacks.values()] for at, key in enumerate(OF_STACK, 1)}
-    # The HTML page shows the frames between these two numbers, and the others on request.
-    of_stack["plumbing"] = [plumbing(stack[0]) for stack in stacks.values()]
-    return {"frames": frames.values(), "stacks": {"frames": split, **of_stack}, "rows": rows}
+    # How many frames at both ends are hidden at first.
+    hidden = [plumbing(stack[0]) for stack in stacks.values()]
+    return {"frames": frames.values(), "stacks": {"frames": split, **of_stack, "plumbing": hidden}, "rows": rows}
