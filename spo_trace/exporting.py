@@ -23,7 +23,7 @@ from spo_trace.analysis.verdicts import verified
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.findings.documents import html
-from spo_trace.findings.explain import explained_columns
+from spo_trace.findings.explain import explain_change, explained_columns
 from spo_trace.findings.finding import Explanation
 from spo_trace.reporters.html.rows import STACK_KEYS
 from spo_trace.reporters.names import shown_key
@@ -161,12 +161,17 @@ def _balance(snap: Snapshot) -> pd.DataFrame | None:
     return None if (table["kind"] == "verdict").all() else table
 
 
-def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question) -> None:
-    """Write the difference of two snapshots as an HTML page, of the records that match the condition."""
+def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *, names: tuple[str, str]) -> None:
+    """Write the difference of two snapshots as an HTML page, of the records that match the condition.
+
+    `names`: of the snapshots in the commands of findings, which a page of all records has.
+    """
     from spo_trace.reporters.html.diff import render_diff
 
-    a, b = (in_memory(snap, html_columns(question)) for snap in (a, b))
     relation = relate(a, b)
+    # In the wrong order, what grew would look as if it had shrunk.
+    explained = question.condition.text is None and (relation.seconds or 0) >= 0
+    a, b = (in_memory(snap, html_columns(question, explained=explained)) for snap in (a, b))
     table = diff(a, b, question.grouped_by(STACK_KEYS))
     notes = [*relation_notes(a, b, question, relation, totals(table)), *matched_notes(table, a, b, relation)]
     for side, snap in (("A", a), ("B", b)):
@@ -177,6 +182,7 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question) -
         outfile,
         title=f"Growth from {_name(a)} (A) to {_name(b)} (B)",
         facts=[*facts, [("only", question.condition.text)]],
+        findings=html(explain_change(a, b, names)) if explained else "",
         notes=[note.text for note in notes],
         seconds=relation.seconds,
         version=__version__,

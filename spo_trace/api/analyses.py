@@ -264,5 +264,6 @@ def export_diff(
     question = Question.of([], where)
     access = access_given(owner, mode)
     found = opened(a, "a"), opened(b, "b")
+    names = given_name(a, found[0]), given_name(b, found[1])
     with destination(outfile, binary=False, access=access, force=force) as file:
-        write(*found, file, question)
+        write(*found, file, question, names=names)

@@ -240,7 +240,7 @@ def source_of(reading: MachineReading) -> Source:
     if reading.choice.method is Method.MEMORY:
         from spo_trace.sources.collected_memory import CollectedMemory
 
-        return CollectedMemory(reading.directory)
+        return CollectedMemory(reading.directory, reading.request.planner)
     return CollectedSource(reading.directory, reading.request.root)
 
 
