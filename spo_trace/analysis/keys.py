@@ -232,7 +232,7 @@ def check_keys(by: str | Iterable[str]) -> list[str]:
             if key in COUNTED_APART:
                 hint = f"the kernel counts it apart from pages: use {key} alone"
                 raise UsageError(f"{key} can't be combined with other keys", hint=hint)
-            hint = f"give a list: by={key.split(',')}" if "," in key else suggest(key, (*KEYS, *COUNTED_APART))
+            hint = f"give a list: by={key.split(',')}" if "," in key else suggest(key, KEYS)
             raise UsageError(f"there is no key {key!r}", hint=hint)
         earlier = same_key(key, keys[:place])
         if earlier == key:
