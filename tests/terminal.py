@@ -4,6 +4,7 @@
 import os
 import pty
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,10 +13,21 @@ from tests.support import running
 __all__ = ["in_terminal"]
 
 
-def in_terminal(arguments: list[str], directory: Path, *, until: bytes = b"", number: int = 0) -> tuple[int, bytes]:
-    """Return the exit code and the output of a command on a 100 by 24 terminal; send signal `number` after `until`."""
+def in_terminal(
+    arguments: list[str],
+    directory: Path,
+    *,
+    until: bytes = b"",
+    number: int = 0,
+    columns: int = 100,
+    env: Mapping[str, str] | None = None,
+) -> tuple[int, bytes]:
+    """Return the exit code and the output of a command on a terminal of 24 lines; send signal `number` after `until`.
+
+    `env` is added to the environment.
+    """
     master, slave = pty.openpty()
-    environment = {"TERM": "xterm", "COLUMNS": "100", "LINES": "24"}
+    environment = {"TERM": "xterm", "COLUMNS": str(columns), "LINES": "24", **(env or {})}
     with running(*arguments, cwd=directory, env=environment, stdin=slave, stdout=slave, stderr=slave) as process:
         os.close(slave)
         guard = threading.Timer(60, process.kill)
