@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-__all__ = ["Column", "Fitted", "aligned", "fitted", "shortened", "unicode_mark"]
+__all__ = ["Column", "Fitted", "aligned", "fitted", "joined_parts", "shortened", "unicode_mark"]
 
 _GAP = 2
 
@@ -102,6 +102,16 @@ def _first(text: str, room: int) -> str:
             break
         end += 1
     return text[:end]
+
+
+def joined_parts(parts: Sequence[str], gap: str, width: int, mark: str) -> str:
+    """Return as many of the first `parts` as fit in `width`, joined with `gap`; only the first one is shortened."""
+    text = parts[0] if parts else ""
+    for part in parts[1:]:
+        if cell_len(text) + cell_len(gap) + cell_len(part) > width:
+            break
+        text += gap + part
+    return shortened(text, width, mark)
 
 
 def unicode_mark(encoding: str) -> str:
