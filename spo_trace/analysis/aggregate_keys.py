@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What an aggregate can be asked about: the keys that it contains."""
 
-from spo_trace.analysis.keys import SITE, Absent, Key, key_of
+from spo_trace.analysis.keys import COUNTED_APART, SITE, Absent, Key, key_of
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.reclaimable import RECLAIMABLE
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 
@@ -22,13 +23,13 @@ def check_answered(snap: Snapshot, question: Question, *others: str) -> None:
     """Raise SpoTraceError if `snap` is of an aggregate that lacks a key of the question, or of its condition.
 
     `others`: further keys that the answer needs. A snapshot of page_owner has the row `?` in place of an answer: there,
-    the key is what the kernel does not print. Sites are counted apart from the aggregate.
+    the key is what the kernel does not print. Sites and slab caches are counted apart from the aggregate.
     """
     kind = snap.meta.aggregate
     if kind is None:
         return
     asked = dict.fromkeys([*question.keys, *others, *sorted(question.condition.names)])
-    lacking = [name for name in asked if name != SITE and not aggregate_has(snap, key_of(name))]
+    lacking = [name for name in asked if name not in COUNTED_APART and not aggregate_has(snap, key_of(name))]
     if not lacking:
         return
     known = [name for name in _SUGGESTED if aggregate_has(snap, key_of(name))]
@@ -50,8 +51,8 @@ def usual_key(snap: Snapshot) -> str:
 
 def aggregate_has(snap: Snapshot, key: Key) -> bool:
     """Return whether the snapshot of an aggregate has values of a key."""
-    if key.of_place:
-        # Rows stand for pages in many places.
+    if key.of_place or key.name == RECLAIMABLE:
+        # Rows stand for pages in many places, with different flags.
         return False
     if key.of_stack or key.name == "stack_id":
         return _has_stacks(snap, key.name)

@@ -62,13 +62,13 @@ def shown(questions: Questions) -> pd.DataFrame:
     return rows[rows["total_bytes"] > 0]
 
 
-def test_other_keys_have_the_amounts_of_the_sample_and_growth_since_the_first(paths: list[Path]) -> None:
+@pytest.mark.parametrize("number", [2, 3])
+def test_other_keys_have_the_amounts_of_the_sample_and_growth_since_the_first(paths: list[Path], number: int) -> None:
     samples = asked(paths)
-    next(samples)
-    _, questions = next(samples)
-    # WHEN other keys are asked for at the second sample
+    # WHEN other keys are asked for at the second or third sample
+    *_, (_, questions) = (next(samples) for _ in range(number))
     questions.group_by(["category"])
-    for path in paths[1:]:
+    for path in paths[number - 1 :]:
         # THEN this sample and the next one have the amounts of the API, and growth is since the first sample
         now, before = amounts(path, "category"), amounts(paths[0], "category")
         rows = questions.shown.growth("growth").rows.set_index("category")
@@ -77,7 +77,7 @@ def test_other_keys_have_the_amounts_of_the_sample_and_growth_since_the_first(pa
             name: sum(now[name]) - sum(before.get(name, (0, 0))) for name in now
         }
         # Of two samples that do not follow each other, there is no interval.
-        assert rows["interval_delta"].isna().all() == (path == paths[1])
+        assert rows["interval_delta"].isna().all() == (number == 3)
         next(samples, None)
     # AND the first question has lost nothing
     questions.group_by(["comm"])
