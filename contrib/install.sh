@@ -4,7 +4,8 @@
 # install.sh install|uninstall: install spo-trace for all users of this machine, or remove it. Called by the Makefile.
 #
 # The link PREFIX/bin/spo-trace (default: /usr/local) points into a virtual environment: /opt/spo-trace, or
-# PREFIX/lib/spo-trace if PREFIX is set. PYTHON is the interpreter; PIP_ARGS are additional arguments for pip.
+# PREFIX/lib/spo-trace if PREFIX is set. So do the man pages and the completions of shells in PREFIX/share. PYTHON is the
+# interpreter; PIP_ARGS are additional arguments for pip.
 set -eu
 
 checkout=$(dirname "$(dirname "$(readlink -f "$0")")")
@@ -15,6 +16,10 @@ case $prefix in
     *) home=$prefix/lib/spo-trace ;;
 esac
 link=$prefix/bin/spo-trace
+man=share/man/man1
+bash=share/bash-completion/completions
+zsh=share/zsh/site-functions
+fish=share/fish/vendor_completions.d
 # Only a directory with this file is replaced or removed. It lists the directories that were created for the installation.
 marker=$home/.made-by-install.sh
 
@@ -119,8 +124,41 @@ fill_home() {
     # PIP_ARGS is split into words on purpose.
     # shellcheck disable=SC2086
     "$home/bin/python" -m pip install --disable-pip-version-check $quiet ${PIP_ARGS:-} "$scratch/source"
+    fill_share
     chmod -R u=rwX,go=rX "$home"
     "$home/bin/spo-trace" --version > /dev/null
+}
+
+fill_share() {
+    for directory in $man $bash $zsh $fish; do mkdir -p "$home/$directory"; done
+    "$home/bin/python" -m spo_trace.cli.man_pages "$home/$man"
+    "$home/bin/spo-trace" completion bash > "$home/$bash/spo-trace"
+    "$home/bin/spo-trace" completion zsh > "$home/$zsh/_spo-trace"
+    "$home/bin/spo-trace" completion fish > "$home/$fish/spo-trace.fish"
+}
+
+link_share() {
+    unlink_share
+    for directory in $man $bash $zsh $fish; do
+        for file in "$home/$directory"/*spo-trace*; do
+            [ -e "$file" ] || continue
+            other=$prefix/$directory/$(basename "$file")
+            if exists "$other"; then
+                warn "$other was not created by make install and is kept"
+            else
+                ln -s "$file" "$other"
+            fi
+        done
+    done
+}
+
+unlink_share() {
+    for directory in $man $bash $zsh $fish; do
+        for other in "$prefix/$directory"/*spo-trace*; do
+            [ -L "$other" ] || continue
+            case $(readlink "$other") in "$home"/*) rm "$other" ;; esac
+        done
+    done
 }
 
 warn_of_limits() {
@@ -141,7 +179,7 @@ install() {
     check_home
     check_link
     check_writable "$home"
-    check_writable "$prefix/bin"
+    for directory in bin $man $bash $zsh $fish; do check_writable "$prefix/$directory"; done
     "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         fail "spo-trace needs Python 3.11 or newer" "name the interpreter: make install PYTHON=/usr/bin/python3.11"
     # Whatever the caller's umask is, all users can read and run the installation, and only its owner can change it.
@@ -157,10 +195,12 @@ install() {
     set_aside
     make_directory "$(dirname "$home")"
     make_directory "$prefix/bin"
+    for directory in $man $bash $zsh $fish; do make_directory "$prefix/$directory"; done
     mkdir "$home"
     printf '%s\n' "$made" > "$marker"
     fill_home
     link_is_ours || ln -s "$home/bin/spo-trace" "$link"
+    link_share
     unfinished=''
     warn_of_limits
     say "Installed $("$home/bin/spo-trace" --version) in $home, with the link $link"
@@ -176,6 +216,7 @@ uninstall() {
         rm "$link"
         say "Removed $link"
     fi
+    unlink_share
     if ! exists "$home"; then
         say "There is no $home"
         return

@@ -2,7 +2,7 @@
 """The public API for repeated samples: take them (watch), read recorded ones (series), fit a line (trend)."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -93,8 +93,10 @@ def watch_question(
     mode: int | None,
     page_size: str | int | None,
     progress: Progress | None,
+    keep: bool = False,
+    wait: Callable[[float], None] | None = None,
 ) -> Iterator[Sample]:
-    """Yield samples as `watch` does, for a parsed question."""
+    """Yield samples as `watch` does, for a parsed question; `keep` as for `take_samples`, `wait` as for `paced`."""
     method = checked_method(method, question)
     interval, count = seconds_of(interval, "interval"), number_of(count, "count", least=1)
     jobs, stacks_timeout = number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout)
@@ -105,10 +107,9 @@ def watch_question(
     if record is not None:
         recording = Recording(Path(path_of(record, "record")), question, access=access, force=force)
     how = method if method in LIVE_METHODS else "auto"
-    sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout, how), pause, count)
-    return _recorded(
-        take_samples(sources, question, method=method, jobs=jobs, page_size=size, progress=progress), recording
-    )
+    sources = paced(choose_series(backend, as_list(from_), jobs, stacks_timeout, how), pause, count, wait)
+    samples = take_samples(sources, question, method=method, jobs=jobs, page_size=size, progress=progress, keep=keep)
+    return _recorded(samples, recording)
 
 
 # A separate generator, so that watch checks its arguments when it is called and not at the first sample.

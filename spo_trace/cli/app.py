@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The command line as typer runs it, made of the commands' functions and the options in their annotations."""
 
+import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import update_wrapper
 from importlib import import_module
 from inspect import signature
@@ -11,15 +12,18 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
-from spo_trace.cli.commands import COMMANDS
+from spo_trace.cli.commands import COMMANDS, COMPLETION
 from spo_trace.cli.errors import complain, drop_unwritable_output
 from spo_trace.cli.options import Option, Positional
 from spo_trace.errors import EXIT_USAGE, UsageError
 from spo_trace.version import __version__
 
-__all__ = ["command_line", "run"]
+__all__ = ["GLOSSARY", "command_line", "run"]
 
-_GLOSSARY = "Terms and categories: docs/glossary.md; keys: docs/keys.md"
+# Columns in which every help text is one line.
+_ONE_LINE = 10_000
+
+GLOSSARY = "Terms and categories: docs/glossary.md; keys: docs/keys.md"
 
 
 def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
@@ -36,7 +40,7 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
         callback=_options,
     )
     for name in names:
-        app.command(name, epilog=_GLOSSARY)(_typed(import_module(f"spo_trace.cli.{name.replace('-', '_')}").command))
+        app.command(name, epilog=GLOSSARY)(_typed(import_module(f"spo_trace.cli.{name.replace('-', '_')}").command))
     return app
 
 
@@ -83,8 +87,10 @@ def _translated(annotation: Any) -> Any:
             return Annotated[kind, typer.Option(*names, help=help)]
         case Option():
             return Annotated[kind, _with_value(given)]
-        case Positional(shows, help, least):
+        case Positional(shows, help, least, values):
             limits: dict[str, Any] = {} if least is None else {"min": least, "callback": _finite}
+            if values:
+                limits["autocompletion"] = _completer(values)
             return Annotated[kind, typer.Argument(metavar=shows, help=help, show_default=False, **limits)]
     return annotation
 
@@ -93,7 +99,18 @@ def _with_value(given: Option) -> Any:
     limits: dict[str, Any] = {} if given.least is None else {"min": given.least, "callback": _finite}
     if given.parse is not None:
         limits["parser"] = _parser(given.parse)
+    if given.values:
+        limits["autocompletion"] = _completer(given.values)
     return typer.Option(*given.names, metavar=given.shows, help=given.help, show_default=given.default, **limits)
+
+
+# The last one of several values is completed.
+def _completer(values: Sequence[str]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{value}" for value in values if value.startswith(last)]
+
+    return complete
 
 
 # `min` accepts nan and inf.
@@ -113,13 +130,26 @@ def _parser(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return parser
 
 
+# The command in a line that a shell asks to complete, "" if it asks for nothing.
+def _completed_command() -> str:
+    if COMPLETION not in os.environ:
+        return ""
+    from typer.completion import completion_init  # type: ignore[attr-defined]  # typer has no public name for it
+
+    completion_init()
+    # Rich would wrap help texts, and fish takes each line for a completion.
+    os.environ["COLUMNS"] = str(_ONE_LINE)
+    words = (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()
+    return next((word for word in words[1:] if word in COMMANDS), "")
+
+
 # typer contains a private copy of click.
 _WrongUsage: Any = typer.BadParameter.__base__
 
 
 def run(arguments: list[str]) -> None:
     """Run a command, and exit."""
-    first = arguments[0] if arguments else ""
+    first = _completed_command() or (arguments[0] if arguments else "")
     app = command_line([first] if first in COMMANDS else COMMANDS)
     try:
         sys.exit(app(arguments, prog_name="spo-trace", standalone_mode=False))

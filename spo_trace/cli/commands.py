@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The names of the commands."""
+"""The names of the commands, and of the variable that asks for completions."""
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "COMPLETION"]
+
+# By this variable, the script of `spo-trace completion` asks the command line for completions; typer chooses its name.
+COMPLETION = "_SPO_TRACE_COMPLETE"
 
 # In the order in which a new user needs them.
 COMMANDS = (
@@ -21,4 +24,5 @@ COMMANDS = (
     "export",
     "simulate",
     "demo",
+    "completion",
 )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The options of the commands: names, types and help texts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -49,7 +49,8 @@ class Option(NamedTuple):
     """Describe an option, for typer and for `plain_options`.
 
     `shows`: the name of its value in --help, None for a flag. `least`: its smallest value. `parse`: returns its value
-    from the text, or raises UsageError. `default`: --help shows the default.
+    from the text, or raises UsageError. `default`: --help shows the default. `values`: some that a shell completes,
+    also several with commas between them.
     """
 
     names: tuple[str, ...]
@@ -58,6 +59,7 @@ class Option(NamedTuple):
     least: float | None = None
     parse: Callable[[str], Any] | None = None
     default: bool = False
+    values: Sequence[str] = ()
 
 
 class Positional(NamedTuple):
@@ -66,11 +68,19 @@ class Positional(NamedTuple):
     shows: str
     help: str
     least: float | None = None
+    values: Sequence[str] = ()
 
 
-def option(*names: str, shows: str, help: str, least: float | None = None, default: bool = False) -> Option:
+def option(
+    *names: str,
+    shows: str,
+    help: str,
+    least: float | None = None,
+    default: bool = False,
+    values: Sequence[str] = (),
+) -> Option:
     """Return an option with a value, for Annotated."""
-    return Option(names, help, shows, least, default=default)
+    return Option(names, help, shows, least, default=default, values=values)
 
 
 def flag(*names: str, help: str) -> Option:
@@ -90,6 +100,7 @@ By = Annotated[
         help=f"Keys to group by, separated by commas: {', '.join(COMMON_KEYS)} (the swap type), pfn_range_64M (or "
         "another size), or any other column (see docs/keys.md). Or alone: site, the place in the kernel's source "
         "(/proc/allocinfo), or slab_cache (/proc/slabinfo). Default: comm.",
+        values=COMMON_KEYS,
     ),
 ]
 Top = Annotated[
@@ -135,6 +146,7 @@ Format = Annotated[
         "-f",
         shows="NAME",
         help="table, csv, json or markdown. Default: by the suffix of -o (.csv, .json, .md, .txt), else table.",
+        values=("table", "csv", "json", "markdown"),
     ),
 ]
 Output = Annotated[
@@ -202,7 +214,12 @@ From = Annotated[
 ]
 Backend = Annotated[
     str | None,
-    option("--backend", shows="NAME", help="live (default), capture (default with --from) or simulator."),
+    option(
+        "--backend",
+        shows="NAME",
+        help="live (default), capture (default with --from) or simulator.",
+        values=("live", "capture", "simulator"),
+    ),
 ]
 
 

@@ -128,6 +128,7 @@ def show(
     """
     from spo_trace.analysis.totals import totals
     from spo_trace.reporters.document import render_document
+    from spo_trace.reporters.terminal_table import render_on_terminal
 
     shown = _first_rows(table, to, top, changed)
     left_out = _left_out_notes(table, shown, changed if to.on_terminal and top is None else None)
@@ -136,10 +137,16 @@ def show(
         for text in findings:
             note(text)
     in_document = [(str(one.code), one.text) for one in (*printed, *left_out, *notes)] if to.holds_notes else []
+    unfit: list[str] = []
     with opened(to.output, force=to.force, access=to.access) as file:
         format = "envelope" if to.envelope else to.format
         sums = totals(table) if total is None else total
-        render_document(shown, format, file, notes=in_document, findings=above, total=sums, csv_safe=to.csv_safe)
+        if to.on_terminal:
+            unfit = render_on_terminal(shown, sums, file)
+        else:
+            render_document(shown, format, file, notes=in_document, findings=above, total=sums, csv_safe=to.csv_safe)
+    if unfit:
+        note(f"Left out, because the terminal is narrow: {', '.join(unfit)}; -o FILE has all columns")
     print_notes([*left_out, *notes], to)
 
 

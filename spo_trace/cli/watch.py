@@ -23,6 +23,7 @@ from spo_trace.cli.options import (
     option,
 )
 from spo_trace.cli.output import access_of, note
+from spo_trace.cli.watch_controls import SORTS
 from spo_trace.cli.watch_display import Display
 from spo_trace.cli.watch_lines import Csv, JsonLines, Lines
 from spo_trace.cli.watch_terminal import Terminal
@@ -60,7 +61,14 @@ Owners = Annotated[
     ),
 ]
 Sort = Annotated[
-    str, option("--sort", shows="NAME", help="growth (since the start), interval, total, mem or swap.", default=True)
+    str,
+    option(
+        "--sort",
+        shows="NAME",
+        help="growth (since the start), interval, total, mem or swap.",
+        default=True,
+        values=SORTS,
+    ),
 ]
 Method = Annotated[
     str,
@@ -73,6 +81,7 @@ Method = Annotated[
         "(or full): every record, as for snapshot. auto: counts if they answer the question and have all stacks, else "
         "every record.",
         default=True,
+        values=("auto", "counts", "memory", "text"),
     ),
 ]
 WatchFormat = Annotated[
@@ -83,6 +92,7 @@ WatchFormat = Annotated[
         shows="NAME",
         help="view (live on a terminal, plain lines elsewhere), csv, or json (one object per line).",
         default=True,
+        values=("view", *_DISPLAYS),
     ),
 ]
 Record = Annotated[
@@ -117,6 +127,10 @@ def command(
     kept. If the reader of its output exits (e.g. head), watch exits with 1. With --from, each capture is one sample:
     give several, or a directory of captures.
 
+    Keys of the live view: q quits, p pauses, s changes the order, arrows select an owner, Enter shows its stacks and
+    Esc goes back, f shows only owners with a text in their names, and b groups by other keys. Growth by other keys also
+    counts from the first sample. What is recorded does not change.
+
     \b
         sudo spo-trace watch
         sudo spo-trace watch --by stack -n 60 --record day    # then: spo-trace trend day
@@ -145,6 +159,8 @@ def command(
         owner=owner,
         mode=access_of(owner, mode, record).mode,
         progress=display.progress(),
+        keep=display.asks,
+        wait=display.wait,
     )
     _show(display, samples)
     if record:

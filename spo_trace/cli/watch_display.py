@@ -2,19 +2,17 @@
 """Displays of watch: what all of them do with a sample."""
 
 import re
-from collections import deque
+import time
 from collections.abc import Iterator
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from spo_trace.cli.messages import for_command_line
 from spo_trace.cli.output import note, progress, warn
+from spo_trace.cli.watch_history import Growth, History
 from spo_trace.reporters.format import counted
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from spo_trace.analysis.question import Question
     from spo_trace.collect.read_log import Progress
     from spo_trace.sampling.samples import Sample
@@ -29,21 +27,21 @@ STACKS_MISSING = (
     " allocated without __GFP_RECLAIM, such as most slab"
 )
 
-# Samples that are kept besides the first one, for the sparklines.
-_REMEMBERED = 20
-
 
 class Display:
-    """Keep the samples from which growth is computed; `taken` is the number of samples shown."""
+    """Keep the samples from which growth is computed; `taken` is the number of samples shown.
+
+    `asks`: the samples are asked further questions.
+    """
+
+    asks = False
 
     def __init__(self, question: "Question") -> None:
         self.taken = 0
         self._question = question
-        self._first: Sample | None = None
-        self._recent: deque[Sample] = deque(maxlen=_REMEMBERED)
+        self._history = History(question.keys)
         self._warned: set[str] = set()
         self._cut_noted = False
-        self._texts: dict[object, object] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -57,13 +55,13 @@ class Display:
         """Return a function that shows the progress of reading a sample."""
         return progress()
 
+    def wait(self, seconds: float) -> None:
+        """Wait for the next sample."""
+        time.sleep(seconds)
+
     def show(self, sample: "Sample") -> None:
         """Show one more sample."""
-        sample = self._slim(sample)
-        if self._first is None:
-            self._first = sample
-        else:
-            self._recent.append(sample)
+        self._history.add(sample)
         self.taken += 1
         for text in _lacking(sample):
             # Once for all samples, even if the numbers in the text differ.
@@ -80,19 +78,6 @@ class Display:
 
     def leave(self) -> None:
         """Finish the output after the last sample."""
-
-    # Each sample repeats the same names and stacks: keep one copy, so that a long watch does not grow.
-    def _slim(self, sample: "Sample") -> "Sample":
-        import pandas as pd
-
-        columns = {
-            key: pd.Series([self._once(value) for value in sample.table[key]], dtype=object)
-            for key in self._question.keys
-        }
-        return replace(sample, table=sample.table.assign(**columns))
-
-    def _once(self, value: object) -> object:
-        return self._texts.setdefault(value, value) if isinstance(value, str | tuple) else value
 
     def _warn(self, text: str) -> None:
         warn(text)
@@ -112,20 +97,8 @@ class Display:
             self._cut_noted = True
             note(f"… {counted(left_out, 'more owner')}, left out of each sample: --top 0 shows all")
 
-    # Returns the growth of the first `most` owners (0: all), of all together, and the number of owners.
-    def _growth(self, most: int) -> "tuple[pd.DataFrame, pd.DataFrame, int]":
-        from spo_trace.analysis.growth import growth
-        from spo_trace.analysis.order import sort_rows
-        from spo_trace.analysis.owner_labels import owner_labels
-        from spo_trace.sampling.series import series_of
-
-        assert self._first is not None
-        table = series_of([self._first, *self._recent], self._question.keys).table
-        rows = growth(table, self._question.keys)
-        rows = sort_rows(rows, self._question.sort or "growth_delta", [])
-        shown = rows.head(most) if most else rows
-        labelled = shown.assign(label=owner_labels(shown, self._question.keys))
-        return labelled, growth(table, []).assign(label="all"), len(rows)
+    def _growth(self) -> Growth:
+        return self._history.growth(self._question.sort or "growth_delta", self._question.top or 0)
 
 
 def _notes(sample: "Sample", keys: list[str]) -> Iterator[str]:

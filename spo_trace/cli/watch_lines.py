@@ -22,7 +22,7 @@ class Lines(Display):
 
         from spo_trace.reporters.watch_view import render_lines
 
-        rows, everything, owners = self._growth(self._question.top or 0)
+        rows, everything, owners = self._growth()
         self._note_cut(owners - len(rows))
         shown = pd.concat([everything, rows], ignore_index=True)
         render_lines(shown, sample.seconds, sys.stdout, header=self.taken == 1)
@@ -32,7 +32,7 @@ class _Rows(Display):
     """Write one row per owner and sample with the column names of the API, for programs."""
 
     def _draw(self, sample: "Sample") -> None:
-        rows, _, owners = self._growth(self._question.top or 0)
+        rows, _, owners = self._growth()
         self._note_cut(owners - len(rows))
         rows = rows.drop(columns=["past", "label"])
         rows.insert(0, "sample", sample.number)

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The live display of watch on a terminal."""
 
-from collections.abc import Mapping
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from spo_trace.cli.messages import for_command_line
 from spo_trace.cli.output import note, progress, warn
+from spo_trace.cli.watch_controls import SORTS, Change, Controls
 from spo_trace.cli.watch_display import Display
-from spo_trace.reporters.format import counted, format_size
+from spo_trace.cli.watch_questions import Questions
+from spo_trace.cli.watch_screen import Screen
+from spo_trace.cli.watch_texts import footing, heading
+from spo_trace.errors import SpoTraceError
 
 if TYPE_CHECKING:
-    from rich.live import Live
-
     from spo_trace.analysis.question import Question
+    from spo_trace.cli.watch_history import Growth
     from spo_trace.collect.read_log import Progress
     from spo_trace.formats.text import KernelText
     from spo_trace.reporters.watch_view import WatchView
@@ -26,58 +30,129 @@ _ROWS_ON_TERMINAL = 200
 
 
 class Terminal(Display):
-    """Redraw a view on the whole terminal; the last view stays on screen at the end."""
+    """Redraw a view on the whole terminal, and do what keys ask for; the last view stays on screen at the end."""
 
-    _live: "Live | None" = None
-    _view: "WatchView | None" = None
+    asks = True
 
     def __init__(self, question: "Question") -> None:
         super().__init__(question)
         self._held_back: list[str] = []
         self._notes: list[str] = []
+        self._screen = Screen()
+        self._questions = Questions(question, self._history)
+        order = (question.sort or "").partition("_")[0]
+        self._controls = Controls(order if order in SORTS else SORTS[0])
+        self._growth_shown: Growth | None = None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Restore the terminal, and print the warnings and notes that were held back."""
-        if self._live:
-            self._live.stop()
+        self._screen.close()
         for text in self._held_back:
             warn(text)
         for text in self._notes:
             note(text)
 
-    # For the first sample only: later the view is on screen.
     def progress(self) -> "Progress | None":
-        """Return a function that shows the progress of reading a sample."""
+        """Return a function that shows the progress of reading the first sample, and reads keys during later ones."""
         draw = progress()
 
         def update(text: "KernelText", counts: "FileCounts") -> None:
-            if draw and not self.taken:
+            if self.taken:
+                self._obey(0)
+            elif draw:
                 draw(text, counts)
 
         return update
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the next sample, or as long as the user pauses, and do what keys ask for."""
+        until = time.monotonic() + seconds
+        self._obey(0)
+        while self._controls.paused or time.monotonic() < until:
+            left = max(until - time.monotonic(), 0)
+            if self._screen.keyboard.is_open:
+                self._obey(None if self._controls.paused else left)
+            else:
+                self._controls.paused = False
+                time.sleep(left)
 
     def leave(self) -> None:
         """Print the last view on the normal screen."""
         from rich.console import Console
 
-        if self._view:
-            Console().print(self._view)
+        if self.taken:
+            Console().print(self._view(live=False))
 
     def _draw(self, sample: "Sample") -> None:
-        from rich.live import Live
+        self._questions.add(sample)
+        self._redraw()
 
+    def _obey(self, seconds: float | None) -> None:
+        for key in self._screen.keyboard.keys(seconds):
+            change = self._controls.press(key)
+            if change is Change.QUIT:
+                # As Ctrl-C.
+                raise KeyboardInterrupt
+            try:
+                self._change(change)
+            except SpoTraceError as error:
+                self._controls.message = [for_command_line(text) for text in error.texts if text is not None]
+            if change is not Change.NOTHING:
+                self._redraw(same_rows=change is Change.DISPLAY)
+
+    def _change(self, change: Change) -> None:
+        controls = self._controls
+        match change:
+            case Change.KEYS:
+                self._questions.group_by(controls.asked_keys)
+                controls.show_all()
+            case Change.ZOOM_IN:
+                rows = self._rows().rows
+                # The frames of a stack are shown already.
+                if len(rows) and "stack" not in self._questions.shown.keys:
+                    owner = rows.iloc[controls.selected]
+                    self._questions.zoom(owner)
+                    controls.show_all(owner["label"])
+            case Change.ZOOM_OUT:
+                self._questions.leave_zoom()
+                controls.show_all()
+
+    def _redraw(self, *, same_rows: bool = False) -> None:
+        if not same_rows:
+            self._growth_shown = None
+        self._screen.open()
+        self._screen.draw(self._view(live=True))
+
+    def _rows(self) -> "Growth":
+        if self._growth_shown is None:
+            controls, most = self._controls, self._question.top or _ROWS_ON_TERMINAL
+            self._growth_shown = self._questions.shown.growth(controls.sort, most, controls.matching)
+            controls.limit(len(self._growth_shown.rows))
+        return self._growth_shown
+
+    def _view(self, *, live: bool) -> "WatchView":
         from spo_trace.reporters.watch_view import WatchView
 
-        rows, everything, owners = self._growth(self._question.top or _ROWS_ON_TERMINAL)
-        footing = _footing(sample, self._question.keys, len(self._held_back))
-        self._view = WatchView(rows, everything, owners, _heading(sample), footing)
-        if self._live is None:
-            # Refreshed between samples, as the terminal may change its size.
-            self._live = Live(self._view, screen=True, refresh_per_second=2, redirect_stdout=False)
-            self._live.start()
-        self._live.update(self._view, refresh=True)
+        rows, total, owners = self._rows()
+        controls, sample = self._controls, self._questions.latest
+        assert sample is not None
+        controls.limit(len(rows))
+        has_keys = live and self._screen.keyboard.is_open
+        keys = self._questions.shown.keys
+        asked = f"of {controls.zoomed}" if controls.zoomed is not None else f"by {', '.join(keys)}"
+        frames = rows["stack"].iloc[controls.selected] if has_keys and "stack" in keys and len(rows) else None
+        return WatchView(
+            rows,
+            total,
+            owners,
+            heading(sample),
+            footing(sample, asked, len(self._held_back)),
+            controls.line() if has_keys else ("Ctrl-C stops",) if live else (),
+            controls.selected if has_keys else None,
+            frames if isinstance(frames, tuple) else (),
+        )
 
     def _warn(self, text: str) -> None:
         self._held_back.append(text)
@@ -87,34 +162,3 @@ class Terminal(Display):
 
     def _remark(self, text: str) -> None:
         """The last line of the view says it."""
-
-
-def _heading(sample: "Sample") -> str:
-    machine = sample.meta.machine
-    parts = [machine.host or "", machine.kernel_release or "", _clock(sample.seconds)]
-    for title, total, free in (("memory", "MemTotal", "MemFree"), ("swap", "SwapTotal", "SwapFree")):
-        parts.append(_used(machine.meminfo, title, total, free))
-    return "  ".join(part for part in parts if part)
-
-
-def _used(meminfo: Mapping[str, int], title: str, total: str, free: str) -> str:
-    if not meminfo.get(total) or free not in meminfo:
-        return ""
-    return f"{title} {format_size(meminfo[total] - meminfo[free])} of {format_size(meminfo[total])}"
-
-
-def _footing(sample: "Sample", keys: list[str], warnings: int) -> str:
-    what = {
-        "counts": "the kernel's counts of memory and swap together",
-        "memory": "every record, out of memory",
-        "text": "every record",
-    }[sample.method]
-    if sample.method_reason == "counts-lack-stacks":
-        what += ", because this kernel does not count every stack"
-    later = f" {counted(warnings, 'warning')} at the end." if warnings else ""
-    return f"Sample {sample.number} by {', '.join(keys)}: {what}, read in {sample.took:.2f} s. Ctrl-C stops.{later}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -6,8 +6,8 @@ from html import escape
 import pandas as pd
 
 from spo_trace.printable import printable
+from spo_trace.reporters.cells import shown_cells
 from spo_trace.reporters.format import counted
-from spo_trace.reporters.table import shown_cells
 from spo_trace.stacks.text import split_frames
 
 __all__ = ["Table", "table_html"]

@@ -1,26 +1,31 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The output of watch: a live table that fits the terminal, or plain lines for pipes and files."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from spo_trace.printable import printable
+from spo_trace.reporters.fitting import Column, aligned, fitted, joined_parts, shortened, unicode_mark
 from spo_trace.reporters.format import UNKNOWN, format_rate, format_size
 from spo_trace.reporters.sparkline import sparkline
+from spo_trace.reporters.terminal_table import amount_style
 
 __all__ = ["WatchView", "render_lines"]
 
-# Lines besides the owners: heading, header of the table, row of all owners, footing, and one that stays empty.
+# Lines besides the owners: heading, header of the table, row of all owners, footing, and the keys or an empty one.
 _OTHER_LINES = 5
 
 # Terminals narrower than these, in columns, get fewer columns of the table.
 _NARROW, _WIDE = 70, 100
+
+# Columns that are left out if the amounts are so long that they do not fit beside the owner.
+_EXPENDABLE = ("rate", "past", "interval", "growth", "total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,38 +33,64 @@ class WatchView:
     """Draw one sample of a watch on a rich console.
 
     `rows`: of `analysis.growth`, in display order, with a column `label`; as many as fit are shown. `total`: one row
-    with the sums of all owners; `owners`: their number. `heading` and `footing`: one line above and one below.
+    with the sums of all owners; `owners`: their number. `heading` and `footing`: parts of one line above and one below,
+    of which the last ones of the heading and the first ones of the footing are the most important. `keys`: the same of
+    a last line. `selected`: the index of the row that is marked, and always shown. `frames`: of its stack.
     """
 
     rows: pd.DataFrame
     total: pd.DataFrame
     owners: int
-    heading: str
-    footing: str
+    heading: Sequence[str]
+    footing: Sequence[str]
+    keys: Sequence[str] = ()
+    selected: int | None = None
+    frames: Sequence[str] = ()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines that fit the current size of the terminal."""
-        fit = max((options.height or console.height) - _OTHER_LINES, 1)
-        plain = not options.encoding.startswith("utf")
-        shown = self.rows.head(fit)
-        yield _one_line(self.heading, "bold")
-        yield self._table(pd.concat([self.total, shown], ignore_index=True), options.max_width, plain)
+        lines = max((options.height or console.height) - _OTHER_LINES, 1)
+        width, mark = options.max_width, unicode_mark(options.encoding)
+        # The frames of a stack get at least half of the lines, the owners the others.
+        frames = self.frames[: lines - min(len(self.rows), (lines + 1) // 2)]
+        fit = max(lines - len(frames), 1)
+        first = max((self.selected or 0) - fit + 1, 0)
+        shown = self.rows.iloc[first : first + fit]
+        yield _line_of(_last_parts(self.heading, width, mark), "bold")
+        yield from self._table(shown, first, width, mark)
+        yield from (_line_of("    " + shortened(printable(frame), width - 4, mark)) for frame in frames)
         hidden = self.owners - len(shown)
-        yield _one_line(f"{hidden:,} more. {self.footing}" if hidden else self.footing, "dim")
+        more = (f"{hidden:,} more",) if hidden else ()
+        yield _line_of(joined_parts([printable(part) for part in (*more, *self.footing)], ", ", width, mark), "dim")
+        if self.keys:
+            yield _line_of(joined_parts([printable(part) for part in self.keys], "  ", width, mark))
 
-    def _table(self, rows: pd.DataFrame, width: int, plain: bool) -> Table:
-        split = _has_memory_or_swap(rows)
-        names = _columns(width, split=split)
-        marks = 20 if width >= _WIDE else 10
-        table = Table(box=None, padding=(0, 1, 0, 0), expand=True)
-        for name in names:
-            table.add_column(name, justify="left" if name == "past" else "right", no_wrap=True)
-        table.add_column("owner", no_wrap=True, overflow="ellipsis", ratio=1)
-        for number, row in enumerate(rows.to_dict("records")):
-            past = Text(sparkline(row["past"], marks, ascii_only=plain).ljust(8))
-            cells = [past if name == "past" else _cell(name, row) for name in names]
-            table.add_row(*cells, Text(printable(row["label"])), style="bold" if number == 0 else "")
-        return table
+    def _table(self, rows: pd.DataFrame, first: int, width: int, mark: str) -> Iterator[Text]:
+        records = pd.concat([self.total, rows], ignore_index=True).to_dict("records")
+        names = [*_columns(width, split=_has_memory_or_swap(rows) or _has_memory_or_swap(self.total)), "owner"]
+        expendable = [name for name in _EXPENDABLE if name != names[0]]
+        fit = fitted([_column(name, records, width, mark) for name in names], width, expendable)
+        yield _line_of("".join(aligned([one.title for one in fit.columns], fit, mark)), "bold")
+        for number in range(len(records)):
+            cells = [one.cells[number] for one in fit.columns]
+            styles = (_style(one.name, cell) for one, cell in zip(fit.columns, cells, strict=True))
+            line = Text.assemble(*zip(aligned(cells, fit, mark), styles, strict=True), no_wrap=True, overflow="crop")
+            if number == 0:
+                line.stylize("bold")
+            elif self.selected is not None and first + number - 1 == self.selected:
+                line.pad_right(width - line.cell_len)
+                line.stylize("reverse")
+            yield line
+
+
+def _column(name: str, records: Sequence[dict[Hashable, Any]], width: int, mark: str) -> Column:
+    if name == "owner":
+        return Column(name, name, [printable(row["label"]) for row in records], right=False, shortens=True)
+    if name == "past":
+        marks, plain = 20 if width >= _WIDE else 10, mark != "…"
+        past = [sparkline(row["past"], marks, ascii_only=plain).ljust(8) for row in records]
+        return Column(name, name, past, right=False, shortens=False)
+    return Column(name, name, [_plain(name, row) for row in records], right=True, shortens=False)
 
 
 # The columns that fit beside the owner; memory and swap are preferred to their sum.
@@ -69,6 +100,17 @@ def _columns(width: int, *, split: bool) -> list[str]:
     if width < _WIDE:
         return [*(["mem", "swap"] if split else ["total"]), "interval", "growth", "past"]
     return [*(["mem", "swap"] if split else []), "total", "interval", "growth", "rate", "past"]
+
+
+def _line_of(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="crop")
+
+
+def _last_parts(parts: Sequence[str], width: int, mark: str) -> str:
+    shown = [printable(part) for part in parts]
+    while len(shown) > 1 and cell_len("  ".join(shown)) > width:
+        del shown[0]
+    return shortened("  ".join(shown), width, mark)
 
 
 def render_lines(rows: pd.DataFrame, elapsed: float, outfile: TextIO, *, header: bool) -> None:
@@ -105,13 +147,5 @@ _COLUMN = {
 }
 
 
-# The sign shows growth; the colour only makes it easier to see.
-def _cell(name: str, row: dict[Hashable, Any]) -> Text:
-    text = _plain(name, row)
-    return Text(
-        text, style="yellow" if text.startswith("+") else "cyan" if text.startswith("-") and len(text) > 1 else ""
-    )
-
-
-def _one_line(text: str, style: str) -> Text:
-    return Text(printable(text), style=style, no_wrap=True, overflow="ellipsis")
+def _style(name: str, cell: str) -> str:
+    return "" if name in ("past", "owner") else amount_style(cell)

@@ -2,13 +2,12 @@
 """Repeated samples of who owns memory and swap."""
 
 import datetime
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -21,10 +20,11 @@ from spo_trace.collect.machine_facts import facts_before
 from spo_trace.collect.read_log import Progress
 from spo_trace.collect.snapshot import collect
 from spo_trace.errors import Argument, Call, NoRecords, SpoTraceError
-from spo_trace.files.scratch import naming_full_disk, scratch_directory
+from spo_trace.files.scratch import naming_full_disk
 from spo_trace.formats.record import Reject
-from spo_trace.sampling.method import MethodReason, counts_lack_stacks, is_about_stacks
-from spo_trace.sampling.stack_counts import KernelCounts
+from spo_trace.sampling.kept import KeptSnapshots
+from spo_trace.sampling.method import MethodReason, checked_method, counts_lack_stacks, is_about_stacks
+from spo_trace.sampling.stack_counts import KernelCounts, counts_table
 from spo_trace.schema import KEY_KNOWN, SCHEMA_VERSION
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.meta import Meta, SourceFacts
@@ -37,6 +37,9 @@ __all__ = ["SERIES_AMOUNTS", "Sample", "amounts_of", "swap_in_all_or_none", "tak
 # Methods that read every record.
 _OF_RECORDS = ("memory", "text")
 
+# The table of a sample for another question.
+Answer = Callable[[Question], pd.DataFrame]
+
 SERIES_AMOUNTS = [*(f"{name}_bytes" for name in PARTS), "total_bytes"]
 
 
@@ -48,6 +51,8 @@ class Sample:
     swap_bytes, swap_cache_bytes and total_bytes (only the last is known if `method` is `counts`; the amounts of swap
     are missing also if its owners are unknown). `took`: duration of the read in seconds. `meta`: that of a snapshot;
     with `counts`, only the machine and warnings. `method_reason`: why all samples of the series are read by `method`.
+    `answer` returns the table for another question, if samples are kept: of the first sample, and of each other one
+    until the next one is taken.
     """
 
     number: int
@@ -58,6 +63,7 @@ class Sample:
     table: pd.DataFrame
     meta: Meta
     method_reason: MethodReason = MethodReason.ASKED
+    answer: Answer | None = None
 
     @property
     def lacks_stacks(self) -> bool:
@@ -73,34 +79,37 @@ def take_samples(
     jobs: int | None = None,
     page_size: int | None = None,
     progress: Progress | None = None,
+    keep: bool = False,
 ) -> Iterator[Sample]:
     """Yield a sample of each source, all of one boot; `page_size` in bytes replaces that of the sources.
 
-    `method`: one of METHODS. `auto` reads the kernel's own count for each stack if it exists, has all stacks and
-    suffices for the question, otherwise all records. Raise SpoTraceError if two sources are of different boots or in
-    the wrong order.
+    `keep`: samples can be asked further questions. `method`: one of METHODS. `auto` reads the kernel's own count for
+    each stack if it exists, has all stacks and suffices for the question, otherwise all records. Raise SpoTraceError if
+    two sources are of different boots or in the wrong order.
     """
-    rejects: Counter[str] = Counter()
-    counts = KernelCounts(lambda reject: _count(rejects, reject))
+    with KeptSnapshots(keep=keep) as kept:
+        yield from _samples(sources, question, method, _Reader(jobs, page_size, progress, kept))
+
+
+def _samples(sources: Iterable[Source], question: Question, method: str, reader: "_Reader") -> Iterator[Sample]:
     first: Meta | None = None
     last = -1.0
     reason: MethodReason | None = None
     for number, source in enumerate(sources, 1):
         started = time.monotonic()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        rejects.clear()
         # A change of method within a series would look like growth: keep the method of the first sample.
-        method, why, table, meta = _read(source, question, method, counts, jobs, page_size, progress)
+        method, why, table, meta, answer = reader.read(source, question, method)
         reason = reason or why
-        unparsed = [f"{name}: {lost} records can't be parsed" for name, lost in rejects.items()]
-        meta = replace(meta, warnings=[*meta.warnings, *unparsed])
         first = first or meta
         seconds = sample_seconds(first, meta)
         _check_order(number, seconds, last)
         assert seconds is not None
         last = seconds
         took = time.monotonic() - started
-        yield Sample(number, seconds, meta.machine.taken_at or now, method, took, table, meta, reason)
+        taken_at = meta.machine.taken_at or now
+        kept = answer if reader.kept.keep else None
+        yield Sample(number, seconds, taken_at, method, took, table, meta, reason, kept)
 
 
 def amounts_of(snap: Snapshot, question: Question) -> pd.DataFrame:
@@ -127,60 +136,78 @@ def swap_in_all_or_none(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**unknown, total_bytes=table["mem_bytes"].fillna(0))
 
 
-def _count(rejects: Counter[str], reject: Reject) -> None:
-    rejects[reject.file] += 1
+class _Reading(NamedTuple):
+    method: str
+    why: MethodReason
+    table: pd.DataFrame
+    meta: Meta
+    answer: Answer
 
 
-def _read(
-    source: Source,
-    question: Question,
-    method: str,
-    counts: KernelCounts,
-    jobs: int | None,
-    page_size: int | None,
-    progress: Progress | None,
-) -> tuple[str, MethodReason, pd.DataFrame, Meta]:
-    records = partial(_read_records, source, question, jobs, page_size, progress)
-    if method in _OF_RECORDS or not is_about_stacks(question):
-        return records(MethodReason.ASKED if method in _OF_RECORDS else MethodReason.QUESTION)
-    warnings: list[str] = []
-    machine = facts_before(source, warnings, page_size)
-    why = MethodReason.ASKED if method == "counts" else MethodReason.COUNTS_SUFFICE
-    if method == "auto" and counts_lack_stacks(machine.kernel_release):
-        try:
-            return records(MethodReason.COUNTS_LACK_STACKS)
-        except NoRecords:
-            why = MethodReason.NO_RECORDS
-    # Without boot_id or uptime, the records of page_owner show the boot and the time. The counts do not.
-    has_time = machine.boot_id is not None and machine.uptime_start is not None
-    table = counts.read(source, question.keys, machine.page_size) if has_time else None
-    if table is not None:
-        facts = SourceFacts(source.kind)
-        return "counts", why, table, Meta(SCHEMA_VERSION, machine, source=facts, warnings=warnings)
-    if method == "counts":
-        text = source.why_missing("show_stacks").text if has_time else "the capture lacks boot_id or uptime"
-        raise SpoTraceError(
-            f"no counts of stacks: {text}", hint=(Argument("method", "auto"), " reads page_owner instead")
-        )
-    return records(MethodReason.NO_COUNTS)
+class _Reader:
+    """Read samples; stacks of the kernel's counts are read once for all of them."""
+
+    def __init__(self, jobs: int | None, page_size: int | None, progress: Progress | None, kept: KeptSnapshots) -> None:
+        self.kept = kept
+        self._jobs, self._page_size, self._progress = jobs, page_size, progress
+        self._rejects: Counter[str] = Counter()
+        self._counts = KernelCounts(self._count)
+
+    def _count(self, reject: Reject) -> None:
+        self._rejects[reject.file] += 1
+
+    def read(self, source: Source, question: Question, method: str) -> _Reading:
+        """Return a sample, with the method that was used."""
+        self._rejects.clear()
+        reading = self._read(source, question, method)
+        unparsed = [f"{name}: {lost} records can't be parsed" for name, lost in self._rejects.items()]
+        return reading._replace(meta=replace(reading.meta, warnings=[*reading.meta.warnings, *unparsed]))
+
+    def _read(self, source: Source, question: Question, method: str) -> _Reading:
+        records = partial(self._records, source, question)
+        if method in _OF_RECORDS or not is_about_stacks(question):
+            return records(MethodReason.ASKED if method in _OF_RECORDS else MethodReason.QUESTION)
+        warnings: list[str] = []
+        machine = facts_before(source, warnings, self._page_size)
+        why = MethodReason.ASKED if method == "counts" else MethodReason.COUNTS_SUFFICE
+        if method == "auto" and counts_lack_stacks(machine.kernel_release):
+            try:
+                return records(MethodReason.COUNTS_LACK_STACKS)
+            except NoRecords:
+                why = MethodReason.NO_RECORDS
+        # Without boot_id or uptime, the records of page_owner show the boot and the time. The counts do not.
+        has_time = machine.boot_id is not None and machine.uptime_start is not None
+        counts = self._counts.read(source) if has_time else None
+        if counts:
+            meta = Meta(SCHEMA_VERSION, machine, source=SourceFacts(source.kind), warnings=warnings)
+            answer = partial(_of_counts, counts, machine.page_size)
+            return _Reading("counts", why, answer(question), meta, answer)
+        if method == "counts":
+            text = source.why_missing("show_stacks").text if has_time else "the capture lacks boot_id or uptime"
+            raise SpoTraceError(
+                f"no counts of stacks: {text}", hint=(Argument("method", "auto"), " reads page_owner instead")
+            )
+        return records(MethodReason.NO_COUNTS)
+
+    def _records(self, source: Source, question: Question, why: MethodReason) -> _Reading:
+        with naming_full_disk(), self.kept.directory() as directory:
+            snap = collect(
+                source,
+                directory / "sample.spo",
+                jobs=self._jobs,
+                page_size=self._page_size,
+                progress=self._progress,
+            )
+            method = "memory" if snap.meta.method is Method.MEMORY else "text"
+            reading = _Reading(method, why, amounts_of(snap, question), snap.meta, partial(amounts_of, snap))
+        # Until the next sample, others need it more: 10 MiB after a sample of 35,000 records.
+        pa.default_memory_pool().release_unused()
+        return reading
 
 
-def _read_records(
-    source: Source,
-    question: Question,
-    jobs: int | None,
-    page_size: int | None,
-    progress: Progress | None,
-    why: MethodReason,
-) -> tuple[str, MethodReason, pd.DataFrame, Meta]:
-    with naming_full_disk(), tempfile.TemporaryDirectory(dir=scratch_directory()) as directory:
-        snap = collect(source, Path(directory) / "sample.spo", jobs=jobs, page_size=page_size, progress=progress)
-        method = "memory" if snap.meta.method is Method.MEMORY else "text"
-        found = amounts_of(snap, question)
-        meta = snap.meta
-    # Until the next sample, others need it more: 10 MiB after a sample of 35,000 records.
-    pa.default_memory_pool().release_unused()
-    return method, why, found, meta
+def _of_counts(counts: dict[tuple[str, ...], int], page_size: int, question: Question) -> pd.DataFrame:
+    checked_method("counts", question)
+    return counts_table(counts, question.keys, page_size)
 
 
 def _check_order(number: int, seconds: float | None, last: float) -> None:

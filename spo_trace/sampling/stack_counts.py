@@ -13,7 +13,7 @@ from spo_trace.schema import KEY_KNOWN
 from spo_trace.sources.source import Source
 from spo_trace.stacks.meaning import meaning
 
-__all__ = ["KernelCounts"]
+__all__ = ["KernelCounts", "counts_table"]
 
 Frames = tuple[str, ...]
 
@@ -26,13 +26,9 @@ class KernelCounts:
         self._frames: dict[int, Frames] = {}
         self._reject = reject
 
-    def read(self, source: Source, keys: list[str], page_size: int) -> pd.DataFrame | None:
-        """Return `keys` (of FRAME_KEYS) and the amounts of a sample; None if the kernel has no counts.
-
-        Only total_bytes is known, because the counts include swap if page_owner tracks it.
-        """
-        counts = self._by_handle(source) or self._by_stack(source)
-        return _table(counts, keys, page_size) if counts else None
+    def read(self, source: Source) -> dict[Frames, int]:
+        """Return the pages of each stack of a sample; none if the kernel has no counts."""
+        return self._by_handle(source) or self._by_stack(source)
 
     # show_handles has two short lines for each stack. The large show_stacks_handles is read only if a handle is new.
     def _by_handle(self, source: Source) -> dict[Frames, int]:
@@ -65,7 +61,11 @@ def _added_up(counts: Iterable[tuple[Frames, int]]) -> dict[Frames, int]:
     return pages
 
 
-def _table(counts: dict[Frames, int], keys: list[str], page_size: int) -> pd.DataFrame:
+def counts_table(counts: dict[Frames, int], keys: list[str], page_size: int) -> pd.DataFrame:
+    """Return `keys` (of FRAME_KEYS) and the amounts of a sample.
+
+    Only total_bytes is known, because the counts include swap if page_owner tracks it.
+    """
     stacks = pd.DataFrame([meaning(frames) for frames in counts])
     stacks["frames"] = pd.Series(list(counts), dtype=object)
     stacks["handle"] = pd.NA

@@ -2,7 +2,7 @@
 """Series of sources: this machine repeatedly, several captures, or the stages of a scenario."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -46,15 +46,24 @@ def choose_series(
     return iter([captured(sample) for given in paths for sample in _captures(given)])
 
 
-def paced(sources: Iterable[Source], interval: float, count: int | None) -> Iterator[Source]:
-    """Yield `count` sources (None: all), `interval` seconds apart, or immediately if a read took longer."""
-    due = time.monotonic()
+def paced(
+    sources: Iterable[Source], interval: float, count: int | None, wait: Callable[[float], None] | None = None
+) -> Iterator[Source]:
+    """Yield `count` sources (None: all), `interval` seconds apart, or immediately if a read took longer.
+
+    `wait` is called before each source but the first with the seconds to wait, and may take longer; default: sleep.
+    """
+    due: float | None = None
     for source in islice(sources, count):
         now = time.monotonic()
-        if now < due:
-            time.sleep(due - now)
+        if due is not None:
+            (wait or time.sleep)(max(due - now, 0.0))
+        due = now if due is None else max(due, now)
+        # A pause by the user is no sample that was missed, and neither is made up for.
+        if (late := time.monotonic()) > due + interval:
+            due = late
         # Missed samples are skipped: to catch up would mean reading without a pause.
-        due = max(due, now) + interval
+        due += interval
         yield source
 
 

@@ -4,11 +4,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-import typer
-
-from spo_trace.cli.app import command_line
+from spo_trace.cli.help_texts import Parameter, group, paragraphs, parameters
 
 __all__ = ["commands", "options_of", "reference"]
+
+# A bar within a cell.
+_BAR = "\\|"
 
 _HEAD = """\
 # Commands
@@ -20,8 +21,7 @@ The output of `spo-trace COMMAND --help` for every command. `make docs` generate
 
 def commands() -> dict[str, Any]:
     """Return the commands of the command line by name."""
-    group: Any = typer.main.get_command(command_line())
-    return dict(group.commands)
+    return dict(group().commands)
 
 
 def options_of(command: Any) -> list[str]:
@@ -40,42 +40,18 @@ def reference() -> str:
 
 def _section(name: str, command: Any) -> Iterator[str]:
     yield f"## spo-trace {name}\n"
-    for paragraph in command.help.strip().split("\n\n"):
-        yield _paragraph(paragraph)
+    for text, is_example in paragraphs(command):
+        yield f"```sh\n{text}\n```\n" if is_example else f"{text}\n"
     if command.params:
-        rows = "".join(
-            f"| {_usage(param)} | {_cell(param.help or '')}{_default(param)} |\n" for param in command.params
-        )
+        rows = "".join(f"| {_usage(one)} | {one.help.replace('|', _BAR)} |\n" for one in parameters(command))
         yield f"| | |\n|---|---|\n{rows}"
 
 
-# \b prevents click from joining the lines of examples.
-def _paragraph(text: str) -> str:
-    if not text.startswith("\b\n"):
-        return " ".join(text.split()) + "\n"
-    lines = text.removeprefix("\b\n").splitlines()
-    return "```sh\n" + "".join(f"{line.strip()}\n" for line in lines) + "```\n"
-
-
-def _usage(param: Any) -> str:
-    if param.param_type_name == "argument":
-        return f"`{_metavar(param)}`"
-    *others, last = param.opts
-    value = "" if param.is_flag else f" {_metavar(param)}"
-    return ", ".join([*(f"`{word}`" for word in others), f"`{last}{value}`"])
-
-
-def _metavar(param: Any) -> str:
-    return str(param.metavar or param.name.upper())
-
-
-def _default(param: Any) -> str:
-    shown = getattr(param, "show_default", False) and param.default not in (None, False, "")
-    return f" Default: {param.default}." if shown else ""
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def _usage(parameter: Parameter) -> str:
+    if parameter.is_argument:
+        return f"`{parameter.value}`"
+    *others, last = parameter.names
+    return ", ".join([*(f"`{word}`" for word in others), f"`{f'{last} {parameter.value}'.rstrip()}`"])
 
 
 if __name__ == "__main__":

@@ -41,6 +41,17 @@ def test_help_does_not_load_snapshots() -> None:
     assert "spo_trace.snapshots.meta" not in loaded
 
 
+# A shell waits for it at each press of the Tab key.
+@pytest.mark.parametrize("line", ["spo-trace rep", "spo-trace report --b"])
+def test_completion(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"_SPO_TRACE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    done = run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == (["report"] if line.endswith("rep") else ["--by"])
+
+
 def test_version() -> None:
     done = run("--version")
     assert (done.returncode, done.stderr) == (0, "")

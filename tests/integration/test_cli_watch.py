@@ -310,7 +310,7 @@ def test_unknown_keys_of_samples_are_noted_once(swapped: Path, asked: list[str],
 def test_a_view_is_not_disturbed_by_warnings(damaged: Path) -> None:
     code, seen = in_terminal(["watch", "--from", "c"], damaged)
     assert code == 0
-    assert b"1 warning at the end." in seen
+    assert b"1 warning at the end" in seen
     assert seen.index(b"warning: sample 2: page_owner: 1 of 4") > seen.index(b"\x1b[?1049l")
 
 

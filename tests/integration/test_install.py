@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from spo_trace.cli.man_pages import man_pages
 from spo_trace.native import library
 from spo_trace.version import __version__
 
@@ -187,6 +188,15 @@ def test_all_users_can_use_the_installation(tmp_path: Path) -> None:
         assert (package / "native" / built).exists() == (shutil.which("cc") is not None)
     metadata = [*package.parent.glob("*.pth"), *package.parent.glob("spo_trace-*/*"), *(home / "bin").glob("spo*")]
     assert not [path for path in metadata if path.is_file() and str(ROOT).encode() in path.read_bytes()]
+    # AND its man pages and completions are where programs look for them
+    shared = {path.relative_to(prefix / "share"): path for path in prefix.glob("share/**/*") if path.is_symlink()}
+    assert {str(name) for name in shared if name.parts[0] != "man"} == {
+        "bash-completion/completions/spo-trace",
+        "zsh/site-functions/_spo-trace",
+        "fish/vendor_completions.d/spo-trace.fish",
+    }
+    assert {str(name) for name in shared if name.parts[0] == "man"} == {f"man/man1/{name}" for name in man_pages()}
+    assert all("spo-trace" in path.read_text().replace("\\", "") for path in shared.values())
     # AND the checkout is unchanged
     assert mtime == (library.PATH.stat().st_mtime_ns if library.PATH.exists() else None)
     # AND it runs in any directory, with its scenarios
@@ -200,6 +210,23 @@ def files(directory: Path) -> set[str]:
     """Return the names of all files below `directory` that are not created by running or building it."""
     paths = (path for path in directory.rglob("*") if path.suffix not in (".pyc", ".so", ".new"))
     return {str(path.relative_to(directory)) for path in paths if path.is_file() and path.name != "spo-collect"}
+
+
+def test_pages_of_others_are_kept(tmp_path: Path) -> None:
+    # GIVEN a completion of a package of the distribution, and a dangling link to a page of an older installation
+    prefix = tmp_path / "pre"
+    other, old = prefix / "share/zsh/site-functions/_spo-trace", prefix / "share/man/man1/spo-trace-gone.1"
+    for path in (other, old):
+        path.parent.mkdir(parents=True)
+    other.write_text("mine")
+    old.symlink_to(prefix / "lib/spo-trace/share/man/man1/spo-trace-gone.1")
+    done = make("install", prefix)
+    assert done.returncode == 0
+    assert f"{other} was not created by make install and is kept" in done.stderr
+    assert (other.read_text(), old.is_symlink()) == ("mine", False)
+    assert (prefix / "share/bash-completion/completions/spo-trace").is_symlink()
+    assert make("uninstall", prefix).returncode == 0
+    assert other.read_text() == "mine" and not (prefix / "share/bash-completion").exists()
 
 
 def test_documents_use_one_way_to_run_it_as_root() -> None:

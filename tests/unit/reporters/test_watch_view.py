@@ -2,6 +2,8 @@
 """The live view in terminals of different sizes, and the plain lines."""
 
 import io
+import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -43,7 +45,7 @@ def drawn(view: WatchView, width: int, height: int, encoding: str = "utf-8") -> 
 def view(*labels: str, split: bool = True, more: int = 0) -> WatchView:
     """Return a view of these owners, and of a number of others that are not passed."""
     total = rows("all", split=split)
-    return WatchView(rows(*labels, split=split), total, len(labels) + more, "box 7.2", "Ctrl-C ends.")
+    return WatchView(rows(*labels, split=split), total, len(labels) + more, ["box", "7.2"], ["Sample 1", "text"])
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 9), (120, 30), (40, 12), (20, 5), (200, 60)])
@@ -53,9 +55,50 @@ def test_it_fits_the_terminal(width: int, height: int) -> None:
     assert max(map(len, lines)) <= width
 
 
+LARGE = 1024 * MIB - 8192
+NUMBER = re.compile(r"[+-]?\d[\d.]* (?:B|KiB|MiB|GiB)(?:/s)?")
+
+
+@pytest.mark.parametrize("width", [200, 120, 100, 80, 70, 60, 40, 24])
+def test_no_number_is_cut(width: int) -> None:
+    # GIVEN the longest amounts, and lines above and below with numbers
+    amounts = dict.fromkeys(("mem_bytes", "swap_bytes", "total_bytes", "interval_delta", "growth_delta"), LARGE)
+    long = rows("a-long-name-of-15", "b").assign(**amounts, rate=-LARGE)
+    heading = ["host", "7.2.13", "memory 1023.99 MiB of 1023.99 MiB", "swap 1023.99 MiB"]
+    footing = ["Sample 123", "12 warnings at the end", "read in 123.45 s"]
+    lines = drawn(WatchView(long, long.head(1), 1234, heading, footing, ["q quit", "x 12345"], 1), width, 24)
+    # THEN each number is there as a whole or not at all
+    whole = {"1023.99 MiB", "+1023.99 MiB", "-1023.99 MiB/s"}
+    table = lines[2:-2]
+    assert {number for line in table for number in NUMBER.findall(line)} <= whole
+    assert all(NUMBER.sub("", line).split()[-1] in ("b", "a-long-name-of-15") or "…" in line for line in table)
+    assert max(map(len, lines)) <= width
+    assert lines[0].endswith("swap 1023.99 MiB") and lines[-2].startswith("1,232 more")
+    assert not re.search(r"\d\W*…", lines[0] + lines[-2] + lines[-1])
+
+
+def test_the_selected_row_is_always_shown() -> None:
+    many = view(*(f"owner-{n}" for n in range(40)))
+    for selected in (0, 4, 5, 39):
+        lines = drawn(replace(many, selected=selected, keys=["q quit"]), 80, 10)
+        assert any(line.endswith(f" owner-{selected}") for line in lines)
+        assert (len(lines), lines[-1]) == (10, "q quit")
+
+
+def test_the_frames_of_a_stack_share_the_lines() -> None:
+    frames = [f"frame_{n}+0x1/0x2" for n in range(30)]
+    lines = drawn(replace(view(*"abcdefghijklmnopqrstuvwxyz"), selected=0, frames=frames, keys=["q"]), 80, 24)
+    assert len(lines) == 24
+    assert [line.split()[-1] for line in lines[3:13]] == list("abcdefghij")
+    assert lines[13:22] == [f"    {frame}" for frame in frames[:9]]
+    # AND they get the lines that no owner needs
+    lines = drawn(replace(view("a"), selected=0, frames=frames, keys=["q"]), 80, 24)
+    assert lines[4:22] == [f"    {frame}" for frame in frames[:18]]
+
+
 def test_unknown_swap_is_not_0() -> None:
     unknown = rows("dd").assign(swap_bytes=pd.array([None], "Int64"))
-    lines = drawn(WatchView(unknown, unknown, 1, "", ""), 100, 24)
+    lines = drawn(WatchView(unknown, unknown, 1, [""], [""]), 100, 24)
     assert lines[1].split()[:2] == ["mem", "swap"] and lines[2].split()[:3] == ["8.00", "MiB", "?"]
     out = io.StringIO()
     render_lines(unknown, 1, out, header=False)
@@ -64,19 +107,19 @@ def test_unknown_swap_is_not_0() -> None:
 
 def test_columns_and_rows() -> None:
     lines = drawn(view("dd", "cat"), 100, 24)
-    assert lines[0] == "box 7.2"
+    assert lines[0] == "box  7.2"
     assert lines[1].split() == ["mem", "swap", "total", "interval", "growth", "rate", "past", "owner"]
     numbers = "8.00 MiB 2.00 MiB 10.00 MiB -4.00 KiB +1.00 MiB +17.07 KiB/s ▁█"
     assert [" ".join(line.split()) for line in lines[2:]] == [
         *(f"{numbers} {name}" for name in ("all", "dd", "cat")),
-        "Ctrl-C ends.",
+        "Sample 1, text",
     ]
 
 
 def test_a_narrow_terminal_still_shows_owners() -> None:
     lines = drawn(view("a-long-name-of-15"), 36, 9)
     assert lines[1].split() == ["total", "growth", "owner"]
-    assert lines[3].endswith("MiB a-long-name-of…")
+    assert lines[3].endswith("MiB  a-long-…-of-15")
 
 
 def test_counts_have_no_memory_and_swap() -> None:
@@ -86,8 +129,8 @@ def test_counts_have_no_memory_and_swap() -> None:
 def test_rows_that_do_not_fit_are_counted() -> None:
     lines = drawn(view(*"abcdefgh"), 80, 9)
     assert [line[-1] for line in lines[3:-1]] == ["a", "b", "c", "d"]
-    assert lines[-1] == "4 more. Ctrl-C ends."
-    assert drawn(view("a", more=7), 80, 40)[-1] == "7 more. Ctrl-C ends."
+    assert lines[-1] == "4 more, Sample 1, text"
+    assert drawn(view("a", more=7), 80, 40)[-1] == "7 more, Sample 1, text"
 
 
 def test_a_terminal_without_unicode() -> None:
