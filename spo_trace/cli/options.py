@@ -206,9 +206,9 @@ Backend = Annotated[
 ]
 
 
-def keys_of(by: list[str] | None) -> list[str]:
-    """Return the keys of --by, which may contain commas and may be repeated."""
-    return [key.strip() for part in by or ["comm"] for key in part.split(",") if key.strip()]
+def keys_of(by: list[str] | None) -> list[str] | None:
+    """Return the keys of --by, which may contain commas and may be repeated; None if it was not given."""
+    return None if not by else [key.strip() for part in by for key in part.split(",") if key.strip()]
 
 
 def condition_of(where: list[str] | None) -> str | None:
