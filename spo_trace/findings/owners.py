@@ -66,6 +66,11 @@ class Owners:
         """Return whether the frames of any stack are known: an aggregate, or text with handles, can lack them."""
         return bool(self.snap.stacks["frames"].map(len).any())
 
+    @property
+    def swapped_in(self) -> pd.Series:
+        """Return which rows are memory that was read from swap, and whose first owner was not kept."""
+        return self.rows["swap_in"] & ~self.rows["swapped"].fillna(False).astype(bool)
+
     def knows(self, table: str, *keys: str) -> bool:
         """Return whether `table` (`pages` or `swap`) has owners with these keys."""
         amount = {"pages": "mem", "swap": "swap"}[table]

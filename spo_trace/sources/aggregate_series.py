@@ -16,11 +16,13 @@ _MAP = "show_stacks_handles"
 
 
 def aggregates_in(directory: Path) -> list[list[str]]:
-    """Return the paths of each sample, in order of name: a text of any name, and the stacks of its handles.
+    """Return the paths of each sample: a text of any name, and the stacks of its handles.
 
-    One file show_stacks_handles is that of all samples: a stack never changes its handle.
+    They are in the order in which the files were modified, because the text has no time, and then in order of name. One
+    file show_stacks_handles is that of all samples: a stack never changes its handle.
     """
-    named = [(path, _name(path)) for path in entries(directory) if not path.name.startswith(".") and path.is_file()]
+    files = [path for path in entries(directory) if not path.name.startswith(".") and path.is_file()]
+    named = [(path, _name(path)) for path in sorted(files, key=lambda path: (path.stat().st_mtime, path))]
     maps = [str(path) for path, name in named if name == _MAP]
     samples = [(str(path), name) for path, name in named if name in (*AggregateKind, SITES)]
     with_map = maps if len(maps) == 1 else []
