@@ -45,7 +45,7 @@ def site_owners(stacks: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 def _as_attribution(table: pd.DataFrame, unknown: Sequence[str]) -> pd.DataFrame:
     amounts = dict.fromkeys(_AMOUNTS[1:], unknown_numbers(table))
-    found = table.assign(**dict.fromkeys(unknown, pd.NA), **{KEY_KNOWN: False}, **amounts)
+    found = table.assign(**dict.fromkeys(unknown), **{KEY_KNOWN: False}, **amounts)
     found["total_bytes"] = total_bytes(found)
     return found.sort_values("total_bytes", ascending=False, kind="stable", ignore_index=True)
 

@@ -165,6 +165,16 @@ def test_every_kind_has_an_html_report(directory: Path, kind: str, tmp_path: Pat
     assert exported.returncode == 0, exported.stderr
 
 
+@pytest.mark.parametrize("command", [("page", "5"), ("blockers",)])
+def test_pages_are_asked_of_lists_of_pages_only(
+    directory: Path, kind: str, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    done = in_process(*command, *alone(directory, NAMES[0], kind), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, b"")
+    expected = b"there is no page_owner" if kind == "sites" else b"no pfn: it is "
+    assert expected in done.stderr
+
+
 def test_a_series_is_not_compared_with_another(directory: Path, tmp_path: Path) -> None:
     done = in_process("explain", directory, directory, cwd=tmp_path)
     assert done.returncode == 2
