@@ -105,7 +105,7 @@ vendor: ## download the JavaScript libraries of the HTML reports again; needs np
 	$(PYTHON) -m tests.vendor
 
 ##@ On real kernels, in QEMU, without root
-vm-test: $(TEST) ## tests on real kernels, from SPO_TRACE_KERNELS or built by vm-kernel (MARKS="vm and not other": fewer guests)
+vm-test: $(TEST) ## tests on real kernels, from SPO_TRACE_KERNELS or built by vm-kernel (MARKS="vm and core": fewer guests)
 	$(BIN)/pytest -m "$(or $(MARKS),vm)" -rs --durations=15 -n auto -o tmp_path_retention_policy=failed tests/vm
 
 vm-kernel: ## build the kernels for vm-test from Debian's linux-source into ~/.cache/spo-trace

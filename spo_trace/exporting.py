@@ -14,20 +14,23 @@ from spo_trace.analysis.balance import BALANCE_COLUMNS
 from spo_trace.analysis.diff import diff, relate
 from spo_trace.analysis.diff_notes import matched_notes, relation_notes
 from spo_trace.analysis.known_keys import unknown_amounts
+from spo_trace.analysis.notes import Note
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.records import record_tables, records_schema, text_frames
 from spo_trace.analysis.site_stacks import site_owners, site_stacks
 from spo_trace.analysis.sites import site_notes
 from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
 from spo_trace.analysis.stack_keys import known_frames
+from spo_trace.analysis.swap_least import least_notes, swap_least
 from spo_trace.analysis.totals import totals
 from spo_trace.analysis.verdicts import verified
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.findings.documents import html
-from spo_trace.findings.explain import explained_columns
+from spo_trace.findings.explain import explain_change, explained_columns
 from spo_trace.findings.finding import Explanation
 from spo_trace.reporters.html.rows import STACK_KEYS
+from spo_trace.reporters.names import shown_key
 from spo_trace.snapshots.in_memory import in_memory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.stacks.rules import CATEGORIES
@@ -36,6 +39,8 @@ from spo_trace.version import __version__
 __all__ = ["export", "export_diff", "html_columns"]
 
 _PROFILES = ("folded", "speedscope", "pprof")
+# Owners of unknown swap that an HTML report names.
+_MOST_LEAST = 20
 
 
 def export(
@@ -123,7 +128,7 @@ def _export_html(snap: Snapshot, outfile: TextIO, question: Question, found: Exp
     snap = in_memory(snap, html_columns(question))
     has_owners = snap.meta.has_owners
     stacks, owners, aged = _owners(snap, question) if has_owners else _sites(snap)
-    notes = snapshot_notes(snap, question, totals(stacks)) if has_owners else site_notes(snap, totals(stacks))
+    notes = _notes(snap, question, stacks)
     balance = _balance(snap) if question.condition.text is None else None
     tables = ReportTables(stacks, owners, aged, balance, AGES, CATEGORIES)
     render_report(
@@ -135,6 +140,7 @@ def _export_html(snap: Snapshot, outfile: TextIO, question: Question, found: Exp
         notes=[note.text for note in (*input_notes(snap), *notes)],
         version=__version__,
         unknown=unknown_amounts(snap, question.condition) if has_owners else ["swap"],
+        least=_least(snap, question) if has_owners else {},
     )
 
 
@@ -150,18 +156,40 @@ def _sites(snap: Snapshot) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return stacks, site_owners(stacks, ["memcg", "comm"]), site_owners(stacks, ["comm", "age_from"])
 
 
+def _notes(snap: Snapshot, question: Question, table: pd.DataFrame) -> list[Note]:
+    if not snap.meta.has_owners:
+        return site_notes(snap, totals(table))
+    return [*snapshot_notes(snap, question, totals(table)), *least_notes(snap, question.grouped_by(["comm"]))]
+
+
+def _least(snap: Snapshot, question: Question) -> dict[str, list[tuple[str, int]]]:
+    """Return the largest lower bounds of unknown swap, by key: the owner as it is displayed, and bytes."""
+    found = {}
+    for key in ("comm", "memcg"):
+        bounds = swap_least(snap, question.grouped_by([key]))
+        largest = sorted(bounds.items(), key=lambda one: (-one[1], str(one[0])))[:_MOST_LEAST]
+        if largest:
+            found[key] = [(shown_key(owner, known=owner is not None), size) for owner, size in largest]
+    return found
+
+
 # None for a page_owner file alone: there is nothing to compare it with.
 def _balance(snap: Snapshot) -> pd.DataFrame | None:
     table = verified(snap)
     return None if (table["kind"] == "verdict").all() else table
 
 
-def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question) -> None:
-    """Write the difference of two snapshots as an HTML page, of the records that match the condition."""
+def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *, names: tuple[str, str]) -> None:
+    """Write the difference of two snapshots as an HTML page, of the records that match the condition.
+
+    `names`: of the snapshots in the commands of findings, which a page of all records has.
+    """
     from spo_trace.reporters.html.diff import render_diff
 
-    a, b = (in_memory(snap, html_columns(question)) for snap in (a, b))
     relation = relate(a, b)
+    # In the wrong order, what grew would look as if it had shrunk.
+    explained = question.condition.text is None and (relation.seconds or 0) >= 0
+    a, b = (in_memory(snap, html_columns(question, explained=explained)) for snap in (a, b))
     table = diff(a, b, question.grouped_by(STACK_KEYS))
     if "stack" in table:
         table["stack"] = known_frames(table["stack"])
@@ -174,6 +202,7 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question) -
         outfile,
         title=f"Growth from {_name(a)} (A) to {_name(b)} (B)",
         facts=[*facts, [("only", question.condition.text)]],
+        findings=html(explain_change(a, b, names)) if explained else "",
         notes=[note.text for note in notes],
         seconds=relation.seconds,
         version=__version__,

@@ -221,6 +221,9 @@ MAX_CACHED_TABLES = 1024
 MAX_SYMBOLS = 4_000_000
 MAX_SYMBOL_NAME_BYTES = 512
 
+# The names of all symbols: 2.5 MB on a small kernel, 8 MB on a distribution's.
+MAX_SYMBOL_BYTES = 128 << 20
+
 # BTF of a kernel: 5.5 MB on a small one, less than 10 MB on a distribution's.
 MAX_BTF_BYTES = 64 << 20
 

@@ -12,15 +12,22 @@ __all__ = [
     "AGGREGATE_COLUMNS",
     "AGGREGATE_TABLES",
     "ALL_TABLES",
+    "CGROUPS",
+    "CGROUPS_COLUMNS",
     "HEXADECIMAL",
     "KERNEL_OWNER",
     "KERNEL_OWNER_COLUMNS",
     "KEY_KNOWN",
+    "OF_FILE",
     "PAGES",
     "PAGES_COLUMNS",
+    "PROCESSES",
+    "PROCESSES_COLUMNS",
     "SCHEMA_VERSION",
     "SITES",
     "SITES_COLUMNS",
+    "SLAB_CACHES",
+    "SLAB_CACHES_COLUMNS",
     "STACKS",
     "STACKS_COLUMNS",
     "SWAP",
@@ -192,6 +199,39 @@ SITES_COLUMNS = (
     ),
 )
 
+_PROCESSES = "/proc/PID"
+
+PROCESSES_COLUMNS = (
+    Column("tgid", pa.int32(), False, _PROCESSES, "process ID"),
+    Column("comm", _NAME, False, _PROCESSES, "name of the process, escaped"),
+    Column("swap_bytes", pa.int64(), False, _PROCESSES, "VmSwap: swap that the process's page tables refer to"),
+    Column(
+        "swap_share_bytes",
+        pa.int64(),
+        True,
+        _PROCESSES,
+        "SwapPss: the same, each page divided by the number of references to it",
+    ),
+)
+
+CGROUPS_COLUMNS = (
+    Column("memcg", _NAME, False, "cgroup2", "leaf name of the cgroup as page_owner prints it, escaped"),
+    Column("memcg_path", _NAME, False, "cgroup2", "path of the cgroup below the root of its hierarchy, escaped"),
+    Column("swap_bytes", pa.int64(), True, "cgroup2", "memory.swap.current: swap of the cgroup and of those below it"),
+)
+
+_SLABINFO = "slabinfo"
+
+SLAB_CACHES_COLUMNS = (
+    Column("slab_cache", pa.string(), False, _SLABINFO, "name of the cache, escaped"),
+    Column("active_objects", pa.int64(), False, _SLABINFO, "objects in use"),
+    Column("objects", pa.int64(), False, _SLABINFO, "objects that the slabs have room for"),
+    Column("object_bytes", pa.int64(), False, _SLABINFO, "bytes of an object"),
+    Column("objects_per_slab", pa.int64(), False, _SLABINFO, "objects in a slab"),
+    Column("pages_per_slab", pa.int64(), False, _SLABINFO, "base pages of a slab"),
+    Column("slabs", pa.int64(), False, _SLABINFO, "number of slabs"),
+)
+
 
 def _schema(columns: tuple[Column, ...]) -> pa.Schema:
     return pa.schema(
@@ -205,6 +245,9 @@ KERNEL_OWNER = _schema(KERNEL_OWNER_COLUMNS)
 SWAP = _schema(SWAP_COLUMNS)
 STACKS = _schema(STACKS_COLUMNS)
 SITES = _schema(SITES_COLUMNS)
+PROCESSES = _schema(PROCESSES_COLUMNS)
+CGROUPS = _schema(CGROUPS_COLUMNS)
+SLAB_CACHES = _schema(SLAB_CACHES_COLUMNS)
 
 # 64-bit numbers that are not amounts. Tools that read them as float64 round beyond 2**53, so they are hexadecimal text
 # (0x…) in CSV and JSON, and in the flat table of `export`.
@@ -223,8 +266,11 @@ AGGREGATES = pa.schema(
 )
 AGGREGATE_TABLES = {"aggregates": AGGREGATES, "swap": SWAP, "stacks": STACKS}
 
-# Also those of some snapshots: sites if /proc/allocinfo was read.
-ALL_TABLES = TABLES | AGGREGATE_TABLES | {"sites": SITES}
+# Also those of some snapshots, by the file of which they have the rows.
+OF_FILE = {"sites": "allocinfo", "processes": "processes", "cgroups": "cgroups", "slab_caches": "slabinfo"}
+ALL_TABLES = (
+    TABLES | AGGREGATE_TABLES | {"sites": SITES, "processes": PROCESSES, "cgroups": CGROUPS, "slab_caches": SLAB_CACHES}
+)
 
 
 # pandas' names of its nullable types.

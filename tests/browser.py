@@ -44,13 +44,17 @@ def opened() -> Iterator["Chrome"]:
             driver.quit()
 
 
-def look(driver: "Chrome", page: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-    """Open `page` at a size, in light or dark mode; narrow sizes emulate a phone."""
+def look(
+    driver: "Chrome", page: Path, *, link: str = "", width: int = 1280, height: int = 900, dark: bool = False
+) -> None:
+    """Open `page` at a size, in light or dark mode; narrow sizes emulate a phone. `link`: the fragment."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    driver.get(page.as_uri())
+    # A browser does not load a page again for another fragment of its address.
+    driver.get("about:blank")
+    driver.get(page.as_uri() + (f"#{link}" if link else ""))
 
 
 def console_errors(driver: "Chrome") -> list[str]:

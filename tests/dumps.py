@@ -15,6 +15,7 @@ from spo_trace.memory.dump import kernel_of
 from spo_trace.memory.kdump import Kdump
 from spo_trace.memory.kernel import Kernel
 from spo_trace.memory.physical import Physical
+from spo_trace.memory.sorted_symbols import Symbol
 from spo_trace.memory.vmcoreinfo import Vmcoreinfo
 from spo_trace.memory.x86_64 import X86Image
 
@@ -31,6 +32,7 @@ __all__ = [
     "physical",
     "small_dump",
     "small_kernel",
+    "symbols_of",
     "variable",
     "without",
     "zlib_page",
@@ -219,6 +221,12 @@ class Pages(Physical):
 def small_kernel() -> Kernel:
     """Return the kernel in the small dump."""
     return kernel_of(Pages(small_dump()))
+
+
+def symbols_of(kernel: Kernel) -> list[Symbol]:
+    """Return a kernel's own symbols in order of address."""
+    found = kernel.symbols._kernel
+    return [found[number] for number in range(len(found))]
 
 
 def kernel_with(dump: Dump) -> Kernel:

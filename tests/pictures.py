@@ -31,7 +31,7 @@ class Picture(NamedTuple):
 SHOWN = (
     Picture("report", "report 7.2-spo-varied/3-partial", 1200, False, "section:has(#treemap)"),
     Picture("report-phone", "report 7.2-spo-varied/3-partial", 390, True, "#flame-section"),
-    Picture("growth", "diff 7.2-spo/1-dd256 7.2-spo/2-swapped", 1200, False, "section:has(#growth)"),
+    Picture("growth", "diff 7.2-spo/1-dd256 7.2-spo/2-swapped", 1200, False, "section:has(#treemap)"),
 )
 
 

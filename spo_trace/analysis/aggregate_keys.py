@@ -4,9 +4,10 @@
 from dataclasses import replace
 
 from spo_trace import schema
-from spo_trace.analysis.keys import SITE, Absent, Key, key_of
+from spo_trace.analysis.keys import COUNTED_APART, SITE, Absent, Key, key_of
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.reclaimable import RECLAIMABLE
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 
@@ -26,13 +27,13 @@ def check_answered(snap: Snapshot, question: Question, *others: str) -> None:
     """Raise SpoTraceError if `snap` is of an aggregate that lacks a key of the question, or of its condition.
 
     `others`: further keys that the answer needs. A snapshot of page_owner has the row `?` in place of an answer: there,
-    the key is what the kernel does not print. Sites are counted apart from the aggregate.
+    the key is what the kernel does not print. Sites and slab caches are counted apart from the aggregate.
     """
     kind = snap.meta.aggregate
     if kind is None:
         return
     asked = dict.fromkeys([*question.keys, *others, *sorted(question.condition.names)])
-    lacking = [name for name in asked if name != SITE and not aggregate_has(snap, key_of(name))]
+    lacking = [name for name in asked if name not in COUNTED_APART and not aggregate_has(snap, key_of(name))]
     if not lacking:
         return
     known = [name for name in _SUGGESTED if aggregate_has(snap, key_of(name))]
@@ -84,8 +85,8 @@ def _has(snap: Snapshot, name: str) -> bool:
 
 def aggregate_has(snap: Snapshot, key: Key) -> bool:
     """Return whether the snapshot of an aggregate has values of a key."""
-    if key.of_place:
-        # Rows stand for pages in many places.
+    if key.of_place or key.name == RECLAIMABLE:
+        # Rows stand for pages in many places, with different flags.
         return False
     if key.of_stack or key.name == "stack_id":
         return _has_stacks(snap, key.name)

@@ -5,15 +5,14 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from spo_trace.analysis.computed import with_computed
+from spo_trace.analysis.counted_apart import apart_amounts, is_counted_apart
 from spo_trace.analysis.keys import SITE, Absent, key_of, owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, evidence, keys_known, unknown_amounts, unknown_keys
-from spo_trace.analysis.memcg_names import with_paths
 from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.places import Places
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.row_pages import base_pages_of, size_columns
-from spo_trace.analysis.sites import is_by_site, site_amounts
-from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.analysis.swap_cache import SwapCache
 from spo_trace.errors import Call, SpoTraceError, UsageError
@@ -52,7 +51,8 @@ def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
 
     If the snapshot has no owners of swap, or the condition uses a key that swap entries lack, the amounts of swap and
     of the swap cache are missing and the total is that of memory; the same holds for memory. By `site`, only bytes of
-    memory are known (/proc/allocinfo), and a column `calls` follows the total. If the kernel prints no
+    memory are known (/proc/allocinfo), and a column `calls` follows the total. By `slab_cache` (/proc/slabinfo), the
+    columns active_objects, objects and object_bytes follow it. If the kernel prints no
     page flags, the swap cache is missing and counts twice in the total. Only rows that match the question's condition
     are counted.
 
@@ -60,8 +60,8 @@ def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
     in it. The same holds for a condition on a place.
     """
     keys = question.keys
-    if is_by_site(keys):
-        table = _ranked(site_amounts(snap), keys)
+    if is_counted_apart(keys):
+        table = _ranked(apart_amounts(snap, keys), keys)
     else:
         table = _ranked(with_bytes(page_sums(snap, question), owner_columns(keys), snap), keys)
     return table if question.sort in (None, "total_bytes") else sort_rows(table, question.sort, keys)
@@ -69,7 +69,7 @@ def attribute(snap: Snapshot, question: Question) -> pd.DataFrame:
 
 def record_columns(question: Question, table: str) -> list[str]:
     """Return the columns of `table` (`pages` or `swap`) that `attribute` reads to answer a question."""
-    if is_by_site(question.keys):
+    if is_counted_apart(question.keys):
         return _COUNTED[table]
     shown = evidence(table, [*question.keys, *question.condition.names])
     return question.condition.columns(table, [*_groups(table, question.keys), *_COUNTED[table], *shown])
@@ -81,8 +81,9 @@ def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None
     The keys are followed by key_known. Unknown amounts are missing. `derived`: name → (column of both tables, function
     that maps its values to groups).
     """
-    if is_by_site(question.keys):
-        raise UsageError("memory by site has no such analysis", hint=f"the key {SITE} is one of report, diff and trend")
+    if is_counted_apart(question.keys):
+        key = question.keys[0]
+        raise UsageError(f"memory by {key} has no such analysis", hint=f"{key} is a key of report, diff and trend")
     derived = derived or {}
     owners = [*owner_columns(question.keys), *derived]
     unknown = unknown_amounts(snap, question.condition)
@@ -117,9 +118,7 @@ def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, c
     needed += [*size_columns(snap), *places.columns, *cache.columns] if table == "pages" else _COUNTED["swap"]
     parts = []
     for found in snap.dataframes(table, condition.columns(table, needed)):
-        batch = with_paths(found)
-        if "bytes" in keys or "bytes" in condition.names:
-            batch["bytes"] = record_bytes(batch, table, snap)
+        batch = with_computed(found, table, {*keys, *condition.names}, snap)
         rows = condition.keep(places.split(batch), table, snap)
         counted = rows[group_by].copy()
         for name, (column, group) in derived.items():

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from spo_trace.analysis.attribution import PARTS, attribute, total_bytes
+from spo_trace.analysis.counted_apart import amounts_apart, is_counted_apart
 from spo_trace.analysis.diff_order import sort_diff
 from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys
 from spo_trace.analysis.question import Question
-from spo_trace.analysis.sites import is_by_site
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.meta import Meta
@@ -58,7 +58,7 @@ def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
     amounts = [f"{name}_bytes" for name in PARTS]
     owners = owner_columns(keys)
     left, right = (attribute(snap, question.grouped_by(keys))[[*owners, *amounts]] for snap in (a, b))
-    known = ("mem",) if is_by_site(keys) else _known_parts(left, right, relation)
+    known = amounts_apart(keys) if is_counted_apart(keys) else _known_parts(left, right, relation)
     unknown = _unknown({"a": a, "b": b}, keys)
     table = _compared(_outer_join(left, right, owners), owners, known, unknown)
     if relation.seconds:

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from spo_trace.analysis.counted_apart import is_counted_apart
 from spo_trace.analysis.diff import Relation
 from spo_trace.analysis.diff_summary import Changes
 from spo_trace.analysis.matched_stacks import matched_share
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.shared_names import shared_name_notes
-from spo_trace.analysis.sites import is_by_site
 from spo_trace.analysis.snapshot_notes import TITLES, key_notes, swap_cache_note
 from spo_trace.reporters.format import UNKNOWN, format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
@@ -42,7 +42,7 @@ def relation_notes(
         notes.append(Note(code, f"Same boot, {abs(relation.seconds):,.1f} s apart{back}"))
     elif relation.same_kernel is not False:
         notes.append(Note(NoteCode.NOT_ONE_BOOT, "Different boots, or the boot of one is unknown: no rate"))
-    if not is_by_site(question.keys):
+    if not is_counted_apart(question.keys):
         notes += _left_out(a, b, relation)
     for side, snap in (("A", a), ("B", b)):
         notes += [*key_notes(snap, question, side), *shared_name_notes(snap, question.keys, side)]

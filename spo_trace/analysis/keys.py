@@ -14,10 +14,12 @@ from spo_trace.analysis.place_keys import PLACES, RANGE_MEANING, is_range, lacks
 from spo_trace.errors import UsageError
 
 __all__ = [
+    "COUNTED_APART",
     "FRAME_KEYS",
     "KEYS",
     "KEY_TABLE",
     "SITE",
+    "SLAB_CACHE",
     "Absent",
     "Key",
     "Kind",
@@ -107,6 +109,19 @@ _BYTES = Key(
     "size of the allocation in bytes; in swap, of one page; in an aggregate, of all that it counts",
 )
 
+# Not a column, but computed for each page (analysis/reclaimable.py).
+_RECLAIMABLE = Key(
+    "reclaimable",
+    Kind.TEXT,
+    "reclaimable",
+    None,
+    False,
+    "string",
+    "what the kernel must do to get the page back: `clean page cache` (drop it), `dirty page cache` (write it first), "
+    "`anonymous` and `tmpfs` (swap it out), `lazily freed` (drop it), `reclaimable slab` (free the objects), or "
+    "`unevictable` (it cannot); from the page flags and the stack",
+)
+
 # Keys whose missing values have another meaning than "unknown", in pages and in swap. A page may be charged to no
 # memory cgroup, may never have been migrated, and may have been allocated outside modules. But an entry of
 # swap_page_owner does not tell any of that about its page. Slab pages are never swapped out, and an entry is no page
@@ -117,6 +132,8 @@ _ABSENT = {
         (Absent.NONE, Absent.UNKNOWN),
     ),
     **dict.fromkeys(schema.KERNEL_OWNER.names, (Absent.NONE, Absent.NONE)),
+    # What is in swap is reclaimed.
+    "reclaimable": (Absent.UNKNOWN, Absent.NONE),
     **dict.fromkeys(("slab", "swapped"), (Absent.UNKNOWN, Absent.FALSE)),
     # Memory has no swap entry.
     **dict.fromkeys(("swp_entry", "swap_type", "swap_offset", "origin"), (Absent.NONE, Absent.UNKNOWN)),
@@ -128,13 +145,15 @@ _ABSENT = {
 _PRINTED_WITH = {
     **dict.fromkeys(("memcg_offline", "memcg_objcg", "slab"), "memcg"),
     "last_migrate_reason": "migratetype",
+    "reclaimable": "page_flags",
 }
 
 # Keys that every snapshot has; the probes know which pages they restored.
 _ALWAYS_KNOWN = frozenset({"bytes", "order", "stack_id", "swapped", *schema.KERNEL_OWNER.names})
 
-# The only key that is none of pages and swap: see analysis/sites.py.
-SITE = "site"
+# Keys that are none of pages and swap, each usable alone: see analysis/counted_apart.py.
+SITE, SLAB_CACHE = "site", "slab_cache"
+COUNTED_APART = (SITE, SLAB_CACHE)
 
 # Other names of keys.
 _ALIASES = {"type": "swap_type"}
@@ -147,7 +166,7 @@ def _table() -> dict[str, Key]:
     columns = [_of_column(field, pages, swap) for field in [*pages, *(f for f in swap if f.name not in pages.names)]]
     stacks = [_of_column(field, pages, swap) for field in schema.STACKS if not pa.types.is_list(field.type)]
     places = [_of_place(name, meaning) for name, meaning in PLACES.items()]
-    known = {key.name: key for key in [*columns, _BYTES, *places, *of_frames]}
+    known = {key.name: key for key in [*columns, _BYTES, _RECLAIMABLE, *places, *of_frames]}
     known |= {key.name: key for key in stacks if key.name not in known}
     known = {name: key if key.of_place else _with_absent(key) for name, key in known.items()}
     for alias, name in _ALIASES.items():
@@ -206,14 +225,14 @@ KEYS = tuple(KEY_TABLE)
 def check_keys(by: str | Iterable[str]) -> list[str]:
     """Return `by` as a list of keys; raise UsageError for one that does not exist or is given twice."""
     keys = names_of(by, "by")
-    if keys == [SITE]:
+    if len(keys) == 1 and keys[0] in COUNTED_APART:
         return keys
     for place, key in enumerate(keys):
         if not is_key(key):
-            if key == SITE:
-                hint = f"the kernel counts sites apart from pages: use {SITE} alone"
-                raise UsageError(f"{SITE} can't be combined with other keys", hint=hint)
-            hint = f"give a list: by={key.split(',')}" if "," in key else suggest(key, KEYS)
+            if key in COUNTED_APART:
+                hint = f"the kernel counts it apart from pages: use {key} alone"
+                raise UsageError(f"{key} can't be combined with other keys", hint=hint)
+            hint = f"give a list: by={key.split(',')}" if "," in key else suggest(key, (*KEYS, *COUNTED_APART))
             raise UsageError(f"there is no key {key!r}", hint=hint)
         earlier = same_key(key, keys[:place])
         if earlier == key:

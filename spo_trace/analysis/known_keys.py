@@ -8,7 +8,7 @@ import pandas as pd
 
 from spo_trace import schema
 from spo_trace.analysis.aggregate_keys import aggregate_has
-from spo_trace.analysis.keys import SITE, Absent, key_of
+from spo_trace.analysis.keys import COUNTED_APART, Absent, key_of
 from spo_trace.analysis.places import check_known, place_pages
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import SpoTraceError
@@ -38,7 +38,8 @@ def evidence(table: str, names: Iterable[str]) -> list[str]:
 
 def unknown_keys(snap: Snapshot, table: str, names: Iterable[str]) -> list[str]:
     """Return those of the keys `names` that are unknown for all records of `table`; none if it has no records."""
-    return [name for name in names if name != SITE and snap.count(table) and not _is_known(snap, table, name)]
+    asked = [name for name in names if name not in COUNTED_APART]
+    return [name for name in asked if snap.count(table) and not _is_known(snap, table, name)]
 
 
 def _is_known(snap: Snapshot, table: str, name: str) -> bool:

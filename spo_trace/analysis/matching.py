@@ -5,10 +5,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from spo_trace.analysis.memcg_names import with_paths
+from spo_trace.analysis.computed import with_computed
 from spo_trace.analysis.places import ROW, Places
 from spo_trace.analysis.row_pages import size_columns
-from spo_trace.analysis.stack_join import record_bytes
 from spo_trace.analysis.where import Condition
 from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.snapshots.reader import Snapshot
@@ -30,9 +29,8 @@ class Matching:
 
     def rows(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
         """Return for each record of a batch whether it matches; by a place, whether any part of it does."""
-        rows = with_paths(to_frame(pa.Table.from_batches([batch.select(self._columns)])))
-        if "bytes" in self._condition.names:
-            rows["bytes"] = record_bytes(rows, self._table, self._snap)
+        columns = to_frame(pa.Table.from_batches([batch.select(self._columns)]))
+        rows = with_computed(columns, self._table, self._condition.names, self._snap)
         parts = self._places.split(rows)
         kept = self._condition.keep(parts, self._table, self._snap)
         matches = np.zeros(batch.num_rows, np.bool_)

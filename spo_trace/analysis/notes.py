@@ -17,6 +17,7 @@ class NoteCode(StrEnum):
     ROWS_LEFT_OUT = "rows-left-out"
     TOTAL = "total"
     SWAP_UNKNOWN = "swap-owners-unknown"
+    SWAP_LEAST = "swap-at-least"
     KERNEL_COUNTS = "kernel-counts"
     NOT_COMPARED = "not-compared"
     MEMORY_UNKNOWN = "memory-owners-unknown"

@@ -4,9 +4,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from spo_trace.analysis.counted_apart import check_no_condition
 from spo_trace.analysis.keys import check_keys
 from spo_trace.analysis.order import Orders, order_of
-from spo_trace.analysis.sites import check_no_condition
 from spo_trace.analysis.where import Condition
 
 __all__ = ["Question"]

@@ -1,37 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Memory by site: what the kernel itself counts for each place that allocates (/proc/allocinfo)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
 from spo_trace.analysis.keys import SITE
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.errors import SpoTraceError
 from spo_trace.reporters.format import format_size
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["check_no_condition", "is_by_site", "site_amounts", "site_notes"]
+__all__ = ["site_amounts", "site_notes"]
 
 # Functions that allocate the pages of objects, which are counted again for whoever allocates the objects.
 # alloc_slab_page() of mm/slub.c, pcpu_alloc_pages() of mm/percpu-vm.c.
 _OF_OBJECTS = ("alloc_slab_page", "pcpu_alloc_pages")
-
-
-def is_by_site(keys: Sequence[str]) -> bool:
-    """Return whether a question is about sites."""
-    return list(keys) == [SITE]
-
-
-def check_no_condition(keys: Sequence[str], where: str | None) -> None:
-    """Raise UsageError if memory by site is asked for with a condition."""
-    if is_by_site(keys) and where is not None:
-        raise UsageError(
-            (Argument("where", where), ": conditions select pages and swap, and sites are counted apart from them"),
-            hint=("leave it out, or use another key than ", Argument("by", SITE)),
-        )
 
 
 def site_amounts(snap: Snapshot) -> pd.DataFrame:

@@ -8,8 +8,8 @@ from contextlib import suppress
 import pandas as pd
 
 from spo_trace import schema
+from spo_trace.analysis.computed import source_columns
 from spo_trace.analysis.keys import KEYS, Absent, Kind, is_key, key_of
-from spo_trace.analysis.memcg_names import with_memcg_columns
 from spo_trace.analysis.stack_keys import stack_text
 from spo_trace.analysis.where_size import check_length, check_size
 from spo_trace.analysis.where_syntax import EXAMPLE, check_bit_operators, not_python, unknown_column
@@ -63,7 +63,7 @@ class Condition:
         own = {key_of(name).column(table) for name in self._names}
         stack_id = {"stack_id"} if any(key_of(name).of_stack for name in self._names) else set()
         place = {"pfn", "order"} if any(key_of(name).of_place for name in self._names) else set()
-        wanted = with_memcg_columns(table, {*needed, *filter(None, own), *stack_id, *place})
+        wanted = source_columns(table, {*needed, *filter(None, own), *stack_id, *place})
         return [name for name in schema.readable(table) if name in wanted]
 
     def keep(self, rows: pd.DataFrame, table: str, snap: Snapshot) -> pd.DataFrame:

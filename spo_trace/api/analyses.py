@@ -47,16 +47,17 @@ def attribute(snap: SnapshotLike, by: str | Iterable[str] | None = None, *, wher
     kernel does not print it for a page or for a swap entry. Otherwise, it is known that there is none. Amounts of swap
     (or memory) are missing if the owners of swap (or memory) or the keys of swap are unknown. An empty `by` gives one
     row of totals, without key_known. By `site` alone, it is what /proc/allocinfo counts: mem_bytes without pages, and
-    a column `calls`. `where` counts only records that match it: an expression over columns, as in
-    DataFrame.query. Raise UsageError for a wrong key or condition.
+    a column `calls`. If swap is unknown, and the machine tells how much processes, memory cgroups or tmpfs have at
+    least, a column swap_least_bytes follows swap_bytes; it is part of no total. `where` counts only records that match
+    it: an expression over columns, as in DataFrame.query. Raise UsageError for a wrong key or condition.
 
     >>> spo.attribute("now.spo", by=["comm"], where="category == 'anon'").head(1)[["comm", "mem_pages", "swap_pages"]]
        comm  mem_pages  swap_pages
     0  huge        512         512
     """
     from spo_trace.analysis.aggregate_keys import check_answered, with_usual_key
-    from spo_trace.analysis.attribution import attribute as analysis
     from spo_trace.analysis.question import Question
+    from spo_trace.analysis.swap_least import attribute_with_least as analysis
     from spo_trace.reporters.notebook import Table
 
     of = opened(snap)
@@ -267,5 +268,6 @@ def export_diff(
     question = Question.of([], where)
     access = access_given(owner, mode)
     found = opened(a, "a"), opened(b, "b")
+    names = given_name(a, found[0]), given_name(b, found[1])
     with destination(outfile, binary=False, access=access, force=force) as file:
-        write(*found, file, question)
+        write(*found, file, question, names=names)

@@ -78,7 +78,8 @@ def command(
     for snap in (snap_a, snap_b):
         check_answered(snap, question)
     if html:
-        snap_a, snap_b = (in_memory(snap, html_columns(question)) for snap in (snap_a, snap_b))
+        columns = html_columns(question, explained=question.condition.text is None)
+        snap_a, snap_b = (in_memory(snap, columns) for snap in (snap_a, snap_b))
     table = diff(snap_a, snap_b, question)
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)
@@ -89,7 +90,7 @@ def command(
     _show(table, to, notes, printed=[*_input_notes(snap_a, snap_b), *related], top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:
-            export_diff(snap_a, snap_b, file, question)
+            export_diff(snap_a, snap_b, file, question, names=(a, b))
     if limit is not None:
         _fail_above(limit, str(fail_above), table)
 

@@ -88,8 +88,8 @@ By = Annotated[
         "--by",
         shows="KEYS",
         help=f"Keys to group by, separated by commas: {', '.join(COMMON_KEYS)} (the swap type), pfn_range_64M (or "
-        "another size), or any other column (see docs/keys.md). Or site alone: the place in the kernel's source "
-        "(/proc/allocinfo). Default: comm, or the first key that an aggregate has.",
+        "another size), or any other column (see docs/keys.md). Or alone: site, the place in the kernel's source "
+        "(/proc/allocinfo), or slab_cache (/proc/slabinfo). Default: comm, or the first key that an aggregate has.",
     ),
 ]
 Top = Annotated[

@@ -44,15 +44,17 @@ def command(
         spo-trace report now.spo --by callsite --where 'category == "network"'
         spo-trace report capture.tar.gz --where 'memcg == "web.slice"' --format csv
         spo-trace report now.spo --by site
+        spo-trace report now.spo --by slab_cache
         spo-trace report now.spo --html now.html
     """
     to = document.target(html)
     check_html(html, document.output, force=document.force)
     from spo_trace.analysis.aggregate_keys import check_answered, usual_key_notes, with_usual_key
-    from spo_trace.analysis.attribution import ORDERS, attribute, record_columns
+    from spo_trace.analysis.attribution import ORDERS, record_columns
+    from spo_trace.analysis.counted_apart import apart_notes, is_counted_apart
     from spo_trace.analysis.shared_names import name_columns
-    from spo_trace.analysis.sites import is_by_site, site_notes
     from spo_trace.analysis.snapshot_notes import NOTED_COLUMNS, input_notes, snapshot_notes, total_note
+    from spo_trace.analysis.swap_least import attribute_with_least, least_notes
     from spo_trace.analysis.totals import has_any, totals
     from spo_trace.exporting import export, html_columns
     from spo_trace.findings.explain import explain, explained_columns
@@ -71,13 +73,13 @@ def command(
     question = with_usual_key(question, snap)
     check_answered(snap, question)
     found = explain(snap, snapshot) if explained and (html or not to.for_programs) else None
-    table = attribute(snap, question)
+    table = attribute_with_least(snap, question)
     total = totals(table)
     notes = [*usual_key_notes(question, snap), *no_match_notes(question.condition, found=has_any(total))]
-    if is_by_site(question.keys):
-        notes += site_notes(snap, total)
+    if is_counted_apart(question.keys):
+        notes += apart_notes(snap, question.keys, total)
     else:
-        notes += [total_note(total, snap), *snapshot_notes(snap, question, total)]
+        notes += [total_note(total, snap), *snapshot_notes(snap, question, total), *least_notes(snap, question)]
     show(table, to, notes, printed=input_notes(snap), findings=summary(found), top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:

@@ -7,6 +7,7 @@ from functools import partial
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats import proc
+from spo_trace.formats.processes import parse_processes
 from spo_trace.formats.text import KernelText
 from spo_trace.formats.text_reader import chunks_in
 from spo_trace.limits import MAX_ORDER
@@ -31,7 +32,8 @@ def facts_before(source: Source, warnings: list[str], page_size: int | None = No
     """
     read = partial(_content, source, warnings)
     uname = proc.uname(read("uname"))
-    zones = proc.zoneinfo(read("zoneinfo"))
+    zone_text = read("zoneinfo")
+    zones = proc.zoneinfo(zone_text)
     meminfo = proc.meminfo(read("meminfo"))
     found = evidence(read, meminfo, zones, uname["release"])
     size, source_of_size = found[0] if found else Evidence(4096, PageSizeFrom.ASSUMED)
@@ -50,11 +52,12 @@ def facts_before(source: Source, warnings: list[str], page_size: int | None = No
         taken_at=_line(read, "date"),
         uptime_start=proc.uptime_seconds(read("uptime")),
         meminfo=meminfo,
+        processors=proc.processors(zone_text),
         zoneinfo=zones,
         swaps=proc.swaps(read("swaps")),
         vmstat=proc.vmstat(read("vmstat")),
         buddyinfo=proc.buddyinfo(read("buddyinfo")),
-        processes=proc.processes(read("processes")),
+        processes={one.pid: one.started for one in parse_processes(read("processes")) if one.started is not None},
     )
 
 
@@ -101,7 +104,9 @@ def optional_text(source: Source, warnings: list[str], name: str) -> KernelText 
     try:
         return source.open(name)
     except SpoTraceError as error:
-        warnings.append(f"{name} is left out: {error}")
+        # A file may be asked for more than once.
+        if (text := f"{name} is left out: {error}") not in warnings:
+            warnings.append(text)
         return None
 
 

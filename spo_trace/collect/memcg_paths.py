@@ -9,7 +9,7 @@ import pyarrow as pa
 from spo_trace.collect.machine_facts import optional_text, whole_text
 from spo_trace.formats import arrays
 from spo_trace.formats.arrays import missing_of, values_of
-from spo_trace.formats.cgroups import parse_cgroups
+from spo_trace.formats.cgroups import leaf_name, parse_cgroups
 from spo_trace.formats.escape import escape
 from spo_trace.formats.kpagecgroup import CgroupInodes, Numbers
 from spo_trace.formats.text import KernelText
@@ -18,9 +18,6 @@ from spo_trace.limits import MAX_TEXT_BYTES
 from spo_trace.sources.source import Source
 
 __all__ = ["MEMCG_COLUMNS", "with_memcg_paths"]
-
-# The kernel has 80 bytes for a name (print_page_owner_memcg(), mm/page_owner.c), the last one is 0.
-_NAME_BYTES = 79
 
 # The columns of pages that paths are found by.
 MEMCG_COLUMNS = frozenset({"pfn", "memcg", "memcg_offline", "memcg_path"})
@@ -50,7 +47,7 @@ class _Paths:
         self._order = np.argsort(numbers, kind="stable")
         self._sorted = numbers[self._order]
         self._paths = [escape(one.path) for one in found]
-        self._names = [escape(_leaf(one.path)) for one in found]
+        self._names = [escape(leaf_name(one.path)) for one in found]
 
     def filled(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with the path of each page whose cgroup has the name that the kernel printed.
@@ -84,7 +81,3 @@ class _Paths:
         at = np.minimum(np.searchsorted(self._sorted, inodes), len(self._sorted) - 1)
         found = (self._sorted[at] == inodes) & (inodes != 0)
         return np.where(found, self._order[at], -1)
-
-
-def _leaf(path: bytes) -> bytes:
-    return path.rpartition(b"/")[2][:_NAME_BYTES] or b"/"

@@ -52,7 +52,7 @@ class MachineReading(Closeable):
     def read(self, output: OutputDirectory, swap: str, progress: ReadProgress | None, target: Path | None) -> None:
         """Read the machine: see `read_machine`."""
         workspace = self._open.enter_context(output.workspace())
-        self.choice = choose_method(self.request.method, self.request.root, workspace)
+        self.choice = choose_method(self.request.method, self.request.root, workspace, self.request.planner)
         self.trace = _running_trace(swap)
         if self.trace:
             self._open.enter_context(self.trace)

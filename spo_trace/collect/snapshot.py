@@ -17,6 +17,7 @@ from spo_trace.collect.blocks import Blocks
 from spo_trace.collect.cost import CostMeter
 from spo_trace.collect.has_records import check_has_records
 from spo_trace.collect.machine_facts import facts_after, facts_before, with_block_sizes
+from spo_trace.collect.machine_tables import write_machine_tables
 from spo_trace.collect.memcg_paths import with_memcg_paths
 from spo_trace.collect.read_log import Progress, ReadLog
 from spo_trace.collect.reading import MachineReading, check_swap_mode, read_machine
@@ -182,6 +183,7 @@ class _Collection:
         swap_owner = swap.read(machine, self._rows, self._log, self._jobs)
         if not write_sites(self._source, self._writer, self._log, self._warnings):
             check_has_records(self._source, self._log, self._aggregate)
+        write_machine_tables(self._source, self._writer, self._log, self._warnings)
         self._rows.check_total(machine.page_size)
         machine = facts_after(self._source, machine, self._warnings)
         self._write_stacks(stack_files.handles_are_kernels)
@@ -238,7 +240,7 @@ def source_of(reading: MachineReading) -> Source:
     if reading.choice.method is Method.MEMORY:
         from spo_trace.sources.collected_memory import CollectedMemory
 
-        return CollectedMemory(reading.directory)
+        return CollectedMemory(reading.directory, reading.request.planner)
     return CollectedSource(reading.directory, reading.request.root)
 
 

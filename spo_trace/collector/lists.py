@@ -15,6 +15,10 @@ _STATUS_BYTES = 64 << 10
 _MAX_DEPTH = 64
 _FIELDS_AFTER_COMM = 20
 
+# To print smaps_rollup, the kernel walks the page tables, and holds mmap_lock meanwhile: of a process of 1 GiB for
+# about 10 ms. A larger process could notice.
+_WALKED_KIB = 1 << 20
+
 
 def list_processes(output: Output, root: bytes) -> None:
     """Write the file `processes`: for each process, lines as of /proc/PID/status, and an empty line."""
@@ -54,13 +58,26 @@ def _process(directory: bytes, pid: bytes) -> bytes:
         return b""
     lines = [b"Pid:\t" + pid]
     for key in (b"Name:", b"VmSwap:"):
-        lines += [line for line in status.split(b"\n") if line.startswith(key)][:1]
+        lines += _line(status, key)
+    # The part of VmSwap that is the process's own: processes share swap after fork(2).
+    swap = _kib(status, b"VmSwap:")
+    if swap and swap + _kib(status, b"VmRSS:") <= _WALKED_KIB:
+        lines += _line(_read(directory + b"/smaps_rollup", _STATUS_BYTES), b"SwapPss:")
     fields = _read(directory + b"/stat", _STATUS_BYTES).rpartition(b")")[2].split(b"\n")[0].split(b" ")
     if len(fields) > _FIELDS_AFTER_COMM:
         lines.append(b"StartTime:\t" + fields[_FIELDS_AFTER_COMM])
-    cgroups = _read(directory + b"/cgroup", _STATUS_BYTES).split(b"\n")
-    lines += [b"Cgroup:\t" + line[3:] for line in cgroups if line.startswith(b"0::")][:1]
+    lines += [b"Cgroup:\t" + line[3:] for line in _line(_read(directory + b"/cgroup", _STATUS_BYTES), b"0::")]
     return b"\n".join(lines) + b"\n\n"
+
+
+def _line(text: bytes, key: bytes) -> list[bytes]:
+    return [line for line in text.split(b"\n") if line.startswith(key)][:1]
+
+
+# The number of a line of /proc/PID/status, such as `VmSwap:\t      16 kB`; 0 without it.
+def _kib(status: bytes, key: bytes) -> int:
+    words = b"".join(_line(status, key)).split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
 
 
 def _cgroups(directory: bytes, path: bytes, depth: int) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ class Rule(NamedTuple):
 
 
 _OF = "({share} of {whole})"
+_UNKNOWN_SWAP = "{used} of swap is in use, and its owners are unknown"
 
 RULES: Mapping[Code, Rule] = {
     Code.MEMORY_FULL: Rule(
@@ -63,7 +64,13 @@ RULES: Mapping[Code, Rule] = {
     Code.SWAP_UNKNOWN: Rule(
         "swap is in use, and its owners are unknown",
         Threshold.SWAP,
-        ("{used} of swap is in use, and its owners are unknown.",),
+        (
+            f"{_UNKNOWN_SWAP}: processes named {{owner}} have at least {{least}} of it, tmpfs and shared memory at "
+            "least {shmem}.",
+            f"{_UNKNOWN_SWAP}: processes named {{owner}} have at least {{least}} of it.",
+            f"{_UNKNOWN_SWAP}: tmpfs and shared memory have at least {{shmem}} of it.",
+            f"{_UNKNOWN_SWAP}.",
+        ),
         "spo-trace trace records the owners of pages that are swapped out after its start.",
     ),
     Code.SWAP_BEFORE_TRACE: Rule(

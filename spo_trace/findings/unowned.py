@@ -4,6 +4,8 @@
 from collections.abc import Iterator
 
 from spo_trace.analysis.placeholder_stacks import Placeholder
+from spo_trace.analysis.question import Question
+from spo_trace.analysis.swap_least import SHMEM, SWAP_LEAST, swap_least
 from spo_trace.findings.candidate import Checked, candidate
 from spo_trace.findings.codes import Code, Lack
 from spo_trace.findings.finding import Amount, NotChecked, Query, Side
@@ -26,12 +28,28 @@ def unknown_swap(owners: Owners) -> Iterator[Checked]:
             yield NotChecked(Lack.SWAPS, (Code.SWAP_UNKNOWN, Code.SWAP_OWNER))
         elif owners.is_large(meta.machine.swap_used, Threshold.SWAP):
             used = Amount(meta.machine.swap_used, "swap_used")
-            yield candidate(Code.SWAP_UNKNOWN, used.value, {"used": used}, _VERIFY_SWAP)
+            numbers, names = _least(owners)
+            evidence = next((one.query for one in numbers.values() if one.query), _VERIFY_SWAP)
+            yield candidate(Code.SWAP_UNKNOWN, used.value, {"used": used, **numbers}, evidence, names)
         return
     before = meta.swap_owner.unknown_pages * page_size
     if owners.is_large(before, Threshold.SWAP):
         numbers = {"swap": Amount(before, "swap_before_trace")}
         yield candidate(Code.SWAP_BEFORE_TRACE, before, numbers, _VERIFY_SWAP)
+
+
+def _least(owners: Owners) -> tuple[dict[str, Amount], dict[str, str]]:
+    """Return the lower bounds of unknown swap that are not little: of tmpfs, and of the name with the largest one."""
+    numbers, names = {}, {}
+    by_comm, by_category = (Query((key,), options=("--sort", "swap", "--top", "5")) for key in ("comm", "category"))
+    found = {name: size for name, size in swap_least(owners.snap, Question.of(["comm"])).items() if name is not None}
+    comm = max(found, key=lambda name: (found[name], str(name)), default=None)
+    if comm is not None and found[comm] >= LEAST_BYTES:
+        numbers["least"], names["owner"] = Amount(found[comm], SWAP_LEAST, by_comm, (comm,)), str(comm)
+    shmem = swap_least(owners.snap, Question.of(["category"])).get(SHMEM, 0)
+    if shmem >= LEAST_BYTES:
+        numbers["shmem"] = Amount(shmem, SWAP_LEAST, by_category, (SHMEM,))
+    return numbers, names
 
 
 def swapped_in(owners: Owners) -> Iterator[Checked]:

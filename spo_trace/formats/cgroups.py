@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Cgroup", "parse_cgroups"]
+__all__ = ["Cgroup", "leaf_name", "parse_cgroups"]
+
+# The kernel has 80 bytes for a name (print_page_owner_memcg(), mm/page_owner.c), the last one is 0.
+_NAME_BYTES = 79
 
 _LINE = re.compile(rb"(\d{1,20}) (\d{1,19}|-) (/[^\n]*)")
 
@@ -27,3 +30,8 @@ def parse_cgroups(text: bytes) -> Iterator[Cgroup]:
         # An inode is a 64-bit number.
         if (match := _LINE.fullmatch(line)) and int(match[1]) < 1 << 64:
             yield Cgroup(int(match[1]), match[3], None if match[2] == b"-" else int(match[2]))
+
+
+def leaf_name(path: bytes) -> bytes:
+    """Return the name of the cgroup with this path, as page_owner prints it."""
+    return path.rpartition(b"/")[2][:_NAME_BYTES] or b"/"

@@ -2,11 +2,10 @@
 """The /proc files (and uname) that a snapshot contains besides page_owner."""
 
 import re
-from itertools import islice
 from typing import TypedDict
 
 from spo_trace.formats.escape import escape
-from spo_trace.limits import MAX_MEMORY_BYTES, MAX_ORDER, MAX_PROCESSES
+from spo_trace.limits import MAX_MEMORY_BYTES, MAX_ORDER, MAX_PROCESSORS
 
 __all__ = [
     "FreeBlocks",
@@ -17,7 +16,7 @@ __all__ = [
     "meminfo",
     "memory_block_bytes",
     "one_line",
-    "processes",
+    "processors",
     "swaps",
     "uname",
     "uptime_seconds",
@@ -77,13 +76,10 @@ _SWAPS_HEADER = re.compile(rb"^Filename[ \t]+Type\b.*\n", re.MULTILINE)
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 _ZONE = re.compile(rb"^Node (\d{1,9}), zone[ \t]+(\S+)\r?$", re.MULTILINE)
 _PCP = re.compile(rb"^[ \t]+cpu: \d+\r?\n[ \t]+count:[ \t]+(\d{1,13})\r?$", re.MULTILINE)
+_PROCESSOR = re.compile(rb"^[ \t]+cpu: (\d{1,9})\r?$", re.MULTILINE)
 _FREE_BLOCKS = re.compile(
     rb"^Node (\d{1,9}), zone[ \t]+(\S+)((?:[ \t]+\d{1,13}){1,%d})[ \t]*\r?$" % (MAX_ORDER + 1), re.MULTILINE
 )
-_PROCESS = re.compile(rb"^Pid:\t(\d{1,9})\n((?:[A-Z]\w*:.*\n)*)", re.MULTILINE)
-_KTHREADD = re.compile(rb"^Pid:\t2\nName:\tkthreadd$", re.MULTILINE)
-_START_TIME = re.compile(rb"^StartTime:\t(\d{1,15})$", re.MULTILINE)
-
 _BLOCK_SIZE = re.compile(rb"(?:0x)?([0-9a-f]{1,16})")
 
 # What uname -a prints after the machine: the operating system (coreutils and busybox, Alpine, Android), or "unknown"
@@ -146,6 +142,12 @@ def _zone(head: re.Match[bytes], text: bytes) -> Zone:
     )
 
 
+def processors(text: bytes) -> int | None:
+    """Return the number of processors that /proc/zoneinfo has, None if it has none, or more than Linux supports."""
+    number = len({match[1] for match in _PROCESSOR.finditer(text)})
+    return number if 0 < number <= MAX_PROCESSORS else None
+
+
 def buddyinfo(text: bytes) -> list[FreeBlocks]:
     """Return the zones of /proc/buddyinfo; of a zone that is listed twice, the last."""
     zones = (
@@ -153,18 +155,6 @@ def buddyinfo(text: bytes) -> list[FreeBlocks]:
         for m in _FREE_BLOCKS.finditer(text)
     )
     return list({(zone["node"], zone["name"]): zone for zone in zones}.values())
-
-
-def processes(text: bytes) -> dict[int, int]:
-    """Return the start time of each process in the list that the collector makes, in clock ticks since boot.
-
-    Empty if there are more than MAX_PROCESSES, and if the list is of a PID namespace: it does not have the numbers that
-    page_owner prints, and no kthreadd, which is process 2.
-    """
-    found = list(islice(_PROCESS.finditer(text), MAX_PROCESSES + 1))
-    if len(found) > MAX_PROCESSES or not _KTHREADD.search(text):
-        return {}
-    return {int(m[1]): int(start[1]) for m in found if (start := _START_TIME.search(m[2]))}
 
 
 def memory_block_bytes(text: bytes) -> int | None:

@@ -6,7 +6,18 @@ The first column of pages and of swap is the key, by which the kernel orders its
 
 from typing import NamedTuple
 
-__all__ = ["AggregateRow", "OwnerRow", "PageRow", "Row", "SiteRow", "StackRow", "SwapRow"]
+__all__ = [
+    "AggregateRow",
+    "CgroupRow",
+    "OwnerRow",
+    "PageRow",
+    "ProcessRow",
+    "Row",
+    "SiteRow",
+    "SlabCacheRow",
+    "StackRow",
+    "SwapRow",
+]
 
 
 class PageRow(NamedTuple):
@@ -112,5 +123,34 @@ class SiteRow(NamedTuple):
     accurate: bool
 
 
+class ProcessRow(NamedTuple):
+    """One row of `schema.PROCESSES`; `swap_share_bytes`: None if it was not read."""
+
+    tgid: int
+    comm: str
+    swap_bytes: int
+    swap_share_bytes: int | None
+
+
+class CgroupRow(NamedTuple):
+    """One row of `schema.CGROUPS`; `swap_bytes`: None without memory.swap.current."""
+
+    memcg: str
+    memcg_path: str
+    swap_bytes: int | None
+
+
+class SlabCacheRow(NamedTuple):
+    """One row of `schema.SLAB_CACHES`."""
+
+    slab_cache: str
+    active_objects: int
+    objects: int
+    object_bytes: int
+    objects_per_slab: int
+    pages_per_slab: int
+    slabs: int
+
+
 OwnerRow = PageRow | SwapRow
-Row = PageRow | SwapRow | StackRow | AggregateRow | SiteRow
+Row = PageRow | SwapRow | StackRow | AggregateRow | SiteRow | ProcessRow | CgroupRow | SlabCacheRow

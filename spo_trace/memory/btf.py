@@ -37,11 +37,9 @@ class Btf:
             raise ValueError("not BTF")
         self._data = data
         self._strings = header + string_start
-        # Types are numbered from 1; 0 is void.
-        self._at = [0]
-        self._structs: list[int] = []
-        self._enums: list[int] = []
-        self._functions: list[int] = []
+        # Positions of types, which are numbered from 1; 0 is void. Lists of 100,000 numbers would take megabytes.
+        self._at = array("I", [0])
+        self._structs, self._enums, self._functions = array("I"), array("I"), array("I")
         self._found: dict[str, int | None] = {}
         self._index(header + type_start, header + type_start + type_size)
 

@@ -2,7 +2,7 @@
 """A capture out of kernel memory: the text of each file that the kernel itself would print."""
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from spo_trace.limits import MAX_STACKS
@@ -20,6 +20,10 @@ from spo_trace.memory.swap_page_owner import swap_records
 from spo_trace.memory.swap_rows import SwapRows
 
 __all__ = ["MemoryCapture", "SwapCount"]
+
+
+# Frames whose text is kept; a machine has some thousand.
+_KEPT = 1 << 16
 
 
 class SwapCount(NamedTuple):
@@ -67,8 +71,10 @@ class MemoryCapture:
 
     def show_stacks_handles(self) -> Iterator[bytes]:
         """Yield the stack and the handle of each owner's stack."""
+        # Most frames are in several stacks.
+        text = lru_cache(_KEPT)(self._kernel.symbols.text)
         for handle, stack in self._stacks.items():
-            frames = (b" %b\n" % self._kernel.symbols.text(address) for address in stack.addresses)
+            frames = (b" %b\n" % text(address) for address in stack.addresses)
             yield b"%bhandle: %d\n\n" % (b"".join(frames), handle)
 
     def show_handles(self) -> Iterator[bytes]:
@@ -91,11 +97,7 @@ class MemoryCapture:
 
     @cached_property
     def _swap_handles(self) -> tuple[int, set[int]]:
-        records, handles = 0, set()
-        for row in self._owners.swap.rows() if self._owners.swap else ():
-            records += 1
-            handles.add(row.handle)
-        return records, handles
+        return self._owners.swap.handles() if self._owners.swap else (0, set())
 
     @cached_property
     def _stacks(self) -> dict[int, Stack]:

@@ -13,7 +13,8 @@ from spo_trace.memory.modules import loaded_modules
 from spo_trace.memory.physical import Physical
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.signatures import ELF
-from spo_trace.memory.symbol_table import Symbol, SymbolTable
+from spo_trace.memory.sorted_symbols import Symbol
+from spo_trace.memory.symbol_table import SymbolTable
 from spo_trace.memory.x86_64 import START_KERNEL_MAP, X86Image
 
 __all__ = ["kernel_of", "open_dump"]
@@ -42,7 +43,7 @@ def kernel_of(dump: Physical, symbols: Iterable[Symbol] | None = None) -> Kernel
     image = _image(dump, known)
     table = known or SymbolTable(kernel_symbols(image))
     kernel = Kernel(image, table, types_in(image, table))
-    table.add(loaded_modules(kernel))
+    table.set_modules(loaded_modules(kernel))
     return kernel
 
 

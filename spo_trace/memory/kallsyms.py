@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from spo_trace.limits import MAX_SYMBOL_NAME_BYTES, MAX_SYMBOLS
 from spo_trace.memory.image import Image
 from spo_trace.memory.problem import Problem
-from spo_trace.memory.symbol_table import Symbol
+from spo_trace.memory.sorted_symbols import Symbol
 
 __all__ = ["kernel_symbols"]
 
@@ -17,8 +17,8 @@ _TOKEN_TABLE_BYTES = 1 << 16
 _WORD = (1 << 64) - 1
 
 
-def kernel_symbols(image: Image) -> list[Symbol]:
-    """Return the symbols in their order; raise Problem if VMCOREINFO does not tell where they are."""
+def kernel_symbols(image: Image) -> Iterator[Symbol]:
+    """Yield the symbols in their order; raise Problem if VMCOREINFO does not tell where they are."""
     info = image.vmcoreinfo
     names_at, offsets_at = info.symbol("kallsyms_names"), info.symbol("kallsyms_offsets")
     count_at, table_at = info.symbol("kallsyms_num_syms"), info.symbol("kallsyms_token_table")
@@ -32,8 +32,7 @@ def kernel_symbols(image: Image) -> list[Symbol]:
         raise Problem(f"the kernel's table of symbols is damaged: it has {count:,}", "take another dump")
     tokens = _tokens(image, table_at, index_at)
     addresses = _addresses(image, offsets_at, count)
-    names = _names(image, names_at, count, tokens)
-    return [Symbol(address, name) for address, name in zip(addresses, names, strict=False)]
+    yield from zip(addresses, _names(image, names_at, count, tokens), strict=True)
 
 
 def _tokens(image: Image, table_at: int, index_at: int) -> list[bytes]:
@@ -72,7 +71,10 @@ def _names(image: Image, names_at: int, count: int, tokens: list[bytes]) -> Iter
         if length > MAX_SYMBOL_NAME_BYTES - 2:
             raise Problem("the kernel's table of symbols is damaged", "take another dump")
         # The first character is the type.
-        yield b"".join([tokens[token] for token in chunk[at : at + length]])[1:]
+        name = b"".join([tokens[token] for token in chunk[at : at + length]])[1:]
+        if len(name) >= MAX_SYMBOL_NAME_BYTES:
+            raise Problem("the kernel's table of symbols is damaged", "take another dump")
+        yield name
         at += length
 
 

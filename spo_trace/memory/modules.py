@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from spo_trace.limits import MAX_MODULE_SYMBOLS, MAX_MODULES, MAX_SYMBOL_NAME_BYTES
 from spo_trace.memory.image import Unreadable
 from spo_trace.memory.kernel import Kernel
-from spo_trace.memory.symbol_table import ModuleText, Symbol
+from spo_trace.memory.sorted_symbols import SortedSymbols, Symbol
+from spo_trace.memory.symbol_table import ModuleText
 
 __all__ = ["loaded_modules"]
 
@@ -45,10 +46,11 @@ def loaded_modules(kernel: Kernel) -> list[ModuleText]:
 def _module(kernel: Kernel, module: int, most: int) -> tuple[int, list[ModuleText]]:
     """Return the number of a module's symbols, and its ranges."""
     name = kernel.image.string(module + kernel.types.offset("module", "name"), _NAME_BYTES)
-    symbols = sorted(_symbols(kernel, module, name, most), key=lambda symbol: symbol.address)
+    symbols = list(_symbols(kernel, module, most))
     ranges = [(start, start + size) for start, size in _ranges(kernel, module) if start and 0 < size < 1 << 31]
     return len(symbols), [
-        ModuleText(start, end, [symbol for symbol in symbols if start <= symbol.address < end]) for start, end in ranges
+        ModuleText(start, end, name, SortedSymbols(symbol for symbol in symbols if start <= symbol[0] < end))
+        for start, end in ranges
     ]
 
 
@@ -67,7 +69,7 @@ def _ranges(kernel: Kernel, module: int) -> Iterator[tuple[int, int]]:
         yield kernel.image.u64(at + base), kernel.image.u32(at + size)
 
 
-def _symbols(kernel: Kernel, module: int, name: bytes, most: int) -> Iterator[Symbol]:
+def _symbols(kernel: Kernel, module: int, most: int) -> Iterator[Symbol]:
     types, image = kernel.types, kernel.image
     table = image.u64(module + types.offset("module", "kallsyms"))
     symbols_at = image.u64(table + types.offset("mod_kallsyms", "symtab"))
@@ -81,7 +83,8 @@ def _symbols(kernel: Kernel, module: int, name: bytes, most: int) -> Iterator[Sy
     length = min(max(entry[0] for entry in entries) + MAX_SYMBOL_NAME_BYTES, longest)
     strings = bytes(image.read_filled(strings_at, length)[0])
     for name_at, _, _, section, value, _ in entries[1:]:
-        text = strings[name_at : strings.find(b"\0", name_at)]
+        end = strings.find(b"\0", name_at, name_at + MAX_SYMBOL_NAME_BYTES)
+        text = strings[name_at : max(end, name_at)]
         # The kernel skips unnamed symbols and the marks of arm64 and RISC-V.
         if section != _SHN_UNDEF and text and not text.startswith((b"$", b".L", b"L0")):
-            yield Symbol(value, text, name)
+            yield value, text

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from spo_trace.memory.block_sizes import pageblock_order
 from spo_trace.memory.row_file import RowFile
 from spo_trace.memory.rows import PAGE_ROW, STACK_ROW, SWAP_ROW
-from spo_trace.memory.running import pageblock_order
 from spo_trace.memory.swap_rows import SwapRow
 
 __all__ = ["ROW_FILES", "Owners", "PageOwners", "SwapOwners", "collected_owners"]
@@ -47,6 +47,10 @@ class SwapOwners(Protocol):
 
     def rows(self) -> Iterator[SwapRow]:
         """Yield rows in ascending order of entries."""
+        ...
+
+    def handles(self) -> tuple[int, set[int]]:
+        """Return the number of rows, and the handles of their stacks; `lost` is that of `rows` after it, too."""
         ...
 
 
@@ -98,3 +102,10 @@ class _CollectedSwap:
         for rows in self._file.rows():
             for row in rows.tolist():
                 yield SwapRow(*row[:-1])
+
+    def handles(self) -> tuple[int, set[int]]:
+        number, found = 0, set()
+        for rows in self._file.rows():
+            number += len(rows)
+            found.update(np.unique(rows["handle"]).tolist())
+        return number, found

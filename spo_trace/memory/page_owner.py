@@ -45,7 +45,9 @@ class PageOwner:
         """Yield the record of each row (PAGE_ROW)."""
         # Most records share these parts with others. A cache in `self` would keep the whole kernel in memory until the
         # garbage collector runs.
-        first, body, charged = (lru_cache(_KEPT)(part) for part in (self._first, self._body, self._memcg.text))
+        first, body, charged, type_text = (
+            lru_cache(_KEPT)(part) for part in (self._first, self._body, self._memcg.text, self._type_text)
+        )
         number = b"%d" if self._formats.decimal_pfn else b"%#x"
         form = b"%b%d ns%b%b\nPFN " + number + b" type %b Block %d type %b"
         for some in rows:
@@ -69,7 +71,7 @@ class PageOwner:
                 free = b", free_ts %d ns" % free_ts if self._formats.free_ts else b""
                 yield form % (
                     *(first(order, gfp, pid, tgid, comm), ts, free, b" (swapped)" if swapped else b""),
-                    *(pfn, self._type_text(gfp), pfn >> self._block_order),
+                    *(pfn, type_text(gfp), pfn >> self._block_order),
                     body(kind, flags, handle, reason, charged(memcg)),
                 )
 

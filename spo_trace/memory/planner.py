@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Make the plan for the running kernel, in a process that has ended before its memory is read.
+"""Plans for the running kernel: for one reading in a process that has ended before, for a series in the process itself.
 
 It imports only the standard library: start-up and memory are a part of what reading costs.
 """
@@ -11,13 +11,18 @@ from pathlib import Path
 
 from spo_trace.memory.agreement import compare
 from spo_trace.memory.kcore import KcoreImage
+from spo_trace.memory.kernel import Kernel
+from spo_trace.memory.owner_layout import OwnerLayout
 from spo_trace.memory.plan import plan_text
 from spo_trace.memory.problem import Problem
+from spo_trace.memory.published import Published
 from spo_trace.memory.running import running_kernel
 from spo_trace.memory.stack_depot import find_depot
 from spo_trace.memory.swap_layout import find_swap_owners, swap_tracking
 
-__all__ = ["main"]
+__all__ = ["Answer", "Planner", "main"]
+
+_MEMINFO = Path("/proc/meminfo")
 
 # Records cannot be printed without these.
 _PRINTED = ("gfpflag_names", "pageflag_names", "migratetype_names", "migrate_reason_names")
@@ -28,43 +33,92 @@ _WANTED = (
 )
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Write the plan to a file descriptor, and an answer of two lines to standard output.
+# One of
+# - compared, and the number of records that debugfs and memory have alike
+# - not compared, and why
+# - different, and what differs
+# - problem, why memory cannot be read, and how to fix it
+Answer = tuple[str, ...]
 
-    The arguments are the number of the descriptor, and the path of page_owner in debugfs. The first line of the answer
-    is one of: `compared`, the second has the number of records that debugfs and memory have alike; `not compared`, the
-    second tells why; `different`, the second tells what differs; `problem`, the second tells why
-    memory cannot be read, and a third how to fix it.
+
+class Planner:
+    """Make plans, any number of them.
+
+    Symbols and types are read once, because they stay as they are until the kernel ends. Addresses, sizes, ranges of
+    memory and swap areas are read again for each plan, so that no plan outlives what it describes.
+    """
+
+    def __init__(self, wanted: tuple[str, ...] | None = None) -> None:
+        """Note the names of the only symbols that are needed; None to print owners, too."""
+        self._wanted = wanted
+        self._found: Published | None = None
+        self._agreed: tuple[bytes, Answer] | None = None
+
+    def plan(self, fd: int, page_owner: str) -> Answer:
+        """Write a plan to a file descriptor; `page_owner`: its path in debugfs.
+
+        Debugfs is compared with memory unless it was with the same plan: that is all by which the collector reads.
+        """
+        try:
+            answer = self._planned(fd, page_owner)
+        except Problem as problem:
+            answer = ("problem", problem.message, problem.hint or "")
+        return tuple(line.replace("\n", " ") for line in answer)
+
+    def kernel(self, images: ExitStack, pageblock_order: int | None) -> Kernel:
+        """Return the kernel with its modules of now, to print owners; `images` closes its memory. Raise Problem."""
+        kernel, _ = running_kernel(images, self._published(), pageblock_order)
+        self._published().update_modules(kernel)
+        return kernel
+
+    def _published(self) -> Published:
+        if self._found is None:
+            self._found = Published(self._wanted)
+        return self._found
+
+    def _planned(self, fd: int, page_owner: str) -> Answer:
+        with ExitStack() as images:
+            kernel, layout = running_kernel(images, self._published(), self._published().pageblock_order)
+            text = _text(kernel, layout)
+            with open(fd, "wb", closefd=False) as file:
+                file.write(text)
+            if self._agreed is not None and self._agreed[0] == text:
+                return self._agreed[1]
+            answer = _compared(kernel, layout, page_owner)
+        if answer[0] == "compared":
+            self._agreed = text, answer
+        return answer
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write the plan to a file descriptor, and the answer to standard output, a part on each line.
+
+    The arguments are the number of the descriptor, and the path of page_owner in debugfs.
     """
     fd, page_owner = arguments
+    print("\n".join(Planner(_WANTED).plan(int(fd), page_owner)))
+
+
+def _text(kernel: Kernel, layout: OwnerLayout) -> bytes:
+    for name in _PRINTED:
+        kernel.symbols.address(name)
+    swap = find_swap_owners(kernel) if swap_tracking(kernel).on else None
+    ranges = kernel.image.ranges() if isinstance(kernel.image, KcoreImage) else None
+    return plan_text(layout, find_depot(kernel), swap, _swap_pages(layout.page_size), ranges)
+
+
+def _compared(kernel: Kernel, layout: OwnerLayout, page_owner: str) -> Answer:
     try:
-        answer = _answer(int(fd), page_owner)
-    except Problem as problem:
-        answer = ("problem", problem.message, problem.hint or "")
-    print("\n".join(line.replace("\n", " ") for line in answer))
-
-
-def _answer(fd: int, page_owner: str) -> tuple[str, ...]:
-    with ExitStack() as images:
-        kernel, layout = running_kernel(images, _WANTED)
-        for name in _PRINTED:
-            kernel.symbols.address(name)
-        swap = find_swap_owners(kernel) if swap_tracking(kernel).on else None
-        image = kernel.image
-        ranges = image.ranges() if isinstance(image, KcoreImage) else None
-        with open(fd, "wb") as file:
-            file.write(plan_text(layout, find_depot(kernel), swap, _swap_pages(layout.page_size), ranges))
-        try:
-            agreement = compare(kernel, layout, page_owner)
-        except OSError as error:
-            return "not compared", f"{page_owner} cannot be read: {error.strerror}"
+        agreement = compare(kernel, layout, page_owner)
+    except OSError as error:
+        return "not compared", f"{page_owner} cannot be read: {error.strerror}"
     if agreement.different or not agreement.compared:
         return "different", agreement.different or "no record stayed the same meanwhile"
     return "compared", str(agreement.compared)
 
 
 def _swap_pages(page_size: int) -> int:
-    with Path("/proc/meminfo").open("rb") as file:
+    with _MEMINFO.open("rb") as file:
         for line in file:
             if line.startswith(b"SwapTotal:"):
                 return (int(line.split()[1]) << 10) // page_size

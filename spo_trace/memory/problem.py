@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The error of `memory` and of the loader, which the loader can send to another process."""
 
-__all__ = ["COPY_AGAIN", "Problem"]
+import struct
+
+__all__ = ["COPY_AGAIN", "DAMAGE", "Problem"]
+
+# Every number of a memory is input. Those that bound work are checked where they are read; a wrong offset or length
+# shows as one of these errors.
+DAMAGE = (ValueError, IndexError, OverflowError, struct.error)
 
 # The hint for a dump whose own headers or pages are damaged.
 COPY_AGAIN = "copy the dump again, or take another one"

@@ -55,6 +55,14 @@ class SwapRows:
             else:
                 yield row
 
+    def handles(self) -> tuple[int, set[int]]:
+        """Return the number of rows, and the handles of their stacks; `lost` is that of `rows` after it, too."""
+        number, found = 0, set()
+        for row in self.rows():
+            number += 1
+            found.add(row.handle)
+        return number, found
+
     def _row(self, entry: int, pointer: int) -> SwapRow | None:
         layout = self._layout
         try:

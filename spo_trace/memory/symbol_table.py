@@ -1,52 +1,49 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """All symbols of a kernel: addresses by name, and the text of an address as %pS prints it."""
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from spo_trace.limits import MAX_SYMBOLS
+from spo_trace.limits import MAX_SYMBOL_NAME_BYTES, MAX_SYMBOLS
 from spo_trace.memory.problem import Problem
+from spo_trace.memory.sorted_symbols import SortedSymbols, Symbol
 
-__all__ = ["ModuleText", "Symbol", "SymbolTable", "in_kallsyms"]
+__all__ = ["ModuleText", "SymbolTable", "in_kallsyms", "lines_in"]
 
-
-class Symbol(NamedTuple):
-    """Hold a symbol; `module`: empty for the kernel itself."""
-
-    address: int
-    name: bytes
-    module: bytes = b""
+_DIGITS = 16
+# The name of a module has up to 55 bytes (MODULE_NAME_LEN).
+_LONGEST_LINE = 2 * MAX_SYMBOL_NAME_BYTES
 
 
 class ModuleText(NamedTuple):
-    """Hold a range of memory with a module's code, and its symbols in order of address."""
+    """Hold a range of memory with code of the module `name`, and its symbols."""
 
     start: int
     end: int
-    symbols: list[Symbol]
+    name: bytes
+    symbols: SortedSymbols
 
 
 class SymbolTable:
-    """Look up symbols; `kernel`: in the order of kallsyms, which is that of the addresses."""
+    """Look up symbols of the kernel and, by address alone, of modules."""
 
     def __init__(self, kernel: Iterable[Symbol], modules: Iterable[ModuleText] = ()) -> None:
-        self._symbols = list(islice(kernel, MAX_SYMBOLS))
-        self._symbols.sort(key=lambda symbol: symbol.address)
-        self._addresses = [symbol.address for symbol in self._symbols]
-        self._by_name: dict[bytes, int] = {}
-        for symbol in self._symbols:
-            self._by_name.setdefault(symbol.name, symbol.address)
+        self._kernel = SortedSymbols(islice(kernel, MAX_SYMBOLS))
         self._modules = list(modules)
+        self._found: dict[str, int | None] = {}
 
-    def add(self, modules: Iterable[ModuleText]) -> None:
-        """Add modules, which can be found only with the kernel's own symbols."""
-        self._modules += modules
+    def set_modules(self, modules: Iterable[ModuleText]) -> None:
+        """Replace the modules, which can be found only with the kernel's own symbols."""
+        self._modules = list(modules)
 
     def find(self, name: str) -> int | None:
         """Return an address, None if the kernel has no such symbol."""
-        return self._by_name.get(name.encode())
+        # The names are read through for each search, and the same few are asked for again.
+        if name not in self._found:
+            self._found[name] = self._kernel.find(name.encode())
+        return self._found[name]
 
     def address(self, name: str) -> int:
         """Return an address; raise Problem if the kernel has no such symbol."""
@@ -64,43 +61,48 @@ class SymbolTable:
         for module in self._modules:
             if module.start <= address < module.end:
                 return _text_in(module, address) or b"%#x" % address
-        at = bisect_right(self._addresses, address)
-        if not at or at == len(self._addresses):
+        (start, name), end = self._kernel.below(address) or ((0, b""), None)
+        if end is None:
             return b"%#x" % address
-        start = self._addresses[at - 1]
-        # Of several names of one address, the kernel prints the first.
-        while at > 1 and self._addresses[at - 2] == start:
-            at -= 1
-        end = self._addresses[bisect_right(self._addresses, address)]
-        return b"%b+%#x/%#x" % (self._symbols[at - 1].name, address - start, end - start)
+        return b"%b+%#x/%#x" % (name, address - start, end - start)
 
 
 # find_kallsyms_symbol() of kernel/module/kallsyms.c: the nearest symbol below, up to the next one or the end.
 def _text_in(module: ModuleText, address: int) -> bytes | None:
-    at = bisect_right(module.symbols, address, key=lambda symbol: symbol.address)
-    if not at:
+    found = module.symbols.below(address)
+    if found is None:
         return None
-    end = module.symbols[at].address if at < len(module.symbols) else module.end
-    start = module.symbols[at - 1].address
-    while at > 1 and module.symbols[at - 2].address == start:
-        at -= 1
-    symbol = module.symbols[at - 1]
-    return b"%b+%#x/%#x [%b]" % (symbol.name, address - start, min(end, module.end) - start, symbol.module)
+    (start, name), after = found
+    end = module.end if after is None else min(after, module.end)
+    return b"%b+%#x/%#x [%b]" % (name, address - start, end - start, module.name)
 
 
-def in_kallsyms(lines: Iterable[bytes]) -> list[Symbol]:
-    """Return the symbols in the text of /proc/kallsyms; raise Problem if it hides the addresses."""
-    found = []
-    for line in islice(lines, MAX_SYMBOLS):
+def in_kallsyms(lines: Iterable[bytes]) -> Iterator[Symbol]:
+    """Yield the kernel's own symbols in the text of /proc/kallsyms; raise Problem if it hides the addresses."""
+    visible = False
+    for line in lines:
+        # A fourth word is the name of a module.
         words = line.split()
-        if 3 <= len(words) <= 4 and len(words[0]) <= 16:
-            try:
-                address = int(words[0], 16)
-            except ValueError:
-                continue
-            found.append(Symbol(address, words[2], words[3].strip(b"[]") if len(words) == 4 else b""))
-    if not any(symbol.address for symbol in found):
+        if len(words) == 3 and (address := _address(words[0])) is not None and _is_name(words[2]):
+            visible = visible or address != 0
+            yield address, words[2]
+    if not visible:
         raise Problem(
             "kallsyms has no addresses", "copy /proc/kallsyms as root, not with sysctl kernel.kptr_restrict=2"
         )
-    return found
+
+
+def lines_in(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of /proc/kallsyms or of a copy; too long ones in several pieces."""
+    return iter(partial(file.readline, _LONGEST_LINE), b"")
+
+
+def _address(word: bytes) -> int | None:
+    try:
+        return int(word, 16) if len(word) <= _DIGITS and word.isalnum() else None
+    except ValueError:
+        return None
+
+
+def _is_name(word: bytes) -> bool:
+    return len(word) < MAX_SYMBOL_NAME_BYTES and 0 not in word

@@ -20,14 +20,20 @@ _STACK_KEYS = ("stack", "symbols")
 
 _SHARES = ("share", "steadiness")
 _RATES = ("rate", "rate_error", "rate_low")
-_TITLES = {"rate_error": "error", "rate_low": "at least"}
+_TITLES = {"rate_error": "error", "rate_low": "at least", "swap_least_bytes": "at least"}
 
 # People need only one unit of each amount: bytes.
 _LEFT_OUT = ("mem_pages", "swap_pages", "swap_cache_pages")
 _SWAP_CACHE = "swap_cache_bytes"
 
 # Numbers of pages and blocks: column → title.
-_COUNTS = {"unmovable_pages": "pages", "blocks": "blocks", "alone_blocks": "blocks alone"}
+_COUNTS = {
+    "unmovable_pages": "pages",
+    "blocks": "blocks",
+    "alone_blocks": "blocks alone",
+    "active_objects": "objects in use",
+    "objects": "objects",
+}
 
 
 def render_table(table: pd.DataFrame, outfile: TextIO, *, markdown: bool = False) -> None:
@@ -65,7 +71,7 @@ def _cells(table: pd.DataFrame, name: str) -> list[str]:
 
 def _cell(name: str, value: Any) -> str:
     if pd.isna(value):
-        return UNKNOWN if "_bytes" in name else ""
+        return UNKNOWN if "_bytes" in name and name not in _TITLES else ""
     if name in _COUNTS:
         return f"{int(value):,}"
     number = float(value)

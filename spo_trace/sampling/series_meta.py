@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from spo_trace.analysis.keys import KEYS, SITE
+from spo_trace.analysis.keys import COUNTED_APART, KEYS
 from spo_trace.analysis.place_keys import is_range
 from spo_trace.analysis.question import Question
 from spo_trace.errors import SpoTraceError
@@ -82,7 +82,7 @@ def read_series_meta(directory: Path) -> SeriesMeta:
         if fields.number("series_version", least=1) > _VERSION:
             raise SpoTraceError(f"{directory} is of a newer spo-trace", hint=UPGRADE)
         by = fields.texts("by")
-        if len(set(by)) < len(by) or not all(name in {*KEYS, SITE} or is_range(name) for name in by):
+        if len(set(by)) < len(by) or not all(name in {*KEYS, *COUNTED_APART} or is_range(name) for name in by):
             raise fields.wrong("by", "a list of different keys")
         return SeriesMeta(
             by=by,

@@ -14,13 +14,14 @@ from spo_trace.files.output_directory import OutputDirectory
 
 __all__ = ["SNAPSHOT", "snapshot_directory"]
 
+# All of schema.ALL_TABLES, which would load pyarrow.
+_TABLES = ("pages", "aggregates", "swap", "stacks", "sites", "processes", "cgroups", "slab_caches")
+
 # How each file of a snapshot begins.
 _FILES = {
     "snapshot.json": b'{\n "schema_version": ',
     "rejects.txt": b"# ",
-    **dict.fromkeys(
-        ("pages.parquet", "aggregates.parquet", "swap.parquet", "stacks.parquet", "sites.parquet"), b"PAR1"
-    ),
+    **{f"{table}.parquet": b"PAR1" for table in _TABLES},
 }
 
 

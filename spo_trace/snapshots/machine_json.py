@@ -4,7 +4,7 @@
 from dataclasses import asdict, replace
 
 from spo_trace.formats.proc import FreeBlocks, SwapArea, Zone
-from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER, MAX_MEMORY_BYTES, MAX_ORDER
+from spo_trace.limits import MAX_JSON_AMOUNT, MAX_JSON_NUMBER, MAX_MEMORY_BYTES, MAX_ORDER, MAX_PROCESSORS
 from spo_trace.snapshots.json_fields import JsonFields
 from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import SIZES, Evidence, PageSizeFrom, counted_evidence
@@ -25,6 +25,7 @@ def read_machine(fields: JsonFields, version: int) -> MachineFacts:
         kernel_release=fields.text_or_none("kernel_release"),
         kernel_version=fields.text_or_none("kernel_version"),
         arch=fields.text_or_none("arch"),
+        processors=_processors(fields),
         boot_id=fields.text_or_none("boot_id"),
         cmdline=fields.text_or_none("cmdline"),
         taken_at=fields.text_or_none("taken_at"),
@@ -71,6 +72,13 @@ def _memory_block_bytes(fields: JsonFields) -> int | None:
     if size is not None and (size > MAX_MEMORY_BYTES or size.bit_count() != 1):
         raise fields.wrong("memory_block_bytes", f"a power of two up to {MAX_MEMORY_BYTES}")
     return size
+
+
+def _processors(fields: JsonFields) -> int | None:
+    number = fields.number_or_none("processors")
+    if number is not None and not 0 < number <= MAX_PROCESSORS:
+        raise fields.wrong("processors", f"a whole number from 1 to {MAX_PROCESSORS}")
+    return number
 
 
 # Schema versions 1 and 2 store these texts in place of the codes of PageSizeFrom.

@@ -10,6 +10,7 @@ from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.missing import Why
 from spo_trace.formats.proc import FreeBlocks, SwapArea, Zone
 from spo_trace.formats.reasons import Reason, Skipped
+from spo_trace.schema import OF_FILE
 from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom
 
@@ -165,6 +166,7 @@ class MachineFacts:
     kernel_release: str | None = None
     kernel_version: str | None = None
     arch: str | None = None
+    processors: int | None = None
     boot_id: str | None = None
     cmdline: str | None = None
     taken_at: str | None = None
@@ -221,8 +223,12 @@ class Meta:
     @property
     def counts_sites(self) -> bool:
         """Return whether the snapshot has the table of sites."""
-        sites = self.files.get("allocinfo")
-        return sites is not None and sites.records > 0
+        return self.has_table("sites")
+
+    def has_table(self, name: str) -> bool:
+        """Return whether the snapshot has this table of `schema.OF_FILE`."""
+        counts = self.files.get(OF_FILE[name])
+        return counts is not None and counts.records > 0
 
     @property
     def unknown_amounts(self) -> tuple[str, ...]:

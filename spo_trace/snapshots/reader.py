@@ -50,7 +50,10 @@ class Snapshot:
         return self.meta.machine.page_size
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> "pd.DataFrame":
-        """Return `columns` (default: all) of `table` (`pages`, `swap`, `stacks` or `sites`) as a DataFrame."""
+        """Return `columns` (default: all) of `table` as a DataFrame.
+
+        `table`: `pages`, `swap`, `stacks`, or one of `schema.OF_FILE` if the snapshot has it.
+        """
         from spo_trace.snapshots.dataframes import to_frame
 
         return to_frame(self.arrow(table, columns))
@@ -139,7 +142,7 @@ class Snapshot:
         return names
 
     def _expected(self, table: str) -> Expected:
-        stacks = 0 if table in ("stacks", "sites") else self.count("stacks")
+        stacks = 0 if table == "stacks" or table in schema.OF_FILE else self.count("stacks")
         return Expected(
             expected_rows(self.meta, table),
             stacks,

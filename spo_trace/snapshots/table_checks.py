@@ -31,6 +31,15 @@ _WITH = {
     "swap_type": ("swp_entry", "swap_offset", "origin"),
     "swap_offset": ("swp_entry", "swap_type"),
     "frames": ("stack_id", "stack_hash", "handle"),
+    "slabs": ("pages_per_slab",),
+    "pages_per_slab": ("slabs",),
+}
+
+# Amounts of the machine's tables.
+_AMOUNTS = {
+    "processes": frozenset({"swap_bytes", "swap_share_bytes"}),
+    "cgroups": frozenset({"swap_bytes"}),
+    "slab_caches": frozenset(schema.SLAB_CACHES.names) - {"slab_cache"},
 }
 
 
@@ -50,6 +59,7 @@ class RowChecks:
         self._rows = 0
         self._pages = 0
         self._sites = 0
+        self._machine_bytes = 0
 
     def needed(self, columns: Sequence[str]) -> list[str]:
         """Return `columns`, and those that must be read to check them."""
@@ -72,6 +82,9 @@ class RowChecks:
             self._stack_rows(rows)
         if self._table == "sites":
             self._site_bytes(rows)
+        for name in has & _AMOUNTS.get(self._table, frozenset()):
+            self._within(rows, name, 0, MAX_MEMORY_BYTES)
+        self._machine_rows(rows)
         for name in has & {"allocations", "base_pages"}:
             self._within(rows, name, 0, MAX_AGGREGATE_COUNT)
         if "nr_base_pages" in has:
@@ -137,6 +150,15 @@ class RowChecks:
             self._sites += sum(map(abs, rows["bytes"].to_pylist()))
         if self._sites > MAX_SITES_BYTES:
             raise Damage("the sites add up to more memory than any machine has")
+
+    def _machine_rows(self, rows: pa.Table) -> None:
+        if self._table == "slab_caches" and set(rows.column_names) >= {"slabs", "pages_per_slab"}:
+            sizes = zip(rows["slabs"].to_pylist(), rows["pages_per_slab"].to_pylist(), strict=True)
+            self._machine_bytes += sum(slabs * pages for slabs, pages in sizes) * self._page_size
+        elif self._table in ("processes", "cgroups") and "swap_bytes" in rows.column_names:
+            self._machine_bytes += sum(size or 0 for size in rows["swap_bytes"].to_pylist())
+        if self._machine_bytes > MAX_MEMORY_BYTES:
+            raise Damage("the rows add up to more memory than any machine has")
 
     def _add_up(self, rows: pa.Table) -> None:
         if self._table == "pages" and "order" in rows.column_names:

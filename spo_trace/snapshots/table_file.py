@@ -37,7 +37,11 @@ class Expected(NamedTuple):
 
 
 # The kernel files whose records become the rows of a table.
-_FILES = {"pages": ("page_owner",), "swap": ("swap_page_owner", "bpf"), "sites": ("allocinfo",)}
+_FILES = {
+    "pages": ("page_owner",),
+    "swap": ("swap_page_owner", "bpf"),
+    **{table: (file,) for table, file in schema.OF_FILE.items()},
+}
 
 
 def expected_rows(meta: Meta, table: str) -> int | None:

@@ -2,6 +2,7 @@
 """The choice of a source by the user's options."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from spo_trace.errors import Argument, UsageError
 from spo_trace.sources.backends import STACKS_TIMEOUT, backend_name, default_jobs
@@ -11,6 +12,9 @@ from spo_trace.sources.live import LiveSource
 from spo_trace.sources.live_capture import LiveRequest
 from spo_trace.sources.memory_plan import check_method
 from spo_trace.sources.source import Source
+
+if TYPE_CHECKING:
+    from spo_trace.memory.planner import Planner
 
 __all__ = ["captured", "check_method_for", "choose_source"]
 
@@ -41,12 +45,13 @@ def choose_source(
     jobs: int | None = None,
     stacks_timeout: float = STACKS_TIMEOUT,
     method: str = "auto",
+    planner: "Planner | None" = None,
 ) -> Source:
     """Return the source that `backend` names; by default a capture if there are paths, else this machine.
 
     `jobs`: number of parallel readers of this machine's page_owner, by default `default_jobs()`. `stacks_timeout`:
     seconds without data after which reading this machine's page_owner_stacks is abandoned. `method`: one of
-    LIVE_METHODS; `memory` is for this machine alone.
+    LIVE_METHODS; `memory` is for this machine alone. `planner`: of a series of readings of this machine.
     """
     if stage is not None and backend != "simulator":
         raise UsageError(
@@ -56,7 +61,7 @@ def choose_source(
     name = backend_name(backend, paths)
     check_method_for(name, method)
     if name == "live":
-        return LiveSource(LiveRequest(jobs or default_jobs(), stacks_timeout, method=method))
+        return LiveSource(LiveRequest(jobs or default_jobs(), stacks_timeout, method=method, planner=planner))
     if name == "capture":
         return captured(paths)
     from spo_trace.sources.simulator import simulated_stage

@@ -12,7 +12,7 @@ from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.text import KernelText
 from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.owners import ROW_FILES, collected_owners
-from spo_trace.memory.running import running_kernel
+from spo_trace.memory.planner import Planner
 from spo_trace.sources.collected import CollectedSource
 from spo_trace.sources.live_reasons import NO_SWAP
 from spo_trace.sources.memory_texts import OWNER_FILES, Memory, MemoryTexts, explained
@@ -29,8 +29,10 @@ class CollectedMemory(CollectedSource):
     has the name `?`.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, planner: Planner | None = None) -> None:
+        """Use what the planner of a series has of this kernel; by default, read it here."""
         super().__init__(directory)
+        self._planner = planner or Planner()
         self._images = ExitStack()
         weakref.finalize(self, self._images.close)
 
@@ -56,5 +58,5 @@ class CollectedMemory(CollectedSource):
     @cached_property
     def _capture(self) -> MemoryCapture:
         with explained(_MEMORY):
-            kernel, _ = running_kernel(self._images)
-            return MemoryCapture(kernel, collected_owners(self._directory))
+            owners = collected_owners(self._directory)
+            return MemoryCapture(self._planner.kernel(self._images, owners.pageblock_order), owners)

@@ -10,8 +10,10 @@ from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.text import Chunks, KernelText
 from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.dump import kernel_of, open_dump
+from spo_trace.memory.kernel import Kernel
+from spo_trace.memory.physical import Physical
 from spo_trace.memory.problem import COPY_AGAIN
-from spo_trace.memory.symbol_table import Symbol, in_kallsyms
+from spo_trace.memory.symbol_table import in_kallsyms, lines_in
 from spo_trace.sources.dump_input import is_dump_file
 from spo_trace.sources.input_file import open_file
 from spo_trace.sources.memory_texts import (
@@ -48,7 +50,7 @@ class DumpSource:
             file = open_file(dumps[0])
             weakref.finalize(self, file.close)
             dump = open_dump(file)
-            self._capture = MemoryCapture(kernel_of(dump, _symbols(others[0]) if others else None))
+            self._capture = MemoryCapture(_kernel(dump, others[0]) if others else kernel_of(dump))
         self._texts = MemoryTexts(self._capture, memory)
 
     @property
@@ -70,6 +72,6 @@ class DumpSource:
         return self._texts.why_no_counts() if name in ("show_stacks", "show_handles") else _NOT_IN_DUMP
 
 
-def _symbols(path: str) -> list[Symbol]:
-    with open_file(path) as file:
-        return [symbol for symbol in in_kallsyms(file) if not symbol.module]
+def _kernel(dump: Physical, kallsyms: str) -> Kernel:
+    with open_file(kallsyms) as file:
+        return kernel_of(dump, in_kallsyms(lines_in(file)))

@@ -6,13 +6,16 @@ This module and what it imports take little memory: while the kernel is read, no
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.native.collector import PATH
 from spo_trace.sources.bare_python import bare_python
 from spo_trace.sources.collector_process import CollectorFailed, run
 from spo_trace.sources.memory_plan import Choice, plan_in
+
+if TYPE_CHECKING:
+    from spo_trace.memory.planner import Planner
 
 __all__ = [
     "CAPTURE",
@@ -40,12 +43,14 @@ class LiveRequest(NamedTuple):
     """Hold how this machine is to be read: `jobs` parallel readers, below the root directory `root`.
 
     `stacks_timeout`: seconds without data after which page_owner_stacks is left out. `method`: one of LIVE_METHODS.
+    `planner`: of the series that this reading belongs to, None for a single one.
     """
 
     jobs: int
     stacks_timeout: float
     root: Path = Path("/")
     method: str = "auto"
+    planner: "Planner | None" = None
 
 
 def collect_capture(

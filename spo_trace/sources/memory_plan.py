@@ -10,13 +10,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from spo_trace.errors import Argument, SpoTraceError, Text, UsageError
 from spo_trace.machine.facts import Machine
+from spo_trace.memory.problem import DAMAGE
 from spo_trace.native.collector import PATH
 from spo_trace.snapshots.method import Method
 from spo_trace.sources.bare_python import bare_python
+
+if TYPE_CHECKING:
+    from spo_trace.memory.planner import Planner
 
 __all__ = ["LIVE_METHODS", "Choice", "can_read_memory", "check_method", "choose_method", "chosen", "plan_in"]
 
@@ -52,15 +56,16 @@ def check_method(method: str) -> None:
         raise UsageError(f"there is no method {method!r}", hint=f"choose one of {', '.join(LIVE_METHODS)}")
 
 
-def choose_method(method: str, root: Path, directory: int) -> Choice:
+def choose_method(method: str, root: Path, directory: int, planner: "Planner | None" = None) -> Choice:
     """Choose how to read this machine, and write the plan to the open directory `directory` if memory is to be read.
 
     `auto` chooses memory if it agrees with debugfs, or if debugfs cannot be read. With `memory`, raise SpoTraceError,
     with the alternative, if memory cannot be read or does not agree with debugfs. A `root` other than / has no memory.
+    `planner`: of a series; by default, the plan is made in a process that has ended before this function returns.
     """
     found: Choice | _Refused = Choice()
     if method == "memory" or (method == "auto" and root == Path("/")):
-        found = _planned(root, directory)
+        found = _planned(root, directory, planner)
     if isinstance(found, _Refused):
         if method == "memory":
             raise SpoTraceError(f"owners can't be read from memory: {found.why}", hint=found.hint)
@@ -75,7 +80,7 @@ def can_read_memory() -> bool:
     """Return whether this machine's owners can be read from memory; if debugfs has them, whether they agree."""
     fd = os.memfd_create("plan")
     try:
-        return isinstance(_planned_into(fd), Choice)
+        return isinstance(_planned_into(fd, None), Choice)
     finally:
         os.close(fd)
 
@@ -92,28 +97,37 @@ def plan_in(directory: int, choice: Choice) -> str | None:
     return f"/proc/self/fd/{directory}/{_PLAN}" if choice.method is Method.MEMORY else None
 
 
-def _planned(root: Path, directory: int) -> Choice | _Refused:
+def _planned(root: Path, directory: int, planner: "Planner | None") -> Choice | _Refused:
     if root != Path("/"):
         return _Refused(f"{root} is a tree of files", _USE_TEXT)
     fd = os.open(_PLAN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
     try:
-        return _planned_into(fd)
+        return _planned_into(fd, planner)
     finally:
         os.close(fd)
 
 
-def _planned_into(fd: int) -> Choice | _Refused:
+def _planned_into(fd: int, planner: "Planner | None") -> Choice | _Refused:
     if not os.access(PATH, os.X_OK):
         hint = ("install a C compiler, then spo-trace again; or ", *_USE_TEXT)
         return _Refused("spo-trace was installed without the compiled collector", hint)
+    page_owner = f"/{Machine().debugfs}/page_owner"
+    if planner:
+        return _planned_here(fd, planner, page_owner)
     try:
-        return _asked(fd)
+        return _asked(fd, page_owner)
     except OSError as error:
         return _Refused(f"{sys.executable} cannot be run: {error.strerror}", _USE_TEXT)
 
 
-def _asked(fd: int) -> Choice | _Refused:
-    page_owner = f"/{Machine().debugfs}/page_owner"
+def _planned_here(fd: int, planner: "Planner", page_owner: str) -> Choice | _Refused:
+    try:
+        return _understood(planner.plan(fd, page_owner), os.getpid())
+    except (OSError, *DAMAGE) as error:
+        return _Refused(f"where it keeps them was not found: {error}", _USE_TEXT)
+
+
+def _asked(fd: int, page_owner: str) -> Choice | _Refused:
     command = [*bare_python("spo_trace.memory.planner"), str(fd), page_owner]
     with subprocess.Popen(  # noqa: S603
         command,

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The texts of owners out of kernel memory, of a dump or of this machine."""
 
-import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
@@ -12,7 +11,7 @@ from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.runs import Records, gathered
 from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText, Outcome
 from spo_trace.memory.capture import MemoryCapture
-from spo_trace.memory.problem import Problem
+from spo_trace.memory.problem import DAMAGE, Problem
 
 __all__ = ["NO_SWAP_PAGE_OWNER", "OWNER_FILES", "SWAP_OFF", "Memory", "MemoryTexts", "explained"]
 
@@ -87,8 +86,6 @@ class MemoryTexts:
             yield from pieces
 
 
-# Every number of a memory is input. Those that bound work are checked where they are read; a wrong offset or length
-# shows as one of these errors.
 @contextmanager
 def explained(memory: Memory) -> Iterator[None]:
     """Turn an error of the package `memory` into one for users that begins with the title of `memory`."""
@@ -96,5 +93,5 @@ def explained(memory: Memory) -> Iterator[None]:
         yield
     except Problem as problem:
         raise SpoTraceError(f"{memory.title}: {problem.message}", hint=problem.hint) from problem
-    except (ValueError, IndexError, OverflowError, struct.error) as error:
+    except DAMAGE as error:
         raise SpoTraceError(f"{memory.title}: the memory is damaged ({error})", hint=memory.if_damaged) from error

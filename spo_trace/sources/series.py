@@ -4,6 +4,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -34,7 +35,10 @@ def choose_series(
     name = backend_name(backend, paths)
     check_method_for(name, method)
     if name == "live":
-        return iter(lambda: choose_source(name, [], jobs=jobs, stacks_timeout=stacks_timeout, method=method), None)
+        from spo_trace.memory.planner import Planner
+
+        live = partial(choose_source, name, [], jobs=jobs, stacks_timeout=stacks_timeout, method=method)
+        return iter(partial(live, planner=Planner()), None)
     if name == "simulator":
         from spo_trace.sources.simulator import simulated_stages
 

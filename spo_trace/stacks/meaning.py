@@ -12,6 +12,7 @@ from spo_trace.stacks.rules import ALLOCATORS, RULES, Rule, Scope
 
 __all__ = [
     "StackMeaning",
+    "allocator_depth",
     "call_site",
     "deciding_rule",
     "meaning",
@@ -61,6 +62,16 @@ def call_site(frames: Sequence[str], caller: str) -> str:
     """
     found = next((frame for frame in _parse(frames) if frame.module), None)
     return f"{found.name} [{found.module}]" if found else caller
+
+
+def allocator_depth(frames: Sequence[str]) -> int:
+    """
+    Return the number of allocators' frames within the caller; without a caller, of all frames but the outermost.
+
+    >>> allocator_depth(["get_page_from_freelist+0x8a0/0x923", "pte_alloc_one+0x16/0x2d", "__pte_alloc+0x1d/0xd0"])
+    1
+    """
+    return max(len(_allocator_part(_parse(frames))) - 1, 0)
 
 
 def _parse(frames: Sequence[str]) -> list[_Frame]:

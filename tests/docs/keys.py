@@ -31,9 +31,13 @@ shows what it means that a record has no value:
 In `--where`, records without a value match no comparison; `NAME.isna()` selects them. If a key is unknown for memory
 and for swap, `--where` with this key is an error.
 
-The key `site` is of its own: it is the place in the kernel's source that allocated memory, as /proc/allocinfo has
-it (`mm/slub.c:3061 func:alloc_slab_page`). `report`, `diff`, `watch` and `trend` accept `--by site`, without other keys
-and without `--where`: the kernel counts sites, and does not tell which pages are of which site.
+Two keys are of their own: `site` is the place in the kernel's source that allocated memory, as /proc/allocinfo has
+it (`mm/slub.c:3061 func:alloc_slab_page`), and `slab_cache` is a cache of the slab allocator, as /proc/slabinfo has it.
+`report`, `diff`, `watch` and `trend` accept `--by site` and `--by slab_cache`, without other keys and `--where`:
+the kernel counts these, and does not tell which pages are of which site or cache.
+
+If the owners of swap are unknown, `report` by `comm`, `tgid`, `category`, `memcg` or `memcg_path` shows how much swap
+each has at least, if the machine tells: see [captures.md](captures.md#swap-with-unknown-owners).
 
 A name that looks like a mark (`-`, `?`, or `""` for an empty name) is shown as `\\055`, `\\077` or `\\042"`. CSV and
 JSON have the name itself.

@@ -32,6 +32,9 @@ PROC = (
     "boot_id",
     "slabinfo",
     "allocinfo",
+    "buddyinfo",
+    "pagetypeinfo",
+    "block_size_bytes",
     "kpagecgroup",
 )
 CGROUPS: Files = {
@@ -42,7 +45,18 @@ CGROUPS: Files = {
 }
 OWNERS = {"sys/kernel/debug/page_owner": page() * 1000, "sys/kernel/debug/swap_page_owner": entry(1) * 1000}
 STACKS = {f"sys/kernel/debug/page_owner_stacks/{name}": name.encode() for name in STACK_FILES}
-MACHINE: Files = {**{PATHS[name]: name.encode() for name in PROC}, **OWNERS, **STACKS, **CGROUPS}
+PROCESSES: Files = {
+    "proc/12/status": b"Name:\ta\\nb c\nPid:\t12\nVmRSS:\t     100 kB\nVmSwap:\t      16 kB\n",
+    "proc/12/stat": b"12 (a\nb) c S) S " + b" ".join(b"%d" % n for n in range(4, 60)) + b"\n",
+    "proc/12/smaps_rollup": b"1-2 ---p 0 0:0 0 [rollup]\nSwap:      16 kB\nSwapPss:               8 kB\n",
+    "proc/12/cgroup": b"1:name=x:/no\n0::/a b/c\n",
+    "proc/2/status": b"Name:\tkthreadd\nPid:\t2\n",
+}
+LISTED = (
+    b"Pid:\t12\nName:\ta\\nb c\nVmSwap:\t      16 kB\nSwapPss:               8 kB\nStartTime:\t22\nCgroup:\t/a b/c\n\n"
+    b"Pid:\t2\nName:\tkthreadd\n\n"
+)
+MACHINE: Files = {**{PATHS[name]: name.encode() for name in PROC}, **OWNERS, **STACKS, **CGROUPS, **PROCESSES}
 
 
 @pytest.fixture(params=SHELLS)
@@ -140,14 +154,15 @@ def test_everything_is_captured(shell: list[str], root: Path) -> None:
         names = {Path(name).name for name in members.getnames()}
     # (getconf -a occurs in a sosreport; the file pagesize replaces it. Only the collector writes the others.)
     compressed = {"page_owner", "swap_page_owner", "kpagecgroup"}
-    assert names == PATHS.keys() - compressed - {"getconf", "handles", "processes"} | {
+    assert names == PATHS.keys() - compressed - {"getconf", "handles"} | {
         *(f"{name}.gz" for name in compressed),
         "capture",
     }
     source = CaptureSource([archive])
     for path, content in MACHINE.items():
-        if path not in CGROUPS:
+        if path not in {**CGROUPS, **PROCESSES}:
             assert text_of(source, Path(path).name) == content
+    assert text_of(source, "processes") == LISTED
     mounted = root / "sys/fs/my cgroup"
     inodes = [path.stat().st_ino for path in (mounted, mounted / "a b), c", mounted / "a b), c/web")]
     lines = [f"{inodes[0]} - /", f"{inodes[1]} 4096 /a b), c", f"{inodes[2]} 0 /a b), c/web"]

@@ -117,6 +117,18 @@ def test_an_html_report_has_findings(place: Path, tmp_path: Path, command: list[
     assert "<li>12.5 MiB of memory is tmpfs or shared memory that &lt;b&gt;@dd allocated." in target.read_text()
 
 
+def test_the_html_page_of_a_difference_has_findings(place: Path, tmp_path: Path) -> None:
+    grown = "<li>eater grew by 12.5 MiB."
+    in_process("diff", "x.spo", "y.spo", "--html", tmp_path / "cli.html", cwd=place)
+    spo.export_diff(place / "x.spo", place / "y.spo", tmp_path / "api.html")
+    assert grown in (tmp_path / "cli.html").read_text() and grown in (tmp_path / "api.html").read_text()
+    # AND in the wrong order, or of some of the records, it has none
+    spo.export_diff(place / "y.spo", place / "x.spo", tmp_path / "order.html")
+    spo.export_diff(place / "x.spo", place / "y.spo", tmp_path / "some.html", where="order == 6")
+    for name in ("order", "some"):
+        assert 'class="findings"' not in (tmp_path / f"{name}.html").read_text()
+
+
 def test_a_notebook_shows_findings(place: Path) -> None:
     snap = spo.open(place / "x.spo")
     for shown in (snap._repr_html_(), snap.explain()._repr_html_()):

@@ -72,7 +72,7 @@ def totals(snap: spo.Snapshot, keys: Sequence[str], where: str | None = None) ->
 # It removes the first thing that looks like a time, although it may be a part of the comm. With --cull, a comm that is
 # empty or has a newline is printed as nothing.
 def _printed(key: str, value: object) -> object:
-    if pd.isna(value) if key != "stack" else False:
+    if value is None or value is pd.NA or isinstance(value, float):
         return ""
     name = str(value).replace("ts 9 ns", "ts  ns") if key == "comm" else value
     return "" if key == "comm" and "\\n" in str(name) else name

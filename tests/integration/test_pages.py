@@ -139,7 +139,7 @@ def test_it_opens_without_errors_at_any_size(
 @pytest.mark.parametrize("weight", WEIGHTS)
 def test_sums_equal_the_apis(chromium: "Chrome", pages: dict[str, Path], weight: str) -> None:
     # GIVEN a report with one kind of amount selected
-    browser.look(chromium, pages["report"])
+    browser.look(chromium, pages["report"], link="group=category")
     choose_weight(chromium, weight)
     snap = spo.open(SWAPPED)
     total = spo.attribute(snap, [])[WEIGHTS[weight]].iloc[0]
@@ -189,7 +189,7 @@ def test_the_treemap_and_its_table_are_memcg_by_comm(chromium: "Chrome", pages: 
 
 
 def test_search_finds_a_frame(chromium: "Chrome", pages: dict[str, Path]) -> None:
-    browser.look(chromium, pages["report"])
+    browser.look(chromium, pages["report"], link="group=category&plumbing")
     # WHEN the user searches for a function
     found = spo.attribute(spo.open(SWAPPED), "stack", where='stack.str.contains("alloc_anon_folio|folio_prealloc")')
     found = found[["folio_prealloc" in "".join(stack) for stack in found["stack"]]]
@@ -206,7 +206,7 @@ def test_search_finds_a_frame(chromium: "Chrome", pages: dict[str, Path]) -> Non
 
 
 def test_a_click_zooms_and_reset_goes_back(chromium: "Chrome", pages: dict[str, Path]) -> None:
-    browser.look(chromium, pages["report"])
+    browser.look(chromium, pages["report"], link="group=category")
     whole, before = width_of(chromium, "all"), width_of(chromium, "anon")
     frame(chromium, "anon").click()
     until(lambda: width_of(chromium, "anon") == whole > before)
@@ -215,7 +215,7 @@ def test_a_click_zooms_and_reset_goes_back(chromium: "Chrome", pages: dict[str, 
 
 
 def test_it_can_be_used_with_the_keyboard(chromium: "Chrome", pages: dict[str, Path]) -> None:
-    browser.look(chromium, pages["report"])
+    browser.look(chromium, pages["report"], link="group=category")
     from selenium.webdriver import ActionChains, Keys
 
     keys = ActionChains(chromium)
@@ -258,7 +258,7 @@ def test_unknown_amounts_cannot_be_selected(chromium: "Chrome", pages: dict[str,
 
 def test_unknown_amounts_are_never_0(chromium: "Chrome", pages: dict[str, Path]) -> None:
     # GIVEN the reports of a kernel without owners of swap
-    browser.look(chromium, pages["stock"])
+    browser.look(chromium, pages["stock"], link="group=category")
     frame(chromium, "tmpfs/shmem").click()
     # THEN the details of the flame graph, the treemap and the tables show unknown, or leave swap out
     assert ", swap unknown · " in texts(chromium, "#flame-details")[0]
@@ -286,7 +286,7 @@ def test_of_ten_thousand_stacks_only_visible_frames_are_drawn(chromium: "Chrome"
     with (tmp_path / "large.html").open("w") as file:
         render_report(tables, file, title="large", facts=[], notes=[], version="0")
     # WHEN it is opened, searched and zoomed
-    browser.look(chromium, tmp_path / "large.html")
+    browser.look(chromium, tmp_path / "large.html", link="group=category")
     assert values(chromium, "#found data") == [stacks["mem_bytes"].sum()]
     search(chromium, "f5_0", finds=found_text(stacks[["f5_0" in "".join(stack) for stack in stacks["stack"]]]))
     frame(chromium, "slab").click()

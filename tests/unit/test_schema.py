@@ -82,11 +82,35 @@ def types(table: pa.Schema) -> dict[str, str]:
     return {field.name: str(field.type) + "?" * field.nullable for field in table}
 
 
-@pytest.mark.parametrize(("name", "columns"), [("pages", PAGES), ("swap", SWAP), ("stacks", STACKS), ("sites", SITES)])
+PROCESSES = {"tgid": "int32", "comm": NAME, "swap_bytes": "int64", "swap_share_bytes": "int64?"}
+CGROUPS = {"memcg": NAME, "memcg_path": NAME, "swap_bytes": "int64?"}
+SLAB_CACHES = {
+    "slab_cache": "string",
+    "active_objects": "int64",
+    "objects": "int64",
+    "object_bytes": "int64",
+    "objects_per_slab": "int64",
+    "pages_per_slab": "int64",
+    "slabs": "int64",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("pages", PAGES),
+        ("swap", SWAP),
+        ("stacks", STACKS),
+        ("sites", SITES),
+        ("processes", PROCESSES),
+        ("cgroups", CGROUPS),
+        ("slab_caches", SLAB_CACHES),
+    ],
+)
 def test_columns_and_their_order(name: str, columns: dict[str, str]) -> None:
     assert list(types(schema.ALL_TABLES[name]).items()) == list(columns.items())
     assert list(schema.TABLES) == ["pages", "swap", "stacks"]
-    assert list(schema.ALL_TABLES) == [*schema.TABLES, "aggregates", "sites"]
+    assert list(schema.ALL_TABLES) == [*schema.TABLES, "aggregates", *schema.OF_FILE]
     assert schema.SCHEMA_VERSION == 5
 
 

@@ -17,8 +17,9 @@ INIT = Path(__file__).resolve().parent / "guest" / "init.sh"
 
 # Not -nographic, with which the BIOS also writes to the console and clears the terminal.
 _BARE = ["-display", "none", "-vga", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none"]
-# With erms, memory is copied and cleared by `rep movsb` and `rep stosb`, which TCG emulates byte by byte.
-_TCG_CPU = "max,erms=off"
+# With erms, memory is copied and cleared by `rep movsb` and `rep stosb`, which TCG emulates byte by byte. With avx2,
+# numpy.argsort returned wrong indices or died of SIGSEGV (QEMU 7.2.22, numpy 2.4.6: in code around vpgatherqq).
+_TCG_CPU = "max,erms=off,avx2=off"
 _CONSOLE = "console=ttyS0 panic=-1 quiet"
 # TCG caches translated code by address; with randomized addresses, libraries are translated again for each process.
 _SAME_ADDRESSES = "norandmaps"

@@ -75,7 +75,7 @@ def kernel_in(guest: Guest, file: BinaryIO) -> Kernel:
     if dump.vmcoreinfo:
         return kernel_of(dump)
     with (guest.out / "kallsyms").open("rb") as lines:
-        return kernel_of(dump, [symbol for symbol in in_kallsyms(lines) if not symbol.module])
+        return kernel_of(dump, in_kallsyms(lines))
 
 
 @pytest.mark.parametrize("method", METHODS)

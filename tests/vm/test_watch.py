@@ -25,7 +25,7 @@ leaked() { echo "leak $1 $(stat -c %s /run/t/leak) $(cut -d' ' -f1 /proc/uptime)
 until [ -e /run/t/leak ]; do sleep 0.1; done
 leaked counts
 spo-trace watch --by stack --method counts -n 2 --count 6 --record /run/stacks > $OUT/stacks.log & watch=$!
-until [ -e /run/stacks/000005.parquet ]; do sleep 0.3; done
+until [ -e /run/stacks/000005.parquet ]; do sleep 1; done
 leaked before-counts
 awk '/^nr_base_pages/ { n += $2 } END { print "awk counts", n * 4096 }' $D/page_owner_stacks/show_stacks
 leaked after-counts
@@ -33,7 +33,7 @@ wait $watch
 leaked counts
 leaked records
 spo-trace watch --by comm -n 4 --count 5 --record /run/comms > $OUT/comms.log & watch=$!
-until [ -e /run/comms/000004.parquet ]; do sleep 0.3; done
+until [ -e /run/comms/000004.parquet ]; do sleep 1; done
 leaked before-records
 cat $D/page_owner | awk -F '[ ,]' '/^Page allocated via order/ { n += 2^$5 } END { print "awk records", n * 4096 }'
 leaked after-records

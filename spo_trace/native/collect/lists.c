@@ -16,6 +16,12 @@
 /* Cgroups that are nested deeper are left out; systemd nests to about 8. */
 #define MAX_DEPTH 64
 
+/*
+ * To print smaps_rollup, the kernel walks the page tables, and holds mmap_lock meanwhile: of a
+ * process of 1 GiB for about 10 ms. A larger process could notice.
+ */
+#define WALKED_KIB (1 << 20)
+
 /* starttime is the 22nd field of /proc/PID/stat, and the 20th after the comm. */
 #define FIELDS_AFTER_COMM 20
 
@@ -36,8 +42,8 @@ static bool read_text(int directory, const char *name, char *text, size_t size)
 	return used > 0;
 }
 
-/* Put the line of a text that begins with `key`, a tab after the colon as in /proc/PID/status. */
-static void put_line(struct lines *lines, const char *text, const char *key)
+/* Return the line of a text that begins with `key`, NULL without one. */
+static const char *find_line(const char *text, const char *key)
 {
 	size_t length = strlen(key);
 
@@ -45,6 +51,12 @@ static void put_line(struct lines *lines, const char *text, const char *key)
 		text = strchr(text, '\n');
 		text = text ? text + 1 : NULL;
 	}
+	return text;
+}
+
+static void put_line(struct lines *lines, const char *text, const char *key)
+{
+	text = find_line(text, key);
 	if (text)
 		put_bytes(lines, text, strcspn(text, "\n"));
 	if (text)
@@ -73,12 +85,27 @@ static void put_start_time(struct lines *lines, const char *stat)
 /* The hierarchy of cgroup 2 has the number 0. */
 static void put_cgroup(struct lines *lines, const char *text)
 {
-	while (text && strncmp(text, "0::", 3) != 0) {
-		text = strchr(text, '\n');
-		text = text ? text + 1 : NULL;
-	}
+	text = find_line(text, "0::");
 	if (text)
 		put_value(lines, "Cgroup:\t", text + 3, "\n");
+}
+
+/* Return the number of a line of /proc/PID/status, such as `VmSwap:\t      16 kB`; 0 without it. */
+static unsigned long kib_of(const char *status, const char *key)
+{
+	const char *line = find_line(status, key);
+
+	return line ? strtoul(line + strlen(key), NULL, 10) : 0;
+}
+
+/* The part of VmSwap that is the process's own: processes share swap after fork(2). */
+static void put_swap_share(struct lines *lines, int directory, char *text)
+{
+	unsigned long swap = kib_of(text, "VmSwap:");
+
+	if (swap && swap + kib_of(text, "VmRSS:") <= WALKED_KIB &&
+	    read_text(directory, "smaps_rollup", text, STATUS_BYTES))
+		put_line(lines, text, "SwapPss:");
 }
 
 /* A process may end at any time: then it is left out, or has fewer lines. */
@@ -92,6 +119,7 @@ static void put_process(struct lines *lines, int proc, const char *pid, char *te
 		put_value(lines, "Pid:\t", pid, "");
 		put_line(lines, text, "Name:");
 		put_line(lines, text, "VmSwap:");
+		put_swap_share(lines, directory, text);
 		if (read_text(directory, "stat", text, STATUS_BYTES))
 			put_start_time(lines, text);
 		if (read_text(directory, "cgroup", text, STATUS_BYTES))

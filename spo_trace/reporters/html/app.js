@@ -7,25 +7,31 @@ function later(work, milliseconds) {
   };
 }
 
-function drawOnly() {
+const weights = [...document.querySelectorAll("input[name=weight]")];
+
+function drawControls() {
   const only = byId("only");
   only.hidden = state.comm === null;
   only.textContent = state.comm === null ? "" : `Only ${DATA.comms[state.comm]} ✕`;
+  for (const input of weights) input.checked = input.value === state.weight;
+  const search = byId("search");
+  if (searched(search.value) !== state.search) search.value = state.search;
 }
 
-const weights = [...document.querySelectorAll("input[name=weight]")];
+const searched = (text) => text.trim().toLowerCase();
+
 for (const input of weights) {
   input.disabled = !isKnown(input.value) || !DATA.rows.some((row) => sizeOf(row, WEIGH[input.value]));
   if (!isKnown(input.value)) input.parentNode.title = "Unknown in this snapshot";
-  input.addEventListener("change", () => show({ weight: input.value }));
+  input.addEventListener("change", () => show({ weight: input.value, sort: null }));
 }
 byId("search").addEventListener(
   "input",
-  later(() => show({ search: byId("search").value.trim().toLowerCase() }), 150),
+  later(() => show({ search: searched(byId("search").value) }), 150),
 );
 byId("only").addEventListener("click", () => show({ comm: null }));
 byId("controls").addEventListener("submit", (event) => event.preventDefault());
-views.push(drawOnly);
+views.push(drawControls);
 
 let drawnWidth = window.innerWidth;
 window.addEventListener(
@@ -37,5 +43,4 @@ window.addEventListener(
     show({});
   }, 200),
 );
-if (!isKnown("total")) weights.find((input) => isKnown(input.value)).checked = true;
-show({ weight: document.querySelector("input[name=weight]:checked").value });
+startLink();

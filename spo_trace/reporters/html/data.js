@@ -13,7 +13,22 @@ const inWords = (mem, swap, both) =>
   (isKnown("swap") && swap !== null ? `, ${formatSize(swap)} in swap` : ", swap unknown") +
   (both ? `, ${formatSize(both)} of it in both` : "");
 
-const state = { weight: "total", search: "", comm: null };
+// `comm`: the number of the only process that is shown. `focus`: the function whose callers or callees are merged, as
+// {way, name}. `sort`: the order of the table of stacks; by default, by the chosen amount. `zoom`: the names of the
+// frames from the root of the flame graph to the one that fills its width.
+const FIRST_VIEW = {
+  weight: "total",
+  group: "comm",
+  mode: "change",
+  plumbing: false,
+  invert: false,
+  focus: null,
+  search: "",
+  comm: null,
+  sort: null,
+  zoom: [],
+};
+const state = { ...FIRST_VIEW };
 const views = [];
 
 // Change the selections and redraw all views.
@@ -28,6 +43,16 @@ const weighed = (mem, swap, both) => WEIGH[state.weight](mem, swap, both);
 const before = (sums) => (IS_DIFF ? weighed(sums[0], sums[1], sums[2]) : 0);
 const after = (sums) => (IS_DIFF ? weighed(sums[3], sums[4], sums[5]) : weighed(sums[0], sums[1], sums[2]));
 const noSums = () => (IS_DIFF ? [0, 0, 0, 0, 0, 0] : [0, 0, 0]);
+
+const partInSwap = (mem, swap, both) =>
+  ({ mem: 0, swap: 1, total: swap / Math.max(WEIGH.total(mem, swap, both), 1) })[state.weight];
+
+// The part of a frame's width that is hatched: what is in swap, or the share of swap in the changes of both.
+function hatchedPart(sums) {
+  if (!IS_DIFF) return partInSwap(...sums);
+  if (state.mode !== "change") return partInSwap(...(state.mode === "a" ? sums.slice(0, 3) : sums.slice(3)));
+  return partInSwap(Math.abs(sums[3] - sums[0]), Math.abs(sums[4] - sums[1]), 0);
+}
 
 // `at`: where the amounts begin; in a row of DATA, at 2, after its stack and comm.
 function addTo(sums, amounts, at = 0) {

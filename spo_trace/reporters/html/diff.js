@@ -1,21 +1,21 @@
 // The report on two snapshots.
 const change = (row) => after(row.sums) - before(row.sums);
 const OF_MEMORY_AND_SWAP = [
-  { title: "Memory", change: (row) => row.sums[3] - row.sums[0], wide: true },
-  { title: "Swap", change: (row) => row.sums[4] - row.sums[1], wide: true },
+  { title: "Memory", change: (row) => row.sums[3] - row.sums[0] },
+  { title: "Swap", change: (row) => row.sums[4] - row.sums[1] },
 ];
-const amounts = (bIsWide) => [
-  { title: "Change", change },
+const amounts = [
+  { title: "Change", change, wide: isKnown("total") },
   ...(isKnown("total") ? OF_MEMORY_AND_SWAP : []),
   { title: "A", size: (row) => before(row.sums), wide: true },
-  { title: "B", size: (row) => after(row.sums), wide: bIsWide },
+  { title: "B", size: (row) => after(row.sums), wide: true },
   ...(DATA.seconds ? [{ title: "Rate", change: (row) => change(row) / DATA.seconds, unit: "/s", wide: true }] : []),
 ];
 
 function startGrowth() {
   const table = makeTable(byId("growth"), {
     caption: "Growth of each process",
-    columns: [{ title: "Process", text: (row) => DATA.comms[row.comm] }, ...amounts(false)],
+    columns: [{ title: "Process", text: (row) => DATA.comms[row.comm] }, ...amounts],
     sort: 1,
   });
   views.push(() => table.show(sumByComm().filter((one) => change(one) && matchesComm(one.comm))));
@@ -30,5 +30,6 @@ function sumByComm() {
 const matchesComm = (comm) => !state.search || DATA.rows.some((row) => row[1] === comm && matches(row));
 
 startFlame();
+views.push(drawChanges);
 startGrowth();
-startStacks([...amounts(true), ...OF_STACK], () => 0);
+startStacks([...amounts, ...OF_STACK], () => 0);

@@ -23,12 +23,14 @@ def render_diff(
     notes: Sequence[str],
     seconds: float | None,
     version: str,
+    findings: str = "",
     unknown: Collection[str] = (),
 ) -> None:
     """Write the report on `table`: a difference by stack (or symbols), category, caller, callsite, module and comm.
 
-    `facts` on A, B and the comparison are at the top. `seconds` between the snapshots, for rates; None unless both are
-    from one boot. `unknown`: those of `mem` and `swap` that are left out of the comparison.
+    `facts` on A, B and the comparison, `findings` (HTML) and `notes` are at the top. `seconds` between the snapshots,
+    for rates; None unless both are from one boot. `unknown`: those of `mem` and `swap` that are left out of the
+    comparison.
     """
     comms = Numbers()
     stack_key = "stack" if "stack" in table else "symbols"
@@ -43,7 +45,7 @@ def render_diff(
         "title": text(title),
         "version": text(version),
         "facts": "".join(map(facts_list, facts)),
-        "notes": notes_list(notes),
+        "notes": findings + notes_list(notes),
         "balance": "",
         "tiles": tiles(grown, signed=True),
     }

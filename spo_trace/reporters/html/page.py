@@ -17,7 +17,12 @@ _HERE = files("spo_trace.reporters.html")
 _VENDORED = files("spo_trace.reporters.vendor")
 
 _LIBRARIES = ("d3.min.js", "d3-flamegraph.umd.min.js")
-_SCRIPTS = ("dom.js", "format.js", "data.js", "tree.js", "flame.js", "table.js", "treemap.js", "stacks.js", "ages.js")
+_SCRIPTS = (
+    *("dom.js", "format.js", "copy.js", "data.js", "link.js"),
+    *("tree.js", "colours.js", "flame.js", "actions.js", "keys.js"),
+    *("table.js", "treemap.js", "stacks.js"),
+)
+_SCRIPTS_OF = {"report": ("owners.js", "ages.js", "report.js"), "diff": ("changes.js", "diff.js")}
 
 
 def write_page(outfile: TextIO, kind: str, parts: dict[str, str], data: dict[str, Any]) -> None:
@@ -26,6 +31,7 @@ def write_page(outfile: TextIO, kind: str, parts: dict[str, str], data: dict[str
     All placeholders are filled in one pass, so that none is expanded inside the content of another.
     """
     filled = parts | {"kind": kind, "style": _read("style.css"), "scripts": _scripts(kind), "data": _json(data)}
+    filled |= {"flame_controls": _read("flame_controls.html"), "flame_graph": _read("flame_graph.html")}
     body = _fill(_read(f"{kind}.html"), filled)
     outfile.write(_fill(_read("page.html"), filled | {"body": body}))
 
@@ -71,7 +77,7 @@ def _fill(template: str, parts: dict[str, str]) -> str:
 # A function around the scripts keeps their names out of the global scope.
 def _scripts(kind: str) -> str:
     libraries = [_VENDORED.joinpath(name).read_text(encoding="utf-8") for name in _LIBRARIES]
-    ours = "\n".join(_read(name) for name in (*_SCRIPTS, f"{kind}.js", "app.js"))
+    ours = "\n".join(_read(name) for name in (*_SCRIPTS, *_SCRIPTS_OF[kind], "app.js"))
     return "\n".join([*libraries, f'(() => {{\n"use strict";\n{ours}\n}})();'])
 
 

@@ -2,12 +2,12 @@
 const total = d3.sum(DATA.rows, (row) => WEIGH.total(row[2], row[3], row[4]));
 
 startFlame();
-startTreemap();
+startOwners();
 views.push(drawAges);
 const sizes = [
-  { title: "Both", name: "total", size: (row) => WEIGH.total(...row.sums) },
-  { title: "Memory", name: "mem", size: (row) => row.sums[0], wide: isKnown("total") },
-  { title: "Swap", name: "swap", size: (row) => row.sums[1], wide: isKnown("total") },
+  { title: "Both", name: "total", size: (row) => WEIGH.total(...row.sums), wide: true },
+  { title: "Memory", name: "mem", size: (row) => row.sums[0] },
+  { title: "Swap", name: "swap", size: (row) => row.sums[1] },
 ].filter((column) => isKnown(column.name));
 startStacks(
   [

@@ -43,10 +43,12 @@ def render_report(
     version: str,
     findings: str = "",
     unknown: Collection[str] = (),
+    least: Mapping[str, Sequence[tuple[str, int]]] = {},
 ) -> None:
     """Write the report; `facts` (name, value), `findings` (HTML) and `notes` are at the top, below `title`.
 
-    `unknown`: those of `mem` and `swap` whose owners are unknown; 0 bytes would be a wrong answer.
+    `unknown`: those of `mem` and `swap` whose owners are unknown; 0 bytes would be a wrong answer. `least`: by key,
+    owners and the bytes of unknown swap that each has at least.
     """
     mem, swap, both = (int(tables.stacks[f"{name}_bytes"].sum()) for name in ("mem", "swap", "total"))
     sums = {"in memory": None if "mem" in unknown else mem, "in swap": None if "swap" in unknown else swap}
@@ -67,7 +69,7 @@ def render_report(
         "facts": facts_list(facts),
         "notes": findings + notes_list(notes),
         "tiles": tiles(sums),
-        "balance": _balance(tables.balance),
+        "balance": _least(least) + _balance(tables.balance),
         "categories": _categories(tables.categories),
     }
     write_page(outfile, "report", parts, data)
@@ -100,6 +102,22 @@ def _ages(table: pd.DataFrame, classes: Sequence[int], comms: Numbers) -> dict[s
 def _categories(descriptions: Mapping[str, str]) -> str:
     rows = (f"<div><dt>{text(name)}</dt><dd>{text(meaning)}</dd></div>" for name, meaning in descriptions.items())
     return f'<details><summary>What the categories mean</summary><dl class="terms">{"".join(rows)}</dl></details>'
+
+
+def _least(tables: Mapping[str, Sequence[tuple[str, int]]]) -> str:
+    if not tables:
+        return ""
+    sections = "".join(
+        f'<tbody><tr><th colspan="2" scope="rowgroup">{text(key)}</th></tr>'
+        + "".join(
+            f'<tr><td>{text(name)}</td><td class="number">at least {amount(size)}</td></tr>' for name, size in rows
+        )
+        + "</tbody>"
+        for key, rows in tables.items()
+    )
+    header = "<summary><h2>Swap with unknown owners</h2>lower bounds, which are in no total</summary>"
+    body = f'<div class="scroll"><table>{sections}</table></div>'
+    return f'<section class="balance"><details>{header}{body}</details></section>'
 
 
 def _balance(table: pd.DataFrame | None) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from spo_trace.printable import printable
 from spo_trace.reporters.names import name_of
+from spo_trace.stacks.plumbing import plumbing
 
 __all__ = ["OF_STACK", "STACK_KEYS", "Numbers", "filled", "shown", "stack_rows"]
 
@@ -56,4 +57,6 @@ def stack_rows(table: pd.DataFrame, stack_key: str, amounts: Sequence[str], comm
     ]
     split = [[frames.of(printable(frame)) for frame in stack[0]] for stack in stacks.values()]
     of_stack = {key: [shown(stack[at], key) for stack in stacks.values()] for at, key in enumerate(OF_STACK, 1)}
-    return {"frames": frames.values(), "stacks": {"frames": split, **of_stack}, "rows": rows}
+    # How many frames at both ends are hidden at first.
+    hidden = [plumbing(stack[0]) for stack in stacks.values()]
+    return {"frames": frames.values(), "stacks": {"frames": split, **of_stack, "plumbing": hidden}, "rows": rows}

@@ -19,17 +19,20 @@ function commNames({ comms }) {
 }
 
 const OF_STACK = [
-  { title: "Category", text: (row) => DATA.stacks.category[row.stack], nowrap: true },
+  { title: "Category", text: (row) => DATA.stacks.category[row.stack], nowrap: true, wide: true },
   { title: "Caller", text: (row) => DATA.stacks.caller[row.stack], roomy: true },
   { title: "Call site", text: (row) => DATA.stacks.callsite[row.stack], roomy: true, wide: true },
   { title: "Module", text: (row) => DATA.stacks.module[row.stack], wide: true },
   { title: "Processes", text: commNames, wide: true },
 ];
 
-function framesList(row) {
-  const list = el("ol", {});
-  for (const frame of frameTexts(row.stack)) list.append(el("li", {}, ...withMarks(frame)));
-  return list;
+function stackDetails(row) {
+  const [inner, outer] = DATA.stacks.plumbing[row.stack];
+  const frames = frameTexts(row.stack);
+  const isPlumbing = (at) => at < inner || at >= frames.length - outer;
+  const lines = frames.map((frame, at) => el("li", { class: isPlumbing(at) ? "plumbing" : null }, ...withMarks(frame)));
+  const button = el("button", { type: "button", onclick: () => copy(button, frames.join("\n")) }, COPY);
+  return el("div", {}, el("p", { class: "phone" }, DATA.stacks.category[row.stack]), el("ol", {}, ...lines), button);
 }
 
 function withMarks(text) {
@@ -39,12 +42,22 @@ function withMarks(text) {
   return [text.slice(0, at), el("mark", {}, text.slice(at, end)), text.slice(end)];
 }
 
+// The orders of the table of stacks: titles of columns, with a minus for the largest first.
+const ORDERS = [];
+const orderOf = ({ title }, descending) => (descending ? "-" : "") + title;
+
+// `sortBy()`: the column that the table is sorted by until the user sorts it.
 function startStacks(columns, sortBy) {
-  const table = makeTable(byId("stacks"), { caption: "All stacks", columns, sort: 0, detail: framesList });
-  let weight = null;
+  for (const column of columns) ORDERS.push(orderOf(column, false), orderOf(column, true));
+  const onsort = (column, descending) => {
+    state.sort = orderOf(column, descending);
+    writeLink();
+  };
+  const table = makeTable(byId("stacks"), { caption: "All stacks", columns, sort: 0, detail: stackDetails, onsort });
   views.push(() => {
-    if (weight !== state.weight) table.sortBy(sortBy());
-    weight = state.weight;
+    const order = ORDERS.indexOf(state.sort);
+    if (order < 0) table.sortBy(sortBy(), true);
+    else table.sortBy(Math.floor(order / 2), order % 2 === 1);
     const rows = DATA.rows.filter((row) => chosen(row) && matches(row));
     const stacks = sumByStack(rows).filter((one) => after(one.sums) !== before(one.sums));
     table.show(stacks);

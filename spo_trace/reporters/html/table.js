@@ -2,8 +2,8 @@
 const ROWS_AT_A_TIME = 50;
 
 // A column: {title, text(row) | size(row) | change(row) | share(row), wide: hidden on phones, nowrap, roomy}.
-// `detail(row)`: the details of an opened row.
-function makeTable(place, { caption, columns, sort, detail }) {
+// `detail(row)`: the details of an opened row. `onsort(column, descending)` is called when the user has sorted.
+function makeTable(place, { caption, columns, sort, detail, onsort }) {
   const table = { rows: [], shown: ROWS_AT_A_TIME, sort, descending: true };
   const body = el("tbody");
   const more = el("button", { type: "button", class: "more", onclick: showMore });
@@ -13,6 +13,7 @@ function makeTable(place, { caption, columns, sort, detail }) {
       table.sort = index;
       table.shown = ROWS_AT_A_TIME;
       draw();
+      onsort?.(column, table.descending);
     }),
   );
   place.replaceChildren(
@@ -52,8 +53,8 @@ function makeTable(place, { caption, columns, sort, detail }) {
       Object.assign(table, { rows, shown: ROWS_AT_A_TIME });
       draw();
     },
-    sortBy(index) {
-      Object.assign(table, { sort: index, descending: true });
+    sortBy(index, descending) {
+      Object.assign(table, { sort: index, descending });
     },
   };
 }

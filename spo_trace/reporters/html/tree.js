@@ -9,10 +9,31 @@ const FIRST_LEVEL = {
 // A tree may have 100,000 nodes: fields that most nodes lack are created on demand.
 const newNode = (name) => ({ name, own: null, sums: null, hit: false, categories: null, below: null, children: [] });
 
+// The functions of a stack in the order of the flame graph; null if the stack lacks the function in focus.
+function pathOf(stack) {
+  const frames = DATA.stacks.frames[stack];
+  const [inner, outer] = state.plumbing ? [0, 0] : DATA.stacks.plumbing[stack];
+  const names = frames.map((frame) => DATA.functions[frame]);
+  const end = names.length - outer;
+  if (!state.focus) return state.invert ? names.slice(inner, end) : names.slice(inner, end).reverse();
+  const { way, name } = state.focus;
+  // A recursive function has all its callers outside its innermost frame, and all its callees within its outermost one.
+  const at = way === "callers" ? names.indexOf(name) : names.lastIndexOf(name);
+  if (at < 0) return null;
+  if (way === "callers") return [name, ...names.slice(Math.max(at + 1, inner), end)];
+  return [name, ...names.slice(inner, Math.min(at, end)).reverse()];
+}
+
+// Whether callers are below the functions that they call.
+const isInverted = () => (state.focus ? state.focus.way === "callers" : state.invert);
+
 // The width of a node is the sum of `measure(own)` of the node itself and all nodes below it, in bytes.
 function buildTree(rows, level, measure) {
   const root = newNode("all");
-  for (const row of rows) addRow(level ? child(root, FIRST_LEVEL[level](row)) : root, row);
+  for (const row of rows) {
+    const path = pathOf(row[0]);
+    if (path) addRow(level ? child(root, FIRST_LEVEL[level](row)) : root, path, row);
+  }
   finish(root, measure);
   return root;
 }
@@ -24,9 +45,8 @@ function child(node, name) {
   return found;
 }
 
-function addRow(node, row) {
-  const frames = DATA.stacks.frames[row[0]];
-  for (let i = frames.length - 1; i >= 0; i -= 1) node = child(node, DATA.functions[frames[i]]);
+function addRow(node, path, row) {
+  for (const name of path) node = child(node, name);
   node.own ??= noSums();
   node.categories ??= new Map();
   addTo(node.own, row, 2);

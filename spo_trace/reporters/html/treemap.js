@@ -1,23 +1,19 @@
-// The treemap of memory cgroups and processes.
+// A treemap: a box for each group, in it a cell for each of its processes or kinds of memory.
 const SMALLEST = 4;
 
-function drawTreemap() {
-  const place = byId("treemap");
-  const root = treemapLayout(place.clientWidth, place.clientHeight);
+// `groups`: {name, cells}; a cell has `size`, its area. `element(cell, style, fits)` returns a cell's element; `fits`:
+// the number of lines of text that fit into it.
+function drawTreemap(place, groups, element) {
+  const root = treemapLayout(groups, place.clientWidth, place.clientHeight);
   place.replaceChildren();
   for (const node of root.descendants().slice(1)) {
     if (!node.value || node.x1 - node.x0 < SMALLEST || node.y1 - node.y0 < SMALLEST) continue;
-    place.append(node.children ? memcgBox(node) : commCell(node));
+    place.append(node.children ? groupBox(node) : element(node.data, position(node), linesIn(node)));
   }
 }
 
-function treemapLayout(width, height) {
-  const memcgs = d3.group(DATA.owners, (owner) => owner[0]);
-  const children = [...memcgs].map(([memcg, owners]) => ({
-    memcg,
-    children: owners.map(([, comm, mem, swap, both]) => ({ memcg, comm, mem, swap, both })),
-  }));
-  const root = d3.hierarchy({ children }).sum((owner) => ("mem" in owner ? weighed(owner.mem, owner.swap, owner.both) : 0));
+function treemapLayout(groups, width, height) {
+  const root = d3.hierarchy({ cells: groups }, ({ cells }) => cells).sum(({ size }) => size ?? 0);
   root.sort((a, b) => b.value - a.value);
   return d3
     .treemap()
@@ -31,21 +27,22 @@ function treemapLayout(width, height) {
 const position = (node) =>
   `left:${node.x0}px;top:${node.y0}px;width:${node.x1 - node.x0}px;height:${node.y1 - node.y0}px`;
 
-function memcgBox(node) {
-  const text = `${node.data.memcg} ${formatSize(node.value)}`;
-  return el("div", { class: "memcg", style: position(node), title: text }, text);
+function linesIn(node) {
+  const [width, height] = [node.x1 - node.x0, node.y1 - node.y0];
+  if (width <= 30 || height <= 16) return 0;
+  return width > 64 && height > 34 ? 2 : 1;
 }
 
-function commCell(node) {
-  const { comm, mem, swap, both, memcg } = node.data;
-  const inSwap = { mem: 0, swap: 1, total: swap / WEIGH.total(mem, swap, both) }[state.weight];
-  const name = DATA.comms[comm];
-  const text = `${name} in ${memcg}: ${inWords(mem, swap, both)}`;
-  const [width, height] = [node.x1 - node.x0, node.y1 - node.y0];
-  const lines = width > 30 && height > 16 ? [name, ...(width > 64 && height > 34 ? [formatSize(node.value)] : [])] : [];
-  const classes = [
+function groupBox(node) {
+  const text = `${node.data.name} ${node.data.text ?? formatSize(node.value)}`;
+  return el("div", { class: "group", style: position(node), title: text }, text);
+}
+
+// A button that selects a process, and is in the style of `classes` besides.
+function processCell(comm, style, classes, text, lines) {
+  const names = [
     "cell",
-    inSwap && "swapped",
+    ...classes,
     state.comm === comm && "chosen",
     state.comm !== null && state.comm !== comm && "away",
   ];
@@ -53,32 +50,12 @@ function commCell(node) {
     "button",
     {
       type: "button",
-      class: classes.filter(Boolean).join(" "),
+      class: names.filter(Boolean).join(" "),
       title: text,
       "aria-label": text,
-      style: `${position(node)};--in-swap:${inSwap}`,
+      style,
       onclick: () => show({ comm: state.comm === comm ? null : comm }),
     },
     ...lines.map((line) => el("span", {}, line)),
   );
-}
-
-function startTreemap() {
-  const owners = DATA.owners.map(([memcg, comm, mem, swap, both]) => ({ memcg, comm, mem, swap, both }));
-  const amounts = [
-    { title: "Memory", name: "mem", size: (row) => row.mem },
-    { title: "Swap", name: "swap", size: (row) => row.swap },
-    { title: "Both", name: "total", size: (row) => WEIGH.total(row.mem, row.swap, row.both) },
-  ].filter((column) => isKnown(column.name));
-  const table = makeTable(byId("owners"), {
-    caption: "Memory and swap of each memory cgroup and process",
-    columns: [
-      { title: "Memory cgroup", text: (row) => row.memcg },
-      { title: "Process", text: (row) => DATA.comms[row.comm] },
-      ...amounts,
-    ],
-    sort: 1 + amounts.length,
-  });
-  table.show(owners);
-  views.push(drawTreemap);
 }

@@ -100,7 +100,11 @@ def test_a_file_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     snap = collect(source, tmp_path / "x.spo")
     # THEN the snapshot has all else
     assert snap.count("pages") == 1
-    assert [text.split(":")[0] for text in snap.meta.warnings] == ["kpagecgroup is left out", "allocinfo is left out"]
+    assert [text.split(":")[0] for text in snap.meta.warnings] == [
+        "kpagecgroup is left out",
+        "allocinfo is left out",
+        "cgroups is left out",
+    ]
 
 
 def test_damaged_lines_are_counted(tmp_path: Path) -> None:

@@ -183,7 +183,6 @@ def test_any_bytes_are_read_without_an_exception(junk: bytes, at: int) -> None:
         (proc.zoneinfo, ZONEINFO),
         (proc.uname, b"L h r v"),
         (proc.buddyinfo, BUDDYINFO),
-        (proc.processes, PROCESSES),
     ):
         assert "\x1b" not in repr(read(text[:at] + junk + text[at:]))
 
@@ -196,7 +195,6 @@ def test_long_fillers_take_linear_time(filler: bytes) -> None:
     assert len(proc.swaps(junk + b"\n" + SWAPS_7_2)) == 4
     assert [zone["managed"] for zone in proc.zoneinfo(ZONEINFO + junk)] == [3840, 32000]
     assert len(proc.buddyinfo(junk + b"\n" + BUDDYINFO)) == 2
-    assert len(proc.processes(junk + b"\n" + PROCESSES)) == 3
 
 
 def test_a_file_that_was_read_twice_counts_once() -> None:
@@ -212,10 +210,6 @@ BUDDYINFO = (
     b"Node 0, zone      DMA      0      0      0      0      0      0      0      0      1      1      3 \n"
     b"Node 0, zone    DMA32     13      9      6      3      3      4      5      4      3      2     65 \n"
 )
-PROCESSES = (
-    b"Pid:\t1\nName:\tinit\nVmSwap:\t       0 kB\nStartTime:\t7\nCgroup:\t/init.scope\n\n"
-    b"Pid:\t2\nName:\tkthreadd\nStartTime:\t7\n\nPid:\t9\nName:\tgone\n\nPid:\t4194303\nName:\tx\nStartTime:\t123456\n\n"
-)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
@@ -226,10 +220,9 @@ def test_buddyinfo(end: bytes) -> None:
     assert proc.buddyinfo(b"Node 0, zone DMA" + b" 1" * 24) == []
 
 
-def test_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A process that ended while it was read has no start time.
-    assert proc.processes(PROCESSES) == {1: 7, 2: 7, 4194303: 123456}
-    # In a PID namespace, another process has the number 2.
-    assert proc.processes(PROCESSES.replace(b"kthreadd", b"sleep")) == {}
-    monkeypatch.setattr(proc, "MAX_PROCESSES", 2)
-    assert proc.processes(PROCESSES) == {}
+def test_processors() -> None:
+    # Each zone has a list for each processor.
+    lists = b"".join(b"    cpu: %d\n              count: 0\n" % number for number in (0, 1, 5))
+    assert proc.processors(b"Node 0, zone DMA\n%bNode 0, zone DMA32\n%b" % (lists, lists)) == 3
+    assert proc.processors(b"Node 0, zone DMA\n  pages free 1\n") is None
+    assert proc.processors(b"".join(b"    cpu: %d\n" % number for number in range(9000))) is None

@@ -19,7 +19,7 @@ from spo_trace.memory.page_rows import PageRows
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.x86_64 import X86Image
 from tests import dumps
-from tests.dumps import FIXTURE, Dump, elf, flattened, kdump, small_dump, small_kernel, zlib_page
+from tests.dumps import FIXTURE, Dump, elf, flattened, kdump, small_dump, small_kernel, symbols_of, zlib_page
 from tests.vm.memory_records import HANDLE, PATH, difference, records
 
 FORMATS: dict[str, Callable[[], bytes]] = {
@@ -206,5 +206,5 @@ def test_kallsyms_and_a_processors_page_table_replace_vmcoreinfo(
     data = make(Dump(small_dump().pages, b"", notes=note))
 
     # THEN the symbols of the same boot are enough
-    found = MemoryCapture(kernel_of(open_dump(BytesIO(data)), small_kernel().symbols._symbols))
+    found = MemoryCapture(kernel_of(open_dump(BytesIO(data)), symbols_of(small_kernel())))
     assert found.facts == capture.facts

@@ -11,8 +11,8 @@ from spo_trace.memory.kernel import Kernel, types_in
 from spo_trace.memory.owner_layout import find_owners
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.sections import present_sections
-from spo_trace.memory.symbol_table import Symbol, SymbolTable
-from tests.dumps import changed, kernel_with, physical, small_dump, small_kernel, variable, without
+from spo_trace.memory.symbol_table import SymbolTable
+from tests.dumps import changed, kernel_with, physical, small_dump, small_kernel, symbols_of, variable, without
 
 ENTRIES = 8535
 
@@ -128,14 +128,14 @@ def test_damaged_variables(name: str, value: int, message: str) -> None:
 )
 def test_missing_symbols(kernel: Kernel, names: list[str], message: str, hint: str) -> None:
     gone = {name.encode() for name in names}
-    left = SymbolTable([one for one in kernel.symbols._symbols if one.name not in gone])
+    left = SymbolTable(one for one in symbols_of(kernel) if one[1] not in gone)
     with pytest.raises(Problem, match=message) as caught:
         MemoryCapture(kernel._replace(symbols=left))
     assert caught.value.hint is not None and hint in caught.value.hint
 
 
 def test_a_memory_cgroup_that_cannot_be_read_is_unknown_and_not_none(kernel: Kernel) -> None:
-    left = SymbolTable([one for one in kernel.symbols._symbols if one.name != b"memory_cgrp_subsys"])
+    left = SymbolTable(one for one in symbols_of(kernel) if one[1] != b"memory_cgrp_subsys")
     charged = re.compile(rb"^(Charged .*)memcg (.*)$", re.MULTILINE)
     whole, unknown = (
         charged.findall(b"".join(MemoryCapture(one).page_owner())) for one in (kernel, kernel._replace(symbols=left))
@@ -146,7 +146,7 @@ def test_a_memory_cgroup_that_cannot_be_read_is_unknown_and_not_none(kernel: Ker
 
 def test_a_kernel_without_types() -> None:
     with pytest.raises(Problem, match=r"no types \(BTF\)") as caught:
-        types_in(small_kernel().image, SymbolTable([Symbol(1, b"_stext")]))
+        types_in(small_kernel().image, SymbolTable([(1, b"_stext")]))
     assert caught.value.hint is not None and "CONFIG_DEBUG_INFO_BTF=y" in caught.value.hint
 
 

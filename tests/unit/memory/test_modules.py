@@ -10,7 +10,7 @@ from spo_trace.memory.btf import Btf
 from spo_trace.memory.image import Image
 from spo_trace.memory.kernel import Kernel, Types
 from spo_trace.memory.modules import loaded_modules
-from spo_trace.memory.symbol_table import Symbol, SymbolTable
+from spo_trace.memory.symbol_table import SymbolTable
 from spo_trace.memory.vmcoreinfo import Vmcoreinfo
 from tests.unit.memory.btf_data import Builder
 
@@ -61,13 +61,13 @@ def kernel_with(*, new: bool, next_module: int = HEAD) -> Kernel:
     entries = [(0, 0, 0), (1, 1, TEXT + 0x10), (6, 1, TEXT + 0x100), (12, 2, 0xF000), (6, 0, TEXT + 0x200)]
     memory.put(SYMBOLS, b"".join(struct.pack("<IBBHQQ", name, 0, 0, section, at, 0) for name, section, at in entries))
     memory.put(STRINGS, NAMES)
-    return Kernel(memory, SymbolTable([Symbol(HEAD, b"modules")]), Types(Btf(b.data())))
+    return Kernel(memory, SymbolTable([(HEAD, b"modules")]), Types(Btf(b.data())))
 
 
 @pytest.mark.parametrize("new", [False, True])
 def test_frames_in_modules_are_printed_as_the_kernel_does(new: bool) -> None:
     kernel = kernel_with(new=new)
-    kernel.symbols.add(loaded_modules(kernel))
+    kernel.symbols.set_modules(loaded_modules(kernel))
     texts = [kernel.symbols.text(TEXT + at) for at in (0x14, 0x107, 0x250)]
     # An undefined symbol and one of data are no end of a function.
     assert texts == [b"init+0x4/0xf0 [loop]", b"ioctl+0x7/0x700 [loop]", b"ioctl+0x150/0x700 [loop]"]
@@ -76,7 +76,7 @@ def test_frames_in_modules_are_printed_as_the_kernel_does(new: bool) -> None:
 def test_a_list_without_an_end_is_left() -> None:
     found = loaded_modules(kernel_with(new=True, next_module=MODULE + LIST))
     assert {module.start for module in found} == {TEXT}
-    assert found[0].symbols[0] == Symbol(TEXT + 0x10, b"init", b"loop")
+    assert (found[0].name, found[0].symbols[0]) == (b"loop", (TEXT + 0x10, b"init"))
 
 
 def test_a_list_that_leaves_memory_keeps_what_was_read() -> None:

@@ -281,13 +281,14 @@ def test_debugfs_on_another_directory_is_found(collector: Command, tmp_path: Pat
 
 
 def test_processes_and_cgroups_are_listed(collector: Command, tmp_path: Path) -> None:
-    # GIVEN two processes, one of them a kernel thread, and nested cgroups
-    status = b"Name:\ta\\nb c\nUmask:\t0022\nPid:\t12\nVmSize:\t 5 kB\nVmSwap:\t      16 kB\n"
+    # GIVEN two processes, one of them a kernel thread and the other one with swap, and nested cgroups
+    status = b"Name:\ta\\nb c\nUmask:\t0022\nPid:\t12\nVmRSS:\t       5 kB\nVmSwap:\t      16 kB\n"
     process = b"12 (a) b c) S " + b" ".join(b"%d" % n for n in range(4, 60)) + b"\n"
     group = "sys/fs/cgroup"
     files = {
         "proc/12/status": status,
         "proc/12/stat": process,
+        "proc/12/smaps_rollup": b"1-2 ---p 0 0:0 0 [rollup]\nSwap:   16 kB\nSwapPss:      8 kB\n",
         "proc/12/cgroup": b"1:name=x:/no\n0::/a b/c\n",
         "proc/2/status": b"Name:\tkthreadd\nPid:\t2\n",
         "proc/2/stat": process.replace(b"12", b"2", 1),
@@ -302,13 +303,25 @@ def test_processes_and_cgroups_are_listed(collector: Command, tmp_path: Path) ->
     # THEN each has its lines
     processes = set(texts["processes"].split(b"\n\n")) - {b""}
     assert processes == {
-        b"Pid:\t12\nName:\ta\\nb c\nVmSwap:\t      16 kB\nStartTime:\t22\nCgroup:\t/a b/c",
+        b"Pid:\t12\nName:\ta\\nb c\nVmSwap:\t      16 kB\nSwapPss:      8 kB\nStartTime:\t22\nCgroup:\t/a b/c",
         b"Pid:\t2\nName:\tkthreadd\nStartTime:\t22",
     }
     inodes = {name: (root / group / name).stat().st_ino for name in ("", "a b", "a b/c")}
     assert sorted(texts["cgroups"].decode().splitlines()) == sorted(
         [f"{inodes['']} - /", f"{inodes['a b']} 4096 /a b", f"{inodes['a b/c']} 0 /a b/c"]
     )
+
+
+@pytest.mark.parametrize(
+    ("resident", "swap", "is_read"), [(1048576 - 16, 16, True), (1048576 - 12, 16, False), (5, 0, False), (0, 16, True)]
+)
+def test_page_tables_of_large_processes_are_not_walked(
+    collector: Command, tmp_path: Path, resident: int, swap: int, is_read: bool
+) -> None:
+    status = b"Name:\ta\n" + (b"VmRSS:\t%8d kB\n" % resident if resident else b"") + b"VmSwap:\t%8d kB\n" % swap
+    files = {"proc/12/status": status, "proc/12/smaps_rollup": b"SwapPss:      8 kB\n"}
+    texts = texts_of(taken(collector, tree(tmp_path / "root", {**FILES, **files}), tmp_path / "made"))
+    assert (b"SwapPss:      8 kB" in texts["processes"]) == is_read
 
 
 def test_stacks_that_block_are_left_out(collector: Command, tmp_path: Path) -> None:

@@ -39,6 +39,20 @@ def test_every_record() -> None:
     assert set(scratch_directory().iterdir()) == before
 
 
+def test_memory_is_given_back_between_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    released: list[int] = []
+
+    class Pool:
+        def release_unused(self) -> None:
+            # The sample's snapshot is gone already.
+            released.append(len(list(scratch_directory().iterdir())))
+
+    before = len(list(scratch_directory().iterdir()))
+    monkeypatch.setattr("pyarrow.default_memory_pool", Pool)
+    assert len(list(take_samples([at(100), at(160)], Question.of(["comm"])))) == 2
+    assert released == [before, before]
+
+
 def test_the_kernels_counts() -> None:
     (sample,) = take_samples([at(1, {**FILES, "show_stacks": COUNTS})], Question.of(["category"]))
     assert (sample.method, sample.method_reason) == ("counts", MethodReason.COUNTS_SUFFICE)

@@ -48,6 +48,7 @@ MACHINE = MachineFacts(
     vmstat={"nr_mlock": -1},
     buddyinfo=[FreeBlocks(node=0, name="DMA", blocks=[1, 0, 3])],
     processes={1: 5, 4194303: 123456},
+    processors=2,
 )
 COUNTS = FileCounts(
     records=3,
@@ -205,6 +206,8 @@ def changed(path: str, value: object) -> bytes:
         (b"{}", "schema_version is missing"),
         (b'{"schema_version": 1}', "files is missing"),
         (changed("processes", {"self": 1}), "processes.self is not the start time of a process"),
+        (changed("processors", 0), "processors is not a whole number from 1 to 8192"),
+        (changed("processors", 1 << 40), "processors is not a whole number from 1 to 8192"),
         (changed("processes", {"1": -1}), "processes.1 is not a whole number from 0 to 10**17"),
         (changed("buddyinfo.0.blocks", [-1]), "buddyinfo[0].blocks is not a whole number from 0 to 10**17"),
         (changed("buddyinfo.0.blocks", [1] * 24), "buddyinfo[0].blocks is not a list of at most 23 numbers"),

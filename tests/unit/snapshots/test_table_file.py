@@ -167,3 +167,35 @@ def test_a_system_without_dev_fd_or_proc(snap: Snapshot, tmp_path: Path, monkeyp
     with pytest.raises(SpoTraceError, match="there is neither") as caught:
         snap.read("pages", ["order"])
     assert "damaged" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "said"),
+    [
+        ("processes", "swap_bytes", -1, "-1 is less than 0"),
+        ("processes", "swap_share_bytes", 1 << 53, "exceeds"),
+        ("processes", "swap_bytes", 1 << 52, "the rows add up to more memory than any machine has"),
+        ("cgroups", "swap_bytes", 1 << 52, "the rows add up to more memory than any machine has"),
+        ("slab_caches", "slabs", 1 << 39, "the rows add up to more memory than any machine has"),
+        ("slab_caches", "pages_per_slab", 1 << 40, "the rows add up to more memory than any machine has"),
+        ("slab_caches", "objects", -5, "-5 is less than 0"),
+        ("slab_caches", "slab_cache", "x" * 9000, "a text has more than"),
+    ],
+)
+def test_amounts_that_no_machine_has_are_damage(
+    tmp_path: Path, table: str, column: str, value: object, said: str
+) -> None:
+    # GIVEN a snapshot with two rows in each table of the machine, and one wrong value in both
+    listed = b"".join(b"Pid:\t%d\nName:\tkthreadd\nVmSwap:\t4 kB\nSwapPss: 4 kB\n\n" % pid for pid in (2, 3))
+    slabs = b"slabinfo - version: 2.1\n" + 2 * b"x 1 1 8 512 8 : tunables 0 0 0 : slabdata 1 1 0\n"
+    files = {"processes": listed, "cgroups": b"1 4 /a\n2 4 /b\n", "slabinfo": slabs}
+    snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": page(), **files})
+    assert len(snap.read(table)) == 2
+
+    def wrong(found: pa.Table) -> pa.Table:
+        at, kind = found.schema.get_field_index(column), found.schema.field(column).type
+        return found.set_column(at, column, pa.array([value, value], kind))
+
+    change_table(snap.path, table, wrong)
+    with pytest.raises(SpoTraceError, match=rf"{table}\.parquet: .*{said}"):
+        Snapshot(snap.path).read(table, [column])

@@ -4,6 +4,8 @@
 import gc
 import shutil
 import weakref
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from spo_trace.formats.reasons import Skipped
 from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText
 from spo_trace.memory.image import Image
 from spo_trace.memory.kernel import Kernel
+from spo_trace.memory.planner import Planner
 from spo_trace.memory.swap_layout import find_swap_owners
 from spo_trace.sources import collected_memory
 from spo_trace.sources.collected_memory import CollectedMemory
@@ -34,13 +37,25 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     return compile_collector(tmp_path_factory.mktemp("collector") / "spo-collect")
 
 
+class FakePlanner(Planner):
+    """Take a kernel for the running one."""
+
+    def __init__(self, kernel: Callable[[], Kernel]) -> None:
+        super().__init__()
+        self._kernel = kernel
+
+    def kernel(self, images: ExitStack, pageblock_order: int | None) -> Kernel:
+        """Return the kernel."""
+        return self._kernel()
+
+
 def source_of(
     program: tuple[str, ...], dump: Dump, place: Path, monkeypatch: pytest.MonkeyPatch, plan: bytes | None = None
 ) -> CollectedMemory:
     """Collect the owners in a dump's memory, and return the source."""
     root = kcore_tree(place / "root", dump)
     read_rows(program, root, plan or plan_of(root), place / "capture")
-    monkeypatch.setattr(collected_memory, "running_kernel", lambda images: (kernel_with(dump), None))
+    monkeypatch.setattr(collected_memory, "Planner", lambda: FakePlanner(lambda: kernel_with(dump)))
     return CollectedMemory(place / "capture")
 
 
@@ -120,10 +135,10 @@ def test_damaged_memory_of_this_machine_has_another_hint_than_a_dump(
     # GIVEN rows that the collector wrote, and a kernel whose structures are not where they were
     source = source_of(program, small_dump(), tmp_path, monkeypatch)
 
-    def damaged(*_: object) -> None:
+    def damaged() -> Kernel:
         raise ValueError("offset 12 is outside of it")
 
-    monkeypatch.setattr(collected_memory, "running_kernel", damaged)
+    source._planner = FakePlanner(damaged)
     # WHEN its owners are printed
     with pytest.raises(SpoTraceError, match="kernel memory: the memory is damaged") as raised:
         source.open("page_owner")
@@ -134,16 +149,16 @@ def test_damaged_memory_of_this_machine_has_another_hint_than_a_dump(
 def test_the_kernel_is_given_up_with_the_source(
     program: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # GIVEN a kernel that no cycle of references keeps: watch reads it anew for each sample
+    # GIVEN a kernel that no cycle of references keeps: watch opens its memory anew for each sample
     images: list[weakref.ref[Image]] = []
     source = source_of(program, small_dump(), tmp_path, monkeypatch)
 
-    def running(_: object) -> tuple[Kernel, None]:
+    def running() -> Kernel:
         kernel = kernel_with(small_dump())
         images.append(weakref.ref(kernel.image))
-        return kernel, None
+        return kernel
 
-    monkeypatch.setattr(collected_memory, "running_kernel", running)
+    source._planner = FakePlanner(running)
     gc.disable()
     try:
         # WHEN all its texts have been read

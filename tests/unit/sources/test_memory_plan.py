@@ -2,12 +2,15 @@
 """The choice between memory and text: by the answer of the process that makes the plan."""
 
 import os
+import struct
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.memory.planner import Answer, Planner
 from spo_trace.snapshots.method import Method
 from spo_trace.sources import bare_python, memory_plan
 from spo_trace.sources.memory_plan import Choice, check_method, choose_method, chosen, plan_in
@@ -94,6 +97,51 @@ def test_without_the_compiled_collector_text_is_read(
 def test_text_asks_nobody(into: int, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, "raise SystemExit")
     assert choose_method("text", ROOT, into) == Choice()
+
+
+class FakePlanner(Planner):
+    """Give an answer without looking at this machine."""
+
+    def __init__(self, answer: Answer | Exception) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def plan(self, fd: int, page_owner: str) -> Answer:
+        """Write a plan, and return the answer or raise it."""
+        os.write(fd, page_owner.encode())
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_plan, "PATH", Path("/bin/sh"))
+
+
+@pytest.mark.usefixtures("compiled")
+def test_the_planner_of_a_series_is_asked_in_this_process(into: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", None)
+    choice = choose_method("auto", ROOT, into, FakePlanner(("compared", "48")))
+    assert choice == Choice(Method.MEMORY, 48, pid=os.getpid())
+    plan = plan_in(into, choice)
+    assert plan is not None and Path(plan).read_text().endswith("/page_owner")
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (("problem", "no BPF here", ""), "no BPF here"),
+        (("different", "PFN 0x1: pid"), "does not agree with debugfs (PFN 0x1: pid)"),
+        (struct.error("unpack requires a buffer"), "where it keeps them was not found: unpack requires a buffer"),
+        (OSError(5, "Input/output error"), "was not found: [Errno 5] Input/output error"),
+    ],
+)
+def test_a_series_reads_text_if_its_planner_finds_nothing(into: int, answer: Answer | Exception, why: str) -> None:
+    choice = choose_method("auto", ROOT, into, FakePlanner(answer))
+    assert choice.method is Method.TEXT
+    assert choice.why is not None and choice.why.endswith(why)
 
 
 def test_a_tree_of_files_has_no_memory(into: int, tmp_path: Path) -> None:

@@ -9,12 +9,19 @@ from unittest.mock import patch
 import pytest
 
 from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.sources.live import LiveSource
 from spo_trace.sources.series import choose_series, paced
 from tests.support import CARRIED, FakeSource, capture, page
 
 
 def test_this_machine_is_an_endless_series() -> None:
-    assert [source.kind for source in islice(choose_series(None, []), 3)] == ["live"] * 3
+    sources = list(islice(choose_series(None, []), 3))
+    assert [source.kind for source in sources] == ["live"] * 3
+    # They share what does not change of the kernel; another series has its own.
+    planners = {id(source.request.planner) for source in sources if isinstance(source, LiveSource)}
+    (other,) = islice(choose_series(None, []), 1)
+    assert isinstance(other, LiveSource) and other.request.planner is not None
+    assert len(planners) == 1 and id(other.request.planner) not in planners
 
 
 def test_captures_and_directories_of_them(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The colours of categories in HTML reports: one for each, which can be told apart and leave labels legible."""
+"""The colours of HTML reports: one for each meaning, which can be told apart and leave labels legible."""
 
 import re
 from importlib import resources
@@ -15,10 +15,18 @@ LEGIBLE = 4.5
 APART = 12.0
 
 
+# Of owners (all categories together), and of frames that a search finds.
+OTHERS = ("owner", "hit")
+
+
+def css() -> str:
+    return resources.files("spo_trace.reporters.html").joinpath("style.css").read_text()
+
+
 def colours() -> dict[str, str]:
-    css = resources.files("spo_trace.reporters.html").joinpath("style.css").read_text()
     names = {category: category.replace(" ", "-").replace("/shmem", "") for category in CATEGORIES}
-    return {category: found[1] for category, name in names.items() if (found := re.search(rf"--{name}: (#\w+);", css))}
+    names |= {name: name for name in OTHERS}
+    return {meaning: found[1] for meaning, name in names.items() if (found := re.search(rf"--{name}: (#\w+);", css()))}
 
 
 def linear(colour: str) -> list[float]:
@@ -52,8 +60,10 @@ def difference(one: str, other: str) -> float:
     return float(sum((a - b) ** 2 for a, b in zip(lab(one), lab(other), strict=True)) ** 0.5)
 
 
-def test_each_category_has_a_colour() -> None:
-    assert set(colours()) == set(CATEGORIES)
+def test_each_meaning_has_a_colour() -> None:
+    assert set(colours()) == {*CATEGORIES, *OTHERS}
+    # AND each colour that is used is defined
+    assert set(re.findall(r"var\(--([\w-]+)\)", css())) - {"in-swap"} <= set(re.findall(r"--([\w-]+):", css()))
 
 
 def test_labels_are_legible() -> None:
@@ -61,6 +71,6 @@ def test_labels_are_legible() -> None:
     assert {name: ratio for name, ratio in ratios.items() if ratio < LEGIBLE} == {}
 
 
-def test_categories_can_be_told_apart() -> None:
+def test_meanings_can_be_told_apart() -> None:
     pairs = {(a, b): difference(one, other) for (a, one), (b, other) in combinations(colours().items(), 2)}
     assert {pair: apart for pair, apart in pairs.items() if apart < APART} == {}

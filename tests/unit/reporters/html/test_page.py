@@ -129,6 +129,7 @@ def test_the_data_of_a_report() -> None:
         "caller": ["in", "in"],
         "callsite": [EVIL, "in"],
         "module": [EVIL, "vmlinux"],
+        "plumbing": [[0, 0], [0, 0]],
     }
     assert data["comms"] == [EVIL, "(unknown comm)"]
     assert data["rows"] == [[0, 0, 4096, 8192, 4096], [1, 1, 1 << 60, 0, 0]]
