@@ -30,6 +30,8 @@ COMMANDS = {
     "watch": ("watch --backend simulator --from leak --count 3 --record minutes", ["minutes"]),
     "explain": ("explain capture -o a.txt", ["a.txt"]),
     "report": ("report capture -o a.csv --html a.html", ["a.csv", "a.html"]),
+    "blockers": ("blockers capture -o b.csv", ["b.csv"]),
+    "page": ("page 0x100 capture -o p.json", ["p.json"]),
     "diff": ("diff capture capture -o a.md --html a.html", ["a.md", "a.html"]),
     "trend": ("trend minutes -o a.json --plot a.svg", ["a.json", "a.svg"]),
     "verify": ("verify capture --only memory -o a.txt", ["a.txt"]),
