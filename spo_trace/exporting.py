@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from spo_trace.analysis.ages import AGES, ages
+from spo_trace.analysis.aggregate_keys import check_answered
 from spo_trace.analysis.attribution import attribute, record_columns
 from spo_trace.analysis.balance import BALANCE_COLUMNS
 from spo_trace.analysis.diff import diff, relate
@@ -16,7 +17,10 @@ from spo_trace.analysis.known_keys import unknown_amounts
 from spo_trace.analysis.notes import Note
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.records import record_tables, records_schema, text_frames
+from spo_trace.analysis.site_stacks import site_owners, site_stacks
+from spo_trace.analysis.sites import site_notes
 from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
+from spo_trace.analysis.stack_keys import known_frames
 from spo_trace.analysis.swap_least import least_notes, swap_least
 from spo_trace.analysis.totals import totals
 from spo_trace.analysis.verdicts import verified
@@ -34,6 +38,7 @@ from spo_trace.version import __version__
 
 __all__ = ["export", "export_diff", "html_columns"]
 
+_PROFILES = ("folded", "speedscope", "pprof")
 # Owners of unknown swap that an HTML report names.
 _MOST_LEAST = 20
 
@@ -50,9 +55,12 @@ def export(
 ) -> None:
     """Write the records that match the question's condition to `outfile` (UTF-8; pprof and parquet to its `.buffer`).
 
+    Raise SpoTraceError if a profile is asked for of an aggregate without stacks.
     `format`, `weight` and `csv_safe` as for `spo.export`; each format has its own keys. `found`: the findings of
     an HTML report.
     """
+    if format in _PROFILES:
+        check_answered(snap, question.grouped_by(["stack"]))
     match format:
         case "folded":
             from spo_trace.reporters.folded import render_folded
@@ -118,30 +126,40 @@ def _export_html(snap: Snapshot, outfile: TextIO, question: Question, found: Exp
     from spo_trace.reporters.html.report import ReportTables, render_report
 
     snap = in_memory(snap, html_columns(question))
-    tables = ReportTables(
-        attribute(snap, question.grouped_by(STACK_KEYS)),
-        attribute(snap, question.grouped_by(["memcg", "comm"])),
-        ages(snap, question.grouped_by(["comm"])),
-        _balance(snap) if question.condition.text is None else None,
-        AGES,
-        CATEGORIES,
-    )
+    has_owners = snap.meta.has_owners
+    stacks, owners, aged = _owners(snap, question) if has_owners else _sites(snap)
+    notes = _notes(snap, question, stacks)
+    balance = _balance(snap) if question.condition.text is None else None
+    tables = ReportTables(stacks, owners, aged, balance, AGES, CATEGORIES)
     render_report(
         tables,
         outfile,
         title=f"Memory of {_machine(snap)}",
         facts=_facts(snap, question.condition),
         findings="" if found is None else html(found),
-        notes=[note.text for note in _notes(snap, question, tables.stacks)],
+        notes=[note.text for note in (*input_notes(snap), *notes)],
         version=__version__,
-        unknown=unknown_amounts(snap, question.condition),
-        least=_least(snap, question),
+        unknown=unknown_amounts(snap, question.condition) if has_owners else ["swap"],
+        least=_least(snap, question) if has_owners else {},
     )
 
 
+# The tables of owners, by stack, by memory cgroup, and by age.
+def _owners(snap: Snapshot, question: Question) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    stacks = attribute(snap, question.grouped_by(STACK_KEYS))
+    stacks["stack"] = known_frames(stacks["stack"])
+    return stacks, attribute(snap, question.grouped_by(["memcg", "comm"])), ages(snap, question.grouped_by(["comm"]))
+
+
+def _sites(snap: Snapshot) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    stacks = site_stacks(snap)
+    return stacks, site_owners(stacks, ["memcg", "comm"]), site_owners(stacks, ["comm", "age_from"])
+
+
 def _notes(snap: Snapshot, question: Question, table: pd.DataFrame) -> list[Note]:
-    notes = [*input_notes(snap), *snapshot_notes(snap, question, totals(table))]
-    return [*notes, *least_notes(snap, question.grouped_by(["comm"]))]
+    if not snap.meta.has_owners:
+        return site_notes(snap, totals(table))
+    return [*snapshot_notes(snap, question, totals(table)), *least_notes(snap, question.grouped_by(["comm"]))]
 
 
 def _least(snap: Snapshot, question: Question) -> dict[str, list[tuple[str, int]]]:
@@ -173,6 +191,8 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *
     explained = question.condition.text is None and (relation.seconds or 0) >= 0
     a, b = (in_memory(snap, html_columns(question, explained=explained)) for snap in (a, b))
     table = diff(a, b, question.grouped_by(STACK_KEYS))
+    if "stack" in table:
+        table["stack"] = known_frames(table["stack"])
     notes = [*relation_notes(a, b, question, relation, totals(table)), *matched_notes(table, a, b, relation)]
     for side, snap in (("A", a), ("B", b)):
         notes += [*input_notes(snap, side), *placeholder_notes(snap, side)]

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What an aggregate can be asked about: the keys that it contains."""
 
+from dataclasses import replace
+
+from spo_trace import schema
 from spo_trace.analysis.keys import COUNTED_APART, SITE, Absent, Key, key_of
+from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.reclaimable import RECLAIMABLE
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["aggregate_has", "check_answered", "usual_key"]
+__all__ = ["aggregate_has", "check_answered", "usual_key", "usual_key_notes", "with_usual_key"]
 
 # Keys that an error suggests, if the aggregate has them.
 _SUGGESTED = (
@@ -34,19 +38,49 @@ def check_answered(snap: Snapshot, question: Question, *others: str) -> None:
         return
     known = [name for name in _SUGGESTED if aggregate_has(snap, key_of(name))]
     hint = (Argument("by", known[0]), f": it has {', '.join(known)}") if known else "it has only totals"
-    raise SpoTraceError(
-        f"{snap.path.name.removesuffix('.spo')} has no {' and no '.join(lacking)}: it is {kind.shown}", hint=hint
-    )
+    raise SpoTraceError(f"{_name(snap)} has no {' and no '.join(lacking)}: it is {kind.shown}", hint=hint)
 
 
-def usual_key(snap: Snapshot) -> str:
-    """Return the key to show a snapshot by if nothing else is asked: comm, or the first that an aggregate has.
+def with_usual_key(question: Question, *snaps: Snapshot) -> Question:
+    """Return the question with the usual key of all `snaps` if no keys were asked for, and its order is not one."""
+    if not question.is_open or question.sort in question.keys:
+        return question
+    key = usual_key(*snaps)
+    # A condition selects owners, and sites are counted apart from them.
+    return question if key == SITE and question.condition.text is not None else replace(question, keys=[key])
+
+
+def usual_key(*snaps: Snapshot) -> str:
+    """Return the key to show snapshots by if nothing else is asked: comm, or the first one that all of them have.
 
     Without owners, it is the site.
     """
-    if snap.meta.aggregate is None:
-        return "comm" if snap.meta.has_owners else SITE
-    return next((name for name in _SUGGESTED if aggregate_has(snap, key_of(name))), "comm")
+    if not all(snap.meta.has_owners for snap in snaps):
+        return SITE
+    return next((name for name in _SUGGESTED if all(_has(snap, name) for snap in snaps)), "comm")
+
+
+def usual_key_notes(question: Question, *snaps: Snapshot) -> list[Note]:
+    """Return a note on the key that `with_usual_key` chose, if it is not comm."""
+    if not question.is_open or question.keys == ["comm"]:
+        return []
+    (key,) = question.keys
+    snap = next(snap for snap in snaps if key == SITE or not _has(snap, "comm"))
+    kind = snap.meta.aggregate
+    what = f"it is {kind.shown}" if kind else "it has no owners, only what the kernel counts by site"
+    return [Note(NoteCode.USUAL_KEY, f"By {key}, because {_name(snap)} has no comm: {what}")]
+
+
+def _name(snap: Snapshot) -> str:
+    return snap.path.name.removesuffix(".spo")
+
+
+# A list of pages has a row ? for what its kernel does not print.
+def _has(snap: Snapshot, name: str) -> bool:
+    key = key_of(name)
+    if snap.meta.aggregate is not None:
+        return aggregate_has(snap, key)
+    return key.of_stack or key.pages in schema.PAGES.names
 
 
 def aggregate_has(snap: Snapshot, key: Key) -> bool:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from spo_trace.analysis.aggregate_keys import check_answered
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.order import Orders, sort_rows
@@ -88,9 +89,10 @@ def find_blockers(snap: Snapshot, question: Question, purpose: Purpose) -> Block
 
     Raise SpoTraceError if the size of a block or the owners of memory are unknown.
     """
-    check_known(snap, [purpose.place])
     if "mem" in snap.meta.unknown_amounts:
         raise SpoTraceError("the owners of memory are unknown: there is no page_owner", hint="give a snapshot with it")
+    check_answered(snap, question, "pfn")
+    check_known(snap, [purpose.place])
     unmovable = " and ".join(f"({text})" for text in (UNMOVABLE, _ONLY.get(purpose)) if text)
     blocks = _blocks(snap, unmovable, purpose)
     condition = question.condition.text

@@ -46,6 +46,7 @@ class NoteCode(StrEnum):
     NO_BLOCKERS = "no-blockers"
     NOT_PLACED = "not-placed"
     SITES_INEXACT = "sites-inexact"
+    USUAL_KEY = "usual-key"
 
 
 class Note(NamedTuple):

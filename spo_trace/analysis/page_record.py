@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from spo_trace.analysis.aggregate_keys import check_answered
 from spo_trace.analysis.place_keys import PLACES
 from spo_trace.analysis.places import place_pages
+from spo_trace.analysis.question import Question
 from spo_trace.analysis.records import memory_rows
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.arrays import missing_of, values_of
@@ -39,8 +41,11 @@ def page_record(snap: Snapshot, pfn: int) -> pd.DataFrame:
 
     Columns: pfn, head_pfn and pages (of the allocation), pageblock and memory_block (of the page itself; NA if their
     size is unknown), then the columns of the flat table of `export` for memory. Raise SpoTraceError, with what is known
-    of the page, if no record contains it.
+    of the page, if no record contains it, or if the snapshot has no pages.
     """
+    check_answered(snap, Question.of(["pfn"]))
+    if "mem" in snap.meta.unknown_amounts:
+        raise SpoTraceError("the owners of memory are unknown: there is no page_owner", hint="give a snapshot with it")
     for batch in snap.batches("pages", _BATCH):
         row = _row_with(batch, pfn)
         if row is not None:

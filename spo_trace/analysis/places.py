@@ -14,7 +14,7 @@ from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.limits import MAX_MEMORY_BYTES, MAX_SPLIT_ROWS
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["ROW", "Places", "check_known", "head_places", "place_pages"]
+__all__ = ["ROW", "Places", "check_known", "head_places", "place_pages", "why_unknown"]
 
 # The column with the position of the row that a row is a part of.
 ROW = "row"
@@ -51,9 +51,14 @@ def check_known(snap: Snapshot, names: Iterable[str]) -> None:
     for name in names:
         if key_of(name).of_place and place_pages(snap, name) is None:
             raise SpoTraceError(
-                f"the size of a {name.replace('_', ' ')} is unknown in {snap.path.name}: {_SOURCES[name]}",
+                f"the size of a {name.replace('_', ' ')} is unknown in {snap.path.name}: {why_unknown(name)}",
                 hint=f"a capture of `spo-trace snapshot` or spo-collect has it; {RANGE}_128M has a given size",
             )
+
+
+def why_unknown(name: str) -> str:
+    """Return why the size of a pageblock or a memory block is unknown if it is."""
+    return _SOURCES[name]
 
 
 class Places:

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.compressed_swap import compressed_swap
+from spo_trace.analysis.keys import key_of
 from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys, unselected
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
+from spo_trace.analysis.places import why_unknown
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.shared_names import shared_name_notes
 from spo_trace.analysis.shortcomings import shortcomings
@@ -91,8 +93,13 @@ def key_notes(snap: Snapshot, question: Question, side: str = "") -> Iterator[No
     for table, amount in AMOUNT_OF.items():
         if amount in snap.meta.unknown_amounts or table in {one.table for one in left_out}:
             continue
-        if keys := unknown_keys(snap, table, question.keys):
-            yield key_unknown_note(table, keys, prefix)
+        keys = unknown_keys(snap, table, question.keys)
+        sizes = [key for key in keys if key_of(key).of_place and table == "pages"]
+        for key in sizes:
+            text = f"{prefix}The size of a {key.replace('_', ' ')} is unknown: {why_unknown(key)}"
+            yield Note(NoteCode.KEY_UNKNOWN, text)
+        if others := [key for key in keys if key not in sizes]:
+            yield key_unknown_note(table, others, prefix)
 
 
 def key_unknown_note(table: str, keys: Sequence[str], prefix: str = "") -> Note:

@@ -9,7 +9,7 @@ from spo_trace.stacks.frames import function_name
 from spo_trace.stacks.meaning import call_site
 from spo_trace.stacks.text import join_frames
 
-__all__ = ["is_known", "stack_column", "stack_text"]
+__all__ = ["is_known", "known_frames", "stack_column", "stack_text"]
 
 _NO_STACK = "(no stack)"
 _HANDLE = "(handle "
@@ -33,6 +33,11 @@ def stack_text(stacks: pd.DataFrame, key: str) -> pd.Series:
     """Return `stack_column` with frames as text, joined by `join_frames`."""
     column = stack_column(stacks, key)
     return pd.Series([join_frames(frames) for frames in column], dtype="str") if _is_frames(key) else column
+
+
+def known_frames(column: pd.Series) -> pd.Series:
+    """Return the key `stack` of rows, with the frame `(no stack)` where the stack is unknown."""
+    return column.map(lambda frames: frames if isinstance(frames, tuple) else (_NO_STACK,))
 
 
 def is_known(frames: Sequence[str]) -> bool:

@@ -36,9 +36,11 @@ __all__ = [
 ]
 
 
-def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: str | None = None) -> "Table":
+def attribute(snap: SnapshotLike, by: str | Iterable[str] | None = None, *, where: str | None = None) -> "Table":
     """Attribute a snapshot's memory and swap to each combination of the keys `by`, largest total first.
 
+    The default of `by` is comm; for an aggregate without it, the first of event, caller, stack, … that it has; for
+    /proc/allocinfo alone, site.
     Columns: the keys and key_known, then mem_pages (base pages: the sum of 2**order), swap_pages (swap entries),
     swap_cache_pages (pages in memory that also hold a swap entry), the same three in bytes, total_bytes (memory + swap
     − swap cache) and share (of the total, 0 to 1). A key that is missing (NA) is unknown if key_known is false: the
@@ -53,12 +55,13 @@ def attribute(snap: SnapshotLike, by: str | Iterable[str] = "comm", *, where: st
        comm  mem_pages  swap_pages
     0  huge        512         512
     """
-    from spo_trace.analysis.aggregate_keys import check_answered
+    from spo_trace.analysis.aggregate_keys import check_answered, with_usual_key
     from spo_trace.analysis.question import Question
     from spo_trace.analysis.swap_least import attribute_with_least as analysis
     from spo_trace.reporters.notebook import Table
 
-    question, of = Question.of(by, where), opened(snap)
+    of = opened(snap)
+    question = with_usual_key(Question.of(by, where), of)
     check_answered(of, question)
     return Table(analysis(of, question))
 
@@ -127,12 +130,12 @@ def verdicts(snap: SnapshotLike, *, parts: Iterable[str] = (), tolerance: float 
 def diff(
     a: SnapshotLike,
     b: SnapshotLike,
-    by: str | Iterable[str] = "comm",
+    by: str | Iterable[str] | None = None,
     *,
     where: str | None = None,
     sort: str = "change",
 ) -> "Table":
-    """Compare the attribution of `b` with that of `a`, largest change first.
+    """Compare the attribution of `b` with that of `a`, largest change first; the default of `by` is as for `attribute`.
 
     Columns: the keys and key_known (see `attribute`), then mem_bytes, swap_bytes, swap_cache_bytes and total_bytes
     (memory + swap − swap cache) each as `_a`, `_b` and `_delta`, then `rate` (of the total, bytes per second) if both
@@ -147,7 +150,7 @@ def diff(
          comm  total_bytes_delta
     0  noswap           12607488
     """
-    from spo_trace.analysis.aggregate_keys import check_answered
+    from spo_trace.analysis.aggregate_keys import check_answered, with_usual_key
     from spo_trace.analysis.diff import diff as analysis
     from spo_trace.analysis.diff_order import DIFF_ORDERS
     from spo_trace.analysis.question import Question
@@ -155,6 +158,7 @@ def diff(
 
     question = Question.of(by, where, sort=sort, orders=DIFF_ORDERS)
     sides = opened(a, "a"), opened(b, "b")
+    question = with_usual_key(question, *sides)
     for side in sides:
         check_answered(side, question)
     return Table(analysis(*sides, question))

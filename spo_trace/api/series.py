@@ -17,6 +17,7 @@ from spo_trace.sampling.method import checked_method
 from spo_trace.sampling.recording import Recording
 from spo_trace.sampling.samples import Sample, take_samples
 from spo_trace.sampling.series import Samples, Series, open_series
+from spo_trace.sampling.usual_key import with_key_of_samples
 from spo_trace.snapshots.page_size import parse_page_size
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.backends import STACKS_TIMEOUT
@@ -27,7 +28,7 @@ __all__ = ["series", "trend", "watch", "watch_question"]
 
 
 def watch(
-    by: str | Sequence[str] = "comm",
+    by: str | Sequence[str] | None = None,
     *,
     where: str | None = None,
     method: str = "auto",
@@ -54,13 +55,15 @@ def watch(
     the machine, if the captures do not contain it. `record`: a directory to store each sample in, for `series` and
     `trend`; `owner` and `mode` as for `snapshot`.
 
+    The default of `by` is comm, or what an aggregate has in its place (see `attribute`).
+
     >>> for sample in spo.watch("caller", from_="leak", backend="simulator", count=2):
     ...     print(f"{sample.seconds:.0f} s: {sample.table['caller'][0]}")
     0 s: __handle_mm_fault
     60 s: __handle_mm_fault
     """
     return watch_question(
-        Question.of(by, where),
+        with_key_of_samples(Question.of(by, where), backend, as_list(from_)),
         method=method,
         interval=interval,
         count=count,

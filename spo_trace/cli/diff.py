@@ -64,7 +64,7 @@ def command(
     to = document.target(html)
     check_html(html, document.output, force=document.force)
     limit = _limit(fail_above)
-    from spo_trace.analysis.aggregate_keys import check_answered
+    from spo_trace.analysis.aggregate_keys import check_answered, usual_key_notes, with_usual_key
     from spo_trace.analysis.diff import diff, relate
     from spo_trace.analysis.diff_notes import relation_notes
     from spo_trace.analysis.diff_order import DIFF_ORDERS
@@ -74,6 +74,7 @@ def command(
 
     question = asked.question(sort, DIFF_ORDERS)
     snap_a, snap_b = open_snapshot(a, page_size=page_size), open_snapshot(b, page_size=page_size)
+    question = with_usual_key(question, snap_a, snap_b)
     for snap in (snap_a, snap_b):
         check_answered(snap, question)
     if html:
@@ -82,7 +83,8 @@ def command(
     table = diff(snap_a, snap_b, question)
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)
-    related = relation_notes(snap_a, snap_b, question, relation, totals(table))
+    related = usual_key_notes(question, snap_a, snap_b)
+    related += relation_notes(snap_a, snap_b, question, relation, totals(table))
     print_notes(related, to)
     notes = [*no_match_notes(question.condition, found=len(table) > 0), *_notes(table, snap_a, snap_b, relation)]
     _show(table, to, notes, printed=[*_input_notes(snap_a, snap_b), *related], top=question.top)

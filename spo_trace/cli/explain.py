@@ -57,7 +57,8 @@ def command(
 ) -> None:
     """Explain what stands out: at most seven findings, with their evidence.
 
-    SNAPSHOT may also be a recording (of watch --record): then the findings are what grows steadily in it. Each finding
+    SNAPSHOT may also be a recording (of watch --record), or a directory of snapshots or aggregates: then the findings
+    are what grows steadily in it. Each finding
     is a sentence, the command that shows the evidence, and a possible action. The last line names rules that could not
     be checked, because the input lacks something.
 
@@ -83,9 +84,9 @@ def command(
 def _explained(snapshot: str, other: str | None, page_size: int | None) -> "Explanation":
     import spo_trace as spo
     from spo_trace.findings.explain import explained_columns
-    from spo_trace.sampling.recording import is_recording
+    from spo_trace.sampling.series import is_series
 
-    if Path(snapshot).is_dir() and is_recording(Path(snapshot)):
+    if is_series(Path(snapshot)):
         return spo.explain(snapshot, other)
     columns = explained_columns("pages")
     snaps = [

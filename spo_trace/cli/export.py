@@ -75,8 +75,11 @@ def command(
 
     question = Question.of([], condition_of(where))
     snap = open_snapshot(snapshot, page_size=page_size)
-    total = totals(attribute(snap, question))
-    notes = [*snapshot_notes(snap, question, total), *no_match_notes(question.condition, found=has_any(total))]
+    notes = []
+    # An HTML report on sites alone has its notes in the page.
+    if snap.meta.has_owners or format != "html":
+        total = totals(attribute(snap, question))
+        notes = [*snapshot_notes(snap, question, total), *no_match_notes(question.condition, found=has_any(total))]
     for one in notes:
         (warn if one.warning else note)(one.text)
     found = explain(snap, snapshot) if format == "html" and not where else None

@@ -99,7 +99,7 @@ By = Annotated[
         shows="KEYS",
         help=f"Keys to group by, separated by commas: {', '.join(COMMON_KEYS)} (the swap type), pfn_range_64M (or "
         "another size), or any other column (see docs/keys.md). Or alone: site, the place in the kernel's source "
-        "(/proc/allocinfo), or slab_cache (/proc/slabinfo). Default: comm.",
+        "(/proc/allocinfo), or slab_cache (/proc/slabinfo). Default: comm, or the first key that an aggregate has.",
         values=COMMON_KEYS,
     ),
 ]
@@ -223,9 +223,9 @@ Backend = Annotated[
 ]
 
 
-def keys_of(by: list[str] | None) -> list[str]:
-    """Return the keys of --by, which may contain commas and may be repeated."""
-    return [key.strip() for part in by or ["comm"] for key in part.split(",") if key.strip()]
+def keys_of(by: list[str] | None) -> list[str] | None:
+    """Return the keys of --by, which may contain commas and may be repeated; None if it was not given."""
+    return None if not by else [key.strip() for part in by for key in part.split(",") if key.strip()]
 
 
 def condition_of(where: list[str] | None) -> str | None:

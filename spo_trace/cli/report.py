@@ -49,7 +49,7 @@ def command(
     """
     to = document.target(html)
     check_html(html, document.output, force=document.force)
-    from spo_trace.analysis.aggregate_keys import check_answered
+    from spo_trace.analysis.aggregate_keys import check_answered, usual_key_notes, with_usual_key
     from spo_trace.analysis.attribution import ORDERS, record_columns
     from spo_trace.analysis.counted_apart import apart_notes, is_counted_apart
     from spo_trace.analysis.shared_names import name_columns
@@ -70,11 +70,12 @@ def command(
     snap = open_snapshot(snapshot, columns, page_size=page_size)
     if html:
         snap = in_memory(snap, html_columns(question, explained=explained))
+    question = with_usual_key(question, snap)
     check_answered(snap, question)
     found = explain(snap, snapshot) if explained and (html or not to.for_programs) else None
     table = attribute_with_least(snap, question)
     total = totals(table)
-    notes = no_match_notes(question.condition, found=has_any(total))
+    notes = [*usual_key_notes(question, snap), *no_match_notes(question.condition, found=has_any(total))]
     if is_counted_apart(question.keys):
         notes += apart_notes(snap, question.keys, total)
     else:

@@ -141,8 +141,10 @@ def command(
     from spo_trace.analysis.growth import ORDERS
     from spo_trace.analysis.question import Question
     from spo_trace.api.series import watch_question
+    from spo_trace.sampling.usual_key import with_key_of_samples
 
     question = Question.of(keys_of(by), condition_of(where), sort=sort, orders=ORDERS, top=top)
+    question = with_key_of_samples(question, backend, from_ or [])
     display = _DISPLAYS.get(format, Terminal if sys.stdout.isatty() else Lines)(question)
     samples = watch_question(
         question,

@@ -30,7 +30,7 @@ def aggregate_of(source: Source) -> AggregateKind | None:
 
 
 def modified_at(source: Source) -> str | None:
-    """Return when the file of an aggregate was modified last (UTC), None if that is unknown."""
+    """Return when the file of an aggregate, or of sites alone, was modified last (UTC), None if that is unknown."""
     seconds = source.modified_at if isinstance(source, CaptureSource) else None
     if seconds is None:
         return None

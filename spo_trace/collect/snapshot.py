@@ -204,7 +204,7 @@ class _Collection:
             warnings=self._warnings,
             page_columns=self._tables["pages"].names if self._has_part_of_pages() else None,
             aggregate=self._aggregate,
-            modified_at=modified_at(self._source) if self._aggregate else None,
+            modified_at=modified_at(self._source),
         )
 
     # Write the rows of pages. Return the order of a pageblock, None if the text does not show it.

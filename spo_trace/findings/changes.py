@@ -45,10 +45,14 @@ class Sides:
         """Return the difference by comm."""
         return self.diff(_BY_COMM)
 
+    def knows(self, key: str) -> bool:
+        """Return whether the memory of both has a key."""
+        return all(Owners(snap).knows("pages", key) for snap in (self.a, self.b))
+
     @cached_property
-    def knows_comm(self) -> bool:
-        """Return whether both have the names of processes."""
-        return all(Owners(snap).knows("pages", "comm") for snap in (self.a, self.b))
+    def knows_stacks(self) -> bool:
+        """Return whether both have the frames of stacks."""
+        return all(Owners(snap).knows_stacks for snap in (self.a, self.b))
 
     @property
     def swap_used(self) -> tuple[int, int]:
@@ -61,15 +65,19 @@ def changed(sides: Sides) -> Iterator[Checked]:
     if "mem" not in sides.known:
         yield NotChecked(Lack.MEMORY_OWNERS, (Code.GREW, Code.MODULE_GREW, Code.SLAB_GREW, Code.MOVED_TO_SWAP))
         return
-    yield from _grew(sides, _MODULES, Code.MODULE_GREW, exclude="vmlinux")
-    yield from _grew(sides, _SLAB, Code.SLAB_GREW)
-    if not sides.knows_comm:
+    if sides.knows_stacks:
+        yield from _grew(sides, _MODULES, Code.MODULE_GREW, exclude="vmlinux")
+        yield from _grew(sides, _SLAB, Code.SLAB_GREW)
+    else:
+        yield NotChecked(Lack.STACKS, (Code.MODULE_GREW, Code.SLAB_GREW))
+    if not sides.knows("comm"):
         yield NotChecked(Lack.COMM, (Code.GREW, Code.MOVED_TO_SWAP, Code.CAME_BACK, Code.CHARGED_TO_ANOTHER))
         return
-    others = list(_charged_to_another(sides))
+    others = list(_charged_to_another(sides)) if sides.knows_stacks else []
     yield from others
     yield from _processes_grew(sides, others)
-    yield from _came_back(sides)
+    if sides.knows("swapped"):
+        yield from _came_back(sides)
     if "swap" in sides.known:
         yield from _moved(sides)
     else:

@@ -54,6 +54,7 @@ class Lack(StrEnum):
     CLOCK = "no-clock", "times that agree with /proc/uptime"
     MEMCG = "no-memcg", "the memory cgroups of pages"
     COMM = "no-comm", "the names of processes"
+    STACKS = "no-stack-traces", "stack traces"
     MIGRATETYPE = "no-migratetype", "the migrate types of pages"
     BUDDYINFO = "no-buddyinfo", "/proc/buddyinfo"
     PAGEBLOCKS = "no-pageblock-size", "the size of a pageblock"

@@ -35,7 +35,7 @@ def exited(owners: Owners) -> Iterator[Checked]:
         yield NotChecked(Lack.PROCESSES, codes)
     elif not owners.knows("pages", "comm", "tgid", "ts_nsec"):
         yield NotChecked(Lack.COMM, codes)
-    elif _listed_at(owners) is None:
+    elif owners.snap.meta.aggregate is not None or _listed_at(owners) is None:
         yield NotChecked(Lack.CLOCK, codes)
     else:
         yield from _exited(owners)

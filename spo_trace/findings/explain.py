@@ -39,7 +39,16 @@ _OF_MEMORY: Sequence[_Rule] = (
     kernel.unmovable,
     kernel.collector,
 )
-# What these rules find.
+# Of these, the rules on stacks, and what they find.
+_OF_STACKS: Sequence[_Rule] = (
+    *(large.tmpfs, unowned.swapped_in, unowned.without_owner, kernel.page_tables, kernel.kernel_stacks),
+    *(large.kernel_callsite, large.module),
+)
+_STACK_CODES = (
+    *(Code.TMPFS, Code.SWAPPED_IN, Code.EARLY_BOOT, Code.LOST_STACKS, Code.NO_STACKS, Code.PAGE_TABLES),
+    *(Code.KERNEL_STACKS, Code.LARGE_CALLSITE, Code.LARGE_MODULE),
+)
+# What the rules on memory find.
 _MEMORY_CODES = (
     *(Code.TMPFS, Code.SWAPPED_IN, Code.OFFLINE_MEMCG, Code.EARLY_BOOT, Code.LOST_STACKS, Code.NO_STACKS, Code.EXITED),
     *(Code.PAGE_TABLES, Code.KERNEL_STACKS, Code.LARGE_CALLSITE, Code.LARGE_MODULE, Code.LARGE_PROCESS),
@@ -59,10 +68,13 @@ def explain(snap: Snapshot, name: str) -> Explanation:
     """Return what stands out in a snapshot, at most seven findings, largest first; `name`: of it in commands."""
     owners = Owners(snap)
     has_memory = "mem" not in snap.meta.unknown_amounts
-    rules = [*_OF_MACHINE, *_OF_SWAP, *(_OF_MEMORY if has_memory else ())]
+    of_memory = [rule for rule in _OF_MEMORY if owners.knows_stacks or rule not in _OF_STACKS]
+    rules = [*_OF_MACHINE, *_OF_SWAP, *(of_memory if has_memory else ())]
     checked = [one for rule in rules for one in rule(owners)]
     if not has_memory:
         checked.append(NotChecked(Lack.MEMORY_OWNERS, _MEMORY_CODES))
+    elif not owners.knows_stacks:
+        checked.append(NotChecked(Lack.STACKS, _STACK_CODES))
     return _explanation(checked, owners, (name,))
 
 

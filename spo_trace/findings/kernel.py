@@ -46,14 +46,18 @@ def unmovable(owners: Owners) -> Iterator[Checked]:
     for block, code in codes.items():
         found = (owners.rows["migratetype"] == "Unmovable") & (owners.rows["pageblock_migratetype"] == block)
         # Few snapshots have any: only they are read again, for the flags.
-        least = 0 if code is Code.UNMOVABLE_IN_CMA else Threshold.UNMOVABLE.share * owners.memory.value
-        if owners.bytes_of("mem_bytes", found.fillna(False)) > least:
-            yield from _unmovable_in(owners, code, _UNMOVABLE.format(block), least)
+        if _is_much(owners, code, owners.bytes_of("mem_bytes", found.fillna(False))):
+            yield from _unmovable_in(owners, code, _UNMOVABLE.format(block))
 
 
-def _unmovable_in(owners: Owners, code: Code, where: str, least: float) -> Iterator[Checked]:
+# One page is enough to make an allocation from CMA fail.
+def _is_much(owners: Owners, code: Code, size: int) -> bool:
+    return size > 0 and (code is Code.UNMOVABLE_IN_CMA or owners.is_large(size, Threshold.UNMOVABLE))
+
+
+def _unmovable_in(owners: Owners, code: Code, where: str) -> Iterator[Checked]:
     size = int(attribute(owners.snap, Question.of([], where))["mem_bytes"].fillna(0).iloc[0])
-    if size > least:
+    if _is_much(owners, code, size):
         numbers = {"mem": Amount(size, "mem_bytes", Query((), where))}
         yield candidate(code, size, numbers, Query(("callsite",), where, options=("--top", "5")))
 

@@ -32,7 +32,11 @@ def tmpfs(owners: Owners) -> Iterator[Checked]:
     for comm, mem in table[["comm", "mem_bytes"]].itertuples(index=False, name=None):
         if owners.is_large(int(mem), Threshold.TMPFS):
             numbers = {"mem": Amount(int(mem), "mem_bytes", query, (comm,))}
-            yield candidate(Code.TMPFS, int(mem), numbers, query, {"owner": comm}, rows & _is(owners, "comm", comm))
+            own = rows & _is(owners, "comm", comm)
+            # Of this memory, the one who swapped it in is not the one who allocated it first.
+            read_back = owners.is_large(owners.bytes_of("mem_bytes", own & owners.swapped_in), Threshold.SWAP)
+            names = {"owner": comm} | ({"reader": comm} if read_back else {})
+            yield candidate(Code.TMPFS, int(mem), numbers, query, names, own)
 
 
 def swap_owner(owners: Owners) -> Iterator[Checked]:

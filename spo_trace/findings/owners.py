@@ -21,6 +21,8 @@ __all__ = ["KEYS", "Owners"]
 KEYS = ("comm", "stack_id", "memcg", "memcg_offline", "migratetype", "pageblock_migratetype", "swapped")
 
 _OF_STACK = ("category", "callsite", "module")
+# What else is known of a stack: whether it reads from swap, and whether it stands for a lost one.
+_MARKS = ("swap_in", *Placeholder)
 
 # The functions that allocate a page to read it from swap (mm/swap_state.c, mm/memory.c and mm/shmem.c of 4.x to 7.2).
 SWAP_IN = "swapin|alloc_swap_folio|swap_.*readahead"
@@ -34,9 +36,14 @@ class Owners:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """Return the bytes by `KEYS`, with the category, call site and module of each stack."""
+        """Return the bytes by `KEYS`, with the category, call site and module of each stack.
+
+        Without stacks (`knows_stacks`), these are missing.
+        """
         keys = list(KEYS)
         sums = with_bytes(page_sums(self.snap, Question.of(keys)), keys, self.snap)
+        if not self.knows_stacks:
+            return sums.assign(**dict.fromkeys(_OF_STACK), **dict.fromkeys(_MARKS, False))
         stacks = self._stacks
         ids = sums["stack_id"].to_numpy("int64")
         of_stack = {str(name): stacks[name].take(ids).to_numpy() for name in stacks}
@@ -46,11 +53,23 @@ class Owners:
     def _stacks(self) -> pd.DataFrame:
         stacks = self.snap.stacks
         table = pd.DataFrame({key: stack_column(stacks, key).to_numpy() for key in _OF_STACK})
+        # Without frames, there is no call site; its text is empty.
+        table["callsite"] = table["callsite"].where(stacks["frames"].map(len).gt(0).to_numpy(bool))
         symbols = [" ".join(map(function_name, frames)) for frames in stacks["frames"]]
         table["swap_in"] = pd.Series(symbols, dtype="str").str.contains(SWAP_IN).to_numpy(bool)
         for one in Placeholder:
             table[one] = [placeholder_of(frames) is one for frames in stacks["frames"]]
         return table
+
+    @cached_property
+    def knows_stacks(self) -> bool:
+        """Return whether the frames of any stack are known: an aggregate, or text with handles, can lack them."""
+        return bool(self.snap.stacks["frames"].map(len).any())
+
+    @property
+    def swapped_in(self) -> pd.Series:
+        """Return which rows are memory that was read from swap, and whose first owner was not kept."""
+        return self.rows["swap_in"] & ~self.rows["swapped"].fillna(False).astype(bool)
 
     def knows(self, table: str, *keys: str) -> bool:
         """Return whether `table` (`pages` or `swap`) has owners with these keys."""

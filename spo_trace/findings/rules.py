@@ -43,6 +43,8 @@ RULES: Mapping[Code, Rule] = {
         "processes with one name allocated much of memory as tmpfs or shared memory",
         Threshold.TMPFS,
         (
+            "{mem} of memory is tmpfs or shared memory that {reader} swapped in or allocated. "
+            "Such pages cannot be dropped, only swapped or deleted.",
             "{mem} of memory is tmpfs or shared memory that {owner} allocated. "
             "Such pages cannot be dropped, only swapped or deleted.",
         ),

@@ -57,9 +57,8 @@ def swapped_in(owners: Owners) -> Iterator[Checked]:
     if not owners.knows("pages", "comm"):
         yield NotChecked(Lack.COMM, (Code.SWAPPED_IN,))
         return
-    rows = owners.rows["swap_in"] & ~owners.rows["swapped"].fillna(False).astype(bool)
     query = Query(("comm",), SWAPPED_IN, options=("--top", "5"))
-    for comm, mem in owners.sums(["comm"], rows)[["comm", "mem_bytes"]].itertuples(index=False, name=None):
+    for comm, mem in owners.sums(["comm"], owners.swapped_in)[["comm", "mem_bytes"]].itertuples(index=False, name=None):
         if owners.is_large(int(mem), Threshold.SWAP):
             numbers = {"mem": Amount(int(mem), "mem_bytes", query, (comm,))}
             yield candidate(Code.SWAPPED_IN, int(mem), numbers, query, {"owner": comm})

@@ -118,6 +118,9 @@ class _Reader:
             return True
         if _STATE.fullmatch(text):
             return page.state is not None or page.allocated is not None
+        # gdb prints the number behind the allocation: a second one is that of another page, whose first lines are lost.
+        if _GDB_PFN.fullmatch(text):
+            return page.pfn is not None
         return page.allocated is not None and _ALLOCATED.fullmatch(text) is not None
 
     # Another processor's message can interrupt a stack; any other line ends it.

@@ -16,6 +16,7 @@ from spo_trace.analysis.attribution import PARTS, attribute
 from spo_trace.analysis.diff import sample_seconds
 from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.question import Question
+from spo_trace.collect.aggregates import aggregate_of
 from spo_trace.collect.machine_facts import facts_before
 from spo_trace.collect.read_log import Progress
 from spo_trace.collect.snapshot import collect
@@ -165,8 +166,11 @@ class _Reader:
 
     def _read(self, source: Source, question: Question, method: str) -> _Reading:
         records = partial(self._records, source, question)
-        if method in _OF_RECORDS or not is_about_stacks(question):
-            return records(MethodReason.ASKED if method in _OF_RECORDS else MethodReason.QUESTION)
+        # An aggregate is small, and its text is what is asked about.
+        if method in _OF_RECORDS or aggregate_of(source) is not None:
+            return records(MethodReason.ASKED)
+        if not is_about_stacks(question):
+            return records(MethodReason.QUESTION)
         warnings: list[str] = []
         machine = facts_before(source, warnings, self._page_size)
         why = MethodReason.ASKED if method == "counts" else MethodReason.COUNTS_SUFFICE

@@ -3,15 +3,16 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from spo_trace.analysis.aggregate_keys import check_answered
+from spo_trace.analysis.aggregate_keys import aggregate_has, check_answered, usual_key
 from spo_trace.analysis.arguments import path_of
 from spo_trace.analysis.diff import sample_seconds, seconds_between
-from spo_trace.analysis.keys import FRAME_KEYS, owner_columns, same_key
+from spo_trace.analysis.keys import FRAME_KEYS, key_of, owner_columns, same_key
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_keys import is_known
 from spo_trace.collect.temporary import converted
@@ -21,12 +22,13 @@ from spo_trace.sampling.samples import SERIES_AMOUNTS, Sample, amounts_of, swap_
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.aggregate_series import aggregates_in
+from spo_trace.sources.capture import CaptureSource
 from spo_trace.sources.other_input import error_for_path
 from spo_trace.stacks.frames import function_name
 from spo_trace.stacks.meaning import call_site, meaning
 from spo_trace.stacks.text import join_frames, split_frames
 
-__all__ = ["Samples", "Series", "open_series", "series_of"]
+__all__ = ["Samples", "Series", "is_series", "open_series", "series_of"]
 
 Samples = str | os.PathLike[str] | Sequence["str | os.PathLike[str] | Snapshot"]
 
@@ -60,9 +62,9 @@ def series_of(samples: Sequence[Sample], keys: list[str]) -> Series:
 def open_series(given: Samples, question: Question, *, default_keys: bool = False) -> Series:
     """Open a recording, a directory of snapshots, or snapshots, all of one boot.
 
-    `default_keys`: use the keys of the recording, or stack for snapshots, in place of the question's. A recording has
-    only the keys that it was made with; a recording by stack also has symbols, caller, callsite, module and category.
-    A condition applies to snapshots only: a recording has no single records.
+    `default_keys`: use the keys of the recording, or stack for snapshots (the usual key if they have no stacks), in
+    place of the question's. A recording has only the keys that it was made with; a recording by stack also has symbols,
+    caller, callsite, module and category. A condition applies to snapshots only: a recording has no single records.
     """
     if isinstance(given, str | os.PathLike):
         directory = Path(path_of(given, "samples"))
@@ -73,7 +75,24 @@ def open_series(given: Samples, question: Question, *, default_keys: bool = Fals
         snaps = [item if isinstance(item, Snapshot) else _opened(item) for item in given]
     if not snaps:
         raise SpoTraceError("there are no snapshots", hint="a trend needs three or more")
-    return _of_snapshots(snaps, question.grouped_by(["stack"]) if default_keys else question)
+    return _of_snapshots(snaps, question.grouped_by([_default_key(snaps)]) if default_keys else question)
+
+
+def is_series(path: Path) -> bool:
+    """Return whether a path is a directory of samples: a recording, snapshots, or aggregates that are no capture."""
+    if not path.is_dir() or (path / "snapshot.json").is_file():
+        return False
+    if is_recording(path) or any((inside / "snapshot.json").is_file() for inside in path.iterdir()):
+        return True
+    with suppress(SpoTraceError):
+        CaptureSource([path])
+        return False
+    return bool(aggregates_in(path))
+
+
+def _default_key(snaps: Sequence[Snapshot]) -> str:
+    has_stacks = all(snap.meta.aggregate is None or aggregate_has(snap, key_of("stack")) for snap in snaps)
+    return "stack" if has_stacks and all(snap.meta.has_owners for snap in snaps) else usual_key(*snaps)
 
 
 def _opened(path: str | os.PathLike[str]) -> Snapshot:

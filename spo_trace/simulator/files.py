@@ -10,6 +10,7 @@ from spo_trace.simulator.counters import Counters
 from spo_trace.simulator.machine import Machine
 from spo_trace.simulator.objects import Page
 from spo_trace.simulator.old_formats import PAGE_OWNER_RECORDS
+from spo_trace.simulator.pageblocks import MEMORY_BLOCK_SIZE, pagetypeinfo
 from spo_trace.simulator.printer import (
     PAGEBLOCK_ORDER,
     PageRecord,
@@ -145,6 +146,8 @@ _PROC_FILES: dict[str, Callable[[Machine], Iterator[bytes]]] = {
     "proc/swaps": _one_chunk(proc.swaps),
     "proc/zoneinfo": _one_chunk(lambda machine: zoneinfo.zoneinfo(machine, Counters.of(machine))),
     "proc/vmstat": _one_chunk(lambda machine: zoneinfo.vmstat(machine, Counters.of(machine))),
+    "proc/pagetypeinfo": _one_chunk(pagetypeinfo),
+    "sys/devices/system/memory/block_size_bytes": _one_chunk(lambda machine: f"{MEMORY_BLOCK_SIZE:x}\n"),
     "proc/cmdline": _one_chunk(lambda machine: f"{machine.scenario.machine.cmdline}\n"),
     "proc/uptime": _one_chunk(proc.uptime),
     "proc/sys/kernel/random/boot_id": _one_chunk(lambda machine: f"{machine.scenario.machine.boot_id}\n"),

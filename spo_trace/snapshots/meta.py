@@ -195,7 +195,7 @@ class Meta:
     left out, else None. `method`: how the owners were read, None in snapshots before version 4. `compared`: number of
     records that debugfs and memory had alike before memory was read, None if they were not compared. `method_why`: why
     not, or why text was read in place of memory. `cost`: None unless the snapshot was taken live. `aggregate`: what was
-    read in place of page_owner, else None; `modified_at`: when its file was modified (UTC).
+    read in place of page_owner, else None. `modified_at`: when its file, or that of sites alone, was modified (UTC).
     """
 
     schema_version: int

@@ -198,7 +198,9 @@ def meta_bytes(meta: Meta) -> bytes:
         "warnings": list(meta.warnings),
     }
     if meta.aggregate is not None:
-        values |= {"aggregate": meta.aggregate, "modified_at": meta.modified_at}
+        values["aggregate"] = meta.aggregate
+    if meta.modified_at is not None:
+        values["modified_at"] = meta.modified_at
     if meta.page_columns is not None:
         values["page_columns"] = list(meta.page_columns)
     return json.dumps(values | machine_json(meta.machine), indent=1, ensure_ascii=True).encode() + b"\n"

@@ -2,7 +2,7 @@
 """A capture: kernel files that were saved elsewhere, as a directory, a tar archive, single files or a pipe."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -10,27 +10,22 @@ from typing import BinaryIO
 
 from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.formats.aggregate_kind import AggregateKind
+from spo_trace.formats.allocinfo import FILE as SITES
 from spo_trace.formats.copied_text import HEAD
 from spo_trace.formats.missing import Missing, Why
 from spo_trace.formats.text import KernelText
-from spo_trace.limits import MAX_ERROR_BYTES
+from spo_trace.limits import MAX_ERROR_BYTES, SNIFFED_BYTES
 from spo_trace.sources.captured_text import file_text, stream_text
 from spo_trace.sources.compression import Rewound, first_bytes, opened_head, read_head
 from spo_trace.sources.err_file import read_err
 from spo_trace.sources.file_identity import name_by_content, name_by_path, spellings
-from spo_trace.sources.files_by_content import texts_by_content
-from spo_trace.sources.input_file import entries, open_file, open_regular, spooled, standard_input
+from spo_trace.sources.files_by_content import contents_of, texts_by_content
+from spo_trace.sources.input_file import open_file, open_regular, spooled, standard_input
 from spo_trace.sources.other_input import error_for_path, hint_for_directory, known_content
 from spo_trace.sources.source import OTHER_PATHS, PATHS, RECORD_FILES, STACK_FILES
 from spo_trace.sources.tarball import Tarball, is_tar
 
 __all__ = ["CaptureSource"]
-
-# Number of bytes searched in each file of a directory if none is named page_owner.
-SNIFFED = 1 << 16
-
-# Enough for the first block of any compression: a block of lz4 (4 MiB) or bz2 (900 kB) must be complete.
-_HEAD = 5 << 20
 
 # The files of an aggregate, best first. show_stacks_handles has no counts.
 _AGGREGATES = tuple(kind.value for kind in AggregateKind)
@@ -68,16 +63,21 @@ class CaptureSource:
             raise known from error
 
     @property
+    def lists_pages(self) -> bool:
+        """Return whether there is a record for each page or swap entry: page_owner, or swap_page_owner."""
+        return bool(self._files.keys() & set(RECORD_FILES))
+
+    @property
     def aggregate(self) -> AggregateKind | None:
         """Return what there is in place of page_owner, None if there is page_owner or swap_page_owner."""
-        if self._files.keys() & set(RECORD_FILES):
+        if self.lists_pages:
             return None
         return next((AggregateKind(name) for name in _AGGREGATES if name in self._files), None)
 
     @property
     def modified_at(self) -> float | None:
-        """Return the modification time of the aggregate's file, in seconds since 1970; None if it is unknown."""
-        return self._modified.get(self.aggregate.value) if self.aggregate else None
+        """Return the modification time of the file with counts in place of pages, in seconds since 1970, if known."""
+        return None if self.lists_pages else self._modified.get(self.aggregate or SITES)
 
     @property
     def options(self) -> dict[str, str]:
@@ -114,10 +114,10 @@ class CaptureSource:
                 raw.close()
                 raise
         with raw:
-            head = raw.read(_HEAD)
+            head = raw.read(SNIFFED_BYTES)
         if is_tar(first_bytes(head)):
             return self._add_tar(path, partial(open_file, path))
-        content, problem = opened_head(head, HEAD, whole=len(head) < _HEAD)
+        content, problem = opened_head(head, HEAD, whole=len(head) < SNIFFED_BYTES)
         name = _name(Path(path), content)
         known = known_content(content) if name is None or name in RECORD_FILES else None
         if known is not None:
@@ -160,7 +160,7 @@ class CaptureSource:
                 if (other := next((path for path in others if path.is_file()), None)) is not None:
                     self._add_file(name, other)
         if not self._has_owners():
-            self._add_by_content(str(root), _contents(root), self._add_file)
+            self._add_by_content(str(root), contents_of(root), self._add_file)
         self._refuse_without_owners(str(root), lambda: hint_for_directory(root))
 
     def _add_tar(self, title: str, reopen: Callable[[], BinaryIO]) -> None:
@@ -181,7 +181,7 @@ class CaptureSource:
         )
 
     def _has_owners(self) -> bool:
-        return bool(self._files.keys() & set(RECORD_FILES)) or "page_owner" in self._errors
+        return self.lists_pages or "page_owner" in self._errors
 
     def _add_by_content(
         self, title: str, contents: Iterable[tuple[Path, bytes]], put: Callable[[str, Path, str | None], None]
@@ -192,7 +192,7 @@ class CaptureSource:
             put(*one)
 
     def _refuse_without_owners(self, title: str, hint: Callable[[], str]) -> None:
-        if not self._files.keys() & {*RECORD_FILES, "allocinfo"} and self.aggregate is None:
+        if not self._files.keys() & {*RECORD_FILES, SITES} and self.aggregate is None:
             why = f": {self._errors['page_owner'].text}" if "page_owner" in self._errors else ""
             if not why and set(self._files) == {"show_stacks_handles"}:
                 why = ": this is show_stacks_handles of page_owner_stacks (stacks without page owners)"
@@ -203,10 +203,10 @@ class CaptureSource:
             raise SpoTraceError(f"{title} has no page_owner file{why}", hint=hint())
 
     def _add_stream(self, title: str, raw: BinaryIO) -> None:
-        head = read_head(raw, _HEAD)
+        head = read_head(raw, SNIFFED_BYTES)
         if is_tar(first_bytes(head)):
             return self._add_tar(title, partial(open_file, spooled(Rewound(head, raw))))
-        content, problem = opened_head(head, HEAD, whole=len(head) < _HEAD)
+        content, problem = opened_head(head, HEAD, whole=len(head) < SNIFFED_BYTES)
         name = name_by_content(content)
         known = known_content(content) if name is None or name in RECORD_FILES else None
         if known is not None:
@@ -236,14 +236,3 @@ def _not_decompressed(title: str, problem: str) -> SpoTraceError:
 def _read_err_file(path: Path) -> Why:
     with open_regular(path) as file:
         return read_err(file.read(MAX_ERROR_BYTES))
-
-
-# A capture has fewer files; of a larger directory, only the first files are searched.
-_MOST_FILES = 200
-
-
-def _contents(root: Path) -> Iterator[tuple[Path, bytes]]:
-    for path in entries(root)[:_MOST_FILES]:
-        if path.is_file():
-            with open_regular(path) as raw:
-                yield path, first_bytes(raw.read(_HEAD), SNIFFED)

@@ -2,18 +2,28 @@
 """Find the texts with owners among files of other names: a vendor's kernel, a script or a user chose the name."""
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.aggregate_kind import AggregateKind
+from spo_trace.formats.allocinfo import FILE as SITES
 from spo_trace.formats.escape import escape
+from spo_trace.limits import SNIFFED_BYTES
+from spo_trace.sources.compression import first_bytes
 from spo_trace.sources.file_identity import name_by_content
+from spo_trace.sources.input_file import entries, open_regular
 from spo_trace.sources.other_input import known_content
 from spo_trace.sources.source import STACK_FILES
 
-__all__ = ["FoundText", "texts_by_content"]
+__all__ = ["FoundText", "contents_of", "texts_by_content"]
+
+# Number of bytes searched in each file of a directory if none is named page_owner.
+_SNIFFED = 1 << 16
+
+# A capture has fewer files; of a larger directory, only the first files are searched.
+_MOST_FILES = 200
 
 # Texts with owners, best first; only one of them is read.
 _OWNERS = ("page_owner", AggregateKind.PAGE_OWNER_SORT.value, AggregateKind.PAGE_DUMP.value)
@@ -25,6 +35,14 @@ class FoundText(NamedTuple):
     name: str
     path: Path
     note: str | None
+
+
+def contents_of(root: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield the files of a directory with their first bytes, decompressed."""
+    for path in entries(root)[:_MOST_FILES]:
+        if path.is_file():
+            with open_regular(path) as raw:
+                yield path, first_bytes(raw.read(SNIFFED_BYTES), _SNIFFED)
 
 
 def texts_by_content(
@@ -40,7 +58,7 @@ def texts_by_content(
     for path, head in contents:
         if (other := known_content(head)) is not None:
             others.append(f"{escape(os.fsencode(path.name))} is {other.what}")
-        elif (name := name_by_content(head)) in (*_OWNERS, *STACK_FILES) and name not in known:
+        elif (name := name_by_content(head)) in (*_OWNERS, *STACK_FILES, SITES) and name not in known:
             found.setdefault(name, []).append(path)
     owners = next((name for name in _OWNERS if name in found), None)
     texts = []

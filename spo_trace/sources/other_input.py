@@ -47,7 +47,6 @@ _MAGIC = (
     _rule(rb"\ASQLite format 3\0", "an SQLite database", "give the text of /sys/kernel/debug/page_owner"),
     _rule(rb"\A%PDF-", "a PDF file", "give the text of /sys/kernel/debug/page_owner"),
     _rule(rb'\A\s*\{[^{}]*"schema_version"', "the snapshot.json of a snapshot", "give the directory that contains it"),
-    _rule(rb"\Aallocinfo - version", "/proc/allocinfo", "also give page_owner: the directory that contains both"),
 )
 
 # Every snapshot has the first file, every recording the second, and no other directory has either.

@@ -36,7 +36,7 @@ DD grew by 385 MiB.
 …
 ```
 
-With a recording (of `watch --record`), they are what grows steadily.
+With a recording (of `watch --record`), or a directory of snapshots or aggregates, they are what grows steadily.
 
 The largest {MOST_IN_REPORT} findings precede the table of `spo-trace report`, unless `--where` selects records.
 They are also in HTML reports, those of `diff`, too, and in notebooks, but not in CSV and JSON. `--no-findings` leaves

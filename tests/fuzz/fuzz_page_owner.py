@@ -14,6 +14,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -82,7 +83,7 @@ def seeds() -> list[bytes]:
     return [bytes([number * 11 % 75]) + text for number, text in enumerate(texts)]
 
 
-def mutate(choose: random.Random, inputs: list[bytes]) -> bytes:
+def mutate(choose: random.Random, inputs: Sequence[bytes], words: Sequence[bytes] = _WORDS) -> bytes:
     """Return one of the inputs with changed bytes, or with parts of another input or known words inserted."""
     data = choose.choice(inputs)
     for _ in range(choose.randint(1, 5)):
@@ -94,7 +95,7 @@ def mutate(choose: random.Random, inputs: list[bytes]) -> bytes:
             (
                 b"",
                 choose.randbytes(choose.randint(1, 4)),
-                choose.choice(_WORDS),
+                choose.choice(words),
                 other[at : at + 100],
                 data[start:end] * 2,
             )

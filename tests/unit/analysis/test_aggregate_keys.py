@@ -65,7 +65,12 @@ def test_difference_of_two(tmp_path: Path) -> None:
     assert table[["module", "mem_bytes_delta"]].values.tolist()[0] == ["drv", 15 * 4096]
     assert "rate" not in table.columns
     with pytest.raises(SpoTraceError, match="no comm"):
-        spo.diff(first, second)
+        spo.diff(first, second, by="comm")
+    # Without keys, it is by one that both have.
+    assert spo.diff(first, second)["caller"].tolist()[0] == "drv_alloc"
+    listed = capture(tmp_path / "list", {"page_owner": page(0x100, 3)})
+    assert "caller" in spo.diff(first, listed).columns
+    assert "comm" in spo.diff(listed, listed).columns
 
 
 def test_trend_of_a_directory_uses_the_times_of_the_files(tmp_path: Path) -> None:

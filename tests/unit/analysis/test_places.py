@@ -9,6 +9,7 @@ import pytest
 from spo_trace.analysis import places
 from spo_trace.analysis.attribution import record_columns
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.snapshot_notes import key_notes
 from spo_trace.api.analyses import attribute, diff
 from spo_trace.api.snapshot import open as open_snapshot
 from spo_trace.errors import SpoTraceError, UsageError
@@ -102,6 +103,9 @@ def test_an_unknown_size(tmp_path: Path, name: str, file: str, message: str) -> 
     snap = snapshot_of(tmp_path, files)
     # THEN the place of all memory is unknown, and nothing is selected by it
     assert found(attribute(snap, name), name) == {"?": (9, 0), "-": (None, 1)}
+    (note,) = key_notes(snap, Question.of(name))
+    assert note.text == "The " + message.removeprefix("the ").split(" in x.spo")[0] + note.text.partition("unknown")[2]
+    assert message.partition(": ")[2] in note.text
     with pytest.raises(SpoTraceError) as caught:
         attribute(snap, [], where=f"{name} > 0")
     assert caught.value.message.startswith(message)

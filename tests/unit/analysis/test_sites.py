@@ -169,10 +169,13 @@ def test_allocinfo_alone_is_an_input(tmp_path: Path) -> None:
     piped = in_process("report", "-", "--by", "site", "-f", "csv", cwd=tmp_path, stdin=given)
     assert piped.stdout == shown.stdout
     # THEN a question about owners is refused, with the key that can be answered
-    refused = in_process("report", "a.txt", cwd=tmp_path)
+    refused = in_process("report", "a.txt", "--by", "comm", cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, b"")
     assert b"no owners of memory or swap" in refused.stderr
     assert b"spo-trace report SNAPSHOT --by site" in refused.stderr
+    # AND one without keys is answered, but not with a condition on owners
+    assert in_process("report", "a.txt", "-f", "csv", cwd=tmp_path).stdout == shown.stdout
+    assert in_process("report", "a.txt", "--where", "order > 0", cwd=tmp_path).returncode == 1
     # AND a notebook shows the sites
     assert "mm/filemap.c:9 func:f" in spo.open(tmp_path / "a.txt")._repr_html_()
 

@@ -49,6 +49,17 @@ def test_memory_of_a_process_that_has_exited(tmp_path: Path) -> None:
     assert Lack.PROCESSES not in lacks(found)
 
 
+def test_few_unmovable_pages_are_no_finding(tmp_path: Path) -> None:
+    # GIVEN an excerpt of a text: its unmovable pages are most of what is listed, but little
+    unmovable = page(0x200, 2).replace(b"0x200 type Movable", b"0x200 type Unmovable")
+    snap = snapshot_of(tmp_path, {"page_owner": unmovable + page(0x400)})
+    assert Code.UNMOVABLE_IN_MOVABLE not in spo.explain(snap).codes
+    # THEN much of it is one
+    pages = [page(0x10000 + (n << 9), 8).replace(b" type Movable Block", b" type Unmovable Block") for n in range(2)]
+    snap = snapshot_of(tmp_path, {"page_owner": b"".join(pages) + page(0x400)}, name="y")
+    assert Code.UNMOVABLE_IN_MOVABLE in spo.explain(snap).codes
+
+
 def test_a_later_process_with_the_same_number(tmp_path: Path) -> None:
     # GIVEN pages from 5 ns after boot, and a process with their number that started after 10 s
     pages = [NEWEST, *many(50, pid=7, comm=b"dd"), page(0x20000, pid=7, comm=b"dd", ts=50_000_000_000)]

@@ -117,5 +117,14 @@ def test_the_sentences_about_the_experiment() -> None:
     ]
 
 
+def test_tmpfs_that_was_swapped_in_is_not_said_to_be_the_readers() -> None:
+    found = spo.explain(snapshot("captures/7.2-stock/3-back"))
+    assert [finding.text for finding in found.findings] == [
+        "250 MiB of memory is tmpfs or shared memory that cat swapped in or allocated. "
+        "Such pages cannot be dropped, only swapped or deleted.",
+        "250 MiB of memory was swapped in by cat: it counts as cat's, whoever allocated it first.",
+    ]
+
+
 def test_every_code_has_a_rule() -> None:
     assert set(RULES) == set(Code)

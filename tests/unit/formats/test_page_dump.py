@@ -83,6 +83,12 @@ def test_each_page_of_a_log() -> None:
     ]
 
 
+def test_a_second_number_of_gdb_is_of_another_page() -> None:
+    # GIVEN a dump, and the rest of another one whose first lines are lost
+    rows = read(DUMP + b"PFN: 655360, Flags: 0x3fffc0000000000\n   0x1 <split_map_pages+344>:\tnop\n")[0]
+    assert [(row["pfn"], row["event"]) for row in rows] == [(0x78DCA, "allocated"), (0x78DCA, "freed")]
+
+
 def test_another_processors_message_does_not_end_a_stack() -> None:
     lines = with_prefix(b"[  261.214290][T11285] ").splitlines(keepends=True)
     lines.insert(5, b"[  261.214291][   C3] usb 1-1: new device\n")

@@ -42,6 +42,12 @@ REAL = {
         "Node 0, zone  Movable",
         "        promo    32",
     ],
+    "proc/pagetypeinfo": [
+        "Page block order: 9",
+        "Pages per block:  512",
+        "Free pages count per migrate type at order  " + "".join(f"{order:6} " for order in range(11)),
+    ],
+    "sys/devices/system/memory/block_size_bytes": ["8000000"],
     "proc/vmstat": ["nr_free_pages 2974", "pswpout 0", "nr_unstable 0"],
 }
 
@@ -55,6 +61,19 @@ def shape(line: str) -> str:
 def test_line_equals_the_kernels(play: Callable[[str], Path], file: str, line: str) -> None:
     printed = (play("rfc-after") / "2-swapped" / file).read_text().splitlines()
     assert shape(line) in {shape(one) for one in printed}
+
+
+def test_free_blocks_add_up_to_free_memory(play: Callable[[str], Path]) -> None:
+    stage = play("rfc-after") / "2-swapped"
+    lines = (stage / "proc/pagetypeinfo").read_text().splitlines()
+    free = sum(
+        int(count) << order
+        for line in lines
+        if ", type " in line
+        for order, count in enumerate(line.split(", type ")[1].split()[1:])
+    )
+    (printed,) = re.findall(r"^MemFree: +(\d+) kB$", (stage / "proc/meminfo").read_text(), re.MULTILINE)
+    assert free * 4 == int(printed)
 
 
 def test_meminfo_numbers_are_right_aligned(play: Callable[[str], Path]) -> None:
