@@ -148,7 +148,7 @@ def least_notes(snap: Snapshot, question: Question) -> list[Note]:
     else:
         owners = {"processes": _of_all_processes(snap), "tmpfs and shared memory": _of_shmem(snap)}
     found = [f"{what} at least {_part(size, used)}" for what, size in owners.items() if size]
-    text = f"Of the {format_size(used)} of swap in use, {' and '.join(found)}: --sort swap shows the largest first"
+    text = f"Of the {format_size(used)} of swap in use, {' and '.join(found)}"
     return [Note(NoteCode.SWAP_LEAST, text.replace(" at least", " have at least", 1))]
 
 

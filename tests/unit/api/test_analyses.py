@@ -155,7 +155,6 @@ WRONG = [
     "spo.trend('')",
     "spo.attribute(b'{s}')",
     "spo.attribute(spo.attribute('{s}'))",
-    "spo.attribute('{s}', by=None)",
     "spo.attribute('{s}', by=3)",
     "spo.attribute('{s}', by=[3])",
     "spo.attribute('{s}', by='com')",
