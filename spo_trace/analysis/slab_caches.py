@@ -56,7 +56,7 @@ def cache_notes(snap: Snapshot, total: Mapping[str, int | None]) -> list[Note]:
         others.append(f"{format_size(slab)} is Slab in /proc/meminfo")
     if snap.meta.page_owner is not None:
         pages, large = _listed(snap)
-        listed = f"page_owner lists {format_size(pages)} of slab (--by caller --where 'category == \"slab\"')"
+        listed = f"page_owner lists {format_size(pages)} in the category slab"
         others.append(f"{listed}, of which {format_size(large)} are large kmalloc allocations, in no cache")
     return [Note(NoteCode.TOTAL, "; ".join([text, *others]))]
 

@@ -53,7 +53,8 @@ def test_caches_have_the_pages_of_their_slabs(snap: Snapshot) -> None:
 def test_caches_are_compared_with_page_owner_and_meminfo(snap: Snapshot) -> None:
     (note,) = cache_notes(snap, {"mem_bytes": 36864})
     assert (
-        "36.00 KiB in slab caches; 36.00 KiB is Slab in /proc/meminfo; page_owner lists 48.00 KiB of slab" in note.text
+        "36.00 KiB in slab caches; 36.00 KiB is Slab in /proc/meminfo; page_owner lists 48.00 KiB in the category slab"
+        in note.text
     )
     assert note.text.endswith("of which 16.00 KiB are large kmalloc allocations, in no cache")
 
