@@ -339,7 +339,8 @@ void output_commit(void)
 	struct stat named, opened;
 
 	if (!out.target) {
-		static const char end[RECORD];
+		/* Two blocks of zeros are the end; more fill the record. */
+		static const char end[2 * BLOCK + RECORD];
 
 		to_stdout(end, RECORD - (out.written + 2 * BLOCK) % RECORD + 2 * BLOCK);
 		return;

@@ -389,6 +389,20 @@ def test_the_archive_has_the_same_files(collector: Command, tmp_path: Path) -> N
     assert snapshot(CaptureSource([tmp_path / "x.tar"]), tmp_path / "x.spo").count("pages") == 500
 
 
+def test_archives_of_any_length_end_with_a_whole_record(collector: Command, tmp_path: Path) -> None:
+    root = tree(tmp_path / "root", {"page_owner": records(1), "meminfo": b""})
+    lengths = set()
+    for blocks in range(tarfile.RECORDSIZE // tarfile.BLOCKSIZE):
+        (root / PATHS["meminfo"]).write_bytes(b"M" * (blocks + 1) * tarfile.BLOCKSIZE)
+        archive = subprocess.run([*collector, "-r", root], capture_output=True, check=True, timeout=60).stdout
+        assert len(archive) % tarfile.RECORDSIZE == 0
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+            sizes = {member.name: member.size for member in members}
+        assert sizes["spo-trace-capture/meminfo"] == (blocks + 1) * tarfile.BLOCKSIZE
+        lengths.add(len(archive))
+    assert len(lengths) == 2
+
+
 @pytest.mark.parametrize(
     "options",
     [["-j", "0"], ["-j", "9"], ["-t", "x"], ["-t", "0"], ["-t", "nan"], ["-p", "x"], ["-r", "/nowhere"], ["a", "b"]],
