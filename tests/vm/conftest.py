@@ -38,7 +38,7 @@ _LONGEST = (
 # One guest of each kind, which check the whole tool in a third of the time of all: with the mark `core`.
 _CORE = (
     "test_trace.py::test_on_the_patched_kernel_probes_and_kernel_agree",
-    "test_trace.py::test_without_page_owner_events_are_counted[None]",
+    "test_trace.py::test_without_page_owner_events_are_counted[trixie]",
     "test_sudo.py",
     "test_memory.py 7.2-spo-full",
     "test_collector.py",
