@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every column of a snapshot: its name, type, unit and source."""
 
-import json
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -34,7 +33,6 @@ __all__ = [
     "SWAP_COLUMNS",
     "TABLES",
     "Column",
-    "for_pandas",
     "readable",
     "with_page_columns",
 ]
@@ -271,34 +269,6 @@ OF_FILE = {"sites": "allocinfo", "processes": "processes", "cgroups": "cgroups",
 ALL_TABLES = (
     TABLES | AGGREGATE_TABLES | {"sites": SITES, "processes": PROCESSES, "cgroups": CGROUPS, "slab_caches": SLAB_CACHES}
 )
-
-
-# pandas' names of its nullable types.
-_PANDAS_TYPES = {
-    **{getattr(pa, f"uint{bits}")(): f"UInt{bits}" for bits in (8, 16, 32, 64)},
-    **{getattr(pa, f"int{bits}")(): f"Int{bits}" for bits in (8, 16, 32, 64)},
-    pa.bool_(): "boolean",
-}
-
-
-def for_pandas(table: pa.Schema) -> pa.Schema:
-    """Return `table` with metadata that makes pandas.read_parquet use integers in columns with nulls.
-
-    By default it uses float64 for such columns, which rounds beyond 2**53. Other readers ignore the metadata.
-    """
-    columns = [
-        {
-            "name": field.name,
-            "field_name": field.name,
-            "pandas_type": str(field.type),
-            "numpy_type": name,
-            "metadata": None,
-        }
-        for field in table
-        if (name := _PANDAS_TYPES.get(field.type))
-    ]
-    metadata = {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": "2.2.0"}
-    return table.with_metadata({"pandas": json.dumps(metadata)})
 
 
 def readable(table: str) -> list[str]:

@@ -80,9 +80,9 @@ class Published:
             self._modules = key
 
 
-# What changes if a module is loaded, ends its initialisation, is removed, or is loaded again, even at the same address:
-# its directory then has another inode (kernfs numbers them in a cycle). The number of references, which changes without
-# any of these, is left out. None if it cannot be told.
+# The lines of /proc/modules without the numbers of references, which change while a module stays as it is. A module
+# that is loaded again, even at the same address, has another inode in /sys/module (kernfs numbers them in a cycle).
+# None if one of the two cannot be read.
 def _module_key() -> _ModuleKey | None:
     try:
         with _MODULES.open("rb") as file:

@@ -7,8 +7,8 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spo_trace.pandas_metadata import for_pandas
 from spo_trace.printable import printable
-from spo_trace.schema import for_pandas
 
 __all__ = ["render_parquet"]
 

@@ -17,6 +17,7 @@ from spo_trace.files.closeable import Closeable
 from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.formats.arrays import numbers
 from spo_trace.formats.record import Reject
+from spo_trace.pandas_metadata import for_pandas
 from spo_trace.snapshots.meta import Meta
 from spo_trace.snapshots.meta_json import NAME, meta_bytes
 from spo_trace.snapshots.rejects_file import RejectsFile
@@ -123,7 +124,7 @@ class _TableWriter:
         self._pool = ThreadPoolExecutor(1) if ahead else None
         self._pending: Future[None] | None = None
         self._file = file
-        file_schema = schema.for_pandas(table_schema)
+        file_schema = for_pandas(table_schema)
         self._parquet = pq.ParquetWriter(self._file, file_schema, compression="zstd", **_encodings(table_schema))
         self._batches: list[pa.RecordBatch] = []
         self._rows = 0
