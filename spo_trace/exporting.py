@@ -182,7 +182,7 @@ def _balance(snap: Snapshot) -> pd.DataFrame | None:
 def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *, names: tuple[str, str]) -> None:
     """Write the difference of two snapshots as an HTML page, of the records that match the condition.
 
-    `names`: of the snapshots in the commands of findings, which a page of all records has.
+    `names`: of the snapshots, for the commands in the findings; a page with a condition has no findings.
     """
     from spo_trace.reporters.html.diff import render_diff
 

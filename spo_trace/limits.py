@@ -107,7 +107,8 @@ MAX_LIST_BYTES = 64 << 20
 # record of an absurd PFN, is read up to here.
 MAX_PFN_FILE_BYTES = 4 << 30
 
-# Processes whose start times are in snapshot.json, 25 bytes each: of more, none are. Linux has 32,768 by default.
+# Processes whose start times are in snapshot.json, 25 bytes each. If there are more, none are stored. By default,
+# Linux has at most 32,768.
 MAX_PROCESSES = 1 << 18
 
 # The message of one NAME.err file, or of `cat`: a path and an error.

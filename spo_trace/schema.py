@@ -22,6 +22,7 @@ __all__ = [
     "PAGES_COLUMNS",
     "PROCESSES",
     "PROCESSES_COLUMNS",
+    "READABLE_PAGES",
     "SCHEMA_VERSION",
     "SITES",
     "SITES_COLUMNS",
@@ -134,7 +135,7 @@ AGGREGATE_COLUMNS = (
     Column("allocations", pa.int64(), True, _AGGREGATE, "aggregates: number of allocations that the row stands for"),
     Column("base_pages", pa.int64(), True, _AGGREGATE, "aggregates: base pages in memory that the row stands for"),
     Column("allocator", _NAME, True, "page_owner_sort", "aggregates: CMA, SLAB, VMALLOC, OTHERS or several of them"),
-    Column("event", _NAME, True, "dump_page", "dumps of single pages: `allocated` or `freed`, of which the stack is"),
+    Column("event", _NAME, True, "dump_page", "dumps of single pages: what the stack did, `allocated` or `freed`"),
 )
 
 _SWAP = "swap_page_owner"
@@ -262,9 +263,11 @@ TABLES = {"pages": pa.schema([*PAGES, *KERNEL_OWNER]), "swap": SWAP, "stacks": S
 AGGREGATES = pa.schema(
     [*(field.with_nullable(field.nullable or field.name != "stack_id") for field in PAGES), *_schema(AGGREGATE_COLUMNS)]
 )
+# Columns of pages that any snapshot can be asked for; those of aggregates are null in other snapshots.
+READABLE_PAGES = pa.schema([*TABLES["pages"], *_schema(AGGREGATE_COLUMNS)])
 AGGREGATE_TABLES = {"aggregates": AGGREGATES, "swap": SWAP, "stacks": STACKS}
 
-# Also those of some snapshots, by the file of which they have the rows.
+# Tables that only some snapshots have, and the file whose rows each contains.
 OF_FILE = {"sites": "allocinfo", "processes": "processes", "cgroups": "cgroups", "slab_caches": "slabinfo"}
 ALL_TABLES = (
     TABLES | AGGREGATE_TABLES | {"sites": SITES, "processes": PROCESSES, "cgroups": CGROUPS, "slab_caches": SLAB_CACHES}
@@ -273,8 +276,8 @@ ALL_TABLES = (
 
 def readable(table: str) -> list[str]:
     """Return the columns of `table` (`pages`, `swap` or `stacks`) that any snapshot can be asked for."""
-    names: list[str] = TABLES[table].names
-    return [*names, *(column.name for column in AGGREGATE_COLUMNS)] if table == "pages" else names
+    names: list[str] = (READABLE_PAGES if table == "pages" else TABLES[table]).names
+    return names
 
 
 def with_page_columns(names: Collection[str]) -> dict[str, pa.Schema]:

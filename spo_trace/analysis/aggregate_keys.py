@@ -11,7 +11,7 @@ from spo_trace.analysis.reclaimable import RECLAIMABLE
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["aggregate_has", "check_answered", "usual_key", "usual_key_notes", "with_usual_key"]
+__all__ = ["aggregate_has", "check_answered", "has_key", "usual_key", "usual_key_notes", "with_usual_key"]
 
 # Keys that an error suggests, if the aggregate has them.
 _SUGGESTED = (
@@ -57,7 +57,7 @@ def usual_key(*snaps: Snapshot) -> str:
     """
     if not all(snap.meta.has_owners for snap in snaps):
         return SITE
-    return next((name for name in _SUGGESTED if all(_has(snap, name) for snap in snaps)), "comm")
+    return next((name for name in _SUGGESTED if all(has_key(snap, name) for snap in snaps)), "comm")
 
 
 def usual_key_notes(question: Question, *snaps: Snapshot) -> list[Note]:
@@ -65,7 +65,7 @@ def usual_key_notes(question: Question, *snaps: Snapshot) -> list[Note]:
     if not question.is_open or question.keys == ["comm"]:
         return []
     (key,) = question.keys
-    snap = next(snap for snap in snaps if key == SITE or not _has(snap, "comm"))
+    snap = next(snap for snap in snaps if key == SITE or not has_key(snap, "comm"))
     kind = snap.meta.aggregate
     what = f"it is {kind.shown}" if kind else "it has no owners, only what the kernel counts by site"
     return [Note(NoteCode.USUAL_KEY, f"By {key}, because {_name(snap)} has no comm: {what}")]
@@ -75,8 +75,8 @@ def _name(snap: Snapshot) -> str:
     return snap.path.name.removesuffix(".spo")
 
 
-# A list of pages has a row ? for what its kernel does not print.
-def _has(snap: Snapshot, name: str) -> bool:
+def has_key(snap: Snapshot, name: str) -> bool:
+    """Return whether a snapshot has a key; a list of pages has a row `?` for what its kernel does not print."""
     key = key_of(name)
     if snap.meta.aggregate is not None:
         return aggregate_has(snap, key)

@@ -19,11 +19,12 @@ import pandas as pd
 from spo_trace.analysis.aggregate_keys import check_answered
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.keys import owner_columns
+from spo_trace.analysis.known_keys import check_memory_known
 from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.place_keys import MEMORY_BLOCK, PAGEBLOCK
 from spo_trace.analysis.places import check_known, place_pages
 from spo_trace.analysis.question import Question
-from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.errors import Argument, UsageError
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["BLOCKER_ORDERS", "UNMOVABLE", "Blockers", "Purpose", "checked_purpose", "find_blockers"]
@@ -89,8 +90,7 @@ def find_blockers(snap: Snapshot, question: Question, purpose: Purpose) -> Block
 
     Raise SpoTraceError if the size of a block or the owners of memory are unknown.
     """
-    if "mem" in snap.meta.unknown_amounts:
-        raise SpoTraceError("the owners of memory are unknown: there is no page_owner", hint="give a snapshot with it")
+    check_memory_known(snap)
     check_answered(snap, question, "pfn")
     check_known(snap, [purpose.place])
     unmovable = " and ".join(f"({text})" for text in (UNMOVABLE, _ONLY.get(purpose)) if text)

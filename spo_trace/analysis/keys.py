@@ -160,9 +160,8 @@ _ALIASES = {"type": "swap_type"}
 
 
 def _table() -> dict[str, Key]:
-    pages, swap = schema.TABLES["pages"], schema.SWAP
+    pages, swap = schema.READABLE_PAGES, schema.SWAP
     of_frames = [Key(n, Kind.TEXT, None, None, True, _dtype(n, pa.string()), text) for n, text in _OF_FRAMES.items()]
-    pages = pa.schema([*pages, *(schema.AGGREGATES.field(column.name) for column in schema.AGGREGATE_COLUMNS)])
     columns = [_of_column(field, pages, swap) for field in [*pages, *(f for f in swap if f.name not in pages.names)]]
     stacks = [_of_column(field, pages, swap) for field in schema.STACKS if not pa.types.is_list(field.type)]
     places = [_of_place(name, meaning) for name, meaning in PLACES.items()]

@@ -14,7 +14,16 @@ from spo_trace.analysis.where import Condition
 from spo_trace.errors import SpoTraceError
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["AMOUNT_OF", "Unselected", "evidence", "keys_known", "unknown_amounts", "unknown_keys", "unselected"]
+__all__ = [
+    "AMOUNT_OF",
+    "Unselected",
+    "check_memory_known",
+    "evidence",
+    "keys_known",
+    "unknown_amounts",
+    "unknown_keys",
+    "unselected",
+]
 
 # Table → the amount that is counted from it.
 AMOUNT_OF = {"pages": "mem", "swap": "swap"}
@@ -86,3 +95,9 @@ def unselected(snap: Snapshot, condition: Condition) -> list[Unselected]:
             hint="docs/keys.md has the kernels that print each key",
         )
     return found
+
+
+def check_memory_known(snap: Snapshot) -> None:
+    """Raise SpoTraceError if the owners of memory are unknown."""
+    if "mem" in snap.meta.unknown_amounts:
+        raise SpoTraceError("the owners of memory are unknown: there is no page_owner", hint="give a snapshot with it")

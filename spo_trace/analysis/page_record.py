@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from spo_trace.analysis.aggregate_keys import check_answered
+from spo_trace.analysis.known_keys import check_memory_known
 from spo_trace.analysis.place_keys import PLACES
 from spo_trace.analysis.places import place_pages
 from spo_trace.analysis.question import Question
@@ -44,8 +45,7 @@ def page_record(snap: Snapshot, pfn: int) -> pd.DataFrame:
     of the page, if no record contains it, or if the snapshot has no pages.
     """
     check_answered(snap, Question.of(["pfn"]))
-    if "mem" in snap.meta.unknown_amounts:
-        raise SpoTraceError("the owners of memory are unknown: there is no page_owner", hint="give a snapshot with it")
+    check_memory_known(snap)
     for batch in snap.batches("pages", _BATCH):
         row = _row_with(batch, pfn)
         if row is not None:

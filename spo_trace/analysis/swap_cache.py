@@ -36,7 +36,6 @@ class SwapCache:
     COLUMNS = ("page_flag_names",)
 
     def __init__(self, snap: Snapshot) -> None:
-        self._snap = snap
         origin = snap.meta.swap_owner.origin
         self.columns: tuple[str, ...] = ()
         self._rows = self._with_flags = 0

@@ -146,7 +146,8 @@ def least_notes(snap: Snapshot, question: Question) -> list[Note]:
     if question.keys[0] in ("memcg", "memcg_path"):
         owners = {"memory cgroups": sum(bounds.values())}
     else:
-        owners = {"processes": _of_all_processes(snap), "tmpfs and shared memory": _of_shmem(snap)}
+        shmem = bounds.get(SHMEM if question.keys[0] == "category" else None, 0)
+        owners = {"processes": _of_all_processes(snap), "tmpfs and shared memory": shmem}
     found = [f"{what} at least {_part(size, used)}" for what, size in owners.items() if size]
     text = f"Of the {format_size(used)} of swap in use, {' and '.join(found)}"
     return [Note(NoteCode.SWAP_LEAST, text.replace(" at least", " have at least", 1))]

@@ -13,14 +13,12 @@ from spo_trace.api.destinations import Destination, destination
 from spo_trace.api.snapshot import SnapshotLike, access_given, given_name, opened
 from spo_trace.errors import Argument, UsageError
 from spo_trace.reporters.export_formats import BINARY_FORMATS, check_export
-from spo_trace.snapshots.reader import Snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from spo_trace.analysis.diff import Relation
     from spo_trace.analysis.diff_summary import Changes
-    from spo_trace.findings.finding import Explanation
     from spo_trace.reporters.notebook import Table
 
 __all__ = [
@@ -228,6 +226,7 @@ def export(
     from spo_trace.analysis.question import Question
     from spo_trace.exporting import export as write
     from spo_trace.exporting import html_columns
+    from spo_trace.findings.explain import explain
     from spo_trace.snapshots.in_memory import in_memory
 
     check_export(format, weight=weight, csv_safe=csv_safe)
@@ -237,15 +236,9 @@ def export(
     if format == "html" and where is None:
         name = given_name(snap, found)
         found = in_memory(found, html_columns(question, explained=True))
-        explained = _explained(found, name)
+        explained = explain(found, name)
     with destination(outfile, binary=format in BINARY_FORMATS, access=access, force=force) as file:
         write(found, format, file, question, weight=weight, csv_safe=csv_safe, found=explained)
-
-
-def _explained(snap: Snapshot, name: str) -> "Explanation":
-    from spo_trace.findings.explain import explain
-
-    return explain(snap, name)
 
 
 def export_diff(

@@ -35,11 +35,11 @@ def command(
 ) -> None:
     """Show which unmovable pages prevent huge pages, CMA allocations or offlining.
 
-    Lists who has unmovable pages in blocks of memory that are otherwise free or movable; first, whose few pages block
-    the most memory. hugepage: in all pageblocks, which compaction cannot empty. cma: in pageblocks of CMA. offline: in
-    memory blocks (/sys/devices/system/memory). A block counts for each owner of unmovable pages in it; "alone" counts
-    blocks in which nobody else has any. docs/blockers.md explains which pages are unmovable, and what page_owner does
-    not tell.
+    Lists the owners of unmovable pages in blocks of memory that are otherwise free or movable. Owners whose few pages
+    block the most memory come first. hugepage: in all pageblocks, which compaction cannot empty. cma: in pageblocks of
+    CMA. offline: in memory blocks (/sys/devices/system/memory). A block counts for each owner of unmovable pages in it;
+    "alone" counts blocks with unmovable pages of this owner only. docs/blockers.md explains which pages are unmovable,
+    and what page_owner does not tell.
 
     \b
         spo-trace blockers now.spo --top 5

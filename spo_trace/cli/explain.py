@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.errors import fail, guarded
+from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.options import Force, Mode, Output, Owner, PageSize, Positional, Source, option
-from spo_trace.cli.output import access_of, check_output, opened, progress, warn_incomplete
+from spo_trace.cli.output import access_of, check_output, opened
 from spo_trace.cli.tables import chosen_format
 from spo_trace.errors import EXIT_THRESHOLD, UsageError
 
@@ -58,9 +59,8 @@ def command(
     """Explain what stands out: at most seven findings, with their evidence.
 
     SNAPSHOT may also be a recording (of watch --record), or a directory of snapshots or aggregates: then the findings
-    are what grows steadily in it. Each finding
-    is a sentence, the command that shows the evidence, and a possible action. The last line names rules that could not
-    be checked, because the input lacks something.
+    are what grows steadily in it. Each finding is a sentence, the command that shows the evidence, and a possible
+    action. The last line names rules that could not be checked, because the input lacks something.
 
     \b
         spo-trace explain now.spo
@@ -89,14 +89,9 @@ def _explained(snapshot: str, other: str | None, page_size: int | None) -> "Expl
     if is_series(Path(snapshot)):
         return spo.explain(snapshot, other)
     columns = explained_columns("pages")
-    snaps = [
-        spo.open(path, page_columns=columns, page_size=page_size, progress=progress())
-        for path in (snapshot, other)
-        if path is not None
-    ]
-    for snap in snaps:
-        warn_incomplete(snap.meta)
-    return spo.explain(snaps[0], snaps[1] if other is not None else None)
+    first = open_snapshot(snapshot, columns, page_size=page_size)
+    second = None if other is None else open_snapshot(other, columns, page_size=page_size)
+    return spo.explain(first, second)
 
 
 def _codes(given: list[str] | None) -> "set[Code]":

@@ -70,11 +70,14 @@ def command(
     from spo_trace.analysis.question import Question
     from spo_trace.analysis.snapshot_notes import snapshot_notes
     from spo_trace.analysis.totals import has_any, totals
-    from spo_trace.exporting import export
+    from spo_trace.exporting import export, html_columns
     from spo_trace.findings.explain import explain
+    from spo_trace.snapshots.in_memory import in_memory
 
     question = Question.of([], condition_of(where))
     snap = open_snapshot(snapshot, page_size=page_size)
+    if format == "html":
+        snap = in_memory(snap, html_columns(question, explained=not where))
     notes = []
     # An HTML report on sites alone has its notes in the page.
     if snap.meta.has_owners or format != "html":

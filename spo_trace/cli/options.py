@@ -49,8 +49,8 @@ class Option(NamedTuple):
     """Describe an option, for typer and for `plain_options`.
 
     `shows`: the name of its value in --help, None for a flag. `least`: its smallest value. `parse`: returns its value
-    from the text, or raises UsageError. `default`: --help shows the default. `values`: some that a shell completes,
-    also several with commas between them.
+    from the text, or raises UsageError. `default`: --help shows the default. `values`: those that a shell
+    completes, also in a list separated by commas.
     """
 
     names: tuple[str, ...]

@@ -17,8 +17,7 @@ NoFindings = Annotated[
     bool,
     flag(
         "--no-findings",
-        help="Leave out what stands out (see spo-trace explain), which precedes a table of all records and is in the "
-        "HTML report.",
+        help="Leave out the findings (see spo-trace explain), above a table of all records and in the HTML report.",
     ),
 ]
 Sort = Annotated[str, option("--sort", shows="COLUMN", help="total, mem, swap or a key.", default=True)]
@@ -64,15 +63,15 @@ def command(
     question = asked.question(sort, ORDERS)
     # The HTML report needs more columns than the table.
     columns = None if html else {*record_columns(question, "pages"), *name_columns(question.keys), *NOTED_COLUMNS}
-    explained = question.condition.text is None and not no_findings
-    if columns and explained and not to.for_programs:
+    explained = question.condition.text is None and not no_findings and (bool(html) or not to.for_programs)
+    if columns and explained:
         columns |= explained_columns("pages")
     snap = open_snapshot(snapshot, columns, page_size=page_size)
     if html:
         snap = in_memory(snap, html_columns(question, explained=explained))
     question = with_usual_key(question, snap)
     check_answered(snap, question)
-    found = explain(snap, snapshot) if explained and (html or not to.for_programs) else None
+    found = explain(snap, snapshot) if explained else None
     table = attribute_with_least(snap, question)
     total = totals(table)
     notes = [*usual_key_notes(question, snap), *no_match_notes(question.condition, found=has_any(total))]

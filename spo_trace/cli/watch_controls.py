@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from spo_trace.cli.options import keys_of
+
 __all__ = ["SORTS", "Change", "Controls"]
 
 # Orders of the rows, in which `s` goes through them.
@@ -126,5 +128,5 @@ class Controls:
         if prompt is _Prompt.FILTER:
             self.matching, self.selected = self._typed, 0
             return Change.ROWS
-        self.asked_keys = [key.strip() for key in self._typed.split(",") if key.strip()]
+        self.asked_keys = keys_of([self._typed]) or []
         return Change.KEYS if self.asked_keys else Change.DISPLAY

@@ -129,7 +129,6 @@ class Terminal(Display):
         if self._growth_shown is None:
             controls, most = self._controls, self._question.top or _ROWS_ON_TERMINAL
             self._growth_shown = self._questions.shown.growth(controls.sort, most, controls.matching)
-            controls.limit(len(self._growth_shown.rows))
         return self._growth_shown
 
     def _view(self, *, live: bool) -> "WatchView":

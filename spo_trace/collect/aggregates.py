@@ -9,7 +9,7 @@ from spo_trace.collect.rows import RowWriter
 from spo_trace.collect.stack_files import StackFiles
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.aggregate_kind import AggregateKind
-from spo_trace.formats.batch import to_batch
+from spo_trace.formats.batch import to_batches
 from spo_trace.formats.page_dump import dump_batches
 from spo_trace.formats.page_owner_sort import sorted_batches
 from spo_trace.formats.page_owner_stacks import StackRecord
@@ -40,7 +40,7 @@ def modified_at(source: Source) -> str | None:
 def read_aggregate(
     kind: AggregateKind, source: Source, stacks: StackTable, stack_files: StackFiles, log: ReadLog, rows: RowWriter
 ) -> None:
-    """Write the rows of an aggregate. Raise SpoTraceError if it counts allocations and tells no number of pages."""
+    """Write the rows of an aggregate. Raise SpoTraceError if it has numbers of allocations, but not of pages."""
     if kind not in _TEXTS:
         _read_counts(kind, stack_files, stacks, log, rows)
         return
@@ -53,18 +53,18 @@ def read_aggregate(
 def _read_counts(
     kind: AggregateKind, stack_files: StackFiles, stacks: StackTable, log: ReadLog, rows: RowWriter
 ) -> None:
-    # The kernel prints each stack once: of one that is there again, the last count is used.
+    # The kernel prints each stack once. If a stack is repeated, its last count is used.
     latest = {record.key: record for record in stack_files.records(kind.value)}
     counts = log.files[kind.value]
     counts.records = 0
     found = [_count_row(kind, record, stacks) for record in latest.values()]
-    rows.write_aggregates(counts, [to_batch(schema.AGGREGATES, found)] if found else [])
+    rows.write_aggregates(counts, to_batches(schema.AGGREGATES, found))
 
 
 def _count_row(kind: AggregateKind, record: StackRecord, stacks: StackTable) -> AggregateRow:
     if record.nr_base_pages is None:
         raise SpoTraceError(
-            f"{kind.shown} counts allocations (stack_count), and does not tell of how many pages they are",
+            f"{kind.shown} has the number of allocations (stack_count), but not of pages",
             hint="read page_owner, or show_stacks of Linux 6.9 or later, which prints nr_base_pages",
         )
     lines, handle = (b"", record.handle) if kind is AggregateKind.SHOW_HANDLES else (record.stack or b"", None)

@@ -16,7 +16,7 @@ from spo_trace.snapshots.meta import MachineFacts
 from spo_trace.snapshots.page_size import Evidence, PageSizeFrom, evidence
 from spo_trace.sources.source import Source
 
-__all__ = ["address_bits", "facts_after", "facts_before", "optional_text", "whole_text", "with_block_sizes"]
+__all__ = ["address_bits", "facts_after", "facts_before", "optional_content", "optional_text", "with_block_sizes"]
 
 _32_BIT = ("arm", "i386", "i486", "i586", "i686", "mips", "ppc", "riscv32", "s390", "sh4", "sparc")
 
@@ -110,13 +110,17 @@ def optional_text(source: Source, warnings: list[str], name: str) -> KernelText 
         return None
 
 
+def optional_content(source: Source, warnings: list[str], name: str) -> bytes:
+    """Return a small file that is not needed, empty without it; what can't be read is left out, with a warning."""
+    return _whole(optional_text(source, warnings, name), warnings)
+
+
 def _content(source: Source, warnings: list[str], name: str) -> bytes:
     """Return a whole small file, empty without it; one that can't be read completely is left out, with a warning."""
-    return whole_text(source.open(name), warnings)
+    return _whole(source.open(name), warnings)
 
 
-def whole_text(text: KernelText | None, warnings: list[str]) -> bytes:
-    """Return the content of a small file, empty for None; an incomplete one is left out, with a warning."""
+def _whole(text: KernelText | None, warnings: list[str]) -> bytes:
     if text is None:
         return b""
     content = b"".join(chunks_in(text))

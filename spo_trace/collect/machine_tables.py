@@ -4,7 +4,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from spo_trace import schema
-from spo_trace.collect.machine_facts import optional_text, whole_text
+from spo_trace.collect.machine_facts import optional_content
 from spo_trace.collect.read_log import ReadLog
 from spo_trace.formats.batch import to_batch
 from spo_trace.formats.cgroups import leaf_name, parse_cgroups
@@ -27,7 +27,7 @@ def write_machine_tables(source: Source, writer: SnapshotWriter, log: ReadLog, w
     """Write a table for each of the files `processes`, `cgroups` and `slabinfo` that `source` has."""
     for name, rows_of in _ROWS_OF.items():
         file = schema.OF_FILE[name]
-        content = whole_text(optional_text(source, warnings, file), warnings)
+        content = optional_content(source, warnings, file)
         if not content:
             continue
         with log.reading(KernelText(file, Chunks([content]), len(content))) as counts:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pyarrow as pa
 
-from spo_trace.collect.machine_facts import optional_text, whole_text
+from spo_trace.collect.machine_facts import optional_content, optional_text
 from spo_trace.formats import arrays
 from spo_trace.formats.arrays import missing_of, values_of
 from spo_trace.formats.cgroups import leaf_name, parse_cgroups
@@ -28,7 +28,7 @@ def with_memcg_paths(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the batches of pages with memcg_path filled in where `source` has kpagecgroup and cgroups."""
     text = optional_text(source, warnings, "kpagecgroup")
-    listed = whole_text(optional_text(source, warnings, "cgroups"), warnings) if text else b""
+    listed = optional_content(source, warnings, "cgroups") if text else b""
     if text is None or not listed:
         yield from batches
         return
@@ -47,6 +47,7 @@ class _Paths:
         self._order = np.argsort(numbers, kind="stable")
         self._sorted = numbers[self._order]
         self._paths = [escape(one.path) for one in found]
+        self._short = np.array([len(path.encode()) <= MAX_TEXT_BYTES for path in self._paths], np.bool_)
         self._names = [escape(leaf_name(one.path)) for one in found]
 
     def filled(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -62,10 +63,9 @@ class _Paths:
         usable &= cgroups >= 0
         number_of = {name: number for number, name in enumerate(memcg.dictionary.to_pylist())}
         printed = np.array([number_of.get(name, -1) for name in self._names], np.int64)
-        short = np.array([len(path.encode()) <= MAX_TEXT_BYTES for path in self._paths], np.bool_)
         # Without a usable row there may be no cgroup to look up.
         chosen = cgroups[usable]
-        usable[usable] = (printed[chosen] == values_of(memcg.indices)[usable]) & short[chosen]
+        usable[usable] = (printed[chosen] == values_of(memcg.indices)[usable]) & self._short[chosen]
         used, index = np.unique(cgroups[usable], return_inverse=True)
         numbers = np.zeros(len(batch), np.int32)
         numbers[usable] = index

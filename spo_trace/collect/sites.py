@@ -2,7 +2,7 @@
 """The table of sites: the kernel's own counts of memory by the place that allocated it (/proc/allocinfo)."""
 
 from spo_trace import schema
-from spo_trace.collect.machine_facts import optional_text, whole_text
+from spo_trace.collect.machine_facts import optional_content
 from spo_trace.collect.read_log import ReadLog
 from spo_trace.errors import SpoTraceError
 from spo_trace.formats.allocinfo import FILE, is_allocinfo, parse_allocinfo
@@ -20,7 +20,7 @@ def write_sites(source: Source, writer: SnapshotWriter, log: ReadLog, warnings: 
 
     Raise SpoTraceError if they add up to too much memory.
     """
-    content = whole_text(optional_text(source, warnings, FILE), warnings)
+    content = optional_content(source, warnings, FILE)
     if not content:
         return False
     if not is_allocinfo(content):

@@ -23,7 +23,7 @@ class Candidate(NamedTuple):
 
 Checked = Candidate | NotChecked
 
-# Of these, the memory may be named by a rule that says more about it.
+# A more specific rule may already name the memory of these.
 _GENERAL = frozenset({Code.LARGE_PROCESS, Code.LARGE_MEMCG, Code.LARGE_MODULE, Code.LARGE_CALLSITE})
 
 

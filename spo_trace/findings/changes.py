@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Rules on two snapshots and on recordings: what grew, what moved to swap, what came back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import pandas as pd
@@ -11,7 +11,7 @@ from spo_trace.analysis.owner_labels import owner_labels
 from spo_trace.analysis.question import Question
 from spo_trace.findings.candidate import Candidate, Checked, candidate
 from spo_trace.findings.codes import Code, Lack
-from spo_trace.findings.finding import Amount, NotChecked, Query, Side
+from spo_trace.findings.finding import FIRST, Amount, NotChecked, Query, Side
 from spo_trace.findings.owners import Owners
 from spo_trace.findings.thresholds import LEAST_BYTES, SAME_MEMORY, Threshold
 from spo_trace.findings.unowned import SWAPPED_IN
@@ -19,11 +19,10 @@ from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Sides", "changed", "steady"]
 
-_FIRST = ("--top", "5")
-_GROWTH = ("--sort", "growth", *_FIRST)
-_BY_COMM = Query(("comm",), side=Side.DIFF, options=_FIRST)
-_SWAPPED_IN = Query(("comm",), SWAPPED_IN, Side.DIFF, _FIRST)
-_CAME_BACK = Query(("comm",), "swapped", Side.DIFF, _FIRST)
+_GROWTH = ("--sort", "growth", *FIRST)
+_BY_COMM = Query(("comm",), side=Side.DIFF, options=FIRST)
+_SWAPPED_IN = Query(("comm",), SWAPPED_IN, Side.DIFF, FIRST)
+_CAME_BACK = Query(("comm",), "swapped", Side.DIFF, FIRST)
 _SLAB = Query(("caller",), 'category == "slab"', Side.DIFF, _GROWTH)
 _MODULES = Query(("module",), side=Side.DIFF, options=_GROWTH)
 
@@ -33,7 +32,7 @@ class Sides:
 
     def __init__(self, a: Snapshot, b: Snapshot) -> None:
         self.a, self.b = a, b
-        self.later = Owners(b)
+        self.earlier, self.later = Owners(a), Owners(b)
         self.known = relate(a, b).known
 
     def diff(self, query: Query) -> pd.DataFrame:
@@ -47,12 +46,12 @@ class Sides:
 
     def knows(self, key: str) -> bool:
         """Return whether the memory of both has a key."""
-        return all(Owners(snap).knows("pages", key) for snap in (self.a, self.b))
+        return all(one.knows("pages", key) for one in (self.earlier, self.later))
 
-    @cached_property
+    @property
     def knows_stacks(self) -> bool:
         """Return whether both have the frames of stacks."""
-        return all(Owners(snap).knows_stacks for snap in (self.a, self.b))
+        return self.earlier.knows_stacks and self.later.knows_stacks
 
     @property
     def swap_used(self) -> tuple[int, int]:
@@ -77,7 +76,7 @@ def changed(sides: Sides) -> Iterator[Checked]:
     yield from others
     yield from _processes_grew(sides, others)
     if sides.knows("swapped"):
-        yield from _came_back(sides)
+        yield from _memory_grew(sides, _CAME_BACK, Code.CAME_BACK, {})
     if "swap" in sides.known:
         yield from _moved(sides)
     else:
@@ -121,23 +120,18 @@ def _moved(sides: Sides) -> Iterator[Candidate]:
             yield candidate(Code.MOVED_TO_SWAP, moved, numbers, _BY_COMM, {"owner": comm})
 
 
-def _came_back(sides: Sides) -> Iterator[Candidate]:
-    table = sides.diff(_CAME_BACK)
+def _memory_grew(sides: Sides, query: Query, code: Code, further: Mapping[str, Amount]) -> Iterator[Candidate]:
+    table = sides.diff(query)
     for comm, mem in table[["comm", "mem_bytes_delta"]].dropna().itertuples(index=False, name=None):
         if sides.later.is_large(int(mem), Threshold.GROWTH):
-            numbers = {"mem": _amount(mem, "mem_bytes_delta", _CAME_BACK, comm)}
-            yield candidate(Code.CAME_BACK, int(mem), numbers, _CAME_BACK, {"owner": comm})
+            numbers = {"mem": _amount(mem, "mem_bytes_delta", query, comm), **further}
+            yield candidate(code, int(mem), numbers, query, {"owner": comm})
 
 
 def _charged_to_another(sides: Sides) -> Iterator[Candidate]:
     before, after = sides.swap_used
-    if before <= after:
-        return
-    table = sides.diff(_SWAPPED_IN)
-    for comm, mem in table[["comm", "mem_bytes_delta"]].dropna().itertuples(index=False, name=None):
-        if sides.later.is_large(int(mem), Threshold.GROWTH):
-            numbers = {"mem": _amount(mem, "mem_bytes_delta", _SWAPPED_IN, comm), **_in_use(sides)}
-            yield candidate(Code.CHARGED_TO_ANOTHER, int(mem), numbers, _SWAPPED_IN, {"owner": comm})
+    if before > after:
+        yield from _memory_grew(sides, _SWAPPED_IN, Code.CHARGED_TO_ANOTHER, _in_use(sides))
 
 
 def _unknown_swap(sides: Sides) -> Iterator[Candidate]:
@@ -156,7 +150,7 @@ def steady(table: pd.DataFrame, keys: Sequence[str]) -> Iterator[Candidate]:
     grown = table["last_bytes"] - table["first_bytes"]
     least = (Threshold.STEADY.share * table["last_bytes"]).clip(lower=LEAST_BYTES)
     found = table[(table["rate_low"] > 0) & (grown >= least)]
-    query = Query(tuple(keys), side=Side.TREND, options=_FIRST)
+    query = Query(tuple(keys), side=Side.TREND, options=FIRST)
     for label, (_, row) in zip(owner_labels(found, keys), found.iterrows(), strict=True):
         owner = tuple(row[key] for key in keys)
         columns = {"first": "first_bytes", "last": "last_bytes", "rate": "rate_low"}

@@ -10,19 +10,17 @@ from spo_trace.findings.sentences import not_checked_text
 from spo_trace.printable import printable
 from spo_trace.reporters.markdown import markdown_note
 
-__all__ = ["FORMATS", "html", "render", "render_json", "render_markdown", "render_text"]
+__all__ = ["html", "render"]
 
-FORMATS = ("text", "json", "markdown")
-
-NOTHING = "Nothing stands out."
+_NOTHING = "Nothing stands out."
 
 
 def render(found: Explanation, format: str, outfile: TextIO) -> None:
-    """Write findings as one of FORMATS."""
-    {"text": render_text, "json": render_json, "markdown": render_markdown}[format](found, outfile)
+    """Write findings as text, json or markdown."""
+    {"text": _text_document, "json": _json_document, "markdown": _markdown_document}[format](found, outfile)
 
 
-def render_text(found: Explanation, outfile: TextIO) -> None:
+def _text_document(found: Explanation, outfile: TextIO) -> None:
     """Write each finding with its evidence and a possible action below it."""
     for finding in found.findings:
         lines = [finding.text, f"    {finding.command}", *([f"    → {finding.action}"] if finding.action else [])]
@@ -30,7 +28,7 @@ def render_text(found: Explanation, outfile: TextIO) -> None:
     outfile.write("".join(f"{printable(line)}\n" for line in _closing(found)))
 
 
-def render_markdown(found: Explanation, outfile: TextIO) -> None:
+def _markdown_document(found: Explanation, outfile: TextIO) -> None:
     """Write a list of findings."""
     for finding in found.findings:
         action = f" {markdown_note(finding.action)}" if finding.action else ""
@@ -40,7 +38,7 @@ def render_markdown(found: Explanation, outfile: TextIO) -> None:
     outfile.write("".join(f"\n{markdown_note(line)}\n" for line in _closing(found)))
 
 
-def render_json(found: Explanation, outfile: TextIO) -> None:
+def _json_document(found: Explanation, outfile: TextIO) -> None:
     """Write one object: `findings` (code, text, bytes, numbers, names, evidence, action), `not_checked`, `left_out`."""
     document = {
         "findings": [_object(finding) for finding in found.findings],
@@ -65,7 +63,7 @@ def html(found: Explanation) -> str:
 
 
 def _closing(found: Explanation) -> list[str]:
-    lines = [] if found.findings else [NOTHING]
+    lines = [] if found.findings else [_NOTHING]
     lines += [f"{found.left_out} smaller findings are left out."] if found.left_out else []
     unchecked = not_checked_text(found.not_checked)
     return [*lines, *([unchecked] if unchecked else [])]

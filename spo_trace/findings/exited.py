@@ -16,15 +16,15 @@ from spo_trace.findings.thresholds import Threshold
 
 __all__ = ["exited"]
 
-# Page cache is for everybody, and a slab page has objects of many callers.
+# Processes share page cache, and a slab page has objects of many callers.
 _SHARED = ("page cache", "slab")
 _OWN = " and ".join(f'category != "{name}"' for name in _SHARED)
 
 # Start times are in 1/USER_HZ, 100 on all architectures of today, and are compared with the clock of ts.
 _NSEC_PER_TICK = 10_000_000
-# How far the two clocks may be apart. A number is not used again so soon: all others come first.
+# Largest difference between the two clocks. A PID is not reused within this time: all others come first.
 _SKEW_NSEC = 5_000_000_000
-# Reading /proc takes less: a process that is missing and allocated before had ended.
+# Reading /proc takes less than this: a process that allocated earlier and is not listed has exited.
 _LISTING_NSEC = 1_000_000_000
 
 
@@ -62,8 +62,8 @@ def _exited(owners: Owners) -> Iterator[Checked]:
             yield _finding(owners, str(comm), int(tgid), int(until.get(int(tgid), _listed_at(owners) or 0)))
 
 
-# PID → the time in ns until which its pages are of another process. The pages of a running process are as old as it is
-# at most: older ones belong to another that had its number.
+# PID → time in ns, with a margin for the difference of the clocks: older pages belong to an earlier process with this
+# PID.
 def _until(owners: Owners) -> dict[int, int]:
     started = owners.snap.meta.machine.processes
     return {pid: ticks * _NSEC_PER_TICK - _SKEW_NSEC for pid, ticks in started.items()}

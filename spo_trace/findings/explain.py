@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -21,38 +22,32 @@ __all__ = ["explain", "explain_change", "explain_growth", "explained_columns"]
 
 _Rule = Callable[[Owners], Iterator[Checked]]
 
+
+class _OfMemory(NamedTuple):
+    """Hold a rule on memory, what it finds, and whether it needs the frames of stacks."""
+
+    rule: _Rule
+    codes: tuple[Code, ...]
+    needs_stacks: bool = False
+
+
 _OF_MACHINE: Sequence[_Rule] = (pressure.memory_full, pressure.swap_full, pressure.fragmentation)
 _OF_SWAP: Sequence[_Rule] = (large.swap_owner, unowned.unknown_swap)
 # Rules that say more about the same memory come before the general ones.
-_OF_MEMORY: Sequence[_Rule] = (
-    large.tmpfs,
-    unowned.swapped_in,
-    unowned.offline_memcg,
-    unowned.without_owner,
-    exited.exited,
-    kernel.page_tables,
-    kernel.kernel_stacks,
-    large.kernel_callsite,
-    large.module,
-    large.process,
-    large.memcg,
-    kernel.unmovable,
-    kernel.collector,
-)
-# Of these, the rules on stacks, and what they find.
-_OF_STACKS: Sequence[_Rule] = (
-    *(large.tmpfs, unowned.swapped_in, unowned.without_owner, kernel.page_tables, kernel.kernel_stacks),
-    *(large.kernel_callsite, large.module),
-)
-_STACK_CODES = (
-    *(Code.TMPFS, Code.SWAPPED_IN, Code.EARLY_BOOT, Code.LOST_STACKS, Code.NO_STACKS, Code.PAGE_TABLES),
-    *(Code.KERNEL_STACKS, Code.LARGE_CALLSITE, Code.LARGE_MODULE),
-)
-# What the rules on memory find.
-_MEMORY_CODES = (
-    *(Code.TMPFS, Code.SWAPPED_IN, Code.OFFLINE_MEMCG, Code.EARLY_BOOT, Code.LOST_STACKS, Code.NO_STACKS, Code.EXITED),
-    *(Code.PAGE_TABLES, Code.KERNEL_STACKS, Code.LARGE_CALLSITE, Code.LARGE_MODULE, Code.LARGE_PROCESS),
-    *(Code.LARGE_MEMCG, Code.UNMOVABLE_IN_MOVABLE, Code.UNMOVABLE_IN_CMA, Code.COLLECTOR),
+_OF_MEMORY: Sequence[_OfMemory] = (
+    _OfMemory(large.tmpfs, (Code.TMPFS,), needs_stacks=True),
+    _OfMemory(unowned.swapped_in, (Code.SWAPPED_IN,), needs_stacks=True),
+    _OfMemory(unowned.offline_memcg, (Code.OFFLINE_MEMCG,)),
+    _OfMemory(unowned.without_owner, (Code.EARLY_BOOT, Code.LOST_STACKS, Code.NO_STACKS), needs_stacks=True),
+    _OfMemory(exited.exited, (Code.EXITED,)),
+    _OfMemory(kernel.page_tables, (Code.PAGE_TABLES,), needs_stacks=True),
+    _OfMemory(kernel.kernel_stacks, (Code.KERNEL_STACKS,), needs_stacks=True),
+    _OfMemory(large.kernel_callsite, (Code.LARGE_CALLSITE,), needs_stacks=True),
+    _OfMemory(large.module, (Code.LARGE_MODULE,), needs_stacks=True),
+    _OfMemory(large.process, (Code.LARGE_PROCESS,)),
+    _OfMemory(large.memcg, (Code.LARGE_MEMCG,)),
+    _OfMemory(kernel.unmovable, (Code.UNMOVABLE_IN_MOVABLE, Code.UNMOVABLE_IN_CMA)),
+    _OfMemory(kernel.collector, (Code.COLLECTOR,)),
 )
 
 # Columns that rules read besides those of the keys.
@@ -67,14 +62,14 @@ def explained_columns(table: str) -> set[str]:
 def explain(snap: Snapshot, name: str) -> Explanation:
     """Return what stands out in a snapshot, at most seven findings, largest first; `name`: of it in commands."""
     owners = Owners(snap)
-    has_memory = "mem" not in snap.meta.unknown_amounts
-    of_memory = [rule for rule in _OF_MEMORY if owners.knows_stacks or rule not in _OF_STACKS]
-    rules = [*_OF_MACHINE, *_OF_SWAP, *(of_memory if has_memory else ())]
+    lack, skipped = Lack.MEMORY_OWNERS, tuple(_OF_MEMORY)
+    if "mem" not in snap.meta.unknown_amounts:
+        lack = Lack.STACKS
+        skipped = () if owners.knows_stacks else tuple(one for one in _OF_MEMORY if one.needs_stacks)
+    rules = [*_OF_MACHINE, *_OF_SWAP, *(one.rule for one in _OF_MEMORY if one not in skipped)]
     checked = [one for rule in rules for one in rule(owners)]
-    if not has_memory:
-        checked.append(NotChecked(Lack.MEMORY_OWNERS, _MEMORY_CODES))
-    elif not owners.knows_stacks:
-        checked.append(NotChecked(Lack.STACKS, _STACK_CODES))
+    if skipped:
+        checked.append(NotChecked(lack, tuple(code for one in skipped for code in one.codes)))
     return _explanation(checked, owners, (name,))
 
 

@@ -9,7 +9,10 @@ from enum import Enum
 from spo_trace.findings.codes import Code, Lack
 from spo_trace.findings.thresholds import MOST_FINDINGS
 
-__all__ = ["Amount", "Explanation", "Finding", "NotChecked", "Query", "Side"]
+__all__ = ["FIRST", "Amount", "Explanation", "Finding", "NotChecked", "Query", "Side"]
+
+# Options of a command that shows evidence: the first rows are enough.
+FIRST = ("--top", "5")
 
 
 class Side(Enum):

@@ -7,28 +7,29 @@ from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.question import Question
 from spo_trace.findings.candidate import Checked, candidate
 from spo_trace.findings.codes import Code, Lack
-from spo_trace.findings.finding import Amount, NotChecked, Query
+from spo_trace.findings.finding import FIRST, Amount, NotChecked, Query
 from spo_trace.findings.owners import Owners
 from spo_trace.findings.thresholds import Threshold
 
 __all__ = ["collector", "kernel_stacks", "page_tables", "unmovable"]
 
 # With less memory than a few pageblocks, the kernel does not group pages by mobility: all have the type Unmovable
-# (page_group_by_mobility_disabled, mm/page_alloc.c). Then the flags tell, too.
+# (page_group_by_mobility_disabled, mm/page_alloc.c). Therefore the condition also checks the GFP flags.
 _UNMOVABLE = 'migratetype == "Unmovable" and pageblock_migratetype == "{}" and not gfp_flags.str.contains("MOVABLE")'
 
 
 def page_tables(owners: Owners) -> Iterator[Checked]:
     """Find that page tables take much memory."""
-    yield from _category(owners, Code.PAGE_TABLES, "page table", Query(("comm",), 'category == "page table"'))
+    yield from _category(owners, Code.PAGE_TABLES, "page table")
 
 
 def kernel_stacks(owners: Owners) -> Iterator[Checked]:
     """Find that kernel stacks take much memory."""
-    yield from _category(owners, Code.KERNEL_STACKS, "kernel stack", Query(("comm",), 'category == "kernel stack"'))
+    yield from _category(owners, Code.KERNEL_STACKS, "kernel stack")
 
 
-def _category(owners: Owners, code: Code, category: str, evidence: Query) -> Iterator[Checked]:
+def _category(owners: Owners, code: Code, category: str) -> Iterator[Checked]:
+    evidence = Query(("comm",), f'category == "{category}"')
     size = owners.bytes_of("mem_bytes", owners.rows["category"] == category)
     if owners.is_large(size, Threshold.KERNEL_SHARE):
         numbers = {"mem": Amount(size, "mem_bytes", Query((), evidence.where)), "memory": owners.memory}
@@ -59,7 +60,7 @@ def _unmovable_in(owners: Owners, code: Code, where: str) -> Iterator[Checked]:
     size = int(attribute(owners.snap, Question.of([], where))["mem_bytes"].fillna(0).iloc[0])
     if _is_much(owners, code, size):
         numbers = {"mem": Amount(size, "mem_bytes", Query((), where))}
-        yield candidate(code, size, numbers, Query(("callsite",), where, options=("--top", "5")))
+        yield candidate(code, size, numbers, Query(("callsite",), where, options=FIRST))
 
 
 def collector(owners: Owners) -> Iterator[Checked]:

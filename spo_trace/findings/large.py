@@ -5,19 +5,18 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from spo_trace.analysis.swap_least import SHMEM
 from spo_trace.findings.candidate import Checked, candidate
 from spo_trace.findings.codes import Code, Lack
-from spo_trace.findings.finding import Amount, NotChecked, Query
+from spo_trace.findings.finding import FIRST, Amount, NotChecked, Query
 from spo_trace.findings.owners import Owners
 from spo_trace.findings.thresholds import Threshold
 
 __all__ = ["kernel_callsite", "memcg", "module", "process", "swap_owner", "tmpfs"]
 
-TMPFS = "tmpfs/shmem"
-
 # Memory of processes and files: its call site is a page fault or a read, which tells nothing. Slab pages have objects
 # of many callers, and memory of early boot has no stack.
-_NOT_KERNEL = ("anon", TMPFS, "page cache", "early boot")
+_NOT_KERNEL = ("anon", SHMEM, "page cache", "early boot")
 _KERNEL = " and ".join(f'category != "{name}"' for name in _NOT_KERNEL)
 
 
@@ -26,14 +25,14 @@ def tmpfs(owners: Owners) -> Iterator[Checked]:
     if not owners.knows("pages", "comm"):
         yield NotChecked(Lack.COMM, (Code.TMPFS,))
         return
-    rows = owners.rows["category"] == TMPFS
-    query = Query(("comm",), f'category == "{TMPFS}"', options=("--sort", "mem", "--top", "5"))
+    rows = owners.rows["category"] == SHMEM
+    query = Query(("comm",), f'category == "{SHMEM}"', options=("--sort", "mem", *FIRST))
     table = owners.sums(["comm"], rows).sort_values("mem_bytes", ascending=False, kind="stable")
     for comm, mem in table[["comm", "mem_bytes"]].itertuples(index=False, name=None):
         if owners.is_large(int(mem), Threshold.TMPFS):
             numbers = {"mem": Amount(int(mem), "mem_bytes", query, (comm,))}
             own = rows & _is(owners, "comm", comm)
-            # Of this memory, the one who swapped it in is not the one who allocated it first.
+            # The process that swapped this memory in may not have allocated it first.
             read_back = owners.is_large(owners.bytes_of("mem_bytes", own & owners.swapped_in), Threshold.SWAP)
             names = {"owner": comm} | ({"reader": comm} if read_back else {})
             yield candidate(Code.TMPFS, int(mem), numbers, query, names, own)
@@ -45,7 +44,7 @@ def swap_owner(owners: Owners) -> Iterator[Checked]:
         # That the owners of swap in use are unknown is a finding of its own.
         return
     machine = owners.snap.meta.machine
-    query = Query(("comm", "category"), options=("--sort", "swap", "--top", "5"))
+    query = Query(("comm", "category"), options=("--sort", "swap", *FIRST))
     table = owners.sums(["comm", "category"]).sort_values("swap_bytes", ascending=False, kind="stable")
     listed = owners.bytes_of("swap_bytes")
     for comm, category, swap in table[["comm", "category", "swap_bytes"]].head(1).itertuples(index=False, name=None):
@@ -105,7 +104,7 @@ def _largest(
     number: str = "total",
 ) -> Iterator[Checked]:
     selected = pd.Series(True, index=owners.rows.index) if rows is None else rows
-    query = Query((key,), where, options=("--top", "5"))
+    query = Query((key,), where, options=FIRST)
     for name, value in _first(owners.sums([key], selected), key, column):
         if owners.is_large(value, threshold):
             numbers = {number: Amount(value, column, query, (name,)), "memory": owners.memory}

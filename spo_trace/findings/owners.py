@@ -57,8 +57,9 @@ class Owners:
         table["callsite"] = table["callsite"].where(stacks["frames"].map(len).gt(0).to_numpy(bool))
         symbols = [" ".join(map(function_name, frames)) for frames in stacks["frames"]]
         table["swap_in"] = pd.Series(symbols, dtype="str").str.contains(SWAP_IN).to_numpy(bool)
+        placeholders = [placeholder_of(frames) for frames in stacks["frames"]]
         for one in Placeholder:
-            table[one] = [placeholder_of(frames) is one for frames in stacks["frames"]]
+            table[one] = [found is one for found in placeholders]
         return table
 
     @cached_property

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 from spo_trace.findings.candidate import Checked, candidate
 from spo_trace.findings.codes import Code, Lack
-from spo_trace.findings.finding import Amount, NotChecked, Query
+from spo_trace.findings.finding import FIRST, Amount, NotChecked, Query
 from spo_trace.findings.owners import Owners
 from spo_trace.findings.thresholds import Threshold
 from spo_trace.limits import MAX_ORDER
 
 __all__ = ["fragmentation", "memory_full", "swap_full"]
 
-_LARGEST = Query(("category", "comm"), options=("--top", "5"))
-_LARGEST_IN_SWAP = Query(("category", "comm"), options=("--sort", "swap", "--top", "5"))
+_LARGEST = Query(("category", "comm"), options=FIRST)
+_LARGEST_IN_SWAP = Query(("category", "comm"), options=("--sort", "swap", *FIRST))
 
 
 def memory_full(owners: Owners) -> Iterator[Checked]:
@@ -56,5 +56,5 @@ def fragmentation(owners: Owners) -> Iterator[Checked]:
             "large": Amount(large, "free_in_large_blocks"),
             "block": Amount(page_size << order, "pageblock"),
         }
-        movable = Query(("migratetype", "category"), options=("--top", "5"))
+        movable = Query(("migratetype", "category"), options=FIRST)
         yield candidate(Code.FRAGMENTED, free, numbers, movable)

@@ -51,7 +51,7 @@ RULES: Mapping[Code, Rule] = {
         "Delete files in tmpfs (df -t tmpfs) or shared memory (ipcs -m) that are not needed.",
     ),
     Code.SWAP_OWNER: Rule(
-        "memory of one category by processes with one name is at least half of the swap in use, and not little",
+        "at least half of the swap in use is memory of one category that processes with one name allocated",
         Threshold.SWAP,
         (
             "{swap} in swap was allocated by {owner} as {category} pages: {part} of the {used} that were used when "
@@ -143,7 +143,7 @@ RULES: Mapping[Code, Rule] = {
         ("{mem} of unmovable pages are in CMA pageblocks: allocations from CMA may fail.",),
     ),
     Code.FRAGMENTED: Rule(
-        "of the free memory, if it is not little, almost nothing is in blocks of a pageblock or more",
+        "almost none of the free memory is in blocks of a pageblock or more; checked if enough memory is free",
         Threshold.LARGE_BLOCKS,
         ("Free memory is fragmented: of {free}, {large} is in blocks of at least {block}.",),
         "echo 1 > /proc/sys/vm/compact_memory",

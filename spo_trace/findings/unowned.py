@@ -8,7 +8,7 @@ from spo_trace.analysis.question import Question
 from spo_trace.analysis.swap_least import SHMEM, SWAP_LEAST, swap_least
 from spo_trace.findings.candidate import Checked, candidate
 from spo_trace.findings.codes import Code, Lack
-from spo_trace.findings.finding import Amount, NotChecked, Query, Side
+from spo_trace.findings.finding import FIRST, Amount, NotChecked, Query, Side
 from spo_trace.findings.owners import SWAP_IN, Owners
 from spo_trace.findings.thresholds import LEAST_BYTES, Threshold
 
@@ -41,12 +41,14 @@ def unknown_swap(owners: Owners) -> Iterator[Checked]:
 def _least(owners: Owners) -> tuple[dict[str, Amount], dict[str, str]]:
     """Return the lower bounds of unknown swap that are not little: of tmpfs, and of the name with the largest one."""
     numbers, names = {}, {}
-    by_comm, by_category = (Query((key,), options=("--sort", "swap", "--top", "5")) for key in ("comm", "category"))
-    found = {name: size for name, size in swap_least(owners.snap, Question.of(["comm"])).items() if name is not None}
+    by_comm, by_category = (Query((key,), options=("--sort", "swap", *FIRST)) for key in ("comm", "category"))
+    bounds = swap_least(owners.snap, Question.of(["comm"]))
+    found = {name: size for name, size in bounds.items() if name is not None}
     comm = max(found, key=lambda name: (found[name], str(name)), default=None)
     if comm is not None and found[comm] >= LEAST_BYTES:
         numbers["least"], names["owner"] = Amount(found[comm], SWAP_LEAST, by_comm, (comm,)), str(comm)
-    shmem = swap_least(owners.snap, Question.of(["category"])).get(SHMEM, 0)
+    # By comm, the row without a name is tmpfs and shared memory.
+    shmem = bounds.get(None, 0)
     if shmem >= LEAST_BYTES:
         numbers["shmem"] = Amount(shmem, SWAP_LEAST, by_category, (SHMEM,))
     return numbers, names
@@ -57,7 +59,7 @@ def swapped_in(owners: Owners) -> Iterator[Checked]:
     if not owners.knows("pages", "comm"):
         yield NotChecked(Lack.COMM, (Code.SWAPPED_IN,))
         return
-    query = Query(("comm",), SWAPPED_IN, options=("--top", "5"))
+    query = Query(("comm",), SWAPPED_IN, options=FIRST)
     for comm, mem in owners.sums(["comm"], owners.swapped_in)[["comm", "mem_bytes"]].itertuples(index=False, name=None):
         if owners.is_large(int(mem), Threshold.SWAP):
             numbers = {"mem": Amount(int(mem), "mem_bytes", query, (comm,))}
@@ -88,4 +90,4 @@ def without_owner(owners: Owners) -> Iterator[Checked]:
         if size >= max(LEAST_BYTES, Threshold.LOST.share * listed):
             query = Query((), f'symbols.str.contains("{placeholder}")')
             numbers = {"total": Amount(size, "total_bytes", query)}
-            yield candidate(code, size, numbers, Query(("comm",), query.where, options=("--top", "5")))
+            yield candidate(code, size, numbers, Query(("comm",), query.where, options=FIRST))

@@ -2,6 +2,7 @@
 """Records parsed to rows, and rows joined to Arrow record batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ from spo_trace.formats.rows import OwnerRow, Row
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.whitespace import normalized
 
-__all__ = ["Draft", "RecordParser", "parse_or_reject", "parsed_batches", "to_batch"]
+__all__ = ["Draft", "RecordParser", "parse_or_reject", "parsed_batches", "to_batch", "to_batches"]
 
 # Large enough to amortise the cost of a batch, small enough for the processor's caches.
 _BATCH_ROWS = 1 << 14
@@ -141,3 +142,10 @@ def to_batch(schema: pa.Schema, rows: Sequence[Row]) -> pa.RecordBatch:
     """Return the columns in `schema` of at least one row as a record batch."""
     columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
     return record_batch({field.name: array_of(field.type, columns[field.name]) for field in schema}, schema)
+
+
+def to_batches(schema: pa.Schema, rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
+    """Yield rows as record batches, none without rows."""
+    left = iter(rows)
+    while some := list(islice(left, _BATCH_ROWS)):
+        yield to_batch(schema, some)

@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.formats.aggregate_kind import AggregateKind
-from spo_trace.formats.batch import to_batch
+from spo_trace.formats.batch import to_batches
 from spo_trace.formats.dump_frames import dump_frame, is_inlined
 from spo_trace.formats.dump_lines import DumpLine, dump_lines
 from spo_trace.formats.dumped_page import ALLOCATED, FREED, DumpedPage
 from spo_trace.formats.escape import escape
-from spo_trace.formats.header import MAX_U64
+from spo_trace.formats.header import MAX_U64, integer
 from spo_trace.formats.page_owner import flag_fields
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject, RejectSink
@@ -66,8 +66,6 @@ _GDB_PFN = re.compile(rb"PFN: (?P<pfn>\d{1,19}), Flags: 0x(?P<flags>[0-9a-f]{1,1
 _CRASH_PFN = re.compile(rb"PFN (?P<pfn>\d{1,19})\(0x[0-9a-f]+\) paddr [0-9a-f]+.*")
 _FLAGS = re.compile(rb"(?:\w+ )?flags: 0x(?P<flags>[0-9a-f]{1,16})\((?P<names>[^()\n]*)\).*")
 
-_BATCH_ROWS = 1 << 14
-
 
 def dump_batches(chunks: Iterable[bytes], stacks: StackTable, reject: RejectSink) -> Iterator[pa.RecordBatch]:
     """Yield a row of `schema.AGGREGATES` for each event of each page that a text has dumps of.
@@ -76,16 +74,13 @@ def dump_batches(chunks: Iterable[bytes], stacks: StackTable, reject: RejectSink
     base_pages is null if the text does not tell. What cannot be read of a dump goes to `reject`; other messages of the
     text are passed over.
     """
-    rows: list[AggregateRow] = []
-    reader = _Reader(stacks, reject)
+    return to_batches(schema.AGGREGATES, _rows(chunks, _Reader(stacks, reject)))
+
+
+def _rows(chunks: Iterable[bytes], reader: "_Reader") -> Iterator[AggregateRow]:
     for line in dump_lines(chunks):
-        rows += reader.add(line)
-        if len(rows) >= _BATCH_ROWS:
-            yield to_batch(schema.AGGREGATES, rows)
-            rows.clear()
-    rows += reader.finish()
-    if rows:
-        yield to_batch(schema.AGGREGATES, rows)
+        yield from reader.add(line)
+    yield from reader.finish()
 
 
 class _Reader:
@@ -159,7 +154,7 @@ class _Reader:
             self._take_allocation(match, line)
         elif match := _FREED.fullmatch(text):
             ts = self._bounded(match, "ts", line)
-            page.freed = AggregateRow(pid=_integer(match["pid"]), tgid=_integer(match["tgid"]), ts_nsec=ts)
+            page.freed = AggregateRow(pid=integer(match["pid"]), tgid=integer(match["tgid"]), ts_nsec=ts)
             self._begin(FREED, line)
         elif _CRASH_STACK.fullmatch(text) and page.allocated is not None:
             event = ALLOCATED if b"alloc" in text else FREED
@@ -185,8 +180,8 @@ class _Reader:
             order=order,
             gfp_mask=int(match["gfp_mask"], 16),
             gfp_flags=_text(match["gfp_flags"]),
-            pid=_integer(match["pid"]),
-            tgid=_integer(match["tgid"]),
+            pid=integer(match["pid"]),
+            tgid=integer(match["tgid"]),
             comm=_comm(match["comm"]),
             ts_nsec=self._bounded(match, "ts", line),
             free_ts_nsec=self._bounded(match, "free_ts", line),
@@ -198,14 +193,11 @@ class _Reader:
         self._event, self._caller = event, line.caller
 
     def _bounded(self, match: re.Match[bytes], name: str, line: DumpLine) -> int | None:
-        if match[name] is None or (value := int(match[name])) <= MAX_U64:
-            return None if match[name] is None else value
+        value = integer(match[name])
+        if value is None or value <= MAX_U64:
+            return value
         self._reject(Reject(_FILE, line.offset, line.line, Reason.TS_RANGE, line.text, lost=False))
         return None
-
-
-def _integer(digits: bytes | None) -> int | None:
-    return None if digits is None else int(digits)
 
 
 def _text(printed: bytes | None) -> str | None:

@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from spo_trace import schema
 from spo_trace.formats.aggregate_kind import AggregateKind
-from spo_trace.formats.batch import parse_or_reject, to_batch
+from spo_trace.formats.batch import parse_or_reject, to_batches
 from spo_trace.formats.body import Tail, parse_tail
 from spo_trace.formats.distinct import DistinctNames
 from spo_trace.formats.escape import escape
 from spo_trace.formats.page_owner import record_parser
-from spo_trace.formats.reasons import MARKS, Reason
+from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import RECORD_START, Malformed, Record, Reject, RejectSink
 from spo_trace.formats.rows import AggregateRow, PageRow
 from spo_trace.formats.sorted_blocks import Block, sorted_blocks
@@ -27,8 +27,6 @@ __all__ = ["sorted_batches"]
 
 _FILE = AggregateKind.PAGE_OWNER_SORT.value
 
-_BATCH_ROWS = 1 << 14
-
 # A block never has a PFN line, and its marks would be one for each block.
 _USUAL = frozenset({Reason.NO_PFN_LINE, Reason.FIRST_LINE_ALONE})
 
@@ -37,18 +35,10 @@ def sorted_batches(chunks: Iterable[bytes], stacks: StackTable, reject: RejectSi
     """Yield the blocks of page_owner_sort's output as rows of `schema.AGGREGATES`, in order.
 
     A block that can't be parsed goes to `reject`, and so does each line that is not understood; parsing continues. A
-    block that is there twice is counted once: page_owner_sort prints each key once.
+    repeated block is counted once, because page_owner_sort prints each key once.
     """
-    reader = _Reader(stacks, reject)
-    rows: list[AggregateRow] = []
-    for block in sorted_blocks(chunks, reject):
-        if (row := reader.row(block)) is not None:
-            rows.append(row)
-        if len(rows) == _BATCH_ROWS:
-            yield to_batch(schema.AGGREGATES, rows)
-            rows.clear()
-    if rows:
-        yield to_batch(schema.AGGREGATES, rows)
+    rows = map(_Reader(stacks, reject).row, sorted_blocks(chunks, reject))
+    return to_batches(schema.AGGREGATES, (row for row in rows if row is not None))
 
 
 class _Reader:
@@ -60,7 +50,7 @@ class _Reader:
         self._comms = DistinctNames("comm")
 
     def row(self, block: Block) -> AggregateRow | None:
-        """Return the row of a block; None if it is rejected, or there already."""
+        """Return the row of a block; None if it is rejected, or repeats an earlier one."""
         keys = [text for name, text in block.counts.groupdict().items() if name not in ("times", "pages")]
         key = hash((*keys, block.text.strip()))
         if key in self._seen:
@@ -130,7 +120,7 @@ class _Reader:
         )
 
     def _without_usual(self, reject: Reject) -> None:
-        if reject.code not in MARKS or reject.code not in _USUAL:
+        if reject.code not in _USUAL:
             self._reject(reject)
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Plans for the running kernel: for one reading in a process that has ended before, for a series in the process itself.
+"""Plans for reading the running kernel.
 
-It imports only the standard library: start-up and memory are a part of what reading costs.
+A single reading is planned in a process that ends before it, a series in its own. The module imports only the standard
+library: start-up and memory are a part of what reading costs.
 """
 
 import sys
@@ -49,7 +50,7 @@ class Planner:
     """
 
     def __init__(self, wanted: tuple[str, ...] | None = None) -> None:
-        """Note the names of the only symbols that are needed; None to print owners, too."""
+        """`wanted`: names of the only symbols to read; None: all, which printing owners needs."""
         self._wanted = wanted
         self._found: Published | None = None
         self._agreed: tuple[bytes, Answer] | None = None
@@ -57,7 +58,7 @@ class Planner:
     def plan(self, fd: int, page_owner: str) -> Answer:
         """Write a plan to a file descriptor; `page_owner`: its path in debugfs.
 
-        Debugfs is compared with memory unless it was with the same plan: that is all by which the collector reads.
+        Debugfs is compared with memory, unless it agreed for an equal plan: the collector reads by the plan alone.
         """
         try:
             answer = self._planned(fd, page_owner)
@@ -66,7 +67,7 @@ class Planner:
         return tuple(line.replace("\n", " ") for line in answer)
 
     def kernel(self, images: ExitStack, pageblock_order: int | None) -> Kernel:
-        """Return the kernel with its modules of now, to print owners; `images` closes its memory. Raise Problem."""
+        """Return the kernel with its current modules, to print owners; `images` closes its memory. Raise Problem."""
         kernel, _ = running_kernel(images, self._published(), pageblock_order)
         self._published().update_modules(kernel)
         return kernel

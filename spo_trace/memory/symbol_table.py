@@ -29,9 +29,9 @@ class ModuleText(NamedTuple):
 class SymbolTable:
     """Look up symbols of the kernel and, by address alone, of modules."""
 
-    def __init__(self, kernel: Iterable[Symbol], modules: Iterable[ModuleText] = ()) -> None:
+    def __init__(self, kernel: Iterable[Symbol]) -> None:
         self._kernel = SortedSymbols(islice(kernel, MAX_SYMBOLS))
-        self._modules = list(modules)
+        self._modules: list[ModuleText] = []
         self._found: dict[str, int | None] = {}
 
     def set_modules(self, modules: Iterable[ModuleText]) -> None:

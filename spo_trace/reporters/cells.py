@@ -86,8 +86,8 @@ def is_amount(name: str) -> bool:
 
 def column_title(name: str) -> str:
     """Return the title of a column: the name of a key, and a few words for an amount."""
-    if name in _TITLES or name in _COUNTS:
-        return _TITLES.get(name) or _COUNTS[name]
+    if title := _TITLES.get(name) or _COUNTS.get(name):
+        return title
     base, _, side = name.partition("_bytes")
     if not is_amount(name) or name == base:
         return name

@@ -3,12 +3,9 @@
 
 from spo_trace.errors import Argument, UsageError
 
-__all__ = ["BINARY_FORMATS", "EXPORT_FORMATS", "RECORD_FORMATS", "WEIGHTS", "check_export"]
+__all__ = ["BINARY_FORMATS", "EXPORT_FORMATS", "WEIGHTS", "check_export"]
 
 EXPORT_FORMATS = ("folded", "speedscope", "pprof", "html", "csv", "json", "parquet")
-
-# All records in one flat table.
-RECORD_FORMATS = ("csv", "json", "parquet")
 
 BINARY_FORMATS = ("pprof", "parquet")
 

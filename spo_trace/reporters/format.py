@@ -47,7 +47,7 @@ def format_short(size: int) -> str:
     number, unit = format_size(size).split(" ")
     if unit == "B":
         return f"{number} {unit}"
-    digits = max(0, 2 - (len(number.partition(".")[0].lstrip("-")) - 1))
+    digits = max(0, 3 - len(number.partition(".")[0].lstrip("-")))
     text = f"{float(number):.{digits}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {unit}"
 

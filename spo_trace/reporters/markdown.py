@@ -12,7 +12,7 @@ from typing import TextIO
 
 from spo_trace.printable import printable
 
-__all__ = ["markdown_note", "render_markdown", "render_markdown_notes"]
+__all__ = ["markdown_note", "render_markdown"]
 
 # Words, options and numbers of a note that are shown as they are; anything else may be a name.
 _PLAIN = re.compile(r"[A-Za-z]+(['’-][A-Za-z]+)*|--[a-z]+(-[a-z]+)*|[+±−]?\d{1,3}(,\d{3})*(\.\d+)?%?|[…→–]*", re.ASCII)
@@ -30,13 +30,6 @@ def render_markdown(
     for row in rows:
         cells = (cell if number or cell == "-" else _code(cell) for cell, number in zip(row, numbers, strict=True))
         outfile.write(_line([cell.replace("|", "\\|") for cell in cells]))
-
-
-def render_markdown_notes(notes: Sequence[str], outfile: TextIO) -> None:
-    """Write a list of `notes` after an empty line."""
-    outfile.write("\n" if notes else "")
-    for note in notes:
-        outfile.write(f"- {markdown_note(note)}\n")
 
 
 def markdown_note(note: str) -> str:

@@ -33,9 +33,9 @@ class WatchView:
     """Draw one sample of a watch on a rich console.
 
     `rows`: of `analysis.growth`, in display order, with a column `label`; as many as fit are shown. `total`: one row
-    with the sums of all owners; `owners`: their number. `heading` and `footing`: parts of one line above and one below,
-    of which the last ones of the heading and the first ones of the footing are the most important. `keys`: the same of
-    a last line. `selected`: the index of the row that is marked, and always shown. `frames`: of its stack.
+    with the sums of all owners; `owners`: their number. `heading`, `footing` and `keys`: the parts of a line above,
+    of one below, and of the last one. A narrow terminal leaves out the first parts of the heading, and the last parts
+    of the other two. `selected`: the index of the marked row, which is always shown. `frames`: of its stack.
     """
 
     rows: pd.DataFrame

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from spo_trace.analysis.aggregate_keys import aggregate_has, check_answered, usual_key
+from spo_trace.analysis.aggregate_keys import check_answered, has_key, usual_key
 from spo_trace.analysis.arguments import path_of
 from spo_trace.analysis.diff import sample_seconds, seconds_between
-from spo_trace.analysis.keys import FRAME_KEYS, key_of, owner_columns, same_key
+from spo_trace.analysis.keys import FRAME_KEYS, owner_columns, same_key
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_keys import is_known
 from spo_trace.collect.temporary import converted
@@ -91,8 +91,8 @@ def is_series(path: Path) -> bool:
 
 
 def _default_key(snaps: Sequence[Snapshot]) -> str:
-    has_stacks = all(snap.meta.aggregate is None or aggregate_has(snap, key_of("stack")) for snap in snaps)
-    return "stack" if has_stacks and all(snap.meta.has_owners for snap in snaps) else usual_key(*snaps)
+    has_stacks = all(snap.meta.has_owners and has_key(snap, "stack") for snap in snaps)
+    return "stack" if has_stacks else usual_key(*snaps)
 
 
 def _opened(path: str | os.PathLike[str]) -> Snapshot:

@@ -14,7 +14,7 @@ __all__ = ["machine_json", "numbers_of", "read_machine"]
 
 def read_machine(fields: JsonFields, version: int) -> MachineFacts:
     """Return the facts in snapshot.json of schema `version`; raise DamagedJson if one is missing or wrong."""
-    found = fields.nested_list("page_size_evidence") if fields.has("page_size_evidence") else []
+    found = _list_if_present(fields, "page_size_evidence")
     machine = MachineFacts(
         page_size=_page_size(fields, "page_size"),
         page_size_from=_page_size_from(fields, "page_size_from", version),
@@ -37,7 +37,7 @@ def read_machine(fields: JsonFields, version: int) -> MachineFacts:
         swaps=[_swap_area(area) for area in fields.nested_list("swaps")],
         # A counter that is kept for each CPU may be negative for a moment.
         vmstat=numbers_of(fields.nested_or_none("vmstat"), least=-MAX_JSON_NUMBER),
-        buddyinfo=[_free_blocks(zone) for zone in _list_or_none(fields, "buddyinfo")],
+        buddyinfo=[_free_blocks(zone) for zone in _list_if_present(fields, "buddyinfo")],
         processes=_processes(fields.nested_or_none("processes")),
     )
     return _with_evidence(machine, fields)
@@ -111,9 +111,9 @@ def _zone(fields: JsonFields) -> Zone:
     )
 
 
-# Up to version 4, these keys are absent.
-def _list_or_none(fields: JsonFields, key: str) -> list[JsonFields]:
-    return list(fields.nested_list(key)) if fields.has(key) else []
+# Older versions lack some keys.
+def _list_if_present(fields: JsonFields, key: str) -> list[JsonFields]:
+    return fields.nested_list(key) if fields.has(key) else []
 
 
 def _free_blocks(fields: JsonFields) -> FreeBlocks:

@@ -135,7 +135,7 @@ class Snapshot:
     def _schema(self, table: str) -> pa.Schema:
         if table != "pages":
             return schema.ALL_TABLES[table]
-        return _AGGREGATE_PAGES if self.meta.aggregate is not None else _PAGES
+        return _AGGREGATE_PAGES if self.meta.aggregate is not None else schema.READABLE_PAGES
 
     def _names(self, table: str) -> list[str]:
         names: list[str] = (self._schema(table) if self._stored(table) != table else schema.ALL_TABLES[table]).names
@@ -176,7 +176,6 @@ def _with_page_size(machine: MachineFacts, page_size: int) -> MachineFacts:
     return replace(machine, page_size=page_size, page_size_from=PageSizeFrom.OPTION, page_size_evidence=found)
 
 
-_PAGES = pa.schema([*schema.TABLES["pages"], *(schema.AGGREGATES.field(c.name) for c in schema.AGGREGATE_COLUMNS)])
 _AGGREGATE_PAGES = pa.schema([*schema.AGGREGATES, *schema.KERNEL_OWNER])
 
 

@@ -13,10 +13,10 @@ from spo_trace.formats.text_encoding import plain_head
 from spo_trace.sources.compression import SUFFIXES, without_suffix
 from spo_trace.sources.source import PATHS
 
-__all__ = ["FRAMES", "aggregate_by_content", "has_records", "name_by_content", "name_by_path", "spellings"]
+__all__ = ["aggregate_by_content", "name_by_content", "name_by_path", "spellings"]
 
 # Lines of a stack at the beginning of show_stacks_handles.
-FRAMES = rb"(?:[ \t]*(?:[^\s+]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[[^]\n]+\])?|0x[0-9a-f]+)\r?\n)+"
+_FRAMES = rb"(?:[ \t]*(?:[^\s+]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[[^]\n]+\])?|0x[0-9a-f]+)\r?\n)+"
 
 _CONTENT = (
     (
@@ -27,7 +27,7 @@ _CONTENT = (
     (re.compile(rb"\Aallocinfo - version: "), "allocinfo"),
     (re.compile(rb"\A\s*handle: \d+\r?\nnr_base_pages: "), "show_handles"),
     (re.compile(rb"^(?:nr_base_pages|stack_count): -?\d", re.MULTILINE), "show_stacks"),
-    (re.compile(rb"\A[\r\n]*" + FRAMES + rb"handle: \d+\r?\n\r?\n"), "show_stacks_handles"),
+    (re.compile(rb"\A[\r\n]*" + _FRAMES + rb"handle: \d+\r?\n\r?\n"), "show_stacks_handles"),
 )
 
 
@@ -68,11 +68,6 @@ _SECOND_LINE = re.compile(
 _RECORD_WORDS = b"Page allocated via "
 
 
-def has_records(head: bytes) -> bool:
-    """Check whether text that begins with `head` has the second line of a record."""
-    return _SECOND_LINE.search(head) is not None
-
-
 def aggregate_by_content(head: bytes) -> AggregateKind | None:
     """Return what a text that begins with `head` is, if it is no kernel file but has owners; else None."""
     head = plain_head(head)
@@ -80,6 +75,6 @@ def aggregate_by_content(head: bytes) -> AggregateKind | None:
     counts = FIRST_COUNTS.search(head)
     if counts and _RECORD_WORDS not in head[: counts.start()]:
         return AggregateKind.PAGE_OWNER_SORT
-    if not has_records(head) and IS_PAGE_DUMP.search(head):
+    if not _SECOND_LINE.search(head) and IS_PAGE_DUMP.search(head):
         return AggregateKind.PAGE_DUMP
     return None

@@ -107,7 +107,7 @@ typedef void (*pack_sink)(void *context, const void *bytes, size_t size);
 const char *gzip_suffix(void);
 void gzip_begin(struct archive_file *file, const char *name);
 void plain_begin(struct archive_file *file, const char *name);
-void gzip_write(struct archive_file *file, const void *bytes, size_t size);
+void gzip_write(void *file, const void *bytes, size_t size); /* a pack_sink */
 void gzip_end(struct archive_file *file, bool kept);
 struct packer *packer_new(void);
 void packer_begin(struct packer *packer, pack_sink sink, void *context);

@@ -108,11 +108,13 @@ static void forget(struct archive_file *file)
 	file->synced = size;
 }
 
-void gzip_write(struct archive_file *file, const void *bytes, size_t size)
+void gzip_write(void *file, const void *bytes, size_t size)
 {
-	if (!write_all(file->into, bytes, size))
+	struct archive_file *to = file;
+
+	if (!write_all(to->into, bytes, size))
 		die("the capture cannot be written: ", strerror(errno), "");
-	forget(file);
+	forget(to);
 }
 
 void gzip_end(struct archive_file *file, bool kept)

@@ -5,11 +5,6 @@
 
 #include "collect.h"
 
-static void to_file(void *file, const void *bytes, size_t size)
-{
-	gzip_write(file, bytes, size);
-}
-
 /* Copy all of a file into the capture; return why not all could be read, or 0. */
 static int copy_packed(const char *name, int fd)
 {
@@ -21,7 +16,7 @@ static int copy_packed(const char *name, int fd)
 	int error;
 
 	gzip_begin(&file, name);
-	packer_begin(packer, to_file, &file);
+	packer_begin(packer, gzip_write, &file);
 	do {
 		got = read(fd, part, sizeof(part));
 		error = errno;

@@ -147,11 +147,6 @@ static _Noreturn void child(const char *path, int into, pid_t parent)
 	}
 }
 
-static void to_file(void *file, const void *bytes, size_t size)
-{
-	gzip_write(file, bytes, size);
-}
-
 /* Whether data, or its end, arrives in time. */
 static bool has_data(int fd, int timeout_ms)
 {
@@ -175,7 +170,7 @@ static void copy_from_child(struct archive_file *file, int from, pid_t pid, int 
 	int status;
 
 	*error = 0;
-	packer_begin(packer, to_file, file);
+	packer_begin(packer, gzip_write, file);
 	do {
 		if (!has_data(from, timeout_ms)) {
 			*error = ETIMEDOUT;

@@ -215,11 +215,6 @@ bool prints_handle(const uint8_t *record, size_t size)
 	return p < end && handle_end(p) > p;
 }
 
-static void to_file(void *file, const void *bytes, size_t size)
-{
-	gzip_write(file, bytes, size);
-}
-
 /* Write show_stacks_handles: the stack of each number, as the kernel prints it (6.19). */
 void stacks_write(void)
 {
@@ -228,7 +223,7 @@ void stacks_write(void)
 	struct archive_file file;
 
 	gzip_begin(&file, "show_stacks_handles");
-	packer_begin(packer, to_file, &file);
+	packer_begin(packer, gzip_write, &file);
 	for (int64_t number = 0; number < count; number++) {
 		uint8_t line[LONGEST_HANDLE + 1];
 		int64_t length;

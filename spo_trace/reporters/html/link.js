@@ -3,8 +3,9 @@
 // A link may come from another page or be written by hand: names that this page lacks are ignored.
 function linkOf() {
   const link = new URLSearchParams();
+  const first = firstView();
   for (const name of ["weight", "group", "mode", "search", "sort"]) {
-    if (state[name] !== firstView()[name]) link.set(name, state[name]);
+    if (state[name] !== first[name]) link.set(name, state[name]);
   }
   for (const name of SWITCHES) if (state[name]) link.set(name, "");
   if (state.focus) link.set(state.focus.way, state.focus.name);
@@ -16,7 +17,8 @@ function linkOf() {
 const currentLink = () => window.location.hash.slice(1);
 
 function writeLink() {
-  if (linkOf() !== currentLink()) window.history.replaceState(null, "", `#${linkOf()}`);
+  const link = linkOf();
+  if (link !== currentLink()) window.history.replaceState(null, "", `#${link}`);
 }
 
 function viewOf(text) {

@@ -37,7 +37,9 @@ MODULE = ModuleText(0x9000, 0x9800, b"loop", SortedSymbols([(0x9010, b"init"), (
     ],
 )
 def test_addresses_are_printed_as_the_kernel_does(address: int, text: bytes) -> None:
-    assert SymbolTable(KERNEL, [MODULE]).text(address) == text
+    table = SymbolTable(KERNEL)
+    table.set_modules([MODULE])
+    assert table.text(address) == text
 
 
 def test_a_missing_symbol_names_what_is_needed() -> None:
@@ -66,7 +68,8 @@ def test_arrays_answer_as_objects_do(
     # GIVEN symbols in any order
     start, end = sorted(text)
     inside = [one for one in module if start <= one[0] < end]
-    table = SymbolTable(kernel, [ModuleText(start, end, b"loop", SortedSymbols(inside))])
+    table = SymbolTable(kernel)
+    table.set_modules([ModuleText(start, end, b"loop", SortedSymbols(inside))])
     symbols = sorted((PlainSymbol(*one, b"loop") for one in inside), key=lambda symbol: symbol.address)
     plain = PlainTable([PlainSymbol(*one) for one in kernel], [(start, end, symbols)])
     # THEN

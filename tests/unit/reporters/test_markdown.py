@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from spo_trace.reporters.markdown import render_markdown, render_markdown_notes
+from spo_trace.reporters.markdown import markdown_note, render_markdown
 
 NAMES = [
     "dd",
@@ -90,9 +90,7 @@ def test_a_missing_name_is_not_code() -> None:
 )
 def test_a_note_reads_the_same_and_nothing_in_it_is_live(note: str, name: str) -> None:
     text = note.format(name)
-    out = io.StringIO()
-    render_markdown_notes([text], out)
-    page = rendered(out.getvalue())
+    page = rendered(f"- {markdown_note(text)}\n")
     # One item of a list, and nothing else.
     item = re.fullmatch(r"<ul>\n<li>(.*)</li>\n</ul>\n", page)
     assert item is not None
@@ -102,6 +100,5 @@ def test_a_note_reads_the_same_and_nothing_in_it_is_live(note: str, name: str) -
 
 
 def test_words_and_numbers_of_a_note_stay_plain() -> None:
-    out = io.StringIO()
-    render_markdown_notes(["Total: 1,234.50 MiB in memory (12.5%), 3 MiB in swap; it can't tell → --top 0"], out)
-    assert out.getvalue() == ("\n- Total: 1,234.50 MiB in memory (12.5%), 3 MiB in swap; it can't tell → --top 0\n")
+    text = "Total: 1,234.50 MiB in memory (12.5%), 3 MiB in swap; it can't tell → --top 0"
+    assert markdown_note(text) == text
