@@ -38,9 +38,8 @@ DD grew by 385 MiB.
 
 With a recording (of `watch --record`), or a directory of snapshots or aggregates, they are what grows steadily.
 
-The largest {MOST_IN_REPORT} findings precede the table of `spo-trace report`, unless `--where` selects records.
-They are also in HTML reports, those of `diff`, too, and in notebooks, but not in CSV and JSON. `--no-findings` leaves
-them out.
+`spo-trace report` prints the {MOST_IN_REPORT} largest findings before its table, unless `--where` is given. HTML
+reports (also those of `diff`) and notebooks contain findings too; CSV and JSON do not. `--no-findings` leaves them out.
 
 ## In CI
 

@@ -31,13 +31,13 @@ shows what it means that a record has no value:
 In `--where`, records without a value match no comparison; `NAME.isna()` selects them. If a key is unknown for memory
 and for swap, `--where` with this key is an error.
 
-Two keys are of their own: `site` is the place in the kernel's source that allocated memory, as /proc/allocinfo has
-it (`mm/slub.c:3061 func:alloc_slab_page`), and `slab_cache` is a cache of the slab allocator, as /proc/slabinfo has it.
-`report`, `diff`, `watch` and `trend` accept `--by site` and `--by slab_cache`, without other keys and `--where`:
-the kernel counts these, and does not tell which pages are of which site or cache.
+Two keys are special. `site` is the place in the kernel's source that allocated memory, as in /proc/allocinfo
+(`mm/slub.c:3061 func:alloc_slab_page`). `slab_cache` is a cache of the slab allocator, as in /proc/slabinfo. `report`,
+`diff`, `watch` and `trend` accept each of them alone, with neither another key nor `--where`, because the kernel only
+counts them and does not record which pages belong to which site or cache.
 
 If the owners of swap are unknown, `report` by `comm`, `tgid`, `category`, `memcg` or `memcg_path` shows how much swap
-each has at least, if the machine tells: see [captures.md](captures.md#swap-with-unknown-owners).
+each has at least, if the machine shows it: see [captures.md](captures.md#swap-with-unknown-owners).
 
 A name that looks like a mark (`-`, `?`, or `""` for an empty name) is shown as `\\055`, `\\077` or `\\042"`. CSV and
 JSON have the name itself.
