@@ -63,7 +63,8 @@ def test_a_decoder_of_pprof_reads_every_sample(source: Path, tmp_path: Path) -> 
     table = spo.attribute(snap, ["stack", "symbols", *keys]).fillna(dict.fromkeys(AMOUNTS[:6], 0))
     expected = []
     for row in table.to_dict("records"):
-        labels = [[key, "?" if pd.isna(row[key]) else row[key]] for key in keys]
+        # An empty name is shown as in the tables, because pprof drops an empty label.
+        labels = [[key, "?" if pd.isna(row[key]) else '""' if row[key] == "" else row[key]] for key in keys]
         labels = labels if not row["key_known"] else [label for label in labels if label[1] != "?"]
         pages = row["mem_pages"] + row["swap_pages"] - row["swap_cache_pages"]
         expected.append([list(row["symbols"]), [row[name] for name in amounts] + [pages], labels])
