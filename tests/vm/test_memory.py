@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import pytest
 
+import spo_trace as spo
 from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.dump import kernel_of, open_dump
 from spo_trace.memory.kernel import Kernel
@@ -51,13 +52,17 @@ TRANSIENT = {
 def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
     cmdline = "page_owner=on,swap" if "-spo" in request.param else "page_owner=on"
     job, out = (JOBS / "memory.sh").read_text(), tmp_path_factory.mktemp(request.param)
+    full = request.param == FULL
     guest = boot(
         request.param,
         cmdline,
         job,
         out,
-        memory_mib=640 if request.param == FULL else 400,
+        memory_mib=640 if full else 400,
         disks_mib=(64,),
+        # The other kernels have no NUMA.
+        processors=2 if full else 1,
+        nodes=2 if full else 1,
     )
     for suffix in FORMATS:
         with (guest.out / f"vmcore.{suffix}").open("rb") as file:
@@ -95,6 +100,14 @@ def test_swap_page_owner_is_that_of_debugfs(machine: Guest, method: str) -> None
     found = comparison(machine, method, "swap_page_owner")
     assert found.steady > 3000
     assert (found.equal, found.differences, found.unknown) == (found.steady, {}, {})
+
+
+def test_pages_of_both_nodes_are_compared(machine: Guest) -> None:
+    if machine.name != FULL:
+        pytest.skip(f"{machine.name} has no NUMA")
+    nodes = spo.attribute(machine.snapshot("before"), by=["node"]).set_index("node")["mem_pages"]
+    assert sorted(nodes.index) == [0, 1]
+    assert nodes.min() > 1000
 
 
 @pytest.mark.parametrize("level", LEVELS)
