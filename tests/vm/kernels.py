@@ -4,7 +4,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["KernelMissing", "cache_directory", "directories", "find"]
+__all__ = ["KernelMissing", "cache_directory", "directories", "find", "module_of"]
 
 
 class KernelMissing(LookupError):
@@ -33,3 +33,9 @@ def find(name: str) -> Path:
     version, _, flavour = name.partition("-")
     hint = f"set SPO_TRACE_KERNELS, or build it: VERSION={version} tests/vm/kernel/build.sh {flavour}"
     raise KernelMissing(f"no bzImage-{name} in {looked}: {hint}")
+
+
+def module_of(kernel: Path) -> Path | None:
+    """Return the module spo_hold that was built with a kernel, or None."""
+    path = kernel.with_name(f"{kernel.name.replace('bzImage', 'spo_hold', 1)}.ko")
+    return path if path.is_file() else None

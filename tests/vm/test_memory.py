@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Owners out of kernel memory, by BPF, by /proc/kcore and from dumps: the same records as debugfs, field by field."""
 
+import shlex
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +14,7 @@ from spo_trace.memory.kernel import Kernel
 from spo_trace.memory.owners import collected_owners
 from spo_trace.memory.symbol_table import in_kallsyms
 from tests.oracle.captures import read
+from tests.vm import kernels
 from tests.vm.makedumpfile import LEVELS, check_filtered, for_makedumpfile, has_makedumpfile
 from tests.vm.memory_records import Comparison, compared
 from tests.vm.memory_text import write
@@ -51,7 +53,8 @@ TRANSIENT = {
 @pytest.fixture(scope="module", params=KERNELS)
 def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
     cmdline = "page_owner=on,swap" if "-spo" in request.param else "page_owner=on"
-    job, out = (JOBS / "memory.sh").read_text(), tmp_path_factory.mktemp(request.param)
+    job = f"MODULE={shlex.quote(str(module(request.param) or ''))}\n" + (JOBS / "memory.sh").read_text()
+    out = tmp_path_factory.mktemp(request.param)
     full = request.param == FULL
     guest = boot(
         request.param,
@@ -72,6 +75,14 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
                 if stage.exists():
                     write(MemoryCapture(kernel, collected_owners(stage)), stage)
     return guest
+
+
+def module(name: str) -> Path | None:
+    """Return the module that was built with the kernel `name`, or None."""
+    try:
+        return kernels.module_of(kernels.find(name))
+    except kernels.KernelMissing:
+        return None
 
 
 def kernel_in(guest: Guest, file: BinaryIO) -> Kernel:
@@ -108,6 +119,18 @@ def test_pages_of_both_nodes_are_compared(machine: Guest) -> None:
     nodes = spo.attribute(machine.snapshot("before"), by=["node"]).set_index("node")["mem_pages"]
     assert sorted(nodes.index) == [0, 1]
     assert nodes.min() > 1000
+
+
+@pytest.mark.parametrize("method", ["before", *METHODS])
+def test_frames_of_a_loaded_module_have_its_name(machine: Guest, method: str) -> None:
+    if module(machine.name) is None:
+        pytest.skip(f"no module was built with {machine.name}: VERSION=7.2 tests/vm/kernel/build.sh spo-full")
+    if not machine.stage(method).exists():
+        pytest.skip(f"{machine.name} has no {method}")
+    pages = spo.attribute(machine.snapshot(method), by=["module", "callsite", "order"])
+    held = pages[pages["module"] == "spo_hold"]
+    assert dict(zip(held["order"], held["mem_pages"], strict=True)) == {0: 64, 2: 8 * 4}
+    assert held["callsite"].str.startswith("spo_hold_pages+").all()
 
 
 @pytest.mark.parametrize("level", LEVELS)

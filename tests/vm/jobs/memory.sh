@@ -21,5 +21,7 @@ rows() {
     cp -r "/run/$1" "$OUT/captures/$1"
     cp "/run/$1.answer" "$OUT/captures/$1/answer"
 }
+# Pages that a module allocated, where make vm-kernel built it.
+if [ -n "$MODULE" ]; then insmod "$MODULE" || exit 1; fi
 start='import sys; sys.path.append(sys.argv[1]); from spo_trace.memory.planner import main; main(sys.argv[2:])'
 . "$VM/jobs/varied.sh"
