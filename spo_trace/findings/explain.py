@@ -51,7 +51,7 @@ _OF_MEMORY: Sequence[_OfMemory] = (
 )
 
 # Columns that rules read besides those of the keys.
-_READ = {"pages": ("tgid", "ts_nsec", "gfp_flags", "order"), "swap": ("tgid", "ts_nsec")}
+_READ = {"pages": ("tgid", "ts_nsec", "order"), "swap": ("tgid", "ts_nsec")}
 
 
 def explained_columns(table: str) -> set[str]:

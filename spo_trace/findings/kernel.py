@@ -3,8 +3,6 @@
 
 from collections.abc import Iterator
 
-from spo_trace.analysis.attribution import attribute
-from spo_trace.analysis.question import Question
 from spo_trace.findings.candidate import Checked, candidate
 from spo_trace.findings.codes import Code, Lack
 from spo_trace.findings.finding import FIRST, Amount, NotChecked, Query
@@ -15,7 +13,10 @@ __all__ = ["collector", "kernel_stacks", "page_tables", "unmovable"]
 
 # With less memory than a few pageblocks, the kernel does not group pages by mobility: all have the type Unmovable
 # (page_group_by_mobility_disabled, mm/page_alloc.c). Therefore the condition also checks the GFP flags.
-_UNMOVABLE = 'migratetype == "Unmovable" and pageblock_migratetype == "{}" and not gfp_flags.str.contains("MOVABLE")'
+_MOVABLE = "MOVABLE"
+_UNMOVABLE = (
+    f'migratetype == "Unmovable" and pageblock_migratetype == "{{}}" and not gfp_flags.str.contains("{_MOVABLE}")'
+)
 
 
 def page_tables(owners: Owners) -> Iterator[Checked]:
@@ -44,23 +45,19 @@ def unmovable(owners: Owners) -> Iterator[Checked]:
         return
     if not (owners.rows["migratetype"] == "Movable").any():
         return
+    stays = (owners.rows["migratetype"] == "Unmovable") & ~owners.rows["gfp_flags"].str.contains(_MOVABLE)
     for block, code in codes.items():
-        found = (owners.rows["migratetype"] == "Unmovable") & (owners.rows["pageblock_migratetype"] == block)
-        # Few snapshots have any: only they are read again, for the flags.
-        if _is_much(owners, code, owners.bytes_of("mem_bytes", found.fillna(False))):
-            yield from _unmovable_in(owners, code, _UNMOVABLE.format(block))
+        found = stays & (owners.rows["pageblock_migratetype"] == block)
+        size = owners.bytes_of("mem_bytes", found.fillna(False))
+        if _is_much(owners, code, size):
+            where = _UNMOVABLE.format(block)
+            numbers = {"mem": Amount(size, "mem_bytes", Query((), where))}
+            yield candidate(code, size, numbers, Query(("callsite",), where, options=FIRST))
 
 
 # One page is enough to make an allocation from CMA fail.
 def _is_much(owners: Owners, code: Code, size: int) -> bool:
     return size > 0 and (code is Code.UNMOVABLE_IN_CMA or owners.is_large(size, Threshold.UNMOVABLE))
-
-
-def _unmovable_in(owners: Owners, code: Code, where: str) -> Iterator[Checked]:
-    size = int(attribute(owners.snap, Question.of([], where))["mem_bytes"].fillna(0).iloc[0])
-    if _is_much(owners, code, size):
-        numbers = {"mem": Amount(size, "mem_bytes", Query((), where))}
-        yield candidate(code, size, numbers, Query(("callsite",), where, options=FIRST))
 
 
 def collector(owners: Owners) -> Iterator[Checked]:

@@ -18,7 +18,8 @@ from spo_trace.stacks.frames import function_name
 
 __all__ = ["KEYS", "Owners"]
 
-KEYS = ("comm", "stack_id", "memcg", "memcg_offline", "migratetype", "pageblock_migratetype", "swapped")
+_OF_PAGES = ("migratetype", "pageblock_migratetype", "gfp_flags", "swapped")
+KEYS = ("comm", "stack_id", "memcg", "memcg_offline", *_OF_PAGES)
 
 _OF_STACK = ("category", "callsite", "module")
 # What else is known of a stack: whether it reads from swap, and whether it stands for a lost one.
