@@ -4,6 +4,8 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
+import numpy as np
+
 from spo_trace.analysis.row_pages import base_pages_of, size_columns
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.stacks.frames import function_name
@@ -39,19 +41,17 @@ def placeholder_of(frames: Sequence[str]) -> Placeholder | None:
 def placeholder_pages(snap: Snapshot) -> dict[Placeholder, int]:
     """Return the base pages in memory and swap for each placeholder stack that has any."""
     stacks = snap.stacks
-    found = dict(zip(stacks["stack_id"], map(placeholder_of, stacks["frames"]), strict=True))
-    pages: dict[Placeholder, int] = {}
-    for one in Placeholder:
-        ids = [number for number, placeholder in found.items() if placeholder is one]
-        if ids and (count := _pages_of(snap, ids)):
-            pages[one] = count
-    return pages
-
-
-def _pages_of(snap: Snapshot, stack_ids: list[int]) -> int:
-    pages = 0
-    for batch in snap.dataframes("pages", [*size_columns(snap), "stack_id"]):
-        pages += int(base_pages_of(batch, snap)[batch["stack_id"].isin(stack_ids)].sum())
-    for batch in snap.dataframes("swap", ["stack_id"]):
-        pages += int(batch["stack_id"].isin(stack_ids).sum())
-    return pages
+    found = [placeholder_of(frames) for frames in stacks["frames"]]
+    if not any(found):
+        return {}
+    # Per stack: the number of its placeholder, or one more than the last for a real stack.
+    kinds = list(Placeholder)
+    kind_of = np.full(int(stacks["stack_id"].max()) + 1, len(kinds), np.intp)
+    kind_of[stacks["stack_id"].to_numpy(np.intp)] = [len(kinds) if one is None else kinds.index(one) for one in found]
+    pages = np.zeros(len(kinds) + 1, np.int64)
+    for rows in snap.dataframes("pages", [*size_columns(snap), "stack_id"]):
+        sizes = base_pages_of(rows, snap).to_numpy(np.int64, na_value=0)
+        np.add.at(pages, kind_of[rows["stack_id"].to_numpy(np.intp)], sizes)
+    for rows in snap.dataframes("swap", ["stack_id"]):
+        pages += np.bincount(kind_of[rows["stack_id"].to_numpy(np.intp)], minlength=len(pages))
+    return {one: int(count) for one, count in zip(kinds, pages[:-1], strict=True) if count}
