@@ -141,9 +141,11 @@ def _pages_of_all(snap: Snapshot) -> int:
     return snap.meta.cost.own_pages
 
 
+# The process that took the snapshot: the page cache of the program may belong to one before it.
 def _pages_of_collector(snap: Snapshot) -> int:
-    orders = snap.pages.order[snap.pages.comm == "spo-collect"]
-    return int(np.left_shift(1, orders.to_numpy(np.int64)).sum())
+    pages = snap.pages[snap.pages.comm == "spo-collect"]
+    newest = pages.tgid[pages.ts_nsec.idxmax()]
+    return int(np.left_shift(1, pages.order[pages.tgid == newest].to_numpy(np.int64)).sum())
 
 
 def _run(machine: Machine, ballast: int, rounds: int, kept: str, out: Path) -> Measured:

@@ -20,7 +20,8 @@ steady_reclaim
 echo never > /sys/kernel/mm/transparent_hugepage/enabled
 moved() {{ echo "moved $1 $(awk '$1 == "pswpin" {{ print $2 }}' /proc/vmstat) $(cut -d' ' -f1 /proc/uptime)"; }}
 python3 "$VM/jobs/thrash.py" {WORKING_SET_MIB} & mover=$!
-until [ -e /run/moving ] || [ ! -d /proc/$mover ]; do sleep 1; done
+# In the first rounds, swap still fills.
+until [ "$(cat /run/moving 2> /dev/null)" -ge 3 ] 2> /dev/null || [ ! -d /proc/$mover ]; do sleep 1; done
 mkdir -p $OUT/live
 for method in auto text; do
     moved before-$method
@@ -42,14 +43,9 @@ def test_the_snapshot_ends_while_pages_move(thrash: Guest, method: str) -> None:
     moved = {name: int(pages) for name, pages in re.findall(r"^moved (\S+) (\d+) ", thrash.log, re.MULTILINE)}
 
     assert moved[f"after-{method}"] - moved[f"before-{method}"] > 1000
-    mem, swap = of_the_mover(thrash, method)
-    assert WORKING_SET_MIB * MIB * 0.98 <= mem + swap <= WORKING_SET_MIB * MIB * 1.1
-
-
-def of_the_mover(thrash: Guest, method: str) -> tuple[int, int]:
-    """Return the bytes in memory and in swap of the process with the largest sum."""
-    table = spo.attribute(spo.open(thrash.out / "live" / f"{method}.spo"), by="comm").iloc[0]
-    return int(table["mem_bytes"]), int(table["swap_bytes"])
+    owners = spo.attribute(spo.open(thrash.out / "live" / f"{method}.spo"), by="comm")
+    # All of the working set has an owner, wherever it is at that moment.
+    assert owners["total_bytes"].max() >= 0.98 * WORKING_SET_MIB * MIB
 
 
 @pytest.mark.parametrize("method", ["auto", "text"])

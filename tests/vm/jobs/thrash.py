@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Keep a working set of some MiB in constant motion between memory and swap; /run/moving appears after the first round.
+"""Keep a working set of some MiB in constant motion between memory and swap; /run/moving has the number of rounds.
 
 Run it as `python3 thrash.py MIB`.
 """
