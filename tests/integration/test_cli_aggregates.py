@@ -176,6 +176,16 @@ def test_every_kind_has_an_html_report(directory: Path, kind: str, tmp_path: Pat
     assert exported.returncode == 0, exported.stderr
 
 
+def test_every_kind_has_an_html_report_on_two(directory: Path, kind: str, tmp_path: Path) -> None:
+    both = (*alone(directory, NAMES[0], kind), *alone(directory, NAMES[-1], kind))
+    done = in_process("diff", *both, "--html", "page.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page.html").read_text()
+    assert kind in ("name", "pid") or "drv_alloc" in page
+    assert f'<data value="{6 << 20}" title="6,291,456 bytes">+6.00 MiB</data><span>change of memory' in page
+    assert ("have a stack that is in both" in page) == (kind not in WITHOUT_STACKS)
+
+
 @pytest.mark.parametrize("command", [("page", "5"), ("blockers",)])
 def test_pages_are_asked_of_lists_of_pages_only(
     directory: Path, kind: str, tmp_path: Path, command: tuple[str, ...]
