@@ -71,8 +71,8 @@ SIMULATED: dict[tuple[str, str], set[Code]] = {
     ("rfc-before", "2-swapped"): {Code.MEMORY_FULL, Code.TMPFS, Code.SWAP_UNKNOWN},
     ("rfc-before", "3-back"): {Code.TMPFS, Code.SWAPPED_IN},
     ("leak", "minute-00"): set(),
-    # A build left 12 MiB in a tmpfs of a machine with 64 MiB.
-    ("leak", "minute-09"): {Code.TMPFS},
+    # A build, which has exited, left 12 MiB in a tmpfs of a machine with 64 MiB.
+    ("leak", "minute-09"): {Code.TMPFS, Code.EXITED},
     # web.service has a quarter of 22 MiB.
     ("quick", "0-start"): {Code.LARGE_MEMCG},
 }
