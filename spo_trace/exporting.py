@@ -11,16 +11,18 @@ from spo_trace.analysis.ages import AGES, ages
 from spo_trace.analysis.aggregate_keys import check_answered
 from spo_trace.analysis.attribution import attribute, record_columns
 from spo_trace.analysis.balance import BALANCE_COLUMNS
+from spo_trace.analysis.counted_apart import check_no_condition
 from spo_trace.analysis.diff import diff, relate
 from spo_trace.analysis.diff_notes import matched_notes, relation_notes
+from spo_trace.analysis.keys import SITE
 from spo_trace.analysis.known_keys import unknown_amounts
 from spo_trace.analysis.notes import Note
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.records import record_tables, records_schema, text_frames
-from spo_trace.analysis.site_stacks import site_owners, site_stacks
+from spo_trace.analysis.site_stacks import site_owners, site_stacks, site_stacks_diff
 from spo_trace.analysis.sites import site_notes
 from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
-from spo_trace.analysis.stack_keys import known_frames
+from spo_trace.analysis.stack_keys import is_known, known_frames
 from spo_trace.analysis.swap_least import least_notes, swap_least
 from spo_trace.analysis.totals import totals
 from spo_trace.analysis.verdicts import verified
@@ -182,6 +184,7 @@ def _balance(snap: Snapshot) -> pd.DataFrame | None:
 def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *, names: tuple[str, str]) -> None:
     """Write the difference of two snapshots as an HTML page, of the records that match the condition.
 
+    Without owners, it is by site, as if that were a stack; UsageError for a condition.
     `names`: of the snapshots, for the commands in the findings; a page with a condition has no findings.
     """
     from spo_trace.reporters.html.diff import render_diff
@@ -190,10 +193,16 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *
     # In the wrong order, what grew would look as if it had shrunk.
     explained = question.condition.text is None and (relation.seconds or 0) >= 0
     a, b = (in_memory(snap, html_columns(question, explained=explained)) for snap in (a, b))
-    table = diff(a, b, question.grouped_by(STACK_KEYS))
-    if "stack" in table:
-        table["stack"] = known_frames(table["stack"])
-    notes = [*relation_notes(a, b, question, relation, totals(table)), *matched_notes(table, a, b, relation)]
+    by_site = not relation.known
+    if by_site:
+        question = question.grouped_by([SITE])
+        check_no_condition(question.keys, question.condition.text)
+    table = site_stacks_diff(a, b) if by_site else diff(a, b, question.grouped_by(STACK_KEYS))
+    stack = "stack" if "stack" in table else "symbols"
+    table[stack] = known_frames(table[stack])
+    notes = relation_notes(a, b, question, relation, totals(table))
+    if not by_site and table[stack].map(is_known).any():
+        notes += matched_notes(table, a, b, relation)
     for side, snap in (("A", a), ("B", b)):
         notes += [*input_notes(snap, side), *placeholder_notes(snap, side)]
     facts = [[(side, _name(snap)), *_facts(snap)[1:]] for side, snap in (("A", a), ("B", b))]

@@ -49,13 +49,13 @@ def in_terminal(
     return code, seen
 
 
-def in_shell(directory: Path, script: Script) -> bytes:
-    """Return what an interactive bash on a terminal of 80 by 24 prints, until it exits."""
+def in_shell(directory: Path, script: Script, shell: Sequence[str] = ("bash", "--norc")) -> bytes:
+    """Return what an interactive shell on a terminal of 80 by 24 prints, until it exits."""
     master, slave = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24", "PS1": "$ "}
     environment["XDG_CACHE_HOME"] = str(directory / ".cache")
     # The terminal controls the shell, so that it has jobs.
-    command = ["setsid", "--ctty", "--wait", "bash", "--norc", "-i"]
+    command = ["setsid", "--ctty", "--wait", *shell, "-i"]
     with Popen(command, cwd=directory, env=environment, stdin=slave, stdout=slave, stderr=slave) as process:
         os.close(slave)
         with _guarded(process):

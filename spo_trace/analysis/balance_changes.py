@@ -10,6 +10,7 @@ which pages it is of.
 from collections.abc import Iterator
 
 from spo_trace.analysis.balance_parts import Item, Listed, memory_used, swap_used
+from spo_trace.reporters.format import counted
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["memory_changes", "moved_note", "moved_pages", "stack_changes"]
@@ -35,7 +36,8 @@ def memory_changes(snap: Snapshot, listed: Listed, rest: int) -> Iterator[Item]:
         # The pages in use grew by what was allocated, less what was freed.
         freed = max(allocated - (after - before), 0)
         if part := min(rest, freed):
-            why = f"in use when meminfo was read, but not listed; {freed:,} pages were freed (upper bound)"
+            pages = counted(freed, "page was", "pages were")
+            why = f"in use when meminfo was read, but not listed; {pages} freed (upper bound)"
             yield Item("memory", "bound", "freed during the read", part, why)
 
 
@@ -54,12 +56,12 @@ def stack_changes(snap: Snapshot, listed: Listed, section: str, rest: int) -> It
     if rest >= 0:
         # Growth that is not listed is of pages that were allocated after their place in page_owner was read.
         unlisted = max(after - before - allocated, 0)
-        why = f"{name} fell by {unlisted:,} pages more than those listed (upper bound)" if unlisted else ""
+        why = f"{name} fell by {counted(unlisted, 'page')} more than those listed (upper bound)" if unlisted else ""
         yield Item(section, "explains", "allocated after being read", min(rest, unlisted), why)
         return
     # Pages that were allocated during the read are often freed soon. Others are known by the rise of MemFree only.
     freed = max(allocated, allocated - (after - before))
-    why = f"listed, but freed before the counts were read; {freed:,} pages at most"
+    why = f"listed, but freed before the counts were read; {counted(freed, 'page')} at most"
     yield Item(section, "bound", "freed after being read", max(rest, -freed), why)
 
 
@@ -81,7 +83,7 @@ def moved_note(name: str, before: int | None, after: int | None) -> str:
         return _NO_SECOND
     change = before - after
     way = "rose" if change > 0 else "fell"
-    return f"{name} {way} by {abs(change):,} pages during the read (upper bound)" if change else ""
+    return f"{name} {way} by {counted(abs(change), 'page')} during the read (upper bound)" if change else ""
 
 
 # Pages whose first owner was restored by the kernel while they were read, at most.

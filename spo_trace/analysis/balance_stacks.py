@@ -7,6 +7,7 @@ import pandas as pd
 
 from spo_trace.analysis.balance_changes import stack_changes
 from spo_trace.analysis.balance_parts import Item, Listed, used_pages
+from spo_trace.reporters.format import counted
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["stack_items"]
@@ -23,17 +24,17 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
     if snap.meta.page_owner is None:
         return
     stacks = listed.by_stack[~listed.by_stack["early"]]
-    counted = stacks["nr_base_pages"].notna()
-    if not counted.any():
+    has_count = stacks["nr_base_pages"].notna()
+    if not has_count.any():
         return
     owned = stacks["counted_pages"]
     kernel, found = int(stacks["nr_base_pages"].sum()), int(owned.sum())
-    missing = owned[~counted & (owned > 0)]
+    missing = owned[~has_count & (owned > 0)]
     no_reclaim = missing.index.isin(_first_without_reclaim(snap, missing.index))
     yield Item(_SECTION, "machine", "sum of nr_base_pages", kernel, "")
     counts_swap = snap.meta.swap_owner.kept_by_kernel
     listed_item = f"page_owner + {listed.swap_name}" if counts_swap and listed.swap_name else "page_owner"
-    uncounted = f"without {listed.early} early pages, which the kernel does not count"
+    uncounted = f"without {counted(listed.early, 'early page')}, which the kernel does not count"
     yield Item(_SECTION, "listed", listed_item, found, uncounted)
     yield Item(_SECTION, "difference", "difference", kernel - found, "")
     for item, lacking, why in (
@@ -41,14 +42,15 @@ def stack_items(snap: Snapshot, listed: Listed) -> Iterator[Item]:
         ("other stacks without a count", missing[~no_reclaim], _OTHERWISE),
     ):
         if len(lacking):
-            yield Item(_SECTION, "explains", item, -int(lacking.sum()), f"{len(lacking)} stacks: {why}")
+            yield Item(_SECTION, "explains", item, -int(lacking.sum()), f"{counted(len(lacking), 'stack')}: {why}")
     rest = kernel - found + int(missing.sum())
     for explained in list(_explained(snap, listed, rest)):
         rest -= explained.pages
         yield explained
     yield Item(_SECTION, "rest", "unexplained", rest, "")
-    differences = (stacks["nr_base_pages"] - owned)[counted].abs()
-    differing = f"{int((differences > 0).sum())} stacks; the largest difference is {int(differences.max())} pages"
+    differences = (stacks["nr_base_pages"] - owned)[has_count].abs()
+    number, largest = int((differences > 0).sum()), int(differences.max())
+    differing = f"{counted(number, 'stack')}; the largest difference is {counted(largest, 'page')}"
     yield Item(_SECTION, "aside", "sum of absolute differences", int(differences.sum()), differing)
 
 

@@ -31,5 +31,5 @@ def blocker_notes(snap: Snapshot, found: Blockers, purpose: Purpose) -> Iterator
         yield Note(NoteCode.NO_BLOCKERS, text)
     unknown = attribute(snap, Question.of([], "pfn.isna() or page_flag_names.isna()"))["mem_pages"].iloc[0]
     if unknown:
-        text = f"{counted(int(unknown), 'page')} without a PFN or flags are left out: where they are is unknown"
+        text = f"Left out: {counted(int(unknown), 'page')} without a PFN or flags, in unknown places"
         yield Note(NoteCode.NOT_PLACED, text, warning=True)

@@ -19,7 +19,7 @@ from spo_trace.snapshots.meta import Meta
 from spo_trace.snapshots.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Relation", "diff", "relate", "sample_seconds", "seconds_between"]
+__all__ = ["Relation", "compared", "diff", "relate", "sample_seconds", "seconds_between"]
 
 _AMOUNTS = ("mem", "swap")
 
@@ -60,7 +60,7 @@ def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
     left, right = (attribute(snap, question.grouped_by(keys))[[*owners, *amounts]] for snap in (a, b))
     known = amounts_apart(keys) if is_counted_apart(keys) else _known_parts(left, right, relation)
     unknown = _unknown({"a": a, "b": b}, keys)
-    table = _compared(_outer_join(left, right, owners), owners, known, unknown)
+    table = compared(left, right, owners, known, unknown)
     if relation.seconds:
         table["rate"] = table["total_bytes_delta"] / relation.seconds
     if keys:
@@ -90,9 +90,19 @@ def _known_parts(left: pd.DataFrame, right: pd.DataFrame, relation: Relation) ->
     return (*relation.known, *(("swap_cache",) if both else ()))
 
 
-def _compared(
-    joined: pd.DataFrame, keys: list[str], known: Collection[str], unknown: Collection[tuple[str, str]]
+def compared(
+    left: pd.DataFrame,
+    right: pd.DataFrame,
+    keys: list[str],
+    known: Collection[str],
+    unknown: Collection[tuple[str, str]] = (),
 ) -> pd.DataFrame:
+    """Return the keys of two attributions, and their amounts as in `diff`.
+
+    `known`: those of `mem`, `swap` and `swap_cache` that are compared. `unknown`: pairs of one of them and a side (a or
+    b) on which the owners may be any of those that the side lacks.
+    """
+    joined = _outer_join(left, right, keys)
     table = joined[keys].copy()
     for name in PARTS:
         for side in "ab":

@@ -13,6 +13,7 @@ from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.shared_names import shared_name_notes
 from spo_trace.analysis.snapshot_notes import TITLES, key_notes, swap_cache_note
+from spo_trace.analysis.swap_least import elsewhere_note, keys_with_least
 from spo_trace.reporters.format import UNKNOWN, format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
 
@@ -59,6 +60,9 @@ def _left_out(a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[Note]:
             used = f"; in use: {_swap_used(a)} in A, {_swap_used(b)} in B" if name == "swap" else ""
             which = "Only one snapshot has" if one else "Neither snapshot has"
             yield Note(_LEFT_OUT[name], f"{which} the owners of {title}: {title} is left out{used}")
+    # The difference of two lower bounds is no bound of the change.
+    for side, snap in (("A", a), ("B", b)):
+        yield from elsewhere_note(keys_with_least(snap), side)
 
 
 def _swap_used(snap: Snapshot) -> str:

@@ -18,6 +18,7 @@ class NoteCode(StrEnum):
     TOTAL = "total"
     SWAP_UNKNOWN = "swap-owners-unknown"
     SWAP_LEAST = "swap-at-least"
+    SWAP_LEAST_ELSEWHERE = "swap-at-least-elsewhere"
     KERNEL_COUNTS = "kernel-counts"
     NOT_COMPARED = "not-compared"
     MEMORY_UNKNOWN = "memory-owners-unknown"

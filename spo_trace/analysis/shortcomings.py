@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a snapshot lacks, as sentences: warnings, contradicted page sizes, malformed records, incomplete input."""
 
+import re
 from collections.abc import Iterator
 
 from spo_trace.errors import Argument, Text
 from spo_trace.formats.reasons import Reason
 from spo_trace.limits import MAX_REJECTS
+from spo_trace.reporters.format import counted
 from spo_trace.snapshots.meta import FileCounts, MachineFacts, Meta, reason_text, skipped_text
 from spo_trace.snapshots.page_size import PageSizeFrom, usual_page_sizes
 
@@ -61,11 +63,15 @@ def _of_file(name: str, counts: FileCounts) -> Iterator[str]:
     lost, noted = counts.malformed, counts.notes
     first = f"(a snapshot keeps them in rejects.txt; first: {counts.first_reject})"
     if lost:
-        yield f"{lost:,} of {lost + counts.records:,} records are malformed and set aside {first}"
+        records = counted(lost + counts.records, "record is", "records are")
+        yield f"{lost:,} of {records} malformed and set aside {first}"
     if noted:
-        yield f"{noted:,} lines were not understood and set aside; their records are kept {first}"
+        lines = counted(noted, "line was", "lines were")
+        kept = "its record is" if noted == 1 else "their records are"
+        yield f"{lines} not understood and set aside; {kept} kept {first}"
     if counts.not_kept:
-        yield f"{counts.not_kept:,} rejects are counted, but not in rejects.txt, which keeps the first {MAX_REJECTS:,}"
+        rejects = counted(counts.not_kept, "reject is", "rejects are")
+        yield f"{rejects} counted, but not in rejects.txt, which keeps the first {MAX_REJECTS:,}"
     if Reason.CUT_OFF in counts.reasons:
         yield "a record is cut off: is the text complete?"
     yield from _of_order(name, counts)
@@ -74,14 +80,19 @@ def _of_file(name: str, counts: FileCounts) -> Iterator[str]:
     for code, number in counts.skipped.items():
         yield f"at least {number:,} skipped: {skipped_text(code)}"
     if counts.retried:
-        yield f"{counts.retried:,} reads were repeated because the kernel was out of memory (ENOMEM)"
+        reads = counted(counts.retried, "read was", "reads were")
+        yield f"{reads} repeated because the kernel was out of memory (ENOMEM)"
     if counts.note:
         yield counts.note
     for code, number in counts.marks.items():
         if code == Reason.GOES_BACK:
             continue
-        yield f"{number:,} {reason_text(code)}"
+        text = reason_text(code)
+        yield counted(number, _PLURAL.sub(r"\1", text, count=1), text)
 
+
+# What a mark counts, in its text.
+_PLURAL = re.compile(r"\b(line|record)s\b")
 
 _KEYS = {"page_owner": "PFN", "swap_page_owner": "swap entry"}
 
@@ -91,8 +102,12 @@ def _of_order(name: str, counts: FileCounts) -> Iterator[str]:
     key = _KEYS.get(name, "stack")
     if counts.repeated:
         back = f"the {key} goes back at line {counts.back_at_line:,}, and " if counts.back_at_line else ""
-        yield f"{back}{counts.repeated:,} records are listed again later: the last record of each {key} is counted"
+        records = counted(counts.repeated, "record is", "records are")
+        yield f"{back}{records} listed again later: the last record of each {key} is counted"
     if counts.overlapping:
-        yield f"{counts.overlapping:,} records are not counted: later ones have some of the same pages"
+        records = counted(counts.overlapping, "record is", "records are")
+        yield f"{records} not counted: later ones have some of the same pages"
     if counts.unnumbered:
-        yield f"{counts.unnumbered:,} records have no {key}: whether they are listed more than once is unknown"
+        records = counted(counts.unnumbered, "record has", "records have")
+        they = "it is" if counts.unnumbered == 1 else "they are"
+        yield f"{records} no {key}: whether {they} listed more than once is unknown"

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 import pandas as pd
 
 from spo_trace.analysis.attribution import PARTS, total_bytes
+from spo_trace.analysis.counted_apart import amounts_apart
+from spo_trace.analysis.diff import compared
+from spo_trace.analysis.keys import SITE
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.stacks.meaning import meaning
 
-__all__ = ["site_owners", "site_stacks"]
+__all__ = ["site_owners", "site_stacks", "site_stacks_diff"]
 
+_KEYS = ["stack", "category", "caller", "callsite", "module", "comm", KEY_KNOWN]
 _AMOUNTS = [f"{name}_bytes" for name in PARTS]
 
 
@@ -36,6 +40,16 @@ def site_stacks(snap: Snapshot) -> pd.DataFrame:
         }
     )
     return _as_attribution(table[table["mem_bytes"] > 0], ["comm"])
+
+
+def site_stacks_diff(a: Snapshot, b: Snapshot) -> pd.DataFrame:
+    """Return the difference of `site_stacks` of two snapshots, with the amounts of `diff`."""
+    # A line of source can have several sites.
+    left, right = (
+        site_stacks(snap).groupby(_KEYS, dropna=False, sort=False, as_index=False)[_AMOUNTS].sum(min_count=1)
+        for snap in (a, b)
+    )
+    return compared(left, right, _KEYS, amounts_apart([SITE]))
 
 
 def site_owners(stacks: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

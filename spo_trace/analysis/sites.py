@@ -8,7 +8,7 @@ import pandas as pd
 from spo_trace.analysis.keys import SITE
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.errors import SpoTraceError
-from spo_trace.reporters.format import format_size
+from spo_trace.reporters.format import counted, format_size
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.reader import Snapshot
@@ -60,6 +60,7 @@ def site_notes(snap: Snapshot, total: Mapping[str, int | None]) -> list[Note]:
     text = f"Total: {whole} in memory, of which {format_size(twice)} are pages of slab and percpu: {why}"
     notes = [Note(NoteCode.TOTAL, text)]
     if inexact := int((~sites["accurate"]).sum()):
-        text = f"The kernel could not count all allocations of {inexact:,} sites (accurate:no): they have at least this"
+        places = counted(inexact, "site")
+        text = f"The kernel could not count all allocations of {places} (accurate:no): at least these amounts"
         notes.append(Note(NoteCode.SITES_INEXACT, text))
     return notes

@@ -19,7 +19,15 @@ from spo_trace.reporters.format import format_share, format_size
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["SHMEM", "SWAP_LEAST", "attribute_with_least", "least_notes", "swap_least"]
+__all__ = [
+    "SHMEM",
+    "SWAP_LEAST",
+    "attribute_with_least",
+    "elsewhere_note",
+    "keys_with_least",
+    "least_notes",
+    "swap_least",
+]
 
 SWAP_LEAST = "swap_least_bytes"
 
@@ -35,6 +43,9 @@ _COUNTER_BATCH = 32
 # 0ff67f990bd4, 6.15: mm/swap_slots.c is gone. It kept up to 64 free and 64 freed slots for each processor, which count
 # as used.
 _RESERVED_SLOTS = 128
+
+# The keys by which bounds are known, if the capture has the lists.
+_KEYS = ("comm", "tgid", "category", "memcg")
 
 # A value of a key; None is unknown.
 Owner = str | int | None
@@ -138,10 +149,12 @@ def _without_children(sizes: Mapping[str, int]) -> dict[str, int]:
 
 
 def least_notes(snap: Snapshot, question: Question) -> list[Note]:
-    """Return a note on the bounds in a table, compared with the swap in use; none without bounds."""
+    """Return a note on the bounds in a table, or on the report that has them; none if nothing is known."""
     bounds = swap_least(snap, question)
     used = snap.meta.machine.swap_used
-    if not bounds or not used:
+    if not bounds:
+        return elsewhere_note(keys_with_least(snap))
+    if not used:
         return []
     if question.keys[0] in ("memcg", "memcg_path"):
         owners = {"memory cgroups": sum(bounds.values())}
@@ -151,6 +164,22 @@ def least_notes(snap: Snapshot, question: Question) -> list[Note]:
     found = [f"{what} at least {_part(size, used)}" for what, size in owners.items() if size]
     text = f"Of the {format_size(used)} of swap in use, {' and '.join(found)}"
     return [Note(NoteCode.SWAP_LEAST, text.replace(" at least", " have at least", 1))]
+
+
+def keys_with_least(snap: Snapshot) -> list[str]:
+    """Return the keys by which a report shows bounds of swap whose owners are unknown; none if they are known."""
+    if "swap" not in snap.meta.unknown_amounts:
+        return []
+    return [key for key in _KEYS if swap_least(snap, Question.of(key))]
+
+
+def elsewhere_note(keys: Sequence[str], snapshot: str = "") -> list[Note]:
+    """Return a note on the report that has bounds by any of `keys`, none without keys; `snapshot`: its name, if any."""
+    if not keys:
+        return []
+    of = f" on {snapshot}" if snapshot else ""
+    text = f"A report{of} by {' or '.join(keys)} alone shows how much of this swap each owner has at least"
+    return [Note(NoteCode.SWAP_LEAST_ELSEWHERE, text)]
 
 
 def _part(size: int, used: int) -> str:

@@ -12,7 +12,7 @@ from spo_trace.analysis.balance import balance
 from spo_trace.analysis.balance_parts import used_pages
 from spo_trace.errors import UsageError
 from spo_trace.formats.missing import Missing
-from spo_trace.reporters.format import format_share, format_size
+from spo_trace.reporters.format import counted, format_share, format_size
 from spo_trace.snapshots.meta import FileCounts, Origin
 from spo_trace.snapshots.reader import Snapshot
 
@@ -256,8 +256,9 @@ def _file_lack(name: str, counts: FileCounts) -> _Decision | None:
     if counts.problem:
         return _not_checked(Reason.CUT_OFF, f"the capture is cut off: {name}: {counts.problem}")
     if lost := counts.malformed:
-        text = f"{lost:,} of {lost + counts.records:,} records of {name} are malformed or cut off"
-        return _not_checked(Reason.MALFORMED, text)
+        records = counted(lost + counts.records, f"record of {name} is", f"records of {name} are")
+        return _not_checked(Reason.MALFORMED, f"{lost:,} of {records} malformed or cut off")
     if skipped := sum(counts.skipped.values()):
-        return _not_checked(Reason.SKIPPED, f"at least {skipped:,} records of {name} were skipped")
+        records = counted(skipped, f"record of {name} was", f"records of {name} were")
+        return _not_checked(Reason.SKIPPED, f"at least {records} skipped")
     return None

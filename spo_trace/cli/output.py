@@ -127,13 +127,15 @@ class _ProgressLine:
         self._drawn = 0.0
 
     def update(self, text: "KernelText", counts: "FileCounts") -> None:
+        from spo_trace.reporters.format import counted
+
         done = counts.seconds > 0
         if not done and monotonic() - self._drawn < 0.1:
             return
         # The next file is drawn at once.
         self._drawn = 0.0 if done else monotonic()
         share = f" {100 * text.outcome.reached // text.size:3}%" if text.size and not done else ""
-        records = f" {counts.records:,} records" if counts.records else ""
+        records = f" {counted(counts.records, 'record')}" if counts.records else ""
         _draw("" if done else f"reading {text.name}:{share}{records}")
 
 

@@ -153,7 +153,7 @@ def _note_result(snap: "Snapshot", target: Path) -> None:
         counted(files[name].records, f"{name} record") for name in ("page_owner", "swap_page_owner") if name in files
     ]
     if "bpf" in files:
-        rows.append(f"{files['bpf'].records:,} swap entries from the probes")
+        rows.append(counted(files["bpf"].records, "swap entry from the probes", "swap entries from the probes"))
     rows.append(counted(snap.count("stacks"), "stack"))
     note(f"Wrote {target}: {', '.join(rows)}, {directory_size(target)}")
     if cost := snap.meta.cost:

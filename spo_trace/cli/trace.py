@@ -11,7 +11,7 @@ from spo_trace.cli.options import Positional, flag, option
 from spo_trace.cli.output import check_stdout, note, warn
 from spo_trace.errors import UsageError
 from spo_trace.printable import printable
-from spo_trace.reporters.format import format_size
+from spo_trace.reporters.format import counted, format_size
 
 if TYPE_CHECKING:
     from spo_trace.probes.capacity import Capacity
@@ -136,7 +136,7 @@ def _run(
         shown = rows[: top or None]
         _show(shown, stacks_of(probes, symbols, [row.owner for row in shown]) if symbols else {})
         if top and len(rows) > top:
-            note(f"… {len(rows) - top:,} more rows: --top 0 shows all")
+            note(f"… {counted(len(rows) - top, 'more row')}: --top 0 shows all")
         before, last, number = after, now, number + 1
 
 

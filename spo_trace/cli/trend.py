@@ -117,6 +117,7 @@ def command(
 
 def _series_notes(series: "Series", weight: str) -> list[Note]:
     from spo_trace.analysis.series_notes import series_notes
+    from spo_trace.analysis.swap_least import elsewhere_note
 
     times = series.table["seconds"].drop_duplicates()
     boot = "samples" if series.by_file_times else "samples of one boot"
@@ -131,6 +132,8 @@ def _series_notes(series: "Series", weight: str) -> list[Note]:
         or_where = ", or its entries lack a key that --where uses" if series.where else ""
         text = f"Swap is left out: its owners are unknown in the samples{or_where}"
         notes.append(Note(NoteCode.SWAP_LEFT_OUT, text))
+    # A line through lower bounds is no bound of the growth.
+    notes += elsewhere_note(series.bounded_by, "a sample")
     notes += series_notes(series.table, series.keys)
     if series.missing:
         notes.append(Note(NoteCode.SAMPLES_MISSING, f"{counted(series.missing, 'sample')} missing", warning=True))

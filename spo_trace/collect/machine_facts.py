@@ -104,9 +104,7 @@ def optional_text(source: Source, warnings: list[str], name: str) -> KernelText 
     try:
         return source.open(name)
     except SpoTraceError as error:
-        # A file may be asked for more than once.
-        if (text := f"{name} is left out: {error}") not in warnings:
-            warnings.append(text)
+        _warn(warnings, f"{name} is left out: {error}")
         return None
 
 
@@ -126,5 +124,11 @@ def _whole(text: KernelText | None, warnings: list[str]) -> bytes:
     content = b"".join(chunks_in(text))
     if text.outcome.problem is None:
         return content
-    warnings.append(f"{text.name}: {text.outcome.problem}; it is left out")
+    _warn(warnings, f"{text.name}: {text.outcome.problem}; it is left out")
     return b""
+
+
+# A file may be read more than once: the processes for their start times and for their swap.
+def _warn(warnings: list[str], text: str) -> None:
+    if text not in warnings:
+        warnings.append(text)

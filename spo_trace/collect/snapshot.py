@@ -33,6 +33,7 @@ from spo_trace.formats.batch import to_batch
 from spo_trace.formats.parser_choice import page_batches
 from spo_trace.formats.stack_table import StackTable
 from spo_trace.formats.text import Chunks, KernelText, Outcome
+from spo_trace.reporters.format import counted
 from spo_trace.snapshots.directory import snapshot_directory
 from spo_trace.snapshots.meta import FileCounts, Meta, Origin, SourceFacts
 from spo_trace.snapshots.method import Method
@@ -51,9 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = ["collect", "source_of", "write_snapshot"]
 
-_HANDLE_ONLY = (
-    "stacks are known by their handle only: page_owner printed it in place of the stack, and no file has both"
-)
+_HANDLE_ONLY = "known by handle only: page_owner printed it in place of the stack, and no file has both"
 
 
 def collect(
@@ -227,7 +226,8 @@ class _Collection:
         if handles_are_kernels:
             self._stacks.fill_handles()
         if self._stacks.handle_only:
-            self._warnings.append(f"{self._stacks.handle_only:,} {_HANDLE_ONLY}")
+            found = counted(self._stacks.handle_only, "stack is", "stacks are")
+            self._warnings.append(f"{found} {_HANDLE_ONLY}")
         # In batches, because the rows of all stacks take more memory than the stacks themselves.
         stacks = iter(self._stacks)
         while some := list(islice(stacks, _STACK_ROWS)):

@@ -7,11 +7,13 @@ from functools import cached_property
 import pandas as pd
 
 from spo_trace.analysis.diff import diff, relate
+from spo_trace.analysis.keys import SITE
 from spo_trace.analysis.owner_labels import owner_labels
 from spo_trace.analysis.question import Question
 from spo_trace.findings.candidate import Candidate, Checked, candidate
 from spo_trace.findings.codes import Code, Lack
 from spo_trace.findings.finding import FIRST, Amount, NotChecked, Query, Side
+from spo_trace.findings.large import KERNEL, NOT_KERNEL
 from spo_trace.findings.owners import Owners
 from spo_trace.findings.thresholds import LEAST_BYTES, SAME_MEMORY, Threshold
 from spo_trace.findings.unowned import SWAPPED_IN
@@ -25,6 +27,9 @@ _SWAPPED_IN = Query(("comm",), SWAPPED_IN, Side.DIFF, FIRST)
 _CAME_BACK = Query(("comm",), "swapped", Side.DIFF, FIRST)
 _SLAB = Query(("caller",), 'category == "slab"', Side.DIFF, _GROWTH)
 _MODULES = Query(("module",), side=Side.DIFF, options=_GROWTH)
+_SITES = Query((SITE,), side=Side.DIFF, options=_GROWTH)
+# What the rules on slab and modules do not name.
+_REST = 'category != "slab" and module == "vmlinux"'
 
 
 class Sides:
@@ -62,13 +67,15 @@ class Sides:
 def changed(sides: Sides) -> Iterator[Checked]:
     """Find what changed."""
     if "mem" not in sides.known:
+        yield from _sites_grew(sides)
         yield NotChecked(Lack.MEMORY_OWNERS, (Code.GREW, Code.MODULE_GREW, Code.SLAB_GREW, Code.MOVED_TO_SWAP))
         return
     if sides.knows_stacks:
         yield from _grew(sides, _MODULES, Code.MODULE_GREW, exclude="vmlinux")
         yield from _grew(sides, _SLAB, Code.SLAB_GREW)
+        yield from _callers_grew(sides)
     else:
-        yield NotChecked(Lack.STACKS, (Code.MODULE_GREW, Code.SLAB_GREW))
+        yield NotChecked(Lack.STACKS, (Code.MODULE_GREW, Code.SLAB_GREW, Code.CALLSITE_GREW))
     if not sides.knows("comm"):
         yield NotChecked(Lack.COMM, (Code.GREW, Code.MOVED_TO_SWAP, Code.CAME_BACK, Code.CHARGED_TO_ANOTHER))
         return
@@ -95,6 +102,31 @@ def _grew(sides: Sides, query: Query, code: Code, exclude: str | None = None) ->
         if sides.later.is_large(int(grown), Threshold.KERNEL_GROWTH):
             numbers = {"total": _amount(grown, "total_bytes_delta", query, name)}
             yield candidate(code, int(grown), numbers, query, {"owner": name})
+
+
+# Of memory of processes and files, the process says more than the function that allocates it for all of them.
+def _callers_grew(sides: Sides) -> Iterator[Candidate]:
+    where = f"{KERNEL} and {_REST}" if sides.knows("comm") else _REST
+    query = Query(("caller", "category"), where, Side.DIFF, _GROWTH)
+    table = sides.diff(query).sort_values("total_bytes_delta", ascending=False, kind="stable")
+    columns = [*query.by, "total_bytes_delta"]
+    for caller, category, grown in table[columns].head(3).itertuples(index=False, name=None):
+        threshold = Threshold.GROWTH if category in NOT_KERNEL else Threshold.KERNEL_GROWTH
+        if sides.later.is_large(int(grown), threshold):
+            numbers = {"total": Amount(int(grown), "total_bytes_delta", query, (caller, category))}
+            names = {"owner": caller, "category": category}
+            yield candidate(Code.CALLSITE_GREW, int(grown), numbers, query, names)
+
+
+def _sites_grew(sides: Sides) -> Iterator[Checked]:
+    if not (sides.a.meta.counts_sites and sides.b.meta.counts_sites):
+        yield NotChecked(Lack.MEMORY_OWNERS, (Code.CALLSITE_GREW,))
+        return
+    table = sides.diff(_SITES).sort_values("total_bytes_delta", ascending=False, kind="stable")
+    for site, grown in table[[SITE, "total_bytes_delta"]].head(3).itertuples(index=False, name=None):
+        if sides.later.is_large(int(grown), Threshold.GROWTH):
+            numbers = {"total": _amount(grown, "total_bytes_delta", _SITES, site)}
+            yield candidate(Code.CALLSITE_GREW, int(grown), numbers, _SITES, {"owner": site})
 
 
 def _processes_grew(sides: Sides, others: Sequence[Candidate]) -> Iterator[Candidate]:

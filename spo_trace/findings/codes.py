@@ -34,6 +34,7 @@ class Code(StrEnum):
     GREW = "owner-grew"
     MODULE_GREW = "module-grew"
     SLAB_GREW = "slab-grew"
+    CALLSITE_GREW = "callsite-grew"
     MOVED_TO_SWAP = "moved-to-swap"
     SWAP_GREW = "unknown-swap-grew"
     CAME_BACK = "came-back"

@@ -8,6 +8,7 @@ from typing import TextIO
 from spo_trace.findings.finding import Explanation, Finding
 from spo_trace.findings.sentences import not_checked_text
 from spo_trace.printable import printable
+from spo_trace.reporters.format import counted
 from spo_trace.reporters.markdown import markdown_note
 
 __all__ = ["html", "render"]
@@ -64,7 +65,8 @@ def html(found: Explanation) -> str:
 
 def _closing(found: Explanation) -> list[str]:
     lines = [] if found.findings else [_NOTHING]
-    lines += [f"{found.left_out} smaller findings are left out."] if found.left_out else []
+    if found.left_out:
+        lines.append(f"{counted(found.left_out, 'smaller finding is', 'smaller findings are')} left out.")
     unchecked = not_checked_text(found.not_checked)
     return [*lines, *([unchecked] if unchecked else [])]
 

@@ -12,12 +12,12 @@ from spo_trace.findings.finding import FIRST, Amount, NotChecked, Query
 from spo_trace.findings.owners import Owners
 from spo_trace.findings.thresholds import Threshold
 
-__all__ = ["kernel_callsite", "memcg", "module", "process", "swap_owner", "tmpfs"]
+__all__ = ["KERNEL", "NOT_KERNEL", "kernel_callsite", "memcg", "module", "process", "swap_owner", "tmpfs"]
 
 # Memory of processes and files: its call site is a page fault or a read, which tells nothing. Slab pages have objects
 # of many callers, and memory of early boot has no stack.
-_NOT_KERNEL = ("anon", SHMEM, "page cache", "early boot")
-_KERNEL = " and ".join(f'category != "{name}"' for name in _NOT_KERNEL)
+NOT_KERNEL = ("anon", SHMEM, "page cache", "early boot")
+KERNEL = " and ".join(f'category != "{name}"' for name in NOT_KERNEL)
 
 
 def tmpfs(owners: Owners) -> Iterator[Checked]:
@@ -88,8 +88,8 @@ def module(owners: Owners) -> Iterator[Checked]:
 
 def kernel_callsite(owners: Owners) -> Iterator[Checked]:
     """Find a call site that allocated much memory for the kernel."""
-    rows = ~owners.rows["category"].isin(_NOT_KERNEL)
-    yield from _largest(owners, Code.LARGE_CALLSITE, "callsite", Threshold.KERNEL, rows, where=_KERNEL)
+    rows = ~owners.rows["category"].isin(NOT_KERNEL)
+    yield from _largest(owners, Code.LARGE_CALLSITE, "callsite", Threshold.KERNEL, rows, where=KERNEL)
 
 
 def _largest(

@@ -7,9 +7,11 @@ from functools import cached_property
 import pandas as pd
 
 from spo_trace.analysis.attribution import PARTS, page_sums, total_bytes, with_bytes
+from spo_trace.analysis.keys import SITE
 from spo_trace.analysis.known_keys import unknown_keys
 from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.sites import site_amounts
 from spo_trace.analysis.stack_keys import stack_column
 from spo_trace.findings.finding import Amount, Query
 from spo_trace.findings.thresholds import LEAST_BYTES, Threshold
@@ -95,11 +97,14 @@ class Owners:
 
     @cached_property
     def memory(self) -> Amount:
-        """Return MemTotal, or all that is listed if the input has no /proc/meminfo; 0 without owners, too."""
-        total = self.snap.meta.machine.meminfo.get("MemTotal", 0)
-        if total or not self.snap.meta.has_owners:
-            return Amount(total, "MemTotal")
-        return Amount(self.bytes_of("total_bytes"), "total_bytes", Query())
+        """Return MemTotal, or all that is listed if the input has no /proc/meminfo; 0 without owners and sites, too."""
+        meta = self.snap.meta
+        total = meta.machine.meminfo.get("MemTotal", 0)
+        if not total and meta.has_owners:
+            return Amount(self.bytes_of("total_bytes"), "total_bytes", Query())
+        if not total and meta.counts_sites:
+            return Amount(int(site_amounts(self.snap)["total_bytes"].sum()), "total_bytes", Query((SITE,)))
+        return Amount(total, "MemTotal")
 
     @property
     def whole(self) -> str:

@@ -187,6 +187,16 @@ RULES: Mapping[Code, Rule] = {
         ("Slab memory allocated in {owner} grew by {total}.",),
         "Take more snapshots: spo-trace trend tells a leak from a cache that fills.",
     ),
+    Code.CALLSITE_GREW: Rule(
+        "memory that one function or site allocated grew, other than slab and that of modules. Memory of processes and "
+        "files is checked if the names of processes are unknown, with the threshold growth",
+        Threshold.KERNEL_GROWTH,
+        (
+            "{category} memory allocated in {owner} grew by {total}.",
+            "Memory allocated at {owner} grew by {total}.",
+        ),
+        "Take more snapshots: spo-trace trend tells a leak from a step.",
+    ),
     Code.MOVED_TO_SWAP: Rule(
         "memory of processes with one name shrank, and their swap grew",
         Threshold.GROWTH,

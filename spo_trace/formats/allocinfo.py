@@ -11,6 +11,7 @@ from spo_trace.formats.escape import escape
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject, RejectSink
 from spo_trace.formats.rows import SiteRow
+from spo_trace.formats.text_lines import split_lines
 from spo_trace.limits import MAX_MEMORY_BYTES
 
 __all__ = ["FILE", "is_allocinfo", "parse_allocinfo"]
@@ -33,13 +34,11 @@ def is_allocinfo(head: bytes) -> bool:
 
 def parse_allocinfo(text: bytes, reject: RejectSink) -> Iterator[SiteRow]:
     """Yield the sites of a text; lines that are not understood go to `reject`."""
-    offset = 0
-    for number, line in enumerate(text.split(b"\n"), 1):
-        if row := _row(line):
+    for line, offset, number in split_lines([text], len(text)):
+        if row := _row(line.removesuffix(b"\n")):
             yield row
-        elif number > 1 and line and not line.startswith(b"#"):
-            reject(Reject(FILE, offset, number, Reason.LINE, line + b"\n", lost=True))
-        offset += len(line) + 1
+        elif number > 1 and line != b"\n" and not line.startswith(b"#"):
+            reject(Reject(FILE, offset, number, Reason.LINE, line, lost=True))
 
 
 def _row(line: bytes) -> SiteRow | None:

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Reversible escapes that make names safe to print; any user can choose a comm or a memcg name."""
 
+import re
 from functools import lru_cache
 
 from spo_trace.printable import octal
 
 __all__ = ["escape", "unescape"]
+
+_ESCAPED = re.compile(rb"\\(n|\\|[0-3][0-7]{2})")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -34,22 +37,14 @@ def _escape_char(char: str) -> str:
 
 
 def unescape(text: str) -> bytes:
-    r"""Return the bytes that `escape` turned into `text`.
+    r"""Return the bytes that `escape` turned into `text`; a backslash that is part of no escape stays.
 
     >>> unescape("a\\\\b\\n\\033[1m\\377")
     b'a\\b\n\x1b[1m\xff'
     """
-    raw = bytearray()
-    position = 0
-    while position < len(text):
-        char = text[position]
-        if char != "\\":
-            raw += char.encode()
-            position += 1
-        elif text[position + 1] in "n\\":
-            raw += b"\n" if text[position + 1] == "n" else b"\\"
-            position += 2
-        else:
-            raw.append(int(text[position + 1 : position + 4], 8))
-            position += 4
-    return bytes(raw)
+    return _ESCAPED.sub(_unescaped, text.encode())
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    code = match[1]
+    return {b"n": b"\n", b"\\": b"\\"}.get(code) or bytes([int(code, 8)])

@@ -29,7 +29,7 @@ def _verdict(row: dict[Hashable, Any]) -> str:
 
 
 def _line(row: dict[Hashable, Any], width: int) -> str:
-    amount = f"{row['pages']:>11,} pages {format_size(row['bytes']):>12}"
+    amount = f"{row['pages']:>11,} {'page ' if row['pages'] == 1 else 'pages'} {format_size(row['bytes']):>12}"
     share = f"  {format_share(row['share'])}" if row["kind"] == "rest" else ""
     note = f"  {row['note']}" if row["note"] else ""
     return f"  {SIGN[row['kind']]} {row['item']:<{width}} {amount}{share}{note}"

@@ -63,13 +63,13 @@ def format_rate(rate: float) -> str:
     return f"{format_size(rate, signed=True)}/s"
 
 
-def counted(number: int, one: str) -> str:
-    """Return a number with its noun; `one` is the singular.
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun; `one` is the singular, `many` the plural if that is not `one` with an s.
 
-    >>> counted(1, "row"), counted(1000, "row")
-    ('1 row', '1,000 rows')
+    >>> counted(1, "row"), counted(1000, "row"), counted(2, "row is", "rows are")
+    ('1 row', '1,000 rows', '2 rows are')
     """
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def parse_size(text: str) -> int:

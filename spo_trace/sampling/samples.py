@@ -23,6 +23,7 @@ from spo_trace.collect.snapshot import collect
 from spo_trace.errors import Argument, Call, NoRecords, SpoTraceError
 from spo_trace.files.scratch import naming_full_disk
 from spo_trace.formats.record import Reject
+from spo_trace.reporters.format import counted
 from spo_trace.sampling.kept import KeptSnapshots
 from spo_trace.sampling.method import MethodReason, checked_method, counts_lack_stacks, is_about_stacks
 from spo_trace.sampling.stack_counts import KernelCounts, counts_table
@@ -161,7 +162,7 @@ class _Reader:
         """Return a sample, with the method that was used."""
         self._rejects.clear()
         reading = self._read(source, question, method)
-        unparsed = [f"{name}: {lost} records can't be parsed" for name, lost in self._rejects.items()]
+        unparsed = [f"{name}: {counted(lost, 'record')} can't be parsed" for name, lost in self._rejects.items()]
         return reading._replace(meta=replace(reading.meta, warnings=[*reading.meta.warnings, *unparsed]))
 
     def _read(self, source: Source, question: Question, method: str) -> _Reading:

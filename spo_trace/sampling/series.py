@@ -15,6 +15,7 @@ from spo_trace.analysis.diff import sample_seconds, seconds_between
 from spo_trace.analysis.keys import FRAME_KEYS, owner_columns, same_key
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.stack_keys import is_known
+from spo_trace.analysis.swap_least import keys_with_least
 from spo_trace.collect.temporary import converted
 from spo_trace.errors import Call, SpoTraceError, UsageError
 from spo_trace.sampling.recording import is_recording, read_recording
@@ -37,7 +38,8 @@ class Series(NamedTuple):
     """Samples in long form; `table`: sample, seconds (since the first), the keys, key_known, the amounts in bytes.
 
     `lacks_stacks`: the samples may lack stacks, because the kernel does not count all of them. `where`: the condition.
-    `by_file_times`: the samples have no times, and those of their files are used.
+    `by_file_times`: the samples have no times, and those of their files are used. `bounded_by`: the keys by which
+    reports on the last sample have lower bounds of swap with unknown owners.
     """
 
     keys: list[str]
@@ -45,6 +47,7 @@ class Series(NamedTuple):
     lacks_stacks: bool = False
     where: str | None = None
     by_file_times: bool = False
+    bounded_by: Sequence[str] = ()
 
     @property
     def missing(self) -> int:
@@ -195,6 +198,7 @@ def _of_snapshots(snaps: list[Snapshot], question: Question) -> Series:
         _joined(tables, question.keys),
         where=question.condition.text,
         by_file_times=by_file_times,
+        bounded_by=keys_with_least(timed[-1][1]),
     )
 
 

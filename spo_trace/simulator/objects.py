@@ -31,13 +31,14 @@ class Memcg:
 
 @dataclass(slots=True, eq=False)
 class Process:
-    """A process; its pages come from the free list of processor `cpu`."""
+    """A process; its pages come from the free list of processor `cpu`. `started_nsec`: since boot."""
 
     pid: int
     tgid: int
     comm: bytes
     memcg: Memcg
     cpu: int
+    started_nsec: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -6,9 +6,10 @@ from typing import Any
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.simulator import faults, reclaim
-from spo_trace.simulator.files import Stage, stage_files
+from spo_trace.simulator.files import Read, Stage, stage_files
 from spo_trace.simulator.machine import NSEC, ROOT_MEMCG, Machine
 from spo_trace.simulator.objects import Memcg, Page, Process, Region
+from spo_trace.simulator.processes import process_list
 from spo_trace.simulator.scenario import Scenario
 from spo_trace.simulator.steps import (
     Allocate,
@@ -41,7 +42,7 @@ def run(scenario: Scenario) -> Iterator[Stage]:
     replay = _Replay(scenario)
     for index, step in enumerate(scenario.steps, 1):
         if isinstance(step, Snapshot):
-            yield Stage(step.name, stage_files(replay.machine))
+            yield Stage(step.name, replay.files())
             continue
         try:
             _ACTIONS[type(step)](replay, step)
@@ -57,6 +58,13 @@ class _Replay:
         self.processes: dict[str, Process] = {}
         self.regions: dict[str, Region] = {}
         self.memcgs: dict[str, Memcg] = {"/": ROOT_MEMCG}
+
+    def files(self) -> dict[str, Read]:
+        """Return the files of a capture by path."""
+        files = stage_files(self.machine)
+        if self.machine.scenario.process_list:
+            files["processes"] = lambda: process_list(self.processes.values(), self.regions.values())
+        return files
 
     def spawn(self, step: Spawn) -> None:
         memcg = self.memcgs.setdefault(step.memcg, Memcg(step.memcg.encode()))
@@ -112,7 +120,7 @@ class _Replay:
 
     def _start(self, name: str, pid: int, tgid: int, comm: bytes, memcg: Memcg) -> None:
         cpu = pid % len(self.machine.pcps)
-        self.processes[name] = Process(pid, tgid, comm, memcg, cpu)
+        self.processes[name] = Process(pid, tgid, comm, memcg, cpu, self.machine.clock_nsec)
 
     def _pages(self, name: str, size: int) -> list[Page]:
         region = self.regions[name]

@@ -53,13 +53,17 @@ class SwapSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A validated scenario; `format` is the format of page_owner, from A (3.19) to F (6.7 to 7.2)."""
+    """A validated scenario; `format` is the format of page_owner, from A (3.19) to F (6.7 to 7.2).
+
+    `process_list`: captures contain the list of processes.
+    """
 
     name: str
     description: str
     seed: int
     format: str
     swap_owner: bool
+    process_list: bool
     machine: MachineSpec
     swaps: list[SwapSpec]
     sites: dict[str, Site]
@@ -72,6 +76,7 @@ class _Head:
     description: str = ""
     format: str = "F"
     swap_owner: bool = False
+    process_list: bool = False
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -89,6 +94,7 @@ def load_scenario(path: Path) -> Scenario:
         seed=head.seed,
         format=head.format,
         swap_owner=head.swap_owner,
+        process_list=head.process_list,
         machine=_machine(path, parts["machine"]),
         swaps=[_swap(path, index, table) for index, table in enumerate(parts["swap"], 1)],
         sites=_sites(path, parts["sites"]),

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.allocinfo import FILE as SITES
-from spo_trace.limits import SNIFFED_BYTES
-from spo_trace.sources.compression import first_bytes
+from spo_trace.formats.copied_text import HEAD
+from spo_trace.sources.compression import head_of
 from spo_trace.sources.file_identity import name_by_content
 from spo_trace.sources.input_file import entries, open_regular
 
@@ -31,4 +31,4 @@ def aggregates_in(directory: Path) -> list[list[str]]:
 
 def _name(path: Path) -> str | None:
     with open_regular(path) as raw:
-        return name_by_content(first_bytes(raw.read(SNIFFED_BYTES), SNIFFED_BYTES))
+        return name_by_content(head_of(raw, HEAD))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from spo_trace.formats.text import Outcome
+from spo_trace.limits import SNIFFED_BYTES
 from spo_trace.sources.decompressed import STEP, Decompressed, Readable
 from spo_trace.sources.decompressors import format_of
 
@@ -19,6 +20,7 @@ __all__ = [
     "Rewound",
     "decompressed",
     "first_bytes",
+    "head_of",
     "is_compressed",
     "opened_head",
     "read_chunks",
@@ -110,6 +112,14 @@ def opened_head(head: bytes, size: int = 4096, *, whole: bool = False) -> Head:
 def first_bytes(head: bytes, size: int = 4096) -> bytes:
     """Return up to `size` decompressed bytes of a file that begins with `head`."""
     return opened_head(head, size).content
+
+
+def head_of(raw: Readable, size: int) -> bytes:
+    """Return up to `size` decompressed bytes of an open file; of a plain file, no more than these are read."""
+    head = read_head(raw, size)
+    if is_compressed(head):
+        head += read_head(raw, SNIFFED_BYTES - len(head))
+    return first_bytes(head, size)
 
 
 def read_chunks(outcome: Outcome, raw: BinaryIO | Rewound, head: bytes, *, step: int | None = None) -> Iterator[bytes]:

@@ -10,8 +10,7 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.formats.allocinfo import FILE as SITES
 from spo_trace.formats.escape import escape
-from spo_trace.limits import SNIFFED_BYTES
-from spo_trace.sources.compression import first_bytes
+from spo_trace.sources.compression import head_of
 from spo_trace.sources.file_identity import name_by_content
 from spo_trace.sources.input_file import entries, open_regular
 from spo_trace.sources.other_input import known_content
@@ -42,7 +41,7 @@ def contents_of(root: Path) -> Iterator[tuple[Path, bytes]]:
     for path in entries(root)[:_MOST_FILES]:
         if path.is_file():
             with open_regular(path) as raw:
-                yield path, first_bytes(raw.read(SNIFFED_BYTES), _SNIFFED)
+                yield path, head_of(raw, _SNIFFED)
 
 
 def texts_by_content(

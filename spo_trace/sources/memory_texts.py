@@ -12,6 +12,7 @@ from spo_trace.formats.runs import Records, gathered
 from spo_trace.formats.text import Chunks, DelimitedRecords, KernelText, Outcome
 from spo_trace.memory.capture import MemoryCapture
 from spo_trace.memory.problem import DAMAGE, Problem
+from spo_trace.reporters.format import counted
 
 __all__ = ["NO_SWAP_PAGE_OWNER", "OWNER_FILES", "SWAP_OFF", "Memory", "MemoryTexts", "explained"]
 
@@ -71,8 +72,9 @@ class MemoryTexts:
             # A missing node has an unknown number of records, so that the used entries are the only right total.
             missing = max((count.used or 0) - count.records, 1)
             outcome.skipped = {self._memory.lost: missing}
-            of_all = "" if count.used is None else f" of {count.used:,}"
-            note = f"{count.records:,}{of_all} owners of swap; the rest {_REST[self._memory.lost]}"
+            of_all = "" if count.used is None else f"{count.records:,} of "
+            owners = counted(count.records if count.used is None else count.used, "owner")
+            note = f"{of_all}{owners} of swap; the rest {_REST[self._memory.lost]}"
         records = DelimitedRecords(self._pieces(gathered(self._capture.swap_page_owner())))
         return KernelText("swap_page_owner", records, note=note, outcome=outcome)
 

@@ -36,6 +36,15 @@ DD grew by 385 MiB.
 …
 ```
 
+`show_stacks` and other [aggregates](captures.md#aggregates-and-dumps-of-single-pages) without processes tell which
+functions and modules allocated more:
+
+```console
+$ spo-trace explain 0-initial/show_stacks.xz 1-dd256/show_stacks.xz
+tmpfs/shmem memory allocated in shmem_alloc_folio grew by 256 MiB.
+…
+```
+
 With a recording (of `watch --record`), or a directory of snapshots or aggregates, they are what grows steadily.
 
 `spo-trace report` prints the {MOST_IN_REPORT} largest findings before its table, unless `--where` is given. HTML

@@ -70,7 +70,7 @@ def test_events_by_name(maps: FakeMaps, tmp_path: Path) -> None:
 def test_top_shows_the_busiest(maps: FakeMaps, tmp_path: Path) -> None:
     result = in_process("trace", "0.1", "1", "--top", "1", cwd=tmp_path)
     assert result.stdout.count(b"\n") == 2
-    assert "… 1 more rows: --top 0 shows all".encode() in result.stderr
+    assert "… 1 more row: --top 0 shows all".encode() in result.stderr
 
 
 def test_a_note_explains_names_without_page_owner(maps: FakeMaps, tmp_path: Path) -> None:

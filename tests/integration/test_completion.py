@@ -20,6 +20,7 @@ from spo_trace.cli.watch import Method, Sort, WatchFormat
 from spo_trace.sampling.method import METHODS
 from tests.docs.reference import commands, options_of
 from tests.support import EXECUTABLE, in_process
+from tests.terminal import in_shell
 
 # What is typed, and what may follow.
 LINES = {
@@ -61,6 +62,26 @@ def test_fish(tmp_path: Path) -> None:
     complete = "".join(f"complete -C '{line}';" for line in LINES)
     found = asked("fish", f"spo-trace completion fish | source; {complete}", tmp_path)
     assert [line.split("\t")[0] for line in found] == [value for values in LINES.values() for value in values]
+
+
+# Typed into zsh, which finds the script in its fpath; Ctrl-T completes and writes down the line.
+ZSH = """\
+path=({path} $path); fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D
+show() {{ zle complete-word; print -r -- $BUFFER >> found; BUFFER= }}
+zle -N show; bindkey '^T' show; print rea''dy
+"""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh")
+def test_zsh(tmp_path: Path) -> None:
+    (tmp_path / "_spo-trace").write_bytes(in_process("completion", "zsh", cwd=tmp_path).stdout)
+    typed = "".join(f"{line}\x14" for line in LINES)
+    script = [(b"$ ", ZSH.format(path=EXECUTABLE.parent).encode()), (b"ready", f"{typed}exit\r".encode())]
+    in_shell(tmp_path, script, ["zsh", "--no-rcs"])
+    found = (tmp_path / "found").read_text().splitlines()
+    # The only value that may follow takes the place of the last word.
+    expected = [f"{line.rpartition(' ')[0]} {value}" for line, (value,) in LINES.items()]
+    assert [line.rstrip() for line in found] == expected
 
 
 def completed(line: str) -> list[str]:

@@ -151,6 +151,11 @@ def test_links_have_a_target(page: Path) -> None:
         assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
+def test_the_change_log_fits_the_width_of_a_review() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text().splitlines()
+    assert [number for number, line in enumerate(lines, 1) if len(line) > 120] == []
+
+
 def test_the_capture_script_runs_as_documented(tmp_path: Path) -> None:
     # GIVEN the command for machines without Python, run on this machine, which may lack page_owner
     line = next(line for line in CAPTURES.read_text().splitlines() if line.startswith("spo-trace capture-script"))

@@ -177,6 +177,7 @@ def everything(chromium: "Chrome") -> list[Any]:
           all("[type=radio], [type=checkbox]", (control) => control.checked),
           all("#flame g", (frame) => [frame.getAttribute("name"), frame.getAttribute("width")]),
           all("#only, #focus, #found, #flame-details, #stacks tbody", (part) => part.innerText),
+          all("#owners tbody, #growth tbody", (part) => part.textContent),
         ];
         """
     )
@@ -197,6 +198,8 @@ VIEWS: dict[str, Callable[["Chrome"], None]] = {
     "process": lambda page: page.find_element("css selector", "#treemap .cell").click(),
     "zoom": lambda page: frame(page, "vfs_write").click(),
     "sort": lambda page: page.find_element("css selector", "#stacks th:nth-of-type(3) button").click(),
+    # The table is closed at first.
+    "order": lambda page: page.execute_script("document.querySelector('#owners th:nth-of-type(2) button').click()"),
     "callers": lambda page: focus(page, "callers"),
     "callees": lambda page: focus(page, "callees"),
 }
@@ -220,6 +223,16 @@ def test_a_link_shows_the_same_view(report: "Chrome", pages: dict[str, Path], na
     until(lambda: everything(report) == first)
 
 
+def test_a_link_shows_the_order_of_the_processes_that_changed(chromium: "Chrome", pages: dict[str, Path]) -> None:
+    browser.look(chromium, pages["diff"])
+    first = everything(chromium)
+    chromium.find_element("css selector", "#growth th:nth-of-type(1) button").click()
+    changed, link = everything(chromium), link_of(chromium)
+    assert changed != first
+    browser.look(chromium, pages["diff"], link=link)
+    assert everything(chromium) == changed
+
+
 def test_the_zoom_survives_other_selections(report: "Chrome") -> None:
     frame(report, "vfs_write").click()
     zoomed = link_of(report)
@@ -231,9 +244,8 @@ def test_the_zoom_survives_other_selections(report: "Chrome") -> None:
 
 def test_a_link_with_names_that_the_page_lacks_shows_the_first_view(report: "Chrome", pages: dict[str, Path]) -> None:
     first = everything(report)
-    link = (
-        "weight=x&group=x&sort=x&mode=%00&process=%3Cimg%20src=x%3E&callers=x&callees=constructor&zoom=x&zoom=%E0%A4%A"
-    )
+    link = "weight=x&group=x&sort=x&order=x&mode=%00&process=%3Cimg%20src=x%3E&callers=x&callees=constructor"
+    link += "&zoom=x&zoom=%E0%A4%A"
     browser.look(report, pages["report"], link=link)
     assert everything(report) == first and link_of(report) == ""
 

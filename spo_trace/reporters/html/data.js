@@ -14,8 +14,8 @@ const inWords = (mem, swap, both) =>
   (both ? `, ${formatSize(both)} of it in both` : "");
 
 // `comm`: the number of the only process that is shown. `focus`: the function whose callers or callees are merged, as
-// {way, name}. `sort`: the order of the table of stacks; by default, by the chosen amount. `zoom`: the names of the
-// frames from the root of the flame graph to the one that fills its width.
+// {way, name}. `sort`: the order of the table of stacks; by default, by the chosen amount. `order`: that of the table of
+// processes. `zoom`: the names of the frames from the root of the flame graph to the one that fills its width.
 const FIRST_VIEW = {
   weight: "total",
   group: "comm",
@@ -26,6 +26,7 @@ const FIRST_VIEW = {
   search: "",
   comm: null,
   sort: null,
+  order: null,
   zoom: [],
 };
 const state = { ...FIRST_VIEW };

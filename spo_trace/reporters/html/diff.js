@@ -16,7 +16,8 @@ function startGrowth() {
   const table = makeTable(byId("growth"), {
     caption: "Growth of each process",
     columns: [{ title: "Process", text: (row) => DATA.comms[row.comm] }, ...amounts],
-    sort: 1,
+    name: "order",
+    first: () => 1,
   });
   views.push(() => table.show(sumByComm().filter((one) => change(one) && matchesComm(one.comm))));
 }

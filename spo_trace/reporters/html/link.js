@@ -4,7 +4,7 @@
 function linkOf() {
   const link = new URLSearchParams();
   const first = firstView();
-  for (const name of ["weight", "group", "mode", "search", "sort"]) {
+  for (const name of ["weight", "group", "mode", "search", ...Object.keys(ORDERS)]) {
     if (state[name] !== first[name]) link.set(name, state[name]);
   }
   for (const name of SWITCHES) if (state[name]) link.set(name, "");
@@ -24,7 +24,7 @@ function writeLink() {
 function viewOf(text) {
   const link = new URLSearchParams(text);
   const view = { ...firstView(), search: searched(link.get("search") ?? ""), zoom: link.getAll("zoom") };
-  const choices = { weight: knownWeights(), group: optionsOf("group"), mode: optionsOf("mode"), sort: ORDERS };
+  const choices = { weight: knownWeights(), group: optionsOf("group"), mode: optionsOf("mode"), ...ORDERS };
   for (const [name, allowed] of Object.entries(choices)) {
     if (allowed.includes(link.get(name))) view[name] = link.get(name);
   }

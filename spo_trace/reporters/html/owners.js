@@ -30,8 +30,8 @@ function startOwners() {
       { title: "Process", text: (row) => DATA.comms[row.comm] },
       ...amounts,
     ],
-    sort: 1 + amounts.length,
+    name: "order",
+    first: () => 1 + amounts.length,
   });
-  table.show(owners);
-  views.push(drawOwners);
+  views.push(drawOwners, () => table.show(owners));
 }

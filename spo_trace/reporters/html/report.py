@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TextIO
 import pandas as pd
 
 from spo_trace.reporters.balance import SIGN
-from spo_trace.reporters.format import format_share
+from spo_trace.reporters.format import counted, format_share
 from spo_trace.reporters.html.page import amount, facts_list, notes_list, text, tiles, write_page
 from spo_trace.reporters.html.rows import Numbers, filled, shown, stack_rows
 from spo_trace.schema import KEY_KNOWN
@@ -141,6 +141,6 @@ def _line(row: dict[Hashable, Any]) -> str:
         return f'<tr class="verdict"><td></td><td colspan="5">{text(row["verdict"])}: {text(row["note"])}</td></tr>'
     share = format_share(row["share"]) if row["kind"] == "rest" else ""
     cells = [f"<td>{SIGN[row['kind']].strip()}</td>", f"<td>{text(row['item'])}</td>"]
-    cells += [f'<td class="number">{row["pages"]:,} pages</td>', f'<td class="number">{amount(row["bytes"])}</td>']
-    cells += [f'<td class="number">{share}</td>', f'<td class="why">{text(row["note"])}</td>']
+    numbers = (counted(row["pages"], "page"), amount(row["bytes"]), share)
+    cells += [*(f'<td class="number">{one}</td>' for one in numbers), f'<td class="why">{text(row["note"])}</td>']
     return f'<tr class="{row["kind"]}">{"".join(cells)}</tr>'

@@ -42,22 +42,10 @@ function withMarks(text) {
   return [text.slice(0, at), el("mark", {}, text.slice(at, end)), text.slice(end)];
 }
 
-// The orders of the table of stacks: titles of columns, with a minus for the largest first.
-const ORDERS = [];
-const orderOf = ({ title }, descending) => (descending ? "-" : "") + title;
-
-// `sortBy()`: the column that the table is sorted by until the user sorts it.
-function startStacks(columns, sortBy) {
-  for (const column of columns) ORDERS.push(orderOf(column, false), orderOf(column, true));
-  const onsort = (column, descending) => {
-    state.sort = orderOf(column, descending);
-    writeLink();
-  };
-  const table = makeTable(byId("stacks"), { caption: "All stacks", columns, sort: 0, detail: stackDetails, onsort });
+// `first()`: the column that the table is sorted by until the user sorts it.
+function startStacks(columns, first) {
+  const table = makeTable(byId("stacks"), { name: "sort", caption: "All stacks", columns, first, detail: stackDetails });
   views.push(() => {
-    const order = ORDERS.indexOf(state.sort);
-    if (order < 0) table.sortBy(sortBy(), true);
-    else table.sortBy(Math.floor(order / 2), order % 2 === 1);
     const rows = DATA.rows.filter((row) => chosen(row) && matches(row));
     const stacks = sumByStack(rows).filter((one) => after(one.sums) !== before(one.sums));
     table.show(stacks);

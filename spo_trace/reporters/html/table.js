@@ -1,10 +1,16 @@
 // A table that can be sorted by its headings, shows some rows at a time, and has details for each row.
 const ROWS_AT_A_TIME = 50;
 
+// The orders of each table, by the name of its order in `state`: titles of columns, with a minus for the largest first.
+const ORDERS = {};
+const orderOf = ({ title }, descending) => (descending ? "-" : "") + title;
+
 // A column: {title, text(row) | size(row) | change(row) | share(row), wide: hidden on phones, nowrap, roomy}.
-// `detail(row)`: the details of an opened row. `onsort(column, descending)` is called when the user has sorted.
-function makeTable(place, { caption, columns, sort, detail, onsort }) {
-  const table = { rows: [], shown: ROWS_AT_A_TIME, sort, descending: true };
+// `name`: of the order in `state`. `first()`: the column by which the largest are first until the user sorts.
+// `detail(row)`: the details of an opened row.
+function makeTable(place, { name, caption, columns, first, detail }) {
+  const table = { rows: [], shown: ROWS_AT_A_TIME, sort: 0, descending: true };
+  ORDERS[name] = columns.flatMap((column) => [orderOf(column, false), orderOf(column, true)]);
   const body = el("tbody");
   const more = el("button", { type: "button", class: "more", onclick: showMore });
   const heads = columns.map((column, index) =>
@@ -12,8 +18,9 @@ function makeTable(place, { caption, columns, sort, detail, onsort }) {
       table.descending = table.sort === index ? !table.descending : !column.text;
       table.sort = index;
       table.shown = ROWS_AT_A_TIME;
+      state[name] = orderOf(column, table.descending);
       draw();
-      onsort?.(column, table.descending);
+      writeLink();
     }),
   );
   place.replaceChildren(
@@ -50,11 +57,11 @@ function makeTable(place, { caption, columns, sort, detail, onsort }) {
 
   return {
     show(rows) {
-      Object.assign(table, { rows, shown: ROWS_AT_A_TIME });
+      const order = ORDERS[name].indexOf(state[name]);
+      table.sort = order < 0 ? first() : Math.floor(order / 2);
+      table.descending = order < 0 || order % 2 === 1;
+      if (rows !== table.rows) Object.assign(table, { rows, shown: ROWS_AT_A_TIME });
       draw();
-    },
-    sortBy(index, descending) {
-      Object.assign(table, { sort: index, descending });
     },
   };
 }

@@ -194,7 +194,7 @@ def test_counts_by_stack(tmp_path: Path) -> None:
     ]
     notes = table[table["section"] == "page_owner_stacks"]["note"].tolist()
     assert notes[1] == "without 2 early pages, which the kernel does not count"
-    assert notes[3].startswith("1 stacks: below count_threshold")
+    assert notes[3].startswith("1 stack: below count_threshold")
     assert notes[6] == "2 stacks; the largest difference is 4 pages"
 
 

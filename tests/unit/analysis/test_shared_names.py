@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from spo_trace.analysis.notes import NoteCode
@@ -52,6 +53,14 @@ def test_names_that_the_kernel_cut(tmp_path: Path, name: bytes, cut: bool) -> No
     found = texts(snapshot(tmp_path, charged(name)), "memcg")
     stored = name.decode().replace("\\", "\\\\")
     assert found[1:] == ([f"Names cut off by the kernel at 79 bytes: {stored}"] if cut else [])
+
+
+def test_a_snapshot_with_names_that_are_not_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a table that somebody else wrote
+    name = "n" * 78 + "\\"
+    rows = pd.DataFrame({"memcg": [name], "memcg_offline": [False], "memcg_path": [None]})
+    monkeypatch.setattr(Snapshot, "dataframes", lambda *_: iter([rows]))
+    assert len(texts(snapshot(tmp_path, page()), "memcg")) == 2
 
 
 def test_a_reused_pid_is_a_warning_with_its_names(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a snapshot lacks, as sentences."""
 
+import re
 from collections import Counter
 from typing import Any
+
+import pytest
 
 from spo_trace.analysis.shortcomings import shortcomings
 from spo_trace.cli.messages import for_command_line
@@ -14,9 +17,9 @@ from spo_trace.snapshots.page_size import PageSizeFrom
 MACHINE = MachineFacts(4096, PageSizeFrom.PAGESIZE)
 
 
-def texts_of(**counts: Any) -> list[str]:
+def texts_of(records: int = 7, **counts: Any) -> list[str]:
     """Return the sentences on a page_owner with these counts."""
-    files = {"page_owner": FileCounts(records=7, **counts)}
+    files = {"page_owner": FileCounts(records=records, **counts)}
     return [spelled(text) for text in shortcomings(Meta(3, MACHINE, files=files))]
 
 
@@ -33,10 +36,29 @@ def test_each_mark_is_reported_once_with_its_count() -> None:
     ]
 
 
+def test_one_and_many() -> None:
+    counts = ("malformed", "notes", "not_kept", "retried", "repeated", "overlapping", "unnumbered")
+    one, many = (texts_of(records=0, first_reject="x", **dict.fromkeys(counts, number)) for number in (1, 2))
+    assert len(one) == len(many) == 7
+    for text in one:
+        assert not re.search(r"\b1 (?:lines|records|rejects|reads)\b|\b1 \w+ (?:are|were|have)\b", text), text
+    assert "1 of 1 record is malformed and set aside" in one[0]
+    assert any("2 reads were repeated" in text for text in many)
+
+
+@pytest.mark.parametrize("mark", sorted(MARKS - {Reason.GOES_BACK}))
+def test_a_mark_of_one_line_or_record_has_no_plural(mark: Reason) -> None:
+    (text,) = texts_of(marks=Counter({mark: 1}))
+    noun = text.removeprefix("page_owner: 1 ").partition(" with")[0].partition(" of ")[0].partition(" in ")[0]
+    assert not re.search(r"\b(?:lines|records)\b", noun)
+    # AND what is said of it holds of one and of many
+    assert not re.search(r"\b(?:their|them|end in)\b", text)
+
+
 def test_losses_notes_and_problems() -> None:
     assert texts_of(malformed=3, notes=1, first_reject="line 1", problem="it ends early", skipped={"too large": 2}) == [
         "page_owner: 3 of 10 records are malformed and set aside (a snapshot keeps them in rejects.txt; first: line 1)",
-        "page_owner: 1 lines were not understood and set aside; their records are kept"
+        "page_owner: 1 line was not understood and set aside; its record is kept"
         " (a snapshot keeps them in rejects.txt; first: line 1)",
         "page_owner: it ends early; the text before it was read",
         "page_owner: at least 2 skipped: too large",

@@ -180,6 +180,25 @@ def test_allocinfo_alone_is_an_input(tmp_path: Path) -> None:
     assert "mm/filemap.c:9 func:f" in spo.open(tmp_path / "a.txt")._repr_html_()
 
 
+def test_the_page_of_a_difference_has_the_changes_by_site(tmp_path: Path) -> None:
+    # GIVEN two sites of one line, one that is only before and one that is only after
+    before = sites(line(8192, 2, CACHE), line(4096, 2, CACHE), line(512, 1, MODULE))
+    after = sites(line(20480, 5, CACHE), line(300, 3, CACHE), line(1024, 1, b"c.c:1 func:g"))
+    (tmp_path / "a.txt").write_bytes(before)
+    (tmp_path / "b.txt").write_bytes(after)
+    in_process("diff", "a.txt", "b.txt", "--by", "site", "--html", "d.html", cwd=tmp_path)
+    page = (tmp_path / "d.html").read_text()
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    changes = {data["stacks"]["callsite"][row[0]]: (row[2], row[5]) for row in data["rows"]}
+    assert changes == {"f": (12288, 20780), "f [m]": (512, 0), "g": (0, 1024)}
+    assert data["unknown"] == ["swap"]
+    # BUT a condition selects owners
+    run = in_process("diff", "a.txt", "b.txt", "--html", "e.html", "--where", "order > 0", cwd=tmp_path)
+    assert (run.returncode, (tmp_path / "e.html").exists()) == (1, False)
+    with pytest.raises(UsageError, match="conditions select pages and swap"):
+        spo.export_diff(tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "e.html", where="order > 0")
+
+
 def test_sites_beside_an_aggregate(tmp_path: Path) -> None:
     # GIVEN the kernel's counts by stack, without page_owner
     counts = b" alloc_pages+0x1/0x2\n f+0x1/0x2\nnr_base_pages: 5\n\n"

@@ -196,6 +196,35 @@ def test_the_table_shows_them_beside_the_unknown(tmp_path: Path) -> None:
     assert "| `big` | 0 B | ? | 2.93 MiB | 0 B | 0.0% |" in markdown
 
 
+ELSEWHERE = "A report%s by comm or tgid or category alone shows how much of this swap each owner has at least"
+
+
+@pytest.mark.parametrize("options", [["--where", 'comm == "dd"'], ["--by", "comm,order"], ["--by", "caller"]])
+def test_a_report_without_bounds_names_one_that_has_them(tmp_path: Path, options: list[str]) -> None:
+    stock(tmp_path, processes=LISTED)
+    said = in_process("report", "x.spo", *options, cwd=tmp_path).stderr.decode()
+    assert ELSEWHERE % "" in said.splitlines()
+    # BUT not without the lists
+    snapshot_of(tmp_path, STOCK, name="without")
+    assert "at least" not in in_process("report", "without.spo", *options, cwd=tmp_path).stderr.decode()
+
+
+def test_differences_and_trends_name_the_report_with_bounds(tmp_path: Path) -> None:
+    # GIVEN the same machine a minute apart: that a bound grew does not say that the swap did
+    later: Files = {"uptime": b"160.00 1.00\n"}
+    for name, files in (("a", {}), ("b", later), ("c", {"uptime": b"220.00 1.00\n"})):
+        snapshot_of(tmp_path, {**STOCK, **files, "processes": LISTED}, name=name)
+    said = in_process("diff", "a.spo", "b.spo", cwd=tmp_path).stderr.decode().splitlines()
+    assert [line for line in said if "at least" in line] == [ELSEWHERE % " on A", ELSEWHERE % " on B"]
+    trend = in_process("trend", ".", "--by", "comm", cwd=tmp_path)
+    assert ELSEWHERE % " on a sample" in trend.stderr.decode().splitlines()
+
+
+def test_kernels_that_keep_owners_need_no_bounds_by_process(tmp_path: Path) -> None:
+    stock(tmp_path, swap_page_owner=entry(1), processes=LISTED, cgroups=CGROUPS)
+    assert "at least" not in in_process("report", "x.spo", "--by", "caller", cwd=tmp_path).stderr.decode()
+
+
 def test_the_html_report_has_a_section_of_them(tmp_path: Path) -> None:
     hostile = process(10, b"<script>alert(1)", 500, 500)
     export(stock(tmp_path, processes=LISTED + hostile, cgroups=CGROUPS), "html", str(tmp_path / "x.html"))

@@ -70,7 +70,7 @@ def test_a_page_that_was_allocated_again_during_the_read(tmp_path: Path, more: b
     assert pages_of(snap)[:2] == [(0x103, 0, "new"), (0x108, 0, "next")]
     counts = snap.meta.files["page_owner"]
     assert (counts.records, counts.repeated, counts.overlapping) == (2 + bool(more), 0, 1)
-    assert warnings_of(snap) == ["page_owner: 1 records are not counted: later ones have some of the same pages"]
+    assert warnings_of(snap) == ["page_owner: 1 record is not counted: later ones have some of the same pages"]
 
 
 def test_parts_of_one_list_in_another_order(tmp_path: Path) -> None:
@@ -139,5 +139,5 @@ def test_a_list_of_stacks_that_is_there_twice(tmp_path: Path) -> None:
     # THEN the later one is used, and the user is told
     stacks = snap.stacks.set_index(snap.stacks["frames"].map("".join))["nr_base_pages"]
     assert (stacks["a+0x1/0x2"], stacks["b+0x1/0x2"]) == (4, 5)
-    told = "records are listed again later: the last record of each stack is counted"
-    assert warnings_of(snap) == [f"show_stacks_handles: 1 {told}", f"show_stacks: 2 {told}"]
+    told = "listed again later: the last record of each stack is counted"
+    assert warnings_of(snap) == [f"show_stacks_handles: 1 record is {told}", f"show_stacks: 2 records are {told}"]

@@ -186,6 +186,19 @@ def test_blocked_stacks_are_left_out_with_one_warning(tmp_path: Path) -> None:
     assert snap.meta.missing == dict.fromkeys(("show_stacks_handles", "show_stacks", "show_handles"), why)
 
 
+def test_a_file_that_is_read_twice_has_one_warning(tmp_path: Path) -> None:
+    files = {
+        **MACHINE,
+        "page_owner": page(),
+        "processes": b"Pid:\t2\n",
+        "kpagecgroup": b"\1" * 8,
+        "cgroups": b"1 - /\n",
+    }
+    problems = dict.fromkeys(("processes", "cgroups"), "it is cut off")
+    snap = collect(FakeSource(files, problems=problems), tmp_path / "x.spo")
+    assert sorted(snap.meta.warnings) == [f"{name}: it is cut off; it is left out" for name in ("cgroups", "processes")]
+
+
 def test_an_assumed_page_size_is_reported(tmp_path: Path) -> None:
     snap = collected(tmp_path, {"page_owner": page(), "pagesize": b""})
     (text,) = map(spelled, shortcomings(snap.meta))

@@ -13,7 +13,7 @@ from spo_trace.findings.finding import Amount, Explanation, Finding, Side
 from spo_trace.findings.rules import RULES
 from spo_trace.findings.thresholds import MOST_FINDINGS
 from tests.support import CARRIED
-from tests.unit.findings.expected import ONE, SIMULATED, SIMULATED_TWO, TWO
+from tests.unit.findings.expected import ONE, SIMULATED, SIMULATED_TWO, TWO, TWO_AGGREGATES
 
 SCRATCH = TemporaryDirectory()
 FIXTURES = CARRIED.parent
@@ -87,6 +87,12 @@ def test_a_capture_has_the_findings_of_its_scenario(name: str) -> None:
 def test_two_captures_have_the_findings_of_what_happened(first: str, second: str) -> None:
     snaps = snapshot(first), snapshot(second)
     check(spo.explain(snaps[0], snaps[1]), TWO[first, second], *snaps)
+
+
+@pytest.mark.parametrize(("first", "second"), TWO_AGGREGATES)
+def test_two_aggregates_have_the_findings_of_what_happened(first: str, second: str) -> None:
+    snaps = tuple(snapshot(f"captures/{stage}/show_stacks.xz") for stage in (first, second))
+    check(spo.explain(snaps[0], snaps[1]), TWO_AGGREGATES[first, second], *snaps)
 
 
 @pytest.mark.parametrize(("scenario", "stage"), SIMULATED)

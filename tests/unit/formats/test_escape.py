@@ -50,6 +50,17 @@ def test_any_bytes_are_printable_and_reversible(raw: bytes) -> None:
     text.encode("utf-8", "strict")
 
 
+@pytest.mark.parametrize("text", ["a\\", "\\x", "\\777", "\\40", "\\08x"])
+def test_a_stored_text_that_is_not_escaped_stays(text: str) -> None:
+    assert unescape(text) == text.encode()
+    assert unescape("\\n" + text) == b"\n" + text.encode()
+
+
+@given(st.text(max_size=60))
+def test_any_text_can_be_unescaped(text: str) -> None:
+    unescape(text)
+
+
 @given(st.binary(max_size=15), st.binary(max_size=15))
 def test_distinct_names_stay_distinct(one: bytes, other: bytes) -> None:
     assert (escape(one) == escape(other)) == (one == other)

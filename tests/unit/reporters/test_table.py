@@ -122,7 +122,7 @@ def test_a_balance() -> None:
         "  = difference                 902 pages     3.52 MiB\n"
         "  − per-CPU free lists       1,072 pages     4.19 MiB  free, but never listed\n"
         "  = unexplained               -170 pages  -680.00 KiB  -0.7%\n"
-        "    early pages                  1 pages     4.00 KiB  listed\n"
+        "    early pages                  1 page      4.00 KiB  listed\n"
         "    balanced: -0.7% unexplained, within 2%\n"
         "\n"
         "swap type 0: /dev/vda\n"

@@ -164,7 +164,7 @@ def test_a_series_uses_one_method() -> None:
 def test_malformed_records_are_reported() -> None:
     damaged = COUNTS + b" x+0x1/0x2\nnonsense\n\n"
     (sample,) = take_samples([at(1, {**FILES, "show_stacks": damaged})], Question.of(["caller"]))
-    assert sample.meta.warnings == ["show_stacks: 1 records can't be parsed"]
+    assert sample.meta.warnings == ["show_stacks: 1 record can't be parsed"]
     assert sample.table["total_bytes"].sum() == 32768
 
 

@@ -17,6 +17,7 @@ from spo_trace.sources.compression import (
     Rewound,
     decompressed,
     first_bytes,
+    head_of,
     is_compressed,
     opened_head,
     read_chunks,
@@ -42,6 +43,15 @@ def test_complete_files(suffix: str) -> None:
     assert is_compressed(packed)
     assert read(packed) == (TEXT, None)
     assert first_bytes(packed) == TEXT[:4096]
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_the_head_of_a_file(suffix: str) -> None:
+    # Of a plain file, no more is read than is asked for
+    plain, packed = io.BytesIO(TEXT), io.BytesIO(pack(TEXT, suffix))
+    assert head_of(plain, 5000) == head_of(packed, 5000) == TEXT[:5000]
+    assert plain.tell() == 5000
+    assert head_of(io.BytesIO(pack(TEXT, suffix)), 1 << 20) == TEXT
 
 
 @pytest.mark.parametrize("suffix", CODECS)
