@@ -144,8 +144,8 @@ def _pages_of_all(snap: Snapshot) -> int:
 # The process that took the snapshot: the page cache of the program may belong to one before it.
 def _pages_of_collector(snap: Snapshot) -> int:
     pages = snap.pages[snap.pages.comm == "spo-collect"]
-    newest = pages.tgid[pages.ts_nsec.idxmax()]
-    return int(np.left_shift(1, pages.order[pages.tgid == newest].to_numpy(np.int64)).sum())
+    newest = pages.sort_values("ts_nsec")["tgid"].iloc[-1]
+    return int(np.left_shift(1, pages["order"][pages["tgid"] == newest].to_numpy(np.int64)).sum())
 
 
 def _run(machine: Machine, ballast: int, rounds: int, kept: str, out: Path) -> Measured:
