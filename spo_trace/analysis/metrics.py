@@ -9,8 +9,6 @@ from spo_trace.analysis.aggregate_keys import has_key
 from spo_trace.analysis.attribution import attribute, record_columns
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.swap_least import SWAP_LEAST, attribute_with_least
-from spo_trace.errors import Argument, UsageError
-from spo_trace.limits import MAX_SERIES
 from spo_trace.reporters.moment import seconds_since_1970
 from spo_trace.reporters.openmetrics import REST, UNKNOWN_LABEL, Metric, Sample, label_of
 from spo_trace.schema import KEY_KNOWN
@@ -18,7 +16,7 @@ from spo_trace.snapshots.in_memory import in_memory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.version import __version__
 
-__all__ = ["METRIC_KEYS", "check_top", "metric_columns", "snapshot_metrics"]
+__all__ = ["METRIC_KEYS", "metric_columns", "snapshot_metrics"]
 
 METRIC_KEYS = ("comm", "memcg", "category", "module")
 
@@ -30,16 +28,6 @@ _TITLES = {"mem": "memory"}
 _MEMORY = "Memory that page_owner lists, in bytes"
 _SWAP = "Swap, in bytes; absent where its owners are unknown"
 _LEAST = "Lower bound of swap with unknown owners, in bytes; the same swap may be counted for several owners"
-
-
-def check_top(top: int) -> int:
-    """Return `top`, the owners of each key that get a series of their own; raise UsageError if it is too large."""
-    if not 1 <= top <= MAX_SERIES:
-        raise UsageError(
-            (Argument("top"), f" must be from 1 to {MAX_SERIES:,}, not {top:,}"),
-            hint="each owner is a time series that Prometheus stores",
-        )
-    return top
 
 
 def metric_columns() -> list[str]:

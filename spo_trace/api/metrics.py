@@ -3,13 +3,14 @@
 
 import io
 
-from spo_trace.analysis.arguments import number_of
-from spo_trace.analysis.metrics import check_top, snapshot_metrics
+from spo_trace.analysis.arguments import number_of, series_of
+from spo_trace.analysis.metrics import snapshot_metrics
 from spo_trace.api.snapshot import SnapshotLike, opened, timeout_of
 from spo_trace.reporters.openmetrics import render_openmetrics
 from spo_trace.sampling.machine_metrics import read_metrics
-from spo_trace.sources.backends import STACKS_TIMEOUT
-from spo_trace.sources.choose import choose_source
+from spo_trace.sources.backends import STACKS_TIMEOUT, default_jobs
+from spo_trace.sources.live_capture import LiveRequest
+from spo_trace.sources.memory_plan import check_method
 
 __all__ = ["metrics"]
 
@@ -32,12 +33,11 @@ def metrics(
     >>> print(spo.metrics("now.spo", top=1).splitlines()[3])
     spo_trace_memory_bytes 22425600
     """
-    count = check_top(number_of(top, "top", least=1) or 0)
+    count = series_of(top)
+    check_method(method)
+    readers, timeout = number_of(jobs, "jobs", least=1), timeout_of(stacks_timeout)
     if snap is None:
-        source = choose_source(
-            "live", [], jobs=number_of(jobs, "jobs", least=1), stacks_timeout=timeout_of(stacks_timeout), method=method
-        )
-        found, _ = read_metrics(source, count)
+        found, _ = read_metrics(LiveRequest(readers or default_jobs(), timeout, method=method), count)
     else:
         found = snapshot_metrics(opened(snap), count)
     text = io.StringIO()

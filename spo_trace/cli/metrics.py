@@ -4,16 +4,20 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
+from spo_trace.analysis.arguments import series_of
 from spo_trace.cli.errors import guarded
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.options import Force, Jobs, Mode, Output, Owner, PageSize, Positional, StacksTimeout, option
-from spo_trace.cli.output import access_of, check_output, note, opened, progress, warn, warn_incomplete
+from spo_trace.cli.output import access_of, check_output, note, opened, reading_progress, warn, warn_incomplete
 from spo_trace.errors import UsageError
+from spo_trace.sampling.machine_metrics import LatestMetrics, read_metrics
+from spo_trace.sources.backends import default_jobs
+from spo_trace.sources.live_capture import LiveRequest
+from spo_trace.sources.memory_plan import check_method
 
 if TYPE_CHECKING:
     from spo_trace.reporters.openmetrics import Metric
     from spo_trace.snapshots.meta import Meta
-    from spo_trace.sources.source import Source
 
 __all__ = ["command"]
 
@@ -96,45 +100,42 @@ def command(
         raise UsageError("--max-age needs --listen", hint="for example: spo-trace metrics --listen 9757 --max-age 30")
     access = access_of(owner, mode, output)
     check_output(output, force=force)
-    from spo_trace.analysis.metrics import check_top
-    from spo_trace.sources.memory_plan import check_method
-
-    check_top(top)
+    top = series_of(top)
     check_method(method)
+    request = LiveRequest(jobs or default_jobs(), stacks_timeout, method=method)
     if listen is not None:
-        from spo_trace.sources.series import choose_series
-
-        # What does not change while the kernel runs is kept between readings.
-        live = choose_series("live", [], jobs, stacks_timeout, method)
-        _serve(listen, _reader(snapshot, lambda: next(live), top, page_size), _MAX_AGE if max_age is None else max_age)
+        _serve(listen, _reader(snapshot, _series(request), top, page_size), _MAX_AGE if max_age is None else max_age)
         return
+    metrics = _reader(snapshot, request, top, page_size, warn_incomplete)()
     from spo_trace.reporters.openmetrics import render_openmetrics
-    from spo_trace.sources.choose import choose_source
 
-    def source() -> "Source":
-        return choose_source("live", [], jobs=jobs, stacks_timeout=stacks_timeout, method=method)
-
-    metrics = _reader(snapshot, source, top, page_size, warn_incomplete)()
     with opened(output, force=force, access=access) as file:
         render_openmetrics(metrics, file)
 
 
+# What does not change while the kernel runs is kept between readings.
+def _series(request: LiveRequest) -> LiveRequest:
+    from spo_trace.memory.planner import Planner
+
+    return request._replace(planner=Planner())
+
+
+# Without a snapshot, nothing large is loaded before this machine is read.
 def _reader(
     snapshot: str | None,
-    source: "Callable[[], Source]",
+    request: LiveRequest,
     top: int,
     page_size: int | None,
     check: "Callable[[Meta], None]" = lambda _: None,
 ) -> "Callable[[], Sequence[Metric]]":
-    from spo_trace.analysis.metrics import metric_columns, snapshot_metrics
-    from spo_trace.sampling.machine_metrics import read_metrics
-
     if snapshot is not None:
+        from spo_trace.analysis.metrics import metric_columns, snapshot_metrics
+
         metrics = snapshot_metrics(open_snapshot(snapshot, metric_columns(), page_size=page_size), top)
         return lambda: metrics
 
     def read() -> "Sequence[Metric]":
-        found, meta = read_metrics(source(), top, page_size=page_size, progress=progress())
+        found, meta = read_metrics(request, top, page_size=page_size, progress=reading_progress())
         check(meta)
         return found
 
@@ -142,7 +143,6 @@ def _reader(
 
 
 def _serve(listen: str, read: "Callable[[], Sequence[Metric]]", max_age: float) -> None:
-    from spo_trace.sampling.machine_metrics import LatestMetrics
     from spo_trace.sampling.metrics_server import MetricsServer, check_library, parse_address
 
     address = parse_address(listen)

@@ -10,12 +10,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from socketserver import ThreadingMixIn
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
-from spo_trace.reporters.openmetrics import Metric
 from spo_trace.sampling.machine_metrics import LatestMetrics
+
+if TYPE_CHECKING:
+    from spo_trace.reporters.openmetrics import Metric
 
 __all__ = ["Address", "MetricsServer", "check_library", "parse_address"]
 
@@ -25,7 +27,7 @@ _MAX_PORT = 0xFFFF
 
 # A scrape takes milliseconds, or as long as a reading. Prometheus gives up after 10 seconds by default.
 _MAX_CONNECTIONS = 16
-_MAX_SECONDS = 60.0
+_MAX_SECONDS = 300.0
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -170,7 +172,7 @@ def _app(latest: LatestMetrics) -> App:
 
 # What prometheus_client needs of a registry.
 class _Registry:
-    def __init__(self, metrics: Sequence[Metric]) -> None:
+    def __init__(self, metrics: "Sequence[Metric]") -> None:
         self._metrics = metrics
 
     def collect(self) -> Iterator[Any]:

@@ -94,7 +94,7 @@ MISTAKES = {
     "metrics now --listen 9757 -o x.prom": (2, "--listen writes no file", "leave out -o"),
     "metrics now --listen 9757 --mode 0644": (2, "--listen writes no file", "leave out -o"),
     "metrics now --max-age 5": (2, "--max-age needs --listen", "--listen 9757 --max-age 30"),
-    "metrics now --top 1001": (2, "--top must be from 1 to 1,000, not 1,001", "time series"),
+    "metrics now --top 1001": (2, "--top must be from 1 to 1,000, not 1001", "time series"),
     "metrics now --mode 0644": (2, "--mode: no file is written", "-o"),
     "metrics now --method full": (2, "there is no method 'full'", "choose one of auto, memory, text"),
     "metrics nothing": (1, "nothing", ""),

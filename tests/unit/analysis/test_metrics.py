@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 import spo_trace as spo
-from spo_trace.analysis.metrics import METRIC_KEYS, check_top, metric_columns, snapshot_metrics
-from spo_trace.errors import UsageError
-from spo_trace.limits import MAX_SERIES
+from spo_trace.analysis.metrics import METRIC_KEYS, metric_columns, snapshot_metrics
 from spo_trace.reporters.openmetrics import REST
 from spo_trace.snapshots.reader import Snapshot
 from tests.oracle.awk import pages_by_comm
@@ -142,9 +140,3 @@ def test_the_columns_suffice(tmp_path: Path) -> None:
     # THEN it has the same metrics, out of fewer columns than half
     assert values(few) == values(spo.open(SWAPPED))
     assert len(metric_columns()) < 12
-
-
-@pytest.mark.parametrize("top", [0, -1, MAX_SERIES + 1])
-def test_the_number_of_series_is_bounded(top: int) -> None:
-    with pytest.raises(UsageError, match="must be from 1 to 1,000"):
-        check_top(top)

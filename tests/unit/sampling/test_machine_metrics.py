@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Metrics that many threads ask for, and one reads."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +15,9 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.files.scratch import scratch_directory
 from spo_trace.reporters.openmetrics import Metric, Sample
 from spo_trace.sampling.machine_metrics import LatestMetrics, read_metrics
-from tests.collectors import this_machine, tree
-from tests.support import MACHINE, FakeSource, meminfo, page
+from spo_trace.sources.live_capture import LiveRequest
+from tests.collectors import tree
+from tests.support import meminfo, page
 
 
 class Machine:
@@ -95,27 +98,41 @@ def test_the_first_error_is_raised() -> None:
         LatestMetrics(Machine(fails=[1]).read, 10)
 
 
-def test_metrics_of_a_source_leave_no_snapshot() -> None:
-    # GIVEN a source, and a private directory of this process
+def test_this_machine_is_read_with_its_cost(tmp_path: Path) -> None:
+    # GIVEN a machine whose kernel prints records, read like this one, and a private directory of this process
+    root = tree(tmp_path / "root", {"page_owner": page(1) + page(4, 2, comm=b"cat"), "meminfo": meminfo()})
     before = set(scratch_directory().iterdir())
     # WHEN it is read
-    found, meta = read_metrics(FakeSource({**MACHINE, "page_owner": page(1) + page(4, 2, comm=b"cat")}), 1)
-    # THEN the metrics are those of its records, and nothing is left
+    found, meta = read_metrics(LiveRequest(1, 10.0, root), 1)
+    # THEN the metrics are those of its records
     (by_comm,) = [metric for metric in found if metric.name == "spo_trace_comm_memory_bytes"]
-    assert [(*sample.labels.values(), sample.value) for sample in by_comm.samples] == [
-        ("cat", 4 << 12),
-        ("(rest)", 1 << 12),
-    ]
-    assert meta.machine.kernel_release == "7.2.13"
-    assert set(scratch_directory().iterdir()) == before
-
-
-def test_this_machine_is_read_with_its_cost(tmp_path: Path) -> None:
-    # GIVEN a machine whose kernel prints records, read like this one
-    root = tree(tmp_path / "root", {"page_owner": page(1), "meminfo": meminfo()})
-    found, meta = read_metrics(this_machine(root), 20)
-    # THEN there is the time that the reading took, and the owners
+    samples = [(*sample.labels.values(), sample.value) for sample in by_comm.samples]
+    assert samples == [("cat", 4 << 12), ("(rest)", 1 << 12)]
+    # AND they have the time that the reading took
     values = {metric.name: metric.samples[0].value for metric in found if metric.samples}
     assert meta.cost and values["spo_trace_read_seconds"] == meta.cost.seconds > 0
     assert values["spo_trace_read_cpu_seconds"] == meta.cost.cpu_seconds
-    assert values["spo_trace_memory_bytes"] == 4096
+    # AND nothing is left
+    assert set(scratch_directory().iterdir()) == before
+
+
+READS = """
+import sys
+from spo_trace import cli
+from spo_trace.sampling import machine_metrics
+
+def read(*_, **__):
+    print(sorted({"numpy", "pandas", "pyarrow"} & sys.modules.keys()))
+    sys.exit()
+
+machine_metrics.read_machine = read
+sys.argv = ["spo-trace", "metrics", *sys.argv[1:]]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["--listen", "0"]], ids=["once", "served"])
+def test_this_machine_is_read_before_anything_large_is_loaded(arguments: list[str]) -> None:
+    # Otherwise, the metrics of comm="spo-trace" would be 150 MiB.
+    done = subprocess.run([sys.executable, "-c", READS, *arguments], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
