@@ -76,7 +76,7 @@ def check_library() -> None:
     except ImportError as error:
         raise SpoTraceError(
             "metrics cannot be served: prometheus_client is not installed",
-            hint="pip install prometheus-client into the environment of spo-trace (extra: metrics)",
+            hint="make install PIP_ARGS=prometheus-client, or: pip install prometheus-client (extra: metrics)",
         ) from error
 
 

@@ -5,6 +5,7 @@ import re
 import signal
 import stat
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +88,17 @@ def test_systemd_stops_it_with_sigterm(place: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 143
         assert process.stderr and process.stderr.read() == b""
+
+
+def test_without_prometheus_client_it_says_how_to_get_it(place: Path) -> None:
+    program = (
+        "import sys; sys.modules['prometheus_client'] = None\n"
+        "sys.argv = ['spo-trace', 'metrics', 'now', '--listen', '0']\n"
+        "from spo_trace import cli; cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=place, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "error: metrics cannot be served: prometheus_client is not installed\n  hint: make install" in done.stderr
 
 
 MISTAKES = {
