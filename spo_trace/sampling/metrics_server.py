@@ -15,6 +15,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sampling.machine_metrics import LatestMetrics
+from spo_trace.version import INSTALL_METRICS
 
 if TYPE_CHECKING:
     from spo_trace.reporters.openmetrics import Metric
@@ -74,10 +75,8 @@ def check_library() -> None:
     try:
         import prometheus_client  # noqa: F401
     except ImportError as error:
-        raise SpoTraceError(
-            "metrics cannot be served: prometheus_client is not installed",
-            hint="make install PIP_ARGS=prometheus-client, or: pip install prometheus-client (extra: metrics)",
-        ) from error
+        problem = "metrics cannot be served: prometheus_client is not installed"
+        raise SpoTraceError(problem, hint=INSTALL_METRICS) from error
 
 
 class MetricsServer(ThreadingMixIn, WSGIServer):
