@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Compile the C sources when the package is built or installed: the scanner's library and the collector.
 
-Without a C compiler, the build prints a warning and leaves both out: the slower reference parsers and the collector in
-Python are used then.
+CC, CPPFLAGS, CFLAGS and LDFLAGS are those of the environment; the flags come after our own. Without a C compiler, the
+build prints a warning and leaves both out: the slower reference parsers and the collector in Python are used then.
 """
 
 import os
@@ -38,8 +38,10 @@ class NativeCode(BuildHookInterface):
         if self.target_name != "wheel":
             return
         native = Path(self.root, "spo_trace", "native")
-        library = [*_FLAGS, *_LIBRARY, *_sources(native.glob("*.c"))]
-        collector = [*_FLAGS, *_COLLECTOR, *_sources([*native.glob("collect/*.c"), native / "strings.c"])]
+        given = [*_words("CPPFLAGS"), *_words("CFLAGS")]
+        library = [*_FLAGS, *_LIBRARY, *given, *_sources(native.glob("*.c")), *_words("LDFLAGS")]
+        collected = _sources([*native.glob("collect/*.c"), native / "strings.c"])
+        collector = [*_FLAGS, *_COLLECTOR, *given, *collected, *_words("LDFLAGS")]
         made = {
             native / "libspo.so": self._compile(native / "libspo.so", [library]),
             native / "spo-collect": self._compile(
@@ -58,7 +60,7 @@ class NativeCode(BuildHookInterface):
 
     # Try several commands. Return the error of the last one if all fail; then there is no target.
     def _compile(self, target: Path, attempts: Sequence[Sequence[str]]) -> str | None:
-        compiler = shlex.split(os.environ.get("CC", "cc"))
+        compiler = _words("CC") or ["cc"]
         made = target.with_suffix(".new")
         failed = ""
         for arguments in attempts:
@@ -72,6 +74,10 @@ class NativeCode(BuildHookInterface):
             return None
         target.unlink(missing_ok=True)
         return failed
+
+
+def _words(variable: str) -> list[str]:
+    return shlex.split(os.environ.get(variable, ""))
 
 
 def _sources(paths: Iterable[Path]) -> list[str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         verdicts,
     )
     from spo_trace.api.explanations import explain
+    from spo_trace.api.metrics import metrics
     from spo_trace.api.places import blockers, page
     from spo_trace.api.series import series, trend, watch
     from spo_trace.api.snapshot import Snapshot, snapshot
@@ -49,6 +50,7 @@ __all__ = [
     "explain",
     "export",
     "export_diff",
+    "metrics",
     "page",
     "relate",
     "series",
@@ -63,6 +65,7 @@ _HOMES = {
     "explain": "api.explanations",
     "Snapshot": "api.snapshot",
     "blockers": "api.places",
+    "metrics": "api.metrics",
     "open": "api.snapshot",
     "page": "api.places",
     "series": "api.series",

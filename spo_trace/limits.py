@@ -21,6 +21,10 @@ MAX_SIZE_CHARACTERS = 40
 # huge pages of 1 GiB in pageblocks of 2 MiB. Each row takes some 100 bytes of memory.
 MAX_SPLIT_ROWS = 1 << 24
 
+# Owners of each key that get a time series of their own in metrics: Prometheus keeps each series in memory for hours,
+# some 4 KiB, and the default is 20.
+MAX_SERIES = 1000
+
 # File names
 
 # A file name in Linux's file systems (NAME_MAX of linux/limits.h).

@@ -8,8 +8,9 @@ import os
 from collections.abc import Iterable
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.limits import MAX_SERIES
 
-__all__ = ["amount_of", "names_of", "number_of", "path_of", "paths_of", "seconds_of"]
+__all__ = ["amount_of", "names_of", "number_of", "path_of", "paths_of", "seconds_of", "series_of"]
 
 
 # Characters of an invalid value that a message shows.
@@ -66,6 +67,17 @@ def number_of(given: object, argument: str, *, least: int) -> int | None:
         raise UsageError(
             (Argument(argument), f" must be an integer of at least {least}, not {_shortened(given)}"),
             hint=("leave out ", Argument(argument), " to use the default"),
+        )
+    return number
+
+
+def series_of(given: object) -> int:
+    """Return `top`, the number of owners of each key that get a time series; raise UsageError if it is too large."""
+    number = number_of(given, "top", least=1)
+    if number is None or number > MAX_SERIES:
+        raise UsageError(
+            (Argument("top"), f" must be from 1 to {MAX_SERIES:,}, not {_shortened(given)}"),
+            hint="each owner is a time series that Prometheus stores",
         )
     return number
 

@@ -22,6 +22,7 @@ COMMANDS = (
     "blockers",
     "page",
     "export",
+    "metrics",
     "simulate",
     "demo",
     "completion",

@@ -4,7 +4,6 @@
 import collections.abc
 import gzip
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import pandas as pd
@@ -13,6 +12,7 @@ from pure_protobuf.annotations import uint
 from spo_trace.printable import printable
 from spo_trace.reporters.format import UNKNOWN
 from spo_trace.reporters.frames import Frame, frames_of
+from spo_trace.reporters.moment import seconds_since_1970
 from spo_trace.reporters.names import shown_name
 from spo_trace.reporters.profile_proto import Function, Label, Line, Location, Mapping, Profile, Sample, ValueType
 from spo_trace.schema import KEY_KNOWN
@@ -49,20 +49,12 @@ def render_pprof(
         labels = dict(zip(_LABELS, (comm, memcg, order), strict=True))
         builder.add_sample(frames_of(stack, symbols), values, labels, known=is_known)
     profile = builder.profile
-    profile.time_nanos = _nanoseconds(taken_at)
+    # pprof shows no time for 0.
+    profile.time_nanos = (seconds_since_1970(taken_at) or 0) * 1_000_000_000
     profile.comment = [builder.string(text) for text in comments]
     # The file contains no time of writing, so that the same snapshot gives the same bytes.
     with gzip.GzipFile(filename="", fileobj=outfile, mode="wb", mtime=0) as packed:
         packed.write(bytes(profile))
-
-
-# A capture made by hand may have an invalid date, or none: then pprof shows no time.
-def _nanoseconds(taken_at: str | None) -> int:
-    try:
-        moment = datetime.fromisoformat(taken_at or "")
-    except ValueError:
-        return 0
-    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()) * 1_000_000_000
 
 
 # A name must differ from the mark of an unknown one.

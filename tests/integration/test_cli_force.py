@@ -141,6 +141,7 @@ WRITING = {
     "trend --plot": ("trend minutes --plot {}", ".svg"),
     "export": ("export capture -o {}", ".folded"),
     "export, binary": ("export capture -o {}", ".parquet"),
+    "metrics": ("metrics capture -o {}", ".prom"),
     "snapshot": ("snapshot --from capture -o {}", ".spo"),
     "simulate": ("simulate quick -o {}", ""),
     "watch": ("watch --backend simulator --from leak --count 2 --record {}", ""),

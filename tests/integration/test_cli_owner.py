@@ -39,6 +39,7 @@ COMMANDS = {
     "export pprof": ("export capture -o a.pb.gz", ["a.pb.gz"]),
     "export parquet": ("export capture -o a.parquet", ["a.parquet"]),
     "export html": ("export capture -o a.html", ["a.html"]),
+    "metrics": ("metrics capture -o a.prom", ["a.prom"]),
     "collector": ("collector -o spo-collect", ["spo-collect"]),
 }
 COLLECTOR = program()

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Serve metrics to Prometheus over HTTP.
+
+Nothing of a request is used but the formats that it accepts: any path has all metrics.
+"""
+
+import ipaddress
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from spo_trace.errors import Argument, SpoTraceError, UsageError
+from spo_trace.sampling.machine_metrics import LatestMetrics
+from spo_trace.version import INSTALL_METRICS
+
+if TYPE_CHECKING:
+    from spo_trace.reporters.openmetrics import Metric
+
+__all__ = ["Address", "MetricsServer", "check_library", "parse_address"]
+
+_LOOPBACK = "127.0.0.1"
+_ADDRESS = re.compile(r"(?:([0-9.]+):|\[([0-9a-fA-F:.]+)\]:)?([0-9]{1,5})")
+_MAX_PORT = 0xFFFF
+
+# A scrape takes milliseconds, or as long as a reading. Prometheus gives up after 10 seconds by default.
+_MAX_CONNECTIONS = 16
+_MAX_SECONDS = 300.0
+
+Environ = dict[str, Any]
+App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+class Address(NamedTuple):
+    """Hold a numeric IP address and a port; port 0 lets the kernel choose."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Return whether only programs on this machine can connect."""
+        return ipaddress.ip_address(self.host).is_loopback
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """Return the address `PORT` (of loopback), `IPV4:PORT` or `[IPV6]:PORT`; raise UsageError for anything else."""
+    match = _ADDRESS.fullmatch(text)
+    if match is not None:
+        ipv4, ipv6, port = match.groups()
+        host = ipv4 or ipv6 or _LOOPBACK
+        if _is_ip(host, 6 if ipv6 else 4) and int(port) <= _MAX_PORT:
+            return Address(host, int(port))
+    raise UsageError(
+        (Argument("listen"), f": {text!r} is not an address"),
+        hint="give a port of 127.0.0.1, such as 9757, or an address with a port: 192.0.2.1:9757, [::1]:9757",
+    )
+
+
+def _is_ip(host: str, version: int) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == version
+    except ValueError:
+        return False
+
+
+def check_library() -> None:
+    """Raise SpoTraceError if prometheus_client is not installed."""
+    try:
+        import prometheus_client  # noqa: F401
+    except ImportError as error:
+        problem = "metrics cannot be served: prometheus_client is not installed"
+        raise SpoTraceError(problem, hint=INSTALL_METRICS) from error
+
+
+class MetricsServer(ThreadingMixIn, WSGIServer):
+    """Answer in threads of their own, a bounded number at a time, each for a bounded time."""
+
+    daemon_threads = True
+    request_queue_size = _MAX_CONNECTIONS
+
+    def __init__(self, address: Address, latest: LatestMetrics) -> None:
+        """Listen; raise SpoTraceError if the address cannot be used."""
+        self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        self._free = threading.BoundedSemaphore(_MAX_CONNECTIONS)
+        try:
+            super().__init__((address.host, address.port), _Handler)
+        except OSError as error:
+            raise SpoTraceError(
+                f"can't listen on {address}: {error.strerror}", hint=("choose another one with ", Argument("listen"))
+            ) from error
+        self.address = Address(address.host, self.server_port)
+        self.set_app(_app(latest))
+
+    def __enter__(self) -> Self:
+        """Start to answer, in another thread."""
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop listening."""
+        self.shutdown()
+        self.server_close()
+
+    def server_bind(self) -> None:
+        """Bind without asking the DNS for a name, as WSGIServer does."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_name, self.server_port = self.socket.getsockname()[:2]
+        self.setup_environ()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a connection; further ones wait in the kernel's queue while there are too many."""
+        self._free.acquire()
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and end a connection that stays open."""
+        # A client that sends one byte now and then would keep its place for ever.
+        limit = threading.Timer(_MAX_SECONDS, _hang_up, [request])
+        limit.daemon = True
+        limit.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            limit.cancel()
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: what a client does wrong is not for this log."""
+
+
+class _Handler(WSGIRequestHandler):
+    def address_string(self) -> str:
+        return str(self.client_address[0])
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: Prometheus asks every few seconds."""
+
+
+def _hang_up(request: socket.socket) -> None:
+    try:
+        request.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
+
+
+def _app(latest: LatestMetrics) -> App:
+    from prometheus_client import make_wsgi_app
+
+    def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        metrics = latest.get()
+        if metrics is None:
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain; charset=utf-8")])
+            return [b"this machine could not be read; the log of spo-trace has the reason\n"]
+        app: App = make_wsgi_app(_Registry(metrics), disable_compression=True)
+        return app({**environ, "QUERY_STRING": ""}, start_response)
+
+    return answer
+
+
+# What prometheus_client needs of a registry.
+class _Registry:
+    def __init__(self, metrics: "Sequence[Metric]") -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Any]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        for metric in self._metrics:
+            family = GaugeMetricFamily(metric.name, metric.meaning, unit=metric.unit)
+            for sample in metric.samples:
+                family.add_sample(metric.name, dict(sample.labels), sample.value)
+            if metric.samples:
+                yield family

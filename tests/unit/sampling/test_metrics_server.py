@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Metrics over HTTP: both formats, hostile clients, and addresses."""
+
+import http.client
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from time import sleep
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.reporters.openmetrics import Metric, Sample
+from spo_trace.sampling import metrics_server
+from spo_trace.sampling.machine_metrics import LatestMetrics
+from spo_trace.sampling.metrics_server import Address, MetricsServer, parse_address
+
+METRICS = [
+    Metric("x_bytes", "bytes", "Memory", [Sample({"comm": 'a"b\\c'}, 1 << 52), Sample({"comm": "(rest)"}, 0)]),
+    Metric("x_info", "", "About it", [Sample({"method": "text"}, 1)]),
+    Metric("y_bytes", "bytes", "Unknown", []),
+]
+VALUES = {("x_bytes", 'a"b\\c'): 1 << 52, ("x_bytes", "(rest)"): 0, ("x_info", "text"): 1}
+
+
+@contextmanager
+def serving(latest: LatestMetrics, host: str = "127.0.0.1") -> Iterator[Address]:
+    with MetricsServer(Address(host, 0), latest) as server:
+        yield server.address
+
+
+@pytest.fixture
+def address() -> Iterator[Address]:
+    with serving(LatestMetrics(lambda: METRICS, 100)) as found:
+        yield found
+
+
+def asked(
+    address: Address, path: str = "/metrics", *, method: str = "GET", accept: str = "*/*"
+) -> tuple[int, str, str]:
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=20)
+    connection.request(method, path, headers={"Accept": accept})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, answer.headers["Content-Type"] or "", text
+
+
+def values(text: str, *, openmetrics: bool) -> dict[tuple[str, str], float]:
+    families = (parse_openmetrics if openmetrics else parse_text)(text)
+    return {(one.name, next(iter(one.labels.values()))): one.value for family in families for one in family.samples}
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text; version=1.0.0", "text/plain"])
+@pytest.mark.parametrize("path", ["/metrics", "/", "/metrics?name[]=x_info", "/../../etc/passwd?%ff"])
+def test_each_path_has_all_metrics_in_the_format_that_is_asked_for(address: Address, path: str, accept: str) -> None:
+    status, kind, text = asked(address, path, accept=accept)
+    assert status == 200
+    assert kind.startswith(accept.partition(";")[0])
+    assert values(text, openmetrics="openmetrics" in accept) == VALUES
+
+
+def test_only_reading_is_allowed(address: Address) -> None:
+    assert asked(address, method="POST")[0] == 405
+
+
+def test_there_are_no_metrics_if_the_machine_cannot_be_read() -> None:
+    # GIVEN a machine that can be read once
+    left = [METRICS]
+
+    def read() -> Sequence[Metric]:
+        if not left:
+            raise SpoTraceError("secret of the log")
+        return left.pop()
+
+    latest = LatestMetrics(read, 0.2)
+    threading.Thread(target=latest.renew, daemon=True).start()
+    sleep(0.3)
+    # WHEN it is asked for newer metrics, THEN Prometheus sees a failed scrape, and nothing of the cause
+    with serving(latest) as address:
+        status, _, text = asked(address)
+    assert status == 503
+    assert "secret" not in text
+
+
+def test_clients_that_say_nothing_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN as many idle connections as are answered at a time
+    monkeypatch.setattr(metrics_server, "_MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(metrics_server, "_MAX_SECONDS", 0.5)
+    with serving(LatestMetrics(lambda: METRICS, 100)) as address:
+        idle = [socket.create_connection((address.host, address.port)) for _ in range(2)]
+        idle[0].sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+        # WHEN another asks, THEN it gets an answer when they are cut off
+        assert asked(address)[0] == 200
+        for one in idle:
+            one.close()
+
+
+def test_many_ask_at_once(address: Address, capfd: pytest.CaptureFixture[str]) -> None:
+    # GIVEN clients of which every other one leaves before the answer, or sends no HTTP
+    def one(number: int) -> int:
+        if number % 2:
+            return asked(address)[0]
+        with socket.create_connection((address.host, address.port)) as rude:
+            rude.sendall(b"GET /metrics HTTP/1.1\r\n\r\n" if number % 4 else b"\x16\x03\x01\x00\xff\r\n\r\n")
+        return 0
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(one, range(40)))
+    # THEN all others get an answer, and nothing is printed
+    assert sorted(found) == [0] * 20 + [200] * 20
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_port_in_use_is_an_error(address: Address) -> None:
+    with pytest.raises(SpoTraceError, match=f"can't listen on 127.0.0.1:{address.port}: Address already in use"):
+        MetricsServer(address, LatestMetrics(lambda: METRICS, 100))
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_ipv6(tmp_path: object) -> None:
+    try:
+        with serving(LatestMetrics(lambda: METRICS, 100), "::1") as address:
+            assert asked(address)[0] == 200
+    except SpoTraceError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "is_loopback"),
+    [
+        ("9757", "127.0.0.1:9757", True),
+        ("0", "127.0.0.1:0", True),
+        ("127.0.0.2:65535", "127.0.0.2:65535", True),
+        ("0.0.0.0:9757", "0.0.0.0:9757", False),
+        ("[::1]:1", "[::1]:1", True),
+        ("[::]:1", "[::]:1", False),
+    ],
+)
+def test_addresses(given: str, expected: str, is_loopback: bool) -> None:
+    assert (str(parse_address(given)), parse_address(given).is_loopback) == (expected, is_loopback)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        ":9757",
+        "65536",
+        "-1",
+        "localhost:9757",
+        "::1",
+        "::1:9757",
+        "[127.0.0.1]:1",
+        "1.2.3.4",
+        "[::1]",
+        "٣",
+        "1:2:3",
+    ],
+)
+def test_what_is_no_address_is_refused(given: str) -> None:
+    with pytest.raises(UsageError, match="is not an address"):
+        parse_address(given)
