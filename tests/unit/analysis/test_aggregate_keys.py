@@ -98,7 +98,9 @@ def test_handles_with_their_stacks_in_one_directory(tmp_path: Path) -> None:
 
 def test_counts_of_allocations_alone_are_refused(tmp_path: Path) -> None:
     path = capture(tmp_path, {"s": STACK + b"stack_count: 5\n\n"}) / "s"
-    with pytest.raises(SpoTraceError, match=r"has the number of allocations \(stack_count\), but not of pages") as caught:
+    with pytest.raises(
+        SpoTraceError, match=r"has the number of allocations \(stack_count\), but not of pages"
+    ) as caught:
         spo.open(path)
     assert "nr_base_pages" in str(caught.value.hint)
 
