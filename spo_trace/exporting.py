@@ -21,6 +21,7 @@ from spo_trace.analysis.site_stacks import site_owners, site_stacks
 from spo_trace.analysis.sites import site_notes
 from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
 from spo_trace.analysis.stack_keys import known_frames
+from spo_trace.analysis.stack_match import STACK_COLUMNS, Match, chosen_match
 from spo_trace.analysis.swap_least import least_notes, swap_least
 from spo_trace.analysis.totals import totals
 from spo_trace.analysis.verdicts import verified
@@ -179,10 +180,19 @@ def _balance(snap: Snapshot) -> pd.DataFrame | None:
     return None if (table["kind"] == "verdict").all() else table
 
 
-def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *, names: tuple[str, str]) -> None:
+def export_diff(
+    a: Snapshot,
+    b: Snapshot,
+    outfile: TextIO,
+    question: Question,
+    *,
+    names: tuple[str, str],
+    match: Match = Match.AUTO,
+) -> None:
     """Write the difference of two snapshots as an HTML page, of the records that match the condition.
 
-    `names`: of the snapshots, for the commands in the findings; a page with a condition has no findings.
+    `names`: of the snapshots, for the commands in the findings; a page with a condition has no findings. `match`: how
+    stacks are matched.
     """
     from spo_trace.reporters.html.diff import render_diff
 
@@ -190,9 +200,8 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *
     # In the wrong order, what grew would look as if it had shrunk.
     explained = question.condition.text is None and (relation.seconds or 0) >= 0
     a, b = (in_memory(snap, html_columns(question, explained=explained)) for snap in (a, b))
-    table = diff(a, b, question.grouped_by(STACK_KEYS))
-    if "stack" in table:
-        table["stack"] = known_frames(table["stack"])
+    match = chosen_match(match, same_build=relation.same_kernel, same_release=relation.same_release)
+    table = _diff_by_stack(a, b, question, match)
     notes = [*relation_notes(a, b, question, relation, totals(table)), *matched_notes(table, a, b, relation)]
     for side, snap in (("A", a), ("B", b)):
         notes += [*input_notes(snap, side), *placeholder_notes(snap, side)]
@@ -208,6 +217,18 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *
         version=__version__,
         unknown=[name for name in TITLES if table[[f"{name}_bytes_a", f"{name}_bytes_b"]].isna().any(axis=None)],
     )
+
+
+def _diff_by_stack(a: Snapshot, b: Snapshot, question: Question, match: Match) -> pd.DataFrame:
+    column = STACK_COLUMNS[match]
+    if match is not Match.COMMON:
+        table = diff(a, b, question.grouped_by(STACK_KEYS), match)
+        return table.assign(stack=known_frames(table["stack"])) if match is Match.EXACT else table
+    # A caller may have another name in the other release. Then its rows would not be joined.
+    table = diff(a, b, question.grouped_by(["stack", "category", "module", "comm"]), match)
+    table[column] = known_frames(table[column])
+    caller = table[column].str[0]
+    return table.assign(caller=caller, callsite=caller)
 
 
 def _name(snap: Snapshot) -> str:
