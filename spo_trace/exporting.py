@@ -11,7 +11,7 @@ from spo_trace.analysis.ages import AGES, ages
 from spo_trace.analysis.aggregate_keys import check_answered
 from spo_trace.analysis.attribution import attribute, record_columns
 from spo_trace.analysis.balance import BALANCE_COLUMNS
-from spo_trace.analysis.diff import diff, relate
+from spo_trace.analysis.diff import chosen_match, diff, relate
 from spo_trace.analysis.diff_notes import matched_notes, relation_notes
 from spo_trace.analysis.known_keys import unknown_amounts
 from spo_trace.analysis.notes import Note
@@ -21,7 +21,7 @@ from spo_trace.analysis.site_stacks import site_owners, site_stacks
 from spo_trace.analysis.sites import site_notes
 from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
 from spo_trace.analysis.stack_keys import known_frames
-from spo_trace.analysis.stack_match import STACK_COLUMNS, Match, chosen_match
+from spo_trace.analysis.stack_match import STACK_COLUMNS, Match
 from spo_trace.analysis.swap_least import least_notes, swap_least
 from spo_trace.analysis.totals import totals
 from spo_trace.analysis.verdicts import verified
@@ -200,7 +200,7 @@ def export_diff(
     # In the wrong order, what grew would look as if it had shrunk.
     explained = question.condition.text is None and (relation.seconds or 0) >= 0
     a, b = (in_memory(snap, html_columns(question, explained=explained)) for snap in (a, b))
-    match = chosen_match(match, same_build=relation.same_kernel, same_release=relation.same_release)
+    match = chosen_match(match, relation)
     table = _diff_by_stack(a, b, question, match)
     notes = [*relation_notes(a, b, question, relation, totals(table)), *matched_notes(table, a, b, relation)]
     for side, snap in (("A", a), ("B", b)):

@@ -14,14 +14,14 @@ from spo_trace.analysis.kernels import same_build, same_release
 from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys
 from spo_trace.analysis.question import Question
-from spo_trace.analysis.stack_match import Match, chosen_match, matched_keys, with_common_keys
+from spo_trace.analysis.stack_match import Match, matched_keys, with_common_keys
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.meta import Meta
 from spo_trace.snapshots.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Relation", "diff", "relate", "sample_seconds", "seconds_between"]
+__all__ = ["Relation", "chosen_match", "diff", "relate", "sample_seconds", "seconds_between"]
 
 _AMOUNTS = ("mem", "swap")
 
@@ -58,7 +58,7 @@ def diff(a: Snapshot, b: Snapshot, question: Question, match: Match = Match.AUTO
     """
     _check_page_sizes(a, b)
     relation = relate(a, b)
-    match = chosen_match(match, same_build=relation.same_kernel, same_release=relation.same_release)
+    match = chosen_match(match, relation)
     is_common = match is Match.COMMON and "stack" in question.keys
     keys = question.keys if is_common else matched_keys(question.keys, match)
     amounts = [f"{name}_bytes" for name in PARTS]
@@ -77,6 +77,16 @@ def diff(a: Snapshot, b: Snapshot, question: Question, match: Match = Match.AUTO
         parts = [f"{name}_bytes_{side}" for name in PARTS for side in "ab"]
         table = table[table[parts].fillna(0).any(axis=1)]
     return sort_diff(table, owners, question.sort or "change")
+
+
+def chosen_match(match: Match, relation: Relation) -> Match:
+    """Return the match that AUTO stands for between two snapshots, and any other one as it is."""
+    if match is not Match.AUTO:
+        return match
+    # One boot is of one build, even if the captures do not tell which.
+    if relation.same_kernel or relation.seconds is not None:
+        return Match.EXACT
+    return Match.SYMBOLS if relation.same_release else Match.COMMON
 
 
 # With a wrongly assumed page size, the same memory would differ by a constant factor.

@@ -12,7 +12,7 @@ from spo_trace.errors import Argument, UsageError
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.stacks.common_key import common_key, functions_in
 
-__all__ = ["STACK_COLUMNS", "Match", "chosen_match", "match_of", "matched_keys", "with_common_keys"]
+__all__ = ["STACK_COLUMNS", "Match", "match_of", "matched_keys", "with_common_keys"]
 
 
 class Match(StrEnum):
@@ -47,15 +47,6 @@ def match_of(given: object, keys: Sequence[str]) -> Match:
             hint=("give the key ", Argument("by", "stack")),
         )
     return match
-
-
-def chosen_match(match: Match, *, same_build: bool | None, same_release: bool | None) -> Match:
-    """Return the match that AUTO stands for between two kernels, and any other one as it is."""
-    if match is not Match.AUTO:
-        return match
-    if same_build:
-        return Match.EXACT
-    return Match.SYMBOLS if same_release else Match.COMMON
 
 
 def matched_keys(keys: Sequence[str], match: Match) -> list[str]:

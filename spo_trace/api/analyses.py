@@ -147,7 +147,7 @@ def diff(
 
     `match`: how stacks are matched if `stack` is a key. exact: frame by frame (column `stack`). symbols: by all
     function names (column `symbols`). common: by the innermost three functions that both kernels have, without those of
-    allocators (column `common`). auto: exact for one kernel build, symbols for one release, else common.
+    allocators (column `common`). auto: exact for one kernel build or boot, symbols for one release, else common.
 
     >>> spo.diff("before.spo", "now.spo")[["comm", "total_bytes_delta"]].head(1)
          comm  total_bytes_delta

@@ -42,7 +42,7 @@ MatchBy = Annotated[
         shows="HOW",
         help="How --by stack and --html match stacks. exact: frame by frame. symbols: by all function names. common: "
         "by the innermost three functions that both kernels have, without those of allocators. auto: exact for one "
-        "kernel build, symbols for one release (uname -r), else common.",
+        "kernel build or boot, symbols for one release (uname -r), else common.",
         default=True,
         values=("auto", "exact", "symbols", "common"),
     ),

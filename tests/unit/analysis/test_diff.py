@@ -177,7 +177,9 @@ def test_memory_only_and_swap_only_cannot_be_compared(tmp_path: Path) -> None:
         diff(memory, swap)
 
 
-def test_an_unknown_kernel_counts_as_different(tmp_path: Path) -> None:
-    pair = snapshots(tmp_path, uname=(MACHINE["uname"], b""))
+def test_an_unknown_kernel_counts_as_different_unless_it_is_one_boot(tmp_path: Path) -> None:
+    unames = (MACHINE["uname"], b"")
+    pair = snapshots(tmp_path, uname=unames, boot_id=(b"1\n", b"2\n"))
     assert relate(*pair).same_kernel is None
     assert diff(*pair, "stack").columns[0] == "common"
+    assert diff(*snapshots(tmp_path / "x", uname=unames), "stack").columns[0] == "stack"

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 import spo_trace as spo
-from spo_trace.analysis.stack_match import Match, chosen_match
+from spo_trace.analysis.diff import Relation, chosen_match
+from spo_trace.analysis.stack_match import Match
 from spo_trace.errors import UsageError
 from spo_trace.snapshots.reader import Snapshot
 from tests.oracle import captures
@@ -38,19 +39,24 @@ def amounts(table: pd.DataFrame, name: str = "total") -> dict[object, tuple[int,
 
 
 @pytest.mark.parametrize(
-    ("same_build", "same_release", "chosen"),
+    ("same_build", "seconds", "same_release", "chosen"),
     [
-        (True, True, Match.EXACT),
-        (False, True, Match.SYMBOLS),
-        (False, False, Match.COMMON),
-        (None, True, Match.SYMBOLS),
-        (None, None, Match.COMMON),
+        (True, None, True, Match.EXACT),
+        (False, None, True, Match.SYMBOLS),
+        (False, None, False, Match.COMMON),
+        (None, None, True, Match.SYMBOLS),
+        (None, None, None, Match.COMMON),
+        # One boot, without uname.
+        (None, 1.5, None, Match.EXACT),
     ],
 )
-def test_auto_depends_on_the_kernels(same_build: bool | None, same_release: bool | None, chosen: Match) -> None:
-    assert chosen_match(Match.AUTO, same_build=same_build, same_release=same_release) is chosen
+def test_auto_depends_on_the_kernels(
+    same_build: bool | None, seconds: float | None, same_release: bool | None, chosen: Match
+) -> None:
+    relation = Relation(same_build, seconds, ("mem", "swap"), same_release)
+    assert chosen_match(Match.AUTO, relation) is chosen
     # Any other choice is the user's.
-    assert chosen_match(Match.EXACT, same_build=same_build, same_release=same_release) is Match.EXACT
+    assert chosen_match(Match.EXACT, relation) is Match.EXACT
 
 
 def test_renamed_and_new_helpers_do_not_look_like_growth(tmp_path: Path) -> None:
