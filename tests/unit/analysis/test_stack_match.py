@@ -16,7 +16,7 @@ from tests.oracle.awk import comm_totals
 from tests.oracle.stacks import stack_pages
 from tests.support import ANON, CARRIED, FS, MACHINE, SHMEM, entry, page, snapshot_of
 
-KINDS = CARRIED.parent / "captures-kinds"
+RELEASES = CARRIED.parent / "captures-releases"
 PAGE = 4096
 OTHER = b"Linux box 6.12.0 #1 SMP x86_64\n"
 # ANON on a release that has other functions of the allocator, and a new helper.
@@ -121,21 +121,26 @@ def test_a_match_that_makes_no_sense(tmp_path: Path, match: str, by: str, messag
     assert caught.value.hint
 
 
-def test_sums_over_two_releases_are_those_of_awk() -> None:
-    # GIVEN one workload on 6.1 and 7.2
-    older, newer = KINDS / "6.1-stock-2n", KINDS / "7.2-spo-1n"
-    a, b = spo.open(older), spo.open(newer)
-    texts = [captures.read(path, "page_owner") for path in (older, newer)]
+@pytest.mark.parametrize(
+    ("older", "newer", "most"), [("6.1", "6.12", 0.15), ("6.12", "7.2", 0.05), ("6.1", "7.2", 0.15)]
+)
+def test_an_unchanged_workload_hardly_shifts_and_its_sums_are_those_of_awk(older: str, newer: str, most: float) -> None:
+    # GIVEN one workload on two releases, of whose memory at most 8 % has the same function names
+    a, b = spo.open(RELEASES / older), spo.open(RELEASES / newer)
+    assert shift(spo.diff(a, b, "stack", match="symbols")) > 0.92
     # WHEN stacks are matched by what both kernels have in common
-    table = spo.diff(a, b, ["stack", "comm"])
-    # THEN all sums are exact, by process, too
-    for side, text in zip("ab", texts, strict=True):
-        pages = table[f"mem_bytes_{side}"] // PAGE
-        assert pages.sum() == sum(stack_pages(text).values())
-        by_comm = pages[pages > 0].groupby(table["comm"]).sum()
-        assert by_comm.to_dict() == {comm.decode(): found.pages for comm, found in comm_totals(text).items()}
-    # AND most of the workload is no change, of which function names show none
-    shift = (table["mem_bytes_delta"].abs().sum()) / (table["mem_bytes_a"].sum() + table["mem_bytes_b"].sum())
-    assert shift < 0.3
-    names = spo.diff(a, b, "stack", match="symbols")
-    assert (names["mem_bytes_a"] * names["mem_bytes_b"] == 0).all()
+    table = spo.diff(a, b, ["stack"])
+    # THEN little of it seems to have moved
+    assert shift(table) < most
+    # AND all sums are exact, by process, too
+    by_comm = spo.diff(a, b, ["stack", "comm"])
+    for side, release in (("a", older), ("b", newer)):
+        text = captures.read(RELEASES / release, "page_owner")
+        assert table[f"mem_bytes_{side}"].sum() // PAGE == sum(stack_pages(text).values())
+        pages = (by_comm[f"mem_bytes_{side}"] // PAGE).groupby(by_comm["comm"]).sum()
+        assert pages[pages > 0].to_dict() == {comm.decode(): one.pages for comm, one in comm_totals(text).items()}
+
+
+def shift(table: pd.DataFrame) -> float:
+    """Return the memory that seems to have moved, relative to the memory of both."""
+    return float(table["mem_bytes_delta"].abs().sum() / (table["mem_bytes_a"].sum() + table["mem_bytes_b"].sum()))

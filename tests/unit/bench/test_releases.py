@@ -22,6 +22,7 @@ def test_what_seems_to_move_between_two_releases(tmp_path: Path, capsys: pytest.
     # THEN by function names all seems to move, by common functions only what is new
     assert rows[0] == ["kernels", "match", "shift", "keys", "sums"]
     assert [row[1:] for row in rows[2:]] == [
+        ["category", "20.0%", "2", "exact"],
         ["exact", "100.0%", "3", "exact"],
         ["symbols", "100.0%", "3", "exact"],
         *(["common, " + functions, "20.0%", "2", "exact"] for functions in "1236"),
