@@ -12,7 +12,7 @@ from spo_trace.analysis.aggregate_keys import check_answered
 from spo_trace.analysis.attribution import attribute, record_columns
 from spo_trace.analysis.balance import BALANCE_COLUMNS
 from spo_trace.analysis.counted_apart import check_no_condition
-from spo_trace.analysis.diff import diff, relate
+from spo_trace.analysis.diff import chosen_match, diff, relate
 from spo_trace.analysis.diff_notes import matched_notes, relation_notes
 from spo_trace.analysis.keys import SITE
 from spo_trace.analysis.known_keys import unknown_amounts
@@ -23,6 +23,7 @@ from spo_trace.analysis.site_stacks import site_owners, site_stacks, site_stacks
 from spo_trace.analysis.sites import site_notes
 from spo_trace.analysis.snapshot_notes import TITLES, input_notes, placeholder_notes, snapshot_notes
 from spo_trace.analysis.stack_keys import is_known, known_frames
+from spo_trace.analysis.stack_match import STACK_COLUMNS, Match
 from spo_trace.analysis.swap_least import least_notes, swap_least
 from spo_trace.analysis.totals import totals
 from spo_trace.analysis.verdicts import verified
@@ -181,11 +182,19 @@ def _balance(snap: Snapshot) -> pd.DataFrame | None:
     return None if (table["kind"] == "verdict").all() else table
 
 
-def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *, names: tuple[str, str]) -> None:
+def export_diff(
+    a: Snapshot,
+    b: Snapshot,
+    outfile: TextIO,
+    question: Question,
+    *,
+    names: tuple[str, str],
+    match: Match = Match.AUTO,
+) -> None:
     """Write the difference of two snapshots as an HTML page, of the records that match the condition.
 
-    Without owners, it is by site, as if that were a stack; UsageError for a condition.
-    `names`: of the snapshots, for the commands in the findings; a page with a condition has no findings.
+    Without owners, it is by site, as if that were a stack; UsageError for a condition. `names`: of the snapshots, for
+    the commands in the findings; a page with a condition has no findings. `match`: how stacks are matched.
     """
     from spo_trace.reporters.html.diff import render_diff
 
@@ -197,11 +206,10 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *
     if by_site:
         question = question.grouped_by([SITE])
         check_no_condition(question.keys, question.condition.text)
-    table = site_stacks_diff(a, b) if by_site else diff(a, b, question.grouped_by(STACK_KEYS))
-    stack = "stack" if "stack" in table else "symbols"
-    table[stack] = known_frames(table[stack])
-    notes = relation_notes(a, b, question, relation, totals(table))
-    if not by_site and table[stack].map(is_known).any():
+    match = chosen_match(match, relation)
+    table = site_stacks_diff(a, b) if by_site else _diff_by_stack(a, b, question, match)
+    notes = [*relation_notes(a, b, question, relation, totals(table))]
+    if not by_site and table[STACK_COLUMNS[match]].map(is_known).any():
         notes += matched_notes(table, a, b, relation)
     for side, snap in (("A", a), ("B", b)):
         notes += [*input_notes(snap, side), *placeholder_notes(snap, side)]
@@ -217,6 +225,18 @@ def export_diff(a: Snapshot, b: Snapshot, outfile: TextIO, question: Question, *
         version=__version__,
         unknown=[name for name in TITLES if table[[f"{name}_bytes_a", f"{name}_bytes_b"]].isna().any(axis=None)],
     )
+
+
+def _diff_by_stack(a: Snapshot, b: Snapshot, question: Question, match: Match) -> pd.DataFrame:
+    column = STACK_COLUMNS[match]
+    if match is not Match.COMMON:
+        table = diff(a, b, question.grouped_by(STACK_KEYS), match)
+        return table.assign(**{column: known_frames(table[column])})
+    # A caller may have another name in the other release. Then its rows would not be joined.
+    table = diff(a, b, question.grouped_by(["stack", "category", "module", "comm"]), match)
+    table[column] = known_frames(table[column])
+    caller = table[column].str[0]
+    return table.assign(caller=caller, callsite=caller)
 
 
 def _name(snap: Snapshot) -> str:

@@ -173,7 +173,7 @@ STACKS_COLUMNS = (
         pa.string(),
         False,
         "frames",
-        "hash of the function names: mostly the same in all builds of one release",
+        "hash of the function names: the same in builds of one release, not in two releases",
     ),
     Column("frames", pa.list_(pa.string()), False, _PAGE_OWNER, "frames as %pS prints them, innermost first"),
     Column("handle", pa.uint32(), True, _STACKS, "stack depot handle, since 6.19"),

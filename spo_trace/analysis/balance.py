@@ -12,10 +12,10 @@ from spo_trace.analysis.balance_sites import site_items
 from spo_trace.analysis.balance_stacks import stack_items
 from spo_trace.analysis.balance_swap import swap_items
 from spo_trace.analysis.compressed_swap import compressed_swap
-from spo_trace.analysis.placeholder_stacks import Placeholder
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.swap_cache import SwapCache
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.stacks.placeholders import Placeholder
 
 __all__ = ["BALANCE_COLUMNS", "Item", "balance"]
 

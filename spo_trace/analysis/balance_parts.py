@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of
 from spo_trace.analysis.row_pages import base_pages_of, size_columns
 from spo_trace.snapshots.meta import Origin
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.stacks.placeholders import Placeholder, placeholder_of
 
 __all__ = ["Item", "Listed", "listed_pages", "memory_used", "swap_used", "used_pages"]
 

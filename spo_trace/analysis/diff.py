@@ -10,16 +10,18 @@ import pandas as pd
 from spo_trace.analysis.attribution import PARTS, attribute, total_bytes
 from spo_trace.analysis.counted_apart import amounts_apart, is_counted_apart
 from spo_trace.analysis.diff_order import sort_diff
+from spo_trace.analysis.kernels import same_build, same_release
 from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys
 from spo_trace.analysis.question import Question
+from spo_trace.analysis.stack_match import Match, matched_keys, with_common_keys
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.snapshots.dataframes import unknown_numbers
 from spo_trace.snapshots.meta import Meta
 from spo_trace.snapshots.page_size import PageSizeFrom
 from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Relation", "compared", "diff", "relate", "sample_seconds", "seconds_between"]
+__all__ = ["Relation", "chosen_match", "compared", "diff", "relate", "sample_seconds", "seconds_between"]
 
 _AMOUNTS = ("mem", "swap")
 
@@ -27,37 +29,44 @@ _AMOUNTS = ("mem", "swap")
 class Relation(NamedTuple):
     """Hold how two snapshots relate.
 
-    `same_kernel`: None if the kernel of one is unknown. `seconds`: from the first to the second, None unless both are
-    of one boot. `known`: those of `mem` and `swap` whose owners both snapshots have.
+    `same_kernel`: of one build; None if the kernel of one is unknown. `seconds`: from the first to the second, None
+    unless both are of one boot. `known`: those of `mem` and `swap` whose owners both snapshots have. `same_release`: of
+    one kernel release and architecture; None if the release of one is unknown.
     """
 
     same_kernel: bool | None
     seconds: float | None
     known: tuple[str, ...]
+    same_release: bool | None
 
 
-def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
+def diff(a: Snapshot, b: Snapshot, question: Question, match: Match = Match.AUTO) -> pd.DataFrame:
     """Compare the attribution of `b` with that of `a`, largest change first.
 
     Columns: the keys and key_known (as in `attribute`), then mem_bytes, swap_bytes, swap_cache_bytes and total_bytes
     each as `_a`, `_b` and `_delta`, then `rate` (growth of the total in bytes per second, from the earlier to the later
     snapshot, even if `b` is the earlier one) if both are of one boot. An owner that one snapshot lacks counts as 0
-    there. Unless both are of one kernel, `stack` is replaced by `symbols`, because offsets in functions differ between
-    builds. If one snapshot lacks the owners of swap, swap is missing (NA) in both and not part of the total; otherwise
+    there. If one snapshot lacks the owners of swap, swap is missing (NA) in both and not part of the total; otherwise
     all swap would appear as a change. The same holds for the swap cache.
+
+    `match`: how stacks are matched. Unless it is exact, the column `symbols` (function names) or `common` (innermost
+    functions that both kernels have) replaces `stack`.
 
     The question's sort is one of DIFF_ORDERS or a key, by default change: max(|memory change|, |swap change|), so that
     a move from memory to swap ranks by its size. Raise UsageError for a rate that is unknown, SpoTraceError if one
     snapshot has only memory and the other one only swap.
     """
-    keys = question.keys
     _check_page_sizes(a, b)
     relation = relate(a, b)
-    if not relation.same_kernel:
-        keys = list(dict.fromkeys("symbols" if key == "stack" else key for key in keys))
+    match = chosen_match(match, relation)
+    is_common = match is Match.COMMON and "stack" in question.keys
+    keys = question.keys if is_common else matched_keys(question.keys, match)
     amounts = [f"{name}_bytes" for name in PARTS]
     owners = owner_columns(keys)
     left, right = (attribute(snap, question.grouped_by(keys))[[*owners, *amounts]] for snap in (a, b))
+    if is_common:
+        left, right = with_common_keys((left, right), (a, b), owners)
+        owners = owner_columns(matched_keys(keys, match))
     known = amounts_apart(keys) if is_counted_apart(keys) else _known_parts(left, right, relation)
     unknown = _unknown({"a": a, "b": b}, keys)
     table = compared(left, right, owners, known, unknown)
@@ -68,6 +77,16 @@ def diff(a: Snapshot, b: Snapshot, question: Question) -> pd.DataFrame:
         parts = [f"{name}_bytes_{side}" for name in PARTS for side in "ab"]
         table = table[table[parts].fillna(0).any(axis=1)]
     return sort_diff(table, owners, question.sort or "change")
+
+
+def chosen_match(match: Match, relation: Relation) -> Match:
+    """Return the match that AUTO stands for between two snapshots, and any other one as it is."""
+    if match is not Match.AUTO:
+        return match
+    # One boot is of one build, even if the captures do not tell which.
+    if relation.same_kernel or relation.seconds is not None:
+        return Match.EXACT
+    return Match.SYMBOLS if relation.same_release else Match.COMMON
 
 
 # With a wrongly assumed page size, the same memory would differ by a constant factor.
@@ -143,10 +162,9 @@ def _outer_join(left: pd.DataFrame, right: pd.DataFrame, keys: list[str]) -> pd.
 
 
 def relate(a: Snapshot, b: Snapshot) -> Relation:
-    """Return whether two snapshots are of one kernel build and one boot, and the time between them."""
-    # Two builds of one release have different offsets in functions; uname -v distinguishes them.
-    kernels = [(snap.meta.machine.kernel_release, snap.meta.machine.kernel_version) for snap in (a, b)]
-    same_kernel = kernels[0] == kernels[1] if kernels[0][0] and kernels[1][0] else None
+    """Return whether two snapshots are of one build, release and boot of the kernel, and the time between them."""
+    machines = a.meta.machine, b.meta.machine
+    same_kernel = same_build(*machines)
     known = tuple(name for name in _AMOUNTS if name not in (*a.meta.unknown_amounts, *b.meta.unknown_amounts))
     if not known and not (a.meta.counts_sites and b.meta.counts_sites):
         raise SpoTraceError(
@@ -154,7 +172,7 @@ def relate(a: Snapshot, b: Snapshot) -> Relation:
             hint="take snapshots that have both",
         )
     seconds = seconds_between(a.meta, b.meta) if same_kernel is not False else None
-    return Relation(same_kernel, seconds, known)
+    return Relation(same_kernel, seconds, known, same_release(*machines))
 
 
 def seconds_between(a: Meta, b: Meta) -> float | None:

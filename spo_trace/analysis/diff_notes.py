@@ -8,11 +8,12 @@ import pandas as pd
 from spo_trace.analysis.counted_apart import is_counted_apart
 from spo_trace.analysis.diff import Relation
 from spo_trace.analysis.diff_summary import Changes
-from spo_trace.analysis.matched_stacks import matched_share
+from spo_trace.analysis.matched_stacks import matched_pages
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.shared_names import shared_name_notes
 from spo_trace.analysis.snapshot_notes import TITLES, key_notes, swap_cache_note
+from spo_trace.analysis.stack_match import STACK_COLUMNS, Match
 from spo_trace.analysis.swap_least import elsewhere_note, keys_with_least
 from spo_trace.reporters.format import UNKNOWN, format_share, format_size
 from spo_trace.snapshots.reader import Snapshot
@@ -20,6 +21,12 @@ from spo_trace.snapshots.reader import Snapshot
 __all__ = ["changes_note", "matched_notes", "relation_notes"]
 
 _LEFT_OUT = {"mem": NoteCode.MEMORY_LEFT_OUT, "swap": NoteCode.SWAP_LEFT_OUT}
+
+_MATCHED_BY = {
+    Match.EXACT: "frames with offsets",
+    Match.SYMBOLS: "function names",
+    Match.COMMON: "the innermost functions that both kernels have",
+}
 
 # If less than this share matches, comparing two kernels by stack is not useful.
 _FEW_MATCH = 0.5
@@ -30,13 +37,11 @@ def relation_notes(
 ) -> list[Note]:
     """Return notes on how comparable two snapshots are; `total`: the sums of their difference by the question."""
     notes = []
-    compared = "stacks are compared by function names (symbol_hash)"
     if relation.same_kernel is None:
-        text = f"The kernel of one or both is unknown (no uname): {compared}"
-        notes.append(Note(NoteCode.KERNEL_UNKNOWN, text))
+        notes.append(Note(NoteCode.KERNEL_UNKNOWN, "The kernel of one or both is unknown (no uname)"))
     elif not relation.same_kernel:
         kernels = " and ".join(f"{of.kernel_release} {of.kernel_version}" for of in (a.meta.machine, b.meta.machine))
-        notes.append(Note(NoteCode.DIFFERENT_KERNELS, f"Different kernels ({kernels}): {compared}, no rate"))
+        notes.append(Note(NoteCode.DIFFERENT_KERNELS, f"Different kernels ({kernels}): no rate"))
     if relation.seconds is not None:
         back = ", B before A: growth is shown as shrinkage" if relation.seconds < 0 else ""
         code = NoteCode.REVERSED if relation.seconds < 0 else NoteCode.ONE_BOOT
@@ -70,14 +75,23 @@ def _swap_used(snap: Snapshot) -> str:
 
 
 def matched_notes(table: pd.DataFrame, a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[Note]:
-    """Yield a note on the share of pages whose stack is in both snapshots; a warning if two kernels share few."""
-    share = matched_share(table, a, b)
-    if share is None:
+    """Yield a note on the pages whose stack is in both snapshots, and by what it was matched.
+
+    It is a warning if two kernels share few.
+    """
+    matched = matched_pages(table, a, b)
+    if matched is None:
         return
-    text = f"{format_share(share)} of the pages have a stack that is in both"
+    share = matched.in_both / matched.all
+    by = [match for match, column in STACK_COLUMNS.items() if column in table.columns]
+    text = (
+        f"{format_share(share)} of the pages ({matched.in_both:,} of {matched.all:,}) have a stack that is in both, "
+        f"matched by {' and '.join(_MATCHED_BY[match] for match in by)}"
+    )
     few = share < _FEW_MATCH and not relation.same_kernel
     if few:
-        text = f"Only {text}: the kernels' functions differ too much to compare stacks; compare by category or comm"
+        better = "compare by category or comm" if by == [Match.COMMON] else "match stacks by common functions"
+        text = f"Only {text}: the kernels' functions differ too much; {better}"
     yield Note(NoteCode.STACKS_MATCHED, text, warning=few)
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 
 from spo_trace.analysis.attribution import PARTS
 from spo_trace.analysis.order import Orders, order_of
+from spo_trace.analysis.stack_match import STACK_COLUMNS
 
 __all__ = ["DIFF_ORDERS", "sort_diff"]
 
@@ -36,9 +37,9 @@ def sort_diff(table: pd.DataFrame, keys: list[str], sort: str = "change") -> pd.
 
 
 def _column(table: pd.DataFrame, keys: list[str], sort: str) -> str:
-    # Between two kernels, symbols replace stack.
-    if sort == "stack" and "symbols" in keys:
-        return "symbols"
+    # Between two kernels, another column replaces stack.
+    if sort == "stack":
+        sort = next((name for name in STACK_COLUMNS.values() if name in keys), sort)
     available = {name: name for name in _NAMES if name != "rate" or name in table.columns}
     return order_of(sort, Orders(available, _COLUMNS), keys)
 

@@ -82,7 +82,7 @@ class Key(NamedTuple):
 # Keys that depend on the frames alone. The kernel's own counts and recordings by stack have these, too.
 _OF_FRAMES = {
     "stack": "stack trace of the allocation, as %pS prints it, innermost frame first",
-    "symbols": "the stack as function names only, mostly the same in all builds of one release",
+    "symbols": "the stack as function names only: the same in builds of one release, not in two releases",
     "caller": "innermost function that is not part of an allocator: the one that requested the memory",
     "callsite": "innermost function in a module, as `function [module]`; the caller if no frame is in a module",
     "module": "innermost module in the stack, vmlinux if there is none",

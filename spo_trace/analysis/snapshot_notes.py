@@ -8,7 +8,7 @@ from spo_trace.analysis.compressed_swap import compressed_swap
 from spo_trace.analysis.keys import key_of
 from spo_trace.analysis.known_keys import AMOUNT_OF, unknown_keys, unselected
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_pages
+from spo_trace.analysis.placeholder_stacks import placeholder_pages
 from spo_trace.analysis.places import why_unknown
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.shared_names import shared_name_notes
@@ -18,6 +18,7 @@ from spo_trace.formats.aggregate_kind import AggregateKind
 from spo_trace.reporters.format import counted, format_share, format_size
 from spo_trace.snapshots.method import Method
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.stacks.placeholders import Placeholder
 
 __all__ = [
     "NOTED_COLUMNS",

@@ -132,6 +132,7 @@ def diff(
     *,
     where: str | None = None,
     sort: str = "change",
+    match: str = "auto",
 ) -> "Table":
     """Compare the attribution of `b` with that of `a`, largest change first; the default of `by` is as for `attribute`.
 
@@ -144,6 +145,10 @@ def diff(
     `sort`: change (max(|memory change|, |swap change|), so that a move from memory to swap ranks by its size), growth
     (largest growth of the total first), shrink, mem, swap, total (by the absolute change), rate or a key.
 
+    `match`: how stacks are matched if `stack` is a key. exact: frame by frame (column `stack`). symbols: by all
+    function names (column `symbols`). common: by the innermost three functions that both kernels have, without those of
+    allocators (column `common`). auto: exact for one kernel build or boot, symbols for one release, else common.
+
     >>> spo.diff("before.spo", "now.spo")[["comm", "total_bytes_delta"]].head(1)
          comm  total_bytes_delta
     0  noswap           12607488
@@ -152,14 +157,16 @@ def diff(
     from spo_trace.analysis.diff import diff as analysis
     from spo_trace.analysis.diff_order import DIFF_ORDERS
     from spo_trace.analysis.question import Question
+    from spo_trace.analysis.stack_match import match_of
     from spo_trace.reporters.notebook import Table
 
     question = Question.of(by, where, sort=sort, orders=DIFF_ORDERS)
+    matched_by = match_of(match, question.keys)
     sides = opened(a, "a"), opened(b, "b")
     question = with_usual_key(question, *sides)
     for side in sides:
         check_answered(side, question)
-    return Table(analysis(*sides, question))
+    return Table(analysis(*sides, question, matched_by))
 
 
 def changes(difference: "pd.DataFrame") -> "Changes":
@@ -186,6 +193,7 @@ def relate(a: SnapshotLike, b: SnapshotLike) -> "Relation":
 
     `same_kernel`: whether both are from one kernel build (None if unknown). `seconds`: from the first to the second,
     None unless both are from one boot. `known`: those of `mem` and `swap` whose owners both snapshots have.
+    `same_release`: whether both are from one kernel release and architecture (None if unknown).
 
     >>> spo.relate("before.spo", "now.spo").same_kernel
     True
@@ -247,20 +255,26 @@ def export_diff(
     outfile: Destination,
     *,
     where: str | None = None,
+    match: str = "auto",
     force: bool = False,
     owner: str | None = None,
     mode: int | None = None,
 ) -> None:
-    """Write the difference of two snapshots as an HTML report; `outfile` and the other arguments as for `export`.
+    """Write the difference of two snapshots as an HTML report.
+
+    `match`: how stacks are matched, as for `diff`; `outfile` and the other arguments as for `export`.
 
     >>> spo.export_diff("before.spo", "now.spo", "growth.html")
     """
     from spo_trace.analysis.question import Question
+    from spo_trace.analysis.stack_match import match_of
     from spo_trace.exporting import export_diff as write
+    from spo_trace.reporters.html.rows import STACK_KEYS
 
     question = Question.of([], where)
+    matched_by = match_of(match, STACK_KEYS)
     access = access_given(owner, mode)
     found = opened(a, "a"), opened(b, "b")
     names = given_name(a, found[0]), given_name(b, found[1])
     with destination(outfile, binary=False, access=access, force=force) as file:
-        write(*found, file, question, names=names)
+        write(*found, file, question, names=names, match=matched_by)

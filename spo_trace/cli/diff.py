@@ -35,6 +35,20 @@ Sort = Annotated[
 ]
 
 
+MatchBy = Annotated[
+    str,
+    option(
+        "--match",
+        shows="HOW",
+        help="How --by stack and --html match stacks. exact: frame by frame. symbols: by all function names. common: "
+        "by the innermost three functions that both kernels have, without those of allocators. auto: exact for one "
+        "kernel build or boot, symbols for one release (uname -r), else common.",
+        default=True,
+        values=("auto", "exact", "symbols", "common"),
+    ),
+]
+
+
 @guarded
 @grouped
 def command(
@@ -42,6 +56,7 @@ def command(
     b: SourceB,
     asked: QuestionOptions,
     sort: Sort = "change",
+    match: MatchBy = "auto",
     document: DocumentOptions = DocumentOptions(),  # noqa: B008  # frozen
     html: Html = None,
     page_size: PageSize = None,
@@ -58,8 +73,8 @@ def command(
         spo-trace diff before.spo after.spo --by caller --fail-above 1MiB    # a leak test for CI
         spo-trace diff before.spo after.spo --html growth.html
 
-    A change is the amount in B minus that in A: give the earlier snapshot first. The largest change comes first. If the
-    snapshots are of different kernels, stacks are compared by function names, without offsets.
+    A change is the amount in B minus that in A: give the earlier snapshot first. The largest change comes first.
+    A diff by stack says how many pages have a stack that is in both, and by what it was matched.
     """
     to = document.target(html)
     check_html(html, document.output, force=document.force)
@@ -68,11 +83,13 @@ def command(
     from spo_trace.analysis.diff import diff, relate
     from spo_trace.analysis.diff_notes import relation_notes
     from spo_trace.analysis.diff_order import DIFF_ORDERS
+    from spo_trace.analysis.stack_match import match_of
     from spo_trace.analysis.totals import totals
     from spo_trace.exporting import export_diff, html_columns
     from spo_trace.snapshots.in_memory import in_memory
 
     question = asked.question(sort, DIFF_ORDERS)
+    matched_by = match_of(match, [*question.keys, *(["stack"] if html else [])])
     snap_a, snap_b = open_snapshot(a, page_size=page_size), open_snapshot(b, page_size=page_size)
     question = with_usual_key(question, snap_a, snap_b)
     for snap in (snap_a, snap_b):
@@ -80,7 +97,7 @@ def command(
     if html:
         columns = html_columns(question, explained=question.condition.text is None)
         snap_a, snap_b = (in_memory(snap, columns) for snap in (snap_a, snap_b))
-    table = diff(snap_a, snap_b, question)
+    table = diff(snap_a, snap_b, question, matched_by)
     relation = relate(snap_a, snap_b)
     _check_order(relation, a, b, gate=limit is not None)
     related = usual_key_notes(question, snap_a, snap_b)
@@ -90,7 +107,7 @@ def command(
     _show(table, to, notes, printed=[*_input_notes(snap_a, snap_b), *related], top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:
-            export_diff(snap_a, snap_b, file, question, names=(a, b))
+            export_diff(snap_a, snap_b, file, question, names=(a, b), match=matched_by)
     if limit is not None:
         _fail_above(limit, str(fail_above), table)
 
@@ -129,7 +146,7 @@ def _changed(table: "pd.DataFrame") -> "pd.Series":
     return table[["mem_bytes_delta", "swap_bytes_delta"]].fillna(0).any(axis=1)
 
 
-# With two kernels, symbols replaces stack.
+# With two kernels, another column replaces stack.
 def _keys(table: "pd.DataFrame") -> list[str]:
     from spo_trace.schema import KEY_KNOWN
 

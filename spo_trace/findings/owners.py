@@ -9,7 +9,6 @@ import pandas as pd
 from spo_trace.analysis.attribution import PARTS, page_sums, total_bytes, with_bytes
 from spo_trace.analysis.keys import SITE
 from spo_trace.analysis.known_keys import unknown_keys
-from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.sites import site_amounts
 from spo_trace.analysis.stack_keys import stack_column
@@ -17,6 +16,7 @@ from spo_trace.findings.finding import Amount, Query
 from spo_trace.findings.thresholds import LEAST_BYTES, Threshold
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.stacks.frames import function_name
+from spo_trace.stacks.placeholders import Placeholder, placeholder_of
 
 __all__ = ["KEYS", "Owners"]
 

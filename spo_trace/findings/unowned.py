@@ -3,7 +3,6 @@
 
 from collections.abc import Iterator
 
-from spo_trace.analysis.placeholder_stacks import Placeholder
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.swap_least import SHMEM, SWAP_LEAST, swap_least
 from spo_trace.findings.candidate import Checked, candidate
@@ -11,6 +10,7 @@ from spo_trace.findings.codes import Code, Lack
 from spo_trace.findings.finding import FIRST, Amount, NotChecked, Query, Side
 from spo_trace.findings.owners import SWAP_IN, Owners
 from spo_trace.findings.thresholds import LEAST_BYTES, Threshold
+from spo_trace.stacks.placeholders import Placeholder
 
 __all__ = ["SWAPPED_IN", "offline_memcg", "swapped_in", "unknown_swap", "without_owner"]
 

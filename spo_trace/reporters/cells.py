@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 # Keys that consist of frames: one line per frame below the numbers, to fit the width of a screen.
-STACK_KEYS = ("stack", "symbols")
+STACK_KEYS = ("stack", "symbols", "common")
 
 _SHARES = ("share", "steadiness")
 _RATES = ("rate", "rate_error", "rate_low")

@@ -20,6 +20,7 @@ from typing import Literal, TextIO
 import pandas as pd
 
 from spo_trace.printable import printable
+from spo_trace.reporters.cells import STACK_KEYS
 from spo_trace.reporters.frames import text_of
 from spo_trace.schema import HEXADECIMAL
 
@@ -57,7 +58,7 @@ def _column(name: str, column: pd.Series, *, safe: bool) -> pd.Series:
         return column.map(hex, na_action="ignore").astype(object) if name in HEXADECIMAL else column
     if not (pd.api.types.is_string_dtype(column.dtype) or column.dtype == object):
         return column
-    if name in ("stack", "symbols"):
+    if name in STACK_KEYS:
         column = column.map(text_of)
     text_in_file = partial(_text, name, safe=safe)
     changed = {text: new for text in column.dropna().unique() if (new := text_in_file(text)) != text}

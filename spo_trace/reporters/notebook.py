@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 
 from spo_trace.printable import printable
-from spo_trace.reporters.cells import shown_cells
+from spo_trace.reporters.cells import STACK_KEYS, shown_cells
 from spo_trace.reporters.format import counted
 from spo_trace.stacks.text import split_frames
 
@@ -52,7 +52,7 @@ def table_html(table: pd.DataFrame) -> str:
 def _cells(row: list[str], titles: list[str], numbers: list[bool]) -> str:
     sides = ("right" if number else "left" for number in numbers)
     # One frame per line.
-    stacks = (title in ("stack", "symbols") for title in titles)
+    stacks = (title in STACK_KEYS for title in titles)
     texts = (
         "<br>".join(map(_text, split_frames(cell))) if s else _text(cell) for s, cell in zip(stacks, row, strict=True)
     )

@@ -15,6 +15,7 @@ __all__ = [
     "allocator_depth",
     "call_site",
     "deciding_rule",
+    "is_allocator",
     "meaning",
 ]
 
@@ -74,6 +75,11 @@ def allocator_depth(frames: Sequence[str]) -> int:
     return max(len(_allocator_part(_parse(frames))) - 1, 0)
 
 
+def is_allocator(frame: str) -> bool:
+    """Return whether a frame is of an allocator's own function, which is no caller."""
+    return _is_allocator(_parse_frame(frame))
+
+
 def _parse(frames: Sequence[str]) -> list[_Frame]:
     return [_parse_frame(frame) for frame in frames]
 
@@ -103,13 +109,13 @@ def _key(frame: _Frame) -> str:
 # The frames of the allocator and its caller; all frames if none is a caller.
 def _allocator_part(frames: Sequence[_Frame]) -> Sequence[_Frame]:
     for index, frame in enumerate(frames):
-        if not _is_plumbing(frame):
+        if not _is_allocator(frame):
             return frames[: index + 1]
     return frames
 
 
 @lru_cache(maxsize=1 << 16)
-def _is_plumbing(frame: _Frame) -> bool:
+def _is_allocator(frame: _Frame) -> bool:
     return bool(_ALLOCATORS.match(_key(frame)))
 
 

@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from spo_trace.stacks.frames import function_name
-from spo_trace.stacks.meaning import allocator_depth
+from spo_trace.stacks.meaning import allocator_depth, is_allocator
 
-__all__ = ["ENTRIES", "Plumbing", "plumbing"]
+__all__ = ["ENTRIES", "Plumbing", "is_plumbing", "plumbing"]
 
 # Functions through which every system call, fault, interrupt, kernel thread or initcall passes, as shell-style globs.
 # `__x64_sys_write` and the like are not listed: they name the system call.
@@ -48,6 +48,12 @@ def plumbing(frames: Sequence[str]) -> Plumbing:
 
 
 # Cached, because most frames occur in many stacks.
+@lru_cache(maxsize=1 << 16)
+def is_plumbing(frame: str) -> bool:
+    """Return whether a frame is of an allocator or of the entry to the kernel, wherever it is in a stack."""
+    return is_allocator(frame) or _is_entry(frame)
+
+
 @lru_cache(maxsize=1 << 16)
 def _is_entry(frame: str) -> bool:
     return bool(_ENTRIES.match(function_name(frame)))

@@ -120,7 +120,7 @@ NOTED = {
         NoteCode.INCOMPLETE_INPUT: "A: page_owner: 1 of 2 records are malformed",
         NoteCode.DIFFERENT_KERNELS: "Different kernels (7.2.13",
         NoteCode.SWAP_LEFT_OUT: "Only one snapshot has the owners of swap: swap is left out",
-        NoteCode.STACKS_MATCHED: "100.0% of the pages have a stack that is in both",
+        NoteCode.STACKS_MATCHED: "100.0% of the pages (2 of 2) have a stack that is in both, matched by",
         NoteCode.NO_DIFFERENCE: "No difference: all rows are equal in both snapshots",
     },
     ("report", "b", "--where", 'comm == "nobody"'): {
@@ -140,7 +140,7 @@ def test_notes_are_part_of_a_document(odd: Path, tmp_path: Path, command: tuple[
     for name in ("x.md", "x.txt"):
         run = in_process(*command, "-o", tmp_path / name, cwd=odd)
         table, _, notes = (tmp_path / name).read_text().partition("\n\n")
-        assert table.splitlines()[0].lstrip("| ").startswith(("comm", "symbols", "mem"))
+        assert table.splitlines()[0].lstrip("| ").startswith(("comm", "common", "mem"))
         lines = [line.removeprefix("- ").replace("`", "") for line in notes.splitlines()]
         for text in NOTED[command].values():
             assert any(line.startswith(text) for line in lines), (text, lines)

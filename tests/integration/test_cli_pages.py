@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import spo_trace as spo
-from tests.support import CARRIED, in_process
+from tests.support import ANON, CARRIED, MACHINE, capture, in_process
 from tests.support import page as page_record
 
 SWAPPED = CARRIED / "7.2-spo" / "2-swapped"
@@ -71,9 +71,27 @@ def test_unknown_amounts_are_unknown_on_the_page(tmp_path: Path) -> None:
     assert "<b>unknown</b><span>in swap</span>" in page
     in_process("diff", STOCK, SWAPPED, "--html", "d.html", cwd=tmp_path)
     page = (tmp_path / "d.html").read_text()
-    assert "stacks are compared by function names (symbol_hash), no rate" in page
+    assert "have a stack that is in both, matched by function names" in page
     assert "Only one snapshot has the owners of swap: swap is left out" in page
     assert "with unknown owners" not in page and data_of(page)["seconds"] is None
+
+
+def test_the_page_of_two_releases_joins_callers_that_were_renamed(tmp_path: Path) -> None:
+    # GIVEN one allocation, whose caller has another name on the newer kernel
+    older, newer = (ANON[0], b"old_helper+0x1/0x2", ANON[-1]), (ANON[0], b"new_helper+0x1/0x2", ANON[-1])
+    capture(tmp_path / "a", {**MACHINE, "page_owner": page_record(order=2, stack=older)})
+    files = {**MACHINE, "page_owner": page_record(order=2, stack=newer)}
+    capture(tmp_path / "b", {**files, "uname": b"Linux box 7.3.0 #1 SMP x86_64\n"})
+    for options in ([], ["--match", "common"]):
+        in_process("diff", "a", "b", "--html", "d.html", "--force", *options, cwd=tmp_path)
+        page = (tmp_path / "d.html").read_text()
+        # THEN it is one row, which did not change
+        assert "matched by the innermost functions that both kernels have" in page
+        data = data_of(page)
+        assert data["frames"] == data["stacks"]["caller"] == data["stacks"]["callsite"] == ["do_anonymous_page"]
+        assert [row[2:] for row in data["rows"]] == [[4 * 4096, 0, 0, 4 * 4096, 0, 0]]
+    in_process("diff", "a", "b", "--html", "d.html", "--force", "--match", "symbols", cwd=tmp_path)
+    assert len(data_of((tmp_path / "d.html").read_text())["rows"]) == 2
 
 
 def test_a_page_owner_file_alone_makes_a_page(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import TextIO
 
 import pandas as pd
 
+from spo_trace.reporters.cells import STACK_KEYS
 from spo_trace.reporters.html.page import facts_list, notes_list, text, tiles, write_page
 from spo_trace.reporters.html.rows import Numbers, stack_rows
 
@@ -26,14 +27,14 @@ def render_diff(
     findings: str = "",
     unknown: Collection[str] = (),
 ) -> None:
-    """Write the report on `table`: a difference by stack (or symbols), category, caller, callsite, module and comm.
+    """Write the report on `table`: a difference by stack, category, caller, callsite, module and comm.
 
-    `facts` on A, B and the comparison, `findings` (HTML) and `notes` are at the top. `seconds` between the snapshots,
-    for rates; None unless both are from one boot. `unknown`: those of `mem` and `swap` that are left out of the
-    comparison.
+    Another of STACK_KEYS may take the place of stack. `facts` on A, B and the comparison, `findings` (HTML) and `notes`
+    are at the top. `seconds` between the snapshots, for rates; None unless both are from one boot. `unknown`: those of
+    `mem` and `swap` that are left out of the comparison.
     """
     comms = Numbers()
-    stack_key = "stack" if "stack" in table else "symbols"
+    stack_key = next(key for key in STACK_KEYS if key in table)
     rows = stack_rows(table, stack_key, _AMOUNTS, comms)
     mem, swap, both = (int(table[f"{name}_bytes_delta"].sum()) for name in ("mem", "swap", "total"))
     grown = {

@@ -13,6 +13,7 @@ from spo_trace.snapshots.reader import Snapshot
 from tests.support import ANON, FS, MACHINE, SHMEM, entry, page, snapshot_of
 
 PAGE = 4096
+REBUILT = b"Linux box 7.2.13 #2 SMP Mon x86_64\n"
 BOTH = ("mem", "swap")
 A = {"page_owner": page(order=3) + page(0x110, comm=b"gone"), "swap_page_owner": entry(1) + entry(2)}
 B = {"page_owner": page(order=1) + page(0x110, 4, comm=b"new"), "swap_page_owner": entry(1, b"new")}
@@ -105,32 +106,31 @@ def test_owners_of_a_kernel_that_does_not_print_the_key_are_unknown(tmp_path: Pa
 
 
 def test_one_boot_is_identified_by_boot_id(tmp_path: Path) -> None:
-    assert relate(*snapshots(tmp_path)) == Relation(True, 10.0, BOTH)
-    assert relate(*snapshots(tmp_path / "x", boot_id=(b"1\n", b"2\n"))) == Relation(True, None, BOTH)
+    assert relate(*snapshots(tmp_path)) == Relation(True, 10.0, BOTH, True)
+    assert relate(*snapshots(tmp_path / "x", boot_id=(b"1\n", b"2\n"))) == Relation(True, None, BOTH, True)
 
 
 def test_without_a_boot_id_the_oldest_allocation_identifies_the_boot(tmp_path: Path) -> None:
     texts = (page(ts=5) + page(0x101, ts=2_000_000_000), page(ts=5) + page(0x101, ts=3_500_000_000))
     no_id = (b"", b"")
     same = snapshots(tmp_path, page_owner=texts, boot_id=no_id, uptime=no_id)
-    assert relate(*same) == Relation(True, 1.5, BOTH)
+    assert relate(*same) == Relation(True, 1.5, BOTH, True)
     other = snapshots(tmp_path / "x", page_owner=(texts[0], page(ts=6)), boot_id=no_id, uptime=no_id)
-    assert relate(*other) == Relation(True, None, BOTH)
+    assert relate(*other) == Relation(True, None, BOTH, True)
 
 
-@pytest.mark.parametrize("uname", [b"Linux box 6.12.0 #1 SMP x86_64\n", b"Linux box 7.2.13 #2 SMP Mon x86_64\n"])
-def test_another_build_is_another_kernel(tmp_path: Path, uname: bytes) -> None:
+@pytest.mark.parametrize(("uname", "same_release"), [(b"Linux box 6.12.0 #1 SMP x86_64\n", False), (REBUILT, True)])
+def test_another_build_is_another_kernel(tmp_path: Path, uname: bytes, same_release: bool) -> None:
     pair = snapshots(tmp_path, uname=(MACHINE["uname"], uname))
-    assert relate(*pair) == Relation(False, None, BOTH)
+    assert relate(*pair) == Relation(False, None, BOTH, same_release)
     assert "rate" not in diff(*pair)
 
 
-def test_stacks_of_two_kernels_are_compared_by_function_names(tmp_path: Path) -> None:
+def test_stacks_of_two_builds_of_one_release_are_compared_by_function_names(tmp_path: Path) -> None:
     moved = [frame.replace(b"+0x", b"+0x1") for frame in ANON]
     texts = (page(order=2, stack=ANON) + page(0x110, stack=SHMEM), page(order=3, stack=moved) + page(0x110, stack=FS))
     swap = (b"", b"")
-    other = (MACHINE["uname"], b"Linux box 6.12.0 #1 SMP x86_64\n")
-    pair = snapshots(tmp_path, page_owner=texts, swap_page_owner=swap, uname=other)
+    pair = snapshots(tmp_path, page_owner=texts, swap_page_owner=swap, uname=(MACHINE["uname"], REBUILT))
     table = diff(*pair, ["stack", "category"])
     assert list(table.columns[:2]) == ["symbols", "category"]
     assert [row[0][-1] for row in table.to_numpy()] == [
@@ -177,7 +177,9 @@ def test_memory_only_and_swap_only_cannot_be_compared(tmp_path: Path) -> None:
         diff(memory, swap)
 
 
-def test_an_unknown_kernel_counts_as_different(tmp_path: Path) -> None:
-    pair = snapshots(tmp_path, uname=(MACHINE["uname"], b""))
+def test_an_unknown_kernel_counts_as_different_unless_it_is_one_boot(tmp_path: Path) -> None:
+    unames = (MACHINE["uname"], b"")
+    pair = snapshots(tmp_path, uname=unames, boot_id=(b"1\n", b"2\n"))
     assert relate(*pair).same_kernel is None
-    assert diff(*pair, "stack").columns[0] == "symbols"
+    assert diff(*pair, "stack").columns[0] == "common"
+    assert diff(*snapshots(tmp_path / "x", uname=unames), "stack").columns[0] == "stack"

@@ -8,11 +8,12 @@ import pytest
 import spo_trace as spo
 from spo_trace.analysis.attribution import attribute
 from spo_trace.analysis.notes import Note, NoteCode
-from spo_trace.analysis.placeholder_stacks import Placeholder, placeholder_of, placeholder_pages
+from spo_trace.analysis.placeholder_stacks import placeholder_pages
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.snapshot_notes import snapshot_notes
 from spo_trace.analysis.totals import totals
 from spo_trace.snapshots.reader import Snapshot
+from spo_trace.stacks.placeholders import Placeholder
 from tests.support import CARRIED, FS, MACHINE, entry, page, snapshot_of
 
 INIT = b"init_page_owner+0x1/0x2"
@@ -27,21 +28,6 @@ def snapshot(tmp_path: Path, pages: bytes, swap: bytes = b"") -> Snapshot:
 
 def notes_of(snap: Snapshot) -> list[Note]:
     return snapshot_notes(snap, Question.of([]), totals(attribute(snap, Question.of([]))))
-
-
-@pytest.mark.parametrize(
-    ("frames", "expected"),
-    [
-        (["register_early_stack+0x28/0x43", "init_page_owner+0x33/0x24d"], Placeholder.EARLY),
-        (["create_dummy_stack+0x1/0x2", "register_failure_stack.constprop.0+0x1/0x2"], Placeholder.FAILURE),
-        (["[<ffffffff81000000>] register_dummy_stack+0x1/0x2"], Placeholder.DUMMY),
-        (["prep_new_page+0x1/0x2", "alloc_pages+0x1/0x2", "register_dummy_stack+0x1/0x2"], None),
-        (["register_early_stack_of_somebody_else+0x1/0x2"], None),
-        ([], None),
-    ],
-)
-def test_a_placeholder_is_identified_by_its_function(frames: list[str], expected: Placeholder | None) -> None:
-    assert placeholder_of(frames) is expected
 
 
 def test_pages_are_counted_by_cause(tmp_path: Path) -> None:

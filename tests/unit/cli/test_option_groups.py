@@ -25,4 +25,4 @@ def test_a_command_gets_the_groups_and_typer_the_options() -> None:
 
 def test_report_and_diff_have_the_same_options() -> None:
     ours, theirs = (set(inspect.signature(module.command).parameters) for module in (report, diff))
-    assert ours - {"snapshot", "no_findings"} == theirs - {"a", "b", "fail_above"}
+    assert ours - {"snapshot", "no_findings"} == theirs - {"a", "b", "match", "fail_above"}
