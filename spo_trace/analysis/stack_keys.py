@@ -9,9 +9,9 @@ from spo_trace.stacks.frames import function_name
 from spo_trace.stacks.meaning import call_site
 from spo_trace.stacks.text import join_frames
 
-__all__ = ["is_known", "known_frames", "stack_column", "stack_text"]
+__all__ = ["NO_STACK", "is_known", "known_frames", "stack_column", "stack_text"]
 
-_NO_STACK = "(no stack)"
+NO_STACK = "(no stack)"
 _HANDLE = "(handle "
 
 
@@ -37,12 +37,12 @@ def stack_text(stacks: pd.DataFrame, key: str) -> pd.Series:
 
 def known_frames(column: pd.Series) -> pd.Series:
     """Return the key `stack` of rows, with the frame `(no stack)` where the stack is unknown."""
-    return column.map(lambda frames: frames if isinstance(frames, tuple) else (_NO_STACK,))
+    return column.map(lambda frames: frames if isinstance(frames, tuple) else (NO_STACK,))
 
 
 def is_known(frames: Sequence[str]) -> bool:
     """Return whether a value of the key `stack` has real frames."""
-    return len(frames) > 1 or not (frames[0] == _NO_STACK or frames[0].startswith(_HANDLE))
+    return len(frames) > 1 or not (frames[0] == NO_STACK or frames[0].startswith(_HANDLE))
 
 
 def _is_frames(key: str) -> bool:
@@ -51,5 +51,5 @@ def _is_frames(key: str) -> bool:
 
 def _frames(frames: Sequence[str], handle: object, key: str) -> tuple[str, ...]:
     if len(frames) == 0:
-        return (_NO_STACK if pd.isna(handle) else f"{_HANDLE}{handle})",)  # type: ignore[call-overload]
+        return (NO_STACK if pd.isna(handle) else f"{_HANDLE}{handle})",)  # type: ignore[call-overload]
     return tuple(map(function_name, frames) if key == "symbols" else frames)

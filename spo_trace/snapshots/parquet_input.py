@@ -20,10 +20,10 @@ __all__ = ["checked_footer", "open_parquet", "opened_again", "validated"]
 _DESCRIPTORS = (Path("/proc/self/fd"), Path("/dev/fd"))
 
 
-def open_parquet(path: Path) -> pa.NativeFile:
+def open_parquet(path: Path | str, parent: int | None = None) -> pa.NativeFile:
     """Open a regular file as `files.regular` does, for pyarrow; raise OSError, or SpoTraceError without /proc."""
     # A thread of pyarrow that releases a file of Python while the process exits would abort the process.
-    with open_regular(path) as file:
+    with open_regular(path, parent) as file:
         return pa.OSFile(str(_path_of(file.fileno())))
 
 
