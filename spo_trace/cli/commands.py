@@ -30,4 +30,4 @@ COMMANDS = (
 )
 
 # The commands below another one.
-GROUPS = {"fleet": ("add", "report")}
+GROUPS = {"fleet": ("add", "report", "diff", "outliers", "check", "compact")}

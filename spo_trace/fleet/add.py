@@ -58,23 +58,20 @@ class Adder:
         if id in self._ids:
             return Outcome.PRESENT
         file = f"{id}.parquet"
-        stacks_file = self._add_stacks(file, cube.stacks)
+        self._add_stacks(file, cube.stacks)
         rows = cube.rows.add_column(0, CUBE.field("snapshot"), pa.repeat(id, cube.rows.num_rows))
         size = self._root.write("cube", file, rows)
-        entry = entry_of(snap.meta, cube, given, id=id, cube_bytes=size, stacks_file=stacks_file)
+        entry = entry_of(snap.meta, cube, given, id=id, cube_bytes=size)
         self._root.write("snapshots", file, entry_table(entry))
-        # Only now do readers find the stacks, too.
-        self._stacks.update(cube.stacks["stack"].to_pylist())
         self._ids.add(id)
         return Outcome.ADDED
 
-    def _add_stacks(self, file: str, stacks: pa.Table) -> str | None:
+    def _add_stacks(self, file: str, stacks: pa.Table) -> None:
         known = pc.is_in(stacks["stack"], pa.array(list(self._stacks), pa.string()))
         new = stacks.filter(pc.invert(known))
-        if not new.num_rows:
-            return None
-        self._root.write("stacks", file, new)
-        return file
+        if new.num_rows:
+            self._root.write("stacks", file, new)
+            self._stacks.update(new["stack"].to_pylist())
 
 
 def check_given(given: Given) -> None:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Run a statement on the chosen snapshots of a fleet, and give its result the columns of an attribution."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
 
 from spo_trace.analysis.where import Condition
+from spo_trace.errors import SpoTraceError
 from spo_trace.fleet.choosing import Chosen
 from spo_trace.fleet.engine import Engine, Input
 from spo_trace.fleet.keys import FRAMES, FleetKey, Home, record_key
@@ -30,30 +31,43 @@ class Source:
     stacks: Stacks
 
 
-def answer(
-    source: Source, name: str, chosen: Chosen, condition: Condition, more: dict[str, pa.Table] | None = None
-) -> pd.DataFrame:
+def answer(source: Source, name: str, chosen: Chosen, condition: Condition) -> pd.DataFrame:
     """Return the result of the statement `name`: the keys and key_known, then its other columns.
 
-    `more`: further tables that the statement reads. Amounts are Int64; `stack` and `symbols` are tuples of frames.
+    Amounts are Int64; `stack` and `symbols` are tuples of frames.
     """
     keys = chosen.keys
-    tables = dict(more or {})
+    tables: dict[str, Input] = {}
     conditions = None
     if condition.text is not None:
         conditions = [record_key(one) for one in sorted(condition.names)]
         tables["matching"] = _matching(source, chosen, condition, conditions)
-    tables |= _tables(source, chosen, [*keys, *(conditions or ())])
-    found = to_frame(source.engine.query(statement(name, keys, source.engine.quoted, conditions=conditions), tables))
-    return _named(found, keys, source.stacks)
+    sql = statement(name, keys, source.engine.quoted, conditions=conditions)
+    found = _run(source, sql, chosen, [*keys, *(conditions or ())], tables)
+    return _named(to_frame(found), keys, source.stacks)
 
 
-def _tables(source: Source, chosen: Chosen, keys: Sequence[FleetKey]) -> dict[str, Input]:
+# An engine passes on what a reader raises as text of its own.
+def _run(
+    source: Source, sql: str, chosen: Chosen, keys: Sequence[FleetKey], more: Mapping[str, Input] | None = None
+) -> pa.Table:
+    failures: list[SpoTraceError] = []
+    try:
+        return source.engine.query(sql, {**(more or {}), **_tables(source, chosen, keys, failures)})
+    except SpoTraceError:
+        if failures:
+            raise failures[0] from None
+        raise
+
+
+def _tables(
+    source: Source, chosen: Chosen, keys: Sequence[FleetKey], failures: list[SpoTraceError]
+) -> dict[str, Input]:
     columns = {key.name for key in keys if key.home is Home.CUBE}
     if "memcg" in columns:
         columns.add("memcg_known")
     return {
-        "cube": cube_reader(source.root, chosen.rows, columns),
+        "cube": cube_reader(source.root, chosen.rows, columns, failures),
         "chosen": chosen.table(),
         "stacks": source.stacks.table,
     }
@@ -61,7 +75,7 @@ def _tables(source: Source, chosen: Chosen, keys: Sequence[FleetKey]) -> dict[st
 
 # A condition is evaluated once for each distinct combination of its keys, by the code that all commands share.
 def _matching(source: Source, chosen: Chosen, condition: Condition, keys: Sequence[FleetKey]) -> pa.Table:
-    values = source.engine.query(values_statement(keys, source.engine.quoted), _tables(source, chosen, keys))
+    values = _run(source, values_statement(keys, source.engine.quoted), chosen, keys)
     frame = to_frame(values.slice(0))
     columns = dict(zip(key_columns(keys), keys, strict=True))
     operands = frame.astype({column: key.dtype for column, key in columns.items()})

@@ -78,13 +78,12 @@ def read_catalog(root: Root) -> Catalog:
             used.append(name)
         except _WRONG as error:
             problems.append(_problem("snapshots", name, error))
-    rows = _each_once(pa.concat_tables(parts).combine_chunks())
-    stacks = sorted({name for name in rows["stacks_file"].to_pylist() if name is not None and is_file_name(name)})
+    rows = pa.concat_tables(parts).combine_chunks()
     present = root.files("cube")
     wrong = {cube: one for cube, size in _named(rows) if (one := _wrong_cube(cube, size, present)) is not None}
     problems += wrong.values()
     keep = pc.invert(pc.is_in(rows["cube_file"], pa.array(list(wrong), pa.string())))
-    return Catalog(rows.filter(keep), used, [*_whole_stacks(root, stacks, problems)], problems)
+    return Catalog(_each_once(rows.filter(keep)), used, [*_whole_stacks(root, problems)], problems)
 
 
 def read_file(root: Root, table: str, name: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -147,8 +146,9 @@ def _wrong_cube(name: str, size: int, present: dict[str, int]) -> Problem | None
     return None
 
 
-def _whole_stacks(root: Root, names: list[str], problems: list[Problem]) -> Iterator[str]:
-    for name in names:
+# All files of stacks count: each row is compared with its hash, so that a file can add frames, but not change any.
+def _whole_stacks(root: Root, problems: list[Problem]) -> Iterator[str]:
+    for name in filter(is_file_name, sorted(root.files("stacks"))):
         try:
             with root.opened("stacks", name) as file:
                 _check(checked_footer(file), TABLES["stacks"])

@@ -13,7 +13,7 @@ from spo_trace.fleet.catalog import Catalog
 from spo_trace.fleet.keys import FleetKey, Home
 from spo_trace.fleet.selection import FIELDS, LABEL, Selection
 
-__all__ = ["Chosen", "choose", "machines_of"]
+__all__ = ["Chosen", "choose", "machines_of", "value_of"]
 
 # Which of the chosen snapshots of a machine count in its mean, and whether all of them have the keys asked for.
 _COUNTS = ("mem", "swap", "cache")
@@ -34,6 +34,24 @@ class Chosen:
     def known(self, amount: str) -> int:
         """Return on how many hosts `mem` or `swap` is known."""
         return int(self.rows[self.rows[f"{amount}_counts"]]["machine"].nunique())
+
+    def unknown_swap(self) -> set[int]:
+        """Return the machines whose owners of swap are unknown in all chosen snapshots."""
+        return set(self.rows[self.rows["swap_number"] == 0]["machine"])
+
+    def of_machines(self, machines: Collection[int]) -> "Chosen":
+        """Return the snapshots of these machines."""
+        return Chosen(self.rows[self.rows["machine"].isin(machines)], self.keys)
+
+    def without_swap(self, machines: Collection[int] | None = None) -> "Chosen":
+        """Return the same snapshots with unknown swap on these machines, by default on all."""
+        rows = self.rows.copy()
+        left_out = rows["machine"].isin(rows["machine"] if machines is None else machines)
+        for name in ("swap", "cache"):
+            rows[f"{name}_counts"] &= ~left_out
+            rows[f"{name}_number"] = rows[f"{name}_number"].mask(left_out, 0)
+        rows["swap_by_key"] |= left_out
+        return Chosen(rows, self.keys)
 
     def table(self) -> pa.Table:
         """Return the table `chosen` of the SQL files; the keys of hosts are the columns `key_NUMBER`."""

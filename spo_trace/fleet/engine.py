@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.files.closeable import Closeable
@@ -12,8 +13,8 @@ from spo_trace.version import INSTALL_FLEET
 
 __all__ = ["ENGINES", "DuckDB", "Engine", "Input", "engine_of"]
 
-# A table, or a reader that yields rows once.
-Input: TypeAlias = "pa.Table | pa.RecordBatchReader"
+# A table, a dataset, or a reader that yields its rows once.
+Input: TypeAlias = "pa.Table | pa.RecordBatchReader | ds.Dataset"
 
 
 class Engine(Protocol):

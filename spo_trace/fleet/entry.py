@@ -61,11 +61,10 @@ class Entry:
     snapshot_version: int
     cube_file: str
     cube_bytes: int
-    stacks_file: str | None
 
 
-def entry_of(meta: Meta, cube: Cube, given: Given, *, id: str, cube_bytes: int, stacks_file: str | None) -> Entry:
-    """Return the row of a snapshot whose cube and stacks have been written."""
+def entry_of(meta: Meta, cube: Cube, given: Given, *, id: str, cube_bytes: int) -> Entry:
+    """Return the row of a snapshot whose cube has been written."""
     machine = meta.machine
     reported = None if machine.host is None else _name(machine.host)
     named = reported if reported not in _NAMELESS else None
@@ -100,7 +99,6 @@ def entry_of(meta: Meta, cube: Cube, given: Given, *, id: str, cube_bytes: int, 
         snapshot_version=meta.schema_version,
         cube_file=f"{id}.parquet",
         cube_bytes=cube_bytes,
-        stacks_file=stacks_file,
     )
 
 

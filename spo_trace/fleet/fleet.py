@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A fleet as an object: the snapshots of many machines, and the questions about them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
-import pyarrow as pa
+import pandas as pd
 
+from spo_trace.analysis.arguments import names_of, number_of
 from spo_trace.analysis.where import Condition
 from spo_trace.fleet.add import Adder, Outcome
 from spo_trace.fleet.answers import Source
 from spo_trace.fleet.catalog import Catalog, read_catalog
+from spo_trace.fleet.check import problems_of
 from spo_trace.fleet.choosing import Chosen, choose
-from spo_trace.fleet.engine import Engine, engine_of
+from spo_trace.fleet.compact import Compacted, compact
+from spo_trace.fleet.diff import Sides, diff_of, sides_of
+from spo_trace.fleet.engine import Engine, Input, engine_of
 from spo_trace.fleet.entry import Given
 from spo_trace.fleet.keys import FleetKey, fleet_keys, record_key
+from spo_trace.fleet.outliers import check_fold, check_outlier_keys, outliers_of
+from spo_trace.fleet.reading import Vanished
 from spo_trace.fleet.report import report_of
 from spo_trace.fleet.root import Root
-from spo_trace.fleet.selection import Selection, parse_time
+from spo_trace.fleet.selection import Selection, parse_time, side_of
 from spo_trace.fleet.stacks import Stacks, read_stacks
 from spo_trace.reporters.notebook import Table
+from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["DEFAULT_KEY", "Fleet", "fleet_question"]
@@ -103,23 +110,105 @@ class Fleet:
         mem_bytes, swap_bytes, swap_cache_bytes, total_bytes and share. An amount is missing if it is unknown on all
         hosts. `where`: only records that match. `only`: only snapshots such as kernel=6.12*, host=web1, label.role=web.
         """
-        chosen, condition = self.chosen(by, where, Selection.of(at, window, only))
-        return Table(report_of(self._source, chosen, condition))
+        selection = Selection.of(at, window, only)
+        return Table(self._asked(lambda: report_of(self._source, *self.chosen(by, where, selection))))
 
     def chosen(self, by: str | Iterable[str], where: str | None, selection: Selection) -> tuple[Chosen, Condition]:
         """Return the snapshots that a question is about, and its condition; raise UsageError if it is wrong."""
         keys, condition = fleet_question(by, where)
         return choose(self.catalog, selection, keys, condition.names), condition
 
-    def sql(self, text: str) -> Table:
-        """Return the result of a statement in SQL on the tables of `tables`.
+    def diff(
+        self,
+        a: Iterable[str],
+        b: Iterable[str],
+        by: str | Iterable[str] = DEFAULT_KEY,
+        *,
+        where: str | None = None,
+        only: Iterable[str] = (),
+        paired: bool = False,
+    ) -> Table:
+        """Compare two sides of the fleet, largest growth per host first.
 
-        >>> fleet.sql("SELECT count(*) AS hosts FROM snapshots")
+        `a`, `b`: what each side has, such as ["kernel=6.12*"] or ["time=2026-11-29"]; `only`: what both have. Columns:
+        the keys and key_known, hosts_a and hosts_b, mem_bytes, swap_bytes, swap_cache_bytes and total_bytes each as
+        `_a`, `_b` and `_delta`, and per_host_bytes_delta, the change of the total on the mean host. `paired`: each host
+        only against itself. Swap is missing unless both sides know it. Of different kernels, `stack` becomes `symbols`.
         """
-        from spo_trace.snapshots.dataframes import to_frame
+        return Table(self._asked(lambda: diff_of(self._source, *self.sides(a, b, by, where, only, paired=paired))))
 
+    def sides(
+        self,
+        a: Iterable[str],
+        b: Iterable[str],
+        by: str | Iterable[str],
+        where: str | None,
+        only: Iterable[str],
+        *,
+        paired: bool,
+    ) -> tuple[Sides, Condition]:
+        """Return the snapshots on both sides of a difference, and the condition."""
+        keys, condition = fleet_question(by, where)
+        both = Selection.of(only=only)
+        given = side_of(names_of(a, "a"), "a", both), side_of(names_of(b, "b"), "b", both)
+        return sides_of(self.catalog, *given, keys, condition, paired=paired), condition
+
+    def outliers(
+        self,
+        by: str | Iterable[str] = DEFAULT_KEY,
+        *,
+        within: str | None = None,
+        fold: str | None = None,
+        where: str | None = None,
+        at: str | None = None,
+        window: str | None = None,
+        only: Iterable[str] = (),
+    ) -> Table:
+        """Return hosts with far more of something than the others, most bytes first.
+
+        With `within`, such as label.role, hosts with the same value are compared: columns that key, host, the keys,
+        key_known, total_bytes, median_bytes and mad_bytes (of these hosts), above_bytes (above the median). Without it,
+        what fewer than 5 % of the hosts have: host, the keys, key_known, hosts, total_bytes. In both cases, at least
+        1 % of the host's memory. `fold`: what this regular expression matches in comm and memcg becomes `*`.
+        """
+        keys, _ = fleet_question(by, where)
+        check_outlier_keys(keys, within)
+        pattern, selection = check_fold(fold), Selection.of(at, window, only)
+        return Table(
+            self._asked(lambda: outliers_of(self._source, *self.chosen(by, where, selection), within, pattern))
+        )
+
+    def check(self) -> pd.DataFrame:
+        """Read all files, and return the problems: problem (a code), table, file, host, detail."""
+        return problems_of(self._root, self.catalog)
+
+    def compact(self, keep_days: int | None = None) -> Compacted:
+        """Merge the files of each day that is over, and remove unused files; `keep_days`: drop older snapshots."""
+        done = compact(self._root, number_of(keep_days, "keep_days", least=1))
+        self._forget()
+        return done
+
+    def sql(self, text: str) -> Table:
+        """Return the result of a statement on the tables snapshots, cube and stacks, in the engine's SQL."""
         return Table(to_frame(self._engine.query(text, self.tables())))
 
-    def tables(self) -> dict[str, pa.Table]:
-        """Return the tables snapshots, cube and stacks (docs/fleet.md has their columns)."""
-        raise NotImplementedError
+    def tables(self) -> dict[str, Input]:
+        """Return the tables snapshots and stacks, and cube as a dataset, which an engine reads piece by piece."""
+        files = sorted(set(self.catalog.rows["cube_file"].to_pylist()))
+        return {
+            "snapshots": self.catalog.rows,
+            "cube": self._root.dataset("cube", files),
+            "stacks": self._stacks.table,
+        }
+
+    # A file that `compact` removed meanwhile is in another one, which a new catalog names.
+    def _asked(self, ask: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        try:
+            return ask()
+        except Vanished:
+            self._forget()
+            return ask()
+
+    def _forget(self) -> None:
+        for name in ("catalog", "_stacks", "_source", "_adder"):
+            self.__dict__.pop(name, None)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from spo_trace.errors import SpoTraceError
@@ -121,6 +122,11 @@ class Root(Closeable):
             yield file
         finally:
             file.close()
+
+    def dataset(self, table: str, files: list[str]) -> ds.Dataset:
+        """Return files of `table` as a dataset, for engines that read Parquet themselves."""
+        below = f"/proc/self/fd/{self._directories[table]}"
+        return ds.dataset([f"{below}/{name}" for name in files], schema=TABLES[table], format="parquet")
 
     def write(self, table: str, name: str, rows: pa.Table) -> int:
         """Write the file `name` of `table`, and return its size in bytes.

@@ -47,7 +47,8 @@ def read_stacks(root: Root, catalog: Catalog) -> Stacks:
     found: dict[str, Sequence[str]] = {}
     for name in catalog.stacks:
         for rows in rows_of(root, "stacks", name):
-            found.update(zip(rows["stack"].to_pylist(), rows["frames"].to_pylist(), strict=True))
+            pairs = zip(rows["stack"].to_pylist(), rows["frames"].to_pylist(), strict=True)
+            found.update((id, frames) for id, frames in pairs if hash_texts(frames) == id)
     frames: dict[str, tuple[str, ...]] = {}
     rows = [_row(id, named, frames) for id, named in sorted(found.items())]
     columns = list(zip(*rows, strict=True)) or [()] * len(_TEXTS)

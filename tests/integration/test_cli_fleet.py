@@ -4,6 +4,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,78 @@ def test_skipped_files(place: Path) -> None:
     assert run.returncode == 1 and b"bytes, not" in run.stderr
 
 
+def two_days(place: Path) -> None:
+    """Add two machines at two times: one grows by 7 pages on the second day."""
+    for name in ("web1", "web2"):
+        for day, pages in ((1, 3), (2, 10 if name == "web2" else 3)):
+            made = machine(place, name, pages=pages, swapped=0, boot_number=day + 6, kernel=b"7.%d" % day)
+            words = ("fleet", "add", "f", made.path, "--time", f"2026-01-0{day}", "--label", "role=web")
+            run = in_process(*words, cwd=place)
+            assert run.returncode == 0, run.stderr
+
+
+def test_diff(place: Path) -> None:
+    two_days(place)
+    run = in_process("fleet", "diff", "f", "--from", "kernel=7.1", "--to", "kernel=7.2", "--by", "comm", cwd=place)
+    assert run.stdout.decode().splitlines()[:2] == [
+        "comm   hosts A  hosts B     mem B-A  swap B-A   total B-A  per host B-A",
+        "leaky        2        2  +28.00 KiB       0 B  +28.00 KiB    +14.00 KiB",
+    ]
+    assert b"A: 2 hosts, the last snapshot of each: 2026-01-01 00:00Z\n" in run.stderr
+    gate = ("fleet", "diff", "f", "--from", "time=2026-01-01", "--to", "time=latest", "--by", "host,comm")
+    run = in_process(*gate, "--paired", "--fail-above", "16KiB", cwd=place)
+    assert run.returncode == 3
+    assert b"1 row grew by more than 16KiB: web2" in run.stderr
+    assert in_process(*gate, "--paired", "--fail-above", "1MiB", cwd=place).returncode == 0
+    run = in_process(*gate, "-f", "json", cwd=place)
+    assert json.loads(run.stdout)[0]["total_bytes_a"] == 3 * 4096
+
+
+def test_a_gate_needs_the_same_hosts(place: Path) -> None:
+    two_days(place)
+    sides = ("--from", "host=web1", "--to", "host=web*")
+    run = in_process("fleet", "diff", "f", *sides, "--fail-above", "1KiB", cwd=place)
+    assert (run.returncode, b"different hosts" in run.stderr, b"add --paired" in run.stderr) == (2, True, True)
+    run = in_process("fleet", "diff", "f", *sides, cwd=place)
+    assert run.returncode == 0
+    assert b"A has 1 host, B has 2 hosts, not the same ones: compare the change per host" in run.stderr
+    run = in_process("fleet", "diff", "f", *sides, "--paired", cwd=place)
+    assert b"left out: 0 hosts of A alone, 1 host of B alone" in run.stderr
+
+
+def test_outliers(place: Path) -> None:
+    two_days(place)
+    for number in range(3, 8):
+        made = machine(place, f"web{number}", pages=3, swapped=0)
+        in_process("fleet", "add", "f", made.path, "--time", "2026-01-02", "--label", "role=web", cwd=place)
+    run = in_process("fleet", "outliers", "f", "--by", "comm", "--within", "label.role", cwd=place)
+    assert run.stdout.decode().splitlines() == [
+        "label.role  host  comm       total     median  mad      above",
+        "web         web2  leaky  40.00 KiB  12.00 KiB  0 B  28.00 KiB",
+    ]
+
+
+def test_check_and_compact(place: Path) -> None:
+    two_days(place)
+    run = in_process("fleet", "check", "f", "--strict", cwd=place)
+    assert (run.returncode, run.stderr) == (0, b"4 snapshots, no problems\n")
+    for path in (place / "f").rglob("*.parquet"):
+        os.utime(path, (0, 0))
+    before = in_process("fleet", "report", "f", "--at", "2026-01-02", "-f", "csv", cwd=place).stdout
+    run = in_process("fleet", "compact", "f", cwd=place)
+    assert (run.returncode, run.stderr.partition(b",")[0]) == (0, b"2 days merged")
+    assert in_process("fleet", "report", "f", "--at", "2026-01-02", "-f", "csv", cwd=place).stdout == before
+    assert len(list((place / "f" / "cube").iterdir())) == 2
+    victim = sorted((place / "f" / "cube").iterdir())[0]
+    victim.write_bytes(b"")
+    run = in_process("fleet", "check", "f", "-f", "csv", cwd=place)
+    assert run.returncode == 0
+    assert run.stdout.decode().splitlines()[1].startswith(f"damaged-file,cube,{victim.name},,")
+    run = in_process("fleet", "check", "f", "--strict", cwd=place)
+    assert run.returncode == 3 and b"1 problem may change answers" in run.stderr
+    assert in_process("fleet", "compact", "f", "--keep", "1", cwd=place).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [
@@ -100,6 +173,12 @@ def test_skipped_files(place: Path) -> None:
         ("fleet report nowhere", 1, b"make it with: spo-trace fleet add ROOT SNAPSHOT"),
         ("fleet report . --by pid", 2, b"a fleet has no key 'pid'"),
         ("fleet add f web1.spo --label role", 2, b"has no value"),
+        ("fleet diff f", 2, b"diff compares two sides"),
+        ("fleet diff f --from kernel=1", 2, b"diff compares two sides"),
+        ("fleet diff f --from colour=red --to kernel=1", 1, b"make it with"),
+        ("fleet outliers f --by host", 2, b"compares hosts"),
+        ("fleet outliers f --fold [", 2, b"unterminated"),
+        ("fleet compact f --keep 0", 2, b"--keep"),
         ("fleet add f web1.spo --time noon", 2, b"is not a time"),
         ("fleet add web1.spo db1.spo", 1, b"is not a fleet"),
     ],

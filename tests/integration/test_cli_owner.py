@@ -41,6 +41,9 @@ COMMANDS = {
     "export html": ("export capture -o a.html", ["a.html"]),
     "fleet add": ("fleet add fleet capture", ["fleet"]),
     "fleet report": ("fleet report ready -o f.csv", ["f.csv"]),
+    "fleet diff": ("fleet diff ready --from kernel=* --to kernel=* -o f.csv", ["f.csv"]),
+    "fleet outliers": ("fleet outliers ready -o f.csv", ["f.csv"]),
+    "fleet check": ("fleet check ready -o f.csv", ["f.csv"]),
     "collector": ("collector -o spo-collect", ["spo-collect"]),
 }
 COLLECTOR = program()
