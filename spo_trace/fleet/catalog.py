@@ -14,7 +14,7 @@ from spo_trace.fleet.identity import is_file_name
 from spo_trace.fleet.root import Root
 from spo_trace.fleet.tables import FLEET_VERSION, SNAPSHOTS, TABLES, VERSION_KEY
 from spo_trace.snapshots.damage import Damage
-from spo_trace.snapshots.parquet_input import checked_footer, opened_again, validated
+from spo_trace.snapshots.parquet_input import check_footer, validated
 
 __all__ = ["Catalog", "Code", "Problem", "read_catalog", "read_file"]
 
@@ -90,27 +90,32 @@ def read_file(root: Root, table: str, name: str, columns: list[str] | None = Non
     """Yield the row groups of a file; raise Damage, OSError or an error of pyarrow if it is not what it should be."""
     known = TABLES[table]
     wanted = known.names if columns is None else columns
+    # A text that is in the file once, and is the value of many rows, then is in memory once.
+    texts = [field for field in wanted if table == "cube" and pa.types.is_string(known.field(field).type)]
     with root.opened(table, name) as file:
-        footer = checked_footer(file)
-        _check(footer, known)
-        texts = [field for field in wanted if pa.types.is_string(known.field(field).type)]
-        parquet = opened_again(file, footer.metadata, texts if table == "cube" else [])
+        parquet = pq.ParquetFile(file, read_dictionary=texts, page_checksum_verification=True)
+        _check(parquet, known, file.size())
         for number in range(parquet.num_row_groups):
-            yield validated(parquet.read_row_group(number, columns=wanted)).select(wanted)
+            # Most files have a few kilobytes: threads would cost more than they save.
+            found = parquet.read_row_group(number, columns=wanted, use_threads=False)
+            yield validated(found).select(wanted)
 
 
 class _Newer(Damage):
     """The file has a version that this release does not know."""
 
 
-def _check(footer: pq.ParquetFile, known: pa.Schema) -> None:
-    version = (footer.schema_arrow.metadata or {}).get(VERSION_KEY, b"")
+def _check(parquet: pq.ParquetFile, known: pa.Schema, size: int) -> None:
+    columns = parquet.schema_arrow
+    check_footer(parquet.metadata, columns, size)
+    version = (columns.metadata or {}).get(VERSION_KEY, b"")
     if not version.isdigit() or len(version) > len("999999"):
         raise Damage("it is not a file of a fleet")
     if int(version) > FLEET_VERSION:
         raise _Newer(f"it has version {int(version)}, this release of spo-trace knows up to {FLEET_VERSION}: upgrade")
+    types = dict(zip(columns.names, columns.types, strict=True))
     for field in known:
-        if field.name not in footer.schema_arrow.names or footer.schema_arrow.field(field.name).type != field.type:
+        if types.get(field.name) not in (field.type, pa.dictionary(pa.int32(), field.type)):
             raise Damage(f"there is no column {field.name} of type {field.type}")
 
 
@@ -151,7 +156,7 @@ def _whole_stacks(root: Root, problems: list[Problem]) -> Iterator[str]:
     for name in filter(is_file_name, sorted(root.files("stacks"))):
         try:
             with root.opened("stacks", name) as file:
-                _check(checked_footer(file), TABLES["stacks"])
+                _check(pq.ParquetFile(file), TABLES["stacks"], file.size())
             yield name
         except _WRONG as error:
             # Amounts stay right; the frames of some stacks are unknown.
