@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,24 @@ def test_one_snapshot_that_cannot_be_read(place: Path) -> None:
     assert b"1 snapshot added to f\n" in run.stderr
     assert b"error: 2 snapshots not added" in run.stderr
     assert in_process("fleet", "report", "f", "--by", "host", "-f", "csv", cwd=place).stdout.count(b"web1") == 1
+
+
+def test_converted_captures_do_not_pile_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    converted: list[Path] = []
+    really = shutil.rmtree
+
+    def noted(path: Path, **options: bool) -> None:
+        converted.append(path)
+        really(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", noted)
+    run = in_process("fleet", "add", "f", "web1-1-3-7.2.13.files", "db1.spo", cwd=place)
+    assert run.returncode == 0, run.stderr
+    # The directory that has all of them is removed at the end.
+    (made,) = (path for path in converted if not path.name.startswith("scratch-"))
+    assert not made.exists()
+    # A snapshot of the user stays.
+    assert (place / "db1.spo" / "snapshot.json").exists()
 
 
 def test_skipped_files(place: Path) -> None:

@@ -49,6 +49,7 @@ def command(
     again. Snapshots that cannot be read are named, and the others are added; then the exit code is 1.
     """
     import spo_trace as spo
+    from spo_trace.collect.temporary import discard
     from spo_trace.files.access import parse_mode
 
     labels = _labels(label or [])
@@ -60,6 +61,7 @@ def command(
         try:
             snap = open_snapshot(path, page_size=page_size)
             outcomes[fleet.add(snap, host=host, time=time, labels=labels)] += 1
+            discard(snap)
         except UsageError:
             raise
         except SpoTraceError as error:

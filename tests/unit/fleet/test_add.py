@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Add snapshots: once each, the catalog last, under names that no machine chose."""
 
+import errno
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +17,7 @@ import pytest
 import spo_trace as spo
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.fleet.root import Root
-from spo_trace.fleet.tables import CUBE, SNAPSHOTS, STACKS
+from spo_trace.fleet.tables import CUBE, SNAPSHOTS, STACKS, TABLES
 from tests.support import CARRIED, capture, page, snapshot_of, tar_of
 from tests.unit.fleet.machines import machine
 
@@ -251,6 +253,33 @@ def test_a_read_only_fleet_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "open", noted)
     assert spo.fleet.open(tmp_path / "f").report("host")["hosts"].to_list() == [1]
     assert opened and all(flags & os.O_ACCMODE == os.O_RDONLY for flags in opened)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("table", ["stacks", "cube", "snapshots"])
+def test_a_full_disk_changes_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, table: str
+) -> None:
+    fleet = spo.fleet.open(tmp_path / "f", create=True)
+    fleet.add(machine(tmp_path, "web1"))
+    before = fleet.report("stack")
+    new = machine(tmp_path, "web2", more=page(0x999, stack=(b"new_function+0x1/0x2",)))
+    write = pq.write_table
+
+    def full(rows: pa.Table, file: Any, **options: Any) -> None:
+        if rows.schema.names == TABLES[table].names:
+            file.write(b"PAR1")
+            raise OSError(number, os.strerror(number))
+        write(rows, file, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pq, "write_table", full)
+        with pytest.raises(SpoTraceError, match=f"{table}/.* can't be written: {os.strerror(number)}"):
+            fleet.add(new)
+    again = spo.fleet.open(tmp_path / "f")
+    assert again.report("stack").equals(before)
+    assert not [path for path in (tmp_path / "f").rglob("*") if path.name.startswith(".")]
+    assert again.add(new) == "added"
 
 
 def test_a_wrong_time(tmp_path: Path) -> None:
