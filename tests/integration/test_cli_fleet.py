@@ -87,9 +87,9 @@ def test_converted_captures_do_not_pile_up(place: Path, monkeypatch: pytest.Monk
     converted: list[Path] = []
     really = shutil.rmtree
 
-    def noted(path: Path, **options: bool) -> None:
+    def noted(path: Path, ignore_errors: bool = False) -> None:
         converted.append(path)
-        really(path, **options)
+        really(path, ignore_errors)
 
     monkeypatch.setattr(shutil, "rmtree", noted)
     run = in_process("fleet", "add", "f", "web1-1-3-7.2.13.files", "db1.spo", cwd=place)
