@@ -205,7 +205,7 @@ MAX_SECONDS = 1 << 32
 MAX_FLEET_FILES = 1 << 20
 
 # Rows of a file of the cube that `compact` writes: a reader holds the columns of one file at a time.
-MAX_CUBE_ROWS = 1 << 20
+MAX_CUBE_ROWS = 1 << 18
 
 # Labels of a snapshot, and characters of each: they are names such as role=web.
 MAX_LABELS = 32
