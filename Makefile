@@ -17,7 +17,7 @@ NO_PACKAGES = echo "spo-trace: error: pip failed; is the network reachable? Run 
 
 export PREFIX PYTHON PIP_ARGS
 
-.PHONY: help demo install uninstall test test-versions lint docs notebooks pictures bench fuzz consumers vendor \
+.PHONY: help demo install uninstall test test-versions lint docs notebooks pictures bench bench-fleet fuzz consumers vendor \
 	test-lowest test-highest vm-test vm-kernel vm-userland vm-bench rfc-experiment meaning-check clean
 
 help: ## list the targets
@@ -94,6 +94,9 @@ pictures: $(TEST) ## update the pictures of the documents; needs chromium and ch
 
 bench: $(READY) ## compare with page_owner_sort on a large text (BENCH_RECORDS records, by default 1000000)
 	$(BIN)/python -m tests.bench.bench --markdown bench.md
+
+bench-fleet: $(TEST) ## measure fleet on made-up hosts (BENCH_HOSTS, by default 1000), and compare its answers with the truth
+	$(BIN)/python -m tests.bench.fleet
 
 fuzz: $(FUZZ) ## one minute each of damaged text, captures, dumps, snapshots and recordings: right answers or one error
 	for fuzzer in tests/fuzz/fuzz_*.py; do $(BIN)/python $$fuzzer --seconds 60 || exit 1; done

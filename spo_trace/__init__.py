@@ -15,6 +15,7 @@ from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.version import __version__
 
 if TYPE_CHECKING:
+    from spo_trace import fleet as fleet
     from spo_trace.api.analyses import (
         ages,
         attribute,
@@ -73,7 +74,8 @@ _HOMES = {
     "trend": "api.series",
     "watch": "api.series",
 }
-_PUBLIC = {"open", *__all__}
+# `spo_trace.fleet` is a package: `spo.fleet.open` opens a fleet.
+_PUBLIC = {"fleet", "open", *__all__}
 
 
 # `spo-trace --help` imports this package and should not import pyarrow; `spo-trace snapshot` should not import pandas.
@@ -81,6 +83,8 @@ def __getattr__(name: str) -> object:
     if name in _PUBLIC:
         from importlib import import_module
 
+        if name == "fleet":
+            return import_module("spo_trace.fleet")
         return getattr(import_module(f"spo_trace.{_HOMES.get(name, 'api.analyses')}"), name)
     raise AttributeError(f"module 'spo_trace' has no attribute {name!r}")
 

@@ -203,6 +203,21 @@ MAX_TABLE_BYTES = 4 << 30
 # Between two samples of one boot: 136 years. Squares of seconds stay far from the end of float64.
 MAX_SECONDS = 1 << 32
 
+# Fleets
+
+# Files of one table: 10,000 machines that add a snapshot each hour make 240,000 a day, which `compact` merges.
+MAX_FLEET_FILES = 1 << 20
+
+# Rows of a file of the cube that `compact` writes: a reader holds the columns of one file at a time.
+MAX_CUBE_ROWS = 1 << 18
+
+# Labels of a snapshot, and characters of each: they are names such as role=web.
+MAX_LABELS = 32
+MAX_LABEL_CHARACTERS = 256
+
+# Characters of a host name: HOST_NAME_MAX is 64, a domain name has up to 253.
+MAX_HOST_CHARACTERS = 253
+
 # Kernel memory and dumps
 
 # One read of kernel memory. The largest array is the page_ext of a section: 512 MiB of pages on arm64 with pages of 64

@@ -48,6 +48,10 @@ class NoteCode(StrEnum):
     NOT_PLACED = "not-placed"
     SITES_INEXACT = "sites-inexact"
     USUAL_KEY = "usual-key"
+    FLEET_SNAPSHOTS = "fleet-snapshots"
+    FLEET_SKIPPED = "fleet-skipped"
+    SHARED_NAME = "shared-name"
+    HOSTS_DIFFER = "hosts-differ"
 
 
 class Note(NamedTuple):

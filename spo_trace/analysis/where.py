@@ -79,11 +79,14 @@ class Condition:
             else:
                 value = False if key_of(name).absent_in(table) is Absent.FALSE else pd.NA
                 operands[name] = pd.Series(value, index=rows.index, dtype=_DTYPES[key_of(name).kind])
-        return rows[self._holds(operands, self._expression)]
+        return rows[self.holds(operands)]
 
-    def _holds(self, operands: pd.DataFrame, expression: str) -> pd.Series:
+    def holds(self, operands: pd.DataFrame) -> pd.Series:
+        """Return for each row of `operands`, which has a column for each of `names`, whether it matches."""
+        if self._expression is None:
+            return pd.Series(True, index=operands.index)
         try:
-            matching = operands.eval(expression, engine="python", local_dict={}, global_dict={})
+            matching = operands.eval(self._expression, engine="python", local_dict={}, global_dict={})
             return pd.Series(matching, index=operands.index).astype("boolean").fillna(False).astype(bool)
         except Exception as error:  # any error that pandas raises on a user's expression
             raise UsageError((Argument("where", self._given), f": {error}"), hint=EXAMPLE) from error

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
-from spo_trace.cli.commands import COMMANDS, COMPLETION
+from spo_trace.cli.commands import COMMANDS, COMPLETION, GROUPS
 from spo_trace.cli.errors import complain, drop_unwritable_output
 from spo_trace.cli.options import Option, Positional
 from spo_trace.errors import EXIT_USAGE, UsageError
@@ -23,6 +23,8 @@ __all__ = ["GLOSSARY", "command_line", "run"]
 # Columns in which every help text is one line.
 _ONE_LINE = 10_000
 
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+
 GLOSSARY = "Terms and categories: docs/glossary.md; keys: docs/keys.md"
 
 
@@ -32,7 +34,7 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
         name="spo-trace",
         help="Who owns this Linux machine's memory, including the part that is in swap?",
         epilog="To try it without root: spo-trace demo",
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings=_CONTEXT,
         invoke_without_command=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -40,8 +42,27 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
         callback=_options,
     )
     for name in names:
-        app.command(name, epilog=GLOSSARY)(_typed(import_module(f"spo_trace.cli.{name.replace('-', '_')}").command))
+        module = import_module(f"spo_trace.cli.{name.replace('-', '_')}")
+        if name in GROUPS:
+            app.add_typer(_group(name, module.__doc__ or ""), name=name)
+        else:
+            app.command(name, epilog=GLOSSARY)(_typed(module.command))
     return app
+
+
+def _group(name: str, title: str) -> typer.Typer:
+    group = typer.Typer(
+        help=title,
+        epilog=GLOSSARY,
+        invoke_without_command=True,
+        rich_markup_mode=None,
+        context_settings=_CONTEXT,
+        callback=_need_command,
+    )
+    for command in GROUPS[name]:
+        module = import_module(f"spo_trace.cli.{name}.{command}")
+        group.command(command, epilog=GLOSSARY)(_typed(module.command))
+    return group
 
 
 def _print_version(asked: bool) -> None:
@@ -57,6 +78,10 @@ def _options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
+    _need_command(context)
+
+
+def _need_command(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         print(context.get_help(), file=sys.stderr)
         raise typer.Exit(EXIT_USAGE)

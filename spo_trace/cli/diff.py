@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from spo_trace.analysis.diff import Relation
     from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["command"]
+__all__ = ["FailAbove", "command", "growth_limit"]
 
 
 Sort = Annotated[
@@ -32,6 +32,10 @@ Sort = Annotated[
         "or a key.",
         default=True,
     ),
+]
+FailAbove = Annotated[
+    str | None,
+    option("--fail-above", shows="SIZE", help="Exit with 3 if any row grew by more than SIZE, such as 1GiB."),
 ]
 
 
@@ -60,10 +64,7 @@ def command(
     document: DocumentOptions = DocumentOptions(),  # noqa: B008  # frozen
     html: Html = None,
     page_size: PageSize = None,
-    fail_above: Annotated[
-        str | None,
-        option("--fail-above", shows="SIZE", help="Exit with 3 if any row grew by more than SIZE, such as 1GiB."),
-    ] = None,
+    fail_above: FailAbove = None,
 ) -> None:
     """Show what changed between two snapshots.
 
@@ -78,7 +79,7 @@ def command(
     """
     to = document.target(html)
     check_html(html, document.output, force=document.force)
-    limit = _limit(fail_above)
+    limit = growth_limit(fail_above)
     from spo_trace.analysis.aggregate_keys import check_answered, usual_key_notes, with_usual_key
     from spo_trace.analysis.diff import diff, relate
     from spo_trace.analysis.diff_notes import relation_notes
@@ -172,7 +173,8 @@ def _check_order(relation: "Relation", a: str, b: str, *, gate: bool) -> None:
     warn(f"{text}; name the earlier snapshot first: spo-trace diff {b} {a}")
 
 
-def _limit(text: str | None) -> int | None:
+def growth_limit(text: str | None) -> int | None:
+    """Return the bytes of --fail-above, None without it; raise UsageError for what is no size."""
     from spo_trace.reporters.format import parse_size
 
     try:

@@ -8,7 +8,7 @@ import typer
 
 from spo_trace.cli.app import command_line
 
-__all__ = ["Parameter", "group", "paragraphs", "parameters"]
+__all__ = ["Parameter", "commands_of", "group", "paragraphs", "parameters"]
 
 
 class Parameter(NamedTuple):
@@ -28,6 +28,17 @@ class Parameter(NamedTuple):
 def group() -> Any:
     """Return the whole command line as typer has it; `commands` are its commands by name."""
     return typer.main.get_command(command_line())
+
+
+def commands_of(whole: Any) -> dict[str, Any]:
+    """Return all commands by name, such as `report` and `fleet report`, without those that group others."""
+    found: dict[str, Any] = {}
+    for name, command in whole.commands.items():
+        if hasattr(command, "commands"):
+            found |= {f"{name} {inner}": one for inner, one in commands_of(command).items()}
+        else:
+            found[name] = command
+    return found
 
 
 def paragraphs(command: Any) -> Iterator[tuple[str, bool]]:

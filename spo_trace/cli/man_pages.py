@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spo_trace.cli.app import GLOSSARY
-from spo_trace.cli.help_texts import Parameter, group, paragraphs, parameters
+from spo_trace.cli.help_texts import Parameter, commands_of, group, paragraphs, parameters
 from spo_trace.version import __version__
 
 __all__ = ["man_pages"]
@@ -22,8 +22,8 @@ def man_pages() -> dict[str, str]:
     """Return the pages of section 1 by file name: one for spo-trace, and one for each command."""
     whole = group()
     pages = {"spo-trace.1": "".join(_overview(whole))}
-    for name, command in whole.commands.items():
-        pages[f"spo-trace-{name}.1"] = "".join(_page(name, command))
+    for name, command in commands_of(whole).items():
+        pages[f"{_title(name)}.1"] = "".join(_page(name, command))
     return pages
 
 
@@ -31,14 +31,14 @@ def _overview(whole: Any) -> Iterator[str]:
     yield _head("spo-trace", _summary(whole))
     yield ".SH SYNOPSIS\n.B spo\\-trace\n.I COMMAND\n.RI [ ARGUMENT .\\|.\\|.]\n"
     yield ".SH COMMANDS\n"
-    for name, command in whole.commands.items():
-        yield f".TP\n.BR spo\\-trace\\-{_text(name)} (1)\n{_text(_summary(command))}\n"
+    for name, command in commands_of(whole).items():
+        yield f".TP\n.BR {_text(_title(name))} (1)\n{_text(_summary(command))}\n"
     yield from _options([*parameters(whole), _HELP])
     yield f".SH EXAMPLES\n{_text(whole.epilog)}\n"
 
 
 def _page(name: str, command: Any) -> Iterator[str]:
-    title = f"spo-trace-{name}"
+    title = _title(name)
     given = parameters(command)
     yield _head(title, _summary(command))
     arguments = "".join(
@@ -54,6 +54,10 @@ def _page(name: str, command: Any) -> Iterator[str]:
     yield ".SH DESCRIPTION\n" + ".PP\n".join(described)
     yield from _options([*given, _HELP])
     yield f".SH SEE ALSO\n.BR spo\\-trace (1).\n{_text(GLOSSARY)}.\n"
+
+
+def _title(name: str) -> str:
+    return f"spo-trace-{name.replace(' ', '-')}"
 
 
 def _head(title: str, summary: str) -> str:

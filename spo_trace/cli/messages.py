@@ -8,7 +8,7 @@ from spo_trace.errors import Argument, Call, Text, spelled
 __all__ = ["for_command_line"]
 
 # Options that are not the name of the argument with dashes.
-_OPTIONS = {"from_": "--from", "for_": "--for", "output": "-o", "outfile": "-o"}
+_OPTIONS = {"from_": "--from", "for_": "--for", "output": "-o", "outfile": "-o", "labels": "--label"}
 _COMMANDS = {"attribute": "report", "balance": "verify", "export_diff": "diff", "series": "trend"}
 _POSITIONAL = ("snap", "a", "b", "samples")
 

@@ -169,6 +169,7 @@ class _Collection:
         """Write all tables, and return the metadata of the snapshot."""
         started = datetime.datetime.now(datetime.UTC)
         machine = facts_before(self._source, self._warnings, page_size)
+        self._writer.identify(machine)
         stack_files = StackFiles(self._source, self._log, self._stacks, self._warnings)
         stack_files.read_handles()
         swap = SwapOwners(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Convert a capture to a snapshot in a private directory that is removed when the process ends."""
 
+import shutil
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from spo_trace.files.scratch import naming_full_disk, scratch_directory
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.sources.choose import choose_source
 
-__all__ = ["converted"]
+__all__ = ["converted", "discard"]
 
 
 def converted(
@@ -30,3 +31,12 @@ def converted(
         return collect(
             choose_source(None, paths), target, page_columns=page_columns, page_size=page_size, progress=progress
         )
+
+
+def discard(snap: Snapshot) -> None:
+    """Remove a snapshot that `converted` returned; leave any other one alone.
+
+    Otherwise, a process that reads many captures one after the other keeps the snapshots of all of them until it ends.
+    """
+    if snap.path.is_relative_to(scratch_directory()):
+        shutil.rmtree(snap.path.parent, ignore_errors=True)

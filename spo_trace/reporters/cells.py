@@ -40,6 +40,9 @@ _COUNTS = {
     "alone_blocks": "blocks alone",
     "active_objects": "objects in use",
     "objects": "objects",
+    "hosts": "hosts",
+    "hosts_a": "hosts A",
+    "hosts_b": "hosts B",
 }
 
 

@@ -13,17 +13,17 @@ from spo_trace.files.regular import open_regular
 from spo_trace.limits import MAX_ROW_GROUP, MAX_ROWS_PER_BYTE, MAX_TABLE_BYTES
 from spo_trace.snapshots.damage import Damage
 
-__all__ = ["checked_footer", "open_parquet", "opened_again", "validated"]
+__all__ = ["check_footer", "checked_footer", "open_parquet", "opened_again", "validated"]
 
 # Where a process can open its own descriptors. An initramfs or a container may lack the links in /dev, and macOS has no
 # /proc.
 _DESCRIPTORS = (Path("/proc/self/fd"), Path("/dev/fd"))
 
 
-def open_parquet(path: Path) -> pa.NativeFile:
+def open_parquet(path: Path | str, parent: int | None = None) -> pa.NativeFile:
     """Open a regular file as `files.regular` does, for pyarrow; raise OSError, or SpoTraceError without /proc."""
     # A thread of pyarrow that releases a file of Python while the process exits would abort the process.
-    with open_regular(path) as file:
+    with open_regular(path, parent) as file:
         return pa.OSFile(str(_path_of(file.fileno())))
 
 
@@ -40,7 +40,7 @@ def _path_of(fd: int) -> Path:
 def checked_footer(file: pa.NativeFile) -> pq.ParquetFile:
     """Return a file whose footer has been checked; raise Damage if the file can't have its rows or columns."""
     found = pq.ParquetFile(file)
-    _check(found.metadata, found.schema_arrow, file.size())
+    check_footer(found.metadata, found.schema_arrow, file.size())
     return found
 
 
@@ -60,7 +60,8 @@ def validated(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _check(footer: pq.FileMetaData, columns: pa.Schema, size: int) -> None:
+def check_footer(footer: pq.FileMetaData, columns: pa.Schema, size: int) -> None:
+    """Raise Damage if a file of `size` bytes can't have the rows or columns of its footer."""
     groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
     rows = [group.num_rows for group in groups]
     if footer.num_rows != sum(rows) or any(number < 0 for number in rows):

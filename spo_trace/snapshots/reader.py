@@ -72,9 +72,13 @@ class Snapshot:
         """Yield `columns` of `table` as one or more DataFrames of about 260,000 rows, to bound the memory in use."""
         from spo_trace.snapshots.dataframes import to_frame
 
+        yield from map(to_frame, self.row_groups(table, columns))
+
+    def row_groups(self, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield `columns` of `table` as one or more Arrow tables of about 260,000 rows."""
         with self._opened(table) as file:
             for group in file.groups(self._present(file.columns, table, columns)):
-                yield to_frame(_completed(group, self._schema(table), columns))
+                yield _completed(group, self._schema(table), columns)
 
     # Columns that were added after the snapshot's schema version are null.
     def _present(self, found: Collection[str], table: str, columns: Sequence[str] | None) -> list[str]:

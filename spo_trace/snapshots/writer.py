@@ -18,7 +18,8 @@ from spo_trace.files.output_directory import OutputDirectory
 from spo_trace.formats.arrays import numbers
 from spo_trace.formats.record import Reject
 from spo_trace.pandas_metadata import for_pandas
-from spo_trace.snapshots.meta import Meta
+from spo_trace.snapshots.identity import identity_of
+from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.meta_json import NAME, meta_bytes
 from spo_trace.snapshots.rejects_file import RejectsFile
 
@@ -44,6 +45,7 @@ class SnapshotWriter(Closeable):
         self._output = output
         self._rejects = RejectsFile(self._output.create)
         self._tables: dict[str, _TableWriter] = {}
+        self._identity: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         """Create the temporary files; raise SpoTraceError if that fails."""
@@ -63,6 +65,10 @@ class SnapshotWriter(Closeable):
         self._rejects.abandon()
         self._output.close()
 
+    def identify(self, machine: MachineFacts) -> None:
+        """Note the machine in the metadata of all files; call this before a table is finished."""
+        self._identity = identity_of(machine)
+
     def write(self, table: str, batch: pa.RecordBatch) -> None:
         """Add rows to a table; columns at its end that `batch` lacks are null."""
         if table not in self._tables:
@@ -74,13 +80,13 @@ class SnapshotWriter(Closeable):
 
     def written(self, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """Finish a table, and yield `columns` of its rows in order."""
-        self._tables[table].close()
+        self._tables[table].close(self._identity)
         with self._output.reopen(f"{table}.parquet") as file:
             yield from _batches(file, columns)
 
     def keep_rows(self, table: str, keep: npt.NDArray[np.bool_]) -> None:
         """Finish a table, and write it again with these rows only."""
-        self._tables[table].close()
+        self._tables[table].close(self._identity)
         name = f"{table}.parquet"
         smaller = _TableWriter(self._output.create(f"{name}.new"), self._columns[table], ahead=self._ahead)
         self._tables[table] = smaller
@@ -89,7 +95,7 @@ class SnapshotWriter(Closeable):
             for batch in _batches(file, self._columns[table].names):
                 smaller.write(batch.filter(numbers(keep[row : row + batch.num_rows])))
                 row += batch.num_rows
-        smaller.close()
+        smaller.close(self._identity)
         self._output.move(f"{name}.new", name)
 
     def finish(self, table: str) -> None:
@@ -102,8 +108,9 @@ class SnapshotWriter(Closeable):
 
     def commit(self, meta: Meta) -> None:
         """Finish the tables, write snapshot.json and give the snapshot its name."""
+        self._identity = self._identity or identity_of(meta.machine)
         for table in self._tables.values():
-            table.close()
+            table.close(self._identity)
         self._rejects.close()
         with self._output.create(NAME) as file:
             file.write(meta_bytes(meta))
@@ -135,10 +142,11 @@ class _TableWriter:
         if self._rows >= _ROW_GROUP:
             self.flush()
 
-    def close(self) -> None:
+    def close(self, identity: Mapping[str, str]) -> None:
         if not self._file.closed:
             self.flush()
             self._wait()
+            self._parquet.add_key_value_metadata(identity)
             self._parquet.close()
             self._file.close()
         self._end()

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from spo_trace.cli.help_texts import Parameter, group, paragraphs, parameters
+from spo_trace.cli.help_texts import Parameter, commands_of, group, paragraphs, parameters
 
 __all__ = ["commands", "options_of", "reference"]
 
@@ -20,8 +20,8 @@ The output of `spo-trace COMMAND --help` for every command. `make docs` generate
 
 
 def commands() -> dict[str, Any]:
-    """Return the commands of the command line by name."""
-    return dict(group().commands)
+    """Return the commands of the command line by name, such as `report` and `fleet report`."""
+    return commands_of(group())
 
 
 def options_of(command: Any) -> list[str]:

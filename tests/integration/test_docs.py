@@ -107,7 +107,9 @@ def test_a_tour_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", [*PAGES, REFERENCE, *OTHERS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_name_no_option_that_does_not_exist(page: Path) -> None:
     known = commands()
-    named = re.findall(r"(?:spo-trace|\.venv/bin/spo-trace) (\w+)((?: (?!spo-trace)[^\n|`;#&()]*)?)", page.read_text())
+    named = re.findall(
+        r"(?:spo-trace|\.venv/bin/spo-trace) (fleet \w+|\w+)((?: (?!spo-trace)[^\n|`;#&()]*)?)", page.read_text()
+    )
     for name, rest in named:
         if name in known:
             # Quoted words belong to an expression, not to the command line.
@@ -139,7 +141,7 @@ def test_the_page_of_keys_matches_the_table_of_keys() -> None:
 
 @pytest.mark.parametrize("name", commands())
 def test_every_option_has_a_help_text(name: str, tmp_path: Path) -> None:
-    shown = in_process(name, "--help", cwd=tmp_path).stdout.decode()
+    shown = in_process(*name.split(), "--help", cwd=tmp_path).stdout.decode()
     for param in commands()[name].params:
         assert len(param.help or "") > 10, param.name
         assert all(word in shown for word in [*param.opts, *param.secondary_opts] if word.startswith("-"))

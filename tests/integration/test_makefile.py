@@ -19,6 +19,7 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 # The extras that a target installs into .venv; the other targets do not create a .venv.
 NEEDS = {
     "bench": [],
+    "bench-fleet": ["test"],
     "demo": [],
     "docs": [],
     "fuzz": ["fuzz"],

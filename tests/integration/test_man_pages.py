@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from spo_trace.cli.help_texts import group, paragraphs, parameters
+from spo_trace.cli.help_texts import commands_of, group, paragraphs, parameters
 from spo_trace.cli.man_pages import man_pages
 
 PAGES = man_pages()
-COMMANDS = group().commands
+COMMANDS = {name.replace(" ", "-"): command for name, command in commands_of(group()).items()}
 
 
 def rendered(name: str, directory: Path) -> str:

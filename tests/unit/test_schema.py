@@ -111,7 +111,7 @@ def test_columns_and_their_order(name: str, columns: dict[str, str]) -> None:
     assert list(types(schema.ALL_TABLES[name]).items()) == list(columns.items())
     assert list(schema.TABLES) == ["pages", "swap", "stacks"]
     assert list(schema.ALL_TABLES) == [*schema.TABLES, "aggregates", *schema.OF_FILE]
-    assert schema.SCHEMA_VERSION == 5
+    assert schema.SCHEMA_VERSION == 6
 
 
 def test_aggregates_have_the_columns_of_pages_and_counts() -> None:

@@ -304,7 +304,7 @@ class TestNames:
         assert callable(spo.open)
 
     def test_dir_lists_only_the_api(self) -> None:
-        assert {*dir(spo)} == {*spo.__all__, "open"}
+        assert {*dir(spo)} == {*spo.__all__, "fleet", "open"}
         program = (
             "import spo_trace; print(*dir(spo_trace)); print([n for n in dir(spo_trace) if not hasattr(spo_trace, n)])"
         )

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from spo_trace.analysis.shortcomings import shortcomings
@@ -54,8 +55,35 @@ def test_every_table_and_count(tmp_path: Path) -> None:
     assert counts_of(snap, "swap_page_owner") == {"records": 2, "oldest_ts_nsec": 3, "newest_ts_nsec": 8}
     assert snap.meta.swap_owner == SwapOwner(Origin.DEBUGFS, kept_by_kernel=True)
     assert snap.meta.source == SourceFacts("capture", {"from": "memory"})
-    assert (snap.meta.schema_version, snap.meta.warnings) == (5, [])
+    assert (snap.meta.schema_version, snap.meta.warnings) == (6, [])
     assert (snap.meta.machine.host, snap.page_size) == ("box", 4096)
+
+
+# Of a table that is written again without some rows, and of one that is not in every snapshot, too.
+def test_each_file_says_of_which_snapshot_it_is(tmp_path: Path) -> None:
+    files = {"page_owner": page(0x100) + page(0x100), "date": b"2026-11-29T12:00:00Z\n"}
+    files["slabinfo"] = b"slabinfo - version: 2.1\n# name\nkmalloc-8 1 2 8 512 1 : tunables 0 0 0 : slabdata 1 1 0\n"
+    snap = collected(tmp_path, files)
+    paths = sorted(snap.path.glob("*.parquet"))
+    assert [path.stem for path in paths] == ["pages", "slab_caches", "stacks", "swap"]
+    assert snap.count("pages") == 1
+    for path in paths:
+        found = pq.read_metadata(path).metadata
+        assert {key.decode(): value.decode() for key, value in found.items() if key.startswith(b"spo_trace.")} == {
+            "spo_trace.schema_version": "6",
+            "spo_trace.host": "box",
+            "spo_trace.boot_id": "11111111-2222-3333-4444-555555555555",
+            "spo_trace.taken_at": "2026-11-29T12:00:00Z",
+            "spo_trace.kernel": "7.2.13",
+            "spo_trace.page_size": "4096",
+        }
+
+
+def test_what_is_unknown_is_not_in_the_identity(tmp_path: Path) -> None:
+    snap = collect(FakeSource({"page_owner": page(), "uname": b"Linux b\xffx 6.1 #1 x86_64\n"}), tmp_path / "y.spo")
+    found = pq.read_metadata(snap.path / "pages.parquet").metadata
+    assert {key for key in found if key.startswith(b"spo_trace.")} >= {b"spo_trace.page_size", b"spo_trace.kernel"}
+    assert b"spo_trace.boot_id" not in found
 
 
 def test_the_largest_times_do_not_overflow(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Run a statement on the chosen snapshots of a fleet, and give its result the columns of an attribution."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from spo_trace.analysis.where import Condition
+from spo_trace.errors import SpoTraceError
+from spo_trace.fleet.choosing import Chosen
+from spo_trace.fleet.engine import Engine, Input
+from spo_trace.fleet.keys import FRAMES, FleetKey, Home, record_key
+from spo_trace.fleet.reading import cube_reader
+from spo_trace.fleet.root import Root
+from spo_trace.fleet.stacks import Stacks
+from spo_trace.fleet.statements import key_columns, statement, values_statement
+from spo_trace.schema import KEY_KNOWN
+from spo_trace.snapshots.dataframes import to_frame
+
+__all__ = ["Source", "answer"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Hold what every statement reads."""
+
+    root: Root
+    engine: Engine
+    stacks: Stacks
+
+
+def answer(source: Source, name: str, chosen: Chosen, condition: Condition) -> pd.DataFrame:
+    """Return the result of the statement `name`: the keys and key_known, then its other columns.
+
+    Amounts are Int64; `stack` and `symbols` are tuples of frames.
+    """
+    keys = chosen.keys
+    tables: dict[str, Input] = {}
+    conditions = None
+    if condition.text is not None:
+        conditions = [record_key(one) for one in sorted(condition.names)]
+        tables["matching"] = _matching(source, chosen, condition, conditions)
+    sql = statement(name, keys, source.engine.quoted, conditions=conditions)
+    found = _run(source, sql, chosen, [*keys, *(conditions or ())], tables)
+    return _named(to_frame(found), keys, source.stacks)
+
+
+# An engine passes on what a reader raises as text of its own.
+def _run(
+    source: Source, sql: str, chosen: Chosen, keys: Sequence[FleetKey], more: Mapping[str, Input] | None = None
+) -> pa.Table:
+    failures: list[SpoTraceError] = []
+    try:
+        return source.engine.query(sql, {**(more or {}), **_tables(source, chosen, keys, failures)})
+    except SpoTraceError:
+        if failures:
+            raise failures[0] from None
+        raise
+
+
+def _tables(
+    source: Source, chosen: Chosen, keys: Sequence[FleetKey], failures: list[SpoTraceError]
+) -> dict[str, Input]:
+    columns = {key.name for key in keys if key.home is Home.CUBE}
+    if "memcg" in columns:
+        columns.add("memcg_known")
+    return {
+        "cube": cube_reader(source.root, chosen.rows, columns, failures),
+        "chosen": chosen.table(),
+        "stacks": source.stacks.table,
+    }
+
+
+# A condition is evaluated once for each distinct combination of its keys, by the code that all commands share.
+def _matching(source: Source, chosen: Chosen, condition: Condition, keys: Sequence[FleetKey]) -> pa.Table:
+    values = _run(source, values_statement(keys, source.engine.quoted), chosen, keys)
+    frame = to_frame(values.slice(0))
+    columns = dict(zip(key_columns(keys), keys, strict=True))
+    operands = frame.astype({column: key.dtype for column, key in columns.items()})
+    for column, key in columns.items():
+        if key.name in FRAMES:
+            operands[column] = source.stacks.with_text(operands[column])
+    holds = condition.holds(operands.rename(columns={column: key.name for column, key in columns.items()}))
+    return values.filter(pa.array(holds.to_numpy(bool), pa.bool_()))
+
+
+def _named(found: pd.DataFrame, keys: Sequence[FleetKey], stacks: Stacks) -> pd.DataFrame:
+    columns = dict(zip(key_columns(keys), keys, strict=True))
+    types = {column: key.dtype for column, key in columns.items() if key.name not in FRAMES}
+    table = found.astype({**types, KEY_KNOWN: "bool"})
+    for column, key in columns.items():
+        if key.name in FRAMES:
+            table[column] = stacks.with_frames(table[column])
+    return table.rename(columns={column: key.name for column, key in columns.items()})

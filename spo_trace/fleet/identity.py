@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The id of a snapshot in a fleet: a hash of its tables and of what the machine says about itself."""
+
+import hashlib
+import re
+
+from spo_trace.snapshots.meta import MachineFacts
+
+__all__ = ["is_file_name", "snapshot_id"]
+
+# Names of files are made of ids and days only, never of names that a machine chose.
+_FILE = re.compile(r"(?:[0-9]{8}-)?[0-9a-f]{32}\.parquet")
+
+
+def snapshot_id(digest: str, machine: MachineFacts) -> str:
+    """Return the id of a snapshot as 32 hex digits; `digest`: of its tables."""
+    own = (machine.host, machine.boot_id, machine.taken_at, machine.kernel_release, machine.uptime_start)
+    return hashlib.blake2b(repr((digest, *own)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def is_file_name(name: str) -> bool:
+    """Return whether `name` is one that a fleet gives to its files: `ID.parquet` or `DAY-HASH.parquet`.
+
+    >>> is_file_name("0123456789abcdef0123456789abcdef.parquet"), is_file_name("../../etc/passwd")
+    (True, False)
+    """
+    return _FILE.fullmatch(name) is not None
