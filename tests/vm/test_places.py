@@ -19,7 +19,7 @@ mkdir /run/filled && mount -t tmpfs -o size=90% filled /run/filled
 python3 - <<'HELD' &
 import pathlib, threading, time
 def free():
-    return int(pathlib.Path("/proc/meminfo").read_text().split()[3])
+    return int(pathlib.Path("/proc/meminfo").read_text().split()[4])
 number = 0
 while free() > 24 << 10:
     pathlib.Path(f"/run/filled/{number}").write_bytes(bytes(64 << 10))
@@ -32,7 +32,8 @@ for _ in range(900):
 pathlib.Path("/run/held").touch()
 time.sleep(100000)
 HELD
-until [ -e /run/held ]; do sleep 0.5; done
+until [ -e /run/held ] || [ ! -d /proc/$! ]; do sleep 0.5; done
+[ -e /run/held ] || exit 1
 sleep 1
 cat /proc/pagetypeinfo > "$OUT/before"
 "$VM/../../spo_trace/native/spo-collect" /run/one || exit 1
