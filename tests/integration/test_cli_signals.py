@@ -96,7 +96,7 @@ def test_progress_is_drawn_and_erased_on_a_terminal(tmp_path: Path, arguments: l
     ours, theirs = pty.openpty()
     with running(*arguments, cwd=tmp_path, stderr=theirs, stdout=subprocess.DEVNULL) as process:
         said = said_on_terminal(process, ours, theirs)
-    assert b"reading page_owner: 100% 1 records" in said
+    assert b"reading page_owner: 100% 1 record" in said
     assert b"error" not in said
     # The line is empty when the next text is written.
     assert said.rpartition(b"\r\x1b[K")[2].startswith((b"Total: ", b"Wrote c.spo"))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Snapshots of this machine through the collector, with a debugfs of copied files in a mount namespace."""
 
+import glob
 import os
 import pty
 import re
@@ -69,7 +70,8 @@ def reading(tmp_path: Path, command: list[str], *before: str) -> Iterator[tuple[
     line = in_namespace(debugfs, *command, "out/x.spo")
     with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE) as process:
         try:
-            while not list(tmp_path.glob("out/.spo-trace-*/.spo-trace-*/.spo-trace-*/show_stacks.gz")):
+            found = "out/.spo-trace-*/.spo-trace-*/.spo-trace-*/show_stacks.gz"
+            while not glob.glob(found, root_dir=tmp_path):  # noqa: PTH207  # Path.glob fails if a directory is removed
                 assert process.poll() is None
                 time.sleep(0.01)
             yield process, collector_of(process.pid)
