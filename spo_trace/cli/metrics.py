@@ -17,6 +17,7 @@ from spo_trace.sources.memory_plan import check_method
 
 if TYPE_CHECKING:
     from spo_trace.reporters.openmetrics import Metric
+    from spo_trace.sampling.metrics_server import Address
     from spo_trace.snapshots.meta import Meta
 
 __all__ = ["command"]
@@ -104,7 +105,11 @@ def command(
     check_method(method)
     request = LiveRequest(jobs or default_jobs(), stacks_timeout, method=method)
     if listen is not None:
-        _serve(listen, _reader(snapshot, _series(request), top, page_size), _MAX_AGE if max_age is None else max_age)
+        _serve(
+            _address(listen),
+            _reader(snapshot, _series(request), top, page_size),
+            _MAX_AGE if max_age is None else max_age,
+        )
         return
     metrics = _reader(snapshot, request, top, page_size, warn_incomplete)()
     from spo_trace.reporters.openmetrics import render_openmetrics
@@ -142,11 +147,18 @@ def _reader(
     return read
 
 
-def _serve(listen: str, read: "Callable[[], Sequence[Metric]]", max_age: float) -> None:
-    from spo_trace.sampling.metrics_server import MetricsServer, check_library, parse_address
+# Before the input is read, which takes seconds.
+def _address(listen: str) -> "Address":
+    from spo_trace.sampling.metrics_server import check_library, parse_address
 
     address = parse_address(listen)
     check_library()
+    return address
+
+
+def _serve(address: "Address", read: "Callable[[], Sequence[Metric]]", max_age: float) -> None:
+    from spo_trace.sampling.metrics_server import MetricsServer
+
     latest = LatestMetrics(read, max_age)
     with MetricsServer(address, latest) as server:
         if not server.address.is_loopback:

@@ -21,11 +21,16 @@ KERNEL = " and ".join(f'category != "{name}"' for name in NOT_KERNEL)
 
 
 def tmpfs(owners: Owners) -> Iterator[Checked]:
-    """Find processes with one name that own much tmpfs and shared memory."""
-    if not owners.knows("pages", "comm"):
-        yield NotChecked(Lack.COMM, (Code.TMPFS,))
-        return
+    """Find processes with one name that own much tmpfs and shared memory; without names, much of it in all."""
     rows = owners.rows["category"] == SHMEM
+    if not owners.knows("pages", "comm"):
+        # Its owner matters less than that it cannot be dropped.
+        mem = owners.bytes_of("mem_bytes", rows)
+        if owners.is_large(mem, Threshold.TMPFS):
+            by_category = Query(("category",), options=("--sort", "mem", *FIRST))
+            numbers = {"mem": Amount(mem, "mem_bytes", by_category, (SHMEM,))}
+            yield candidate(Code.TMPFS, mem, numbers, by_category, {}, rows)
+        return
     query = Query(("comm",), f'category == "{SHMEM}"', options=("--sort", "mem", *FIRST))
     table = owners.sums(["comm"], rows).sort_values("mem_bytes", ascending=False, kind="stable")
     for comm, mem in table[["comm", "mem_bytes"]].itertuples(index=False, name=None):

@@ -40,13 +40,16 @@ RULES: Mapping[Code, Rule] = {
         "Add swap space, or free the memory of its largest owner.",
     ),
     Code.TMPFS: Rule(
-        "processes with one name allocated much of memory as tmpfs or shared memory",
+        "processes with one name allocated much of memory as tmpfs or shared memory. Without the names of processes: "
+        "much of memory is tmpfs or shared memory",
         Threshold.TMPFS,
         (
             "{mem} of memory is tmpfs or shared memory that {reader} swapped in or allocated. "
             "Such pages cannot be dropped, only swapped or deleted.",
             "{mem} of memory is tmpfs or shared memory that {owner} allocated. "
             "Such pages cannot be dropped, only swapped or deleted.",
+            # Counts by stack can include pages in swap.
+            "{mem} is tmpfs or shared memory of unknown owners. Such pages cannot be dropped, only swapped or deleted.",
         ),
         "Delete files in tmpfs (df -t tmpfs) or shared memory (ipcs -m) that are not needed.",
     ),

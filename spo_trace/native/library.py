@@ -17,16 +17,27 @@ _VERSION = 5
 
 _MISSING = "the compiled scanner is missing: large texts take ten times as long; reinstall with a C compiler available"
 
+# For example, a library of musl in a checkout whose Python uses glibc, or one older than the checkout.
+_UNUSABLE = (
+    "the compiled scanner does not fit (%s): large texts take ten times as long; reinstall with the C compiler of this "
+    "Python's system"
+)
+
 
 @cache
 def load() -> Library | None:
     """Return the library; None if there is none of this version, so that the reference parsers read all text."""
+    logger = logging.getLogger(__name__)
+    if not PATH.exists():
+        logger.info(_MISSING)
+        return None
     try:
         library = Library(str(PATH))
         version = int(library.spo_version())
-    except (OSError, AttributeError):
-        version = 0
-    if version == _VERSION:
-        return library
-    logging.getLogger(__name__).info(_MISSING)
-    return None
+    except (OSError, AttributeError) as error:
+        logger.warning(_UNUSABLE, error)
+        return None
+    if version != _VERSION:
+        logger.warning(_UNUSABLE, f"version {version} instead of {_VERSION}")
+        return None
+    return library

@@ -29,6 +29,13 @@ _MAX_PORT = 0xFFFF
 # A scrape takes milliseconds, or as long as a reading. Prometheus gives up after 10 seconds by default.
 _MAX_CONNECTIONS = 16
 _MAX_SECONDS = 300.0
+_MAX_SILENCE = 10.0
+
+# How long Ctrl-C may have to wait.
+_POLL_SECONDS = 0.2
+
+# prometheus_client fails on some versions that a client may ask for.
+_OPENMETRICS = "application/openmetrics-text"
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -89,6 +96,7 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         """Listen; raise SpoTraceError if the address cannot be used."""
         self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self._free = threading.BoundedSemaphore(_MAX_CONNECTIONS)
+        self._is_ending = False
         try:
             super().__init__((address.host, address.port), _Handler)
         except OSError as error:
@@ -100,11 +108,12 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
 
     def __enter__(self) -> Self:
         """Start to answer, in another thread."""
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop listening."""
+        """Stop listening, however many connections are open."""
+        self._is_ending = True
         self.shutdown()
         self.server_close()
 
@@ -117,7 +126,10 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a thread for a connection; further ones wait in the kernel's queue while there are too many."""
-        self._free.acquire()
+        while not self._free.acquire(timeout=_POLL_SECONDS):
+            if self._is_ending:
+                self.shutdown_request(request)
+                return
         try:
             super().process_request(request, client_address)
         except BaseException:
@@ -141,6 +153,16 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
 
 
 class _Handler(WSGIRequestHandler):
+    def setup(self) -> None:
+        super().setup()
+        self.connection.settimeout(_MAX_SILENCE)
+
+    def parse_request(self) -> bool:
+        is_valid = super().parse_request()
+        # From here on, the limit of a connection applies: an answer may have to wait for a reading.
+        self.connection.settimeout(None)
+        return is_valid
+
     def address_string(self) -> str:
         return str(self.client_address[0])
 
@@ -164,7 +186,8 @@ def _app(latest: LatestMetrics) -> App:
             start_response("503 Service Unavailable", [("Content-Type", "text/plain; charset=utf-8")])
             return [b"this machine could not be read; the log of spo-trace has the reason\n"]
         app: App = make_wsgi_app(_Registry(metrics), disable_compression=True)
-        return app({**environ, "QUERY_STRING": ""}, start_response)
+        accepted = f"{_OPENMETRICS}; version=1.0.0" if _OPENMETRICS in environ.get("HTTP_ACCEPT", "") else "text/plain"
+        return app({**environ, "QUERY_STRING": "", "HTTP_ACCEPT": accepted}, start_response)
 
     return answer
 

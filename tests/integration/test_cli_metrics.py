@@ -103,6 +103,8 @@ def test_without_prometheus_client_it_says_how_to_get_it(place: Path) -> None:
 
 MISTAKES = {
     "metrics now --listen localhost:1": (2, "--listen: 'localhost:1' is not an address", "give a port of 127.0.0.1"),
+    # The address is checked before the input is read.
+    "metrics missing --listen 65536": (2, "--listen: '65536' is not an address", "give a port of 127.0.0.1"),
     "metrics now --listen 9757 -o x.prom": (2, "--listen writes no file", "leave out -o"),
     "metrics now --listen 9757 --mode 0644": (2, "--listen writes no file", "leave out -o"),
     "metrics now --max-age 5": (2, "--max-age needs --listen", "--listen 9757 --max-age 30"),

@@ -56,6 +56,8 @@ def test_a_service_uses_options_that_exist(unit: Path) -> None:
     (name, rest) = re.findall(r"^ExecStart=/usr/local/bin/spo-trace ([\w-]+)(.*)$", text, re.M)[0]
     given = {word for word in rest.split() if word.startswith("-")}
     assert given <= set(options_of(commands()[name]))
+    # Without "-", a service whose directory is missing ends before spo-trace can name it.
+    assert all(path.startswith("-") for path in re.findall(r"^ReadWritePaths=(.*)$", text, re.M))
     # Hides /proc/kcore and /proc/kallsyms, or drops capabilities that reading memory needs.
     assert not re.search(r"^(ProtectKernelTunables|ProtectKernelLogs|PrivateDevices)=", text, re.M)
 

@@ -3,7 +3,7 @@
 
 from spo_trace.findings.codes import Code
 
-__all__ = ["ONE", "SIMULATED", "SIMULATED_TWO", "TWO", "TWO_AGGREGATES"]
+__all__ = ["ONE", "ONE_AGGREGATE", "SIMULATED", "SIMULATED_TWO", "TWO", "TWO_AGGREGATES"]
 
 # An idle guest has no findings.
 ONE: dict[str, set[Code]] = {
@@ -33,6 +33,15 @@ ONE: dict[str, set[Code]] = {
     "captures-releases/6.1": set(),
     "captures-releases/6.12": set(),
     "captures-releases/7.2": set(),
+}
+
+# show_stacks alone: what is left of ONE is the tmpfs of dd and DD, without their names.
+ONE_AGGREGATE: dict[str, set[Code]] = {
+    "7.2-spo/0-initial": set(),
+    "7.2-spo/1-dd256": {Code.TMPFS},
+    "7.2-spo/2-swapped": {Code.TMPFS},
+    "7.2-stock/2-swapped": {Code.TMPFS},
+    "7.2-stock/3-back": {Code.TMPFS},
 }
 
 TWO: dict[tuple[str, str], set[Code]] = {

@@ -13,7 +13,7 @@ from spo_trace.findings.finding import Amount, Explanation, Finding, Side
 from spo_trace.findings.rules import RULES
 from spo_trace.findings.thresholds import MOST_FINDINGS
 from tests.support import CARRIED
-from tests.unit.findings.expected import ONE, SIMULATED, SIMULATED_TWO, TWO, TWO_AGGREGATES
+from tests.unit.findings.expected import ONE, ONE_AGGREGATE, SIMULATED, SIMULATED_TWO, TWO, TWO_AGGREGATES
 
 SCRATCH = TemporaryDirectory()
 FIXTURES = CARRIED.parent
@@ -83,6 +83,14 @@ def test_a_capture_has_the_findings_of_its_scenario(name: str) -> None:
     check(spo.explain(snap), ONE[name], snap)
 
 
+@pytest.mark.parametrize("stage", ONE_AGGREGATE)
+def test_an_aggregate_has_the_findings_that_need_no_processes(stage: str) -> None:
+    snap = snapshot(f"captures/{stage}/show_stacks.xz")
+    found = spo.explain(snap)
+    check(found, ONE_AGGREGATE[stage], snap)
+    assert Code.TMPFS not in {code for one in found.not_checked for code in one.codes}
+
+
 @pytest.mark.parametrize(("first", "second"), TWO)
 def test_two_captures_have_the_findings_of_what_happened(first: str, second: str) -> None:
     snaps = snapshot(first), snapshot(second)
@@ -120,6 +128,14 @@ def test_the_sentences_about_the_experiment() -> None:
         "Such pages cannot be dropped, only swapped or deleted.",
         "254 MiB in swap was allocated by dd as tmpfs/shmem pages: all of the 252 MiB that were used when /proc/swaps "
         "was read.",
+    ]
+
+
+def test_tmpfs_without_names_of_processes() -> None:
+    # The counts of this kernel include the 256 MiB that are in swap.
+    found = spo.explain(snapshot("captures/7.2-spo/2-swapped/show_stacks.xz"))
+    assert [finding.text for finding in found.findings] == [
+        "640 MiB is tmpfs or shared memory of unknown owners. Such pages cannot be dropped, only swapped or deleted."
     ]
 
 

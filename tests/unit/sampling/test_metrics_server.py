@@ -6,8 +6,8 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from time import sleep
+from contextlib import ExitStack, contextmanager
+from time import monotonic, sleep
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -64,6 +64,16 @@ def test_each_path_has_all_metrics_in_the_format_that_is_asked_for(address: Addr
     assert values(text, openmetrics="openmetrics" in accept) == VALUES
 
 
+@pytest.mark.parametrize(
+    "accept", [f"application/openmetrics-text;{given}" for given in ("version=x", "version=9.0;escaping=y", ";=;")]
+)
+def test_any_version_gets_openmetrics_1_0(address: Address, capfd: pytest.CaptureFixture[str], accept: str) -> None:
+    status, kind, text = asked(address, accept=accept)
+    assert (status, values(text, openmetrics=True)) == (200, VALUES)
+    assert "version=1.0.0" in kind
+    assert capfd.readouterr() == ("", "")
+
+
 def test_only_reading_is_allowed(address: Address) -> None:
     assert asked(address, method="POST")[0] == 405
 
@@ -98,6 +108,49 @@ def test_clients_that_say_nothing_are_cut_off(monkeypatch: pytest.MonkeyPatch) -
         assert asked(address)[0] == 200
         for one in idle:
             one.close()
+
+
+@pytest.mark.parametrize("request_start", [b"", b"GET /metrics HTTP/1.1\r\nX: "])
+def test_a_silent_client_keeps_no_place(monkeypatch: pytest.MonkeyPatch, request_start: bytes) -> None:
+    # GIVEN silent clients in all places, which a scrape would have for minutes
+    monkeypatch.setattr(metrics_server, "_MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(metrics_server, "_MAX_SILENCE", 0.3)
+    with serving(LatestMetrics(lambda: METRICS, 100)) as address, ExitStack() as clients:
+        for _ in range(2):
+            silent = clients.enter_context(socket.create_connection((address.host, address.port)))
+            silent.sendall(request_start)
+        # THEN another client gets an answer soon
+        assert asked(address)[0] == 200
+
+
+def test_a_client_may_read_an_answer_slowly(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    # GIVEN an answer that does not fit into the buffers of a connection
+    monkeypatch.setattr(metrics_server, "_MAX_SILENCE", 0.2)
+    large = [Metric("x_bytes", "bytes", "Memory", [Sample({"comm": f"{number:0900}"}, 1) for number in range(9000)])]
+    with (
+        serving(LatestMetrics(lambda: large, 100)) as address,
+        socket.create_connection((address.host, address.port), timeout=20) as client,
+    ):
+        client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        # WHEN the client reads it later, THEN it gets all of it
+        sleep(1)
+        lines = b"".join(iter(lambda: client.recv(1 << 20), b"")).splitlines()
+    assert len([line for line in lines if line.startswith(b"x_bytes{")]) == 9000
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_server_ends_while_all_places_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN more clients than are answered at a time, which say nothing for minutes
+    monkeypatch.setattr(metrics_server, "_MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(metrics_server, "_MAX_SILENCE", 100)
+    with ExitStack() as clients:
+        with serving(LatestMetrics(lambda: METRICS, 100)) as address:
+            for _ in range(4):
+                clients.enter_context(socket.create_connection((address.host, address.port)))
+            sleep(0.5)
+            began = monotonic()
+        # THEN its end does not wait for them
+        assert monotonic() - began < 5
 
 
 def test_many_ask_at_once(address: Address, capfd: pytest.CaptureFixture[str]) -> None:
