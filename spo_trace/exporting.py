@@ -210,7 +210,7 @@ def export_diff(
     table = site_stacks_diff(a, b) if by_site else _diff_by_stack(a, b, question, match)
     notes = [*relation_notes(a, b, question, relation, totals(table))]
     if not by_site and table[STACK_COLUMNS[match]].map(is_known).any():
-        notes += matched_notes(table, a, b, relation)
+        notes += matched_notes(table, a, b, same_kernel=relation.same_kernel)
     for side, snap in (("A", a), ("B", b)):
         notes += [*input_notes(snap, side), *placeholder_notes(snap, side)]
     facts = [[(side, _name(snap)), *_facts(snap)[1:]] for side, snap in (("A", a), ("B", b))]

@@ -8,7 +8,7 @@ import pandas as pd
 from spo_trace.analysis.counted_apart import is_counted_apart
 from spo_trace.analysis.diff import Relation
 from spo_trace.analysis.diff_summary import Changes
-from spo_trace.analysis.matched_stacks import matched_pages
+from spo_trace.analysis.matched_stacks import Paged, matched_pages
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.shared_names import shared_name_notes
@@ -74,8 +74,8 @@ def _swap_used(snap: Snapshot) -> str:
     return format_size(snap.meta.machine.swap_used) if snap.meta.machine.swaps else "unknown"
 
 
-def matched_notes(table: pd.DataFrame, a: Snapshot, b: Snapshot, relation: Relation) -> Iterator[Note]:
-    """Yield a note on the pages whose stack is in both snapshots, and by what it was matched.
+def matched_notes(table: pd.DataFrame, a: Paged, b: Paged, *, same_kernel: bool | None) -> Iterator[Note]:
+    """Yield a note on the pages whose stack is on both sides of a difference, and by what it was matched.
 
     It is a warning if two kernels share few.
     """
@@ -88,7 +88,7 @@ def matched_notes(table: pd.DataFrame, a: Snapshot, b: Snapshot, relation: Relat
         f"{format_share(share)} of the pages ({matched.in_both:,} of {matched.all:,}) have a stack that is in both, "
         f"matched by {' and '.join(_MATCHED_BY[match] for match in by)}"
     )
-    few = share < _FEW_MATCH and not relation.same_kernel
+    few = share < _FEW_MATCH and not same_kernel
     if few:
         better = "compare by category or comm" if by == [Match.COMMON] else "match stacks by common functions"
         text = f"Only {text}: the kernels' functions differ too much; {better}"

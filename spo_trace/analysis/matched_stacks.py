@@ -1,25 +1,32 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The pages whose stack is in both of two snapshots: how useful a comparison by stack is."""
+"""The pages whose stack is on both sides of a difference: how useful a comparison by stack is."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pandas as pd
 
 from spo_trace.analysis.stack_match import STACK_COLUMNS
-from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["Matched", "matched_pages"]
+__all__ = ["Matched", "Paged", "matched_pages"]
+
+
+class Paged(Protocol):
+    """One side of a difference: a snapshot, or the snapshots of a fleet that one side has."""
+
+    @property
+    def page_size(self) -> int:
+        """Return the bytes of a base page."""
 
 
 class Matched(NamedTuple):
-    """Count the base pages of both snapshots: those whose stack is `in_both`, and `all` of them."""
+    """Count the base pages of both sides: those whose stack is `in_both`, and `all` of them."""
 
     in_both: int
     all: int
 
 
-def matched_pages(table: pd.DataFrame, a: Snapshot, b: Snapshot) -> Matched | None:
-    """Return how many of both snapshots' pages have a stack that is in both; None without such a key or pages.
+def matched_pages(table: pd.DataFrame, a: Paged, b: Paged) -> Matched | None:
+    """Return how many of both sides' pages have a stack that is in both; None without such a key or pages.
 
     `table`: a difference (from `diff`) whose keys include matched stacks; other keys are ignored.
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How stacks of two snapshots are matched: frame by frame, by function names, or by what two kernels have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from enum import StrEnum
 
 import pandas as pd
@@ -12,7 +12,7 @@ from spo_trace.errors import Argument, UsageError
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.stacks.common_key import common_key, functions_in
 
-__all__ = ["STACK_COLUMNS", "Match", "match_of", "matched_keys", "with_common_keys"]
+__all__ = ["STACK_COLUMNS", "Match", "common_stack", "match_of", "matched_keys", "with_common_keys"]
 
 
 class Match(StrEnum):
@@ -54,6 +54,12 @@ def matched_keys(keys: Sequence[str], match: Match) -> list[str]:
     return list(dict.fromkeys(STACK_COLUMNS[match] if key == "stack" else key for key in keys))
 
 
+def common_stack(stack: tuple[str, ...], shared: Set[str]) -> tuple[str, ...]:
+    """Return the key `common` of a value of the key `stack`; `shared`: the functions that both kernels have."""
+    # A handle means nothing on another boot.
+    return common_key(stack, shared) if is_known(stack) else (NO_STACK,)
+
+
 def with_common_keys(
     sides: Sequence[pd.DataFrame], snaps: Sequence[Snapshot], owners: Sequence[str]
 ) -> list[pd.DataFrame]:
@@ -65,10 +71,7 @@ def with_common_keys(
     shared = first & second
 
     def key_of(stack: object) -> object:
-        if not isinstance(stack, tuple):
-            return stack
-        # A handle means nothing on another boot.
-        return common_key(stack, shared) if is_known(stack) else (NO_STACK,)
+        return common_stack(stack, shared) if isinstance(stack, tuple) else stack
 
     keys = [STACK_COLUMNS[Match.COMMON] if owner == "stack" else owner for owner in owners]
     found = []

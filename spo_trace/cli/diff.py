@@ -104,7 +104,10 @@ def command(
     related = usual_key_notes(question, snap_a, snap_b)
     related += relation_notes(snap_a, snap_b, question, relation, totals(table))
     print_notes(related, to)
-    notes = [*no_match_notes(question.condition, found=len(table) > 0), *_notes(table, snap_a, snap_b, relation)]
+    notes = [
+        *no_match_notes(question.condition, found=len(table) > 0),
+        *_notes(table, snap_a, snap_b, relation.same_kernel),
+    ]
     _show(table, to, notes, printed=[*_input_notes(snap_a, snap_b), *related], top=question.top)
     if html:
         with opened(html, force=to.force, access=to.access) as file:
@@ -113,12 +116,16 @@ def command(
         _fail_above(limit, str(fail_above), table)
 
 
-def _notes(table: "pd.DataFrame", a: "Snapshot", b: "Snapshot", relation: "Relation") -> list[Note]:
+def _notes(table: "pd.DataFrame", a: "Snapshot", b: "Snapshot", same_kernel: bool | None) -> list[Note]:
     from spo_trace.analysis.diff_notes import changes_note, matched_notes
     from spo_trace.analysis.diff_summary import changes
     from spo_trace.analysis.snapshot_notes import placeholder_notes
 
-    notes = [*placeholder_notes(a, "A"), *placeholder_notes(b, "B"), *matched_notes(table, a, b, relation)]
+    notes = [
+        *placeholder_notes(a, "A"),
+        *placeholder_notes(b, "B"),
+        *matched_notes(table, a, b, same_kernel=same_kernel),
+    ]
     if len(table) and not _changed(table).any():
         return [*notes, Note(NoteCode.NO_DIFFERENCE, "No difference: all rows are equal in both snapshots")]
     return [*notes, changes_note(changes(table), _keys(table))]

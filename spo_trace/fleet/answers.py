@@ -11,7 +11,7 @@ from spo_trace.analysis.where import Condition
 from spo_trace.errors import SpoTraceError
 from spo_trace.fleet.choosing import Chosen
 from spo_trace.fleet.engine import Engine, Input
-from spo_trace.fleet.keys import FRAMES, FleetKey, Home, record_key
+from spo_trace.fleet.keys import FRAMES, FleetKey, Home, fleet_key, record_key
 from spo_trace.fleet.reading import cube_reader
 from spo_trace.fleet.root import Root
 from spo_trace.fleet.stacks import Stacks
@@ -19,7 +19,7 @@ from spo_trace.fleet.statements import key_columns, statement, values_statement
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.dataframes import to_frame
 
-__all__ = ["Source", "answer"]
+__all__ = ["Source", "answer", "stacks_in"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,13 @@ def answer(source: Source, name: str, chosen: Chosen, condition: Condition) -> p
     sql = statement(name, keys, source.engine.quoted, conditions=conditions)
     found = _run(source, sql, chosen, [*keys, *(conditions or ())], tables)
     return _named(to_frame(found), keys, source.stacks)
+
+
+def stacks_in(source: Source, chosen: Chosen) -> list[tuple[str, ...]]:
+    """Return the stacks of the chosen snapshots, each once, without those of which the fleet lacks the frames."""
+    keys = [fleet_key("stack")]
+    found = _run(source, values_statement(keys, source.engine.quoted), Chosen(chosen.rows, keys), keys)
+    return [source.stacks.frames[id] for id in found["key_0"].to_pylist() if id is not None]
 
 
 # An engine passes on what a reader raises as text of its own.

@@ -31,6 +31,11 @@ class Chosen:
         """Return the number of hosts."""
         return int(self.rows["machine"].nunique())
 
+    @property
+    def page_size(self) -> int:
+        """Return the size of the smallest base page of all hosts."""
+        return int(self.rows["page_size"].min())
+
     def known(self, amount: str) -> int:
         """Return on how many hosts `mem` or `swap` is known."""
         return int(self.rows[self.rows[f"{amount}_counts"]]["machine"].nunique())

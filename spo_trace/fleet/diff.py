@@ -7,15 +7,16 @@ from typing import NamedTuple
 import pandas as pd
 
 from spo_trace.analysis.notes import Note, NoteCode
+from spo_trace.analysis.stack_match import Match
 from spo_trace.analysis.where import Condition
 from spo_trace.errors import SpoTraceError
 from spo_trace.fleet.answers import Source, answer
 from spo_trace.fleet.catalog import Catalog
 from spo_trace.fleet.choosing import Chosen, choose
-from spo_trace.fleet.keys import FleetKey
+from spo_trace.fleet.keys import COMMON_STACK, FleetKey
 from spo_trace.fleet.report import AMOUNTS
 from spo_trace.fleet.selection import Selection
-from spo_trace.fleet.stack_key import comparable_keys
+from spo_trace.fleet.stack_key import comparable_keys, match_of_sides, with_common_stacks
 from spo_trace.reporters.format import counted
 from spo_trace.schema import KEY_KNOWN
 
@@ -23,10 +24,14 @@ __all__ = ["Sides", "diff_of", "pairing_notes", "sides_of"]
 
 
 class Sides(NamedTuple):
-    """Hold the chosen snapshots of both sides; `left_out`: hosts of one side alone, which a paired answer lacks."""
+    """Hold the chosen snapshots of both sides, and how their stacks are matched.
+
+    `left_out`: hosts of one side alone, which a paired answer lacks.
+    """
 
     a: Chosen
     b: Chosen
+    match: Match
     left_out: tuple[int, int] = (0, 0)
 
     @property
@@ -45,15 +50,15 @@ def sides_of(
     paired: bool,
 ) -> Sides:
     """Choose the snapshots of both sides, and leave out swap where only one side knows it."""
-    chosen = choose(catalog, a, keys, condition.names), choose(catalog, b, keys, condition.names)
-    kernels = [set(side.rows["kernel_version"].fillna("") + side.rows["kernel"].fillna("")) for side in chosen]
-    comparable = comparable_keys(keys, *kernels)
-    if comparable != list(keys):
-        chosen = choose(catalog, a, comparable, condition.names), choose(catalog, b, comparable, condition.names)
+    first, second = (choose(catalog, side, keys, condition.names) for side in (a, b))
+    left_out = (0, 0)
     if paired:
-        return _paired(*chosen)
-    known = all(side.known("swap") == side.machines for side in chosen)
-    return Sides(*chosen) if known else Sides(chosen[0].without_swap(), chosen[1].without_swap())
+        first, second, left_out = _paired(first, second)
+    elif any(side.known("swap") < side.machines for side in (first, second)):
+        first, second = first.without_swap(), second.without_swap()
+    match = match_of_sides(first, second)
+    comparable = comparable_keys(keys, match)
+    return Sides(Chosen(first.rows, comparable), Chosen(second.rows, comparable), match, left_out)
 
 
 def diff_of(source: Source, sides: Sides, condition: Condition) -> pd.DataFrame:
@@ -62,6 +67,8 @@ def diff_of(source: Source, sides: Sides, condition: Condition) -> pd.DataFrame:
     Columns: the keys, key_known, hosts_a and hosts_b, then mem_bytes, swap_bytes, swap_cache_bytes and total_bytes each
     as `_a`, `_b` and `_delta`, and per_host_bytes_delta: the change of the total divided by the hosts of each side.
     """
+    if COMMON_STACK in sides.a.keys:
+        source = with_common_stacks(source, sides.a, sides.b)
     owners = [*(key.name for key in sides.a.keys), KEY_KNOWN]
     a, b = (answer(source, "report", side, condition) for side in (sides.a, sides.b))
     known = {name: not (a[name].isna().all() or b[name].isna().all()) for name in AMOUNTS}
@@ -96,11 +103,11 @@ def pairing_notes(sides: Sides) -> list[Note]:
     return []
 
 
-def _paired(a: Chosen, b: Chosen) -> Sides:
+def _paired(a: Chosen, b: Chosen) -> tuple[Chosen, Chosen, tuple[int, int]]:
     machines = set(a.rows["machine"]), set(b.rows["machine"])
     both = machines[0] & machines[1]
     if not both:
         raise SpoTraceError("no host has snapshots on both sides", hint="compare all hosts, not each with itself")
     a, b = a.of_machines(both), b.of_machines(both)
     unknown = a.unknown_swap() | b.unknown_swap()
-    return Sides(a.without_swap(unknown), b.without_swap(unknown), (len(machines[0] - both), len(machines[1] - both)))
+    return a.without_swap(unknown), b.without_swap(unknown), (len(machines[0] - both), len(machines[1] - both))

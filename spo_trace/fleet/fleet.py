@@ -133,7 +133,8 @@ class Fleet:
         `a`, `b`: what each side has, such as ["kernel=6.12*"] or ["time=2026-11-29"]; `only`: what both have. Columns:
         the keys and key_known, hosts_a and hosts_b, mem_bytes, swap_bytes, swap_cache_bytes and total_bytes each as
         `_a`, `_b` and `_delta`, and per_host_bytes_delta, the change of the total on the mean host. `paired`: each host
-        only against itself. Swap is missing unless both sides know it. Of different kernels, `stack` becomes `symbols`.
+        only against itself. Swap is missing unless both sides know it. Stacks are matched as by `spo.diff`: unless both
+        sides have the same kernels, `symbols` or `common` replaces `stack`.
         """
         return Table(self._asked(lambda: diff_of(self._source, *self.sides(a, b, by, where, only, paired=paired))))
 

@@ -7,16 +7,14 @@ from typing import NamedTuple
 
 from spo_trace.analysis.arguments import names_of
 from spo_trace.analysis.keys import key_of, suggest
+from spo_trace.analysis.stack_match import STACK_COLUMNS, Match
 from spo_trace.errors import Argument, UsageError
 from spo_trace.fleet.selection import FIELDS, LABEL
 from spo_trace.fleet.tables import CUBE_KEYS
 
-__all__ = ["COMMON", "FRAMES", "FleetKey", "Home", "fleet_key", "fleet_keys", "record_key"]
+__all__ = ["COMMON", "COMMON_STACK", "FRAMES", "FleetKey", "Home", "fleet_key", "fleet_keys", "record_key"]
 
-# Keys whose values are frames; in the tables they are hashes.
-FRAMES = ("stack", "symbols")
-
-_OF_STACK = (*FRAMES, "caller", "callsite", "module", "category")
+_OF_STACK = ("stack", "symbols", "caller", "callsite", "module", "category")
 
 COMMON = (*_OF_STACK, *CUBE_KEYS, *FIELDS)
 
@@ -40,6 +38,13 @@ class FleetKey(NamedTuple):
     def of_record(self) -> bool:
         """Return whether a condition can use it."""
         return self.home is not Home.CHOSEN
+
+
+# What the stacks of two kernels have in common. It depends on the kernels, so that only a difference has it.
+COMMON_STACK = FleetKey(STACK_COLUMNS[Match.COMMON], Home.STACKS, "string")
+
+# Keys whose values are frames; in the tables they are hashes.
+FRAMES = tuple(STACK_COLUMNS.values())
 
 
 def fleet_key(name: str) -> FleetKey:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The stacks of a fleet with what their frames mean, which is derived at each reading."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
 
 from spo_trace.analysis.stack_keys import NO_STACK
+from spo_trace.analysis.stack_match import STACK_COLUMNS, Match, common_stack
 from spo_trace.fleet.catalog import Catalog
 from spo_trace.fleet.reading import rows_of
 from spo_trace.fleet.root import Root
@@ -40,6 +41,13 @@ class Stacks:
         """Return the frames for a column of hashes as text, as a condition compares them."""
         texts = [join_frames(self.frames[one]) if one in self.frames else None for one in hashes]
         return pd.Series(texts, index=hashes.index, dtype="string")
+
+    def with_common(self, shared: Set[str]) -> "Stacks":
+        """Return the stacks with the column `common`: the key that depends on the functions that two kernels share."""
+        keys = [common_stack(self.frames[id], shared) for id in self.table["id"].to_pylist()]
+        hashes = [hash_texts(key) for key in keys]
+        table = self.table.append_column(STACK_COLUMNS[Match.COMMON], pa.array(hashes, pa.string()))
+        return Stacks(table, {**self.frames, **dict(zip(hashes, keys, strict=True))})
 
 
 def read_stacks(root: Root, catalog: Catalog) -> Stacks:

@@ -139,6 +139,20 @@ def test_diff(place: Path) -> None:
     assert json.loads(run.stdout)[0]["total_bytes_a"] == 3 * 4096
 
 
+def test_a_diff_by_stack_says_by_what_it_was_matched(place: Path) -> None:
+    two_days(place)
+    sides = ("--from", "kernel=7.1", "--to", "kernel=7.2")
+    run = in_process("fleet", "diff", "f", *sides, "--by", "stack", "-f", "json", cwd=place)
+    assert b"have a stack that is in both, matched by the innermost functions that both kernels have" in run.stderr
+    rows = json.loads(run.stdout)
+    both = [row for row in rows if row["total_bytes_a"] and row["total_bytes_b"]]
+    pages = sum(row[f"total_bytes_{side}"] for row in both for side in "ab") // 4096
+    assert f"100.0% of the pages ({pages} of {pages})".encode() in run.stderr
+    assert {"common", "key_known"} <= set(rows[0])
+    run = in_process("fleet", "diff", "f", "--from", "host=web1", "--to", "host=web2", "--by", "stack", cwd=place)
+    assert b"matched by frames with offsets" in run.stderr
+
+
 def test_a_gate_needs_the_same_hosts(place: Path) -> None:
     two_days(place)
     sides = ("--from", "host=web1", "--to", "host=web*")

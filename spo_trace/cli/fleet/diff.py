@@ -48,13 +48,15 @@ def command(
         spo-trace fleet diff fleet --from label.ring=old --to label.ring=canary --by stack --top 5
 
     Of each host, the last snapshot on each side counts. The largest growth per host comes first. If the two sides have
-    different hosts, their sums cannot be compared, but the change per host can. If they have different kernels, stacks
-    are compared by function names.
+    different hosts, their sums cannot be compared, but the change per host can. Stacks are matched as by diff --match
+    auto, and a note says by what, and how many pages have a stack that is on both sides.
     """
     to = document.target()
     limit = growth_limit(fail_above)
     if not side_a or not side_b:
         raise UsageError("diff compares two sides", hint="for example: --from kernel=6.12* --to kernel=7.2*")
+    from spo_trace.analysis.diff_notes import matched_notes
+    from spo_trace.analysis.stack_match import Match
     from spo_trace.fleet.diff import pairing_notes
     from spo_trace.fleet.fleet import DEFAULT_KEY, fleet_question
     from spo_trace.fleet.notes import chosen_notes
@@ -70,6 +72,7 @@ def command(
     notes = [*no_match_notes(parsed, found=len(table) > 0), *pairing_notes(sides)]
     for title, side in (("A: ", sides.a), ("B: ", sides.b)):
         notes += chosen_notes(side, Selection(), title)
+    notes += matched_notes(table, sides.a, sides.b, same_kernel=sides.match is Match.EXACT)
     shown = table if to.for_programs else table[[name for name in table if not _is_side(str(name))]]
     show(shown, to, notes, top=top, changed=table["per_host_bytes_delta"] != 0)
     if limit is not None:

@@ -81,5 +81,5 @@ def test_the_note_tells_how_many_pages_matched_by_what(
     tmp_path: Path, uname: bytes, match: str, stack: tuple[bytes, ...], warning: bool, text: str
 ) -> None:
     both = pair(tmp_path, page(), page(stack=stack), uname=uname)
-    (note,) = matched_notes(diff(*both, "stack", match=match), *both, relate(*both))
+    (note,) = matched_notes(diff(*both, "stack", match=match), *both, same_kernel=relate(*both).same_kernel)
     assert note == (NoteCode.STACKS_MATCHED, text, warning)
