@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.analysis.notes import Note, NoteCode
 from spo_trace.cli.errors import fail, guarded
+from spo_trace.cli.growth_limit import FailAbove, growth_limit
 from spo_trace.cli.inputs import open_snapshot
 from spo_trace.cli.option_groups import DocumentOptions, QuestionOptions, grouped
 from spo_trace.cli.options import Html, PageSize, SourceA, SourceB, option
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from spo_trace.analysis.diff import Relation
     from spo_trace.snapshots.reader import Snapshot
 
-__all__ = ["FailAbove", "command", "growth_limit"]
-
+__all__ = ["command"]
 
 Sort = Annotated[
     str,
@@ -33,12 +33,6 @@ Sort = Annotated[
         default=True,
     ),
 ]
-FailAbove = Annotated[
-    str | None,
-    option("--fail-above", shows="SIZE", help="Exit with 3 if any row grew by more than SIZE, such as 1GiB."),
-]
-
-
 MatchBy = Annotated[
     str,
     option(
@@ -178,14 +172,3 @@ def _check_order(relation: "Relation", a: str, b: str, *, gate: bool) -> None:
     if gate:
         raise UsageError(f"{text}: --fail-above would miss growth", hint=f"name the earlier snapshot first: {b} {a}")
     warn(f"{text}; name the earlier snapshot first: spo-trace diff {b} {a}")
-
-
-def growth_limit(text: str | None) -> int | None:
-    """Return the bytes of --fail-above, None without it; raise UsageError for what is no size."""
-    from spo_trace.reporters.format import parse_size
-
-    try:
-        return None if text is None else parse_size(text)
-    except ValueError as error:
-        hint = "a size such as 4096, 512K, 64Mi, 64MiB or 1.5G; K, M, G … are of 1024 each"
-        raise UsageError(f"--fail-above: {error}", hint=hint) from error

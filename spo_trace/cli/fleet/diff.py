@@ -3,9 +3,9 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from spo_trace.cli.diff import FailAbove, growth_limit
 from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.fleet.options import FleetBy, FleetRoot, Only, Strict, opened_fleet
+from spo_trace.cli.growth_limit import FailAbove, growth_limit
 from spo_trace.cli.option_groups import DocumentOptions, grouped
 from spo_trace.cli.options import Top, Where, condition_of, flag, keys_of, option
 from spo_trace.cli.tables import most_grown, no_match_notes, show
