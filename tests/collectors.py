@@ -43,12 +43,14 @@ _START = "import sys; sys.path.append(sys.argv[1]); from spo_trace.collector.mai
 PYTHON = (sys.executable, "-I", "-S", "-c", _START, str(SOURCES.parents[1]))
 
 
-def compile_collector(output: Path, *options: str, fake_kernel: bool = False, zlib: bool = True) -> tuple[str, ...]:
+def compile_collector(
+    output: Path, *options: str, fake_kernel: bool = False, zlib: bool = True, compiler: str = "cc"
+) -> tuple[str, ...]:
     """Compile the collector with additional `options`, and return the command that runs it.
 
     `fake_kernel`: page_owner is read as from debugfs (unit/native/kernel_file.c).
     """
-    command = ["cc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", str(output)]
+    command = [compiler, "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", str(output)]
     command += [*options, *map(str, sorted((SOURCES / "collect").glob("*.c"))), str(SOURCES / "strings.c")]
     if fake_kernel:
         command += [f"-Wl,--wrap={name}" for name in _WRAPPED] + [str(FAKE_KERNEL)]

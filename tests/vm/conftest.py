@@ -12,8 +12,8 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.vm import kernels
 from tests.vm.qemu import accelerator
 
-# With the number of NUMA nodes in test_meaning.py.
-_KERNEL = re.compile(r"\[(\d+\.\d+-[a-z]+(?:-full)?(?:-\dn)?)")
+# With the number of NUMA nodes in test_meaning.py, and the page size in test_arm64.py.
+_KERNEL = re.compile(r"\[(\d+\.\d+-(?:arm64-\d+k|[a-z]+(?:-full)?(?:-\dn)?))")
 # In this file, each test without a kernel as its parameter has its own guest.
 _GUEST_EACH = "test_trace.py"
 # The longest ones, so that none of them runs alone at the end; the others follow in their usual order.
@@ -23,6 +23,7 @@ _LONGEST = (
     "test_trace.py 6.12-stock",
     "test_trace.py 6.1-stock",
     "test_sudo.py",
+    "test_arm64.py",
     "test_memory.py",
     "test_torture.py",
     "test_crash.py",

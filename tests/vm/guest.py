@@ -19,7 +19,7 @@ from tests.vm.monitor import Monitor
 from tests.vm.qemu import DIES_WITH_PARENT, Machine, accelerator, command, monitor_on
 from tests.vm.turn import turn
 
-__all__ = ["GuestError", "Outcome", "run"]
+__all__ = ["GuestError", "Outcome", "follow", "outcome", "run"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 VM = Path("tests/vm")
@@ -74,10 +74,15 @@ def run(
         start = time.monotonic()
         whole = _boot(machine, out, time_limit, echo)
         seconds = time.monotonic() - start
+    return outcome(out, seconds, None if whole else time_limit)
+
+
+def outcome(out: Path, seconds: float, exceeded: float | None) -> Outcome:
+    """Return the result of a guest that is off; raise GuestError if it failed, or `exceeded` its limit of seconds."""
     log = out / "job.log"
     text = log.read_text("utf-8", "backslashreplace") if log.exists() else ""
-    if not whole:
-        raise GuestError(f"the guest was not done after {time_limit:g} s\n{_end_of_console(out)}")
+    if exceeded is not None:
+        raise GuestError(f"the guest was not done after {exceeded:g} s\n{_end_of_console(out)}")
     status = (out / "status").read_text().strip() if (out / "status").exists() else "none: the guest died"
     if status != "0":
         raise GuestError(f"the job's exit status: {status}\n{text[-2000:]}\n--- console\n{_end_of_console(out)}")
@@ -118,22 +123,27 @@ def _boot(machine: Machine, out: Path, time_limit: float, echo: IO[bytes] | None
         fds.append(monitor.theirs.fileno())
         arguments = [*command(machine, out, fds[:-1], accelerator(machine.kernel)), *monitor_on(fds[-1])]
         console = stack.enter_context((out / "console.log").open("wb"))
-        process = subprocess.Popen(
-            [*DIES_WITH_PARENT, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=fds,
-        )
-        try:
-            return _follow(process, [console, monitor, *([echo] if echo else [])], time.monotonic() + time_limit)
-        finally:
-            process.kill()
-            process.wait()
+        return follow(arguments, fds, [console, monitor, *([echo] if echo else [])], time_limit)
+
+
+def follow(arguments: Sequence[str], fds: Sequence[int], sinks: Sequence[IO[bytes] | Monitor], limit: float) -> bool:
+    """Run QEMU with open files, copy its console to `sinks`, and return whether it ended within `limit` seconds."""
+    process = subprocess.Popen(
+        [*DIES_WITH_PARENT, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=fds,
+    )
+    try:
+        return _copy(process, sinks, time.monotonic() + limit)
+    finally:
+        process.kill()
+        process.wait()
 
 
 # Copies the console until QEMU closes it (True) or the deadline has passed (False).
-def _follow(process: subprocess.Popen[bytes], sinks: Sequence[IO[bytes] | Monitor], deadline: float) -> bool:
+def _copy(process: subprocess.Popen[bytes], sinks: Sequence[IO[bytes] | Monitor], deadline: float) -> bool:
     assert process.stdout is not None
     with process.stdout as pipe, selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)

@@ -4,7 +4,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["KernelMissing", "cache_directory", "directories", "find", "module_of"]
+__all__ = ["KernelMissing", "cache_directory", "directories", "find", "find_arm64", "module_of"]
 
 
 class KernelMissing(LookupError):
@@ -25,14 +25,21 @@ def directories() -> list[Path]:
 
 def find(name: str) -> Path:
     """Return the bzImage of the kernel `name` (7.2-spo, 6.12-stock …) or raise KernelMissing."""
-    for directory in directories():
-        path = directory / f"bzImage-{name}"
-        if path.is_file():
-            return path.resolve()
-    looked = ", ".join(map(str, directories()))
     version, _, flavour = name.partition("-")
-    hint = f"set SPO_TRACE_KERNELS, or build it: VERSION={version} tests/vm/kernel/build.sh {flavour}"
-    raise KernelMissing(f"no bzImage-{name} in {looked}: {hint}")
+    build = f"VERSION={version} tests/vm/kernel/build.sh {flavour}"
+    return _find(f"bzImage-{name}", f"set SPO_TRACE_KERNELS, or build it: {build}")
+
+
+def find_arm64(name: str) -> Path:
+    """Return the compressed Image of the kernel `name` (7.2-arm64-64k …) or raise KernelMissing."""
+    return _find(f"Image-{name}.gz", "set SPO_TRACE_KERNELS, or build it: tests/vm/arm64/README.md")
+
+
+def _find(file: str, hint: str) -> Path:
+    for directory in directories():
+        if (directory / file).is_file():
+            return (directory / file).resolve()
+    raise KernelMissing(f"no {file} in {', '.join(map(str, directories()))}: {hint}")
 
 
 def module_of(kernel: Path) -> Path | None:

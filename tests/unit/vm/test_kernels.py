@@ -53,3 +53,15 @@ def test_the_message_on_a_missing_kernel_lists_the_searched_directories(
         f"no bzImage-7.2-spo in /nowhere, {cache}: "
         "set SPO_TRACE_KERNELS, or build it: VERSION=7.2 tests/vm/kernel/build.sh spo"
     )
+
+
+def test_kernels_of_arm64_have_another_name_and_hint(cache: Path) -> None:
+    with pytest.raises(kernels.KernelMissing) as caught:
+        kernels.find_arm64("7.2-arm64-4k")
+    assert str(caught.value) == (
+        f"no Image-7.2-arm64-4k.gz in {cache}: set SPO_TRACE_KERNELS, or build it: tests/vm/arm64/README.md"
+    )
+
+    cache.mkdir(parents=True)
+    (cache / "Image-7.2-arm64-4k.gz").touch()
+    assert kernels.find_arm64("7.2-arm64-4k") == cache / "Image-7.2-arm64-4k.gz"

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs of one job in an arm64 guest with busybox, emulated on any host."""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from tests.collectors import compile_collector
+from tests.vm.guest import TIME_LIMIT, Outcome, follow, outcome
+from tests.vm.turn import turn
+
+__all__ = ["COMPILER", "QEMU", "ToolMissing", "check_tools", "command", "run", "write_initrd"]
+
+QEMU = "qemu-system-aarch64"
+COMPILER = "aarch64-linux-gnu-gcc"
+# Debian's package of each tool that a guest needs.
+TOOLS = {QEMU: "qemu-system-arm", COMPILER: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross", "debugfs": "e2fsprogs"}
+HERE = Path(__file__).parent
+SWAP_MIB, RESULTS_MIB = 1024, 256
+
+
+class ToolMissing(LookupError):
+    """A program or busybox is missing; the message says how to get it."""
+
+
+def check_tools() -> None:
+    """Raise ToolMissing if this machine lacks a program that builds or runs the guest."""
+    missing = {tool: package for tool, package in TOOLS.items() if not _which(tool)}
+    if missing:
+        raise ToolMissing(f"missing: {', '.join(missing)}: apt-get install {' '.join(missing.values())}")
+
+
+def run(kernel: Path, cmdline: str, job: Path, out: Path, *, memory_mib: int) -> Outcome:
+    """Boot `kernel`, run the shell script `job` in it as root, and return when the guest is off.
+
+    The job has the helpers of lib.sh in /lib.sh, and `out` as $OUT; /dev/vda is a disk for swap. Raise ToolMissing if
+    the guest can't be built here, and GuestError if the job failed.
+    """
+    check_tools()
+    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        initrd = write_initrd(job, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        swap, results = disks = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(2)]
+        swap.truncate(SWAP_MIB << 20)
+        results.truncate(RESULTS_MIB << 20)
+        _on(results, _tool("mke2fs"), "-q", "-F", "-t", "ext2")
+        fds = [disk.fileno() for disk in disks]
+        with turn(alone=False), (out / "console.log").open("wb") as console:
+            start = time.monotonic()
+            ended = follow(command(kernel, initrd, cmdline, out, fds, memory_mib), fds, [console], TIME_LIMIT)
+            seconds = time.monotonic() - start
+        if not (out / "status").exists():
+            _on(results, _tool("debugfs"), "-R", "rdump / .", cwd=out)
+    return outcome(out, seconds, None if ended else TIME_LIMIT)
+
+
+def write_initrd(job: Path, directory: Path) -> Path:
+    """Write the initrd with a job and the collector for arm64, and return its path."""
+    collector, initrd = directory / "spo-collect", directory / "initrd.gz"
+    compile_collector(collector, "-O2", "-static", zlib=False, compiler=COMPILER)
+    done = subprocess.run([HERE / "initrd.sh", collector, job, initrd], stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise ToolMissing(done.stderr.strip().removeprefix("error: "))
+    return initrd
+
+
+def command(kernel: Path, initrd: Path, cmdline: str, share: Path, disk_fds: list[int], memory_mib: int) -> list[str]:
+    """Return the command that boots `kernel` with the `share` for results, and files as the disks vda, vdb …"""
+    words = [QEMU, "-M", "virt,gic-version=3", "-accel", "tcg,thread=multi", "-cpu", "max,pauth-impdef=on"]
+    words += ["-smp", "1", "-m", str(memory_mib), "-display", "none", "-serial", "stdio", "-monitor", "none"]
+    words += ["-no-reboot", "-nic", "none", "-kernel", str(kernel), "-initrd", str(initrd)]
+    # The kernel numbers the disks of virtio-mmio from the last to the first. cache=unsafe: else each write to the
+    # results would wait for the host's disk.
+    for number, fd in reversed(list(enumerate(disk_fds))):
+        words += ["-drive", f"file=/proc/self/fd/{fd},format=raw,cache=unsafe,if=none,id=d{number}"]
+        words += ["-device", f"virtio-blk-device,drive=d{number}"]
+    # QEMU unescapes a doubled comma.
+    path = str(share).replace(",", ",,")
+    words += ["-fsdev", f"local,id=out,path={path},security_model=none,multidevs=remap"]
+    words += ["-device", "virtio-9p-device,fsdev=out,mount_tag=out"]
+    return [*words, "-append", f"console=ttyAMA0 panic=-1 quiet rdinit=/init {cmdline}"]
+
+
+# Some users' PATH lacks the directories of the tools for file systems.
+def _which(tool: str) -> str | None:
+    return shutil.which(tool) or shutil.which(tool, path="/usr/sbin:/sbin")
+
+
+def _tool(tool: str) -> str:
+    return _which(tool) or tool
+
+
+def _on(disk: IO[bytes], *words: str, cwd: Path | None = None) -> None:
+    command = [*words, f"/proc/self/fd/{disk.fileno()}"]
+    subprocess.run(command, pass_fds=[disk.fileno()], cwd=cwd, check=True, capture_output=True)
