@@ -46,7 +46,8 @@ def page_size(machine: Guest) -> int:
 def by_comm(snap: Snapshot) -> dict[str, tuple[int, int]]:
     """Return each comm's bytes in memory and in swap."""
     table = spo.attribute(snap, by=["comm"])
-    return {row.comm: (int(row.mem_bytes), int(row.swap_bytes)) for row in table.itertuples()}
+    rows = table[["comm", "mem_bytes", "swap_bytes"]].to_numpy().tolist()
+    return {str(comm): (int(mem), int(swap)) for comm, mem, swap in rows}
 
 
 def summed(page_owner: bytes, swap_page_owner: bytes, size: int) -> dict[str, tuple[int, int]]:
