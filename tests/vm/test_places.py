@@ -39,6 +39,8 @@ cat /proc/pagetypeinfo > "$OUT/before"
 "$VM/../../spo_trace/native/spo-collect" /run/one || exit 1
 cat /proc/pagetypeinfo > "$OUT/after"
 cp -r /run/one "$OUT"
+# Python needs more memory than is left.
+rm -r /run/filled/* /run/one
 spo-trace snapshot -o "$OUT/memory.spo" || exit 1
 cat /sys/devices/system/memory/block_size_bytes > "$OUT/block_size" || true
 """
