@@ -59,7 +59,8 @@ def command(machine: Machine, share: Path, disk_fds: Sequence[int], acceleration
     return [
         QEMU,
         *(*accel, "-cpu", cpu),
-        *("-smp", str(machine.processors), *_memory(machine)),
+        # A socket for each processor, so that processors can be of different NUMA nodes.
+        *("-smp", f"{machine.processors},sockets={machine.processors}", *_memory(machine)),
         *_BARE,
         *_virtfs("rootfs", Path("/"), ",readonly=on"),
         *_virtfs("out", share),

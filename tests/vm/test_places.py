@@ -13,11 +13,11 @@ from tests.vm.support import boot
 pytestmark = pytest.mark.vm
 
 # Unmovable pages in movable pageblocks: memory is filled with a tmpfs; from each pageblock, a part is freed; then many
-# threads start, whose kernel stacks and page tables go there.
+# pipes are filled. Their pages are unmovable, and more than unmovable pageblocks have free.
 JOB = r"""
 mkdir /run/filled && mount -t tmpfs -o size=90% filled /run/filled
 python3 - <<'HELD' &
-import pathlib, threading, time
+import os, pathlib, resource, time
 def free():
     return int(pathlib.Path("/proc/meminfo").read_text().split()[4])
 number = 0
@@ -26,9 +26,11 @@ while free() > 24 << 10:
     number += 1
 for one in range(0, number, 8):
     pathlib.Path(f"/run/filled/{one}").unlink()
-threading.stack_size(64 << 10)
-for _ in range(900):
-    threading.Thread(target=time.sleep, args=(100000,), daemon=True).start()
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+pipes = [os.pipe() for _ in range(800)]
+for _, end in pipes:
+    os.set_blocking(end, False)
+    os.write(end, bytes(64 << 10))
 pathlib.Path("/run/held").touch()
 time.sleep(100000)
 HELD

@@ -28,7 +28,7 @@ def test_size_kernel_and_command_line_are_passed_on() -> None:
 
     assert after(words, "-kernel") == ["/k/bzImage"]
     assert after(words, "-m") == ["700"]
-    assert after(words, "-smp") == ["1"]
+    assert after(words, "-smp") == ["1,sockets=1"]
     (append,) = after(words, "-append")
     assert append.endswith(f" init={qemu.INIT} page_owner=on,swap")
     assert os.access(qemu.INIT, os.X_OK)
