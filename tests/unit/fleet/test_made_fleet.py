@@ -86,7 +86,8 @@ def test_times_are_sides_too(fleet: Fleet) -> None:
 def test_stacks_of_two_kernels_are_compared_by_common_functions(fleet: Fleet) -> None:
     found = fleet.diff([f"kernel={KERNELS[0]}"], [f"kernel={KERNELS[1]}"], "stack")
     assert found.columns[0] == "common"
-    assert found["common"].iloc[0] == (MACHINES.regression, "worker_thread")
+    # The key lacks worker_thread, where every kernel thread of a workqueue enters.
+    assert found["common"].iloc[0] == (MACHINES.regression,)
     assert (found["hosts_a"] > 0).all()
     same = fleet.diff(["label.role=web"], ["label.role=db"], "stack")
     assert same.columns[0] == "stack"

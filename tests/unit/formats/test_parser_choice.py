@@ -106,9 +106,10 @@ def test_a_library_that_can_not_be_loaded_is_logged_once(
         assert library.load() is None
     finally:
         library.load.cache_clear()
-    assert [record.getMessage() for record in caplog.records] == [
-        "the compiled scanner is missing: large texts take ten times as long; reinstall with a C compiler available"
-    ]
+    (record,) = caplog.records
+    # A missing one is usual without a C compiler; one that is damaged or of another system is a fault.
+    level, start = (logging.INFO, "is missing: ") if content is None else (logging.WARNING, f"does not fit ({path}: ")
+    assert (record.levelno, record.getMessage().partition("the compiled scanner ")[2][: len(start)]) == (level, start)
 
 
 def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
