@@ -46,7 +46,7 @@ build() {
     local suite=$1 tree=$trees/.$1.new uri
     uri=$(mirror)
     [ -n "$uri" ] || fail "this machine's apt has no Debian mirror"
-    rm -rf "$tree"
+    rm -rf --one-file-system "$tree"
     mkdir "$tree"
     echo "Unpacking Debian $suite into $trees/$suite"
     # A mirror may be some weeks old, so that sid's signature has expired.
@@ -70,7 +70,7 @@ install_dependencies() {
         --python-version "$version" --dest "$tree/tmp/wheels" --requirement "$tree/tmp/requirements"
     inside "$tree" /usr/bin/python3 -m venv /opt/spo-trace
     inside "$tree" /opt/spo-trace/bin/pip install --quiet --no-index --find-links /tmp/wheels --requirement /tmp/requirements
-    rm -r "$tree/tmp/wheels" "$tree/tmp/requirements"
+    rm -r --one-file-system "$tree/tmp/wheels" "$tree/tmp/requirements"
     site=$tree/opt/spo-trace/lib/python$version/site-packages
     echo /usr/src/spo-trace > "$site/spo-trace.pth"
     printf '#!/opt/spo-trace/bin/python\nfrom spo_trace.cli import main\nmain()\n' > "$tree/opt/spo-trace/bin/spo-trace"
