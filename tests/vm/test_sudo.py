@@ -55,6 +55,8 @@ def endless(step: str) -> str | None:
     words = shlex.split(step)
     if words[2] == "trace":
         return "grep -q '^Attached' log"
+    if "--listen" in words:
+        return "grep -q '^Serving' log"
     if words[2] != "watch" or "--count" in words:
         return None
     if "--record" in words:

@@ -27,6 +27,12 @@ Defaults secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 root ALL=(ALL:ALL) ALL
 alice ALL=(ALL:ALL) NOPASSWD: ALL
 SUDOERS
+# The textfile collector's directory, where spo-trace metrics writes.
+mount -t tmpfs tmpfs /var/lib
+install -d /var/lib/prometheus/node-exporter
+# lo, where it serves them: SIOCSIFFLAGS, IFF_UP and IFF_RUNNING.
+python3 -c 'import fcntl, socket, struct
+fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, struct.pack("16sh14x", b"lo", 0x41))'
 hostname guest
 { echo '127.0.0.1 localhost guest'; } | over hosts 644
 mkdir -p /run/home
