@@ -9,7 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -99,11 +99,9 @@ def until(is_true: Callable[[], bool], why: Callable[[], str]) -> None:
     """Wait until something is true of a program that may not answer yet; fail with the text of `why` if it never is."""
     end = monotonic() + _SECONDS
     while True:
-        try:
+        with suppress(OSError):
             if is_true():
                 return
-        except OSError:
-            pass
         assert monotonic() < end, why()
         sleep(0.2)
 

@@ -30,9 +30,9 @@ _SWAP = "Swap, in bytes; absent where its owners are unknown"
 _LEAST = "Lower bound of swap with unknown owners, in bytes; the same swap may be counted for several owners"
 
 
-def metric_columns() -> list[str]:
-    """Return the columns of pages that the metrics are made of."""
-    return sorted({column for question in _questions() for column in record_columns(question, "pages")})
+def metric_columns(table: str = "pages") -> list[str]:
+    """Return the columns of `table` (`pages` or `swap`) that the metrics are made of."""
+    return sorted({column for question in _questions() for column in record_columns(question, table)})
 
 
 def snapshot_metrics(snap: Snapshot, top: int) -> list[Metric]:
@@ -42,10 +42,7 @@ def snapshot_metrics(snap: Snapshot, top: int) -> list[Metric]:
     unknown, and one series for the rest. The sums are those of `attribute`. An unknown amount has no sample.
     Raise SpoTraceError if the snapshot has no owners.
     """
-    columns = {
-        table: sorted({name for one in _questions() for name in record_columns(one, table)}) for table in _tables(snap)
-    }
-    held = in_memory(snap, columns)
+    held = in_memory(snap, {table: metric_columns(table) for table in _tables(snap)})
     found = [*_totals(held)]
     for key in METRIC_KEYS:
         if has_key(held, key):

@@ -32,6 +32,9 @@ __all__ = ["DEFAULT_KEY", "Fleet", "fleet_question"]
 
 DEFAULT_KEY = "caller"
 
+# The properties of a fleet that hold what was read from its files.
+_READ = ("catalog", "_stacks", "_source")
+
 
 def fleet_question(by: str | Iterable[str], where: str | None) -> tuple[list[FleetKey], Condition]:
     """Return the keys and the condition of a question; raise UsageError if one of them is wrong."""
@@ -90,8 +93,7 @@ class Fleet:
         Raise SpoTraceError for an aggregate, and if ROOT can't be written.
         """
         outcome = self._adder.add(snap, Given(host, None if time is None else parse_time(time, "time"), labels))
-        for name in ("catalog", "_stacks", "_source"):
-            self.__dict__.pop(name, None)
+        self._forget(*_READ)
         return outcome
 
     def report(
@@ -186,7 +188,7 @@ class Fleet:
     def compact(self, keep_days: int | None = None) -> Compacted:
         """Merge the files of each day that is over, and remove unused files; `keep_days`: drop older snapshots."""
         done = compact(self._root, number_of(keep_days, "keep_days", least=1))
-        self._forget()
+        self._forget(*_READ, "_adder")
         return done
 
     def sql(self, text: str) -> Table:
@@ -207,9 +209,9 @@ class Fleet:
         try:
             return ask()
         except Vanished:
-            self._forget()
+            self._forget(*_READ, "_adder")
             return ask()
 
-    def _forget(self) -> None:
-        for name in ("catalog", "_stacks", "_source", "_adder"):
+    def _forget(self, *names: str) -> None:
+        for name in names:
             self.__dict__.pop(name, None)

@@ -16,8 +16,7 @@ _TIME = pa.timestamp("us", "UTC")
 # A row for each snapshot. Names are escaped as in a snapshot. `host`: as given, else `reported_host`. `mem_known`,
 # `swap_known`, `swap_cache_known`: whether the owners are known. `unknown_in_pages`, `unknown_in_swap`: the columns of
 # the cube that the kernel prints for none of these records. `swap_unowned`: bytes of used swap without an owner, null
-# if even that is unknown. Amounts
-# of the machine are in bytes.
+# if even that is unknown. Amounts of the machine are in bytes.
 SNAPSHOTS = pa.schema(
     [
         pa.field("id", pa.string(), False),

@@ -26,8 +26,7 @@ def functions_in(stacks: Iterable[Sequence[str]]) -> frozenset[str]:
 
 
 def common_key(frames: Sequence[str], common: Set[str]) -> tuple[str, ...]:
-    """
-    Return the innermost KEY_FUNCTIONS functions of a stack that are `common` to two kernels. Innermost frame first.
+    """Return the innermost KEY_FUNCTIONS functions of a stack that two kernels have in `common`, innermost first.
 
     >>> frames = ["get_page_from_freelist+0x8a0/0x923", "new_helper+0x1/0x2", "pte_alloc_one+0x16/0x2d"]
     >>> common_key(frames, {"get_page_from_freelist", "pte_alloc_one"})
