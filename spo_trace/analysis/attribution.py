@@ -3,11 +3,13 @@
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from spo_trace.analysis.computed import with_computed
 from spo_trace.analysis.counted_apart import apart_amounts, is_counted_apart
-from spo_trace.analysis.keys import SITE, Absent, key_of, owner_columns
+from spo_trace.analysis.group_sums import GroupSums
+from spo_trace.analysis.keys import SITE, Absent, is_key, key_of, owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, evidence, keys_known, unknown_amounts, unknown_keys
 from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.places import Places
@@ -95,7 +97,7 @@ def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None
         )
     cache = SwapCache(snap)
     parts = [_sums_of(snap, table, question, derived, cache) for table in known.values()]
-    sums = _sum_pages(pd.concat(parts, ignore_index=True), owners)
+    sums = _summed(parts, owners)
     for name in AMOUNT_OF.values():
         pages = sums[f"{name}_pages"]
         counts_all = snap.meta.aggregate is None or name != "mem"
@@ -116,22 +118,17 @@ def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, c
     needed = [*group_by, *(column for column, _ in derived.values())]
     places = Places(snap, [*keys, *condition.names] if table == "pages" else [])
     needed += [*size_columns(snap), *places.columns, *cache.columns] if table == "pages" else _COUNTED["swap"]
-    parts = []
+    summed = GroupSums([*group_by, *derived], _PAGES)
     for found in snap.dataframes(table, condition.columns(table, needed)):
         batch = with_computed(found, table, {*keys, *condition.names}, snap)
         rows = condition.keep(places.split(batch), table, snap)
-        counted = rows[group_by].copy()
-        for name, (column, group) in derived.items():
-            counted[name] = group(rows[column])
-        counted[_PAGES] = pd.NA
+        groups = rows[group_by].assign(**{name: group(rows[column]) for name, (column, group) in derived.items()})
         if table == "pages":
             sizes = base_pages_of(rows, snap)
-            counted["mem_pages"] = sizes
-            counted["swap_cache_pages"] = cache.pages(rows, sizes)
+            summed.add(groups, {"mem_pages": sizes, "swap_cache_pages": cache.pages(rows, sizes)})
         else:
-            counted["swap_pages"] = 1
-        parts.append(_joinable(_sum_pages(counted, [*group_by, *derived])))
-    sums = _sum_pages(pd.concat(parts, ignore_index=True), [*group_by, *derived]).rename(columns=_own(table, keys))
+            summed.add(groups, {"swap_pages": np.ones(len(rows), "int64")})
+    sums = summed.table().rename(columns=_own(table, keys))
     if keys or derived:
         # If the table has none of the keys, its sum is one row. Leave that out if no record matches.
         sums = sums[sums[_PAGES].notna().any(axis=1)]
@@ -163,17 +160,15 @@ def _groups(table: str, keys: list[str]) -> list[str]:
     return list(dict.fromkeys([*_own(table, keys), *through_stack]))
 
 
-# The sums of the pages for each combination of the keys, missing where all are; without keys, one row.
-def _sum_pages(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    pages = rows.astype(dict.fromkeys(_PAGES, "Int64"))
-    if not keys:
-        return pages[_PAGES].sum(min_count=1).to_frame().T.astype("Int64")
-    return pages.groupby(keys, observed=True, dropna=False, sort=False)[_PAGES].sum(min_count=1).reset_index()
-
-
-# Each batch has its own categories of names; plain text can be concatenated.
-def _joinable(sums: pd.DataFrame) -> pd.DataFrame:
-    return sums.astype({name: "string" for name in sums.columns if isinstance(sums[name].dtype, pd.CategoricalDtype)})
+# Only keys of the stack have the same value in several rows of one table.
+def _summed(parts: list[pd.DataFrame], owners: list[str]) -> pd.DataFrame:
+    with_rows = [part for part in parts if len(part)]
+    if len(with_rows) == 1 and not any(is_key(name) and key_of(name).of_stack for name in owners):
+        return with_rows[0].reset_index(drop=True)
+    summed = GroupSums(owners, _PAGES)
+    for part in parts:
+        summed.add(part, {name: part[name] for name in _PAGES})
+    return summed.table()
 
 
 def with_bytes(sums: pd.DataFrame, keys: list[str], snap: Snapshot) -> pd.DataFrame:
