@@ -92,6 +92,16 @@ void output_text(const char *name, const char *text);
 void output_commit(void);
 void output_discard(void);
 
+/* The size of a random name, with its end. */
+#define TEMPORARY_BYTES (sizeof(".spo-trace-.tmp") + 16)
+
+void random_name(char *name);
+
+/* tar.c: the archive */
+int tar_file(void);
+void tar_member(const char *name, int fd);
+void tar_end(void);
+
 /* gzip.c: large files, compressed while they are written */
 struct archive_file {
 	int fd;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The capture: a directory, which gets its name when it is complete, or a tar archive on standard
- * output. The files of an archive are kept in unnamed files until their size is known.
+ * output (tar.c).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +13,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "collect.h"
@@ -21,8 +20,6 @@
 /* More than a capture has, each with its .err. */
 #define MAX_NAMES 96
 #define NAME_BYTES 64
-#define BLOCK 512
-#define RECORD (20 * BLOCK)
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1
@@ -36,12 +33,12 @@ static struct {
 	int parent;
 	int directory;
 	struct owner owner;
-	uint64_t written;
 	int count;
 	char names[MAX_NAMES][NAME_BYTES];
 } out = { .parent = -1, .directory = -1 };
 
-static void random_name(char *name)
+/* `name`: of TEMPORARY_BYTES. */
+void random_name(char *name)
 {
 	static const char letters[] = "0123456789abcdefghijklmnopqrstuv";
 	uint8_t bytes[16];
@@ -165,31 +162,6 @@ void output_open(const char *target)
 	}
 }
 
-static int unnamed_file(void)
-{
-	static const char *const usual[] = { "/var/tmp", "/tmp" };
-	const char *chosen = getenv("TMPDIR");
-	char name[NAME_BYTES], path[PATH_BYTES];
-	int fd = -1;
-
-	for (int i = chosen ? -1 : 0; fd < 0 && i < 2; i++) {
-		const char *directory = i < 0 ? chosen : usual[i];
-
-		fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			break;
-		random_name(name);
-		if (!join_path(path, directory, name))
-			continue;
-		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			unlink(path);
-	}
-	if (fd < 0)
-		die("no temporary file: ", strerror(errno), "; name a directory in TMPDIR");
-	return fd;
-}
-
 int output_begin(const char *name)
 {
 	int fd;
@@ -199,7 +171,7 @@ int output_begin(const char *name)
 	memcpy(out.names[out.count], name, strlen(name) + 1);
 	if (!out.target) {
 		out.count++;
-		return unnamed_file();
+		return tar_file();
 	}
 	fd = openat(out.directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -208,76 +180,13 @@ int output_begin(const char *name)
 	return fd;
 }
 
-static void to_stdout(const void *bytes, size_t size)
-{
-	if (!write_all(STDOUT_FILENO, bytes, size))
-		die("the archive cannot be written: ", strerror(errno), "");
-	out.written += size;
-}
-
-/* Octal digits; a size of 8 GiB or more is written in binary, as GNU tar does. */
-static void tar_number(char *field, size_t width, uint64_t number)
-{
-	if (number >> (3 * (width - 1))) {
-		for (size_t i = width; i-- > 0; number >>= 8)
-			field[i] = (char)number;
-		field[0] = (char)0x80;
-		return;
-	}
-	field[width - 1] = 0;
-	for (size_t i = width - 1; i-- > 0; number >>= 3)
-		field[i] = '0' + (number & 7);
-}
-
-static void tar_header(const char *name, uint64_t size)
-{
-	char header[BLOCK] = "spo-trace-capture/";
-	unsigned int sum = 8 * ' ';
-
-	memcpy(header + strlen(header), name, strlen(name));
-	tar_number(header + 100, 8, 0600);
-	tar_number(header + 108, 8, 0);
-	tar_number(header + 116, 8, 0);
-	tar_number(header + 124, 12, size);
-	tar_number(header + 136, 12, time(NULL));
-	header[156] = '0';
-	memcpy(header + 257, "ustar\00000", 8);
-	for (int i = 0; i < BLOCK; i++)
-		sum += (uint8_t)header[i];
-	tar_number(header + 148, 7, sum);
-	header[155] = ' ';
-	to_stdout(header, BLOCK);
-}
-
-static void add_member(const char *name, int fd)
-{
-	static char buffer[16 * BLOCK];
-	uint64_t left = lseek(fd, 0, SEEK_END);
-	size_t padding = -left % BLOCK;
-
-	tar_header(name, left);
-	lseek(fd, 0, SEEK_SET);
-	while (left) {
-		ssize_t got = read(fd, buffer, left < sizeof(buffer) ? left : sizeof(buffer));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			die(name, ": a temporary file cannot be read: ", strerror(errno));
-		to_stdout(buffer, got);
-		left -= got;
-	}
-	memset(buffer, 0, padding);
-	to_stdout(buffer, padding);
-}
-
 /* Files are completed in the order in which they are begun. */
 void output_end(int fd, bool kept)
 {
 	const char *name = out.names[out.count - 1];
 
 	if (!out.target && kept)
-		add_member(name, fd);
+		tar_member(name, fd);
 	if (out.target && kept)
 		owner_give(&out.owner, fd);
 	if (out.target && !kept)
@@ -339,10 +248,7 @@ void output_commit(void)
 	struct stat named, opened;
 
 	if (!out.target) {
-		/* Two blocks of zeros are the end; more fill the record. */
-		static const char end[2 * BLOCK + RECORD];
-
-		to_stdout(end, RECORD - (out.written + 2 * BLOCK) % RECORD + 2 * BLOCK);
+		tar_end();
 		return;
 	}
 	if (fstatat(out.parent, out.temporary, &named, AT_SYMLINK_NOFOLLOW) < 0 ||

@@ -7,6 +7,12 @@
 
 #include "collect.h"
 
+/* A copied file is read in pieces of this size. Twice the longest record that is changed. */
+#define PIECE_BYTES (2 * LONGEST_RECORD)
+
+/* A position after it fits in an off_t, too. */
+#define LAST_POSITION (INT64_MAX - 1)
+
 enum stop { STOP_PAST, STOP_END, STOP_ERROR };
 
 /* What the readers of a file share. */
@@ -48,9 +54,16 @@ struct reader {
 /* records.c */
 struct reader *new_reader(struct job *job, int fd);
 void free_reader(struct reader *reader);
-enum stop read_records(struct reader *reader, int64_t end);
 void note_stop(struct reader *reader, enum stop stop);
+void pack(struct reader *reader, const uint8_t *bytes, size_t size);
+void pack_text(struct reader *reader);
 void pack_end(struct reader *reader);
+
+/* live_records.c: up to PFN `end`, exclusive */
+enum stop read_records(struct reader *reader, int64_t end);
+
+/* copied_records.c */
+enum stop read_copy(struct reader *reader);
 
 /* ranges.c */
 void wait_turn(struct reader *reader);
