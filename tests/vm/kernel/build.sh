@@ -131,8 +131,11 @@ module() {
     local source=$1 output=$2 file=spo_hold-$VERSION-$3.ko
     rm -rf "$output/spo_hold"
     cp -r "$here/module" "$output/spo_hold"
-    make -C "$source" O="$output" M="$output/spo_hold" KBUILD_MODPOST_WARN=1 modules >> "$output/log" 2>&1 ||
-        { tail -20 "$output/log" >&2; fail "the module spo_hold does not build"; }
+    {
+        # The linker script of modules.
+        make -C "$source" O="$output" modules_prepare &&
+            make -C "$source" O="$output" M="$output/spo_hold" KBUILD_MODPOST_WARN=1 modules
+    } >> "$output/log" 2>&1 || { tail -20 "$output/log" >&2; fail "the module spo_hold does not build"; }
     mv "$output/spo_hold/spo_hold.ko" "$kernels/$file"
     echo "Wrote $kernels/$file"
 }
