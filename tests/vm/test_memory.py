@@ -131,7 +131,7 @@ def test_frames_of_a_loaded_module_have_its_name(machine: Guest, method: str) ->
     pages = spo.attribute(machine.snapshot(method), by=["module", "callsite", "order"])
     held = pages[pages["module"] == "spo_hold"]
     assert dict(zip(held["order"], held["mem_pages"], strict=True)) == {0: 64, 2: 8 * 4}
-    assert held["callsite"].str.startswith("spo_hold_pages+").all()
+    assert set(held["callsite"]) == {"spo_hold_pages [spo_hold]"}
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -158,7 +158,8 @@ def check(found: Comparison, machine: Guest) -> None:
     assert found.missing == []
     names = {flag for kind in found.differences for flag in kind.removeprefix("flags: ").split("|")}
     assert names <= TRANSIENT
-    assert found.equal >= 0.999 * found.steady
+    # The longer the guest takes between two readings, the more pages have other transient flags.
+    assert found.equal >= 0.995 * found.steady
     start = float(read(machine.stage("before"), "uptime").split()[0])
     assert [record for record in found.unknown.values() if allocated(record) < start] == []
 
