@@ -42,6 +42,10 @@ SNIFFED_BYTES = 5 << 20
 
 # Records of page_owner
 
+# The largest number in a column of int64, which every reader has (Spark reads uint64 as a decimal): a time of 292 years
+# in ns, and a PFN that no machine has.
+MAX_INT64 = (1 << 63) - 1
+
 # 16 GiB in pages of 4 KiB: the largest folio of any kernel (MAX_FOLIO_ORDER, 39231e8d6ba7, 6.18: 34 - PAGE_SHIFT). The
 # page allocator itself ends at MAX_PAGE_ORDER (usually 10); only gigantic huge pages go beyond it.
 # native/page_record.c has the same limit.

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 # Raised with every change of a column or of a key of snapshot.json; snapshots/SCHEMA.md has an entry for each version.
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -65,16 +65,16 @@ _PAGE_OWNER = "page_owner"
 # fcf8935832b8, 5.18: memcg.
 # b459f0905eec, 6.7: no free_ts_nsec.
 PAGES_COLUMNS = (
-    Column("pfn", pa.uint64(), True, _PAGE_OWNER, "page frame number of the head page; null in 2.6.11-mm text"),
+    Column("pfn", pa.int64(), True, _PAGE_OWNER, "page frame number of the head page; null in 2.6.11-mm text"),
     Column("order", pa.uint8(), False, _PAGE_OWNER, "the allocation is 1 << order base pages"),
     Column("gfp_mask", pa.uint32(), True, _PAGE_OWNER, "gfp_t mask of the allocation"),
     Column("gfp_flags", _NAME, True, _PAGE_OWNER, "names of the flags in gfp_mask, since 4.6"),
     Column("pid", pa.int32(), True, _PAGE_OWNER, "thread ID of the allocating thread, since 5.11"),
     Column("tgid", pa.int32(), True, _PAGE_OWNER, "process ID of the allocating thread, since 5.18"),
     Column("comm", _NAME, True, _PAGE_OWNER, "name of the thread when it allocated, escaped, since 5.18"),
-    Column("ts_nsec", pa.uint64(), True, _PAGE_OWNER, "time of the allocation in ns since boot, since 5.11"),
+    Column("ts_nsec", pa.int64(), True, _PAGE_OWNER, "time of the allocation in ns since boot, since 5.11"),
     Column(
-        "free_ts_nsec", pa.uint64(), True, _PAGE_OWNER, "time of the page's previous free in ns since boot, 5.13 to 6.6"
+        "free_ts_nsec", pa.int64(), True, _PAGE_OWNER, "time of the page's previous free in ns since boot, 5.13 to 6.6"
     ),
     Column("migratetype", _NAME, True, _PAGE_OWNER, "migrate type that gfp_mask requests, since 4.6"),
     Column(
@@ -124,7 +124,7 @@ KERNEL_OWNER_COLUMNS = (
     Column("kernel_tgid", pa.int32(), True, _KERNEL, "restored pages: tgid in page_owner"),
     Column("kernel_comm", _NAME, True, _KERNEL, "restored pages: comm in page_owner, escaped"),
     Column(
-        "kernel_ts_nsec", pa.uint64(), True, _KERNEL, "restored pages: ts_nsec in page_owner, the time of the swap-in"
+        "kernel_ts_nsec", pa.int64(), True, _KERNEL, "restored pages: ts_nsec in page_owner, the time of the swap-in"
     ),
     Column("kernel_stack_id", pa.uint32(), True, _KERNEL, "restored pages: stack in page_owner, row of stacks"),
 )
@@ -143,13 +143,13 @@ _SWAP = "swap_page_owner"
 SWAP_COLUMNS = (
     Column("swp_entry", pa.uint64(), False, _SWAP, "swp_entry_t, exceeds 2**53 if the swap type is not 0"),
     Column("swap_type", pa.uint8(), False, _SWAP, "number of the swap area"),
-    Column("swap_offset", pa.uint64(), False, _SWAP, "slot in the swap area, in pages"),
+    Column("swap_offset", pa.int64(), False, _SWAP, "slot in the swap area, in pages"),
     Column("pid", pa.int32(), True, _SWAP, "thread ID of the thread that allocated the page"),
     Column("tgid", pa.int32(), True, _SWAP, "process ID of that thread"),
     Column("comm", _NAME, True, _SWAP, "name of that thread when it allocated the page, escaped"),
-    Column("ts_nsec", pa.uint64(), True, _SWAP, "time of the allocation in ns since boot"),
+    Column("ts_nsec", pa.int64(), True, _SWAP, "time of the allocation in ns since boot"),
     Column("stack_id", pa.uint32(), False, _SWAP, "row of stacks"),
-    Column("pfn", pa.uint64(), True, "bpf probes", "page frame number of the page that was swapped out"),
+    Column("pfn", pa.int64(), True, "bpf probes", "page frame number of the page that was swapped out"),
     Column(
         "origin", _NAME, False, "", "source of the owner: `debugfs` (swap_page_owner), `memory` or `bpf` (the probes)"
     ),

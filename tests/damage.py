@@ -124,6 +124,7 @@ DAMAGES: Mapping[str, Damage] = {
     "order 0.5": _set("pages", "order", [0.5], pa.float64()),
     "order of int64": _set("pages", "order", [52], pa.int64()),
     "order -1": _set("pages", "order", [-1], pa.int8()),
+    "swap_offset -1": _set("swap", "swap_offset", [-1], pa.int64()),
     "order null": _set("pages", "order", None),
     "no order": _without("pages", "order"),
     "two orders": _twice("pages", "order"),

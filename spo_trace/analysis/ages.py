@@ -6,6 +6,7 @@ import pandas as pd
 from spo_trace.analysis.attribution import page_sums, with_bytes
 from spo_trace.analysis.keys import owner_columns
 from spo_trace.analysis.question import Question
+from spo_trace.limits import MAX_INT64
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["AGES", "ages"]
@@ -51,9 +52,6 @@ def _now(snap: Snapshot) -> int:
 
 
 def _classes(ts_nsec: pd.Series, now: int) -> pd.Series:
-    # Clipped before the subtraction, because unsigned numbers are never negative.
-    latest = min(now, (1 << 64) - 1)
-    allocated = ts_nsec.astype("UInt64").clip(upper=latest)
-    seconds = (pd.Series(latest, index=ts_nsec.index, dtype="UInt64") - allocated) // 1_000_000_000
+    seconds = (min(now, MAX_INT64) - ts_nsec.astype("Int64")).clip(lower=0) // 1_000_000_000
     numbers = pd.cut(seconds.astype("float64"), [*AGES, float("inf")], right=False, labels=False)
     return numbers.astype("Int64")

@@ -15,7 +15,7 @@ from spo_trace.analysis.question import Question
 from spo_trace.analysis.records import memory_rows
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.formats.arrays import missing_of, values_of
-from spo_trace.limits import MAX_MEMORY_BYTES
+from spo_trace.limits import MAX_INT64, MAX_MEMORY_BYTES
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["page_record", "parse_pfn"]
@@ -32,7 +32,7 @@ def parse_pfn(text: str | int) -> int:
         pfn = int(str(text), 0)
     except ValueError:
         pfn = -1
-    if not 0 <= pfn < 1 << 64 or isinstance(text, bool):
+    if not 0 <= pfn <= MAX_INT64 or isinstance(text, bool):
         raise UsageError(f"{str(text)[:60]!r} is not a PFN", hint="give a page frame number such as 0x1f400 or 128000")
     return pfn
 
@@ -55,18 +55,15 @@ def page_record(snap: Snapshot, pfn: int) -> pd.DataFrame:
 
 
 def _row_with(batch: pa.RecordBatch, pfn: int) -> int | None:
-    pfns, orders = batch.column("pfn"), values_of(batch.column("order")).astype(np.uint64)
-    # Without an overflow: a PFN up to 2**64 may stand in a text.
-    offset = np.uint64(pfn) - values_of(pfns).astype(np.uint64)
-    contains = ~missing_of(pfns) & (values_of(pfns) <= np.uint64(pfn)) & (offset >> orders == 0)
-    found = np.flatnonzero(contains)
+    pfns, orders = batch.column("pfn"), values_of(batch.column("order"))
+    found = np.flatnonzero(~missing_of(pfns) & (pfn - values_of(pfns) >> orders == 0))
     return int(found[0]) if len(found) else None
 
 
 def _described(snap: Snapshot, pfn: int, record: pd.DataFrame) -> pd.DataFrame:
     head, order = int(record["pfn"].iloc[0]), int(record["order"].iloc[0])
     own = {"pfn": pfn, "head_pfn": head, "pages": 1 << order, **_places(snap, pfn)}
-    first = pd.DataFrame({name: pd.array([value], "UInt64") for name, value in own.items()})
+    first = pd.DataFrame({name: pd.array([value], "Int64") for name, value in own.items()})
     return pd.concat([first, record.drop(columns=[*_LEFT_OUT])], axis=1)
 
 
@@ -101,7 +98,7 @@ def _known(snap: Snapshot, pfn: int) -> Iterator[str]:
 def _neighbours(snap: Snapshot, pfn: int) -> Iterator[str]:
     before, after = -1, -1
     for rows in snap.dataframes("pages", ["pfn", "order"]):
-        starts = rows["pfn"].dropna().astype("uint64")
+        starts = rows["pfn"].dropna().astype("int64")
         lower, upper = starts[starts < pfn], starts[starts > pfn]
         if len(lower) and int(lower.max()) > before:
             before = int(lower.max())

@@ -50,7 +50,7 @@ def records_schema() -> pa.Schema:
         pa.field("in_table", pa.string()),
         pa.field("alloc_order", pa.uint8()),
         pa.field("page_size", pa.uint32()),
-        pa.field("bytes", pa.uint64()),
+        pa.field("bytes", pa.int64()),
         pa.field("in_swap_cache", pa.bool_()),
     ]
     return pa.schema([(field.name, _plain_type(field)) for field in fields if not field.name.endswith("stack_id")])
@@ -121,7 +121,7 @@ def _joined(
     derived = {
         "where": pa.array([where] * rows, pa.string()),
         "page_size": pa.array([page_size] * rows, pa.uint32()),
-        "bytes": pc.multiply(_base_pages(batch), pa.scalar(page_size, pa.uint64())),
+        "bytes": pc.multiply(_base_pages(batch), pa.scalar(page_size, pa.int64())),
         "in_swap_cache": in_swap_cache,
         **{name: texts.take(batch.column("stack_id")) for name, texts in stacks.items()},
     }
@@ -140,9 +140,9 @@ def _joined(
 
 def _base_pages(batch: pa.RecordBatch) -> pa.Array:
     if "base_pages" in batch.schema.names:
-        return batch.column("base_pages").cast(pa.uint64())
-    one = pa.array([1] * batch.num_rows, pa.uint64())
-    return pc.shift_left(one, batch.column("order").cast(pa.uint64())) if "order" in batch.schema.names else one
+        return batch.column("base_pages")
+    one = pa.array([1] * batch.num_rows, pa.int64())
+    return pc.shift_left(one, batch.column("order").cast(pa.int64())) if "order" in batch.schema.names else one
 
 
 def _hexadecimal(column: pa.Array | pa.ChunkedArray) -> pa.Array:

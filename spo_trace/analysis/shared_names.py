@@ -80,7 +80,7 @@ def _names_of_numbers(snap: Snapshot, key: str) -> dict[int, list[str]]:
     rows = rows[rows["pid"] != 0]
     times = rows.groupby(["pid", "comm"])["ts_nsec"].agg(["min", "max"]).reset_index()
     times = times[times["pid"].duplicated(keep=False)].sort_values(["pid", "min"])
-    later = times["min"] > times.groupby("pid")["max"].shift().astype("UInt64") + _EXEC_NSEC
+    later = times["min"] > times.groupby("pid")["max"].shift().astype("Int64") + _EXEC_NSEC
     reused = times["pid"].isin(times["pid"][later.fillna(False).astype(bool)])
     names = times[reused].groupby("pid")["comm"].agg(list)
     return dict(zip(names.index.tolist(), names.tolist(), strict=True))

@@ -15,12 +15,11 @@ from spo_trace.analysis.where_size import check_length, check_size
 from spo_trace.analysis.where_syntax import EXAMPLE, check_bit_operators, not_python, unknown_column
 from spo_trace.analysis.where_types import check_kinds
 from spo_trace.errors import Argument, UsageError
+from spo_trace.limits import MAX_INT64
 from spo_trace.reporters.names import stored_name
 from spo_trace.snapshots.reader import Snapshot
 
 __all__ = ["Condition"]
-
-_INT64_MAX = (1 << 63) - 1
 
 
 class Condition:
@@ -148,7 +147,7 @@ def _known_method(call: ast.Call) -> list[ast.AST]:
 def _comparable(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.astype("string")
-    if not pd.api.types.is_integer_dtype(column) or (column > _INT64_MAX).any():
+    if not pd.api.types.is_integer_dtype(column) or (column > MAX_INT64).any():
         return column
     return column.astype("Int64")
 

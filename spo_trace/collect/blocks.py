@@ -45,7 +45,7 @@ class Blocks(NamedTuple):
 
     def part(self, number: int, parts: int) -> "Blocks":
         """Return one of `parts` disjoint parts; aligned blocks that overlap are in the same part."""
-        chosen = (self.start >> np.uint64(MAX_ORDER)) % np.uint64(parts) == number
+        chosen = (self.start >> MAX_ORDER) % parts == number
         return Blocks(self.start[chosen], self.order[chosen], self.row[chosen])
 
 
@@ -66,7 +66,7 @@ def later_overlaps(blocks: Blocks) -> tuple[Array, Array]:
 def _latest_inside_or_around(blocks: Blocks) -> Array:
     latest = np.arange(len(blocks.start))
     for order in np.unique(blocks.order):
-        shift = np.uint64(order)
+        shift = int(order)
         of_order = np.flatnonzero(blocks.order == order)
         starts, inverse = np.unique(blocks.start[of_order], return_inverse=True)
         last = np.zeros(len(starts), np.intp)

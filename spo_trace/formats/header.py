@@ -6,13 +6,11 @@ import re
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import RECORD_START, Malformed, Record
 
-__all__ = ["COMM", "MAX_U64", "bounded", "integer", "match_header"]
+__all__ = ["COMM", "bounded", "integer", "match_header"]
 
 # A comm has up to 15 bytes, any but NUL; `), ts 9 ns` and newlines are possible. The match is greedy, so that the last
 # `), ts N ns` in reach ends it.
 COMM = rb"[^\0]{0,15}"
-
-MAX_U64 = (1 << 64) - 1
 
 
 def match_header(pattern: re.Pattern[bytes], record: Record) -> re.Match[bytes]:

@@ -16,7 +16,6 @@ __all__ = ["CgroupInodes"]
 Numbers = npt.NDArray[Any]
 
 _INODE_BYTES = 8
-_BEYOND = 1 << 62
 
 
 class CgroupInodes:
@@ -32,8 +31,7 @@ class CgroupInodes:
         """Return the inode of each page, 0 if it is unknown: beyond the end, or before a page of an earlier call."""
         found = np.zeros(len(pfns), np.uint64)
         order = np.argsort(pfns, kind="stable")
-        # An absurd PFN is beyond the end of any file.
-        ascending = np.minimum(pfns[order], np.uint64(_BEYOND)).astype(np.int64)
+        ascending = pfns[order]
         at = int(np.searchsorted(ascending, self._start))
         while at < len(ascending):
             end = self._start + len(self._inodes)

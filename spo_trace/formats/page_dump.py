@@ -16,13 +16,13 @@ from spo_trace.formats.dump_frames import dump_frame, is_inlined
 from spo_trace.formats.dump_lines import DumpLine, dump_lines
 from spo_trace.formats.dumped_page import ALLOCATED, FREED, DumpedPage
 from spo_trace.formats.escape import escape
-from spo_trace.formats.header import MAX_U64, integer
+from spo_trace.formats.header import integer
 from spo_trace.formats.page_owner import flag_fields
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Reject, RejectSink
 from spo_trace.formats.rows import AggregateRow
 from spo_trace.formats.stack_table import StackTable
-from spo_trace.limits import MAX_FRAMES, MAX_ORDER
+from spo_trace.limits import MAX_FRAMES, MAX_INT64, MAX_ORDER
 
 __all__ = ["IS_PAGE_DUMP", "dump_batches"]
 
@@ -99,7 +99,7 @@ class _Reader:
         text = line.text.strip()
         if self._begins_page(text):
             yield from self.finish()
-        if not (self._take_page(text) or self._take_event(text, line)) and _ALLOCATED_WORDS.match(text):
+        if not (self._take_page(text, line) or self._take_event(text, line)) and _ALLOCATED_WORDS.match(text):
             self._reject(Reject(_FILE, line.offset, line.line, Reason.FIRST_LINE, line.text, lost=True))
 
     def finish(self) -> Iterator[AggregateRow]:
@@ -132,14 +132,14 @@ class _Reader:
         self._event = None
         return False
 
-    def _take_page(self, text: bytes) -> bool:
+    def _take_page(self, text: bytes, line: DumpLine) -> bool:
         page = self._page
         if match := _STATE.fullmatch(text):
             page.state = match[1].decode()
         elif match := _CRASH_PFN.fullmatch(text):
-            page.pfn = int(match["pfn"])
+            page.pfn = self._pfn(int(match["pfn"]), line)
         elif _PAGE.fullmatch(text):
-            page.pfn = int(found[1], 16) if (found := _PAGE_PFN.search(text)) else None
+            page.pfn = self._pfn(int(found[1], 16), line) if (found := _PAGE_PFN.search(text)) else None
         elif match := _FLAGS.fullmatch(text):
             page.flags, page.flag_names = int(match["flags"], 16), flag_fields(match["names"])
         elif match := _MIGRATED.fullmatch(text):
@@ -162,7 +162,7 @@ class _Reader:
             page.freed = page.freed or (AggregateRow() if event == FREED else None)
             self._begin(event, line)
         elif match := _GDB_PFN.fullmatch(text):
-            page.pfn, page.flags = int(match["pfn"]), int(match["flags"], 16)
+            page.pfn, page.flags = self._pfn(int(match["pfn"]), line), int(match["flags"], 16)
             self._begin(ALLOCATED, line)
         else:
             return False
@@ -194,9 +194,15 @@ class _Reader:
 
     def _bounded(self, match: re.Match[bytes], name: str, line: DumpLine) -> int | None:
         value = integer(match[name])
-        if value is None or value <= MAX_U64:
+        return None if value is None else self._in_range(value, Reason.TS_RANGE, line)
+
+    def _pfn(self, value: int, line: DumpLine) -> int | None:
+        return self._in_range(value, Reason.PFN_LINE, line)
+
+    def _in_range(self, value: int, code: Reason, line: DumpLine) -> int | None:
+        if value <= MAX_INT64:
             return value
-        self._reject(Reject(_FILE, line.offset, line.line, Reason.TS_RANGE, line.text, lost=False))
+        self._reject(Reject(_FILE, line.offset, line.line, code, line.text, lost=False))
         return None
 
 

@@ -16,12 +16,12 @@ from spo_trace import schema
 from spo_trace.formats.batch import Draft, RecordParser, parsed_batches
 from spo_trace.formats.body import Body, BodyReader, Tail
 from spo_trace.formats.escape import escape
-from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
+from spo_trace.formats.header import COMM, bounded, integer, match_header
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Record, RejectSink
 from spo_trace.formats.rows import PageRow
 from spo_trace.formats.stack_table import StackTable
-from spo_trace.limits import MAX_ORDER, MAX_RECORD_LINES
+from spo_trace.limits import MAX_INT64, MAX_ORDER, MAX_RECORD_LINES
 
 __all__ = ["FILE", "flag_fields", "page_batches", "record_parser"]
 
@@ -113,7 +113,7 @@ def _read(record: Record, bodies: BodyReader) -> Draft:
     header = match_header(_HEADER, record)
     order = bounded(header, "order", MAX_ORDER)
     assert order is not None
-    ts_nsec, free_ts_nsec = bounded(header, "ts", MAX_U64), bounded(header, "free_ts", MAX_U64)
+    ts_nsec, free_ts_nsec = bounded(header, "ts", MAX_INT64), bounded(header, "free_ts", MAX_INT64)
     if not record.delimited and not record.text[header.end() :].strip(b"\n"):
         return _draft(header, (order, ts_nsec, free_ts_nsec), _Place(), Body(b"", Tail(), ()), Reason.FIRST_LINE_ALONE)
     place, start, end = _find_place(record.text, header.end())
@@ -195,6 +195,11 @@ def _prints_no_place(text: bytes, start: int) -> bool:
 
 
 def _place_at(text: bytes, start: int) -> tuple[_Place, int] | None:
+    found = _read_place(text, start)
+    return None if found is None or (found[0].pfn or 0) > MAX_INT64 else found
+
+
+def _read_place(text: bytes, start: int) -> tuple[_Place, int] | None:
     if match := _PFN.match(text, start):
         pfn = int(match["hex"], 16) if match["hex"] else int(match["dec"])
         migratetype, pageblock = escape(match["migratetype"]), escape(match["pageblock_migratetype"])

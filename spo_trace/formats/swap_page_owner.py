@@ -14,11 +14,12 @@ from spo_trace.formats import swp_entry
 from spo_trace.formats.batch import Draft, RecordParser, parsed_batches
 from spo_trace.formats.body import BodyReader
 from spo_trace.formats.escape import escape
-from spo_trace.formats.header import COMM, MAX_U64, bounded, integer, match_header
+from spo_trace.formats.header import COMM, bounded, integer, match_header
 from spo_trace.formats.reasons import Reason
 from spo_trace.formats.record import Malformed, Record, RejectSink
 from spo_trace.formats.rows import SwapRow
 from spo_trace.formats.stack_table import StackTable
+from spo_trace.limits import MAX_INT64
 
 __all__ = ["FILE", "entry_parser", "swap_batches"]
 
@@ -50,7 +51,7 @@ def entry_parser(stacks: StackTable, reject: RejectSink, *, bits: int = 64) -> R
 
 def _read(record: Record, bodies: BodyReader, bits: int) -> Draft:
     header = match_header(_HEADER, record)
-    ts_nsec = bounded(header, "ts", MAX_U64)
+    ts_nsec = bounded(header, "ts", MAX_INT64)
     limit = record.text.find(b"\n\n", header.end() - 1)
     match = _ENTRY.search(record.text, header.end(), limit + 1 if limit >= 0 else len(record.text))
     if match is None:

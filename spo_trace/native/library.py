@@ -13,7 +13,7 @@ Library = ctypes.CDLL
 PATH = Path(__file__).with_name("libspo.so")
 
 # SPO_VERSION of scan.h; a library of another version has different structs.
-_VERSION = 5
+_VERSION = 6
 
 _MISSING = "the compiled scanner is missing: large texts take ten times as long; reinstall with a C compiler available"
 

@@ -24,7 +24,7 @@ static enum answer page_record(struct spo_strings *strings, place start, place e
 
 	p = page_first_line(start, end, row, &spans);
 	p = page_pfn_line(p, end, row, &spans);
-	if (!p || !find_body(start, p, end, body))
+	if (!p || row->pfn > INT64_MAX || !find_body(start, p, end, body))
 		return LEFT;
 	if (!number_strings(strings, row, &spans) ||
 	    !number_body(strings, body, &row->stack, &row->tail))

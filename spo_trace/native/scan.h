@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Raise this with each change of this file: native/library.py refuses another version. */
-#define SPO_VERSION 5
+#define SPO_VERSION 6
 
 /* Zero bytes that the caller appends to a block, so that reading a few bytes past it is safe. */
 #define SPO_PADDING 64
@@ -64,7 +64,7 @@ struct spo_start {
 
 /*
  * The uint32_t members gfp to tail are numbers of strings. free_ts_nsec is -1 if the record has
- * none.
+ * none. PFNs and times are at most INT64_MAX: a record with a larger one is left.
  */
 struct spo_page_row {
 	struct spo_start start;

@@ -24,10 +24,10 @@ Array = npt.NDArray[Any]
 
 # struct owner and struct restored of bpf/swap_owner.c.
 OWNER = np.dtype(
-    [("ts_nsec", "=u8"), ("pfn", "=u8"), ("handle", "=u4"), ("pid", "=i4"), ("tgid", "=i4"), ("comm", "V16"),
+    [("ts_nsec", "=i8"), ("pfn", "=i8"), ("handle", "=u4"), ("pid", "=i4"), ("tgid", "=i4"), ("comm", "V16"),
      ("since", "=u4")]
 )  # fmt: skip
-RESTORED = np.dtype([("new_ts_nsec", "=u8"), ("owner", OWNER)])
+RESTORED = np.dtype([("new_ts_nsec", "=i8"), ("owner", OWNER)])
 
 
 class Known(Protocol):
@@ -64,7 +64,7 @@ class SwapRows:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of `schema.SWAP`, in order of swap entry."""
-        entries, owners = _sorted(self._known.entries, OWNER)
+        entries, owners = _sorted(self._known.entries, OWNER, "=u8")
         for start in range(0, len(entries), _ROWS):
             yield self._batch(entries[start : start + _ROWS], owners[start : start + _ROWS])
 
@@ -73,12 +73,13 @@ class SwapRows:
         columns = {
             "swp_entry": entries,
             "swap_type": (entries // one).astype("u1"),
-            "swap_offset": entries % one,
+            "swap_offset": (entries % one).astype("i8"),
             "origin": names(["bpf"], np.zeros(len(entries))),
-            "pfn": owners["pfn"],
+            "pfn": _in_range(owners["pfn"]),
+            "ts_nsec": _in_range(owners["ts_nsec"]),
             "comm": names(*_comms(owners["comm"])),
             "stack_id": self._ids(owners["handle"]),
-            **{name: owners[name] for name in ("pid", "tgid", "ts_nsec")},
+            **{name: owners[name] for name in ("pid", "tgid")},
         }
         return record_batch(columns, schema.SWAP)
 
@@ -88,7 +89,7 @@ class SwapRows:
         Such a row is `swapped`, as a kernel with the RFC's patches marks it. The owner that page_owner prints, which is
         that of the swap-in, goes to the columns of `schema.KERNEL_OWNER`.
         """
-        restored = [_Restored(*_sorted(reading, RESTORED)) for reading in self._known.restored]
+        restored = [_Restored(*_sorted(reading, RESTORED, "=i8")) for reading in self._known.restored]
         for batch in batches:
             yield self._restored_batch(batch, [reading for reading in restored if len(reading.pfns)])
 
@@ -112,6 +113,7 @@ class SwapRows:
         new |= {"stack_id": self._ids(owners["handle"]), "swapped": np.ones(len(owners), np.bool_)}
         for name, values in new.items():
             columns[name] = _replaced(columns[name], found, values)
+        columns["ts_nsec"] = _in_range(values_of(columns["ts_nsec"]), missing_of(columns["ts_nsec"]))
         columns["comm"] = _renamed(columns["comm"], found, owners["comm"])
         return record_batch(columns, pa.schema([*schema.PAGES, *schema.KERNEL_OWNER]))
 
@@ -131,8 +133,8 @@ class SwapRows:
         return self._stack_ids[handle]
 
 
-def _sorted(raw: tuple[bytes, bytes], kind: np.dtype[Any]) -> tuple[Array, Array]:
-    keys, where = np.unique(np.frombuffer(raw[0], "=u8"), return_index=True)
+def _sorted(raw: tuple[bytes, bytes], kind: np.dtype[Any], key: str) -> tuple[Array, Array]:
+    keys, where = np.unique(np.frombuffer(raw[0], key), return_index=True)
     return keys, np.frombuffer(raw[1], kind)[where]
 
 
@@ -155,6 +157,11 @@ def _replaced(column: pa.Array, found: Array, values: Array) -> pa.Array:
     new = values_of(column).copy()
     new[found] = values
     return numbers(new, missing_of(column) & ~found)
+
+
+# A number of 64 bits beyond int64, which reads as a negative one here, is no PFN and no time: it is unknown.
+def _in_range(values: Array, missing: Array | None = None) -> pa.Array:
+    return numbers(values, values < 0 if missing is None else missing | (values < 0))
 
 
 def _renamed(column: pa.Array, found: Array, raw: Array) -> pa.Array:

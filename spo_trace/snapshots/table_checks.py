@@ -35,6 +35,9 @@ _WITH = {
     "pages_per_slab": ("slabs",),
 }
 
+# Numbers of 64 bits that are signed only because many readers have no others.
+_NOT_NEGATIVE = frozenset({"pfn", "ts_nsec", "free_ts_nsec", "kernel_ts_nsec"})
+
 # Amounts of the machine's tables.
 _AMOUNTS = {
     "processes": frozenset({"swap_bytes", "swap_share_bytes"}),
@@ -74,6 +77,8 @@ class RowChecks:
         for name, most in (("stack_id", self._stacks - 1), ("kernel_stack_id", self._stacks - 1), ("order", MAX_ORDER)):
             if name in has and not (self._table == "stacks" and name == "stack_id"):
                 self._at_most(rows, name, most)
+        for name in has & _NOT_NEGATIVE:
+            self._at_least(rows, name, 0)
         if "origin" in has:
             self._origins(rows)
         if has >= {"swp_entry", "swap_type", "swap_offset"}:
@@ -109,6 +114,9 @@ class RowChecks:
 
     def _within(self, rows: pa.Table, name: str, least: int, most: int) -> None:
         self._at_most(rows, name, most)
+        self._at_least(rows, name, least)
+
+    def _at_least(self, rows: pa.Table, name: str, least: int) -> None:
         smallest = pc.min(rows[name]).as_py()
         if smallest is not None and smallest < least:
             raise self._wrong(pc.less(rows[name], least), name, f"{smallest} is less than {least}")

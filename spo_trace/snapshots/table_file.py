@@ -148,6 +148,12 @@ class TableFile(Closeable):
         for place, name in enumerate(names):
             if name in self._schema.names:
                 field = self._schema.field(name)
-                found = found.set_column(place, field, converted(found[name], field.type))
+                found = found.set_column(place, field, self._converted(found[name], name, field.type))
         checks.check(found)
         return found
+
+    def _converted(self, column: pa.ChunkedArray, name: str, wanted: pa.DataType) -> pa.ChunkedArray:
+        try:
+            return converted(column, wanted)
+        except pa.ArrowInvalid as error:
+            raise Damage(f"column {name}: {error}") from error

@@ -11,8 +11,11 @@ __all__ = ["converted", "equivalent", "is_text", "text_paths"]
 
 
 def equivalent(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Return whether `found` holds the same values as `wanted`: equal types, texts, or lists of texts."""
+    """Return whether `found` holds the same values as `wanted`: equal types, texts, lists of texts, or integers."""
     if found == wanted or (is_text(found) and is_text(wanted)):
+        return True
+    # Up to schema version 6, PFNs and times were unsigned.
+    if pa.types.is_uint64(found) and pa.types.is_int64(wanted):
         return True
     return _is_list(found) and _is_list(wanted) and is_text(found.value_type) and is_text(wanted.value_type)
 
@@ -27,10 +30,13 @@ def text_paths(footer: pq.FileMetaData) -> list[str]:
 
 
 def converted(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
-    """Return `column` as `wanted`, which is `equivalent`; raise Damage if plain texts would take too much memory."""
+    """Return `column` as `wanted`, which is `equivalent`.
+
+    Raise Damage if plain texts would take too much memory, and pa.ArrowInvalid if a number does not fit.
+    """
     if column.type == wanted:
         return column
-    if not pa.types.is_dictionary(wanted):
+    if pa.types.is_string(wanted) or _is_list(wanted):
         size = sum(map(_text_bytes, column.chunks))
         if size > MAX_TABLE_BYTES:
             raise Damage(f"its texts take {size:,} bytes")

@@ -134,11 +134,11 @@ class Machines:
         number = len(stacks)
         place = np.arange(number)
         values = {
-            "pfn": pa.array(place + 4096, pa.uint64()),
+            "pfn": pa.array(place + 4096, pa.int64()),
             "order": pa.array(np.zeros(number, np.uint8)),
             "comm": _named([f"comm{(one + host) % 40}" for one in range(40)], stacks % 40),
             "pid": pa.array((place % 4000).astype(np.int32)),
-            "ts_nsec": pa.array(place * 1000, pa.uint64()),
+            "ts_nsec": pa.array(place * 1000, pa.int64()),
             "migratetype": _named(["Movable", "Unmovable"], stacks % 2),
             "page_flag_names": _named(["uptodate|lru", "slab"], stacks % 2),
             "node": pa.array(np.zeros(number, np.int16)),
@@ -149,7 +149,7 @@ class Machines:
             "swapped": pa.array(np.zeros(number, np.bool_)),
             "swp_entry": pa.array(place + 1, pa.uint64()),
             "swap_type": pa.array(np.zeros(number, np.uint8)),
-            "swap_offset": pa.array(place + 1, pa.uint64()),
+            "swap_offset": pa.array(place + 1, pa.int64()),
             "origin": _named(["debugfs"], np.zeros(number, np.int64)),
         }
         columns = schema.ALL_TABLES[table]

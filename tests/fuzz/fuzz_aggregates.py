@@ -29,7 +29,7 @@ from spo_trace.formats.page_owner_stacks import stack_records  # noqa: E402
 from spo_trace.formats.record import Reject, RejectSink  # noqa: E402
 from spo_trace.formats.stack_table import StackTable  # noqa: E402
 from spo_trace.formats.text import Chunks, KernelText  # noqa: E402
-from spo_trace.limits import MAX_AGGREGATE_COUNT, MAX_MEMORY_BYTES, MAX_ORDER  # noqa: E402
+from spo_trace.limits import MAX_AGGREGATE_COUNT, MAX_INT64, MAX_MEMORY_BYTES, MAX_ORDER  # noqa: E402
 from tests.fuzz.cases import Try, run_cases  # noqa: E402
 from tests.fuzz.fuzz_page_owner import mutate  # noqa: E402
 
@@ -182,7 +182,7 @@ def _parse(kind: Kind, text: bytes, choose: random.Random) -> str | None:
 
 _LIMITS = {
     **dict.fromkeys(("allocations", "base_pages"), (0, MAX_AGGREGATE_COUNT)),
-    **{"order": (0, MAX_ORDER), "pfn": (0, (1 << 64) - 1), "bytes": (-MAX_MEMORY_BYTES, MAX_MEMORY_BYTES)},
+    **{"order": (0, MAX_ORDER), "pfn": (0, MAX_INT64), "bytes": (-MAX_MEMORY_BYTES, MAX_MEMORY_BYTES)},
 }
 
 

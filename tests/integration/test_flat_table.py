@@ -118,6 +118,18 @@ def test_pandas_reads_integers_from_parquet(snap: Snapshot, flat: Path) -> None:
         assert floats == [], path.name
 
 
+def test_only_values_of_64_bits_are_unsigned_in_parquet(snap: Snapshot, flat: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed: pip install duckdb")
+    # GIVEN Spark, which reads UBIGINT as decimal(20,0) and has the other types
+    for path in (flat / "flat.parquet", *snap.path.glob("*.parquet")):
+        columns = duckdb.sql(f"DESCRIBE SELECT * FROM '{path}'").fetchall()
+        unsigned = {name for name, kind, *_ in columns if kind == "UBIGINT"}
+        # THEN it reads times, PFNs, slots and bytes as numbers
+        assert unsigned <= {"swp_entry", "page_flags"}, path.name
+        numbers = {name: kind for name, kind, *_ in columns if name in ("pfn", "ts_nsec", "swap_offset", "bytes")}
+        assert set(numbers.values()) <= {"BIGINT"}, path.name
+
+
 def test_bytes_add_up_to_the_total_of_report(snap: Snapshot, flat: Path) -> None:
     totals = spo.attribute(snap, by=[]).iloc[0]
     read = pd.read_parquet(flat / "flat.parquet")

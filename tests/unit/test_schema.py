@@ -14,15 +14,15 @@ DOCUMENT = Path(schema.__file__).parent / "snapshots" / "SCHEMA.md"
 # A change here needs a new SCHEMA_VERSION and an entry in SCHEMA.md.
 NAME = "dictionary<values=string, indices=int32, ordered=0>"
 PAGES = {
-    "pfn": "uint64?",
+    "pfn": "int64?",
     "order": "uint8",
     "gfp_mask": "uint32?",
     "gfp_flags": NAME + "?",
     "pid": "int32?",
     "tgid": "int32?",
     "comm": NAME + "?",
-    "ts_nsec": "uint64?",
-    "free_ts_nsec": "uint64?",
+    "ts_nsec": "int64?",
+    "free_ts_nsec": "int64?",
     "migratetype": NAME + "?",
     "pageblock_migratetype": NAME + "?",
     "page_flags": "uint64?",
@@ -41,19 +41,19 @@ PAGES = {
     "kernel_pid": "int32?",
     "kernel_tgid": "int32?",
     "kernel_comm": NAME + "?",
-    "kernel_ts_nsec": "uint64?",
+    "kernel_ts_nsec": "int64?",
     "kernel_stack_id": "uint32?",
 }
 SWAP = {
     "swp_entry": "uint64",
     "swap_type": "uint8",
-    "swap_offset": "uint64",
+    "swap_offset": "int64",
     "pid": "int32?",
     "tgid": "int32?",
     "comm": NAME + "?",
-    "ts_nsec": "uint64?",
+    "ts_nsec": "int64?",
     "stack_id": "uint32",
-    "pfn": "uint64?",
+    "pfn": "int64?",
     "origin": NAME,
 }
 STACKS = {
@@ -111,7 +111,7 @@ def test_columns_and_their_order(name: str, columns: dict[str, str]) -> None:
     assert list(types(schema.ALL_TABLES[name]).items()) == list(columns.items())
     assert list(schema.TABLES) == ["pages", "swap", "stacks"]
     assert list(schema.ALL_TABLES) == [*schema.TABLES, "aggregates", *schema.OF_FILE]
-    assert schema.SCHEMA_VERSION == 6
+    assert schema.SCHEMA_VERSION == 7
 
 
 def test_aggregates_have_the_columns_of_pages_and_counts() -> None:

@@ -92,7 +92,7 @@ class ScannedPages:
         for name in filter(_STRING_OF.get, kept.names):
             columns[name] = self._lookups[_SHARED.get(name, name)].of(strings[_STRING_OF[name]])
         free = rows["free_ts_nsec"]
-        columns["free_ts_nsec"] = numbers(free.astype(np.uint64), free < 0)
+        columns["free_ts_nsec"] = numbers(free.copy(), free < 0)
         columns["stack_id"] = stack_ids
         columns["module_name"] = pa.nulls(len(rows), schema.PAGES.field("module_name").type)
         return record_batch(columns, kept)

@@ -31,8 +31,8 @@ _START = [("start", np.int64), ("line", np.int64)]
 PAGE_ROW = np.dtype(
     [
         *_START,
-        ("pfn", np.uint64),
-        ("ts_nsec", np.uint64),
+        ("pfn", np.int64),
+        ("ts_nsec", np.int64),
         ("free_ts_nsec", np.int64),
         ("pid", np.int32),
         ("tgid", np.int32),
@@ -49,7 +49,7 @@ SWAP_ROW = np.dtype(
     [
         *_START,
         ("swp_entry", np.uint64),
-        ("ts_nsec", np.uint64),
+        ("ts_nsec", np.int64),
         ("pid", np.int32),
         ("tgid", np.int32),
         *((name, np.uint32) for name in ("comm", "stack", "tail")),

@@ -46,10 +46,10 @@ class ScannedSwap:
         columns: dict[str, Any] = {
             "swp_entry": entries,
             "swap_type": (entries >> TYPE_SHIFT_64).astype(np.uint8),
-            "swap_offset": entries & ((1 << TYPE_SHIFT_64) - 1),
+            "swap_offset": (entries & ((1 << TYPE_SHIFT_64) - 1)).astype(np.int64),
             "comm": self._comm.of(rows["comm"]),
             "stack_id": stack_ids,
-            "pfn": pa.nulls(len(rows), pa.uint64()),
+            "pfn": pa.nulls(len(rows), pa.int64()),
             "origin": pa.DictionaryArray.from_arrays(numbers(np.zeros(len(rows), np.int32)), _ORIGIN),
         }
         columns |= {name: rows[name].copy() for name in ("pid", "tgid", "ts_nsec")}

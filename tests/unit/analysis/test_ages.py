@@ -49,7 +49,7 @@ def test_without_an_uptime_ages_count_back_from_the_newest_allocation(tmp_path: 
 
 def test_times_up_to_the_end_of_64_bits(tmp_path: Path) -> None:
     # GIVEN a crafted text, whose times no machine reaches
-    last = (1 << 64) - 1
+    last = (1 << 63) - 1
     pages = page(0x100, comm=b"last", ts=last) + page(0x101, comm=b"first", ts=0)
     later = snapshot_of(tmp_path, {"page_owner": pages}, name="later")
     # THEN they are counted back from the newest one, or are later than the uptime

@@ -127,7 +127,7 @@ def test_the_time_of_a_restored_page_is_that_of_its_swap_in(tmp_path: Path) -> N
     # GIVEN 500 pages whose owner the probes restored: the kernel allocated them during the read
     snap = taken(tmp_path, old=2000, new=1, used=1500, used_after=2001)
     table = pq.read_table(snap.path / "pages.parquet")
-    times = pa.array([NEW] * 500 + [None] * (len(table) - 500), pa.uint64())
+    times = pa.array([NEW] * 500 + [None] * (len(table) - 500), pa.int64())
     column = table.schema.get_field_index("kernel_ts_nsec")
     pq.write_table(table.set_column(column, table.schema.field(column), times), snap.path / "pages.parquet")
     facts = json.loads((snap.path / "snapshot.json").read_text())

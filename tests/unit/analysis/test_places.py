@@ -127,7 +127,7 @@ def test_a_range_is_not_smaller_than_a_page(tmp_path: Path) -> None:
         attribute(snap, "pfn_range_16K")
 
 
-@pytest.mark.parametrize("pfn", [1 << 40, (1 << 64) - 1])
+@pytest.mark.parametrize("pfn", [1 << 40, (1 << 63) - 1])
 def test_a_pfn_that_no_machine_has_is_nowhere(tmp_path: Path, pfn: int) -> None:
     snap = snapshot_of(tmp_path, {**MACHINE, "page_owner": page(0x200, 10) + page(pfn)})
     assert attribute(snap, "pageblock")[["pageblock", "mem_pages"]].fillna(-1).to_numpy().tolist() == [

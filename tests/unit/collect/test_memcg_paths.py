@@ -83,7 +83,7 @@ def test_pages_that_do_not_ascend_lose_their_paths_only(tmp_path: Path) -> None:
 
 
 def test_an_absurd_pfn_has_no_path(tmp_path: Path) -> None:
-    far = page((1 << 64) - 1, tail=b"Charged to memcg web\n")
+    far = page((1 << 63) - 1, tail=b"Charged to memcg web\n")
     assert paths_of(snapshot_of(tmp_path, files(page_owner=pages() + far)).pages) == PATHS
 
 

@@ -23,6 +23,7 @@ HOSTILE_COMMS = (
     bytes(range(1, 16)),
 )
 
+_I64 = st.integers(0, 2**63 - 1)
 _U64 = st.integers(0, 2**64 - 1)
 _PID = st.integers(0, 2**22)
 _SIGNED = st.integers(-1, 999_999_999)
@@ -52,7 +53,7 @@ _OWNER: dict[str, st.SearchStrategy[Any]] = {
     "pid": _SIGNED,
     "tgid": _PID,
     "comm": COMMS,
-    "ts_nsec": _U64,
+    "ts_nsec": _I64,
     "frames": _FRAMES,
 }
 PAGES = st.fixed_dictionaries(
@@ -61,8 +62,8 @@ PAGES = st.fixed_dictionaries(
         "order": st.integers(0, 22),
         "gfp_mask": st.integers(0, 2**32 - 1),
         "gfp_flags": _WORDS.map("|".join),
-        "free_ts_nsec": _U64,
-        "pfn": st.integers(0, 2**63 - 1),
+        "free_ts_nsec": _I64,
+        "pfn": _I64,
         "migratetype": _TYPES,
         "pageblock_migratetype": _TYPES,
         "page_flags": _U64,

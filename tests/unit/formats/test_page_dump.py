@@ -115,3 +115,17 @@ def test_hostile_text_has_no_rows(text: bytes) -> None:
     rows, _, frames = read(DUMP + text)
     assert [row["event"] for row in rows] == ["allocated", "freed"]
     assert all(len(stack) <= 256 for stack in frames)
+
+
+@pytest.mark.parametrize(
+    ("line", "pfn"),
+    [
+        (b"page: refcount:0 mapcount:0 pfn:0x8000000000000000\n", None),
+        (b"page: refcount:0 mapcount:0 pfn:0x7fffffffffffffff\n", (1 << 63) - 1),
+        (b"PFN 9223372036854775808(0x8000000000000000) paddr 0\n", None),
+    ],
+)
+def test_a_pfn_beyond_int64_is_unknown(line: bytes, pfn: int | None) -> None:
+    rows, rejects, _ = read(line + DUMP.split(b"\n", 1)[1])
+    assert [row["pfn"] for row in rows] == [pfn] * len(rows) != []
+    assert [(r.line, r.code, r.lost) for r in rejects] == ([(1, Reason.PFN_LINE, False)] if pfn is None else [])

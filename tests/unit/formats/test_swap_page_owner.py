@@ -53,7 +53,7 @@ def test_entries(entry: bytes, bits: int, value: int, swap_type: int, offset: in
         (b"0x2e", b"0x100000000", 32, "entry is out of range", 2),
         (b"0x2e", b"46", 64, "first line not understood", 1),
         (b"SWP", b"PFN", 64, "first line not understood", 1),
-        (b"ts 13255427451", b"ts 18446744073709551616", 64, "ts is out of range", 1),
+        (b"ts 13255427451", b"ts 9223372036854775808", 64, "ts is out of range", 1),
         (b"ts 13255427451", b"ts " + b"7" * 60, 64, "ts is out of range", 1),
         (b"via pid", b"via order 0, mask 0x0(), pid", 64, "first line not understood", 1),
         (b"\n\n", b"\n", 64, Reason.CUT_OFF.text, 1),

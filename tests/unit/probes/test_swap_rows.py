@@ -44,12 +44,14 @@ def rows_of(maps: FakeMaps, stacks: StackTable | None = None, later: FakeMaps | 
 
 
 def test_entries_are_in_order_and_have_all_columns() -> None:
-    maps = FakeMaps({TYPE_1 + 3: owned(comm=b"a\n", handle=6), 9: owned(), 2: owned(ts_nsec=1 << 63)}, stacks=STACKS)
+    maps = FakeMaps(
+        {TYPE_1 + 3: owned(comm=b"a\n", handle=6), 9: owned(), 2: owned(ts_nsec=(1 << 63) - 1)}, stacks=STACKS
+    )
     stacks = StackTable()
     (batch,) = rows_of(maps, stacks).batches()
     assert batch.schema == schema.SWAP
     assert batch.to_pylist()[0] == {
-        "swp_entry": 2, "swap_type": 0, "swap_offset": 2, "pid": 8, "tgid": 7, "comm": "dd", "ts_nsec": 1 << 63,
+        "swp_entry": 2, "swap_type": 0, "swap_offset": 2, "pid": 8, "tgid": 7, "comm": "dd", "ts_nsec": (1 << 63) - 1,
         "stack_id": batch["stack_id"][1].as_py(), "pfn": 0x77, "origin": "bpf",
     }  # fmt: skip
     assert [(row["swap_type"], row["swap_offset"], row["comm"]) for row in batch.to_pylist()] == [
@@ -59,6 +61,15 @@ def test_entries_are_in_order_and_have_all_columns() -> None:
     ]
     frames = [stacks[number.as_py()].frames for number in batch["stack_id"]]
     assert frames[1:] == [("alloc+0x1/0x1000", "shmem_alloc_folio+0x2/0x1000"), ("shmem_alloc_folio+0x10/0x1000",)]
+
+
+def test_numbers_beyond_int64_are_unknown() -> None:
+    # GIVEN the 64 bits of 2**63 and of 2**64 - 1
+    (batch,) = rows_of(FakeMaps({1: owned(ts_nsec=-(1 << 63), pfn=-1)}, stacks=STACKS)).batches()
+    assert (batch["ts_nsec"].to_pylist(), batch["pfn"].to_pylist()) == ([None], [None])
+    came_back = FakeMaps(restored={0x10: (100, owned(ts_nsec=-(1 << 63)))}, stacks=STACKS)
+    (got,) = rows_of(came_back).restore([pages((0x10, 100, "cat"), (0x11, 7, "dd"))])
+    assert (got["ts_nsec"].to_pylist(), got["kernel_ts_nsec"].to_pylist()) == ([None, 7], [100, None])
 
 
 def test_a_name_ends_at_its_first_nul() -> None:

@@ -39,6 +39,29 @@ def test_totals_beyond_any_machine_are_damage(snap: Snapshot, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
+    ("table", "column", "numbers", "said"),
+    [
+        ("pages", "pfn", pa.array([256, 264, -1]), "row 3: -1 is less than 0"),
+        ("pages", "kernel_ts_nsec", pa.array([None, -(1 << 63), None]), "row 2: -9223372036854775808 is less than 0"),
+        ("swap", "ts_nsec", pa.array([-1, 5]), "row 1: -1 is less than 0"),
+        ("pages", "pfn", pa.array([256, None, 1 << 63], pa.uint64()), "Integer value 9223372036854775808 not in range"),
+        (
+            "swap",
+            "ts_nsec",
+            pa.array([5, (1 << 64) - 1], pa.uint64()),
+            "Integer value 18446744073709551615 not in range",
+        ),
+    ],
+)
+def test_numbers_that_no_kernel_has_are_damage(
+    snap: Snapshot, table: str, column: str, numbers: pa.Array, said: str
+) -> None:
+    change_table(snap.path, table, lambda rows: _with(rows, column, numbers))
+    with pytest.raises(SpoTraceError, match=rf"x\.spo is damaged: {table}\.parquet: column {column}[,:] {said}"):
+        snap.read(table, [column])
+
+
+@pytest.mark.parametrize(
     ("limit", "value", "said"),
     [
         ("MAX_ROW_GROUP", 2, "it claims [23] rows in "),

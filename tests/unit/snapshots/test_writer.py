@@ -77,7 +77,7 @@ def test_a_snapshot_is_complete_and_private(tmp_path: Path) -> None:
     assert (
         (target / "snapshot.json")
         .read_bytes()
-        .startswith(b'{\n "schema_version": 6,\n "tool_version": "\\u00e9\\n",\n')
+        .startswith(b'{\n "schema_version": 7,\n "tool_version": "\\u00e9\\n",\n')
     )
     assert pq.read_table(target / "stacks.parquet").num_rows == 1
     for name, expected in schema.TABLES.items():
