@@ -39,9 +39,9 @@ class DuckDB(Closeable):
             import duckdb
         except ImportError as error:
             raise SpoTraceError("fleet needs DuckDB, which is not installed", hint=INSTALL_FLEET) from error
-        # A closed network has no extensions to fetch, and no variable of Python is a table. DuckDB does not know how many
-        # rows a reader has: it would take the cube for the smaller side of a join, and keep all of it in memory. Our
-        # statements name the larger side first. One thread keeps one table of groups.
+        # A closed network has no extensions to fetch, and no variable of Python is a table. DuckDB does not know how
+        # many rows a reader has: it would take the cube for the smaller side of a join, and keep all of it in memory.
+        # The statements name the larger side first. One thread keeps one table of groups.
         settings: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": False,
             "python_enable_replacements": False,
