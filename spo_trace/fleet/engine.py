@@ -39,10 +39,14 @@ class DuckDB(Closeable):
             import duckdb
         except ImportError as error:
             raise SpoTraceError("fleet needs DuckDB, which is not installed", hint=INSTALL_FLEET) from error
-        # A closed network has no extensions to fetch, and no variable of Python is a table.
+        # A closed network has no extensions to fetch, and no variable of Python is a table. DuckDB does not know how
+        # many rows a reader has: it would take the cube for the smaller side of a join, and keep all of it in memory.
+        # The statements name the larger side first. One thread keeps one table of groups.
         settings: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": False,
             "python_enable_replacements": False,
+            "disabled_optimizers": "join_order,build_side_probe_side",
+            "threads": 1,
         }
         self._duckdb = duckdb
         self._connection = duckdb.connect(":memory:", config=settings)

@@ -18,15 +18,9 @@ def shared_names(rows: pd.DataFrame) -> list[str]:
     before, is of another machine.
     """
     known = rows[rows["host"].notna() & rows["boot_id"].notna() & rows["taken_at"].notna()]
-    found = []
-    for host, own in known.sort_values("time").groupby("host"):
-        if own["boot_id"].nunique() > 1 and _overlap(own):
-            found.append(str(host))
-    return found
-
-
-def _overlap(own: pd.DataFrame) -> bool:
-    first = own["time"] - pd.to_timedelta(own["uptime"].fillna(0), unit="s")
-    boots = pd.DataFrame({"boot": own["boot_id"], "first": first, "last": own["time"]})
-    spans = boots.groupby("boot").agg(first=("first", "min"), last=("last", "max")).sort_values("last")
-    return any(first - last < -_CLOCK for last, first in zip(spans["last"], spans["first"].shift(-1), strict=True))
+    first = known["time"] - pd.to_timedelta(known["uptime"].fillna(0), unit="s")
+    boots = known.assign(first=first).groupby(["host", "boot_id"], as_index=False)
+    spans = boots.agg(first=("first", "min"), last=("time", "max")).sort_values(["host", "last"], kind="stable")
+    # The boot before is of the same host, or there is none.
+    ended = spans.groupby("host")["last"].shift()
+    return list(spans[spans["first"] - ended < -_CLOCK]["host"].astype(str).unique())

@@ -8,6 +8,7 @@ have far more of a third one than the others have.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,8 @@ ROLES = ("web", "db")
 
 # Numbers of the stacks with a story.
 _REGRESSION, _IMPROVEMENT, _LEAK = 3, 4, 5
+
+_COMMS, _MEMCGS, _MIGRATETYPES = 40, 20, ("Movable", "Unmovable")
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,42 @@ class Machines:
         self._write(path, host, day)
         return Snapshot(path)
 
-    def _write(self, path: Path, host: int, day: int) -> None:
-        pages, swap = (np.repeat(np.arange(self.stacks), one[host, day]) for one in (self.pages, self.swapped))
+    @property
+    def truth(self) -> dict[str, Any]:
+        """Return what the answers have to be: bytes by caller, and which owners and hosts come first."""
+        before, after = ((self.pages + self.swapped)[:, day].sum(axis=0) * PAGE_SIZE for day in range(len(DAYS)))
+        return {
+            "callers": dict(zip(self.callers, after.tolist(), strict=True)),
+            "before": dict(zip(self.callers, before.tolist(), strict=True)),
+            "regression": self.regression,
+            "leaking": sorted(self.name(host) for host in self.leaking),
+        }
+
+    def frames(self, day: int) -> list[list[str]]:
+        """Return the frames of each stack: the offsets differ from kernel to kernel, the names do not."""
+        return [
+            [f"prep_new_page+0x1{day}/0x20", f"{caller}+0x1{day}/0x99", "worker_thread+0x1/0x2"]
+            for caller in self.callers
+        ]
+
+    def hashes(self, day: int) -> list[str]:
+        """Return the hash of each stack."""
+        return [hash_texts(one) for one in self.frames(day)]
+
+    def comm(self, host: int, stack: int) -> str:
+        """Return the command of a stack, which depends on the host."""
+        return f"comm{(stack + host) % _COMMS}"
+
+    def memcg(self, stack: int) -> str:
+        """Return the memory cgroup of a stack."""
+        return f"slice{stack % _MEMCGS}"
+
+    def migratetype(self, stack: int) -> str:
+        """Return the migratetype of a stack."""
+        return _MIGRATETYPES[stack % len(_MIGRATETYPES)]
+
+    def meta(self, host: int, day: int) -> Meta:
+        """Return the metadata of one snapshot."""
         machine = MachineFacts(
             PAGE_SIZE,
             PageSizeFrom.PAGESIZE,
@@ -121,13 +158,17 @@ class Machines:
             taken_at=DAYS[day],
             uptime_start=3600.0,
         )
-        files = {"page_owner": FileCounts(len(pages)), "swap_page_owner": FileCounts(len(swap))}
-        meta = Meta(schema.SCHEMA_VERSION, machine, swap_owner=SwapOwner(Origin.DEBUGFS), files=files)
+        records = (int(one[host, day].sum()) for one in (self.pages, self.swapped))
+        files = dict(zip(("page_owner", "swap_page_owner"), map(FileCounts, records), strict=True))
+        return Meta(schema.SCHEMA_VERSION, machine, swap_owner=SwapOwner(Origin.DEBUGFS), files=files)
+
+    def _write(self, path: Path, host: int, day: int) -> None:
+        pages, swap = (np.repeat(np.arange(self.stacks), one[host, day]) for one in (self.pages, self.swapped))
         with SnapshotWriter(snapshot_directory(path)) as writer:
             writer.write("pages", self._rows("pages", pages, host))
             writer.write("swap", self._rows("swap", swap, host))
             writer.write("stacks", self._stack_rows(day))
-            writer.commit(meta)
+            writer.commit(self.meta(host, day))
 
     # Owners are equal in both tables: the comm depends on the stack and the host, the cgroup on the stack.
     def _rows(self, table: str, stacks: "npt.NDArray[np.int64]", host: int) -> pa.RecordBatch:
@@ -136,14 +177,14 @@ class Machines:
         values = {
             "pfn": pa.array(place + 4096, pa.int64()),
             "order": pa.array(np.zeros(number, np.uint8)),
-            "comm": _named([f"comm{(one + host) % 40}" for one in range(40)], stacks % 40),
+            "comm": _named([self.comm(host, one) for one in range(_COMMS)], stacks % _COMMS),
             "pid": pa.array((place % 4000).astype(np.int32)),
             "ts_nsec": pa.array(place * 1000, pa.int64()),
-            "migratetype": _named(["Movable", "Unmovable"], stacks % 2),
+            "migratetype": _named(list(_MIGRATETYPES), stacks % len(_MIGRATETYPES)),
             "page_flag_names": _named(["uptodate|lru", "slab"], stacks % 2),
             "node": pa.array(np.zeros(number, np.int16)),
             "zone": pa.array((place % 2).astype(np.int16)),
-            "memcg": _named([f"slice{one}" for one in range(20)], stacks % 20),
+            "memcg": _named([self.memcg(one) for one in range(_MEMCGS)], stacks % _MEMCGS),
             "stack_id": pa.array(stacks, pa.uint32()),
             "slab": pa.array(stacks % 2 == 1),
             "swapped": pa.array(np.zeros(number, np.bool_)),
@@ -161,17 +202,13 @@ class Machines:
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=columns)
 
-    # The offsets differ from kernel to kernel, the names do not.
     def _stack_rows(self, day: int) -> pa.RecordBatch:
-        frames = [
-            [f"prep_new_page+0x1{day}/0x20", f"{caller}+0x1{day}/0x99", "worker_thread+0x1/0x2"]
-            for caller in self.callers
-        ]
+        frames = self.frames(day)
         means = [meaning(one) for one in frames]
         return pa.RecordBatch.from_pydict(
             {
                 "stack_id": range(self.stacks),
-                "stack_hash": [hash_texts(one) for one in frames],
+                "stack_hash": self.hashes(day),
                 "symbol_hash": [hash_texts(map(function_name, one)) for one in frames],
                 "frames": frames,
                 "handle": [None] * self.stacks,

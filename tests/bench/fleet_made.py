@@ -11,7 +11,7 @@ from pathlib import Path
 from time import process_time
 
 import spo_trace as spo
-from tests.bench.fleet_machines import PAGE_SIZE, Machines
+from tests.bench.fleet_machines import Machines
 
 __all__ = ["main"]
 
@@ -37,15 +37,7 @@ def main(hosts: int, rows: int, directory: Path) -> None:
             kept += 1
         else:
             shutil.rmtree(path)
-    both = (machines.pages + machines.swapped) * PAGE_SIZE
-    truth = {
-        "callers": dict(zip(machines.callers, both[:, 1].sum(axis=0).tolist(), strict=True)),
-        "before": dict(zip(machines.callers, both[:, 0].sum(axis=0).tolist(), strict=True)),
-        "regression": machines.regression,
-        "leaking": sorted(machines.name(host) for host in machines.leaking),
-        "snapshot_bytes": size,
-        "add_seconds": seconds,
-    }
+    truth = {**machines.truth, "snapshot_bytes": size, "add_seconds": seconds}
     (directory / "truth.json").write_text(json.dumps(truth))
 
 

@@ -8,7 +8,9 @@ import pytest
 
 import spo_trace as spo
 from spo_trace.errors import SpoTraceError, UsageError
+from spo_trace.fleet.cube import cube_of
 from spo_trace.fleet.fleet import Fleet
+from tests.bench.fleet_cubes import cube_rows
 from tests.bench.fleet_machines import DAYS, KERNELS, PAGE_SIZE, Machines
 from tests.support import page
 from tests.unit.fleet.machines import machine
@@ -24,6 +26,15 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     for host, _, path in MACHINES.each(directory):
         fleet.add(spo.open(path), labels={"role": MACHINES.role(host)})
     return fleet
+
+
+# `make bench-fleet` measures more hosts than there is space for their snapshots.
+@pytest.mark.parametrize(("host", "day"), [(0, 0), (5, 1)])
+def test_the_cube_of_a_made_up_snapshot(tmp_path: Path, host: int, day: int) -> None:
+    found, made = cube_of(MACHINES.snapshot(tmp_path, host, day)).rows, cube_rows(MACHINES, host, day)
+    assert found.schema == made.schema
+    order = [(name, "ascending") for name in made.column_names]
+    assert found.sort_by(order).to_pylist() == made.sort_by(order).to_pylist()
 
 
 @pytest.mark.parametrize("day", [0, 1])
