@@ -14,6 +14,7 @@ from spo_trace.fleet.choosing import machines_of
 from spo_trace.fleet.hosts import shared_names
 from spo_trace.fleet.reading import rows_of
 from spo_trace.fleet.root import Root
+from spo_trace.fleet.store_errors import StoreFailed
 from spo_trace.fleet.tables import TABLES
 
 __all__ = ["COLUMNS", "MINOR", "problems_of", "unused_files"]
@@ -55,8 +56,8 @@ def unused_files(root: Root, catalog: Catalog) -> list[tuple[str, str]]:
     return [
         (table, name)
         for table in TABLES
-        for name in sorted(root.files(table))
-        if name not in used[table] and root.age(table, name, now) > BUSY_SECONDS
+        for name, found in sorted(root.files(table).items())
+        if name not in used[table] and now - found.written > BUSY_SECONDS
     ]
 
 
@@ -72,11 +73,15 @@ def _damaged(root: Root, catalog: Catalog) -> Iterator[Problem]:
         try:
             for rows in rows_of(root, "stacks", name):
                 known.update(rows["stack"].to_pylist())
+        except StoreFailed:
+            raise
         except SpoTraceError as error:
             yield Problem(Code.DAMAGED, "stacks", name, None, error.message)
     for name in sorted(set(catalog.rows["cube_file"].to_pylist())):
         try:
             found = {one for rows in rows_of(root, "cube", name) for one in pc.unique(rows["stack"]).to_pylist()}
+        except StoreFailed:
+            raise
         except SpoTraceError as error:
             yield Problem(Code.DAMAGED, "cube", name, None, error.message, is_loss=True)
             continue

@@ -45,18 +45,19 @@ def fleet_question(by: str | Iterable[str], where: str | None) -> tuple[list[Fle
 
 
 class Fleet:
-    """Answer questions about the snapshots below a directory; see `spo_trace.fleet.open`.
+    """Answer questions about the snapshots below ROOT; see `spo_trace.fleet.open`.
 
     The catalog and the stacks are read once: open the fleet again to see snapshots that were added by others.
     """
 
     def __init__(self, root: Root, engine: str = "duckdb") -> None:
-        """Take an open directory; raise UsageError if there is no such engine."""
+        """Take an open ROOT; raise UsageError if there is no such engine."""
+        self.name = root.name
         self._root = root
         self._engine_name = engine
 
     def __repr__(self) -> str:
-        return f"Fleet({str(self._root.path)!r}, snapshots={self.catalog.rows.num_rows})"
+        return f"Fleet({self.name!r}, snapshots={self.catalog.rows.num_rows})"
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -39,11 +39,12 @@ def command(
     owner: Owner = None,
     mode: Mode = None,
 ) -> None:
-    """Add snapshots of any machines to the directory ROOT, which is made if it is missing.
+    """Add snapshots of any machines to ROOT, which is made if it is missing: a directory, or a URL of an object store.
 
     \b
         spo-trace fleet add fleet web1.spo web2.spo --label role=web
         spo-trace fleet add fleet capture.tar.gz --host db1 --time 2026-11-29T12:00Z
+        spo-trace fleet add s3://bucket/fleet web1.spo
 
     A fleet keeps the sums of each snapshot by all keys, and each stack once. A snapshot that ROOT has is not added
     again. Snapshots that cannot be read are named, and the others are added; then the exit code is 1.
@@ -71,7 +72,7 @@ def command(
             warn(f"{path} is not added: {error.message}")
             failed.append(path)
     present = f"; {outcomes['present']:,} present before" if outcomes["present"] else ""
-    note(f"{counted(outcomes['added'], 'snapshot')} added to {root}{present}")
+    note(f"{counted(outcomes['added'], 'snapshot')} added to {fleet.name}{present}")
     if failed:
         raise SpoTraceError(f"{counted(len(failed), 'snapshot')} not added", hint="the warnings above say why")
 
