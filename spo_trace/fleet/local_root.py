@@ -17,6 +17,7 @@ from spo_trace.files.access import OWN, Access
 from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import cannot_write, names, open_directory, open_parent
 from spo_trace.files.output_file import new_file
+from spo_trace.fleet.local_raw import LocalRaw
 from spo_trace.fleet.root import MAKE, Stored, check_names, check_number
 from spo_trace.fleet.tables import TABLES, write_rows
 from spo_trace.snapshots.parquet_input import open_parquet
@@ -85,6 +86,11 @@ class LocalRoot(Closeable):
             self._access.grant_in(self._fd, self.path / table, warn=False).apply(fd)
         finally:
             os.close(fd)
+
+    @property
+    def raw(self) -> LocalRaw:
+        """Return the snapshots that are kept whole."""
+        return LocalRaw(self.path, self._fd, self._access)
 
     def close(self) -> None:
         """Close the directories."""

@@ -3,6 +3,7 @@
 
 from collections.abc import Collection
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
@@ -12,7 +13,10 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.fleet.tables import TABLES
 from spo_trace.limits import MAX_FLEET_FILES
 
-__all__ = ["MAKE", "Root", "Stored", "check_names", "check_number"]
+__all__ = ["MAKE", "RAW", "Raw", "Root", "Stored", "check_names", "check_number", "not_kept"]
+
+# Below ROOT, beside the tables: the snapshots that are kept whole.
+RAW = "raw"
 
 # The hint if there is no fleet.
 MAKE = "make it with: spo-trace fleet add ROOT SNAPSHOT"
@@ -25,6 +29,28 @@ class Stored(NamedTuple):
     written: float
 
 
+class Raw(Protocol):
+    """Keep whole snapshots, each under its id; a snapshot appears when it is complete."""
+
+    def kept(self) -> dict[str, float]:
+        """Return the snapshots, and parts of snapshots, by name (`identity.raw_name`), and when each was written."""
+
+    def has(self, id: str) -> bool:
+        """Return whether the snapshot is kept."""
+
+    def shown(self, id: str) -> str:
+        """Return the place of a snapshot for messages."""
+
+    def keep(self, id: str, source: Path) -> None:
+        """Copy the snapshot in the directory `source`; raise SpoTraceError if that fails."""
+
+    def fetched(self, id: str) -> Path:
+        """Return a directory of this machine with the snapshot; raise SpoTraceError if it is not kept."""
+
+    def remove(self, name: str) -> None:
+        """Remove what `kept` named, if it is there."""
+
+
 class Root(Protocol):
     """Read and write the files of a fleet; a file appears when it is complete.
 
@@ -32,6 +58,10 @@ class Root(Protocol):
     """
 
     name: str
+
+    @property
+    def raw(self) -> Raw:
+        """Return the snapshots that are kept whole."""
 
     def close(self) -> None:
         """Release what is open."""
@@ -63,7 +93,7 @@ def check_names(root: str, found: Collection[str]) -> None:
 
     Other files may be somebody's: a fleet is made in an empty directory only.
     """
-    if set(found) - set(TABLES):
+    if set(found) - {*TABLES, RAW}:
         raise SpoTraceError(f"{root} is not a fleet: it has other files", hint="name an empty directory")
 
 
@@ -74,3 +104,11 @@ def check_number(directory: str, files: int) -> None:
             f"{directory} has more than {MAX_FLEET_FILES:,} files",
             hint="merge them with: spo-trace fleet compact ROOT",
         )
+
+
+def not_kept(id: str) -> SpoTraceError:
+    """Return the error for a snapshot that is not kept whole."""
+    return SpoTraceError(
+        f"the fleet has only the sums of the snapshot {id}, not the snapshot itself",
+        hint="add it again with: spo-trace fleet add --keep-raw ROOT SNAPSHOT",
+    )

@@ -9,21 +9,19 @@ from typing import Self
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from pyarrow import fs
 
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.closeable import Closeable
 from spo_trace.fleet.identity import is_file_name
 from spo_trace.fleet.root import MAKE, Stored, check_names, check_number
-from spo_trace.fleet.store_errors import StoreFailed, naming_store
-from spo_trace.fleet.store_url import Place, place_of
+from spo_trace.fleet.store import Store
+from spo_trace.fleet.store_raw import StoreRaw
+from spo_trace.fleet.store_url import place_of
 from spo_trace.fleet.tables import TABLES, write_rows
 from spo_trace.limits import MAX_FLEET_FILE_BYTES
 from spo_trace.snapshots.damage import Damage
 
 __all__ = ["StoreRoot"]
-
-_NO_BUCKET = "create the bucket, or check its name and the endpoint"
 
 
 class StoreRoot(Closeable):
@@ -33,42 +31,38 @@ class StoreRoot(Closeable):
     none has to be made.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.name = place.shown
-        self._place = place
+    def __init__(self, store: Store) -> None:
+        self.name = store.name
+        self._store = store
 
     @classmethod
     def open(cls, url: str, *, create: bool = False) -> Self:
         """Open the place with this URL; raise SpoTraceError if there is no fleet, unless `create` is given."""
-        root = cls(place_of(url))
-        found = {info.base_name for info in root._listed(root._place.base)}
+        root = cls(Store(place_of(url)))
+        found = {info.base_name for info in root._store.listed()}
         if create:
             check_names(root.name, found)
         elif not found & set(TABLES):
             raise SpoTraceError(f"{root.name} is not a fleet: there is no {', '.join(TABLES)}", hint=MAKE)
         return root
 
+    @property
+    def raw(self) -> StoreRaw:
+        """Return the snapshots that are kept whole."""
+        return StoreRaw(self._store)
+
     def close(self) -> None:
         """Do nothing: the connections belong to pyarrow."""
 
     def files(self, table: str) -> dict[str, Stored]:
         """Return the objects of `table` by name; raise SpoTraceError if there are too many."""
-        found = self._listed(self._path(table))
+        found = self._store.listed(table)
         check_number(f"{self.name}/{table}", len(found))
         return {info.base_name: Stored(info.size if info.is_file else -1, (info.mtime_ns or 0) / 1e9) for info in found}
 
-    # A listing of a bucket that is gone is empty. Then the answer would be that there are no snapshots.
-    def _listed(self, path: str) -> list[fs.FileInfo]:
-        bucket = path.partition("/")[0]
-        with self._naming(path, "listed"):
-            found = self._place.filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
-            if not found and bucket and self._place.filesystem.get_file_info(bucket).type is fs.FileType.NotFound:
-                raise StoreFailed(f"{self.name} can't be listed: there is no bucket {bucket}", hint=_NO_BUCKET)
-        return list(found)
-
     def shown(self, table: str, name: str) -> str:
         """Return the URL of a file for messages."""
-        return f"{self.name}/{table}/{name}"
+        return self._store.shown(table, name)
 
     @contextmanager
     def opened(self, table: str, name: str) -> Iterator[pa.NativeFile]:
@@ -76,9 +70,9 @@ class StoreRoot(Closeable):
 
         Errors of the store are StoreFailed. So whatever pyarrow raises about the content is damage.
         """
-        path = self._path(table, name)
+        path = self._store.path(table, name)
         try:
-            with self._naming(path, "read"), self._place.filesystem.open_input_file(path) as file:
+            with self._store.naming(path, "read"), self._store.filesystem.open_input_file(path) as file:
                 if (size := file.size()) > MAX_FLEET_FILE_BYTES:
                     raise Damage(f"it has {size:,} bytes")
                 content = file.read_buffer(size)
@@ -88,8 +82,8 @@ class StoreRoot(Closeable):
 
     def dataset(self, table: str, files: list[str]) -> ds.Dataset:
         """Return files of `table` as a dataset, for engines that read Parquet themselves."""
-        paths = [self._path(table, name) for name in files]
-        return ds.dataset(paths, schema=TABLES[table], format="parquet", filesystem=self._place.filesystem)
+        paths = [self._store.path(table, name) for name in files]
+        return ds.dataset(paths, schema=TABLES[table], format="parquet", filesystem=self._store.filesystem)
 
     def write(self, table: str, name: str, rows: pa.Table) -> int:
         """Write the file `name` of `table`, and return its size in bytes.
@@ -99,23 +93,14 @@ class StoreRoot(Closeable):
         made = pa.BufferOutputStream()
         write_rows(table, rows, made)
         content = made.getvalue()
-        path = self._path(table, name)
-        with self._naming(path, "written"), self._place.filesystem.open_output_stream(path) as file:
+        path = self._store.path(table, name)
+        with self._store.naming(path, "written"), self._store.filesystem.open_output_stream(path) as file:
             file.write(content)
         return int(content.size)
 
     def remove(self, table: str, name: str) -> None:
         """Remove an object, if it is there; one with another name than those of a fleet is left alone."""
-        path = self._path(table, name)
+        path = self._store.path(table, name)
         if is_file_name(name):
-            with suppress(FileNotFoundError), self._naming(path, "removed"):
-                self._place.filesystem.delete_file(path)
-
-    def _path(self, *names: str) -> str:
-        return "/".join((self._place.base, *names))
-
-    @contextmanager
-    def _naming(self, path: str, doing: str) -> Iterator[None]:
-        shown = self.name + path.removeprefix(self._place.base)
-        with naming_store(shown, doing, self._place.secrets):
-            yield
+            with suppress(FileNotFoundError), self._store.naming(path, "removed"):
+                self._store.filesystem.delete_file(path)

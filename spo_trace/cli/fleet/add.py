@@ -7,7 +7,7 @@ from typing import Annotated
 from spo_trace.cli.errors import guarded
 from spo_trace.cli.fleet.options import FleetRoot
 from spo_trace.cli.inputs import open_snapshot
-from spo_trace.cli.options import Mode, Owner, PageSize, Positional, option
+from spo_trace.cli.options import Mode, Owner, PageSize, Positional, flag, option
 from spo_trace.cli.output import note, warn
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.reporters.format import counted
@@ -27,6 +27,10 @@ Label = Annotated[
     option("--label", shows="NAME=VALUE", help="A label of the machine, such as role=web. May be repeated."),
 ]
 
+KeepRaw = Annotated[
+    bool, flag("--keep-raw", help="Keep the snapshots themselves, too, below ROOT/raw, to look at single pages later.")
+]
+
 
 @guarded
 def command(
@@ -35,6 +39,7 @@ def command(
     host: Host = None,
     time: Time = None,
     label: Label = None,
+    keep_raw: KeepRaw = False,
     page_size: PageSize = None,
     owner: Owner = None,
     mode: Mode = None,
@@ -61,7 +66,7 @@ def command(
     for path in snapshots:
         try:
             snap = open_snapshot(path, page_size=page_size)
-            outcomes[fleet.add(snap, host=host, time=time, labels=labels)] += 1
+            outcomes[fleet.add(snap, host=host, time=time, labels=labels, keep_raw=keep_raw)] += 1
             discard(snap)
         except UsageError:
             raise
