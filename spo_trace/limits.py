@@ -215,6 +215,9 @@ MAX_FLEET_FILES = 1 << 20
 # Rows of a file of the cube that `compact` writes: a reader holds the columns of one file at a time.
 MAX_CUBE_ROWS = 1 << 18
 
+# A file in an object store, which is read as a whole. Those that `compact` writes have a few megabytes.
+MAX_FLEET_FILE_BYTES = 1 << 30
+
 # Labels of a snapshot, and characters of each: they are names such as role=web.
 MAX_LABELS = 32
 MAX_LABEL_CHARACTERS = 256

@@ -95,9 +95,17 @@ def matched_notes(table: pd.DataFrame, a: Paged, b: Paged, *, same_kernel: bool 
     yield Note(NoteCode.STACKS_MATCHED, text, warning=few)
 
 
+# The columns of matched stacks, as the user asked for them.
+_ASKED = {STACK_COLUMNS[match]: f"stack ({text})" for match, text in _MATCHED_BY.items() if match is not Match.EXACT}
+
+
+def _asked(key: str) -> str:
+    return _ASKED.get(key, key)
+
+
 def changes_note(changes: Changes, keys: Sequence[str]) -> Note:
     """Return a note that summarises a difference by `keys`."""
     moved = UNKNOWN if changes.moved is None else format_size(changes.moved)
     text = f"{format_size(changes.grown)} grown, {format_size(changes.shrunk)} shrunk, {moved} moved"
-    by = f" by {', '.join(keys)}" if keys else ""
+    by = f" by {', '.join(map(_asked, keys))}" if keys else ""
     return Note(NoteCode.CHANGES, f"Changes{by}: {text} between memory and swap")

@@ -38,11 +38,15 @@ class Sides:
     def __init__(self, a: Snapshot, b: Snapshot) -> None:
         self.a, self.b = a, b
         self.earlier, self.later = Owners(a), Owners(b)
-        self.known = relate(a, b).known
+        relation = relate(a, b)
+        self.known = relation.known
+        self.two_releases = relation.same_release is False
 
     def diff(self, query: Query) -> pd.DataFrame:
         """Return the difference that answers a query, without owners whose key is missing."""
-        return diff(self.a, self.b, Question.of(query.by, query.where)).dropna(subset=list(query.by))
+        table = diff(self.a, self.b, Question.of(query.by, query.where))
+        # A column of matched stacks may have another name than the key.
+        return table.dropna(subset=list(table.columns[: len(query.by)]))
 
     @cached_property
     def by_comm(self) -> pd.DataFrame:
@@ -104,17 +108,18 @@ def _grew(sides: Sides, query: Query, code: Code, exclude: str | None = None) ->
             yield candidate(code, int(grown), numbers, query, {"owner": name})
 
 
-# Of memory of processes and files, the process says more than the function that allocates it for all of them.
+# Of memory of processes and files, the process says more than the function that allocates it for all of them. Between
+# two releases, a function that was renamed would seem to grow: stacks are matched by what both kernels have.
 def _callers_grew(sides: Sides) -> Iterator[Candidate]:
     where = f"{KERNEL} and {_REST}" if sides.knows("comm") else _REST
-    query = Query(("caller", "category"), where, Side.DIFF, _GROWTH)
+    query = Query(("stack" if sides.two_releases else "caller", "category"), where, Side.DIFF, _GROWTH)
     table = sides.diff(query).sort_values("total_bytes_delta", ascending=False, kind="stable")
-    columns = [*query.by, "total_bytes_delta"]
-    for caller, category, grown in table[columns].head(3).itertuples(index=False, name=None):
+    columns = [table.columns[0], "category", "total_bytes_delta"]
+    for found, category, grown in table[columns].head(3).itertuples(index=False, name=None):
         threshold = Threshold.GROWTH if category in NOT_KERNEL else Threshold.KERNEL_GROWTH
         if sides.later.is_large(int(grown), threshold):
-            numbers = {"total": Amount(int(grown), "total_bytes_delta", query, (caller, category))}
-            names = {"owner": caller, "category": category}
+            numbers = {"total": Amount(int(grown), "total_bytes_delta", query, (found, category))}
+            names = {"owner": found[0] if isinstance(found, tuple) else found, "category": category}
             yield candidate(Code.CALLSITE_GREW, int(grown), numbers, query, names)
 
 

@@ -18,16 +18,13 @@ def open(
     owner: str | None = None,
     mode: int | None = None,
 ) -> "Fleet":
-    """Open the fleet in the directory `root`; `create`: make an empty one if it is missing.
+    """Open the fleet in the directory or object store `root`; `create`: make an empty one if it is missing.
 
-    `engine`: what runs the questions, `duckdb`. `owner` and `mode`, of the files that are added, are as for
-    `snapshot`. Raise SpoTraceError if there is no fleet.
+    `root`: a path, or a URL that `pyarrow.fs` knows, such as s3://bucket/fleet (docs/fleet.md). `engine`: what runs the
+    questions, `duckdb`. `owner` and `mode`, of the files that are added to a directory, are as for `snapshot`. Raise
+    SpoTraceError if there is no fleet.
     """
-    from pathlib import Path
-
-    from spo_trace.analysis.arguments import path_of
-    from spo_trace.files.access import access_for
     from spo_trace.fleet.fleet import Fleet
-    from spo_trace.fleet.root import Root
+    from spo_trace.fleet.opening import open_root
 
-    return Fleet(Root.open(Path(path_of(root, "root")), create=create, access=access_for(owner, mode)), engine)
+    return Fleet(open_root(root, create=create, owner=owner, mode=mode), engine)

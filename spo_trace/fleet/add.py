@@ -47,14 +47,18 @@ class Adder:
             for rows in rows_of(root, "stacks", name, ["stack"]):
                 self._stacks.update(rows["stack"].to_pylist())
 
-    def add(self, snap: Snapshot, given: Given) -> Outcome:
+    def add(self, snap: Snapshot, given: Given, *, keep_raw: bool = False) -> Outcome:
         """Add a snapshot, unless the fleet has it; raise SpoTraceError for an aggregate, or if ROOT can't be written.
 
-        `given` is ignored for a snapshot that the fleet has.
+        `given` is ignored for a snapshot that the fleet has. `keep_raw`: keep the snapshot itself, too, also of one
+        that the fleet has.
         """
         check_given(given)
         cube = cube_of(snap)
         id = snapshot_id(cube.digest, snap.meta.machine)
+        # As everything else, before the catalog.
+        if keep_raw and not self._root.raw.has(id):
+            self._root.raw.keep(id, snap.path)
         if id in self._ids:
             return Outcome.PRESENT
         file = f"{id}.parquet"

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from spo_trace.fleet.identity import is_file_name
-from spo_trace.fleet.root import Root
+from spo_trace.fleet.root import Root, Stored
 from spo_trace.fleet.tables import FLEET_VERSION, SNAPSHOTS, TABLES, VERSION_KEY
 from spo_trace.snapshots.damage import Damage
 from spo_trace.snapshots.parquet_input import check_footer, validated
@@ -140,13 +140,13 @@ def _named(rows: pa.Table) -> list[tuple[str, int]]:
 
 
 # A file that was cut, or of which half was copied, is shorter than the catalog says.
-def _wrong_cube(name: str, size: int, present: dict[str, int]) -> Problem | None:
+def _wrong_cube(name: str, size: int, present: dict[str, Stored]) -> Problem | None:
     if not is_file_name(name):
         return Problem(Code.DAMAGED, "snapshots", None, None, "it names a file that no fleet has", is_loss=True)
     if name not in present:
         return Problem(Code.MISSING, "cube", name, None, "the catalog names it", is_loss=True)
-    if present[name] != size:
-        detail = f"it has {present[name]:,} bytes, not {size:,}"
+    if present[name].size != size:
+        detail = f"it has {present[name].size:,} bytes, not {size:,}"
         return Problem(Code.DAMAGED, "cube", name, None, detail, is_loss=True)
     return None
 

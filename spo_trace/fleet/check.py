@@ -12,11 +12,13 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.fleet.catalog import Catalog, Code, Problem
 from spo_trace.fleet.choosing import machines_of
 from spo_trace.fleet.hosts import shared_names
+from spo_trace.fleet.identity import raw_name
 from spo_trace.fleet.reading import rows_of
-from spo_trace.fleet.root import Root
+from spo_trace.fleet.root import RAW, Root
+from spo_trace.fleet.store_errors import StoreFailed
 from spo_trace.fleet.tables import TABLES
 
-__all__ = ["COLUMNS", "MINOR", "problems_of", "unused_files"]
+__all__ = ["COLUMNS", "MINOR", "problems_of", "unused_files", "unused_raw"]
 
 COLUMNS = ["problem", "table", "file", "host", "detail"]
 
@@ -37,6 +39,7 @@ def problems_of(root: Root, catalog: Catalog) -> pd.DataFrame:
         *catalog.problems,
         *_damaged(root, catalog),
         *_unused(root, catalog),
+        *_unused_raw(root, catalog),
         *_of_hosts(rows),
     ]
     values = [(str(one.code), one.table, one.file, one.host, one.detail) for one in found]
@@ -46,18 +49,35 @@ def problems_of(root: Root, catalog: Catalog) -> pd.DataFrame:
 def unused_files(root: Root, catalog: Catalog) -> list[tuple[str, str]]:
     """Return the table and the name of each file of the cube and of the stacks that nobody reads, if it is old."""
     used = {"cube": set(catalog.rows["cube_file"].to_pylist()), "stacks": set(catalog.stacks)}
-    # What a file that cannot be read now names may be needed when it is repaired.
     used["snapshots"] = set(catalog.files)
     for one in catalog.problems:
         if one.table != "cube" or one.code is Code.DAMAGED:
             used[one.table].add(one.file)
+    # What a file of the catalog names that cannot be read now is needed when it is repaired, or by a newer release.
+    unread = any(one.table == "snapshots" for one in catalog.problems)
     now = time()
     return [
         (table, name)
         for table in TABLES
-        for name in sorted(root.files(table))
-        if name not in used[table] and root.age(table, name, now) > BUSY_SECONDS
+        if not (table == "cube" and unread)
+        for name, found in sorted(root.files(table).items())
+        if name not in used[table] and now - found.written > BUSY_SECONDS
     ]
+
+
+def unused_raw(root: Root, catalog: Catalog) -> list[str]:
+    """Return the names of whole snapshots, and of parts of snapshots, that are in no catalog, if they are old."""
+    if any(one.is_loss for one in catalog.problems):
+        return []
+    used = {raw_name(id) for id in catalog.rows["id"].to_pylist()}
+    now = time()
+    kept = sorted(root.raw.kept().items())
+    return [name for name, written in kept if name not in used and now - written > BUSY_SECONDS]
+
+
+def _unused_raw(root: Root, catalog: Catalog) -> Iterator[Problem]:
+    for name in unused_raw(root, catalog):
+        yield Problem(Code.UNUSED, RAW, name, None, "no snapshot of the catalog; compact removes it")
 
 
 def _unused(root: Root, catalog: Catalog) -> Iterator[Problem]:
@@ -72,11 +92,15 @@ def _damaged(root: Root, catalog: Catalog) -> Iterator[Problem]:
         try:
             for rows in rows_of(root, "stacks", name):
                 known.update(rows["stack"].to_pylist())
+        except StoreFailed:
+            raise
         except SpoTraceError as error:
             yield Problem(Code.DAMAGED, "stacks", name, None, error.message)
     for name in sorted(set(catalog.rows["cube_file"].to_pylist())):
         try:
             found = {one for rows in rows_of(root, "cube", name) for one in pc.unique(rows["stack"]).to_pylist()}
+        except StoreFailed:
+            raise
         except SpoTraceError as error:
             yield Problem(Code.DAMAGED, "cube", name, None, error.message, is_loss=True)
             continue

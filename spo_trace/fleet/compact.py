@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spo_trace.fleet.catalog import Catalog, read_catalog
-from spo_trace.fleet.check import unused_files
+from spo_trace.fleet.check import unused_files, unused_raw
 from spo_trace.fleet.choosing import machines_of
+from spo_trace.fleet.identity import raw_name
 from spo_trace.fleet.reading import rows_of
 from spo_trace.fleet.root import Root
 from spo_trace.fleet.tables import CUBE, SNAPSHOTS, STACKS
@@ -50,6 +51,7 @@ def compact(root: Root, keep_days: int | None = None, today: date | None = None)
         _merge_day(root, name, catalog.rows.filter(_is_in(catalog.rows["id"], kept[name])))
     replaced = {*dropped, *(id for ids in kept.values() for id in ids)}
     removed = _remove_replaced(root, catalog, replaced, set(kept))
+    _remove_raw(root, dropped)
     return Compacted(len(merged), len(dropped), removed + _remove_unused(root))
 
 
@@ -122,8 +124,16 @@ def _remove_replaced(root: Root, catalog: Catalog, replaced: set[str], new: set[
     return number
 
 
+def _remove_raw(root: Root, dropped: Iterable[str]) -> None:
+    for name in sorted({raw_name(id) for id in dropped} & set(root.raw.kept())):
+        root.raw.remove(name)
+
+
 def _remove_unused(root: Root) -> int:
-    unused = unused_files(root, read_catalog(root))
+    catalog = read_catalog(root)
+    unused, raw = unused_files(root, catalog), unused_raw(root, catalog)
     for table, name in unused:
         root.remove(table, name)
-    return len(unused)
+    for name in raw:
+        root.raw.remove(name)
+    return len(unused) + len(raw)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from spo_trace.analysis.arguments import names_of, number_of
 from spo_trace.analysis.where import Condition
+from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.fleet.add import Adder, Outcome
 from spo_trace.fleet.answers import Source
 from spo_trace.fleet.catalog import Catalog, read_catalog
@@ -17,6 +18,7 @@ from spo_trace.fleet.compact import Compacted, compact
 from spo_trace.fleet.diff import Sides, diff_of, sides_of
 from spo_trace.fleet.engine import Engine, Input, engine_of
 from spo_trace.fleet.entry import Given
+from spo_trace.fleet.identity import is_id, raw_name
 from spo_trace.fleet.keys import FleetKey, fleet_keys, record_key
 from spo_trace.fleet.outliers import check_fold, check_outlier_keys, outliers_of
 from spo_trace.fleet.reading import Vanished
@@ -32,6 +34,8 @@ __all__ = ["DEFAULT_KEY", "Fleet", "fleet_question"]
 
 DEFAULT_KEY = "caller"
 
+_IDS = "list them with: fleet.sql('SELECT id, host, taken_at FROM snapshots')"
+
 # The properties of a fleet that hold what was read from its files.
 _READ = ("catalog", "_stacks", "_source")
 
@@ -45,18 +49,19 @@ def fleet_question(by: str | Iterable[str], where: str | None) -> tuple[list[Fle
 
 
 class Fleet:
-    """Answer questions about the snapshots below a directory; see `spo_trace.fleet.open`.
+    """Answer questions about the snapshots below ROOT; see `spo_trace.fleet.open`.
 
     The catalog and the stacks are read once: open the fleet again to see snapshots that were added by others.
     """
 
     def __init__(self, root: Root, engine: str = "duckdb") -> None:
-        """Take an open directory; raise UsageError if there is no such engine."""
+        """Take an open ROOT; raise UsageError if there is no such engine."""
+        self.name = root.name
         self._root = root
         self._engine_name = engine
 
     def __repr__(self) -> str:
-        return f"Fleet({str(self._root.path)!r}, snapshots={self.catalog.rows.num_rows})"
+        return f"Fleet({self.name!r}, snapshots={self.catalog.rows.num_rows})"
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -86,13 +91,16 @@ class Fleet:
         host: str | None = None,
         time: str | None = None,
         labels: Mapping[str, str] | None = None,
+        keep_raw: bool = False,
     ) -> Outcome:
         """Add a snapshot, unless the fleet has it.
 
         `host`, `time` (ISO 8601, by default UTC): instead of what the snapshot says. `labels`: such as {"role": "web"}.
-        Raise SpoTraceError for an aggregate, and if ROOT can't be written.
+        `keep_raw`: keep the snapshot itself, too, for `raw`. Raise SpoTraceError for an aggregate, and if ROOT can't be
+        written.
         """
-        outcome = self._adder.add(snap, Given(host, None if time is None else parse_time(time, "time"), labels))
+        given = Given(host, None if time is None else parse_time(time, "time"), labels)
+        outcome = self._adder.add(snap, given, keep_raw=keep_raw)
         self._forget(*_READ)
         return outcome
 
@@ -190,6 +198,24 @@ class Fleet:
         done = compact(self._root, number_of(keep_days, "keep_days", least=1))
         self._forget(*_READ, "_adder")
         return done
+
+    def raw(self, id: str) -> Snapshot:
+        """Return a snapshot that was added with `keep_raw`; `id`: as in the table snapshots.
+
+        From an object store, it is downloaded into a directory that is removed when the process ends. Raise
+        SpoTraceError if it is not kept.
+        """
+        if not isinstance(id, str) or not is_id(id):
+            raise UsageError((Argument("id"), f": {str(id)[:60]!r} is not an id"), hint=_IDS)
+        if id not in self.catalog.rows["id"].to_pylist():
+            raise SpoTraceError(f"the fleet has no snapshot {id}", hint=_IDS)
+        return Snapshot(self._root.raw.fetched(id))
+
+    def kept(self) -> dict[str, str]:
+        """Return the place of each snapshot that is kept whole, by its id."""
+        names = self._root.raw.kept()
+        ids = [id for id in self.catalog.rows["id"].to_pylist() if raw_name(id) in names]
+        return {id: self._root.raw.shown(id) for id in ids}
 
     def sql(self, text: str) -> Table:
         """Return the result of a statement on the tables snapshots, cube and stacks, in the engine's SQL."""

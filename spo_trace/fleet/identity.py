@@ -6,10 +6,11 @@ import re
 
 from spo_trace.snapshots.meta import MachineFacts
 
-__all__ = ["is_file_name", "snapshot_id"]
+__all__ = ["is_file_name", "is_id", "is_raw_name", "raw_name", "snapshot_id"]
 
 # Names of files are made of ids and days only, never of names that a machine chose.
-_FILE = re.compile(r"(?:[0-9]{8}-)?[0-9a-f]{32}\.parquet")
+_ID = r"[0-9a-f]{32}"
+_FILE = re.compile(rf"(?:[0-9]{{8}}-)?{_ID}\.parquet")
 
 
 def snapshot_id(digest: str, machine: MachineFacts) -> str:
@@ -25,3 +26,18 @@ def is_file_name(name: str) -> bool:
     (True, False)
     """
     return _FILE.fullmatch(name) is not None
+
+
+def is_id(text: str) -> bool:
+    """Return whether `text` is an id of a snapshot."""
+    return re.fullmatch(_ID, text) is not None
+
+
+def raw_name(id: str) -> str:
+    """Return the name of a snapshot that is kept whole."""
+    return f"{id}.spo"
+
+
+def is_raw_name(name: str) -> bool:
+    """Return whether `name` is one of `raw_name`."""
+    return name.endswith(".spo") and is_id(name.removesuffix(".spo"))

@@ -1,175 +1,114 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The directory of a fleet: the files of three tables, opened and written by descriptor."""
+"""Where the files of a fleet are: a directory of this machine, or an object store."""
 
-import errno
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.files.access import OWN, Access
-from spo_trace.files.closeable import Closeable
-from spo_trace.files.descriptors import cannot_write, names, open_directory, open_parent
-from spo_trace.files.output_file import new_file
-from spo_trace.fleet.tables import TABLES, file_schema
+from spo_trace.fleet.tables import TABLES
 from spo_trace.limits import MAX_FLEET_FILES
-from spo_trace.snapshots.parquet_input import open_parquet
 
-__all__ = ["Root"]
+__all__ = ["MAKE", "RAW", "Raw", "Root", "Stored", "check_names", "check_number", "not_kept"]
 
-_MAKE = "make it with: spo-trace fleet add ROOT SNAPSHOT"
-_HINT = "name a directory that you can write to"
+# Below ROOT, beside the tables: the snapshots that are kept whole.
+RAW = "raw"
+
+# The hint if there is no fleet.
+MAKE = "make it with: spo-trace fleet add ROOT SNAPSHOT"
 
 
-class Root(Closeable):
-    """Read and write the files of a fleet below one open directory.
+class Stored(NamedTuple):
+    """Hold the size of a file in bytes, -1 if it is no regular file, and when it was written, in seconds since 1970."""
 
-    Files appear when they are complete. No name below the directory is a link that is followed.
+    size: int
+    written: float
+
+
+class Raw(Protocol):
+    """Keep whole snapshots, each under its id; a snapshot appears when it is complete."""
+
+    def kept(self) -> dict[str, float]:
+        """Return the snapshots, and parts of snapshots, by name (`identity.raw_name`), and when each was written."""
+
+    def has(self, id: str) -> bool:
+        """Return whether the snapshot is kept."""
+
+    def shown(self, id: str) -> str:
+        """Return the place of a snapshot for messages."""
+
+    def keep(self, id: str, source: Path) -> None:
+        """Copy the snapshot in the directory `source`; raise SpoTraceError if that fails."""
+
+    def fetched(self, id: str) -> Path:
+        """Return a directory of this machine with the snapshot; raise SpoTraceError if it is not kept."""
+
+    def remove(self, name: str) -> None:
+        """Remove what `kept` named, if it is there."""
+
+
+class Root(Protocol):
+    """Read and write the files of a fleet; a file appears when it is complete.
+
+    `name`: of the fleet, for messages; it has no secrets.
     """
 
-    def __init__(self, path: Path, fd: int, access: Access) -> None:
-        self.path = path
-        self._fd = fd
-        self._access = access
-        self._directories: dict[str, int] = {}
+    name: str
 
-    @classmethod
-    def open(cls, path: Path, *, create: bool = False, access: Access = OWN) -> Self:
-        """Open the directory `path`; `create`: make it if it is missing. Raise SpoTraceError if that is impossible."""
-        if create:
-            _make(path, access)
-        try:
-            root = cls(path, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), access)
-        except OSError as error:
-            hint = _MAKE if error.errno == errno.ENOENT else "check its owner and its permissions"
-            raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint=hint) from error
-        try:
-            root._open_tables(create=create)
-        except BaseException:
-            root.close()
-            raise
-        return root
-
-    def _open_tables(self, *, create: bool) -> None:
-        for table in TABLES:
-            try:
-                if create:
-                    self._make_table(table)
-                self._directories[table] = open_directory(table, self._fd)
-            except FileNotFoundError as error:
-                raise SpoTraceError(f"{self.path} is not a fleet: there is no {table}", hint=_MAKE) from error
-            except OSError as error:
-                problem = f"{self.path / table} can't be opened: {error.strerror}"
-                raise SpoTraceError(problem, hint="it must be a directory") from error
-
-    # Other files may be somebody's: a fleet is made in an empty directory only.
-    def _make_table(self, table: str) -> None:
-        found = names(self._fd)
-        if table in found:
-            return
-        if set(found) - set(TABLES):
-            raise SpoTraceError(f"{self.path} is not a fleet: it has other files", hint="name an empty directory")
-        try:
-            os.mkdir(table, 0o700, dir_fd=self._fd)
-        except FileExistsError:
-            return
-        except OSError as error:
-            raise cannot_write(self.path, error, _HINT) from error
-        fd = open_directory(table, self._fd)
-        try:
-            self._access.grant_in(self._fd, self.path / table, warn=False).apply(fd)
-        finally:
-            os.close(fd)
+    @property
+    def raw(self) -> Raw:
+        """Return the snapshots that are kept whole."""
 
     def close(self) -> None:
-        """Close the directories."""
-        for fd in (*self._directories.values(), self._fd):
-            os.close(fd)
-        self._directories = {}
+        """Release what is open."""
 
-    def files(self, table: str) -> dict[str, int]:
-        """Return the sizes in bytes of the files of `table` by name; raise SpoTraceError if there are too many."""
-        parent = self._directories[table]
-        found = {}
-        for name in names(parent):
-            with suppress(OSError):
-                status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-                # Anything else than a regular file is shown by `check` as a file that nobody reads.
-                found[name] = status.st_size if stat.S_ISREG(status.st_mode) else -1
-        if len(found) > MAX_FLEET_FILES:
-            raise SpoTraceError(
-                f"{self.path / table} has more than {MAX_FLEET_FILES:,} files",
-                hint="merge them with: spo-trace fleet compact ROOT",
-            )
-        return found
+    def files(self, table: str) -> dict[str, Stored]:
+        """Return the files of `table` by name; raise SpoTraceError if there are too many."""
 
-    def shown(self, table: str, name: str) -> Path:
-        """Return the path of a file for messages."""
-        return self.path / table / name
+    def shown(self, table: str, name: str) -> str:
+        """Return the place of a file for messages."""
 
-    @contextmanager
-    def opened(self, table: str, name: str) -> Iterator[pa.NativeFile]:
+    def opened(self, table: str, name: str) -> AbstractContextManager[pa.NativeFile]:
         """Open a file for pyarrow; raise OSError if it is missing or not a regular file."""
-        file = open_parquet(name, self._directories[table])
-        try:
-            yield file
-        finally:
-            file.close()
 
     def dataset(self, table: str, files: list[str]) -> ds.Dataset:
         """Return files of `table` as a dataset, for engines that read Parquet themselves."""
-        below = f"/proc/self/fd/{self._directories[table]}"
-        return ds.dataset([f"{below}/{name}" for name in files], schema=TABLES[table], format="parquet")
 
     def write(self, table: str, name: str, rows: pa.Table) -> int:
-        """Write the file `name` of `table`, and return its size in bytes.
+        """Write the file `name` of `table`, and return its size in bytes; raise SpoTraceError if that fails.
 
         Names are made of the content: a file that exists has the same rows, and is replaced.
         """
-        parent, target = self._directories[table], self.shown(table, name)
-        try:
-            grant = self._access.grant_in(parent, target, warn=False)
-            with new_file(parent, target, grant, force=True) as file:
-                written = rows.cast(file_schema(table))
-                pq.write_table(written, file, compression="zstd", write_page_checksum=True)
-                size = file.tell()
-        except OSError as error:
-            raise cannot_write(target, error, _HINT) from error
-        return size
 
     def remove(self, table: str, name: str) -> None:
         """Remove a file, if it is there."""
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self._directories[table])
-
-    def age(self, table: str, name: str, now: float) -> float:
-        """Return the seconds since a file was written; 0 if it is gone."""
-        try:
-            return now - os.stat(name, dir_fd=self._directories[table], follow_symlinks=False).st_mtime
-        except FileNotFoundError:
-            return 0.0
 
 
-def _make(path: Path, access: Access) -> None:
-    parent = open_parent(path.absolute())
-    try:
-        os.mkdir(path.name or ".", 0o700, dir_fd=parent)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise cannot_write(path, error, _HINT) from error
-    else:
-        fd = open_directory(path.name, parent)
-        try:
-            access.grant_in(parent, path).apply(fd)
-        finally:
-            os.close(fd)
-    finally:
-        os.close(parent)
+def check_names(root: str, found: Collection[str]) -> None:
+    """Raise SpoTraceError if there is anything else than a fleet.
+
+    Other files may be somebody's: a fleet is made in an empty directory only.
+    """
+    if set(found) - {*TABLES, RAW}:
+        raise SpoTraceError(f"{root} is not a fleet: it has other files", hint="name an empty directory")
+
+
+def check_number(directory: str, files: int) -> None:
+    """Raise SpoTraceError if a directory has too many files."""
+    if files > MAX_FLEET_FILES:
+        raise SpoTraceError(
+            f"{directory} has more than {MAX_FLEET_FILES:,} files",
+            hint="merge them with: spo-trace fleet compact ROOT",
+        )
+
+
+def not_kept(id: str) -> SpoTraceError:
+    """Return the error for a snapshot that is not kept whole."""
+    return SpoTraceError(
+        f"the fleet has only the sums of the snapshot {id}, not the snapshot itself",
+        hint="add it again with: spo-trace fleet add --keep-raw ROOT SNAPSHOT",
+    )

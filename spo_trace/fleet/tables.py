@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The columns of the three tables of a fleet, and the version that their files carry."""
 
-import pyarrow as pa
+from typing import IO
 
-__all__ = ["CUBE", "CUBE_KEYS", "FLEET_VERSION", "SNAPSHOTS", "STACKS", "TABLES", "VERSION_KEY", "file_schema"]
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+__all__ = ["CUBE", "CUBE_KEYS", "FLEET_VERSION", "SNAPSHOTS", "STACKS", "TABLES", "VERSION_KEY", "write_rows"]
 
 # Raised with every change of a column; docs/fleet.md has an entry for each version.
 FLEET_VERSION = 1
@@ -82,6 +85,7 @@ STACKS = pa.schema([pa.field("stack", pa.string(), False), pa.field("frames", pa
 TABLES = {"snapshots": SNAPSHOTS, "cube": CUBE, "stacks": STACKS}
 
 
-def file_schema(table: str) -> pa.Schema:
-    """Return the schema of a file of `table`, with the version in its metadata."""
-    return TABLES[table].with_metadata({VERSION_KEY: str(FLEET_VERSION).encode()})
+def write_rows(table: str, rows: pa.Table, file: "IO[bytes] | pa.NativeFile") -> None:
+    """Write a file of `table`, with the version in its metadata."""
+    known = TABLES[table].with_metadata({VERSION_KEY: str(FLEET_VERSION).encode()})
+    pq.write_table(rows.cast(known), file, compression="zstd", write_page_checksum=True)

@@ -25,25 +25,27 @@ class Damage(Exception):
     """Say what is wrong in a file; `naming_damage` adds the names of the directory and the file."""
 
 
-def damaged(directory: Path, what: str) -> SpoTraceError:
+def damaged(directory: Path | str, what: str) -> SpoTraceError:
     """Return the error that a snapshot or recording is damaged."""
     return SpoTraceError(f"{directory} is damaged: {what}", hint=_HINT)
 
 
 @contextmanager
-def naming_damage(path: Path) -> Iterator[None]:
-    """Turn Damage and the errors of reading the file `path` into a SpoTraceError."""
+def naming_damage(path: Path | str) -> Iterator[None]:
+    """Turn Damage and the errors of reading the file `path` (or the object with this URL) into a SpoTraceError."""
+    directory, _, name = str(path).rpartition("/")
+    directory = directory or "."
     try:
         yield
     except Damage as error:
-        raise damaged(path.parent, f"{path.name}: {error}") from error
+        raise damaged(directory, f"{name}: {error}") from error
     except OSError as error:
         if error.errno not in _DAMAGE:
             raise SpoTraceError(f"{path} can't be read: {error.strerror}", hint="check its permissions") from error
-        raise damaged(path.parent, f"{path.name}: {_first_line(error.strerror or error)}") from error
+        raise damaged(directory, f"{name}: {_first_line(error.strerror or error)}") from error
     # pyarrow raises errors of Python, such as UnicodeDecodeError, for some damaged footers.
     except (pa.ArrowException, ValueError, OverflowError, LookupError, TypeError) as error:
-        raise damaged(path.parent, f"{path.name}: {_first_line(error)}") from error
+        raise damaged(directory, f"{name}: {_first_line(error)}") from error
 
 
 def _first_line(error: object) -> str:

@@ -4,6 +4,9 @@
 This module and what it imports take little memory, because this machine is read before anything else is loaded.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from spo_trace.files.access import OWN, Access
@@ -12,14 +15,17 @@ from spo_trace.files.handover import Handover
 from spo_trace.files.kind import Kind
 from spo_trace.files.output_directory import OutputDirectory
 
-__all__ = ["SNAPSHOT", "snapshot_directory"]
+__all__ = ["FILES", "LAST", "SNAPSHOT", "snapshot_directory", "snapshot_files"]
 
 # All of schema.ALL_TABLES, which would load pyarrow.
 _TABLES = ("pages", "aggregates", "swap", "stacks", "sites", "processes", "cgroups", "slab_caches")
 
+# The file that is written last.
+LAST = "snapshot.json"
+
 # How each file of a snapshot begins.
-_FILES = {
-    "snapshot.json": b'{\n "schema_version": ',
+FILES = {
+    LAST: b'{\n "schema_version": ',
     "rejects.txt": b"# ",
     **{f"{table}.parquet": b"PAR1" for table in _TABLES},
 }
@@ -27,15 +33,23 @@ _FILES = {
 
 def _files(directory: int) -> list[str] | None:
     found = names(directory)
-    if "snapshot.json" in found and all(
-        name in _FILES and begins_with(_FILES[name], name, directory) for name in found
-    ):
+    if LAST in found and all(name in FILES and begins_with(FILES[name], name, directory) for name in found):
         return found
     return None
 
 
 # A directory with any other file is not a snapshot and is never replaced.
 SNAPSHOT = Kind("a snapshot", _files)
+
+
+@contextmanager
+def snapshot_files(source: Path) -> Iterator[tuple[int, list[str]]]:
+    """Open the directory of a snapshot, and return the names of its files without any others; raise OSError."""
+    fd = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd, sorted(name for name in names(fd) if name in FILES)
+    finally:
+        os.close(fd)
 
 
 def snapshot_directory(

@@ -7,7 +7,7 @@ from typing import Annotated
 from spo_trace.cli.errors import guarded
 from spo_trace.cli.fleet.options import FleetRoot
 from spo_trace.cli.inputs import open_snapshot
-from spo_trace.cli.options import Mode, Owner, PageSize, Positional, option
+from spo_trace.cli.options import Mode, Owner, PageSize, Positional, flag, option
 from spo_trace.cli.output import note, warn
 from spo_trace.errors import SpoTraceError, UsageError
 from spo_trace.reporters.format import counted
@@ -27,6 +27,10 @@ Label = Annotated[
     option("--label", shows="NAME=VALUE", help="A label of the machine, such as role=web. May be repeated."),
 ]
 
+KeepRaw = Annotated[
+    bool, flag("--keep-raw", help="Keep the snapshots themselves, too, below ROOT/raw, to look at single pages later.")
+]
+
 
 @guarded
 def command(
@@ -35,15 +39,17 @@ def command(
     host: Host = None,
     time: Time = None,
     label: Label = None,
+    keep_raw: KeepRaw = False,
     page_size: PageSize = None,
     owner: Owner = None,
     mode: Mode = None,
 ) -> None:
-    """Add snapshots of any machines to the directory ROOT, which is made if it is missing.
+    """Add snapshots of any machines to ROOT, which is made if it is missing: a directory, or a URL of an object store.
 
     \b
         spo-trace fleet add fleet web1.spo web2.spo --label role=web
         spo-trace fleet add fleet capture.tar.gz --host db1 --time 2026-11-29T12:00Z
+        spo-trace fleet add s3://bucket/fleet web1.spo
 
     A fleet keeps the sums of each snapshot by all keys, and each stack once. A snapshot that ROOT has is not added
     again. Snapshots that cannot be read are named, and the others are added; then the exit code is 1.
@@ -60,7 +66,7 @@ def command(
     for path in snapshots:
         try:
             snap = open_snapshot(path, page_size=page_size)
-            outcomes[fleet.add(snap, host=host, time=time, labels=labels)] += 1
+            outcomes[fleet.add(snap, host=host, time=time, labels=labels, keep_raw=keep_raw)] += 1
             discard(snap)
         except UsageError:
             raise
@@ -71,7 +77,7 @@ def command(
             warn(f"{path} is not added: {error.message}")
             failed.append(path)
     present = f"; {outcomes['present']:,} present before" if outcomes["present"] else ""
-    note(f"{counted(outcomes['added'], 'snapshot')} added to {root}{present}")
+    note(f"{counted(outcomes['added'], 'snapshot')} added to {fleet.name}{present}")
     if failed:
         raise SpoTraceError(f"{counted(len(failed), 'snapshot')} not added", hint="the warnings above say why")
 

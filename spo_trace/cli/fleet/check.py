@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace fleet check."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.errors import fail, guarded
 from spo_trace.cli.fleet.options import FleetRoot, opened_fleet
@@ -11,6 +11,9 @@ from spo_trace.cli.output import note
 from spo_trace.cli.tables import show
 from spo_trace.errors import EXIT_THRESHOLD
 from spo_trace.reporters.format import counted
+
+if TYPE_CHECKING:
+    from spo_trace.fleet.fleet import Fleet
 
 __all__ = ["command"]
 
@@ -42,6 +45,15 @@ def command(
     show(table, to, total={})
     if table.empty:
         note(f"{counted(fleet.catalog.rows.num_rows, 'snapshot')}, no problems")
+    _note_kept(fleet)
     serious = table[~table["problem"].isin([str(code) for code in MINOR])]
     if strict and len(serious):
         fail(f"{counted(len(serious), 'problem')} may change answers", None, EXIT_THRESHOLD)
+
+
+# So that a user finds them without Python.
+def _note_kept(fleet: "Fleet") -> None:
+    places = list(fleet.kept().values())
+    if places:
+        more = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
+        note(f"kept whole: {places[0]}{more}")

@@ -16,7 +16,7 @@ FLEET_KEYS = (
     *("migratetype", "slab", "swapped", "host", "kernel", "arch"),
 )
 
-FleetRoot = Annotated[str, Positional("ROOT", "The directory of the fleet.")]
+FleetRoot = Annotated[str, Positional("ROOT", "The directory of the fleet, or a URL such as s3://bucket/fleet.")]
 FleetBy = Annotated[
     list[str] | None,
     option(
@@ -64,7 +64,7 @@ def opened_fleet(root: str, *, strict: bool = False) -> "Fleet":
     if strict and found.catalog.skipped:
         first = found.catalog.skipped[0]
         raise SpoTraceError(
-            f"{root}: {first.table}/{first.file}: {first.detail}",
+            f"{found.name}: {first.table}/{first.file}: {first.detail}",
             hint="spo-trace fleet check lists all problems; without --strict, these snapshots are left out",
         )
     for note in catalog_notes(found.catalog):

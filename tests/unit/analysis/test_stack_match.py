@@ -14,7 +14,7 @@ from spo_trace.snapshots.reader import Snapshot
 from tests.oracle import captures
 from tests.oracle.awk import comm_totals
 from tests.oracle.stacks import stack_pages
-from tests.support import ANON, CARRIED, FS, MACHINE, SHMEM, entry, page, snapshot_of
+from tests.support import ANON, CARRIED, FS, MACHINE, SHMEM, entry, in_process, page, snapshot_of
 
 RELEASES = CARRIED.parent / "captures-releases"
 PAGE = 4096
@@ -144,3 +144,12 @@ def test_an_unchanged_workload_hardly_shifts_and_its_sums_are_those_of_awk(older
 def shift(table: pd.DataFrame) -> float:
     """Return the memory that seems to have moved, relative to the memory of both."""
     return float(table["mem_bytes_delta"].abs().sum() / (table["mem_bytes_a"].sum() + table["mem_bytes_b"].sum()))
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"), [("stack", "stack (the innermost functions that both kernels have)"), ("comm", "comm")]
+)
+def test_the_summary_names_the_key_that_was_asked_for(tmp_path: Path, by: str, expected: str) -> None:
+    a, b = pair(tmp_path, page(), page(order=1, stack=RENAMED))
+    run = in_process("diff", a.path, b.path, "--by", by, cwd=tmp_path)
+    assert f"\nChanges by {expected}: ".encode() in run.stderr

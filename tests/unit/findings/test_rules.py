@@ -185,3 +185,25 @@ def test_snapshots_in_the_wrong_order(tmp_path: Path) -> None:
     later = snapshot_of(tmp_path, {**MACHINE, "uptime": b"160.00 1.00\n", "page_owner": page()}, name="later")
     with pytest.raises(spo.UsageError, match=r"was taken 60\.0 s before"):
         spo.explain(later, earlier)
+
+
+def test_a_function_that_a_release_renamed_did_not_grow(tmp_path: Path) -> None:
+    # GIVEN 1,280 of 64,000 pages of one function, which has another name on a newer kernel
+    names = {b"7.2.13": b"new_alloc", b"6.12.1": b"old_alloc"}
+    sides = {
+        release: {
+            **MACHINE,
+            "uname": b"Linux box %b #1 SMP x86_64\n" % release,
+            "meminfo": meminfo(total=64_000, free=6_000),
+            "page_owner": b"".join(many(20, comm=b"kthread", stack=(b"%b+0x1/0x2" % name, b"shared_worker+0x3/0x4"))),
+        }
+        for release, name in names.items()
+    }
+    new, old = (snapshot_of(tmp_path, files, name=release.decode()) for release, files in sides.items())
+    assert Code.CALLSITE_GREW not in spo.explain(old, new).codes
+    # THEN memory of both functions that grew is named by what both kernels have
+    more = b"".join(many(40, comm=b"kthread", stack=(b"new_alloc+0x1/0x2", b"shared_worker+0x3/0x4")))
+    grown = snapshot_of(tmp_path, {**sides[b"7.2.13"], "page_owner": more}, name="grown")
+    (finding,) = (one for one in spo.explain(old, grown).all if one.code is Code.CALLSITE_GREW)
+    assert finding.size == 20 * 64 * 4096 and "allocated in shared_worker grew" in finding.text
+    assert "--by stack,category" in finding.command

@@ -16,7 +16,7 @@ import pytest
 
 import spo_trace as spo
 from spo_trace.errors import SpoTraceError, UsageError
-from spo_trace.fleet.root import Root
+from spo_trace.fleet.local_root import LocalRoot
 from spo_trace.fleet.tables import CUBE, SNAPSHOTS, STACKS, TABLES
 from tests.support import CARRIED, capture, page, snapshot_of, tar_of
 from tests.unit.fleet.machines import machine
@@ -195,12 +195,12 @@ class Killed(BaseException):
 @pytest.fixture
 def killed_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     """Return a function that lets the N-th next write of a file end the process, before or after its rename."""
-    write = Root.write
+    write = LocalRoot.write
 
     def at(place: int) -> None:
         writes = iter(range(100))
 
-        def dying(self: Root, table: str, name: str, content: pa.Table) -> int:
+        def dying(self: LocalRoot, table: str, name: str, content: pa.Table) -> int:
             number = next(writes)
             if number == place // 2 and place % 2 == 0:
                 # As far as the process got.
@@ -211,7 +211,7 @@ def killed_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]
                 raise Killed
             return size
 
-        monkeypatch.setattr(Root, "write", dying)
+        monkeypatch.setattr(LocalRoot, "write", dying)
 
     yield at
     monkeypatch.undo()

@@ -13,7 +13,7 @@ import spo_trace as spo
 from spo_trace.fleet import compact as compact_module
 from spo_trace.fleet.compact import compact
 from spo_trace.fleet.fleet import Fleet
-from spo_trace.fleet.root import Root
+from spo_trace.fleet.local_root import LocalRoot
 from tests.support import page
 from tests.unit.fleet.machines import machine
 from tests.unit.fleet.test_add import rows
@@ -58,7 +58,7 @@ def answers(root: Path) -> list[Any]:
 
 def compacted(root: Path, keep: int | None = None) -> Any:
     """Compact as on the fourth day."""
-    with Root.open(root) as opened:
+    with LocalRoot.open(root) as opened:
         return compact(opened, keep, TODAY)
 
 
@@ -143,8 +143,8 @@ def test_a_killed_compact_changes_no_answer(root: Path, monkeypatch: pytest.Monk
         return run
 
     with monkeypatch.context() as patched:
-        patched.setattr(Root, "write", dying(Root.write))
-        patched.setattr(Root, "remove", dying(Root.remove))
+        patched.setattr(LocalRoot, "write", dying(LocalRoot.write))
+        patched.setattr(LocalRoot, "remove", dying(LocalRoot.remove))
         with pytest.raises(Killed):
             compacted(root)
     assert answers(root) == before

@@ -204,7 +204,7 @@ def test_wrong_questions(fleet: Fleet, arguments: dict[str, Any], message: str) 
 
 def test_an_engine_that_does_not_exist(fleet: Fleet) -> None:
     with pytest.raises(UsageError, match="no engine 'oracle'"):
-        spo.fleet.open(fleet._root.path, engine="oracle").report()
+        spo.fleet.open(fleet.name, engine="oracle").report()
 
 
 def test_without_duckdb(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
