@@ -9,10 +9,12 @@ from spo_trace.analysis.aggregate_keys import has_key
 from spo_trace.analysis.attribution import attribute, record_columns
 from spo_trace.analysis.question import Question
 from spo_trace.analysis.swap_least import SWAP_LEAST, attribute_with_least
+from spo_trace.formats.reasons import Reason
 from spo_trace.reporters.moment import seconds_since_1970
 from spo_trace.reporters.openmetrics import REST, UNKNOWN_LABEL, Metric, Sample, label_of
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.in_memory import in_memory
+from spo_trace.snapshots.meta import Meta
 from spo_trace.snapshots.reader import Snapshot
 from spo_trace.version import __version__
 
@@ -101,8 +103,12 @@ def _facts(snap: Snapshot) -> Iterator[Metric]:
     }
     meaning = "How the owners were read; the value is 1"
     yield Metric(f"{_PREFIX}_snapshot_info", "", meaning, [Sample(labels, 1)])
-    lost = sum(one.malformed + sum(one.skipped.values()) for one in meta.files.values())
-    yield _single("lost_records", "Records that could not be read or parsed", lost, unit="")
+    cut_off = _cut_off(meta)
+    # How many records the rest would have is unknown.
+    lost = None if cut_off else sum(one.malformed + sum(one.skipped.values()) for one in meta.files.values())
+    absent = "absent if a file was cut off"
+    yield _single("lost_records", f"Records that could not be read or parsed; {absent}", lost, unit="")
+    yield _single("cut_off_files", "Files of which only the beginning was read", cut_off, unit="")
     used = meta.machine.swap_used if meta.machine.swaps else None
     yield _single("swap_used_bytes", "Swap in use (/proc/swaps), in bytes", used)
     taken = seconds_since_1970(meta.machine.taken_at)
@@ -111,6 +117,12 @@ def _facts(snap: Snapshot) -> Iterator[Metric]:
         yield _single("read_seconds", "How long reading the machine took", cost.seconds, unit="seconds")
         cpu = "Processor time that reading the machine took"
         yield _single("read_cpu_seconds", cpu, cost.cpu_seconds, unit="seconds")
+
+
+# An archive that is cut off counts as a file.
+def _cut_off(meta: Meta) -> int:
+    files = [one for one in meta.files.values() if one.problem or Reason.CUT_OFF in one.reasons]
+    return len(files) + (meta.source.cut_off is not None)
 
 
 def _single(name: str, meaning: str, value: float | None, *, unit: str = "bytes") -> Metric:

@@ -2,6 +2,7 @@
 """spo-trace metrics."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.analysis.arguments import series_of
@@ -17,7 +18,7 @@ from spo_trace.sources.memory_plan import check_method
 
 if TYPE_CHECKING:
     from spo_trace.reporters.openmetrics import Metric
-    from spo_trace.sampling.metrics_server import Address
+    from spo_trace.sampling.metrics_server import MetricsServer
     from spo_trace.snapshots.meta import Meta
 
 __all__ = ["command"]
@@ -48,6 +49,15 @@ Listen = Annotated[
         "can connect can read the names of processes and cgroups. Needs prometheus_client (extra: metrics).",
     ),
 ]
+ServerName = Annotated[
+    list[str] | None,
+    option(
+        "--server-name",
+        shows="NAME",
+        help="With --listen: another name by which clients ask for this machine. Its addresses, its host name and "
+        "localhost are known; requests for other hosts get 421. Repeat it for several.",
+    ),
+]
 MaxAge = Annotated[
     float | None,
     option(
@@ -75,6 +85,7 @@ def command(
     top: Series = 20,
     output: Output = None,
     listen: Listen = None,
+    server_name: ServerName = None,
     max_age: MaxAge = None,
     method: LiveMethod = "auto",
     jobs: Jobs = None,
@@ -97,19 +108,18 @@ def command(
     """
     if listen is not None and (output is not None or owner is not None or mode is not None or force):
         raise UsageError("--listen writes no file", hint="leave out -o, --owner, --mode and --force, or --listen")
-    if listen is None and max_age is not None:
-        raise UsageError("--max-age needs --listen", hint="for example: spo-trace metrics --listen 9757 --max-age 30")
+    if listen is None and (max_age is not None or server_name):
+        needs = "--max-age" if max_age is not None else "--server-name"
+        raise UsageError(f"{needs} needs --listen", hint="for example: spo-trace metrics --listen 9757 --max-age 30")
     access = access_of(owner, mode, output)
     check_output(output, force=force)
     top = series_of(top)
     check_method(method)
     request = LiveRequest(jobs or default_jobs(), stacks_timeout, method=method)
     if listen is not None:
-        _serve(
-            _address(listen),
-            _reader(snapshot, _series(request), top, page_size),
-            _MAX_AGE if max_age is None else max_age,
-        )
+        read = _reader(snapshot, _series(request), top, page_size)
+        with _listening(listen, server_name or []) as server:
+            _serve(server, LatestMetrics(read, _MAX_AGE if max_age is None else max_age))
         return
     metrics = _reader(snapshot, request, top, page_size, warn_incomplete)()
     from spo_trace.reporters.openmetrics import render_openmetrics
@@ -134,10 +144,14 @@ def _reader(
     check: "Callable[[Meta], None]" = lambda _: None,
 ) -> "Callable[[], Sequence[Metric]]":
     if snapshot is not None:
-        from spo_trace.analysis.metrics import metric_columns, snapshot_metrics
 
-        metrics = snapshot_metrics(open_snapshot(snapshot, metric_columns(), page_size=page_size), top)
-        return lambda: metrics
+        @cache
+        def read_once() -> "Sequence[Metric]":
+            from spo_trace.analysis.metrics import metric_columns, snapshot_metrics
+
+            return snapshot_metrics(open_snapshot(snapshot, metric_columns(), page_size=page_size), top)
+
+        return read_once
 
     def read() -> "Sequence[Metric]":
         found, meta = read_metrics(request, top, page_size=page_size, progress=reading_progress())
@@ -148,26 +162,24 @@ def _reader(
 
 
 # Before the input is read, which takes seconds.
-def _address(listen: str) -> "Address":
-    from spo_trace.sampling.metrics_server import check_library, parse_address
+def _listening(listen: str, names: Sequence[str]) -> "MetricsServer":
+    from spo_trace.sampling.metrics_server import MetricsServer, check_library, parse_address
+    from spo_trace.sampling.request_host import own_names
 
-    address = parse_address(listen)
+    address, known = parse_address(listen), own_names(names)
     check_library()
-    return address
+    return MetricsServer(address, known)
 
 
-def _serve(address: "Address", read: "Callable[[], Sequence[Metric]]", max_age: float) -> None:
-    from spo_trace.sampling.metrics_server import MetricsServer
-
-    latest = LatestMetrics(read, max_age)
-    with MetricsServer(address, latest) as server:
-        if not server.address.is_loopback:
-            warn(f"whoever can connect to {server.address} can read the names of processes and memory cgroups")
-        note(f"Serving http://{server.address}/metrics; Ctrl-C stops")
-        try:
-            while True:
-                # In this thread, so that Ctrl-C ends a reading.
-                latest.renew()
-        except KeyboardInterrupt:
-            # Ctrl-C is the normal end.
-            note("")
+def _serve(server: "MetricsServer", latest: LatestMetrics) -> None:
+    server.start(latest)
+    if not server.address.is_loopback:
+        warn(f"whoever can connect to {server.address} can read the names of processes and memory cgroups")
+    note(f"Serving http://{server.address}/metrics; Ctrl-C stops")
+    try:
+        while True:
+            # In this thread, so that Ctrl-C ends a reading.
+            latest.renew()
+    except KeyboardInterrupt:
+        # Ctrl-C is the normal end.
+        note("")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Serve metrics to Prometheus over HTTP.
 
-Nothing of a request is used but the formats that it accepts: any path has all metrics.
+Nothing of a request is used but its host, which must be this machine, and the formats that it accepts: any path has all
+metrics.
 """
 
 import ipaddress
@@ -9,12 +10,14 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from http import HTTPStatus
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.sampling.machine_metrics import LatestMetrics
+from spo_trace.sampling.request_host import is_for_this_machine
 from spo_trace.version import INSTALL_METRICS
 
 if TYPE_CHECKING:
@@ -36,6 +39,10 @@ _POLL_SECONDS = 0.2
 
 # prometheus_client fails on some versions that a client may ask for.
 _OPENMETRICS = "application/openmetrics-text"
+
+_MISDIRECTED = (
+    "the Host header must be the address of this server, localhost or a name of spo-trace metrics --server-name"
+)
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -87,16 +94,20 @@ def check_library() -> None:
 
 
 class MetricsServer(ThreadingMixIn, WSGIServer):
-    """Answer in threads of their own, a bounded number at a time, each for a bounded time."""
+    """Answer in threads of their own, a bounded number at a time, each for a bounded time.
+
+    It listens from the start. Those who ask before `start` wait for their answer.
+    """
 
     daemon_threads = True
     request_queue_size = _MAX_CONNECTIONS
 
-    def __init__(self, address: Address, latest: LatestMetrics) -> None:
-        """Listen; raise SpoTraceError if the address cannot be used."""
+    def __init__(self, address: Address, names: frozenset[str]) -> None:
+        """Listen for requests to an IP address of this machine or one of `names`; raise SpoTraceError if impossible."""
+        self.names = names
         self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self._free = threading.BoundedSemaphore(_MAX_CONNECTIONS)
-        self._is_ending = False
+        self._is_started = self._is_ending = False
         try:
             super().__init__((address.host, address.port), _Handler)
         except OSError as error:
@@ -104,17 +115,23 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
                 f"can't listen on {address}: {error.strerror}", hint=("choose another one with ", Argument("listen"))
             ) from error
         self.address = Address(address.host, self.server_port)
-        self.set_app(_app(latest))
+
+    def start(self, latest: LatestMetrics) -> None:
+        """Start to answer, in another thread."""
+        self.set_app(_answering_head(_app(latest)))
+        self._is_started = True
+        threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
 
     def __enter__(self) -> Self:
-        """Start to answer, in another thread."""
-        threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
+        """Return the server."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop listening, however many connections are open."""
         self._is_ending = True
-        self.shutdown()
+        # Before the start, it would wait forever.
+        if self._is_started:
+            self.shutdown()
         self.server_close()
 
     def server_bind(self) -> None:
@@ -161,7 +178,15 @@ class _Handler(WSGIRequestHandler):
         is_valid = super().parse_request()
         # From here on, the limit of a connection applies: an answer may have to wait for a reading.
         self.connection.settimeout(None)
+        if is_valid and not self._is_for_this_machine():
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, explain=_MISDIRECTED)
+            return False
         return is_valid
+
+    def _is_for_this_machine(self) -> bool:
+        assert isinstance(self.server, MetricsServer)
+        local = str(self.connection.getsockname()[0])
+        return is_for_this_machine(self.headers.get_all("Host", []), local, self.server.names)
 
     def address_string(self) -> str:
         return str(self.client_address[0])
@@ -188,6 +213,20 @@ def _app(latest: LatestMetrics) -> App:
         app: App = make_wsgi_app(_Registry(metrics), disable_compression=True)
         accepted = f"{_OPENMETRICS}; version=1.0.0" if _OPENMETRICS in environ.get("HTTP_ACCEPT", "") else "text/plain"
         return app({**environ, "QUERY_STRING": "", "HTTP_ACCEPT": accepted}, start_response)
+
+    return answer
+
+
+# prometheus_client refuses HEAD, with which some monitors check whether a server answers.
+def _answering_head(app: App) -> App:
+    def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return app(environ, start_response)
+        heads: list[tuple[str, list[tuple[str, str]]]] = []
+        body = app({**environ, "REQUEST_METHOD": "GET"}, lambda *head: heads.append(head))
+        ((status, headers),) = heads
+        start_response(status, [*headers, ("Content-Length", str(sum(map(len, body))))])
+        return []
 
     return answer
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The build of the package: compilers, flags, the files of the source distribution, and its metadata."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,16 @@ def test_the_source_distribution_has_what_a_build_needs(tmp_path: Path) -> None:
     assert {str(path.relative_to(ROOT)) for path in (ROOT / NATIVE).rglob("*.[ch]")} <= names
     assert "Project-URL: " in text and "\nProvides-Extra: metrics\n" in text
     assert "Description-Content-Type: text/markdown" in text
+
+
+def test_readme_renders_as_on_pypi() -> None:
+    markdown = pytest.importorskip("readme_renderer.markdown")
+    text = (ROOT / "README.md").read_text()
+    page = markdown.render(text)
+    assert page is not None, "it would be shown as plain text"
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    assert page.count("<h2") == len(re.findall(r"^## ", prose, re.MULTILINE)) > 0
+    assert page.count("<table") == len(re.findall(r"^\|[-|]+\|$", prose, re.MULTILINE)) > 0
 
 
 def test_python_m_spo_trace(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,28 @@ def test_systemd_stops_it_with_sigterm(place: Path) -> None:
         assert process.stderr and process.stderr.read() == b""
 
 
+def test_a_port_in_use_is_reported_before_the_input_is_read(place: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        # It would be reported if it were read.
+        done = in_process("metrics", "missing", "--listen", port, cwd=place)
+    said = (
+        f"error: can't listen on 127.0.0.1:{port}: Address already in use\n  hint: choose another one with --listen\n"
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode().endswith(said)
+
+
+def test_a_name_of_the_machine_can_be_given(place: Path) -> None:
+    with serving(place, "now", "--server-name", "node1.example") as (url, _):
+        for host, status in (("node1.example:9757", 200), ("evil.example", 421)):
+            asked = urllib.request.Request(url, headers={"Host": host})
+            with suppress(urllib.error.HTTPError), urllib.request.urlopen(asked, timeout=20) as answer:
+                assert answer.status == status == 200
+                continue
+            assert status == 421
+
+
 def test_without_prometheus_client_it_says_how_to_get_it(place: Path) -> None:
     program = (
         "import sys; sys.modules['prometheus_client'] = None\n"
@@ -105,6 +129,8 @@ MISTAKES = {
     "metrics now --listen localhost:1": (2, "--listen: 'localhost:1' is not an address", "give a port of 127.0.0.1"),
     # The address is checked before the input is read.
     "metrics missing --listen 65536": (2, "--listen: '65536' is not an address", "give a port of 127.0.0.1"),
+    "metrics missing --listen 0 --server-name http://a": (2, "--server-name: 'http://a' is not a host name", "node1"),
+    "metrics now --server-name a": (2, "--server-name needs --listen", "--listen 9757"),
     "metrics now --listen 9757 -o x.prom": (2, "--listen writes no file", "leave out -o"),
     "metrics now --listen 9757 --mode 0644": (2, "--listen writes no file", "leave out -o"),
     "metrics now --max-age 5": (2, "--max-age needs --listen", "--listen 9757 --max-age 30"),

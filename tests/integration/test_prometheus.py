@@ -15,6 +15,7 @@ from spo_trace.analysis.metrics import snapshot_metrics
 from spo_trace.collect.snapshot import collect
 from spo_trace.sampling.machine_metrics import LatestMetrics
 from spo_trace.sampling.metrics_server import Address, MetricsServer
+from spo_trace.sampling.request_host import own_names
 from spo_trace.snapshots.reader import Snapshot
 from tests.collectors import this_machine, tree
 from tests.oracle.awk import pages_by_comm
@@ -84,7 +85,9 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         for job, snap in snaps.items():
             metrics = snapshot_metrics(snap, 20)
             latest = LatestMetrics(lambda metrics=metrics: metrics, 1000)  # type: ignore[misc]
-            targets[job] = str(stack.enter_context(MetricsServer(Address("127.0.0.1", 0), latest)).address)
+            server = stack.enter_context(MetricsServer(Address("127.0.0.1", 0), own_names([])))
+            server.start(latest)
+            targets[job] = str(server.address)
         yield stack.enter_context(prometheus(directory, targets))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The RFC's experiment on arm64 with pages of 64 KiB: spo-trace and the collector = awk and meminfo."""
+"""The RFC's experiment on arm64 with pages of 4 and 64 KiB: spo-trace and the collector = awk and meminfo."""
 
 import re
 
@@ -18,7 +18,7 @@ from tests.vm.support import MIB, TOLERANCE, Guest, keys
 
 pytestmark = pytest.mark.vm
 
-PAGE_SIZES = {"7.2-arm64-64k": 65536}
+PAGE_SIZES = {"7.2-arm64-4k": 4096, "7.2-arm64-64k": 65536}
 STAGES = ("0-initial", "1-dd256", "2-swapped", "3-back")
 FILE = 256 * MIB
 # DD needs, with dd's file and the watermarks, about 190 MiB more than there is, and little of it can come from others.

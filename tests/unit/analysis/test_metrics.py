@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The metrics of a snapshot: their sums, the number of their series, and what is absent because it is unknown."""
 
+import gzip
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -130,8 +131,19 @@ def test_when_and_how_it_was_read(tmp_path: Path) -> None:
     files = {"page_owner": page(1) + b"Page allocated via order x\n\n", "date": b"1970-01-02T00:00:00+00:00\n"}
     found = values(small(tmp_path, files))
     assert found["taken_timestamp_seconds"] == {"": 86400}
-    assert found["lost_records"] == {"": 1}
+    assert (found["lost_records"], found["cut_off_files"]) == ({"": 1}, {"": 0})
     assert "read_seconds" not in found and "swap_used_bytes" not in found
+
+
+def test_what_a_cut_off_file_lacks_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a file whose last record lacks its end, and a compressed one with a line that exceeds the limit
+    monkeypatch.setattr("spo_trace.sources.size_limits.MAX_LINE_BYTES", 1 << 20)
+    files = {"page_owner": page(1) + page(2)[:40], "page_owner.gz": gzip.compress(page(1) + bytes(16 << 20))}
+    for name, text in files.items():
+        found = values(snapshot_of(tmp_path, {**MACHINE, name: text}, name=f"of {name}"))
+        # THEN the number of lost records is unknown, not the number of those that were found
+        assert "lost_records" not in found
+        assert (found["cut_off_files"], found["memory_bytes"]) == ({"": 1}, {"": 4096})
 
 
 def test_the_columns_suffice(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from spo_trace.reporters.openmetrics import Metric, Sample
 from spo_trace.sampling import metrics_server
 from spo_trace.sampling.machine_metrics import LatestMetrics
 from spo_trace.sampling.metrics_server import Address, MetricsServer, parse_address
+from spo_trace.sampling.request_host import own_names
 
 METRICS = [
     Metric("x_bytes", "bytes", "Memory", [Sample({"comm": 'a"b\\c'}, 1 << 52), Sample({"comm": "(rest)"}, 0)]),
@@ -29,7 +30,8 @@ VALUES = {("x_bytes", 'a"b\\c'): 1 << 52, ("x_bytes", "(rest)"): 0, ("x_info", "
 
 @contextmanager
 def serving(latest: LatestMetrics, host: str = "127.0.0.1") -> Iterator[Address]:
-    with MetricsServer(Address(host, 0), latest) as server:
+    with MetricsServer(Address(host, 0), own_names(["Node1.example"])) as server:
+        server.start(latest)
         yield server.address
 
 
@@ -40,10 +42,10 @@ def address() -> Iterator[Address]:
 
 
 def asked(
-    address: Address, path: str = "/metrics", *, method: str = "GET", accept: str = "*/*"
+    address: Address, path: str = "/metrics", *, method: str = "GET", accept: str = "*/*", **headers: str
 ) -> tuple[int, str, str]:
     connection = http.client.HTTPConnection(address.host, address.port, timeout=20)
-    connection.request(method, path, headers={"Accept": accept})
+    connection.request(method, path, headers={"Accept": accept, **headers})
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
@@ -76,6 +78,74 @@ def test_any_version_gets_openmetrics_1_0(address: Address, capfd: pytest.Captur
 
 def test_only_reading_is_allowed(address: Address) -> None:
     assert asked(address, method="POST")[0] == 405
+
+
+def heads(address: Address, method: str, accept: str) -> tuple[int, dict[str, str], int]:
+    """Return the status, the headers but the date, and the bytes that follow them."""
+    request = f"{method} /metrics HTTP/1.0\r\nAccept: {accept}\r\n\r\n"
+    with socket.create_connection((address.host, address.port), timeout=20) as client:
+        client.sendall(request.encode())
+        head, _, body = b"".join(iter(lambda: client.recv(1 << 20), b"")).decode().partition("\r\n\r\n")
+    status, *lines = head.split("\r\n")
+    return int(status.split()[1]), dict(line.split(": ", 1) for line in lines if not line.startswith("Date")), len(body)
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text; version=1.0.0", "text/plain"])
+def test_head_has_the_headers_of_get_and_no_body(address: Address, accept: str) -> None:
+    status, headers, size = heads(address, "GET", accept)
+    assert (status, int(headers["Content-Length"])) == (200, size)
+    assert size > 100
+    assert heads(address, "HEAD", accept) == (200, headers, 0)
+
+
+HOSTS = {
+    "localhost": 200, "localhost:1": 200, "LOCALHOST.": 200, "x.localhost:9757": 200, "127.0.0.1": 200,
+    "127.8.9.1:80": 200, "[::1]:9757": 200, "node1.EXAMPLE:9757": 200, "": 421, "evil.example": 421,
+    "localhost.evil.example": 421, "127.0.0.1.evil.example": 421, "192.0.2.1:9757": 421, "[2001:db8::1]": 421,
+    "2130706433": 421, "localhost,evil": 421, "evil@localhost": 421, "[": 421, "node2.example": 421,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_browser_that_asks_for_another_site_gets_nothing(address: Address, method: str, host: str) -> None:
+    status, _, text = asked(address, method=method, Host=host)
+    assert status == HOSTS[host]
+    assert ("x_bytes" in text) == (status == 200 and method == "GET")
+
+
+def test_of_two_hosts_neither_counts(address: Address) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n"
+    with socket.create_connection((address.host, address.port), timeout=20) as client:
+        client.sendall(request)
+        assert b" 421 " in client.recv(100)
+
+
+def test_another_site_causes_no_reading() -> None:
+    # GIVEN a reading that is too old
+    latest = LatestMetrics(lambda: METRICS, 0.01)
+    sleep(0.1)
+    # WHEN nothing reads the machine again, THEN the answer does not wait for that
+    with serving(latest) as address:
+        assert asked(address, Host="evil.example")[0] == 421
+
+
+def test_whoever_asks_before_the_first_reading_waits_for_it() -> None:
+    # GIVEN a server that listens, but has nothing to serve yet
+    with MetricsServer(Address("127.0.0.1", 0), own_names([])) as server, ThreadPoolExecutor(1) as pool:
+        early = pool.submit(asked, server.address)
+        sleep(0.3)
+        assert not early.done()
+        # WHEN the machine was read, THEN there is an answer
+        server.start(LatestMetrics(lambda: METRICS, 100))
+        assert early.result(20)[0] == 200
+
+
+def test_a_server_that_was_not_started_ends() -> None:
+    with MetricsServer(Address("127.0.0.1", 0), own_names([])) as server:
+        address = server.address
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address.host, address.port))
 
 
 def test_there_are_no_metrics_if_the_machine_cannot_be_read() -> None:
@@ -171,7 +241,7 @@ def test_many_ask_at_once(address: Address, capfd: pytest.CaptureFixture[str]) -
 
 def test_a_port_in_use_is_an_error(address: Address) -> None:
     with pytest.raises(SpoTraceError, match=f"can't listen on 127.0.0.1:{address.port}: Address already in use"):
-        MetricsServer(address, LatestMetrics(lambda: METRICS, 100))
+        MetricsServer(address, own_names([]))
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
