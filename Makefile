@@ -25,7 +25,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' \
 		$(MAKEFILE_LIST)
 
-$(READY): pyproject.toml hatch_build.py spo_trace/version.py $(wildcard spo_trace/native/*.[ch] spo_trace/native/collect/*.[ch])
+$(READY): pyproject.toml hatch_build.py spo_trace/version.py $(wildcard spo_trace/native/*.[ch] spo_trace/native/collect/*.[ch] bpf/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("spo-trace needs Python 3.11 or newer: make PYTHON=python3.11")'
 	@echo "Installing spo-trace and its dependencies into $(VENV) (390 MB; pip downloads 90 MB the first time)"
 	@$(PYTHON) -m venv $(VENV)

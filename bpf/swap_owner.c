@@ -7,11 +7,16 @@
  * swap-in, the new page is recorded as a continuation of that owner. When the entry is freed, its
  * owner is removed.
  *
- * spo_trace/probes/loader/load.py appends a hook for each function that the kernel has, and writes
- * the structure offsets to `layouts`. Nothing is recorded before that. The loader defines
- * MAX_ENTRIES, MAX_RESTORED and, on kernels with BTF, FENTRY; without FENTRY, it attaches kprobes.
+ * spo_trace/probes/loader attaches a program to each function that it chose, and writes the
+ * structure offsets to `layouts`. Nothing is recorded before that.
+ *
+ * This file is compiled in two ways: with clang when spo-trace is built (libbpf.h), or by bcc when
+ * a trace starts (bcc.h, in front of this text). MAP(), FOR_EACH_PAGE() and PROGRAM() differ. bcc
+ * has other forms of the helpers for maps: probes/loader/bcc_program.py replaces each one here.
  */
-#include <uapi/linux/ptrace.h>
+#ifndef BCC
+#include "libbpf.h"
+#endif
 
 #define MAX_FRAMES 16
 /* Base pages of the largest folio: a THP of 2 MiB in pages of 4 KiB. */
@@ -85,6 +90,11 @@ struct memory {
 	char bytes[256];
 };
 
+/* PERF_MAX_STACK_DEPTH */
+struct trace {
+	u64 addresses[127];
+};
+
 /* In the order of probes/counters.py. */
 enum {
 	OUT_CALLS, OUT_PAGES, OUT_AGAIN, OUT_CONTINUED, NO_ENTRY, NO_OWNER,
@@ -96,40 +106,31 @@ enum {
 
 enum { EVENT_OUT, EVENT_IN, EVENT_FREE };
 
-BPF_ARRAY(layouts, struct layout, 1);
-BPF_PERCPU_ARRAY(counters, u64, NR_COUNTERS);
-BPF_PERCPU_ARRAY(scratch, struct stack, 1);
+MAP(ARRAY, u32, struct layout, layouts, 1, 0);
+MAP(PERCPU_ARRAY, u32, u64, counters, NR_COUNTERS, 0);
+MAP(PERCPU_ARRAY, u32, struct stack, scratch, 1, 0);
 /* Preallocated, because memory is short when pages are swapped out. */
-BPF_HASH(entries, u64, struct owner, MAX_ENTRIES);
-BPF_F_TABLE("hash", u32, struct stack, stacks, 16384, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", u64, struct restored, restored, MAX_RESTORED, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", struct event, u64, events, 16384, BPF_F_NO_PREALLOC);
-BPF_STACK_TRACE(callers, 4096);
+MAP(HASH, u64, struct owner, entries, MAX_ENTRIES, 0);
+MAP(HASH, u32, struct stack, stacks, 16384, BPF_F_NO_PREALLOC);
+MAP(HASH, u64, struct restored, restored, MAX_RESTORED, BPF_F_NO_PREALLOC);
+MAP(HASH, struct event, u64, events, 16384, BPF_F_NO_PREALLOC);
+MAP(STACK_TRACE, u32, struct trace, callers, 4096, 0);
 /* A row is needed only from the unmapping of a page until its swap-out, which follows directly. */
-BPF_TABLE("lru_hash", u64, struct comm, mappers, 1024);
-BPF_ARRAY(peeked, struct memory, 1);
+MAP(LRU_HASH, u64, struct comm, mappers, 1024, 0);
+MAP(ARRAY, u32, struct memory, peeked, 1, 0);
 
 static __always_inline void count(int which, u64 n)
 {
-	u64 *value = counters.lookup(&which);
+	u64 *value = bpf_map_lookup_elem(&counters, &which);
 
 	if (value)
-		lock_xadd(value, n);
+		__sync_fetch_and_add(value, n);
 }
-
-/*
- * The verifier needs a constant bound and, in Linux 6.1, the backward jump at the end of the loop.
- * Without the barrier, clang moves the last block of the loop in front of the first. Each use needs
- * a #pragma against unrolling.
- */
-#define for_each_page(i, nr) \
-	for (i = 0; i < MAX_PAGES && i < (nr) && \
-	     ({ asm volatile("" : "+r"(i) : : "memory"); 1; }); i++)
 
 static __always_inline struct layout *layout_if_ready(void)
 {
 	int zero = 0;
-	struct layout *l = layouts.lookup(&zero);
+	struct layout *l = bpf_map_lookup_elem(&layouts, &zero);
 
 	return l && l->ready ? l : NULL;
 }
@@ -231,9 +232,9 @@ static __always_inline void keep_stack(struct layout *l, u32 handle)
 	struct stack *stack;
 	u64 record, pool, bytes;
 
-	if (stacks.lookup(&handle))
+	if (bpf_map_lookup_elem(&stacks, &handle))
 		return;
-	stack = scratch.lookup(&zero);
+	stack = bpf_map_lookup_elem(&scratch, &zero);
 	if (!stack)
 		return;
 	pool = read_u64(l->pools + ((handle & l->pool_mask) - l->pool_bias) * sizeof(u64));
@@ -249,14 +250,14 @@ static __always_inline void keep_stack(struct layout *l, u32 handle)
 	}
 	if (bpf_probe_read_kernel(&stack->entries, bytes, (void *)(record + l->record_entries)))
 		count(BAD_STACK, 1);
-	else if (stacks.update(&handle, stack))
+	else if (bpf_map_update_elem(&stacks, &handle, stack, BPF_ANY))
 		count(STACKS_FULL, 1);
 }
 
 /* Return the row of the stack in `callers`; negative if it could not be taken or stored. */
 static __always_inline s64 hook_stack(void *ctx)
 {
-	s64 row = callers.get_stackid(ctx, 0);
+	s64 row = bpf_get_stackid(ctx, &callers, 0);
 
 	if (row < 0)
 		count(NO_CALLER, 1);
@@ -272,7 +273,7 @@ static __always_inline void count_event(void *ctx, struct layout *l, int kind, s
 
 	if (!l->events)
 		return;
-	mapper = folio ? mappers.lookup(&folio) : NULL;
+	mapper = folio ? bpf_map_lookup_elem(&mappers, &folio) : NULL;
 	if (owner->handle) {
 		event.known = KNOWN_OWNER;
 		event.stack = owner->handle;
@@ -281,14 +282,18 @@ static __always_inline void count_event(void *ctx, struct layout *l, int kind, s
 		event.known = KNOWN_MAPPER;
 		event.stack = hook_stack(ctx);
 		__builtin_memcpy(event.comm, mapper->text, sizeof(event.comm));
-		mappers.delete(&folio);
+		bpf_map_delete_elem(&mappers, &folio);
 	} else {
 		event.stack = hook_stack(ctx);
 		bpf_get_current_comm(&event.comm, sizeof(event.comm));
 	}
-	value = events.lookup_or_try_init(&event, &zero);
+	value = bpf_map_lookup_elem(&events, &event);
+	if (!value) {
+		bpf_map_update_elem(&events, &event, &zero, BPF_NOEXIST);
+		value = bpf_map_lookup_elem(&events, &event);
+	}
 	if (value)
-		lock_xadd(value, pages);
+		__sync_fetch_and_add(value, pages);
 	else
 		count(EVENTS_FULL, pages);
 }
@@ -297,9 +302,18 @@ static __always_inline void count_event(void *ctx, struct layout *l, int kind, s
 #define SECONDS(nsec) ((u32)((nsec) >> 30))
 
 /*
- * Store the owner of a page that is about to be written to its entry. `own` is the owner of the
- * page's folio. On return, `owner` is the owner that was stored, and `handle` is set to the stack
- * of `own` if that was the owner stored.
+ * A swap-out. `own` is the owner of the folio. After the loop, `owner` is the owner that was stored
+ * last, and `handle` is set to the stack of `own` if `own` was stored.
+ */
+struct out {
+	struct pages pages;
+	struct owner own;
+	struct owner owner;
+	u32 handle;
+};
+
+/*
+ * Store the owner of a page that is about to be written to its entry.
  *
  * If the entry already has an owner, compare the page's allocation time with the time at which that
  * owner was stored. A page that was allocated later got its content from the entry although no
@@ -308,19 +322,20 @@ static __always_inline void count_event(void *ctx, struct layout *l, int kind, s
  * entry was reused: store its own owner. The times come from the clocks of page_owner and of BPF,
  * which differ slightly.
  */
-static __always_inline void keep_owner(struct pages *pages, u32 i, struct owner *own,
-				       struct owner *owner, u32 *handle)
+FOR_PAGE int keep_owner(u32 i, void *context)
 {
-	u64 entry = pages->entry + i, pfn = pages->pfn + i;
-	struct restored *before = restored.lookup(&pfn);
-	struct owner *kept = entries.lookup(&entry);
+	struct out *out = context;
+	struct owner *own = &out->own, *owner = &out->owner;
+	u64 entry = out->pages.entry + i, pfn = out->pages.pfn + i;
+	struct restored *before = bpf_map_lookup_elem(&restored, &pfn);
+	struct owner *kept = bpf_map_lookup_elem(&entries, &entry);
 
 	if (kept)
 		count(OUT_AGAIN, 1);
 	if (!own->handle) {
-		entries.delete(&entry);
+		bpf_map_delete_elem(&entries, &entry);
 		count(NO_OWNER, 1);
-		return;
+		return 0;
 	}
 	if (before && before->ts_nsec == own->ts_nsec) {
 		*owner = before->owner;
@@ -330,143 +345,161 @@ static __always_inline void keep_owner(struct pages *pages, u32 i, struct owner 
 		*owner = *kept;
 	} else {
 		*owner = *own;
-		*handle = own->handle;
+		out->handle = own->handle;
 	}
 	owner->pfn = pfn;
-	if (entries.update(&entry, owner)) {
+	if (bpf_map_update_elem(&entries, &entry, owner, BPF_ANY)) {
 		/* Do not leave the owner of another page under this entry. */
-		entries.delete(&entry);
+		bpf_map_delete_elem(&entries, &entry);
 		count(ENTRIES_FULL, 1);
 	}
+	return 0;
 }
 
 static __always_inline int swap_out(void *ctx, u64 folio)
 {
 	struct layout *l = layout_if_ready();
-	struct owner own = {}, owner = {};
-	struct pages pages = {};
-	u32 i, handle = 0;
+	struct out out = {};
 
 	if (!l)
 		return 0;
-	pages_of(l, folio, &pages);
+	pages_of(l, folio, &out.pages);
 	count(OUT_CALLS, 1);
-	count(OUT_PAGES, pages.nr);
-	if (!pages.entry)
-		count(NO_ENTRY, pages.nr);
-	if (pages.entry && l->owners) {
-		read_owner(l, &pages, &own);
-		own.since = SECONDS(bpf_ktime_get_ns());
-#pragma clang loop unroll(disable)
-		for_each_page(i, pages.nr)
-			keep_owner(&pages, i, &own, &owner, &handle);
+	count(OUT_PAGES, out.pages.nr);
+	if (!out.pages.entry)
+		count(NO_ENTRY, out.pages.nr);
+	if (out.pages.entry && l->owners) {
+		read_owner(l, &out.pages, &out.own);
+		out.own.since = SECONDS(bpf_ktime_get_ns());
+		FOR_EACH_PAGE(out.pages.nr, keep_owner, &out);
 		/*
 		 * Once, after the loop, to keep verification short: all pages of a folio have the
 		 * same stack.
 		 */
-		if (handle)
-			keep_stack(l, handle);
+		if (out.handle)
+			keep_stack(l, out.handle);
 	}
-	count_event(ctx, l, EVENT_OUT, &owner, folio, pages.nr);
+	count_event(ctx, l, EVENT_OUT, &out.owner, folio, out.pages.nr);
 	return 0;
 }
 
-/* Record that a new page, about to be filled from its entry, continues the entry's owner. */
-static __always_inline void restore_owner(struct pages *pages, u32 i, struct owner *own,
-					  struct restored *now)
-{
-	u64 entry = pages->entry + i, pfn = pages->pfn + i;
-	struct owner *old = entries.lookup(&entry);
+/* A swap-in. `own` is the owner of the folio; `now` is the record that was stored last. */
+struct in {
+	struct pages pages;
+	struct owner own;
+	struct restored now;
+};
 
-	if (!old || !own->handle) {
+/* Record that a new page, about to be filled from its entry, continues the entry's owner. */
+FOR_PAGE int restore_owner(u32 i, void *context)
+{
+	struct in *in = context;
+	u64 entry = in->pages.entry + i, pfn = in->pages.pfn + i;
+	struct owner *old = bpf_map_lookup_elem(&entries, &entry);
+
+	if (!old || !in->own.handle) {
 		count(IN_UNKNOWN, 1);
-		return;
+		return 0;
 	}
-	now->ts_nsec = own->ts_nsec;
-	now->owner = *old;
-	if (restored.update(&pfn, now))
+	in->now.ts_nsec = in->own.ts_nsec;
+	in->now.owner = *old;
+	if (bpf_map_update_elem(&restored, &pfn, &in->now, BPF_ANY))
 		count(RESTORED_FULL, 1);
+	return 0;
 }
 
 static __always_inline int swap_in(void *ctx, u64 folio)
 {
 	struct layout *l = layout_if_ready();
-	struct restored now = {};
-	struct owner own = {};
-	struct pages pages = {};
-	u32 i;
+	struct in in = {};
 
 	if (!l)
 		return 0;
-	pages_of(l, folio, &pages);
+	pages_of(l, folio, &in.pages);
 	count(IN_CALLS, 1);
-	count(IN_PAGES, pages.nr);
+	count(IN_PAGES, in.pages.nr);
 	if (l->owners) {
-		read_owner(l, &pages, &own);
-#pragma clang loop unroll(disable)
-		for_each_page(i, pages.nr)
-			restore_owner(&pages, i, &own, &now);
+		read_owner(l, &in.pages, &in.own);
+		FOR_EACH_PAGE(in.pages.nr, restore_owner, &in);
 	}
-	count_event(ctx, l, EVENT_IN, &now.owner, 0, pages.nr);
+	count_event(ctx, l, EVENT_IN, &in.now.owner, 0, in.pages.nr);
+	return 0;
+}
+
+/* Entries that are freed; `owner` is the owner that was removed last. */
+struct freed {
+	u64 entry;
+	struct owner owner;
+};
+
+FOR_PAGE int free_entry(u32 i, void *context)
+{
+	struct freed *freed = context;
+	u64 entry = freed->entry + i;
+	struct owner *old = bpf_map_lookup_elem(&entries, &entry);
+
+	if (old) {
+		freed->owner = *old;
+		bpf_map_delete_elem(&entries, &entry);
+		count(FREED, 1);
+	} else {
+		count(FREE_UNKNOWN, 1);
+	}
 	return 0;
 }
 
 static __always_inline int free_entries(void *ctx, u64 entry, u64 nr)
 {
 	struct layout *l = layout_if_ready();
-	struct owner owner = {}, *old;
-	u64 key;
-	u32 i;
+	struct freed freed = {.entry = entry};
 
 	if (!l)
 		return 0;
 	count(FREE_CALLS, 1);
 	if (nr > MAX_PAGES)
 		count(TOO_LARGE, 1);
-#pragma clang loop unroll(disable)
-	for_each_page(i, nr) {
-		key = entry + i;
-		old = entries.lookup(&key);
-		if (old) {
-			owner = *old;
-			entries.delete(&key);
-			count(FREED, 1);
-		} else {
-			count(FREE_UNKNOWN, 1);
-		}
-	}
-	count_event(ctx, l, EVENT_FREE, &owner, 0, nr);
+	FOR_EACH_PAGE(nr, free_entry, &freed);
+	count_event(ctx, l, EVENT_FREE, &freed.owner, 0, nr);
 	return 0;
 }
 
+/* A migration of a folio with the owner `own`, to page frame number `to`. */
+struct migration {
+	struct pages pages;
+	struct owner own;
+	u64 to;
+	struct restored moved;
+};
+
 /* Migration copies struct page_owner, including ts_nsec, to another page: do so in `restored`. */
+FOR_PAGE int move_restored(u32 i, void *context)
+{
+	struct migration *migration = context;
+	u64 from = migration->pages.pfn + i, to = migration->to + i;
+	struct owner *own = &migration->own;
+	struct restored *before = bpf_map_lookup_elem(&restored, &from);
+
+	if (!before || !own->handle || before->ts_nsec != own->ts_nsec)
+		return 0;
+	migration->moved = *before;
+	if (bpf_map_update_elem(&restored, &to, &migration->moved, BPF_ANY))
+		count(RESTORED_FULL, 1);
+	else
+		count(MIGRATED, 1);
+	return 0;
+}
+
 static __always_inline int migrate(u64 new_folio, u64 old_folio)
 {
 	struct layout *l = layout_if_ready();
-	struct owner own = {};
-	struct restored moved, *before;
-	struct pages pages = {};
-	u64 to, key;
-	u32 i;
+	struct migration migration = {};
 
 	if (!l || !l->owners)
 		return 0;
-	pages_of(l, old_folio, &pages);
-	read_owner(l, &pages, &own);
-	to = pfn_of(l, new_folio);
-#pragma clang loop unroll(disable)
-	for_each_page(i, pages.nr) {
-		key = pages.pfn + i;
-		before = restored.lookup(&key);
-		if (!before || !own.handle || before->ts_nsec != own.ts_nsec)
-			continue;
-		moved = *before;
-		key = to + i;
-		if (restored.update(&key, &moved))
-			count(RESTORED_FULL, 1);
-		else
-			count(MIGRATED, 1);
-	}
+	pages_of(l, old_folio, &migration.pages);
+	read_owner(l, &migration.pages, &migration.own);
+	migration.to = pfn_of(l, new_folio);
+	FOR_EACH_PAGE(migration.pages.nr, move_restored, &migration);
 	return 0;
 }
 
@@ -488,15 +521,15 @@ static __always_inline int unmap(u64 folio, u64 vma)
 	task = read_u64(read_u64(vma + l->vma_mm) + l->mm_owner);
 	if (task && !bpf_probe_read_kernel(&comm.text, sizeof(comm.text),
 					   (void *)(task + l->task_comm)))
-		mappers.update(&folio, &comm);
+		bpf_map_update_elem(&mappers, &folio, &comm, BPF_ANY);
 	return 0;
 }
 
 /* The loader runs this by BPF_PROG_TEST_RUN to read kernel memory and check a layout. */
-int peek(struct bpf_raw_tracepoint_args *ctx)
+SEC("raw_tp") int peek(struct bpf_raw_tracepoint_args *ctx)
 {
 	int zero = 0;
-	struct memory *memory = peeked.lookup(&zero);
+	struct memory *memory = bpf_map_lookup_elem(&peeked, &zero);
 	u32 size = ctx->args[1];
 
 	if (!memory || size > sizeof(memory->bytes))
@@ -505,20 +538,13 @@ int peek(struct bpf_raw_tracepoint_args *ctx)
 }
 
 /*
- * The loader appends HOOK(function) { body } for each function that it chose. A swp_entry_t
+ * One for each set of arguments, as spo_trace/probes/loader/hooks.py lists them. A swp_entry_t
  * argument, passed by value, is one word.
  */
-#ifdef FENTRY
-/* Expands to a program named kfunc__FUNCTION, or kfunc__vmlinux__FUNCTION since bcc 0.28. */
-#define HOOK(name) KFUNC_PROBE(name)
-/* Read as numbers: the verifier treats arguments as pointers and allows no arithmetic on them. */
-#define FIRST read_u64((u64)&ctx[0])
-#define SECOND read_u64((u64)&ctx[1])
-#define THIRD read_u64((u64)&ctx[2])
-#else
-/* A kprobe that the loader attaches. */
-#define HOOK(name) int on_##name(struct pt_regs *ctx)
-#define FIRST PT_REGS_PARM1(ctx)
-#define SECOND PT_REGS_PARM2(ctx)
-#define THIRD PT_REGS_PARM3(ctx)
-#endif
+PROGRAM(out, swap_out(ctx, FIRST))
+PROGRAM(in, swap_in(ctx, FIRST))
+PROGRAM(free_one, free_entries(ctx, FIRST, 1))
+PROGRAM(free_run, free_entries(ctx, FIRST, (u32)SECOND))
+PROGRAM(free_range, free_entries(ctx, (FIRST << 58) | SECOND, THIRD - SECOND + 1))
+PROGRAM(migrate, migrate(FIRST, SECOND))
+PROGRAM(unmap, unmap(FIRST, SECOND))

@@ -54,13 +54,23 @@ def command(
             help="Track at most N swap entries, 120 bytes each. Default: all of swap, in at most 1/32 of memory.",
         ),
     ] = None,
+    loader: Annotated[
+        str,
+        option(
+            "--loader",
+            shows="NAME",
+            help="What loads the probes: libbpf (compiled when spo-trace was built), bcc (compiles them now) or auto "
+            "(libbpf, else bcc).",
+            default=True,
+        ),
+    ] = "auto",
     ebpf: Annotated[bool, flag("--ebpf", help="Print the BPF program and exit.")] = False,
 ) -> None:
     """Track the owners of swapped pages on an unpatched kernel.
 
-    Attaches BPF probes to the kernel's swap functions, and removes them when it exits. Needs root and bcc. While it
-    runs, `spo-trace snapshot` includes the owners of swap, and pages that are swapped in keep their first owner.
-    With INTERVAL, prints the pages per second that are swapped out, swapped in and freed, by process or stack.
+    Attaches BPF probes to the kernel's swap functions, and removes them when it exits. Needs root, and libbpf or bcc.
+    While it runs, `spo-trace snapshot` includes the owners of swap, and pages that are swapped in keep their first
+    owner. With INTERVAL, prints the pages per second that are swapped out, swapped in and freed, by process or stack.
 
     \b
         sudo spo-trace trace &
@@ -78,11 +88,14 @@ def command(
     if by is not None and by not in _BY:
         raise UsageError(f"can't count events by {by!r}", hint=f"choose {' or '.join(_BY)}")
     from spo_trace.probes.session import attached, map_capacity
+    from spo_trace.probes.ways import LOADERS
 
+    if loader not in LOADERS:
+        raise UsageError(f"there is no loader {loader!r}", hint=f"choose one of {', '.join(LOADERS)}")
     size = map_capacity(max_entries)
     _warn_of_size(size)
-    note("Compiling the probes; this takes a few seconds …")
-    with attached(size, events=interval is not None) as (probes, server):
+    note("Loading the probes …")
+    with attached(size, events=interval is not None, loader=loader) as (probes, server):
         _note_attached(probes)
         try:
             _run(probes, server, interval, count, by_stack=by == "stack", top=_TOP if top is None else top)
@@ -103,7 +116,7 @@ def _note_attached(probes: "Probes") -> None:
     from os import sysconf
 
     facts = probes.facts
-    how = "fentry" if facts["fentry"] else "kprobes"
+    how = f"{'fentry' if facts['fentry'] else 'kprobes'}, loaded by {facts['loader']}"
     note(f"Attached to {', '.join(facts['hooks'].values())} ({how})")
     if facts["owners"]:
         note(f"Checked: the owners of {facts['checked_pages']} pages read from kernel memory match page_owner")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
 
-__all__ = ["bpf_program", "capture_script", "real_captures", "scenario_path", "scenarios"]
+__all__ = ["bpf_object", "bpf_program", "capture_script", "real_captures", "scenario_path", "scenarios"]
 
 _PACKAGE = Path(__file__).parents[1]
 _FIXTURES = _PACKAGE.parent / "fixtures"
@@ -43,3 +43,9 @@ def bpf_program() -> Path:
     """Return the C source of the BPF program."""
     packed = _PACKAGE / "bpf"
     return (packed if packed.is_dir() else _PACKAGE.parent / "bpf") / "swap_owner.c"
+
+
+def bpf_object() -> Path | None:
+    """Return the compiled BPF program; None if spo-trace was built without clang."""
+    path = _PACKAGE / "native" / "swap_owner.bpf.o"
+    return path if path.is_file() else None

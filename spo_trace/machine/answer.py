@@ -11,14 +11,13 @@ __all__ = ["SNAPSHOT_NEEDS", "TRACE_NEEDS", "Answer", "answer"]
 # Without the others, a snapshot lacks the owners of swap or the kernel's counts, or takes longer.
 SNAPSHOT_NEEDS = frozenset({CheckCode.ROOT, CheckCode.DEBUGFS, CheckCode.PAGE_OWNER})
 
-# Without BTF, kprobes are attached.
+# Without BTF, kprobes are attached. libbpf or bcc with headers is enough: TRACE_LOADER.
 TRACE_NEEDS = frozenset(
     {
         CheckCode.TRACE_PRIVILEGES,
         CheckCode.TRACE_LOCKDOWN,
         CheckCode.TRACE_BPF,
-        CheckCode.TRACE_BCC,
-        CheckCode.TRACE_HEADERS,
+        CheckCode.TRACE_LOADER,
         CheckCode.TRACE_HOOKS,
         CheckCode.TRACE_KPROBES,
     }

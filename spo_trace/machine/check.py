@@ -22,6 +22,8 @@ class CheckCode(StrEnum):
     TRACE_PRIVILEGES = "trace_privileges"
     TRACE_LOCKDOWN = "trace_lockdown"
     TRACE_BPF = "trace_bpf"
+    TRACE_LOADER = "trace_loader"
+    TRACE_LIBBPF = "trace_libbpf"
     TRACE_BCC = "trace_bcc"
     TRACE_BTF = "trace_btf"
     TRACE_HEADERS = "trace_headers"

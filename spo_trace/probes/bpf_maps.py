@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The parts of bpf(2) that are called without bcc: read maps, run programs, try what the kernel permits."""
+"""The parts of bpf(2) that are called directly: read maps, run programs, try what the kernel permits."""
 
 import ctypes
 import errno

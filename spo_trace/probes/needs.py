@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Checks of what `spo-trace trace` needs from this machine; nothing is attached."""
 
+import ctypes
 import platform
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 
 from spo_trace.formats.missing import Missing
-from spo_trace.machine.check import Check, CheckCode, Topic
+from spo_trace.machine.check import Check, CheckCode, State, Topic
 from spo_trace.machine.facts import CAP_SYS_ADMIN, Machine
 from spo_trace.memory.problem import Problem
-from spo_trace.probes.attach import NO_BCC, PYTHONS
 from spo_trace.probes.loader.hooks import FUNCTIONS, choose_hooks
+from spo_trace.probes.ways import LIBBPF, PYTHONS, Way, ways
 
 __all__ = ["trace_needs"]
 
@@ -25,14 +26,15 @@ _CAP_PERFMON, _CAP_BPF = 1 << 38, 1 << 39
 _FIND_BCC = "import sys, importlib.util as u; sys.exit(sys.version_info < (3, 10) or u.find_spec('bcc') is None)"
 
 
-def trace_needs(machine: Machine, pythons: Sequence[str] = PYTHONS) -> Iterator[Check]:
+def trace_needs(machine: Machine, pythons: Sequence[str] = PYTHONS, library: str = LIBBPF) -> Iterator[Check]:
     """Yield a check for each thing that `trace` needs; a failed one does not end the checks."""
     yield _check_privileges(machine)
     yield _check_lockdown(machine)
     yield _check_bpf(machine)
-    yield _check_bcc(pythons)
-    yield _check_btf(machine)
-    yield _check_headers(machine)
+    by_libbpf, by_bcc = ways("auto")
+    libbpf, bcc, headers = _check_libbpf(by_libbpf, library), _check_bcc(by_bcc, pythons), _check_headers(machine)
+    yield _check_loader([libbpf], [bcc, headers])
+    yield from (libbpf, bcc, _check_btf(machine), headers)
     yield _check_hooks(machine)
     yield _check_kprobes(machine)
 
@@ -72,13 +74,33 @@ def _check_bpf(machine: Machine) -> Check:
     return topic.ok("the kernel can run BPF programs")
 
 
-def _check_bcc(pythons: Sequence[str]) -> Check:
+# One of the two ways is enough.
+def _check_loader(libbpf: Sequence[Check], bcc: Sequence[Check]) -> Check:
+    topic = Topic(CheckCode.TRACE_LOADER, "loader")
+    for name, checks in {"libbpf": libbpf, "bcc": bcc}.items():
+        if all(check.state is State.OK for check in checks):
+            return topic.ok(f"{name} loads the probes")
+    return topic.optional("neither libbpf nor bcc can load the probes", "see the next lines: one of both is enough")
+
+
+def _check_libbpf(way: Way, library: str) -> Check:
+    topic = Topic(CheckCode.TRACE_LIBBPF, "libbpf")
+    if way.program is None:
+        return topic.optional(way.missing, way.packages)
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return topic.optional(way.missing, way.packages)
+    return topic.ok(f"this system has {library}, and spo-trace was built with clang")
+
+
+def _check_bcc(way: Way, pythons: Sequence[str]) -> Check:
     topic = Topic(CheckCode.TRACE_BCC, "bcc")
     for python in filter(shutil.which, pythons):
         command = [python, "-I", "-c", _FIND_BCC]
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:  # noqa: S603
             return topic.ok(f"{python} has bcc")
-    return topic.optional(f"no bcc for Python 3.10 or later in {' or '.join(pythons)}", NO_BCC)
+    return topic.optional(way.missing, way.packages)
 
 
 def _check_btf(machine: Machine) -> Check:
@@ -90,7 +112,7 @@ def _check_btf(machine: Machine) -> Check:
 
 
 def _check_headers(machine: Machine) -> Check:
-    topic = Topic(CheckCode.TRACE_HEADERS, "kernel headers")
+    topic = Topic(CheckCode.TRACE_HEADERS, "kernel headers, for bcc")
     directory = f"lib/modules/{machine.release}/build"
     if machine.exists(directory):
         return topic.ok(f"/{directory} exists")
@@ -115,7 +137,7 @@ def _check_hooks(machine: Machine) -> Check:
     return topic.ok(f"the kernel has {', '.join(hook.function for hook in hooks)}")
 
 
-# fentry, if the kernel and bcc support it, does not need kprobes.
+# fentry, if the kernel and the loader support it, does not need kprobes.
 def _check_kprobes(machine: Machine) -> Check:
     topic = Topic(CheckCode.TRACE_KPROBES, "kprobes")
     if machine.exists(_BTF) and platform.machine() == "x86_64":

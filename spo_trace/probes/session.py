@@ -22,8 +22,8 @@ def map_capacity(max_entries: int | None) -> Capacity:
 
 
 @contextmanager
-def attached(size: Capacity, *, events: bool) -> Iterator[tuple[Probes, TraceServer]]:
-    """Attach the probes, and serve their maps to snapshots; detach them at the end.
+def attached(size: Capacity, *, events: bool, loader: str = "auto") -> Iterator[tuple[Probes, TraceServer]]:
+    """Attach the probes, and serve their maps to snapshots; detach them at the end. `loader`: one of LOADERS.
 
     Raise SpoTraceError, with a hint, if that is not possible.
     """
@@ -32,7 +32,9 @@ def attached(size: Capacity, *, events: bool) -> Iterator[tuple[Probes, TraceSer
     last_pfn = max(zone["start_pfn"] + zone["spanned"] for zone in zones)
     with (
         only_one(),
-        attach(max_entries=size.entries, max_restored=size.restored, last_pfn=last_pfn, events=events) as probes,
+        attach(
+            max_entries=size.entries, max_restored=size.restored, last_pfn=last_pfn, events=events, loader=loader
+        ) as probes,
     ):
         probes.facts |= {
             "pid": os.getpid(),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The build of the package: compilers, flags, the files of the source distribution, and its metadata."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -20,13 +21,17 @@ NATIVE = Path("spo_trace/native")
 # A compiler that notes its arguments and compiles.
 RECORDER = '#!/bin/sh\nprintf "%s\\n" "$*" >> "$(dirname "$0")/log"\nexec cc "$@"\n'
 
+CLANG = shutil.which("clang") or next(filter(shutil.which, (f"clang-{n}" for n in range(30, 11, -1))), None)
+
+needs_clang = pytest.mark.skipif(CLANG is None, reason="needs clang")
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """Return a directory with the C sources and what compiles them."""
-    shutil.copytree(ROOT / NATIVE, tmp_path / NATIVE, ignore=shutil.ignore_patterns("*.so", "spo-collect"))
+    shutil.copytree(ROOT / NATIVE, tmp_path / NATIVE, ignore=shutil.ignore_patterns("*.so", "*.o", "spo-collect"))
+    shutil.copytree(ROOT / "bpf", tmp_path / "bpf")
     shutil.copy(ROOT / "hatch_build.py", tmp_path)
     (tmp_path / "recorder").write_text(RECORDER)
     (tmp_path / "recorder").chmod(0o755)
@@ -35,6 +40,7 @@ def place(tmp_path: Path) -> Path:
 
 def built(place: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> dict[str, Any]:
     """Run the build's hook with these variables alone, and return what it adds to the wheel."""
+    environment = {"CLANG": "/nonexistent/clang"} | environment
     for name in ("CC", "CPPFLAGS", "CFLAGS", "LDFLAGS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
@@ -83,6 +89,27 @@ def test_flags_that_do_not_compile_are_a_warning(
     assert "built without libspo.so" in "".join(capsys.readouterr())
 
 
+@needs_cc
+def test_without_clang_the_warning_names_what_is_lost(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = built(place, monkeypatch)
+    assert data["artifacts"] == [str(NATIVE / "libspo.so"), str(NATIVE / "spo-collect")]
+    said = "".join(capsys.readouterr())
+    assert "built without swap_owner.bpf.o: spo-trace trace will need bcc (Debian: apt install clang)" in said
+
+
+@needs_clang
+def test_clang_compiles_the_bpf_program(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = built(place, monkeypatch, CC="/nonexistent/cc", CLANG=str(CLANG))
+    assert data["artifacts"] == [str(NATIVE / "swap_owner.bpf.o")]
+    assert data["tag"].startswith("py3-none-linux_")
+    made = (place / NATIVE / "swap_owner.bpf.o").read_bytes()
+    # EM_BPF, with BTF, and without the directory of the build.
+    assert made[18:20] == b"\xf7\0"
+    assert b".BTF" in made and os.fsencode(place) not in made
+
+
 @pytest.mark.skipif(shutil.which("musl-gcc") is None, reason="needs musl-gcc (Debian: musl-tools)")
 def test_musl(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # WHEN it is built with musl
@@ -101,7 +128,13 @@ def test_the_source_distribution_has_what_a_build_needs(tmp_path: Path) -> None:
         metadata = archive.extractfile(next(name for name in archive.getnames() if name.endswith("PKG-INFO")))
         assert metadata
         text = metadata.read().decode()
-    assert {"hatch_build.py", "README.md", "bpf/swap_owner.c", "contrib/systemd/spo-trace-trace.service"} <= names
+    assert {
+        "hatch_build.py",
+        "README.md",
+        "bpf/swap_owner.c",
+        "bpf/libbpf.h",
+        "contrib/systemd/spo-trace-trace.service",
+    } <= names
     assert {str(path.relative_to(ROOT)) for path in (ROOT / NATIVE).rglob("*.[ch]")} <= names
     assert "Project-URL: " in text and "\nProvides-Extra: metrics\n" in text
     assert "Description-Content-Type: text/markdown" in text

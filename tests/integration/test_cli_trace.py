@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from spo_trace.probes import attach, server, session
+from spo_trace.probes import server, session, ways
 from spo_trace.probes.capacity import Capacity
 from spo_trace.probes.probes import Event
 from tests.support import in_process
@@ -30,7 +30,13 @@ def maps(monkeypatch: pytest.MonkeyPatch) -> FakeMaps:
     reads = chain([early], repeat(late))
     monkeypatch.setattr(found, "events", lambda: next(reads))
     found.counted |= {"out_pages": 69, "entries_full": 2}
-    found.facts |= {"hooks": {"out": "swap_writeout"}, "fentry": True, "checked_pages": 20, "used_at_attach": 3}
+    found.facts |= {
+        "hooks": {"out": "swap_writeout"},
+        "fentry": True,
+        "loader": "libbpf 1.1",
+        "checked_pages": 20,
+        "used_at_attach": 3,
+    }
 
     @contextmanager
     def attached(*_: Any, **__: Any) -> Iterator[tuple[FakeMaps, Any]]:
@@ -56,8 +62,8 @@ def test_events_by_name(maps: FakeMaps, tmp_path: Path) -> None:
         assert re.fullmatch(rf"\d\d:\d\d:\d\d  {pattern}", line)
         assert len(line) < 80
     assert result.stderr.decode().splitlines() == [
-        "Compiling the probes; this takes a few seconds …",
-        "Attached to swap_writeout (fentry)",
+        "Loading the probes …",
+        "Attached to swap_writeout (fentry, loaded by libbpf 1.1)",
         "Checked: the owners of 20 pages read from kernel memory match page_owner",
         "Swapped out before the probes were attached, owners unknown: 12.00 KiB",
         "Tracking the owners of swap. To read them: sudo spo-trace snapshot --swap bpf. Ctrl-C stops.",
@@ -90,6 +96,7 @@ def test_ebpf_prints_the_program(tmp_path: Path) -> None:
         (["1", "--by", "pid"], "can't count events by 'pid'\n  hint: choose comm or stack"),
         (["--by", "stack"], "--by and --top need INTERVAL\n  hint: for example: spo-trace trace 1 --by stack"),
         (["--top", "3"], "--by and --top need INTERVAL"),
+        (["--loader", "bpftrace"], "there is no loader 'bpftrace'\n  hint: choose one of auto, libbpf, bcc"),
         (["0"], "invalid value for 'INTERVAL': "),
         (["1", "0"], "invalid value for 'COUNT': "),
         (["--max-entries", "0"], "invalid value for '--max-entries': "),
@@ -119,10 +126,11 @@ def test_a_warning_if_swap_is_larger_than_the_map(
 def test_a_trace_that_cannot_start_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     monkeypatch.setattr(session, "only_one", lambda: server.only_one(run))
-    monkeypatch.setattr(attach, "_NEEDS_BCC", "import sys; sys.exit(77)\n")
+    for needs in ("_NEEDS_BCC", "_NEEDS_LIBBPF"):
+        monkeypatch.setattr(ways, needs, "import sys; sys.exit(77)\n")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     result = in_process("trace", cwd=tmp_path)
     assert result.returncode == 1
-    assert b"error: no bcc for Python 3.10 or later in" in result.stderr
-    assert b"hint: install it for the system's own Python: apt install python3-bpfcc" in result.stderr
+    assert b"; no bcc for Python 3.10 or later in" in result.stderr
+    assert b"; or install bcc for the system's own Python: apt install python3-bpfcc" in result.stderr
     assert [path.name for path in run.iterdir()] == ["lock"]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compile and attach the probes under the system's Python, with only the standard library and bcc."""
+"""Load and attach the probes with libbpf or, under the system's Python, bcc, and only the standard library."""

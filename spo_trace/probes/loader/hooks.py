@@ -10,47 +10,41 @@ __all__ = ["FUNCTIONS", "Hook", "choose_hooks", "past_ftrace_site"]
 
 
 class Hook(NamedTuple):
-    """Hold a kernel function and the expression of bpf/swap_owner.c that runs when it is called."""
+    """Hold a kernel function, and the PROGRAM() of bpf/swap_owner.c that fits its arguments."""
 
     role: str
     function: str
-    body: str
+    program: str
 
     @property
     def source(self) -> str:
-        """Return the hook as a line of C for bpf/swap_owner.c."""
-        return f"HOOK({self.function}) {{ return {self.body}; }}"
+        """Return the hook as a line of C for bpf/bcc.h."""
+        return f"HOOK({self.function}, {self.program})"
 
-
-_PAGE = "ctx, FIRST"
-_ENTRY_OF_TYPE = "(FIRST << 58) | SECOND"
 
 # The second member names a function that must exist too: on kernels without it, the hook would miss calls.
 _CHOICES = (
     # 84798514db50, 6.16: swap_writeout() replaces swap_writepage(). Not __swap_writepage(), because zswap's writeback
     # calls it with a temporary page that has another owner.
-    (Hook("out", "swap_writeout", f"swap_out({_PAGE})"), None),
-    (Hook("out", "swap_writepage", f"swap_out({_PAGE})"), None),
+    (Hook("out", "swap_writeout", "out"), None),
+    (Hook("out", "swap_writepage", "out"), None),
     # c9bdf768dd93, 6.8: swap_read_folio() replaces swap_readpage().
-    (Hook("in", "swap_read_folio", f"swap_in({_PAGE})"), None),
-    (Hook("in", "swap_readpage", f"swap_in({_PAGE})"), None),
+    (Hook("in", "swap_read_folio", "in"), None),
+    (Hook("in", "swap_readpage", "in"), None),
     # 7.1, not 6.19 (7.0 was not checked): __swap_cluster_free_entries() frees entries, and zswap_invalidate() is called
     # for each (CONFIG_ZSWAP). Older kernels have a zswap_invalidate() too, but 6.9 to 6.13 do not call it for each
     # entry of a large folio.
-    (Hook("free", "zswap_invalidate", "free_entries(ctx, FIRST, 1)"), "__swap_cluster_free_entries"),
+    (Hook("free", "zswap_invalidate", "free_one"), "__swap_cluster_free_entries"),
     # 8578e0c00dcf, 6.18: __swap_cache_clear_shadow() replaces clear_shadow_from_swap_cache(). Still in 6.19.
-    (Hook("free", "__swap_cache_clear_shadow", "free_entries(ctx, FIRST, (u32)SECOND)"), None),
+    (Hook("free", "__swap_cache_clear_shadow", "free_run"), None),
     # 3852f6768ede, 5.9: (type, first offset, last offset). Still in 6.17.
-    (
-        Hook("free", "clear_shadow_from_swap_cache", f"free_entries(ctx, {_ENTRY_OF_TYPE}, THIRD - SECOND + 1)"),
-        None,
-    ),
+    (Hook("free", "clear_shadow_from_swap_cache", "free_range"), None),
     # 19138349ed59, 5.16: __folio_copy_owner(). On older kernels, page migration is not followed.
-    (Hook("migrate", "__folio_copy_owner", "migrate(FIRST, SECOND)"), None),
+    (Hook("migrate", "__folio_copy_owner", "migrate"), None),
 )
 
 # Used without page_owner. 2f031c6f042c, 5.18: the arguments are (folio, vma, …); before, (page, vma, …).
-_UNMAP = Hook("unmap", "try_to_unmap_one", "unmap(FIRST, SECOND)")
+_UNMAP = Hook("unmap", "try_to_unmap_one", "unmap")
 
 # The names to look up in /proc/kallsyms.
 FUNCTIONS = frozenset(name for hook, also in _CHOICES for name in (hook.function, also) if name) | {_UNMAP.function}

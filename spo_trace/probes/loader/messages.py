@@ -7,13 +7,14 @@ __all__ = ["LoadAnswer", "LoadRequest", "Refusal"]
 
 
 class LoadRequest(TypedDict):
-    """Ask to attach the probes; `program`: path of the BPF program, `defines`: sizes of its maps.
+    """Ask to attach the probes; `loader`: bcc or libbpf, `program`: path of the BPF program's source, or compiled.
 
-    `debugfs`: the directory where it is mounted.
+    `sizes`: the most entries of the maps `entries` and `restored`. `debugfs`: the directory where it is mounted.
     """
 
+    loader: str
     program: str
-    defines: "dict[str, int]"
+    sizes: "dict[str, int]"
     last_pfn: int
     events: bool
     debugfs: str
@@ -22,10 +23,11 @@ class LoadRequest(TypedDict):
 class LoadAnswer(TypedDict):
     """Describe the attached probes. Descriptors follow: those of `maps`, of `programs` programs, and of the links.
 
-    `hooks`: role to function. `owners`: page_owner is on. `checked_pages`: pages whose owners were read from memory and
-    compared with page_owner.
+    `loader`: the name and version of what loaded them. `hooks`: role to function. `owners`: page_owner is on.
+    `checked_pages`: pages whose owners were read from memory and compared with page_owner.
     """
 
+    loader: str
     hooks: "dict[str, str]"
     fentry: bool
     owners: bool

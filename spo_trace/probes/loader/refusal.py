@@ -2,6 +2,7 @@
 """Why the BPF programs cannot be compiled or loaded.
 
 The exceptions of bcc contain only text. What the kernel permits is therefore tried without bcc, to get error numbers.
+`tool` is the name and version of what loads the programs.
 """
 
 import errno
@@ -13,10 +14,11 @@ from pathlib import Path
 from spo_trace.memory.problem import Problem
 from spo_trace.probes import bpf_maps
 
-__all__ = ["build_problem", "check_kernel", "report_hint"]
+__all__ = ["check_kernel", "compile_problem", "kprobe_problem", "load_problem", "map_problem", "report_hint"]
 
 _MODULES = Path("/lib/modules")
 _KHEADERS = Path("/sys/kernel/kheaders.tar.xz")
+_KPROBES = Path("/sys/bus/event_source/devices/kprobe")
 
 # Bytes of a swp_entry, and of struct restored, the largest value of the maps by entry or PFN (bpf/swap_owner.c).
 _KEY_SIZE, _VALUE_SIZE = 8, 56
@@ -50,21 +52,21 @@ _LOCKED = Problem(
 )
 
 
-def check_kernel() -> None:
+def check_kernel(tool: str) -> None:
     """Load two minimal programs, the second of which reads kernel memory; raise Problem if either does not load."""
-    _try(_RETURN_0, invalid=_NO_TRACING)
+    _try(_RETURN_0, tool, invalid=_NO_TRACING)
     # Without CONFIG_BPF_EVENTS, the first one is invalid. Only lockdown makes the second one invalid.
-    _try(_READ_MEMORY, invalid=_LOCKED)
+    _try(_READ_MEMORY, tool, invalid=_LOCKED)
 
 
-def _try(instructions: bytes, *, invalid: Problem) -> None:
+def _try(instructions: bytes, tool: str, *, invalid: Problem) -> None:
     try:
         bpf_maps.try_program(instructions)
     except OSError as error:
-        raise _refusal(error, invalid) from error
+        raise _refusal(error, tool, invalid) from error
 
 
-def _refusal(error: OSError, invalid: Problem) -> Problem:
+def _refusal(error: OSError, tool: str, invalid: Problem) -> Problem:
     match error.errno:
         case errno.EPERM | errno.EACCES:
             return _NO_PERMISSION
@@ -73,24 +75,38 @@ def _refusal(error: OSError, invalid: Problem) -> Problem:
         case errno.EINVAL:
             return invalid
         case _:
-            return Problem(f"the kernel refuses to load a BPF program: {error.strerror}", report_hint())
+            return Problem(f"the kernel refuses to load a BPF program: {error.strerror}", report_hint(tool))
 
 
-def build_problem(error: Exception, *, compiled: bool, max_entries: int) -> Problem:
-    """Return the Problem for an `error` of bcc on a kernel that has passed `check_kernel`.
-
-    `compiled`: bcc has compiled the program and created its maps, and failed later.
-    """
-    if compiled:
-        return Problem(f"the BPF program cannot be loaded: {error}", report_hint())
+def compile_problem(error: Exception, tool: str, max_entries: int) -> Problem:
+    """Return the Problem if bcc could not compile, on a kernel that has passed `check_kernel`."""
+    message = f"the BPF program cannot be compiled: {error}"
     if missing := _missing_headers():
-        return Problem(f"the BPF program cannot be compiled: {error}", missing)
+        return Problem(message, missing)
+    # bcc creates the maps while it compiles.
+    return map_problem(max_entries) or Problem(message, report_hint(tool))
+
+
+def load_problem(error: Exception, tool: str) -> Problem:
+    """Return the Problem if the kernel refused programs or maps, and has passed `check_kernel`."""
+    why = error.strerror if isinstance(error, OSError) else error
+    return Problem(f"the BPF program cannot be loaded: {why}", report_hint(tool))
+
+
+def map_problem(max_entries: int) -> Problem | None:
+    """Return the Problem if the kernel cannot create a map of this many entries, None if it can."""
     try:
         bpf_maps.try_hash_map(_KEY_SIZE, _VALUE_SIZE, max_entries)
     except OSError as failure:
         message = f"the kernel cannot create a map of {max_entries:,} swap entries: {failure.strerror}"
         return Problem(message, "free memory, or make the map smaller: spo-trace trace --max-entries N")
-    return Problem(f"the BPF program cannot be compiled: {error}", report_hint())
+    return None
+
+
+def kprobe_problem(function: str, why: str, tool: str) -> Problem:
+    """Return the Problem if a kprobe cannot be attached to a function."""
+    hint = report_hint(tool) if _KPROBES.exists() else "use a kernel with CONFIG_KPROBE_EVENTS=y"
+    return Problem(f"{function} cannot be hooked: {why}", hint)
 
 
 # Return what to do if bcc finds no headers: it uses those of a package, or unpacks those in the kernel.
@@ -106,9 +122,7 @@ def _missing_headers() -> str | None:
     return None
 
 
-def report_hint() -> str:
-    """Return the hint for a bug in spo-trace or bcc, with the versions of bcc and of the kernel."""
-    from bcc import __version__
-
+def report_hint(tool: str) -> str:
+    """Return the hint for a bug in spo-trace or `tool`, with the versions of it and of the kernel."""
     kernel = os.uname()
-    return f"please report it with all output above: bcc {__version__}, Linux {kernel.release} ({kernel.machine})"
+    return f"please report it with all output above: {tool}, Linux {kernel.release} ({kernel.machine})"

@@ -6,7 +6,7 @@ from spo_trace.machine.answer import SNAPSHOT_NEEDS, TRACE_NEEDS, Answer, answer
 from spo_trace.machine.check import Check, CheckCode, Topic
 
 ROOT, SWAP, BTF = (Topic(code, code) for code in (CheckCode.ROOT, CheckCode.SWAP_PAGE_OWNER, CheckCode.TRACE_BTF))
-HOOKS, BCC = Topic(CheckCode.TRACE_HOOKS, "hooks"), Topic(CheckCode.TRACE_BCC, "bcc")
+HOOKS, LOADER = Topic(CheckCode.TRACE_HOOKS, "hooks"), Topic(CheckCode.TRACE_LOADER, "loader")
 
 
 @pytest.mark.parametrize(
@@ -16,9 +16,9 @@ HOOKS, BCC = Topic(CheckCode.TRACE_HOOKS, "hooks"), Topic(CheckCode.TRACE_BCC, "
         ([ROOT.missing("", "", Missing.NOT_ROOT), SWAP.ok("")], SNAPSHOT_NEEDS, Answer.IMPOSSIBLE),
         ([ROOT.unknown(""), SWAP.ok("")], SNAPSHOT_NEEDS, Answer.UNKNOWN),
         ([ROOT.ok(""), SWAP.unknown("")], SNAPSHOT_NEEDS, Answer.POSSIBLE),
-        ([BCC.ok(""), BTF.optional("", "")], TRACE_NEEDS, Answer.POSSIBLE),
-        ([BCC.optional("", ""), HOOKS.unknown("")], TRACE_NEEDS, Answer.IMPOSSIBLE),
-        ([BCC.ok(""), HOOKS.unknown("")], TRACE_NEEDS, Answer.UNKNOWN),
+        ([LOADER.ok(""), BTF.optional("", "")], TRACE_NEEDS, Answer.POSSIBLE),
+        ([LOADER.optional("", ""), HOOKS.unknown("")], TRACE_NEEDS, Answer.IMPOSSIBLE),
+        ([LOADER.ok(""), HOOKS.unknown("")], TRACE_NEEDS, Answer.UNKNOWN),
     ],
 )
 def test_whether_something_is_possible(checks: list[Check], needs: frozenset[CheckCode], expected: Answer) -> None:

@@ -12,6 +12,7 @@ import pytest
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.bundled import bpf_program
 from spo_trace.probes import attach as attaching
+from spo_trace.probes import ways
 from spo_trace.probes.attach import attach, require_root
 
 # In place of the loader under a Python with bcc.
@@ -34,11 +35,17 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def loader(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Run this code as the loader."""
     monkeypatch.setattr(attaching, "_START", ANSWER + code)
-    monkeypatch.setattr(attaching, "_NEEDS_BCC", "")
+    monkeypatch.setattr(ways, "_NEEDS_BCC", "")
 
 
 def attached(**changes: Any) -> Any:
-    options: dict[str, Any] = {"max_entries": 10, "max_restored": 20, "last_pfn": 1000, "events": False}
+    options: dict[str, Any] = {
+        "max_entries": 10,
+        "max_restored": 20,
+        "last_pfn": 1000,
+        "events": False,
+        "loader": "bcc",
+    }
     return attach(**options | changes)
 
 
@@ -50,8 +57,9 @@ socket.send_fds(peer, [json.dumps(answer).encode() + b"\\n"], [0, 0, 0])
     loader(monkeypatch, code)
     with attached() as probes:
         assert probes.facts["request"] == {
+            "loader": "bcc",
             "program": str(bpf_program()),
-            "defines": {"MAX_ENTRIES": 10, "MAX_RESTORED": 20},
+            "sizes": {"entries": 10, "restored": 20},
             "last_pfn": 1000,
             "events": False,
             "debugfs": "/sys/kernel/debug",
@@ -90,7 +98,7 @@ def test_a_loader_that_dies(run: Path, monkeypatch: pytest.MonkeyPatch, code: st
 
 
 def test_no_bcc_names_the_packages(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attaching, "_NEEDS_BCC", attaching._NEEDS_BCC.replace("bcc", "no_such_module"))
+    monkeypatch.setattr(ways, "_NEEDS_BCC", ways._NEEDS_BCC.replace("bcc", "no_such_module"))
     with pytest.raises(SpoTraceError) as caught:
         attached()
     assert caught.value.message.startswith("no bcc for Python 3.10 or later in /usr/bin/python3")
@@ -100,13 +108,60 @@ def test_no_bcc_names_the_packages(run: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_bcc_that_lacks_a_library_is_not_called_missing(
     run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = attaching._NEEDS_BCC.replace("from bcc import BPF", "raise OSError('libLLVM.so: cannot open')")
-    monkeypatch.setattr(attaching, "_NEEDS_BCC", broken)
+    broken = ways._NEEDS_BCC.replace("from bcc import BPF", "raise OSError('libLLVM.so: cannot open')")
+    monkeypatch.setattr(ways, "_NEEDS_BCC", broken)
     with pytest.raises(SpoTraceError) as caught:
         attached()
     assert caught.value.message == "the bcc of /usr/bin/python3 cannot be imported"
-    assert (caught.value.hint or "").startswith("reinstall it: apt install python3-bpfcc")
+    assert (caught.value.hint or "").startswith(
+        "reinstall it; install bcc for the system's own Python: apt install python3-bpfcc"
+    )
     assert caplog.messages == ["bcc: OSError: libLLVM.so: cannot open"]
+
+
+def compiled(monkeypatch: pytest.MonkeyPatch, path: Path | None) -> None:
+    """Have spo-trace built with this object, or without."""
+    monkeypatch.setattr(ways, "bpf_object", lambda: path)
+
+
+def test_libbpf_is_preferred(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "peer.sendall(json.dumps({'error': request['loader'], 'hint': request['program']}).encode())"
+    loader(monkeypatch, code)
+    monkeypatch.setattr(ways, "_NEEDS_LIBBPF", "")
+    compiled(monkeypatch, Path("/x.o"))
+    for asked, used in {"auto": "libbpf", "libbpf": "libbpf", "bcc": "bcc"}.items():
+        with pytest.raises(SpoTraceError) as caught:
+            attached(loader=asked)
+        assert caught.value.message == used
+        assert caught.value.hint == ("/x.o" if used == "libbpf" else str(bpf_program()))
+
+
+@pytest.mark.parametrize("has_object", [False, True])
+def test_bcc_is_used_without_the_object_or_the_library(
+    run: Path, monkeypatch: pytest.MonkeyPatch, has_object: bool
+) -> None:
+    loader(monkeypatch, "peer.sendall(json.dumps({'error': request['loader'], 'hint': None}).encode())")
+    monkeypatch.setattr(ways, "_NEEDS_LIBBPF", ways._NEEDS_LIBBPF.replace(ways.LIBBPF, "libnone.so.1"))
+    compiled(monkeypatch, Path("/x.o") if has_object else None)
+    with pytest.raises(SpoTraceError, match=r"^bcc$"):
+        attached(loader="auto")
+    # AND if only libbpf may be used, the error names what is missing
+    with pytest.raises(SpoTraceError) as caught:
+        attached(loader="libbpf")
+    assert (caught.value.message, caught.value.hint) == (
+        (f"this system has no {ways.LIBBPF}", ways._LIBBPF_PACKAGES)
+        if has_object
+        else ("spo-trace was built without clang, for libbpf", ways._NO_CLANG)
+    )
+
+
+def test_without_both_each_is_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled(monkeypatch, None)
+    monkeypatch.setattr(ways, "_NEEDS_BCC", ways._NEEDS_BCC.replace("bcc", "no_such_module"))
+    with pytest.raises(SpoTraceError) as caught:
+        attached(loader="auto")
+    assert "without clang" in caught.value.message and "; no bcc for Python" in caught.value.message
+    assert "install clang" in (caught.value.hint or "") and "; or install bcc" in (caught.value.hint or "")
 
 
 def test_root_is_required(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,16 @@
 
 import gzip
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from spo_trace.formats.missing import Missing
+from spo_trace.machine.answer import TRACE_NEEDS, Answer, answer
 from spo_trace.machine.check import Check, CheckCode, State
 from spo_trace.machine.facts import Machine
-from spo_trace.probes import needs
+from spo_trace.probes import needs, ways
 from spo_trace.probes.needs import trace_needs
 from tests.support import capture
 
@@ -20,23 +22,58 @@ FREES = {"proc/kallsyms": SYMBOLS["proc/kallsyms"] + b"ff T __swap_cache_clear_s
 RELEASE = {"proc/sys/kernel/osrelease": b"6.18.1\n"}
 READY = CONFIG | FREES | RELEASE | {"sys/kernel/btf/vmlinux": b"", "lib/modules/6.18.1/build/Makefile": b""}
 
-# A Python without bcc, or with a module of that name if its directory is on the path.
+# A Python without bcc.
 NO_BCC = ("/nonexistent/python3",)
 
 
 def checks(root: Path, files: dict[str, bytes], *, euid: int = 0) -> dict[str, Check]:
-    """Return the checks by their codes; no Python here has bcc."""
-    return {check.code: check for check in trace_needs(Machine(capture(root, files), euid=euid), NO_BCC)}
+    """Return the checks by their codes; no Python here has bcc, and there is no libbpf."""
+    machine = Machine(capture(root, files), euid=euid)
+    return {check.code: check for check in trace_needs(machine, NO_BCC, "libnone.so.1")}
 
 
-def test_only_bcc_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have spo-trace built with clang."""
+    monkeypatch.setattr(ways, "bpf_object", lambda: Path("swap_owner.bpf.o"))
+
+
+def not_ok(found: Iterable[Check]) -> set[CheckCode]:
+    return {check.code for check in found if check.state is not State.OK}
+
+
+def test_both_ways_to_load_are_missing(tmp_path: Path) -> None:
     found = checks(tmp_path, READY)
-    assert {code for code, check in found.items() if check.state is not State.OK} == {CheckCode.TRACE_BCC}
+    assert not_ok(found.values()) == {CheckCode.TRACE_LOADER, CheckCode.TRACE_LIBBPF, CheckCode.TRACE_BCC}
     assert "apt install python3-bpfcc" in found["trace_bcc"].fix
-    # AND a Python that has the module is found
+    assert "apt install libbpf1" in found["trace_libbpf"].fix
+    assert answer(found.values(), TRACE_NEEDS) is Answer.IMPOSSIBLE
+
+
+def test_one_way_to_load_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(capture(tmp_path, READY), euid=0)
+    # GIVEN libbpf; libc.so.6 stands for it
+    found = list(trace_needs(machine, NO_BCC, "libc.so.6"))
+    assert not_ok(found) == {CheckCode.TRACE_BCC}
+    assert answer(found, TRACE_NEEDS) is Answer.POSSIBLE
+    assert "libbpf loads the probes" in [check.found for check in found]
+    # OR a Python that has the module bcc
     monkeypatch.setattr(needs, "_FIND_BCC", "import sys; sys.exit(0)")
-    states = {check.code: check.state for check in trace_needs(Machine(tmp_path), [sys.executable])}
-    assert states[CheckCode.TRACE_BCC] is State.OK
+    found = list(trace_needs(machine, [sys.executable], "libnone.so.1"))
+    assert not_ok(found) == {CheckCode.TRACE_LIBBPF}
+    assert answer(found, TRACE_NEEDS) is Answer.POSSIBLE
+    # BUT bcc also needs headers
+    (tmp_path / "lib/modules/6.18.1/build/Makefile").unlink()
+    (tmp_path / "lib/modules/6.18.1/build").rmdir()
+    found = list(trace_needs(machine, [sys.executable], "libnone.so.1"))
+    assert answer(found, TRACE_NEEDS) is Answer.IMPOSSIBLE
+
+
+def test_without_clang_the_object_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ways, "bpf_object", lambda: None)
+    found = {check.code: check for check in trace_needs(Machine(capture(tmp_path, READY)), NO_BCC, "libc.so.6")}
+    assert found[CheckCode.TRACE_LIBBPF].found == "spo-trace was built without clang, for libbpf"
+    assert found[CheckCode.TRACE_LIBBPF].fix.startswith("install clang")
 
 
 def test_all_gaps_are_reported_at_once_and_none_prevents_a_snapshot(tmp_path: Path) -> None:
@@ -50,7 +87,7 @@ def test_all_gaps_are_reported_at_once_and_none_prevents_a_snapshot(tmp_path: Pa
     # THEN every check has a fix
     assert {check.state for check in found.values()} == {State.OPTIONAL}
     assert all(check.fix and check.cause for check in found.values())
-    assert len(found) == 8
+    assert len(found) == 10
     assert found["trace_privileges"].cause is Missing.NOT_ROOT
     assert found["trace_lockdown"].cause is Missing.LOCKDOWN
 

@@ -33,6 +33,7 @@ def probes() -> Probes:
         file.flush()
         return Probes(
             {
+                "loader": "libbpf 1.1",
                 **{"hooks": {}, "fentry": True, "owners": True, "checked_pages": 0, "maps": ["entries"], "programs": 0},
                 "pid": 4711,
             },

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Hooks are chosen among existing functions; the lists are from kallsyms of Debian 6.1 and 6.12 and of Linux 7.2."""
 
+import re
 import subprocess
 
 import pytest
 
 from spo_trace.files.bundled import bpf_program
 from spo_trace.memory.problem import Problem
-from spo_trace.probes.loader.hooks import FUNCTIONS, Hook, choose_hooks, past_ftrace_site
+from spo_trace.probes.loader.hooks import FUNCTIONS, choose_hooks, past_ftrace_site
 
 LINUX_6_1 = {"swap_writepage", "swap_readpage", "clear_shadow_from_swap_cache", "__folio_copy_owner"}
 LINUX_6_12 = {
@@ -46,17 +47,26 @@ def test_each_kernel_has_its_hooks(functions: set[str], chosen: list[str]) -> No
     assert functions <= FUNCTIONS
 
 
-def test_a_hook_is_a_line_of_c() -> None:
+def test_a_hook_is_a_line_of_c_with_a_program_of_the_source() -> None:
     sources = {hook.role: hook.source for hook in choose_hooks(LINUX_6_1)}
     assert sources == {
-        "out": "HOOK(swap_writepage) { return swap_out(ctx, FIRST); }",
-        "in": "HOOK(swap_readpage) { return swap_in(ctx, FIRST); }",
-        "free": (
-            "HOOK(clear_shadow_from_swap_cache)"
-            " { return free_entries(ctx, (FIRST << 58) | SECOND, THIRD - SECOND + 1); }"
-        ),
-        "migrate": "HOOK(__folio_copy_owner) { return migrate(FIRST, SECOND); }",
+        "out": "HOOK(swap_writepage, out)",
+        "in": "HOOK(swap_readpage, in)",
+        "free": "HOOK(clear_shadow_from_swap_cache, free_range)",
+        "migrate": "HOOK(__folio_copy_owner, migrate)",
     }
+
+
+def test_each_program_of_the_source_has_a_hook() -> None:
+    programs = set(re.findall(r"^PROGRAM\((\w+), ", bpf_program().read_text(), re.MULTILINE))
+    kernels = (LINUX_6_1, LINUX_6_12, LINUX_6_18, LINUX_7_2)
+    chosen = {
+        hook.program
+        for kernel in kernels
+        for owners in (True, False)
+        for hook in choose_hooks(kernel | {"try_to_unmap_one"}, owners=owners)
+    }
+    assert programs == chosen
 
 
 def test_migration_is_followed_if_the_function_exists() -> None:
@@ -122,18 +132,17 @@ def test_a_kprobe_stays_off_the_ftrace_site(code: str, offset: int) -> None:
     ],
 )
 def test_fentry_programs_have_the_names_of_bcc(macro: str, program: str) -> None:
-    # GIVEN the part of the BPF program that hooks use, and the macro of a version of bcc
-    hooks = bpf_program().read_text().rpartition("#ifdef FENTRY")
+    # GIVEN the part of bcc.h that hooks use, and the macro of a version of bcc
+    hooks = bpf_program().with_name("bcc.h").read_text().partition("#define PROGRAM")
     source = f"#define KFUNC_PROBE(event) {macro}\n#define FENTRY\n{hooks[1]}{hooks[2]}"
-    hook = Hook("out", "swap_writeout", "swap_out(ctx, FIRST)")
+    lines = "PROGRAM(out, swap_out(ctx, FIRST))\nHOOK(swap_writeout, out)\n"
     # WHEN
     expanded = subprocess.run(
-        ["cc", "-E", "-P", "-x", "c", "-"],
-        input=f"{source}\n{hook.source}\n",
-        capture_output=True,
-        text=True,
-        check=True,
+        ["cc", "-E", "-P", "-x", "c", "-"], input=source + lines, capture_output=True, text=True, check=True
     )
     # THEN
     body = "{ return swap_out(ctx, read_u64((u64)&ctx[0])); }"
-    assert expanded.stdout.strip() == f"int {program}(unsigned long long *ctx) {body}"
+    assert " ".join(expanded.stdout.split()) == (
+        f"static __always_inline int run_out(unsigned long long *ctx) {body} "
+        f"int {program}(unsigned long long *ctx) {{ return run_out(ctx); }}"
+    )

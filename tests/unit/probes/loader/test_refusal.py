@@ -10,7 +10,7 @@ import pytest
 from spo_trace.memory.problem import Problem
 from spo_trace.probes import bpf_maps
 from spo_trace.probes.loader import refusal
-from spo_trace.probes.loader.refusal import build_problem, check_kernel
+from spo_trace.probes.loader.refusal import check_kernel, compile_problem, load_problem
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, number: int, *, calls_helper: bool = False) -> None:
@@ -38,10 +38,9 @@ def refuse(monkeypatch: pytest.MonkeyPatch, number: int, *, calls_helper: bool =
 def test_each_error_number_has_its_cause(
     monkeypatch: pytest.MonkeyPatch, number: int, calls_helper: bool, message: str, hint: str
 ) -> None:
-    monkeypatch.setattr(refusal, "report_hint", lambda: "please report it")
     refuse(monkeypatch, number, calls_helper=calls_helper)
     with pytest.raises(Problem) as caught:
-        check_kernel()
+        check_kernel("libbpf 1.1")
     assert caught.value.message.startswith(message)
     assert (caught.value.hint or "").startswith(hint)
 
@@ -49,7 +48,7 @@ def test_each_error_number_has_its_cause(
 def test_a_kernel_that_permits_both_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[bytes] = []
     monkeypatch.setattr(bpf_maps, "try_program", tried.append)
-    check_kernel()
+    check_kernel("libbpf 1.1")
     # Whole instructions, each program ends with exit, and only the second calls bpf_probe_read_kernel.
     assert [len(program) % 8 for program in tried] == [0, 0]
     assert [program[-8] for program in tried] == [0x95, 0x95]
@@ -61,7 +60,7 @@ def test_a_kernel_that_permits_both_programs(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_running_kernel_gives_a_known_result() -> None:
     """The two programs load, or the kernel refuses them for a known reason."""
     try:
-        check_kernel()
+        check_kernel("libbpf 1.1")
     except Problem as problem:
         assert problem in (refusal._NO_PERMISSION, refusal._NO_BPF, refusal._NO_TRACING, refusal._LOCKED)
 
@@ -72,7 +71,7 @@ def test_headers_in_the_kernel_need_tar_and_xz(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(refusal, "_MODULES", tmp_path / "none")
     monkeypatch.setattr(refusal, "_KHEADERS", archive)
     monkeypatch.setattr("shutil.which", lambda name: None if name == "xz" else f"/bin/{name}")
-    problem = build_problem(Exception("Failed to compile"), compiled=False, max_entries=10)
+    problem = compile_problem(Exception("Failed to compile"), "bcc 0.26", 10)
     assert problem.hint == f"bcc needs tar and xz to unpack {archive}: apt install xz-utils"
 
 
@@ -88,8 +87,14 @@ def test_a_map_that_is_too_large_for_memory(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(bpf_maps, "try_hash_map", try_hash_map)
     # WHEN
-    problem = build_problem(Exception("Failed to compile"), compiled=False, max_entries=1 << 30)
+    problem = compile_problem(Exception("Failed to compile"), "bcc 0.26", 1 << 30)
     # THEN
     assert problem.message == "the kernel cannot create a map of 1,073,741,824 swap entries: Cannot allocate memory"
     assert problem.hint == "free memory, or make the map smaller: spo-trace trace --max-entries N"
     assert asked == [(8, 56, 1 << 30)]
+
+
+def test_a_program_that_the_kernel_refuses() -> None:
+    problem = load_problem(OSError(errno.EINVAL, os.strerror(errno.EINVAL)), "libbpf 1.1")
+    assert problem.message == "the BPF program cannot be loaded: Invalid argument"
+    assert (problem.hint or "").startswith("please report it with all output above: libbpf 1.1, Linux ")
