@@ -94,7 +94,8 @@ def _installed() -> "type[SparkSession]":
         raise SpoTraceError("the engine spark needs PySpark, which is not installed", hint=INSTALL_SPARK) from error
     if not hasattr(DataFrame, "toArrow"):
         raise SpoTraceError(f"PySpark {pyspark.__version__} is too old: 4.0 is needed", hint=INSTALL_SPARK)
-    return SparkSession
+    found: type[SparkSession] = SparkSession
+    return found
 
 
 def _check_java() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Spark answers as DuckDB does, on the same fleet (`make test-spark`; needs Java)."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -99,6 +100,20 @@ def test_statements_of_users(engines: tuple[Fleet, Fleet]) -> None:
     assert len(spark) == MACHINES.hosts + 4
     with pytest.raises(SpoTraceError, match=r"Spark: .*nowhere"):
         engines[0].sql("SELECT nothing FROM nowhere")
+
+
+# The statement that reads the files without spo-trace.
+def test_the_statement_of_the_document(engines: tuple[Fleet, Fleet], tmp_path: Path) -> None:
+    root = small_fleet(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "fleet.md").read_text()
+    (text,) = (text for text in re.findall("```sql\n(.*?)```", page, re.DOTALL) if "parquet.`" in text)
+    text = text.replace("`fleet/", f"`{root}/").rstrip().rstrip(";")
+    found = engines[0].sql(text)
+    expected = spo.fleet.open(root).report("comm")
+    assert dict(zip(found["comm"], found["mem_bytes"], strict=True)) == dict(
+        zip(expected["comm"], expected["mem_bytes"], strict=True)
+    )
+    assert len(found) == 3
 
 
 # Two files have the snapshots while `compact` is at work, and the catalog is of before.
