@@ -11,14 +11,15 @@ TEST := $(VENV)/.extra-test
 DEV := $(VENV)/.extra-dev
 FUZZ := $(VENV)/.extra-fuzz
 NOTEBOOKS := $(VENV)/.extra-notebooks
+SPARK := $(VENV)/.extra-spark
 # pip shows its progress on a terminal, and only errors elsewhere.
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check $$([ -t 1 ] || echo --quiet)
 NO_PACKAGES = echo "spo-trace: error: pip failed; is the network reachable? Run the same command to try again" >&2; exit 1
 
 export PREFIX PYTHON PIP_ARGS
 
-.PHONY: help demo install uninstall test test-versions lint docs notebooks pictures bench bench-fleet fuzz consumers vendor \
-	test-lowest test-highest vm-test vm-kernel vm-userland vm-bench rfc-experiment meaning-check clean
+.PHONY: help demo install uninstall test test-versions test-spark lint docs notebooks pictures bench bench-fleet fuzz \
+	consumers vendor test-lowest test-highest vm-test vm-kernel vm-userland vm-bench rfc-experiment meaning-check clean
 
 help: ## list the targets
 	@echo "Start with 'make demo', which needs no root. Each target installs what it needs; CONTRIBUTING.md lists the sizes."
@@ -36,8 +37,9 @@ $(TEST): WHAT := the test tools (500 MB)
 $(DEV): WHAT := the developer tools (620 MB)
 $(FUZZ): WHAT := the fuzzer and the test tools (630 MB)
 $(NOTEBOOKS): WHAT := the tools that run notebooks (190 MB)
+$(SPARK): WHAT := PySpark (490 MB)
 
-$(TEST) $(DEV) $(FUZZ) $(NOTEBOOKS): $(VENV)/.extra-%: $(READY)
+$(TEST) $(DEV) $(FUZZ) $(NOTEBOOKS) $(SPARK): $(VENV)/.extra-%: $(READY)
 	@echo "Installing $(WHAT) into $(VENV)"
 	@$(PIP_INSTALL) --editable '.[$*]' || { $(NO_PACKAGES); }
 	@touch $@
@@ -71,6 +73,9 @@ test-lowest test-highest: test-%: $(VERSIONS)/bin/uv
 $(VERSIONS)/bin/uv:
 	@$(PYTHON) -m venv $(VERSIONS)
 	@$(VERSIONS)/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+test-spark: $(TEST) $(SPARK) ## compare the answers of Spark and DuckDB for a fleet; needs Java 17 or newer, else the tests skip
+	$(BIN)/pytest -m spark -rs tests/integration/test_spark.py
 
 lint: $(DEV) ## ruff, mypy --strict, the layers of imports (.importlinter), and checkpatch for the C files
 	$(BIN)/ruff check .

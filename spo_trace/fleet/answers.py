@@ -12,10 +12,11 @@ from spo_trace.errors import SpoTraceError
 from spo_trace.fleet.choosing import Chosen
 from spo_trace.fleet.engine import Engine, Input
 from spo_trace.fleet.keys import FRAMES, FleetKey, Home, fleet_key, record_key
-from spo_trace.fleet.reading import cube_reader
+from spo_trace.fleet.reading import AMOUNTS, CubeRows
 from spo_trace.fleet.root import Root
 from spo_trace.fleet.stacks import Stacks
 from spo_trace.fleet.statements import key_columns, statement, values_statement
+from spo_trace.fleet.tables import CUBE
 from spo_trace.schema import KEY_KNOWN
 from spo_trace.snapshots.dataframes import to_frame
 
@@ -54,30 +55,24 @@ def stacks_in(source: Source, chosen: Chosen) -> list[tuple[str, ...]]:
     return [source.stacks.frames[id] for id in found["key_0"].to_pylist() if id is not None]
 
 
-# An engine passes on what a reader raises as text of its own.
 def _run(
     source: Source, sql: str, chosen: Chosen, keys: Sequence[FleetKey], more: Mapping[str, Input] | None = None
 ) -> pa.Table:
-    failures: list[SpoTraceError] = []
+    cube = CubeRows(source.root, chosen.rows, _columns(keys))
     try:
-        return source.engine.query(sql, {**(more or {}), **_tables(source, chosen, keys, failures)})
+        tables = {**(more or {}), "cube": cube, "chosen": chosen.table(), "stacks": source.stacks.table}
+        return source.engine.query(sql, tables)
     except SpoTraceError:
-        if failures:
-            raise failures[0] from None
+        if cube.failures:
+            raise cube.failures[0] from None
         raise
 
 
-def _tables(
-    source: Source, chosen: Chosen, keys: Sequence[FleetKey], failures: list[SpoTraceError]
-) -> dict[str, Input]:
-    columns = {key.name for key in keys if key.home is Home.CUBE}
-    if "memcg" in columns:
-        columns.add("memcg_known")
-    return {
-        "cube": cube_reader(source.root, chosen.rows, columns, failures),
-        "chosen": chosen.table(),
-        "stacks": source.stacks.table,
-    }
+def _columns(keys: Sequence[FleetKey]) -> list[str]:
+    wanted = {"snapshot", "stack", *AMOUNTS, *(key.name for key in keys if key.home is Home.CUBE)}
+    if "memcg" in wanted:
+        wanted.add("memcg_known")
+    return [name for name in CUBE.names if name in wanted]
 
 
 # A condition is evaluated once for each distinct combination of its keys, by the code that all commands share.

@@ -16,7 +16,7 @@ from spo_trace.fleet.tables import FLEET_VERSION, SNAPSHOTS, TABLES, VERSION_KEY
 from spo_trace.snapshots.damage import Damage
 from spo_trace.snapshots.parquet_input import check_footer, validated
 
-__all__ = ["Catalog", "Code", "Problem", "read_catalog", "read_file"]
+__all__ = ["Catalog", "Code", "Problem", "check_file", "read_catalog", "read_file"]
 
 
 class Code(StrEnum):
@@ -101,6 +101,12 @@ def read_file(root: Root, table: str, name: str, columns: list[str] | None = Non
             yield validated(found).select(wanted)
 
 
+def check_file(root: Root, table: str, name: str) -> None:
+    """Check the footer of a file; raise Damage, OSError or an error of pyarrow if it is not what it should be."""
+    with root.opened(table, name) as file:
+        _check(pq.ParquetFile(file), TABLES[table], file.size())
+
+
 class _Newer(Damage):
     """The file has a version that this release does not know."""
 
@@ -155,8 +161,7 @@ def _wrong_cube(name: str, size: int, present: dict[str, Stored]) -> Problem | N
 def _whole_stacks(root: Root, problems: list[Problem]) -> Iterator[str]:
     for name in filter(is_file_name, sorted(root.files("stacks"))):
         try:
-            with root.opened("stacks", name) as file:
-                _check(pq.ParquetFile(file), TABLES["stacks"], file.size())
+            check_file(root, "stacks", name)
             yield name
         except _WRONG as error:
             # Amounts stay right; the frames of some stacks are unknown.

@@ -16,16 +16,17 @@ from spo_trace.fleet.check import problems_of
 from spo_trace.fleet.choosing import Chosen, choose
 from spo_trace.fleet.compact import Compacted, compact
 from spo_trace.fleet.diff import Sides, diff_of, sides_of
-from spo_trace.fleet.engine import Engine, Input, engine_of
+from spo_trace.fleet.engine import Engine, Input, check_engine, engine_of
 from spo_trace.fleet.entry import Given
 from spo_trace.fleet.identity import is_id, raw_name
 from spo_trace.fleet.keys import FleetKey, fleet_keys, record_key
 from spo_trace.fleet.outliers import check_fold, check_outlier_keys, outliers_of
-from spo_trace.fleet.reading import Vanished
+from spo_trace.fleet.reading import CubeRows, Vanished
 from spo_trace.fleet.report import report_of
 from spo_trace.fleet.root import Root
 from spo_trace.fleet.selection import Selection, parse_time, side_of
 from spo_trace.fleet.stacks import Stacks, read_stacks
+from spo_trace.fleet.tables import CUBE
 from spo_trace.reporters.notebook import Table
 from spo_trace.snapshots.dataframes import to_frame
 from spo_trace.snapshots.reader import Snapshot
@@ -54,11 +55,12 @@ class Fleet:
     The catalog and the stacks are read once: open the fleet again to see snapshots that were added by others.
     """
 
-    def __init__(self, root: Root, engine: str = "duckdb") -> None:
+    def __init__(self, root: Root, engine: str = "duckdb", master: str | None = None) -> None:
         """Take an open ROOT; raise UsageError if there is no such engine."""
+        check_engine(engine, master)
         self.name = root.name
         self._root = root
-        self._engine_name = engine
+        self._engine_given = engine, master
 
     def __repr__(self) -> str:
         return f"Fleet({self.name!r}, snapshots={self.catalog.rows.num_rows})"
@@ -70,7 +72,7 @@ class Fleet:
 
     @cached_property
     def _engine(self) -> Engine:
-        return engine_of(self._engine_name)
+        return engine_of(*self._engine_given)
 
     @cached_property
     def _stacks(self) -> Stacks:
@@ -219,7 +221,10 @@ class Fleet:
 
     def sql(self, text: str) -> Table:
         """Return the result of a statement on the tables snapshots, cube and stacks, in the engine's SQL."""
-        return Table(to_frame(self._engine.query(text, self.tables())))
+        cube = CubeRows(
+            self._root, self.catalog.rows.select(["id", "cube_file"]).to_pandas(), CUBE.names, is_whole=True
+        )
+        return Table(to_frame(self._engine.query(text, {**self.tables(), "cube": cube})))
 
     def tables(self) -> dict[str, Input]:
         """Return the tables snapshots and stacks, and cube as a dataset, which an engine reads piece by piece."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from spo_trace.fleet.cube import Cube
 from spo_trace.fleet.entry import Given, entry_of, entry_table
-from spo_trace.fleet.root import Root
+from spo_trace.fleet.local_root import LocalRoot
 from spo_trace.fleet.tables import CUBE, STACKS
 from tests.bench.fleet_machines import DAYS, Machines
 
@@ -24,7 +24,7 @@ __all__ = ["cube_rows", "main"]
 def main(hosts: int, rows: int, directory: Path) -> None:
     """Write what `fleet add` writes for the snapshots of these machines."""
     machines = Machines(hosts, rows)
-    root = Root.open(directory / "fleet", create=True)
+    root = LocalRoot.open(directory / "fleet", create=True)
     stacks = pa.concat_tables(_stacks(machines, day) for day in range(len(DAYS)))
     root.write("stacks", f"{0:032x}.parquet", stacks)
     for host in range(hosts):

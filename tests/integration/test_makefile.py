@@ -29,6 +29,7 @@ NEEDS = {
     "pictures": ["test"],
     "rfc-experiment": [],
     "test": ["test"],
+    "test-spark": ["test", "spark"],
     "vm-bench": [],
     "vm-test": ["test"],
     "vm-userland": [],

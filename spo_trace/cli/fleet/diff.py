@@ -4,7 +4,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.errors import fail, guarded
-from spo_trace.cli.fleet.options import FleetBy, FleetRoot, Only, Strict, opened_fleet
+from spo_trace.cli.fleet.options import Engine, FleetBy, FleetRoot, Master, Only, Strict, opened_fleet
 from spo_trace.cli.growth_limit import FailAbove, growth_limit
 from spo_trace.cli.option_groups import DocumentOptions, grouped
 from spo_trace.cli.options import Top, Where, condition_of, flag, keys_of, option
@@ -38,6 +38,8 @@ def command(
     top: Top = None,
     document: DocumentOptions = DocumentOptions(),  # noqa: B008  # frozen
     fail_above: FailAbove = None,
+    engine: Engine = "duckdb",
+    master: Master = None,
     strict: Strict = False,
 ) -> None:
     """Show what grew on a fleet: with another kernel, since a time, or on some hosts.
@@ -64,7 +66,7 @@ def command(
 
     keys, condition = keys_of(by) or [DEFAULT_KEY], condition_of(where)
     fleet_question(keys, condition)
-    fleet = opened_fleet(root, strict=strict)
+    fleet = opened_fleet(root, engine, master, strict=strict)
     sides, parsed = fleet.sides(side_a, side_b, keys, condition, only or (), paired=paired)
     if limit is not None and not sides.same_hosts:
         raise UsageError("the two sides have different hosts: sums cannot be compared", hint="add --paired")

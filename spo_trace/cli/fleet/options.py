@@ -8,7 +8,7 @@ from spo_trace.cli.options import Positional, flag, option
 if TYPE_CHECKING:
     from spo_trace.fleet.fleet import Fleet
 
-__all__ = ["FLEET_KEYS", "At", "FleetBy", "FleetRoot", "Only", "Strict", "Window", "opened_fleet"]
+__all__ = ["FLEET_KEYS", "At", "Engine", "FleetBy", "FleetRoot", "Master", "Only", "Strict", "Window", "opened_fleet"]
 
 # The keys that --help names and a shell completes.
 FLEET_KEYS = (
@@ -51,16 +51,35 @@ Only = Annotated[
     ),
 ]
 Strict = Annotated[bool, flag("--strict", help="Fail if a file is damaged, missing or of a newer version.")]
+Engine = Annotated[
+    str,
+    option(
+        "--engine",
+        shows="NAME",
+        help="What runs the SQL: duckdb, or spark, which needs PySpark and Java.",
+        default=True,
+        values=("duckdb", "spark"),
+    ),
+]
+Master = Annotated[
+    str | None,
+    option(
+        "--master",
+        shows="URL",
+        help="The cluster that runs Spark, such as spark://host:7077 or yarn. ROOT must have the same path on all its "
+        "machines. Default: $SPO_TRACE_SPARK_MASTER, else local[*], this machine.",
+    ),
+]
 
 
-def opened_fleet(root: str, *, strict: bool = False) -> "Fleet":
+def opened_fleet(root: str, engine: str = "duckdb", master: str | None = None, *, strict: bool = False) -> "Fleet":
     """Open a fleet, and warn about what is left out; `strict`: raise SpoTraceError instead."""
     import spo_trace as spo
     from spo_trace.cli.output import warn
     from spo_trace.errors import SpoTraceError
     from spo_trace.fleet.notes import catalog_notes
 
-    found = spo.fleet.open(root)
+    found = spo.fleet.open(root, engine, master=master)
     if strict and found.catalog.skipped:
         first = found.catalog.skipped[0]
         raise SpoTraceError(

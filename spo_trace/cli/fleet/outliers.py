@@ -4,7 +4,7 @@
 from typing import Annotated
 
 from spo_trace.cli.errors import guarded
-from spo_trace.cli.fleet.options import At, FleetBy, FleetRoot, Only, Strict, Window, opened_fleet
+from spo_trace.cli.fleet.options import At, Engine, FleetBy, FleetRoot, Master, Only, Strict, Window, opened_fleet
 from spo_trace.cli.option_groups import DocumentOptions, grouped
 from spo_trace.cli.options import Top, Where, condition_of, keys_of, option
 from spo_trace.cli.tables import show
@@ -38,6 +38,8 @@ def command(
     only: Only = None,
     top: Top = None,
     document: DocumentOptions = DocumentOptions(),  # noqa: B008  # frozen
+    engine: Engine = "duckdb",
+    master: Master = None,
     strict: Strict = False,
 ) -> None:
     """Show the hosts that differ from the others.
@@ -61,7 +63,7 @@ def command(
     keys, condition = keys_of(by) or [DEFAULT_KEY], condition_of(where)
     check_outlier_keys(fleet_question(keys, condition)[0], within)
     check_fold(fold)
-    fleet = opened_fleet(root, strict=strict)
+    fleet = opened_fleet(root, engine, master, strict=strict)
     chosen, _ = fleet.chosen(keys, condition, selection)
     table = fleet.outliers(keys, within=within, fold=fold, where=condition, at=at, window=window, only=only or ())
     show(table, to, chosen_notes(chosen, selection), top=top)

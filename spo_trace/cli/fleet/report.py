@@ -2,7 +2,7 @@
 """spo-trace fleet report."""
 
 from spo_trace.cli.errors import guarded
-from spo_trace.cli.fleet.options import At, FleetBy, FleetRoot, Only, Strict, Window, opened_fleet
+from spo_trace.cli.fleet.options import At, Engine, FleetBy, FleetRoot, Master, Only, Strict, Window, opened_fleet
 from spo_trace.cli.option_groups import DocumentOptions, grouped
 from spo_trace.cli.options import Top, Where, condition_of, keys_of
 from spo_trace.cli.tables import no_match_notes, show
@@ -21,6 +21,8 @@ def command(
     only: Only = None,
     top: Top = None,
     document: DocumentOptions = DocumentOptions(),  # noqa: B008  # frozen
+    engine: Engine = "duckdb",
+    master: Master = None,
     strict: Strict = False,
 ) -> None:
     """Show who owns memory and swap on all hosts of a fleet.
@@ -42,7 +44,7 @@ def command(
     selection = Selection.of(at, window, only or ())
     keys, condition = keys_of(by) or [DEFAULT_KEY], condition_of(where)
     fleet_question(keys, condition)
-    fleet = opened_fleet(root, strict=strict)
+    fleet = opened_fleet(root, engine, master, strict=strict)
     chosen, parsed = fleet.chosen(keys, condition, selection)
     table = fleet.report(keys, where=condition, at=at, window=window, only=only or ())
     notes = [*no_match_notes(parsed, found=len(table) > 0), *chosen_notes(chosen, selection)]

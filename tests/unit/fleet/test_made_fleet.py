@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A made-up fleet whose amounts are computed apart: every row of report and diff equals them."""
 
+import re
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -182,6 +184,17 @@ def test_sql(fleet: Fleet) -> None:
     assert set(fleet.tables()) == {"snapshots", "cube", "stacks"}
     with pytest.raises(SpoTraceError, match="DuckDB: "):
         fleet.sql("SELECT nothing FROM nowhere")
+
+
+# The statement that reads the files without spo-trace; `make test-spark` runs that for Spark.
+def test_the_statement_of_the_document(fleet: Fleet) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
+    (text,) = (text for text in re.findall("```sql\n(.*?)```", page, re.DOTALL) if "read_parquet" in text)
+    found = duckdb.sql(text.replace("'fleet/", f"'{fleet._root.path}/")).fetchall()
+    expected = fleet.report("comm")
+    assert {comm: int(size) for comm, size in found} == {
+        comm: int(size) for comm, size in zip(expected["comm"], expected["mem_bytes"], strict=True)
+    }
 
 
 def test_the_repr(fleet: Fleet) -> None:
