@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Read the catalog of a fleet: the snapshots whose files are whole, and what is wrong with the others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -66,11 +66,14 @@ class Catalog:
 _WRONG = (Damage, OSError, pa.ArrowException, ValueError, OverflowError, LookupError, TypeError)
 
 
-def read_catalog(root: Root) -> Catalog:
-    """Read the catalog; files that are cut, damaged or of a newer version become problems, never errors."""
+def read_catalog(root: Root, names: Iterable[str] | None = None) -> Catalog:
+    """Read the catalog; files that are cut, damaged or of a newer version become problems, never errors.
+
+    `names`: read only these files of the catalog.
+    """
     problems: list[Problem] = []
     parts, used = [SNAPSHOTS.empty_table()], []
-    for name in sorted(root.files("snapshots")):
+    for name in sorted(root.files("snapshots") if names is None else names):
         if not is_file_name(name):
             continue
         try:

@@ -146,8 +146,12 @@ class LocalRoot(Closeable):
 
     def remove(self, table: str, name: str) -> None:
         """Remove a file, if it is there."""
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self._directories[table])
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self._directories[table])
+        except OSError as error:
+            problem = f"{self.shown(table, name)} can't be removed: {error.strerror}"
+            raise SpoTraceError(problem, hint="check the owner and the permissions of its directory") from error
 
 
 def _make(path: Path, access: Access) -> None:
