@@ -46,6 +46,7 @@ class Adder:
         catalog = read_catalog(root, names - self._single)
         self._ids = set(catalog.rows["id"].to_pylist())
         self._stacks: set[str] = set()
+        root.expect("stacks", catalog.stacks)
         for name in catalog.stacks:
             for rows in rows_of(root, "stacks", name, ["stack"]):
                 self._stacks.update(rows["stack"].to_pylist())

@@ -73,9 +73,9 @@ def read_catalog(root: Root, names: Iterable[str] | None = None) -> Catalog:
     """
     problems: list[Problem] = []
     parts, used = [SNAPSHOTS.empty_table()], []
-    for name in sorted(root.files("snapshots") if names is None else names):
-        if not is_file_name(name):
-            continue
+    given = sorted(filter(is_file_name, root.files("snapshots") if names is None else names))
+    root.expect("snapshots", given)
+    for name in given:
         try:
             parts.append(pa.concat_tables(read_file(root, "snapshots", name)))
             used.append(name)
@@ -156,7 +156,9 @@ def _wrong_cube(name: str, size: int, present: dict[str, Stored]) -> Problem | N
 
 # All files of stacks count: each row is compared with its hash, so that a file can add frames, but not change any.
 def _whole_stacks(root: Root, problems: list[Problem]) -> Iterator[str]:
-    for name in filter(is_file_name, sorted(root.files("stacks"))):
+    names = sorted(filter(is_file_name, root.files("stacks")))
+    root.expect("stacks", names)
+    for name in names:
         try:
             with root.opened("stacks", name) as file:
                 _check(pq.ParquetFile(file), TABLES["stacks"], file.size())

@@ -89,6 +89,7 @@ def _unused(root: Root, catalog: Catalog) -> Iterator[Problem]:
 # Also the checksums of all pages are compared.
 def _damaged(root: Root, catalog: Catalog) -> Iterator[Problem]:
     known: set[str] = set()
+    root.expect("stacks", catalog.stacks)
     for name in catalog.stacks:
         try:
             for rows in rows_of(root, "stacks", name):
@@ -97,7 +98,9 @@ def _damaged(root: Root, catalog: Catalog) -> Iterator[Problem]:
             raise
         except SpoTraceError as error:
             yield Problem(Code.DAMAGED, "stacks", name, None, error.message)
-    for name in sorted(set(catalog.rows["cube_file"].to_pylist())):
+    cubes = sorted(set(catalog.rows["cube_file"].to_pylist()))
+    root.expect("cube", cubes)
+    for name in cubes:
         try:
             found = {one for rows in rows_of(root, "cube", name) for one in pc.unique(rows["stack"]).to_pylist()}
         except StoreFailed:

@@ -4,7 +4,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -114,6 +114,9 @@ class LocalRoot(Closeable):
     def shown(self, table: str, name: str) -> str:
         """Return the path of a file for messages."""
         return str(self.path / table / name)
+
+    def expect(self, table: str, names: Iterable[str]) -> None:
+        """Do nothing: the kernel reads ahead."""
 
     @contextmanager
     def opened(self, table: str, name: str) -> Iterator[pa.NativeFile]:

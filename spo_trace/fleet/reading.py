@@ -49,6 +49,7 @@ def cube_reader(
     plain = pa.schema([CUBE.field(name).with_nullable(True) for name in names])
     schema = pa.schema([_in_memory(field) for field in plain])
     ids = chosen.groupby("cube_file", sort=True)["id"].agg(list)
+    root.expect("cube", map(str, ids.index))
     groups = (_of_file(root, str(file), own, names) for file, own in ids.items())
     batches = (batch for table in chain.from_iterable(groups) for batch in table.cast(schema).to_batches())
     return pa.RecordBatchReader.from_batches(schema, _noting(batches, failures))
