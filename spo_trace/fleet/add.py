@@ -12,7 +12,7 @@ from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.fleet.catalog import read_catalog
 from spo_trace.fleet.cube import cube_of
 from spo_trace.fleet.entry import Given, entry_of, entry_table
-from spo_trace.fleet.identity import snapshot_id
+from spo_trace.fleet.identity import is_file_name, is_id, snapshot_id
 from spo_trace.fleet.reading import rows_of
 from spo_trace.fleet.root import Root
 from spo_trace.fleet.tables import CUBE
@@ -40,9 +40,13 @@ class Adder:
     def __init__(self, root: Root) -> None:
         """Read which snapshots and stacks the fleet has."""
         self._root = root
-        catalog = read_catalog(root)
+        # The name of a file with one snapshot is its id, so that only files that `compact` wrote have to be read.
+        names = {name for name in root.files("snapshots") if is_file_name(name)}
+        self._single = {name for name in names if is_id(name.removesuffix(".parquet"))}
+        catalog = read_catalog(root, names - self._single)
         self._ids = set(catalog.rows["id"].to_pylist())
         self._stacks: set[str] = set()
+        root.expect("stacks", catalog.stacks)
         for name in catalog.stacks:
             for rows in rows_of(root, "stacks", name, ["stack"]):
                 self._stacks.update(rows["stack"].to_pylist())
@@ -59,9 +63,9 @@ class Adder:
         # As everything else, before the catalog.
         if keep_raw and not self._root.raw.has(id):
             self._root.raw.keep(id, snap.path)
-        if id in self._ids:
-            return Outcome.PRESENT
         file = f"{id}.parquet"
+        if self._has(id, file):
+            return Outcome.PRESENT
         self._add_stacks(file, cube.stacks)
         rows = cube.rows.add_column(0, CUBE.field("snapshot"), pa.repeat(id, cube.rows.num_rows))
         size = self._root.write("cube", file, rows)
@@ -69,6 +73,12 @@ class Adder:
         self._root.write("snapshots", file, entry_table(entry))
         self._ids.add(id)
         return Outcome.ADDED
+
+    # A snapshot whose files are not whole is added again.
+    def _has(self, id: str, file: str) -> bool:
+        if file in self._single and read_catalog(self._root, [file]).rows.num_rows:
+            self._ids.add(id)
+        return id in self._ids
 
     def _add_stacks(self, file: str, stacks: pa.Table) -> None:
         known = pc.is_in(stacks["stack"], pa.array(list(self._stacks), pa.string()))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Read the catalog of a fleet: the snapshots whose files are whole, and what is wrong with the others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -66,13 +66,16 @@ class Catalog:
 _WRONG = (Damage, OSError, pa.ArrowException, ValueError, OverflowError, LookupError, TypeError)
 
 
-def read_catalog(root: Root) -> Catalog:
-    """Read the catalog; files that are cut, damaged or of a newer version become problems, never errors."""
+def read_catalog(root: Root, names: Iterable[str] | None = None) -> Catalog:
+    """Read the catalog; files that are cut, damaged or of a newer version become problems, never errors.
+
+    `names`: read only these files of the catalog.
+    """
     problems: list[Problem] = []
     parts, used = [SNAPSHOTS.empty_table()], []
-    for name in sorted(root.files("snapshots")):
-        if not is_file_name(name):
-            continue
+    given = sorted(filter(is_file_name, root.files("snapshots") if names is None else names))
+    root.expect("snapshots", given)
+    for name in given:
         try:
             parts.append(pa.concat_tables(read_file(root, "snapshots", name)))
             used.append(name)
@@ -159,7 +162,9 @@ def _wrong_cube(name: str, size: int, present: dict[str, Stored]) -> Problem | N
 
 # All files of stacks count: each row is compared with its hash, so that a file can add frames, but not change any.
 def _whole_stacks(root: Root, problems: list[Problem]) -> Iterator[str]:
-    for name in filter(is_file_name, sorted(root.files("stacks"))):
+    names = sorted(filter(is_file_name, root.files("stacks")))
+    root.expect("stacks", names)
+    for name in names:
         try:
             check_file(root, "stacks", name)
             yield name

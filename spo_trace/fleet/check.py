@@ -17,6 +17,7 @@ from spo_trace.fleet.reading import rows_of
 from spo_trace.fleet.root import RAW, Root
 from spo_trace.fleet.store_errors import StoreFailed
 from spo_trace.fleet.tables import TABLES
+from spo_trace.reporters.format import counted
 
 __all__ = ["COLUMNS", "MINOR", "problems_of", "unused_files", "unused_raw"]
 
@@ -88,6 +89,7 @@ def _unused(root: Root, catalog: Catalog) -> Iterator[Problem]:
 # Also the checksums of all pages are compared.
 def _damaged(root: Root, catalog: Catalog) -> Iterator[Problem]:
     known: set[str] = set()
+    root.expect("stacks", catalog.stacks)
     for name in catalog.stacks:
         try:
             for rows in rows_of(root, "stacks", name):
@@ -96,7 +98,9 @@ def _damaged(root: Root, catalog: Catalog) -> Iterator[Problem]:
             raise
         except SpoTraceError as error:
             yield Problem(Code.DAMAGED, "stacks", name, None, error.message)
-    for name in sorted(set(catalog.rows["cube_file"].to_pylist())):
+    cubes = sorted(set(catalog.rows["cube_file"].to_pylist()))
+    root.expect("cube", cubes)
+    for name in cubes:
         try:
             found = {one for rows in rows_of(root, "cube", name) for one in pc.unique(rows["stack"]).to_pylist()}
         except StoreFailed:
@@ -115,10 +119,12 @@ def _of_hosts(rows: pd.DataFrame) -> Iterator[Problem]:
         first = own["host"].iloc[0]
         host = None if pd.isna(first) else str(first)
         if host is None:
-            yield Problem(Code.NO_HOST, "snapshots", None, None, f"{len(own):,} snapshots do not name their host")
+            yield Problem(
+                Code.NO_HOST, "snapshots", None, None, f"{counted(len(own), 'snapshot')} without a name of the host"
+            )
         ahead = (own["taken_at"] - own["received_at"]).max()
         if pd.notna(ahead) and ahead > _CLOCK:
             yield Problem(Code.CLOCK, "snapshots", None, host, f"taken {ahead.round('s')} after it was added")
         if lacking := int(own["taken_at"].isna().sum()):
-            detail = f"{lacking:,} snapshots have no time: the time when they were added counts"
+            detail = f"{counted(lacking, 'snapshot')} without a time: the time of adding counts"
             yield Problem(Code.NO_TIME, "snapshots", None, host, detail)

@@ -82,7 +82,9 @@ def _chunks(root: Root, rows: pa.Table) -> Iterator[tuple[list[str], pa.Table]]:
     ids: list[str] = []
     parts: list[pa.Table] = [CUBE.empty_table()]
     number = 0
-    for file in sorted(set(rows["cube_file"].to_pylist())):
+    files = sorted(set(rows["cube_file"].to_pylist()))
+    root.expect("cube", files)
+    for file in files:
         own = rows.filter(pc.equal(rows["cube_file"], file))["id"].to_pylist()
         cube = pa.concat_tables(rows_of(root, "cube", file)).cast(CUBE)
         cube = cube.filter(_is_in(cube["snapshot"], own))
@@ -102,6 +104,7 @@ def _merge_stacks(root: Root, catalog: Catalog) -> None:
     if len(catalog.stacks) <= 1:
         return
     found: dict[str, list[str]] = {}
+    root.expect("stacks", catalog.stacks)
     for name in catalog.stacks:
         for rows in rows_of(root, "stacks", name):
             found.update(zip(rows["stack"].to_pylist(), rows["frames"].to_pylist(), strict=True))
@@ -116,6 +119,7 @@ def _merge_stacks(root: Root, catalog: Catalog) -> None:
 # A file of the catalog is replaced if each of its snapshots is in another one, or is dropped.
 def _remove_replaced(root: Root, catalog: Catalog, replaced: set[str], new: set[str]) -> int:
     number = 0
+    root.expect("snapshots", catalog.files)
     for name in catalog.files:
         ids = {id for rows in rows_of(root, "snapshots", name, ["id"]) for id in rows["id"].to_pylist()}
         if name not in new and ids <= replaced:

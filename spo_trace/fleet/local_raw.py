@@ -99,8 +99,11 @@ class LocalRaw:
             if parent is None or not _is_own(name):
                 return
             gone = hidden_name()
-            with suppress(FileNotFoundError):
-                os.rename(name, gone, src_dir_fd=parent, dst_dir_fd=parent)
+            try:
+                with suppress(FileNotFoundError):
+                    os.rename(name, gone, src_dir_fd=parent, dst_dir_fd=parent)
+            except OSError as error:
+                raise SpoTraceError(f"{self._path / name} can't be removed: {error.strerror}", hint=_HINT) from error
             remove_tree(gone, parent)
 
     @contextmanager

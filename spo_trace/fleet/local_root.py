@@ -4,7 +4,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -115,6 +115,9 @@ class LocalRoot(Closeable):
         """Return the path of a file for messages."""
         return str(self.path / table / name)
 
+    def expect(self, table: str, names: Iterable[str]) -> None:
+        """Do nothing: the kernel reads ahead."""
+
     @contextmanager
     def opened(self, table: str, name: str) -> Iterator[pa.NativeFile]:
         """Open a file for pyarrow; raise OSError if it is missing or not a regular file."""
@@ -146,8 +149,12 @@ class LocalRoot(Closeable):
 
     def remove(self, table: str, name: str) -> None:
         """Remove a file, if it is there."""
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self._directories[table])
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self._directories[table])
+        except OSError as error:
+            problem = f"{self.shown(table, name)} can't be removed: {error.strerror}"
+            raise SpoTraceError(problem, hint="check the owner and the permissions of its directory") from error
 
 
 def _make(path: Path, access: Access) -> None:

@@ -81,6 +81,7 @@ class CubeRows:
         plain = pa.schema([CUBE.field(name).with_nullable(True) for name in self.columns])
         schema = pa.schema([_in_memory(field) for field in plain])
         ids = self.chosen.groupby("cube_file", sort=True)["id"].agg(list)
+        self.root.expect("cube", map(str, ids.index))
         groups = (_of_file(self.root, str(file), own, self.columns) for file, own in ids.items())
         batches = (batch for table in chain.from_iterable(groups) for batch in table.cast(schema).to_batches())
         return pa.RecordBatchReader.from_batches(schema, self._noting(batches))

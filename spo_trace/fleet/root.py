@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Where the files of a fleet are: a directory of this machine, or an object store."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -71,6 +71,9 @@ class Root(Protocol):
 
     def shown(self, table: str, name: str) -> str:
         """Return the place of a file for messages."""
+
+    def expect(self, table: str, names: Iterable[str]) -> None:
+        """Say which files of `table` are opened next, in this order, so that they can be read ahead."""
 
     def opened(self, table: str, name: str) -> AbstractContextManager[pa.NativeFile]:
         """Open a file for pyarrow; raise OSError if it is missing or not a regular file."""

@@ -53,6 +53,7 @@ class Stacks:
 def read_stacks(root: Root, catalog: Catalog) -> Stacks:
     """Read the stacks of a fleet, each once."""
     found: dict[str, Sequence[str]] = {}
+    root.expect("stacks", catalog.stacks)
     for name in catalog.stacks:
         for rows in rows_of(root, "stacks", name):
             pairs = zip(rows["stack"].to_pylist(), rows["frames"].to_pylist(), strict=True)

@@ -3,7 +3,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Self
 
@@ -15,6 +15,7 @@ from spo_trace.files.closeable import Closeable
 from spo_trace.fleet.identity import is_file_name
 from spo_trace.fleet.root import MAKE, Stored, check_names, check_number
 from spo_trace.fleet.store import Store
+from spo_trace.fleet.store_ahead import File, ReadAhead
 from spo_trace.fleet.store_raw import StoreRaw
 from spo_trace.fleet.store_url import place_of
 from spo_trace.fleet.tables import TABLES, write_rows
@@ -34,6 +35,8 @@ class StoreRoot(Closeable):
     def __init__(self, store: Store) -> None:
         self.name = store.name
         self._store = store
+        self._ahead = ReadAhead(self._content)
+        self._sizes: dict[File, int] = {}
 
     @classmethod
     def open(cls, url: str, *, create: bool = False) -> Self:
@@ -52,13 +55,23 @@ class StoreRoot(Closeable):
         return StoreRaw(self._store)
 
     def close(self) -> None:
-        """Do nothing: the connections belong to pyarrow."""
+        """Drop what was read ahead; the connections belong to pyarrow."""
+        self._ahead.close()
 
     def files(self, table: str) -> dict[str, Stored]:
         """Return the objects of `table` by name; raise SpoTraceError if there are too many."""
         found = self._store.listed(table)
         check_number(f"{self.name}/{table}", len(found))
-        return {info.base_name: Stored(info.size if info.is_file else -1, (info.mtime_ns or 0) / 1e9) for info in found}
+        stored = {
+            info.base_name: Stored(info.size if info.is_file else -1, (info.mtime_ns or 0) / 1e9) for info in found
+        }
+        self._sizes.update({File(table, name): one.size for name, one in stored.items()})
+        return stored
+
+    def expect(self, table: str, names: Iterable[str]) -> None:
+        """Read these files ahead, if their sizes are known."""
+        files = (File(table, name) for name in names)
+        self._ahead.expect((file, self._sizes[file]) for file in files if file in self._sizes)
 
     def shown(self, table: str, name: str) -> str:
         """Return the URL of a file for messages."""
@@ -70,15 +83,17 @@ class StoreRoot(Closeable):
 
         Errors of the store are StoreFailed. So whatever pyarrow raises about the content is damage.
         """
-        path = self._store.path(table, name)
+        yield pa.BufferReader(self._ahead.take(File(table, name)))
+
+    def _content(self, file: File) -> pa.Buffer:
+        path = self._store.path(*file)
         try:
-            with self._store.naming(path, "read"), self._store.filesystem.open_input_file(path) as file:
-                if (size := file.size()) > MAX_FLEET_FILE_BYTES:
+            with self._store.naming(path, "read"), self._store.filesystem.open_input_file(path) as opened:
+                if (size := opened.size()) > MAX_FLEET_FILE_BYTES:
                     raise Damage(f"it has {size:,} bytes")
-                content = file.read_buffer(size)
+                return opened.read_buffer(size)
         except FileNotFoundError:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from None
-        yield pa.BufferReader(content)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file.name) from None
 
     def dataset(self, table: str, files: list[str]) -> ds.Dataset:
         """Return files of `table` as a dataset, for engines that read Parquet themselves."""

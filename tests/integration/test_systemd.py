@@ -10,8 +10,10 @@ from time import time
 
 import pytest
 
+import spo_trace as spo
 from tests.docs.reference import commands, options_of
 from tests.support import EXECUTABLE
+from tests.unit.fleet.machines import machine
 
 UNITS = sorted((Path(__file__).parents[2] / "contrib" / "systemd").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
@@ -53,13 +55,33 @@ def test_a_service_has_few_privileges(unit: Path, place: Path) -> None:
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_a_service_uses_options_that_exist(unit: Path) -> None:
     text = unit.read_text()
-    (name, rest) = re.findall(r"^ExecStart=/usr/local/bin/spo-trace ([\w-]+)(.*)$", text, re.M)[0]
+    (name, rest) = re.findall(r"^ExecStart=.*/usr/local/bin/spo-trace (fleet \w+|[\w-]+)(.*)$", text, re.M)[0]
     given = {word for word in rest.split() if word.startswith("-")}
     assert given <= set(options_of(commands()[name]))
     # Without "-", a service whose directory is missing ends before spo-trace can name it.
     assert all(path.startswith("-") for path in re.findall(r"^ReadWritePaths=(.*)$", text, re.M))
     # Hides /proc/kcore and /proc/kallsyms, or drops capabilities that reading memory needs.
     assert not re.search(r"^(ProtectKernelTunables|ProtectKernelLogs|PrivateDevices)=", text, re.M)
+
+
+def test_the_last_snapshot_is_added_to_the_fleet(tmp_path: Path) -> None:
+    # GIVEN two snapshots, and what systemd would execute: "$$" is "$"
+    text = next(unit for unit in UNITS if unit.name == "spo-trace-fleet.service").read_text()
+    (line,) = re.findall(r"^ExecStart=/bin/sh -c '(.*)'$", text, re.M)
+    for number, name in enumerate(("old", "new")):
+        snap = machine(tmp_path, name)
+        snap.path.rename(tmp_path / f"{name}.spo")
+        os.utime(tmp_path / f"{name}.spo", (number, number))
+    environment = os.environ | {
+        "ROOT": "f",
+        "OPTIONS": "--label role=web --label zone=a",
+        "XDG_CACHE_HOME": str(tmp_path),
+    }
+    line = line.replace("$$", "$").replace("/usr/local/bin/spo-trace", str(EXECUTABLE))
+    subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, env=environment, check=True, timeout=60)
+    # THEN the fleet has the newer one
+    (row,) = spo.fleet.open(tmp_path / "f").catalog.rows.to_pylist()
+    assert (row["host"], row["labels"]) == ("new", [("role", "web"), ("zone", "a")])
 
 
 def test_old_snapshots_are_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -285,3 +285,35 @@ def test_a_full_disk_changes_no_answer(
 def test_a_wrong_time(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a time"):
         spo.fleet.open(tmp_path / "f", create=True).add(machine(tmp_path, "web1"), time="noon")
+
+
+# An object store is asked once for each file.
+def test_files_of_other_snapshots_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = spo.fleet.open(tmp_path / "f", create=True)
+    for name in ("web1", "web2"):
+        fleet.add(machine(tmp_path, name), time="2026-01-01")
+    opened: list[str] = []
+    really = LocalRoot.opened
+
+    def noted(self: LocalRoot, table: str, name: str) -> Any:
+        opened.append(table)
+        return really(self, table, name)
+
+    monkeypatch.setattr(LocalRoot, "opened", noted)
+    assert spo.fleet.open(tmp_path / "f").add(machine(tmp_path, "web3")) == "added"
+    assert set(opened) == {"stacks"}
+
+
+def test_a_fleet_that_may_not_be_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = spo.fleet.open(tmp_path / "f", create=True)
+    fleet.add(machine(tmp_path, "web1"), time="2026-01-01", keep_raw=True)
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    for name in ("unlink", "rename"):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, name, refused)
+            with pytest.raises(SpoTraceError, match=r"can't be (removed|written): Read-only file system") as caught:
+                fleet.compact(1)
+        assert caught.value.hint
