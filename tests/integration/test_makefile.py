@@ -27,9 +27,11 @@ NEEDS = {
     "meaning-check": [],
     "notebooks": ["notebooks"],
     "pictures": ["test"],
+    "platforms": [],
     "rfc-experiment": [],
     "test": ["test"],
     "vm-bench": [],
+    "vm-fresh": [],
     "vm-test": ["test"],
     "vm-userland": [],
 }
