@@ -19,7 +19,8 @@ NO_PACKAGES = echo "spo-trace: error: pip failed; is the network reachable? Run 
 export PREFIX PYTHON PIP_ARGS
 
 .PHONY: help demo install uninstall test test-versions test-spark lint docs notebooks pictures bench bench-fleet fuzz \
-	consumers vendor test-lowest test-highest vm-test vm-kernel vm-userland vm-bench rfc-experiment meaning-check clean
+	consumers vendor wheel-aarch64 test-lowest test-highest vm-test vm-kernel vm-userland vm-fresh platforms vm-bench \
+	rfc-experiment meaning-check clean
 
 help: ## list the targets
 	@echo "Start with 'make demo', which needs no root. Each target installs what it needs; CONTRIBUTING.md lists the sizes."
@@ -106,6 +107,9 @@ bench-fleet: $(TEST) ## measure fleet on made-up hosts (BENCH_HOSTS, by default 
 fuzz: $(FUZZ) ## one minute each of damaged text, captures, dumps, snapshots and recordings: right answers or one error
 	for fuzzer in tests/fuzz/fuzz_*.py; do $(BIN)/python $$fuzzer --seconds 60 || exit 1; done
 
+wheel-aarch64: $(DEV) ## build the wheel for aarch64 with a cross compiler, and run it and some of its tests under qemu-user
+	PYTHON=$(CURDIR)/$(BIN)/python tests/wheel/aarch64.sh
+
 consumers: ## download the readers of exports that tests use: speedscope, a pprof decoder; needs npm
 	npm install --silent --no-audit --no-fund --prefix .consumers speedscope@1.25.0 pprof-format@2
 
@@ -119,8 +123,17 @@ vm-test: $(TEST) ## tests on real kernels, from SPO_TRACE_KERNELS or built by vm
 vm-kernel: ## build the kernels for vm-test from Debian's linux-source into ~/.cache/spo-trace
 	tests/vm/kernel/build.sh
 
-vm-userland: $(READY) ## download the user space of Debian 13 and sid for vm-test (SUITES=trixie for one); needs mmdebstrap
+vm-userland: $(READY) ## download the user space of Debian 13 and sid for vm-test (SUITES=trixie, SUITES=arm64: one); needs mmdebstrap
 	PYTHON=$(BIN)/python tests/vm/userland/build.sh $(SUITES)
+
+vm-fresh: $(READY) ## fresh machines of Debian with spo-trace, installed as README says (SUITES="bookworm trixie sid"); as root
+	PYTHON=$(BIN)/python tests/vm/userland/fresh.sh $(or $(SUITES),bookworm trixie sid)
+
+platforms: $(READY) ## doctor, snapshot and trace on fresh machines and arm64, on several kernels; writes docs/platforms.md; as root
+	PYTHON=$(BIN)/python tests/vm/userland/fresh.sh bookworm trixie sid
+	PYTHON=$(BIN)/python tests/vm/userland/build.sh arm64
+	$(BIN)/python -m tests.vm.platforms docs/platforms.json bookworm trixie sid arm64
+	$(BIN)/python -m tests.docs.platforms > docs/platforms.md
 
 vm-bench: $(READY) ## compare live snapshots with `cat page_owner` in a guest; writes docs/live-speed.md
 	$(BIN)/python -m tests.vm.bench docs/live-speed.md

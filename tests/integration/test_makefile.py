@@ -27,10 +27,12 @@ NEEDS = {
     "meaning-check": [],
     "notebooks": ["notebooks"],
     "pictures": ["test"],
+    "platforms": [],
     "rfc-experiment": [],
     "test": ["test"],
     "test-spark": ["test", "spark"],
     "vm-bench": [],
+    "vm-fresh": [],
     "vm-test": ["test"],
     "vm-userland": [],
 }

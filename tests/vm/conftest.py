@@ -14,14 +14,15 @@ from tests.vm.qemu import accelerator
 
 # With the number of NUMA nodes in test_meaning.py, and the page size in test_arm64.py.
 _KERNEL = re.compile(r"\[(\d+\.\d+-(?:arm64-\d+k|[a-z]+(?:-full)?(?:-\dn)?))")
-# In this file, each test without a kernel as its parameter has its own guest.
-_GUEST_EACH = "test_trace.py"
+# In these files, each test without a kernel as its parameter has its own guest.
+_GUEST_EACH = ("test_trace.py", "test_fresh.py")
 # The longest ones, so that none of them runs alone at the end; the others follow in their usual order.
 _LONGEST = (
     "test_on_the_patched_kernel_probes_and_kernel_agree",
     "test_trace.py 7.2-stock",
     "test_trace.py 6.12-stock",
     "test_trace.py 6.1-stock",
+    "test_fresh.py",
     "test_sudo.py",
     "test_arm64.py",
     "test_memory.py",

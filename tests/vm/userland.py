@@ -5,10 +5,12 @@ from pathlib import Path
 
 from tests.vm import kernels
 
-__all__ = ["SUITES", "UserlandMissing", "find"]
+__all__ = ["FRESH", "SUITES", "UserlandMissing", "find", "find_arm64", "find_fresh"]
 
 # Debian 13 with bcc 0.31, and the development version.
 SUITES = ("trixie", "sid")
+# Those in which spo-trace is installed as README says: Debian 12, 13, and the development version.
+FRESH = ("bookworm", "trixie", "sid")
 
 
 class UserlandMissing(LookupError):
@@ -17,7 +19,21 @@ class UserlandMissing(LookupError):
 
 def find(suite: str) -> Path:
     """Return the directory of a Debian release's user space or raise UserlandMissing."""
-    tree = kernels.cache_directory().with_name("userland") / suite
+    return _find(suite, f"make vm-userland SUITES={suite} (needs mmdebstrap and a Debian mirror)")
+
+
+def find_fresh(suite: str) -> Path:
+    """Return the directory of a fresh machine with a Debian release or raise UserlandMissing."""
+    return _find(f"fresh-{suite}", f"sudo make vm-fresh SUITES={suite} (needs mmdebstrap and a Debian mirror)")
+
+
+def find_arm64() -> Path:
+    """Return the directory of Python for arm64 or raise UserlandMissing."""
+    return _find("arm64-trixie", "make vm-userland SUITES=arm64 (needs mmdebstrap and a Debian mirror)")
+
+
+def _find(name: str, how: str) -> Path:
+    tree = kernels.cache_directory().with_name("userland") / name
     if not tree.is_dir():
-        raise UserlandMissing(f"no {tree}: make vm-userland SUITES={suite} (needs mmdebstrap and a Debian mirror)")
+        raise UserlandMissing(f"no {tree}: {how}")
     return tree

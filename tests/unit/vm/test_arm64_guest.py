@@ -41,7 +41,9 @@ def test_an_initrd_without_busybox_fails_with_the_reason(tmp_path: Path) -> None
 
 
 def test_the_first_disk_of_the_guest_is_the_last_that_qemu_gets(tmp_path: Path) -> None:
-    words = guest.command(Path("/k/Image"), Path("/i/initrd.gz"), "page_owner=on", tmp_path / "a,b", [7, 9], 491)
+    words = guest.command(
+        Path("/k/Image"), Path("/i/initrd.gz"), "page_owner=on", {"out": tmp_path / "a,b"}, [7, 9], 491
+    )
 
     files = [word.split(",")[0] for word in words if word.startswith("file=")]
     assert files == ["file=/proc/self/fd/9", "file=/proc/self/fd/7"]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# initrd.sh COLLECTOR JOB OUTPUT: write the initrd of an arm64 guest: Debian's busybox, spo-collect, init.sh and a job.
+# initrd.sh COLLECTOR JOB OUTPUT [PACKAGE]: write the initrd of an arm64 guest: Debian's busybox, spo-collect, init.sh, a job,
+# and the directory PACKAGE as /package.
 #
 # busybox-static comes from the mirror that this machine's apt uses. It is downloaded once, into the user's cache directory,
 # with private package lists: neither root nor arm64 as an architecture of this machine is needed.
@@ -24,6 +25,7 @@ main() {
     cp "$here/init.sh" "$scratch/root/init"
     cp "$here/lib.sh" "$scratch/root/lib.sh"
     cp "$2" "$scratch/root/job.sh"
+    [ -z "${4:-}" ] || cp -r "$4" "$scratch/root/package"
     chmod 755 "$scratch"/root/init "$scratch"/root/bin/*
     (cd "$scratch/root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1n > "$3"
 }

@@ -24,3 +24,21 @@ capture_file() {
 
 # collect STAGE: the same by the collector
 collect() { /bin/spo-collect "$OUT/captures/$1" || exit; }
+
+# with_python: mount the tree of ../userland/arm64.sh, from the share `tree` or the third disk, and the package spo_trace
+TREE=/run/tree
+with_python() {
+    local shared
+    mkdir $TREE
+    mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=loose,ro tree $TREE 2> /dev/null ||
+        mount -t ext2 -o ro /dev/vdc $TREE || exit
+    for shared in /proc /sys /dev; do mount -o bind $shared $TREE$shared; done
+    mount -t debugfs debugfs $TREE$D
+    mount -o bind /package $TREE/usr/src/spo-trace
+    for shared in /run /tmp; do mount -t tmpfs tmpfs $TREE$shared; done
+}
+# python ARGUMENT…: run it in this tree; its /tmp is $TREE/tmp
+python() {
+    PYTHONPATH=/usr/src/spo-trace:/opt/spo-trace PYTHONDONTWRITEBYTECODE=1 HOME=/tmp LANG=C.UTF-8 PATH=/usr/bin \
+        chroot $TREE /usr/bin/python3 "$@"
+}

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# What works on this kernel with this user space: doctor, a snapshot and its balance, a trace. Results go to $OUT/NAME.log.
+. "$VM/jobs/trace_helpers.sh"
+
+# result NAME COMMAND…: write the output, and the status on the last line
+result() {
+    echo "$1: ${*:2}"
+    "${@:2}" > "$OUT/$1.log" 2>&1
+    echo "status $?" >> "$OUT/$1.log"
+}
+
+cp /etc/os-release "$OUT/os-release"
+uname -rm > "$OUT/uname"
+python - > "$OUT/python.json" <<'PYTHON'
+import json, platform
+from importlib.metadata import version
+print(json.dumps({"python": platform.python_version(), **{name: version(name) for name in ("numpy", "pandas", "pyarrow")}}))
+PYTHON
+/usr/bin/python3 -c 'import bcc; print(bcc.__version__)' > "$OUT/bcc" 2> /dev/null
+readlink -f /usr/lib/*/libbpf.so.1 > "$OUT/libbpf"
+
+zram_on 64M
+steady_reclaim
+spo-trace doctor --format json > "$OUT/doctor.json" 2> /dev/null
+result doctor spo-trace doctor
+# More than the pages that come and go, for which `verify` allows 2 %.
+mkdir /run/used
+mount -t tmpfs tmpfs /run/used
+head -c 100M /dev/zero > /run/used/file
+result snapshot spo-trace snapshot --jobs 1 -o /run/now.spo
+result verify spo-trace verify --only memory /run/now.spo
+cp -r /run/now.spo "$OUT/"
+rm -r /run/now.spo /run/used/file
+
+# A process is swapped out, half of it comes back, and each time a snapshot has its owners from the probes.
+traced() {
+    trace_on 1 --top 0
+    worker owner anon 16
+    each 0 0
+    each USR1 1
+    in_swap out
+    asked swapped
+    each USR2 2
+    in_swap in
+    asked back
+    trace_off || true
+    left ended
+}
+# A subshell, because a trace that fails ends it.
+result trace eval '(traced)'

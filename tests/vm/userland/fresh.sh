@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# fresh.sh SUITE…: make fresh machines of Debian releases, and install spo-trace in them as README says.
+#
+# The tree fresh-SUITE in the user's cache directory has the packages that README names, sudo, and bcc. Its user alice has a
+# checkout, the tracked files of this one, and runs `sudo make install` in it. pip finds the packages in /var/cache/wheels:
+# there is no network. An existing tree is kept, and spo-trace installed in it again; remove it to get newer packages.
+#
+# PYTHON=FILE          a Python with pip, which downloads the packages with this machine's configuration of pip
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/vm/userland/common.sh
+. "$here/common.sh"
+# The first four are those of README; bcc is what docs/trace.md asks for.
+PACKAGES=make,gcc,libc6-dev,python3-venv,python3-bpfcc,sudo,mawk,mount,procps,xz-utils
+
+main() {
+    local suite
+    (($#)) || fail "name a release: bookworm, trixie or sid"
+    ((EUID == 0)) || fail "run this as root: sudo and its configuration must belong to root in the tree"
+    check_tools mmdebstrap tar unshare git
+    mkdir -p "$trees"
+    for suite in "$@"; do
+        [ -e "$trees/fresh-$suite" ] || build "$suite"
+        install "$trees/fresh-$suite"
+    done
+}
+
+build() {
+    local tree=$trees/.fresh-$1.new version
+    unpack "$1" "$PACKAGES" "$tree"
+    version=$(version_of "$tree")
+    needed "$version" build dependencies metrics fleet lzo test > "$tree/tmp/requirements"
+    fetch "$version" "$tree/var/cache/wheels" --requirement "$tree/tmp/requirements" pip
+    printf '[global]\nno-index = true\nfind-links = /var/cache/wheels\n' > "$tree/etc/pip.conf"
+    within "$tree" useradd --create-home --shell /bin/bash alice
+    echo 'alice ALL=(ALL:ALL) NOPASSWD: ALL' > "$tree/etc/sudoers.d/alice"
+    mkdir -p "$tree/usr/src/spo-trace"
+    mv "$tree" "$trees/fresh-$1"
+}
+
+install() {
+    local tree=$1
+    rm -rf --one-file-system "$tree/home/alice/spo-trace"
+    mkdir "$tree/home/alice/spo-trace"
+    git -C "$checkout" ls-files -z | tar -c -C "$checkout" --null -T - | tar -x -C "$tree/home/alice/spo-trace"
+    within "$tree" chown -R alice: /home/alice
+    # What an earlier run has left.
+    within "$tree" make --silent -C /home/alice/spo-trace uninstall
+    within "$tree" runuser -u alice -- bash -c 'cd ~/spo-trace && sudo make install'
+}
+
+main "$@"

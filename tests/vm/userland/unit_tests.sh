@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# unit_tests.sh SUITE [TEST…]: run tests of the checkout in a fresh machine (fresh.sh) with its Python and packages, as alice, on
+# the kernel of this machine. Default: tests/unit. The last line is that of pytest.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/vm/userland/common.sh
+. "$here/common.sh"
+tree=$trees/fresh-${1:?SUITE}
+shift
+(($#)) || set -- tests/unit
+[ -d "$tree" ] || fail "no $tree: sudo make vm-fresh SUITES=${tree##*/fresh-}"
+
+# A second environment, because the installation has none of the test tools; it sees the installed packages.
+within "$tree" runuser -u alice -- bash -c '
+    set -e
+    cd ~/spo-trace
+    [ -d ~/tests ] || python3 -m venv ~/tests
+    ls -d /opt/spo-trace/lib/python3*/site-packages > "$(echo ~/tests/lib/python3*/site-packages)/installed.pth"
+    ~/tests/bin/pip install --quiet --disable-pip-version-check pytest hypothesis pytest-xdist selenium duckdb polars \
+        prometheus-client lzallright hatchling
+    cp -n /opt/spo-trace/lib/python3*/site-packages/spo_trace/native/{libspo.so,spo-collect} spo_trace/native/
+    ~/tests/bin/pytest -q -p no:cacheprovider "$@" | tail -n 40' unit_tests "$@"
