@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from copy import copy
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
@@ -22,6 +23,10 @@ __all__ = ["COMMANDS", "main"]
 
 # Objects between two runs of the garbage collector; the interpreter's default is 700 to 2,000.
 _GARBAGE = 50_000
+
+# Run without typer, unless it has something to say: it would add 10 MiB to the memory that a snapshot lists, and that a
+# trace takes as long as it runs.
+_PLAIN = ("snapshot", "trace")
 
 
 # Log messages may contain control characters (of file names) and arguments in the notation of the API.
@@ -49,10 +54,8 @@ def main() -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("spo_trace").setLevel(logging.INFO)
     arguments = sys.argv[1:]
-    if arguments[:1] == ["snapshot"]:
-        # Without typer, unless it has something to say: it would add 10 MiB to the memory that is listed.
-        from spo_trace.cli.snapshot import command
-
+    if arguments and arguments[0] in _PLAIN:
+        command = import_module(f"spo_trace.cli.{arguments[0]}").command
         options = plain_options(command, arguments[1:])
         if options is not None:
             sys.exit(command(**options))

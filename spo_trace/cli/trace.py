@@ -62,6 +62,7 @@ def command(
             help="What loads the probes: libbpf (compiled when spo-trace was built), bcc (compiles them now) or auto "
             "(libbpf, else bcc).",
             default=True,
+            values=("auto", "libbpf", "bcc"),
         ),
     ] = "auto",
     ebpf: Annotated[bool, flag("--ebpf", help="Print the BPF program and exit.")] = False,

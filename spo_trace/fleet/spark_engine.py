@@ -13,6 +13,7 @@ import pyarrow as pa
 from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.files.closeable import Closeable
 from spo_trace.fleet.engine import Input
+from spo_trace.fleet.local_root import LocalRoot
 from spo_trace.fleet.reading import AMOUNTS, NO_AMOUNT, CubeRows, Vanished
 from spo_trace.fleet.spark_session import Session, open_session
 from spo_trace.fleet.tables import CUBE
@@ -56,10 +57,18 @@ class Spark(Closeable):
             # On releases of pandas; tables do not go through pandas.
             warnings.simplefilter("ignore")
             for name, table in tables.items():
-                frame = self._of_files(table) if isinstance(table, CubeRows) else spark.createDataFrame(table)
-                frame.createOrReplaceTempView(name)
+                self._frame(table).createOrReplaceTempView(name)
             found: pa.Table = spark.sql(sql).toArrow()
         return found
+
+    # Spark's own clients of object stores need other settings than ours: those rows go through this process.
+    def _frame(self, table: Input) -> "DataFrame":
+        if not isinstance(table, CubeRows):
+            return self._session.spark.createDataFrame(table)
+        if isinstance(table.root, LocalRoot):
+            return self._of_files(table)
+        rows = table.reader().read_all()
+        return self._session.spark.createDataFrame(rows.cast(pa.schema([CUBE.field(name) for name in rows.column_names])))
 
     # As DuckDB's reader: a file counts only for the snapshots whose rows of the catalog name it.
     def _of_files(self, rows: CubeRows) -> "DataFrame":
@@ -86,8 +95,8 @@ def _checked(name: str) -> "Column":
 
 
 # Spark takes a path as a pattern.
-def _literal(path: Path) -> str:
-    return "file://" + re.sub(r"([\\*?\[\]{}])", r"\\\1", str(path.absolute()))
+def _literal(path: str) -> str:
+    return "file://" + re.sub(r"([\\*?\[\]{}])", r"\\\1", str(Path(path).absolute()))
 
 
 @contextmanager

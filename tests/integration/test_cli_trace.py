@@ -3,6 +3,8 @@
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, repeat
@@ -121,6 +123,17 @@ def test_a_warning_if_swap_is_larger_than_the_map(
     monkeypatch.setattr(session, "map_capacity", lambda _: Capacity(10, 20, 1000))
     result = in_process("trace", "0.1", "1", cwd=tmp_path)
     assert b"warning: can track 10 of 1,000 pages of swap; pages beyond that are counted as lost" in result.stderr
+
+
+def test_nothing_large_is_loaded(tmp_path: Path) -> None:
+    # WHEN a trace without INTERVAL is started, up to a wrong option, which it checks last
+    line = [sys.executable, "-X", "importtime", "-m", "spo_trace", "trace", "--loader", "none"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    # THEN neither typer nor what else takes memory for as long as it runs
+    loaded = {text.rpartition("|")[2].strip().split(".")[0] for text in done.stderr.splitlines() if "|" in text}
+    assert "there is no loader 'none'" in done.stderr
+    assert "spo_trace" in loaded
+    assert not loaded & {"typer", "click", "rich", "numpy", "pyarrow", "pandas", "inspect", "dataclasses", "ssl"}
 
 
 def test_a_trace_that_cannot_start_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
