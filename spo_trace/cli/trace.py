@@ -95,7 +95,7 @@ def command(
         raise UsageError(f"there is no loader {loader!r}", hint=f"choose one of {', '.join(LOADERS)}")
     size = map_capacity(max_entries)
     _warn_of_size(size)
-    note("Loading the probes …")
+    note("Loading the probes; if bcc compiles them, this takes half a minute …")
     with attached(size, events=interval is not None, loader=loader) as (probes, server):
         _note_attached(probes)
         try:

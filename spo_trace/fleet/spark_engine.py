@@ -68,7 +68,9 @@ class Spark(Closeable):
         if isinstance(table.root, LocalRoot):
             return self._of_files(table)
         rows = table.reader().read_all()
-        return self._session.spark.createDataFrame(rows.cast(pa.schema([CUBE.field(name) for name in rows.column_names])))
+        return self._session.spark.createDataFrame(
+            rows.cast(pa.schema([CUBE.field(name) for name in rows.column_names]))
+        )
 
     # As DuckDB's reader: a file counts only for the snapshots whose rows of the catalog name it.
     def _of_files(self, rows: CubeRows) -> "DataFrame":

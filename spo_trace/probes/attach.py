@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -137,7 +136,9 @@ _MEMORY = {"libbpf": "15 MB", "bcc": "140 MB"}
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=own_directory(RUN)))
+    # Only one trace runs at a time. tempfile would stay in memory as long as it runs.
+    directory = own_directory(RUN) / f"{SCRATCH}{os.getpid()}"
+    directory.mkdir(mode=0o700)
     try:
         yield directory
     finally:

@@ -2,7 +2,6 @@
 """Format and parse numbers for people."""
 
 import re
-from fractions import Fraction
 
 from spo_trace.limits import MAX_SIZE_CHARACTERS
 
@@ -79,6 +78,9 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([KMGTPE])i?)?B?", text.strip(), re.IGNORECASE)
     if not match:
         raise ValueError(f"{text!r} is not a size")
+    # It would take memory in a trace as long as that runs.
+    from fractions import Fraction
+
     return int(Fraction(match[1]) * 1024 ** ("KMGTPE".find(match[2].upper()) + 1 if match[2] else 0))
 
 

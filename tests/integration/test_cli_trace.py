@@ -64,7 +64,7 @@ def test_events_by_name(maps: FakeMaps, tmp_path: Path) -> None:
         assert re.fullmatch(rf"\d\d:\d\d:\d\d  {pattern}", line)
         assert len(line) < 80
     assert result.stderr.decode().splitlines() == [
-        "Loading the probes …",
+        "Loading the probes; if bcc compiles them, this takes half a minute …",
         "Attached to swap_writeout (fentry, loaded by libbpf 1.1)",
         "Checked: the owners of 20 pages read from kernel memory match page_owner",
         "Swapped out before the probes were attached, owners unknown: 12.00 KiB",

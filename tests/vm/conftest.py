@@ -12,8 +12,8 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.vm import kernels
 from tests.vm.qemu import accelerator
 
-# With the number of NUMA nodes in test_meaning.py, and the page size in test_arm64.py.
-_KERNEL = re.compile(r"\[(\d+\.\d+-(?:arm64-\d+k|[a-z]+(?:-full)?(?:-\dn)?))")
+# With the number of NUMA nodes in test_meaning.py, the page size in test_arm64.py, and the loader in test_trace.py.
+_KERNEL = re.compile(r"\[(\d+\.\d+-(?:arm64-\d+k|[a-z]+(?:-full)?(?:-\dn)?)(?:-libbpf|-bcc)?)")
 # In these files, each test without a kernel as its parameter has its own guest.
 _GUEST_EACH = ("test_trace.py", "test_fresh.py")
 # The longest ones, so that none of them runs alone at the end; the others follow in their usual order.
@@ -39,8 +39,8 @@ _LONGEST = (
 
 # One guest of each kind, which check the whole tool in a third of the time of all: with the mark `core`.
 _CORE = (
-    "test_trace.py::test_on_the_patched_kernel_probes_and_kernel_agree",
-    "test_trace.py::test_without_page_owner_events_are_counted[trixie]",
+    "test_trace.py::test_on_the_patched_kernel_probes_and_kernel_agree[libbpf]",
+    "test_trace.py::test_without_page_owner_events_are_counted[trixie-bcc]",
     "test_sudo.py",
     "test_memory.py 7.2-spo-full",
     "test_collector.py",

@@ -38,13 +38,14 @@ def boot(
     *,
     time_limit: float = guest.TIME_LIMIT,
     headers: bool = False,
+    loader: str | None = None,
     suite: str | None = None,
     **size: object,
 ) -> "Guest":
     """Run a job on the kernel `name`; skip the test with a message if the kernel or the user space is missing.
 
-    `suite`: the Debian release whose user space replaces the host's. `headers`: $HEADERS is the directory of
-    the kernel's unpacked headers; the job puts them where bcc searches for them.
+    `loader`: $LOADER, which loads the probes. `suite`: the Debian release whose user space replaces the host's.
+    `headers`: $HEADERS is the directory of the kernel's unpacked headers; the job puts them where bcc searches them.
     """
     try:
         kernel = kernels.find(name)
@@ -52,7 +53,9 @@ def boot(
     except (kernels.KernelMissing, userland.UserlandMissing) as missing:
         pytest.skip(str(missing))
     machine = Machine(kernel, cmdline, **size)  # type: ignore[arg-type]
-    environment = {"HEADERS": str(unpacked_headers(kernel) or "")} if headers else {}
+    environment = {"HEADERS": str(unpacked_headers(kernel) or "")} if headers and loader != "libbpf" else {}
+    if loader:
+        environment["LOADER"] = loader
     outcome = guest.run(machine, job, out, time_limit=time_limit, environment=environment, userland=tree)
     return Guest(name, outcome)
 

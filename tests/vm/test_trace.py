@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The probes on real kernels: they agree with a patched kernel; on others, dd keeps its memory across swap."""
+"""The probes on real kernels, loaded by libbpf and by bcc.
+
+They agree with a patched kernel; on others, dd keeps its memory across swap.
+"""
 
 import re
 from pathlib import Path
@@ -7,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import spo_trace as spo
-from spo_trace.files.bundled import bpf_program
+from spo_trace.files.bundled import bpf_object, bpf_program
 from spo_trace.snapshots.reader import Snapshot
 from tests.vm import userland
 from tests.vm.answers import compared, printed, snapped
@@ -28,11 +31,17 @@ def run(
     *,
     ending: str = "",
     headers: bool = True,
+    loader: str | None = None,
     suite: str | None = None,
 ) -> Guest:
-    """Run a job; check that the kernel logs no warnings and that nothing of the probes is left."""
+    """Run a job; check that the kernel logs no warnings and that nothing of the probes is left.
+
+    With the loader libbpf, the guest has neither bcc nor headers.
+    """
+    if loader == "libbpf" and bpf_object() is None:
+        pytest.skip("spo-trace was built without clang")
     text = f"ENDING={ending}\n{(JOBS / job).read_text()}"
-    left = boot(name, cmdline, text, out, memory_mib=memory_mib, headers=headers, suite=suite)
+    left = boot(name, cmdline, text, out, memory_mib=memory_mib, headers=headers, loader=loader, suite=suite)
     left.check_kernel()
     looked = [line.rpartition(": ")[2] for line in (out / "left").read_text().splitlines()]
     assert set(looked) == {CLEAN}
@@ -40,11 +49,13 @@ def run(
 
 
 STAGES = ("swapped", "pressure-1", "pressure-2", "pressure-3", "one", "rfc-swapped", "rfc-back")
+LOADERS = ("libbpf", "bcc")
 BUSY = ("pressure-1", "pressure-2", "pressure-3", "snapshot")
 
 
-def test_on_the_patched_kernel_probes_and_kernel_agree(tmp_path: Path) -> None:
-    left = run("7.2-spo", "page_owner=on,swap", "trace_varied.sh", tmp_path, 800)
+@pytest.mark.parametrize("loader", LOADERS)
+def test_on_the_patched_kernel_probes_and_kernel_agree(tmp_path: Path, loader: str) -> None:
+    left = run("7.2-spo", "page_owner=on,swap", "trace_varied.sh", tmp_path, 800, loader=loader)
     said = {stage: printed(tmp_path / stage / "probes-1") for stage in STAGES}
     said["snapshot"] = snapped(tmp_path / "snapshot.spo")
     for stage, first in said.items():
@@ -66,10 +77,16 @@ def test_on_the_patched_kernel_probes_and_kernel_agree(tmp_path: Path) -> None:
 ENDINGS = {"7.2-stock": "trace_ended", "6.12-stock": "trace_killed", "6.1-stock": "trace_full"}
 
 
-@pytest.fixture(scope="module", params=ENDINGS)
+@pytest.fixture(scope="module", params=[f"{name}-{loader}" for name in ENDINGS for loader in LOADERS])
 def unpatched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
-    name = str(request.param)
-    return run(name, "page_owner=on", "trace.sh", tmp_path_factory.mktemp(name), 800, ending=ENDINGS[name])
+    name, _, loader = str(request.param).rpartition("-")
+    out = tmp_path_factory.mktemp(request.param)
+    return run(name, "page_owner=on", "trace.sh", out, 800, ending=ENDINGS[name], loader=loader)
+
+
+def test_the_trace_takes_little_memory(unpatched: Guest) -> None:
+    # Without the pages of files, which it shares with other processes.
+    assert 0 < int(unpatched.figures["trace", "its own memory"]) * 1024 < 10 * MIB
 
 
 def test_without_the_patches_dd_keeps_its_memory_across_swap(unpatched: Guest) -> None:
@@ -102,7 +119,7 @@ def test_swap_from_before_the_attach_is_reported(unpatched: Guest) -> None:
 
 
 def test_a_page_whose_swap_in_was_missed_does_not_change_the_owner_of_its_entry(tmp_path: Path) -> None:
-    run("6.12-stock", "page_owner=on", "trace_kept.sh", tmp_path, 640)
+    run("6.12-stock", "page_owner=on", "trace_kept.sh", tmp_path, 640, loader="libbpf")
     snap = spo.open(tmp_path / "kept.spo")
     rows = snap.swap[snap.swap["comm"] == "kept"]
     assert len(rows) * PAGE > 0.9 * 8 * MIB
@@ -120,8 +137,10 @@ REFUSALS = {
     "user": ("only root may attach probes to the kernel", "run it with sudo"),
     "bcc": (
         "no bcc for Python 3.10 or later in /usr/bin/python3",
-        "install it for the system's own Python: apt install",
+        "install bcc for the system's own Python: apt install",
     ),
+    "libbpf": ("this system has no libbpf.so.1", "apt install libbpf1"),
+    "neither": ("this system has no libbpf.so.1; no bcc for Python", "apt install libbpf1 (Debian, Ubuntu)"),
     "symbols": (
         "/proc/kallsyms hides the kernel's addresses",
         "run it as root, and not with sysctl kernel.kptr_restrict=2",
@@ -135,9 +154,11 @@ def test_the_end_of_the_trace(unpatched: Guest) -> None:
         unanswered = (unpatched.out / "unanswered").read_text()
         assert "error: the running trace exited before it answered\n  hint: restart it" in unanswered
         assert unanswered.endswith("status 1\n")
-        check_refusal(
-            unpatched.out / "headers", "the BPF program cannot be compiled", "bcc needs the running kernel's headers"
-        )
+        headers = unpatched.out / "headers"
+        # The directory is named after the loader.
+        assert headers.exists() == ("bcc" in unpatched.out.name)
+        if headers.exists():
+            check_refusal(headers, "the BPF program cannot be compiled", "bcc needs the running kernel's headers")
     elif unpatched.name == "6.1-stock":
         check_full(unpatched.out)
     else:
@@ -171,14 +192,18 @@ def check_refusal(said: Path, error: str, hint: str) -> None:
     assert "Traceback" not in text
 
 
+@pytest.mark.parametrize("loader", LOADERS)
 @pytest.mark.parametrize("suite", userland.SUITES)
-def test_other_versions_of_bcc_and_clang_attach_and_record_owners(tmp_path: Path, suite: str) -> None:
+def test_other_versions_of_libbpf_bcc_and_clang_attach_and_record_owners(
+    tmp_path: Path, suite: str, loader: str
+) -> None:
     # GIVEN Debian 13 or sid, with the kernel's headers at the place of Debian's packages
     # WHEN 16 MiB of a process are swapped out during a trace, and half of them are swapped in
-    left = run("7.2-spo", "page_owner=on", "trace_userland.sh", tmp_path, 800, suite=suite)
+    left = run("7.2-spo", "page_owner=on", "trace_userland.sh", tmp_path, 800, loader=loader, suite=suite)
     # THEN the snapshots have their owner, both in swap and in memory again
     log = (tmp_path / "trace.log").read_text()
-    assert "Attached to swap_writeout, swap_read_folio, zswap_invalidate, __folio_copy_owner (fentry)" in log
+    hooks = "swap_writeout, swap_read_folio, zswap_invalidate, __folio_copy_owner"
+    assert f"Attached to {hooks} (fentry, loaded by {loader} " in log
     assert re.search(
         r"^Checked: the owners of [1-9]\d* pages read from kernel memory match page_owner$", log, re.MULTILINE
     )
@@ -192,6 +217,8 @@ def test_other_versions_of_bcc_and_clang_attach_and_record_owners(tmp_path: Path
     # AND events are counted by owner
     assert re.search(r"^\d\d:\d\d:\d\d  owner +[\d,]+ +[\d,]+ +[\d,]+$", log, re.MULTILINE)
     assert (tmp_path / "program.c").read_text() == bpf_program().read_text()
+    if loader == "libbpf":
+        return
     # AND programs whose names bcc rejects are reported with the version of bcc
     bcc = (tmp_path / "versions").read_text().splitlines()[-1]
     check_refusal(
@@ -202,10 +229,14 @@ def test_other_versions_of_bcc_and_clang_attach_and_record_owners(tmp_path: Path
     assert not re.search("root|lockdown", (tmp_path / "naming").read_text())
 
 
-@pytest.mark.parametrize("suite", [None, *userland.SUITES])
-def test_without_page_owner_events_are_counted(tmp_path: Path, suite: str | None) -> None:
+@pytest.mark.parametrize(
+    ("suite", "loader"), [(None, "libbpf"), (None, "bcc"), *((suite, "bcc") for suite in userland.SUITES)]
+)
+def test_without_page_owner_events_are_counted(tmp_path: Path, suite: str | None, loader: str) -> None:
     # bcc uses the headers embedded in the kernel.
-    left = run("6.12-stock", "page_owner=off", "trace_events.sh", tmp_path, 640, headers=False, suite=suite)
+    left = run(
+        "6.12-stock", "page_owner=off", "trace_events.sh", tmp_path, 640, headers=False, loader=loader, suite=suite
+    )
     log = (tmp_path / "trace.log").read_text()
     assert "warning: page_owner is off: only events are counted, with the stack of the swap-out" in log
     counted = {

@@ -34,7 +34,12 @@ def probes() -> Probes:
         return Probes(
             {
                 "loader": "libbpf 1.1",
-                **{"hooks": {}, "fentry": True, "owners": True, "checked_pages": 0, "maps": ["entries"], "programs": 0},
+                "hooks": {},
+                "fentry": True,
+                "owners": True,
+                "checked_pages": 0,
+                "maps": ["entries"],
+                "programs": 0,
                 "pid": 4711,
             },
             [os.dup(file.fileno()), os.dup(0)],

@@ -14,6 +14,7 @@ each 0 0
 each USR1 1
 in_swap early
 trace_on
+figure trace 'its own memory' "$(awk '/^RssAnon/ { print $2 }' /proc/$trace/status)"
 dd if=/dev/zero of=/run/tmpfs/file status=none bs=1M count=256
 ln -sf "$(which dd)" /run/DD
 # All free memory, and 150 MiB of dd.

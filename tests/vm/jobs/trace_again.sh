@@ -3,6 +3,6 @@
 # The trace is killed; its programs are attached and detached 100 times without it, while pages are swapped out and in.
 python "$VM/jobs/trace_churn.py" 1 0.3 > /dev/null &
 churn=$!
-/usr/bin/python3 "$VM/jobs/trace_attach.py" $trace 100 || exit 1
+python "$VM/jobs/trace_attach.py" $trace 100 || exit 1
 kill $churn
 left 'killed, 100 times'

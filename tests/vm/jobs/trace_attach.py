@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Open the programs of a running trace, kill it, and attach and detach them repeatedly without it.
 
-    trace_attach.py PID TIMES
-
-Needs bcc's library, and so the system's Python.
+trace_attach.py PID TIMES
 """
 
 import ctypes
@@ -14,10 +12,8 @@ import sys
 from pathlib import Path
 from time import sleep
 
-from bcc.libbcc import lib
-
 SYSCALL = 321  # of x86_64
-PROG_GET_NEXT_ID, PROG_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD = 11, 13, 15
+PROG_GET_NEXT_ID, PROG_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD, RAW_TRACEPOINT_OPEN = 11, 13, 15, 17
 
 
 def bpf(command: int, attributes: "ctypes.Array[ctypes.c_char]") -> int:
@@ -40,6 +36,11 @@ def programs() -> dict[str, int]:
         found[info.raw[64:].split(b"\0")[0].decode()] = fd
 
 
+def attach(fd: int) -> int:
+    """Attach a fentry program to the function for which it was loaded, and return the link."""
+    return bpf(RAW_TRACEPOINT_OPEN, ctypes.create_string_buffer(struct.pack("=QII", 0, fd, 0), 16))
+
+
 def main(pid: int, times: int) -> None:
     """Open the loaded programs, then run the rounds."""
     held = {name: fd for name, fd in programs().items() if name != "peek"}
@@ -48,7 +49,7 @@ def main(pid: int, times: int) -> None:
     while Path("/sys/kernel/tracing/enabled_functions").read_text():
         sleep(0.1)
     for _ in range(times):
-        links = [lib.bpf_attach_kfunc(fd) for fd in held.values()]
+        links = [attach(fd) for fd in held.values()]
         assert min(links) >= 0, links
         for link in links:
             os.close(link)

@@ -5,7 +5,11 @@ trace_off || true
 left SIGTERM
 refused user setpriv --reuid=65534 --regid=65534 --clear-groups spo-trace trace
 mount -t tmpfs none /usr/lib/python3/dist-packages
-refused bcc spo-trace trace
+refused bcc spo-trace trace --loader bcc
+mount --bind /dev/null "$(readlink -f /usr/lib/x86_64-linux-gnu/libbpf.so.1)"
+refused libbpf spo-trace trace --loader libbpf
+refused neither spo-trace trace
+umount "$(readlink -f /usr/lib/x86_64-linux-gnu/libbpf.so.1)"
 umount /usr/lib/python3/dist-packages
 sysctl -q kernel.kptr_restrict=2
 refused symbols spo-trace trace

@@ -3,6 +3,9 @@
 # Helpers of the jobs with traces, which source this file.
 T=/sys/kernel/tracing
 
+# $LOADER loads the probes. bcc's directory is empty for libbpf, and there are no headers.
+[ "${LOADER:-}" != libbpf ] || mount -t tmpfs none /usr/lib/python3/dist-packages
+
 # The place of a distribution's headers. Without them, bcc unpacks those embedded in the kernel, which takes a guest 6 seconds
 # for each trace.
 if [ -n "${HEADERS:-}" ]; then
@@ -13,7 +16,7 @@ fi
 
 # trace_start [ARGUMENT…]: start a trace. trace_on: the same, and return when it is attached
 trace_start() {
-    spo-trace trace "$@" > "$OUT/trace.log" 2>&1 &
+    spo-trace trace ${LOADER:+--loader "$LOADER"} "$@" > "$OUT/trace.log" 2>&1 &
     trace=$!
 }
 trace_on() {
