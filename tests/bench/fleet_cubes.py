@@ -59,7 +59,7 @@ def _rows(machines: Machines, day: int, host: int, numbers: "npt.NDArray[np.int6
     hashes = pa.array(machines.hashes(day), pa.string())
     values = {
         "stack": hashes.take(pa.array(stacks)),
-        "comm": pa.array([machines.comm(host, stack) for stack in stacks], pa.string()),
+        "comm": pa.array([machines.comm(host, stack) for stack in stacks.tolist()], pa.string()),
         "memcg_known": pa.repeat(in_memory, number),
         "slab": pa.array(stacks % 2 == 1) if in_memory else pa.repeat(False, number),
         "swapped": pa.repeat(False, number),
@@ -68,11 +68,11 @@ def _rows(machines: Machines, day: int, host: int, numbers: "npt.NDArray[np.int6
     }
     if in_memory:
         values |= {
-            "memcg": pa.array([machines.memcg(stack) for stack in stacks], pa.string()),
+            "memcg": pa.array([machines.memcg(stack) for stack in stacks.tolist()], pa.string()),
             "order": pa.repeat(0, number),
             "node": pa.repeat(0, number),
             "zone": pa.repeat(zone, number),
-            "migratetype": pa.array([machines.migratetype(stack) for stack in stacks], pa.string()),
+            "migratetype": pa.array([machines.migratetype(stack) for stack in stacks.tolist()], pa.string()),
             "swap_cache_pages": pa.repeat(0, number),
         }
     columns = pa.schema([field for field in CUBE if field.name != "snapshot"])

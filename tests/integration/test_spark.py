@@ -184,7 +184,7 @@ def test_the_command_line(root: Path) -> None:
     words = ("fleet", "report", root.name, "--by", "comm,order", "-f", "csv")
     duckdb = spo_trace(*words, cwd=root.parent)
     # Java starts anew, which takes more than a minute on a busy machine.
-    command = [Path(sys.executable).with_name("spo-trace"), *words, "--engine", "spark"]
+    command = [str(Path(sys.executable).with_name("spo-trace")), *words, "--engine", "spark"]
     spark = subprocess.run(command, cwd=root.parent, capture_output=True, timeout=300, check=False)
     assert spark.returncode == 0, spark.stderr
     # Also the messages are the same: there is none of Java.
