@@ -90,5 +90,6 @@ def _explain(error: OSError) -> tuple[str, str | None]:
         errno.EACCES: "check the owner of the file; reading debugfs needs root",
         errno.EROFS: "write elsewhere with -o",
         errno.ENAMETOOLONG: "use a shorter name",
+        errno.ENOSYS: "this kernel was built without a system call: use one with the usual options, such as CONFIG_NET",
     }
     return where + (error.strerror or str(error)), hints.get(error.errno or 0)

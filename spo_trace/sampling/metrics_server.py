@@ -40,9 +40,7 @@ _POLL_SECONDS = 0.2
 # prometheus_client fails on some versions that a client may ask for.
 _OPENMETRICS = "application/openmetrics-text"
 
-_MISDIRECTED = (
-    "the Host header must be the address of this server, localhost or a name of spo-trace metrics --server-name"
-)
+_MISDIRECTED = "the Host header must be localhost, or the address or a name of this server"
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]

@@ -159,11 +159,13 @@ def _trace(out: Path) -> Cell:
         return Cell("refused" if impossible else "failed", f"trace: {_said(out, 'trace')}")
     figures = [line.split("\t") for line in (out / "figures.tsv").read_text().splitlines()]
     in_swap = {when: int(kib) << 10 for when, what, kib in figures if what == "swap"}
+    # The kernel skips some calls of kprobes.
+    how = ", by kprobes ([why](trace.md#what-it-cannot-see))" if "(kprobes)" in (out / "trace.log").read_text() else ""
     lacking = []
     for when, stage in (("out", "swapped"), ("in", "back")):
         owners = spo.attribute(out / f"{stage}.spo", by=["comm"]).set_index("comm")
         found, counted = int(owners["swap_bytes"].get("owner", 0)), in_swap[when]
-        note = f"trace: the probes have {found >> 10:,} KiB of a process in swap, the kernel {counted >> 10:,} KiB"
+        note = f"trace: the probes have {found >> 10:,} KiB of a process in swap, the kernel {counted >> 10:,} KiB{how}"
         if not (1 - TOLERANCE) * counted <= found <= counted + BATCH:
             return Cell("failed", note)
         if found < counted:
