@@ -50,8 +50,10 @@ class RowWriter:
                 self._pages[table] += batch.num_rows if orders is None else base_pages(orders)
                 times = values_of(batch.column("ts_nsec"))
                 # Early pages have time 0, which means unknown.
-                if (known := times[times > 0]).size:
-                    counts.include_times(int(known.min()), int(known.max()))
+                if times.size and not times.min():
+                    times = times[times > 0]
+                if times.size:
+                    counts.include_times(int(times.min()), int(times.max()))
                 self._log.progress(text, counts)
             self._writer.finish(table)
             left_out, pages = once.finish(self._writer)

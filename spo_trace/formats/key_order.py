@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Whether the PFNs (or swap entries) of a text ascend, as the kernel prints them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,15 @@ class KeyOrder:
             self._goes_back(1, record.offset, record.line)
         self._last = key
 
-    def see_many(self, keys: Numbers, offsets: Numbers, lines: Numbers) -> None:
-        """Note the keys of the next records, and the place of each."""
+    def see_many(self, keys: Numbers, place_of: Callable[[int], tuple[int, int]]) -> None:
+        """Note the keys of the next records; `place_of` returns the byte offset and the line of one of them."""
         if not len(keys):
             return
         back = np.flatnonzero(keys[1:] <= keys[:-1]) + 1
         if int(keys[0]) <= self._last:
             back = np.concatenate([[0], back])
         if len(back):
-            self._goes_back(len(back), int(offsets[back[0]]), int(lines[back[0]]))
+            self._goes_back(len(back), *place_of(int(back[0])))
         self._last = int(keys[-1])
 
     def report(self, file: str, reject: RejectSink) -> None:

@@ -222,9 +222,15 @@ def _old_flags(letters: str) -> str | None:
 
 
 # c244297acbe5, 5.13: the names include the other fields of page->flags: node, zone, section, last CPU, KASAN tag.
-@lru_cache(maxsize=1 << 16)
 def flag_fields(text: bytes) -> tuple[str, int | None, int | None]:
     """Return the names, the node and the zone in the text between the parentheses of the flags."""
+    # The last CPU makes most texts differ.
+    rest, _, last = text.rpartition(b"|")
+    return _fields(rest if last.startswith(b"lastcpupid=") else text)
+
+
+@lru_cache(maxsize=1 << 16)
+def _fields(text: bytes) -> tuple[str, int | None, int | None]:
     names = []
     numbers: dict[str, int] = {}
     for item in escape(text).split("|"):

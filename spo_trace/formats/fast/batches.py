@@ -32,8 +32,9 @@ class ScannedColumns(Protocol):
         """Store the values of string `number`."""
         ...
 
-    def needs_reference(self, rows: Rows) -> Numbers:
-        """Return which rows only the reference parser can read."""
+    @property
+    def odd(self) -> list[int]:
+        """Return the strings of kind TAIL that only the reference parser can read."""
         ...
 
     def batch(self, rows: Rows, stack_ids: Numbers, schema: pa.Schema) -> pa.RecordBatch:
@@ -175,14 +176,19 @@ class _Joiner:
         return parsed, places
 
     def _see_order(self, rows: Rows, parsed: list[tuple[OwnerRow, Record]], places: list[int]) -> None:
-        keys, offsets, lines = rows[self._key], self._offset + rows["start"], self._line + rows["line"]
         done = 0
         for (row, record), place in zip(parsed, places, strict=True):
             if done < place:
-                self._order.see_many(keys[done:place], offsets[done:place], lines[done:place])
+                self._see_many(rows[done:place])
                 done = place
             self._order.see(row[0], record)
-        self._order.see_many(keys[done:], offsets[done:], lines[done:])
+        self._see_many(rows[done:])
+
+    def _see_many(self, rows: Rows) -> None:
+        def place_of(row: int) -> tuple[int, int]:
+            return self._offset + int(rows["start"][row]), self._line + int(rows["line"][row])
+
+        self._order.see_many(rows[self._key], place_of)
 
     def _left_records(self, scanned: Scanned, left: Rows) -> Iterator[tuple[Record, int]]:
         if self._waiting is not None and scanned.size:
@@ -211,7 +217,10 @@ class _Joiner:
 # Rows that only the reference parser can read are treated as not recognised.
 def _without_odd(lane: _Lane, scanned: Scanned) -> tuple[Rows, Rows]:
     rows, left = scanned.rows, scanned.left
-    needs_reference = lane.columns.needs_reference(rows) | lane.stacks.needs_reference(rows["stack"])
+    odd_tails, odd_stacks = lane.columns.odd, lane.stacks.odd
+    if not odd_tails and not odd_stacks:
+        return rows, left
+    needs_reference = np.isin(rows["tail"], odd_tails) | np.isin(rows["stack"], odd_stacks)
     if not needs_reference.any():
         return rows, left
     # A record ends where the next row, or the next record left, begins.

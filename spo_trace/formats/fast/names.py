@@ -43,10 +43,6 @@ class Lookup:
         """Return the values of strings."""
         return arrays.numbers(self._values.take(numbers), self._missing.take(numbers) if self._any_missing else None)
 
-    def numbers(self, numbers: Numbers) -> Numbers:
-        """Return the values of strings that all have one."""
-        return self._values.take(numbers)
-
 
 class Names:
     """Hold the distinct names of a column in order of first appearance in the text, for all scanners."""

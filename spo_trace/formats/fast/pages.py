@@ -61,8 +61,7 @@ class ScannedPages:
     def __init__(self, names: Mapping[str, Names]) -> None:
         self._lookups: dict[str, Lookup | NameLookup] = {name: Lookup(kind) for name, kind in _NUMBERS.items()}
         self._lookups |= {name: NameLookup(shared) for name, shared in names.items()}
-        # Whether a tail has a line that only the reference parser can read.
-        self._needs_reference = Lookup(np.bool_)
+        self.odd: list[int] = []
 
     def add(self, number: int, kind: int, text: bytes) -> None:
         """Store the values of string `number`."""
@@ -79,10 +78,6 @@ class ScannedPages:
             self._put(number, page_flags=int(flags, 16), page_flag_names=flag_names, node=node, zone=zone)
         elif kind == TAIL:
             self._add_tail(number, parse_tail(text))
-
-    def needs_reference(self, rows: Rows) -> Numbers:
-        """Return which rows only the reference parser can read."""
-        return self._needs_reference.numbers(rows["tail"])
 
     def batch(self, rows: Rows, stack_ids: Numbers, kept: pa.Schema) -> pa.RecordBatch:
         """Return `rows` as a record batch of these columns of `schema.PAGES`."""
@@ -103,7 +98,9 @@ class ScannedPages:
 
     def _add_tail(self, number: int, tail: Tail) -> None:
         values = {name: getattr(tail, name) for name in _TAIL}
-        self._needs_reference.put(number, tail != Tail(**values, terminated=True))
+        # A line that only the reference parser can read.
+        if tail != Tail(**values, terminated=True):
+            self.odd.append(number)
         self._put(number, **values)
 
 

@@ -4,7 +4,6 @@
 import numpy as np
 import numpy.typing as npt
 
-from spo_trace.formats.fast.names import Numbers
 from spo_trace.formats.frame import are_frames
 from spo_trace.formats.stack_table import StackTable
 
@@ -19,21 +18,17 @@ class ScannedStacks:
     def __init__(self) -> None:
         self._printed: dict[int, tuple[bytes, int | None]] = {}
         self._ids = np.full(1 << 10, -1, np.int64)
-        # Strings with a line that is not a frame.
-        self._irregular: list[int] = []
+        # Strings with a line that is not a frame: only the reference parser can read them.
+        self.odd: list[int] = []
 
     def add(self, number: int, text: bytes) -> None:
         """Store string `number`: the lines of a stack, a line with its handle, or both."""
         lines, handle = _split(text)
         self._printed[number] = lines, handle
         if not are_frames(lines):
-            self._irregular.append(number)
+            self.odd.append(number)
         while number >= len(self._ids):
             self._ids = np.concatenate([self._ids, np.full_like(self._ids, -1)])
-
-    def needs_reference(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
-        """Return which of these strings only the reference parser can read."""
-        return np.isin(numbers, self._irregular) if self._irregular else np.zeros(len(numbers), np.bool_)
 
     def ids(self, numbers: npt.NDArray[np.intp], stacks: StackTable) -> npt.NDArray[np.uint32]:
         """Return the stack_ids of these strings; new ones are interned in order of first appearance."""

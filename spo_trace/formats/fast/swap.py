@@ -10,7 +10,7 @@ import pyarrow as pa
 from spo_trace.formats.arrays import numbers, record_batch, strings
 from spo_trace.formats.body import Tail, parse_tail
 from spo_trace.formats.escape import escape
-from spo_trace.formats.fast.names import Lookup, NameLookup, Names, Numbers
+from spo_trace.formats.fast.names import NameLookup, Names, Numbers
 from spo_trace.formats.fast.scanner import COMM, TAIL, Rows
 from spo_trace.formats.swp_entry import TYPE_SHIFT_64
 
@@ -26,19 +26,15 @@ class ScannedSwap:
 
     def __init__(self, names: Mapping[str, Names]) -> None:
         self._comm = NameLookup(names["comm"])
-        self._needs_reference = Lookup(np.bool_)
+        self.odd: list[int] = []
 
     def add(self, number: int, kind: int, text: bytes) -> None:
         """Store the values of string `number`."""
         if kind == COMM:
             self._comm.put(number, escape(text))
-        elif kind == TAIL:
+        elif kind == TAIL and parse_tail(text) != Tail(terminated=True):
             # A swap entry has no columns for other lines: they are left to the reference parser.
-            self._needs_reference.put(number, parse_tail(text) != Tail(terminated=True))
-
-    def needs_reference(self, rows: Rows) -> Numbers:
-        """Return which rows only the reference parser can read."""
-        return self._needs_reference.numbers(rows["tail"])
+            self.odd.append(number)
 
     def batch(self, rows: Rows, stack_ids: Numbers, kept: pa.Schema) -> pa.RecordBatch:
         """Return `rows` as a record batch of these columns of `schema.SWAP`."""

@@ -43,6 +43,6 @@ def test_many_at_once_give_the_same(keys: list[int], cuts: list[int]) -> None:
     order = KeyOrder()
     borders = sorted({0, len(keys), *(cut for cut in cuts if cut < len(keys))})
     for start, end in pairwise(borders):
-        numbers = np.arange(start, end)
-        order.see_many(np.array(keys[start:end], np.uint64), 10 * numbers, 1 + 2 * numbers)
+        places = [(10 * number, 1 + 2 * number) for number in range(start, end)]
+        order.see_many(np.array(keys[start:end], np.uint64), places.__getitem__)
     assert reported(order) == reported(one_by_one(keys))

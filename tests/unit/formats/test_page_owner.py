@@ -113,6 +113,10 @@ def place_of(flags: bytes) -> dict[str, Any]:
         (b"0x4(node=-1|zone=)", "", None, None),
         (b"0x4(node=" + b"9" * 5000 + b"|zone=1)", "", None, 1),
         (b"0x4(lru|)", "lru|", None, None),
+        (b"0x4(lru|node=1|zone=2|lastcpupid=0x1f)", "lru", 1, 2),
+        (b"0x4(lastcpupid=0x1f)", "", None, None),
+        (b"0x4(zone=2|lastcpupid=0x1f|kasantag=0xff)", "", None, 2),
+        (b"0x4(lastcpupid=0x1f|node=3)", "", 3, None),
     ],
 )
 def test_fields_among_the_flags(flags: bytes, names: str, node: int | None, zone: int | None) -> None:
