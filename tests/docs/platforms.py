@@ -30,6 +30,9 @@ by QEMU ([tests/vm](../tests/vm/README.md)). A row shows what was run on its dat
 - bcc, libbpf: the versions of the distribution. bcc loads the probes.
 - –: not run.
 
+No release of Debian has Python 3.12. `python3.12 -m tests.vm.platforms docs/platforms.json host` makes a row of the
+machine that runs the guests, with the Python of this command.
+
 Kernels: `stock` is Linux without the patches of swap_page_owner, `spo` with them, `full` with more options. All have
 CONFIG_PAGE_OWNER and are built from `make tinyconfig`; `arm64-4k` and `-64k` have pages of 4 and 64 KiB.
 """
