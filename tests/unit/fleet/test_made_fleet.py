@@ -190,7 +190,7 @@ def test_sql(fleet: Fleet) -> None:
 def test_the_statement_of_the_document(fleet: Fleet) -> None:
     page = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
     (text,) = (text for text in re.findall("```sql\n(.*?)```", page, re.DOTALL) if "read_parquet" in text)
-    found = duckdb.connect().execute(text.replace("'fleet/", f"'{fleet._root.path}/")).fetchall()
+    found = duckdb.connect().execute(text.replace("'fleet/", f"'{fleet.name}/")).fetchall()
     expected = fleet.report("comm")
     assert {comm: int(size) for comm, size in found} == {
         comm: int(size) for comm, size in zip(expected["comm"], expected["mem_bytes"], strict=True)
