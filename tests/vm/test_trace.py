@@ -73,6 +73,13 @@ def test_on_the_patched_kernel_probes_and_kernel_agree(tmp_path: Path, loader: s
     assert "4 programs attached and detached 100 times" in left.log
 
 
+# This kernel has no BTF, so that the probes are kprobes.
+@pytest.mark.parametrize("loader", LOADERS)
+def test_a_second_trace_with_kprobes(tmp_path: Path, loader: str) -> None:
+    run("7.2-stock", "page_owner=on", "trace_second.sh", tmp_path, 491, loader=loader)
+    assert "(kprobes, loaded by" in (tmp_path / "trace.log").read_text()
+
+
 # How the trace ends on each kernel.
 ENDINGS = {"7.2-stock": "trace_ended", "6.12-stock": "trace_killed", "6.1-stock": "trace_full"}
 

@@ -80,7 +80,9 @@ def choose_hooks(
     return list(chosen.values())
 
 
-_ENDBR64 = b"\xf3\x0f\x1e\xfa"
+# With CONFIG_X86_KERNEL_IBT, a function begins with endbr64. ed53a0d97192, 5.18: if nothing calls it indirectly, the kernel
+# puts a nop in its place (arch/x86/include/asm/ibt.h, gen_endbr_poison). 5.18 and 7.2 have different ones.
+_ENDBR = (b"\xf3\x0f\x1e\xfa", b"\x66\x0f\x1f\x00", b"\x0f\x1f\x40\xd6")
 _NOP5 = b"\x0f\x1f\x44\x00\x00"
 _CALL = b"\xe8"
 
@@ -91,6 +93,6 @@ def past_ftrace_site(code: bytes) -> int:
     The arguments are still in their registers there. On Linux 7.2, a second kprobe on the site itself causes an oops at
     the next call.
     """
-    start = len(_ENDBR64) if code.startswith(_ENDBR64) else 0
+    start = len(_ENDBR[0]) if code.startswith(_ENDBR) else 0
     site = code[start : start + len(_NOP5)]
     return start + len(_NOP5) if site == _NOP5 or site.startswith(_CALL) else 0

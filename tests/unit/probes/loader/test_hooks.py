@@ -114,10 +114,12 @@ def test_without_owners_unmapping_is_hooked() -> None:
         ("e8 11223344 4157 4156", 5),
         ("f30f1efa 0f1f440000", 9),
         ("f30f1efa e811223344", 9),
+        ("660f1f00 0f1f440000", 9),
+        ("0f1f40d6 e811223344", 9),
         ("4157 4156 4155 4154 55", 0),
         ("f30f1efa 4157415655", 0),
     ],
-    ids=["nop", "call", "endbr and nop", "endbr and call", "none", "endbr alone"],
+    ids=["nop", "call", "endbr and nop", "endbr and call", "sealed, 5.18", "sealed, 7.2", "none", "endbr alone"],
 )
 def test_a_kprobe_stays_off_the_ftrace_site(code: str, offset: int) -> None:
     assert past_ftrace_site(bytes.fromhex(code)) == offset
