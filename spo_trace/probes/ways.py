@@ -13,7 +13,7 @@ LOADERS = ("auto", "libbpf", "bcc")
 
 # bcc is installed for the system's Python, not in a virtual environment. PATH is not searched, because the loader runs
 # as root.
-PYTHONS = ("/usr/bin/python3", sys.executable)
+PYTHONS = tuple(dict.fromkeys(("/usr/bin/python3", sys.executable)))
 
 LIBBPF = "libbpf.so.1"
 _LIBBPF_PACKAGES = "apt install libbpf1 (Debian, Ubuntu), dnf install libbpf (Fedora), pacman -S libbpf (Arch)"
