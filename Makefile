@@ -19,7 +19,7 @@ NO_PACKAGES = echo "spo-trace: error: pip failed; is the network reachable? Run 
 export PREFIX PYTHON PIP_ARGS
 
 .PHONY: help demo install uninstall test test-versions test-spark lint docs notebooks pictures bench bench-fleet fuzz \
-	consumers vendor wheel-aarch64 test-lowest test-highest vm-test vm-kernel vm-userland vm-fresh platforms vm-bench \
+	consumers vendor cross-wheel test-lowest test-highest vm-test vm-kernel vm-userland vm-fresh platforms vm-bench \
 	rfc-experiment meaning-check clean
 
 help: ## list the targets
@@ -107,7 +107,7 @@ bench-fleet: $(TEST) ## measure fleet on made-up hosts (BENCH_HOSTS, by default 
 fuzz: $(FUZZ) ## one minute each of damaged text, captures, dumps, snapshots and recordings: right answers or one error
 	for fuzzer in tests/fuzz/fuzz_*.py; do $(BIN)/python $$fuzzer --seconds 60 || exit 1; done
 
-wheel-aarch64: $(DEV) ## build the wheel for aarch64 with a cross compiler, and run it and some of its tests under qemu-user
+cross-wheel: $(TEST) ## build the wheel for aarch64 with a cross compiler, and run it and some of its tests under qemu-user
 	PYTHON=$(CURDIR)/$(BIN)/python tests/wheel/aarch64.sh
 
 consumers: ## download the readers of exports that tests use: speedscope, a pprof decoder; needs npm

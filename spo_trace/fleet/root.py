@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from spo_trace.errors import SpoTraceError
+from spo_trace.errors import Argument, SpoTraceError
 from spo_trace.fleet.tables import TABLES
 from spo_trace.limits import MAX_FLEET_FILES
 
@@ -113,5 +113,5 @@ def not_kept(id: str) -> SpoTraceError:
     """Return the error for a snapshot that is not kept whole."""
     return SpoTraceError(
         f"the fleet has only the sums of the snapshot {id}, not the snapshot itself",
-        hint="add it again with: spo-trace fleet add --keep-raw ROOT SNAPSHOT",
+        hint=("add it again, with ", Argument("keep_raw")),
     )

@@ -20,6 +20,7 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 NEEDS = {
     "bench": [],
     "bench-fleet": ["test"],
+    "cross-wheel": ["test"],
     "demo": [],
     "docs": [],
     "fuzz": ["fuzz"],

@@ -29,7 +29,7 @@ class LibbpfProgram(Program):
             self._object = BpfObject(self._libbpf, request["program"])
         except OSError as error:
             message = f"{request['program']} cannot be opened: {error.strerror}"
-            raise Problem(message, "reinstall spo-trace, with clang available; or use --loader bcc") from error
+            raise Problem(message, "install clang, and then spo-trace again; or choose the loader bcc") from error
         try:
             self._load(request)
         except OSError as error:

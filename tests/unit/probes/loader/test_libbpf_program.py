@@ -122,7 +122,7 @@ def test_a_damaged_object(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(Problem, match=r"swap_owner\.bpf\.o cannot be opened: ") as caught:
         LibbpfProgram({"program": str(path), "sizes": {}}, [], fentry=False)  # type: ignore[typeddict-item]
-    assert caught.value.hint == "reinstall spo-trace, with clang available; or use --loader bcc"
+    assert caught.value.hint == "install clang, and then spo-trace again; or choose the loader bcc"
 
 
 def test_a_name_that_the_object_lacks() -> None:
