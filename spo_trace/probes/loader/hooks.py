@@ -80,8 +80,8 @@ def choose_hooks(
     return list(chosen.values())
 
 
-# With CONFIG_X86_KERNEL_IBT, a function begins with endbr64. ed53a0d97192, 5.18: if nothing calls it indirectly, the kernel
-# puts a nop in its place (arch/x86/include/asm/ibt.h, gen_endbr_poison). 5.18 and 7.2 have different ones.
+# With CONFIG_X86_KERNEL_IBT, a function begins with endbr64. ed53a0d97192, 5.18: if nothing calls it indirectly, the
+# kernel puts a nop in its place (arch/x86/include/asm/ibt.h, gen_endbr_poison). 5.18 and 7.2 have different ones.
 _ENDBR = (b"\xf3\x0f\x1e\xfa", b"\x66\x0f\x1f\x00", b"\x0f\x1f\x40\xd6")
 _NOP5 = b"\x0f\x1f\x44\x00\x00"
 _CALL = b"\xe8"
