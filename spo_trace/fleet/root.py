@@ -113,5 +113,5 @@ def not_kept(id: str) -> SpoTraceError:
     """Return the error for a snapshot that is not kept whole."""
     return SpoTraceError(
         f"the fleet has only the sums of the snapshot {id}, not the snapshot itself",
-        hint=("add it again, with ", Argument("keep_raw")),
+        hint=("add it again, with ", Argument("keep_raw", True)),
     )
