@@ -76,8 +76,10 @@ class NativeCode(BuildHookInterface):
 
     def _bpf_command(self) -> list[str]:
         clang = _words("CLANG") or [next(filter(shutil.which, _CLANGS), _CLANGS[0])]
+        # That of the wheel: it may be cross-compiled.
+        machine = sysconfig.get_platform().rpartition("-")[2]
         # The source is in the directory from which the path in the debugging information is relative.
-        return [*clang, *_BPF, f"-DTARGET_{os.uname().machine}", "-c", "bpf/swap_owner.c"]
+        return [*clang, *_BPF, f"-DTARGET_{machine}", "-c", "bpf/swap_owner.c"]
 
     # Try several commands. Return the error of the last one if all fail; then there is no target.
     def _compile(self, target: Path, attempts: Sequence[Sequence[str]]) -> str | None:

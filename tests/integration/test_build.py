@@ -110,6 +110,14 @@ def test_clang_compiles_the_bpf_program(place: Path, monkeypatch: pytest.MonkeyP
     assert b".BTF" in made and os.fsencode(place) not in made
 
 
+# The numbers of registers in it are those of the wheel's machine.
+def test_the_bpf_program_is_for_the_machine_of_the_wheel(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = f"{place}/recorder"
+    built(place, monkeypatch, CC="/nonexistent/cc", CLANG=recorder, _PYTHON_HOST_PLATFORM="linux-aarch64")
+    (words,) = commands(place)
+    assert "-DTARGET_aarch64" in words
+
+
 @pytest.mark.skipif(shutil.which("musl-gcc") is None, reason="needs musl-gcc (Debian: musl-tools)")
 def test_musl(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # WHEN it is built with musl
