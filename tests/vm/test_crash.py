@@ -42,7 +42,7 @@ def check(out: Path) -> None:
     with (out / "vmcore.crash").open("rb") as file:
         capture = MemoryCapture(kernel_of(open_dump(file)))
         write(capture, out / "captures" / "crash")
-        used = capture.swap_count.used
+        used, facts = capture.swap_count.used, capture.facts
     before, crash = out / "captures" / "before", out / "captures" / "crash"
     # Nothing was swapped out or in meanwhile.
     swap = records(read(before, "swap_page_owner"), "swap_page_owner")
@@ -53,5 +53,5 @@ def check(out: Path) -> None:
     pages = records(read(before, "page_owner"), "page_owner")
     mine = records(with_stacks(crash, "page_owner"), "page_owner")
     assert sum(mine.get(number) == record for number, record in pages.items()) > 0.97 * len(pages)
-    assert capture.facts["boot_id"] == read(before, "boot_id")
-    assert float(capture.facts["uptime"].split()[0]) >= float(read(before, "uptime").split()[0])
+    assert facts["boot_id"] == read(before, "boot_id")
+    assert float(facts["uptime"].split()[0]) >= float(read(before, "uptime").split()[0])
