@@ -73,9 +73,9 @@ def user_script() -> Iterator[str]:
         if (ready := endless(step)) is None:
             yield f"step {shlex.quote(step)}"
             continue
-        # In separate directories, because documents reuse names.
+        # In a separate directory, because documents reuse names; once, although they start a trace in several ways.
         meanwhile = ["mkdir traced", "cd traced", *(f"step {shlex.quote(each)}" for each in probed), "cd .."]
-        more = "; ".join(meanwhile) if "spo-trace trace" in step else ":"
+        more = "; ".join(meanwhile) if step == "sudo spo-trace trace" else ":"
         yield f"until_ctrl_c {shlex.quote(step)} {shlex.quote(ready)} {shlex.quote(more)}"
     yield "mkdir ci; cd ci; printf '#!/bin/sh\\nsleep 1\\n' > run-the-load; chmod +x run-the-load"
     # Four seconds of samples suffice here instead of twenty minutes.
