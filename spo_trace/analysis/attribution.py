@@ -9,7 +9,7 @@ import pandas as pd
 from spo_trace.analysis.computed import with_computed
 from spo_trace.analysis.counted_apart import apart_amounts, is_counted_apart
 from spo_trace.analysis.group_sums import GroupSums
-from spo_trace.analysis.keys import SITE, Absent, is_key, key_of, owner_columns
+from spo_trace.analysis.keys import SITE, Absent, key_of, owner_columns
 from spo_trace.analysis.known_keys import AMOUNT_OF, evidence, keys_known, unknown_amounts, unknown_keys
 from spo_trace.analysis.order import Orders, sort_rows
 from spo_trace.analysis.places import Places
@@ -97,7 +97,7 @@ def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None
         )
     cache = SwapCache(snap)
     parts = [_sums_of(snap, table, question, derived, cache) for table in known.values()]
-    sums = _summed(parts, owners)
+    sums = _summed(parts, owners, through_stack=_through_stack(question.keys))
     for name in AMOUNT_OF.values():
         pages = sums[f"{name}_pages"]
         counts_all = snap.meta.aggregate is None or name != "mem"
@@ -113,7 +113,7 @@ def page_sums(snap: Snapshot, question: Question, derived: Derived | None = None
 
 def _sums_of(snap: Snapshot, table: str, question: Question, derived: Derived, cache: SwapCache) -> pd.DataFrame:
     keys, condition = question.keys, question.condition
-    through_stack = [key for key in keys if key_of(key).of_stack]
+    through_stack = _through_stack(keys)
     group_by = _groups(table, keys)
     needed = [*group_by, *(column for column, _ in derived.values())]
     places = Places(snap, [*keys, *condition.names] if table == "pages" else [])
@@ -156,14 +156,19 @@ def _own(table: str, keys: list[str]) -> dict[str, str]:
 
 # The columns to group by: those of the keys, and stack_id for keys of the stack.
 def _groups(table: str, keys: list[str]) -> list[str]:
-    through_stack = ["stack_id"] if any(key_of(key).of_stack for key in keys) else []
-    return list(dict.fromkeys([*_own(table, keys), *through_stack]))
+    of_stack = ["stack_id"] if _through_stack(keys) else []
+    return list(dict.fromkeys([*_own(table, keys), *of_stack]))
+
+
+# The keys that are properties of a record's stack.
+def _through_stack(keys: list[str]) -> list[str]:
+    return [key for key in keys if key_of(key).of_stack]
 
 
 # Only keys of the stack have the same value in several rows of one table.
-def _summed(parts: list[pd.DataFrame], owners: list[str]) -> pd.DataFrame:
+def _summed(parts: list[pd.DataFrame], owners: list[str], *, through_stack: list[str]) -> pd.DataFrame:
     with_rows = [part for part in parts if len(part)]
-    if len(with_rows) == 1 and not any(is_key(name) and key_of(name).of_stack for name in owners):
+    if len(with_rows) == 1 and not through_stack:
         return with_rows[0].reset_index(drop=True)
     summed = GroupSums(owners, _PAGES)
     for part in parts:

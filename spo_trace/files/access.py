@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from spo_trace.errors import Argument, SpoTraceError, UsageError
 from spo_trace.files.accounts import Account, caller, find_account
+from spo_trace.files.descriptors import open_directory
 from spo_trace.printable import printable
 
-__all__ = ["OWN", "Access", "Grant", "access_for", "directory_mode", "parse_mode"]
+__all__ = ["OWN", "Access", "Grant", "access_for", "directory_mode", "granted_directory", "parse_mode"]
 
 _logger = logging.getLogger(__name__)
 
@@ -86,6 +87,22 @@ class Grant:
 def _warn_of_root(target: Path, why: str) -> None:
     shown = printable(str(target)), printable(why)
     _logger.warning("%s belongs to root: %s. To give it to a user, add %s", *shown, Argument("owner", "USER"))
+
+
+def granted_directory(name: str, parent: int, target: Path, access: Access, *, warn: bool = True) -> None:
+    """Make a directory in an open one, with the owner and mode of `access`, unless the name exists; raise OSError.
+
+    `target`: its path for messages. `warn`: as for `grant_in`.
+    """
+    try:
+        os.mkdir(name, 0o700, dir_fd=parent)
+    except FileExistsError:
+        return
+    fd = open_directory(name, parent)
+    try:
+        access.grant_in(parent, target, warn=warn).apply(fd)
+    finally:
+        os.close(fd)
 
 
 def access_for(owner: str | None = None, mode: int | None = None) -> Access:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.files.access import Access
+from spo_trace.files.access import Access, granted_directory
 from spo_trace.files.descriptors import (
     cannot_write,
     hidden_name,
@@ -66,7 +66,7 @@ class LocalRaw:
         """Copy the files of a snapshot; its directory gets its name when all of them are on the disk."""
         target = self._path / raw_name(id)
         try:
-            self._make()
+            granted_directory(RAW, self._root, self._path, self._access, warn=False)
             with self._opened() as parent:
                 assert parent is not None
                 self._copy(source, target, parent)
@@ -118,17 +118,6 @@ class LocalRaw:
             raise SpoTraceError(problem, hint="it must be a directory") from error
         try:
             yield fd
-        finally:
-            os.close(fd)
-
-    def _make(self) -> None:
-        try:
-            os.mkdir(RAW, 0o700, dir_fd=self._root)
-        except FileExistsError:
-            return
-        fd = open_directory(RAW, self._root)
-        try:
-            self._access.grant_in(self._root, self._path, warn=False).apply(fd)
         finally:
             os.close(fd)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from spo_trace.errors import SpoTraceError
-from spo_trace.files.access import OWN, Access
+from spo_trace.files.access import OWN, Access, granted_directory
 from spo_trace.files.closeable import Closeable
 from spo_trace.files.descriptors import cannot_write, names, open_directory, open_parent
 from spo_trace.files.output_file import new_file
@@ -76,16 +76,9 @@ class LocalRoot(Closeable):
             return
         check_names(self.name, found)
         try:
-            os.mkdir(table, 0o700, dir_fd=self._fd)
-        except FileExistsError:
-            return
+            granted_directory(table, self._fd, self.path / table, self._access, warn=False)
         except OSError as error:
             raise cannot_write(self.path, error, _HINT) from error
-        fd = open_directory(table, self._fd)
-        try:
-            self._access.grant_in(self._fd, self.path / table, warn=False).apply(fd)
-        finally:
-            os.close(fd)
 
     @property
     def raw(self) -> LocalRaw:
@@ -160,16 +153,8 @@ class LocalRoot(Closeable):
 def _make(path: Path, access: Access) -> None:
     parent = open_parent(path.absolute())
     try:
-        os.mkdir(path.name or ".", 0o700, dir_fd=parent)
-    except FileExistsError:
-        return
+        granted_directory(path.name or ".", parent, path, access)
     except OSError as error:
         raise cannot_write(path, error, _HINT) from error
-    else:
-        fd = open_directory(path.name, parent)
-        try:
-            access.grant_in(parent, path).apply(fd)
-        finally:
-            os.close(fd)
     finally:
         os.close(parent)
