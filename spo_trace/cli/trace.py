@@ -11,6 +11,7 @@ from spo_trace.cli.options import Positional, flag, option
 from spo_trace.cli.output import check_stdout, note, warn
 from spo_trace.errors import UsageError
 from spo_trace.printable import printable
+from spo_trace.probes.ways import LOADERS
 from spo_trace.reporters.format import counted, format_size
 
 if TYPE_CHECKING:
@@ -29,43 +30,50 @@ Interval = Annotated[
     float | None,
     Positional("INTERVAL", "Print events every INTERVAL seconds.", least=0.1),
 ]
+Count = Annotated[
+    int | None,
+    Positional("COUNT", "Stop after COUNT intervals.", least=1),
+]
+EventKey = Annotated[
+    str | None,
+    option("--by", shows="KEY", help="Group events by comm or stack. Default: comm."),
+]
+Rows = Annotated[
+    int | None,
+    option("--top", shows="N", least=0, help="Rows per interval; 0 for all. Default: 10."),
+]
+MaxEntries = Annotated[
+    int | None,
+    option(
+        "--max-entries",
+        shows="N",
+        least=1,
+        help="Track at most N swap entries, 120 bytes each. Default: all of swap, in at most 1/32 of memory.",
+    ),
+]
+Loader = Annotated[
+    str,
+    option(
+        "--loader",
+        shows="NAME",
+        help="What loads the probes: libbpf (compiled when spo-trace was built), bcc (compiles them now) or auto "
+        "(libbpf, else bcc).",
+        default=True,
+        values=LOADERS,
+    ),
+]
+Ebpf = Annotated[bool, flag("--ebpf", help="Print the BPF program and exit.")]
 
 
 @guarded
 def command(
     interval: Interval = None,
-    count: Annotated[
-        int | None,
-        Positional("COUNT", "Stop after COUNT intervals.", least=1),
-    ] = None,
-    by: Annotated[
-        str | None,
-        option("--by", shows="KEY", help="Group events by comm or stack. Default: comm."),
-    ] = None,
-    top: Annotated[
-        int | None, option("--top", shows="N", least=0, help="Rows per interval; 0 for all. Default: 10.")
-    ] = None,
-    max_entries: Annotated[
-        int | None,
-        option(
-            "--max-entries",
-            shows="N",
-            least=1,
-            help="Track at most N swap entries, 120 bytes each. Default: all of swap, in at most 1/32 of memory.",
-        ),
-    ] = None,
-    loader: Annotated[
-        str,
-        option(
-            "--loader",
-            shows="NAME",
-            help="What loads the probes: libbpf (compiled when spo-trace was built), bcc (compiles them now) or auto "
-            "(libbpf, else bcc).",
-            default=True,
-            values=("auto", "libbpf", "bcc"),
-        ),
-    ] = "auto",
-    ebpf: Annotated[bool, flag("--ebpf", help="Print the BPF program and exit.")] = False,
+    count: Count = None,
+    by: EventKey = None,
+    top: Rows = None,
+    max_entries: MaxEntries = None,
+    loader: Loader = "auto",
+    ebpf: Ebpf = False,
 ) -> None:
     """Track the owners of swapped pages on an unpatched kernel.
 
@@ -88,11 +96,10 @@ def command(
         raise UsageError("--by and --top need INTERVAL", hint="for example: spo-trace trace 1 --by stack")
     if by is not None and by not in _BY:
         raise UsageError(f"can't count events by {by!r}", hint=f"choose {' or '.join(_BY)}")
-    from spo_trace.probes.session import attached, map_capacity
-    from spo_trace.probes.ways import LOADERS
-
     if loader not in LOADERS:
         raise UsageError(f"there is no loader {loader!r}", hint=f"choose one of {', '.join(LOADERS)}")
+    from spo_trace.probes.session import attached, map_capacity
+
     size = map_capacity(max_entries)
     _warn_of_size(size)
     note("Loading the probes; if bcc compiles them, this takes half a minute …")

@@ -131,7 +131,7 @@ def _show(log: Path, name: str) -> None:
         _logger.warning("%s: %s", name, printable(line))
 
 
-_MEMORY = {"libbpf": "15 MB", "bcc": "140 MB"}
+_MEMORY = {"libbpf": "40 MB", "bcc": "140 MB"}
 
 
 @contextlib.contextmanager
