@@ -2,14 +2,11 @@
 """`fleet add` and `fleet compact` are killed (SIGKILL) before each change of a file: no answer changes."""
 
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import spo_trace as spo
 from tests.support import page
+from tests.unit.fleet.killing import answers, killed_at
 from tests.unit.fleet.machines import machine
 
 # Kills itself before the N-th call that changes what is on the disk.
@@ -32,28 +29,12 @@ cli.main()
 """
 
 
-def killed_at(place: int, *words: object, cwd: Path) -> bool:
-    """Run a command line that is killed at a change; return whether it was."""
-    line = [sys.executable, "-c", PROGRAM, str(place), *map(str, words)]
-    environment = os.environ | {"XDG_CACHE_HOME": str(cwd / ".cache")}
-    run = subprocess.run(line, cwd=cwd, env=environment, capture_output=True, check=False)
-    assert run.returncode in (0, -signal.SIGKILL), run.stderr.decode()
-    return run.returncode != 0
-
-
-def answers(root: Path) -> list[Any]:
-    """Return what the fleet says."""
-    fleet = spo.fleet.open(root)
-    assert fleet.catalog.problems == []
-    return [fleet.report(key, at="2026-01-05").to_dict("records") for key in ("stack", "host")]
-
-
 def test_add(tmp_path: Path) -> None:
     root = tmp_path / "f"
     spo.fleet.open(root, create=True).add(machine(tmp_path, "web1"), time="2026-01-01")
     new = machine(tmp_path, "web2", more=page(0x999, stack=(b"new_function+0x1/0x2",)))
     before, place = answers(root), 0
-    while killed_at(place, "fleet", "add", "f", new.path, "--time", "2026-01-02", cwd=tmp_path):
+    while killed_at(PROGRAM, place, "fleet", "add", "f", new.path, "--time", "2026-01-02", cwd=tmp_path):
         # The file of the catalog is the last of three: from its name on, the snapshot counts.
         found = answers(root)
         assert found == before or [row["host"] for row in found[1]] == ["web2", "web1"]
@@ -72,7 +53,7 @@ def test_compact(tmp_path: Path) -> None:
     for path in root.rglob("*.parquet"):
         os.utime(path, (0, 0))
     before, place = answers(root), 0
-    while killed_at(place, "fleet", "compact", "f", cwd=tmp_path):
+    while killed_at(PROGRAM, place, "fleet", "compact", "f", cwd=tmp_path):
         assert answers(root) == before
         # As if each step took an hour: what is unused now is removed by the next run.
         for path in root.rglob("*.*"):

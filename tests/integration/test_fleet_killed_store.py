@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """`fleet add` and `fleet compact` on an object store are killed (SIGKILL) at each upload and removal."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import spo_trace as spo
 from tests.support import page
+from tests.unit.fleet.killing import answers, killed_at
 from tests.unit.fleet.machines import machine
-from tests.unit.fleet.stores import CREDENTIALS, S3, moto_s3
+from tests.unit.fleet.stores import S3, give_credentials, moto_s3
 
 # Kills itself at the N-th change of the store: in the middle of an upload, at its end, or before a removal. The parts
 # of an upload are flushed, as if they were large.
@@ -70,25 +66,8 @@ def s3() -> Iterator[S3]:
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the credentials in the environment."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-
-
-def killed_at(place: int, *words: object, cwd: Path) -> bool:
-    """Run a command line that is killed at a change; return whether it was."""
-    line = [sys.executable, "-c", PROGRAM, str(place), *map(str, words)]
-    environment = os.environ | {"XDG_CACHE_HOME": str(cwd / ".cache")}
-    run = subprocess.run(line, cwd=cwd, env=environment, capture_output=True, check=False)
-    assert run.returncode in (0, -signal.SIGKILL), run.stderr.decode()
-    return run.returncode != 0
-
-
-def answers(root: str) -> list[Any]:
-    """Return what the fleet says."""
-    fleet = spo.fleet.open(root)
-    assert fleet.catalog.problems == []
-    return [fleet.report(key, at="2026-01-05").to_dict("records") for key in ("stack", "host")]
+    """Give the credentials to all tests."""
+    give_credentials(monkeypatch)
 
 
 def test_add(tmp_path: Path, s3: S3) -> None:
@@ -96,7 +75,7 @@ def test_add(tmp_path: Path, s3: S3) -> None:
     spo.fleet.open(root, create=True).add(machine(tmp_path, "web1"), time="2026-01-01")
     new = machine(tmp_path, "web2", more=page(0x999, stack=(b"new_function+0x1/0x2",)))
     before, place = answers(root), 0
-    while killed_at(place, "fleet", "add", root, new.path, "--time", "2026-01-02", cwd=tmp_path):
+    while killed_at(PROGRAM, place, "fleet", "add", root, new.path, "--time", "2026-01-02", cwd=tmp_path):
         assert answers(root) == before
         place += 1
     # Three files, twice each. The stacks are complete when the second one is written, and are not written again.
@@ -111,7 +90,7 @@ def test_compact(tmp_path: Path, s3: S3) -> None:
         new = page(0x999, stack=(b"function_%d+0x1/0x2" % number,))
         fleet.add(machine(tmp_path, f"web{number}", more=new), time="2026-01-01")
     before, place = answers(root), 0
-    while killed_at(place, "fleet", "compact", root, cwd=tmp_path):
+    while killed_at(PROGRAM, place, "fleet", "compact", root, cwd=tmp_path):
         assert answers(root) == before
         place += 1
     assert place >= 4

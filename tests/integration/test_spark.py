@@ -21,7 +21,7 @@ from spo_trace.fleet.tables import write_rows
 from tests.bench.fleet_machines import DAYS, KERNELS, PAGE_SIZE, Machines
 from tests.support import CARRIED, in_process, spo_trace
 from tests.unit.fleet.machines import machine
-from tests.unit.fleet.stores import CREDENTIALS, moto_s3
+from tests.unit.fleet.stores import give_credentials, moto_s3
 
 pytestmark = [
     pytest.mark.spark,
@@ -78,8 +78,7 @@ ASK: dict[str, Callable[[Fleet], pd.DataFrame]] = {
 def test_a_fleet_in_an_object_store_has_the_same_answers(
     engines: tuple[Fleet, Fleet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+    give_credentials(monkeypatch)
     with moto_s3() as s3:
         url = s3.url(s3.bucket())
         fleet = spo.fleet.open(url, create=True)

@@ -14,11 +14,17 @@ from importlib.util import find_spec
 import pytest
 from pyarrow import fs
 
-__all__ = ["CREDENTIALS", "S3", "moto_s3"]
+__all__ = ["S3", "give_credentials", "moto_s3"]
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "user", "AWS_SECRET_ACCESS_KEY": "hush-hush", "AWS_EC2_METADATA_DISABLED": "true"}
 
 _START_SECONDS = 60
+
+
+def give_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the credentials in the environment."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
 
 
 class S3:

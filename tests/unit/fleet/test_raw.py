@@ -19,7 +19,7 @@ from spo_trace.fleet.opening import open_root
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import in_process
 from tests.unit.fleet.machines import machine
-from tests.unit.fleet.stores import CREDENTIALS, S3, moto_s3
+from tests.unit.fleet.stores import S3, give_credentials, moto_s3
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     """Return a place for a fleet."""
     if request.param == "directory":
         return str(tmp_path / "f")
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+    give_credentials(monkeypatch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     server: S3 = request.getfixturevalue("s3")
     return server.url(server.bucket())
@@ -143,8 +142,7 @@ def test_a_killed_add_changes_no_answer(tmp_path: Path, monkeypatch: pytest.Monk
 
 # A part of an upload, without its last file.
 def test_half_an_upload(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+    give_credentials(monkeypatch)
     bucket = s3.bucket()
     fleet = spo.fleet.open(s3.url(bucket), create=True)
     snap = machine(tmp_path, "web1")

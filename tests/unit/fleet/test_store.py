@@ -24,7 +24,7 @@ from spo_trace.fleet.store_url import place_of
 from spo_trace.snapshots.reader import Snapshot
 from tests.support import in_process, page
 from tests.unit.fleet.machines import machine
-from tests.unit.fleet.stores import CREDENTIALS, S3, moto_s3
+from tests.unit.fleet.stores import S3, give_credentials, moto_s3
 
 NAME = re.compile(r"some/fleet/(snapshots|cube|stacks)/(?:[0-9]{8}-)?[0-9a-f]{32}\.parquet")
 
@@ -40,9 +40,8 @@ def s3() -> Iterator[S3]:
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the credentials in the environment."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+    """Give the credentials to all tests."""
+    give_credentials(monkeypatch)
 
 
 Given = list[tuple[Snapshot, str, str]]

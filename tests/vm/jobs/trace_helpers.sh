@@ -73,6 +73,22 @@ left() {
     echo "$1: $found" >> "$OUT/left"
 }
 
+# traced WHEN: a traced process is swapped out, and half of it comes back; each time, a snapshot has its owners from the probes.
+# Then the trace ends, and `left WHEN` is called.
+traced() {
+    trace_on 1 --top 0
+    worker owner anon 16
+    each 0 0
+    each USR1 1
+    in_swap out
+    asked swapped
+    each USR2 2
+    in_swap in
+    asked back
+    trace_off || true
+    left "$1"
+}
+
 # refused NAME COMMAND…: write its output and exit status to $OUT/NAME
 refused() {
     "${@:2}" > "$OUT/$1" 2>&1

@@ -5,17 +5,7 @@
 { python --version; [ "$LOADER" = libbpf ] || /usr/bin/python3 -c 'import bcc; print("bcc", bcc.__version__)'; } > "$OUT/versions"
 zram_on 64M
 steady_reclaim
-trace_on 1 --top 0
-worker owner anon 16
-each 0 0
-each USR1 1
-in_swap out
-asked swapped
-each USR2 2
-in_swap in
-asked back
-trace_off || true
-left SIGTERM
+traced SIGTERM
 spo-trace trace --ebpf > "$OUT/program.c"
 [ "$LOADER" = bcc ] || exit 0
 # Programs with names that this bcc does not know, as if for a future version.
