@@ -9,7 +9,7 @@ from spo_trace.stacks.frames import function_name
 from spo_trace.stacks.meaning import call_site
 from spo_trace.stacks.text import join_frames
 
-__all__ = ["NO_STACK", "is_known", "known_frames", "stack_column", "stack_text"]
+__all__ = ["NO_STACK", "is_known", "known_frames", "stack_column", "stack_text", "without_frames"]
 
 NO_STACK = "(no stack)"
 _HANDLE = "(handle "
@@ -40,6 +40,11 @@ def known_frames(column: pd.Series) -> pd.Series:
     return column.map(lambda frames: frames if isinstance(frames, tuple) else (NO_STACK,))
 
 
+def without_frames(handle: object) -> tuple[str]:
+    """Return what stands for the frames of a stack that has none: its handle, unless that is null."""
+    return (NO_STACK if pd.isna(handle) else f"{_HANDLE}{handle})",)  # type: ignore[call-overload]
+
+
 def is_known(frames: Sequence[str]) -> bool:
     """Return whether a value of the key `stack` has real frames."""
     return len(frames) > 1 or not (frames[0] == NO_STACK or frames[0].startswith(_HANDLE))
@@ -51,5 +56,5 @@ def _is_frames(key: str) -> bool:
 
 def _frames(frames: Sequence[str], handle: object, key: str) -> tuple[str, ...]:
     if len(frames) == 0:
-        return (NO_STACK if pd.isna(handle) else f"{_HANDLE}{handle})",)  # type: ignore[call-overload]
+        return without_frames(handle)
     return tuple(map(function_name, frames) if key == "symbols" else frames)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The stacks of a fleet with what their frames mean, which is derived at each reading."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
 
-from spo_trace.analysis.stack_keys import NO_STACK
+from spo_trace.analysis.stack_keys import without_frames
 from spo_trace.analysis.stack_match import STACK_COLUMNS, Match, common_stack
 from spo_trace.fleet.catalog import Catalog
 from spo_trace.fleet.reading import rows_of
@@ -74,12 +74,11 @@ def _row(id: str, named: Sequence[str], frames: dict[str, tuple[str, ...]]) -> t
     return id, id, hashed, caller, call_site(real, caller), module, category
 
 
-def _is_handle(named: Iterable[str]) -> bool:
+def _is_handle(named: Sequence[str]) -> bool:
     return any(frame.startswith(_HANDLE) for frame in named)
 
 
-# As `analysis.stack_keys` shows a stack without frames.
 def _shown(named: Sequence[str]) -> tuple[str, ...]:
-    if not named:
-        return (NO_STACK,)
-    return (f"({named[0].replace(': ', ' ')})",) if _is_handle(named) else tuple(named)
+    if named and not _is_handle(named):
+        return tuple(named)
+    return without_frames(named[0].removeprefix(_HANDLE) if named else None)
