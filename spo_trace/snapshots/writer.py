@@ -23,7 +23,7 @@ from spo_trace.snapshots.meta import MachineFacts, Meta
 from spo_trace.snapshots.meta_json import NAME, meta_bytes
 from spo_trace.snapshots.rejects_file import RejectsFile
 
-__all__ = ["SnapshotWriter"]
+__all__ = ["SnapshotWriter", "parquet_options"]
 
 # Large enough to amortise the cost of a row group, small enough that the last one is compressed quickly.
 _ROW_GROUP = 1 << 18
@@ -132,7 +132,7 @@ class _TableWriter:
         self._pending: Future[None] | None = None
         self._file = file
         file_schema = for_pandas(table_schema)
-        self._parquet = pq.ParquetWriter(self._file, file_schema, compression="zstd", **_encodings(table_schema))
+        self._parquet = pq.ParquetWriter(self._file, file_schema, **parquet_options(table_schema))
         self._batches: list[pa.RecordBatch] = []
         self._rows = 0
 
@@ -189,13 +189,15 @@ class _TableWriter:
             self._pool.shutdown()
 
 
-# Numbers that rarely repeat gain nothing from a dictionary; ascending ones are smaller as differences.
-def _encodings(table_schema: pa.Schema) -> dict[str, Any]:
+def parquet_options(table_schema: pa.Schema) -> dict[str, Any]:
+    """Return the options of ParquetWriter for a table of a snapshot."""
+    # Numbers that rarely repeat gain nothing from a dictionary; ascending ones are smaller as differences.
     differences = [name for name in _GROWING if name in table_schema.names]
     repeating = [field.name for field in table_schema if field.name not in differences and not _is_list(field)]
     encodings = dict.fromkeys(differences, "DELTA_BINARY_PACKED")
     # Statistics of the other columns are of no use to readers, and took a third of the writing time.
     return {
+        "compression": "zstd",
         "use_dictionary": repeating,
         "column_encoding": encodings,
         "write_statistics": differences,

@@ -84,16 +84,16 @@ def _build_peer() -> bool:
     return True
 
 
-def _rounds(measured: Sequence[Tool], runs: int, directory: Path) -> dict[str, Runs]:
-    results: dict[str, list[Run]] = {tool.name: [] for tool in measured}
+def _rounds(measured: Sequence[Tool], runs: int, directory: Path) -> list[tuple[Tool, Runs]]:
+    results: list[list[Run]] = [[] for _ in measured]
     # The first round fills the page cache and compiles the scanner.
     for number in range(runs + 1):
         for n, tool in enumerate(measured):
             run = measure(tool.command, _output(directory, n), one_processor=tool.one_processor)
             print(f"round {number} of {runs}: {run.seconds:7.2f} s  {tool.name}", file=sys.stderr, flush=True)
             if number:
-                results[tool.name].append(run)
-    return {name: Runs(tuple(done)) for name, done in results.items()}
+                results[n].append(run)
+    return [(tool, Runs(tuple(done))) for tool, done in zip(measured, results, strict=True)]
 
 
 def _output(directory: Path, number: int) -> Path:

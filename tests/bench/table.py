@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from tests.bench.measure import Runs
-from tests.bench.tools import BASELINE
+from tests.bench.tools import BASELINE, Tool
 
 __all__ = ["aligned", "markdown"]
 
@@ -22,24 +22,29 @@ are those that the generator counted.
 
 
 def markdown(
-    facts: Mapping[str, str], results: Mapping[str, Runs], answers: Mapping[str, str], text_bytes: int, floor: float
+    facts: Mapping[str, str],
+    results: Sequence[tuple[Tool, Runs]],
+    answers: Mapping[str, str],
+    text_bytes: int,
+    floor: float,
 ) -> str:
     """Return the table of `results`, with the facts above it and an explanation of the columns below it."""
-    rows = [_row(name, runs, results.get(BASELINE), answers[name], text_bytes) for name, runs in results.items()]
+    baseline = next((runs for tool, runs in results if tool.name == BASELINE), None)
+    rows = [_row(tool, runs, baseline, answers[tool.name], text_bytes) for tool, runs in results]
     lines = [*(f"- {name}: {value}" for name, value in facts.items()), "", *aligned([_HEAD, *rows])]
     return "\n".join(lines) + "\n\n" + _NOTES.format(baseline=BASELINE, floor=floor)
 
 
-def _row(name: str, runs: Runs, baseline: Runs | None, answer: str, text_bytes: int) -> tuple[str, ...]:
+def _row(tool: Tool, runs: Runs, baseline: Runs | None, answer: str, text_bytes: int) -> tuple[str, ...]:
     seconds = median(runs.seconds)
     return (
-        f"`{name}`",
+        f"`{tool.name}`",
         f"{seconds:.2f}",
         f"{min(runs.seconds):.2f}–{max(runs.seconds):.2f}",
         f"{runs.cpu_seconds:.2f}",
-        f"{text_bytes / seconds / 1e6:,.0f}",
+        "–" if tool.part else f"{text_bytes / seconds / 1e6:,.0f}",
         f"{runs.peak_bytes / 2**20:,.0f}",
-        f"{_ratio(runs, baseline):.1f}" if baseline else "–",
+        f"{_ratio(runs, baseline):.1f}" if baseline and not tool.part else "–",
         answer,
     )
 

@@ -2,6 +2,7 @@
 """The measured commands, and the check of each one's result."""
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -20,18 +21,22 @@ _ALL = ("--top", "0", "--format", "json")
 
 
 class Tool(NamedTuple):
-    """One command; `answer` checks its result after a run, given the file with its standard output."""
+    """One command; `answer` checks its result after a run, given the file with its standard output.
+
+    `part`: it does a part of the work, so that its throughput means nothing.
+    """
 
     name: str
     command: Command
     answer: Callable[[Path], str]
     one_processor: bool = False
+    part: bool = False
 
 
 def tools(text: Path, truth: Truth, directory: Path, *, with_peer: bool) -> list[Tool]:
     """Return the commands for a text, in the order of each round; they write to `directory`."""
     peers = [_peer("stacktrace", text, truth, directory), _peer("name", text, truth, directory)] if with_peer else []
-    return [*_from_text(text, truth, directory), *_from_snapshots(truth, directory), *peers, *_limits(text)]
+    return [*_from_text(text, truth, directory), *_from_snapshots(truth, directory), *peers, *_limits(text, directory)]
 
 
 def _from_text(text: Path, truth: Truth, directory: Path) -> list[Tool]:
@@ -110,6 +115,21 @@ def _peer(cull: str, text: Path, truth: Truth, directory: Path) -> Tool:
     )
 
 
-# What no reader of the text can be faster than.
-def _limits(text: Path) -> list[Tool]:
-    return [Tool(f"{' '.join(command)} TEXT", [*command, text], lambda _: "–") for command in (["wc", "-l"], ["cat"])]
+# What no reader of the text can be faster than, and what writing a snapshot takes at least.
+def _limits(text: Path, directory: Path) -> list[Tool]:
+    cats = [Tool(f"{' '.join(command)} TEXT", [*command, text], lambda _: "–") for command in (["wc", "-l"], ["cat"])]
+    first = directory / "first"
+    with text.open("rb") as file:
+        first.write_bytes(file.read(1 << 14).rpartition(b"\n\n")[0] + b"\n\n")
+    start: Command = [spo_trace(), "snapshot", "--from", first, "-o", directory / "first.spo", "--force"]
+    encode: Command = [sys.executable, "-m", "tests.bench.encode", directory / "1.spo" / "pages.parquet"]
+    return [
+        *cats,
+        Tool("spo-trace snapshot of 16 KiB", start, lambda _: "–", part=True),
+        Tool(
+            "pyarrow: the pages written again",
+            encode,
+            lambda out: f"writing alone: {out.read_text().strip()} CPU s",
+            part=True,
+        ),
+    ]
