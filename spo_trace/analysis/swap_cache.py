@@ -32,8 +32,9 @@ class SwapCache:
     `columns`: the columns of pages that are needed, none if the snapshot lists no swap entries.
     """
 
-    # All columns that may be needed of a capture.
+    # All columns that may be needed of a capture; with a trace, which only a running machine has, one more.
     COLUMNS = ("page_flag_names",)
+    WITH_TRACE = (*COLUMNS, "ts_nsec")
 
     def __init__(self, snap: Snapshot) -> None:
         origin = snap.meta.swap_owner.origin
@@ -46,7 +47,7 @@ class SwapCache:
         if origin is Origin.BPF:
             # The probes list no entry that is older than they are. They restore the owners of pages that come back, so
             # that such a page and its entry have the same allocation time.
-            self.columns = (*self.COLUMNS, "ts_nsec")
+            self.columns = self.WITH_TRACE
             self._listed = snap.read("swap", ["ts_nsec"])["ts_nsec"].drop_duplicates()
 
     @property

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spo_trace.reporters.openmetrics import Metric
     from spo_trace.snapshots.meta import Meta
 
-__all__ = ["LatestMetrics", "read_metrics"]
+__all__ = ["LatestMetrics", "page_columns", "read_metrics"]
 
 _logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def read_metrics(
             snapshot_directory(target) as output,
             read_machine(output, request, swap="auto", progress=progress) as reading,
         ):
-            from spo_trace.analysis.metrics import metric_columns, snapshot_metrics
+            from spo_trace.analysis.metrics import snapshot_metrics
             from spo_trace.collect.snapshot import source_of, write_snapshot
 
             write_snapshot(
@@ -52,7 +52,7 @@ def read_metrics(
                 swap="auto",
                 strict=False,
                 jobs=request.jobs,
-                page_columns=[*metric_columns(), *_OF_COST],
+                page_columns=page_columns(),
                 page_size=page_size,
                 progress=None,
             )
@@ -60,6 +60,14 @@ def read_metrics(
 
         snap = Snapshot(target)
         return snapshot_metrics(snap, top), snap.meta
+
+
+def page_columns() -> list[str]:
+    """Return the columns of pages that the metrics of a machine are made of."""
+    from spo_trace.analysis.metrics import metric_columns
+    from spo_trace.analysis.swap_cache import SwapCache
+
+    return [*metric_columns(), *SwapCache.WITH_TRACE, *_OF_COST]
 
 
 class LatestMetrics:

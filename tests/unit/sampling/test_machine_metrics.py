@@ -6,18 +6,22 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 
+import spo_trace as spo
+from spo_trace.analysis.metrics import snapshot_metrics
 from spo_trace.errors import SpoTraceError
 from spo_trace.files.scratch import scratch_directory
 from spo_trace.reporters.openmetrics import Metric, Sample
-from spo_trace.sampling.machine_metrics import LatestMetrics, read_metrics
+from spo_trace.sampling.machine_metrics import LatestMetrics, page_columns, read_metrics
+from spo_trace.snapshots.meta import Origin
 from spo_trace.sources.live_capture import LiveRequest
 from tests.collectors import tree
-from tests.support import meminfo, page
+from tests.support import CARRIED, meminfo, page
 
 
 class Machine:
@@ -37,6 +41,16 @@ class Machine:
         if self.readings in self._fails:
             raise SpoTraceError("page_owner is gone\x1b")
         return [Metric("x", "", "", [Sample({}, self.readings)])]
+
+
+def test_the_columns_suffice_while_a_trace_runs() -> None:
+    # GIVEN a machine's pages with these columns only, and owners of swap from a trace
+    snap = spo.open(CARRIED / "7.2-spo" / "2-swapped", page_columns=page_columns())
+    traced = replace(snap.meta.swap_owner, origin=Origin.BPF)
+    snap.meta = replace(snap.meta, swap_owner=traced)
+    # THEN the metrics need no others
+    (swap,) = (one.samples[0].value for one in snapshot_metrics(snap, 1) if one.name == "spo_trace_swap_bytes")
+    assert swap == snap.count("swap") * 4096
 
 
 def number(metrics: Sequence[Metric] | None) -> float | None:
