@@ -23,6 +23,7 @@ _LONGEST = (
     "test_trace.py 6.12-stock",
     "test_trace.py 6.1-stock",
     "test_fresh.py",
+    "test_systemd.py",
     "test_sudo.py",
     "test_arm64.py",
     "test_memory.py",

@@ -52,6 +52,7 @@ def run(
     alone: bool = False,
     environment: Mapping[str, str] | None = None,
     userland: Path | None = None,
+    systemd: bool = False,
     echo: IO[bytes] | None = None,
 ) -> Outcome:
     """Boot `machine`, run the shell script `job` in it as root, and return when the guest is off.
@@ -59,15 +60,16 @@ def run(
     The job has the helpers of guest/lib.sh, this Python's directory first in PATH, and `out` as $OUT. `out` gets
     job.log, dmesg, console.log and the job's files; the console is copied to `echo`. As many guests run at once as this
     machine has processors, but none together with one that is `alone`. With `userland`, that tree is the job's root
-    file system, and its own Python runs spo-trace. Raise GuestError if the job's exit status is not 0, or if it is not
-    done after `time_limit` seconds. monitor.py describes the dumps that the job can request.
+    file system, and its own Python runs spo-trace; with `systemd`, the tree's systemd boots and starts the job. Raise
+    GuestError if the job's exit status is not 0, or if it is not done after `time_limit` seconds. monitor.py describes
+    the dumps that the job can request.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "status").unlink(missing_ok=True)
     if userland is None:
         _write_job(out, job, environment or {})
     else:
-        _write_job_inside(out, job, environment or {}, userland)
+        _write_job_inside(out, job, environment or {}, userland, systemd=systemd)
     # The guest can't store compiled Python files, and would compile the sources again for each command.
     compileall.compile_dir(PACKAGE, quiet=2)
     with turn(alone=alone):
@@ -95,12 +97,15 @@ def _write_job(out: Path, job: str, environment: Mapping[str, str]) -> None:
 
 
 # userland/build.sh describes the tree.
-def _write_job_inside(out: Path, job: str, environment: Mapping[str, str], tree: Path) -> None:
+def _write_job_inside(out: Path, job: str, environment: Mapping[str, str], tree: Path, *, systemd: bool) -> None:
     checkout = Path("/usr/src/spo-trace")
     variables = {**_variables(Path("/opt/spo-trace/bin"), checkout), **environment}
     (out / "inside.sh").write_text(_script(variables, checkout / VM / "guest" / "lib.sh", job))
     outside = {"TREE": str(tree), "CHECKOUT": str(CHECKOUT), **environment}
-    (out / "job.sh").write_text(_script(outside, CHECKOUT / VM / "guest" / "enter.sh", ""))
+    if systemd:
+        outside["FIRST_PROCESS"] = "yes"
+    name = "first.sh" if systemd else "job.sh"
+    (out / name).write_text(_script(outside, CHECKOUT / VM / "guest" / "enter.sh", ""))
 
 
 def _variables(python: Path, checkout: Path) -> dict[str, str]:

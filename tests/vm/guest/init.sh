@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The guest's first process: mounts, runs the share's job.sh, writes its exit status, powers off.
+# The guest's first process: mounts, runs the share's job.sh, writes its exit status, powers off. first.sh replaces it.
 # The root file system is the host's, read-only; only the share `out` is visible to the host.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 mount -t proc proc /proc
@@ -20,6 +20,8 @@ mount -t 9p -o trans=virtio,version=9p2000.L,msize=32768,cache=none out /run/out
 export XDG_CACHE_HOME=/run/cache
 cd /run || exit
 echo 0 > /proc/sys/kernel/printk_devkmsg 2> /dev/null
+
+[ ! -e /run/out/first.sh ] || exec bash /run/out/first.sh
 
 # A file, not a pipe: processes that the job leaves running may keep it open without delaying the end.
 : > /run/out/job.log

@@ -8,6 +8,7 @@
 #   spo-full       the same as spo, with kcore, kexec, crash dumps, lockdown and more kinds of memory; needs pahole
 #   no-page-owner  small, without page_owner: for the tests of doctor
 #   lockdown       the same as stock, because other builds of stock may lack lockdown
+#   systemd        the same as stock, with what systemd confines services with
 #   (default: all)
 #
 # VERSION=7.2          the package linux-source-$VERSION; if this machine's apt lacks it, from Debian sid
@@ -23,7 +24,7 @@ NEEDS=(gcc make flex bison bc cpio xz patch perl dpkg-deb)
 
 main() {
     local flavours=("$@") flavour
-    ((${#flavours[@]})) || flavours=(stock spo spo-debug spo-full no-page-owner lockdown)
+    ((${#flavours[@]})) || flavours=(stock spo spo-debug spo-full no-page-owner lockdown systemd)
     for flavour in "${flavours[@]}"; do fragments_of "$flavour" > /dev/null; done
     check_tools
     mkdir -p "$kernels/build"
@@ -45,6 +46,7 @@ fragments_of() {
     if command -v pahole > /dev/null; then btf=btf.config; fi
     case $1 in
         stock | lockdown) echo small.config page_owner.config life.config bpf.config $btf ;;
+        systemd) echo small.config page_owner.config life.config bpf.config systemd.config $btf ;;
         spo) echo small.config page_owner.config life.config bpf.config swap_page_owner.config $btf ;;
         spo-debug) echo small.config page_owner.config life.config bpf.config swap_page_owner.config debug.config ;;
         spo-full)
@@ -52,7 +54,7 @@ fragments_of() {
             echo small.config page_owner.config life.config bpf.config swap_page_owner.config full.config $btf
             ;;
         no-page-owner) echo small.config ;;
-        *) fail "no flavour $1: stock, spo, spo-debug, spo-full, no-page-owner or lockdown" ;;
+        *) fail "no flavour $1: stock, spo, spo-debug, spo-full, no-page-owner, lockdown or systemd" ;;
     esac
 }
 

@@ -12,8 +12,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/vm/userland/common.sh
 . "$here/common.sh"
-# The first four are those of README; bcc is what docs/trace.md asks for.
-PACKAGES=make,gcc,libc6-dev,python3-venv,python3-bpfcc,sudo,mawk,mount,procps,xz-utils
+# The first four are those of README; bcc and libbpf are what docs/trace.md asks for; machines have systemd.
+PACKAGES=make,gcc,libc6-dev,python3-venv,python3-bpfcc,libbpf1,sudo,mawk,mount,procps,systemd-sysv,xz-utils
 
 main() {
     local suite
