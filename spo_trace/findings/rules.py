@@ -171,7 +171,7 @@ RULES: Mapping[Code, Rule] = {
         "the collector of the snapshot took memory itself",
         Threshold.COLLECTOR,
         ("{own} of the listed memory is spo-trace's own, allocated while it read.",),
-        "Take the snapshot with the C collector: install a C compiler, or copy spo-collect.",
+        "The C collector takes less, unless a trace runs: spo-trace doctor shows whether it is installed.",
     ),
     Code.GREW: Rule(
         "the memory and swap of processes with one name grew",
