@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace trace."""
 
-from datetime import datetime
 from select import select
-from time import monotonic
+from time import monotonic, strftime
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.errors import guarded
@@ -103,7 +102,7 @@ def command(
     size = map_capacity(max_entries)
     _warn_of_size(size)
     note("Loading the probes; if bcc compiles them, this takes half a minute …")
-    with attached(size, events=interval is not None, loader=loader) as (probes, server):
+    with attached(size, events=interval is not None, show=_show_loader, loader=loader) as (probes, server):
         _note_attached(probes)
         try:
             _run(probes, server, interval, count, by_stack=by == "stack", top=_TOP if top is None else top)
@@ -112,6 +111,11 @@ def command(
             note("")
         finally:
             _note_counters(probes)
+
+
+# What bcc or libbpf printed before it failed.
+def _show_loader(line: str) -> None:
+    note(f"spo-trace: {line}")
 
 
 def _warn_of_size(size: "Capacity") -> None:
@@ -170,7 +174,7 @@ def _serve(server: "TraceServer", deadline: float | None) -> None:
 
 
 def _show(rows: "list[Rates]", stacks: "dict[EventOwner, list[str]]") -> None:
-    time = f"{datetime.now():%H:%M:%S}"
+    time = strftime("%H:%M:%S")
     for row in rows:
         # ? marks an unknown owner, whose events were counted for the task that swapped.
         comm = printable(row.owner.comm) + ("" if row.owner.known else " ?")

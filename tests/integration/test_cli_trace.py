@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from spo_trace.probes import server, session, ways
+from spo_trace.probes import attach, loader_process, server, session
 from spo_trace.probes.capacity import Capacity
 from spo_trace.probes.probes import Event
 from tests.support import in_process
@@ -139,8 +139,10 @@ def test_nothing_large_is_loaded(tmp_path: Path) -> None:
 def test_a_trace_that_cannot_start_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     monkeypatch.setattr(session, "only_one", lambda: server.only_one(run))
-    for needs in ("_NEEDS_BCC", "_NEEDS_LIBBPF"):
-        monkeypatch.setattr(ways, needs, "import sys; sys.exit(77)\n")
+    monkeypatch.setattr(loader_process, "RUN", run)
+    monkeypatch.setattr(loader_process, "_NEEDS_BCC", "import sys; sys.exit(77)\n")
+    monkeypatch.setattr(loader_process, "LIBBPF", "libnone.so.1")
+    monkeypatch.setattr(attach, "check_kernel", lambda _: None)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     result = in_process("trace", cwd=tmp_path)
     assert result.returncode == 1
