@@ -66,7 +66,7 @@ def load_by_fork(request: LoadRequest) -> Ended:
             stream.flush()
         pid = os.fork()
         if not pid:
-            _run_and_exit(ours, theirs, log)
+            _run_and_exit(theirs.detach(), log.fileno())
         theirs.close()
         try:
             message, descriptors = _converse(ours, request)
@@ -79,20 +79,28 @@ def load_by_fork(request: LoadRequest) -> Ended:
 
 
 # Whatever happens, nothing of what this process would do next is done in its fork.
-def _run_and_exit(ours: socket.socket, theirs: socket.socket, log: IO[bytes]) -> NoReturn:
+def _run_and_exit(channel: int, log: int) -> NoReturn:
     status = 1
     try:
         os.setsid()
         for output in (1, 2):
-            os.dup2(log.fileno(), output)
+            os.dup2(log, output)
         sys.stdout = sys.stderr = os.fdopen(2, "w", errors="backslashreplace")
-        ours.close()
-        status = _run(theirs.detach())
+        _close_all_but(channel)
+        status = _run(channel)
     except BaseException:  # noqa: BLE001
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
     finally:
         os._exit(status)
+
+
+# The fork keeps neither the other end of its connection open, nor the lock of the trace if that is killed.
+def _close_all_but(channel: int) -> None:
+    for fd in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        if fd > 2 and fd != channel:
+            with suppress(OSError):
+                os.close(fd)
 
 
 def _run(channel: int) -> int:

@@ -136,6 +136,21 @@ def test_nothing_large_is_loaded(tmp_path: Path) -> None:
     assert not loaded & {"typer", "click", "rich", "numpy", "pyarrow", "pandas", "inspect", "dataclasses", "ssl"}
 
 
+# Each takes an emulated machine a tenth of a second, and a start may take two.
+SLOW = {"logging", "subprocess", "shutil", "dataclasses", "inspect", "platform", "datetime", "argparse"}
+
+
+def test_a_start_with_libbpf_loads_no_slow_module(tmp_path: Path) -> None:
+    program = (
+        "import sys, spo_trace.cli.trace, spo_trace.probes.session, spo_trace.probes.loader.load; print(*sys.modules)"
+    )
+    # Without site, which may load anything, and with the package.
+    line = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({str(PROGRAM.parents[1])!r}); {program}"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert not {name.split(".")[0] for name in done.stdout.split()} & SLOW
+
+
 def test_a_trace_that_cannot_start_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     monkeypatch.setattr(session, "only_one", lambda: server.only_one(run))

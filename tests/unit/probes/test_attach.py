@@ -182,12 +182,16 @@ def test_a_fork_passes_descriptors_and_its_memory_is_its_own(run: Path, monkeypa
 
     def act(peer: socket.socket, request: Any) -> None:
         said.append("only in the fork")
-        answer = {"maps": ["entries"], "programs": 1}
+        held = [path.readlink() for path in Path("/proc/self/fd").iterdir() if int(path.name) > 2 and path.exists()]
+        answer = {"maps": ["entries"], "programs": 1, "held": list(map(str, held))}
         socket.send_fds(peer, [json.dumps(answer).encode() + b"\n"], [0, 0, 0])
 
     forked(monkeypatch, act)
-    with attached(loader="libbpf") as probes:
+    with (run.parent / "lock").open("w"), attached(loader="libbpf") as probes:
         assert (len(probes.descriptors), len(probes.readable)) == (3, 2)
+        # Only its connection: neither a lock nor anything else of this process.
+        (held,) = probes.facts["held"]
+        assert held.startswith("socket:")
     assert said == []
     assert list(run.iterdir()) == []
 
