@@ -11,7 +11,6 @@ from spo_trace.cli.output import check_stdout, note, warn
 from spo_trace.errors import UsageError
 from spo_trace.printable import printable
 from spo_trace.probes.ways import LOADERS
-from spo_trace.reporters.format import counted, format_size
 
 if TYPE_CHECKING:
     from spo_trace.probes.capacity import Capacity
@@ -127,6 +126,8 @@ def _warn_of_size(size: "Capacity") -> None:
 def _note_attached(probes: "Probes") -> None:
     from os import sysconf
 
+    from spo_trace.reporters.format import format_size
+
     facts = probes.facts
     how = f"{'fentry' if facts['fentry'] else 'kprobes'}, loaded by {facts['loader']}"
     note(f"Attached to {', '.join(facts['hooks'].values())} ({how})")
@@ -147,6 +148,7 @@ def _run(
         _serve(server, None)
     from spo_trace.probes.events import rates_between, stacks_of, total_events
     from spo_trace.probes.symbolizer import live_symbolizer
+    from spo_trace.reporters.format import counted
 
     assert interval is not None
     # Events between the attach and now belong to no interval.

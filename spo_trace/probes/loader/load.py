@@ -15,22 +15,23 @@ import struct
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spo_trace.memory.btf import Btf
 from spo_trace.memory.layout import find_layout
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.symbols import VARIABLES, KernelSymbols
-from spo_trace.probes.loader.bcc_program import BccProgram
 from spo_trace.probes.loader.hooks import FUNCTIONS, choose_hooks
 from spo_trace.probes.loader.layout_checks import check_layout, symbols_in, take_samples
-from spo_trace.probes.loader.libbpf_program import LibbpfProgram
 from spo_trace.probes.loader.messages import LoadAnswer, LoadRequest, Refusal
 from spo_trace.probes.loader.program import MAPS, TRAMPOLINE
 from spo_trace.probes.loader.refusal import report_hint
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from spo_trace.probes.loader.bcc_program import BccProgram
+    from spo_trace.probes.loader.libbpf_program import LibbpfProgram
 
-_LOADERS: "dict[str, type[BccProgram] | type[LibbpfProgram]]" = {"bcc": BccProgram, "libbpf": LibbpfProgram}
+__all__ = ["main"]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -65,7 +66,7 @@ def _was_left(peer: socket.socket) -> bool:
 
 
 def _load(request: LoadRequest) -> "tuple[LoadAnswer, list[int]]":
-    loader = _LOADERS[request["loader"]]
+    loader = _program_of(request["loader"])
     tool = loader.version()
     btf = _read_btf(loader)
     page_owner = _open_page_owner(Path(request["debugfs"]))
@@ -94,6 +95,17 @@ def _load(request: LoadRequest) -> "tuple[LoadAnswer, list[int]]":
     return answer, program.descriptors()
 
 
+# Only one of both is needed, and a start is to take little time.
+def _program_of(loader: str) -> "type[BccProgram | LibbpfProgram]":
+    if loader == "libbpf":
+        from spo_trace.probes.loader.libbpf_program import LibbpfProgram
+
+        return LibbpfProgram
+    from spo_trace.probes.loader.bcc_program import BccProgram
+
+    return BccProgram
+
+
 def _read_symbols(wanted: "set[str]") -> KernelSymbols:
     try:
         with _KALLSYMS.open("rb") as file:
@@ -102,7 +114,7 @@ def _read_symbols(wanted: "set[str]") -> KernelSymbols:
         raise Problem(f"the kernel has no {_KALLSYMS}", "use a kernel with CONFIG_KALLSYMS_ALL=y") from error
 
 
-def _read_btf(loader: "type[BccProgram] | type[LibbpfProgram]") -> Btf | None:
+def _read_btf(loader: "type[BccProgram | LibbpfProgram]") -> Btf | None:
     try:
         return loader.btf(_BTF.read_bytes())
     except FileNotFoundError:
