@@ -2,22 +2,17 @@
 """The command line: one thin module per command."""
 
 import gc
-import logging
 import os
 import signal
 import sys
-from copy import copy
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
 from spo_trace.cli.commands import COMMANDS
-from spo_trace.cli.messages import for_command_line
 from spo_trace.cli.plain_options import plain_options
-from spo_trace.errors import Argument
 from spo_trace.files.complete_writes import complete
-from spo_trace.printable import printable
 
 __all__ = ["COMMANDS", "main"]
 
@@ -25,19 +20,9 @@ __all__ = ["COMMANDS", "main"]
 _GARBAGE = 50_000
 
 # Run without typer, unless it has something to say: it would add 10 MiB to the memory that a snapshot lists, and that a
-# trace takes as long as it runs.
-_PLAIN = ("snapshot", "trace")
-
-
-# Log messages may contain control characters (of file names) and arguments in the notation of the API.
-class _Printable(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        shown = copy(record)
-        if isinstance(record.args, tuple):
-            shown.args = tuple(
-                for_command_line(value) if isinstance(value, Argument) else value for value in record.args
-            )
-        return printable(super().format(shown))
+# trace takes as long as it runs. With whether it runs code that logs: `logging` takes as long to load as half a start
+# of a trace may take.
+_PLAIN = {"snapshot": True, "trace": False}
 
 
 def main() -> None:
@@ -49,19 +34,24 @@ def main() -> None:
     gc.set_threshold(_GARBAGE)
     _replace_closed_streams()
     _clean_up_on_signals()
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Printable("spo-trace: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
-    logging.getLogger("spo_trace").setLevel(logging.INFO)
     arguments = sys.argv[1:]
     if arguments and arguments[0] in _PLAIN:
         command = import_module(f"spo_trace.cli.{arguments[0]}").command
         options = plain_options(command, arguments[1:])
         if options is not None:
+            if _PLAIN[arguments[0]]:
+                _show_log_messages()
             sys.exit(command(**options))
+    _show_log_messages()
     from spo_trace.cli.app import run
 
     run(arguments)
+
+
+def _show_log_messages() -> None:
+    from spo_trace.cli.log_messages import show_log_messages
+
+    show_log_messages()
 
 
 # Characters that the terminal's encoding lacks are escaped instead of raising an error.

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Translate arguments and calls in error texts from Python to options and commands."""
 
-import shlex
-
 from spo_trace.errors import Argument, Call, Text, spelled
 
 __all__ = ["for_command_line"]
@@ -26,7 +24,11 @@ def _spell(part: str | Argument | Call) -> str:
 
 
 def _option(argument: Argument) -> str:
-    value = shlex.quote(argument.value) if isinstance(argument.value, str) else ""
+    value = ""
+    if isinstance(argument.value, str):
+        from shlex import quote
+
+        value = quote(argument.value)
     if argument.name in _POSITIONAL:
         return value or argument.name.upper()
     name = _OPTIONS.get(argument.name, f"--{argument.name.replace('_', '-')}")

@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from spo_trace.snapshots.page_size import parse_page_size
-
 __all__ = [
     "COMMON_KEYS",
     "Backend",
@@ -191,13 +189,22 @@ StacksTimeout = Annotated[
         default=True,
     ),
 ]
+
+
+# It takes time to load, and few commands are given a page size.
+def _page_size(text: str) -> int:
+    from spo_trace.snapshots.page_size import parse_page_size
+
+    return parse_page_size(text)
+
+
 PageSize = Annotated[
     Any,
     Option(
         ("--page-size",),
         "Page size of the machine, such as 4096, 16K or 64K (getconf PAGESIZE), if the input does not contain it.",
         "BYTES",
-        parse=parse_page_size,
+        parse=_page_size,
     ),
 ]
 Strict = Annotated[

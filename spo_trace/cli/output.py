@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from spo_trace.cli.messages import for_command_line
 from spo_trace.errors import SpoTraceError, UsageError
-from spo_trace.files.access import Access, access_for, parse_mode
-from spo_trace.files.text_file import check_file, text_file
 from spo_trace.printable import printable
 
 if TYPE_CHECKING:
     from spo_trace.collect.read_log import Progress
+    from spo_trace.files.access import Access
     from spo_trace.formats.text import KernelText
     from spo_trace.snapshots.meta import FileCounts, Meta
     from spo_trace.sources.live_capture import ReadProgress
@@ -49,6 +48,8 @@ def warn(text: str) -> None:
 def check_output(output: Path | None, *, force: bool, argument: str = "output") -> None:
     """Raise SpoTraceError if `output`, given as `argument`, can't be written; call this before any other work."""
     if output is not None and str(output) != "-":
+        from spo_trace.files.text_file import check_file
+
         check_file(output, force=force, argument=argument)
 
 
@@ -65,11 +66,13 @@ def check_html(page: Path | None, output: Path | None, *, force: bool) -> None:
     check_output(page, force=force, argument="html")
 
 
-def access_of(owner: str | None, mode: str | None, *outputs: Path | None) -> Access:
+def access_of(owner: str | None, mode: str | None, *outputs: Path | None) -> "Access":
     """Return the access given by --owner and --mode; raise UsageError if no file is written."""
     given = " and ".join(name for name, value in (("--owner", owner), ("--mode", mode)) if value is not None)
     if given and not any(output and str(output) != "-" for output in outputs):
         raise UsageError(f"{given}: no file is written", hint="name a file, for example with -o")
+    from spo_trace.files.access import access_for, parse_mode
+
     return access_for(owner, None if mode is None else parse_mode(mode))
 
 
@@ -80,7 +83,7 @@ def check_stdout(hint: str = "redirect it to a file: > FILE") -> None:
 
 
 @contextmanager
-def opened(output: Path | None, *, force: bool = False, access: Access | None = None) -> Iterator[TextIOWrapper]:
+def opened(output: Path | None, *, force: bool = False, access: "Access | None" = None) -> Iterator[TextIOWrapper]:
     """Open stdout, or a file that appears when it is complete, and replaces an existing file only with `force`.
 
     `access`: owner and mode of the file; by default, those that apply without --owner and --mode.
@@ -92,6 +95,9 @@ def opened(output: Path | None, *, force: bool = False, access: Access | None = 
         # stdout and stderr may be one file: keep the order of the output.
         sys.stdout.flush()
         return
+    from spo_trace.files.access import access_for
+    from spo_trace.files.text_file import text_file
+
     check_output(output, force=force)
     with text_file(output, access_for() if access is None else access, force=force) as file:
         yield file

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """spo-trace trace."""
 
-from datetime import datetime
 from select import select
-from time import monotonic
+from time import monotonic, strftime
 from typing import TYPE_CHECKING, Annotated
 
 from spo_trace.cli.errors import guarded
@@ -12,7 +11,6 @@ from spo_trace.cli.output import check_stdout, note, warn
 from spo_trace.errors import UsageError
 from spo_trace.printable import printable
 from spo_trace.probes.ways import LOADERS
-from spo_trace.reporters.format import counted, format_size
 
 if TYPE_CHECKING:
     from spo_trace.probes.capacity import Capacity
@@ -103,7 +101,7 @@ def command(
     size = map_capacity(max_entries)
     _warn_of_size(size)
     note("Loading the probes; if bcc compiles them, this takes half a minute …")
-    with attached(size, events=interval is not None, loader=loader) as (probes, server):
+    with attached(size, events=interval is not None, show=_show_loader, loader=loader) as (probes, server):
         _note_attached(probes)
         try:
             _run(probes, server, interval, count, by_stack=by == "stack", top=_TOP if top is None else top)
@@ -114,6 +112,11 @@ def command(
             _note_counters(probes)
 
 
+# What bcc or libbpf printed before it failed.
+def _show_loader(line: str) -> None:
+    note(f"spo-trace: {line}")
+
+
 def _warn_of_size(size: "Capacity") -> None:
     if size.entries < size.swap_pages:
         warn(f"can track {size.entries:,} of {size.swap_pages:,} pages of swap; pages beyond that are counted as lost")
@@ -122,6 +125,8 @@ def _warn_of_size(size: "Capacity") -> None:
 
 def _note_attached(probes: "Probes") -> None:
     from os import sysconf
+
+    from spo_trace.reporters.format import format_size
 
     facts = probes.facts
     how = f"{'fentry' if facts['fentry'] else 'kprobes'}, loaded by {facts['loader']}"
@@ -143,6 +148,7 @@ def _run(
         _serve(server, None)
     from spo_trace.probes.events import rates_between, stacks_of, total_events
     from spo_trace.probes.symbolizer import live_symbolizer
+    from spo_trace.reporters.format import counted
 
     assert interval is not None
     # Events between the attach and now belong to no interval.
@@ -170,7 +176,7 @@ def _serve(server: "TraceServer", deadline: float | None) -> None:
 
 
 def _show(rows: "list[Rates]", stacks: "dict[EventOwner, list[str]]") -> None:
-    time = f"{datetime.now():%H:%M:%S}"
+    time = strftime("%H:%M:%S")
     for row in rows:
         # ? marks an unknown owner, whose events were counted for the task that swapped.
         comm = printable(row.owner.comm) + ("" if row.owner.known else " ?")

@@ -5,10 +5,8 @@ A layout is used only after probes.loader.layout_checks has compared it with wha
 """
 
 import os
-import platform
 import struct
-from dataclasses import asdict, dataclass, fields
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from spo_trace.memory.btf import Btf
 from spo_trace.memory.problem import Problem
@@ -17,7 +15,7 @@ from spo_trace.memory.symbols import KernelSymbols
 __all__ = ["DEPOTS", "Depot", "Layout", "Memory", "find_layout"]
 
 
-@dataclass
+# Not a data class: `dataclasses` takes longer to import than a layout to find.
 class Layout:
     """Hold `struct layout` of bpf/swap_owner.c, in its order."""
 
@@ -57,8 +55,8 @@ class Layout:
 
     def pack(self) -> bytes:
         """Return the bytes of the BPF program's structure."""
-        values = asdict(self)
-        return struct.pack(f"={len(values)}Q", *(values[field.name] for field in fields(self)))
+        values = [getattr(self, name) for name in Layout.__annotations__]
+        return struct.pack(f"={len(values)}Q", *values)
 
 
 class Memory(Protocol):
@@ -87,20 +85,23 @@ _SECTION_BITS = {"x86_64": 27, "aarch64": 29 if _PAGE_SHIFT == 16 else 27}
 _SECTION_MAP_MASK = ~0x3F
 _PRESENT = 1
 
+# Of Memory.read.
+_MOST_READ = 256
+
 
 def find_layout(symbols: KernelSymbols, btf: Btf | None, memory: Memory | None) -> Layout:
     """Return the layout without the stack depot's part; without `memory`, only the part that events need.
 
     Raise Problem if an offset or an address is unknown.
     """
-    layout = Layout(mem_section=0)
+    layout = Layout()
     if btf is not None:
         _set_folio(layout, btf)
     if memory is None:
         if btf is not None:
             _set_mappers(layout, btf)
         return layout
-    machine = platform.machine()
+    machine = os.uname().machine
     if machine not in _SECTION_BITS:
         raise Problem(f"owners of swap cannot be found on {machine}", "x86_64 and aarch64 are supported")
     layout.section_shift = _SECTION_BITS[machine] - _PAGE_SHIFT
@@ -118,7 +119,7 @@ def _set_folio(layout: Layout, btf: Btf) -> None:
     # 85a1333417a7, 6.6: the entry is in folio->swap; before, in page->private.
     swap = btf.offset("folio", "swap") or btf.offset("page", "private")
     layout.swap_offset = swap or layout.swap_offset
-    head = btf.enumerator("PG_head")
+    head = btf.enumerator_of("pageflags", "PG_head")
     # Before 6.1, the order is in compound_order of the second page.
     # 379708ffde1b, 6.1: it is in _folio_order.
     # ebc1baf5c9b4, 6.6: it is in the low byte of _flags_1.
@@ -133,7 +134,7 @@ def _set_folio(layout: Layout, btf: Btf) -> None:
 def _set_mappers(layout: Layout, btf: Btf) -> None:
     path = (("vm_area_struct", "vm_mm"), ("mm_struct", "owner"), ("task_struct", "comm"))
     mm, owner, comm = (btf.offset(*member) for member in path)
-    swapbacked = btf.enumerator("PG_swapbacked")
+    swapbacked = btf.enumerator_of("pageflags", "PG_swapbacked")
     if mm is not None and owner is not None and comm is not None and swapbacked is not None:
         layout.vma_mm, layout.mm_owner, layout.task_comm = mm, owner, comm
         layout.swapbacked_bit = swapbacked
@@ -146,7 +147,7 @@ def _set_sections(layout: Layout, btf: Btf | None) -> None:
         if page_ext is None:
             raise Problem("this kernel has no page_ext in struct mem_section", "use a kernel with CONFIG_SPARSEMEM=y")
         layout.section_page_ext = page_ext
-        bit = btf.enumerator("PAGE_EXT_OWNER_ALLOCATED")
+        bit = btf.enumerator_of("page_ext_flags", "PAGE_EXT_OWNER_ALLOCATED")
         layout.allocated_bit = layout.allocated_bit if bit is None else bit
     # SECTIONS_PER_ROOT of CONFIG_SPARSEMEM_EXTREME.
     layout.root_shift = ((1 << _PAGE_SHIFT) // layout.section_bytes).bit_length() - 1
@@ -155,12 +156,19 @@ def _set_sections(layout: Layout, btf: Btf | None) -> None:
 # With SPARSEMEM_VMEMMAP, section_mem_map of every present section is vmemmap with flags in the low bits.
 def _vmemmap(layout: Layout, symbols: KernelSymbols, memory: Memory) -> int:
     root = next((r for n in range(64) if (r := memory.u64(layout.mem_section + 8 * n))), 0)
-    maps = [memory.u64(root + layout.section_bytes * n) for n in range(1 << layout.root_shift)] if root else []
+    maps = _section_maps(layout, root, memory) if root else []
     found = {value & _SECTION_MAP_MASK for value in maps if value & _PRESENT}
     base = symbols.find("vmemmap_base")
     if len(found) != 1 or (base is not None and memory.u64(base) not in found):
         raise Problem("the array of struct page cannot be found", "use a kernel with CONFIG_SPARSEMEM_VMEMMAP=y")
     return found.pop() & (1 << 64) - 1
+
+
+# The first word of each section of a root, which is read in parts: a read takes two system calls.
+def _section_maps(layout: Layout, root: int, memory: Memory) -> list[int]:
+    size = layout.section_bytes << layout.root_shift
+    raw = b"".join(memory.read(root + at, min(_MOST_READ, size - at)) for at in range(0, size, _MOST_READ))
+    return [struct.unpack_from("=Q", raw, at)[0] for at in range(0, size, layout.section_bytes)]
 
 
 def _set_owner(layout: Layout, symbols: KernelSymbols, btf: Btf | None, memory: Memory) -> None:
@@ -185,8 +193,7 @@ def _set_owner(layout: Layout, symbols: KernelSymbols, btf: Btf | None, memory: 
 _REPORT = "please report it with the output of uname -a"
 
 
-@dataclass(frozen=True)
-class Depot:
+class Depot(NamedTuple):
     """Hold how a stack depot handle refers to its record, and the offsets in the record."""
 
     symbol: str

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """/proc/kallsyms: the addresses of the kernel's functions and variables."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from spo_trace.memory.problem import Problem
 
@@ -16,13 +16,16 @@ _HIDDEN = "run it as root, and not with sysctl kernel.kptr_restrict=2"
 class KernelSymbols:
     """Hold the addresses of the `wanted` names in the kernel itself, without those in modules."""
 
-    def __init__(self, lines: Iterable[str], wanted: Collection[str]) -> None:
-        """Read /proc/kallsyms; raise Problem if it hides the addresses."""
+    def __init__(self, parts: Iterable[bytes], wanted: Collection[str]) -> None:
+        """Read parts of /proc/kallsyms, in their order; raise Problem if it hides the addresses."""
         self._addresses: dict[str, list[int]] = {}
-        for line in lines:
-            fields = line.split()
-            if len(fields) == 3 and fields[2] in wanted:
-                self._addresses.setdefault(fields[2], []).append(int(fields[0], 16))
+        names = frozenset(name.encode() for name in wanted)
+        for words in _words(parts):
+            # A part of a kernel's 100,000 lines has few of the names, and most have none.
+            if not names.isdisjoint(words[2::3]):
+                for address, name in zip(words[::3], words[2::3], strict=True):
+                    if name in names:
+                        self._addresses.setdefault(name.decode(), []).append(int(address, 16))
         if self._addresses and not any(map(any, self._addresses.values())):
             raise Problem("/proc/kallsyms hides the kernel's addresses", _HIDDEN)
 
@@ -47,3 +50,16 @@ class KernelSymbols:
     def all_of(self, name: str) -> list[int]:
         """Return the addresses of all symbols with this name (static functions may share one)."""
         return self._addresses.get(name, [])
+
+
+# Yield the address, type and name of each symbol of the kernel, one after the other, for some whole lines at a time.
+# Symbols of modules come after those of the kernel, and their lines have a fourth field: [module].
+def _words(parts: Iterable[bytes]) -> Iterator[list[bytes]]:
+    rest = b""
+    for part in parts:
+        lines, _, rest = (rest + part).rpartition(b"\n")
+        kernel, has_module, _ = lines.partition(b"\t[")
+        if has_module:
+            yield kernel[: kernel.rfind(b"\n") + 1].split()
+            return
+        yield lines.split()

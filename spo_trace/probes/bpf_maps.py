@@ -4,13 +4,12 @@
 import ctypes
 import errno
 import os
-import platform
 import struct
 
 __all__ = ["lookup", "lookup_all", "missed_runs", "run_program", "try_hash_map", "try_program", "update"]
 
 # __NR_bpf; all other architectures have the generic number.
-_SYSCALL = {"x86_64": 321, "ppc64le": 361, "ppc64": 361, "s390x": 351}.get(platform.machine(), 280)
+_SYSCALL = {"x86_64": 321, "ppc64le": 361, "ppc64": 361, "s390x": 351}.get(os.uname().machine, 280)
 
 _MAP_CREATE = 0
 _MAP_LOOKUP_ELEM = 1

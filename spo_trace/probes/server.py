@@ -4,7 +4,6 @@
 import fcntl
 import json
 import os
-import shutil
 import socket
 import stat
 import struct
@@ -137,7 +136,9 @@ def only_one(directory: Path = RUN) -> Iterator[None]:
         except BlockingIOError:
             raise _another(directory) from None
         for leftover in directory.glob(f"{SCRATCH}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            from shutil import rmtree
+
+            rmtree(leftover, ignore_errors=True)
         yield
 
 

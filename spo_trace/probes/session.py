@@ -2,10 +2,10 @@
 """One run of the probes on this machine, with the facts about its start that snapshots need."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
+from time import gmtime, strftime
 
 from spo_trace.formats import proc
 from spo_trace.probes.attach import attach, require_root
@@ -22,8 +22,10 @@ def map_capacity(max_entries: int | None) -> Capacity:
 
 
 @contextmanager
-def attached(size: Capacity, *, events: bool, loader: str = "auto") -> Iterator[tuple[Probes, TraceServer]]:
-    """Attach the probes, and serve their maps to snapshots; detach them at the end. `loader`: one of LOADERS.
+def attached(
+    size: Capacity, *, events: bool, show: Callable[[str], None], loader: str = "auto"
+) -> Iterator[tuple[Probes, TraceServer]]:
+    """Attach the probes, and serve their maps to snapshots; detach them at the end. `show`, `loader`: as of attach.
 
     Raise SpoTraceError, with a hint, if that is not possible.
     """
@@ -33,12 +35,17 @@ def attached(size: Capacity, *, events: bool, loader: str = "auto") -> Iterator[
     with (
         only_one(),
         attach(
-            max_entries=size.entries, max_restored=size.restored, last_pfn=last_pfn, events=events, loader=loader
+            max_entries=size.entries,
+            max_restored=size.restored,
+            last_pfn=last_pfn,
+            events=events,
+            show=show,
+            loader=loader,
         ) as probes,
     ):
         probes.facts |= {
             "pid": os.getpid(),
-            "attached_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "attached_at": strftime("%Y-%m-%dT%H:%M:%S+00:00", gmtime()),
             # Read after the attach, so that it includes all entries written before.
             "used_at_attach": pages_used(Path("/proc/swaps").read_bytes()),
         }

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from spo_trace.probes import server, session, ways
+from spo_trace.probes import attach, loader_process, server, session
 from spo_trace.probes.capacity import Capacity
 from spo_trace.probes.probes import Event
 from tests.support import in_process
@@ -136,11 +136,28 @@ def test_nothing_large_is_loaded(tmp_path: Path) -> None:
     assert not loaded & {"typer", "click", "rich", "numpy", "pyarrow", "pandas", "inspect", "dataclasses", "ssl"}
 
 
+# Each takes an emulated machine a tenth of a second, and a start may take two.
+SLOW = {"logging", "subprocess", "shutil", "dataclasses", "inspect", "platform", "datetime", "argparse"}
+
+
+def test_a_start_with_libbpf_loads_no_slow_module(tmp_path: Path) -> None:
+    program = (
+        "import sys, spo_trace.cli.trace, spo_trace.probes.session, spo_trace.probes.loader.load; print(*sys.modules)"
+    )
+    # Without site, which may load anything, and with the package.
+    line = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({str(PROGRAM.parents[1])!r}); {program}"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert not {name.split(".")[0] for name in done.stdout.split()} & SLOW
+
+
 def test_a_trace_that_cannot_start_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     monkeypatch.setattr(session, "only_one", lambda: server.only_one(run))
-    for needs in ("_NEEDS_BCC", "_NEEDS_LIBBPF"):
-        monkeypatch.setattr(ways, needs, "import sys; sys.exit(77)\n")
+    monkeypatch.setattr(loader_process, "RUN", run)
+    monkeypatch.setattr(loader_process, "_NEEDS_BCC", "import sys; sys.exit(77)\n")
+    monkeypatch.setattr(loader_process, "LIBBPF", "libnone.so.1")
+    monkeypatch.setattr(attach, "check_kernel", lambda _: None)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     result = in_process("trace", cwd=tmp_path)
     assert result.returncode == 1

@@ -28,6 +28,7 @@ def main() -> int:
             tuple(arguments.disk or [1024]),
             arguments.nodes,
             arguments.dimm,
+            arguments.count_instructions,
         )
         with tempfile.TemporaryDirectory() as scratch:
             out = arguments.out or Path(scratch)
@@ -52,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="NUMA nodes (%(default)s)")
     parser.add_argument("--dimm", type=int, default=0, metavar="MIB", help="more memory, in a memory device")
     parser.add_argument("--disk", type=int, action="append", metavar="MIB", help="vda, vdb … (one of 1024)")
+    parser.add_argument(
+        "--count-instructions", action="store_true", help="the guest's clock advances by 2 ns for each instruction"
+    )
     parser.add_argument("--time-limit", type=float, default=guest.TIME_LIMIT, metavar="S", help="%(default)s")
     parser.add_argument("--userland", choices=userland.SUITES, help="that Debian's user space, not the host's")
     parser.add_argument("--out", type=Path, help="what is the job's $OUT (else it is thrown away)")

@@ -4,6 +4,7 @@
 import re
 from pathlib import Path
 
+from spo_trace.memory.btf import Btf
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.symbols import KernelSymbols
 from spo_trace.probes.loader.hooks import Hook
@@ -53,6 +54,11 @@ class BccProgram(Program):
         from bcc import __version__
 
         return f"bcc {__version__}"
+
+    @staticmethod
+    def btf(data: bytes) -> Btf:
+        """Index the BTF of the kernel; raise ValueError or struct.error if it is none."""
+        return Btf(data)
 
     @staticmethod
     def has_fentry(symbols: KernelSymbols) -> bool:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The kernel functions to hook: those that exist, newest first, whatever the kernel's version is."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from spo_trace.memory.problem import Problem
@@ -53,18 +53,21 @@ _PURPOSE = {"out": "write a page to swap", "in": "read a page from swap", "free"
 
 
 def choose_hooks(
-    functions: Collection[str], btf_functions: Collection[str] | None = None, *, owners: bool = True
+    functions: Collection[str], in_btf: Callable[[str], bool] | None = None, *, owners: bool = True
 ) -> list[Hook]:
-    """Return a hook for each role whose function is in `functions` (and, for fentry, in `btf_functions`).
+    """Return a hook for each role whose function is in `functions` (and, for fentry, that is `in_btf`).
 
     Without `owners`, the hook that follows migrating owners is replaced by one that records which process had a
     page mapped. Raise Problem if the kernel has no function to hook for swap-out, swap-in or the freeing of an entry.
     """
-    usable = functions if btf_functions is None else set(functions) & set(btf_functions)
+
+    def usable(name: str) -> bool:
+        return name in functions and (in_btf is None or in_btf(name))
+
     chosen: dict[str, Hook] = {}
     for hook, also in _CHOICES:
-        if hook.function in usable and (also is None or also in functions):
-            chosen.setdefault(hook.role, hook)
+        if hook.role not in chosen and (also is None or also in functions) and usable(hook.function):
+            chosen[hook.role] = hook
     for role, purpose in _PURPOSE.items():
         if role not in chosen:
             names = ", ".join(hook.function for hook, _ in _CHOICES if hook.role == role)
@@ -75,7 +78,7 @@ def choose_hooks(
             )
     if not owners:
         chosen.pop("migrate", None)
-        if _UNMAP.function in usable:
+        if usable(_UNMAP.function):
             chosen[_UNMAP.role] = _UNMAP
     return list(chosen.values())
 

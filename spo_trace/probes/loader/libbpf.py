@@ -37,6 +37,9 @@ _FUNCTIONS = (
     ("bpf_program__attach_trace", c_void_p, (c_void_p,)),
     ("bpf_program__attach_kprobe_opts", c_void_p, (c_void_p, c_char_p, c_void_p)),
     ("bpf_link__fd", c_int, (c_void_p,)),
+    ("btf__new", c_void_p, (c_char_p, c_uint32)),
+    ("btf__find_by_name_kind", c_int, (c_void_p, c_char_p, c_uint32)),
+    ("btf__type_by_id", c_void_p, (c_void_p, c_uint32)),
 )
 
 

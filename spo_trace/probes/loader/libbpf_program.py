@@ -3,10 +3,12 @@
 
 import sys
 
+from spo_trace.memory.btf import Btf
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.symbols import KernelSymbols
 from spo_trace.probes.loader.hooks import Hook
 from spo_trace.probes.loader.libbpf import BpfObject, system_libbpf
+from spo_trace.probes.loader.libbpf_btf import LibbpfBtf
 from spo_trace.probes.loader.messages import LoadRequest
 from spo_trace.probes.loader.program import TRAMPOLINE, Program
 from spo_trace.probes.loader.refusal import kprobe_problem, load_problem, map_problem, report_hint
@@ -54,6 +56,11 @@ class LibbpfProgram(Program):
     def version() -> str:
         """Return the name and version of libbpf."""
         return f"libbpf {system_libbpf().version()}"
+
+    @staticmethod
+    def btf(data: bytes) -> Btf:
+        """Index the BTF of the kernel; raise ValueError or struct.error if it is none."""
+        return LibbpfBtf(system_libbpf(), data)
 
     @staticmethod
     def has_fentry(symbols: KernelSymbols) -> bool:

@@ -13,23 +13,25 @@ import signal
 import socket
 import struct
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spo_trace.memory.btf import Btf
 from spo_trace.memory.layout import find_layout
 from spo_trace.memory.problem import Problem
 from spo_trace.memory.symbols import VARIABLES, KernelSymbols
-from spo_trace.probes.loader.bcc_program import BccProgram
 from spo_trace.probes.loader.hooks import FUNCTIONS, choose_hooks
 from spo_trace.probes.loader.layout_checks import check_layout, symbols_in, take_samples
-from spo_trace.probes.loader.libbpf_program import LibbpfProgram
 from spo_trace.probes.loader.messages import LoadAnswer, LoadRequest, Refusal
 from spo_trace.probes.loader.program import MAPS, TRAMPOLINE
-from spo_trace.probes.loader.refusal import check_kernel, report_hint
+from spo_trace.probes.loader.refusal import report_hint
+
+if TYPE_CHECKING:
+    from spo_trace.probes.loader.bcc_program import BccProgram
+    from spo_trace.probes.loader.libbpf_program import LibbpfProgram
 
 __all__ = ["main"]
-
-_LOADERS: "dict[str, type[BccProgram] | type[LibbpfProgram]]" = {"bcc": BccProgram, "libbpf": LibbpfProgram}
 
 _PR_SET_PDEATHSIG = 1
 
@@ -50,8 +52,8 @@ def main(channel: int) -> None:
         except Problem as problem:
             answer, descriptors = {"error": problem.message, "hint": problem.hint}, []
         socket.send_fds(peer, [json.dumps(answer).encode() + b"\n"], descriptors)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
     # A normal exit would run bcc's cleanup, which detaches.
     os._exit(0)
 
@@ -64,16 +66,15 @@ def _was_left(peer: socket.socket) -> bool:
 
 
 def _load(request: LoadRequest) -> "tuple[LoadAnswer, list[int]]":
-    loader = _LOADERS[request["loader"]]
+    loader = _program_of(request["loader"])
     tool = loader.version()
-    check_kernel(tool)
-    btf = _read_btf(tool)
+    btf = _read_btf(loader)
     page_owner = _open_page_owner(Path(request["debugfs"]))
     samples = take_samples(page_owner, int(request["last_pfn"])) if page_owner is not None else []
     symbols = _read_symbols({*VARIABLES, *FUNCTIONS, TRAMPOLINE, *symbols_in(samples)})
-    functions = btf.functions if btf is not None and loader.has_fentry(symbols) else None
-    fentry = functions is not None
-    hooks = choose_hooks(symbols.names(), functions, owners=page_owner is not None)
+    in_btf = btf.has_function if btf is not None and loader.has_fentry(symbols) else None
+    fentry = in_btf is not None
+    hooks = choose_hooks(symbols.names(), in_btf, owners=page_owner is not None)
     program = loader(request, hooks, fentry=fentry)
     layout = find_layout(symbols, btf, program if page_owner is not None else None)
     checked = 0
@@ -94,23 +95,34 @@ def _load(request: LoadRequest) -> "tuple[LoadAnswer, list[int]]":
     return answer, program.descriptors()
 
 
+# Only one of both is needed, and a start is to take little time.
+def _program_of(loader: str) -> "type[BccProgram | LibbpfProgram]":
+    if loader == "libbpf":
+        from spo_trace.probes.loader.libbpf_program import LibbpfProgram
+
+        return LibbpfProgram
+    from spo_trace.probes.loader.bcc_program import BccProgram
+
+    return BccProgram
+
+
 def _read_symbols(wanted: "set[str]") -> KernelSymbols:
     try:
-        with _KALLSYMS.open() as lines:
-            return KernelSymbols(lines, wanted)
+        with _KALLSYMS.open("rb") as file:
+            return KernelSymbols(iter(partial(file.read, 1 << 16), b""), wanted)
     except FileNotFoundError as error:
         raise Problem(f"the kernel has no {_KALLSYMS}", "use a kernel with CONFIG_KALLSYMS_ALL=y") from error
 
 
-def _read_btf(tool: str) -> Btf | None:
+def _read_btf(loader: "type[BccProgram | LibbpfProgram]") -> Btf | None:
     try:
-        return Btf(_BTF.read_bytes())
+        return loader.btf(_BTF.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise Problem(f"{_BTF} cannot be read: {error.strerror}", _hint_for(error)) from error
     except (ValueError, struct.error) as error:
-        raise Problem(f"{_BTF} cannot be parsed: {error}", report_hint(tool)) from error
+        raise Problem(f"{_BTF} cannot be parsed: {error}", report_hint(loader.version())) from error
 
 
 def _open_page_owner(debugfs: Path) -> int | None:

@@ -14,7 +14,7 @@ class LoadRequest(TypedDict):
 
     loader: str
     program: str
-    sizes: "dict[str, int]"
+    sizes: dict[str, int]
     last_pfn: int
     events: bool
     debugfs: str
@@ -28,11 +28,11 @@ class LoadAnswer(TypedDict):
     """
 
     loader: str
-    hooks: "dict[str, str]"
+    hooks: dict[str, str]
     fentry: bool
     owners: bool
     checked_pages: int
-    maps: "list[str]"
+    maps: list[str]
     programs: int
 
 
@@ -40,4 +40,4 @@ class Refusal(TypedDict):
     """Say why the probes can't be attached, and how to fix that."""
 
     error: str
-    hint: "str | None"
+    hint: str | None

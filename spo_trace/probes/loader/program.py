@@ -3,6 +3,7 @@
 
 import struct
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 from spo_trace.memory.layout import Layout
 from spo_trace.memory.problem import Problem
@@ -55,11 +56,17 @@ class Program(ABC):
 
     def read(self, address: int, size: int) -> bytes:
         """Return `size` bytes (at most 256) of kernel memory; raise Problem if they cannot be read."""
-        failed = bpf_maps.run_program(self.peek_fd(), struct.pack("=QQ", address, size))
-        raw = bpf_maps.lookup(self.map_fd("peeked"), struct.pack("=I", 0), 256)
+        program, peeked = self._reader
+        failed = bpf_maps.run_program(program, struct.pack("=QQ", address, size))
+        raw = bpf_maps.lookup(peeked, struct.pack("=I", 0), 256)
         if failed or raw is None:
             raise Problem(f"kernel memory at {address:#x} cannot be read", report_hint(self.tool))
         return raw[:size]
+
+    # Hundreds of reads need them.
+    @cached_property
+    def _reader(self) -> "tuple[int, int]":
+        return self.peek_fd(), self.map_fd("peeked")
 
     def u64(self, address: int) -> int:
         """Return a 64-bit word."""

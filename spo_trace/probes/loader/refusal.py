@@ -7,7 +7,6 @@ The exceptions of bcc contain only text. What the kernel permits is therefore tr
 
 import errno
 import os
-import shutil
 import struct
 from pathlib import Path
 
@@ -117,7 +116,9 @@ def _missing_headers() -> str | None:
     if not _KHEADERS.exists() or not _KHEADERS.stat().st_size:
         hint = "apt install linux-headers-$(uname -r), or use a kernel with CONFIG_IKHEADERS (modprobe kheaders)"
         return f"bcc needs the running kernel's headers: {hint}"
-    if not all(map(shutil.which, ("tar", "xz"))):
+    from shutil import which
+
+    if not all(map(which, ("tar", "xz"))):
         return f"bcc needs tar and xz to unpack {_KHEADERS}: apt install xz-utils"
     return None
 

@@ -36,7 +36,9 @@ def test_member_offsets(btf: Btf, name: str, member: str, offset: int | None) ->
 def test_sizes_enumerators_and_functions(btf: Btf) -> None:
     assert [btf.size(name) for name in ("page", "folio", "page_owner", "nothing")] == [64, 128, 64, None]
     assert [btf.enumerator(name) for name in ("PG_head", "PAGE_EXT_OWNER_ALLOCATED", "PG_none")] == [6, 1, None]
-    assert btf.functions == {"swap_writeout", "swap_read_folio"}
+    assert [btf.has_function(name) for name in ("swap_writeout", "swap_read_folio", "page")] == [True, True, False]
+    assert [btf.enumerator_of("pageflags", name) for name in ("PG_head", "PAGE_EXT_OWNER")] == [6, None]
+    assert btf.enumerator_of("nothing", "PG_head") is None
 
 
 def test_invalid_btf() -> None:
@@ -49,7 +51,7 @@ def test_btf_of_the_running_kernel() -> None:
     btf = Btf(Path("/sys/kernel/btf/vmlinux").read_bytes())
     # struct list_head has two pointers on every kernel.
     assert (btf.size("list_head"), btf.offset("list_head", "next"), btf.offset("list_head", "prev")) == (16, 0, 8)
-    assert "schedule" in btf.functions
+    assert btf.has_function("schedule")
 
 
 def test_bit_fields_arrays_and_sizes_of_members(btf: Btf) -> None:

@@ -24,7 +24,16 @@ PFN = 0x108
 @pytest.fixture(autouse=True)
 def x86(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pretend to run on the machine of the fake kernel."""
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    run_on(monkeypatch, "x86_64")
+
+
+def run_on(monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
+    monkeypatch.setattr("os.uname", lambda: os.uname_result(("Linux", "host", "7.2", "#1", machine)))
+
+
+def line(name: str, address: int) -> bytes:
+    """Return a line of /proc/kallsyms."""
+    return b"%016x T %b\n" % (address, name.encode())
 
 
 def kernel(owner: Owner | None = None, **options: object) -> FakeKernel:
@@ -147,7 +156,7 @@ def test_an_unknown_stack_depot_is_refused(debugfs: tuple[int, dict[int, bytes]]
     records[PFN] = fake.text(PFN)
     samples = take_samples(fd, PFN + 1)
     without = KernelSymbols(
-        [f"{fake.symbols().address(name):x} T {name}\n" for name in fake.symbols().names() - {"stack_pools"}],
+        [line(name, fake.symbols().address(name)) for name in fake.symbols().names() - {"stack_pools"}],
         fake.symbols().names(),
     )
     with pytest.raises(Problem, match="the layout of the kernel's stack depot is unknown"):
@@ -178,7 +187,7 @@ def test_another_vmemmap_is_refused() -> None:
 
 def test_a_missing_symbol_is_named() -> None:
     fake = kernel()
-    lines = [f"{fake.symbols().address(n):x} T {n}\n" for n in fake.symbols().names() - {"page_ext_size"}]
+    lines = [line(name, fake.symbols().address(name)) for name in fake.symbols().names() - {"page_ext_size"}]
     with pytest.raises(Problem) as caught:
         find_layout(KernelSymbols(lines, fake.symbols().names()), None, fake)
     assert caught.value.message.startswith("/proc/kallsyms has no page_ext_size")
@@ -187,12 +196,12 @@ def test_a_missing_symbol_is_named() -> None:
 
 def test_hidden_addresses_are_an_error() -> None:
     with pytest.raises(Problem, match="hides the kernel's addresses"):
-        KernelSymbols(["0000000000000000 T mem_section\n"], {"mem_section"})
+        KernelSymbols([line("mem_section", 0)], {"mem_section"})
 
 
 def test_other_machines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = kernel()
-    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    run_on(monkeypatch, "riscv64")
     with pytest.raises(Problem, match="cannot be found on riscv64"):
         find_layout(fake.symbols(), None, fake)
 
@@ -205,7 +214,7 @@ def test_events_need_no_memory() -> None:
 
 def test_the_mapping_process_needs_all_of_its_offsets_in_btf(monkeypatch: pytest.MonkeyPatch) -> None:
     btf = Btf(kernel_btf())
-    monkeypatch.setattr(btf, "enumerator", lambda name: None if name == "PG_swapbacked" else 6)
+    monkeypatch.setattr(btf, "enumerator_of", lambda _, name: None if name == "PG_swapbacked" else 6)
     layout = find_layout(kernel().symbols(), btf, None)
     assert (layout.vma_mm, layout.mm_owner, layout.task_comm) == (0, 0, 0)
 
@@ -214,6 +223,8 @@ def test_the_layout_is_the_c_structs() -> None:
     source = (Path(__file__).parents[3] / "bpf/swap_owner.c").read_text()
     body = source.split("struct layout {")[1].split("}")[0].replace("u64", "").replace(";", ",")
     names = [name.strip() for name in body.split(",") if name.strip()]
-    assert names == list(Layout.__dataclass_fields__)
-    packed = struct.unpack(f"={len(names)}Q", Layout(ready=1, swapbacked_bit=9).pack())
+    assert names == list(Layout.__annotations__)
+    layout = Layout()
+    layout.ready, layout.swapbacked_bit = 1, 9
+    packed = struct.unpack(f"={len(names)}Q", layout.pack())
     assert (packed[0], packed[names.index("page_bytes")], packed[-1]) == (1, 64, 9)

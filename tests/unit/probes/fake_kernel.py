@@ -78,7 +78,7 @@ class FakeKernel:
         addresses = {"mem_section": _MEM_SECTION, "vmemmap_base": _VMEMMAP_BASE, "page_ext_size": _EXT_SIZE}
         addresses |= {"page_owner_ops": _OPS, self.depot.symbol: _POOLS}
         addresses |= {"alloc_pages_mpol": 0xFFFFFFFF81001000, "do_swap_page": 0xFFFFFFFF81002000}
-        lines = [f"{address:016x} T {name}\n" for name, address in addresses.items()]
+        lines = [b"%016x T %b\n" % (address, name.encode()) for name, address in addresses.items()]
         return KernelSymbols(lines, {*VARIABLES, "alloc_pages_mpol", "do_swap_page"})
 
     def text(self, pfn: int) -> bytes:

@@ -60,13 +60,14 @@ each() {
 # in_swap WHEN: KiB of the first worker in swap according to the kernel
 in_swap() { figure "$1" swap "$(awk '/^VmSwap/ { print $2 }' "/proc/${workers[0]}/status")"; }
 
-# left WHEN: add a line to $OUT/left with the probes' objects and processes; the kernel frees programs with a delay
+# left WHEN: add a line to $OUT/left with the probes' objects and processes; the kernel frees programs with a delay. The loader for
+# bcc is a Python of its own, that for libbpf a fork of the trace.
 CLEAN='0 hooked, 0 kprobes, 0 programs, 0 maps, 0 links, 0 loaders'
 left() {
     local try found
     for try in {1..50}; do
         found="$(wc -l < $T/enabled_functions) hooked, $(wc -l < $D/kprobes/list) kprobes, $(python "$VM/jobs/bpf_objects.py"),"
-        found+=" $(grep -la 'probes[.]loader' /proc/[0-9]*/cmdline 2> /dev/null | wc -l) loaders"
+        found+=" $(grep -laP 'probes[.]loader|spo-trace\0trace\0' /proc/[0-9]*/cmdline 2> /dev/null | wc -l) loaders"
         [ "$found" != "$CLEAN" ] || break
         sleep 0.2
     done

@@ -96,7 +96,7 @@ def test_kprobes_are_attached_after_the_ftrace_site(
 ) -> None:
     code = {0x1000: "f30f1efa0f1f440000", 0x2000: "415741564155415455"}
     monkeypatch.setattr(BccProgram, "read", lambda _, address, size: bytes.fromhex(code[address])[:size])
-    symbols = KernelSymbols(["1000 T swap_writeout\n", "2000 T swap_read_folio\n"], {h.function for h in HOOKS})
+    symbols = KernelSymbols([b"1000 T swap_writeout\n2000 T swap_read_folio\n"], {h.function for h in HOOKS})
     held = program(tmp_path, fentry=False)
     held.attach(symbols)
     assert bcc.made[0].attached == [

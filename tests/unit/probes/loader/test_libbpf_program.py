@@ -77,7 +77,7 @@ def test_the_sizes_of_the_maps_are_those_of_the_request() -> None:
 
 @pytest.mark.usefixtures("permitted")
 def test_kernel_memory_is_read() -> None:
-    with Path("/proc/kallsyms").open() as lines:
+    with Path("/proc/kallsyms").open("rb") as lines:
         symbols = KernelSymbols(lines, {"linux_banner"})
     if (address := symbols.find("linux_banner")) is None:
         pytest.skip("this kernel has no CONFIG_KALLSYMS_ALL")
@@ -112,7 +112,7 @@ def test_a_kprobe_on_no_function(monkeypatch: pytest.MonkeyPatch, capfd: pytest.
 
 
 def test_fentry_needs_a_function_of_the_kernel() -> None:
-    assert LibbpfProgram.has_fentry(KernelSymbols([f"1000 T {TRAMPOLINE}\n"], {TRAMPOLINE}))
+    assert LibbpfProgram.has_fentry(KernelSymbols([b"1000 T %b\n" % TRAMPOLINE.encode()], {TRAMPOLINE}))
     assert not LibbpfProgram.has_fentry(KernelSymbols([], ()))
 
 

@@ -17,10 +17,11 @@ from spo_trace.memory.problem import Problem
 from spo_trace.memory.symbols import KernelSymbols
 from spo_trace.probes.loader import load as loader
 from spo_trace.probes.loader.bcc_program import BccProgram
+from spo_trace.probes.loader.libbpf_program import LibbpfProgram
 from tests.unit.memory.btf_data import kernel_btf
 from tests.unit.probes.loader.fake_bcc import FakeBpf
 
-REPORT = "please report it with all output above: libbpf 1.1, Linux "
+REPORT = "please report it with all output above: bcc 0.99.0, Linux "
 
 
 @pytest.mark.parametrize(("btf", "able"), [(True, True), (True, False), (False, True)])
@@ -30,11 +31,10 @@ def test_kprobes_are_used_without_fentry(
     # GIVEN functions of which BTF lacks the last, so that fentry cannot use it
     functions = ("swap_writeout", "swap_read_folio", "__swap_cache_clear_shadow", "clear_shadow_from_swap_cache")
     known = Btf(kernel_btf())
-    known.functions = {*functions[:2], "clear_shadow_from_swap_cache"}
-    kallsyms = KernelSymbols([f"1000 T {name}\n" for name in functions], functions)
+    monkeypatch.setattr(known, "has_function", {*functions[:2], "clear_shadow_from_swap_cache"}.__contains__)
+    kallsyms = KernelSymbols([b"1000 T %b\n" % name.encode() for name in functions], functions)
     given: list[bytes] = []
     for name, value in {
-        "check_kernel": lambda _: None,
         "_read_btf": lambda _: known if btf else None,
         "_open_page_owner": lambda _: None,
         "KernelSymbols": lambda *_: kallsyms,
@@ -59,7 +59,7 @@ def test_kprobes_are_used_without_fentry(
     assert list(answer["hooks"].values()) == hooked
     assert bcc.made[0].attached == ([] if fentry else [(f.encode(), 0, f"on_{f}".encode()) for f in hooked])
     # The structure offsets in BTF are used either way.
-    order = list(Layout.__dataclass_fields__).index("order_offset")
+    order = list(Layout.__annotations__).index("order_offset")
     assert struct.unpack_from("=Q", given[0], 8 * order) == (64 if btf else 0,)
 
 
@@ -96,17 +96,17 @@ def test_root_and_lockdown_are_blamed_by_error_number(
     assert caught.value.hint == hint
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(Problem) as caught:
-        loader._read_btf("libbpf 1.1")
+        loader._read_btf(LibbpfProgram)
     assert caught.value.hint == hint
 
 
-def test_invalid_btf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_btf(bcc: type[FakeBpf], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "_BTF", tmp_path / "vmlinux")
-    assert loader._read_btf("libbpf 1.1") is None
+    assert loader._read_btf(BccProgram) is None
     for content in (b"", bytes(100)):
         (tmp_path / "vmlinux").write_bytes(content)
         with pytest.raises(Problem, match="cannot be parsed") as caught:
-            loader._read_btf("libbpf 1.1")
+            loader._read_btf(BccProgram)
         assert (caught.value.hint or "").startswith(REPORT)
 
 
