@@ -74,5 +74,6 @@ project = text["project"]
 lists = {**project["optional-dependencies"], "dependencies": project["dependencies"], "build": text["build-system"]["requires"]}
 for requirement in (Requirement(line) for key in keys for line in lists[key]):
     if requirement.name != project["name"] and (not requirement.marker or requirement.marker.evaluate({"python_version": version})):
-        print(requirement.name + str(requirement.specifier))' "$checkout/pyproject.toml" "$@"
+        requirement.marker = None
+        print(requirement)' "$checkout/pyproject.toml" "$@"
 }
