@@ -15,8 +15,10 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from tests.vm import guest, kernels, userland
@@ -50,18 +52,43 @@ def main() -> int:
     given = parser.parse_args()
     missing = 0
     for distribution in given.distributions:
-        default = ARM64_KERNELS if distribution == ARM64 else KERNELS
-        try:
-            tree = _tree(distribution)
-            if given.only != "tests":
-                for kernel in given.kernels.split(",") if given.kernels else default:
-                    _store(given.results, run(tree, kernel, is_arm64=distribution == ARM64))
-            if given.only != "guests" and distribution != ARM64:
-                _store_tests(given.results, tree, _tests(distribution))
-        except (kernels.KernelMissing, arm64.ToolMissing, userland.UserlandMissing) as error:
-            print(f"error: {distribution}: {error}", file=sys.stderr)
-            missing += 1
+        for run_part in _parts(distribution, given.results, given.kernels, given.only):
+            try:
+                run_part()
+            except (kernels.KernelMissing, arm64.ToolMissing, userland.UserlandMissing) as error:
+                print(f"error: {distribution}: {error}", file=sys.stderr)
+                missing += 1
     return int(missing > 0)
+
+
+# A guest on each kernel, and the unit tests.
+def _parts(distribution: str, file: Path, named: str | None, only: str | None) -> Iterator[Callable[[], None]]:
+    if only != "tests":
+        default = ARM64_KERNELS if distribution == ARM64 else KERNELS
+        for kernel in named.split(",") if named else default:
+            yield partial(_run_guest, file, distribution, kernel)
+    if only != "guests" and distribution != ARM64:
+        yield partial(_run_tests, file, distribution)
+
+
+def _run_guest(file: Path, distribution: str, kernel: str) -> None:
+    row = run(_tree(distribution), kernel, is_arm64=distribution == ARM64)
+    print(*row.key, {name: (cell.result, cell.note) for name, cell in row.results.items()}, flush=True)
+    rows = {other.key: other for other in read_rows(file)}
+    # The tests do not depend on the kernel of the guest, and stay.
+    before = rows[row.key].results if row.key in rows else {}
+    rows[row.key] = replace(row, results={**row.results, **({"tests": before["tests"]} if "tests" in before else {})})
+    write_rows(file, list(rows.values()))
+
+
+def _run_tests(file: Path, distribution: str) -> None:
+    tree, cell = _tree(distribution), _tests(distribution)
+    print(_title(tree), _python(tree), cell, flush=True)
+    ran = _title(tree), ".".join(_python(tree).split(".")[:2])
+    rows = read_rows(file)
+    of_tests = [row for row in rows if row.key[::2] == ran and row.architecture != "aarch64"]
+    others = [row for row in rows if row not in of_tests]
+    write_rows(file, [*others, *(replace(row, results={**row.results, "tests": cell}) for row in of_tests)])
 
 
 def run(tree: Path | None, name: str, *, is_arm64: bool) -> Row:
@@ -78,24 +105,6 @@ def run(tree: Path | None, name: str, *, is_arm64: bool) -> Row:
         today = datetime.now(UTC).date().isoformat()
         versions = {"python": _python(tree), **_versions(out)}
         return Row(_title(tree), name, release, architecture, versions, judge_guest(out, ended), today)
-
-
-# The tests do not depend on the kernel of the guest, and stay.
-def _store(file: Path, row: Row) -> None:
-    print(*row.key, {name: (cell.result, cell.note) for name, cell in row.results.items()}, flush=True)
-    rows = {other.key: other for other in read_rows(file)}
-    before = rows[row.key].results if row.key in rows else {}
-    rows[row.key] = replace(row, results={**row.results, **({"tests": before["tests"]} if "tests" in before else {})})
-    write_rows(file, list(rows.values()))
-
-
-def _store_tests(file: Path, tree: Path | None, cell: Cell) -> None:
-    print(_title(tree), _python(tree), cell, flush=True)
-    ran = _title(tree), ".".join(_python(tree).split(".")[:2])
-    rows = read_rows(file)
-    of_tests = [row for row in rows if row.key[::2] == ran and row.architecture != "aarch64"]
-    others = [row for row in rows if row not in of_tests]
-    write_rows(file, [*others, *(replace(row, results={**row.results, "tests": cell}) for row in of_tests)])
 
 
 def _tree(distribution: str) -> Path | None:

@@ -57,10 +57,7 @@ complete() {
 
 install() {
     local tree=$1
-    rm -rf --one-file-system "$tree/home/alice/spo-trace"
-    mkdir "$tree/home/alice/spo-trace"
-    git -C "$checkout" ls-files -z | tar -c -C "$checkout" --null -T - | tar -x -C "$tree/home/alice/spo-trace"
-    within "$tree" chown -R alice: /home/alice
+    copy_checkout "$tree"
     # What an earlier run has left.
     within "$tree" make --silent -C /home/alice/spo-trace uninstall
     within "$tree" runuser -u alice -- bash -c 'cd ~/spo-trace && sudo make install'
