@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.vm.platform_rows import Row, read_rows
+from tests.vm.platforms import TESTED
 
 __all__ = ["platforms_page"]
 
@@ -14,7 +15,7 @@ COLUMNS = ("snapshot", *(f"trace ({loader})" for loader in PROBES), "doctor", "t
 # What a column means without a note.
 MARKS = {"ok": "ok", "failed": "**fails**", "refused": "refuses", "not run": "not run"}
 
-_HEAD = """\
+_HEAD = f"""\
 # Platforms
 
 Where spo-trace was run, and what worked there. `make platforms` runs this and writes the page: it installs spo-trace on
@@ -27,8 +28,8 @@ by QEMU ([tests/vm](../tests/vm/README.md)). A row shows what was run on its dat
   half of it is swapped in again; both times, a snapshot has as much swap of it as the kernel counts (VmSwap), or at
   most 2 % less, or 64 entries more, which kernels up to 6.14 free later. The kernel logs no warning.
 - doctor: its exit code is 0, and it says what is possible.
-- tests: the unit tests with this Python and these packages, as a user, on the kernel of the machine that runs the
-  guests.
+- tests: those of tests/unit/{", ".join(TESTED)} with this Python and these
+  packages, as a user, on the kernel of the machine that runs the guests.
 - libbpf, bcc: the versions of the distribution. Its clang compiles the programs that libbpf loads.
 - **fails**, refuses: it does not work. `doctor` has said so for what it refuses, and a note says why.
 - –: not run.

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # unit_tests.sh SUITE [TEST…]: run tests of the checkout in a fresh machine (fresh.sh) with its Python and packages, as alice, on
-# the kernel of this machine. Default: the parts of tests/unit that use the system or the packages most. The last line is that
-# of pytest.
+# the kernel of this machine. Default: tests/unit. The last line is that of pytest.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/common.sh"
 tree=$trees/fresh-${1:?SUITE}
 shift
-(($#)) || set -- tests/unit/{api,cli,collect,machine,probes,reporters,sampling,snapshots}
+(($#)) || set -- tests/unit
 [ -d "$tree" ] || fail "no $tree: sudo make vm-fresh SUITES=${tree##*/fresh-}"
 
 copy_checkout "$tree"
