@@ -34,7 +34,7 @@ by QEMU ([tests/vm](../tests/vm/README.md)). A row shows what was run on its dat
 - **fails**, refuses: it does not work. `doctor` has said so for what it refuses, and a note says why.
 - –: not run.
 
-A guest that hangs is ended after 20 minutes; what it has not done then fails.
+A guest that hangs is ended after 40 minutes; what it has not done then fails.
 
 No release of Debian has Python 3.12. `python3.12 -m tests.vm.platforms docs/platforms.json host` makes a row of the
 machine that runs the guests, with the Python of this command; its tests run as root.

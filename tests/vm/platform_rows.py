@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The results of platforms, and the file that keeps them."""
 
+import fcntl
 import json
+import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Cell", "Row", "read_rows", "write_rows"]
+__all__ = ["Cell", "Row", "read_rows", "update_rows"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,14 @@ def read_rows(path: Path) -> list[Row]:
     return [Row(**{**row, "results": {name: Cell(**cell) for name, cell in row["results"].items()}}) for row in rows]
 
 
-def write_rows(path: Path, rows: list[Row]) -> None:
-    """Write rows in a stable order."""
-    ordered = sorted(rows, key=lambda row: row.key)
-    path.write_text(json.dumps([asdict(row) for row in ordered], indent=1, ensure_ascii=False) + "\n")
+def update_rows(path: Path, change: Callable[[list[Row]], list[Row]]) -> None:
+    """Replace the rows of the file by what `change` makes of them; several processes may do this at the same time."""
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        rows = sorted(change(read_rows(path)), key=lambda row: row.key)
+        new = path.with_name(f".{path.name}.new")
+        new.write_text(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n")
+        new.replace(path)
+    finally:
+        os.close(directory)

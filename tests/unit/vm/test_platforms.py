@@ -2,6 +2,9 @@
 """The table of platforms: its results have reasons, and the page is that of the file."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from tests.docs.platforms import RESULTS, platforms_page
 from tests.vm import platforms
 from tests.vm.guest import GuestError
 from tests.vm.platform_cells import judge_guest, judge_tests
-from tests.vm.platform_rows import Cell, Row, read_rows, write_rows
+from tests.vm.platform_rows import Cell, Row, read_rows, update_rows
 
 PAGE = RESULTS.with_suffix(".md")
 
@@ -38,8 +41,8 @@ def test_equal_notes_have_one_number() -> None:
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
-    rows = [row(trace=Cell("ok", "")), row()]
-    write_rows(tmp_path / "x.json", rows)
+    rows = [row("a", trace=Cell("ok", "")), row("b")]
+    update_rows(tmp_path / "x.json", lambda before: [*before, *rows])
     assert read_rows(tmp_path / "x.json") == rows
     assert read_rows(tmp_path / "none.json") == []
 
@@ -56,6 +59,19 @@ def results_of_a_guest(out: Path, *, trace: str, traced: str) -> None:
     (out / "doctor.log").write_text("status 0\n")
     (out / "trace-libbpf").mkdir()
     (out / "trace-libbpf" / "traced.log").write_text(traced)
+
+
+def test_processes_that_store_rows_at_the_same_time_keep_all(tmp_path: Path) -> None:
+    names = [f"kernel-{number}" for number in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        for name in names:
+            pool.submit(update_rows, tmp_path / "x.json", partial(slowly_with, row(name)))
+    assert [found.kernel for found in read_rows(tmp_path / "x.json")] == names
+
+
+def slowly_with(new: Row, rows: list[Row]) -> list[Row]:
+    time.sleep(0.05)
+    return [*rows, new]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +135,7 @@ def test_a_guest_that_dies_is_a_row_and_the_next_ones_run(tmp_path: Path, monkey
     (tree / "usr/bin").mkdir()
     (tree / "usr/lib/os-release").write_text('PRETTY_NAME="Debian 99"\n')
     (tree / "usr/bin/python3").symlink_to("python3.99")
-    write_rows(file, [row("a", tests=Cell("ok", "tests: 9 passed"))])
+    update_rows(file, lambda _: [row("a", tests=Cell("ok", "tests: 9 passed"))])
 
     def die(*_: object) -> None:
         raise GuestError("the guest was not done after 9 s\nconsole")
