@@ -124,7 +124,8 @@ def _tree(distribution: str) -> Path | None:
 
 def _title(tree: Path | None) -> str:
     text = (tree or Path("/")).joinpath("usr/lib/os-release").read_text()
-    return re.findall(r'^PRETTY_NAME="(.*)"$', text, re.MULTILINE)[0]
+    (title,) = re.findall(r'^PRETTY_NAME="(.*)"$', text, re.MULTILINE)
+    return str(title)
 
 
 # On the kernel of this machine.
