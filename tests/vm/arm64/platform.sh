@@ -14,7 +14,7 @@ result() {
 }
 spo_trace() { python -m spo_trace "$@"; }
 
-# attempt LOADER: as `traced` of ../jobs/trace_helpers.sh
+# attempt LOADER: as `traced` of ../jobs/trace_helpers.sh. So far, no kernel of these guests has BPF, and all are refused.
 attempt() (
     out=$OUT/trace-$1 worker=
     trap '[ -z "$worker" ] || kill $worker' EXIT

@@ -8,8 +8,7 @@
 #   spo-full       the same as spo, with kcore, kexec, crash dumps, lockdown and more kinds of memory; needs pahole
 #   no-page-owner  small, without page_owner: for the tests of doctor
 #   lockdown       the same as stock, because other builds of stock may lack lockdown
-#   arm64-bpf      for arm64, with the patch and BPF; needs pahole and gcc-aarch64-linux-gnu
-#   (default: all but the last)
+#   (default: all)
 #
 # VERSION=7.2          the package linux-source-$VERSION; if this machine's apt lacks it, from Debian sid
 # LINUX_SOURCE=FILE    an unpacked package's /usr/src/linux-source-*.tar.xz instead
@@ -52,12 +51,8 @@ fragments_of() {
             [ -n "$btf" ] || fail "spo-full needs pahole: apt-get install dwarves"
             echo small.config page_owner.config life.config bpf.config swap_page_owner.config full.config $btf
             ;;
-        arm64-bpf)
-            [ -n "$btf" ] || fail "arm64-bpf needs pahole: apt-get install dwarves"
-            echo arm64.config bpf.config swap_page_owner.config $btf
-            ;;
         no-page-owner) echo small.config ;;
-        *) fail "no flavour $1: stock, spo, spo-debug, spo-full, no-page-owner, lockdown or arm64-bpf" ;;
+        *) fail "no flavour $1: stock, spo, spo-debug, spo-full, no-page-owner or lockdown" ;;
     esac
 }
 
@@ -101,7 +96,7 @@ unpack() {
 
 source_of() {
     local stock=$kernels/build/$name
-    if [[ $1 != spo* && $1 != arm64-* ]]; then echo "$stock"; return; fi
+    if [[ $1 != spo* ]]; then echo "$stock"; return; fi
     local patch=$here/swap_page_owner-$VERSION.patch
     [ -e "$patch" ] || fail "there is no swap_page_owner patch for $VERSION"
     if ! cmp -s "$patch" "$stock-spo/.patch"; then
@@ -115,23 +110,19 @@ source_of() {
 }
 
 build() {
-    local source output=$kernels/build/$VERSION-$1 fragment fragments=() target=() image=arch/x86/boot/bzImage file=bzImage-$VERSION-$1
-    if [[ $1 = arm64-* ]]; then
-        target=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-) image=arch/arm64/boot/Image.gz file=Image-$VERSION-$1.gz
-    fi
+    local source output=$kernels/build/$VERSION-$1 fragment fragments=()
     source=$(source_of "$1")
     for fragment in $(fragments_of "$1"); do fragments+=("$here/$fragment"); done
     mkdir -p "$output"
     echo "Building $VERSION-$1 in $output (the log: $output/log)"
-    make -s -C "$source" O="$output" "${target[@]}" tinyconfig > "$output/log"
+    make -s -C "$source" O="$output" tinyconfig > "$output/log"
     (cd "$output" && "$source/scripts/kconfig/merge_config.sh" -m .config "${fragments[@]}") >> "$output/log"
-    make -s -C "$source" O="$output" "${target[@]}" olddefconfig >> "$output/log"
+    make -s -C "$source" O="$output" olddefconfig >> "$output/log"
     check_config "$output/.config" "${fragments[@]}"
-    make -C "$source" O="$output" "${target[@]}" -j"${JOBS:-$(nproc)}" "${image##*/}" >> "$output/log" 2>&1 ||
-        { tail -20 "$output/log" >&2; fail "$VERSION-$1 does not build"; }
-    cp "$output/$image" "$kernels/.image.new"
-    mv "$kernels/.image.new" "$kernels/$file"
-    echo "Wrote $kernels/$file"
+    make -C "$source" O="$output" -j"${JOBS:-$(nproc)}" bzImage >> "$output/log" 2>&1 || { tail -20 "$output/log" >&2; fail "$VERSION-$1 does not build"; }
+    cp "$output/arch/x86/boot/bzImage" "$kernels/.bzImage.new"
+    mv "$kernels/.bzImage.new" "$kernels/bzImage-$VERSION-$1"
+    echo "Wrote $kernels/bzImage-$VERSION-$1"
     if grep -q '^CONFIG_MODULES=y' "$output/.config"; then module "$source" "$output" "$1"; fi
 }
 
