@@ -79,10 +79,11 @@ def _run_guest(file: Path, distribution: str, kernel: str) -> None:
     update_rows(file, partial(_with_row, row))
 
 
-# The tests do not depend on the kernel of the guest, and stay.
+# The tests do not depend on the kernel of the guest: they stay, or are those of another row.
 def _with_row(row: Row, rows: list[Row]) -> list[Row]:
-    before = [other.results["tests"] for other in rows if other.key == row.key and "tests" in other.results]
-    whole = replace(row, results={**row.results, "tests": before[0]}) if before else row
+    like = [other for other in rows if (other.key[::2], other.architecture) == (row.key[::2], row.architecture)]
+    tests = [other.results["tests"] for other in like if "tests" in other.results]
+    whole = replace(row, results={**row.results, "tests": tests[0]}) if tests else row
     return [*(other for other in rows if other.key != row.key), whole]
 
 

@@ -149,5 +149,6 @@ def test_a_guest_that_dies_is_a_row_and_the_next_ones_run(tmp_path: Path, monkey
     first, second = read_rows(file)
     assert [first.key, second.key] == [("Debian 99", "a", "3.99"), ("Debian 99", "b", "3.99")]
     assert second.release == "?"
+    assert second.results.pop("tests") == first.results.pop("tests") == Cell("ok", "tests: 9 passed")
     assert {cell.result for cell in second.results.values()} == {"failed"}
-    assert first.results == {**second.results, "tests": Cell("ok", "tests: 9 passed")}
+    assert first.results == second.results
