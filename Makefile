@@ -129,7 +129,7 @@ vm-userland: $(READY) ## download the user space of Debian 13 and sid for vm-tes
 vm-fresh: $(READY) ## fresh machines of Debian with spo-trace, installed as README says (SUITES="bookworm trixie sid"); as root
 	PYTHON=$(BIN)/python tests/vm/userland/fresh.sh $(or $(SUITES),bookworm trixie sid)
 
-platforms: $(READY) ## doctor, snapshot and trace on fresh machines and arm64, on several kernels; writes docs/platforms.md; as root
+platforms: $(READY) ## doctor, snapshot, trace and unit tests on fresh machines, several kernels, arm64; writes docs/platforms.md; as root
 	PYTHON=$(BIN)/python tests/vm/userland/fresh.sh bookworm trixie sid
 	PYTHON=$(BIN)/python tests/vm/userland/build.sh arm64
 	$(BIN)/python -m tests.vm.platforms docs/platforms.json bookworm trixie sid arm64

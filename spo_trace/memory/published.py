@@ -57,10 +57,11 @@ class Published:
             hint = "run it as root, and not with sysctl kernel.kptr_restrict=2; or read through debugfs"
             raise Problem(f"/proc/kallsyms hides the kernel's addresses ({problem.message})", hint) from problem
         except (OSError, ValueError, struct.error) as error:
-            raise Problem(
-                f"the kernel's types and symbols cannot be read: {error}",
-                "use a kernel with CONFIG_DEBUG_INFO_BTF=y and CONFIG_KALLSYMS_ALL=y, or read through debugfs",
-            ) from error
+            found = f"the kernel's types and symbols cannot be read: {error}"
+            if isinstance(error, FileNotFoundError) and error.filename == str(_BTF):
+                found = f"the kernel has no types (BTF) in {_BTF}"
+            hint = "use a kernel with CONFIG_DEBUG_INFO_BTF=y and CONFIG_KALLSYMS_ALL=y, or read through debugfs"
+            raise Problem(found, hint) from error
         self._modules: _ModuleKey | None = None
 
     @cached_property

@@ -4,34 +4,40 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.vm.platforms import Row, read_rows
+from tests.vm.platform_rows import Row, read_rows
+from tests.vm.platforms import TESTED
 
 __all__ = ["platforms_page"]
 
 RESULTS = Path(__file__).parents[2] / "docs" / "platforms.json"
-COLUMNS = ("snapshot", "trace", "doctor", "tests")
-PROBES = ("bcc", "libbpf")
+PROBES = ("libbpf", "bcc")
+COLUMNS = ("snapshot", *(f"trace ({loader})" for loader in PROBES), "doctor", "tests")
 # What a column means without a note.
 MARKS = {"ok": "ok", "failed": "**fails**", "refused": "refuses", "not run": "not run"}
 
-_HEAD = """\
+_HEAD = f"""\
 # Platforms
 
 Where spo-trace was run, and what worked there. `make platforms` runs this and writes the page: it installs spo-trace on
 fresh machines of Debian as [README](../README.md#install) says, and boots each of them with several kernels, emulated
 by QEMU ([tests/vm](../tests/vm/README.md)). A row shows what was run on its date, and nothing else.
 
-- snapshot: `snapshot` reads the machine, and `verify` finds its memory balanced within 2 %.
-- trace: the probes attach. A process is swapped out, and half of it is swapped in again; both times, a snapshot has as
-  much swap of it as the kernel counts (VmSwap), or at most 2 % less, or 64 entries more, which kernels up to 6.14 free
-  later.
+- snapshot: `snapshot` reads the machine, from the kernel's memory unless a note says otherwise; and `verify` finds its
+  memory balanced within 2 %.
+- trace (libbpf), trace (bcc): `trace --loader` with each of both attaches its probes. A process is swapped out, and
+  half of it is swapped in again; both times, a snapshot has as much swap of it as the kernel counts (VmSwap), or at
+  most 2 % less, or 64 entries more, which kernels up to 6.14 free later. The kernel logs no warning.
 - doctor: its exit code is 0, and it says what is possible.
-- tests: unit tests with this Python and these packages, on the kernel of the machine that ran them.
-- bcc, libbpf: the versions of the distribution. bcc loads the probes.
+- tests: those of tests/unit/{", ".join(TESTED)} with this Python and these
+  packages, as a user, on the kernel of the machine that runs the guests.
+- libbpf, bcc: the versions of the distribution. Its clang compiles the programs that libbpf loads.
+- **fails**, refuses: it does not work. `doctor` has said so for what it refuses, and a note says why.
 - –: not run.
 
+A guest that hangs is ended after 40 minutes; what it has not done then fails.
+
 No release of Debian has Python 3.12. `python3.12 -m tests.vm.platforms docs/platforms.json host` makes a row of the
-machine that runs the guests, with the Python of this command.
+machine that runs the guests, with the Python of this command; its tests run as root.
 
 Kernels: `stock` is Linux without the patches of swap_page_owner, `spo` with them, `full` with more options. All have
 CONFIG_PAGE_OWNER and are built from `make tinyconfig`; `arm64-4k` and `-64k` have pages of 4 and 64 KiB.

@@ -1,79 +1,47 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Run doctor, snapshot and trace with several distributions on several kernels, and keep the results for a table.
+"""Run doctor, snapshot, trace and the unit tests with several distributions on several kernels; keep the results.
 
 python -m tests.vm.platforms docs/platforms.json bookworm trixie sid --kernels 6.1-stock,7.2-spo
 python -m tests.vm.platforms docs/platforms.json host --kernels 6.12-stock    # this machine, with this Python
 
-The results of other platforms stay in the file. `tests.docs.platforms` writes docs/platforms.md from it.
+The results of other platforms stay in the file. `tests.docs.platforms` writes docs/platforms.md from it. A guest that
+hangs or dies is a result, too: what it has not done has failed, with the reason.
 """
 
 import argparse
 import json
+import platform
 import re
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-import spo_trace as spo
-from spo_trace.snapshots.method import Method
 from tests.vm import guest, kernels, userland
 from tests.vm.arm64 import guest as arm64
 from tests.vm.headers import unpacked_headers
+from tests.vm.platform_cells import judge_guest, judge_tests
+from tests.vm.platform_rows import Cell, Row, update_rows
 from tests.vm.qemu import Machine
-from tests.vm.support import TOLERANCE
-
-__all__ = ["Cell", "Row", "read_rows"]
 
 JOB = Path(__file__).parent / "jobs" / "platform.sh"
+UNIT_TESTS = Path(__file__).parent / "userland" / "unit_tests.sh"
 HOST, ARM64 = "host", "arm64"
 CMDLINE = {"7.2-spo": "page_owner=on,swap", "7.2-spo-full": "page_owner=on,swap"}
 ARM64_KERNELS = ("7.2-arm64-4k", "7.2-arm64-64k")
 KERNELS = ("6.1-stock", "6.12-stock", "7.2-stock", "7.2-spo", "7.2-spo-full")
+# What uses the system and the packages most; all unit tests take five times as long.
+TESTED = ("api", "cli", "collect", "machine", "probes", "reporters", "sampling", "snapshots")
 MEMORY_MIB = 900
-BATCH = 64 * 4096
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Hold a result: `ok`, `failed` or `refused` (as doctor has said), and a sentence that says why or how."""
-
-    result: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """Hold what was found on one platform; `versions` are those of packages, `date` is the day of the run (UTC)."""
-
-    distribution: str
-    kernel: str
-    release: str
-    architecture: str
-    versions: dict[str, str]
-    results: dict[str, Cell]
-    date: str
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Return what a later run on the same platform replaces."""
-        return self.distribution, self.kernel, self.versions.get("python", "")
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a file of results, none if it does not exist."""
-    if not path.exists():
-        return []
-    rows = json.loads(path.read_text())
-    return [Row(**{**row, "results": {name: Cell(**cell) for name, cell in row["results"].items()}}) for row in rows]
-
-
-def write_rows(path: Path, rows: list[Row]) -> None:
-    """Write rows in a stable order."""
-    ordered = sorted(rows, key=lambda row: row.key)
-    path.write_text(json.dumps([asdict(row) for row in ordered], indent=1, ensure_ascii=False) + "\n")
+# Several times what they take on a busy host.
+GUEST_SECONDS = 2400
+TEST_SECONDS = 3600
+# timeout(1)
+_TIMED_OUT = 124
 
 
 def main() -> int:
@@ -82,107 +50,125 @@ def main() -> int:
     parser.add_argument("results", type=Path)
     parser.add_argument("distributions", nargs="+", choices=(*userland.FRESH, HOST, ARM64))
     parser.add_argument("--kernels", help=f"default: {','.join(KERNELS)}; of arm64: {','.join(ARM64_KERNELS)}")
+    parser.add_argument("--only", choices=("guests", "tests"), help="the other results stay as they are")
     given = parser.parse_args()
+    missing = 0
     for distribution in given.distributions:
-        default = ARM64_KERNELS if distribution == ARM64 else KERNELS
-        for kernel in given.kernels.split(",") if given.kernels else default:
+        for run_part in _parts(distribution, given.results, given.kernels, given.only):
             try:
-                row = run(distribution, kernel)
-            except (guest.GuestError, kernels.KernelMissing, arm64.ToolMissing, userland.UserlandMissing) as error:
-                print(f"error: {distribution}, {kernel}: {error}", file=sys.stderr)
-                return 1
-            print(*row.key, {name: (cell.result, cell.note) for name, cell in row.results.items()}, flush=True)
-            others = [other for other in read_rows(given.results) if other.key != row.key]
-            write_rows(given.results, [*others, row])
-    return 0
+                run_part()
+            except (kernels.KernelMissing, arm64.ToolMissing, userland.UserlandMissing) as error:
+                print(f"error: {distribution}: {error}", file=sys.stderr)
+                missing += 1
+    return int(missing > 0)
 
 
-def run(distribution: str, name: str) -> Row:
-    """Boot a guest with a distribution's user space, and return its row."""
+# A guest on each kernel, and the unit tests.
+def _parts(distribution: str, file: Path, named: str | None, only: str | None) -> Iterator[Callable[[], None]]:
+    if only != "tests":
+        default = ARM64_KERNELS if distribution == ARM64 else KERNELS
+        for kernel in named.split(",") if named else default:
+            yield partial(_run_guest, file, distribution, kernel)
+    if only != "guests" and distribution != ARM64:
+        yield partial(_run_tests, file, distribution)
+
+
+def _run_guest(file: Path, distribution: str, kernel: str) -> None:
+    row = run(_tree(distribution), kernel, is_arm64=distribution == ARM64)
+    print(*row.key, {name: (cell.result, cell.note) for name, cell in row.results.items()}, flush=True)
+    update_rows(file, partial(_with_row, row))
+
+
+# The tests do not depend on the kernel of the guest: they stay, or are those of another row.
+def _with_row(row: Row, rows: list[Row]) -> list[Row]:
+    like = [other for other in rows if (other.key[::2], other.architecture) == (row.key[::2], row.architecture)]
+    tests = [other.results["tests"] for other in like if "tests" in other.results]
+    whole = replace(row, results={**row.results, "tests": tests[0]}) if tests else row
+    return [*(other for other in rows if other.key != row.key), whole]
+
+
+def _run_tests(file: Path, distribution: str) -> None:
+    tree, cell = _tree(distribution), _tests(distribution)
+    print(_title(tree), _python(tree), cell, flush=True)
+    update_rows(file, partial(_with_tests, _title(tree), ".".join(_python(tree).split(".")[:2]), cell))
+
+
+def _with_tests(title: str, python: str, cell: Cell, rows: list[Row]) -> list[Row]:
+    ran = [row for row in rows if row.key[::2] == (title, python) and row.architecture != "aarch64"]
+    return [
+        *(row for row in rows if row not in ran),
+        *(replace(row, results={**row.results, "tests": cell}) for row in ran),
+    ]
+
+
+def run(tree: Path | None, name: str, *, is_arm64: bool) -> Row:
+    """Boot a guest with the user space `tree`, or this machine's, and return its row."""
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch)
-        boot = _boot_arm64 if distribution == ARM64 else _boot
-        boot(distribution, name, out)
-        release, architecture = (out / "uname").read_text().split()
-        (title,) = re.findall(r'^PRETTY_NAME="(.*)"$', (out / "os-release").read_text(), re.MULTILINE)
-        results = {"doctor": _doctor(out), "snapshot": _snapshot(out), "trace": _trace(out)}
+        boot, ended = _boot_arm64 if is_arm64 else _boot, ""
+        try:
+            boot(tree, name, out)
+        except guest.GuestError as error:
+            print(f"{tree}, {name}: {error}", file=sys.stderr, flush=True)
+            ended = str(error).partition("\n")[0]
+        release, architecture = (_text(out / "uname") or f"? {'aarch64' if is_arm64 else 'x86_64'}").split()
         today = datetime.now(UTC).date().isoformat()
-        return Row(title, name, release, architecture, dict(_versions(out)), results, today)
+        versions = {"python": _python(tree), **_versions(out)}
+        return Row(_title(tree), name, release, architecture, versions, judge_guest(out, ended), today)
 
 
-def _boot(distribution: str, name: str, out: Path) -> None:
+def _tree(distribution: str) -> Path | None:
+    if distribution == HOST:
+        return None
+    return userland.find_arm64() if distribution == ARM64 else userland.find_fresh(distribution)
+
+
+def _title(tree: Path | None) -> str:
+    text = (tree or Path("/")).joinpath("usr/lib/os-release").read_text()
+    (title,) = re.findall(r'^PRETTY_NAME="(.*)"$', text, re.MULTILINE)
+    return str(title)
+
+
+# On the kernel of this machine.
+def _tests(distribution: str) -> Cell:
+    here = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE"]
+    command = here if distribution == HOST else [str(UNIT_TESTS), distribution]
+    command += [f"tests/unit/{name}" for name in TESTED]
+    # It also ends the processes of the command.
+    limited = ["timeout", "--kill-after=10", str(TEST_SECONDS), *command]
+    done = subprocess.run(limited, cwd=guest.CHECKOUT, capture_output=True, text=True)
+    if done.returncode == _TIMED_OUT:
+        return Cell("failed", f"tests: they were not done after {TEST_SECONDS} s")
+    return judge_tests(done.returncode, done.stdout or done.stderr)
+
+
+def _boot(tree: Path | None, name: str, out: Path) -> None:
     kernel = kernels.find(name)
-    tree = None if distribution == HOST else userland.find_fresh(distribution)
     machine = Machine(kernel, CMDLINE.get(name, "page_owner=on"), memory_mib=MEMORY_MIB)
     environment = {"HEADERS": str(unpacked_headers(kernel) or "")}
-    guest.run(machine, JOB.read_text(), out, environment=environment, userland=tree)
+    guest.run(machine, JOB.read_text(), out, time_limit=GUEST_SECONDS, environment=environment, userland=tree)
 
 
-def _boot_arm64(_: str, name: str, out: Path) -> None:
+def _boot_arm64(tree: Path | None, name: str, out: Path) -> None:
     kernel, job = kernels.find_arm64(name), arm64.HERE / "platform.sh"
-    arm64.run(kernel, "page_owner=on,swap", job, out, memory_mib=MEMORY_MIB, tree=userland.find_arm64())
+    cmdline = "page_owner=on,swap"
+    arm64.run(kernel, cmdline, job, out, memory_mib=MEMORY_MIB, tree=tree, time_limit=GUEST_SECONDS)
 
 
-def _versions(out: Path) -> Iterator[tuple[str, str]]:
-    yield from json.loads((out / "python.json").read_text()).items()
-    yield "bcc", (out / "bcc").read_text().strip()
-    yield "libbpf", (out / "libbpf").read_text().strip().partition(".so.")[2]
+# Until the guest has told its version.
+def _python(tree: Path | None) -> str:
+    if tree is None:
+        return platform.python_version()
+    return (tree / "usr/bin/python3").readlink().name.removeprefix("python")
 
 
-def _doctor(out: Path) -> Cell:
-    if _status(out, "doctor") != 0:
-        return Cell("failed", f"doctor: {_said(out, 'doctor')}")
-    answer = json.loads((out / "doctor.json").read_text())
-    lacking = [check["message"] for check in answer["checks"] if check["status"] == "missing" and check["required"]]
-    possible = {name: answer[name] for name in ("snapshot", "trace")}
-    if set(possible.values()) == {"possible"}:
-        return Cell("ok", "")
-    said = ", ".join(f"{name} {value}" for name, value in possible.items())
-    return Cell("ok", f"doctor: {said}; {'; '.join(lacking)}")
+def _versions(out: Path) -> dict[str, str]:
+    libbpf = (_text(out / "libbpf") or "").partition(".so.")[2]
+    return {**json.loads(_text(out / "python.json") or "{}"), "libbpf": libbpf, "bcc": _text(out / "bcc") or ""}
 
 
-def _snapshot(out: Path) -> Cell:
-    for name in ("snapshot", "verify"):
-        if _status(out, name) != 0:
-            return Cell("failed", f"{name}: {_said(out, name)}")
-    meta = spo.open(out / "now.spo").meta
-    if meta.method == Method.MEMORY:
-        return Cell("ok", "snapshot: the owners were read from the kernel's memory")
-    return Cell("ok", f"snapshot: the owners were read as text, because {meta.method_why}")
-
-
-# The kernel counts the swap of a process: VmSwap of /proc/PID/status. Up to Linux 6.14, it frees entries in batches of
-# 64 for each processor, of which there is one.
-def _trace(out: Path) -> Cell:
-    if _status(out, "trace") != 0:
-        impossible = json.loads((out / "doctor.json").read_text())["trace"] == "impossible"
-        return Cell("refused" if impossible else "failed", f"trace: {_said(out, 'trace')}")
-    figures = [line.split("\t") for line in (out / "figures.tsv").read_text().splitlines()]
-    in_swap = {when: int(kib) << 10 for when, what, kib in figures if what == "swap"}
-    # The kernel skips some calls of kprobes.
-    how = ", by kprobes ([why](trace.md#what-it-cannot-see))" if "(kprobes)" in (out / "trace.log").read_text() else ""
-    lacking = []
-    for when, stage in (("out", "swapped"), ("in", "back")):
-        owners = spo.attribute(out / f"{stage}.spo", by=["comm"]).set_index("comm")
-        found, counted = int(owners["swap_bytes"].get("owner", 0)), in_swap[when]
-        note = f"trace: the probes have {found >> 10:,} KiB of a process in swap, the kernel {counted >> 10:,} KiB{how}"
-        if not (1 - TOLERANCE) * counted <= found <= counted + BATCH:
-            return Cell("failed", note)
-        if found < counted:
-            lacking.append(note)
-    return Cell("ok", "; ".join(lacking))
-
-
-def _status(out: Path, name: str) -> int:
-    return int((out / f"{name}.log").read_text().rpartition("status ")[2])
-
-
-# The error and its hint.
-def _said(out: Path, name: str) -> str:
-    lines = (out / f"{name}.log").read_text(errors="backslashreplace").splitlines()[:-1]
-    errors = [line.partition("error: ")[2] for line in lines if "error: " in line]
-    hints = [line.partition("hint: ")[2] for line in lines if "hint: " in line]
-    return "; ".join([*errors[-1:], *hints[-1:]]) or " ".join(lines[-3:])
+def _text(file: Path) -> str | None:
+    return file.read_text().strip() if file.exists() else None
 
 
 if __name__ == "__main__":

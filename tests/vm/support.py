@@ -19,7 +19,7 @@ from tests.vm import guest, kernels, userland
 from tests.vm.headers import unpacked_headers
 from tests.vm.qemu import Machine
 
-__all__ = ["MIB", "TOLERANCE", "Guest", "adds_up", "boot"]
+__all__ = ["COMPLAINTS", "MIB", "TOLERANCE", "Guest", "adds_up", "boot"]
 
 JOBS = Path(__file__).parent / "jobs"
 MIB = 1 << 20

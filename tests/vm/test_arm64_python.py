@@ -57,7 +57,7 @@ def test_doctor_says_what_is_possible(machine: Guest) -> None:
     assert bpf == ("missing" if machine.name.endswith("64k") else "unknown")
 
 
-@pytest.mark.parametrize("name", ["trace", "memory"])
+@pytest.mark.parametrize("name", ["trace-libbpf/traced", "trace-bcc/traced", "memory"])
 def test_what_is_impossible_is_refused_with_a_reason(machine: Guest, name: str) -> None:
     status, text = said(machine, name)
     assert status == 1

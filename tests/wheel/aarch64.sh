@@ -13,7 +13,7 @@ PYTHON=${PYTHON:-python3}
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/spo-trace/aarch64
 tree=$cache/debian
-NEEDS=(aarch64-linux-gnu-gcc qemu-aarch64-static mmdebstrap git)
+NEEDS=(aarch64-linux-gnu-gcc qemu-aarch64-static mmdebstrap git xz)
 PACKAGES=python3,zlib1g-dev,libstdc++6
 
 main() {
@@ -25,8 +25,7 @@ main() {
     build_wheel
     install_wheel
     emulated -m spo_trace demo
-    qemu-aarch64-static "$work/site/spo_trace/native/spo-collect" -r /nowhere "$work/capture"
-    ls "$work/capture"
+    collect
     cd "$work/tests"
     emulated -m pytest -q -p no:cacheprovider "$@"
 }
@@ -36,7 +35,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 check_tools() {
     local tool missing=()
     for tool in "${NEEDS[@]}"; do command -v "$tool" > /dev/null || missing+=("$tool"); done
-    ((!${#missing[@]})) || fail "missing: ${missing[*]}: apt-get install gcc-aarch64-linux-gnu qemu-user-static mmdebstrap git"
+    ((!${#missing[@]})) || fail "missing: ${missing[*]}: apt-get install gcc-aarch64-linux-gnu qemu-user-static mmdebstrap git xz-utils"
 }
 
 # This release of Debian, from the mirror that this machine's apt uses. Nothing of it is run while it is unpacked.
@@ -73,6 +72,15 @@ install_wheel() {
         --python-version "$version" --only-binary=:all: "$work"/wheel/*.whl pytest hypothesis
     mkdir "$work/tests"
     cp -r "$work/source/tests" "$work/source/fixtures" "$work/source/pyproject.toml" "$work/tests"
+}
+
+# The collector copies the kernel's files out of a machine that has only page_owner.
+collect() {
+    local file=sys/kernel/debug/page_owner
+    mkdir -p "$work/machine/${file%/*}"
+    xz -dc "$checkout/fixtures/captures/7.2-spo/1-dd256/page_owner.xz" > "$work/machine/$file"
+    qemu-aarch64-static "$work/site/spo_trace/native/spo-collect" -r "$work/machine" "$work/capture"
+    ls "$work/capture"
 }
 
 emulated() { PYTHONPATH=$work/site qemu-aarch64-static -L "$tree" "$tree/usr/bin/python3" "$@"; }

@@ -93,7 +93,7 @@ def test_the_order_of_a_pageblock_is_read_and_not_guessed(machine: Path, tmp_pat
         ("_KALLSYMS", b"0000000000000000 D mem_section\n", "hides the kernel's addresses", "kptr_restrict"),
         ("_KALLSYMS", b"ffffffff81000000 T _stext\n", "hides the kernel's addresses", "debugfs"),
         ("_KALLSYMS", b"ffffffff81000000 D mem_section\n", "symbols lack variables", "CONFIG_KALLSYMS_ALL=y"),
-        ("_BTF", None, "types and symbols cannot be read", "CONFIG_DEBUG_INFO_BTF=y"),
+        ("_BTF", None, r"the kernel has no types \(BTF\) in /", "CONFIG_DEBUG_INFO_BTF=y"),
         ("_BTF", b"x" * 100, "types and symbols cannot be read", "CONFIG_DEBUG_INFO_BTF=y"),
     ],
 )

@@ -2,6 +2,7 @@
 """A snapshot uses the running trace: owners of swap, restored pages, and how many are unknown."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -41,7 +42,8 @@ def maps(monkeypatch: pytest.MonkeyPatch) -> FakeMaps:
     monkeypatch.setattr(reading, "_has_trace", lambda: True)
     monkeypatch.setattr(running, "live_symbolizer", lambda: Symbolizer(["1000 T alloc\n", "2000 T b\n", "3000 T c\n"]))
     monkeypatch.setattr(running, "pages_used", lambda _: 12)
-    monkeypatch.setattr("os.geteuid", lambda: 0)
+    # Of this module only: the files of the snapshot belong to the user who runs the test.
+    monkeypatch.setattr(readings, "os", SimpleNamespace(geteuid=lambda: 0))
     return found
 
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+from tests.bpf_object import compile_bpf
 from tests.collectors import compile_collector
 from tests.vm.guest import CHECKOUT, TIME_LIMIT, Outcome, follow, outcome
 from tests.vm.turn import turn
@@ -17,6 +18,7 @@ from tests.vm.turn import turn
 __all__ = ["COMPILER", "QEMU", "ToolMissing", "check_tools", "command", "run", "write_initrd"]
 
 _PACKAGE = CHECKOUT / "spo_trace"
+_WORKER = CHECKOUT / "tests" / "vm" / "jobs" / "trace_worker.py"
 
 QEMU = "qemu-system-aarch64"
 COMPILER = "aarch64-linux-gnu-gcc"
@@ -37,12 +39,21 @@ def check_tools() -> None:
         raise ToolMissing(f"missing: {', '.join(missing)}: apt-get install {' '.join(missing.values())}")
 
 
-def run(kernel: Path, cmdline: str, job: Path, out: Path, *, memory_mib: int, tree: Path | None = None) -> Outcome:
+def run(
+    kernel: Path,
+    cmdline: str,
+    job: Path,
+    out: Path,
+    *,
+    memory_mib: int,
+    tree: Path | None = None,
+    time_limit: float = TIME_LIMIT,
+) -> Outcome:
     """Boot `kernel`, run the shell script `job` in it as root, and return when the guest is off.
 
     The job has the helpers of lib.sh in /lib.sh, and `out` as $OUT; /dev/vda is a disk for swap. With `tree`, it can
     run Python and spo-trace (with_python of lib.sh). Raise ToolMissing if the guest can't be built here, and GuestError
-    if the job failed.
+    if the job failed or is not done after `time_limit` seconds.
     """
     check_tools()
     out.mkdir(parents=True, exist_ok=True)
@@ -62,11 +73,11 @@ def run(kernel: Path, cmdline: str, job: Path, out: Path, *, memory_mib: int, tr
         fds = [disk.fileno() for disk in disks]
         with turn(alone=False), (out / "console.log").open("wb") as console:
             start = time.monotonic()
-            ended = follow(command(kernel, initrd, cmdline, shares, fds, memory_mib), fds, [console], TIME_LIMIT)
+            ended = follow(command(kernel, initrd, cmdline, shares, fds, memory_mib), fds, [console], time_limit)
             seconds = time.monotonic() - start
         if not (out / "status").exists():
             _on(results, _tool("debugfs"), "-R", "rdump / .", cwd=out)
-    return outcome(out, seconds, None if ended else TIME_LIMIT)
+    return outcome(out, seconds, None if ended else time_limit)
 
 
 def write_initrd(job: Path, directory: Path, *, with_package: bool = False) -> Path:
@@ -81,14 +92,18 @@ def write_initrd(job: Path, directory: Path, *, with_package: bool = False) -> P
     return initrd
 
 
+# Without clang, there is no BPF program, as in a build by hatch_build.py. trace_worker.py is for the job.
 def _write_package(directory: Path, collector: Path) -> Path:
     package = directory / "package"
-    compiled = shutil.ignore_patterns("__pycache__", "libspo.so", "spo-collect")
+    compiled = shutil.ignore_patterns("__pycache__", "libspo.so", "spo-collect", "*.bpf.o")
     shutil.copytree(_PACKAGE, package / "spo_trace", ignore=compiled)
     native = package / "spo_trace" / "native"
     shutil.copy(collector, native)
     library = [COMPILER, "-std=c11", "-O3", "-fPIC", "-shared", "-o", str(native / "libspo.so")]
     subprocess.run([*library, *map(str, sorted(native.glob("*.c")))], check=True)
+    if shutil.which("clang"):
+        compile_bpf(native / "swap_owner.bpf.o", "aarch64")
+    shutil.copy(_WORKER, package)
     return package
 
 

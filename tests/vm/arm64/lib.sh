@@ -37,8 +37,9 @@ with_python() {
     mount -o bind /package $TREE/usr/src/spo-trace
     for shared in /run /tmp; do mount -t tmpfs tmpfs $TREE$shared; done
 }
-# python ARGUMENT…: run it in this tree; its /tmp is $TREE/tmp
-python() {
-    PYTHONPATH=/usr/src/spo-trace:/opt/spo-trace PYTHONDONTWRITEBYTECODE=1 HOME=/tmp LANG=C.UTF-8 PATH=/usr/bin \
-        chroot $TREE /usr/bin/python3 "$@"
+# python_here ARGUMENT…: become Python in this tree; its /tmp is $TREE/tmp. python: run it
+python_here() {
+    export PYTHONPATH=/usr/src/spo-trace:/opt/spo-trace PYTHONDONTWRITEBYTECODE=1 HOME=/tmp LANG=C.UTF-8
+    PATH=/usr/bin exec /bin/chroot $TREE /usr/bin/python3 "$@"
 }
+python() { (python_here "$@"); }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# What works on this kernel with this user space: doctor, a snapshot and its balance, a trace. Results go to $OUT/NAME.log.
+# What works on this kernel with this user space: doctor, a snapshot and its balance, a trace with each loader. Results go to
+# $OUT/NAME.log; those of a trace, with the kernel's messages, to $OUT/trace-LOADER.
 . "$VM/jobs/trace_helpers.sh"
 
 # result NAME COMMAND…: write the output, and the status on the last line
@@ -29,9 +30,20 @@ mkdir /run/used
 mount -t tmpfs tmpfs /run/used
 head -c 100M /dev/zero > /run/used/file
 result snapshot spo-trace snapshot --jobs 1 -o /run/now.spo
-result verify spo-trace verify --only memory /run/now.spo
 cp -r /run/now.spo "$OUT/"
+result verify spo-trace verify --only memory /run/now.spo
 rm -r /run/now.spo /run/used/file
 
-# A subshell, because a trace that fails ends it.
-result trace eval '(traced ended)'
+# A subshell, because a trace that fails ends it; the traced process ends with it.
+attempt() (
+    trap 'kill "${workers[@]}" 2> /dev/null' EXIT
+    traced ended
+)
+results=$OUT
+for LOADER in libbpf bcc; do
+    OUT=$results/trace-$LOADER
+    mkdir "$OUT"
+    before=$(dmesg | wc -l)
+    result traced attempt
+    dmesg | tail -n "+$((before + 1))" > "$OUT/dmesg"
+done

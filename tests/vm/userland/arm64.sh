@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # arm64.sh: unpack Python and the dependencies of spo-trace for arm64 in the user's cache directory, for the guests.
 #
-# The tree arm64-trixie has Debian 13's Python and the wheels of aarch64 in /opt/spo-trace. Nothing of it is run on this
+# The tree arm64-trixie has Debian 13's Python and libbpf, and the wheels of aarch64 in /opt/spo-trace. Nothing of it is run on this
 # machine; guests with busybox run it in a chroot. An existing tree is kept; remove it to get newer packages.
 #
 # PYTHON=FILE          a Python with pip, which downloads the wheels with this machine's configuration of pip
@@ -18,7 +18,7 @@ main() {
     [ ! -e "$trees/$name" ] || return 0
     check_tools mmdebstrap tar
     UNPACK=(--variant=extract --architectures=arm64)
-    unpack trixie base-files,python3,libstdc++6 "$tree"
+    unpack trixie base-files,python3,libstdc++6,libbpf1 "$tree"
     # What installing packages would have made.
     mkdir -p "$tree"/{dev,proc,run,sys,tmp,opt/spo-trace,usr/src/spo-trace}
     [ -e "$tree/lib" ] || ln -s usr/lib "$tree/lib"

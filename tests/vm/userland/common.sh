@@ -52,6 +52,15 @@ within() {
         exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"' "$@"
 }
 
+# copy_checkout TREE: give alice the tracked files of this checkout, as they are now
+copy_checkout() {
+    local to=$1/home/alice/spo-trace
+    rm -rf --one-file-system "$to"
+    mkdir "$to"
+    git -C "$checkout" ls-files -z | tar -c -C "$checkout" --null -T - | tar -x -C "$to"
+    within "$1" chown -R alice: /home/alice
+}
+
 # fetch VERSION DIRECTORY REQUIREMENT…: download wheels for a version of Python on $MACHINE. This is done outside of the tree, so
 # that pip's configuration, which may contain a password, does not get into it.
 MACHINE=x86_64
@@ -74,5 +83,6 @@ project = text["project"]
 lists = {**project["optional-dependencies"], "dependencies": project["dependencies"], "build": text["build-system"]["requires"]}
 for requirement in (Requirement(line) for key in keys for line in lists[key]):
     if requirement.name != project["name"] and (not requirement.marker or requirement.marker.evaluate({"python_version": version})):
-        print(requirement.name + str(requirement.specifier))' "$checkout/pyproject.toml" "$@"
+        requirement.marker = None
+        print(requirement)' "$checkout/pyproject.toml" "$@"
 }

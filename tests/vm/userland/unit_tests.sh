@@ -12,13 +12,18 @@ shift
 (($#)) || set -- tests/unit
 [ -d "$tree" ] || fail "no $tree: sudo make vm-fresh SUITES=${tree##*/fresh-}"
 
+copy_checkout "$tree"
 # A second environment, because the installation has none of the test tools; it sees the installed packages.
+# shellcheck disable=SC2016
 within "$tree" runuser -u alice -- bash -c '
-    set -e
+    set -eo pipefail
+    # The usual limit for a user; tests of fleets leave many directories open.
+    ulimit -n 8192
     cd ~/spo-trace
     [ -d ~/tests ] || python3 -m venv ~/tests
     ls -d /opt/spo-trace/lib/python3*/site-packages > "$(echo ~/tests/lib/python3*/site-packages)/installed.pth"
-    ~/tests/bin/pip install --quiet --disable-pip-version-check pytest hypothesis pytest-xdist selenium duckdb polars \
-        prometheus-client lzallright hatchling
-    cp -n /opt/spo-trace/lib/python3*/site-packages/spo_trace/native/{libspo.so,spo-collect} spo_trace/native/
-    ~/tests/bin/pytest -q -p no:cacheprovider "$@" | tail -n 40' unit_tests "$@"
+    ~/tests/bin/pip install --quiet --disable-pip-version-check --requirement /var/cache/wheels.txt
+    for file in libspo.so spo-collect swap_owner.bpf.o; do
+        cp -n /opt/spo-trace/lib/python3*/site-packages/spo_trace/native/$file spo_trace/native/
+    done
+    ~/tests/bin/pytest -q -p no:cacheprovider -rfE "$@" 2>&1 | tee ~/unit_tests.log | tail -n 60' unit_tests "$@"

@@ -22,7 +22,7 @@ from spo_trace.probes.loader.program import MAPS, TRAMPOLINE
 OBJECT = bpf_object()
 
 
-def _has_libbpf() -> bool:
+def has_libbpf() -> bool:
     try:
         ctypes.CDLL(LIBRARY)
     except OSError:
@@ -32,7 +32,7 @@ def _has_libbpf() -> bool:
 
 pytestmark = [
     pytest.mark.skipif(OBJECT is None, reason="spo-trace was built without clang"),
-    pytest.mark.skipif(not _has_libbpf(), reason=f"this system has no {LIBRARY} (Debian: libbpf1)"),
+    pytest.mark.skipif(not has_libbpf(), reason=f"this system has no {LIBRARY} (Debian: libbpf1)"),
 ]
 
 # One for each program of the object. The functions do not matter: nothing is attached.
