@@ -4,6 +4,7 @@
 A snapshot of a text takes at least that, the start of Python and one pass over the text.
 """
 
+import os
 import sys
 from pathlib import Path
 from time import process_time
@@ -21,13 +22,22 @@ def main() -> None:
     names = [field.name for field in columns if pa.types.is_dictionary(field.type)]
     with pq.ParquetFile(Path(sys.argv[1]), read_dictionary=names) as file:
         groups = [
-            file.read_row_group(number).cast(columns).unify_dictionaries() for number in range(file.num_row_groups)
+            file.read_row_group(number).cast(columns).unify_dictionaries().combine_chunks()
+            for number in range(file.num_row_groups)
         ]
+    # The first time, pyarrow also asks the system for memory.
+    print(f"{min(_seconds(groups, columns) for _ in range(3)):.2f}")
+
+
+def _seconds(groups: list[pa.Table], columns: pa.Schema) -> float:
     start = process_time()
-    with pq.ParquetWriter(pa.BufferOutputStream(), columns, **parquet_options(columns)) as writer:
+    with (
+        Path(os.devnull).open("wb") as nowhere,
+        pq.ParquetWriter(nowhere, columns, **parquet_options(columns)) as writer,
+    ):
         for rows in groups:
             writer.write_table(rows, row_group_size=rows.num_rows)
-    print(f"{process_time() - start:.2f}")
+    return process_time() - start
 
 
 if __name__ == "__main__":
