@@ -58,7 +58,8 @@ def test_metrics_and_fleet_have_the_same_owner(ran: Guest) -> None:
 
 
 def test_files_are_private_and_old_snapshots_are_removed(ran: Guest) -> None:
-    found = dict(reversed(line.split()[1:]) for line in ran.log.splitlines() if line.startswith("root "))
+    listed = [line.split() for line in ran.log.splitlines() if line.startswith("root ")]
+    found = {path: mode for _, mode, path in listed}
     (snapshot,) = (name for name in found if name.endswith(".spo"))
     assert found == {
         "/var/lib/spo-trace": "700",
