@@ -66,15 +66,19 @@ def _ask(request: LoadRequest, tried: Sequence[Way], show: Callable[[str], None]
             continue
         for python, ended in _loaded(way.name, request | {"loader": way.name, "program": str(way.program)}):
             if ended.message or ended.status != IS_MISSING:
-                answer: Any = json.loads(ended.message) if ended.message else _died(way, python, ended.status)
-                if "error" in answer:
-                    # The compiler and the verifier give the reason at the end of their output.
-                    for line in ended.output.splitlines()[-_SHOWN_LINES:]:
-                        show(f"{way.name}: {line}")
-                    raise SpoTraceError(answer["error"], hint=answer["hint"])
-                return Probes(cast(ProbeFacts, answer), ended.descriptors)
+                return _probes(way, python, ended, show)
     message = "; ".join(way.missing for way in tried)
     raise SpoTraceError(message, hint="; or ".join(way.packages for way in tried))
+
+
+def _probes(way: Way, python: str, ended: Ended, show: Callable[[str], None]) -> Probes:
+    answer: Any = json.loads(ended.message) if ended.message else _died(way, python, ended.status)
+    if "error" in answer:
+        # The compiler and the verifier give the reason at the end of their output.
+        for line in ended.output.splitlines()[-_SHOWN_LINES:]:
+            show(f"{way.name}: {line}")
+        raise SpoTraceError(answer["error"], hint=answer["hint"])
+    return Probes(cast(ProbeFacts, answer), ended.descriptors)
 
 
 # Yield the Python of each loader, and how it ended.

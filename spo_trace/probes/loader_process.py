@@ -59,8 +59,7 @@ class Ended(NamedTuple):
 def load_by_fork(request: LoadRequest) -> Ended:
     """Answer a request for libbpf; the status is IS_MISSING if the system has no libbpf."""
     ours, theirs = socket.socketpair()
-    with ours, theirs, _scratch() as scratch, (scratch / "log").open("w+b") as log:
-        (scratch / "log").unlink()
+    with ours, theirs, os.fdopen(os.memfd_create("log"), "w+b") as log:
         # The fork is not to print a second time what is in the buffers.
         for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()
@@ -168,10 +167,7 @@ def _scratch() -> Iterator[Path]:
     try:
         yield directory
     finally:
-        try:
-            directory.rmdir()
-        except OSError:
-            # It takes memory and time to load, and libbpf leaves nothing there.
-            from shutil import rmtree
+        # A start with libbpf does not need it, and takes less time without.
+        from shutil import rmtree
 
-            rmtree(directory, ignore_errors=True)
+        rmtree(directory, ignore_errors=True)

@@ -32,10 +32,12 @@ request = json.loads(peer.makefile().readline())
 def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return the directory used in place of /run/spo-trace; the process appears to be root, the kernel to have BPF."""
     with tempfile.TemporaryDirectory(prefix="spo-") as path:
-        monkeypatch.setattr(loader_process, "RUN", Path(path) / "run")
+        run = Path(path) / "run"
+        run.mkdir(0o700)
+        monkeypatch.setattr(loader_process, "RUN", run)
         monkeypatch.setattr("os.geteuid", lambda: Path(path).stat().st_uid)
         monkeypatch.setattr(attaching, "check_kernel", lambda _: None)
-        yield Path(path) / "run"
+        yield run
 
 
 def loader(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
@@ -229,20 +231,26 @@ def test_a_fork_that_is_killed(run: Path, monkeypatch: pytest.MonkeyPatch) -> No
         attached(loader="libbpf")
 
 
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Interrupt the trace when its loader has sent the number of a process, which the returned list gets."""
+    pids: list[int] = []
+
+    def converse(peer: Any, request: Any) -> Any:
+        peer.sendall(b"{}\n")
+        pids.append(int(peer.recv(100)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loader_process, "_converse", converse)
+    return pids
+
+
 def test_an_interrupt_ends_the_fork(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def wait(peer: socket.socket, _: Any) -> None:
         peer.sendall(b"%d" % os.getpid())
         signal.pause()
 
     forked(monkeypatch, wait)
-    pids: list[int] = []
-
-    def interrupted(peer: Any, request: Any) -> Any:
-        peer.sendall(b"{}\n")
-        pids.append(int(peer.recv(100)))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loader_process, "_converse", interrupted)
+    pids = interrupted(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         attached(loader="libbpf")
     assert state_of(pids[0]) is None
@@ -285,14 +293,7 @@ peer.sendall(b"%d" % child.pid)
 child.wait()
 """
     loader(monkeypatch, code)
-    children: list[int] = []
-
-    def interrupted(peer: Any, request: Any) -> Any:
-        peer.sendall(b"{}\n")
-        children.append(int(peer.recv(100)))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loader_process, "_converse", interrupted)
+    children = interrupted(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         attached()
     # Dead, or a zombie.
