@@ -9,13 +9,13 @@ from functools import cached_property
 
 from spo_trace.limits import MAX_BTF_DEPTH
 
-__all__ = ["Btf"]
+__all__ = ["STRUCT", "UNION", "Btf"]
 
 _HEADER = struct.Struct("<HBBIIIII")
 _TYPE = struct.Struct("<III")
 _MAGIC = 0xEB9F
 
-_INT, _PTR, _ARRAY, _STRUCT, _UNION, _ENUM, _FUNC, _FUNC_PROTO, _VAR, _DATASEC, _DECL_TAG, _ENUM64 = (
+_INT, _PTR, _ARRAY, STRUCT, UNION, _ENUM, _FUNC, _FUNC_PROTO, _VAR, _DATASEC, _DECL_TAG, _ENUM64 = (
     1, 2, 3, 4, 5, 6, 12, 13, 14, 15, 17, 19,
 )  # fmt: skip
 
@@ -25,7 +25,7 @@ _POINTER_BYTES = 8
 
 # 32-bit words of a type of each kind, and those that follow for each of its vlen members.
 _WORDS = [3 + {_INT: 1, _ARRAY: 3, _VAR: 1, _DECL_TAG: 1}.get(kind, 0) for kind in range(32)]
-_EACH = [{_STRUCT: 3, _UNION: 3, _ENUM: 2, _FUNC_PROTO: 2, _DATASEC: 3, _ENUM64: 3}.get(kind, 0) for kind in range(32)]
+_EACH = [{STRUCT: 3, UNION: 3, _ENUM: 2, _FUNC_PROTO: 2, _DATASEC: 3, _ENUM64: 3}.get(kind, 0) for kind in range(32)]
 
 
 class Btf:
@@ -103,7 +103,7 @@ class Btf:
         words = array("I", self._data[start : start + (end - start) // 4 * 4])
         if sys.byteorder == "big":
             words.byteswap()
-        by_kind = {_STRUCT: self._structs, _UNION: self._structs, _ENUM: self._enums, _FUNC: self._functions}
+        by_kind = {STRUCT: self._structs, UNION: self._structs, _ENUM: self._enums, _FUNC: self._functions}
         lists = [by_kind.get(kind) for kind in range(32)]
         sizes, each, add = _WORDS, _EACH, self._at.append
         at, count = 0, len(words)
@@ -122,13 +122,13 @@ class Btf:
     # The first struct or union of a name that has members.
     def _struct(self, name: str) -> int | None:
         if name not in self._found:
-            self._found[name] = self._named(name, _STRUCT)
+            self._found[name] = self._named(name, STRUCT)
         return self._found[name]
 
     # The position of a struct or union that has members, of an enum or of a function.
     def _named(self, name: str, kind: int) -> int | None:
         if kind not in self._by_name:
-            positions = {_STRUCT: self._structs, _ENUM: self._enums, _FUNC: self._functions}[kind]
+            positions = {STRUCT: self._structs, _ENUM: self._enums, _FUNC: self._functions}[kind]
             self._by_name[kind] = self._names_of(positions, empty=kind == _FUNC)
         return self._search(name, self._by_name[kind])
 
@@ -180,7 +180,7 @@ class Btf:
             at, width = (offset & 0xFFFFFF, offset >> 24) if info >> 31 else (offset, 0)
             if self._text(name_at) == member:
                 return at, width, type_id
-            if not name_at and self._kind(self._position(type_id)) in (_STRUCT, _UNION):
+            if not name_at and self._kind(self._position(type_id)) in (STRUCT, UNION):
                 inner = self._find(self._position(type_id), member, depth + 1)
                 if inner is not None:
                     return at + inner[0], inner[1], inner[2]

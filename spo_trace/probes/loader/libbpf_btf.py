@@ -4,12 +4,10 @@
 import ctypes
 import os
 
-from spo_trace.memory.btf import Btf
+from spo_trace.memory.btf import STRUCT, UNION, Btf
 from spo_trace.probes.loader.libbpf import Libbpf
 
 __all__ = ["LibbpfBtf"]
-
-_STRUCT, _UNION = 4, 5
 
 
 class LibbpfBtf(Btf):
@@ -28,7 +26,7 @@ class LibbpfBtf(Btf):
         self._base = int(self._call.btf__type_by_id(self._btf, 1) or 0) - start
 
     def _named(self, name: str, kind: int) -> int | None:
-        for one in (_STRUCT, _UNION) if kind == _STRUCT else (kind,):
+        for one in (STRUCT, UNION) if kind == STRUCT else (kind,):
             found = self._call.btf__find_by_name_kind(self._btf, name.encode(), one)
             if found > 0:
                 return self._position(found)
