@@ -4,14 +4,14 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.vm.platform_cells import LOADERS
 from tests.vm.platform_rows import Row, read_rows
-from tests.vm.platforms import TESTED
+from tests.vm.platforms import GUEST_SECONDS, TESTED
 
 __all__ = ["platforms_page"]
 
 RESULTS = Path(__file__).parents[2] / "docs" / "platforms.json"
-PROBES = ("libbpf", "bcc")
-COLUMNS = ("snapshot", *(f"trace ({loader})" for loader in PROBES), "doctor", "tests")
+COLUMNS = ("snapshot", *(f"trace ({loader})" for loader in LOADERS), "doctor", "tests")
 # What a column means without a note.
 MARKS = {"ok": "ok", "failed": "**fails**", "refused": "refuses", "not run": "not run"}
 
@@ -34,7 +34,7 @@ by QEMU ([tests/vm](../tests/vm/README.md)). A row shows what was run on its dat
 - **fails**, refuses: it does not work. `doctor` has said so for what it refuses, and a note says why.
 - –: not run.
 
-A guest that hangs is ended after 40 minutes; what it has not done then fails.
+A guest that hangs is ended after {GUEST_SECONDS // 60} minutes; what it has not done then fails.
 
 No release of Debian has Python 3.12. `python3.12 -m tests.vm.platforms docs/platforms.json host` makes a row of the
 machine that runs the guests, with the Python of this command; its tests run as root.
@@ -60,7 +60,7 @@ def _table(rows: Sequence[Row], notes: list[str]) -> Iterator[str]:
         "machine",
         "Python",
         "pandas, pyarrow",
-        ", ".join(PROBES),
+        ", ".join(LOADERS),
         *COLUMNS,
         "date",
     )
@@ -69,7 +69,7 @@ def _table(rows: Sequence[Row], notes: list[str]) -> Iterator[str]:
     for row in rows:
         versions = [row.versions.get(name) for name in ("python", "pandas", "pyarrow")]
         packages = ", ".join(filter(None, versions[1:])) or "–"
-        probes = ", ".join(row.versions.get(name) or "–" for name in PROBES)
+        probes = ", ".join(row.versions.get(name) or "–" for name in LOADERS)
         cells = [_cell(row, column, notes) for column in COLUMNS]
         line = (row.distribution, row.kernel, row.release, row.architecture, versions[0] or "–", packages, probes)
         yield f"| {' | '.join((*line, *cells, row.date))} |"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Cell", "Row", "read_rows", "update_rows"]
+__all__ = ["Cell", "Row", "read_rows", "update_rows", "without_patch"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,12 @@ class Row:
     @property
     def key(self) -> tuple[str, str, str]:
         """Return what a later run on the same platform replaces: a new patch release of Python is the same."""
-        return self.distribution, self.kernel, ".".join(self.versions.get("python", "").split(".")[:2])
+        return self.distribution, self.kernel, without_patch(self.versions.get("python", ""))
+
+
+def without_patch(version: str) -> str:
+    """Return the first two numbers of a version: 3.13 of 3.13.5."""
+    return ".".join(version.split(".")[:2])
 
 
 def read_rows(path: Path) -> list[Row]:

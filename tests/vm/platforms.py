@@ -25,7 +25,7 @@ from tests.vm import guest, kernels, userland
 from tests.vm.arm64 import guest as arm64
 from tests.vm.headers import unpacked_headers
 from tests.vm.platform_cells import judge_guest, judge_tests
-from tests.vm.platform_rows import Cell, Row, update_rows
+from tests.vm.platform_rows import Cell, Row, update_rows, without_patch
 from tests.vm.qemu import Machine
 
 JOB = Path(__file__).parent / "jobs" / "platform.sh"
@@ -90,7 +90,7 @@ def _with_row(row: Row, rows: list[Row]) -> list[Row]:
 def _run_tests(file: Path, distribution: str) -> None:
     tree, cell = _tree(distribution), _tests(distribution)
     print(_title(tree), _python(tree), cell, flush=True)
-    update_rows(file, partial(_with_tests, _title(tree), ".".join(_python(tree).split(".")[:2]), cell))
+    update_rows(file, partial(_with_tests, _title(tree), without_patch(_python(tree)), cell))
 
 
 def _with_tests(title: str, python: str, cell: Cell, rows: list[Row]) -> list[Row]:

@@ -4,8 +4,9 @@
 # Both are writable (in memory) as on a real machine, so that Python can store compiled files.
 # With FIRST_PROCESS, this is the guest's first process, and becomes the user space's systemd, which starts the job.
 set -e
-# switch_root moves /run into the new root, which must not be inside of it then.
-memory=${FIRST_PROCESS:+/mnt} memory=${memory:-/run/userland}
+memory=/run/userland
+# switch_root moves /run into the new root. So the new root must not be in /run.
+if [ -n "${FIRST_PROCESS:-}" ]; then memory=/mnt; fi
 root=$memory/root
 
 # writable FROM TO

@@ -55,9 +55,8 @@ echo 'ROOT=/srv/fleet' > /etc/spo-trace/fleet.env
 started spo-trace-fleet.service
 
 systemctl enable --now spo-trace-metrics.service
-until_it python3 -c 'import urllib.request as u; u.urlopen("http://127.0.0.1:9757/metrics", timeout=60)' ||
-    { journal spo-trace-metrics.service; exit 1; }
-python3 -c 'import urllib.request as u; print(u.urlopen("http://127.0.0.1:9757/metrics", timeout=60).read().decode())' > "$OUT/metrics"
+fetch() { python3 -c 'import sys, urllib.request as u; u.urlretrieve(*sys.argv[1:])' http://127.0.0.1:9757/metrics "$OUT/metrics"; }
+until_it fetch || { journal spo-trace-metrics.service; exit 1; }
 systemctl stop spo-trace-metrics.service spo-trace-trace.service
 systemctl show spo-trace-metrics.service spo-trace-trace.service -p Result --value | grep . | paste -sd ' '
 
